@@ -1,0 +1,1 @@
+"""The statistics of rigorkd: a tidy table in, verdicts out."""

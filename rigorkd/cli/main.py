@@ -1,0 +1,116 @@
+"""The `rigorkd` command: a lazy click group and the one place where errors become exit codes.
+
+A command's module is imported only when that command runs, so `rigorkd --help` and the commands that do not
+train start without torch.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+
+import click
+
+from rigorkd import __version__
+from rigorkd.errors import RigorkdError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command lives (`module:attribute`) and its line in `rigorkd --help`."""
+
+    target: str
+    summary: str
+
+
+COMMANDS = {
+    "run": Entry("rigorkd.cli.run:run", "Train what a protocol still misses."),
+    "plan": Entry("rigorkd.cli.plan:plan", "Show cells, runs, cost and detectable gains; train nothing."),
+    "status": Entry("rigorkd.cli.status:status", "Show how far a study is, also while it runs."),
+    "analyze": Entry("rigorkd.cli.analyze:analyze", "Say which differences are real."),
+    "table": Entry("rigorkd.cli.table:table", "Print the tidy table of a study's runs."),
+    "audit": Entry("rigorkd.cli.audit:audit", "Say what a published table of one seed supports."),
+    "power": Entry("rigorkd.cli.power:power", "Compute detectable effects and seeds needed."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, attribute = entry.target.split(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from rigorkd.text import nearest
+
+            hint = nearest(args[0], COMMANDS)
+            ctx.fail(f"no command {args[0]!r}" + (f"; did you mean {hint!r}?" if hint else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rigorkd")
+def cli() -> None:
+    """Which knowledge-distillation gains are real?
+
+    \b
+    rigorkd run protocols/digits.yaml --seeds 5     trains what is missing
+    rigorkd analyze                                 says which gains hold
+    """
+
+
+def main() -> None:
+    """Entry point: run the command line, turn every foreseen error into one message and an exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except RigorkdError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted; finished work is kept, the same command resumes")
+        sys.exit(130)
+    except BrokenPipeError:  # `rigorkd table | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in _STORE_TROUBLE:
+            raise
+        _say(f"{error.filename or 'the file system'}: {_STORE_TROUBLE[error.errno]}")
+        sys.exit(2)
+
+
+_STORE_TROUBLE = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+    errno.EACCES: "permission denied; choose another folder or mend its permissions",
+    errno.EPERM: "not permitted; choose another folder or mend its permissions",
+    errno.EROFS: "the file system is read-only; choose another folder with --results",
+}
+
+
+def _say(message: str) -> None:
+    click.echo(f"error: {message}", err=True)

@@ -1,0 +1,1 @@
+"""Models by name: small CNNs, CIFAR ResNets, torchvision's; heads and starts."""

@@ -1,0 +1,1 @@
+"""Rendering results for people: terminal tables, Markdown, LaTeX, CSV, JSON. Imports no torch."""

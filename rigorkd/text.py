@@ -1,0 +1,18 @@
+"""Small helpers for messages."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name closest to a misspelt one, or None if none is close."""
+    by_folded = {candidate.casefold(): candidate for candidate in valid}
+    matches = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
+
+
+def count(n: int, noun: str, plural: str = "") -> str:
+    """`1 run`, `2 runs`."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

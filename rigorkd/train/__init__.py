@@ -1,0 +1,1 @@
+"""Training: the cohort loop, one student's state, evaluation, latency."""
