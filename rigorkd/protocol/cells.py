@@ -1,0 +1,79 @@
+"""The words of a study as data: cell, run, cohort.
+
+A *cell* is one configuration, a *run* is a cell at one seed, a *cohort* is the runs of one seed that share
+every batch and the teacher. Teachers, and starts that are themselves trained, are cells too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rigorkd.protocol.methods import Method
+from rigorkd.protocol.schema import Dataset, Model, StartField, Training, Views
+
+FIXED = "fixed"
+"""The seed label of a teacher that all seeds share: its record lies in `seed-fixed`."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One resolved configuration. Everything that shapes a run's bits is here, except its seed.
+
+    `teacher` names the teacher cell whose cohort the cell joins; a baseline has one too when its group does
+    (it shares the batches), but only a distilled cell depends on it. `start_cell` names the start cell that
+    must be trained first, if the start is a run. `train` is False for a teacher used as it is, and
+    `per_seed` is False for a teacher that all seeds share.
+    """
+
+    name: str
+    role: Literal["student", "teacher", "start"]
+    group: str
+    student: str
+    model: Model
+    start: StartField
+    method: Method
+    training: Training
+    views: Views
+    dataset: Dataset
+    teacher: str | None = None
+    start_cell: str | None = None
+    size: int | None = None
+    train: bool = True
+    per_seed: bool = True
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The cells whose runs must be done before this one's."""
+        teacher = self.teacher if self.method.distils else None
+        return tuple(name for name in (teacher, self.start_cell) if name is not None)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell at one seed; `seed` is None for a teacher that all seeds share."""
+
+    cell: Cell
+    seed: int | None
+
+    @property
+    def name(self) -> str:
+        """`main/mobilenetv2/kd-T4-a0.5/seed-3`; also the record's folder inside the study."""
+        return f"{self.cell.name}/seed-{FIXED if self.seed is None else self.seed}"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Student runs of one seed trained in lockstep on the same batches with one teacher forward.
+
+    `teacher` is the run whose logits they see, or None if no cell of the cohort distils.
+    """
+
+    seed: int
+    runs: tuple[Run, ...]
+    teacher: Run | None
+
+    @property
+    def name(self) -> str:
+        """A short label for progress lines."""
+        return f"seed {self.seed}, {len(self.runs)} students"

@@ -1,0 +1,260 @@
+"""Distillation methods as a protocol writes them: parameters, limits, presets, and how a cell is named.
+
+Losses live in `rigorkd.distill`, one file per method; here is only what a protocol may say. `alpha` weights
+the cross-entropy; public code disagrees on that, so `ce_weight` and `kd_weight` are accepted too, and all
+three are filled where they can be.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from rigorkd.protocol.base import Count, Fraction, Frozen, NonNegative, Positive
+
+
+class Steps(Frozen):
+    """A piecewise constant value: `values[i]` from epoch `at[i]` on (epochs count from 1)."""
+
+    at: Annotated[tuple[Count, ...], Field(min_length=1)]
+    values: Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class Ramp(Frozen):
+    """A hyper-parameter that changes over the epochs; exactly one shape."""
+
+    linear: tuple[float, float] | None = None
+    cosine: tuple[float, float] | None = None
+    step: Steps | None = None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Ramp:
+        if sum(shape is not None for shape in (self.linear, self.cosine, self.step)) != 1:
+            raise ValueError("give exactly one of linear, cosine, step")
+        return self
+
+    def values(self) -> tuple[float, ...]:
+        """Every value that the ramp is anchored at, for range checks."""
+        return self.linear or self.cosine or (self.step.values if self.step else ())
+
+
+def _number_or_ramp(value: Any) -> str:
+    return "ramp" if isinstance(value, dict | Ramp) else "number"
+
+
+Temperature = Annotated[
+    Annotated[Positive, Tag("number")] | Annotated[Ramp, Tag("ramp")], Discriminator(_number_or_ramp)
+]
+Weight = Annotated[
+    Annotated[Fraction, Tag("number")] | Annotated[Ramp, Tag("ramp")], Discriminator(_number_or_ramp)
+]
+
+
+class Method(Frozen):
+    """Base of all methods. `labels` maps main parameters to their label in a cell's name, in name order."""
+
+    key: ClassVar[str]
+    distils: ClassVar[bool] = True
+    labels: ClassVar[dict[str, str]] = {}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+
+
+class Baseline(Method):
+    """Cross-entropy alone."""
+
+    key = "baseline"
+    distils = False
+
+
+class Weighted(Method):
+    """A method of the form ce_weight·CE + kd_weight·term."""
+
+    alpha: Weight | None = None
+    ce_weight: NonNegative | None = None
+    kd_weight: NonNegative | None = None
+    default_weights: ClassVar[tuple[float, float]] = (0.5, 0.5)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_weights(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        alpha, ce, kd = (data.get(key) for key in ("alpha", "ce_weight", "kd_weight"))
+        if alpha is None and ce is None and kd is None:
+            ce, kd = cls.default_weights
+        if alpha is not None:
+            if ce is not None or kd is not None:
+                raise ValueError("give alpha or the pair ce_weight and kd_weight, not both")
+            if isinstance(alpha, int | float) and not isinstance(alpha, bool):
+                ce, kd = float(alpha), round(1.0 - float(alpha), 12)
+        elif ce is None or kd is None:
+            raise ValueError("give both ce_weight and kd_weight (or alpha alone)")
+        elif isinstance(ce, int | float) and isinstance(kd, int | float) and abs(ce + kd - 1) < 1e-12:
+            alpha = float(ce)
+        if isinstance(ce, float) and ce < 0 or isinstance(kd, float) and kd < 0:
+            ce = kd = None  # alpha is outside [0, 1]; its own limit says so
+        return {**data, "alpha": alpha, "ce_weight": ce, "kd_weight": kd}
+
+
+class KD(Weighted):
+    """Hinton et al. 2015: ce_weight·CE + kd_weight·T²·KL(teacher‖student)."""
+
+    key = "kd"
+    labels: ClassVar[dict[str, str]] = {"T": "T", "alpha": "a"}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"T": 4.0, "alpha": 0.5},
+        "crd": {"T": 4.0, "alpha": 0.1},
+    }
+    T: Temperature = 4.0
+    direction: Literal["forward", "reverse"] = "forward"
+    t_squared: bool = True
+    standardize: bool = False
+
+
+class DKD(Method):
+    """Zhao et al. 2022, decoupled knowledge distillation; undefined for two classes."""
+
+    key = "dkd"
+    labels: ClassVar[dict[str, str]] = {"T": "T", "a": "tckd", "b": "nckd"}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"T": 4.0, "a": 1.0, "b": 8.0, "warmup": 20}}
+    T: Temperature = 4.0
+    a: NonNegative = 1.0
+    b: NonNegative = 8.0
+    warmup: Annotated[int, Field(ge=0)] = 20
+    ce_weight: NonNegative = 1.0
+    t_squared: bool = True
+    standardize: bool = False
+
+
+class CTKD(Weighted):
+    """Li et al. 2023, curriculum temperature, global."""
+
+    key = "ctkd"
+    labels: ClassVar[dict[str, str]] = {"alpha": "a"}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"alpha": 0.1, "warmup": 10}}
+    default_weights = (0.1, 0.9)
+    T_min: Positive = 1.0
+    T_range: Positive = 20.0
+    warmup: Count = 10
+
+
+class LSKD(Weighted):
+    """Sun et al. 2024, logit standardisation."""
+
+    key = "lskd"
+    labels: ClassVar[dict[str, str]] = {"T": "T"}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"T": 2.0, "ce_weight": 0.1, "kd_weight": 9.0}}
+    default_weights = (0.1, 9.0)
+    T: Temperature = 2.0
+
+
+class MLKD(Weighted):
+    """Jin et al. 2023, multi-level logit distillation; needs a weak and a strong view."""
+
+    key = "mlkd"
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}}
+    default_weights = (0.1, 0.9)
+    temperatures: Annotated[tuple[Positive, ...], Field(min_length=1)] = (4.0, 3.0, 5.0, 2.0, 6.0)
+    standardize: bool = False
+
+
+class RLD(Method):
+    """Sun et al. 2025, refined logit distillation."""
+
+    key = "rld"
+    labels: ClassVar[dict[str, str]] = {"T": "T", "a": "scd", "b": "mcd"}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"T": 4.0, "T_a": 1.0, "a": 1.0, "b": 8.0, "warmup": 20}
+    }
+    T: Temperature = 4.0
+    T_a: Positive = 1.0
+    a: NonNegative = 1.0
+    b: NonNegative = 8.0
+    warmup: Annotated[int, Field(ge=0)] = 20
+
+
+class DIST(Method):
+    """Huang et al. 2022, inter- and intra-class relations."""
+
+    key = "dist"
+    labels: ClassVar[dict[str, str]] = {"tau": "tau"}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"cifar": {"tau": 4.0}, "imagenet": {"tau": 1.0}}
+    tau: Positive = 4.0
+    inter: NonNegative = 2.0
+    intra: NonNegative = 2.0
+
+
+class EAKD(Weighted):
+    """Su et al. 2025, entropy-weighted distillation."""
+
+    key = "eakd"
+    labels: ClassVar[dict[str, str]] = {"T": "T", "alpha": "a"}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"T": 4.0, "alpha": 0.1}}
+    default_weights = (0.1, 0.9)
+    T: Temperature = 4.0
+    entropy_temperature: Positive = 3.0
+    entropy_bound: Literal["log_classes", "classes"] = "log_classes"
+
+
+class LayerPair(Frozen):
+    """One hooked layer of the student and the teacher's layer that it should imitate."""
+
+    student: str
+    teacher: str
+
+
+class Feature(Weighted):
+    """FitNets line: MSE after a bias-free 1×1 projection, plus a cosine term of the pooled features."""
+
+    key = "feature"
+    labels: ClassVar[dict[str, str]] = {"alpha": "a"}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "capacity": {"layers": ("layer1", "layer2", "layer3", "layer4"), "cosine": 0.5}
+    }
+    layers: Annotated[tuple[str | LayerPair, ...], Field(min_length=1)] = (
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4",
+    )
+    cosine: NonNegative = 0.5
+
+
+class MatchedSmoothing(Weighted):
+    """Control: label smoothing with the entropy of the softened teacher, over the data set or per image."""
+
+    key = "matched_smoothing"
+    labels: ClassVar[dict[str, str]] = {"T": "T", "alpha": "a"}
+    T: Temperature = 4.0
+    scope: Literal["global", "instance"] = "instance"
+    t_squared: bool = True
+
+
+class PermutedTail(Weighted):
+    """Control: the teacher's probabilities below its top `keep` classes are permuted."""
+
+    key = "permuted_tail"
+    labels: ClassVar[dict[str, str]] = {"T": "T", "alpha": "a", "keep": "keep"}
+    T: Temperature = 4.0
+    keep: Count = 1
+    t_squared: bool = True
+
+
+METHODS: dict[str, type[Method]] = {
+    method.key: method
+    for method in (
+        Baseline,
+        KD,
+        DKD,
+        CTKD,
+        LSKD,
+        MLKD,
+        RLD,
+        DIST,
+        EAKD,
+        Feature,
+        MatchedSmoothing,
+        PermutedTail,
+    )
+}
