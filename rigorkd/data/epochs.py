@@ -1,0 +1,46 @@
+"""The epoch table: the order of the images and every augmentation draw of an epoch, known in advance.
+
+Because an epoch is a table and not a sequence of calls, a run sees the same batches alone or in a cohort,
+resumed or not, and whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rigorkd.data.random import stream
+
+
+@dataclass(frozen=True)
+class EpochTable:
+    """The random numbers of one seed's training on `images` images.
+
+    `role` keeps the streams of teacher training apart from those of the students.
+    """
+
+    seed: int
+    role: Literal["student", "teacher"]
+    images: int
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """The order in which the images are shown, shape (images,)."""
+        return stream(self.seed, f"{self.role}/order", epoch).permutation(self.images).astype(np.int64)
+
+    def draws(self, epoch: int, columns: int) -> npt.NDArray[np.float32]:
+        """Uniform draws in [0, 1), shape (images, columns); a row belongs to an image, not to a position.
+
+        Every column has its own stream, so an operation appended to a view leaves the earlier draws alone.
+        """
+        table = np.empty((self.images, columns), np.float32)
+        for column in range(columns):
+            generator = stream(self.seed, f"{self.role}/draws/{column}", epoch)
+            table[:, column] = generator.random(self.images, dtype=np.float32)
+        return table
+
+    def step_seeds(self, epoch: int, steps: int) -> npt.NDArray[np.int64]:
+        """Seeds in [0, 2⁶³) for what is drawn inside a step (dropout), shape (steps,)."""
+        return stream(self.seed, f"{self.role}/steps", epoch).integers(0, 2**63 - 1, steps, dtype=np.int64)

@@ -1,0 +1,147 @@
+"""Batched geometry: every image of a batch gets its own shift, mirror, box or angle, without a Python loop.
+
+Each operation takes images (B, C, S, S) and its uniform draws (B, columns) on the same device, and reproduces
+what `torchvision.transforms.v2` does to one image with the same parameters. Parameters are computed in
+float64 and with separate multiplications and additions, so a sample's bits do not depend on its batch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+
+def resize(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Float images (B, C, S, S) to (B, C, size, size): bilinear, antialiased, torchvision's default."""
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(images, (size, size), mode="bilinear", align_corners=False, antialias=True)
+
+
+def center_crop(images: torch.Tensor, size: int) -> torch.Tensor:
+    """The central square of `size` pixels, rounded as torchvision rounds."""
+    start = round((images.shape[-1] - size) / 2)
+    return images[..., start : start + size, start : start + size]
+
+
+def horizontal_flip(images: torch.Tensor, draws: torch.Tensor, p: float) -> torch.Tensor:
+    """Mirror left and right where the draw (B, 1) is below `p`."""
+    return torch.where((draws < p)[:, :, None, None], images.flip(3), images)
+
+
+def random_crop(
+    images: torch.Tensor, draws: torch.Tensor, padding: int, fill: Literal["zero", "reflect"]
+) -> torch.Tensor:
+    """Pad every side, then cut out the original size at a position drawn per image, draws (B, 2)."""
+    batch, channels, size, _ = images.shape
+    width = size + 2 * padding
+    corner = (draws.double() * (2 * padding + 1)).long()
+    span = torch.arange(size, device=images.device)
+    if fill == "zero":
+        source = F.pad(images, (padding,) * 4)
+        rows, columns = corner[:, :1] + span, corner[:, 1:] + span
+    else:
+        source, width = images, size
+        rows, columns = (_reflect(corner[:, axis, None] + (span - padding), size) for axis in (0, 1))
+    index = (rows * width)[:, :, None] + columns[:, None, :]
+    index = index.view(batch, 1, size * size).expand(-1, channels, -1)
+    return source.flatten(2).gather(2, index).view(batch, channels, size, size)
+
+
+def random_resized_crop(
+    images: torch.Tensor,
+    draws: torch.Tensor,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+) -> torch.Tensor:
+    """A box of random area and aspect ratio, stretched bilinearly to the size of the images; draws (B, 22).
+
+    A box is never larger than the image, so it is only ever stretched and antialiasing would change nothing.
+    """
+    size = images.shape[-1]
+    top, left, height, width = resized_crop_boxes(draws, size, scale, ratio).unbind(1)
+    return resized_crop(images, top, left, height, width)
+
+
+RESIZED_CROP_TRIES = 10
+RESIZED_CROP_COLUMNS = 2 * RESIZED_CROP_TRIES + 2
+
+
+def resized_crop_boxes(
+    draws: torch.Tensor, size: int, scale: tuple[float, float], ratio: tuple[float, float]
+) -> torch.Tensor:
+    """Top, left, height and width of a box per image, int64 (B, 4), in torchvision's distribution.
+
+    Columns 0–9 draw the area and 10–19 the aspect ratio of ten tries; the first that fits is taken, else the
+    largest central box of an allowed ratio. Columns 20 and 21 place the box.
+    """
+    uniform = draws.double()
+    area = (uniform[:, :RESIZED_CROP_TRIES] * (scale[1] - scale[0]) + scale[0]) * (size * size)
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    aspect = (uniform[:, RESIZED_CROP_TRIES:-2] * (high - low) + low).exp()
+    widths, heights = (area * aspect).sqrt().round().long(), (area / aspect).sqrt().round().long()
+    fits = (widths > 0) & (widths <= size) & (heights > 0) & (heights <= size)
+    earliest = torch.arange(RESIZED_CROP_TRIES, 0, -1, device=draws.device)
+    first = (fits * earliest).argmax(1, keepdim=True)
+    fallback_width = size if ratio[1] >= 1 else round(size * ratio[1])
+    fallback_height = size if ratio[0] <= 1 else round(size / ratio[0])
+    found = fits.any(1)
+    width = torch.where(found, widths.gather(1, first)[:, 0], fallback_width)
+    height = torch.where(found, heights.gather(1, first)[:, 0], fallback_height)
+    top, left = size - height, size - width
+    top = torch.where(found, (uniform[:, -2] * (top + 1)).long(), top // 2)
+    left = torch.where(found, (uniform[:, -1] * (left + 1)).long(), left // 2)
+    return torch.stack((top, left, height, width), 1)
+
+
+def resized_crop(
+    images: torch.Tensor, top: torch.Tensor, left: torch.Tensor, height: torch.Tensor, width: torch.Tensor
+) -> torch.Tensor:
+    """Stretch one box per image, int64 (B,) each, to the size of the images.
+
+    Within 2e-5 of torchvision's resized_crop for values in [0, 1] and up to 256 pixels a side: sampling
+    positions carry the rounding of float32.
+    """
+    size = images.shape[-1]
+    middle = (torch.arange(size, device=images.device) + 0.5) / size
+
+    def positions(start: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        inside = (middle * length[:, None] - 0.5).clamp(min=0)
+        inside = torch.minimum(
+            inside, (length - 1)[:, None]
+        )  # the box, not the image, is extended at its edge
+        return (inside + (start[:, None] + 0.5)) * (2 / size) - 1
+
+    grid = images.new_empty((len(images), size, size, 2))
+    grid[..., 0] = positions(left, width)[:, None, :]
+    grid[..., 1] = positions(top, height)[:, :, None]
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def rotation(images: torch.Tensor, draws: torch.Tensor, degrees: float) -> torch.Tensor:
+    """Turn each image by an angle in ±`degrees` about its centre; draws (B, 1); see `rotate`."""
+    return rotate(images, (draws[:, 0].double() * 2 - 1) * degrees)
+
+
+def rotate(images: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+    """Turn float images by float64 angles (B,) in degrees, counter-clockwise; nearest pixel, zeros outside.
+
+    Differs from torchvision only where a sampling position lies within rounding of two pixels.
+    """
+    size = images.shape[-1]
+    radians = torch.deg2rad(angles)
+    cosine, sine = (part.float()[:, None, None] for part in (radians.cos(), radians.sin()))
+    span = torch.arange(size, device=images.device) + (0.5 - size / 2)
+    x, y = span[None, None, :], span[None, :, None]
+    grid = images.new_empty((len(images), size, size, 2))
+    grid[..., 0] = (x * cosine - y * sine) / (size / 2)
+    grid[..., 1] = (x * sine + y * cosine) / (size / 2)
+    return F.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+
+
+def _reflect(position: torch.Tensor, size: int) -> torch.Tensor:
+    """Positions outside [0, size) mirrored at the border pixels, which are not repeated."""
+    return (size - 1) - ((size - 1) - position.abs()).abs()

@@ -1,0 +1,64 @@
+"""ResNets for small images: the 6n + 2 family, and the ImageNet ResNets with a CIFAR stem.
+
+Sources: He et al. 2016, section 4.2 (16, 32, 64 channels, shortcuts without parameters); the stem of a 3×3
+stride-1 convolution without max-pool is the usual change to the ImageNet ResNets for images of 32 pixels.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision import models
+from torchvision.models.resnet import BasicBlock
+
+_WIDTHS = (16, 32, 64)
+
+
+class PaddedShortcut(nn.Module):
+    """Every second pixel, with new channels of zeros on both sides: option A of He et al. 2016."""
+
+    def __init__(self, new_channels: int) -> None:
+        super().__init__()
+        self.before = new_channels // 2
+        self.after = new_channels - self.before
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return F.pad(images[:, :, ::2, ::2], (0, 0, 0, 0, self.before, self.after))
+
+
+def cifar_resnet(depth: int, *, channels: int, classes: int) -> nn.Sequential:
+    """The ResNet of `depth` = 6n + 2 layers; its stages are named layer1, layer2, layer3."""
+    blocks = (depth - 2) // 6
+    inputs = _WIDTHS[0]
+    parts: list[tuple[str, nn.Module]] = [
+        ("conv1", nn.Conv2d(channels, inputs, 3, padding=1, bias=False)),
+        ("bn1", nn.BatchNorm2d(inputs)),
+        ("relu", nn.ReLU(inplace=True)),
+    ]
+    for stage, outputs in enumerate(_WIDTHS, start=1):
+        grows = outputs != inputs
+        shortcut = PaddedShortcut(outputs - inputs) if grows else None
+        first = BasicBlock(inputs, outputs, stride=2 if grows else 1, downsample=shortcut)
+        rest = [BasicBlock(outputs, outputs) for _ in range(blocks - 1)]
+        parts.append((f"layer{stage}", nn.Sequential(first, *rest)))
+        inputs = outputs
+    parts += [("avgpool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
+    parts.append(("fc", nn.Linear(inputs, classes)))
+    model = nn.Sequential(OrderedDict(parts))
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return model
+
+
+def stem_resnet(name: str, *, channels: int, classes: int, **arguments: Any) -> nn.Module:
+    """torchvision's ResNet `name` with a 3×3 stride-1 first convolution and no max-pool."""
+    model: nn.Module = models.get_model(name, weights=None, num_classes=classes, **arguments)
+    model.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
+    model.maxpool = nn.Identity()
+    return model

@@ -1,0 +1,73 @@
+"""torchvision's classification models by name, and their ImageNet weights."""
+
+from __future__ import annotations
+
+import pickle
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision import models
+from torchvision.models.vision_transformer import interpolate_embeddings
+
+from rigorkd.errors import InputError
+
+# Auxiliary heads answer with tuples in train mode; a plain classifier is built without them.
+_PLAIN = {
+    "googlenet": {"aux_logits": False, "init_weights": True},
+    "inception_v3": {"aux_logits": False, "init_weights": True},
+}
+
+
+def torchvision_model(
+    name: str, *, channels: int, classes: int, size: int, arguments: dict[str, Any]
+) -> nn.Module:
+    """The model with random weights and a head of `classes` outputs; grey images are repeated to RGB."""
+    fixed: dict[str, Any] = dict(_PLAIN.get(name, {}))
+    if name.startswith("vit_"):
+        fixed["image_size"] = size
+    if name == "maxvit_t":
+        fixed["input_size"] = (size, size)
+    model: nn.Module = models.get_model(name, weights=None, num_classes=classes, **fixed, **arguments)
+    if channels == 1:
+        model.register_forward_pre_hook(_grey_to_rgb)  # a hook keeps the names of layers and weights
+    return model
+
+
+def imagenet_weights(name: str, tag: str, *, size: int) -> dict[str, torch.Tensor]:
+    """The state dict of published ImageNet weights, from torch hub's cache or downloaded into it.
+
+    `tag` is imagenet1k_v1, imagenet1k_v2, or pretrained for the newest.
+
+    Raises:
+        InputError: the model has no such weights, or they can be neither found nor downloaded.
+    """
+    family = models.get_model_weights(name)
+    member = "DEFAULT" if tag == "pretrained" else tag.upper()
+    if member not in family.__members__:
+        known = ", ".join(key.lower() for key in family.__members__ if key.startswith("IMAGENET1K_V"))
+        raise InputError(f"{name} has no weights {tag!r}", hint=f"torchvision has {known or 'none'}")
+    weights = family[member]
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    file = folder / weights.url.rsplit("/", 1)[-1]
+    try:
+        state: dict[str, torch.Tensor] = weights.get_state_dict(progress=False, check_hash=True)
+    except (urllib.error.URLError, OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        action = "read" if file.exists() else "downloaded"
+        raise InputError(
+            f"the weights {tag} of {name} cannot be {action}: {error}",
+            hint=f"place {file.name}, from {weights.url}, in {folder}",
+        ) from error
+    if name.startswith("vit_"):
+        patch = int(name.rsplit("_", 1)[1])
+        state = dict(interpolate_embeddings(size, patch, state))
+    return {
+        key: value for key, value in state.items() if not key.startswith(("aux1.", "aux2.", "AuxLogits."))
+    }
+
+
+def _grey_to_rgb(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    images, *rest = arguments
+    return (images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images, *rest)
