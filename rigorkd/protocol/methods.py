@@ -7,25 +7,36 @@ three are filled where they can be.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from rigorkd.protocol.base import Count, Fraction, Frozen, NonNegative, Positive
+from rigorkd.protocol.base import Count, Finite, Fraction, Frozen, NonNegative, Positive
 
 
 class Steps(Frozen):
     """A piecewise constant value: `values[i]` from epoch `at[i]` on (epochs count from 1)."""
 
     at: Annotated[tuple[Count, ...], Field(min_length=1)]
-    values: Annotated[tuple[float, ...], Field(min_length=1)]
+    values: Annotated[tuple[Finite, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Steps:
+        if len(self.at) != len(self.values):
+            raise ValueError(
+                f"at has {len(self.at)} entries and values has {len(self.values)}; they go in pairs"
+            )
+        if self.at[0] != 1 or any(a >= b for a, b in pairwise(self.at)):
+            raise ValueError("at must start at epoch 1 and rise")
+        return self
 
 
 class Ramp(Frozen):
     """A hyper-parameter that changes over the epochs; exactly one shape."""
 
-    linear: tuple[float, float] | None = None
-    cosine: tuple[float, float] | None = None
+    linear: tuple[Finite, Finite] | None = None
+    cosine: tuple[Finite, Finite] | None = None
     step: Steps | None = None
 
     @model_validator(mode="after")
@@ -43,11 +54,25 @@ def _number_or_ramp(value: Any) -> str:
     return "ramp" if isinstance(value, dict | Ramp) else "number"
 
 
+def _positive_throughout(ramp: Ramp) -> Ramp:
+    if min(ramp.values()) <= 0:
+        raise ValueError("a temperature must stay greater than 0 over the whole ramp")
+    return ramp
+
+
+def _fraction_throughout(ramp: Ramp) -> Ramp:
+    if not all(0 <= value <= 1 for value in ramp.values()):
+        raise ValueError("alpha must stay between 0 and 1 over the whole ramp")
+    return ramp
+
+
 Temperature = Annotated[
-    Annotated[Positive, Tag("number")] | Annotated[Ramp, Tag("ramp")], Discriminator(_number_or_ramp)
+    Annotated[Positive, Tag("number")] | Annotated[Ramp, AfterValidator(_positive_throughout), Tag("ramp")],
+    Discriminator(_number_or_ramp),
 ]
 Weight = Annotated[
-    Annotated[Fraction, Tag("number")] | Annotated[Ramp, Tag("ramp")], Discriminator(_number_or_ramp)
+    Annotated[Fraction, Tag("number")] | Annotated[Ramp, AfterValidator(_fraction_throughout), Tag("ramp")],
+    Discriminator(_number_or_ramp),
 ]
 
 
@@ -92,7 +117,7 @@ class Weighted(Method):
             raise ValueError("give both ce_weight and kd_weight (or alpha alone)")
         elif isinstance(ce, int | float) and isinstance(kd, int | float) and abs(ce + kd - 1) < 1e-12:
             alpha = float(ce)
-        if isinstance(ce, float) and ce < 0 or isinstance(kd, float) and kd < 0:
+        if (isinstance(ce, float) and ce < 0) or (isinstance(kd, float) and kd < 0):
             ce = kd = None  # alpha is outside [0, 1]; its own limit says so
         return {**data, "alpha": alpha, "ce_weight": ce, "kd_weight": kd}
 
@@ -204,6 +229,15 @@ class LayerPair(Frozen):
     teacher: str
 
 
+def _text_or_mapping(value: Any) -> str:
+    return "mapping" if isinstance(value, dict | Frozen) else "text"
+
+
+Layer = Annotated[
+    Annotated[str, Tag("text")] | Annotated[LayerPair, Tag("mapping")], Discriminator(_text_or_mapping)
+]
+
+
 class Feature(Weighted):
     """FitNets line: MSE after a bias-free 1×1 projection, plus a cosine term of the pooled features."""
 
@@ -212,7 +246,7 @@ class Feature(Weighted):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "capacity": {"layers": ("layer1", "layer2", "layer3", "layer4"), "cosine": 0.5}
     }
-    layers: Annotated[tuple[str | LayerPair, ...], Field(min_length=1)] = (
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = (
         "layer1",
         "layer2",
         "layer3",

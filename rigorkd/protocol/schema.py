@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from rigorkd.protocol.base import Count, Fraction, Frozen, Name, NonNegative, Positive
+from rigorkd.errors import InputError
+from rigorkd.protocol.base import Count, Finite, Fraction, Frozen, Name, NonNegative, Positive
+from rigorkd.protocol.seeds import parse_seeds
 
 
 def _short(key: str) -> BeforeValidator:
@@ -22,6 +24,25 @@ def _short(key: str) -> BeforeValidator:
 
     return BeforeValidator(widen)
 
+
+def _text_or_mapping(value: Any) -> str:
+    return "mapping" if isinstance(value, dict | Frozen) else "text"
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    """The grammar of seeds, with its error in the form that pydantic collects."""
+    try:
+        return parse_seeds(value)
+    except InputError as error:
+        raise ValueError(f"{error.message} ({error.hint})") from None
+
+
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_seeds)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 # ----------------------------------------------------------------------------------------------- data
 
@@ -110,20 +131,29 @@ Dataset = Annotated[
 # ---------------------------------------------------------------------------------------------- views
 
 
+def _rising(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"the range starts at {value[0]:g}, above its end {value[1]:g}")
+    return value
+
+
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_rising)]
+
+
 class RandomResizedCrop(Frozen):
     """A random area and aspect ratio, resized (bilinear) to the view's size."""
 
     op: Literal["random_resized_crop"]
-    scale: tuple[Positive, Positive] = (0.08, 1.0)
-    ratio: tuple[Positive, Positive] = (0.75, 4 / 3)
+    scale: Range = (0.08, 1.0)
+    ratio: Range = (0.75, 4 / 3)
 
 
 class InceptionCrop(Frozen):
     """The inception-style crop: a random area and aspect ratio with the published defaults."""
 
     op: Literal["inception_crop"]
-    scale: tuple[Positive, Positive] = (0.08, 1.0)
-    ratio: tuple[Positive, Positive] = (0.75, 4 / 3)
+    scale: Range = (0.08, 1.0)
+    ratio: Range = (0.75, 4 / 3)
 
 
 class RandomCrop(Frozen):
@@ -225,8 +255,20 @@ Op = Annotated[
 class Moments(Frozen):
     """Channel means and standard deviations in [0, 1] units; one value serves every channel."""
 
-    mean: Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
+    mean: Annotated[tuple[Finite, ...], Field(min_length=1, max_length=3)]
     std: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=3)]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Moments:
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"mean has {len(self.mean)} entries and std has {len(self.std)}")
+        return self
+
+
+Normalize = Annotated[
+    Annotated[Literal["none", "imagenet", "dataset"], Tag("text")] | Annotated[Moments, Tag("mapping")],
+    Discriminator(_text_or_mapping),
+]
 
 
 class Mix(Frozen):
@@ -246,7 +288,7 @@ class Views(Frozen):
     """How images are shown. `teacher: clean` shows the teacher the evaluation view of the same image."""
 
     size: Annotated[int, Field(ge=4)] | None = None
-    normalize: Literal["none", "imagenet", "dataset"] | Moments = "dataset"
+    normalize: Normalize = "dataset"
     train: tuple[Op, ...] = ()
     eval: tuple[Op, ...] = ()
     strong: tuple[Op, ...] = ()
@@ -263,7 +305,7 @@ class AdamW(Frozen):
     name: Literal["adamw"]
     lr: Positive
     weight_decay: NonNegative = 0.01
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
 
 
 class Adam(Frozen):
@@ -272,7 +314,7 @@ class Adam(Frozen):
     name: Literal["adam"]
     lr: Positive
     weight_decay: NonNegative = 0.0
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
 
 
 class SGD(Frozen):
@@ -283,6 +325,12 @@ class SGD(Frozen):
     weight_decay: NonNegative = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = False
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> SGD:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum greater than 0")
+        return self
 
 
 Optimizer = Annotated[AdamW | Adam | SGD, Field(discriminator="name")]
@@ -333,13 +381,19 @@ TUNING_KEYS = ("lr", "weight_decay", "label_smoothing")
 
 
 class Model(Frozen):
-    """A model by name: torchvision's, `timm/<name>`, `hf/<name>`, `cifar_resnet*`, `cnn`, `module:function`."""
+    """A model by name: one of `catalog.MODELS`, or `timm/<name>`, `hf/<name>`, `module:function`.
+
+    `channels`, `hidden` and `dropout` shape the `cnn`; `args` are keyword arguments for any other model.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     channels: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     hidden: Count | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    args: dict[str, str | int | float | bool] = {}
+    args: dict[str, str | int | float | bool] = Field(default={})
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.channels, self.hidden, self.dropout, tuple(sorted(self.args))))
 
 
 ModelField = Annotated[Model, _short("name")]
@@ -354,7 +408,9 @@ class PathStart(Frozen):
 WEIGHTS = ("random", "imagenet1k_v1", "imagenet1k_v2", "pretrained")
 """Starts that are not runs; any other name must be declared under `starts:`."""
 
-StartField = PathStart | str
+StartField = Annotated[
+    Annotated[str, Tag("text")] | Annotated[PathStart, Tag("mapping")], Discriminator(_text_or_mapping)
+]
 
 
 class _Overrides(Frozen):
@@ -377,13 +433,19 @@ class _Overrides(Frozen):
 
 
 class Teacher(_Overrides):
-    """A teacher: trained per seed, or once for all seeds (`per_seed: false`), or used as is (`train: false`)."""
+    """A teacher: trained per seed, once for all (`per_seed: false`), or used as it is (`train: false`)."""
 
     model: ModelField
     start: StartField = "random"
     per_seed: bool = True
     train: bool = True
     size: Annotated[int, Field(ge=4)] | None = None
+
+    @model_validator(mode="after")
+    def _used_as_it_is(self) -> Teacher:
+        if not self.train and (unused := list(self.overrides())):
+            raise ValueError(f"{', '.join(unused)} cannot be set for a teacher with train: false")
+        return self
 
 
 class Start(_Overrides):
@@ -402,8 +464,8 @@ class Student(Frozen):
 class Group(_Overrides):
     """Cells that belong together: students × axes × method grids. Lists are axes; `expand` checks them."""
 
-    students: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    teacher: str | tuple[str, ...] | None = None
+    students: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = None
+    teacher: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = None
     start: Any = None
     views: Any = None
     baseline: Any = None
@@ -424,12 +486,12 @@ class Group(_Overrides):
 
 
 class TrendSpec(Frozen):
-    """Which cells a trend runs over: one group, one student, all that differ in `over`; `where` fixes others."""
+    """A trend's cells: one student of one group, all that differ in `over`; `where` fixes other columns."""
 
     over: str
     group: str
     student: str | None = None
-    where: dict[str, str | float] = {}
+    where: dict[str, str | float] = Field(default={})
 
 
 def _widen_contrast(value: Any) -> Any:
@@ -447,7 +509,10 @@ class Contrast(Frozen):
     trend: TrendSpec | None = None
     difference_of_gains: tuple[str, str] | None = None
     all_of: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
-    weights: Annotated[dict[str, float], Field(min_length=2)] | None = None
+    weights: Annotated[dict[str, Finite], Field(min_length=2)] | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.pair, self.difference_of_gains, self.all_of))
 
     @model_validator(mode="after")
     def _one_kind(self) -> Contrast:
@@ -472,7 +537,7 @@ class Sequential(Frozen):
 class Selection(Frozen):
     """Seeds that only choose among cells; the others confirm."""
 
-    seeds: str | Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Seeds
 
 
 class Analysis(Frozen):
@@ -503,10 +568,10 @@ class Spec(Frozen):
     training: Training
     teacher: Teacher | None = None
     teachers: Annotated[dict[Name, Teacher], Field(min_length=1)] | None = None
-    starts: dict[Name, Start] = {}
+    starts: dict[Name, Start] = Field(default={})
     students: Annotated[dict[Name, Annotated[Student, _short("model")]], Field(min_length=1)]
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
-    seeds: int | str | Annotated[tuple[int, ...], Field(min_length=1)] = 5
+    seeds: Seeds = (0, 1, 2, 3, 4)
     keep_logits: bool = False
     analysis: Analysis = Analysis()
 

@@ -1,0 +1,188 @@
+"""What can be named in a protocol: models, their ImageNet weights, and the fixed facts of data sets.
+
+The torchvision lists are written out so that checking a protocol imports no torch; a test compares them with
+the installed torchvision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rigorkd.protocol.schema import Cifar100, Dataset, Synthetic
+
+# ----------------------------------------------------------------------------------------- models
+
+CIFAR_RESNETS = ("cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
+"""The CIFAR ResNets of He et al. 2016, section 4.2: 6n + 2 layers, widths 16, 32, 64."""
+
+STEM_RESNETS = ("resnet18_cifar", "resnet34_cifar", "resnet50_cifar", "resnet101_cifar")
+"""The ImageNet ResNets with a 3×3 stride-1 first convolution and no max-pool."""
+
+CNN = "cnn"
+"""The small plain network; `channels`, `hidden` and `dropout` shape it."""
+
+_V1_ONLY = [
+    "alexnet",
+    "convnext_base",
+    "convnext_large",
+    "convnext_small",
+    "convnext_tiny",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
+    "efficientnet_b0",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
+    "efficientnet_b5",
+    "efficientnet_b6",
+    "efficientnet_b7",
+    "efficientnet_v2_l",
+    "efficientnet_v2_m",
+    "efficientnet_v2_s",
+    "googlenet",
+    "inception_v3",
+    "maxvit_t",
+    "mnasnet0_5",
+    "mnasnet0_75",
+    "mnasnet1_0",
+    "mnasnet1_3",
+    "mobilenet_v3_small",
+    "regnet_y_16gf",
+    "regnet_y_32gf",
+    "resnet18",
+    "resnet34",
+    "resnext101_64x4d",
+    "shufflenet_v2_x0_5",
+    "shufflenet_v2_x1_0",
+    "shufflenet_v2_x1_5",
+    "shufflenet_v2_x2_0",
+    "squeezenet1_0",
+    "squeezenet1_1",
+    "swin_b",
+    "swin_s",
+    "swin_t",
+    "swin_v2_b",
+    "swin_v2_s",
+    "swin_v2_t",
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
+    "vit_b_16",
+    "vit_b_32",
+    "vit_l_16",
+    "vit_l_32",
+]
+
+_V1_AND_V2 = [
+    "efficientnet_b1",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "regnet_x_16gf",
+    "regnet_x_1_6gf",
+    "regnet_x_32gf",
+    "regnet_x_3_2gf",
+    "regnet_x_400mf",
+    "regnet_x_800mf",
+    "regnet_x_8gf",
+    "regnet_y_16gf",
+    "regnet_y_1_6gf",
+    "regnet_y_32gf",
+    "regnet_y_3_2gf",
+    "regnet_y_400mf",
+    "regnet_y_800mf",
+    "regnet_y_8gf",
+    "resnet101",
+    "resnet152",
+    "resnet50",
+    "resnext101_32x8d",
+    "resnext50_32x4d",
+    "wide_resnet101_2",
+    "wide_resnet50_2",
+]
+
+_NEITHER = ("regnet_y_128gf", "vit_h_14")
+
+TORCHVISION = tuple(sorted({*_V1_ONLY, *_V1_AND_V2, *_NEITHER}))
+"""torchvision's classification models."""
+
+MODELS = (CNN, *CIFAR_RESNETS, *STEM_RESNETS, *TORCHVISION)
+"""Every model with a plain name; others are written `timm/<name>`, `hf/<name>` or `module:function`."""
+
+_MIN_SIZE = {"alexnet": 63, "inception_v3": 75, "maxvit_t": 224}
+
+
+def is_known_model(name: str) -> bool:
+    """Whether a protocol may name this model; names of foreign libraries are checked when they are built."""
+    return name in MODELS or is_foreign_model(name)
+
+
+def is_foreign_model(name: str) -> bool:
+    """`timm/<name>`, `hf/<name>` or `module:function`."""
+    library, slash, rest = name.partition("/")
+    if slash:
+        return library in ("timm", "hf") and bool(rest)
+    module, colon, function = name.partition(":")
+    return bool(colon) and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def weights_of(model: str) -> tuple[str, ...]:
+    """The starts among `WEIGHTS` that the model has."""
+    if is_foreign_model(model):
+        return ("random", "pretrained")
+    v1 = ("imagenet1k_v1",) if model in _V1_ONLY or model in _V1_AND_V2 else ()
+    v2 = ("imagenet1k_v2",) if model in _V1_AND_V2 else ()
+    return ("random", *v1, *v2)
+
+
+def min_size(model: str) -> int:
+    """The smallest image side, in pixels and at least 8, that the model is known to accept."""
+    return (
+        224 if model.startswith("vit_") else _MIN_SIZE.get(model, 8 if model in (CNN, *CIFAR_RESNETS) else 32)
+    )
+
+
+# -------------------------------------------------------------------------------------- data sets
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A data set's shape. `images` are those to split; `test_images` is None if the split makes the test set.
+
+    `size` is the side in pixels, None where images differ in size.
+    """
+
+    title: str
+    images: int
+    test_images: int | None
+    classes: int
+    channels: int
+    size: int | None
+
+
+_FACTS = {
+    "digits": Facts("digits", 1_797, None, 10, 1, 8),
+    "cifar10": Facts("CIFAR-10", 50_000, 10_000, 10, 3, 32),
+    "cifar100": Facts("CIFAR-100", 50_000, 10_000, 100, 3, 32),
+    "oxford_pets": Facts("Oxford-IIIT Pets", 3_680, 3_669, 37, 3, None),
+    "stanford_cars": Facts("Stanford Cars", 8_144, 8_041, 196, 3, None),
+    "tiny_imagenet": Facts("Tiny ImageNet", 100_000, 10_000, 200, 3, 64),
+}
+
+
+def facts(dataset: Dataset) -> Facts | None:
+    """The facts of a data set, or None for a user's own folder of images."""
+    if isinstance(dataset, Synthetic):
+        return Facts(
+            "synthetic", dataset.images, dataset.test_images, dataset.classes, dataset.channels, dataset.size
+        )
+    known = _FACTS.get(dataset.name)
+    if known is not None and isinstance(dataset, Cifar100) and dataset.labels == "coarse":
+        return Facts(known.title, known.images, known.test_images, 20, known.channels, known.size)
+    return known

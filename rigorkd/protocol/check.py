@@ -1,0 +1,148 @@
+"""Checks that no single value can show: the split against the data, model names, contrasts against cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rigorkd.protocol.catalog import CNN, MODELS, Facts, facts, is_known_model
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.expand import check_views
+from rigorkd.protocol.hashes import resolved
+from rigorkd.protocol.problems import Path, Problem, unknown
+from rigorkd.protocol.schema import Contrast, Model, Spec, Split, TrendSpec
+
+METRICS = (
+    "test_top1",
+    "test_top5",
+    "test_loss",
+    "ece",
+    "best_val_top1",
+    "best_epoch",
+    "params_millions",
+    "train_seconds",
+    "teacher_agreement",
+    "teacher_kl",
+)
+"""Metrics of every record, whose direction is known; another one is accepted with its `goal`."""
+
+
+def check_spec(spec: Spec) -> list[Problem]:
+    """Problems that need no expansion."""
+    problems = [*check_views(spec.views, spec, lambda loc: ("views", *loc)), *_models(spec), *_metrics(spec)]
+    if known := facts(spec.dataset):
+        problems += _split(spec.dataset.split, known)
+    return problems
+
+
+def check_contrasts(spec: Spec, cells: Sequence[Cell]) -> list[Problem]:
+    """Contrasts that name cells, groups or columns which the expansion does not have."""
+    return [
+        problem
+        for index, contrast in enumerate(spec.analysis.contrasts)
+        for problem in _contrast(contrast, ("analysis", "contrasts", index), cells)
+    ]
+
+
+def _split(split: Split, known: Facts) -> Iterator[Problem]:
+    path: Path = ("dataset", "split")
+    if known.test_images is not None and split.test is not None:
+        message = f"{known.title} has a test set of its own ({known.test_images:,} images)"
+        yield Problem((*path, "test"), message, "remove split.test", at_key=True)
+        return
+    if known.test_images is None and split.test is None:
+        hint = f"split.test says how many of its {known.images:,} images are for testing"
+        yield Problem(path, f"{known.title} has no test set of its own", hint)
+        return
+    parts = {"train": split.train or 1, "val": split.val, "test": split.test or 0}
+    if sum(parts.values()) > known.images:
+        asked = " + ".join(
+            f"{n:,} {name}" for name, n in parts.items() if n and (name != "train" or split.train)
+        )
+        message = f"{asked} leaves no training images of the {known.images:,} of {known.title}"
+        if split.train:
+            message = f"{asked} are more than the {known.images:,} images of {known.title}"
+        yield Problem(path, message)
+
+
+def _models(spec: Spec) -> Iterator[Problem]:
+    for name, student in spec.students.items():
+        yield from _model(student.model, ("students", name, "model"))
+    if spec.teacher is not None:
+        yield from _model(spec.teacher.model, ("teacher", "model"))
+    for name, teacher in (spec.teachers or {}).items():
+        yield from _model(teacher.model, ("teachers", name, "model"))
+
+
+def _model(model: Model, path: Path) -> Iterator[Problem]:
+    if not is_known_model(model.name):
+        message, hint = unknown("model", model.name, MODELS)
+        yield Problem((*path, "name"), message, hint + " others: timm/<name>, hf/<name>, module:function")
+    for key in ("channels", "hidden", "dropout"):
+        if getattr(model, key) is not None and model.name != CNN:
+            yield Problem((*path, key), f"{key} shapes the model {CNN!r}, not {model.name!r}", at_key=True)
+    if model.args and model.name == CNN:
+        yield Problem((*path, "args"), "the cnn takes channels, hidden and dropout, not args", at_key=True)
+
+
+def _metrics(spec: Spec) -> Iterator[Problem]:
+    named: list[tuple[Path, str]] = [(("analysis", "metric"), spec.analysis.metric)]
+    named += [(("analysis", "secondary", i), metric) for i, metric in enumerate(spec.analysis.secondary)]
+    for path, metric in named:
+        if metric not in METRICS and spec.analysis.goal is None:
+            message, hint = unknown("metric", metric, METRICS)
+            yield Problem(path, message, f"{hint}; or say goal: max or goal: min for a metric of your own")
+
+
+def _contrast(contrast: Contrast, path: Path, cells: Sequence[Cell]) -> Iterator[Problem]:
+    kind = next(
+        name
+        for name in ("pair", "trend", "difference_of_gains", "all_of", "weights")
+        if getattr(contrast, name)
+    )
+    by_name = {cell.name: cell for cell in cells}
+    for index, name in enumerate(contrast.cells()):
+        key: str | int = name if kind == "weights" else index
+        place = (*path, kind, key)
+        if name not in by_name:
+            yield Problem(place, *unknown("cell", name, by_name), at_key=kind == "weights")
+        elif kind in ("difference_of_gains", "all_of") and not by_name[name].method.distils:
+            yield Problem(place, f"{name} does not distil, so it has no gain")
+        elif contrast.cells().index(name) != index:
+            yield Problem(place, f"{name} is named twice")
+    if contrast.trend is not None:
+        yield from _trend(contrast.trend, (*path, "trend"), cells)
+
+
+def _trend(trend: TrendSpec, path: Path, cells: Sequence[Cell]) -> Iterator[Problem]:
+    groups = dict.fromkeys(cell.group for cell in cells if cell.role == "student")
+    if trend.group not in groups:
+        yield Problem((*path, "group"), *unknown("group", trend.group, groups))
+        return
+    members = [cell for cell in cells if cell.group == trend.group]
+    students = dict.fromkeys(cell.student for cell in members)
+    if trend.student is not None and trend.student not in students:
+        yield Problem((*path, "student"), *unknown("student of this group", trend.student, students))
+        return
+    if trend.student is None and len(students) > 1:
+        hint = f"say which: student: one of {', '.join(students)}"
+        yield Problem(
+            path, f"the group {trend.group!r} has {len(students)} students; a trend runs over one", hint
+        )
+        return
+    chosen = [resolved(cell) for cell in members if trend.student in (None, cell.student)]
+    columns = dict.fromkeys(key for row in chosen for key in row)
+    unknown_columns: list[tuple[Path, str]] = [(("over",), trend.over)] if trend.over not in columns else []
+    unknown_columns += [(("where", key), key) for key in trend.where if key not in columns]
+    for place, column in unknown_columns:
+        yield Problem((*path, *place), *unknown("column", column, columns), at_key=place[0] == "where")
+    if unknown_columns:
+        return
+    rows = [row for row in chosen if all(row.get(key) == value for key, value in trend.where.items())]
+    levels = {
+        row.get(trend.over) for row in rows if row["method"] != "baseline" or trend.over in ("epochs", "lr")
+    }
+    numeric = [level for level in levels if isinstance(level, int | float) and not isinstance(level, bool)]
+    if len(numeric) < 2:
+        yield Problem(
+            (*path, "over"), f"{trend.over} has {len(numeric)} value(s) here; a trend needs at least two"
+        )

@@ -1,0 +1,510 @@
+"""A parsed protocol to its cells: pure, and every error is a `Problem` at a path into the file.
+
+A group's cells are students × the group's axes × the method grids. Configurations that resolve to the same
+are merged within one student of a group; between students or groups they are an error naming both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import Any, TypeVar, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from rigorkd.protocol.axes import MOST_CHOICES, Choice, choices, too_many
+from rigorkd.protocol.catalog import facts, weights_of
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.hashes import identity
+from rigorkd.protocol.methods import METHODS, Baseline, Method, PermutedTail, Weighted
+from rigorkd.protocol.names import axis_labels, method_label, tuning_label
+from rigorkd.protocol.problems import ExpansionError, Path, Problem, from_validation, shown, unknown
+from rigorkd.protocol.schema import (
+    TRAINING_KEYS,
+    TUNING_KEYS,
+    WEIGHTS,
+    CenterCrop,
+    Group,
+    Model,
+    PathStart,
+    Spec,
+    Teacher,
+    Training,
+    Views,
+)
+
+RESERVED = ("teacher", "start")
+"""Names that no group may have: they begin the names of teachers and starts."""
+
+M = TypeVar("M", bound=BaseModel)
+_VIEW_LISTS = ("train", "eval", "strong")
+
+
+def expand(spec: Spec, *, edges: bool = False) -> tuple[Cell, ...]:
+    """All cells: teachers, then starts, then students in file order.
+
+    With `edges`, only the first and the last value of every axis are kept, under the names that they have in
+    the full expansion. Raises `ExpansionError` with every problem found.
+    """
+    return _Expansion(spec, edges=edges).cells()
+
+
+@dataclass(frozen=True)
+class _Combination:
+    """One point in a group's axes, with the labels that name it."""
+
+    chosen: Mapping[str, Choice]
+    labels: tuple[str, ...]
+    labels_without_teacher: tuple[str, ...]
+
+
+class _Expansion:
+    """One expansion: collects cells and problems. Methods go from the whole to the parts."""
+
+    def __init__(self, spec: Spec, *, edges: bool) -> None:
+        self.spec, self.edges = spec, edges
+        self.problems: list[Problem] = []
+        self.teachers: dict[str, Cell] = {}
+        self.starts: dict[str, Cell] = {}
+        self.students: list[Cell] = []
+        self.by_identity: dict[str, Cell] = {}
+        self.by_name: dict[str, Cell] = {}
+        self.open_starts: list[str] = []
+        self.trainings: dict[tuple[tuple[str, Choice], ...], Training | None] = {}
+
+    def cells(self) -> tuple[Cell, ...]:
+        for name, teacher in self.spec.named_teachers().items():
+            self.collect(partial(self.teacher, name, teacher))
+        for name in self.spec.starts:
+            if name in WEIGHTS:
+                self.problem(
+                    ("starts", name), f"{name!r} is the name of built-in weights", "rename it", at_key=True
+                )
+        for name, group in self.spec.groups.items():
+            if name in RESERVED:
+                self.problem(("groups", name), f"a group cannot be named {name!r}", "rename it", at_key=True)
+            self.collect(partial(self.group, name, group))
+        if self.problems:
+            raise ExpansionError(self.problems)
+        return (*self.teachers.values(), *self.starts.values(), *self.students)
+
+    def problem(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        self.problems.append(Problem(path, message, hint, at_key))
+
+    def collect(self, part: Callable[[], None]) -> None:
+        """Run one part; its problems are kept and the next part goes on."""
+        try:
+            part()
+        except ExpansionError as error:
+            self.problems += error.problems
+
+    # ------------------------------------------------------------------------------ teachers and starts
+
+    def teacher(self, name: str, teacher: Teacher) -> None:
+        path: Path = ("teacher",) if self.spec.teacher is not None else ("teachers", name.split("/")[1])
+        fixed_file = not teacher.train and isinstance(teacher.start, PathStart)
+        per_seed = teacher.per_seed
+        if fixed_file:
+            if teacher.per_seed and "per_seed" in teacher.model_fields_set:
+                self.problem(
+                    (*path, "per_seed"), "a teacher used as its file has it is the same for every seed"
+                )
+            per_seed = False
+        if teacher.train and not per_seed and self.spec.dataset.split.seed == "per_seed":
+            self.problem(
+                ("dataset", "split", "seed"),
+                f"the split changes with the seed, but {name} is trained once for all seeds",
+                "its training images would be validation images elsewhere; fix the split, or per_seed: true",
+            )
+        if isinstance(teacher.start, str):
+            self.weights(teacher.start, teacher.model, (*path, "start"), starts=())
+        cell = Cell(
+            name=name,
+            role="teacher",
+            group="teacher",
+            student=name.split("/")[-1],
+            model=teacher.model,
+            start=teacher.start,
+            method=Baseline(),
+            training=self.training(_written(teacher.overrides(), path)),
+            views=self.spec.views,
+            dataset=self.spec.dataset,
+            size=teacher.size,
+            train=teacher.train,
+            per_seed=per_seed,
+        )
+        self.teachers[name] = cell
+        self.add(cell, path)
+
+    def start(self, name: str, model: Model, path: Path) -> str:
+        """The name of the start cell of a declared start for a model; made on first use, parents first."""
+        owner = next(key for key, student in self.spec.students.items() if student.model == model)
+        cell_name = f"start/{name}/{owner}"
+        if cell_name in self.starts:
+            return cell_name
+        if name in self.open_starts:
+            chain = " → ".join([*self.open_starts[self.open_starts.index(name) :], name])
+            raise ExpansionError([Problem(("starts", name), f"the start comes from itself: {chain}")])
+        declared = self.spec.starts[name]
+        self.open_starts.append(name)
+        try:
+            start, parent = self.resolve_start(declared.start, model, Choice(None, ("starts", name, "from")))
+        finally:
+            self.open_starts.pop()
+        cell = Cell(
+            name=cell_name,
+            role="start",
+            group="start",
+            student=owner,
+            model=model,
+            start=start,
+            method=Baseline(),
+            training=self.training(_written(declared.overrides(), ("starts", name))),
+            views=self.spec.views,
+            dataset=self.spec.dataset,
+            start_cell=parent,
+        )
+        self.starts[cell_name] = cell
+        self.add(cell, ("starts", name))
+        return cell_name
+
+    def resolve_start(self, value: Any, model: Model, at: Choice) -> tuple[PathStart | str, str | None]:
+        """A start as written, checked against the model: the start, and the cell to train first, if any."""
+        if isinstance(value, dict):
+            value = _validated(PathStart, value, at.place)
+        if isinstance(value, PathStart):
+            return value, None
+        if not isinstance(value, str):
+            message = f"start must be a name or a mapping with the key 'path', not {shown(value)}"
+            raise ExpansionError([Problem(at.path, message)])
+        self.weights(value, model, at.path, starts=tuple(self.spec.starts))
+        return value, self.start(value, model, at.path) if value in self.spec.starts else None
+
+    def weights(self, name: str, model: Model, path: Path, *, starts: tuple[str, ...]) -> None:
+        """Check that a start is a declared one, or weights that the model has."""
+        if name in starts:
+            return
+        if name not in WEIGHTS:
+            message, hint = unknown("start", name, [*WEIGHTS, *starts])
+            raise ExpansionError([Problem(path, message, hint)])
+        available = weights_of(model.name)
+        if name not in available:
+            hint = f"it has: {', '.join(available)}; or give a file: {{path: ...}}"
+            raise ExpansionError([Problem(path, f"the model {model.name!r} has no weights {name!r}", hint)])
+
+    # --------------------------------------------------------------------------------------------- groups
+
+    def group(self, name: str, group: Group) -> None:
+        path: Path = ("groups", name)
+        methods = self.methods(group, path)
+        if not methods:
+            self.problem(
+                path, "the group has no cells", "give baseline: true or a method such as kd", at_key=True
+            )
+        distils = next((key for key in methods if METHODS[key].distils), None)
+        axes = self.axes(group, path, distils)
+        students = group.students or tuple(self.spec.students)
+        for index, student in enumerate(students):
+            if student not in self.spec.students:
+                message, hint = unknown("student", student, self.spec.students)
+                self.problem((*path, "students", index), message, hint)
+            elif student in students[:index]:
+                self.problem((*path, "students", index), f"the student {student!r} is listed twice")
+        size = math.prod(len(options) for options in axes.values())
+        if size * len(students) * sum(len(grid) for grid in methods.values()) > MOST_CHOICES:
+            raise too_many(path)
+        combinations = self.combinations(axes)
+        for student in dict.fromkeys(students):
+            if student in self.spec.students:
+                for combination in combinations:
+                    self.collect(partial(self.grid, path, student, combination, methods))
+
+    def methods(self, group: Group, path: Path) -> dict[str, tuple[Choice, ...]]:
+        """The method grids of a group; `True` is the method with its defaults."""
+        found = {}
+        for key in METHODS:
+            value = getattr(group, key)
+            if key not in group.model_fields_set or value is False:
+                continue
+            grids = choices(value, (*path, key), lists=_list_fields(METHODS[key]))
+            # A list of grids is not an axis: every grid keeps its own first and last values.
+            single = [
+                choices(item, (*path, key, index), lists=_list_fields(METHODS[key]))
+                for index, item in enumerate(value if isinstance(value, tuple) else ())
+            ]
+            if single:
+                grids = tuple(choice for grid in single for choice in grid)
+            for choice in grids:
+                if choice.value is not True and not isinstance(choice.value, dict):
+                    message = (
+                        f"{key} must be true, a mapping or a list of mappings, not {shown(choice.value)}"
+                    )
+                    self.problem(choice.path, message)
+            found[key] = tuple(
+                Choice({}, choice.path) if choice.value is True else choice
+                for choice in grids
+                if choice.value is True or isinstance(choice.value, dict)
+            )
+        return found
+
+    def axes(self, group: Group, path: Path, distils: str | None) -> dict[str, tuple[Choice, ...]]:
+        """A group's axes in name order: start, teacher, views, training keys."""
+        axes: dict[str, tuple[Choice, ...]] = {}
+        if "start" in group.model_fields_set:
+            axes["start"] = choices(group.start, (*path, "start"))
+        axes["teacher"] = self.teacher_axis(group, path, distils)
+        if "views" in group.model_fields_set:
+            axes["views"] = choices(group.views, (*path, "views"), lists=_VIEW_LISTS)
+            for choice in axes["views"]:
+                if not isinstance(choice.value, dict):
+                    raise ExpansionError(
+                        [Problem(choice.path, f"views must be a mapping, not {shown(choice.value)}")]
+                    )
+        for key, value in group.overrides().items():
+            axes[key] = choices(value, (*path, key), lists=("betas",))
+        return axes
+
+    def teacher_axis(self, group: Group, path: Path, distils: str | None) -> tuple[Choice, ...]:
+        """Choices of teacher cells (None: no teacher); several declared teachers must be told apart."""
+        short = {name.split("/")[-1]: name for name in self.spec.named_teachers()}
+        if group.teacher is not None:
+            found = []
+            for index, name in enumerate(group.teacher):
+                if name not in short:
+                    message, hint = unknown("teacher", name, short)
+                    self.problem((*path, "teacher", index), message, hint or "declare it under teachers:")
+                else:
+                    found.append(
+                        Choice(name, (*path, "teacher", index), edge=index in (0, len(group.teacher) - 1))
+                    )
+            return tuple(found)
+        named = None if "teacher" in group.model_fields_set else next(iter(short), None)
+        if distils is not None and not short:
+            hint = "declare one: teacher: {model: ..., start: ...}"
+            self.problem(
+                (*path, distils), f"{distils} needs a teacher and the protocol has none", hint, at_key=True
+            )
+        elif distils is not None and named is None:
+            self.problem((*path, distils), f"{distils} needs a teacher and the group has none", at_key=True)
+        elif distils is not None and len(short) > 1:
+            self.problem(
+                (*path, distils),
+                f"{distils} needs one of the {len(short)} teachers and the group names none",
+                f"add teacher: {named}, or a list of: {', '.join(short)}",
+                at_key=True,
+            )
+        return (Choice(named if len(short) == 1 else None, path),)
+
+    def combinations(self, axes: Mapping[str, tuple[Choice, ...]]) -> list[_Combination]:
+        full = {key: axis_labels(key, options) for key, options in axes.items()}
+        plain = {
+            key: ("",) * len(options) if key == "teacher" else axis_labels(key, options, distils=False)
+            for key, options in axes.items()
+        }
+        kept = {
+            key: [index for index, choice in enumerate(options) if choice.edge or not self.edges]
+            for key, options in axes.items()
+        }
+        return [
+            _Combination(
+                {key: axes[key][index] for key, index in zip(axes, indices, strict=True)},
+                tuple(filter(None, (full[key][index] for key, index in zip(axes, indices, strict=True)))),
+                tuple(filter(None, (plain[key][index] for key, index in zip(axes, indices, strict=True)))),
+            )
+            for indices in product(*kept.values())
+        ]
+
+    # ---------------------------------------------------------------------------------------------- cells
+
+    def grid(
+        self, path: Path, student: str, combination: _Combination, methods: Mapping[str, tuple[Choice, ...]]
+    ) -> None:
+        """The cells of one student at one point of the group's axes."""
+        chosen, declared = combination.chosen, self.spec.students[student]
+        own = Choice(declared.start, ("students", student, "start"))
+        at = chosen.get("start", own)
+        start, start_cell = self.resolve_start(at.value, declared.model, at)
+        views = self.views(chosen.get("views"))
+        overrides = {key: choice for key, choice in chosen.items() if key in TRAINING_KEYS}
+        base = self.training(overrides)
+        teacher = chosen["teacher"].value if "teacher" in chosen else None
+        for key, grid in methods.items():
+            for choice in grid:
+                if self.edges and not choice.edge:
+                    continue
+                method, tuning = self.method(key, choice)
+                self.check_method(method, views, choice)
+                training = self.training(overrides, tuning) if tuning else base
+                labels = combination.labels if method.distils else combination.labels_without_teacher
+                parts = [method_label(method), *tuning_label(training, base), *labels]
+                cell = Cell(
+                    name=f"{path[1]}/{student}/{'-'.join(parts)}",
+                    role="student",
+                    group=str(path[1]),
+                    student=student,
+                    model=declared.model,
+                    start=start,
+                    method=method,
+                    training=training,
+                    views=views,
+                    dataset=self.spec.dataset,
+                    teacher=self.teacher_name(teacher),
+                    start_cell=start_cell,
+                )
+                if self.add(cell, choice.path):
+                    self.students.append(cell)
+
+    def teacher_name(self, short: str | None) -> str | None:
+        if short is None or self.spec.teacher is not None:
+            return short
+        return f"teacher/{short}"
+
+    def add(self, cell: Cell, path: Path) -> bool:
+        """Register a cell; False if it merges with an equal one, or may not be there at all (a problem)."""
+        key = identity(cell)
+        twin = self.by_identity.setdefault(key, cell)
+        if twin is not cell:
+            if (twin.group, twin.student) == (cell.group, cell.student) and cell.role == "student":
+                return False
+            self.problem(
+                path,
+                f"{cell.name} and {twin.name} are the same configuration",
+                "one run would be counted twice: leave one out, or put both into one group with an axis",
+            )
+            return False
+        other = self.by_name.setdefault(cell.name, cell)
+        if other is not cell:
+            self.problem(
+                path, f"two different cells would be named {cell.name}", "make their values differ more"
+            )
+            return False
+        return True
+
+    # ------------------------------------------------------------------------------------ parts of a cell
+
+    def training(
+        self, overrides: Mapping[str, Choice], tuning: Mapping[str, Choice] | None = None
+    ) -> Training:
+        """`training:` with keys replaced, then tuned. Raises `ExpansionError` at the key that is wrong."""
+        values: dict[str, Any] = {key: getattr(self.spec.training, key) for key in TRAINING_KEYS}
+        values.update({key: choice.value for key, choice in overrides.items()})
+        training = _validated(Training, values, lambda loc: _placed(loc, overrides))
+        if tuning:
+            values["optimizer"] = training.optimizer.model_dump()
+            for key, choice in tuning.items():
+                (values if key == "label_smoothing" else values["optimizer"])[key] = choice.value
+
+            def place(loc: Path) -> Path:
+                key = str(loc[-1]) if loc else ""
+                return tuning[key].path if key in tuning else _placed(loc, overrides)
+
+            training = _validated(Training, values, place)
+        schedule, lr = training.schedule, training.optimizer.lr
+        if schedule.min_lr > lr:
+            at = (
+                tuning["lr"].path if tuning and "lr" in tuning else _placed(("schedule", "min_lr"), overrides)
+            )
+            message = f"min_lr {schedule.min_lr:g} is above the learning rate {lr:g}"
+            raise ExpansionError([Problem(at, message)])
+        if schedule.warmup_epochs >= training.epochs:
+            at = _placed(("schedule", "warmup_epochs"), overrides)
+            if "epochs" in overrides and "schedule" not in overrides:
+                at = overrides["epochs"].path
+            message = f"{schedule.warmup_epochs} warm-up epochs leave nothing of {training.epochs} epochs"
+            raise ExpansionError([Problem(at, message)])
+        return training
+
+    def views(self, choice: Choice | None) -> Views:
+        """`views:` with the group's keys laid over it."""
+        if choice is None:
+            return self.spec.views
+        values = {key: getattr(self.spec.views, key) for key in Views.model_fields}
+        views = _validated(Views, {**values, **choice.value}, choice.place)
+        if problems := check_views(views, self.spec, choice.place):
+            raise ExpansionError(problems)
+        return views
+
+    def method(self, key: str, choice: Choice) -> tuple[Method, dict[str, Choice]]:
+        """A method from one point of its grid, its preset filled in, and the training keys that it tunes."""
+        written, kind = dict(choice.value), METHODS[key]
+        filled: dict[str, Any] = {}
+        if "preset" in written:
+            preset = written.pop("preset")
+            if preset not in kind.presets:
+                message, hint = unknown(f"preset of {key}", str(preset), kind.presets)
+                raise ExpansionError(
+                    [Problem(choice.place(("preset",)), message, hint or f"{key} has no presets")]
+                )
+            filled = dict(kind.presets[preset])
+            weights = ("alpha", "ce_weight", "kd_weight")
+            if issubclass(kind, Weighted) and any(name in written for name in weights):
+                filled = {name: value for name, value in filled.items() if name not in weights}
+        tuning = {
+            name: Choice(written.pop(name), choice.place((name,))) for name in TUNING_KEYS if name in written
+        }
+        valid = [*kind.model_fields, "preset", *TUNING_KEYS]
+        if problems := [
+            Problem(choice.place((name,)), *unknown("key", name, valid), at_key=True)
+            for name in written
+            if name not in kind.model_fields
+        ]:
+            raise ExpansionError(problems)
+        return _validated(kind, {**filled, **written}, choice.place), tuning
+
+    def check_method(self, method: Method, views: Views, choice: Choice) -> None:
+        """What a method asks of the data and the views."""
+        known = facts(self.spec.dataset)
+        classes = known.classes if known else None
+        if method.key == "dkd" and classes == 2:
+            raise ExpansionError([Problem(choice.path, "dkd is undefined for two classes", at_key=True)])
+        if method.key == "mlkd" and not views.strong:
+            hint = "give views.strong, for example [{randaugment: {n: 2, m: 9}}]"
+            raise ExpansionError([Problem(choice.path, "mlkd compares a weak and a strong view", hint)])
+        if isinstance(method, PermutedTail) and classes is not None and method.keep > classes - 2:
+            message = f"keep {method.keep} of {classes} classes leaves nothing to permute"
+            raise ExpansionError([Problem(choice.place(("keep",)), message)])
+
+
+def check_views(views: Views, spec: Spec, place: Callable[[Path], Path]) -> list[Problem]:
+    """What is impossible in views: random operations under evaluation, moments of another channel count."""
+    problems = [
+        Problem(
+            place(("eval", index)), f"{op.op} draws at random, so it cannot be part of the evaluation view"
+        )
+        for index, op in enumerate(views.eval)
+        if not isinstance(op, CenterCrop)
+    ]
+    known = facts(spec.dataset)
+    if (
+        not isinstance(views.normalize, str)
+        and known
+        and len(views.normalize.mean) not in (1, known.channels)
+    ):
+        given = len(views.normalize.mean)
+        problems.append(Problem(place(("normalize", "mean")), f"{given} means for {known.channels} channels"))
+    return problems
+
+
+def _validated(model: type[M], values: Any, locate: Callable[[Path], Path]) -> M:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ExpansionError(from_validation(error, model, locate)) from None
+
+
+def _written(overrides: Mapping[str, Any], path: Path) -> dict[str, Choice]:
+    return {key: Choice(value, (*path, key)) for key, value in overrides.items()}
+
+
+def _placed(loc: Path, overrides: Mapping[str, Choice]) -> Path:
+    """A path inside a resolved training, as a path into the file."""
+    if loc and loc[0] in overrides:
+        return overrides[str(loc[0])].place(loc[1:])
+    return ("training", *loc)
+
+
+def _list_fields(method: type[Method]) -> Iterable[str]:
+    return [name for name, info in method.model_fields.items() if get_origin(info.annotation) is tuple]

@@ -1,0 +1,206 @@
+"""What makes two cells, runs or records the same: canonical forms and sha256 hashes.
+
+A canonical form is JSON with sorted keys in which 1 and 1.0 are equal and every default is written out, so it
+depends neither on how the file spelt a value nor on the order of its keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from rigorkd.protocol.cells import Cell, Run
+from rigorkd.protocol.schema import PathStart
+
+NUMERICS = 1
+"""Raised whenever our own code changes results: it makes every earlier record stale."""
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON of plain data."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical form, in hex."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def run_hash(
+    run: Run,
+    *,
+    data_checksum: str,
+    teacher_hash: str | None,
+    start_hash: str | None,
+    mode: str,
+    precision: str,
+    model_code: str | None = None,
+) -> str:
+    """The run's identity: sha256 hex over everything that shapes its bits.
+
+    `teacher_hash` is the teacher's run hash and is ignored for a cell that does not distil; `start_hash` is
+    the start's run hash, or the sha256 of the file that a `PathStart` names; `precision` is the one really
+    used; `model_code` identifies the source of a model given as `module:function`. Names, groups and the
+    analysis are left out.
+    """
+    return digest(
+        {
+            "numerics": NUMERICS,
+            "cell": _shape(run.cell),
+            "seed": run.seed,
+            "data": data_checksum,
+            "teacher": teacher_hash if run.cell.method.distils else None,
+            "start": start_hash,
+            "mode": mode,
+            "precision": precision,
+            "model_code": model_code,
+        }
+    )
+
+
+def identity(cell: Cell) -> str:
+    """Equal for two cells exactly if they resolve to the same configuration in the same role."""
+    return canonical(
+        {
+            "role": cell.role,
+            "cell": _shape(cell),
+            "precision": cell.training.precision,
+            "teacher": cell.teacher if cell.method.distils else None,
+            "start": cell.start_cell or _dump(cell.start),
+            "per_seed": cell.per_seed,
+        }
+    )
+
+
+def _shape(cell: Cell) -> dict[str, Any]:
+    """Everything inside a cell that shapes bits, but for what a hash takes from outside.
+
+    Left out: names; where files lie; the teacher (its hash stands for it); the path or cell of a start (its
+    hash); precision (the one really used counts); for a model used as it is, how it would be trained.
+    """
+    views = _views(cell)
+    training = cell.training.model_dump(exclude={"precision"})
+    if not cell.train:
+        training, views = {}, {key: views[key] for key in ("size", "normalize", "eval")}
+    from_run_or_file = cell.start_cell is not None or isinstance(cell.start, PathStart)
+    return {
+        "model": cell.model.model_dump(),
+        "size": cell.size,
+        "train": cell.train,
+        "start": "given" if from_run_or_file else cell.start,
+        "method": {"key": cell.method.key, **cell.method.model_dump()},
+        "training": training,
+        "views": views,
+        "dataset": cell.dataset.model_dump(exclude={"root", "download"}),
+    }
+
+
+def _views(cell: Cell) -> dict[str, Any]:
+    """The views that the cell's own bits depend on; without a teacher neither its view nor the strong one."""
+    return cell.views.model_dump(exclude=set() if cell.method.distils else {"teacher", "strong"})
+
+
+def _dump(start: PathStart | str) -> Any:
+    return start.model_dump() if isinstance(start, PathStart) else start
+
+
+# ------------------------------------------------------------------------------- for records and analysis
+
+
+def training_key(cell: Cell) -> str:
+    """Equal for cells trained alike, epochs apart: what a baseline shares with the cell it is for."""
+    return canonical(cell.training.model_dump(exclude={"epochs"}))
+
+
+def views_key(cell: Cell) -> str:
+    """Equal for cells that see the same views, whatever their teacher sees."""
+    return canonical(cell.views.model_dump(exclude={"teacher", "strong"}))
+
+
+def resolved(cell: Cell) -> dict[str, Any]:
+    """The configuration as one flat, readable mapping of scalars, for records, tables and plans.
+
+    Nested leftovers (views, data set, early stopping, a ramp, a list) are canonical JSON text. The teacher is
+    None for a cell that does not distil. Names (cell, group, student) are not part of it.
+    """
+    training, optimizer = cell.training, cell.training.optimizer
+    early, clip = training.early_stopping, training.clip_norm
+    flat: dict[str, Any] = {
+        "method": cell.method.key,
+        **cell.method.model_dump(),
+        "model": cell.model.name,
+        "model_args": canonical(cell.model.model_dump(exclude={"name"}, exclude_defaults=True)),
+        "start": cell.start.path if isinstance(cell.start, PathStart) else cell.start,
+        "start_cell": cell.start_cell,
+        "teacher": cell.teacher if cell.method.distils else None,
+        "teacher_view": cell.views.teacher if cell.method.distils else None,
+        "train": cell.train,
+        "per_seed": cell.per_seed,
+        "size": cell.size,
+        "epochs": training.epochs,
+        "batch_size": training.batch_size,
+        "optimizer": optimizer.name,
+        **optimizer.model_dump(exclude={"name"}),
+        "schedule": training.schedule.name,
+        **training.schedule.model_dump(exclude={"name"}),
+        "clip_norm": clip.max if clip else None,
+        "clip_per": clip.per if clip else None,
+        "precision": training.precision,
+        "select": training.select,
+        "label_smoothing": training.label_smoothing,
+        "early_stopping": canonical(early.model_dump()) if early else None,
+        "processes_per_run": training.processes_per_run,
+        "views": canonical(_views(cell)),
+        "dataset": canonical(cell.dataset.model_dump(exclude={"root", "download"})),
+    }
+    return {
+        key: canonical(value) if isinstance(value, dict | tuple) else value for key, value in flat.items()
+    }
+
+
+def explain_difference(old_resolved: dict[str, Any], new_resolved: dict[str, Any]) -> str:
+    """What changed between two resolved configurations, as `epochs: 30 → 40; lr: 0.001 → 0.01`.
+
+    If nothing did, the change lies outside the configuration, and the sentence says where it can.
+    """
+    old, new = _opened(old_resolved), _opened(new_resolved)
+    changes = [
+        f"{key}: {_said(old.get(key))} → {_said(new.get(key))}"
+        for key in dict.fromkeys([*new, *old])
+        if canonical(old.get(key)) != canonical(new.get(key))
+    ]
+    return "; ".join(changes) or "the data, the teacher, the start, the mode or rigorkd's numerics changed"
+
+
+def _opened(flat: dict[str, Any]) -> dict[str, Any]:
+    """The nested leftovers laid flat again under dotted keys."""
+    opened: dict[str, Any] = {}
+    for key, value in flat.items():
+        nested = None
+        if isinstance(value, str) and value.startswith("{"):
+            try:
+                nested = json.loads(value)
+            except ValueError:
+                nested = None
+        if isinstance(nested, dict):
+            opened.update({f"{key}.{inner}": item for inner, item in nested.items()})
+        else:
+            opened[key] = value
+    return opened
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "none"
+    return canonical(value) if isinstance(value, dict | list | bool | float) else str(value)

@@ -1,0 +1,101 @@
+"""`load_protocol`: a file to a `Protocol`, or one `ProtocolError` that lists all that is wrong, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rigorkd.errors import ProtocolError
+from rigorkd.protocol.check import check_contrasts, check_spec
+from rigorkd.protocol.expand import expand
+from rigorkd.protocol.file import Protocol
+from rigorkd.protocol.problems import ExpansionError, Problem, from_validation
+from rigorkd.protocol.schema import Spec
+from rigorkd.protocol.tree import LONGEST_TEXT, Node, TreeError, parse
+from rigorkd.text import nearest
+
+MOST_LISTED = 20
+
+
+def load_protocol(path: Path | str) -> Protocol:
+    """Read, check and expand a protocol file. Raises `ProtocolError`."""
+    file = Path(path)
+    text = _read(file)
+    try:
+        tree = parse(text)
+    except TreeError as error:
+        place = error.place
+        raise ProtocolError(
+            error.message, file=file, line=place.line, column=place.column, hint=error.hint
+        ) from None
+    if tree.entries is None:
+        hint = "it starts with `rigorkd: 1` and `study: <name>`"
+        raise _error([Problem((), "a protocol is a mapping of keys to values", hint)], file, tree)
+    try:
+        spec = Spec.model_validate(tree.plain())
+    except ValidationError as error:
+        raise _error(from_validation(error, Spec), file, tree) from None
+    problems = check_spec(spec)
+    try:
+        cells = expand(spec)
+        problems += check_contrasts(spec, cells)
+    except ExpansionError as error:
+        problems += error.problems
+    if problems:
+        raise _error(problems, file, tree)
+    return Protocol(
+        path=file, text=text, spec=spec, cells=cells, seeds=spec.seeds, study=spec.study, tree=tree
+    )
+
+
+def _read(file: Path) -> str:
+    try:
+        if file.is_dir():
+            found = sorted(entry.name for entry in file.iterdir() if entry.suffix in (".yaml", ".yml"))[:8]
+            hint = f"name one of its files: {', '.join(found)}" if found else "name a protocol file"
+            raise ProtocolError("this is a folder", file=file, hint=hint)
+        with file.open("rb") as stream:
+            raw = stream.read(4 * LONGEST_TEXT + 1)
+    except FileNotFoundError:
+        raise ProtocolError("there is no such file", file=file, hint=_similar(file)) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ProtocolError(f"cannot be read: {reason.lower()}", file=file) from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        raise ProtocolError(
+            "this is not UTF-8 text; is it a binary file?",
+            file=file,
+            line=before.count(b"\n") + 1,
+            column=len(before) - (before.rfind(b"\n") + 1) + 1,
+            hint="save the file as UTF-8",
+        ) from None
+
+
+def _similar(file: Path) -> str:
+    try:
+        names = [entry.name for entry in file.parent.iterdir() if entry.suffix in (".yaml", ".yml")]
+    except OSError:
+        return ""
+    close = nearest(file.name, names)
+    return f"did you mean {file.parent / close}?" if close else ""
+
+
+def _error(problems: Sequence[Problem], file: Path, tree: Node) -> ProtocolError:
+    """One error for all problems, in the order of the file; the first gives the error its place."""
+    placed = [(tree.find(problem.path, key=problem.at_key), problem) for problem in dict.fromkeys(problems)]
+    placed.sort(key=lambda pair: (pair[0].line, pair[0].column))
+    first, only = placed[0]
+    if len(placed) == 1:
+        return ProtocolError(only.message, file=file, line=first.line, column=first.column, hint=only.hint)
+    lines: list[str] = []
+    for place, problem in placed[:MOST_LISTED]:
+        told = problem.message + (f"\n  {problem.hint}" if problem.hint else "")
+        lines.append(f"{file}:{place.line}:{place.column}: {told}" if lines else told)
+    if len(placed) > MOST_LISTED:
+        lines.append(f"... and {len(placed) - MOST_LISTED} more")
+    return ProtocolError("\n".join(lines), file=file, line=first.line, column=first.column)

@@ -1,0 +1,233 @@
+"""What is wrong with a protocol, in words, at a path into the file.
+
+`Problem`s are pure: `load` turns their paths into lines and columns. `from_validation` words the errors of
+pydantic.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rigorkd.text import nearest
+
+Path = tuple[str | int, ...]
+"""Keys and list indices from the file's root, as in ("groups", "main", "kd", "T", 0)."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where (a path; `at_key` points at its last key), what, and how to mend it."""
+
+    path: Path
+    message: str
+    hint: str = ""
+    at_key: bool = False
+
+
+class ExpansionError(Exception):
+    """A protocol that parses but cannot be expanded to cells."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in self.problems))
+
+
+def unknown(noun: str, name: str, valid: Iterable[str]) -> tuple[str, str]:
+    """Message and hint for a name that is not among the valid ones."""
+    names = list(valid)
+    close = nearest(name, names)
+    listed = ", ".join(names) if len(names) <= 16 else ", ".join(names[:16]) + ", ..."
+    hint = f"did you mean {close!r}?" if close else ""
+    if names and (not close or len(names) <= 16):
+        hint = f"{hint} valid: {listed}".strip()
+    return f"unknown {noun} {name!r}", hint
+
+
+def from_validation(
+    error: ValidationError, model: type[BaseModel], locate: Callable[[Path], Path] = lambda path: path
+) -> list[Problem]:
+    """A failed validation as problems; `locate` maps a path inside `model` to one in the file.
+
+    Branches of one union that all failed at the same value become one problem.
+    """
+    found: dict[tuple[Path, bool], Problem] = {}
+    for details in error.errors(include_url=False):
+        path, models = _clean(model, details["loc"], keep_last=details["type"] == "extra_forbidden")
+        problem = _worded(details, path, models)
+        located = Problem(locate(problem.path), problem.message, problem.hint, problem.at_key)
+        found.setdefault((path, located.at_key), located)
+    return list(found.values())
+
+
+# ------------------------------------------------------------------------- following types along a path
+
+
+def _leaves(annotation: Any) -> list[Any]:
+    """The alternatives of a type, without `Annotated` and unions."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _leaves(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return [leaf for part in get_args(annotation) for leaf in _leaves(part)]
+    return [annotation]
+
+
+def _is_model(leaf: Any) -> bool:
+    return isinstance(leaf, type) and issubclass(leaf, BaseModel)
+
+
+def _field(model: type[BaseModel], key: str) -> Any:
+    for name, info in model.model_fields.items():
+        if key == name or key == info.alias:
+            return info.annotation
+    return None
+
+
+def _keys(models: Iterable[type[BaseModel]]) -> list[str]:
+    named = (info.alias or name for model in models for name, info in model.model_fields.items())
+    return list(dict.fromkeys(named))
+
+
+def _tagged(model: type[BaseModel], tag: str) -> bool:
+    """Whether one of the model's literal fields (`name`, `op`) names it `tag`."""
+    return any(
+        get_origin(info.annotation) is Literal and get_args(info.annotation) == (tag,)
+        for info in model.model_fields.values()
+    )
+
+
+def _clean(model: type[BaseModel], loc: Sequence[str | int], *, keep_last: bool) -> tuple[Path, list[Any]]:
+    """pydantic's location without union tags, and the types at its end (before an unknown last key)."""
+    leaves: list[Any] = [model]
+    path: list[str | int] = []
+    for position, part in enumerate(loc):
+        models = [leaf for leaf in leaves if _is_model(leaf)]
+        mappings = [leaf for leaf in leaves if get_origin(leaf) is dict]
+        if isinstance(part, int):
+            items = [item for leaf in leaves for item in get_args(leaf) if item is not Ellipsis]
+            leaves = [leaf for item in items for leaf in _leaves(item)]
+            path.append(part)
+        elif any(_field(candidate, part) is not None for candidate in models):
+            annotations = [_field(candidate, part) for candidate in models]
+            leaves = [leaf for item in annotations if item is not None for leaf in _leaves(item)]
+            path.append(part)
+        elif mappings and part != "[key]":
+            leaves = [leaf for mapping in mappings for leaf in _leaves(get_args(mapping)[1])]
+            path.append(part)
+        elif keep_last and position == len(loc) - 1:
+            path.append(part)
+        elif tagged := [candidate for candidate in models if _tagged(candidate, part)]:
+            leaves = list(tagged)
+    return tuple(path), leaves
+
+
+# ---------------------------------------------------------------------------------------------- wording
+
+_NOUNS = {
+    "dataset": "data set",
+    "optimizer": "optimizer",
+    "train": "operation",
+    "eval": "operation",
+    "strong": "operation",
+}
+_TYPES = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
+}
+_LIMITS = {
+    "greater_than": ("gt", "greater than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
+    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    subject = _subject(path)
+    models = [leaf for leaf in leaves if _is_model(leaf)]
+    if kind == "extra_forbidden":
+        message, hint = unknown("key", str(path[-1]), _keys(models))
+        return Problem(path, message, hint, at_key=True)
+    if kind == "missing":
+        return Problem(path[:-1], f"the key {path[-1]!r} is missing")
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        key = str(context["discriminator"]).strip("'")
+        noun = _NOUNS.get(str(next((part for part in reversed(path) if isinstance(part, str)), "")), "value")
+        if kind == "union_tag_not_found":
+            if isinstance(value, dict):
+                return Problem(path, f"{subject} needs the key {key!r}")
+            return Problem(path, f"{subject} must be a mapping with the key {key!r}, not {shown(value)}")
+        valid = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
+        message, hint = unknown(noun, str(context["tag"]), valid)
+        return Problem((*path, key), message, hint)
+    if kind == "literal_error":
+        valid = [str(choice) for leaf in leaves if get_origin(leaf) is Literal for choice in get_args(leaf)]
+        close = nearest(value, valid) if isinstance(value, str) else None
+        message = f"{subject} must be {' or '.join(valid)}, not {shown(value)}"
+        return Problem(path, message, f"did you mean {close!r}?" if close else "")
+    if kind == "string_pattern_mismatch":
+        name = path[-1] if details["loc"] and details["loc"][-1] == "[key]" and path else value
+        message = f"{shown(value)} is not a name"
+        hint = "names are lower-case letters, digits, '.', '_' and '-', and start with a letter or digit"
+        if details["loc"] and details["loc"][-1] == "[key]":
+            return Problem((*path[:-1], str(name)), message, hint, at_key=True)
+        return Problem(path, message, hint)
+    if kind == "value_error":
+        return Problem(path, str(context["error"]))
+    if kind in _TYPES:
+        if kind.startswith("model") and models and not isinstance(value, dict):
+            wanted = _TYPES["dict_type"]
+        else:
+            wanted = _TYPES[kind]
+        return Problem(path, f"{subject} must be {wanted}, not {shown(value)}")
+    if kind in _LIMITS:
+        key, words = _LIMITS[kind]
+        return Problem(path, f"{subject} must be {words} {context[key]:g}, not {shown(value)}")
+    if kind in ("too_short", "string_too_short"):
+        return Problem(path, f"{subject} needs at least {context['min_length']}, but has {_length(value)}")
+    if kind == "too_long":
+        return Problem(path, f"{subject} takes at most {context['max_length']}, but has {_length(value)}")
+    return Problem(path, f"{subject}: {details['msg']}")
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str | tuple | dict) else 0
+
+
+def _subject(path: Path) -> str:
+    """The last key of a path with the indices that follow it: `betas[1]`."""
+    words = ""
+    for part in reversed(path):
+        if isinstance(part, str):
+            return part + words
+        words = f"[{part}]" + words
+    return "the protocol" + words
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}" if value else "empty text"
+    if isinstance(value, tuple):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    return f"{value:g}" if isinstance(value, float) else str(value)
