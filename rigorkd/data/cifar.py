@@ -21,6 +21,7 @@ from rigorkd.errors import InputError
 from rigorkd.protocol.schema import Cifar10, Cifar100
 
 _URL = "https://www.cs.toronto.edu/~kriz/"
+_DAMAGE = (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError, ImportError)
 _log = logging.getLogger("rigorkd.data")
 
 
@@ -33,14 +34,14 @@ def load_cifar(dataset: Cifar10 | Cifar100) -> SourceArrays:
     prepare_cifar(dataset)
     folder, layout = data_folder(dataset), file_layout(dataset)
     before = {file.name: file_md5(folder / file.name) for file in layout.files}
-    for file in layout.files:
-        if before[file.name] != file.md5:
-            _log.warning("%s is not the published file (its MD5 differs); using it", folder / file.name)
+    foreign = ", ".join(file.name for file in layout.files if before[file.name] != file.md5)
+    if foreign:
+        _log.warning("%s: using files that are not the published ones (MD5 differs): %s", folder, foreign)
     reader = _Cifar10 if isinstance(dataset, Cifar10) else _Cifar100
     coarse = isinstance(dataset, Cifar100) and dataset.labels == "coarse"
     try:
         train, test = (reader(dataset.root, train=part, coarse=coarse) for part in (True, False))
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, AttributeError, ImportError) as error:
+    except _DAMAGE as error:
         raise InputError(
             f"{folder}: not the published Python format of {dataset.name} ({type(error).__name__}: {error})",
             hint=f"unpack {layout.archive} there again",

@@ -102,8 +102,8 @@ def resized_crop(
 ) -> torch.Tensor:
     """Stretch one box per image, int64 (B,) each, to the size of the images.
 
-    Within 2e-5 of torchvision's resized_crop for values in [0, 1] and up to 256 pixels a side: sampling
-    positions carry the rounding of float32.
+    Within 3e-7 · S of torchvision's resized_crop for values in [0, 1] (4e-5 at 128 pixels a side): sampling
+    positions carry the rounding of float32. Antialiasing makes no difference, since boxes are only stretched.
     """
     size = images.shape[-1]
     middle = (torch.arange(size, device=images.device) + 0.5) / size

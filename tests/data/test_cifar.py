@@ -1,0 +1,148 @@
+"""CIFAR in its real pickled format, written here with a few images and read through torchvision."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import urllib.error
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets
+
+from rigorkd.data.identity import CIFAR10, CIFAR100, FileLayout, data_checksum
+from rigorkd.data.sources import load, prepare
+from rigorkd.errors import InputError
+from rigorkd.protocol.schema import Cifar10, Cifar100, Split
+
+PER_FILE = 30
+
+
+def write(layout: FileLayout, root: Path, seed: int = 0) -> None:
+    """Files as published: rows of 3,072 bytes, red, green and blue plane after plane."""
+    folder = root / layout.folder
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(seed)
+    classes = 10 if layout is CIFAR10 else 100
+    for file in layout.files:
+        content: dict[str, object] = {
+            "data": generator.integers(0, 256, (PER_FILE, 3072), dtype=np.uint8),
+            "filenames": [f"{i}.png" for i in range(PER_FILE)],
+        }
+        fine = generator.integers(0, classes, PER_FILE).tolist()
+        if layout is CIFAR10:
+            content["labels"] = fine
+        else:
+            content |= {"fine_labels": fine, "coarse_labels": [label // 5 for label in fine]}
+        (folder / file.name).write_bytes(pickle.dumps(content))
+    names: dict[str, list[str]] = (
+        {"label_names": [f"class {i}" for i in range(10)]}
+        if layout is CIFAR10
+        else {
+            "fine_label_names": [f"fine {i}" for i in range(100)],
+            "coarse_label_names": [f"coarse {i}" for i in range(20)],
+        }
+    )
+    (folder / layout.meta.name).write_bytes(pickle.dumps(names))
+
+
+def cifar10(root: Path, **changes: object) -> Cifar10:
+    return Cifar10.model_validate({"name": "cifar10", "root": str(root), "split": {"val": 20}, **changes})
+
+
+def cifar100(root: Path, **changes: object) -> Cifar100:
+    return Cifar100.model_validate({"name": "cifar100", "root": str(root), "split": {"val": 5}, **changes})
+
+
+def test_the_known_md5s_are_those_of_torchvision() -> None:
+    for layout, published in ((CIFAR10, datasets.CIFAR10), (CIFAR100, datasets.CIFAR100)):
+        assert layout.folder == published.base_folder
+        assert layout.archive == published.filename
+        assert [[file.name, file.md5] for file in layout.train] == published.train_list
+        assert [[file.name, file.md5] for file in layout.test] == published.test_list
+        assert (layout.meta.name, layout.meta.md5) == (published.meta["filename"], published.meta["md5"])
+
+
+def test_cifar10_pixels_and_labels_arrive_unchanged(tmp_path: Path) -> None:
+    write(CIFAR10, tmp_path)
+    data = load(cifar10(tmp_path), 0)
+    assert (len(data.train), len(data.val), len(data.test)) == (5 * PER_FILE - 20, 20, PER_FILE)
+    assert data.class_names[3] == "class 3"
+    raw = pickle.loads((tmp_path / CIFAR10.folder / "test_batch").read_bytes())
+    assert torch.equal(data.test.images, torch.from_numpy(raw["data"]).view(-1, 3, 32, 32))
+    assert data.test.images.is_contiguous()
+    assert data.test.labels.tolist() == raw["labels"]
+    second = pickle.loads((tmp_path / CIFAR10.folder / "data_batch_2").read_bytes())
+    for part in (data.train, data.val):
+        for image, label, index in zip(part.images, part.labels, part.index, strict=True):
+            if PER_FILE <= index < 2 * PER_FILE:
+                row = int(index) - PER_FILE
+                assert torch.equal(image.flatten(), torch.from_numpy(second["data"][row]))
+                assert int(label) == second["labels"][row]
+
+
+def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path) -> None:
+    write(CIFAR100, tmp_path)
+    fine, coarse = load(cifar100(tmp_path), 0), load(cifar100(tmp_path, labels="coarse"), 0)
+    assert (fine.classes, coarse.classes) == (100, 20)
+    assert coarse.class_names[19] == "coarse 19"
+    for part in ("train", "val", "test"):
+        assert torch.equal(getattr(fine, part).labels // 5, getattr(coarse, part).labels)
+    assert fine.checksum == coarse.checksum
+
+
+def test_foreign_files_are_used_with_a_warning_and_another_checksum(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    absent = data_checksum(cifar100(tmp_path / "nothing"))
+    write(CIFAR100, tmp_path / "a")
+    write(CIFAR100, tmp_path / "b", seed=1)
+    with caplog.at_level(logging.WARNING):
+        load(cifar100(tmp_path / "a"), 0)
+    (record,) = caplog.records
+    assert str(tmp_path / "a" / CIFAR100.folder) in record.getMessage()
+    assert record.getMessage().endswith("(MD5 differs): train, test")
+    checksums = {absent, *(data_checksum(cifar100(tmp_path / name)) for name in "ab")}
+    assert len(checksums) == 3
+
+
+def test_the_checksum_follows_a_changed_file(tmp_path: Path) -> None:
+    write(CIFAR10, tmp_path)
+    before = data_checksum(cifar10(tmp_path))
+    file = tmp_path / CIFAR10.folder / "data_batch_5"
+    file.write_bytes(file.read_bytes() + b" ")
+    assert data_checksum(cifar10(tmp_path)) != before
+
+
+def test_missing_files_without_download_name_file_and_place(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load(cifar100(tmp_path), 0)
+    assert str(tmp_path / "cifar-100-python" / "train") in caught.value.message
+    assert "cifar-100-python.tar.gz" in caught.value.hint
+    assert "download: true" in caught.value.hint
+
+
+def test_a_failed_download_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(datasets.CIFAR10, "download", no_network)
+    with pytest.raises(InputError, match=r"the download failed.*no route to host"):
+        prepare(cifar10(tmp_path, download=True))
+
+
+def test_a_damaged_file_is_one_message(tmp_path: Path) -> None:
+    write(CIFAR10, tmp_path)
+    file = tmp_path / CIFAR10.folder / "data_batch_3"
+    for damage in (b"", b"no pickle", file.read_bytes()[:500], pickle.dumps({"labels": []}), pickle.dumps(3)):
+        file.write_bytes(damage)
+        with pytest.raises(InputError, match="not the published Python format"):
+            load(cifar10(tmp_path), 0)
+
+
+def test_split_train_limits_and_split_test_limits(tmp_path: Path) -> None:
+    write(CIFAR10, tmp_path)
+    data = load(cifar10(tmp_path, split=Split(val=20, train=40, test=10).model_dump()), 0)
+    assert (len(data.train), len(data.val), len(data.test)) == (40, 20, 10)
