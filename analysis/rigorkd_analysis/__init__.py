@@ -1,1 +1,55 @@
-"""The statistics of rigorkd: a tidy table in, verdicts out."""
+"""The statistics of rigorkd: a tidy table in, verdicts out.
+
+    import pandas as pd
+    from rigorkd_analysis import Plan, analyze
+    print(analyze(pd.read_csv("runs.csv"), Plan(sesoi=0.3)).families[0].comparisons[0].says)
+
+Pure: no files, no clock, no network, no torch. Names are imported on first use, so that
+`rigorkd_analysis.power` stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rigorkd_analysis.analysis import analyze
+    from rigorkd_analysis.documents import document
+    from rigorkd_analysis.errors import TableError
+    from rigorkd_analysis.plan import AllOf, DifferenceOfGains, Pair, Plan, Trend, Weighted
+    from rigorkd_analysis.published import Printed, audit
+    from rigorkd_analysis.results import Analysis, Comparison, Family
+
+__all__ = [
+    "AllOf",
+    "Analysis",
+    "Comparison",
+    "DifferenceOfGains",
+    "Family",
+    "Pair",
+    "Plan",
+    "Printed",
+    "TableError",
+    "Trend",
+    "Weighted",
+    "analyze",
+    "audit",
+    "document",
+]
+
+_HOME = {
+    "analyze": "analysis",
+    "audit": "published",
+    "Printed": "published",
+    "document": "documents",
+    "TableError": "errors",
+    **dict.fromkeys(("AllOf", "DifferenceOfGains", "Pair", "Plan", "Trend", "Weighted"), "plan"),
+    **dict.fromkeys(("Analysis", "Comparison", "Family"), "results"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,209 @@
+"""The whole analysis: a tidy table and a plan in, an `Analysis` out. Pure: no files, no clock, no network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rigorkd_analysis import combinations, families
+from rigorkd_analysis.baselines import Matcher, baselines, distilled
+from rigorkd_analysis.best import best_cells
+from rigorkd_analysis.factorial import factorials
+from rigorkd_analysis.images import PredictionSource, image_comparisons
+from rigorkd_analysis.metrics import goal_of
+from rigorkd_analysis.paired import mean_interval, sd_interval
+from rigorkd_analysis.plan import Plan
+from rigorkd_analysis.results import Analysis, CellSummary, Family
+from rigorkd_analysis.sequential import sequential_analysis
+from rigorkd_analysis.table import Runs, read_runs
+from rigorkd_analysis.wording import Names, Phrasing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = "rigorkd.analysis/1"
+_CSV_CONDITIONS = ("the test images", "whatever the table's runs share and its columns do not tell")
+
+
+def analyze(
+    table: pd.DataFrame,
+    plan: Plan | None = None,
+    *,
+    study: str = "",
+    predictions: PredictionSource | None = None,
+) -> Analysis:
+    """Say which differences between the cells of a table are real.
+
+    Args:
+        table: one row per run: `cell`, `seed`, metric columns; optionally `student`, `method`, `group`,
+            `start`, `epochs`, `teacher`, `T`, `alpha`, `status` and more.
+        plan: what to ask; the default asks for every gain, with Holm, at 5 %.
+        study: a name for the document.
+        predictions: gives the per-example predictions of a run; with it, intervals over new images too.
+
+    Raises:
+        TableError: the table or the plan is unusable; the message says where and how to mend it.
+    """
+    plan = plan or Plan()
+    runs = read_runs(table, plan.metric)
+    goal = goal_of(runs.metric, plan.goal)
+    matcher = Matcher(runs, plan.baselines)
+    judged = _without(runs, plan.selection_seeds)
+    with np.errstate(invalid="ignore"):
+        spread = np.nanmedian(_cell_sds(runs)) if len(runs.seeds) > 1 else np.nan
+    asked = families.Asked(judged, plan, goal, Phrasing.of(runs, goal, float(spread)), Names(runs))
+    found, parts = _families(asked, matcher)
+    return Analysis(
+        schema=SCHEMA,
+        study=study,
+        metric=runs.metric,
+        goal=goal,
+        alpha=plan.alpha,
+        correction=plan.correction,
+        sesoi=plan.sesoi,
+        joint=plan.joint,
+        conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
+        cells=cell_summaries(runs, plan.alpha),
+        families=tuple(found),
+        best=best_cells(asked, runs),
+        factorial=tuple(factorials(asked)),
+        images=tuple(image_comparisons(asked, parts, predictions)) if predictions else (),
+        sequential=sequential_analysis(asked, found, parts) if plan.sequential else None,
+        warnings=tuple(_warnings(runs, plan, matcher, found)),
+    )
+
+
+def _families(
+    asked: families.Asked, matcher: Matcher
+) -> tuple[list[Family], list[list[combinations.Combination]]]:
+    runs, plan = asked.runs, asked.plan
+    out: list[Family] = []
+    parts: list[list[combinations.Combination]] = []
+
+    def add(family: Family, members: list[combinations.Combination]) -> None:
+        out.append(family)
+        parts.append(members)
+
+    if matcher.any():
+        gains = combinations.gains(runs, matcher)
+        if gains:
+            add(families.build(asked, "gains", plan.planned, gains), gains)
+    for planned in (True, False):
+        some = [contrast for contrast in plan.contrasts if contrast.planned == planned]
+        resolved = [combinations.resolve(runs, matcher, contrast) for contrast in some]
+        if resolved:
+            add(families.build(asked, "contrasts", planned, resolved), resolved)
+    if plan.all_pairs or not out:
+        pairs = combinations.all_pairs(runs)
+        if pairs:
+            add(families.build(asked, "all_pairs", False, pairs), pairs)
+    return out, parts
+
+
+def cell_summaries(runs: Runs, alpha: float) -> tuple[CellSummary, ...]:
+    """Mean and spread of every cell over its finished runs."""
+    there = ~np.isnan(runs.values)
+    n = there.sum(axis=1)
+    filled = np.where(there, runs.values, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = filled.sum(axis=1) / n
+        std = np.sqrt((np.where(there, runs.values - mean[:, None], 0.0) ** 2).sum(axis=1) / (n - 1))
+        std = np.where(n > 1, std, np.nan)
+        low, high = mean_interval(mean, std, n.astype(np.float64), alpha)
+        std_low, std_high = sd_interval(std, n - 1.0, alpha)
+    diverged = runs.diverged.sum(axis=1)
+
+    def value(array: np.ndarray[tuple[int, ...], np.dtype[np.float64]], cell: int) -> float | None:
+        number = float(array[cell])
+        return number if np.isfinite(number) else None
+
+    return tuple(
+        CellSummary(
+            cell=name,
+            student=runs.student(cell),
+            method=runs.text("method", cell) or None,
+            n=int(n[cell]),
+            diverged=int(diverged[cell]),
+            mean=value(mean, cell),
+            std=value(std, cell),
+            ci_low=value(low, cell),
+            ci_high=value(high, cell),
+            std_ci_low=value(std_low, cell),
+            std_ci_high=value(std_high, cell),
+        )
+        for cell, name in enumerate(runs.cells)
+    )
+
+
+def _cell_sds(runs: Runs) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    several = (~np.isnan(runs.values)).sum(axis=1) > 1
+    if not several.any():
+        return np.array([np.nan])
+    return np.asarray(np.nanstd(runs.values[several], axis=1, ddof=1))
+
+
+def _without(runs: Runs, seeds: tuple[int, ...]) -> Runs:
+    """The same runs with the seeds kept for choosing blanked out."""
+    if not seeds:
+        return runs
+    keep = ~np.isin(runs.seeds, seeds)
+    return replace(runs, values=np.where(keep, runs.values, np.nan), diverged=runs.diverged & keep)
+
+
+def _warnings(runs: Runs, plan: Plan, matcher: Matcher, found: list[Family]) -> list[str]:
+    out = []
+    if runs.smoke:
+        out.append("SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method")
+    out += runs.warnings
+    out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
+    if not found:
+        out.append("nothing to compare" + (": there is only one cell" if len(runs.cells) == 1 else ""))
+    elif found[0].name == "all_pairs" and not plan.all_pairs:
+        why = (
+            "no cell has the method 'baseline'"
+            if "method" in runs.attributes
+            else "the table has no method column"
+        )
+        out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline CELL")
+    if plan.selection_seeds:
+        out.append(f"seeds {_listed(plan.selection_seeds)} were kept for choosing: verdicts use the others")
+    lone = np.flatnonzero(runs.diverged.any(axis=1))
+    if lone.size:
+        out.append(
+            f"{int(runs.diverged.sum())} diverged {'run' if runs.diverged.sum() == 1 else 'runs'} in "
+            f"{_listed(runs.cells[cell] for cell in lone[:6])}: "
+            "no comparison that misses one can be better"
+        )
+    looks = sorted(set(plan.looks))
+    if looks and looks[0] < len(runs.seeds):
+        out.append(
+            f"repeated look, not valid at alpha: this study was analysed before at n = {_listed(looks)}"
+        )
+    out += _untuned_baselines(runs, matcher)
+    return out
+
+
+def _listed(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items))
+
+
+def _untuned_baselines(runs: Runs, matcher: Matcher) -> list[str]:
+    """Distilled cells were tried at several settings of one method, their baseline at one."""
+    if not matcher.any() or "method" not in runs.attributes:
+        return []
+    tried: Counter[tuple[str, str, str, str]] = Counter()
+    for cell in distilled(runs):
+        tried[tuple(runs.text(name, cell) for name in ("group", "student", "method", "teacher"))] += 1  # type: ignore[index]
+    own = Counter((runs.text("group", cell), runs.text("student", cell)) for cell in baselines(runs))
+    flagged = sorted({(g, s, m, k) for (g, s, m, _), k in tried.items() if k > 1 and own.get((g, s), 0) == 1})
+    shown = [
+        f"{m} of {'/'.join(filter(None, (g, s))) or 'this table'} at {k} settings" for g, s, m, k in flagged
+    ]
+    if not shown:
+        return []
+    more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
+    return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, its baseline at one"]

@@ -1,0 +1,146 @@
+"""Which cell may be the best, and what choosing among several costs.
+
+The set that may be best follows Hsu's idea (1981): cell i leaves it if some j beats it by a one-sided paired
+t test at alpha/(m − 1); the truly best cell stays with probability ≥ 1 − alpha. Choosing by the test mean
+flatters the chosen one (the winner's curse): the expected optimism is given for the case that all cells are
+equal, and leave-one-seed-out selection estimates the accuracy of "the best" without it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from rigorkd_analysis.families import Asked
+from rigorkd_analysis.results import Best, LeaveOneSeedOut, Optimism, Pick
+from rigorkd_analysis.table import Runs
+
+Floats = NDArray[np.float64]
+
+#: With two cells the only question is their comparison.
+MIN_CELLS = 3
+
+
+def best_cells(asked: Asked, everything: Runs) -> Best | None:
+    """The best of every student (within its group) that has at least three cells; None if none has.
+
+    Args:
+        asked: its runs are those that verdicts use (seeds kept for choosing are blanked out).
+        everything: all runs, with the seeds kept for choosing.
+    """
+    runs = asked.runs
+    sign = 1.0 if asked.goal == "max" else -1.0
+    survivors: list[str] = []
+    picks: list[Pick] = []
+    left_out: list[LeaveOneSeedOut] = []
+    optimism: list[Optimism] = []
+    sets: dict[tuple[str, str], list[int]] = {}
+    for cell in range(len(runs.cells)):
+        if runs.text("method", cell) != "teacher":
+            sets.setdefault((runs.text("group", cell), runs.text("student", cell)), []).append(cell)
+    for (group, student), cells in sets.items():
+        if len(cells) < MIN_CELLS:
+            continue
+        who = (student or None, group or None)
+        values = sign * runs.values[cells]
+        diverged = np.asarray(runs.diverged[cells].any(axis=1))
+        stays = may_be_best(values, asked.plan.alpha, diverged)
+        survivors += [runs.cells[cell] for cell, kept in zip(cells, stays, strict=True) if kept]
+        common = values[:, ~np.isnan(values).any(axis=0)]
+        pick = _pick(asked, everything, cells, who, sign)
+        if pick is not None:
+            picks.append(pick)
+        if common.shape[1] >= 2 and not diverged.any():
+            mean, chosen = leave_one_seed_out(common)
+            names = tuple(runs.cells[cells[position]] for position in chosen)
+            naive = float(common.mean(axis=1).max())
+            left_out.append(LeaveOneSeedOut(*who, sign * mean, sign * naive, names))
+            expected = expected_optimism(common)
+            optimism.append(Optimism(*who, len(cells), common.shape[1], expected))
+    if not survivors:
+        return None
+    return Best(tuple(survivors), tuple(picks), tuple(left_out), tuple(optimism))
+
+
+def may_be_best(values: Floats, alpha: float, diverged: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Which cells may have the highest mean, from values (cells, seeds) where more is better; shape (cells,).
+
+    A cell that lost runs to divergence beats nobody: what is left of it is a selection.
+    """
+    m = values.shape[0]
+    stays = np.ones(m, dtype=bool)
+    for i in range(m):
+        d = values - values[i]
+        there = ~np.isnan(d)
+        n = there.sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = np.where(there, d, 0.0).sum(axis=1) / n
+            sd = np.sqrt((np.where(there, d - mean[:, None], 0.0) ** 2).sum(axis=1) / (n - 1))
+            size = np.nanmax(np.abs(values)) if there.any() else 1.0
+            usable = (n >= 2) & (sd > 1e-12 * size)
+            p = special.stdtr(np.maximum(n - 1, 1), -mean / (sd / np.sqrt(n)))  # small when j is above i
+        beats = usable & (p < alpha / (m - 1))
+        if diverged is not None:
+            beats &= ~diverged
+        stays[i] = not beats.any()
+    return stays
+
+
+def leave_one_seed_out(values: Floats) -> tuple[float, tuple[int, ...]]:
+    """Pick the best cell on all seeds but one, score it on that one; the mean score and the picks.
+
+    `values` (cells, seeds), more is better, no NaN. The bias against the true mean of what is picked is 0.
+    """
+    total = values.sum(axis=1)
+    picks = tuple(int(np.argmax(total - values[:, seed])) for seed in range(values.shape[1]))
+    return float(np.mean([values[pick, seed] for seed, pick in enumerate(picks)])), picks
+
+
+def expected_optimism(values: Floats) -> float:
+    """E[max of the cells' means] were all equal: E_max(m)·σ·√(1 − r)/√n, σ²(1 − r) from the residuals."""
+    m, n = values.shape
+    residual = (
+        values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
+    )
+    variance = float((residual**2).sum()) / ((m - 1) * (n - 1))
+    return expected_maximum(m) * float(np.sqrt(variance / n))
+
+
+def expected_maximum(m: int) -> float:
+    """The expected largest of m standard normals: ∫ z · m·φ(z)·Φ(z)^(m−1) dz; 1.539 for ten."""
+    z = np.linspace(-12.0, 12.0, 24_001)
+    density = m * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) * special.ndtr(z) ** (m - 1)
+    return float((z * density).sum() * (z[1] - z[0]))
+
+
+def _pick(
+    asked: Asked, everything: Runs, cells: list[int], who: tuple[str | None, str | None], sign: float
+) -> Pick | None:
+    """The cell chosen without the seeds (or the data) that judge it."""
+    runs, chosen_on = asked.runs, asked.plan.selection_seeds
+    kept = np.isin(everything.seeds, chosen_on) if chosen_on else np.ones(len(everything.seeds), dtype=bool)
+    if everything.validation is not None and not np.isnan(everything.validation[cells][:, kept]).all():
+        scores, by = everything.validation[cells][:, kept], "validation"
+    elif chosen_on:
+        scores, by = sign * everything.values[cells][:, kept], everything.metric
+    else:
+        return None
+    if chosen_on:
+        by += f" on seeds {', '.join(map(str, chosen_on))}"
+    shared = ~np.isnan(scores).any(axis=0)
+    judged = ~np.isnan(runs.values[cells]).any(axis=0)
+    if not shared.any() or not judged.any():
+        return None
+    chosen = cells[int(np.argmax(scores[:, shared].mean(axis=1)))]
+    test = runs.values[cells][:, judged].mean(axis=1)
+    top = cells[int(np.argmax(sign * test))]
+    mean = float(test[cells.index(chosen)])
+    say = asked.phrasing
+    says = f"{by} picks {runs.cells[chosen]} among {len(cells)} cells: {say.words} {say.number(mean)}"
+    if top != chosen:
+        says += f"; {runs.cells[top]} has the best {say.words} ({say.number(float(test[cells.index(top)]))})"
+        says += ", but choosing it for that would be choosing on test"
+    return Pick(
+        *who, len(cells), by, runs.cells[chosen], mean, runs.cells[top], says[:1].upper() + says[1:] + "."
+    )

@@ -1,0 +1,66 @@
+"""What a metric's name tells: whether more is better, and in which unit a difference is said."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from rigorkd_analysis.errors import TableError
+
+Goal = Literal["max", "min"]
+
+_MAX = {
+    "top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement", "f1", "auc", "auroc", "map", "miou",
+    "bleu", "precision", "recall", "throughput",
+}  # fmt: skip
+_MIN = {
+    "loss", "nll", "ce", "ece", "brier", "error", "err", "latency", "ms", "seconds", "kl", "perplexity",
+    "ppl", "mse", "rmse", "mae", "wer", "params", "millions", "flops",
+}  # fmt: skip
+_PERCENT = {"top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement"}
+_WORDS = {"top1": "top-1", "top5": "top-5", "acc": "accuracy", "ece": "ECE", "kl": "KL", "nll": "NLL"}
+
+#: Columns that describe a run. They are never taken for a metric unless named.
+DESCRIPTIVE = frozenset(
+    {
+        "cell", "seed", "group", "student", "method", "start", "epochs", "epochs_run", "best_epoch",
+        "teacher", "T", "alpha", "ce_weight", "kd_weight", "training", "views", "status", "mode", "smoke",
+        "run", "run_hash", "teacher_run_hash",
+        "weights_sha256", "hardware", "device", "versions", "n_test", "table",
+        "factor", "params_millions", "study", "precision", "finished", "select", "selection", "selected_on",
+    }
+)  # fmt: skip
+
+
+def _tokens(metric: str) -> list[str]:
+    return [token for token in re.split(r"[^a-z0-9]+", metric.casefold()) if token]
+
+
+def goal_of(metric: str, goal: Goal | None = None) -> Goal:
+    """The metric's direction, from its name unless `goal` says it.
+
+    Raises:
+        TableError: the name says nothing and no goal was given.
+    """
+    if goal is not None:
+        return goal
+    for token in reversed(_tokens(metric)):  # the noun comes last: top1_error is an error
+        if token in _MAX:
+            return "max"
+        if token in _MIN:
+            return "min"
+    raise TableError(
+        f"is more of {metric!r} better or worse?",
+        hint="its name does not say; give the goal: --goal max or --goal min",
+        column=metric,
+    )
+
+
+def is_percentage(metric: str, largest: float) -> bool:
+    """Whether values of this metric are percentages, so that a difference is in points."""
+    return any(token in _PERCENT for token in _tokens(metric)) and 1.5 < largest <= 100.0
+
+
+def label(metric: str) -> str:
+    """The metric in words: `test_top1` is "test top-1"."""
+    return " ".join(_WORDS.get(token, token) for token in _tokens(metric)) or metric

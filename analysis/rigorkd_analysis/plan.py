@@ -1,0 +1,117 @@
+"""The question put to a table: metric, error rate, correction, smallest effect of interest, contrasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rigorkd_analysis.errors import TableError
+from rigorkd_analysis.metrics import Goal
+
+Correction = Literal["holm", "bonferroni", "bh", "none"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """a − b, cell by cell."""
+
+    a: str
+    b: str
+    name: str | None = None
+    planned: bool = False
+
+
+@dataclass(frozen=True)
+class Trend:
+    """The fitted straight-line change of the metric from the smallest to the largest value of column `over`.
+
+    It runs over the cells of one group, student and method that differ in `over` alone; `where` fixes other
+    columns when that is ambiguous.
+    """
+
+    over: str
+    group: str | None = None
+    student: str | None = None
+    where: tuple[tuple[str, float | str], ...] = ()
+    name: str | None = None
+    planned: bool = False
+
+
+@dataclass(frozen=True)
+class DifferenceOfGains:
+    """(a − baseline of a) − (b − baseline of b): does one gain more than the other?"""
+
+    a: str
+    b: str
+    name: str | None = None
+    planned: bool = False
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Every one of these cells gains over its baseline. The p-value is the largest of theirs."""
+
+    cells: tuple[str, ...]
+    name: str | None = None
+    planned: bool = False
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Any weights over cells that sum to 0."""
+
+    weights: tuple[tuple[str, float], ...]
+    name: str | None = None
+    planned: bool = False
+
+
+Contrast = Pair | Trend | DifferenceOfGains | AllOf | Weighted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to ask of a table. Everything has a default that is safe for a table from anywhere.
+
+    Attributes:
+        metric: column to judge; None takes `test_top1`, else the only metric column.
+        goal: whether more is better; None takes it from the metric's name.
+        sesoi: smallest effect size of interest, in units of the metric; None gives no equivalence verdict.
+        alpha: error rate over a family, for direction and for equivalence each.
+        joint: read every verdict from the simultaneous interval, so that all hold together at 1 − alpha.
+        baselines: cells named as baselines instead of the matching rule, each for its own student.
+        planned: the gains family was fixed before the results were seen.
+        looks: numbers of seeds at which this study was analysed before.
+        sequential: judge with the anytime-valid test as well.
+        c2: mixture constant of the anytime-valid test.
+        selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
+        conditioned_on: what was held fixed, stated with every verdict.
+    """
+
+    metric: str | None = None
+    goal: Goal | None = None
+    sesoi: float | None = None
+    alpha: float = 0.05
+    correction: Correction = "holm"
+    joint: bool = False
+    contrasts: tuple[Contrast, ...] = ()
+    baselines: tuple[str, ...] = ()
+    all_pairs: bool = False
+    planned: bool = False
+    looks: tuple[int, ...] = ()
+    sequential: bool = False
+    c2: float = 0.25
+    selection_seeds: tuple[int, ...] = ()
+    conditioned_on: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 0.5:
+            raise TableError(
+                f"alpha = {self.alpha:g} is not an error rate", hint="give one between 0 and 0.5"
+            )
+        if self.sesoi is not None and not 0 < self.sesoi < float("inf"):
+            raise TableError(
+                f"sesoi = {self.sesoi:g} is not a smallest effect of interest",
+                hint="give a positive number in units of the metric, for instance 0.3 for 0.3 points",
+            )
+        if not 0 < self.c2 < float("inf"):
+            raise TableError(f"c2 = {self.c2:g} is not a mixture constant", hint="give a positive number")

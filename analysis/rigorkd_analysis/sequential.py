@@ -1,0 +1,169 @@
+"""Adding seeds until every comparison is decided, valid at any stopping time.
+
+The anytime-valid t statistic of Wang and Ramdas (arXiv 2310.03722): with S = Σd, V = Σd², mixture c²,
+
+    log E_n = ½·log(c²/(n + c²)) − (n/2)·log(1 − S²/((n + c²)·V)),   reject when E_n ≥ m/α
+
+A verdict is frozen at its first crossing: of the few false ones most would be taken back later. Seeds count
+in ascending order. The price of stopping at will is an interval about twice as wide at n = 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rigorkd_analysis.combinations import Combination
+from rigorkd_analysis.families import Asked, differences
+from rigorkd_analysis.results import Family, Sequential, SequentialComparison, Verdict
+from rigorkd_analysis.wording import p_text, percent_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rigorkd_analysis.plan import Plan
+
+Floats = NDArray[np.float64]
+
+
+def log_e(d: Floats, c2: float) -> Floats:
+    """log E_n for n = 1 … N along the last axis of d (…, N); 0 evidence while all differences are 0."""
+    n = np.arange(1, d.shape[-1] + 1)
+    S, V = np.cumsum(d, axis=-1), np.cumsum(d**2, axis=-1)
+    ratio = np.divide(S**2, (n + c2) * V, out=np.zeros_like(V), where=V > 0)
+    return np.asarray(0.5 * np.log(c2 / (n + c2)) - n / 2 * np.log1p(-ratio))
+
+
+def interval(d: Floats, c2: float, alpha: float) -> tuple[Floats, Floats]:
+    """The 1 − alpha confidence sequence at n = 1 … N along the last axis of d; infinite while undefined."""
+    n = np.arange(1, d.shape[-1] + 1)
+    mean = np.cumsum(d, axis=-1) / n
+    s = np.sqrt(np.maximum(np.cumsum(d**2, axis=-1) / n - mean**2, 0.0))
+    q = (alpha**2 * c2 / (n + c2)) ** (1 / n)
+    below = (n + c2) * q - c2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.where(below > 0, np.sqrt((n + c2) * (1 - q) / below), np.inf)
+        half = np.where(np.isfinite(factor), s * factor, np.inf)
+    return mean - half, mean + half
+
+
+def until_decided(table: pd.DataFrame, plan: Plan) -> Sequential:
+    """The anytime-valid verdict on every planned comparison of a growing table; `decided` says when to stop.
+
+    Raises:
+        TableError: the table is unusable.
+    """
+    from rigorkd_analysis.analysis import analyze
+
+    found = analyze(table, replace(plan, sequential=True)).sequential
+    assert found is not None
+    return found
+
+
+def sequential_analysis(asked: Asked, found: list[Family], parts: list[list[Combination]]) -> Sequential:
+    """Judge the planned families, or all where none is planned; each at alpha over its own size."""
+    planned = any(family.planned for family in found)
+    out: list[SequentialComparison] = []
+    for family, members in zip(found, parts, strict=True):
+        if family.planned or not planned:
+            out += [_judge(asked, part, family.size, family.name) for part in members]
+    decided = bool(out) and all(comparison.decided_at is not None for comparison in out)
+    return Sequential(c2=asked.plan.c2, size=len(out), decided=decided, comparisons=tuple(out))
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The evidence on one mean as seeds arrive."""
+
+    log_e: Floats
+    low: Floats
+    high: Floats
+    mean: Floats
+
+    @classmethod
+    def of(cls, d: Floats, c2: float, alpha: float) -> _Path:
+        low, high = interval(d, c2, alpha)
+        return cls(log_e(d, c2), low, high, np.cumsum(d) / np.arange(1, d.size + 1))
+
+
+def _judge(asked: Asked, part: Combination, m: int, family: str) -> SequentialComparison:
+    runs, plan = asked.runs, asked.plan
+    members = [Combination("", a, b, ((a, 1.0), (b, -1.0))) for a, b in part.members] or [part]
+    rows = differences(runs, members)
+    rows = rows[:, ~np.isnan(rows).any(axis=0)]
+    n = rows.shape[1]
+    cells = [cell for cell, _ in part.weights] or [cell for member in part.members for cell in member]
+    size = float(np.nanmax(np.abs(runs.values[cells]))) if n else 1.0
+    if n < 2 or (rows.std(axis=1) <= 1e-12 * size).any():
+        why = "fewer than 2 seeds" if n < 2 else "no spread over seeds"
+        return SequentialComparison(
+            part.name, family, m, n, None, 1.0, 1.0, None, None, "inconclusive", None,
+            f"{part.name}: undecided ({why}).",
+        )  # fmt: skip
+    level = plan.alpha / m
+    paths = [_Path.of(row, plan.c2, level) for row in rows]
+    # a conjunction has the evidence of its weakest member, and needs one sign
+    evidence = np.min([path.log_e for path in paths], axis=0)
+    signs = np.array([np.sign(path.mean) for path in paths])
+    agree = (signs == signs[0]).all(axis=0)
+    differs = (evidence >= -np.log(level)) & agree
+    inside = np.zeros(n, dtype=bool)
+    if plan.sesoi is not None:
+        inside = np.all([(path.low > -plan.sesoi) & (path.high < plan.sesoi) for path in paths], axis=0)
+    lost = bool(runs.diverged[cells].any())
+    crossed = np.flatnonzero(differs | inside)
+    decided_at = None if lost or crossed.size == 0 else int(crossed[0]) + 1
+    verdict: Verdict = "inconclusive"
+    if decided_at is not None:
+        at = decided_at - 1
+        favoured = (signs[0][at] > 0) == (asked.goal == "max")
+        verdict = _verdict(bool(differs[at]), bool(inside[at]), favoured)
+    highest = float(np.max(evidence))
+    p = float(min(1.0, np.exp(-highest)))
+    alone = len(paths) == 1
+    low, high = (float(paths[0].low[-1]), float(paths[0].high[-1])) if alone else (np.inf, np.inf)
+    known = alone and np.isfinite(low) and np.isfinite(high)
+    ends: tuple[float | None, float | None] = (low, high) if known else (None, None)
+    adjusted = min(1.0, m * p)
+    return SequentialComparison(
+        part.name, family, m, n, float(evidence[-1]), p, adjusted, ends[0], ends[1], verdict, decided_at,
+        _says(asked, part.name, n, adjusted, ends, verdict, decided_at, lost, m),
+    )  # fmt: skip
+
+
+def _verdict(differs: bool, inside: bool, favoured: bool) -> Verdict:
+    if differs and inside:
+        return "better_negligible" if favoured else "worse_negligible"
+    if differs:
+        return "better" if favoured else "worse"
+    return "equivalent"
+
+
+def _says(
+    asked: Asked,
+    name: str,
+    n: int,
+    p: float,
+    ends: tuple[float | None, float | None],
+    verdict: Verdict,
+    decided_at: int | None,
+    lost: bool,
+    m: int,
+) -> str:
+    say = asked.phrasing
+    numbers = p_text(p, "anytime-valid p")
+    if ends[0] is not None:
+        level = f", simultaneous over {m}" if m > 1 else ""
+        numbers += f", {percent_text(1 - asked.plan.alpha)} interval {say.interval(*ends)}{level}"
+    if lost:
+        return f"{name}: undecided, since runs diverged ({numbers}, n = {n} seeds)."
+    if decided_at is None:
+        return f"{name}: undecided after {n} seeds ({numbers})."
+    words = verdict.replace("_", ", but ")
+    if verdict == "equivalent":
+        words += f" within ±{say.number(asked.plan.sesoi)}{say.unit}, sign undecided"
+    later = f" (decided at {decided_at} seeds)" if decided_at < n else ""
+    return f"{name}: {words} after {decided_at} seeds ({numbers}){later}."

@@ -1,0 +1,368 @@
+"""From a tidy pandas table, one row per run, to checked arrays: cells × seeds.
+
+Everything that makes a table unusable is refused here, with the row and column at fault: duplicate seeds,
+text or NaN in the metric, one checkpoint standing in for several seeds, mixed modes, smoke beside real. A run
+that diverged (`status` says so) is no error: it is an outcome and is counted.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rigorkd_analysis.errors import TableError
+from rigorkd_analysis.metrics import DESCRIPTIVE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+_TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no", ""}
+_INNER = ("image", "image_index", "example", "index", "epoch", "step", "fold", "repeat", "evaluation")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A checked table.
+
+    Attributes:
+        cells: names, in order of first appearance in a table sorted by cell.
+        seeds: all seeds, ascending.
+        values: the metric, shape (cells, seeds); NaN where there is no finished run.
+        diverged: shape (cells, seeds), True where the run diverged.
+        attributes: per descriptive column, the cell's value as text ("" if missing), shape (cells,).
+    """
+
+    metric: str
+    cells: tuple[str, ...]
+    seeds: tuple[int, ...]
+    values: Floats
+    diverged: NDArray[np.bool_]
+    attributes: dict[str, tuple[str, ...]]
+    validation: Floats | None = None
+    epochs_run: Floats | None = None
+    smoke: bool = False
+    warnings: tuple[str, ...] = ()
+    index: dict[str, int] = field(default_factory=dict)
+
+    def position(self, cell: str) -> int:
+        """The row of a cell.
+
+        Raises:
+            TableError: there is no such cell; the nearest is offered.
+        """
+        if cell not in self.index:
+            raise TableError(f"no cell {cell!r} in this table", hint=suggest(cell, self.cells))
+        return self.index[cell]
+
+    def text(self, column: str, cell: int) -> str:
+        """A cell's value in a descriptive column, "" if there is none."""
+        values = self.attributes.get(column)
+        return "" if values is None else values[cell]
+
+    def number(self, column: str, cell: int) -> float | None:
+        """A cell's value in a descriptive column as a number, None if it is not one."""
+        try:
+            return float(self.text(column, cell))
+        except ValueError:
+            return None
+
+    def student(self, cell: int) -> str | None:
+        return self.text("student", cell) or None
+
+
+def suggest(name: str, valid: Iterable[str]) -> str:
+    """A hint for a misspelt name: the nearest valid one, else the first few."""
+    names = list(valid)
+    folded = {candidate.casefold(): candidate for candidate in names}
+    match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    if match:
+        return f"did you mean {folded[match[0]]!r}?"
+    shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
+    return f"there are: {shown}" if names else "the table has none"
+
+
+def choose_metric(frame: pd.DataFrame, metric: str | None) -> str:
+    """The column to judge: the one asked for, else `test_top1`, else the only metric column.
+
+    Raises:
+        TableError: no such column, or several to choose from.
+    """
+    columns = [str(name) for name in frame.columns]
+    if metric is not None:
+        if metric in columns and metric not in ("cell", "seed"):
+            return metric
+        raise TableError(f"no metric {metric!r} in this table", hint=suggest(metric, metric_columns(frame)))
+    if "test_top1" in columns:
+        return "test_top1"
+    candidates = metric_columns(frame)
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise TableError("the table has no metric column", hint="add a numeric column, such as test_top1")
+    raise TableError("which metric?", hint=f"give --metric, one of: {', '.join(candidates)}")
+
+
+def metric_columns(frame: pd.DataFrame) -> list[str]:
+    """Numeric columns that vary between the seeds of some cell; parameters of a cell do not."""
+    import pandas as pd
+
+    names: list[str] = []
+    constant: list[str] = []
+    for column in frame.columns:
+        name = str(column)
+        if name in DESCRIPTIVE:
+            continue
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        if not numbers.notna().any() or numbers.notna().mean() < 0.5:
+            continue
+        varies = "cell" not in frame or (numbers.groupby(frame["cell"]).nunique() > 1).any()
+        (names if varies else constant).append(name)
+    return names or constant
+
+
+def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
+    """Check a tidy table and turn it into arrays.
+
+    Args:
+        frame: one row per run, columns `cell`, `seed` and metrics, as numbers or as text.
+
+    Raises:
+        TableError: the table is unusable, with row and column.
+    """
+    for name in ("cell", "seed"):
+        if name not in frame.columns:
+            raise TableError(
+                f"the table has no column {name!r}",
+                hint=f"one row per run, with columns cell, seed and a metric; "
+                f"there are: {', '.join(map(str, frame.columns)) or 'none'}",
+            )
+    doubled = frame.columns[frame.columns.duplicated()]
+    if len(doubled):
+        raise TableError(f"the column {doubled[0]!r} is there twice", hint="name every column once")
+    if frame.empty:
+        raise TableError("the table has no rows", hint="one row per run: cell, seed and a metric")
+    metric = choose_metric(frame, metric)
+    frame = frame.reset_index(drop=True)
+    names = _text(frame["cell"])
+    _refuse(names == "", "cell", "this run has no cell name", "name the configuration it belongs to")
+    seeds = _seeds(frame["seed"])
+    status = _text(frame["status"]) if "status" in frame else np.full(len(frame), "done", dtype=object)
+    _refuse(
+        ~np.isin(status, ["done", "diverged", ""]),
+        "status",
+        "this run is neither done nor diverged",
+        "leave out runs that did not finish, or finish them",
+    )
+    is_diverged = status == "diverged"
+    numbers = _numbers(frame, metric, is_diverged)
+    cells, cell_of = np.unique(names, return_inverse=True)
+    all_seeds, seed_of = np.unique(seeds, return_inverse=True)
+    _no_duplicates(frame, names, seeds, cell_of, seed_of)
+    _no_shared_checkpoints(frame, names)
+    smoke = _one_kind(frame)
+    shape = (cells.size, all_seeds.size)
+
+    def spread(column: Floats) -> Floats:
+        grid = np.full(shape, np.nan)
+        grid[cell_of, seed_of] = column
+        return grid
+
+    diverged = np.zeros(shape, dtype=bool)
+    diverged[cell_of, seed_of] = is_diverged
+    attributes = _attributes(frame, cell_of, cells, metric)
+    return Runs(
+        metric=metric,
+        cells=tuple(str(cell) for cell in cells),
+        seeds=tuple(int(seed) for seed in all_seeds),
+        values=spread(np.where(is_diverged, np.nan, numbers)),
+        diverged=diverged,
+        attributes=attributes,
+        validation=_optional(
+            frame, ("best_val_top1", "val_top1", "best_val_acc", "val_acc"), spread, is_diverged
+        ),
+        epochs_run=_optional(frame, ("epochs_run", "epochs"), spread, np.zeros(len(frame), dtype=bool)),
+        smoke=smoke,
+        warnings=(*_mixtures(frame), *_chosen_on_test(frame, metric)),
+        index={str(cell): position for position, cell in enumerate(cells)},
+    )
+
+
+def _text(column: pd.Series[Any]) -> NDArray[np.object_]:
+    filled = column.astype(object).where(column.notna(), "")
+    return np.array([value if isinstance(value, str) else f"{value}" for value in filled], dtype=object)
+
+
+def _refuse(wrong: NDArray[np.bool_], column: str, message: str, hint: str) -> None:
+    if wrong.any():
+        raise TableError(message, hint=hint, row=int(np.flatnonzero(wrong)[0]), column=column)
+
+
+def _seeds(column: pd.Series[Any]) -> NDArray[np.int64]:
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = ~np.isfinite(numbers) | (numbers != np.round(np.nan_to_num(numbers)))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        shown = column.iloc[row]
+        raise TableError(
+            f"{str(shown)!r} is not a seed", hint="a seed is an integer, such as 0", row=row, column="seed"
+        )
+    return numbers.astype(np.int64)
+
+
+def _numbers(frame: pd.DataFrame, metric: str, diverged: NDArray[np.bool_]) -> Floats:
+    import pandas as pd
+
+    column = frame[metric]
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = ~np.isfinite(numbers) & ~diverged
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        shown = "" if pd.isna(column.iloc[row]) else str(column.iloc[row])
+        hint = "leave the run out, or set its status to diverged if training diverged"
+        if shown.strip().endswith("%"):
+            hint = "write 81.2, not 81.2%"
+        elif shown.count(",") == 1 and shown.replace(",", "").strip("+- ").isdigit():
+            hint = "use a decimal point"
+        what = f"{shown!r} is not a number" if shown.strip() else "no value"
+        raise TableError(f"{what} in the metric {metric!r}", hint=hint, row=row, column=metric)
+    return np.asarray(numbers, dtype=np.float64)
+
+
+def _no_duplicates(
+    frame: pd.DataFrame,
+    names: NDArray[np.object_],
+    seeds: NDArray[np.int64],
+    cell_of: NDArray[np.intp],
+    seed_of: NDArray[np.intp],
+) -> None:
+    key = cell_of.astype(np.int64) * (int(seed_of.max()) + 1) + seed_of
+    _, first = np.unique(key, return_index=True)
+    again = np.setdiff1d(np.arange(len(frame)), first)
+    if again.size == 0:
+        return
+    row = int(again.min())
+    inner = next((name for name in _INNER if name in frame.columns), None)
+    hint = (
+        f"the unit of replication is the seed: average over {inner!r} first, its values are not replicates"
+        if inner
+        else "one row per run; images, epochs and repeated evaluations of a checkpoint are not replicates. "
+        "If these rows differ in a setting, give them different cell names"
+    )
+    raise TableError(f"seed {seeds[row]} of {names[row]} is there twice", hint=hint, row=row, column="seed")
+
+
+def _no_shared_checkpoints(frame: pd.DataFrame, names: NDArray[np.object_]) -> None:
+    if "weights_sha256" not in frame.columns:
+        return
+    hashes = _text(frame["weights_sha256"])
+    seen: dict[tuple[object, object], int] = {}
+    for row, key in enumerate(zip(names, hashes, strict=True)):
+        if key[1] and seen.setdefault(key, row) != row:
+            raise TableError(
+                f"two runs of {names[row]} hold the same weights ({str(hashes[row])[:12]}…)",
+                hint="one checkpoint cannot stand in for two seeds; train each seed, or leave one out",
+                row=row,
+                column="weights_sha256",
+            )
+
+
+def _one_kind(frame: pd.DataFrame) -> bool:
+    """Refuse mixed modes and smoke beside real; whether all of it is smoke."""
+    if "mode" in frame.columns:
+        modes = sorted({str(mode) for mode in _text(frame["mode"])} - {""})
+        if len(modes) > 1:
+            raise TableError(
+                f"the runs have different modes: {', '.join(modes)}",
+                hint="runs of different modes are not comparable; analyse each mode by itself",
+                column="mode",
+            )
+    if "smoke" not in frame.columns:
+        return False
+    words = np.array([str(value).strip().casefold() for value in _text(frame["smoke"])], dtype=object)
+    words = np.array([word.removesuffix(".0") for word in words], dtype=object)
+    _refuse(~np.isin(words, sorted(_TRUE | _FALSE)), "smoke", "smoke is true or false", "write true or false")
+    smoke = np.isin(words, sorted(_TRUE))
+    if smoke.any() and not smoke.all():
+        raise TableError(
+            "smoke runs stand beside real ones",
+            hint="leave the smoke runs out; they only show that the code works",
+            row=int(np.flatnonzero(smoke)[0]),
+            column="smoke",
+        )
+    return bool(smoke.all())
+
+
+def _attributes(
+    frame: pd.DataFrame, cell_of: NDArray[np.intp], cells: NDArray[np.object_], metric: str
+) -> dict[str, tuple[str, ...]]:
+    """Each column that is constant within every cell, as text per cell."""
+    first = np.unique(cell_of, return_index=True)[1]
+    attributes: dict[str, tuple[str, ...]] = {}
+    for column in frame.columns:
+        name = str(column)
+        if name in ("cell", "seed", metric):
+            continue
+        values = _text(frame[name])
+        per_cell = values[first]
+        same = values == per_cell[cell_of]
+        if same.all():
+            attributes[name] = tuple(str(value) for value in per_cell)
+        elif name in ("student", "method", "group", "start", "training", "views", "T", "alpha", "kd_weight"):
+            row = int(np.flatnonzero(~same)[0])
+            raise TableError(
+                f"the runs of {cells[cell_of[row]]} differ in {name!r}: "
+                f"{per_cell[cell_of[row]]} and {values[row]}",
+                hint="a cell is one configuration; give each its own cell name",
+                row=row,
+                column=name,
+            )
+    return attributes
+
+
+def _optional(
+    frame: pd.DataFrame, names: tuple[str, ...], spread: Any, drop: NDArray[np.bool_]
+) -> Floats | None:
+    import pandas as pd
+
+    for name in names:
+        if name in frame.columns:
+            numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            grid: Floats = spread(np.where(drop, np.nan, numbers))
+            return grid
+    return None
+
+
+def _mixtures(frame: pd.DataFrame) -> list[str]:
+    out = []
+    for name in ("hardware", "versions"):
+        if name in frame.columns:
+            kinds = sorted({str(value) for value in _text(frame[name])} - {""})
+            if len(kinds) > 1:
+                out.append(f"runs of different {name} are compared: {'; '.join(kinds[:4])}")
+    return out
+
+
+def _chosen_on_test(frame: pd.DataFrame, metric: str) -> list[str]:
+    out = []
+    words = metric.casefold().replace("-", "_")
+    if any(word in words for word in ("best_test", "test_best", "max_test", "test_max", "peak_test")):
+        out.append(
+            f"{metric} is chosen on test data: its values are optimistic, and so may be every gain here"
+        )
+    for name in ("select", "selection", "selected_on", "training"):
+        if name in frame.columns and any(
+            "best_test" in str(value) or str(value).strip().casefold() in ("test", "test_top1", "test_acc")
+            for value in set(_text(frame[name]))
+        ):
+            out.append("the checkpoints were selected on test data: the results are optimistic")
+            break
+    return out

@@ -1,0 +1,244 @@
+"""Sentences: what a cell is called, and what may be said of a comparison in a paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, log10
+
+from rigorkd_analysis.metrics import Goal, is_percentage, label
+from rigorkd_analysis.plan import Correction
+from rigorkd_analysis.table import Runs
+
+_METHODS = {"kd": "Distillation", "feature": "Feature distillation", "logit": "Logit distillation"}
+_ADJUSTED = {
+    "holm": "Holm-adjusted p",
+    "bonferroni": "Bonferroni-adjusted p",
+    "bh": "BH-adjusted p",
+    "none": "p",
+}
+_SYMBOLS = {"alpha": "α", "kd_weight": "KD weight", "ce_weight": "CE weight"}
+_NOT_DISTILLED = ("baseline", "teacher", "")
+MINUS = "−"
+
+
+@dataclass(frozen=True)
+class Phrasing:
+    """How this metric is said: its words, unit and decimals."""
+
+    metric: str
+    goal: Goal
+    percent: bool
+    decimals: int
+
+    @classmethod
+    def of(cls, runs: Runs, goal: Goal, typical_sd: float) -> Phrasing:
+        """Decimals show the spread to two digits; percentages get two decimals."""
+        finite = runs.values[runs.values == runs.values]
+        percent = is_percentage(runs.metric, float(abs(finite).max()) if finite.size else 0.0)
+        decimals = 2
+        if not percent and typical_sd > 0:
+            decimals = min(12, max(0, 1 - floor(log10(typical_sd))))
+        return cls(runs.metric, goal, percent, decimals)
+
+    @property
+    def unit(self) -> str:
+        return " points" if self.percent else ""
+
+    @property
+    def words(self) -> str:
+        return label(self.metric)
+
+    def number(self, value: float | None, signed: bool = False) -> str:
+        """A value in the metric's decimals, with a true minus sign; "–" for None."""
+        if value is None:
+            return "–"
+        text = f"{value:+.{self.decimals}f}" if signed else f"{value:.{self.decimals}f}"
+        if not text.strip("+-0."):
+            text = text.lstrip("+-")
+        return text.replace("-", MINUS)
+
+    def interval(self, low: float | None, high: float | None) -> str:
+        return f"{self.number(low, True)} to {self.number(high, True)}"
+
+
+def p_text(p: float | None, name: str = "p") -> str:
+    """`p = 0.0123`, `p < 0.0001`; three significant digits so that .0499 does not read .05."""
+    if p is None:
+        return f"{name} unknown"
+    return f"{name} < 0.0001" if p < 1e-4 else f"{name} = {p:.3g}"
+
+
+def percent_text(share: float) -> str:
+    """`95 %`; `97.5 %`."""
+    return f"{100 * share:.4g} %"
+
+
+def adjusted_name(correction: Correction, size: int) -> str:
+    return "p" if size == 1 else _ADJUSTED[correction]
+
+
+class Names:
+    """What each cell is called in a sentence: by its parameters where they tell cells apart, else by name."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._varying = tuple(
+            column for column in ("group", "teacher", "start", "epochs") if self._distinct(column) > 1
+        )
+        counts: dict[tuple[str | None, str], int] = {}
+        self._plain: list[str] = []
+        for cell in range(len(runs.cells)):
+            text = self._describe(cell)
+            self._plain.append(text)
+            key = (runs.student(cell), text)
+            counts[key] = counts.get(key, 0) + 1
+        self._unique = [
+            text if counts[(runs.student(cell), text)] == 1 else f"{text} ({runs.cells[cell]})"
+            for cell, text in enumerate(self._plain)
+        ]
+
+    def _distinct(self, column: str) -> int:
+        runs = self._runs
+        told = (cell for cell in range(len(runs.cells)) if runs.text("method", cell) not in _NOT_DISTILLED)
+        return len({runs.text(column, cell) for cell in told} - {""})
+
+    def _describe(self, cell: int) -> str:
+        runs = self._runs
+        method = runs.text("method", cell)
+        if method in _NOT_DISTILLED:
+            return runs.cells[cell]
+        words = _METHODS.get(method, f"{method.upper()} distillation")
+        if "teacher" in self._varying and runs.text("teacher", cell):
+            words += f" from {runs.text('teacher', cell)}"
+        has_alpha = runs.number("alpha", cell) is not None
+        settings = []
+        for column in ("T", "alpha") if has_alpha else ("T", "ce_weight", "kd_weight"):
+            value = runs.number(column, cell)
+            if value is not None:
+                settings.append(f"{_SYMBOLS.get(column, column)} = {value:g}")
+        if settings:
+            words += " at " + ", ".join(settings)
+        if "start" in self._varying and runs.text("start", cell):
+            words += f", started from {runs.text('start', cell)}"
+        if "epochs" in self._varying and runs.text("epochs", cell):
+            words += f" over {runs.text('epochs', cell)} epochs"
+        return words
+
+    def cell(self, cell: int) -> str:
+        return self._unique[cell]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The numbers a sentence needs, already settled."""
+
+    kind: str
+    mean_diff: float | None
+    ci: tuple[float | None, float | None]
+    equivalence_ci: tuple[float | None, float | None]
+    t: float | None
+    df: int | None
+    p_adjusted: float | None
+    p_equivalence_adjusted: float | None
+    mde: float | None
+    n: int
+    verdict: str
+    magnitude: str | None
+    converged_only: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all sentences of a family share."""
+
+    alpha: float
+    correction: Correction
+    size: int
+    sesoi: float | None
+    joint: bool
+    phrasing: Phrasing
+
+
+def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
+    """One sentence for a paper.
+
+    Args:
+        subject: what was done, or the contrast's name. of: the student, "" if unknown; for a gain only.
+    """
+    say = context.phrasing
+    among = " among converged seeds" if facts.converged_only else ""
+    if facts.mean_diff is None or facts.p_adjusted is None:
+        seen = (
+            "" if facts.mean_diff is None else f" (difference {say.number(facts.mean_diff, True)}{say.unit})"
+        )
+        return f"Nothing can be said of {_lower(subject)}{_for(of)}{seen}: {facts.reason}."
+    numbers = _numbers(facts, context)
+    size = f"{say.number(abs(facts.mean_diff))}{say.unit}"
+    if facts.verdict in ("better", "worse", "better_negligible", "worse_negligible"):
+        raised = facts.mean_diff > 0
+        if facts.kind == "gain":
+            verb = "raised" if raised else "lowered"
+            claim = f"{subject} {verb} {_owner(of)}{say.words} by {size}{among}"
+        else:
+            claim = f"{subject}: {say.words} {'higher' if raised else 'lower'} by {size}{among}"
+        if facts.verdict.endswith("negligible"):
+            extra = f"; the effect is real but smaller than {say.number(context.sesoi)}{say.unit}"
+            extra += f" ({p_text(facts.p_equivalence_adjusted, 'TOST p')})"
+        elif facts.magnitude == "at least SESOI":
+            extra = f"; by more than the smallest effect of interest, {say.number(context.sesoi)}{say.unit}"
+        else:
+            extra = ""
+        return f"{claim} ({numbers}){extra}."
+    if facts.verdict == "equivalent":
+        low, high = facts.equivalence_ci
+        tost = p_text(facts.p_equivalence_adjusted, f"TOST {adjusted_name(context.correction, context.size)}")
+        share = percent_text(1 - 2 * context.alpha)
+        return (
+            f"{subject}{_for(of)}: equivalent within ±{say.number(context.sesoi)}{say.unit} "
+            f"in {say.words}{among} (difference {say.number(facts.mean_diff, True)}, "
+            f"{share} CI {say.interval(low, high)}, {tost}, n = {facts.n} seeds)."
+        )
+    limit = ""
+    if facts.mde is not None:
+        limit = f"; {facts.n} seeds detect {say.number(facts.mde)}{say.unit} or more with 80 % power"
+    return (
+        f"{subject}{_for(of)}: inconclusive; {say.words} differed by "
+        f"{say.number(facts.mean_diff, True)}{say.unit}{among} ({numbers}){limit}."
+    )
+
+
+def conjunction(facts: Facts, context: Context, subject: str) -> str:
+    """The sentence of an intersection–union test."""
+    if facts.p_adjusted is None:
+        return f"Nothing can be said of {_lower(subject)}: {facts.reason}."
+    p = p_text(facts.p_adjusted, f"largest {adjusted_name(context.correction, context.size)}")
+    if facts.verdict in ("better", "worse", "better_negligible", "worse_negligible"):
+        way = "better" if facts.verdict.startswith("better") else "worse"
+        return f"{subject}: holds, each is {way} ({p}, n = {facts.n} seeds)."
+    if facts.verdict == "equivalent":
+        return f"{subject}: each is equivalent within ±{context.sesoi:g} ({p}, n = {facts.n} seeds)."
+    return f"{subject}: not shown for all of them ({p}, n = {facts.n} seeds)."
+
+
+def _numbers(facts: Facts, context: Context) -> str:
+    say = context.phrasing
+    p = p_text(facts.p_adjusted, adjusted_name(context.correction, context.size))
+    t = "" if facts.t is None else f"paired t({facts.df}) = {facts.t:.2f}, ".replace("-", MINUS)
+    return f"{percent_text(1 - context.alpha)} CI {say.interval(*facts.ci)}, {t}{p}, n = {facts.n} seeds"
+
+
+def _owner(student: str) -> str:
+    return f"{student}'s " if student else "the student's "
+
+
+def _for(student: str) -> str:
+    return f" on {student}" if student else ""
+
+
+def _lower(subject: str) -> str:
+    return (
+        subject[:1].lower() + subject[1:]
+        if subject.startswith(("Distillation", "Feature", "Logit"))
+        else subject
+    )
