@@ -55,7 +55,9 @@ def build(
     _require_size(network, model, channels=channels, size=size)
     if weights != "random":
         state, what, keep_head = _state(model, weights, size=size)
-        _load(network, state, what, head=_head(make, classes), keep_head=keep_head)
+        with seeded(seed):
+            other = make(classes + 1)
+        _load(network, state, what, head=_differing(network, other), keep_head=keep_head)
     return network.train()
 
 
@@ -117,11 +119,10 @@ def _require_size(network: nn.Module, model: Model, *, channels: int, size: int)
         ) from error
 
 
-def _head(make: Maker, classes: int) -> frozenset[str]:
-    """The names of the tensors that depend on the number of classes."""
-    with torch.device("meta"):
-        here, other = (make(number).state_dict() for number in (classes, classes + 1))
-    return frozenset(key for key in here if here[key].shape != other[key].shape)
+def _differing(network: nn.Module, other: nn.Module) -> frozenset[str]:
+    """The names of the tensors whose shapes differ: the head, if only the number of classes does."""
+    theirs = other.state_dict()
+    return frozenset(key for key, tensor in network.state_dict().items() if tensor.shape != theirs[key].shape)
 
 
 def _state(model: Model, weights: str | Path, *, size: int) -> tuple[dict[str, torch.Tensor], str, bool]:
@@ -159,8 +160,8 @@ def _load(
         more = f", and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
         raise InputError(f"{what}: the tensors do not fit the model: " + "; ".join(differing[:_SHOWN]) + more)
     new_head = not keep_head or any(_shape(state[key]) != _shape(own[key]) for key in head)
-    kept = {key: value for key, value in state.items() if not (new_head and key in head)}
-    network.load_state_dict(kept, strict=False)
+    own.update({key: value for key, value in state.items() if not (new_head and key in head)})
+    network.load_state_dict(own)
 
 
 def _shape(tensor: torch.Tensor | None) -> str:

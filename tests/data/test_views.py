@@ -142,6 +142,14 @@ def test_a_view_leaves_its_input_alone_and_repeats_itself(name: str) -> None:
     assert torch.equal(draws, draws_before)
 
 
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_never_waits_for_the_host(name: str) -> None:
+    """Tensors without contents raise wherever a value would have to be known on the host."""
+    seen, shape = VIEWS[name]()
+    out = seen(pixels(6, shape).to("meta"), uniform(6, seen.columns).to("meta"))
+    assert out.shape == (6, seen.channels, seen.size, seen.size)
+
+
 def test_random_crop_counts_source_pixels_and_comes_before_the_resize() -> None:
     images = pixels(8, RGB)
     seen = view(size=64, train=({"op": "horizontal_flip", "p": 0.0}, {"op": "random_crop", "padding": 4}))
