@@ -39,7 +39,7 @@ def check_contrasts(spec: Spec, cells: Sequence[Cell]) -> list[Problem]:
     return [
         problem
         for index, contrast in enumerate(spec.analysis.contrasts)
-        for problem in _contrast(contrast, ("analysis", "contrasts", index), cells)
+        for problem in contrast_problems(contrast, ("analysis", "contrasts", index), cells)
     ]
 
 
@@ -53,7 +53,8 @@ def _split(split: Split, known: Facts) -> Iterator[Problem]:
         hint = f"split.test says how many of its {known.images:,} images are for testing"
         yield Problem(path, f"{known.title} has no test set of its own", hint)
         return
-    parts = {"train": split.train or 1, "val": split.val, "test": split.test or 0}
+    each = known.classes if split.per_class else 1  # then the sizes count images of one class
+    parts = {"train": each * (split.train or 1), "val": each * split.val, "test": each * (split.test or 0)}
     if sum(parts.values()) > known.images:
         asked = " + ".join(
             f"{n:,} {name}" for name, n in parts.items() if n and (name != "train" or split.train)
@@ -93,7 +94,8 @@ def _metrics(spec: Spec) -> Iterator[Problem]:
             yield Problem(path, message, f"{hint}; or say goal: max or goal: min for a metric of your own")
 
 
-def _contrast(contrast: Contrast, path: Path, cells: Sequence[Cell]) -> Iterator[Problem]:
+def contrast_problems(contrast: Contrast, path: Path, cells: Sequence[Cell]) -> Iterator[Problem]:
+    """What one contrast names that the cells do not have."""
     kind = next(
         name
         for name in ("pair", "trend", "difference_of_gains", "all_of", "weights")

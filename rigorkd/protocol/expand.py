@@ -30,6 +30,7 @@ from rigorkd.protocol.schema import (
     Group,
     Model,
     PathStart,
+    RandomCrop,
     Spec,
     Teacher,
     Training,
@@ -216,6 +217,14 @@ class _Expansion:
         size = math.prod(len(options) for options in axes.values())
         if size * len(students) * sum(len(grid) for grid in methods.values()) > MOST_CHOICES:
             raise too_many(path)
+        of_group = [choice.value for choice in axes["teacher"]]
+        for grid in methods.values():
+            for choice in grid:
+                if "teacher" in choice.value and choice.value["teacher"] not in of_group:
+                    message, hint = unknown(
+                        "teacher of this group", str(choice.value["teacher"]), filter(None, of_group)
+                    )
+                    self.problem(choice.place(("teacher",)), message, hint)
         combinations = self.combinations(axes)
         for student in dict.fromkeys(students):
             if student in self.spec.students:
@@ -335,6 +344,8 @@ class _Expansion:
             for choice in grid:
                 if self.edges and not choice.edge:
                     continue
+                if not self.is_for(choice, chosen["teacher"]):
+                    continue
                 method, tuning = self.method(key, choice)
                 self.check_method(method, views, choice)
                 training = self.training(overrides, tuning) if tuning else base
@@ -356,6 +367,10 @@ class _Expansion:
                 )
                 if self.add(cell, choice.path):
                     self.students.append(cell)
+
+    def is_for(self, choice: Choice, teacher: Choice) -> bool:
+        """Whether a grid holds for the teacher: its own key `teacher` picks among those of the group."""
+        return "teacher" not in choice.value or choice.value["teacher"] == teacher.value
 
     def teacher_name(self, short: str | None) -> str | None:
         if short is None or self.spec.teacher is not None:
@@ -429,7 +444,8 @@ class _Expansion:
 
     def method(self, key: str, choice: Choice) -> tuple[Method, dict[str, Choice]]:
         """A method from one point of its grid, its preset filled in, and the training keys that it tunes."""
-        written, kind = dict(choice.value), METHODS[key]
+        kind = METHODS[key]
+        written = {name: value for name, value in choice.value.items() if name != "teacher"}
         filled: dict[str, Any] = {}
         if "preset" in written:
             preset = written.pop("preset")
@@ -445,7 +461,7 @@ class _Expansion:
         tuning = {
             name: Choice(written.pop(name), choice.place((name,))) for name in TUNING_KEYS if name in written
         }
-        valid = [*kind.model_fields, "preset", *TUNING_KEYS]
+        valid = [*kind.model_fields, "preset", "teacher", *TUNING_KEYS]
         if problems := [
             Problem(choice.place((name,)), *unknown("key", name, valid), at_key=True)
             for name in written
@@ -478,6 +494,17 @@ def check_views(views: Views, spec: Spec, place: Callable[[Path], Path]) -> list
         if not isinstance(op, CenterCrop)
     ]
     known = facts(spec.dataset)
+    for key in _VIEW_LISTS:
+        side = views.size or (known.size if known else None)
+        for index, op in enumerate(getattr(views, key)):
+            if isinstance(op, CenterCrop):
+                if side is not None and op.size > side:
+                    message = f"a crop of {op.size} pixels does not fit into an image of {side}"
+                    problems.append(Problem(place((key, index, "size")), message))
+                side = op.size
+            elif isinstance(op, RandomCrop) and known and known.size and op.padding >= known.size:
+                message = f"a shift by {op.padding} pixels leaves nothing of an image of {known.size}"
+                problems.append(Problem(place((key, index, "padding")), message))
     if (
         not isinstance(views.normalize, str)
         and known

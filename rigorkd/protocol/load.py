@@ -16,6 +16,8 @@ from rigorkd.protocol.schema import Spec
 from rigorkd.protocol.tree import LONGEST_TEXT, Node, TreeError, parse
 from rigorkd.text import nearest
 
+__all__ = ["Protocol", "load_protocol"]
+
 MOST_LISTED = 20
 
 

@@ -162,6 +162,7 @@ class CTKD(Weighted):
     T_min: Positive = 1.0
     T_range: Positive = 20.0
     warmup: Count = 10
+    t_squared: bool = True
 
 
 class LSKD(Weighted):
@@ -172,6 +173,7 @@ class LSKD(Weighted):
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"T": 2.0, "ce_weight": 0.1, "kd_weight": 9.0}}
     default_weights = (0.1, 9.0)
     T: Temperature = 2.0
+    t_squared: bool = True
 
 
 class MLKD(Weighted):
@@ -181,6 +183,7 @@ class MLKD(Weighted):
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}}
     default_weights = (0.1, 0.9)
     temperatures: Annotated[tuple[Positive, ...], Field(min_length=1)] = (4.0, 3.0, 5.0, 2.0, 6.0)
+    t_squared: bool = True
     standardize: bool = False
 
 
@@ -197,6 +200,8 @@ class RLD(Method):
     a: NonNegative = 1.0
     b: NonNegative = 8.0
     warmup: Annotated[int, Field(ge=0)] = 20
+    ce_weight: NonNegative = 1.0
+    t_squared: bool = True
 
 
 class DIST(Method):
@@ -208,6 +213,8 @@ class DIST(Method):
     tau: Positive = 4.0
     inter: NonNegative = 2.0
     intra: NonNegative = 2.0
+    ce_weight: NonNegative = 1.0
+    t_squared: bool = True
 
 
 class EAKD(Weighted):
@@ -220,6 +227,7 @@ class EAKD(Weighted):
     T: Temperature = 4.0
     entropy_temperature: Positive = 3.0
     entropy_bound: Literal["log_classes", "classes"] = "log_classes"
+    t_squared: bool = True
 
 
 class LayerPair(Frozen):

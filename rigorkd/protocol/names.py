@@ -136,6 +136,8 @@ def _label(key: str, value: Any) -> str:
         return _safe(ops if key == "train" else f"{key}-{ops}")
     if isinstance(value, str):
         return _safe(_SHORT[key] + value if _SHORT.get(key, "").endswith("-") else value)
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return _safe(value["name"])
     if key == "views" and isinstance(value, dict):
         ordered = [name for name in Views.model_fields if name in value]
         return _safe("-".join(_label(name, value[name]) for name in ordered) or "views")
@@ -157,14 +159,9 @@ def _value(value: Any) -> str:
     if isinstance(value, LayerPair):
         return f"{value.student}.{value.teacher}"
     if isinstance(value, dict):
-        for name in ("name", "path", "max", "patience"):
-            if isinstance(value.get(name), str | int | float):
-                return (
-                    re.sub(r".*[/\\]|\.[a-z]+$", "", _value(value[name]))
-                    if name == "path"
-                    else _value(value[name])
-                )
-        return ""
+        if isinstance(value.get("path"), str):
+            return re.sub(r".*[/\\]|\.[a-z]+$", "", value["path"])
+        return next((_value(value[name]) for name in ("max", "patience") if name in value), "")
     return str(value)
 
 

@@ -1,0 +1,120 @@
+"""`smoke`: any protocol, shrunk to seconds on synthetic data and random weights, through the same code.
+
+Kept: the cells' names, methods, roles and starts that are runs, and the first and last value of every axis.
+Shrunk: images, classes, batches, epochs. Cells that differ only in what is shrunk may train alike here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rigorkd.protocol.catalog import facts, min_size
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.check import contrast_problems
+from rigorkd.protocol.expand import expand
+from rigorkd.protocol.file import Protocol
+from rigorkd.protocol.methods import Method, PermutedTail
+from rigorkd.protocol.schema import CenterCrop, Cutout, Dataset, RandomCrop, Split, Synthetic, Training, Views
+
+LARGEST_SIDE = 32
+MOST_CLASSES = 10
+TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 32, 16, 32
+BATCH_SIZE = 8
+
+
+def smoke(protocol: Protocol) -> Protocol:
+    """The shrunken protocol, as study `<study>.smoke`; its cells are some of the full protocol's, by name."""
+    if protocol.smoke:
+        return protocol
+    full = expand(protocol.spec, edges=True)
+    scale = _Scale.of(full, protocol.spec.dataset)
+    cells = tuple(scale.cell(cell) for cell in full)
+    analysis = protocol.spec.analysis
+    contrasts = tuple(
+        contrast for contrast in analysis.contrasts if not any(contrast_problems(contrast, (), cells))
+    )
+    study = f"{protocol.study}.smoke"
+    spec = protocol.spec.model_copy(
+        update={
+            "study": study,
+            "dataset": scale.dataset,
+            "analysis": analysis.model_copy(update={"contrasts": contrasts}),
+        }
+    )
+    return replace(protocol, spec=spec, cells=cells, study=study, smoke=True)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """What everything is shrunk to. The longest trainings and largest batches stay larger than the others."""
+
+    dataset: Synthetic
+    side: int
+    longest: int
+    smallest_batch: int
+
+    @staticmethod
+    def of(cells: Sequence[Cell], dataset: Dataset) -> _Scale:
+        known = facts(dataset)
+        needed = max(min_size(cell.model.name) for cell in cells)
+        source = min(known.size or LARGEST_SIDE, LARGEST_SIDE) if known else LARGEST_SIDE
+        sizes = [cell.views.size or source for cell in cells]
+        side = max(min(max(sizes), LARGEST_SIDE), needed)
+        synthetic = Synthetic(
+            name="synthetic",
+            split=Split(train=TRAIN_IMAGES, val=VAL_IMAGES, seed=dataset.split.seed),
+            label_noise=dataset.label_noise,
+            size=source if all(cell.views.size for cell in cells) else side,
+            channels=3 if known is None or known.channels == 3 else 1,
+            classes=min(known.classes, MOST_CLASSES) if known else MOST_CLASSES,
+            images=TRAIN_IMAGES + VAL_IMAGES,
+            test_images=TEST_IMAGES,
+        )
+        return _Scale(
+            synthetic,
+            side,
+            max(cell.training.epochs for cell in cells),
+            min(cell.training.batch_size for cell in cells),
+        )
+
+    def cell(self, cell: Cell) -> Cell:
+        return replace(
+            cell,
+            start=cell.start if cell.start_cell is not None else "random",
+            method=self.method(cell.method),
+            training=self.training(cell.training),
+            views=self.views(cell.views),
+            dataset=self.dataset,
+            size=None if cell.size is None else max(min(cell.size, self.side), min_size(cell.model.name)),
+        )
+
+    def method(self, method: Method) -> Method:
+        if isinstance(method, PermutedTail):
+            return method.model_copy(update={"keep": max(1, min(method.keep, self.dataset.classes - 2))})
+        return method
+
+    def training(self, training: Training) -> Training:
+        epochs = 2 if training.epochs == self.longest else 1
+        schedule, early = training.schedule, training.early_stopping
+        warmup = min(schedule.warmup_epochs, epochs - 1)
+        return training.model_copy(
+            update={
+                "epochs": epochs,
+                "batch_size": BATCH_SIZE * (1 if training.batch_size == self.smallest_batch else 2),
+                "schedule": schedule.model_copy(update={"warmup_epochs": warmup}),
+                "early_stopping": early and early.model_copy(update={"patience": 1}),
+                "precision": "fp32" if training.precision == "fp16" else training.precision,
+            }
+        )
+
+    def views(self, views: Views) -> Views:
+        def shrunk(op: object) -> object:
+            if isinstance(op, CenterCrop | Cutout):
+                return op.model_copy(update={"size": min(op.size, self.side)})
+            if isinstance(op, RandomCrop):
+                return op.model_copy(update={"padding": min(op.padding, self.dataset.size - 1)})
+            return op
+
+        lists = {key: tuple(map(shrunk, getattr(views, key))) for key in ("train", "eval", "strong")}
+        return views.model_copy(update={**lists, "size": None if views.size is None else self.side})
