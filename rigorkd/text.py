@@ -16,3 +16,13 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
 def count(n: int, noun: str, plural: str = "") -> str:
     """`1 run`, `2 runs`."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `3 min 20 s`, `5 h 12 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

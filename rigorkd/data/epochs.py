@@ -7,7 +7,6 @@ resumed or not, and whatever the number of workers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ class EpochTable:
     """
 
     seed: int
-    role: Literal["student", "teacher"]
+    role: str
     images: int
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:

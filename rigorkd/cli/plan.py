@@ -1,0 +1,104 @@
+"""`rigorkd plan`: what a protocol means, what of it is there, what it costs; trains nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rigorkd.cli.options import results_option, seeds_of
+
+if TYPE_CHECKING:
+    from rigorkd.launch.plan import Plan
+
+
+@click.command(short_help="Show cells, runs, cost and detectable gains; train nothing.")
+@click.argument("protocol", type=click.Path(path_type=Path))
+@click.option(
+    "--seeds", metavar="SEEDS", help="5 is seeds 0 to 4; also 3,7,11 and 5:10. Default: the protocol's."
+)
+@click.option("--smoke", is_flag=True, help="Plan the shrunk protocol of `run --smoke`.")
+@click.option(
+    "--only", multiple=True, metavar="GLOB", help="Only cells that match (repeatable), and what they need."
+)
+@results_option
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def plan(
+    protocol: Path, seeds: str | None, smoke: bool, only: tuple[str, ...], results: Path, form: str
+) -> None:
+    """Show what PROTOCOL expands to, how much of it is done, and the smallest gain these seeds can detect.
+
+    \b
+    rigorkd plan protocols/paper.yaml --seeds 5
+    """
+    from rigorkd.launch.inventory import take_inventory
+    from rigorkd.launch.plan import make_plan
+    from rigorkd.protocol.load import load_protocol
+    from rigorkd.records.layout import StudyFolder
+
+    loaded = load_protocol(protocol)
+    chosen = seeds_of(seeds, loaded)
+    if smoke:
+        from rigorkd.protocol.smoke import smoke as shrink
+
+        loaded = shrink(loaded)
+    study = StudyFolder(results / loaded.study)
+    inventory = take_inventory(loaded, chosen, study, "reference", only)
+    made = make_plan(loaded, inventory, study, chosen)
+    if form == "json":
+        click.echo(json.dumps(made.document(), indent=1, ensure_ascii=False))
+    else:
+        _show(made)
+
+
+def _show(made: Plan) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from rigorkd.text import count, duration
+
+    console = Console(soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("cell", "model", "start", "epochs"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading == "epochs" else "left")
+    for cell in made.cells:
+        table.add_row(cell["cell"], _model_name(cell["model"]), str(cell["start"]), str(cell["epochs"]))
+    console.print(table)
+    runs = made.runs
+    rest = ", ".join(f"{number} {state}" for state, number in runs.items() if state != "total" and number)
+    console.print(
+        f"{made.study}: {count(len(made.cells), 'cell')} × {count(len(made.seeds), 'seed')}"
+        f" = {count(runs['total'], 'run')} in {count(made.cohorts, 'cohort')} ({rest})",
+        highlight=False,
+    )
+    cost = made.cost
+    if cost.seconds is None:
+        console.print(f"cost: {cost.basis}", highlight=False)
+    else:
+        disk = "" if cost.disk_bytes is None else f", {cost.disk_bytes / 1e6:,.1f} MB on disk"
+        console.print(f"cost: {duration(cost.seconds)}{disk} ({cost.basis})", highlight=False)
+    for entry in made.detectable:
+        if entry.mde_dz is None:
+            text = "one seed supports no test"
+        elif entry.mde is None:
+            text = f"{entry.mde_dz:.2f} sd of the paired differences (sd {entry.sd_source})"
+        else:
+            text = f"{entry.mde:.2f} points (sd of paired differences {entry.sd:.2f}, {entry.sd_source})"
+        console.print(
+            f"{entry.family}: {count(entry.comparisons, 'comparison')}; detectable at 80 % power,"
+            f" corrected: {text}",
+            highlight=False,
+        )
+        if entry.equivalence_power is not None:
+            console.print(f"  power to show equivalence: {entry.equivalence_power:.0%}", highlight=False)
+
+
+def _model_name(model: str) -> str:
+    try:
+        named = json.loads(model)
+    except ValueError:
+        return model
+    return str(named.get("name", model)) if isinstance(named, dict) else model

@@ -1,0 +1,110 @@
+"""`rigorkd run`: train what a protocol still misses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rigorkd.cli.options import results_option, seeds_of
+
+
+@click.command(short_help="Train what a protocol still misses.")
+@click.argument("protocol", type=click.Path(path_type=Path))
+@click.option(
+    "--seeds", metavar="SEEDS", help="5 is seeds 0 to 4; also 3,7,11 and 5:10. Default: the protocol's."
+)
+@click.option(
+    "--smoke", is_flag=True, help="Shrink the protocol to seconds on synthetic data: same code, no result."
+)
+@click.option(
+    "--only", multiple=True, metavar="GLOB", help="Only cells that match (repeatable), and what they need."
+)
+@results_option
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:<index>.")
+@click.option(
+    "--mode",
+    type=click.Choice(["reference", "fast"]),
+    default="reference",
+    show_default=True,
+    help="reference: deterministic to the bit.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Workers. Default: one per GPU, or one per CPU core."
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GB",
+    help="Memory for the students of one cohort; larger cohorts are split. Default: half of what is free.",
+)
+@click.option(
+    "--no-weights", is_flag=True, help="Do not keep the students' weights (teachers' are always kept)."
+)
+@click.option(
+    "--retrain-stale",
+    is_flag=True,
+    help="Set records that no longer fit the protocol aside, train them again.",
+)
+def run(
+    protocol: Path,
+    seeds: str | None,
+    smoke: bool,
+    only: tuple[str, ...],
+    results: Path,
+    device: str,
+    mode: str,
+    jobs: int | None,
+    memory: float | None,
+    no_weights: bool,
+    retrain_stale: bool,
+) -> None:
+    """Train every run of PROTOCOL that has no record yet.
+
+    Finished runs are never trained again; an interrupted command resumes where its last epoch ended. A run
+    that fails is named, the others go on, and the exit code is 1.
+
+    \b
+    rigorkd run protocols/digits.yaml --seeds 5
+    rigorkd run protocols/paper.yaml --smoke --seeds 2
+    rigorkd run protocols/digits.yaml --only '*/baseline'
+    """
+    from rich.console import Console
+
+    from rigorkd.errors import RunsFailedError
+    from rigorkd.launch.launch import LaunchOptions, launch
+    from rigorkd.launch.summary import print_summary
+    from rigorkd.protocol.load import load_protocol
+    from rigorkd.protocol.smoke import smoke as shrink
+    from rigorkd.text import count
+
+    loaded = load_protocol(protocol)
+    chosen = seeds_of(seeds, loaded)
+    if smoke:
+        loaded = shrink(loaded)
+    console = Console(soft_wrap=True)
+    options = LaunchOptions(
+        seeds=chosen,
+        results=results,
+        device=device,
+        mode=mode,
+        jobs=jobs,
+        only=only,
+        memory_bytes=None if memory is None else int(memory * 1e9),
+        save_weights=not no_weights,
+        retrain_stale=retrain_stale,
+    )
+    outcome = launch(loaded, options, console)
+    if outcome.trained or outcome.failed:
+        print_summary(outcome.study, console)
+    else:
+        console.print(
+            f"nothing to train: all {count(outcome.already_done, 'run')} have their record", highlight=False
+        )
+    console.print(f"next: rigorkd analyze {outcome.study.path}", highlight=False)
+    if outcome.failed:
+        lines = "\n".join(f"  {name}: {reason}" for name, reason in outcome.failed.items())
+        raise RunsFailedError(
+            f"{count(len(outcome.failed), 'run')} failed; everything else is finished:\n{lines}",
+            hint="the same command tries them again",
+        )

@@ -1,0 +1,35 @@
+"""Which device slots this machine offers: one per GPU, or one single-threaded worker per CPU core."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from rigorkd.errors import InputError
+
+
+def device_slots(device: str, jobs: int | None) -> list[str]:
+    """Torch device names, one per worker. `device` is auto, cpu, cuda or cuda:<index>.
+
+    On a CPU in `reference` mode every worker has one thread, so there are as many workers as cores.
+    """
+    if device == "auto":
+        device = "cuda" if shutil.which("nvidia-smi") and _gpus() else "cpu"
+    if device == "cpu":
+        return ["cpu"] * (jobs or len(os.sched_getaffinity(0)))
+    if device.startswith("cuda"):
+        gpus = _gpus()
+        if not gpus:
+            raise InputError(f"--device {device}: no CUDA device can be used here", hint="use --device cpu")
+        index = device.removeprefix("cuda").removeprefix(":")
+        if index and int(index) >= gpus:
+            raise InputError(f"--device {device}: there are {gpus} CUDA devices, counted from 0")
+        names = [device] if index else [f"cuda:{gpu}" for gpu in range(gpus)]
+        return [names[slot % len(names)] for slot in range(jobs or len(names))]
+    raise InputError(f"--device {device}: unknown", hint="use auto, cpu, cuda or cuda:<index>")
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,0 +1,91 @@
+"""What `rigorkd run` shows while it trains: a live panel on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from rigorkd.launch.progress import Progress, SlotProgress
+from rigorkd.launch.worker import Message
+from rigorkd.text import duration
+from rigorkd.train.events import EpochDone, RunDone, RunFailed
+
+LINE_EVERY = 10.0
+"""Seconds between two progress lines when standard output is not a terminal."""
+
+
+class Display:
+    """Shows a launch. Use as a context manager and call it after every message of the pool."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self.console, self.progress = console, progress
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        )
+        self._shown = time.monotonic()
+
+    def __enter__(self) -> Display:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, message: Message | None) -> None:
+        """Show what a message changed; None only refreshes."""
+        if isinstance(message, RunFailed):
+            self.console.print(f"[red]failed[/red] {message.run}: {message.reason}", highlight=False)
+        elif isinstance(message, RunDone) and message.status == "diverged":
+            self.console.print(f"[yellow]diverged[/yellow] {message.run}", highlight=False)
+        elif isinstance(message, RunDone) and message.run.startswith("teacher") and not self._live:
+            self._line(f"{message.run} done, test top-1 {message.top1:.2f} %")
+        now = time.monotonic()
+        if self._live:
+            if message is not None or now - self._shown > 0.5:
+                self._live.update(self._panel(), refresh=True)
+                self._shown = now
+        elif isinstance(message, EpochDone) and now - self._shown >= LINE_EVERY:
+            self._shown = now
+            parts = [f"{self.progress.done}/{self.progress.runs} runs"]
+            parts += [_slot_text(slot) for slot in self.progress.slots.values() if slot.epoch]
+            self._line("; ".join(parts) + self._left())
+
+    def _line(self, text: str) -> None:
+        elapsed = duration(time.time() - self.progress.started)
+        self.console.print(f"[{elapsed:>7}] {text}", highlight=False, markup=False, soft_wrap=True)
+
+    def _left(self) -> str:
+        left = self.progress.seconds_left
+        return f"; about {duration(left)} left" if left is not None else ""
+
+    def _panel(self) -> Group:
+        progress = self.progress
+        head = Text(f"{progress.done}/{progress.runs} runs")
+        if progress.failed:
+            head.append(f", {progress.failed} failed", style="red")
+        head.append(f", {duration(time.time() - progress.started)}{self._left()}", style="dim")
+        grid = Table.grid(padding=(0, 2))
+        for slot in progress.slots.values():
+            bar = ProgressBar(total=max(slot.epochs, 1), completed=slot.epoch, width=30)
+            grid.add_row(slot.label, bar, _epoch_text(slot))
+        return Group(head, ProgressBar(total=max(progress.work, 1), completed=progress.worked), grid)
+
+
+def _slot_text(slot: SlotProgress) -> str:
+    return f"{slot.label}, {_epoch_text(slot)}"
+
+
+def _epoch_text(slot: SlotProgress) -> str:
+    if not slot.epoch:
+        return "starting"
+    return f"epoch {slot.epoch}/{slot.epochs}, {slot.images_per_second:,.0f} images/s"

@@ -1,0 +1,191 @@
+"""Local workers: one process per slot, fed from the queue until nothing is left.
+
+A worker that dies is replaced and its task is queued again (its runs resume from their checkpoints); a task
+whose worker dies again and again without finishing an epoch is given up and its runs are marked failed.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing as mp
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+from rigorkd.errors import StoreError
+from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress
+from rigorkd.launch.queue import TaskQueue
+from rigorkd.launch.worker import Message, StopAll, TaskDone, TaskFailed, WorkerSettings, work
+from rigorkd.records.atomic import write_atomically
+from rigorkd.records.layout import StudyFolder
+from rigorkd.train.events import EpochDone, RunDone, RunFailed
+from rigorkd.train.task import Task
+
+DEATHS_ALLOWED = 3
+"""Deaths of a task's worker, without a finished epoch in between, after which the task is given up."""
+
+
+@dataclass
+class Slot:
+    """One worker process and the task that it is training."""
+
+    settings: WorkerSettings
+    process: SpawnProcess
+    connection: Connection
+    task: Task | None = None
+
+
+class Pool:
+    """Runs a queue of tasks on local worker processes; `changed` is called after every message."""
+
+    def __init__(
+        self,
+        queue: TaskQueue,
+        study: StudyFolder,
+        settings: list[WorkerSettings],
+        progress: Progress,
+        changed: Callable[[Message | None], None],
+    ) -> None:
+        self.queue, self.study, self.settings = queue, study, settings
+        self.progress, self.changed = progress, changed
+        self.file = ProgressFile(study)
+        self._deaths: dict[tuple[str, ...], int] = {}
+        self._slots: list[Slot] = []
+
+    def run(self) -> None:
+        """Train everything in the queue. Workers are ended on every way out of here."""
+        try:
+            while self.queue or any(slot.task for slot in self._slots):
+                self._hand_out()
+                if not any(slot.task for slot in self._slots):
+                    break  # what is left waits for runs that will not come
+                self._listen()
+        finally:
+            for slot in self._slots:
+                slot.process.kill()
+            for slot in self._slots:
+                slot.process.join()
+            self.file.remove()
+
+    def _hand_out(self) -> None:
+        while slot := self._idle_slot():
+            task = self.queue.next(len(self.settings))
+            if task is None:
+                return
+            slot.task = task
+            self.progress.slots[slot.settings.slot] = SlotProgress(task.label)
+            self.progress.running += [want.run.name for want in task.runs]
+            self.file.write(self.progress, force=True)
+            slot.connection.send(task)
+
+    def _idle_slot(self) -> Slot | None:
+        """A worker without a task, or a new one if there is room; a new one starts only if work is ready."""
+        for slot in self._slots:
+            if slot.task is None:
+                return slot
+        if len(self._slots) < len(self.settings) and self.queue.ready:
+            slot = self._start(self.settings[len(self._slots)])
+            self._slots.append(slot)
+            return slot
+        return None
+
+    def _start(self, settings: WorkerSettings) -> Slot:
+        context = mp.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs, settings), name=f"rigorkd-{settings.slot}")
+        process.start()
+        theirs.close()
+        return Slot(settings, process, ours)
+
+    def _listen(self) -> None:
+        by_connection = {slot.connection: slot for slot in self._slots}
+        for ready in wait(list(by_connection), timeout=0.5):
+            slot = by_connection[ready]  # type: ignore[index]
+            try:
+                message: Message = slot.connection.recv()
+            except (EOFError, ConnectionResetError):
+                self._replace(slot)
+                continue
+            self._take(slot, message)
+            self.changed(message)
+        self.changed(None)
+        self.file.write(self.progress)
+
+    def _take(self, slot: Slot, message: Message) -> None:
+        task = slot.task
+        assert task is not None or isinstance(message, StopAll)
+        match message:
+            case EpochDone() as epoch:
+                assert task is not None
+                self._deaths.pop(_key(task), None)
+                shown = self.progress.slots[slot.settings.slot]
+                shown.epoch, shown.epochs = epoch.epoch, epoch.epochs
+                shown.images_per_second = epoch.students * epoch.images / max(epoch.seconds, 1e-9)
+                self.progress.advance(epoch.students)
+            case RunDone(run=run, status=status):
+                self._leave(run)
+                self.progress.done += 1
+                self.study.failure(run).unlink(missing_ok=True)
+                if status == "diverged":
+                    for lost in self.queue.fail_behind(run, "which diverged"):
+                        self._note_failure(lost, self.queue.failed[lost])
+                self.queue.done(run)
+            case RunFailed(run=run, reason=reason):
+                self._fail(run, reason)
+            case TaskDone():
+                slot.task = None
+                self.progress.slots.pop(slot.settings.slot, None)
+            case TaskFailed(reason=reason):
+                self._give_up(slot, reason)
+            case StopAll(message=text):
+                raise StoreError(text)
+
+    def _replace(self, slot: Slot) -> None:
+        """A worker died: start another in its place and queue its task again, or give the task up."""
+        slot.process.join()
+        code = slot.process.exitcode
+        task = slot.task
+        fresh = self._start(slot.settings)
+        slot.process, slot.connection = fresh.process, fresh.connection
+        if task is None:
+            return
+        deaths = self._deaths[_key(task)] = self._deaths.get(_key(task), 0) + 1
+        if deaths >= DEATHS_ALLOWED:
+            self._give_up(slot, f"its worker died {deaths} times, last with exit code {code}")
+            return
+        for want in task.runs:
+            self._leave(want.run.name)
+        slot.task = None
+        left = tuple(w for w in task.runs if not (self.study.run(w.run.name) / "record.json").is_file())
+        if left:
+            self.queue.put_back(Task(left, task.teacher, task.keep_logits, task.save_weights))
+
+    def _give_up(self, slot: Slot, reason: str) -> None:
+        assert slot.task is not None
+        log = self.study.worker_log(slot.settings.slot)
+        for want in slot.task.runs:
+            name = want.run.name
+            if not (self.study.run(name) / "record.json").is_file() and name not in self.queue.failed:
+                self._fail(name, f"{reason} (log: {log})")
+        slot.task = None
+        self.progress.slots.pop(slot.settings.slot, None)
+
+    def _fail(self, run: str, reason: str) -> None:
+        for lost in self.queue.fail(run, reason):
+            self._note_failure(lost, self.queue.failed[lost])
+
+    def _note_failure(self, run: str, reason: str) -> None:
+        self._leave(run)
+        self.progress.failed += 1
+        note = {"run": run, "reason": reason, "time": time.time()}
+        write_atomically(self.study.failure(run), json.dumps(note).encode())
+
+    def _leave(self, run: str) -> None:
+        if run in self.progress.running:
+            self.progress.running.remove(run)
+
+
+def _key(task: Task) -> tuple[str, ...]:
+    return tuple(want.run.name for want in task.runs)

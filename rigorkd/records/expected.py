@@ -1,0 +1,93 @@
+"""What every run of a protocol should hash to, and which records no longer do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rigorkd.data.identity import data_checksum
+from rigorkd.protocol.cells import Run
+from rigorkd.protocol.cohorts import runs
+from rigorkd.protocol.hashes import explain_difference, resolved, run_hash
+from rigorkd.records.record import Record
+
+if TYPE_CHECKING:
+    from rigorkd.protocol.load import Protocol
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A run and the hashes that its record must carry."""
+
+    run: Run
+    run_hash: str
+    teacher_hash: str | None
+    start_hash: str | None
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A record whose cell now expands to something else."""
+
+    run: str
+    reason: str
+
+
+def expected_hashes(protocol: Protocol, seeds: tuple[int, ...], mode: str) -> dict[str, Expected]:
+    """Every run of the protocol at these seeds, by name, with its hash. Teachers and starts come first."""
+    by_name: dict[str, Expected] = {}
+    checksums: dict[str, str] = {}
+
+    def of(cell: str | None, seed: int | None) -> str | None:
+        if cell is None:
+            return None
+        run = Run(protocol.cell(cell), seed if protocol.cell(cell).per_seed else None)
+        return by_name[run.name].run_hash
+
+    for run in runs(protocol.cells, seeds):
+        dataset = run.cell.dataset
+        key = dataset.model_dump_json()
+        if key not in checksums:
+            checksums[key] = data_checksum(dataset)
+        teacher_hash = of(run.cell.teacher, run.seed) if run.cell.method.distils else None
+        start_hash = of(run.cell.start_cell, run.seed)
+        by_name[run.name] = Expected(
+            run=run,
+            run_hash=run_hash(
+                run,
+                data_checksum=checksums[key],
+                teacher_hash=teacher_hash,
+                start_hash=start_hash,
+                mode=mode,
+                precision=run.cell.training.precision,
+            ),
+            teacher_hash=teacher_hash,
+            start_hash=start_hash,
+        )
+    return by_name
+
+
+def stale_runs(records: Iterable[Record], expected: Mapping[str, Expected]) -> list[Stale]:
+    """The records whose hash is not the expected one, with what changed."""
+    stale = []
+    for record in records:
+        seed = record.fields["seed"]
+        name = f"{record.fields['cell']}/seed-{'fixed' if seed is None else seed}"
+        want = expected.get(name)
+        if want is not None and want.run_hash != record.run_hash:
+            stale.append(Stale(name, _what_changed(record, want)))
+    return stale
+
+
+def _what_changed(record: Record, want: Expected) -> str:
+    now = resolved(want.run.cell)
+    then = {key: record.fields.get(key) for key in now}
+    if then != json.loads(json.dumps(now)):
+        return explain_difference(then, now)
+    if record.fields.get("teacher_run_hash") != want.teacher_hash:
+        return "its teacher changed"
+    if record.fields.get("start_run_hash") != want.start_hash:
+        return "the run that it starts from changed"
+    return "the data or rigorkd's own numerics changed"

@@ -1,0 +1,114 @@
+"""Reading a study back: its runs as one table, its plan, its per-example predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rigorkd.errors import StoreError
+from rigorkd.protocol.load import Protocol, load_protocol
+from rigorkd.protocol.schema import Analysis
+from rigorkd.protocol.smoke import smoke
+from rigorkd.records.expected import expected_hashes, stale_runs
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import Record, read
+from rigorkd.records.study import is_study, newest_study, read_info
+from rigorkd.records.table import tidy
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["StudyTable", "is_study", "newest_study", "read_predictions", "read_protocol", "read_study"]
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """A study as the analysis needs it.
+
+    `planned` is the analysis section that the first run fixed, `current` that of the newest protocol text.
+    `expected` lists every (cell, seed) of student runs that the newest protocol declares for the seeds asked
+    for so far; `left_out` names records of cells that the newest protocol no longer has.
+    """
+
+    study: str
+    folder: Path
+    runs: pd.DataFrame
+    planned: Analysis | None
+    current: Analysis | None
+    smoke: bool
+    mode: str
+    conditioned_on: tuple[str, ...]
+    expected: tuple[tuple[str, int], ...]
+    left_out: tuple[str, ...]
+
+
+def read_study(folder: Path) -> StudyTable:
+    """Read a study's records. Raises InputError if it is none, StoreError for stale or damaged records."""
+    info = read_info(folder)
+    protocol = read_protocol(folder)
+    records = [read(path) for path in StudyFolder(folder).records()]
+    names = {cell.name for cell in protocol.cells}
+    kept = [record for record in records if record.fields["cell"] in names]
+    stale = stale_runs(kept, expected_hashes(protocol, info.seeds, info.mode))
+    if stale:
+        raise StoreError(
+            f"{folder}: {len(stale)} records are stale, first {stale[0].run}: {stale[0].reason}",
+            hint="run the protocol again with --retrain-stale, or analyze a copy of the older study",
+        )
+    return StudyTable(
+        study=info.study,
+        folder=folder,
+        runs=tidy(kept),
+        planned=info.planned,
+        current=protocol.spec.analysis,
+        smoke=info.smoke,
+        mode=info.mode,
+        conditioned_on=_conditions(protocol, kept),
+        expected=tuple(
+            (cell.name, seed) for cell in protocol.cells if cell.role == "student" for seed in info.seeds
+        ),
+        left_out=tuple(sorted({str(record.fields["cell"]) for record in records} - names)),
+    )
+
+
+def read_protocol(folder: Path) -> Protocol:
+    """The newest protocol that was run into the study, shrunk if it is a smoke study."""
+    info = read_info(folder)
+    protocol = load_protocol(StudyFolder(folder).protocol(info.protocols[-1]))
+    return smoke(protocol) if info.smoke else protocol
+
+
+def read_predictions(folder: Path, cell: str, seed: int) -> dict[str, np.ndarray]:
+    """Arrays of one run, each (n_test,): target, prediction, loss, confidence, top5_hit."""
+    import numpy as np
+
+    path = StudyFolder(folder).run(f"{cell}/seed-{seed}") / "predictions.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path}: the predictions cannot be read ({error})",
+            hint="delete the run's folder and run again: only this run is trained again",
+        ) from None
+
+
+def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
+    """What every verdict of this study holds fixed."""
+    teachers = [cell for cell in protocol.cells if cell.role == "teacher"]
+    conditions = []
+    if teachers:
+        per_seed = all(cell.per_seed for cell in teachers)
+        conditions.append("teacher per seed" if per_seed else "one fixed teacher for all seeds")
+    starts = {str(cell.start) for cell in protocol.cells if cell.role == "student"}
+    if starts - {"random"}:
+        conditions.append("pretrained student weights: a seed varies head, order, views and dropout only")
+    split = protocol.spec.dataset.split
+    conditions.append("a new split per seed" if split.seed == "per_seed" else f"split seed {split.seed}")
+    conditions.append("these test images")
+    hardware = sorted({str(record.fields.get("hardware")) for record in records})
+    if hardware:
+        conditions.append("hardware: " + ", ".join(hardware))
+    return tuple(conditions)

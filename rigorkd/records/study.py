@@ -1,0 +1,130 @@
+"""`study.json`: what was planned when the study began, which protocol texts it has seen, which seeds.
+
+The analysis section is kept as it was at the first run, so that whatever is added to it later can be told
+apart as exploratory.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rigorkd.errors import InputError, StoreError
+from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.schema import Analysis
+from rigorkd.records.atomic import write_atomically
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import to_json
+
+SCHEMA = "rigorkd.study/1"
+
+
+@dataclass(frozen=True)
+class StudyInfo:
+    """`study.json` as read. `protocols` are the hashes of the texts run into the study, oldest first."""
+
+    study: str
+    smoke: bool
+    mode: str
+    created: str
+    planned: Analysis
+    protocols: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+def is_study(folder: Path) -> bool:
+    """Whether the folder holds a study."""
+    return StudyFolder(folder).study_json.is_file()
+
+
+def read_info(folder: Path) -> StudyInfo:
+    """Read `study.json`. Raises InputError if the folder is no study, StoreError if the file is damaged."""
+    path = StudyFolder(folder).study_json
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: not a study (there is no study.json in it)",
+            hint="give the folder that `rigorkd run` made, such as results/digits",
+        )
+    try:
+        document = json.loads(path.read_bytes())
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"schema {document['schema']!r} is not {SCHEMA!r}")
+        return StudyInfo(
+            study=document["study"],
+            smoke=document["smoke"],
+            mode=document["mode"],
+            created=document["created"],
+            planned=Analysis.model_validate_json(json.dumps(document["planned"]["analysis"])),
+            protocols=tuple(entry["sha256"] for entry in document["protocols"]),
+            seeds=tuple(document["seeds"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path}: the file is damaged ({error})",
+            hint="restore it from a copy; the records beside it are untouched",
+        ) from None
+
+
+def newest_study(results: Path) -> Path:
+    """The study under `results` with the latest finish time inside its records."""
+    finished: list[tuple[str, Path]] = []
+    folders = sorted(results.iterdir()) if results.is_dir() else []
+    for folder in folders:
+        if is_study(folder):
+            times = [_finish_time(path) for path in StudyFolder(folder).records()]
+            finished.append((max(times, default=""), folder))
+    if not finished:
+        raise InputError(
+            f"{results}: no study in this folder",
+            hint="run a protocol first (rigorkd run protocols/digits.yaml), or name a study or a CSV",
+        )
+    return max(finished)[1]
+
+
+def register(folder: Path, protocol: Protocol, seeds: tuple[int, ...], mode: str) -> None:
+    """Note that this protocol text and these seeds are run into the study; the first call fixes the plan."""
+    layout = StudyFolder(folder)
+    now = _now()
+    if is_study(folder):
+        document: dict[str, Any] = json.loads(layout.study_json.read_bytes())
+        read_info(folder)  # refuse a damaged file before anything is changed
+    else:
+        analysis = protocol.spec.analysis.model_dump(mode="json")
+        text = json.dumps(analysis, sort_keys=True)
+        document = {
+            "schema": SCHEMA,
+            "study": protocol.study,
+            "smoke": protocol.smoke,
+            "mode": mode,
+            "created": now,
+            "planned": {
+                "time": now,
+                "sha256": hashlib.sha256(text.encode()).hexdigest(),
+                "analysis": analysis,
+            },
+            "protocols": [],
+            "seeds": [],
+        }
+    before = json.dumps(document)
+    known = [entry["sha256"] for entry in document["protocols"]]
+    if not known or known[-1] != protocol.text_hash:
+        write_atomically(layout.protocol(protocol.text_hash), protocol.text.encode())
+        document["protocols"].append({"sha256": protocol.text_hash, "time": now})
+    document["seeds"] = sorted({*document["seeds"], *seeds})
+    if json.dumps(document) != before or not is_study(folder):
+        write_atomically(layout.study_json, to_json(document))
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _finish_time(record_json: Path) -> str:
+    try:
+        return str(json.loads(record_json.read_bytes())["finished"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return ""

@@ -1,0 +1,44 @@
+"""The tidy table of a study: one row per student run, the columns that `analyze` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from rigorkd.records.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DESCRIPTION = (
+    *("cell", "seed", "group", "student", "method", "start", "epochs", "epochs_run", "teacher"),
+    *("T", "alpha", "ce_weight", "kd_weight", "training", "views"),
+    *("status", "mode", "smoke", "run_hash", "weights_sha256", "hardware", "versions"),
+)
+METRICS = (
+    *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch"),
+    *("params_millions", "train_seconds", "latency_ms", "teacher_agreement", "teacher_kl"),
+)
+
+
+def tidy(records: Iterable[Record]) -> pd.DataFrame:
+    """One row per student record, ordered by cell and seed; metrics that a run lacks are NaN."""
+    import pandas as pd
+
+    rows = [_row(record) for record in records if record.fields.get("role") == "student"]
+    extra = sorted({name for row in rows for name in row} - {*DESCRIPTION, *METRICS})
+    frame = pd.DataFrame(rows, columns=[*DESCRIPTION, *METRICS, *extra])
+    for name in (*METRICS, *extra):
+        frame[name] = pd.to_numeric(frame[name])
+    return frame.sort_values(["cell", "seed"], kind="stable", ignore_index=True)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    fields = record.fields
+    row: dict[str, Any] = {name: fields.get(name) for name in DESCRIPTION}
+    row["teacher"] = row["teacher"] or ""
+    row["versions"] = " ".join(f"{name}={version}" for name, version in fields["versions"].items())
+    row.update(fields["metrics"])
+    latency = fields.get("latency_ms")
+    row["latency_ms"] = latency["median"] if latency else None
+    return row

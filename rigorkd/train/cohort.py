@@ -1,0 +1,139 @@
+"""The cohort loop: all runs of one seed, trained in lockstep on the same batches.
+
+Per batch there is one view and one teacher forward, whatever the number of students; then each student does
+its own forward, backward, clip and step. Randomness is a function of (seed, purpose, epoch, index), so a run
+gives the same bits alone, beside any neighbours, or resumed from its last checkpoint.
+
+A teacher, or a start that is itself a run, is trained by the same loop as a cohort of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from rigorkd.distill.build import build_objective
+from rigorkd.errors import RigorkdError
+from rigorkd.records.expected import Expected
+from rigorkd.records.layout import StudyFolder
+from rigorkd.train import checkpoint
+from rigorkd.train.events import EpochDone, Event, RunDone
+from rigorkd.train.finish import finish
+from rigorkd.train.log import log
+from rigorkd.train.runtime import Runtime
+from rigorkd.train.stopwatch import SHARED, TEACHER
+from rigorkd.train.student import Student
+from rigorkd.train.task import Task
+from rigorkd.train.workbench import Workbench
+
+
+def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Callable[[Event], None]) -> None:
+    """Train every run of the task to its record. Runs fail alone; a full disk or a bug here ends the task."""
+    bench = Workbench(task, study, runtime)
+    students = [student for want in task.runs if (student := _open(want, bench, report))]
+    for student in [s for s in students if s.finished]:
+        students.remove(student)
+        _finish(student, bench, report)
+
+    first = min((student.epoch for student in students), default=0) + 1
+    last = max((student.training.epochs for student in students), default=0)
+    for epoch in range(first, last + 1):
+        # A student that was ahead when its cohort was interrupted waits until the others have caught up.
+        active = [student for student in students if student.epoch == epoch - 1]
+        if active:
+            _train_epoch(epoch, active, bench, report)
+            _close_epoch(epoch, active, bench, report)
+            seconds = bench.charge(active)
+            report(EpochDone(epoch, last, len(active), len(bench.data.train.labels), seconds))
+        for student in [s for s in students if s.run.name in bench.failed or s.finished]:
+            students.remove(student)
+            if student.run.name not in bench.failed:
+                _finish(student, bench, report)
+
+
+def _train_epoch(
+    epoch: int, active: list[Student], bench: Workbench, report: Callable[[Event], None]
+) -> None:
+    """One pass over the training images for every active student."""
+    watch = bench.watch
+    with watch.of(SHARED):
+        images, labels = bench.data.train.images, bench.data.train.labels
+        batches = bench.batches(epoch)
+        draws = torch.from_numpy(bench.table.draws(epoch, bench.view.columns)).to(bench.device)
+        dropout_seeds = bench.table.step_seeds(epoch, len(batches)).tolist()
+    for student in active:
+        student.begin_epoch(epoch)
+    for rows, dropout_seed in zip(batches, dropout_seeds, strict=True):
+        with watch.of(SHARED):
+            batch = bench.view(images[rows], draws[rows])
+            targets = labels[rows]
+        teacher_logits = None
+        if any(student.objective.needs_teacher for student in active):
+            with watch.of(TEACHER):
+                teacher_logits = bench.teach(batch)
+        for student in active:
+            if student.run.name in bench.failed:
+                continue
+            with watch.of(student.run.name):
+                try:
+                    student.step(batch, targets, teacher_logits, dropout_seed)
+                except Exception as error:
+                    bench.fail(student.run, error, report)
+
+
+def _close_epoch(
+    epoch: int, active: list[Student], bench: Workbench, report: Callable[[Event], None]
+) -> None:
+    """Validate every active student, write its history row and its checkpoint."""
+    students = [student for student in active if student.run.name not in bench.failed]
+    with bench.watch.of(SHARED):
+        logits = bench.val.logits_of([student.model for student in students])
+    for student, val_logits in zip(students, logits, strict=True):
+        student.end_epoch(epoch, val_logits, bench.val.labels, bench.val_objective(student, val_logits))
+        checkpoint.save(bench.study.checkpoint(student.run.name), student)
+        log(bench.study, student.run, f"epoch {epoch}/{student.training.epochs} trained")
+
+
+def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> Student | None:
+    """A student at its start, or at its last checkpoint. None if it cannot be built: then it has failed."""
+    run = want.run
+    try:
+        objective = build_objective(run.cell.method, run.cell.training.label_smoothing)
+        student = Student(run, want.run_hash, bench.build_model(run), objective, bench.runtime)
+    except RigorkdError:
+        raise  # the user's to mend (weights not found, images too small for the model): stop and say so
+    except Exception as error:
+        bench.fail(run, error, report)
+        return None
+    if checkpoint.restore(bench.study.checkpoint(run.name), student, bench.device):
+        log(bench.study, run, f"resumed after epoch {student.epoch}")
+    else:
+        log(bench.study, run, "started")
+    return student
+
+
+def _finish(student: Student, bench: Workbench, report: Callable[[Event], None]) -> None:
+    """Evaluate the selected checkpoint and commit the record."""
+    run = student.run
+    teacher = bench.task.teacher if student.objective.needs_teacher else None
+    try:
+        top1 = finish(
+            student,
+            want=next(want for want in bench.task.runs if want.run == run),
+            data=bench.data,
+            test=bench.test,
+            teacher_logits=bench.teacher_test_logits() if teacher else None,
+            study=bench.study,
+            runtime=bench.runtime,
+            keep_logits=bench.task.keep_logits,
+            save_weights=bench.task.save_weights,
+        )
+    except (OSError, RigorkdError):
+        raise  # the results folder cannot be written: no other run could be either
+    except Exception as error:
+        bench.fail(run, error, report)
+        return
+    status = "diverged" if student.diverged else "done"
+    log(bench.study, run, status)
+    report(RunDone(run.name, status, top1))

@@ -1,0 +1,131 @@
+"""Evaluation: logits of a subset, per-example results, and the metrics computed from them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BATCH = 500
+"""Images per evaluation batch: fixed, since the batch size can change the last bits of a convolution."""
+
+CACHE_BYTES = 256 * 2**20
+"""An evaluation view up to this size is computed once and kept on the device."""
+
+
+class EvaluationSet:
+    """One subset seen through the evaluation view: `(images, targets)` batches on the device, in order.
+
+    The view of a batch is computed once for all models that are evaluated on it, and kept for later epochs
+    if the whole subset is small.
+    """
+
+    def __init__(
+        self, images: Tensor, labels: Tensor, view: Callable[[Tensor, Tensor | None], Tensor]
+    ) -> None:
+        self.images, self.labels, self.view = images, labels, view
+        self._kept: list[Tensor] | None = None
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        targets = self.labels.split(BATCH)
+        if self._kept is not None:
+            yield from zip(self._kept, targets, strict=True)
+            return
+        kept: list[Tensor] | None = []
+        used = 0
+        for raw, target in zip(self.images.split(BATCH), targets, strict=True):
+            batch = self.view(raw, None)
+            used += batch.nbytes
+            if kept is not None and used <= CACHE_BYTES:
+                kept.append(batch)
+            else:
+                kept = None
+            yield batch, target
+        self._kept = kept
+
+    @torch.no_grad()
+    def logits(self, model: nn.Module) -> Tensor:
+        """Float32 logits of the whole subset, shape (n, C). The model's mode is restored afterwards."""
+        return self.logits_of([model])[0]
+
+    @torch.no_grad()
+    def logits_of(self, models: list[nn.Module]) -> list[Tensor]:
+        """Float32 logits of several models, each (n, C), with one view per batch for all of them."""
+        was_training = [model.training for model in models]
+        for model in models:
+            model.eval()
+        parts: list[list[Tensor]] = [[] for _ in models]
+        for images, _ in self:
+            for model, part in zip(models, parts, strict=True):
+                part.append(model(images).float())
+        for model, training in zip(models, was_training, strict=True):
+            model.train(training)
+        return [torch.cat(part) for part in parts]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Per-example results on a subset, each array of shape (n,), in the subset's order."""
+
+    target: np.ndarray
+    prediction: np.ndarray
+    loss: np.ndarray
+    confidence: np.ndarray
+    top5_hit: np.ndarray
+
+    def to_npz(self, logits: np.ndarray | None = None) -> bytes:
+        """The bytes of `predictions.npz`; equal arrays give equal bytes (no clock inside)."""
+        arrays = dict(vars(self))
+        if logits is not None:
+            arrays["logits"] = logits
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        return buffer.getvalue()
+
+    def metrics(self) -> dict[str, float]:
+        """Test metrics; accuracies in percent, the loss is the mean cross-entropy."""
+        correct = self.prediction == self.target
+        return {
+            "test_top1": 100 * float(correct.mean()),
+            "test_top5": 100 * float(self.top5_hit.mean()),
+            "test_loss": float(self.loss.astype(np.float64).mean()),
+            "ece": expected_calibration_error(self.confidence, correct),
+        }
+
+
+def predict(logits: Tensor, targets: Tensor) -> Predictions:
+    """Per-example results from logits (n, C) and targets (n,). Top-5 is top-C where C is less than 5."""
+    confidence, prediction = logits.softmax(dim=1).max(dim=1)
+    top5 = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    loss = F.cross_entropy(logits, targets, reduction="none")
+    return Predictions(
+        target=targets.to(torch.int32).cpu().numpy(),
+        prediction=prediction.to(torch.int32).cpu().numpy(),
+        loss=loss.cpu().numpy(),
+        confidence=confidence.cpu().numpy(),
+        top5_hit=(top5 == targets[:, None]).any(dim=1).cpu().numpy(),
+    )
+
+
+def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error over equal-width bins (Guo et al. 2017), in [0, 1]."""
+    which = np.clip(np.ceil(confidence.astype(np.float64) * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(which, weights=correct.astype(np.float64) - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def fidelity(student: Tensor, teacher: Tensor) -> dict[str, float]:
+    """How closely a student follows its teacher: agreement of the arg-max in percent, mean KL at T = 1."""
+    agreement = (student.argmax(dim=1) == teacher.argmax(dim=1)).double().mean()
+    divergence = F.kl_div(
+        student.double().log_softmax(dim=1),
+        teacher.double().log_softmax(dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return {"teacher_agreement": 100 * float(agreement), "teacher_kl": float(divergence)}

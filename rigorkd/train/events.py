@@ -1,0 +1,36 @@
+"""What a worker tells the launcher. Imports no torch: the launcher reads these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """The task finished `epoch` of `epochs` with `students` models after `images` training images each."""
+
+    epoch: int
+    epochs: int
+    students: int
+    images: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunDone:
+    """A run's record was committed; `top1` is its test accuracy in percent, None if it diverged."""
+
+    run: str
+    status: str
+    top1: float | None
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """A run failed by an exception; the others of its cohort went on."""
+
+    run: str
+    reason: str
+
+
+Event = EpochDone | RunDone | RunFailed

@@ -1,0 +1,119 @@
+"""The end of a run: evaluate the selected checkpoint on the test set and commit the record."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from rigorkd.data.images import ImageData
+from rigorkd.models.count import parameters_millions
+from rigorkd.protocol.hashes import NUMERICS, resolved
+from rigorkd.records.expected import Expected
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import DIVERGED, DONE, commit
+from rigorkd.train.evaluate import EvaluationSet, fidelity, predict
+from rigorkd.train.latency import architecture_key, shared_latency
+from rigorkd.train.provenance import git_state, versions
+from rigorkd.train.runtime import Runtime
+from rigorkd.train.student import Student, history_csv
+
+
+def finish(
+    student: Student,
+    *,
+    want: Expected,
+    data: ImageData,
+    test: EvaluationSet,
+    teacher_logits: Tensor | None,
+    study: StudyFolder,
+    runtime: Runtime,
+    keep_logits: bool,
+    save_weights: bool,
+) -> float | None:
+    """Commit the record of a finished student and drop its checkpoint; its test top-1, None if it diverged.
+
+    `teacher_logits` (n_test, C) give the fidelity to the teacher. Teachers and starts always keep their
+    weights, students unless `save_weights` is False.
+    """
+    run = student.run
+    files = {"history.csv": history_csv(student.history)}
+    metrics: dict[str, Any] = {}
+    student.load_best()
+    weights = to_safetensors(
+        {name: tensor.contiguous() for name, tensor in student.raw_model.state_dict().items()}
+    )
+    if not student.diverged:
+        logits = test.logits(student.model)
+        predictions = predict(logits, test.labels)
+        metrics |= predictions.metrics()
+        metrics |= _selected(student)
+        if teacher_logits is not None:
+            metrics |= fidelity(logits, teacher_logits)
+        files["predictions.npz"] = predictions.to_npz(logits.cpu().numpy() if keep_logits else None)
+        if save_weights or run.cell.role != "student":
+            files["model.safetensors"] = weights
+    metrics["params_millions"] = parameters_millions(student.raw_model)
+    metrics["train_seconds"] = student.seconds
+    commit(
+        study.run(run.name),
+        {
+            "study": study.path.name,
+            "cell": run.cell.name,
+            "role": run.cell.role,
+            "group": run.cell.group,
+            "student": run.cell.student,
+            "seed": run.seed,
+            **resolved(run.cell),
+            "teacher": run.cell.teacher if run.cell.method.distils else None,
+            "status": DIVERGED if student.diverged else DONE,
+            "epochs_run": student.epoch,
+            "metrics": metrics,
+            "latency_ms": _latency(student, data, test, study, runtime),
+            "run_hash": want.run_hash,
+            "teacher_run_hash": want.teacher_hash,
+            "start_run_hash": want.start_hash,
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+            "data_checksum": data.checksum,
+            "numerics": NUMERICS,
+            "mode": runtime.mode,
+            "precision_used": student.training.precision,
+            "smoke": study.path.name.endswith(".smoke"),
+            "finished": datetime.datetime.now(datetime.UTC).isoformat(),
+            "hardware": runtime.hardware(),
+            "device": runtime.device.type,
+            "versions": versions(),
+            **{f"git_{key}": value for key, value in asdict(git_state(Path.cwd())).items()},
+        },
+        files,
+    )
+    shutil.rmtree(study.checkpoint(run.name).parent, ignore_errors=True)
+    return metrics.get("test_top1")
+
+
+def _selected(student: Student) -> dict[str, float | int | None]:
+    """Validation figures of the selected epoch (a teacher used as it is has none)."""
+    if not student.history:
+        return {}
+    row = student.history[student.best_epoch - 1]
+    return {
+        "best_val_top1": row["val_top1"],
+        "best_val_loss": row["val_loss"],
+        "best_epoch": student.best_epoch,
+    }
+
+
+def _latency(
+    student: Student, data: ImageData, test: EvaluationSet, study: StudyFolder, runtime: Runtime
+) -> dict[str, float]:
+    image = test.view(data.test.images[:1], None)
+    key = architecture_key(
+        student.run.cell.model, tuple(image.shape), len(data.class_names), runtime.hardware()
+    )
+    return asdict(shared_latency(study.latency(key), student.model, image))

@@ -1,0 +1,62 @@
+"""Single-image inference latency of an architecture: measured once per study, shared by all its cells.
+
+Distillation cannot change the latency of an unchanged architecture; one shared figure makes it impossible to
+say so by noise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.benchmark import Timer
+
+from rigorkd.protocol.schema import Model
+from rigorkd.records.atomic import write_atomically
+
+REPEATS, WARMUP = 30, 5
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds for one image: quartiles over `n` timed forwards after a warm-up."""
+
+    median: float
+    q25: float
+    q75: float
+    n: int
+
+
+def architecture_key(model: Model, shape: tuple[int, ...], classes: int, hardware: str) -> str:
+    """A file-safe key of what determines latency: architecture, input shape, classes and hardware."""
+    text = json.dumps([model.model_dump(mode="json"), shape, classes, hardware], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@torch.no_grad()
+def measure(model: nn.Module, image: Tensor) -> Latency:
+    """Time a forward pass of one image (1, C, H, W) in evaluation mode; the model's mode is restored."""
+    was_training = model.training
+    model.eval()
+    timer = Timer(
+        "model(image)", globals={"model": model, "image": image}, num_threads=torch.get_num_threads()
+    )
+    timer.timeit(WARMUP)
+    times = torch.tensor([timer.timeit(1).mean for _ in range(REPEATS)], dtype=torch.float64) * 1e3
+    model.train(was_training)
+    q25, median, q75 = torch.quantile(times, torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)).tolist()
+    return Latency(median=median, q25=q25, q75=q75, n=REPEATS)
+
+
+def shared_latency(cache: Path, model: nn.Module, image: Tensor) -> Latency:
+    """The latency noted in `cache`, or measured now and noted there."""
+    try:
+        return Latency(**json.loads(cache.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        latency = measure(model, image)
+        write_atomically(cache, json.dumps(asdict(latency)).encode())
+        return latency

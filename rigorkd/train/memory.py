@@ -1,0 +1,61 @@
+"""How many students fit on a device together. Splitting a cohort changes no bits, only shares less work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from rigorkd.data.images import ImageData
+from rigorkd.data.sources import load
+from rigorkd.models.build import build
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.schema import SGD
+from rigorkd.train.runtime import Runtime
+from rigorkd.train.task import Task
+
+# Weights, gradients and the kept best checkpoint; the optimiser's states come on top. Activations are not
+# counted per student: only one student's are alive at a time.
+_COPIES = 3
+
+
+def student_bytes(cell: Cell, data: ImageData) -> int:
+    """Bytes that one student of this cell holds on the device throughout its training."""
+    with torch.device("meta"):
+        model = build(
+            cell.model,
+            classes=data.classes,
+            channels=data.channels,
+            size=cell.views.size or data.size,
+            weights="random",
+            seed=0,
+        )
+    weights: int = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    states = 1 if isinstance(cell.training.optimizer, SGD) else 2
+    return weights * (_COPIES + states)
+
+
+def split_by_memory(task: Task, sizes: list[int], budget: int) -> list[Task]:
+    """Cut a task into tasks whose students fit into `budget` bytes together; a single one always passes.
+
+    `sizes` are the students' bytes, in the order of `task.runs`.
+    """
+    parts: list[list[int]] = [[]]
+    used = 0
+    for index, size in enumerate(sizes):
+        if parts[-1] and used + size > budget:
+            parts.append([])
+            used = 0
+        parts[-1].append(index)
+        used += size
+    return [replace(task, runs=tuple(task.runs[i] for i in part)) for part in parts]
+
+
+def split_for(task: Task, budget: int | None, runtime: Runtime) -> list[Task]:
+    """Cut a task to `budget` bytes; without one, to half of the memory that is free on the device now."""
+    if len(task.runs) == 1:
+        return [task]
+    cell = task.runs[0].run.cell
+    data = load(cell.dataset, task.runs[0].run.seed or 0)
+    sizes = [student_bytes(want.run.cell, data) for want in task.runs]
+    return split_by_memory(task, sizes, runtime.memory_bytes() // 2 if budget is None else budget)

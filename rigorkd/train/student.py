@@ -1,0 +1,240 @@
+"""One student of a cohort: its model, optimiser, scaler, clipping, history and best checkpoint.
+
+Nothing here is shared with another student, so that one student's overflow, divergence or dropout changes
+nobody else's bits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rigorkd.distill.objective import Objective, Terms
+from rigorkd.protocol.cells import Run
+from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training
+from rigorkd.train.runtime import Runtime, generator_of
+from rigorkd.train.schedule import learning_rate
+
+HISTORY = (
+    *("epoch", "lr", "train_loss", "ce_loss", "kd_loss", "train_top1"),
+    *("val_loss", "val_top1", "clipped_fraction"),
+)
+
+
+class Student:
+    """A run in progress. `epoch` counts finished epochs; the cohort drives `step` and `end_epoch`."""
+
+    def __init__(
+        self, run: Run, run_hash: str, model: nn.Module, objective: Objective, runtime: Runtime
+    ) -> None:
+        self.run, self.run_hash = run, run_hash
+        self.training: Training = run.cell.training
+        self.objective = objective.to(runtime.device)
+        self.accelerator = runtime.accelerator(self.training.precision)
+        self.raw_model = model.to(runtime.device)
+        self.parameters = [
+            parameter
+            for module in (self.raw_model, self.objective)
+            for parameter in module.parameters()
+            if parameter.requires_grad
+        ]
+        self.model, self.optimizer = self.accelerator.prepare(
+            self.raw_model, build_optimizer(self.training.optimizer, self.parameters)
+        )
+        self.generator = generator_of(runtime.device)
+        self.epoch = 0
+        self.history: list[dict[str, float | int | None]] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch = 0
+        self.seconds = 0.0
+        self.diverged = False
+        self.stopped = False
+        # loss, ce, kd, correct, clipped steps: summed on the device, read once an epoch
+        self._sums = torch.zeros(5, dtype=torch.float64, device=runtime.device)
+        self._images = self._steps = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch is left to train."""
+        trains = self.run.cell.train
+        return not trains or self.diverged or self.stopped or self.epoch >= self.training.epochs
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set the learning rate of `epoch` (from 1) and clear the sums."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.training, epoch)
+        self._sums.zero_()
+        self._images = self._steps = 0
+        self.model.train()
+
+    def step(self, images: Tensor, targets: Tensor, teacher_logits: Tensor | None, dropout_seed: int) -> None:
+        """One optimiser step; never waits for the device in full precision."""
+        # Dropout draws from the device's default generator. Seeded per step, it is a function of
+        # (seed, epoch, step) alone: the same for every student, alone or in a cohort, resumed or not.
+        self.generator.manual_seed(dropout_seed)
+        logits = self.model(images)
+        terms: Terms = self.objective(logits, targets, teacher_logits)
+        self.accelerator.backward(terms.total)
+        clipped = self._clip()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._tally(terms, logits, targets, clipped)
+
+    @torch.no_grad()
+    def _tally(self, terms: Terms, logits: Tensor, targets: Tensor, clipped: Tensor | None) -> None:
+        size = len(targets)
+        zero = torch.zeros((), device=logits.device)
+        self._sums += torch.stack(
+            (
+                terms.total.float() * size,
+                terms.ce.float() * size,
+                zero if terms.kd is None else terms.kd.float() * size,
+                (logits.argmax(dim=1) == targets).sum().float(),
+                zero if clipped is None else clipped.float(),
+            )
+        )
+        self._images += size
+        self._steps += 1
+
+    def _clip(self) -> Tensor | None:
+        """Clip the gradients; a 0/1 tensor says whether this step was clipped, None if clipping is off."""
+        clip = self.training.clip_norm
+        if clip is None:
+            return None
+        if clip.per == "layer":
+            self.accelerator.unscale_gradients(self.optimizer)
+            return clip_per_layer(self.parameters, clip.max)
+        norm: Tensor = self.accelerator.clip_grad_norm_(self.parameters, clip.max)
+        return norm > clip.max
+
+    def end_epoch(
+        self, epoch: int, val_logits: Tensor, val_targets: Tensor, val_objective: float | None
+    ) -> None:
+        """Close `epoch`: add its history row, keep the best checkpoint, notice divergence and early stop."""
+        loss, ce, kd, correct, clipped = self._sums.tolist()
+        val_loss = float(F.cross_entropy(val_logits, val_targets))
+        val_top1 = 100 * float((val_logits.argmax(dim=1) == val_targets).double().mean())
+        self.epoch = epoch
+        self.history.append(
+            {
+                "epoch": epoch,
+                "lr": learning_rate(self.training, epoch),
+                "train_loss": loss / self._images,
+                "ce_loss": ce / self._images,
+                "kd_loss": kd / self._images if self.objective.needs_teacher else None,
+                "train_top1": 100 * correct / self._images,
+                "val_loss": val_loss,
+                "val_top1": val_top1,
+                "clipped_fraction": clipped / self._steps,
+                **({} if val_objective is None else {"val_objective": val_objective}),
+            }
+        )
+        self.diverged = not (math.isfinite(loss) and math.isfinite(val_loss))
+        if not self.diverged:
+            self._keep_best()
+            self.stopped = self._stops_early()
+
+    def _keep_best(self) -> None:
+        """Keep this epoch's weights if the validation metric improved; of equals the earliest stays."""
+        rows, select = self.history, self.training.select
+        if select == "best_val_top1":
+            best = max(range(len(rows)), key=lambda i: (_number(rows[i]["val_top1"]), -i))
+        elif select == "best_val_loss":
+            best = min(range(len(rows)), key=lambda i: (_number(rows[i]["val_loss"]), i))
+        else:
+            best = len(rows) - 1
+        if best == len(rows) - 1:
+            self.best_epoch = self.epoch
+            self.best = {key: value.clone() for key, value in self.raw_model.state_dict().items()}
+
+    def _stops_early(self) -> bool:
+        rule = self.training.early_stopping
+        if rule is None:
+            return False
+        column = {"objective": "val_objective", "ce": "val_loss", "top1": "val_top1"}[rule.monitor]
+        sign = -1 if rule.monitor == "top1" else 1
+        values = [sign * _number(row.get(column, row["val_loss"])) for row in self.history]
+        return len(values) - 1 - values.index(min(values)) >= rule.patience
+
+    def load_best(self) -> None:
+        """Put the selected checkpoint into the model (a teacher used as it is keeps its weights)."""
+        if self.best:
+            self.raw_model.load_state_dict(self.best)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that resuming needs, as tensors and plain values."""
+        scaler = self.accelerator.scaler
+        return {
+            "run_hash": self.run_hash,
+            "epoch": self.epoch,
+            "model": self.raw_model.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else {},
+            "history": self.history,
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "seconds": self.seconds,
+            "diverged": self.diverged,
+            "stopped": self.stopped,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` gave."""
+        self.raw_model.load_state_dict(state["model"])
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        device = self._sums.device
+        self.best = {key: value.to(device) for key, value in state["best"].items()}
+        for key in ("epoch", "history", "best_epoch", "seconds", "diverged", "stopped"):
+            setattr(self, key, state[key])
+
+
+def build_optimizer(optimizer: Optimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser over `parameters`; the fused forms do one pass over memory."""
+    if isinstance(optimizer, SGD):
+        return torch.optim.SGD(
+            parameters,
+            lr=optimizer.lr,
+            weight_decay=optimizer.weight_decay,
+            momentum=optimizer.momentum,
+            nesterov=optimizer.nesterov,
+            fused=True,
+        )
+    kind = torch.optim.Adam if isinstance(optimizer, Adam) else torch.optim.AdamW
+    return kind(
+        parameters,
+        lr=optimizer.lr,
+        weight_decay=optimizer.weight_decay,
+        betas=optimizer.betas,
+        fused=True,
+    )
+
+
+@torch.no_grad()
+def clip_per_layer(parameters: list[nn.Parameter], max_norm: float) -> Tensor:
+    """Clip each parameter tensor's gradient to the L2 norm `max_norm`; whether any was clipped, on device."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = torch.stack(torch._foreach_norm(gradients))
+    scales = torch.clamp(max_norm / (norms + 1e-6), max=1.0)
+    torch._foreach_mul_(gradients, list(scales.unbind()))
+    return (norms > max_norm).any()
+
+
+def history_csv(history: list[dict[str, float | int | None]]) -> bytes:
+    """The bytes of `history.csv`: the fixed columns, then the method's own; shortest exact decimals."""
+    own = sorted({key for row in history for key in row} - set(HISTORY))
+    columns = [*HISTORY, *own]
+    lines = [",".join(columns)]
+    lines += [",".join("" if row.get(key) is None else repr(row[key]) for key in columns) for row in history]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _number(value: float | int | None) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,27 @@
+"""The unit of work that a worker receives. Imports no torch: the launcher makes these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rigorkd.records.expected import Expected
+
+
+@dataclass(frozen=True)
+class Task:
+    """Runs of one seed to train in lockstep, and the finished teacher run whose logits they see."""
+
+    runs: tuple[Expected, ...]
+    teacher: Expected | None
+    keep_logits: bool = False
+    save_weights: bool = True
+
+    @property
+    def label(self) -> str:
+        """A short name for progress lines: `seed 0: teacher`, `seed 0: 20 students`."""
+        run = self.runs[0].run
+        seed = "all seeds" if run.seed is None else f"seed {run.seed}"
+        if run.cell.role != "student":
+            return f"{seed}: {run.cell.name}"
+        count = len(self.runs)
+        return f"{seed}: {run.cell.name if count == 1 else f'{count} students'}"

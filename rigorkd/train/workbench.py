@@ -1,0 +1,141 @@
+"""What the runs of a cohort share: data on the device, views, the epoch table, the frozen teacher."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rigorkd.data.epochs import EpochTable
+from rigorkd.data.images import ImageData, Subset
+from rigorkd.data.random import seed_for
+from rigorkd.data.sources import load
+from rigorkd.data.views import View, build_view
+from rigorkd.models.build import build
+from rigorkd.protocol.cells import FIXED, Run
+from rigorkd.protocol.schema import PathStart
+from rigorkd.records.layout import StudyFolder
+from rigorkd.train.evaluate import EvaluationSet
+from rigorkd.train.events import Event, RunFailed
+from rigorkd.train.log import log
+from rigorkd.train.runtime import Runtime
+from rigorkd.train.stopwatch import SHARED, TEACHER, Stopwatch
+from rigorkd.train.student import Student
+from rigorkd.train.task import Task
+
+
+class Workbench:
+    """What the students of a task share: data on the device, views, the epoch table, the frozen teacher."""
+
+    def __init__(self, task: Task, study: StudyFolder, runtime: Runtime) -> None:
+        self.task, self.study, self.runtime, self.device = task, study, runtime, runtime.device
+        run = task.runs[0].run
+        cell = run.cell
+        self.seed = 0 if run.seed is None else run.seed
+        data = load(cell.dataset, self.seed)
+        self.view: View = build_view(cell.views, data.shape, train=True)
+        self.eval_view: View = build_view(cell.views, data.shape, train=False)
+        self.data = _on_device(data, runtime.device)
+        self.val = EvaluationSet(self.data.val.images, self.data.val.labels, self.eval_view)
+        self.test = EvaluationSet(self.data.test.images, self.data.test.labels, self.eval_view)
+        role = cell.role if run.seed is not None else "fixed teacher"
+        self.table = EpochTable(self.seed, role, len(self.data.train.labels))
+        self.batch_size = cell.training.batch_size
+        self.watch = Stopwatch(runtime.device)
+        self.failed: set[str] = set()
+        self._teacher: nn.Module | None = None
+        self._teacher_logits: dict[str, Tensor] = {}
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        """The rows of every batch of the epoch. A last batch of one image is dropped: BatchNorm needs two."""
+        order = torch.from_numpy(self.table.order(epoch)).to(self.device)
+        rows = list(order.split(self.batch_size))
+        return rows[:-1] if len(rows) > 1 and len(rows[-1]) == 1 else rows
+
+    @property
+    def teacher(self) -> nn.Module:
+        """The frozen teacher in evaluation mode, loaded when it is first needed."""
+        if self._teacher is None:
+            want = self.task.teacher
+            assert want is not None, "a distilled run always has a teacher"
+            model = self.build_model(want.run, trained=True).to(self.device)
+            model.eval().requires_grad_(False)
+            accelerator = self.runtime.accelerator(self.task.runs[0].run.cell.training.precision)
+            self._teacher = accelerator.prepare_model(model, evaluation_mode=True)
+        return self._teacher
+
+    @torch.no_grad()
+    def teach(self, images: Tensor) -> Tensor:
+        """The teacher's logits of a batch, (B, C)."""
+        logits: Tensor = self.teacher(images)
+        return logits
+
+    def teacher_test_logits(self) -> Tensor:
+        """The teacher's logits of the test set, computed once."""
+        return self._once("test", self.test)
+
+    def val_objective(self, student: Student, val_logits: Tensor) -> float | None:
+        """The training objective on the validation set, where early stopping watches it."""
+        rule = student.training.early_stopping
+        if rule is None or rule.monitor != "objective":
+            return None
+        teacher_logits = self._once("val", self.val) if student.objective.needs_teacher else None
+        with torch.no_grad():
+            return float(student.objective(val_logits, self.val.labels, teacher_logits).total)
+
+    def _once(self, name: str, subset: EvaluationSet) -> Tensor:
+        if name not in self._teacher_logits:
+            self._teacher_logits[name] = subset.logits(self.teacher)
+        return self._teacher_logits[name]
+
+    def build_model(self, run: Run, *, trained: bool = False) -> nn.Module:
+        """The model of a run at its start, or with its trained weights."""
+        cell = run.cell
+        weights: str | Path
+        if trained:
+            weights = self.study.run(run.name) / "model.safetensors"
+        elif cell.start_cell is not None:
+            start_seed = FIXED if run.seed is None else run.seed
+            weights = self.study.run(f"{cell.start_cell}/seed-{start_seed}") / "model.safetensors"
+        else:
+            weights = Path(cell.start.path) if isinstance(cell.start, PathStart) else cell.start
+        # The same architecture starts from the same weights in every cell of a seed: what differs between
+        # baseline and distilled is then the loss alone. A teacher of the student's own kind starts elsewhere.
+        role = cell.role if run.seed is not None else "fixed teacher"
+        seed = seed_for(self.seed, f"init/{role}/{cell.model.model_dump_json()}")
+        return build(
+            cell.model,
+            classes=self.data.classes,
+            channels=self.eval_view.channels,
+            size=self.eval_view.size,
+            weights=weights,
+            seed=seed,
+        )
+
+    def charge(self, active: list[Student]) -> float:
+        """Add the epoch's time to each student: its own steps, and the shared parts as if it were alone."""
+        seconds = self.watch.read()
+        for student in active:
+            teacher = seconds.get(TEACHER, 0.0) if student.objective.needs_teacher else 0.0
+            student.seconds += seconds.get(student.run.name, 0.0) + seconds.get(SHARED, 0.0) + teacher
+        return sum(seconds.values())
+
+    def fail(self, run: Run, error: Exception, report: Callable[[Event], None]) -> None:
+        """Note that a run failed by an exception; the others go on."""
+        self.failed.add(run.name)
+        reason = f"{type(error).__name__}: {error}".strip()
+        log(self.study, run, f"failed: {reason}\n" + "".join(traceback.format_exception(error)))
+        report(RunFailed(run.name, reason))
+
+
+def _on_device(data: ImageData, device: torch.device) -> ImageData:
+    """The same data with images and labels on the device, still uint8."""
+
+    def move(subset: Subset) -> Subset:
+        return replace(subset, images=subset.images.to(device), labels=subset.labels.to(device))
+
+    return replace(data, train=move(data.train), val=move(data.val), test=move(data.test))

@@ -1,0 +1,106 @@
+"""Records: whole or not at all, verified by hash, readable when everything else is gone."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from rigorkd.errors import InputError, StoreError
+from rigorkd.records.atomic import write_atomically
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import commit, read
+from rigorkd.records.study import newest_study, read_info
+
+FIELDS = {
+    "cell": "main/s/baseline",
+    "seed": 0,
+    "run_hash": "h",
+    "metrics": {"test_top1": 90.0},
+    "status": "done",
+}
+
+
+def test_commit_and_read(tmp_path: Path) -> None:
+    commit(tmp_path / "r", FIELDS, {"history.csv": b"epoch\n"})
+    record = read(tmp_path / "r" / "record.json")
+    assert record.run_hash == "h"
+    assert record.metrics == {"test_top1": 90.0}
+    assert record.verify() == []
+    (tmp_path / "r" / "history.csv").write_bytes(b"edited\n")
+    assert record.verify() == ["history.csv"]
+
+
+def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
+    commit(tmp_path, {**FIELDS, "metrics": {"test_loss": float("nan")}}, {})
+    assert json.loads((tmp_path / "record.json").read_text())["metrics"] == {"test_loss": None}
+
+
+def test_record_json_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, to: names.append(Path(to).name) or replace(self, to))
+    commit(tmp_path, FIELDS, {"history.csv": b"", "predictions.npz": b""})
+    assert names == ["history.csv", "predictions.npz", "record.json"]
+
+
+@pytest.mark.parametrize("when", [1, 2, 3])
+def test_a_full_disk_leaves_no_record_and_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: int
+) -> None:
+    calls = 0
+
+    def full(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls >= 2 * when - 1:  # a file, then its folder
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        commit(tmp_path, FIELDS, {"history.csv": b"x", "predictions.npz": b"y"})
+    assert not (tmp_path / "record.json").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")] == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"schema": "other/1"}', b"\xff\xfe", b'{"schema": "rigorkd.record/1"}']
+)
+def test_a_damaged_record_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "record.json"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"record\.json"):
+        read(path)
+
+
+def test_atomic_writing_replaces_and_makes_parents(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.txt"
+    write_atomically(path, b"one")
+    write_atomically(path, b"two", durable=False)
+    assert path.read_bytes() == b"two"
+    assert [entry.name for entry in path.parent.iterdir()] == ["b.txt"]
+
+
+def test_records_are_found_in_order_and_hidden_folders_are_not_searched(tmp_path: Path) -> None:
+    study = StudyFolder(tmp_path)
+    for run in ("b/s/x/seed-0", "a/s/x/seed-1", "a/s/x/seed-0", ".stale/1/a/s/x/seed-0"):
+        commit(study.run(run), FIELDS, {})
+    found = [str(path.parent.relative_to(tmp_path)) for path in study.records()]
+    assert found == ["a/s/x/seed-0", "a/s/x/seed-1", "b/s/x/seed-0"]
+
+
+def test_no_study_is_an_input_error(tmp_path: Path) -> None:
+    for attempt in (lambda: newest_study(tmp_path), lambda: newest_study(tmp_path / "none")):
+        with pytest.raises(InputError, match="no study"):
+            attempt()
+    with pytest.raises(InputError, match="not a study"):
+        read_info(tmp_path)
+
+
+def test_a_damaged_study_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"study\.json"):
+        read_info(tmp_path)

@@ -1,0 +1,292 @@
+"""The cohort loop: bits depend on nothing but the run, work is done once, failures stay alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from rigorkd.protocol.methods import KD, Baseline
+from rigorkd.records.layout import StudyFolder
+from rigorkd.train import cohort, workbench
+from rigorkd.train.events import EpochDone, RunDone, RunFailed
+from rigorkd.train.student import Student
+
+from .conftest import (
+    BASELINE,
+    COLD,
+    DROPS,
+    DROPS_BASELINE,
+    SHORT,
+    TEACHER,
+    TRAINING,
+    WARM,
+    Train,
+    output_bytes,
+    student_cell,
+    wanted,
+)
+
+CELLS = (BASELINE, COLD, WARM, DROPS, DROPS_BASELINE, SHORT)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> StudyFolder:
+    return StudyFolder(tmp_path / "other")
+
+
+def test_a_run_has_the_same_bits_alone_and_in_any_cohort(
+    train: Train, study: StudyFolder, other: StudyFolder
+) -> None:
+    train(CELLS)
+    for cell in CELLS:
+        train([cell], folder=other)
+        assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
+
+
+def test_the_order_of_the_cells_changes_nothing(train: Train, study: StudyFolder, other: StudyFolder) -> None:
+    train(CELLS)
+    train(CELLS[::-1], folder=other)
+    for cell in CELLS:
+        assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
+
+
+def test_without_generators_of_their_own_the_bits_would_differ(
+    train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The isolation is needed: taking it away is seen by the comparison above."""
+
+    class NoSeed:
+        def manual_seed(self, seed: int) -> None:
+            pass
+
+    monkeypatch.setattr("rigorkd.train.student.generator_of", lambda device: NoSeed())
+    train([DROPS])
+    train([DROPS_BASELINE, DROPS], folder=other)
+    assert output_bytes(other, DROPS)["history.csv"] != output_bytes(study, DROPS)["history.csv"]
+
+
+def test_seeds_differ(train: Train, study: StudyFolder) -> None:
+    train([BASELINE], seed=0)
+    train([BASELINE], seed=1)
+    assert output_bytes(study, BASELINE, 0) != output_bytes(study, BASELINE, 1)
+
+
+class Killed(BaseException):
+    """Stands for the death of the process: nothing in the product catches it."""
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+@pytest.mark.parametrize("victim", [BASELINE, DROPS])
+def test_killed_while_checkpoints_are_written_and_resumed(
+    train: Train,
+    study: StudyFolder,
+    other: StudyFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    epoch: int,
+    victim: object,
+) -> None:
+    """Some runs of the cohort then have the epoch's checkpoint, some do not; nobody trains an epoch twice."""
+    cells = (BASELINE, DROPS, COLD)
+    train(cells)
+    save = cohort.checkpoint.save
+
+    def die(path: Path, student: Student) -> None:
+        if student.epoch == epoch and student.run.cell == victim:
+            raise Killed
+        save(path, student)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cohort.checkpoint, "save", die)
+        with pytest.raises(Killed):
+            train(cells, folder=other)
+    train(cells, folder=other)
+    for cell in cells:
+        assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
+        log = other.run_log(f"{cell.name}/seed-0").read_text()
+        repeated = [n for n in range(1, 4) if log.count(f"epoch {n}/3 trained") > 1]
+        assert repeated == [], log
+        if epoch > 1:
+            assert "resumed after epoch" in log
+
+
+def test_a_torn_or_foreign_checkpoint_costs_time_only(
+    train: Train, study: StudyFolder, other: StudyFolder
+) -> None:
+    train([BASELINE, COLD])
+    for cell, content in ((BASELINE, b"torn"), (COLD, b"")):
+        path = other.checkpoint(f"{cell.name}/seed-0")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    train([BASELINE, COLD], folder=other)
+    for cell in (BASELINE, COLD):
+        assert output_bytes(other, cell) == output_bytes(study, cell)
+
+
+def test_one_view_and_one_teacher_forward_per_batch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {"view": 0, "teach": 0}
+    build_view, teach = workbench.build_view, workbench.Workbench.teach
+
+    def counting_view(*arguments: object, train: bool) -> object:
+        view = build_view(*arguments, train=train)  # type: ignore[arg-type]
+        if not train:
+            return view
+
+        class Counting:
+            columns = view.columns
+
+            def __call__(self, images: torch.Tensor, draws: torch.Tensor | None) -> torch.Tensor:
+                counts["view"] += 1
+                return view(images, draws)
+
+        return Counting()
+
+    def counting_teach(self: workbench.Workbench, images: torch.Tensor) -> torch.Tensor:
+        counts["teach"] += 1
+        return teach(self, images)
+
+    train([])  # the teacher's own training is not counted
+    monkeypatch.setattr(workbench, "build_view", counting_view)
+    monkeypatch.setattr(workbench.Workbench, "teach", counting_teach)
+    batches = 3 * 4  # three epochs of 120 images in batches of 32
+    train([BASELINE, COLD, WARM, DROPS])
+    assert counts == {"view": batches, "teach": batches}
+
+
+def test_a_cohort_of_baselines_needs_no_teacher_forward(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train([])
+    monkeypatch.setattr(workbench.Workbench, "teach", lambda self, images: pytest.fail("teacher was run"))
+    train([BASELINE, DROPS_BASELINE])
+
+
+def test_the_teacher_stays_as_it_was(
+    train: Train, study: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parameters and buffers (BatchNorm's moving statistics) are the same before and after."""
+    seen: list[workbench.Workbench] = []
+    init = workbench.Workbench.__init__
+
+    def remember(self: workbench.Workbench, *arguments: object) -> None:
+        init(self, *arguments)  # type: ignore[arg-type]
+        seen.append(self)
+
+    train([])
+    before = (study.run("teacher/seed-0") / "model.safetensors").read_bytes()
+    monkeypatch.setattr(workbench.Workbench, "__init__", remember)
+    train([COLD, WARM])
+    teacher = seen[-1].teacher
+    assert not teacher.training
+    loaded = seen[-1].build_model(wanted(TEACHER).run, trained=True).state_dict()
+    for name, tensor in teacher.state_dict().items():
+        assert torch.equal(tensor, loaded[name]), name
+    assert (study.run("teacher/seed-0") / "model.safetensors").read_bytes() == before
+
+
+def test_a_student_is_in_train_mode_in_every_epoch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[bool] = []
+    step = Student.step
+
+    def watch(self: Student, *arguments: object) -> None:
+        modes.append(self.raw_model.training)
+        step(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Student, "step", watch)
+    train([BASELINE, DROPS])
+    assert len(modes) > 0
+    assert all(modes)
+
+
+def test_a_failing_student_fails_alone(
+    train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train([BASELINE, WARM])
+    step = Student.step
+
+    def fail(self: Student, *arguments: object) -> None:
+        if self.run.cell == COLD and self.epoch == 1:
+            raise ValueError("out of paper")
+        step(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Student, "step", fail)
+    events = train([BASELINE, COLD, WARM], folder=other)
+    assert RunFailed("main/s/kd-T1/seed-0", "ValueError: out of paper") in events
+    assert {event.run for event in events if isinstance(event, RunDone)} == {
+        "main/s/baseline/seed-0",
+        "main/s/kd-T4/seed-0",
+    }
+    assert not (other.run("main/s/kd-T1/seed-0") / "record.json").exists()
+    for cell in (BASELINE, WARM):
+        assert output_bytes(other, cell) == output_bytes(study, cell)
+
+
+def test_a_diverging_student_is_an_outcome_and_leaves_the_others_alone(
+    train: Train, study: StudyFolder, other: StudyFolder
+) -> None:
+    wild = TRAINING.model_copy(
+        update={"optimizer": TRAINING.optimizer.model_copy(update={"lr": 1e30}), "clip_norm": None}
+    )
+    diverging = student_cell("wild", Baseline(), training=wild)
+    train([BASELINE])
+    events = train([diverging, BASELINE], folder=other)
+    assert RunDone("main/s/wild/seed-0", "diverged", None) in events
+    record = json.loads((other.run("main/s/wild/seed-0") / "record.json").read_text())
+    assert record["status"] == "diverged"
+    assert "test_top1" not in record["metrics"]
+    assert set(record["files"]) == {"history.csv"}
+    assert output_bytes(other, BASELINE) == output_bytes(study, BASELINE)
+
+
+def test_cells_of_different_length_leave_when_they_are_done(train: Train, study: StudyFolder) -> None:
+    events = train([SHORT, BASELINE])
+    assert [event.students for event in events if isinstance(event, EpochDone)] == [2, 2, 1]
+    lines = (study.run("main/s/short/seed-0") / "history.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2
+
+
+def test_the_history_has_the_contract_columns(train: Train, study: StudyFolder) -> None:
+    train([BASELINE, COLD])
+    header = "epoch,lr,train_loss,ce_loss,kd_loss,train_top1,val_loss,val_top1,clipped_fraction"
+    for cell, has_kd in ((BASELINE, False), (COLD, True)):
+        lines = (study.run(f"{cell.name}/seed-0") / "history.csv").read_text().splitlines()
+        assert lines[0] == header
+        first = dict(zip(header.split(","), lines[1].split(","), strict=True))
+        assert (first["kd_loss"] != "") is has_kd
+        assert 0 <= float(first["clipped_fraction"]) <= 1
+        weight = 0.1 * float(first["ce_loss"]) + 0.9 * float(first["kd_loss"] or 0)
+        assert float(first["train_loss"]) == pytest.approx(
+            weight if has_kd else float(first["ce_loss"]), rel=1e-5
+        )
+
+
+def test_permuting_the_teacher_changes_the_student(
+    train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train([COLD, BASELINE])
+    teach = workbench.Workbench.teach
+    monkeypatch.setattr(
+        workbench.Workbench, "teach", lambda self, images: teach(self, images).roll(1, dims=1)
+    )
+    train([COLD, BASELINE], folder=other)
+    assert output_bytes(other, COLD) != output_bytes(study, COLD)
+    assert output_bytes(other, BASELINE) == output_bytes(study, BASELINE)
+
+
+def test_baseline_and_distilled_start_from_the_same_weights(study: StudyFolder, train: Train) -> None:
+    """With no epoch of difference between them, their first batch has the same cross-entropy."""
+    nearly_still = TRAINING.model_copy(
+        update={"optimizer": TRAINING.optimizer.model_copy(update={"lr": 1e-12}), "epochs": 1}
+    )
+    cells = [
+        student_cell("still-baseline", Baseline(), training=nearly_still, epochs=1),
+        student_cell("still-kd", KD(T=4.0, alpha=0.5), training=nearly_still, epochs=1),
+    ]
+    train(cells)
+    rows = [
+        (study.run(f"{cell.name}/seed-0") / "history.csv").read_text().splitlines()[1].split(",")
+        for cell in cells
+    ]
+    assert float(rows[0][3]) == pytest.approx(float(rows[1][3]), rel=1e-6)

@@ -1,0 +1,173 @@
+"""One student's own parts: optimiser, schedule, clipping, early stopping, selection, history."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torch import nn
+
+from rigorkd.distill.build import build_objective
+from rigorkd.protocol.cells import Run
+from rigorkd.protocol.methods import Baseline
+from rigorkd.protocol.schema import SGD, Adam, AdamW, EarlyStopping, Optimizer, Schedule, Training
+from rigorkd.train import checkpoint
+from rigorkd.train.runtime import Runtime
+from rigorkd.train.schedule import learning_rate
+from rigorkd.train.student import Student, build_optimizer, clip_per_layer, history_csv
+
+from .conftest import TRAINING, student_cell
+
+
+@given(st.integers(1, 60), st.floats(1e-5, 1.0))
+def test_cosine_agrees_with_torch(epochs: int, lr: float) -> None:
+    training = TRAINING.model_copy(
+        update={"epochs": epochs, "optimizer": SGD(name="sgd", lr=lr), "schedule": Schedule(min_lr=lr / 100)}
+    )
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=lr)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs, eta_min=lr / 100)
+    for epoch in range(1, epochs + 1):
+        assert learning_rate(training, epoch) == pytest.approx(scheduler.get_last_lr()[0], rel=1e-6)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_warm_up_rises_linearly_to_the_full_rate() -> None:
+    training = TRAINING.model_copy(
+        update={
+            "epochs": 10,
+            "optimizer": SGD(name="sgd", lr=1.0),
+            "schedule": Schedule(name="constant", warmup_epochs=4),
+        }
+    )
+    rates = [learning_rate(training, epoch) for epoch in range(1, 7)]
+    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (AdamW(name="adamw", lr=0.01, weight_decay=0.1), torch.optim.AdamW),
+        (Adam(name="adam", lr=0.01, weight_decay=0.1), torch.optim.Adam),
+        (SGD(name="sgd", lr=0.01, weight_decay=0.1, momentum=0.9, nesterov=True), torch.optim.SGD),
+    ],
+)
+def test_the_fused_optimisers_agree_with_the_plain_ones(
+    ours: Optimizer, theirs: type[torch.optim.Optimizer]
+) -> None:
+    settings = ours.model_dump(exclude={"name"})
+    a, b = (nn.Parameter(torch.linspace(-1, 1, 7)) for _ in range(2))
+    one, two = build_optimizer(ours, [a]), theirs([b], **settings, fused=False, foreach=False)
+    for step in range(5):
+        for parameter, optimizer in ((a, one), (b, two)):
+            parameter.grad = torch.cos(torch.arange(7.0) * (step + 1))
+            optimizer.step()
+    torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=8), st.floats(0.1, 5))
+def test_per_layer_clipping_bounds_every_tensor(values: list[float], limit: float) -> None:
+    parameters = [nn.Parameter(torch.zeros(len(values))), nn.Parameter(torch.zeros(2))]
+    parameters[0].grad = torch.tensor(values)
+    parameters[1].grad = torch.tensor([limit / 2, 0.0])
+    norm = float(torch.tensor(values).norm())
+    assume(abs(norm - limit) > 1e-4)
+    clipped = clip_per_layer(parameters, limit)
+    assert bool(clipped) is (norm > limit)
+    assert float(parameters[0].grad.norm()) <= limit * 1.001
+    assert parameters[1].grad.tolist() == pytest.approx([limit / 2, 0.0])
+
+
+def a_student(runtime: Runtime, **training: object) -> Student:
+    cell = student_cell("x", Baseline(), training=TRAINING.model_copy(update=training), epochs=20)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    return Student(Run(cell, 0), "hash", model, build_objective(Baseline()), runtime)
+
+
+def feed(student: Student, epoch: int, val_logits: list[list[float]]) -> None:
+    """One epoch of one step, validated on two images of class 0 with the given logits."""
+    student.begin_epoch(epoch)
+    student.step(torch.ones(2, 1, 2, 2), torch.tensor([0, 1]), None, 0)
+    student.end_epoch(epoch, torch.tensor(val_logits), torch.tensor([0, 0]), None)
+
+
+GOOD, MIXED, BAD = [[2.0, 0.0]] * 2, [[2.0, 0.0], [0.0, 2.0]], [[0.0, 2.0]] * 2
+
+
+def test_the_earliest_of_equally_good_epochs_is_kept(runtime: Runtime) -> None:
+    student = a_student(runtime)
+    kept = []
+    for epoch, logits in enumerate([BAD, MIXED, MIXED, GOOD, GOOD], start=1):
+        feed(student, epoch, logits)
+        kept.append(student.best_epoch)
+    assert kept == [1, 2, 2, 4, 4]
+
+
+def test_select_last_keeps_the_last(runtime: Runtime) -> None:
+    student = a_student(runtime, select="last")
+    for epoch, logits in enumerate([GOOD, BAD], start=1):
+        feed(student, epoch, logits)
+    assert student.best_epoch == 2
+
+
+def test_the_best_weights_are_those_of_their_epoch(runtime: Runtime) -> None:
+    student = a_student(runtime)
+    feed(student, 1, GOOD)
+    kept = {name: tensor.clone() for name, tensor in student.raw_model.state_dict().items()}
+    feed(student, 2, BAD)
+    assert not torch.equal(student.raw_model.state_dict()["1.weight"], kept["1.weight"])
+    student.load_best()
+    assert torch.equal(student.raw_model.state_dict()["1.weight"], kept["1.weight"])
+
+
+@pytest.mark.parametrize("monitor", ["ce", "top1"])
+def test_early_stopping_counts_epochs_without_improvement(runtime: Runtime, monitor: str) -> None:
+    student = a_student(runtime, early_stopping=EarlyStopping(monitor=monitor, patience=2))  # type: ignore[arg-type]
+    stopped = []
+    for epoch, logits in enumerate([BAD, GOOD, MIXED, MIXED], start=1):
+        feed(student, epoch, logits)
+        stopped.append(student.stopped)
+    assert stopped == [False, False, False, True]
+    assert student.finished
+
+
+def test_a_loss_that_is_not_finite_is_divergence(runtime: Runtime) -> None:
+    student = a_student(runtime)
+    feed(student, 1, [[math.nan, 0.0]] * 2)
+    assert student.diverged
+    assert student.finished
+
+
+def test_history_has_the_shortest_exact_decimals_and_blanks_for_nothing() -> None:
+    row = {"epoch": 1, "lr": 0.1, "train_loss": 1 / 3, "kd_loss": None, "own": 2.0}
+    text = history_csv([{**row, "ce_loss": 0.5}]).decode().splitlines()
+    assert text[0].endswith(",clipped_fraction,own")
+    assert text[1] == "1,0.1,0.3333333333333333,0.5,,,,,,2.0"
+
+
+def test_training_defaults_need_no_clipping(runtime: Runtime) -> None:
+    student = a_student(runtime, clip_norm=None)
+    feed(student, 1, GOOD)
+    assert student.history[0]["clipped_fraction"] == 0
+
+
+def test_resuming_restores_everything(runtime: Runtime, tmp_path: Path) -> None:
+    one = a_student(runtime)
+    feed(one, 1, GOOD)
+    two = a_student(runtime)
+    checkpoint.save(tmp_path / "checkpoint.pt", one)
+    assert checkpoint.restore(tmp_path / "checkpoint.pt", two, runtime.device)
+    for student in (one, two):
+        feed(student, 2, MIXED)
+    assert history_csv(one.history) == history_csv(two.history)
+    for name, tensor in one.raw_model.state_dict().items():
+        assert torch.equal(tensor, two.raw_model.state_dict()[name])
+
+
+def test_training_is_hashable() -> None:
+    assert isinstance(TRAINING, Training)
+    assert hash(TRAINING) == hash(TRAINING.model_copy())
