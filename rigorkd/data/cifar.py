@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import tempfile
 import urllib.error
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,8 @@ def prepare_cifar(dataset: Cifar10 | Cifar100) -> None:
         return
     trouble = "download is off"
     if dataset.download:
-        published = datasets.CIFAR10 if isinstance(dataset, Cifar10) else datasets.CIFAR100
         try:
-            published(Path(dataset.root).expanduser(), download=True)
+            _download(dataset)
         except (urllib.error.URLError, OSError, RuntimeError, EOFError) as error:
             trouble = f"the download failed: {error}"
     missing = _missing(dataset)
@@ -76,6 +76,24 @@ def prepare_cifar(dataset: Cifar10 | Cifar100) -> None:
             hint=f"unpack {_URL}{archive} into {Path(dataset.root).expanduser()}"
             + ("" if dataset.download else ", or set dataset.download: true"),
         )
+
+
+def _download(dataset: Cifar10 | Cifar100) -> None:
+    """Fetch into a folder beside the target and move in only what is missing, file by file and whole.
+
+    So an interruption leaves no half file, and nothing that lies there already is overwritten.
+    """
+    published = datasets.CIFAR10 if isinstance(dataset, Cifar10) else datasets.CIFAR100
+    root, layout = Path(dataset.root).expanduser(), file_layout(dataset)
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as folder:
+        archive = root / layout.archive
+        if file_md5(archive) == published.tgz_md5:  # there already: torchvision unpacks it without a download
+            (Path(folder) / archive.name).symlink_to(archive.resolve())
+        published(folder, download=True)
+        data_folder(dataset).mkdir(exist_ok=True)
+        for file in _missing(dataset):
+            (Path(folder) / layout.folder / file.name).replace(data_folder(dataset) / file.name)
 
 
 def _missing(dataset: Cifar10 | Cifar100) -> list[DataFile]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import pickle
+import tarfile
 import urllib.error
 from pathlib import Path
 
@@ -131,6 +133,33 @@ def test_a_failed_download_is_one_message(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(datasets.CIFAR10, "download", no_network)
     with pytest.raises(InputError, match=r"the download failed.*no route to host"):
         prepare(cifar10(tmp_path, download=True))
+
+
+def test_a_published_archive_is_unpacked_without_touching_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small archive takes the place of the published one: its MD5s are told to torchvision."""
+    root = tmp_path / "root"
+    write(CIFAR100, root)
+    folder, archive = root / CIFAR100.folder, root / CIFAR100.archive
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder, CIFAR100.folder)
+    md5 = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in (archive, *folder.iterdir())}
+    monkeypatch.setattr(datasets.CIFAR100, "tgz_md5", md5[archive.name])
+    monkeypatch.setattr(datasets.CIFAR100, "train_list", [["train", md5["train"]]])
+    monkeypatch.setattr(datasets.CIFAR100, "test_list", [["test", md5["test"]]])
+    monkeypatch.setattr(datasets.CIFAR100, "meta", {**datasets.CIFAR100.meta, "md5": md5["meta"]})
+    published_test = (folder / "test").read_bytes()
+    (folder / "train").write_bytes(b"mine")
+    (folder / "test").unlink()
+    (folder / "meta").unlink()
+    prepare(cifar100(root, download=True))
+    assert (folder / "train").read_bytes() == b"mine"
+    assert (folder / "test").read_bytes() == published_test
+    assert sorted(path.name for path in root.iterdir()) == sorted([archive.name, folder.name])
+    (folder / "train").unlink()
+    prepare(cifar100(root, download=True))
+    assert len(load(cifar100(root), 0).train) == PER_FILE - 5
 
 
 def test_a_damaged_file_is_one_message(tmp_path: Path) -> None:
