@@ -18,7 +18,7 @@ from rigorkd.data.random import stream
 class EpochTable:
     """The random numbers of one seed's training on `images` images.
 
-    `role` keeps the streams of teacher training apart from those of the students.
+    `role` (student, teacher, start, …) keeps the streams of different kinds of training apart.
     """
 
     seed: int

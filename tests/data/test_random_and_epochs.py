@@ -46,7 +46,7 @@ def test_seeds_0_and_1_share_no_shuffle_even_shifted_by_epochs() -> None:
     seen = {
         (seed, role): {EpochTable(seed, role, 97).order(epoch).tobytes() for epoch in epochs}
         for seed in (0, 1, 2)
-        for role in ("student", "teacher")
+        for role in ("student", "teacher", "start")
     }
     everything = set().union(*seen.values())
     assert len(everything) == len(seen) * len(epochs)

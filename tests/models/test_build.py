@@ -247,7 +247,7 @@ def test_an_unusable_file_of_weights_is_one_message(tmp_path: Path, content: byt
 def write_imagenet_weights(folder: Path, name: str, tag: str) -> nn.Module:
     """A file where torch hub keeps the published one, with the right shapes."""
     with seeded(99):
-        published = models.get_model(name)
+        published: nn.Module = models.get_model(name)
     file = folder / "checkpoints" / models.get_model_weights(name)[tag].url.rsplit("/", 1)[-1]
     file.parent.mkdir(parents=True)
     torch.save(published.state_dict(), file)
