@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from rigorkd.protocol.catalog import CNN, MODELS, Facts, facts, is_known_model
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.expand import check_views
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.problems import Path, Problem, unknown
 from rigorkd.protocol.schema import Contrast, Model, Spec, Split, TrendSpec
+from rigorkd.protocol.views import check_views
 
 METRICS = (
     "test_top1",

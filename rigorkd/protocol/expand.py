@@ -7,41 +7,35 @@ are merged within one student of a group; between students or groups they are an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any, TypeVar, get_origin
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from rigorkd.protocol.axes import MOST_CHOICES, Choice, choices, too_many
 from rigorkd.protocol.catalog import facts, weights_of
 from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.grids import grids, read_method
 from rigorkd.protocol.hashes import identity
-from rigorkd.protocol.methods import METHODS, Baseline, Method, PermutedTail, Weighted
+from rigorkd.protocol.methods import METHODS, Baseline, Method, PermutedTail
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
-from rigorkd.protocol.problems import ExpansionError, Path, Problem, from_validation, shown, unknown
+from rigorkd.protocol.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.schema import (
     TRAINING_KEYS,
-    TUNING_KEYS,
     WEIGHTS,
-    CenterCrop,
     Group,
     Model,
     PathStart,
-    RandomCrop,
     Spec,
     Teacher,
     Training,
     Views,
 )
+from rigorkd.protocol.views import VIEW_LISTS, check_views
 
 RESERVED = ("teacher", "start")
 """Names that no group may have: they begin the names of teachers and starts."""
-
-M = TypeVar("M", bound=BaseModel)
-_VIEW_LISTS = ("train", "eval", "strong")
 
 
 def expand(spec: Spec, *, edges: bool = False) -> tuple[Cell, ...]:
@@ -74,6 +68,7 @@ class _Expansion:
         self.by_identity: dict[str, Cell] = {}
         self.by_name: dict[str, Cell] = {}
         self.open_starts: list[str] = []
+        self.reported_twins: set[tuple[str, str, str, str]] = set()
         self.trainings: dict[tuple[tuple[str, Choice], ...], Training | None] = {}
 
     def cells(self) -> tuple[Cell, ...]:
@@ -84,6 +79,7 @@ class _Expansion:
                 self.problem(
                     ("starts", name), f"{name!r} is the name of built-in weights", "rename it", at_key=True
                 )
+            self.collect(partial(self.check_start, name))
         for name, group in self.spec.groups.items():
             if name in RESERVED:
                 self.problem(("groups", name), f"a group cannot be named {name!r}", "rename it", at_key=True)
@@ -140,6 +136,23 @@ class _Expansion:
         self.teachers[name] = cell
         self.add(cell, path)
 
+    def check_start(self, name: str) -> None:
+        """What is wrong with a declared start, whether or not a student uses it."""
+        declared, chain = self.spec.starts[name], [name]
+        while isinstance(declared.start, str) and declared.start in self.spec.starts:
+            chain.append(declared.start)
+            if declared.start == name:
+                message = f"the start comes from itself: {' → '.join(chain)}"
+                raise ExpansionError([Problem(("starts", name, "from"), message)])
+            if len(chain) > len(self.spec.starts):
+                return  # it leads into a circle of others, which is reported there
+            declared = self.spec.starts[declared.start]
+        origin = self.spec.starts[name].start
+        if isinstance(origin, str) and origin not in (*WEIGHTS, *self.spec.starts):
+            message, hint = unknown("start", origin, [*WEIGHTS, *self.spec.starts])
+            raise ExpansionError([Problem(("starts", name, "from"), message, hint)])
+        self.training(_written(self.spec.starts[name].overrides(), ("starts", name)))
+
     def start(self, name: str, model: Model, path: Path) -> str:
         """The name of the start cell of a declared start for a model; made on first use, parents first."""
         owner = next(key for key, student in self.spec.students.items() if student.model == model)
@@ -147,8 +160,7 @@ class _Expansion:
         if cell_name in self.starts:
             return cell_name
         if name in self.open_starts:
-            chain = " → ".join([*self.open_starts[self.open_starts.index(name) :], name])
-            raise ExpansionError([Problem(("starts", name), f"the start comes from itself: {chain}")])
+            raise ExpansionError([])  # a circle, already reported by `check_start`
         declared = self.spec.starts[name]
         self.open_starts.append(name)
         try:
@@ -175,7 +187,7 @@ class _Expansion:
     def resolve_start(self, value: Any, model: Model, at: Choice) -> tuple[PathStart | str, str | None]:
         """A start as written, checked against the model: the start, and the cell to train first, if any."""
         if isinstance(value, dict):
-            value = _validated(PathStart, value, at.place)
+            value = validated(PathStart, value, at.place)
         if isinstance(value, PathStart):
             return value, None
         if not isinstance(value, str):
@@ -200,7 +212,7 @@ class _Expansion:
 
     def group(self, name: str, group: Group) -> None:
         path: Path = ("groups", name)
-        methods = self.methods(group, path)
+        methods = grids(group, path)
         if not methods:
             self.problem(
                 path, "the group has no cells", "give baseline: true or a method such as kd", at_key=True
@@ -231,34 +243,6 @@ class _Expansion:
                 for combination in combinations:
                     self.collect(partial(self.grid, path, student, combination, methods))
 
-    def methods(self, group: Group, path: Path) -> dict[str, tuple[Choice, ...]]:
-        """The method grids of a group; `True` is the method with its defaults."""
-        found = {}
-        for key in METHODS:
-            value = getattr(group, key)
-            if key not in group.model_fields_set or value is False:
-                continue
-            grids = choices(value, (*path, key), lists=_list_fields(METHODS[key]))
-            # A list of grids is not an axis: every grid keeps its own first and last values.
-            single = [
-                choices(item, (*path, key, index), lists=_list_fields(METHODS[key]))
-                for index, item in enumerate(value if isinstance(value, tuple) else ())
-            ]
-            if single:
-                grids = tuple(choice for grid in single for choice in grid)
-            for choice in grids:
-                if choice.value is not True and not isinstance(choice.value, dict):
-                    message = (
-                        f"{key} must be true, a mapping or a list of mappings, not {shown(choice.value)}"
-                    )
-                    self.problem(choice.path, message)
-            found[key] = tuple(
-                Choice({}, choice.path) if choice.value is True else choice
-                for choice in grids
-                if choice.value is True or isinstance(choice.value, dict)
-            )
-        return found
-
     def axes(self, group: Group, path: Path, distils: str | None) -> dict[str, tuple[Choice, ...]]:
         """A group's axes in name order: start, teacher, views, training keys."""
         axes: dict[str, tuple[Choice, ...]] = {}
@@ -266,15 +250,29 @@ class _Expansion:
             axes["start"] = choices(group.start, (*path, "start"))
         axes["teacher"] = self.teacher_axis(group, path, distils)
         if "views" in group.model_fields_set:
-            axes["views"] = choices(group.views, (*path, "views"), lists=_VIEW_LISTS)
+            self.check_view_keys(group.views, (*path, "views"))
+            axes["views"] = choices(group.views, (*path, "views"), lists=VIEW_LISTS)
             for choice in axes["views"]:
                 if not isinstance(choice.value, dict):
-                    raise ExpansionError(
-                        [Problem(choice.path, f"views must be a mapping, not {shown(choice.value)}")]
-                    )
+                    message = f"views must be a mapping, not {shown(choice.value)}"
+                    raise ExpansionError([Problem(choice.path, message)])
         for key, value in group.overrides().items():
             axes[key] = choices(value, (*path, key), lists=("betas",))
         return axes
+
+    def check_view_keys(self, value: Any, path: Path) -> None:
+        """Misspelt keys first: an axis over one of them would be reported as many wrong views."""
+        several = isinstance(value, tuple)
+        for index, item in enumerate(value if several else (value,)):
+            at = (*path, index) if several else path
+            names = (
+                [name for name in item if name not in Views.model_fields] if isinstance(item, dict) else []
+            )
+            if names:
+                raise ExpansionError(
+                    Problem((*at, name), *unknown("key", name, Views.model_fields), at_key=True)
+                    for name in names
+                )
 
     def teacher_axis(self, group: Group, path: Path, distils: str | None) -> tuple[Choice, ...]:
         """Choices of teacher cells (None: no teacher); several declared teachers must be told apart."""
@@ -346,7 +344,7 @@ class _Expansion:
                     continue
                 if not self.is_for(choice, chosen["teacher"]):
                     continue
-                method, tuning = self.method(key, choice)
+                method, tuning = read_method(key, choice)
                 self.check_method(method, views, choice)
                 training = self.training(overrides, tuning) if tuning else base
                 labels = combination.labels if method.distils else combination.labels_without_teacher
@@ -384,11 +382,7 @@ class _Expansion:
         if twin is not cell:
             if (twin.group, twin.student) == (cell.group, cell.student) and cell.role == "student":
                 return False
-            self.problem(
-                path,
-                f"{cell.name} and {twin.name} are the same configuration",
-                "one run would be counted twice: leave one out, or put both into one group with an axis",
-            )
+            self.same(cell, twin, path)
             return False
         other = self.by_name.setdefault(cell.name, cell)
         if other is not cell:
@@ -398,6 +392,17 @@ class _Expansion:
             return False
         return True
 
+    def same(self, cell: Cell, twin: Cell, path: Path) -> None:
+        """Report two equal cells, once for two students or groups however many of their cells are equal."""
+        key = (cell.group, cell.student, twin.group, twin.student)
+        if key in self.reported_twins:
+            return
+        self.reported_twins.add(key)
+        hint = "one run would be counted twice: leave one out, or put both into one group with an axis"
+        if cell.role == "student" and cell.group == twin.group:
+            hint = f"the students {twin.student} and {cell.student} have the same model and start: remove one"
+        self.problem(path, f"{cell.name} and {twin.name} are the same configuration", hint)
+
     # ------------------------------------------------------------------------------------ parts of a cell
 
     def training(
@@ -406,7 +411,7 @@ class _Expansion:
         """`training:` with keys replaced, then tuned. Raises `ExpansionError` at the key that is wrong."""
         values: dict[str, Any] = {key: getattr(self.spec.training, key) for key in TRAINING_KEYS}
         values.update({key: choice.value for key, choice in overrides.items()})
-        training = _validated(Training, values, lambda loc: _placed(loc, overrides))
+        training = validated(Training, values, lambda loc: _placed(loc, overrides))
         if tuning:
             values["optimizer"] = training.optimizer.model_dump()
             for key, choice in tuning.items():
@@ -416,7 +421,7 @@ class _Expansion:
                 key = str(loc[-1]) if loc else ""
                 return tuning[key].path if key in tuning else _placed(loc, overrides)
 
-            training = _validated(Training, values, place)
+            training = validated(Training, values, place)
         schedule, lr = training.schedule, training.optimizer.lr
         if schedule.min_lr > lr:
             at = (
@@ -437,38 +442,10 @@ class _Expansion:
         if choice is None:
             return self.spec.views
         values = {key: getattr(self.spec.views, key) for key in Views.model_fields}
-        views = _validated(Views, {**values, **choice.value}, choice.place)
+        views = validated(Views, {**values, **choice.value}, choice.place)
         if problems := check_views(views, self.spec, choice.place):
             raise ExpansionError(problems)
         return views
-
-    def method(self, key: str, choice: Choice) -> tuple[Method, dict[str, Choice]]:
-        """A method from one point of its grid, its preset filled in, and the training keys that it tunes."""
-        kind = METHODS[key]
-        written = {name: value for name, value in choice.value.items() if name != "teacher"}
-        filled: dict[str, Any] = {}
-        if "preset" in written:
-            preset = written.pop("preset")
-            if preset not in kind.presets:
-                message, hint = unknown(f"preset of {key}", str(preset), kind.presets)
-                raise ExpansionError(
-                    [Problem(choice.place(("preset",)), message, hint or f"{key} has no presets")]
-                )
-            filled = dict(kind.presets[preset])
-            weights = ("alpha", "ce_weight", "kd_weight")
-            if issubclass(kind, Weighted) and any(name in written for name in weights):
-                filled = {name: value for name, value in filled.items() if name not in weights}
-        tuning = {
-            name: Choice(written.pop(name), choice.place((name,))) for name in TUNING_KEYS if name in written
-        }
-        valid = [*kind.model_fields, "preset", "teacher", *TUNING_KEYS]
-        if problems := [
-            Problem(choice.place((name,)), *unknown("key", name, valid), at_key=True)
-            for name in written
-            if name not in kind.model_fields
-        ]:
-            raise ExpansionError(problems)
-        return _validated(kind, {**filled, **written}, choice.place), tuning
 
     def check_method(self, method: Method, views: Views, choice: Choice) -> None:
         """What a method asks of the data and the views."""
@@ -484,44 +461,6 @@ class _Expansion:
             raise ExpansionError([Problem(choice.place(("keep",)), message)])
 
 
-def check_views(views: Views, spec: Spec, place: Callable[[Path], Path]) -> list[Problem]:
-    """What is impossible in views: random operations under evaluation, moments of another channel count."""
-    problems = [
-        Problem(
-            place(("eval", index)), f"{op.op} draws at random, so it cannot be part of the evaluation view"
-        )
-        for index, op in enumerate(views.eval)
-        if not isinstance(op, CenterCrop)
-    ]
-    known = facts(spec.dataset)
-    for key in _VIEW_LISTS:
-        side = views.size or (known.size if known else None)
-        for index, op in enumerate(getattr(views, key)):
-            if isinstance(op, CenterCrop):
-                if side is not None and op.size > side:
-                    message = f"a crop of {op.size} pixels does not fit into an image of {side}"
-                    problems.append(Problem(place((key, index, "size")), message))
-                side = op.size
-            elif isinstance(op, RandomCrop) and known and known.size and op.padding >= known.size:
-                message = f"a shift by {op.padding} pixels leaves nothing of an image of {known.size}"
-                problems.append(Problem(place((key, index, "padding")), message))
-    if (
-        not isinstance(views.normalize, str)
-        and known
-        and len(views.normalize.mean) not in (1, known.channels)
-    ):
-        given = len(views.normalize.mean)
-        problems.append(Problem(place(("normalize", "mean")), f"{given} means for {known.channels} channels"))
-    return problems
-
-
-def _validated(model: type[M], values: Any, locate: Callable[[Path], Path]) -> M:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise ExpansionError(from_validation(error, model, locate)) from None
-
-
 def _written(overrides: Mapping[str, Any], path: Path) -> dict[str, Choice]:
     return {key: Choice(value, (*path, key)) for key, value in overrides.items()}
 
@@ -531,7 +470,3 @@ def _placed(loc: Path, overrides: Mapping[str, Choice]) -> Path:
     if loc and loc[0] in overrides:
         return overrides[str(loc[0])].place(loc[1:])
     return ("training", *loc)
-
-
-def _list_fields(method: type[Method]) -> Iterable[str]:
-    return [name for name, info in method.model_fields.items() if get_origin(info.annotation) is tuple]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,8 +13,9 @@ from rigorkd.errors import ProtocolError
 from rigorkd.protocol.check import check_contrasts, check_spec
 from rigorkd.protocol.expand import expand
 from rigorkd.protocol.file import Protocol
+from rigorkd.protocol.grids import grid_problems
 from rigorkd.protocol.problems import ExpansionError, Problem, from_validation
-from rigorkd.protocol.schema import Spec
+from rigorkd.protocol.schema import Group, Spec
 from rigorkd.protocol.tree import LONGEST_TEXT, Node, TreeError, parse
 from rigorkd.text import nearest
 
@@ -38,7 +41,8 @@ def load_protocol(path: Path | str) -> Protocol:
     try:
         spec = Spec.model_validate(tree.plain())
     except ValidationError as error:
-        raise _error(from_validation(error, Spec), file, tree) from None
+        problems = from_validation(error, Spec)
+        raise _error([*problems, *_grid_problems(tree.plain())], file, tree) from None
     problems = check_spec(spec)
     try:
         cells = expand(spec)
@@ -50,6 +54,16 @@ def load_protocol(path: Path | str) -> Protocol:
     return Protocol(
         path=file, text=text, spec=spec, cells=cells, seeds=spec.seeds, study=spec.study, tree=tree
     )
+
+
+def _grid_problems(plain: Any) -> list[Problem]:
+    """What is wrong in the method grids of a protocol whose other parts do not parse."""
+    problems: list[Problem] = []
+    groups = plain.get("groups")
+    for name, written in groups.items() if isinstance(groups, dict) else ():
+        with contextlib.suppress(ValidationError):
+            problems += grid_problems(Group.model_validate(written), ("groups", name))
+    return problems
 
 
 def _read(file: Path) -> str:
@@ -80,11 +94,11 @@ def _read(file: Path) -> str:
 
 def _similar(file: Path) -> str:
     try:
-        names = [entry.name for entry in file.parent.iterdir() if entry.suffix in (".yaml", ".yml")]
+        found = {entry.stem: entry for entry in file.parent.iterdir() if entry.suffix in (".yaml", ".yml")}
     except OSError:
         return ""
-    close = nearest(file.name, names)
-    return f"did you mean {file.parent / close}?" if close else ""
+    close = nearest(file.stem, found)
+    return f"did you mean {found[close]}?" if close else ""
 
 
 def _error(problems: Sequence[Problem], file: Path, tree: Node) -> ProtocolError:

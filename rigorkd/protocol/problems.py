@@ -9,13 +9,14 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rigorkd.text import nearest
 
+M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
 """Keys and list indices from the file's root, as in ("groups", "main", "kd", "T", 0)."""
 
@@ -49,6 +50,14 @@ def unknown(noun: str, name: str, valid: Iterable[str]) -> tuple[str, str]:
     return f"unknown {noun} {name!r}", hint
 
 
+def validated(model: type[M], values: Any, locate: Callable[[Path], Path]) -> M:
+    """`values` as a `model`; `locate` maps a path inside them to one in the file. Raises `ExpansionError`."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ExpansionError(from_validation(error, model, locate)) from None
+
+
 def from_validation(
     error: ValidationError, model: type[BaseModel], locate: Callable[[Path], Path] = lambda path: path
 ) -> list[Problem]:
@@ -62,7 +71,17 @@ def from_validation(
         problem = _worded(details, path, models)
         located = Problem(locate(problem.path), problem.message, problem.hint, problem.at_key)
         found.setdefault((path, located.at_key), located)
-    return list(found.values())
+    return _without_consequences(list(found.values()))
+
+
+def _without_consequences(problems: list[Problem]) -> list[Problem]:
+    """A key that is missing because it is misspelt is one problem, not two."""
+    suggested = {(p.path[:-1], f"the key {_suggestion(p)!r} is missing") for p in problems if p.at_key}
+    return [p for p in problems if (p.path, p.message) not in suggested]
+
+
+def _suggestion(problem: Problem) -> str:
+    return problem.hint.split("'")[1] if problem.hint.startswith("did you mean") else ""
 
 
 # ------------------------------------------------------------------------- following types along a path
@@ -169,6 +188,9 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
         noun = _NOUNS.get(str(next((part for part in reversed(path) if isinstance(part, str)), "")), "value")
         if kind == "union_tag_not_found":
             if isinstance(value, dict):
+                misspelt = nearest(key, [str(name) for name in value])
+                if misspelt is not None:
+                    return Problem((*path, misspelt), *unknown("key", misspelt, [key]), at_key=True)
                 return Problem(path, f"{subject} needs the key {key!r}")
             return Problem(path, f"{subject} must be a mapping with the key {key!r}, not {shown(value)}")
         valid = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
@@ -188,6 +210,8 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
         return Problem(path, message, hint)
     if kind == "value_error":
         return Problem(path, str(context["error"]))
+    if value is None and kind in _TYPES:
+        return Problem(path, f"{subject} has no value")
     if kind in _TYPES:
         if kind.startswith("model") and models and not isinstance(value, dict):
             wanted = _TYPES["dict_type"]
@@ -199,7 +223,7 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
         return Problem(path, f"{subject} must be {words} {context[key]:g}, not {shown(value)}")
     if kind in ("too_short", "string_too_short"):
         return Problem(path, f"{subject} needs at least {context['min_length']}, but has {_length(value)}")
-    if kind == "too_long":
+    if kind in ("too_long", "string_too_long"):
         return Problem(path, f"{subject} takes at most {context['max_length']}, but has {_length(value)}")
     return Problem(path, f"{subject}: {details['msg']}")
 
@@ -212,6 +236,8 @@ def _subject(path: Path) -> str:
     """The last key of a path with the indices that follow it: `betas[1]`."""
     words = ""
     for part in reversed(path):
+        if part == "name" and len(path) > 1:
+            continue  # `schedule: cosine` is short for `schedule: {name: cosine}`
         if isinstance(part, str):
             return part + words
         words = f"[{part}]" + words

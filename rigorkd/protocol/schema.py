@@ -491,7 +491,7 @@ class TrendSpec(Frozen):
     over: str
     group: str
     student: str | None = None
-    where: dict[str, str | float] = Field(default={})
+    where: dict[str, str | bool | float] = Field(default={})
 
 
 def _widen_contrast(value: Any) -> Any:

@@ -28,7 +28,7 @@ def parse_seeds(value: object) -> tuple[int, ...]:
         return _from_text(value)
     if isinstance(value, Sequence):
         return _distinct([_seed(item) for item in value])
-    raise _refused(f"seeds cannot be {value!r}")
+    raise _refused("seeds are a number, a range or a list of numbers")
 
 
 def _from_text(text: str) -> tuple[int, ...]:

@@ -194,7 +194,10 @@ class _Builder:
                 raise TreeError(
                     f"duplicate key {key!r}, first on line {first.line}", key_place, "keep one of them"
                 )
-            entries[key] = (key_place, self.node(next(self.events), depth + 1))
+            node = self.node(next(self.events), depth + 1)
+            if node.value is None and node.items is None and node.entries is None:
+                node.place = key_place  # the parser puts an empty value where the next thing stands
+            entries[key] = (key_place, node)
         return Node(place, entries=entries, nodes=1 + sum(node.nodes for _, node in entries.values()))
 
     def grow(self, nodes: int, place: Place) -> None:

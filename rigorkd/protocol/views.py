@@ -1,0 +1,43 @@
+"""What is impossible in views, whatever the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rigorkd.protocol.catalog import facts
+from rigorkd.protocol.problems import Path, Problem
+from rigorkd.protocol.schema import CenterCrop, RandomCrop, Spec, Views
+
+VIEW_LISTS = ("train", "eval", "strong")
+"""The keys of `views` that are lists of operations."""
+
+
+def check_views(views: Views, spec: Spec, place: Callable[[Path], Path]) -> list[Problem]:
+    """What is impossible in views: random operations under evaluation, moments of another channel count."""
+    problems = [
+        Problem(
+            place(("eval", index)), f"{op.op} draws at random, so it cannot be part of the evaluation view"
+        )
+        for index, op in enumerate(views.eval)
+        if not isinstance(op, CenterCrop)
+    ]
+    known = facts(spec.dataset)
+    for key in VIEW_LISTS:
+        side = views.size or (known.size if known else None)
+        for index, op in enumerate(getattr(views, key)):
+            if isinstance(op, CenterCrop):
+                if side is not None and op.size > side:
+                    message = f"a crop of {op.size} pixels does not fit into an image of {side}"
+                    problems.append(Problem(place((key, index, "size")), message))
+                side = op.size
+            elif isinstance(op, RandomCrop) and known and known.size and op.padding >= known.size:
+                message = f"a shift by {op.padding} pixels leaves nothing of an image of {known.size}"
+                problems.append(Problem(place((key, index, "padding")), message))
+    if (
+        not isinstance(views.normalize, str)
+        and known
+        and len(views.normalize.mean) not in (1, known.channels)
+    ):
+        given = len(views.normalize.mean)
+        problems.append(Problem(place(("normalize", "mean")), f"{given} means for {known.channels} channels"))
+    return problems
