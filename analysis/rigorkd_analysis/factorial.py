@@ -128,9 +128,9 @@ def _grid(
     flat_T = np.full((temperatures.size, 1), temperatures.size**-0.5)
     flat_w = np.full((weights.size, 1), weights.size**-0.5)
     effects: tuple[tuple[str, Floats], ...] = (
-        ("T", np.kron(over_T, flat_w)),
-        (symbol, np.kron(flat_T, over_w)),
-        (f"T × {symbol}", np.kron(over_T, over_w)),
+        ("T", _product(over_T, flat_w)),
+        (symbol, _product(flat_T, over_w)),
+        (f"T × {symbol}", _product(over_T, over_w)),
     )
     tests = [_named(repeated_measures(data, basis), effect, names) for effect, basis in effects]
     contrasts = [
@@ -140,6 +140,10 @@ def _grid(
         if degree < basis.shape[1]
     ]
     return tests, contrasts
+
+
+def _product(a: Floats, b: Floats) -> Floats:
+    return np.asarray(np.kron(a, b), dtype=np.float64)
 
 
 def _complete(runs: Runs, cells: list[int]) -> Floats:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rigorkd_analysis.plan import Correction
+
     Floats = NDArray[np.float64]
 
 #: No answer is given past this many seeds: nobody will train them.
@@ -38,6 +40,7 @@ class Power:
     effect: float | None
     sesoi: float | None
     equivalence_power: float | None
+    correction: Correction
 
 
 def power(
@@ -49,12 +52,14 @@ def power(
     comparisons: int = 1,
     effect: float | None = None,
     sesoi: float | None = None,
+    correction: Correction = "holm",
 ) -> Power:
     """Answer all questions about one design.
 
     Args:
         n: seeds. sd: standard deviation of the paired differences, in the metric's units.
-        comparisons: family size m; each test is made at alpha/m, the first step of Holm.
+        comparisons: family size m; each test is made at alpha/m, the first step of Holm and of
+            Benjamini–Hochberg, or at alpha with the correction "none".
         effect: difference to find the seeds for. sesoi: bound of an equivalence to prove.
 
     Raises:
@@ -66,6 +71,7 @@ def power(
             raise TableError(
                 f"{name} = {value:g} is not a difference to look for", hint="give a number above 0"
             )
+    m = 1 if correction == "none" else comparisons
     return Power(
         schema="rigorkd.power/1",
         n=n,
@@ -73,11 +79,12 @@ def power(
         alpha=alpha,
         power=power,
         comparisons=comparisons,
-        mde=detectable(n, sd, alpha, power, comparisons),
-        seeds_needed=None if effect is None else seeds_needed(abs(effect), sd, alpha, power, comparisons),
+        mde=detectable(n, sd, alpha, power, m),
+        seeds_needed=None if effect is None else seeds_needed(abs(effect), sd, alpha, power, m),
         effect=effect,
         sesoi=sesoi,
-        equivalence_power=None if sesoi is None else equivalence_power(n, sd, sesoi, alpha, comparisons),
+        equivalence_power=None if sesoi is None else equivalence_power(n, sd, sesoi, alpha, m),
+        correction=correction,
     )
 
 

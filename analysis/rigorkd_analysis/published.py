@@ -15,6 +15,9 @@ from decimal import Decimal, InvalidOperation
 from itertools import combinations
 from typing import Literal
 
+import numpy as np
+
+from rigorkd_analysis.adjust import adjust
 from rigorkd_analysis.bounds import (
     Counts,
     McNemarBounds,
@@ -107,13 +110,14 @@ class DifferenceCheck:
 
 @dataclass(frozen=True)
 class Audit:
-    """The document `rigorkd.audit/1`."""
+    """The document `rigorkd.audit/1`. `decimals` is the precision to which the column is printed."""
 
     schema: str
     metric: str
     n_test: int | None
     seeds: int
     alpha: float
+    decimals: int
     cells: tuple[AuditCell, ...]
     comparisons: tuple[AuditComparison, ...]
     efficiency: tuple[EfficiencyFlag, ...]
@@ -133,6 +137,7 @@ class Printed:
         metric: column; None takes the first of `test_top1` and `top1`.
         seeds: k, if the values are means over k seeds; None takes a column `n` or `n_seeds`, else 1.
         differences: rows of another table that prints differences of these values.
+        test: t, p and difference of a paired test printed in the text.
     """
 
     rows: Sequence[Row]
@@ -141,6 +146,7 @@ class Printed:
     seeds: int | None = None
     alpha: float = 0.05
     differences: Sequence[Row] = ()
+    test: tuple[float, float, float | None] | None = None
 
 
 def audit(table: Printed) -> Audit:
@@ -191,6 +197,7 @@ def audit(table: Printed) -> Audit:
         n_test=n_test,
         seeds=k,
         alpha=table.alpha,
+        decimals=decimals,
         cells=tuple(
             _cell(entry, place, n_test, whole, table.alpha)
             for entry, place in zip(entries, placed, strict=True)
@@ -198,8 +205,8 @@ def audit(table: Printed) -> Audit:
         comparisons=comparisons,
         efficiency=tuple(_efficiency(rows)),
         differences=tuple(checks),
-        recovered=tuple(_recovered(table.rows, table.alpha)),
-        survives=_survives(comparisons, k, len(entries)),
+        recovered=tuple(_recovered(table)),
+        survives=_survives(comparisons, k, len(entries), table.alpha),
         notes=(*notes, *_validation_pick(rows, metric), *_other_metrics(rows, metric)),
     )
 
@@ -474,7 +481,8 @@ def _networks(bound: McNemarBounds, differ: str) -> str:
     if differ == "always":
         return f"these two networks differ, whatever the per-image outcomes (McNemar p ≤ {bound.p_max:.2g})"
     if differ == "never":
-        return f"these two networks cannot be told apart (McNemar p ≥ {bound.p_min:.2g})"
+        least = "p = 1" if bound.p_min == 1 else f"p ≥ {bound.p_min:.2g}"
+        return f"these two networks cannot be told apart (McNemar {least})"
     text = "whether these two networks differ depends on per-image outcomes that are not printed"
     text += f" (McNemar p from {bound.p_min:.1g} to {bound.p_max:.2g}"
     if bound.rejects_up_to_discordant is not None:
@@ -482,12 +490,18 @@ def _networks(bound: McNemarBounds, differ: str) -> str:
     return text + ")"
 
 
-def _survives(comparisons: tuple[AuditComparison, ...], k: int, rows: int) -> tuple[str, ...]:
+def _survives(comparisons: tuple[AuditComparison, ...], k: int, rows: int, alpha: float) -> tuple[str, ...]:
     """The claims that the table supports, in words; the first line is about methods."""
     if k == 1:
         out = ["No claim about a method survives: with one seed its effect is not identifiable."]
         always = [c for c in comparisons if c.networks_differ == "always"]
-        out += [f"That the network of {c.b} is more accurate than that of {c.a} survives." for c in always]
+        worst = np.array([np.nan if c.p_max is None else c.p_max for c in comparisons])
+        held = dict(zip(comparisons, adjust(worst, "holm") < alpha, strict=True))
+        for c in always:
+            claim = f"That the network of {c.b} is more accurate than that of {c.a} survives"
+            out.append(
+                claim + ("." if held[c] else f", but not Holm's correction over {len(comparisons)} pairs.")
+            )
         unclear = sum(c.networks_differ == "depends" for c in comparisons)
         none = sum(c.networks_differ == "never" for c in comparisons)
         if not comparisons:
@@ -498,10 +512,8 @@ def _survives(comparisons: tuple[AuditComparison, ...], k: int, rows: int) -> tu
             )
         if none:
             out.append(f"{none} of {len(comparisons)} pairs of networks cannot be told apart at all.")
-        if len(comparisons) > 1 and always:
-            out.append(f"None of this is corrected for having {len(comparisons)} comparisons.")
         return tuple(out)
-    sure = [c for c in comparisons if c.p_high is not None and c.p_high < 0.05]
+    sure = [c for c in comparisons if c.p_high is not None and c.p_high < alpha]
     out = [
         f"That {c.b} is above {c.a} survives whatever the pairing of the seeds (p ≤ {c.p_high:.2g})."
         for c in sure
@@ -596,16 +608,18 @@ def _check(where: str, column: str, printed: str, value: str, base: str) -> list
     return [DifferenceCheck(where, column, float(said), float(found), matches, explained, says + ".")]
 
 
-def _recovered(rows: Sequence[Row], alpha: float) -> list[Recovered]:
-    out = []
-    for row in rows:
+def _recovered(table: Printed) -> list[Recovered]:
+    out = [recover(*table.test, alpha=table.alpha)] if table.test else []
+    for row in table.rows:
         t, p = _decimal(row.get("t") or ""), _decimal(row.get("p") or "")
         difference = next(
             (d for c in ("difference", "mean_diff", "gain") if (d := _decimal(row.get(c) or "")) is not None),
             None,
         )
         if t is not None and p is not None:
-            out.append(recover(float(t), float(p), None if difference is None else float(difference), alpha))
+            out.append(
+                recover(float(t), float(p), None if difference is None else float(difference), table.alpha)
+            )
     return out
 
 

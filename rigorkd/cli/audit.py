@@ -1,0 +1,74 @@
+"""`rigorkd audit`: what a published table with one seed, or with means over k, can and cannot support."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rigorkd.report.page import FORMATS, Format
+
+
+@click.command(short_help="Say what a published table of one seed supports.")
+@click.argument("table", required=False, type=click.Path(path_type=Path))
+@click.option("--n-test", type=int, help="Test images  [default: the table's column n_test]")
+@click.option("--metric", help="Column to judge  [default: the first of test_top1, top1]")
+@click.option("--seeds", type=int, help="Seeds behind each printed mean  [default: a column n, else 1]")
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate of each test.")
+@click.option(
+    "--differences",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Another table, of printed gains, to check against this one.",
+)
+@click.option("--t", type=float, help="A printed paired t; with --p it tells n.")
+@click.option("--p", type=float, help="Its printed two-sided p.")
+@click.option(
+    "--difference", type=float, help="The printed mean difference of that t: tells its sd and interval."
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+def audit(
+    table: Path | None,
+    n_test: int | None,
+    metric: str | None,
+    seeds: int | None,
+    alpha: float,
+    differences: Path | None,
+    t: float | None,
+    p: float | None,
+    difference: float | None,
+    form: Format,
+) -> None:
+    """Say what a published TABLE (a CSV with one row per printed cell) supports.
+
+    \b
+    rigorkd audit table4.csv --n-test 10000
+    rigorkd audit --t 3.9024 --p 0.0175 --difference 2.24
+    """
+    from rigorkd_analysis import Printed
+    from rigorkd_analysis import audit as judge
+    from rigorkd_analysis.bounds import recover
+
+    from rigorkd.errors import InputError
+    from rigorkd.report.audit_page import audit_page, recovered_page
+    from rigorkd.report.data import to_csv, to_json
+    from rigorkd.report.emit import emit
+    from rigorkd.report.sources import at, located, read_rows
+
+    if (t is None) != (p is None):
+        raise InputError("--t and --p go together", hint="give both, and --difference if it is printed")
+    if t is not None and p is not None and table is None:
+        with located(lambda _: "--t and --p"):
+            answer = recover(t, p, difference, alpha)
+        emit(form, lambda: recovered_page(answer), json=lambda: to_json(answer), csv=lambda: to_csv([answer]))
+        return
+    if table is None:
+        raise InputError("there is no table to audit", hint="give a CSV, or --t and --p")
+    test = None if t is None or p is None else (t, p, difference)
+    rows = read_rows(table)
+    others = () if differences is None else read_rows(differences).mappings()
+    with located(lambda error: at(rows, error)):
+        result = judge(Printed(rows.mappings(), n_test, metric, seeds, alpha, others, test))
+    emit(
+        form, lambda: audit_page(result), json=lambda: to_json(result), csv=lambda: to_csv(result.comparisons)
+    )

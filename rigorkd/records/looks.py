@@ -1,0 +1,61 @@
+"""`looks.jsonl` in a study: when it was analysed on how many seeds.
+
+A fixed-n test is valid once. The first analysis of a growing study is fair; the next on more seeds is a
+repeated look, and says so.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE = "looks.jsonl"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One analysis: of `n` seeds, on one metric, at an ISO time."""
+
+    n: int
+    seeds: tuple[int, ...]
+    metric: str
+    time: str
+
+
+def read_looks(folder: Path) -> tuple[Look, ...]:
+    """The looks noted so far; a line that cannot be read is passed over, since it only adds a warning."""
+    try:
+        lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()
+    looks = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            looks.append(
+                Look(int(entry["n"]), tuple(entry["seeds"]), str(entry["metric"]), str(entry["time"]))
+            )
+        except (ValueError, KeyError, TypeError):
+            continue
+    return tuple(looks)
+
+
+def note_look(folder: Path, seeds: Iterable[int], metric: str) -> bool:
+    """Note an analysis if it meets more seeds than any before; whether it could be noted where it had to be.
+
+    A folder that cannot be written stops no analysis: False is returned.
+    """
+    seen = tuple(sorted(set(seeds)))
+    if any(look.metric == metric and look.n >= len(seen) for look in read_looks(folder)):
+        return True
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    line = json.dumps(asdict(Look(len(seen), seen, metric, now)))
+    try:
+        with (folder / FILE).open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,311 @@
+"""The page of an analysis: what holds first, then one table per family, then everything else it found."""
+
+from __future__ import annotations
+
+from rigorkd_analysis.results import Analysis, Comparison, Family
+from rigorkd_analysis.wording import MINUS, adjusted_name, p_text, percent_text
+
+from rigorkd.report.page import Column, Page, Table
+from rigorkd.text import count
+
+_TEST = {"holm": "Holm", "bonferroni": "Bonferroni", "bh": "Benjamini–Hochberg", "none": "no correction"}
+_FAMILY = {"gains": "Gains over the baseline", "contrasts": "Contrasts", "all_pairs": "All pairs"}
+_NOUN = {"gains": "gain", "contrasts": "contrast", "all_pairs": "pair"}
+_MAX_CELLS = 60
+
+
+class Numbers:
+    """Values in this metric's decimals: two for percentages, else enough to show the spread."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        from math import floor, log10
+        from statistics import median
+
+        from rigorkd_analysis.metrics import is_percentage
+
+        means = [abs(cell.mean) for cell in analysis.cells if cell.mean is not None]
+        spreads = [cell.std for cell in analysis.cells if cell.std]
+        self.percent = is_percentage(analysis.metric, max(means, default=0.0))
+        self.decimals = 2
+        if not self.percent and spreads:
+            self.decimals = min(12, max(0, 1 - floor(log10(median(spreads)))))
+        self.unit = " points" if self.percent else ""
+
+    def __call__(self, value: float | None, signed: bool = False) -> str:
+        if value is None:
+            return "–"
+        text = f"{value:{'+' if signed else ''}.{self.decimals}f}"
+        if not text.strip("+-0."):
+            text = text.lstrip("+-")
+        return text.replace("-", MINUS)
+
+
+def analysis_page(analysis: Analysis) -> Page:
+    """Render an analysis for people."""
+    say = Numbers(analysis)
+    tables = [_family(analysis, family, say) for family in analysis.families]
+    if len(analysis.cells) <= _MAX_CELLS:
+        tables.append(_cells(analysis, say))
+    sentences = [
+        comparison.says
+        for family in analysis.families
+        for comparison in family.comparisons
+        if comparison.verdict != "inconclusive" or family.name == "contrasts"
+    ]
+    smoke = next((text for text in analysis.warnings if text.startswith("SMOKE")), "")
+    return Page(
+        headline=headline(analysis, say),
+        tables=tuple(tables),
+        sentences=tuple(sentences),
+        notes=tuple(_notes(analysis, say)),
+        warnings=tuple(text for text in _warnings(analysis) if text != smoke),
+        banner=smoke,
+    )
+
+
+def headline(analysis: Analysis, say: Numbers | None = None) -> tuple[str, ...]:
+    """What holds, in a few plain sentences."""
+    say = say or Numbers(analysis)
+    lines = [line for family in analysis.families for line in _what_holds(analysis, family)]
+    lines += [line for family in analysis.families[:1] for line in _still_missing(analysis, family, say)]
+    if analysis.sequential is not None:
+        open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
+        total = len(analysis.sequential.comparisons)
+        lines.append(
+            f"Sequential: all {total} comparisons are decided."
+            if not open_
+            else f"Sequential: {total - len(open_)} of {total} are decided; more seeds may decide the rest."
+        )
+    return tuple(lines) or ("Nothing was compared.",)
+
+
+def _what_holds(analysis: Analysis, family: Family) -> list[str]:
+    noun = _NOUN[family.name]
+    by: dict[str, list[Comparison]] = {}
+    for comparison in family.comparisons:
+        by.setdefault(comparison.verdict, []).append(comparison)
+    undecided = len(by.get("inconclusive", ()))
+    total = count(family.size, noun)
+    found = [
+        f"{len(by[verdict])} {words}"
+        for verdict, words in (
+            ("better", "better"),
+            ("worse", "worse"),
+            ("equivalent", "equivalent"),
+            ("better_negligible", "better by a negligible amount"),
+            ("worse_negligible", "worse by a negligible amount"),
+        )
+        if verdict in by
+    ]
+    status = "planned" if family.planned else "exploratory"
+    if not found:
+        of = f"none of {total} holds" if family.size > 1 else f"the one {noun} is undecided"
+        line = f"{_FAMILY[family.name]} ({status}): {of}; "
+        line += "inconclusive does not mean that there is no difference."
+    else:
+        line = f"{_FAMILY[family.name]} ({status}): of {total}, {', '.join(found)}"
+        line += f"; {undecided} inconclusive." if undecided else "."
+    lines = [line]
+    naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
+    kept = [c for c in family.comparisons if c.p_adjusted is not None and c.p_adjusted < analysis.alpha]
+    if analysis.correction != "none" and family.size > 1 and len(naive) != len(kept):
+        named = ""
+        if len(naive) <= 2:
+            named = " (" + ", ".join(f"{c.a or c.name}, {p_text(c.p)}" for c in naive) + ")"
+        left = f"leaves {len(kept)}" if kept else "leaves none"
+        lines.append(
+            f"Unadjusted paired t tests find {len(naive)} of {family.size} below {analysis.alpha:g}{named}; "
+            f"{_TEST[analysis.correction]} over {family.size} {left}."
+        )
+    return lines
+
+
+def _still_missing(analysis: Analysis, family: Family, say: Numbers) -> list[str]:
+    undecided = [c for c in family.comparisons if c.verdict == "inconclusive"]
+    if not undecided:
+        return []
+    lines = []
+    mdes = sorted(c.mde for c in undecided if c.mde is not None)
+    if mdes:
+        lines.append(
+            "These seeds detect, with 80 % power, differences of "
+            f"{_range(say(mdes[0]), say(mdes[-1]))}{say.unit} or more."
+        )
+    if analysis.sesoi is None:
+        lines.append(
+            "Name a smallest effect of interest (--sesoi) to learn what is equivalent and which n it takes."
+        )
+        return lines
+    needed = [c.seeds_needed for c in undecided]
+    known = sorted(n for n in needed if n is not None)
+    if known:
+        highs = [c.seeds_needed_high for c in undecided if c.seeds_needed_high is not None]
+        seeds = _range(str(known[0]), str(known[-1]))
+        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {seeds} seeds"
+        text += f" (up to {max(highs):,} if the spread is as large as these seeds allow)" if highs else ""
+        lines.append(text + "; seeds may only be added with --sequential.")
+    return lines
+
+
+def _range(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
+
+
+def _family(analysis: Analysis, family: Family, say: Numbers) -> Table:
+    p_name = adjusted_name(analysis.correction, family.size).replace("-adjusted", "")
+    columns = [
+        Column("comparison"),
+        Column("n", True),
+        Column("diff", True),
+        Column(f"{percent_text(1 - analysis.alpha)} CI", True),
+        Column("p", True, detail=True),
+        Column(p_name if p_name != "p" else "p adj.", True),
+        Column("detects", True),
+    ]
+    if analysis.sesoi is not None:
+        columns += [Column("TOST p", True), Column("needs", True)]
+    columns.append(Column("verdict"))
+    ranked = list(enumerate(family.comparisons))
+    if len(ranked) > 40:  # the strongest first, where a terminal shows only some
+        ranked.sort(key=lambda item: (item[1].p is None, item[1].p or 0.0, item[0]))
+    rows, emphasis = [], set()
+    for position, (_, comparison) in enumerate(ranked):
+        rows.append(_row(analysis, family, comparison, say))
+        if comparison.verdict != "inconclusive":
+            emphasis.add(position)
+    return Table(
+        title=_FAMILY[family.name] + ("" if family.planned else " (exploratory)"),
+        columns=tuple(columns),
+        rows=tuple(rows),
+        caption=caption(analysis, family, say),
+        emphasis=frozenset(emphasis),
+    )
+
+
+def _row(analysis: Analysis, family: Family, c: Comparison, say: Numbers) -> tuple[str, ...]:
+    name = c.a if family.name == "gains" and c.a is not None else c.name
+    interval = "–" if c.ci_low is None else f"{say(c.ci_low, True)} … {say(c.ci_high, True)}"
+    row = [name, str(c.n), say(c.mean_diff, True), interval, _p(c.p), _p(c.p_adjusted), say(c.mde)]
+    if analysis.sesoi is not None:
+        row += [_p(c.p_equivalence_adjusted), "–" if c.seeds_needed is None else f"{c.seeds_needed:,}"]
+    verdict = c.verdict.replace("_", ", ")
+    if c.magnitude == "at least SESOI":
+        verdict += " by the SESOI or more"
+    marks = "*" if c.warnings else ""
+    return (*row, verdict + marks)
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return "–"
+    return "<.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def caption(analysis: Analysis, family: Family, say: Numbers) -> str:
+    """n, test, correction, family size, what was planned and what is held fixed."""
+    ns = sorted({c.n for c in family.comparisons})
+    seeds = count(ns[0], "seed") if len(ns) == 1 else f"{ns[0]}–{ns[-1]} seeds"
+    aim = "higher is better" if analysis.goal == "max" else "lower is better"
+    over = f"{_TEST[analysis.correction]} over {count(family.size, 'comparison')}"
+    if analysis.correction == "none":
+        over = f"no correction over {count(family.size, 'comparison')}"
+    versus = "each cell minus its baseline" if family.name == "gains" else "a minus b"
+    parts = [
+        f"{analysis.metric}{' in percent' if say.percent else ''} ({aim}), {versus}, {seeds} paired by seed",
+        f"two-sided paired t test, {over}" + (", joint verdicts" if analysis.joint else ""),
+        "planned before the results were seen"
+        if family.planned
+        else "exploratory: not planned before the results",
+    ]
+    if analysis.sesoi is not None:
+        parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
+    parts.append(
+        "detects: the difference found with 80 % power"
+        + ("; needs: seeds to find the SESOI so" if analysis.sesoi else "")
+    )
+    text = "; ".join(parts) + "."
+    low = [c.n for c in family.comparisons if c.n >= 2 and 2.0 / 2.0**c.n >= analysis.alpha]
+    if low:
+        floor = 2.0 / 2.0 ** min(low)
+        text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design."
+    if analysis.conditioned_on:
+        text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
+    if any(c.warnings for c in family.comparisons):
+        text += " * see the warnings."
+    return text
+
+
+def _cells(analysis: Analysis, say: Numbers) -> Table:
+    share = percent_text(1 - analysis.alpha)
+    rows: tuple[tuple[str, ...], ...] = tuple(
+        (
+            cell.cell,
+            str(cell.n),
+            str(cell.diverged) if cell.diverged else "",
+            say(cell.mean),
+            "–" if cell.ci_low is None else f"{say(cell.ci_low)} … {say(cell.ci_high)}",
+            say(cell.std),
+            "–" if cell.std_ci_low is None else f"{say(cell.std_ci_low)} … {say(cell.std_ci_high)}",
+        )
+        for cell in analysis.cells
+    )
+    columns: tuple[Column, ...] = (
+        *(Column("cell"), Column("n", True), Column("diverged", True), Column("mean", True)),
+        *(Column(f"{share} CI", True), Column("sd", True), Column(f"sd {share} CI", True)),
+    )
+    if not any(cell.diverged for cell in analysis.cells):
+        columns = columns[:2] + columns[3:]
+        rows = tuple(row[:2] + row[3:] for row in rows)
+    text = f"{analysis.metric} over seeds: t interval of the mean, χ² interval of the standard deviation."
+    return Table("Cells", columns, rows, text)
+
+
+def _notes(analysis: Analysis, say: Numbers) -> list[str]:
+    notes = []
+    if analysis.best is not None:
+        best = analysis.best
+        shown = ", ".join(best.cells[:12]) + (
+            f" and {len(best.cells) - 12} more" if len(best.cells) > 12 else ""
+        )
+        notes.append(f"May be the best of their student ({percent_text(1 - analysis.alpha)} each): {shown}.")
+        notes += [pick.says for pick in best.validation_pick[:6]]
+        notes += [
+            f"{_who(item.student, item.group)}picking the best cell on the other seeds scores "
+            f"{say(item.mean)} on the one left out; its own mean would claim {say(item.naive_mean)}."
+            for item in best.leave_one_seed_out[:6]
+        ]
+        notes += [
+            f"{_who(item.student, item.group)}the best of {item.cells} equal cells would look "
+            f"{say(item.expected)}{say.unit} better than it is (n = {item.n})."
+            for item in best.optimism[:6]
+        ]
+    notes += [_who(item.student, item.group) + item.says for item in analysis.factorial[:8]]
+    notes += [item.says for item in analysis.images[:20]]
+    if analysis.sequential is not None:
+        notes += [item.says for item in analysis.sequential.comparisons]
+    return notes
+
+
+def _who(student: str | None, group: str | None) -> str:
+    name = "/".join(part for part in (group, student) if part)
+    return f"{name}: " if name else ""
+
+
+def _warnings(analysis: Analysis) -> list[str]:
+    """The study's warnings, then those of comparisons, each once with the comparisons it concerns."""
+    by_text: dict[str, list[str]] = {}
+    for family in analysis.families:
+        for comparison in family.comparisons:
+            for text in comparison.warnings:
+                by_text.setdefault(text, []).append(comparison.a or comparison.name)
+    total = sum(len(family.comparisons) for family in analysis.families)
+    out = list(analysis.warnings)
+    for text, names in by_text.items():
+        unique = list(dict.fromkeys(names))
+        if len(names) == total and total > 1:
+            out.append(f"all comparisons: {text}")
+        elif len(unique) > 3:
+            out.append(f"{len(names)} comparisons ({', '.join(unique[:3])}, …): {text}")
+        else:
+            out.append(f"{', '.join(unique)}: {text}")
+    return out

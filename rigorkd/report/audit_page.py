@@ -1,0 +1,110 @@
+"""The page of an audit: which claims of a published table survive, then the numbers behind that."""
+
+from __future__ import annotations
+
+from rigorkd_analysis.bounds import Recovered
+from rigorkd_analysis.published import Audit, AuditComparison
+from rigorkd_analysis.wording import percent_text
+
+from rigorkd.report.page import Column, Page, Table
+from rigorkd.text import count
+
+
+def audit_page(audit: Audit) -> Page:
+    """Render an audit for people."""
+    notes = [f.says for f in audit.efficiency]
+    notes += [check.says for check in audit.differences if not check.matches]
+    right = sum(check.matches for check in audit.differences)
+    if right:
+        notes.append(f"{count(right, 'printed difference')} equal the difference of the printed values.")
+    notes += [item.says for item in audit.recovered]
+    tables = [_comparisons(audit)] if audit.comparisons else []
+    return Page(
+        headline=audit.survives,
+        tables=(*tables, _cells(audit)),
+        sentences=tuple(comparison.says for comparison in audit.comparisons),
+        notes=(*notes, *audit.notes),
+    )
+
+
+def _comparisons(audit: Audit) -> Table:
+    if audit.seeds > 1:
+        columns: tuple[Column, ...] = (
+            *(Column("pair"), Column("difference", True), Column("paired |t|", True)),
+            *(Column("p", True), Column("break-even seed sd", True)),
+        )
+        rows: tuple[tuple[str, ...], ...] = tuple(
+            (
+                f"{c.b}\nover {c.a}",
+                f"{c.difference:.{audit.decimals}f}",
+                _range(c.t_low, c.t_high),
+                _range(c.p_low, c.p_high),
+                f"{c.break_even_seed_sd:.2g}",
+            )
+            for c in audit.comparisons
+        )
+        text = (
+            f"{audit.metric}, means of {audit.seeds} seeds as printed; the range of the paired t test over "
+            "all pairings of the seeds needs printed standard deviations. A seed sd below the break-even is "
+            "necessary, not sufficient."
+        )
+        return Table("Pairs of rows", columns, rows, text)
+    columns = (
+        *(Column("pair"), Column("difference", True), Column("images", True)),
+        *(Column("discordant", True), Column("McNemar p", True), Column("differ"), Column("seed sd", True)),
+    )
+    rows = tuple(_row(c, audit.decimals) for c in audit.comparisons)
+    emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if c.networks_differ == "always")
+    text = (
+        f"{audit.metric}, one seed, {audit.n_test or 0:,} test images. Discordant: images that exactly one "
+        "network gets right, as far as the printed values bound them; McNemar's exact p over that range, "
+        f"uncorrected for the {count(len(audit.comparisons), 'pair')}. Differ: whether the two networks do, "
+        "on this test distribution. Seed sd: the standard deviation over seeds that would explain the "
+        "difference by chance; one below it is necessary, not sufficient, for the method to differ."
+    )
+    return Table("Pairs of rows", columns, rows, text, emphasis)
+
+
+def _row(c: AuditComparison, decimals: int) -> tuple[str, ...]:
+    images = "–" if c.images is None else f"{c.images:,}"
+    if c.images_min is not None and c.images_min != c.images_max:
+        images = f"{c.images_min:,}–{c.images_max:,}"
+    discordant = "–" if c.discordant_min is None else f"{c.discordant_min:,}–{c.discordant_max:,}"
+    p = _range(c.p_min, c.p_max)
+    sd = f"{c.break_even_seed_sd:.2g}"
+    return (
+        f"{c.b}\nover {c.a}",
+        f"{c.difference:.{decimals}f}",
+        images,
+        discordant,
+        p,
+        c.networks_differ or "–",
+        sd,
+    )
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "–"
+    ends = ["∞" if end is None else f"{end:.2g}" for end in (low, high)]
+    return ends[0] if ends[0] == ends[1] else "–".join(ends) if "e-" not in ends[0] else " … ".join(ends)
+
+
+def _cells(audit: Audit) -> Table:
+    share = percent_text(1 - audit.alpha)
+    columns = (Column("row"), Column(audit.metric, True), Column(f"Wilson {share} CI", True))
+    rows = tuple(
+        (
+            cell.cell,
+            f"{cell.value:.{audit.decimals}f}" + ("" if cell.std is None else f" ± {cell.std:g}"),
+            "–" if cell.ci_low is None or cell.ci_high is None else f"{cell.ci_low:.4g} … {cell.ci_high:.4g}",
+        )
+        for cell in audit.cells
+    )
+    text = "Of each network alone, over new test images; printed rounding is included."
+    return Table("Rows", columns, rows, text if audit.seeds == 1 else "As printed.")
+
+
+def recovered_page(answer: Recovered) -> Page:
+    """Render what a printed t and p imply."""
+    return Page(headline=(answer.says,), tables=())
