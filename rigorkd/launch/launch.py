@@ -73,11 +73,16 @@ def refuse_unbuilt(protocol: Protocol, mode: str) -> None:
         raise NotBuiltError(f"--mode {mode} cannot run yet", hint="use --mode reference")
     found = unbuilt(protocol)
     if found:
-        lines = "\n".join(f"  {protocol.place(location)}: {what}" for location, what in found)
+        lines = "\n".join(f"  {_place(protocol, location)}: {what}" for location, what in found)
         raise NotBuiltError(
             f"this version cannot run {count(len(found), 'value')} of the protocol yet:\n{lines}",
             hint="`rigorkd plan` works on this protocol; `run` refuses rather than ignore a value",
         )
+
+
+def _place(protocol: Protocol, location: tuple[str | int, ...]) -> str:
+    place = protocol.place(location)
+    return f"{protocol.path}:{place.line}:{place.column}"
 
 
 def _train(

@@ -6,17 +6,18 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write `data` to a temporary neighbour, then rename it to `path`; parents are made.
+def write_atomically(path: Path, *parts: bytes | memoryview, durable: bool = True) -> None:
+    """Write `parts`, one after the other, to a temporary neighbour, then rename it to `path`.
 
-    `durable` also flushes file and folder to the disk, so that the file survives a power cut; without it the
-    file survives the death of the process only. On any error the temporary file is removed.
+    Parents are made. `durable` also flushes file and folder to the disk, so that the file survives a power
+    cut; without it the file survives the death of the process only. On any error the temporary file is
+    removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            file.writelines(parts)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

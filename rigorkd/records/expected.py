@@ -23,6 +23,7 @@ class Expected:
 
     run: Run
     run_hash: str
+    data_checksum: str
     teacher_hash: str | None
     start_hash: str | None
 
@@ -63,6 +64,7 @@ def expected_hashes(protocol: Protocol, seeds: tuple[int, ...], mode: str) -> di
                 mode=mode,
                 precision=run.cell.training.precision,
             ),
+            data_checksum=checksums[key],
             teacher_hash=teacher_hash,
             start_hash=start_hash,
         )

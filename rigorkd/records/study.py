@@ -58,13 +58,13 @@ def read_info(folder: Path) -> StudyInfo:
             smoke=document["smoke"],
             mode=document["mode"],
             created=document["created"],
-            planned=Analysis.model_validate_json(json.dumps(document["planned"]["analysis"])),
+            planned=Analysis.model_validate(_tuples(document["planned"]["analysis"])),
             protocols=tuple(entry["sha256"] for entry in document["protocols"]),
             seeds=tuple(document["seeds"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{path}: the file is damaged ({error})",
+            f"{path}: the file is damaged ({str(error).splitlines()[0]})",
             hint="restore it from a copy; the records beside it are untouched",
         ) from None
 
@@ -117,6 +117,15 @@ def register(folder: Path, protocol: Protocol, seeds: tuple[int, ...], mode: str
     document["seeds"] = sorted({*document["seeds"], *seeds})
     if json.dumps(document) != before or not is_study(folder):
         write_atomically(layout.study_json, to_json(document))
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples, all the way down: the schema's models are strict."""
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value
 
 
 def _now() -> str:

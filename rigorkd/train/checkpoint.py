@@ -21,14 +21,14 @@ def save(path: Path, student: Student) -> None:
     """Write the student's state; it survives the death of the process (not a power cut, which costs time)."""
     buffer = io.BytesIO()
     torch.save(student.state(), buffer)
-    payload = buffer.getvalue()
-    write_atomically(path, hashlib.sha256(payload).digest() + payload, durable=False)
+    payload = buffer.getbuffer()
+    write_atomically(path, hashlib.sha256(payload).digest(), payload, durable=False)
 
 
 def restore(path: Path, student: Student, device: torch.device) -> bool:
     """Continue from a checkpoint of the same run hash; False if there is none, or it is damaged."""
     try:
-        content = path.read_bytes()
+        content = memoryview(path.read_bytes())
     except FileNotFoundError:
         return False
     digest, payload = content[:_DIGEST], content[_DIGEST:]

@@ -91,7 +91,8 @@ def _close_epoch(
         logits = bench.val.logits_of([student.model for student in students])
     for student, val_logits in zip(students, logits, strict=True):
         student.end_epoch(epoch, val_logits, bench.val.labels, bench.val_objective(student, val_logits))
-        checkpoint.save(bench.study.checkpoint(student.run.name), student)
+        if not student.finished:  # a finished one goes straight to its record
+            checkpoint.save(bench.study.checkpoint(student.run.name), student)
         log(bench.study, student.run, f"epoch {epoch}/{student.training.epochs} trained")
 
 

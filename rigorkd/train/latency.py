@@ -18,7 +18,9 @@ from torch.utils.benchmark import Timer
 from rigorkd.protocol.schema import Model
 from rigorkd.records.atomic import write_atomically
 
-REPEATS, WARMUP = 30, 5
+REPEATS, WARMUP = 30, 3
+ENOUGH_SECONDS, FEWEST = 1.0, 5
+"""A slow model is timed less often: after a second, five repeats are enough."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,13 @@ def measure(model: nn.Module, image: Tensor) -> Latency:
         "model(image)", globals={"model": model, "image": image}, num_threads=torch.get_num_threads()
     )
     timer.timeit(WARMUP)
-    times = torch.tensor([timer.timeit(1).mean for _ in range(REPEATS)], dtype=torch.float64) * 1e3
+    seconds: list[float] = []
+    while len(seconds) < REPEATS and (len(seconds) < FEWEST or sum(seconds) < ENOUGH_SECONDS):
+        seconds.append(timer.timeit(1).mean)
     model.train(was_training)
+    times = torch.tensor(seconds, dtype=torch.float64) * 1e3
     q25, median, q75 = torch.quantile(times, torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)).tolist()
-    return Latency(median=median, q25=q25, q75=q75, n=REPEATS)
+    return Latency(median=median, q25=q25, q75=q75, n=len(seconds))
 
 
 def shared_latency(cache: Path, model: nn.Module, image: Tensor) -> Latency:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
 from rigorkd.data.images import ImageData
 from rigorkd.data.sources import load
+from rigorkd.data.views import build_view
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.schema import SGD
@@ -21,15 +20,15 @@ _COPIES = 3
 
 def student_bytes(cell: Cell, data: ImageData) -> int:
     """Bytes that one student of this cell holds on the device throughout its training."""
-    with torch.device("meta"):
-        model = build(
-            cell.model,
-            classes=data.classes,
-            channels=data.channels,
-            size=cell.views.size or data.size,
-            weights="random",
-            seed=0,
-        )
+    view = build_view(cell.views, data.shape, train=False)
+    model = build(
+        cell.model,
+        classes=data.classes,
+        channels=view.channels,
+        size=view.size,
+        weights="random",
+        seed=0,
+    )
     weights: int = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     states = 1 if isinstance(cell.training.optimizer, SGD) else 2
     return weights * (_COPIES + states)
@@ -55,7 +54,9 @@ def split_for(task: Task, budget: int | None, runtime: Runtime) -> list[Task]:
     """Cut a task to `budget` bytes; without one, to half of the memory that is free on the device now."""
     if len(task.runs) == 1:
         return [task]
-    cell = task.runs[0].run.cell
-    data = load(cell.dataset, task.runs[0].run.seed or 0)
-    sizes = [student_bytes(want.run.cell, data) for want in task.runs]
-    return split_by_memory(task, sizes, runtime.memory_bytes() // 2 if budget is None else budget)
+    cells = [want.run.cell for want in task.runs]
+    data = load(cells[0].dataset, task.runs[0].run.seed or 0)
+    by_model = {cell.model: cell for cell in cells}
+    sizes = {model: student_bytes(cell, data) for model, cell in by_model.items()}
+    free = runtime.memory_bytes() // 2 if budget is None else budget
+    return split_by_memory(task, [sizes[cell.model] for cell in cells], free)

@@ -15,6 +15,7 @@ from rigorkd.data.images import ImageData, Subset
 from rigorkd.data.random import seed_for
 from rigorkd.data.sources import load
 from rigorkd.data.views import View, build_view
+from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.schema import PathStart
@@ -37,6 +38,11 @@ class Workbench:
         cell = run.cell
         self.seed = 0 if run.seed is None else run.seed
         data = load(cell.dataset, self.seed)
+        if data.checksum != task.runs[0].data_checksum:
+            raise InputError(
+                f"data set {cell.dataset.name}: its files changed since this run was planned",
+                hint="run the same command again",
+            )
         self.view: View = build_view(cell.views, data.shape, train=True)
         self.eval_view: View = build_view(cell.views, data.shape, train=False)
         self.data = _on_device(data, runtime.device)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rigorkd.data.identity import DIGITS_SHA256
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.methods import KD, Baseline, Method
 from rigorkd.protocol.schema import AdamW, Clip, Digits, Model, RandomCrop, Split, Training, Views
@@ -65,7 +66,7 @@ SHORT = student_cell("short", KD(T=2.0, alpha=0.5), epochs=2)
 
 def wanted(cell: Cell, seed: int = 0) -> Expected:
     """A run of a cell with a stand-in for its hash."""
-    return Expected(Run(cell, seed), f"hash of {cell.name} at {seed}", None, None)
+    return Expected(Run(cell, seed), f"hash of {cell.name} at {seed}", DIGITS_SHA256, None, None)
 
 
 @pytest.fixture(scope="session")

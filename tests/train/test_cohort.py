@@ -10,7 +10,7 @@ import torch
 
 from rigorkd.protocol.methods import KD, Baseline
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train import cohort, workbench
+from rigorkd.train import cohort, finish, workbench
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 from rigorkd.train.student import Student
 
@@ -78,7 +78,7 @@ class Killed(BaseException):
     """Stands for the death of the process: nothing in the product catches it."""
 
 
-@pytest.mark.parametrize("epoch", [1, 2, 3])
+@pytest.mark.parametrize("epoch", [1, 2])
 @pytest.mark.parametrize("victim", [BASELINE, DROPS])
 def test_killed_while_checkpoints_are_written_and_resumed(
     train: Train,
@@ -110,6 +110,35 @@ def test_killed_while_checkpoints_are_written_and_resumed(
         assert repeated == [], log
         if epoch > 1:
             assert "resumed after epoch" in log
+
+
+@pytest.mark.parametrize("part", ["predict", "commit"])
+def test_killed_while_records_are_written_and_resumed(
+    train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """The last epoch, which has no checkpoint, is trained again; what was committed is not."""
+    cells = (BASELINE, DROPS, COLD)
+    train(cells)
+    real = getattr(finish, part)
+    calls = 0
+
+    def die(*arguments: object, **named: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise Killed
+        return real(*arguments, **named)
+
+    train([], folder=other)
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, part, die)
+        with pytest.raises(Killed):
+            train(cells, folder=other)
+    done = [cell for cell in cells if (other.run(f"{cell.name}/seed-0") / "record.json").exists()]
+    assert done == [BASELINE]
+    train([cell for cell in cells if cell not in done], folder=other)
+    for cell in cells:
+        assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
 
 
 def test_a_torn_or_foreign_checkpoint_costs_time_only(
