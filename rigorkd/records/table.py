@@ -37,6 +37,8 @@ def _row(record: Record) -> dict[str, Any]:
     fields = record.fields
     row: dict[str, Any] = {name: fields.get(name) for name in DESCRIPTION}
     row["teacher"] = row["teacher"] or ""
+    # Only what two comparable cells must share: no length, and nothing that concerns the teacher alone.
+    row["training"], row["views"] = fields.get("training_key"), fields.get("views_key")
     row["versions"] = " ".join(f"{name}={version}" for name, version in fields["versions"].items())
     row.update(fields["metrics"])
     latency = fields.get("latency_ms")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rigorkd.data.images import ImageData
 from rigorkd.models.count import parameters_millions
-from rigorkd.protocol.hashes import NUMERICS, resolved, training_key
+from rigorkd.protocol.hashes import NUMERICS, resolved, training_key, views_key
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, DONE, commit
@@ -71,8 +71,8 @@ def finish(
             "student": run.cell.student,
             "seed": run.seed,
             **resolved(run.cell),
-            "training": training_key(run.cell),
-            "teacher": run.cell.teacher if run.cell.method.distils else None,
+            "training_key": training_key(run.cell),
+            "views_key": views_key(run.cell),
             "status": DIVERGED if student.diverged else DONE,
             "epochs_run": student.epoch,
             "metrics": metrics,

@@ -65,7 +65,7 @@ def start_runtime(device: str, mode: str) -> Runtime:
     torch.use_deterministic_algorithms(True)
     # Deterministic algorithms would also fill every new tensor, to expose reads of memory never written; that
     # is a debugging aid, and costs a pass over memory for each activation.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cuda.matmul.allow_tf32 = False
