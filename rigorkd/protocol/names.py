@@ -34,6 +34,7 @@ _SHORT = {
     "patience": "es",
     "processes_per_run": "p",
     "standardize": "std",
+    "start": "",
     "t_squared": "t2",
     "T_a": "Ta",
     "T_min": "Tmin",
@@ -160,8 +161,9 @@ def _value(value: Any) -> str:
         return f"{value.student}.{value.teacher}"
     if isinstance(value, dict):
         if isinstance(value.get("path"), str):
-            return re.sub(r".*[/\\]|\.[a-z]+$", "", value["path"])
-        return next((_value(value[name]) for name in ("max", "patience") if name in value), "")
+            return re.sub(r".*[/\\]|\.[a-z]+$", "", value["path"].lower())
+        number = next((_value(value[name]) for name in ("max", "patience") if name in value), "")
+        return f"{number}-layer" if value.get("per") == "layer" else number
     return str(value)
 
 

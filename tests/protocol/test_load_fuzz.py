@@ -14,8 +14,8 @@ from rigorkd.protocol.load import load_protocol
 DRAFTS = sorted((Path(__file__).parent / "drafts").glob("*.yaml"))
 SMALL = [draft.read_text() for draft in DRAFTS if draft.name.startswith(("notebook", "capacity"))]
 SNIPPETS = [
-    "[", "]", "{", "}", ":", ": ", "- ", ",", "\n", "  ", "\t", "#", "&a ", "*a", "!!str ", "|", ">", "'", '"',
-    "?", "0", "-1", "1e400", ".nan", "null", "~", "true", "[[]]", "{}",
+    "[", "]", "{", "}", ":", ": ", "- ", ",", "\n", "  ", "\t", "#", "&a ", "*a", "!!str ", "|", ">", "'",
+    '"', "?", "0", "-1", "1e400", ".nan", "null", "~", "true", "[[]]", "{}",
     "[1, 2]", "{a: b}", "{path: x}", "kd", "teacher",
     "é", "\u2028", "\x85", "\ufeff", "\x00", "%", "@", "`", "---\n", "...\n", "<<: ", "9" * 40,
 ]  # fmt: skip

@@ -1,0 +1,109 @@
+"""The catalogue agrees with the libraries that it lists, and unbuilt values are named at their line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rigorkd.protocol.catalog import MODELS, STEM_RESNETS, TORCHVISION, is_known_model, unbuilt, weights_of
+from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.schema import WEIGHTS
+
+Load = Callable[..., Protocol]
+
+TEACHER = "teacher: {model: {name: cnn, channels: [16, 32]}}"
+BASELINE = "    baseline: true"
+GRID = "    kd: {T: [1, 4], alpha: [0.1, 0.5]}"
+
+
+def test_models_and_weights_are_those_of_torchvision() -> None:
+    models = pytest.importorskip("torchvision", reason="compares with torchvision").models
+    listed = models.list_models(module=models)
+    assert list(TORCHVISION) == sorted(listed)
+    for name in listed:
+        tags = {weights.name.lower() for weights in models.get_model_weights(name)} & set(WEIGHTS)
+        assert set(weights_of(name)) == {"random"} | tags, name
+
+
+@pytest.mark.parametrize(
+    "name", ["timm/resnet18", "hf/google/vit-base", "package.module:function", "cnn", *STEM_RESNETS]
+)
+def test_models_that_may_be_named(name: str) -> None:
+    assert is_known_model(name)
+    assert len(set(MODELS)) == len(MODELS)
+
+
+@pytest.mark.parametrize("name", ["", "timm/", "tim/resnet18", "module:", ":function", "a b:c", "resnet"])
+def test_models_that_may_not(name: str) -> None:
+    assert not is_known_model(name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        (TEACHER, "teacher: {model: cnn, size: 16}", 9, "a teacher's own image size"),
+        (TEACHER, "teacher: {model: timm/resnet18}", 9, "the model timm/resnet18"),
+        (
+            "small: {model: {name: cnn, channels: [8]}}",
+            "small: {model: timm/resnet10t}",
+            11,
+            "the model timm/resnet10t",
+        ),
+        (
+            "small: {model: {name: cnn, channels: [8]}}",
+            "small: {model: timm/a, start: pretrained}",
+            11,
+            "the start pretrained",
+        ),
+        (GRID, "    kd: {standardize: [false, true]}", 16, "standardize"),
+        (GRID, "    kd: [true, {T: {linear: [1, 4]}}]", 16, "T that changes over the epochs"),
+        (GRID, "    kd: {alpha: {linear: [0, 1]}}", 16, "alpha that changes over the epochs"),
+        (GRID, "    dkd: true", 16, "the method dkd"),
+        (GRID, "    permuted_tail: true", 16, "the method permuted_tail"),
+        (BASELINE, "    processes_per_run: 2\n    baseline: true", 15, "more than one process per run"),
+        ("epochs: 4", "epochs: 4\n  processes_per_run: 2", 9, "more than one process per run"),
+        (BASELINE, "    views: {teacher: [same, clean]}\n    baseline: true", 15, "the teacher's view clean"),
+        (
+            "students:",
+            "views: {train: [horizontal_flip, randaugment]}\nstudents:",
+            10,
+            "the operation randaugment",
+        ),
+        ("students:", "views: {mix: {}}\nstudents:", 10, "mixup and cutmix"),
+        ("students:", "views: {strong: [horizontal_flip]}\nstudents:", 10, "a strong view"),
+        (
+            "digits, split: {train: 600, val: 300, test: 600",
+            "oxford_pets, split: {val: 300",
+            3,
+            "the data set oxford_pets",
+        ),
+        ("seeds: 3", "starts: {s: {processes_per_run: 2}}\nseeds: 3", 18, "more than one process per run"),
+    ],
+)
+def test_what_is_not_built_is_named_at_its_line(load: Load, old: str, new: str, line: int, what: str) -> None:
+    changes = [(old, new)]
+    if "starts" in new:
+        changes.append((BASELINE, "    start: s\n    baseline: true"))
+    protocol = load(*changes)
+    found = unbuilt(protocol)
+    assert what in [name for _, name in found]
+    assert all(protocol.place(path).line == line for path, name in found if name == what)
+
+
+def test_all_of_this_is_built(load: Load) -> None:
+    protocol = load(
+        (TEACHER, "teacher: {model: resnet18, start: imagenet1k_v1}"),
+        ("small: {model: {name: cnn, channels: [8]}}", "small: {model: cifar_resnet20, start: {path: w.st}}"),
+        (GRID, "    start: [random, s]\n    kd: {direction: [forward, reverse], t_squared: [true, false]}"),
+        ("seeds: 3", "starts: {s: {from: random}}\nseeds: 3"),
+        (
+            "epochs: 4",
+            "epochs: 4\n  precision: bf16\n  early_stopping: {patience: 2}\n  clip_norm: 1",
+        ),
+        (
+            "students:",
+            "views: {size: 16, train: [{random_crop: 2}, horizontal_flip, {rotation: 5}]}\nstudents:",
+        ),
+    )
+    assert unbuilt(protocol) == ()

@@ -1,0 +1,219 @@
+"""Run hashes cover what shapes a run's bits and nothing else; resolved cells read well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rigorkd.protocol.cells import Cell, Run
+from rigorkd.protocol.hashes import (
+    canonical,
+    explain_difference,
+    identity,
+    resolved,
+    run_hash,
+    training_key,
+    views_key,
+)
+from rigorkd.protocol.load import Protocol
+
+Load = Callable[..., Protocol]
+
+KD = "main/small/kd-T4-a0.5"
+BASELINE = "main/small/baseline"
+
+
+def hashed(cell: Cell, seed: int | None = 0, **changes: Any) -> str:
+    facts: dict[str, Any] = {
+        "data_checksum": "d",
+        "teacher_hash": "t",
+        "start_hash": None,
+        "mode": "reference",
+        "precision": "fp32",
+        **changes,
+    }
+    return run_hash(Run(cell, seed), **facts)
+
+
+def test_a_hash_is_sha256_hex(load: Load) -> None:
+    assert re.fullmatch(r"[0-9a-f]{64}", hashed(load().cell(KD)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("schedule: cosine", "schedule: {name: cosine, min_lr: 0}"),
+        ("lr: 1e-3}", "weight_decay: 0.01, betas: [0.9, 0.999], lr: 0.001}"),
+        ("  batch_size: 32\n  epochs: 4", "  epochs: 4\n  batch_size: 32"),
+        ("T: [1, 4]", "T: [1.0, 4.0]"),
+        ("T: [1, 4]", "T: [4, 2]"),
+        ("alpha: [0.1, 0.5]", "ce_weight: 0.5, kd_weight: 0.5"),
+        ("alpha: [0.1, 0.5]", "direction: forward, alpha: 0.5"),
+        ("seeds: 3", "seeds: [0, 9]\nanalysis: {sesoi: 1}"),
+        ("seeds: 3", "  other: {epochs: 2, kd: true}\nseeds: 3"),
+        ("study: tiny", "study: other"),
+        ("large: {model: {name: cnn, channels: [8, 16]}}", "large: {model: {name: cnn, channels: [9]}}"),
+        ("teacher: {model: {name: cnn, channels: [16, 32]}}", "teacher: {model: {name: cnn, channels: [9]}}"),
+    ],
+    ids=lambda change: change[1].replace("\n", " "),
+)
+def test_what_leaves_a_run_valid(load: Load, change: tuple[str, str]) -> None:
+    assert hashed(load().cell(KD)) == hashed(load(change).cell(KD))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("lr: 1e-3", "lr: 2e-3"),
+        ("lr: 1e-3", "lr: 1e-3, weight_decay: 0.1"),
+        ("adamw", "adam"),
+        ("epochs: 4", "epochs: 5"),
+        ("batch_size: 32", "batch_size: 64"),
+        ("epochs: 4", "epochs: 4\n  label_smoothing: 0.1"),
+        ("epochs: 4", "epochs: 4\n  select: last"),
+        ("seed: 7", "seed: 8"),
+        ("train: 600", "train: 500"),
+        ("name: digits", "name: digits, label_noise: 0.2"),
+        ("small: {model: {name: cnn, channels: [8]}}", "small: {model: {name: cnn, channels: [7]}}"),
+        ("students:", "views: {size: 16}\nstudents:"),
+        ("students:", "views: {train: [horizontal_flip]}\nstudents:"),
+        ("alpha: [0.1, 0.5]", "alpha: 0.5, t_squared: [true, false]"),
+    ],
+    ids=lambda change: change[1],
+)
+def test_what_makes_a_run_stale(load: Load, change: tuple[str, str]) -> None:
+    before, after = load().cell(BASELINE), load(change).cell(BASELINE)
+    if "t_squared" in change[1]:
+        before, after = load().cell(KD), load(change).cell(f"{KD}-no-t2")
+    assert hashed(before) != hashed(after)
+    assert explain_difference(resolved(before), resolved(after)).count("→") >= 1
+
+
+def test_every_outside_fact_counts(load: Load) -> None:
+    cell = load().cell(KD)
+    others = [
+        {"seed": 1},
+        {"seed": None},
+        {"data_checksum": "e"},
+        {"teacher_hash": "u"},
+        {"start_hash": "s"},
+        {"mode": "fast"},
+        {"precision": "bf16"},
+        {"model_code": "m"},
+    ]
+    assert len({hashed(cell), *(hashed(cell, **other) for other in others)}) == 1 + len(others)
+
+
+def test_a_baseline_does_not_depend_on_its_teacher(load: Load) -> None:
+    cell = load().cell(BASELINE)
+    assert hashed(cell) == hashed(cell, teacher_hash="another") == hashed(replace(cell, teacher=None))
+    clean = cell.views.model_copy(update={"teacher": "clean"})
+    assert hashed(cell) == hashed(replace(cell, views=clean))
+    distilled = load().cell(KD)
+    assert hashed(distilled) != hashed(replace(distilled, views=clean))
+
+
+def test_names_and_places_of_files_do_not_count(load: Load) -> None:
+    cell = load(("students:", "views: {size: 8}\nstudents:")).cell(KD)
+    renamed = replace(cell, name="a/b/c", group="a", student="b", teacher="teacher/x")
+    assert hashed(cell) == hashed(renamed)
+    here = load(("small: {model", "small: {start: {path: here.st}, model")).cell(KD)
+    there = load(("small: {model", "small: {start: {path: there.st}, model")).cell(KD)
+    assert hashed(here, start_hash="w") == hashed(there, start_hash="w") != hashed(there, start_hash="v")
+    assert identity(here) != identity(there)
+
+
+def test_a_teacher_used_as_it_is_does_not_depend_on_how_students_train(load: Load) -> None:
+    teacher = "teacher: {model: cnn, start: {path: t.st}, train: false}"
+    old = "teacher: {model: {name: cnn, channels: [16, 32]}}"
+    before = load((old, teacher)).cell("teacher")
+    after = load(
+        (old, teacher),
+        ("epochs: 4", "epochs: 9"),
+        ("students:", "views: {train: [horizontal_flip]}\nstudents:"),
+    )
+    assert hashed(before, None) == hashed(after.cell("teacher"), None)
+
+
+def test_resolved_is_flat_and_complete(load: Load) -> None:
+    flat = resolved(load().cell(KD))
+    assert all(value is None or isinstance(value, str | int | float | bool) for value in flat.values())
+    expected = {
+        "method": "kd",
+        "T": 4.0,
+        "alpha": 0.5,
+        "ce_weight": 0.5,
+        "kd_weight": 0.5,
+        "direction": "forward",
+        "t_squared": True,
+        "model": "cnn",
+        "model_args": '{"channels":[8]}',
+        "start": "random",
+        "teacher": "teacher",
+        "epochs": 4,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "lr": 0.001,
+        "weight_decay": 0.01,
+        "schedule": "cosine",
+        "early_stopping": None,
+    }
+    assert {key: flat[key] for key in expected} == expected
+    assert not {"cell", "group", "student", "seed"} & set(flat)
+
+
+def test_a_difference_is_told_in_words(load: Load) -> None:
+    before = resolved(load().cell(KD))
+    after = resolved(load(("epochs: 4", "epochs: 30"), ("seed: 7", "seed: 8")).cell(KD))
+    assert explain_difference(before, after) == (
+        "epochs: 4 → 30; dataset.split: "
+        '{"per_class":false,"seed":7,"test":600,"train":600,"val":300} → '
+        '{"per_class":false,"seed":8,"test":600,"train":600,"val":300}'
+    )
+    assert "numerics" in explain_difference(before, before)
+
+
+def test_keys_for_matching_baselines(load: Load) -> None:
+    protocol = load(
+        ("seeds: 3", "  other: {epochs: 9, views: {teacher: clean}, baseline: {lr: 0.5}, kd: true}\nseeds: 3")
+    )
+    baseline, distilled = protocol.cell(BASELINE), protocol.cell(KD)
+    other = protocol.cell("other/small/kd-T4-a0.5")
+    assert training_key(baseline) == training_key(distilled) == training_key(other)
+    assert training_key(baseline) != training_key(protocol.cell("other/small/baseline-lr0.5"))
+    assert views_key(baseline) == views_key(other)
+
+
+def _leaves() -> st.SearchStrategy[Any]:
+    return (
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text()
+    )
+
+
+def _shuffled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shuffled(item) for key, item in reversed(value.items())}
+    if isinstance(value, list):
+        return tuple(map(_shuffled, value))
+    return (
+        float(value)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
+        else value
+    )
+
+
+@given(
+    st.recursive(_leaves(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
+)
+def test_canonical_forms_ignore_order_and_the_spelling_of_numbers(value: Any) -> None:
+    assert canonical(value) == canonical(_shuffled(value))

@@ -1,0 +1,87 @@
+"""Smoke versions keep names and structure and shrink everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rigorkd.protocol.catalog import min_size
+from rigorkd.protocol.load import Protocol, load_protocol
+from rigorkd.protocol.schema import Synthetic
+from rigorkd.protocol.smoke import smoke
+
+Load = Callable[..., Protocol]
+
+HERE = Path(__file__).parent
+FILES = [*sorted((HERE / "drafts").glob("*.yaml")), HERE.parents[1] / "protocols" / "paper.yaml"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_any_protocol_shrinks(file: Path) -> None:
+    full = load_protocol(file)
+    small = smoke(full)
+    assert small.study == small.spec.study == f"{full.study}.smoke"
+    assert small.smoke
+    assert not full.smoke
+    assert {cell.name for cell in small.cells} <= {cell.name for cell in full.cells}
+    names = {cell.name for cell in small.cells}
+    for cell in small.cells:
+        assert set(cell.needs) <= names
+        assert isinstance(cell.dataset, Synthetic)
+        assert cell.dataset.classes <= 10
+        side = cell.size or cell.views.size or cell.dataset.size
+        assert min_size(cell.model.name) <= side
+        assert side <= max(32, *(min_size(other.model.name) for other in small.cells))
+        assert cell.training.epochs <= 2
+        assert cell.training.schedule.warmup_epochs < cell.training.epochs
+        assert cell.training.precision != "fp16"
+        assert cell.start == "random" or cell.start_cell is not None
+        assert cell.role == full.cell(cell.name).role
+        assert cell.train == full.cell(cell.name).train
+    assert {name for contrast in small.spec.analysis.contrasts for name in contrast.cells()} <= names
+    assert {cell.role for cell in small.cells} == {cell.role for cell in full.cells}
+    assert smoke(small) is small
+
+
+def test_the_paper(load: Load) -> None:
+    small = smoke(load_protocol(FILES[-1]))
+    assert [cell.name for cell in small.cells if cell.group == "ablation"] == [
+        "ablation/mobilenetv2/baseline",
+        "ablation/mobilenetv2/kd-T2-a0.5",
+        "ablation/mobilenetv2/kd-T6-a0.5",
+        "ablation/mobilenetv2/kd-T4-a0.3",
+        "ablation/mobilenetv2/kd-T4-a0.7",
+    ]
+    assert {cell.training.epochs for cell in small.cells if cell.group == "main"} == {2}
+    assert {cell.training.epochs for cell in small.cells if cell.group == "ablation"} == {1}
+    assert [contrast.name for contrast in small.spec.analysis.contrasts] == [
+        "both students gain",
+        "the gain depends on the student",
+        "accuracy changes with T",
+        "accuracy falls as alpha rises",
+    ]
+
+
+def test_first_and_last_of_every_axis(load: Load) -> None:
+    protocol = load(
+        ("    baseline: true", "    epochs: [2, 4, 8]\n    batch_size: [8, 16, 32]\n    baseline: true"),
+        ("T: [1, 4]", "T: [1, 2, 4]"),
+    )
+    small = smoke(protocol)
+    cells = [cell for cell in small.cells if cell.student == "small"]
+    assert len(cells) == 2 * 2 * (1 + 2 * 2)
+    assert "main/small/kd-T1-a0.1-bs8-e2" in [cell.name for cell in cells]
+    assert {(cell.training.batch_size, cell.training.epochs) for cell in cells} == {
+        (8, 1),
+        (8, 2),
+        (16, 1),
+        (16, 2),
+    }
+
+
+def test_small_grey_images_stay_small_and_grey(load: Load) -> None:
+    data = smoke(load()).cells[0].dataset
+    assert isinstance(data, Synthetic)
+    assert (data.size, data.channels, data.classes, data.split.seed) == (8, 1, 10, 7)
