@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rigorkd_analysis.exact import signflip, signflip_floor, wilcoxon
-from rigorkd_analysis.power import detectable_dz, seeds_needed_each
+from rigorkd_analysis.power import detectable_dz, nct_cdf, seeds_needed_each
 
 Floats = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def _one_size(
     sd = np.where(constant, np.nan, sd)
     df = n - 1
     se = sd / np.sqrt(n)
-    t = mean / se
+    t, p = t_test(mean, se, df)
     alpha, m = settings.alpha, settings.m
     half = -special.stdtrit(df, alpha / 2) * se
     wide = -special.stdtrit(df, alpha / m / 2) * se
@@ -135,7 +135,7 @@ def _one_size(
         "ci_simultaneous_low": mean - wide,
         "ci_simultaneous_high": mean + wide,
         "t": t,
-        "p": 2 * special.stdtr(df, -np.abs(t)),
+        "p": p,
         "p_signflip": np.where(constant, np.nan, signflip(clean)),
         "p_signflip_floor": np.full(d.shape[0], signflip_floor(n)),
         "p_wilcoxon": np.where(constant, np.nan, wilcoxon(clean)),
@@ -151,9 +151,7 @@ def _one_size(
     if sides is not None:
         out |= _two_sides(*sides, mean, sd, bias, constant)
     if settings.sesoi is not None:
-        upper = special.stdtr(df, (mean - settings.sesoi) / se)
-        lower = special.stdtr(df, -(mean + settings.sesoi) / se)
-        out["p_equivalence"] = np.maximum(upper, lower)
+        out["p_equivalence"] = tost(mean, se, df, settings.sesoi)
         # more spread needs more seeds: the upper end of the sd's χ² interval gives the high end here
         sd_low, sd_high = sd_interval(sd, df, alpha)
         for name, at in (("", sd), ("_low", sd_low), ("_high", sd_high)):
@@ -178,6 +176,19 @@ def _two_sides(
         "r": np.clip(r, -1.0, 1.0),
         "variance_ratio": np.where(total > 0, sd**2 / total, np.nan),
     }
+
+
+def t_test(mean: Floats, se: Floats, df: int) -> tuple[Floats, Floats]:
+    """Student's t of means with standard errors `se`, and the two-sided p."""
+    t = mean / se
+    return t, np.asarray(2 * special.stdtr(df, -np.abs(t)))
+
+
+def tost(mean: Floats, se: Floats, df: int, sesoi: float) -> Floats:
+    """The larger p of the two one-sided tests that the true mean lies within ±sesoi."""
+    upper = special.stdtr(df, (mean - sesoi) / se)
+    lower = special.stdtr(df, -(mean + sesoi) / se)
+    return np.asarray(np.maximum(upper, lower))
 
 
 def hedges_correction(df: int) -> float:
@@ -221,7 +232,7 @@ def _noncentrality(t: Floats, df: int, probability: float) -> Floats:
     low, high = np.where(known, low, 0.0), np.where(known, high, 0.0)
     for _ in range(60):
         middle = (low + high) / 2
-        above = special.nctdtr(df, middle, at) > target
+        above = nct_cdf(df, middle, at) > target
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     solved = np.sign(np.where(t == 0, 1.0, t)) * (low + high) / 2
     return np.where(known, solved, np.nan)

@@ -111,14 +111,21 @@ def detectable_dz(n: int, alpha: float, power: float = 0.8) -> float:
 
 def t_test_power(dz: float, n: int, alpha: float) -> float:
     """Power of the two-sided one-sample t test: P(|T| > t_crit), T noncentral t with n − 1 df and dz·√n."""
+    import numpy as np
     from scipy import special
 
     critical = -special.stdtrit(n - 1, alpha / 2)
-    shift = abs(dz) * math.sqrt(n)
-    upper = 1.0 - float(special.nctdtr(n - 1, shift, critical))
-    # the other tail, where the distribution function may be NaN far out: it is then 0 to all digits
-    lower = float(special.nctdtr(n - 1, shift, -critical))
-    return upper + (lower if math.isfinite(lower) else 0.0)
+    shift = np.asarray(abs(dz) * math.sqrt(n))
+    return float(1.0 - nct_cdf(n - 1, shift, critical) + nct_cdf(n - 1, shift, -critical))
+
+
+def nct_cdf(df: Floats | float, noncentrality: Floats, t: Floats | float) -> Floats:
+    """P(T ≤ t) of the noncentral t. scipy gives NaN far out in the tails; it is 0 or 1 there to all digits."""
+    import numpy as np
+    from scipy import special
+
+    value = special.nctdtr(df, noncentrality, t)
+    return np.asarray(np.where(np.isnan(value), np.where(noncentrality > t, 0.0, 1.0), value))
 
 
 def seeds_needed(
@@ -140,11 +147,9 @@ def seeds_needed_each(dz: Floats, alpha: float, power: float = 0.8) -> Floats:
 
     def reached(n: Floats, at: Floats) -> NDArray[np.bool_]:
         critical = -special.stdtrit(n - 1, alpha / 2)
-        # noncentralities past 100 have power 1 to all digits where the critical value is ordinary
         shift = at * np.sqrt(n)
-        beta = special.nctdtr(n - 1, np.minimum(shift, 1e4), critical)
-        other = np.nan_to_num(special.nctdtr(n - 1, np.minimum(shift, 1e4), -critical))
-        return np.asarray((shift > 1e4) | (1 - beta + other >= power), dtype=np.bool_)
+        reach = 1 - nct_cdf(n - 1, shift, critical) + nct_cdf(n - 1, shift, -critical)
+        return np.asarray(reach >= power, dtype=np.bool_)
 
     out = np.full(size.shape, np.nan)
     ask = np.flatnonzero((size > 0) & ~np.isnan(size))

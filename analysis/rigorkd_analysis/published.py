@@ -465,7 +465,7 @@ def _says(
         parts.append(
             f"a paired test over {question.k} seeds has p {p[0]:.2g} to {p[1]:.2g}, depending on the pairing"
         )
-    if difference > 0:
+    if difference > 0 and p[1] is None:
         seeds = "one seed" if question.k == 1 else f"means of {question.k} seeds"
         parts.append(
             f"{seeds} cannot tell the methods apart unless the seed sd is below {sd:.2g}{question.points}"

@@ -140,7 +140,7 @@ def _still_missing(analysis: Analysis, family: Family, say: Numbers) -> list[str
     known = sorted(n for n in needed if n is not None)
     if known:
         highs = [c.seeds_needed_high for c in undecided if c.seeds_needed_high is not None]
-        seeds = _range(str(known[0]), str(known[-1]))
+        seeds = _range(f"{known[0]:,}", f"{known[-1]:,}")
         text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {seeds} seeds"
         text += f" (up to {max(highs):,} if the spread is as large as these seeds allow)" if highs else ""
         lines.append(text + "; seeds may only be added with --sequential.")

@@ -9,9 +9,8 @@ from rigorkd.report.page import Page, Table
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "±": r"$\pm$",
-    "×": r"$\times$", "α": r"$\alpha$", "σ": r"$\sigma$", "ε": r"$\varepsilon$", "≥": r"$\geq$", "≤": r"$\leq$",
-    "→": r"$\to$",
-    "–": "--", "…": r"\dots{}", "√": r"$\surd$", "χ": r"$\chi$", "²": r"$^2$", "Δ": r"$\Delta$",
+    "×": r"$\times$", "α": r"$\alpha$", "σ": r"$\sigma$", "ε": r"$\varepsilon$", "≥": r"$\geq$",
+    "≤": r"$\leq$", "→": r"$\to$", "–": "--", "…": r"\dots{}", "√": r"$\surd$", "χ": r"$\chi$", "²": r"$^2$", "Δ": r"$\Delta$",
     "<": "$<$", ">": "$>$", "•": r"\textbullet{}",
 }  # fmt: skip
 
