@@ -22,6 +22,7 @@ from rigorkd.protocol.hashes import (
     views_key,
 )
 from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.methods import METHODS
 
 Load = Callable[..., Protocol]
 
@@ -217,3 +218,11 @@ def _shuffled(value: Any) -> Any:
 )
 def test_canonical_forms_ignore_order_and_the_spelling_of_numbers(value: Any) -> None:
     assert canonical(value) == canonical(_shuffled(value))
+
+
+def test_no_method_parameter_hides_a_training_key(load: Load) -> None:
+    cell = load().cell(BASELINE)
+    plain = set(resolved(cell))
+    for kind in METHODS.values():
+        assert not plain & set(kind.model_fields), kind.key
+        assert set(resolved(replace(cell, method=kind()))) == plain | set(kind.model_fields)
