@@ -1,0 +1,109 @@
+"""The set that may be best, validation's pick, leave-one-seed-out, and the optimism of picking on test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from rigorkd_analysis import Plan, analyze
+from rigorkd_analysis.best import expected_maximum, expected_optimism, leave_one_seed_out, may_be_best
+
+
+def table(values: np.ndarray, validation: np.ndarray | None = None) -> pd.DataFrame:
+    rows = [
+        {
+            "cell": f"kd-{cell}" if cell else "base",
+            "method": "kd" if cell else "baseline",
+            "seed": seed,
+            "test_top1": values[cell, seed],
+            **({} if validation is None else {"best_val_top1": validation[cell, seed]}),
+        }
+        for cell in range(values.shape[0])
+        for seed in range(values.shape[1])
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_clear_loser_leaves_the_set_and_the_winner_stays():
+    rng = np.random.default_rng(0)
+    values = np.array([80.0, 85.0, 84.95, 82.0])[:, None] + rng.normal(0, 0.1, (4, 5))
+    stays = may_be_best(values, 0.05)
+    assert stays.tolist() == [False, True, True, False]
+    best = analyze(table(values)).best
+    assert best is not None
+    assert best.cells == ("kd-1", "kd-2")
+
+
+def test_for_a_loss_the_lowest_may_be_best():
+    rng = np.random.default_rng(0)
+    values = np.array([1.0, 0.5, 2.0])[:, None] + rng.normal(0, 0.01, (3, 5))
+    found = analyze(table(values).rename(columns={"test_top1": "test_loss"})).best
+    assert found is not None
+    assert found.cells == ("kd-1",)
+    assert found.leave_one_seed_out[0].mean == pytest.approx(values[1].mean())
+
+
+def test_a_cell_that_diverged_beats_nobody():
+    values = np.array([[1.0, 1.1, 0.9], [9.0, 9.1, 9.2], [1.0, 0.9, 1.2]])
+    assert may_be_best(values, 0.05, np.array([False, True, False])).tolist() == [True, True, True]
+
+
+def test_validation_picks_without_looking_at_test():
+    values = np.array([[80, 80.1], [81, 81.2], [80.5, 80.6]])
+    validation = np.array([[80, 80], [81, 81], [82, 82.0]])
+    (pick,) = analyze(table(values, validation)).best.validation_pick
+    assert (pick.cell, pick.best_on_test) == ("kd-2", "kd-1")
+    assert pick.test_mean == pytest.approx(80.55)
+    assert "choosing on test" in pick.says
+
+
+def test_selection_seeds_choose_and_the_others_confirm():
+    values = np.array([[80, 80, 80, 80.5], [90, 90, 70, 71], [85, 85, 85, 86.0]])
+    (pick,) = analyze(table(values), Plan(selection_seeds=(0, 1))).best.validation_pick
+    assert pick.cell == "kd-1"
+    assert pick.test_mean == pytest.approx(70.5)
+    assert "seeds 0, 1" in pick.chosen_by
+
+
+def test_leave_one_seed_out_by_hand():
+    values = np.array([[3.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    # without seed 0: cell 1 (2 > 0) scores 1; without 1 or 2: cell 0 (3 > 2) scores 0
+    mean, picks = leave_one_seed_out(values)
+    assert picks == (1, 0, 0)
+    assert mean == pytest.approx(1 / 3)
+
+
+def test_expected_maximum_of_normals():
+    assert expected_maximum(2) == pytest.approx(1 / np.sqrt(np.pi), abs=1e-6)
+    assert expected_maximum(10) == pytest.approx(1.538753, abs=1e-5)
+
+
+def test_two_cells_have_no_best_set():
+    assert analyze(table(np.array([[1.0, 2.0, 3.0], [2.0, 3.5, 4.0]]))).best is None
+
+
+def correlated(rng: np.random.Generator, means: np.ndarray, n: int, r: float) -> np.ndarray:
+    shared = rng.normal(0, np.sqrt(r), n)
+    return means[:, None] + shared + rng.normal(0, np.sqrt(1 - r), (means.size, n))
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_the_set_covers_the_best_cell(n: int):
+    rng = np.random.default_rng(11)
+    means = np.array([0.3, 0.3, 0.2, 0.0, -0.5, 0.1])  # two are tied: the hard case
+    kept = np.array([may_be_best(correlated(rng, means, n, 0.4), 0.05)[0] for _ in range(4000)])
+    assert kept.mean() >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 4000)
+
+
+def test_optimism_and_leave_one_out_of_ten_equal_cells():
+    rng = np.random.default_rng(12)
+    naive, honest, expected = [], [], []
+    for _ in range(1500):
+        values = correlated(rng, np.zeros(10), 5, 0.4)
+        naive.append(values.mean(axis=1).max())
+        honest.append(leave_one_seed_out(values)[0])
+        expected.append(expected_optimism(values))
+    theory = 1.5388 * np.sqrt(0.6) / np.sqrt(5)
+    assert np.mean(naive) == pytest.approx(theory, abs=0.04)
+    assert np.mean(expected) == pytest.approx(theory, abs=0.02)
+    assert np.mean(honest) == pytest.approx(0, abs=0.04)
