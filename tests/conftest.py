@@ -16,22 +16,40 @@ study: tiny
 dataset: {name: digits, split: {train: 160, val: 100, test: 200, seed: 3}, label_noise: 0.1}
 views: {normalize: dataset, train: [{random_crop: {padding: 1}}]}
 training:
-  optimizer: {name: adamw, lr: 5e-3}
-  batch_size: 32
+  optimizer: {name: adamw, lr: 1e-2}
+  batch_size: 16
   epochs: 3
   clip_norm: 1.0
-teacher: {model: {name: cnn, channels: [12, 12], hidden: 16}, epochs: 4}
+teacher: {model: {name: cnn, channels: [16, 16], hidden: 32}, epochs: 12}
 students:
-  plain: {model: {name: cnn, channels: [4, 4]}}
-  dropping: {model: {name: cnn, channels: [4, 4], hidden: 8, dropout: 0.3}}
+  plain: {model: {name: cnn, channels: [4, 8]}}
+  dropping: {model: {name: cnn, channels: [4, 8], hidden: 16, dropout: 0.2}}
 groups:
-  main: {baseline: true, kd: {T: [1, 4], alpha: [0.1, 0.5]}}
+  main: {baseline: true, kd: {T: [1, 4], alpha: 0.5}}
   short: {students: [plain], epochs: 2, baseline: true, kd: {T: 2}}
 seeds: 2
 analysis: {sesoi: 2.0}
 """
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a process that trains in a test."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+
+
+def run_command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run `rigorkd` with these arguments in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "rigorkd", *(str(argument) for argument in arguments)],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 @pytest.fixture
@@ -44,19 +62,20 @@ def protocol_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rigorkd(tmp_path: Path) -> Rigorkd:
-    """Run the command line in a process of its own, in `tmp_path`, and return what it printed."""
+    """Run the command line in `tmp_path` (or `cwd`) and return what it printed."""
 
     def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "rigorkd", *(str(argument) for argument in arguments)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
-        return subprocess.run(
-            command,
-            cwd=cwd or tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return run_command(*arguments, cwd=cwd or tmp_path)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny.yaml and its study in results/tiny, by an undisturbed run. Do not change it."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.yaml").write_text(PROTOCOL)
+    done = run_command("run", "tiny.yaml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout.txt").write_text(done.stdout)
+    return folder

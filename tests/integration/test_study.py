@@ -1,0 +1,322 @@
+"""The command line on real data: a study is run, resumed, extended, narrowed, changed, and read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+
+PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
+RUNS = 2 * (1 + 6 + 2)
+"""Two seeds of a teacher, two students × (baseline and two distilled cells), and the short group's two."""
+
+
+def records(study: Path) -> dict[str, dict[str, object]]:
+    """Every record of a study by its run's name."""
+    return {
+        str(path.parent.relative_to(study)): json.loads(path.read_text())
+        for path in sorted(study.rglob("record.json"))
+        if ".stale" not in path.parts
+    }
+
+
+def product_bytes(study: Path) -> dict[str, bytes]:
+    """Every file of every record whose bytes must not depend on how the study was run."""
+    return {
+        str(path.relative_to(study)): path.read_bytes()
+        for name in PRODUCT
+        for path in sorted(study.rglob(name))
+        if not any(part.startswith(".") for part in path.relative_to(study).parts)
+    }
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """The finished study, copied to where a test may change it; the protocol lies beside results/."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_a_run_trains_everything_and_says_what_came_out(finished: Path) -> None:
+    found = records(finished / "results" / "tiny")
+    assert len(found) == RUNS
+    assert {record["status"] for record in found.values()} == {"done"}
+    said = (finished / "stdout.txt").read_text()
+    assert "18 runs to train on" in said
+    assert "main/plain/kd-T4-a0.5" in said
+    assert "next: rigorkd analyze results/tiny" in said
+    assert not (finished / "results" / "tiny" / ".work" / "progress.json").exists()
+    assert list((finished / "results" / "tiny").rglob("checkpoint.pt")) == []
+
+
+def test_students_learn_from_real_digits(finished: Path) -> None:
+    top1 = {
+        name: float(record["metrics"]["test_top1"])  # type: ignore[index]
+        for name, record in records(finished / "results" / "tiny").items()
+    }
+    assert min(top1[f"teacher/seed-{seed}"] for seed in (0, 1)) > 50  # chance is 10
+    students = [value for name, value in top1.items() if name.startswith(("main/", "short/"))]
+    assert max(students) > 20  # five standard deviations of 200 test images
+
+
+def test_a_record_says_everything_that_the_contract_names(finished: Path) -> None:
+    record = records(finished / "results" / "tiny")["main/plain/kd-T4-a0.5/seed-1"]
+    expected = {
+        "schema": "rigorkd.record/1",
+        "study": "tiny",
+        "cell": "main/plain/kd-T4-a0.5",
+        "group": "main",
+        "student": "plain",
+        "method": "kd",
+        "seed": 1,
+        "T": 4.0,
+        "alpha": 0.5,
+        "ce_weight": 0.5,
+        "kd_weight": 0.5,
+        "t_squared": True,
+        "epochs": 3,
+        "batch_size": 16,
+        "lr": 1e-2,
+        "mode": "reference",
+        "smoke": False,
+        "status": "done",
+        "teacher": "teacher",
+    }
+    assert {key: record[key] for key in expected} == expected
+    assert set(record["files"]) == set(PRODUCT)  # type: ignore[call-overload]
+    metrics = record["metrics"]
+    assert isinstance(metrics, dict)
+    assert {
+        *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch"),
+        *("params_millions", "train_seconds", "teacher_agreement", "teacher_kl"),
+    } <= set(metrics)
+    assert {"median", "q25", "q75", "n"} == set(record["latency_ms"])  # type: ignore[call-overload]
+    assert {"torch", "numpy", "python", "rigorkd"} <= set(record["versions"])  # type: ignore[call-overload]
+    teacher = records(finished / "results" / "tiny")["teacher/seed-1"]
+    assert record["teacher_run_hash"] == teacher["run_hash"]
+    text = json.dumps(record)
+    assert str(Path.home()) not in text
+    assert str(finished) not in text
+
+
+def test_cells_of_one_architecture_share_one_latency(finished: Path) -> None:
+    shown = {
+        json.dumps(record["latency_ms"])
+        for record in records(finished / "results" / "tiny").values()
+        if record["student"] == "plain"
+    }
+    assert len(shown) == 1
+
+
+def test_running_again_does_nothing(copied: Path, rigorkd: Rigorkd) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (copied / "results").rglob("*") if path.is_file()}
+    done = rigorkd("run", "tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "nothing to train: all 18 runs have their record" in done.stdout
+    after = {path: path.stat().st_mtime_ns for path in (copied / "results").rglob("*") if path.is_file()}
+    assert {p for p in after if after[p] != before.get(p)} <= {copied / "results" / "tiny" / ".lock"}
+
+
+def test_another_seed_trains_only_that_seed(copied: Path, rigorkd: Rigorkd) -> None:
+    before = product_bytes(copied / "results" / "tiny")
+    done = rigorkd("run", "tiny.yaml", "--seeds", "3")
+    assert done.returncode == 0, done.stderr
+    assert "9 runs to train on" in done.stdout
+    assert "18 already done" in done.stdout
+    after = product_bytes(copied / "results" / "tiny")
+    assert {name: after[name] for name in before} == before
+    assert {name.split("/")[-2] for name in after.keys() - before.keys()} == {"seed-2"}
+
+
+def test_one_cell_alone_has_the_bytes_of_the_full_grid(
+    finished: Path, protocol_file: Path, rigorkd: Rigorkd
+) -> None:
+    done = rigorkd("run", protocol_file, "--only", "*/dropping/kd-T4*", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    alone = product_bytes(protocol_file.parent / "results" / "tiny")
+    full = product_bytes(finished / "results" / "tiny")
+    assert {name.rsplit("/", 2)[0] for name in alone} == {"teacher", "main/dropping/kd-T4-a0.5"}
+    assert alone == {name: full[name] for name in alone}
+
+
+def test_an_added_cell_and_an_edited_analysis_leave_the_others_valid(copied: Path, rigorkd: Rigorkd) -> None:
+    path = copied / "tiny.yaml"
+    text = path.read_text().replace("T: [1, 4]", "T: [1, 2.5, 4]").replace("sesoi: 2.0", "sesoi: 1.0")
+    path.write_text(text)
+    before = product_bytes(copied / "results" / "tiny")
+    done = rigorkd("run", "tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "4 runs to train on" in done.stdout
+    after = product_bytes(copied / "results" / "tiny")
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_small_memory_budget_splits_cohorts_and_keeps_the_bytes(
+    finished: Path, protocol_file: Path, rigorkd: Rigorkd
+) -> None:
+    done = rigorkd("run", protocol_file, "--seeds", "0:1", "--memory", "1e-9", "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    split = product_bytes(protocol_file.parent / "results" / "tiny")
+    full = product_bytes(finished / "results" / "tiny")
+    assert len(split) > 20
+    assert split == {name: data for name, data in full.items() if "seed-0" in name}
+
+
+def test_a_changed_cell_is_stale_until_it_is_set_aside(copied: Path, rigorkd: Rigorkd) -> None:
+    path = copied / "tiny.yaml"
+    path.write_text(path.read_text().replace("epochs: 2, baseline", "epochs: 1, baseline"))
+    refused = rigorkd("run", "tiny.yaml")
+    assert refused.returncode == 2
+    assert "4 records no longer fit the protocol" in refused.stderr
+    assert "epochs: 2 → 1" in refused.stderr
+    assert "--retrain-stale" in refused.stderr
+    done = rigorkd("run", "tiny.yaml", "--retrain-stale")
+    assert done.returncode == 0, done.stderr
+    assert "4 runs to train on" in done.stdout
+    stale = list((copied / "results" / "tiny" / ".stale").rglob("record.json"))
+    assert len(stale) == 4
+
+
+def test_plan_status_and_table_agree_with_the_records(copied: Path, rigorkd: Rigorkd) -> None:
+    plan = json.loads(rigorkd("plan", "tiny.yaml", "--seeds", "3", "--format", "json").stdout)
+    assert plan["schema"] == "rigorkd.plan/1"
+    assert plan["runs"] == {"total": 27, "done": 18, "missing": 9, "running": 0, "failed": 0, "stale": 0}
+    assert plan["cohorts"] == 3
+    assert plan["cost"]["seconds"] > 0
+    assert plan["detectable"][0]["family"] == "gains"
+    assert plan["detectable"][0]["mde"] > 0
+    status = json.loads(rigorkd("status", "--format", "json").stdout)
+    assert status["runs"]["done"] == status["runs"]["total"] == 18
+    rows = list(csv.DictReader(io.StringIO(rigorkd("table", "--format", "csv").stdout)))
+    assert len(rows) == 16
+    assert {row["method"] for row in rows} == {"baseline", "kd"}
+    text = rigorkd("status").stdout
+    assert "18 runs: 18 done" in text
+
+
+def test_analyze_reads_the_study_and_its_own_table_alike(copied: Path, rigorkd: Rigorkd) -> None:
+    study = json.loads(rigorkd("analyze", "--format", "json").stdout)
+    (copied / "table.csv").write_text(rigorkd("table", "--format", "csv").stdout)
+    table = json.loads(rigorkd("analyze", "table.csv", "--sesoi", "2", "--format", "json").stdout)
+    gains, bare = study["families"][0], table["families"][0]
+    assert gains["planned"] is True
+    assert bare["planned"] is False
+    for a, b in zip(gains["comparisons"], bare["comparisons"], strict=True):
+        assert (a["a"], a["b"], a["n"]) == (b["a"], b["b"], b["n"])
+        for key in ("mean_diff", "ci_low", "p", "p_adjusted", "p_equivalence"):
+            same = a[key] is None if b[key] is None else a[key] == pytest.approx(b[key], rel=1e-9, abs=1e-12)
+            assert same, key
+    assert any(a["p"] is not None for a in gains["comparisons"])
+
+
+def test_smoke_is_marked_and_never_mistaken_for_a_result(protocol_file: Path, rigorkd: Rigorkd) -> None:
+    done = rigorkd("run", protocol_file, "--smoke", "--seeds", "2")
+    assert done.returncode == 0, done.stderr
+    study = protocol_file.parent / "results" / "tiny.smoke"
+    found = records(study)
+    assert len(found) == RUNS
+    assert all(record["smoke"] is True for record in found.values())
+    analysis = rigorkd("analyze", study)
+    assert analysis.returncode == 0, analysis.stderr
+    assert "smoke" in (analysis.stdout + analysis.stderr).lower()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Poll until the condition holds."""
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < seconds, "waited in vain"
+        time.sleep(0.02)
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start `rigorkd run tiny.yaml` in the background, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "rigorkd", "run", "tiny.yaml", *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("victim", ["launcher", "worker"])
+def test_killed_at_any_moment_and_started_again(
+    finished: Path, protocol_file: Path, rigorkd: Rigorkd, victim: str
+) -> None:
+    """SIGKILL at random moments, then a resume: the bytes of an undisturbed study, no epoch trained twice."""
+    folder = protocol_file.parent
+    study = folder / "results" / "tiny"
+    moments = random.Random(victim)
+    for _ in range(3):
+        process = start(folder)
+        time.sleep(moments.uniform(1.0, 7.0))  # from the first imports to the last cohort
+        if victim == "launcher":
+            process.kill()
+            process.communicate()
+            continue
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            if b"multiprocessing.spawn" in command:
+                os.kill(int(child), signal.SIGKILL)
+                break
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+    done = rigorkd("run", protocol_file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert product_bytes(study) == product_bytes(finished / "results" / "tiny")
+    assert list(study.rglob("checkpoint.pt")) == []
+
+
+def test_no_epoch_before_the_last_checkpoint_is_trained_again(protocol_file: Path, rigorkd: Rigorkd) -> None:
+    protocol_file.write_text(protocol_file.read_text().replace("epochs: 3", "epochs: 60"))
+    folder = protocol_file.parent
+    log = folder / "results" / "tiny" / ".logs" / "main" / "plain" / "baseline" / "seed-0.log"
+    process = start(folder, "--only", "*/plain/baseline", "--seeds", "1")
+    wait_for(lambda: log.exists() and "epoch 5/60 trained" in log.read_text())
+    process.kill()
+    process.communicate()
+    done = rigorkd("run", protocol_file, "--only", "main/plain/baseline", "--seeds", "1")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split(" ", 1)[1] for line in log.read_text().splitlines()]
+    resumed = next(line for line in lines if line.startswith("resumed after epoch"))
+    last = int(resumed.rsplit(" ", 1)[1])
+    assert last >= 4
+    trained_after = [line for line in lines[lines.index(resumed) :] if line.endswith("trained")]
+    assert trained_after[0] == f"epoch {last + 1}/60 trained"
+    assert [line.split(" ")[1] for line in trained_after] == [f"{n}/60" for n in range(last + 1, 61)]
+
+
+def test_interrupted_by_the_keyboard(protocol_file: Path, rigorkd: Rigorkd) -> None:
+    protocol_file.write_text(protocol_file.read_text().replace("epochs: 3", "epochs: 400"))
+    folder = protocol_file.parent
+    process = start(folder)
+    logs = folder / "results" / "tiny" / ".logs"
+    wait_for(lambda: logs.exists() and len(list(logs.rglob("seed-*.log"))) > 0)
+    running = rigorkd("status", "results/tiny")
+    assert "running seed 0: teacher" in running.stdout
+    second = rigorkd("run", protocol_file)
+    assert second.returncode == 2
+    assert "another `rigorkd run` is at work" in second.stderr
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "the same command resumes" in output
+    assert "Traceback" not in output
+    after = rigorkd("status", "results/tiny")
+    assert "nothing is running" in after.stdout
