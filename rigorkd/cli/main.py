@@ -108,6 +108,9 @@ _STORE_TROUBLE = {
     errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
     errno.EACCES: "permission denied; choose another folder or mend its permissions",
     errno.EPERM: "not permitted; choose another folder or mend its permissions",
+    errno.ENOTDIR: "a file lies where a folder is needed; choose another folder",
+    errno.EEXIST: "a file lies where a folder is needed; choose another folder",
+    errno.EISDIR: "a folder lies where a file is needed; choose another name",
     errno.EROFS: "the file system is read-only; choose another folder with --results",
 }
 
