@@ -1,0 +1,80 @@
+"""What `analyze` is given: CSV files with their lines, and overrides of a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rigorkd_analysis import Pair, Plan, TableError
+
+from rigorkd.errors import InputError
+from rigorkd.report.sources import Overrides, at, from_csv, located, read_rows
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "runs.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_lines_count_blank_lines_and_quoted_newlines(tmp_path):
+    rows = read_rows(write(tmp_path, 'cell,seed\n\na,0\n"b\nc",1\nd,2\n'))
+    assert rows.rows == (("a", "0"), ("b\nc", "1"), ("d", "2"))
+    assert rows.lines == (3, 5, 6)
+
+
+def test_a_byte_order_mark_and_spaces_do_no_harm(tmp_path):
+    rows = read_rows(write(tmp_path, "\ufeffcell , seed\n a , 0\n"))
+    assert rows.columns == ("cell", "seed")
+    assert rows.rows == (("a", "0"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("cell;seed\na;0\n", ":1: the header is one field"),
+        ("cell,seed\na,0,9\n", ":2: 3 fields"),
+        ('cell,seed\n"a,0\n', "not a CSV"),
+    ],
+)
+def test_bad_files(tmp_path, text: str, message: str):
+    with pytest.raises(InputError, match=message) as caught:
+        read_rows(write(tmp_path, text))
+    assert caught.value.hint
+
+
+def test_missing_file_folder_and_encoding(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_rows(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="folder"):
+        read_rows(tmp_path)
+    (tmp_path / "latin.csv").write_bytes("cell,seed\nä,0\n".encode("latin-1"))
+    with pytest.raises(InputError, match="UTF-8"):
+        read_rows(tmp_path / "latin.csv")
+
+
+def test_errors_name_file_line_and_column(tmp_path):
+    path = write(tmp_path, "cell,seed,test_top1\na,0,80\n\na,1,x\n")
+    source = from_csv(path)
+    with pytest.raises(InputError, match=r"runs\.csv:4: column 'test_top1': no"), located(source.where):
+        raise TableError("no", row=1, column="test_top1", hint="h")
+    assert at(read_rows(path), TableError("x")) == str(path)
+
+
+def test_overrides_that_change_the_question_make_it_exploratory():
+    plan = Plan(metric="test_top1", sesoi=0.3, planned=True, contrasts=(Pair("a", "b", planned=True),))
+    assert Overrides().onto(plan) == plan
+    assert Overrides(metric="test_top1", sesoi=0.3).onto(plan).planned
+    changed = Overrides(alpha=0.01).onto(plan)
+    assert not changed.planned
+    assert not changed.contrasts[0].planned
+    added = Overrides(compare=(("c", "d"),)).onto(plan)
+    assert added.planned
+    assert [contrast.planned for contrast in added.contrasts] == [True, False]
+
+
+def test_a_sesoi_does_not_carry_over_to_another_metric():
+    plan = Plan(metric="test_top1", goal="max", sesoi=0.3, planned=True)
+    other = Overrides(metric="test_loss").onto(plan)
+    assert (other.sesoi, other.goal, other.planned) == (None, None, False)
