@@ -9,7 +9,7 @@ source "$(dirname "$0")/environment.sh" dev
 # The tests start their own workers, and bits depend on the thread count.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 case "${1:-}" in
-    "") scripts/check && exec python -m pytest -q -m "not slow" --durations=10 ;;
+    "") scripts/check && exec python -m pytest -q -m "not slow" --ignore=tests/docs --durations=10 ;;
     --slow) exec python -m pytest -q -m slow --durations=0 ;;
     *) exec python -m pytest "$@" ;;
 esac

@@ -89,9 +89,9 @@ def _train(
         return StopAll(str(error))
     except OSError as error:
         traceback.print_exc()
-        place = f"{error.filename}: " if error.filename else ""
+        place = error.filename or study.path
         return StopAll(
-            f"{place}{error.strerror or error}; nothing half-written is left, and the same command resumes"
+            f"{place}: {error.strerror or error}; nothing half-written is left, and the same command resumes"
         )
     except Exception as error:
         traceback.print_exc()
