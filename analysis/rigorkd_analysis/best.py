@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rigorkd_analysis.families import Asked
-from rigorkd_analysis.results import Best, LeaveOneSeedOut, Optimism, Pick
+from rigorkd_analysis.results import Best, Candidates, LeaveOneSeedOut, Optimism, Pick
 from rigorkd_analysis.table import Runs
 
 Floats = NDArray[np.float64]
@@ -31,22 +31,23 @@ def best_cells(asked: Asked, everything: Runs) -> Best | None:
     """
     runs = asked.runs
     sign = 1.0 if asked.goal == "max" else -1.0
-    survivors: list[str] = []
+    found: list[Candidates] = []
     picks: list[Pick] = []
     left_out: list[LeaveOneSeedOut] = []
     optimism: list[Optimism] = []
-    sets: dict[tuple[str, str], list[int]] = {}
+    together: dict[tuple[str, str], list[int]] = {}
     for cell in range(len(runs.cells)):
         if runs.text("method", cell) != "teacher":
-            sets.setdefault((runs.text("group", cell), runs.text("student", cell)), []).append(cell)
-    for (group, student), cells in sets.items():
+            together.setdefault((runs.text("group", cell), runs.text("student", cell)), []).append(cell)
+    for (group, student), cells in together.items():
         if len(cells) < MIN_CELLS:
             continue
         who = (student or None, group or None)
         values = sign * runs.values[cells]
         diverged = np.asarray(runs.diverged[cells].any(axis=1))
         stays = may_be_best(values, asked.plan.alpha, diverged)
-        survivors += [runs.cells[cell] for cell, kept in zip(cells, stays, strict=True) if kept]
+        kept = tuple(runs.cells[cell] for cell, may in zip(cells, stays, strict=True) if may)
+        found.append(Candidates(*who, tuple(runs.cells[cell] for cell in cells), kept))
         common = values[:, ~np.isnan(values).any(axis=0)]
         pick = _pick(asked, everything, cells, who, sign)
         if pick is not None:
@@ -58,9 +59,10 @@ def best_cells(asked: Asked, everything: Runs) -> Best | None:
             left_out.append(LeaveOneSeedOut(*who, sign * mean, sign * naive, names))
             expected = expected_optimism(common)
             optimism.append(Optimism(*who, len(cells), common.shape[1], expected))
-    if not survivors:
+    if not found:
         return None
-    return Best(tuple(survivors), tuple(picks), tuple(left_out), tuple(optimism))
+    survivors = tuple(cell for candidates in found for cell in candidates.may_be_best)
+    return Best(survivors, tuple(found), tuple(picks), tuple(left_out), tuple(optimism))
 
 
 def may_be_best(values: Floats, alpha: float, diverged: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:

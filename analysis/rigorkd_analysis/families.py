@@ -159,7 +159,8 @@ def _conjunction(
     n = len(union.seeds)
     nothing = Facts(
         "all_of", None, (None, None), (None, None), None, None, adjusted[0], adjusted[1], None,
-        n, decided, magnitude, evidence.diverged_a or evidence.diverged_b, _reason(n, False),
+        n, decided, magnitude, evidence.diverged_a or evidence.diverged_b,
+        "one of its gains cannot be tested" if n > 1 else _reason(n, False),
     )  # fmt: skip
     return _empty(
         part.name,

@@ -60,9 +60,11 @@ def crossed_interval(d: Floats, alpha: float) -> Crossed:
     residual = max(total - ms_seed * (n - 1) - ms_image * (N - 1), 0.0)
     ms_residual = residual / ((n - 1) * (N - 1))
     seeds_only = ms_seed / (n * N)
+    if ms_seed <= 1e-12 * total:  # every seed has the same mean: copies, not replicates
+        return Crossed(mean, None, None, None, None, None)
     variance = (ms_seed + ms_image - ms_residual) / (n * N)
     half_seeds = -special.stdtrit(n - 1, alpha / 2) * seeds_only**0.5
-    if variance <= seeds_only:
+    if variance <= seeds_only * (1 + 1e-9):
         variance, df = seeds_only, float(n - 1)
     else:
         parts = ms_seed**2 / (n - 1) + ms_image**2 / (N - 1) + ms_residual**2 / ((n - 1) * (N - 1))
@@ -126,10 +128,10 @@ def _compare(asked: Asked, a: int, b: int, pairs: list[tuple[Predictions, Predic
     share = percent_text(1 - asked.plan.alpha)
 
     def interval(low: float | None, high: float | None) -> str:
-        return "unknown" if low is None or high is None else f"{low:+.2f} to {high:+.2f}"
+        return "unknown" if low is None or high is None else f"{_signed(low)} to {_signed(high)}"
 
     says = (
-        f"{names[0]} vs {names[1]}: {found.mean:+.2f} points; {share} CI over new seeds "
+        f"{names[0]} vs {names[1]}: {_signed(found.mean)} points; {share} CI over new seeds "
         f"{interval(found.seeds_low, found.seeds_high)}, over new seeds and new images "
         f"{interval(found.low, found.high)} (n = {len(pairs)} seeds, {target.size} images)."
     )
@@ -146,5 +148,9 @@ def _compare(asked: Asked, a: int, b: int, pairs: list[tuple[Predictions, Predic
         seeds_only_ci_high=found.seeds_high,
         agreement=float(np.mean([(x.prediction == y.prediction).mean() for x, y in pairs])),
         mcnemar_p=exact,
-        says=says.replace("-", MINUS) if "-" not in "".join(names) else says,
+        says=says,
     )
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.2f}".replace("-", MINUS)

@@ -114,13 +114,13 @@ def t_test_power(dz: float, n: int, alpha: float) -> float:
     import numpy as np
     from scipy import special
 
-    critical = -special.stdtrit(n - 1, alpha / 2)
+    critical = float(-special.stdtrit(n - 1, alpha / 2))
     shift = np.asarray(abs(dz) * math.sqrt(n))
-    return float(1.0 - nct_cdf(n - 1, shift, critical) + nct_cdf(n - 1, shift, -critical))
+    return 1.0 - float(nct_cdf(n - 1, shift, critical)) + float(nct_cdf(n - 1, shift, -critical))
 
 
 def nct_cdf(df: Floats | float, noncentrality: Floats, t: Floats | float) -> Floats:
-    """P(T ≤ t) of the noncentral t. scipy gives NaN far out in the tails; it is 0 or 1 there to all digits."""
+    """P(T ≤ t) of the noncentral t. scipy gives NaN far out in the tails, where it is 0 or 1."""
     import numpy as np
     from scipy import special
 
@@ -146,10 +146,10 @@ def seeds_needed_each(dz: Floats, alpha: float, power: float = 0.8) -> Floats:
     size = np.abs(np.asarray(dz, dtype=np.float64))
 
     def reached(n: Floats, at: Floats) -> NDArray[np.bool_]:
-        critical = -special.stdtrit(n - 1, alpha / 2)
-        shift = at * np.sqrt(n)
-        reach = 1 - nct_cdf(n - 1, shift, critical) + nct_cdf(n - 1, shift, -critical)
-        return np.asarray(reach >= power, dtype=np.bool_)
+        critical = np.asarray(-special.stdtrit(n - 1, alpha / 2), dtype=np.float64)
+        shift = np.asarray(at * np.sqrt(n), dtype=np.float64)
+        missed = np.asarray(nct_cdf(n - 1, shift, critical) - nct_cdf(n - 1, shift, -critical))
+        return np.asarray(missed <= 1 - power, dtype=np.bool_)
 
     out = np.full(size.shape, np.nan)
     ask = np.flatnonzero((size > 0) & ~np.isnan(size))

@@ -134,10 +134,24 @@ class Optimism:
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """The cells of one student and group, and those among them that may be the best."""
+
+    student: str | None
+    group: str | None
+    cells: tuple[str, ...]
+    may_be_best: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Best:
-    """Which cells may be the best of their student (and group), and what choosing among them costs."""
+    """Which cells may be the best of their student (and group), and what choosing among them costs.
+
+    `cells` joins the cells that may be the best over all `sets`.
+    """
 
     cells: tuple[str, ...]
+    sets: tuple[Candidates, ...]
     validation_pick: tuple[Pick, ...]
     leave_one_seed_out: tuple[LeaveOneSeedOut, ...]
     optimism: tuple[Optimism, ...]

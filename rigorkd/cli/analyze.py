@@ -65,7 +65,8 @@ def analyze(source: Path | None, results: Path, form: Format, images: bool | Non
         top1 = plan.metric in (None, "test_top1")
         predictions = found.predictions() if wanted and top1 else None
         result = judge(found.table, plan, study=found.name, predictions=predictions)
-    result = replace(result, warnings=(*result.warnings, *found.warnings))
+    notes = _other_metrics(found, result.metric)
+    result = replace(result, warnings=(*result.warnings, *found.warnings, *notes))
     if found.folder is not None:
         from rigorkd.records.looks import note_look
 
@@ -81,6 +82,15 @@ def analyze(source: Path | None, results: Path, form: Format, images: bool | Non
             [{"family": family.name, "planned": family.planned} for family, _ in pairs],
         ),
     )
+
+
+def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
+    """That a metric is not the one that the protocol named first."""
+    primary = found.plan.metric
+    if found.folder is None or primary is None or metric == primary:
+        return ()
+    role = "a secondary metric" if metric in found.secondary else "no metric of the protocol"
+    return (f"{metric} is {role}; {primary} is the primary one, and its verdicts are those of the study",)
 
 
 def _source(source: Path | None, results: Path) -> Source:

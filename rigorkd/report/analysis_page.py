@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rigorkd_analysis.results import Analysis, Comparison, Family
+from rigorkd_analysis.results import Analysis, Candidates, Comparison, Family, Sequential
 from rigorkd_analysis.wording import MINUS, adjusted_name, p_text, percent_text
 
 from rigorkd.report.page import Column, Page, Table
@@ -44,6 +44,10 @@ def analysis_page(analysis: Analysis) -> Page:
     """Render an analysis for people."""
     say = Numbers(analysis)
     tables = [_family(analysis, family, say) for family in analysis.families]
+    if analysis.sequential is not None:
+        tables.append(_sequential(analysis, analysis.sequential, say))
+    if analysis.images:
+        tables.append(_images(analysis, say))
     if len(analysis.cells) <= _MAX_CELLS:
         tables.append(_cells(analysis, say))
     sentences = [
@@ -264,10 +268,7 @@ def _notes(analysis: Analysis, say: Numbers) -> list[str]:
     notes = []
     if analysis.best is not None:
         best = analysis.best
-        shown = ", ".join(best.cells[:12]) + (
-            f" and {len(best.cells) - 12} more" if len(best.cells) > 12 else ""
-        )
-        notes.append(f"May be the best of their student ({percent_text(1 - analysis.alpha)} each): {shown}.")
+        notes += [_may_be_best(item, percent_text(1 - analysis.alpha)) for item in best.sets[:6]]
         notes += [pick.says for pick in best.validation_pick[:6]]
         notes += [
             f"{_who(item.student, item.group)}picking the best cell on the other seeds scores "
@@ -280,10 +281,71 @@ def _notes(analysis: Analysis, say: Numbers) -> list[str]:
             for item in best.optimism[:6]
         ]
     notes += [_who(item.student, item.group) + item.says for item in analysis.factorial[:8]]
-    notes += [item.says for item in analysis.images[:20]]
-    if analysis.sequential is not None:
-        notes += [item.says for item in analysis.sequential.comparisons]
     return notes
+
+
+def _may_be_best(item: Candidates, share: str) -> str:
+    who = _who(item.student, item.group)
+    if len(item.may_be_best) == len(item.cells):
+        return f"{who}any of the {len(item.cells)} cells may be the best one ({share} confidence)."
+    names = ", ".join(item.may_be_best)
+    return f"{who}the best one of {len(item.cells)} cells is among {names} ({share} confidence)."
+
+
+def _images(analysis: Analysis, say: Numbers) -> Table:
+    family = analysis.family("gains")
+    gains = {comparison.name for comparison in family.comparisons} if family else set()
+    share = percent_text(1 - analysis.alpha)
+    rows = tuple(
+        (
+            item.a if f"{item.a} vs {item.b}" in gains else f"{item.a} vs {item.b}",
+            say(item.mean_diff, True),
+            _interval(item.seeds_only_ci_low, item.seeds_only_ci_high, say),
+            _interval(item.ci_low, item.ci_high, say),
+            f"{100 * item.agreement:.1f}",
+        )
+        for item in analysis.images
+    )
+    columns = (
+        *(Column("comparison"), Column("diff", True), Column("new seeds", True)),
+        *(Column("new seeds and images", True), Column("agree %", True)),
+    )
+    images = analysis.images[0].images
+    text = (
+        f"{share} intervals of the difference in top-1, over new seeds on these {images:,} test images, and "
+        "over new seeds and new test images; agree: predictions that the two cells share, seed by seed."
+    )
+    return Table("New test images", columns, rows, text)
+
+
+def _sequential(analysis: Analysis, found: Sequential, say: Numbers) -> Table:
+    share = percent_text(1 - analysis.alpha)
+    rows = tuple(
+        (
+            item.name.split(" vs ")[0] if item.family == "gains" else item.name,
+            str(item.n),
+            _interval(item.ci_low, item.ci_high, say),
+            _p(item.p_adjusted),
+            "–" if item.decided_at is None else str(item.decided_at),
+            item.verdict.replace("_", ", ") if item.decided_at is not None else "undecided",
+        )
+        for item in found.comparisons
+    )
+    columns = (
+        *(Column("comparison"), Column("n", True), Column(f"{share} interval", True)),
+        *(Column("anytime p", True), Column("decided at", True), Column("verdict")),
+    )
+    text = (
+        f"Anytime-valid t (mixture c² = {found.c2:g}), at α over each family's size; valid while seeds are "
+        "added one by one, and frozen when first decided. The interval is at the last seed; – is an "
+        "infinite one."
+    )
+    emphasis = frozenset(i for i, item in enumerate(found.comparisons) if item.decided_at is not None)
+    return Table("Sequential verdicts", columns, rows, text, emphasis)
+
+
+def _interval(low: float | None, high: float | None, say: Numbers) -> str:
+    return "–" if low is None else f"{say(low, True)} … {say(high, True)}"
 
 
 def _who(student: str | None, group: str | None) -> str:

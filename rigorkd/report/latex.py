@@ -7,12 +7,35 @@ import re
 from rigorkd.report.page import Page, Table
 
 _ESCAPES = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
-    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "±": r"$\pm$",
-    "×": r"$\times$", "α": r"$\alpha$", "σ": r"$\sigma$", "ε": r"$\varepsilon$", "≥": r"$\geq$",
-    "≤": r"$\leq$", "→": r"$\to$", "–": "--", "…": r"\dots{}", "√": r"$\surd$", "χ": r"$\chi$", "²": r"$^2$", "Δ": r"$\Delta$",
-    "<": "$<$", ">": "$>$", "•": r"\textbullet{}",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "α": r"$\alpha$",
+    "σ": r"$\sigma$",
+    "ε": r"$\varepsilon$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "→": r"$\to$",
+    "–": "--",
+    "…": r"\dots{}",
+    "√": r"$\surd$",
+    "χ": r"$\chi$",
+    "²": r"$^2$",
+    "Δ": r"$\Delta$",
+    "<": "$<$",
+    ">": "$>$",
+    "•": r"\textbullet{}",
+}
 
 
 def latex(page: Page) -> str:

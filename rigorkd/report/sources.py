@@ -97,6 +97,7 @@ class Source:
     where: Callable[[TableError], str]
     warnings: tuple[str, ...] = ()
     folder: Path | None = None
+    secondary: tuple[str, ...] = ()
 
     def predictions(self) -> PredictionSource | None:
         """A reader of per-example predictions, for a study."""
@@ -161,6 +162,7 @@ def from_study(folder: Path) -> Source:
         where=lambda error: f"{folder}" + (f": column {error.column!r}" if error.column else ""),
         warnings=warnings,
         folder=folder,
+        secondary=study.current.secondary if study.current else (),
     )
 
 

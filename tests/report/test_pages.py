@@ -146,7 +146,7 @@ def test_json_follows_the_contract(result):
     for key in ("study", "metric", "goal", "alpha", "correction", "sesoi", "conditioned_on", "families",
                 "cells", "best", "factorial", "images", "sequential", "warnings"):  # fmt: skip
         assert key in document
-    assert set(document["best"]) == {"cells", "validation_pick", "leave_one_seed_out", "optimism"}
+    assert set(document["best"]) == {"cells", "sets", "validation_pick", "leave_one_seed_out", "optimism"}
     cell = document["cells"][0]
     assert list(cell) == ["cell", "student", "method", "n", "diverged", "mean", "std", "ci_low", "ci_high",
                           "std_ci_low", "std_ci_high"]  # fmt: skip
