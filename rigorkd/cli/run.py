@@ -46,6 +46,14 @@ from rigorkd.cli.options import results_option, seeds_of
     is_flag=True,
     help="Set records that no longer fit the protocol aside, train them again.",
 )
+@click.option(
+    "--until-decided",
+    is_flag=True,
+    help="Add seeds, one at a time, until every planned comparison is decided (needs --max-seeds).",
+)
+@click.option(
+    "--max-seeds", type=click.IntRange(min=1), metavar="N", help="Seeds at most with --until-decided."
+)
 def run(
     protocol: Path,
     seeds: str | None,
@@ -58,6 +66,8 @@ def run(
     memory: float | None,
     no_weights: bool,
     retrain_stale: bool,
+    until_decided: bool,
+    max_seeds: int | None,
 ) -> None:
     """Train every run of PROTOCOL that has no record yet.
 
@@ -68,7 +78,10 @@ def run(
     rigorkd run protocols/digits.yaml --seeds 5
     rigorkd run protocols/paper.yaml --smoke --seeds 2
     rigorkd run protocols/digits.yaml --only '*/baseline'
+    rigorkd run protocols/digits.yaml --until-decided --max-seeds 20
     """
+    if until_decided != (max_seeds is not None):
+        raise click.UsageError("--until-decided and --max-seeds N go together")
     from rich.console import Console
 
     from rigorkd.errors import RunsFailedError
@@ -94,7 +107,12 @@ def run(
         save_weights=not no_weights,
         retrain_stale=retrain_stale,
     )
-    outcome = launch(loaded, options, console)
+    if max_seeds is not None:
+        from rigorkd.cli.until_decided import run_until_decided
+
+        outcome = run_until_decided(loaded, options, console, most=max_seeds, given=seeds is not None)
+    else:
+        outcome = launch(loaded, options, console)
     if outcome.trained or outcome.failed:
         print_summary(outcome.study, console)
     else:
