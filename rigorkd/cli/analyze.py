@@ -60,7 +60,7 @@ def analyze(source: Path | None, results: Path, form: Format, images: bool | Non
 
     found = _source(source, results)
     with located(found.where):
-        plan = Overrides(**asked).onto(found.plan)
+        plan = found.with_looks(Overrides(**asked).onto(found.plan))
         wanted = images if images is not None else len(found.table) <= PREDICTIONS_UP_TO
         top1 = plan.metric in (None, "test_top1")
         predictions = found.predictions() if wanted and top1 else None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rigorkd_analysis.images import PredictionSource
 
     from rigorkd.protocol import schema
+    from rigorkd.records.looks import Look
     from rigorkd.records.read import StudyTable
 
 
@@ -97,7 +98,16 @@ class Source:
     where: Callable[[TableError], str]
     warnings: tuple[str, ...] = ()
     folder: Path | None = None
+    looks: tuple[Look, ...] = ()
     secondary: tuple[str, ...] = ()
+
+    def with_looks(self, plan: Plan) -> Plan:
+        """The plan, told of earlier analyses of its metric on fewer seeds."""
+        metric = plan.metric or "test_top1"
+        seeds = len(set(self.table["seed"])) if "seed" in self.table else 0
+        return replace(
+            plan, looks=tuple(look.n for look in self.looks if look.metric == metric and look.n < seeds)
+        )
 
     def predictions(self) -> PredictionSource | None:
         """A reader of per-example predictions, for a study."""
@@ -145,9 +155,6 @@ def from_study(folder: Path) -> Source:
             f"{folder}: no student run has finished yet", hint="`rigorkd status` shows how far it is"
         )
     plan, warnings = plan_of(study)
-    metric = plan.metric or "test_top1"
-    seeds = study.runs["seed"].nunique()
-    looks = tuple(look.n for look in read_looks(folder) if look.metric == metric and look.n < seeds)
     missing = set(study.expected) - set(zip(study.runs["cell"], study.runs["seed"], strict=True))
     if missing:
         warnings += (
@@ -158,10 +165,11 @@ def from_study(folder: Path) -> Source:
     return Source(
         name=study.study,
         table=study.runs,
-        plan=replace(plan, looks=looks),
+        plan=plan,
         where=lambda error: f"{folder}" + (f": column {error.column!r}" if error.column else ""),
         warnings=warnings,
         folder=folder,
+        looks=read_looks(folder),
         secondary=study.current.secondary if study.current else (),
     )
 
