@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -44,9 +44,9 @@ class Display:
     def __call__(self, message: Message | None) -> None:
         """Show what a message changed; None only refreshes."""
         if isinstance(message, RunFailed):
-            self.console.print(f"[red]failed[/red] {message.run}: {message.reason}", highlight=False)
+            self.console.print(Text.assemble(("failed ", "red"), f"{message.run}: {message.reason}"))
         elif isinstance(message, RunDone) and message.status == "diverged":
-            self.console.print(f"[yellow]diverged[/yellow] {message.run}", highlight=False)
+            self.console.print(Text.assemble(("diverged ", "yellow"), message.run))
         elif isinstance(message, RunDone) and message.run.startswith("teacher") and not self._live:
             self._line(f"{message.run} done, test top-1 {message.top1:.2f} %")
         now = time.monotonic()
@@ -68,17 +68,25 @@ class Display:
         left = self.progress.seconds_left
         return f"; about {duration(left)} left" if left is not None else ""
 
-    def _panel(self) -> Group:
+    def _panel(self) -> Table:
+        """One line for the whole launch, one for each worker: what, a bar, how far."""
         progress = self.progress
         head = Text(f"{progress.done}/{progress.runs} runs")
         if progress.failed:
             head.append(f", {progress.failed} failed", style="red")
-        head.append(f", {duration(time.time() - progress.started)}{self._left()}", style="dim")
         grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(width=30)
+        grid.add_column(no_wrap=True)
+        spent = duration(time.time() - progress.started)
+        grid.add_row(head, _bar(progress.worked, progress.work), f"{spent}{self._left()}")
         for slot in progress.slots.values():
-            bar = ProgressBar(total=max(slot.epochs, 1), completed=slot.epoch, width=30)
-            grid.add_row(slot.label, bar, _epoch_text(slot))
-        return Group(head, ProgressBar(total=max(progress.work, 1), completed=progress.worked), grid)
+            grid.add_row(slot.label, _bar(slot.epoch, slot.epochs), _epoch_text(slot))
+        return grid
+
+
+def _bar(completed: int, total: int) -> ProgressBar:
+    return ProgressBar(total=max(total, 1), completed=completed, width=30)
 
 
 def _slot_text(slot: SlotProgress) -> str:

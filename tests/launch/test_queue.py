@@ -1,0 +1,125 @@
+"""The order of tasks: teachers first, nothing lost, nothing twice, failures carry their reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rigorkd.launch.queue import TaskQueue, build_queue, split_evenly
+from rigorkd.protocol.cohorts import cohorts
+from rigorkd.protocol.load import Protocol, load_protocol
+from rigorkd.records.expected import Expected, expected_hashes
+from rigorkd.train.memory import split_by_memory
+from rigorkd.train.task import Task
+
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture
+def protocol(protocol_file: Path) -> Protocol:
+    return load_protocol(protocol_file)
+
+
+@pytest.fixture
+def expected(protocol: Protocol) -> dict[str, Expected]:
+    return expected_hashes(protocol, SEEDS, "reference")
+
+
+def queue_of(protocol: Protocol, expected: dict[str, Expected], missing: set[str]) -> TaskQueue:
+    return build_queue(
+        expected, missing, cohorts(protocol.cells, SEEDS), save_weights=True, keep_logits=False
+    )
+
+
+def names(task: Task) -> list[str]:
+    return [want.run.name for want in task.runs]
+
+
+def test_everything_is_trained_once_and_teachers_come_first(
+    protocol: Protocol, expected: dict[str, Expected]
+) -> None:
+    queue = queue_of(protocol, expected, set(expected))
+    order: list[str] = []
+    while task := queue.next(slots=1):
+        for want in task.runs:
+            if want.run.cell.method.distils:
+                assert f"teacher/seed-{want.run.seed}" in order
+            order.append(want.run.name)
+            queue.done(want.run.name)
+    assert sorted(order) == sorted(expected)
+    assert len(queue) == 0
+
+
+def test_a_cohort_waits_for_its_teacher_only(protocol: Protocol, expected: dict[str, Expected]) -> None:
+    queue = queue_of(protocol, expected, set(expected))
+    first = [queue.next(slots=3) for _ in range(4)]
+    assert [task and names(task) for task in first] == [
+        ["teacher/seed-0"],
+        ["teacher/seed-1"],
+        ["teacher/seed-2"],
+        None,
+    ]
+    queue.done("teacher/seed-1")
+    task = queue.next(slots=3)
+    assert task is not None
+    assert {want.run.seed for want in task.runs} == {1}
+    assert task.teacher is not None
+    assert task.teacher.run.name == "teacher/seed-1"
+
+
+def test_a_finished_teacher_is_not_trained_again(protocol: Protocol, expected: dict[str, Expected]) -> None:
+    missing = {name for name in expected if not name.startswith("teacher")}
+    queue = queue_of(protocol, expected, missing)
+    task = queue.next(slots=1)
+    assert task is not None
+    assert len(task.runs) == 8
+
+
+def test_the_last_task_is_cut_for_idle_slots_once(protocol: Protocol, expected: dict[str, Expected]) -> None:
+    missing = {name for name in expected if name.endswith("seed-0") and not name.startswith("teacher")}
+    queue = queue_of(protocol, expected, missing)
+    sizes = []
+    while task := queue.next(slots=3):
+        sizes.append(len(task.runs))
+    assert sorted(sizes) == [2, 3, 3]
+
+
+def test_what_needs_a_failed_teacher_fails_with_a_reason(
+    protocol: Protocol, expected: dict[str, Expected]
+) -> None:
+    queue = queue_of(protocol, expected, set(expected))
+    queue.next(slots=1)
+    lost = queue.fail("teacher/seed-0", "out of memory")
+    distilled = {n for n in expected if "kd-" in n and n.endswith("seed-0")}
+    assert set(lost) == {"teacher/seed-0", *distilled}
+    assert queue.failed["teacher/seed-0"] == "out of memory"
+    assert "teacher/seed-0, which failed" in queue.failed[min(distilled)]
+    left = []
+    while task := queue.next(slots=1):
+        left += names(task)
+        for name in names(task):
+            queue.done(name)
+    assert {n for n in left if n.endswith("seed-0")} == {n for n in expected if n.endswith("baseline/seed-0")}
+
+
+@given(st.integers(1, 30), st.integers(1, 8))
+def test_splitting_keeps_every_run_in_order(count: int, parts: int) -> None:
+    task = Task(tuple(range(count)), None)  # type: ignore[arg-type]
+    split = split_evenly(task, parts)
+    assert [run for part in split for run in part.runs] == list(range(count))
+    sizes = [len(part.runs) for part in split]
+    assert len(split) == min(parts, count)
+    assert max(sizes) - min(sizes) <= 1
+
+
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=20), st.integers(1, 300))
+def test_splitting_by_memory_keeps_to_the_budget(sizes: list[int], budget: int) -> None:
+    task = Task(tuple(range(len(sizes))), None)  # type: ignore[arg-type]
+    parts = split_by_memory(task, sizes, budget)
+    assert [run for part in parts for run in part.runs] == list(range(len(sizes)))
+    for part in parts:
+        used = sum(sizes[index] for index in part.runs)  # type: ignore[call-overload]
+        assert used <= budget or len(part.runs) == 1
