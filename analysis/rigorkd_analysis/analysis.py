@@ -12,9 +12,10 @@ import numpy as np
 from rigorkd_analysis import combinations, families
 from rigorkd_analysis.baselines import Matcher, baselines, distilled
 from rigorkd_analysis.best import best_cells
+from rigorkd_analysis.errors import TableError
 from rigorkd_analysis.factorial import factorials
 from rigorkd_analysis.images import PredictionSource, image_comparisons
-from rigorkd_analysis.metrics import goal_of
+from rigorkd_analysis.metrics import goal_of, is_percentage
 from rigorkd_analysis.paired import mean_interval, sd_interval
 from rigorkd_analysis.plan import Plan
 from rigorkd_analysis.results import Analysis, CellSummary, Family
@@ -159,6 +160,7 @@ def _warnings(runs: Runs, plan: Plan, matcher: Matcher, found: list[Family]) -> 
     if runs.smoke:
         out.append("SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method")
     out += runs.warnings
+    out += _units_and_goal(runs, plan)
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
     if not found:
         out.append("nothing to compare" + (": there is only one cell" if len(runs.cells) == 1 else ""))
@@ -184,6 +186,25 @@ def _warnings(runs: Runs, plan: Plan, matcher: Matcher, found: list[Family]) -> 
             f"repeated look, not valid at alpha: this study was analysed before at n = {_listed(looks)}"
         )
     out += _untuned_baselines(runs, matcher)
+    return out
+
+
+def _units_and_goal(runs: Runs, plan: Plan) -> list[str]:
+    """A goal against the metric's name, and a SESOI in points for a metric in fractions (or the reverse)."""
+    out = []
+    if plan.goal is not None:
+        try:
+            usual = goal_of(runs.metric)
+        except TableError:
+            usual = plan.goal
+        if usual != plan.goal:
+            out.append(f"the goal of {runs.metric} was given as {plan.goal}; by its name it would be {usual}")
+    finite = np.abs(runs.values[np.isfinite(runs.values)])
+    if plan.sesoi is not None and finite.size and is_percentage(runs.metric, 50.0):
+        largest = float(finite.max())
+        if (largest <= 1 and plan.sesoi >= 0.1) or (largest > 1.5 and plan.sesoi < 0.005):
+            values = "fractions" if largest <= 1 else "percentages"
+            out.append(f"is the SESOI of {plan.sesoi:g} meant so? The values of {runs.metric} are {values}")
     return out
 
 

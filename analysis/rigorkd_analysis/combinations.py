@@ -161,10 +161,10 @@ def _arm(runs: Runs, cells: list[int], over: str, what: str) -> list[int]:
         listed = "; ".join(
             ", ".join(f"{column} {key[others.index(column)]}" for column in varying) for key in keys[:6]
         )
-        ask = "student" if "student" in varying else "where"
+        ask = "student: …" if "student" in varying else f"where: {{{varying[-1]}: …}}"
         raise TableError(
             f"{what}: {len(several)} arms could be meant ({listed})",
-            hint=f"say which with `{ask}` in the trend, for instance where: {{{varying[-1]}: …}}",
+            hint=f"say which in the trend, with {ask}",
         )
     arm = next(iter(several.values()))
     seen = [runs.number(over, cell) for cell in arm]

@@ -31,7 +31,7 @@ from rigorkd_analysis.bounds import (
     wilson,
 )
 from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.metrics import goal_of, label
+from rigorkd_analysis.metrics import label
 from rigorkd_analysis.table import suggest
 
 SCHEMA = "rigorkd.audit/1"
@@ -165,7 +165,7 @@ def audit(table: Printed) -> Audit:
     n_test = _n_test(table, rows)
     entries = _entries(rows, metric, k)
     largest = max(abs(entry.value) for entry in entries)
-    accuracy = goal_of(metric, "max" if _is_accuracy(metric) else None) == "max" and _is_accuracy(metric)
+    accuracy = _is_accuracy(metric)
     whole = 100 if largest > 1 else 1
     if accuracy:
         _check_range(entries, whole, metric)
@@ -237,7 +237,9 @@ class _Question:
 
 def _is_accuracy(metric: str) -> bool:
     words = metric.casefold()
-    return any(word in words for word in ("top1", "top5", "acc", "accuracy"))
+    if "err" in words or "loss" in words:
+        return False
+    return any(word in words for word in ("top1", "top5", "acc"))
 
 
 def _long(table: Printed) -> tuple[list[Row], str, list[str]]:

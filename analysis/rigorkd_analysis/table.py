@@ -189,7 +189,7 @@ def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
         ),
         epochs_run=_optional(frame, ("epochs_run", "epochs"), spread, np.zeros(len(frame), dtype=bool)),
         smoke=smoke,
-        warnings=(*_mixtures(frame), *_chosen_on_test(frame, metric)),
+        warnings=(*_mixtures(frame), *_chosen_on_test(frame, metric), *_fixed_teacher(frame)),
         index={str(cell): position for position, cell in enumerate(cells)},
     )
 
@@ -349,6 +349,17 @@ def _mixtures(frame: pd.DataFrame) -> list[str]:
             if len(kinds) > 1:
                 out.append(f"runs of different {name} are compared: {'; '.join(kinds[:4])}")
     return out
+
+
+def _fixed_teacher(frame: pd.DataFrame) -> list[str]:
+    """Whether every distilled cell's seeds share one teacher checkpoint, where the table names it."""
+    for name in ("teacher_run_hash", "teacher_sha256", "teacher_checkpoint"):
+        if name in frame.columns:
+            named = frame[_text(frame[name]) != ""]
+            groups = named.groupby("cell")[name]
+            if len(named) and (groups.nunique() == 1).all() and (groups.size() > 1).any():
+                return ["one fixed teacher for all seeds: the verdicts are about this very teacher"]
+    return []
 
 
 def _chosen_on_test(frame: pd.DataFrame, metric: str) -> list[str]:

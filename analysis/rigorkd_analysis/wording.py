@@ -82,9 +82,11 @@ class Names:
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
-        self._varying = tuple(
-            column for column in ("group", "teacher", "start", "epochs") if self._distinct(column) > 1
-        )
+        self._seen: dict[tuple[str | None, str], set[str]] = {}
+        for cell in range(len(runs.cells)):
+            if runs.text("method", cell) not in _NOT_DISTILLED:
+                for column in ("teacher", "start", "epochs"):
+                    self._seen.setdefault((runs.student(cell), column), set()).add(runs.text(column, cell))
         counts: dict[tuple[str | None, str], int] = {}
         self._plain: list[str] = []
         for cell in range(len(runs.cells)):
@@ -97,10 +99,9 @@ class Names:
             for cell, text in enumerate(self._plain)
         ]
 
-    def _distinct(self, column: str) -> int:
-        runs = self._runs
-        told = (cell for cell in range(len(runs.cells)) if runs.text("method", cell) not in _NOT_DISTILLED)
-        return len({runs.text(column, cell) for cell in told} - {""})
+    def _varies(self, cell: int, column: str) -> bool:
+        """Whether the distilled cells of this cell's student differ in a column, so that it must be said."""
+        return len(self._seen.get((self._runs.student(cell), column), set()) - {""}) > 1
 
     def _describe(self, cell: int) -> str:
         runs = self._runs
@@ -108,7 +109,7 @@ class Names:
         if method in _NOT_DISTILLED:
             return runs.cells[cell]
         words = _METHODS.get(method, f"{method.upper()} distillation")
-        if "teacher" in self._varying and runs.text("teacher", cell):
+        if self._varies(cell, "teacher") and runs.text("teacher", cell):
             words += f" from {runs.text('teacher', cell)}"
         has_alpha = runs.number("alpha", cell) is not None
         settings = []
@@ -118,9 +119,9 @@ class Names:
                 settings.append(f"{_SYMBOLS.get(column, column)} = {value:g}")
         if settings:
             words += " at " + ", ".join(settings)
-        if "start" in self._varying and runs.text("start", cell):
+        if self._varies(cell, "start") and runs.text("start", cell):
             words += f", started from {runs.text('start', cell)}"
-        if "epochs" in self._varying and runs.text("epochs", cell):
+        if self._varies(cell, "epochs") and runs.text("epochs", cell):
             words += f" over {runs.text('epochs', cell)} epochs"
         return words
 

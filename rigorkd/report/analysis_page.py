@@ -90,13 +90,18 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         by.setdefault(comparison.verdict, []).append(comparison)
     undecided = len(by.get("inconclusive", ()))
     total = count(family.size, noun)
+    if family.name == "all_pairs":  # no side of such a pair is the one to judge
+        by["better"] = by.pop("better", []) + by.pop("worse", [])
+        by["better_negligible"] = by.pop("better_negligible", []) + by.pop("worse_negligible", [])
+        by = {verdict: members for verdict, members in by.items() if members}
+    pairs = family.name == "all_pairs"
     found = [
         f"{len(by[verdict])} {words}"
         for verdict, words in (
-            ("better", "better"),
+            ("better", "differ" if pairs else "better"),
             ("worse", "worse"),
             ("equivalent", "equivalent"),
-            ("better_negligible", "better by a negligible amount"),
+            ("better_negligible", ("differ" if pairs else "better") + " by a negligible amount"),
             ("worse_negligible", "worse by a negligible amount"),
         )
         if verdict in by
@@ -194,7 +199,7 @@ def _row(analysis: Analysis, family: Family, c: Comparison, say: Numbers) -> tup
         row += [_p(c.p_equivalence_adjusted), "–" if c.seeds_needed is None else f"{c.seeds_needed:,}"]
     verdict = c.verdict.replace("_", ", ")
     if c.magnitude == "at least SESOI":
-        verdict += " by the SESOI or more"
+        verdict += " ≥ SESOI"
     marks = "*" if c.warnings else ""
     return (*row, verdict + marks)
 
@@ -213,7 +218,11 @@ def caption(analysis: Analysis, family: Family, say: Numbers) -> str:
     over = f"{_TEST[analysis.correction]} over {count(family.size, 'comparison')}"
     if analysis.correction == "none":
         over = f"no correction over {count(family.size, 'comparison')}"
-    versus = "each cell minus its baseline" if family.name == "gains" else "a minus b"
+    versus = (
+        "each cell minus its baseline"
+        if family.name == "gains"
+        else "the verdict is on the first minus the second"
+    )
     parts = [
         f"{analysis.metric}{' in percent' if say.percent else ''} ({aim}), {versus}, {seeds} paired by seed",
         f"two-sided paired t test, {over}" + (", joint verdicts" if analysis.joint else ""),
@@ -225,7 +234,7 @@ def caption(analysis: Analysis, family: Family, say: Numbers) -> str:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
     parts.append(
         "detects: the difference found with 80 % power"
-        + ("; needs: seeds to find the SESOI so" if analysis.sesoi else "")
+        + ("; needs: seeds to find the SESOI so; ≥ SESOI: by more than that" if analysis.sesoi else "")
     )
     text = "; ".join(parts) + "."
     low = [c.n for c in family.comparisons if c.n >= 2 and 2.0 / 2.0**c.n >= analysis.alpha]

@@ -13,6 +13,8 @@ from rich.table import Table as RichTable
 from rigorkd.report.page import Page, Table
 
 WIDTH = 100
+#: A longer name is broken before its last part.
+LONG_NAME = 26
 #: More rows than this are cut on a terminal; the other formats hold them all.
 MAX_ROWS = 40
 
@@ -54,10 +56,21 @@ def show(page: Page, stream: TextIO | None = None) -> None:
         console.print(f"[bold red]{escape(page.banner)}[/]")
 
 
+def _broken(text: str) -> str:
+    """Long cell names on two lines, broken before their last part: group/student/ and kd-T4-a0.5."""
+    words = text.split(" ")
+    return " ".join(
+        "/\n".join(word.rsplit("/", 1)) if len(word) > LONG_NAME and "\n" not in word else word
+        for word in words
+    )
+
+
 def _rich(table: Table, width: int) -> RichTable:
     out = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), collapse_padding=True)
     shown = [i for i, column in enumerate(table.columns) if width > WIDTH or not column.detail]
     last = len(table.columns) - 1
+    texts = [[table.columns[i].heading, *(row[i] for row in table.rows[:MAX_ROWS])] for i in shown]
+    wide = sum(max(map(len, column)) + 2 for column in texts) > width
     for position in shown:
         column = table.columns[position]
         out.add_column(
@@ -67,5 +80,8 @@ def _rich(table: Table, width: int) -> RichTable:
             no_wrap=column.numeric or position == last > 1,
         )
     for position, row in enumerate(table.rows[:MAX_ROWS]):
-        out.add_row(*(escape(row[i]) for i in shown), style="bold" if position in table.emphasis else None)
+        out.add_row(
+            *(escape(_broken(row[i]) if wide else row[i]) for i in shown),
+            style="bold" if position in table.emphasis else None,
+        )
     return out

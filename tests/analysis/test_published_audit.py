@@ -224,3 +224,13 @@ def test_refusals(table, arguments, message: str):
     with pytest.raises(TableError, match=message) as caught:
         audit(Printed(table, **arguments))
     assert caught.value.hint
+
+
+def test_an_error_rate_is_no_accuracy():
+    found = audit(
+        Printed(
+            [{"cell": "a", "top1_error": "20.1"}, {"cell": "b", "top1_error": "19.0"}], metric="top1_error"
+        )
+    )
+    assert found.comparisons[0].images is None
+    assert not any("more accurate" in line for line in found.survives)

@@ -233,3 +233,20 @@ def test_a_fixed_teacher_is_stated(table_of):
 def test_a_conjunction_needs_baselines(table_of):
     table = table_of({"base": BASE, "kd": KD}, epochs={"base": 1, "kd": 2})
     assert "no baseline" in refusal(table, Plan(contrasts=(AllOf(("kd",)),))).message
+
+
+def test_one_fixed_teacher_is_seen_in_its_hash(table_of):
+    table = table_of({"base": BASE, "kd": KD})
+    fixed = np.where(table["method"] == "kd", "abc", "")
+    assert any("one fixed teacher" in w for w in analyze(table.assign(teacher_run_hash=fixed)).warnings)
+    per_seed = [f"{hash_}{seed}" if hash_ else "" for hash_, seed in zip(fixed, table["seed"], strict=True)]
+    assert not any("teacher" in w for w in analyze(table.assign(teacher_run_hash=per_seed)).warnings)
+
+
+def test_an_unusual_goal_and_a_sesoi_in_other_units_are_asked_about(table_of):
+    table = table_of({"base": BASE, "kd": KD})
+    assert any("by its name it would be max" in w for w in analyze(table, Plan(goal="min")).warnings)
+    assert any("percentages" in w for w in analyze(table, Plan(sesoi=0.003)).warnings)
+    fraction = table.assign(test_top1=table["test_top1"] / 100)
+    assert any("fractions" in w for w in analyze(fraction, Plan(sesoi=0.3)).warnings)
+    assert analyze(fraction, Plan(sesoi=0.003)).warnings == ()
