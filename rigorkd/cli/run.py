@@ -39,6 +39,14 @@ from rigorkd.cli.options import results_option, seeds_of
     help="Memory for the students of one cohort; larger cohorts are split. Default: half of what is free.",
 )
 @click.option(
+    "--replay",
+    type=click.FloatRange(min=0),
+    default=4.0,
+    show_default=True,
+    metavar="GB",
+    help="Teacher logits to keep on disk, so that added or restarted cells need no teacher; 0 keeps none.",
+)
+@click.option(
     "--no-weights", is_flag=True, help="Do not keep the students' weights (teachers' are always kept)."
 )
 @click.option(
@@ -64,6 +72,7 @@ def run(
     mode: str,
     jobs: int | None,
     memory: float | None,
+    replay: float,
     no_weights: bool,
     retrain_stale: bool,
     until_decided: bool,
@@ -105,6 +114,7 @@ def run(
         only=only,
         memory_bytes=None if memory is None else int(memory * 1e9),
         save_weights=not no_weights,
+        replay_bytes=int(replay * 1e9),
         retrain_stale=retrain_stale,
     )
     if max_seeds is not None:

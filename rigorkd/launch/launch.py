@@ -22,6 +22,7 @@ from rigorkd.protocol.load import Protocol
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import is_study, read_info, register
 from rigorkd.text import count
+from rigorkd.train.task import Task
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class LaunchOptions:
     only: tuple[str, ...] = ()
     memory_bytes: int | None = None
     save_weights: bool = True
+    replay_bytes: int = 0
     retrain_stale: bool = False
 
 
@@ -103,8 +105,13 @@ def _train(
         inventory.expected,
         todo,
         cohorts(protocol.cells, options.seeds),
-        save_weights=options.save_weights,
-        keep_logits=protocol.spec.keep_logits,
+        like=Task(
+            runs=(),
+            teacher=None,
+            keep_logits=protocol.spec.keep_logits,
+            save_weights=options.save_weights,
+            replay_bytes=options.replay_bytes,
+        ),
     )
     lost = _fail_behind_diverged(inventory, queue)
     epochs = {name: inventory.expected[name].run.cell.training.epochs for name in todo}

@@ -10,7 +10,7 @@ import json
 import multiprocessing as mp
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
@@ -160,7 +160,7 @@ class Pool:
         slot.task = None
         left = tuple(w for w in task.runs if not (self.study.run(w.run.name) / "record.json").is_file())
         if left:
-            self.queue.put_back(Task(left, task.teacher, task.keep_logits, task.save_weights))
+            self.queue.put_back(replace(task, runs=left))
 
     def _give_up(self, slot: Slot, reason: str) -> None:
         assert slot.task is not None

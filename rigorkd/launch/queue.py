@@ -82,26 +82,24 @@ class TaskQueue:
 
 
 def build_queue(
-    expected: dict[str, Expected],
-    missing: set[str],
-    cohorts: tuple[Cohort, ...],
-    *,
-    save_weights: bool,
-    keep_logits: bool,
+    expected: dict[str, Expected], missing: set[str], cohorts: tuple[Cohort, ...], like: Task
 ) -> TaskQueue:
-    """Queue every missing run: seed by seed, teachers and starts before the cohorts that need them."""
+    """Queue every missing run: seed by seed, teachers and starts before the cohorts that need them.
+
+    The tasks have the settings of `like`.
+    """
     waiting: list[tuple[tuple[int, int], Waiting]] = []
     for name, want in expected.items():
         if name in missing and want.run.cell.role != "student":
             seed = -1 if want.run.seed is None else want.run.seed
-            task = Task((want,), None, save_weights=save_weights)
+            task = replace(like, runs=(want,), teacher=None, keep_logits=False)
             waiting.append(((seed, 0), Waiting(task, missing_needs(want.run, missing))))
     for cohort in cohorts:
         wants = tuple(expected[run.name] for run in cohort.runs if run.name in missing)
         if wants:
             teacher = expected.get(cohort.teacher.name) if cohort.teacher else None
             needs = frozenset().union(*(missing_needs(want.run, missing) for want in wants))
-            task = Task(wants, teacher, keep_logits=keep_logits, save_weights=save_weights)
+            task = replace(like, runs=wants, teacher=teacher)
             waiting.append(((cohort.seed, 1), Waiting(task, needs)))
     waiting.sort(key=lambda item: item[0])
     return TaskQueue([entry for _, entry in waiting])

@@ -192,8 +192,6 @@ def _unbuilt(cell: Cell, spec: Spec) -> Iterator[tuple[Path, str]]:
         yield (*at, "mix"), "mixup and cutmix"
     if views.strong:
         yield (*at, "strong"), "a strong view"
-    if views.teacher != "same":
-        yield (*at, "teacher"), f"the teacher's view {views.teacher}"
 
 
 def _home(cell: Cell, spec: Spec) -> Path:

@@ -7,6 +7,7 @@ results/<study>/
   .protocols/<sha256>.yaml      every protocol text that was run into this study
   .work/<run>/                  checkpoint of a run in progress, or the note of its failure
   .work/latency/                one latency measurement per architecture
+  .work/replay/                 teacher logits of whole epochs, a cache
   .work/progress.json           what the launcher is doing now, for `rigorkd status`
   .logs/                        one log per run and per worker
   .stale/                       records set aside by --retrain-stale
@@ -52,6 +53,10 @@ class StudyFolder:
 
     def latency(self, architecture: str) -> Path:
         return self.path / ".work" / "latency" / f"{architecture}.json"
+
+    @property
+    def replay(self) -> Path:
+        return self.path / ".work" / "replay"
 
     def run_log(self, run_name: str) -> Path:
         return self.path / ".logs" / f"{run_name}.log"

@@ -64,14 +64,19 @@ def _train_epoch(
         dropout_seeds = bench.table.step_seeds(epoch, len(batches)).tolist()
     for student in active:
         student.begin_epoch(epoch)
+    teaching = bench.teaching if any(student.objective.needs_teacher for student in active) else None
+    if teaching:
+        teaching.begin_epoch(epoch, sum(map(len, batches)))
+    shown = 0
     for rows, dropout_seed in zip(batches, dropout_seeds, strict=True):
         with watch.of(SHARED):
             batch = bench.view(images[rows], draws[rows])
             targets = labels[rows]
         teacher_logits = None
-        if any(student.objective.needs_teacher for student in active):
+        if teaching:
             with watch.of(TEACHER):
-                teacher_logits = bench.teach(batch)
+                teacher_logits = teaching.logits(rows, shown, batch)
+        shown += len(rows)
         for student in active:
             if student.run.name in bench.failed:
                 continue
@@ -80,6 +85,9 @@ def _train_epoch(
                     student.step(batch, targets, teacher_logits, dropout_seed)
                 except Exception as error:
                     bench.fail(student.run, error, report)
+    if teaching:
+        with watch.of(TEACHER):
+            teaching.end_epoch(epoch)
 
 
 def _close_epoch(
@@ -117,14 +125,14 @@ def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> 
 def _finish(student: Student, bench: Workbench, report: Callable[[Event], None]) -> None:
     """Evaluate the selected checkpoint and commit the record."""
     run = student.run
-    teacher = bench.task.teacher if student.objective.needs_teacher else None
+    taught = student.objective.needs_teacher and not student.diverged
     try:
         top1 = finish(
             student,
             want=next(want for want in bench.task.runs if want.run == run),
             data=bench.data,
             test=bench.test,
-            teacher_logits=bench.teacher_test_logits() if teacher else None,
+            teacher_logits=bench.teaching.of("test", bench.test) if taught else None,
             study=bench.study,
             runtime=bench.runtime,
             keep_logits=bench.task.keep_logits,

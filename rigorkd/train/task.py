@@ -9,12 +9,16 @@ from rigorkd.records.expected import Expected
 
 @dataclass(frozen=True)
 class Task:
-    """Runs of one seed to train in lockstep, and the finished teacher run whose logits they see."""
+    """Runs of one seed to train in lockstep, and the finished teacher run whose logits they see.
+
+    `replay_bytes` is what the study may keep of teacher logits on disk; 0 keeps none.
+    """
 
     runs: tuple[Expected, ...]
     teacher: Expected | None
     keep_logits: bool = False
     save_weights: bool = True
+    replay_bytes: int = 0
 
     @property
     def label(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -18,15 +19,19 @@ from rigorkd.data.views import View, build_view
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import FIXED, Run
+from rigorkd.protocol.hashes import NUMERICS
 from rigorkd.protocol.schema import PathStart
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.events import Event, RunFailed
 from rigorkd.train.log import log
+from rigorkd.train.provenance import versions
+from rigorkd.train.replay import Replay, replay_key
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.stopwatch import SHARED, TEACHER, Stopwatch
 from rigorkd.train.student import Student
 from rigorkd.train.task import Task
+from rigorkd.train.teaching import Teaching
 
 
 class Workbench:
@@ -53,8 +58,6 @@ class Workbench:
         self.batch_size = cell.training.batch_size
         self.watch = Stopwatch(runtime.device)
         self.failed: set[str] = set()
-        self._teacher: nn.Module | None = None
-        self._teacher_logits: dict[str, Tensor] = {}
 
     def batches(self, epoch: int) -> list[Tensor]:
         """The rows of every batch of the epoch. A last batch of one image is dropped: BatchNorm needs two."""
@@ -62,41 +65,46 @@ class Workbench:
         rows = list(order.split(self.batch_size))
         return rows[:-1] if len(rows) > 1 and len(rows[-1]) == 1 else rows
 
-    @property
-    def teacher(self) -> nn.Module:
-        """The frozen teacher in evaluation mode, loaded when it is first needed."""
-        if self._teacher is None:
-            want = self.task.teacher
-            assert want is not None, "a distilled run always has a teacher"
-            model = self.build_model(want.run, trained=True).to(self.device)
-            model.eval().requires_grad_(False)
-            accelerator = self.runtime.accelerator(self.task.runs[0].run.cell.training.precision)
-            self._teacher = accelerator.prepare_model(model, evaluation_mode=True)
-        return self._teacher
-
-    @torch.no_grad()
-    def teach(self, images: Tensor) -> Tensor:
-        """The teacher's logits of a batch, (B, C)."""
-        logits: Tensor = self.teacher(images)
-        return logits
-
-    def teacher_test_logits(self) -> Tensor:
-        """The teacher's logits of the test set, computed once."""
-        return self._once("test", self.test)
+    @cached_property
+    def teaching(self) -> Teaching:
+        """The frozen teacher, loaded when a student first needs it."""
+        want = self.task.teacher
+        assert want is not None, "a distilled run always has a teacher"
+        cell = next(each.run.cell for each in self.task.runs if each.run.cell.method.distils)
+        model = self.build_model(want.run, trained=True).to(self.device)
+        model.eval().requires_grad_(False)
+        model = self.runtime.accelerator(cell.training.precision).prepare_model(model, evaluation_mode=True)
+        if cell.views.teacher == "clean":
+            train = self.data.train
+            return Teaching(model, EvaluationSet(train.images, train.labels, self.eval_view), None)
+        if self.task.replay_bytes == 0:
+            return Teaching(model, None, None)
+        key = replay_key(
+            {
+                "teacher": want.run_hash,
+                "seed": self.seed,
+                "dataset": cell.dataset.model_dump(mode="json", exclude={"root", "download"}),
+                "data": self.data.checksum,
+                "views": cell.views.model_dump(mode="json"),
+                "batch_size": self.batch_size,
+                "precision": cell.training.precision,
+                "mode": self.runtime.mode,
+                "hardware": self.runtime.hardware(),
+                "versions": versions(),
+                "numerics": NUMERICS,
+            }
+        )
+        kept = Replay(self.study.replay, key, cell.training.precision, self.task.replay_bytes)
+        return Teaching(model, None, kept)
 
     def val_objective(self, student: Student, val_logits: Tensor) -> float | None:
         """The training objective on the validation set, where early stopping watches it."""
         rule = student.training.early_stopping
         if rule is None or rule.monitor != "objective":
             return None
-        teacher_logits = self._once("val", self.val) if student.objective.needs_teacher else None
+        teacher_logits = self.teaching.of("val", self.val) if student.objective.needs_teacher else None
         with torch.no_grad():
             return float(student.objective(val_logits, self.val.labels, teacher_logits).total)
-
-    def _once(self, name: str, subset: EvaluationSet) -> Tensor:
-        if name not in self._teacher_logits:
-            self._teacher_logits[name] = subset.logits(self.teacher)
-        return self._teacher_logits[name]
 
     def build_model(self, run: Run, *, trained: bool = False) -> nn.Module:
         """The model of a run at its start, or with its trained weights."""

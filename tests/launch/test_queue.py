@@ -29,9 +29,7 @@ def expected(protocol: Protocol) -> dict[str, Expected]:
 
 
 def queue_of(protocol: Protocol, expected: dict[str, Expected], missing: set[str]) -> TaskQueue:
-    return build_queue(
-        expected, missing, cohorts(protocol.cells, SEEDS), save_weights=True, keep_logits=False
-    )
+    return build_queue(expected, missing, cohorts(protocol.cells, SEEDS), like=Task((), None))
 
 
 def names(task: Task) -> list[str]:

@@ -88,14 +88,17 @@ def study(tmp_path: Path) -> StudyFolder:
 def train(study: StudyFolder, runtime: Runtime) -> Train:
     """Train a teacher, then cells at the same seed in one cohort; the events of the cohort."""
 
-    def run(cells: Sequence[Cell], seed: int = 0, folder: StudyFolder = study) -> list[Event]:
+    def run(
+        cells: Sequence[Cell], seed: int = 0, folder: StudyFolder = study, replay_bytes: int = 0
+    ) -> list[Event]:
         events: list[Event] = []
         teacher = wanted(TEACHER, seed)
         if not (folder.run(teacher.run.name) / "record.json").exists():
             train_cohort(Task((teacher,), None), folder, runtime, lambda event: None)
         if cells:
             runs = tuple(wanted(cell, seed) for cell in cells)
-            train_cohort(Task(runs, teacher), folder, runtime, events.append)
+            task = Task(runs, teacher, replay_bytes=replay_bytes)
+            train_cohort(task, folder, runtime, events.append)
         return events
 
     return run

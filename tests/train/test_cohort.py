@@ -13,6 +13,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.train import cohort, finish, workbench
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 from rigorkd.train.student import Student
+from rigorkd.train.teaching import Teaching
 
 from .conftest import (
     BASELINE,
@@ -156,7 +157,7 @@ def test_a_torn_or_foreign_checkpoint_costs_time_only(
 
 def test_one_view_and_one_teacher_forward_per_batch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = {"view": 0, "teach": 0}
-    build_view, teach = workbench.build_view, workbench.Workbench.teach
+    build_view, forward = workbench.build_view, Teaching.forward
 
     def counting_view(*arguments: object, train: bool) -> object:
         view = build_view(*arguments, train=train)  # type: ignore[arg-type]
@@ -172,13 +173,13 @@ def test_one_view_and_one_teacher_forward_per_batch(train: Train, monkeypatch: p
 
         return Counting()
 
-    def counting_teach(self: workbench.Workbench, images: torch.Tensor) -> torch.Tensor:
+    def counting_forward(self: Teaching, images: torch.Tensor) -> torch.Tensor:
         counts["teach"] += 1
-        return teach(self, images)
+        return forward(self, images)
 
     train([])  # the teacher's own training is not counted
     monkeypatch.setattr(workbench, "build_view", counting_view)
-    monkeypatch.setattr(workbench.Workbench, "teach", counting_teach)
+    monkeypatch.setattr(Teaching, "forward", counting_forward)
     batches = 3 * 4  # three epochs of 120 images in batches of 32
     train([BASELINE, COLD, WARM, DROPS])
     assert counts == {"view": batches, "teach": batches}
@@ -188,7 +189,7 @@ def test_a_cohort_of_baselines_needs_no_teacher_forward(
     train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train([])
-    monkeypatch.setattr(workbench.Workbench, "teach", lambda self, images: pytest.fail("teacher was run"))
+    monkeypatch.setattr(Teaching, "forward", lambda self, images: pytest.fail("teacher was run"))
     train([BASELINE, DROPS_BASELINE])
 
 
@@ -207,7 +208,7 @@ def test_the_teacher_stays_as_it_was(
     before = (study.run("teacher/seed-0") / "model.safetensors").read_bytes()
     monkeypatch.setattr(workbench.Workbench, "__init__", remember)
     train([COLD, WARM])
-    teacher = seen[-1].teacher
+    teacher = seen[-1].teaching.model
     assert not teacher.training
     loaded = seen[-1].build_model(wanted(TEACHER).run, trained=True).state_dict()
     for name, tensor in teacher.state_dict().items():
@@ -295,10 +296,8 @@ def test_permuting_the_teacher_changes_the_student(
     train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train([COLD, BASELINE])
-    teach = workbench.Workbench.teach
-    monkeypatch.setattr(
-        workbench.Workbench, "teach", lambda self, images: teach(self, images).roll(1, dims=1)
-    )
+    forward = Teaching.forward
+    monkeypatch.setattr(Teaching, "forward", lambda self, images: forward(self, images).roll(1, dims=1))
     train([COLD, BASELINE], folder=other)
     assert output_bytes(other, COLD) != output_bytes(study, COLD)
     assert output_bytes(other, BASELINE) == output_bytes(study, BASELINE)

@@ -1,0 +1,154 @@
+"""What students are taught: replayed logits are the teacher's own bits, looked-up ones are the right image's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from rigorkd.protocol.cells import Cell
+from rigorkd.records.layout import StudyFolder
+from rigorkd.train.replay import Replay, replay_key
+from rigorkd.train.teaching import Teaching
+
+from .conftest import BASELINE, COLD, DROPS, TRAINING, WARM, Train, output_bytes
+
+ROOM = 10**9
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> StudyFolder:
+    return StudyFolder(tmp_path / "other")
+
+
+def in_precision(cell: Cell, precision: str) -> Cell:
+    """The cell trained in another precision."""
+    return replace(cell, training=cell.training.model_copy(update={"precision": precision}))
+
+
+class Forwards:
+    """Counts the teacher's forward passes over training batches."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        forward = Teaching.forward
+
+        def counting(teaching: Teaching, images: torch.Tensor) -> torch.Tensor:
+            self.count += 1
+            return forward(teaching, images)
+
+        monkeypatch.setattr(Teaching, "forward", counting)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_added_cell_replays_the_logits_and_keeps_its_bits(
+    train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    cold, warm, drops = (in_precision(cell, precision) for cell in (COLD, WARM, DROPS))
+    train([warm, drops])
+    forwards = Forwards(monkeypatch)
+    train([cold], folder=other, replay_bytes=ROOM)
+    assert forwards.count == 3 * 4
+    train([warm, drops], folder=other, replay_bytes=ROOM)
+    assert forwards.count == 3 * 4
+    for cell in (warm, drops):
+        assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
+
+
+def test_a_budget_keeps_what_fits(train: Train, study: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_epoch = 120 * 10 * 4
+    train([COLD], replay_bytes=int(2.5 * one_epoch))
+    kept = sorted(path.name for path in study.replay.rglob("*.safetensors"))
+    assert kept == ["epoch-1.safetensors", "epoch-2.safetensors"]
+    forwards = Forwards(monkeypatch)
+    train([WARM], replay_bytes=int(2.5 * one_epoch))
+    assert forwards.count == 4
+
+
+def test_another_seed_or_a_damaged_file_is_not_replayed(
+    train: Train, study: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train([COLD], replay_bytes=ROOM)
+    forwards = Forwards(monkeypatch)
+    train([COLD], seed=1, replay_bytes=ROOM)
+    assert forwards.count == 12
+    for path in study.replay.rglob("epoch-2.safetensors"):
+        path.write_bytes(path.read_bytes()[:100])
+    train([WARM], replay_bytes=ROOM)
+    assert forwards.count == 12 + 4
+
+
+def test_logits_are_kept_in_the_compute_dtype_only_if_that_is_exact(tmp_path: Path) -> None:
+    replay = Replay(tmp_path, replay_key({"a": 1}), "bf16", ROOM)
+    exact = torch.tensor([[1.5, -2.0]])
+    replay.keep(1, exact)
+    replay.keep(2, exact + 1e-3)
+    sizes = [len((tmp_path / replay.key / f"epoch-{epoch}.safetensors").read_bytes()) for epoch in (1, 2)]
+    assert sizes[0] < sizes[1]
+    for epoch, expected in ((1, exact), (2, exact + 1e-3)):
+        loaded = replay.load(epoch, 1, torch.device("cpu"))
+        assert loaded is not None
+        assert torch.equal(loaded, expected)
+    assert replay.load(1, 7, torch.device("cpu")) is None
+    assert replay.load(3, 1, torch.device("cpu")) is None
+
+
+def clean(cell: Cell) -> Cell:
+    """The cell taught by logits of the clean image."""
+    return replace(cell, views=cell.views.model_copy(update={"teacher": "clean"}))
+
+
+def test_clean_logits_belong_to_the_image_whatever_its_order_and_augmentation(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The looked-up logits of every batch are the teacher's on the un-augmented images of that batch."""
+    seen: list[float] = []
+    logits = Teaching.logits
+
+    def compare(teaching: Teaching, rows: torch.Tensor, start: int, images: torch.Tensor) -> torch.Tensor:
+        found = logits(teaching, rows, start, images)
+        assert table is not None
+        seen.append(float((found - table[rows]).abs().max()))
+        return found
+
+    table: torch.Tensor | None = None
+    init = Teaching.__init__
+
+    def remember(self: Teaching, model: torch.nn.Module, clean: object, replay: object) -> None:
+        nonlocal table
+        init(self, model, clean, replay)  # type: ignore[arg-type]
+        assert clean is not None
+        with torch.no_grad():
+            view, raw = clean.view, clean.images  # type: ignore[attr-defined]
+            table = torch.cat([model(view(raw[i : i + 1], None)) for i in range(len(raw))])
+
+    monkeypatch.setattr(Teaching, "__init__", remember)
+    monkeypatch.setattr(Teaching, "logits", compare)
+    train([clean(COLD)])
+    assert len(seen) == 12
+    assert max(seen) < 1e-4
+
+
+def test_a_permuted_look_up_is_noticed(
+    train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train([clean(COLD), BASELINE])
+    logits = Teaching.logits
+    monkeypatch.setattr(
+        Teaching,
+        "logits",
+        lambda self, rows, start, images: logits(self, rows.roll(1), start, images),
+    )
+    train([clean(COLD), BASELINE], folder=other)
+    assert output_bytes(other, clean(COLD)) != output_bytes(study, clean(COLD))
+    assert output_bytes(other, BASELINE) == output_bytes(study, BASELINE)
+
+
+def test_clean_logits_are_computed_once(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    train([])
+    forwards = Forwards(monkeypatch)
+    train([clean(COLD), clean(WARM)])
+    assert forwards.count == 0
+    assert TRAINING.epochs == 3
