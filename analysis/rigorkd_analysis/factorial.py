@@ -10,7 +10,7 @@ an effect, shape (seeds, q), with mean ȳ and covariance S:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,12 @@ from scipy import special
 
 from rigorkd_analysis.adjust import adjust
 from rigorkd_analysis.baselines import distilled
-from rigorkd_analysis.families import Asked
 from rigorkd_analysis.results import Factorial, FTest
 from rigorkd_analysis.table import Runs
 from rigorkd_analysis.wording import p_text
+
+if TYPE_CHECKING:
+    from rigorkd_analysis.families import Asked
 
 Floats = NDArray[np.float64]
 

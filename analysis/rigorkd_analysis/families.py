@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.adjust import adjust
 from rigorkd_analysis.combinations import Combination
+from rigorkd_analysis.consistency import consistency
 from rigorkd_analysis.metrics import Goal
 from rigorkd_analysis.paired import Settings, Statistics, statistics
 from rigorkd_analysis.plan import Plan
@@ -67,7 +68,10 @@ def build(
         else:
             kind = "gain" if name == "gains" else "contrast"
             comparisons.append(_comparison(asked, context, part, stats, at[id(part)], adjusted, kind))
-    return Family(name, planned, size, tuple(comparisons))
+    together = None
+    if name == "gains":
+        together = consistency(differences(runs, parts), asked.goal, plan.alpha, asked.phrasing)
+    return Family(name, planned, size, tuple(comparisons), together)
 
 
 def differences(runs: Runs, parts: list[Combination]) -> Floats:

@@ -18,7 +18,17 @@ _MIN = {
     "ppl", "mse", "rmse", "mae", "wer", "params", "millions", "flops",
 }  # fmt: skip
 _PERCENT = {"top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement"}
-_WORDS = {"top1": "top-1", "top5": "top-5", "acc": "accuracy", "ece": "ECE", "kl": "KL", "nll": "NLL"}
+_WORDS = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "acc": "accuracy",
+    "ece": "ECE",
+    "kl": "KL",
+    "nll": "NLL",
+    "train": "training",
+}
+
+_UNITS = {"ms": " ms", "seconds": " s", "millions": " M"}
 
 #: Columns that describe a run. They are never taken for a metric unless named.
 DESCRIPTIVE = frozenset(
@@ -61,6 +71,16 @@ def is_percentage(metric: str, largest: float) -> bool:
     return any(token in _PERCENT for token in _tokens(metric)) and 1.5 < largest <= 100.0
 
 
+def unit_of(metric: str, largest: float) -> str:
+    """What follows a number of this metric: " points", " ms", " s" or nothing."""
+    if is_percentage(metric, largest):
+        return " points"
+    return _UNITS.get(_tokens(metric)[-1], "") if _tokens(metric) else ""
+
+
 def label(metric: str) -> str:
-    """The metric in words: `test_top1` is "test top-1"."""
-    return " ".join(_WORDS.get(token, token) for token in _tokens(metric)) or metric
+    """The metric in words: `test_top1` is "test top-1", `latency_ms` is "latency"."""
+    tokens = _tokens(metric)
+    if len(tokens) > 1 and tokens[-1] in _UNITS:
+        tokens = tokens[:-1]
+    return " ".join(_WORDS.get(token, token) for token in tokens) or metric

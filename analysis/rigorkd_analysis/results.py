@@ -88,13 +88,39 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Consistency:
+    """All gains of a family taken together, instead of a count of stars. The settings are these very ones.
+
+    Attributes:
+        mean, ci_low, ci_high: of the gain averaged over the settings, a t interval over seeds.
+        favourable: settings whose mean difference points the way of the goal.
+        between_sd: standard deviation of the true gains between settings, beyond the noise of seeds.
+        p_equal: Greenhouse–Geisser F test that all settings gain the same; None for more than 100.
+    """
+
+    settings: int
+    n: int
+    mean: float
+    ci_low: float | None
+    ci_high: float | None
+    favourable: int
+    between_sd: float | None
+    p_equal: float | None
+    says: str
+
+
+@dataclass(frozen=True)
 class Family:
-    """Comparisons that are corrected together. `planned` families were fixed before the results were seen."""
+    """Comparisons that are corrected together. `planned` families were fixed before the results were seen.
+
+    `consistency` sums up a family of three gains or more.
+    """
 
     name: Literal["gains", "contrasts", "all_pairs"]
     planned: bool
     size: int
     comparisons: tuple[Comparison, ...]
+    consistency: Consistency | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor, log10
 
-from rigorkd_analysis.metrics import Goal, is_percentage, label
+from rigorkd_analysis.metrics import Goal, label, unit_of
 from rigorkd_analysis.plan import Correction
 from rigorkd_analysis.table import Runs
 
@@ -27,22 +27,18 @@ class Phrasing:
 
     metric: str
     goal: Goal
-    percent: bool
+    unit: str
     decimals: int
 
     @classmethod
     def of(cls, runs: Runs, goal: Goal, typical_sd: float) -> Phrasing:
         """Decimals show the spread to two digits; percentages get two decimals."""
         finite = runs.values[runs.values == runs.values]
-        percent = is_percentage(runs.metric, float(abs(finite).max()) if finite.size else 0.0)
+        unit = unit_of(runs.metric, float(abs(finite).max()) if finite.size else 0.0)
         decimals = 2
-        if not percent and typical_sd > 0:
+        if unit != " points" and typical_sd > 0:
             decimals = min(12, max(0, 1 - floor(log10(typical_sd))))
-        return cls(runs.metric, goal, percent, decimals)
-
-    @property
-    def unit(self) -> str:
-        return " points" if self.percent else ""
+        return cls(runs.metric, goal, unit, decimals)
 
     @property
     def words(self) -> str:

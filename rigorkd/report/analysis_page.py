@@ -21,15 +21,14 @@ class Numbers:
         from math import floor, log10
         from statistics import median
 
-        from rigorkd_analysis.metrics import is_percentage
+        from rigorkd_analysis.metrics import unit_of
 
         means = [abs(cell.mean) for cell in analysis.cells if cell.mean is not None]
         spreads = [cell.std for cell in analysis.cells if cell.std]
-        self.percent = is_percentage(analysis.metric, max(means, default=0.0))
+        self.unit = unit_of(analysis.metric, max(means, default=0.0))
         self.decimals = 2
-        if not self.percent and spreads:
+        if self.unit != " points" and spreads:
             self.decimals = min(12, max(0, 1 - floor(log10(median(spreads)))))
-        self.unit = " points" if self.percent else ""
 
     def __call__(self, value: float | None, signed: bool = False) -> str:
         if value is None:
@@ -223,8 +222,9 @@ def caption(analysis: Analysis, family: Family, say: Numbers) -> str:
         if family.name == "gains"
         else "the verdict is on the first minus the second"
     )
+    percent = " in percent" if say.unit == " points" else ""
     parts = [
-        f"{analysis.metric}{' in percent' if say.percent else ''} ({aim}), {versus}, {seeds} paired by seed",
+        f"{analysis.metric}{percent} ({aim}), {versus}, {seeds} paired by seed",
         f"two-sided paired t test, {over}" + (", joint verdicts" if analysis.joint else ""),
         "planned before the results were seen"
         if family.planned
@@ -274,7 +274,7 @@ def _cells(analysis: Analysis, say: Numbers) -> Table:
 
 
 def _notes(analysis: Analysis, say: Numbers) -> list[str]:
-    notes = []
+    notes = [family.consistency.says for family in analysis.families if family.consistency is not None]
     if analysis.best is not None:
         best = analysis.best
         notes += [_may_be_best(item, percent_text(1 - analysis.alpha)) for item in best.sets[:6]]

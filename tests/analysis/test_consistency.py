@@ -1,0 +1,56 @@
+"""All gains of a family taken together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rigorkd_analysis import Plan, analyze
+from scipy import stats
+
+
+def table(table_of, gains: np.ndarray):
+    base = np.random.default_rng(0).normal(80, 0.3, gains.shape[1])
+    return table_of({"base": base, **{f"kd-{i}": base + row for i, row in enumerate(gains)}})
+
+
+def test_the_average_gain_has_a_t_interval_over_seeds(table_of):
+    gains = np.random.default_rng(1).normal(0.2, 0.3, (6, 5))
+    found = analyze(table(table_of, gains)).families[0].consistency
+    oracle = stats.ttest_1samp(gains.mean(axis=0), 0).confidence_interval(0.95)
+    assert (found.settings, found.n) == (6, 5)
+    assert found.mean == pytest.approx(gains.mean())
+    assert (found.ci_low, found.ci_high) == pytest.approx((oracle.low, oracle.high))
+    assert found.favourable == (gains.mean(axis=1) > 0).sum()
+
+
+def test_weak_gains_can_be_clear_together(table_of):
+    rng = np.random.default_rng(2)
+    gains = 0.12 + rng.normal(0, 0.2, (20, 5))
+    (family,) = analyze(table(table_of, gains)).families
+    assert all(c.verdict == "inconclusive" for c in family.comparisons)
+    assert family.consistency.ci_low > 0
+    assert family.consistency.p_equal > 0.05
+
+
+def test_settings_that_differ_are_found_to_differ(table_of):
+    rng = np.random.default_rng(3)
+    gains = np.array([-1.0, 0.0, 1.0, 2.0])[:, None] + rng.normal(0, 0.1, (4, 6))
+    found = analyze(table(table_of, gains)).families[0].consistency
+    assert found.p_equal < 0.01
+    assert found.between_sd == pytest.approx(np.std([-1, 0, 1, 2], ddof=1), abs=0.15)
+    assert "they differ from each other" in found.says
+
+
+def test_for_a_loss_favourable_means_lower(table_of):
+    gains = np.array([-0.1, -0.2, 0.1])[:, None] + np.random.default_rng(4).normal(0, 0.001, (3, 4))
+    loss = table(table_of, gains).rename(columns={"test_top1": "test_loss"})
+    assert analyze(loss).families[0].consistency.favourable == 2
+
+
+def test_two_settings_one_seed_and_other_families_have_none(table_of):
+    two = np.random.default_rng(5).normal(0, 1, (2, 5))
+    assert analyze(table(table_of, two)).families[0].consistency is None
+    one = np.random.default_rng(5).normal(0, 1, (4, 1))
+    assert analyze(table(table_of, one)).families[0].consistency is None
+    pairs = analyze(table(table_of, np.random.default_rng(5).normal(0, 1, (4, 5))), Plan(all_pairs=True))
+    assert pairs.family("all_pairs").consistency is None
