@@ -35,6 +35,7 @@ class Slot:
     process: SpawnProcess
     connection: Connection
     task: Task | None = None
+    precision: str | None = None
 
 
 class Pool:
@@ -74,7 +75,10 @@ class Pool:
             task = self.queue.next(len(self.settings))
             if task is None:
                 return
-            slot.task = task
+            if slot.precision not in (None, task.precision):
+                slot.process.kill()  # idle; Accelerate allows one precision per process
+                self._restart(slot)
+            slot.task, slot.precision = task, task.precision
             self.progress.slots[slot.settings.slot] = SlotProgress(task.label)
             self.progress.running += [want.run.name for want in task.runs]
             self.file.write(self.progress, force=True)
@@ -142,13 +146,19 @@ class Pool:
             case StopAll(message=text):
                 raise StoreError(text)
 
+    def _restart(self, slot: Slot) -> None:
+        """Put a new process into a slot whose old one has ended."""
+        slot.process.join()
+        slot.connection.close()
+        fresh = self._start(slot.settings)
+        slot.process, slot.connection, slot.precision = fresh.process, fresh.connection, None
+
     def _replace(self, slot: Slot) -> None:
         """A worker died: start another in its place and queue its task again, or give the task up."""
         slot.process.join()
         code = slot.process.exitcode
         task = slot.task
-        fresh = self._start(slot.settings)
-        slot.process, slot.connection = fresh.process, fresh.connection
+        self._restart(slot)
         if task is None:
             return
         deaths = self._deaths[_key(task)] = self._deaths.get(_key(task), 0) + 1

@@ -21,6 +21,11 @@ class Task:
     replay_bytes: int = 0
 
     @property
+    def precision(self) -> str:
+        """The precision that the task's runs share."""
+        return self.runs[0].run.cell.training.precision
+
+    @property
     def label(self) -> str:
         """A short name for progress lines: `seed 0: teacher`, `seed 0: 20 students`."""
         run = self.runs[0].run

@@ -320,3 +320,16 @@ def test_interrupted_by_the_keyboard(protocol_file: Path, rigorkd: Rigorkd) -> N
     assert "Traceback" not in output
     after = rigorkd("status", "results/tiny")
     assert "nothing is running" in after.stdout
+
+
+def test_precisions_do_not_share_a_process(protocol_file: Path, rigorkd: Rigorkd) -> None:
+    """A worker that trained in one precision is replaced before it meets another."""
+    text = protocol_file.read_text().replace("epochs: 2, baseline", "epochs: 2, precision: bf16, baseline")
+    protocol_file.write_text(text)
+    done = rigorkd("run", protocol_file, "--jobs", "1", "--seeds", "1", "--only", "*/plain/*")
+    assert done.returncode == 0, done.stderr
+    used = {
+        r["cell"]: r["precision_used"] for r in records(protocol_file.parent / "results" / "tiny").values()
+    }
+    assert set(used.values()) == {"fp32", "bf16"}
+    assert used["short/plain/kd-T2-a0.5"] == "bf16"

@@ -63,7 +63,6 @@ def test_models_that_may_not(name: str) -> None:
         (GRID, "    permuted_tail: true", 16, "the method permuted_tail"),
         (BASELINE, "    processes_per_run: 2\n    baseline: true", 15, "more than one process per run"),
         ("epochs: 4", "epochs: 4\n  processes_per_run: 2", 9, "more than one process per run"),
-        (BASELINE, "    views: {teacher: [same, clean]}\n    baseline: true", 15, "the teacher's view clean"),
         (
             "students:",
             "views: {train: [horizontal_flip, randaugment]}\nstudents:",

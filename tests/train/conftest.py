@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from accelerate.state import AcceleratorState
 
 from rigorkd.data.identity import DIGITS_SHA256
 from rigorkd.protocol.cells import Cell, Run
@@ -75,6 +77,13 @@ def runtime() -> Runtime:
     return start_runtime("cpu", "reference")
 
 
+@pytest.fixture(autouse=True)
+def one_precision_per_test() -> Iterator[None]:
+    """Accelerate allows one precision per process; the launcher gives each its own, tests start afresh."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 Train = Callable[..., list[Event]]
 
 
@@ -92,7 +101,10 @@ def train(study: StudyFolder, runtime: Runtime) -> Train:
         cells: Sequence[Cell], seed: int = 0, folder: StudyFolder = study, replay_bytes: int = 0
     ) -> list[Event]:
         events: list[Event] = []
-        teacher = wanted(TEACHER, seed)
+        training = TEACHER.training.model_copy(
+            update={"precision": cells[0].training.precision if cells else "fp32"}
+        )
+        teacher = wanted(replace(TEACHER, training=training), seed)
         if not (folder.run(teacher.run.name) / "record.json").exists():
             train_cohort(Task((teacher,), None), folder, runtime, lambda event: None)
         if cells:

@@ -1,4 +1,4 @@
-"""What students are taught: replayed logits are the teacher's own bits, looked-up ones are the right image's."""
+"""What students are taught: replayed logits are the teacher's own bits, looked-up ones the image's."""
 
 from __future__ import annotations
 
