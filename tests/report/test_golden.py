@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rigorkd_analysis import Plan, Printed, analyze, audit
 
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.audit_page import audit_page
@@ -19,7 +20,6 @@ from rigorkd.report.markdown import markdown
 from rigorkd.report.page import Page
 from rigorkd.report.sources import read_rows
 from rigorkd.report.terminal import show
-from rigorkd_analysis import Plan, Printed, analyze, audit
 
 GOLDEN = Path(__file__).parent / "golden"
 PUBLISHED = Path(__file__).parents[2] / "analysis" / "published"
