@@ -15,10 +15,10 @@ from rigorkd_analysis.best import best_cells
 from rigorkd_analysis.errors import TableError
 from rigorkd_analysis.factorial import factorials
 from rigorkd_analysis.images import PredictionSource, image_comparisons
-from rigorkd_analysis.metrics import goal_of, is_percentage
+from rigorkd_analysis.metrics import Goal, goal_of, is_percentage
 from rigorkd_analysis.paired import mean_interval, sd_interval
 from rigorkd_analysis.plan import Plan
-from rigorkd_analysis.results import Analysis, CellSummary, Family
+from rigorkd_analysis.results import Analysis, CellSummary, Family, Secondary
 from rigorkd_analysis.sequential import sequential_analysis
 from rigorkd_analysis.table import Runs, read_runs
 from rigorkd_analysis.wording import Names, Phrasing
@@ -53,11 +53,9 @@ def analyze(
     runs = read_runs(table, plan.metric)
     goal = goal_of(runs.metric, plan.goal)
     matcher = Matcher(runs, plan.baselines)
-    judged = _without(runs, plan.selection_seeds)
-    with np.errstate(invalid="ignore"):
-        spread = np.nanmedian(_cell_sds(runs)) if len(runs.seeds) > 1 else np.nan
-    asked = families.Asked(judged, plan, goal, Phrasing.of(runs, goal, float(spread)), Names(runs))
+    asked = _asked(runs, plan, goal)
     found, parts = _families(asked, matcher)
+    secondary, skipped = _secondary(table, plan)
     return Analysis(
         schema=SCHEMA,
         study=study,
@@ -74,8 +72,36 @@ def analyze(
         factorial=tuple(factorials(asked)),
         images=tuple(image_comparisons(asked, parts, predictions)) if predictions else (),
         sequential=sequential_analysis(asked, found, parts) if plan.sequential else None,
-        warnings=tuple(_warnings(runs, plan, matcher, found)),
+        secondary=tuple(secondary),
+        warnings=(*_warnings(runs, plan, matcher, found), *skipped),
     )
+
+
+def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[str]]:
+    """The gains on every secondary metric, and why some have none: a secondary metric stops nothing."""
+    out: list[Secondary] = []
+    skipped: list[str] = []
+    for metric in plan.secondary:
+        try:
+            runs = read_runs(table, metric)
+            goal = goal_of(metric)
+            gains = combinations.gains(runs, Matcher(runs, plan.baselines))
+        except TableError as error:
+            skipped.append(f"the secondary metric {metric} is left out: {error.message}")
+            continue
+        if gains:
+            asked = _asked(runs, replace(plan, metric=metric, goal=goal, sesoi=None), goal)
+            family = families.build(asked, "gains", plan.planned, gains)
+            out.append(Secondary(metric, goal, cell_summaries(runs, plan.alpha), family))
+    return out, skipped
+
+
+def _asked(runs: Runs, plan: Plan, goal: Goal) -> families.Asked:
+    """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
+    with np.errstate(invalid="ignore"):
+        spread = np.nanmedian(_cell_sds(runs)) if len(runs.seeds) > 1 else np.nan
+    judged = _without(runs, plan.selection_seeds)
+    return families.Asked(judged, plan, goal, Phrasing.of(runs, goal, float(spread)), Names(runs))
 
 
 def _families(

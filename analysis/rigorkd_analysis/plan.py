@@ -85,6 +85,7 @@ class Plan:
         c2: mixture constant of the anytime-valid test.
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
         conditioned_on: what was held fixed, stated with every verdict.
+        secondary: further metrics, whose gains are reported as secondary and corrected by themselves.
     """
 
     metric: str | None = None
@@ -102,6 +103,7 @@ class Plan:
     c2: float = 0.25
     selection_seeds: tuple[int, ...] = ()
     conditioned_on: tuple[str, ...] = ()
+    secondary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:

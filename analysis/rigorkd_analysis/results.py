@@ -263,6 +263,16 @@ class Sequential:
 
 
 @dataclass(frozen=True)
+class Secondary:
+    """The gains on a secondary metric: a family of its own, without equivalence."""
+
+    metric: str
+    goal: Goal
+    cells: tuple[CellSummary, ...]
+    family: Family
+
+
+@dataclass(frozen=True)
 class Analysis:
     """All that was found, in the order of the JSON document."""
 
@@ -281,6 +291,7 @@ class Analysis:
     factorial: tuple[Factorial, ...]
     images: tuple[ImageComparison, ...]
     sequential: Sequential | None
+    secondary: tuple[Secondary, ...]
     warnings: tuple[str, ...]
 
     def family(self, name: str) -> Family | None:

@@ -45,7 +45,8 @@ PREDICTIONS_UP_TO = 200
 def analyze(source: Path | None, results: Path, form: Format, images: bool | None, **asked: Any) -> None:
     """Say which differences between the cells of SOURCE are real.
 
-    SOURCE is a study folder or a CSV with columns cell, seed and a metric; default: the newest study.
+    SOURCE is a study folder or a CSV with columns cell, seed and a metric (- reads it from standard
+    input); default: the newest study.
 
     \b
     rigorkd analyze
@@ -89,13 +90,15 @@ def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
     primary = found.plan.metric
     if found.folder is None or primary is None or metric == primary:
         return ()
-    role = "a secondary metric" if metric in found.secondary else "no metric of the protocol"
+    role = "a secondary metric" if metric in found.plan.secondary else "no metric of the protocol"
     return (f"{metric} is {role}; {primary} is the primary one, and its verdicts are those of the study",)
 
 
 def _source(source: Path | None, results: Path) -> Source:
     from rigorkd.report.sources import from_csv, from_study
 
+    if source is not None and str(source) == "-":
+        return from_csv(Path("/dev/stdin"))
     if source is not None and source.is_file():
         return from_csv(source)
     if source is None or source.is_dir() or (results / source).is_dir():

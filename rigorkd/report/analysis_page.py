@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rigorkd_analysis.results import Analysis, Candidates, Comparison, Family, Sequential
+from dataclasses import replace
+
+from rigorkd_analysis.results import Analysis, Candidates, Comparison, Family, Secondary, Sequential
 from rigorkd_analysis.wording import MINUS, adjusted_name, p_text, percent_text
 
 from rigorkd.report.page import Column, Page, Table
@@ -43,6 +45,7 @@ def analysis_page(analysis: Analysis) -> Page:
     """Render an analysis for people."""
     say = Numbers(analysis)
     tables = [_family(analysis, family, say) for family in analysis.families]
+    tables += [_secondary(analysis, item) for item in analysis.secondary]
     if analysis.sequential is not None:
         tables.append(_sequential(analysis, analysis.sequential, say))
     if analysis.images:
@@ -325,6 +328,30 @@ def _images(analysis: Analysis, say: Numbers) -> Table:
         "over new seeds and new test images; agree: predictions that the two cells share, seed by seed."
     )
     return Table("New test images", columns, rows, text)
+
+
+def _secondary(analysis: Analysis, item: Secondary) -> Table:
+    """The gains on a secondary metric, in its own decimals and judged by its own goal."""
+    comparisons = item.family.comparisons
+    say = Numbers(replace(analysis, metric=item.metric, cells=item.cells))
+    rows = tuple(
+        (
+            *(c.a or c.name, str(c.n), say(c.mean_diff, True), _interval(c.ci_low, c.ci_high, say)),
+            *(_p(c.p_adjusted), c.verdict.replace("_", ", ")),
+        )
+        for c in comparisons
+    )
+    columns = (
+        *(Column("comparison"), Column("n", True), Column("diff", True)),
+        *(Column(f"{percent_text(1 - analysis.alpha)} CI", True), Column("p adj.", True), Column("verdict")),
+    )
+    aim = "higher is better" if item.goal == "max" else "lower is better"
+    text = (
+        f"{item.metric} ({aim}), a secondary metric: each cell minus its baseline, paired t test, "
+        f"{_TEST[analysis.correction]} over {count(item.family.size, 'comparison')} of this metric alone."
+    )
+    emphasis = frozenset(i for i, c in enumerate(comparisons) if c.verdict != "inconclusive")
+    return Table(f"Secondary: {item.metric}", columns, rows, text, emphasis)
 
 
 def _sequential(analysis: Analysis, found: Sequential, say: Numbers) -> Table:

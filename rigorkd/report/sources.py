@@ -74,6 +74,8 @@ class Overrides:
                 changes[name] = value
         if "metric" in changes and "sesoi" not in changes:
             changes["sesoi"] = None  # it was in the units of another metric
+        if "metric" in changes:
+            changes["secondary"] = ()
         if "metric" in changes and "goal" not in changes:
             changes["goal"] = None
         if self.baselines:
@@ -99,7 +101,6 @@ class Source:
     warnings: tuple[str, ...] = ()
     folder: Path | None = None
     looks: tuple[Look, ...] = ()
-    secondary: tuple[str, ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
         """The plan, told of earlier analyses of its metric on fewer seeds."""
@@ -170,7 +171,6 @@ def from_study(folder: Path) -> Source:
         warnings=warnings,
         folder=folder,
         looks=read_looks(folder),
-        secondary=study.current.secondary if study.current else (),
     )
 
 
@@ -205,6 +205,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             c2=asked.sequential.c2 if asked.sequential else 0.25,
             selection_seeds=tuple(asked.selection.seeds) if asked.selection else (),
             conditioned_on=study.conditioned_on,
+            secondary=asked.secondary,
         ),
         tuple(warnings),
     )

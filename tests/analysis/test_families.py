@@ -271,3 +271,20 @@ def test_selection_seeds_are_kept_apart():
     found = analyze(table, Plan(selection_seeds=(0, 1, 2)))
     assert found.families[0].comparisons[0].seeds == (3, 4, 5, 6, 7)
     assert any("kept for choosing" in warning for warning in found.warnings)
+
+
+def test_secondary_metrics_have_a_family_each_and_stop_nothing():
+    table = two_students().assign(test_loss=lambda t: 100 - t["test_top1"], odd="x", score=1.0)
+    found = analyze(table, Plan(sesoi=0.3, planned=True, secondary=("test_loss", "odd", "score", "gone")))
+    (loss,) = found.secondary
+    assert (loss.metric, loss.goal, loss.family.planned) == ("test_loss", "min", True)
+    for ours, theirs in zip(loss.family.comparisons, found.families[0].comparisons, strict=True):
+        assert ours.mean_diff == pytest.approx(-theirs.mean_diff)
+        assert ours.p_equivalence is None
+    assert loss.family.comparisons[0].verdict == "better"
+    left_out = [warning for warning in found.warnings if "is left out" in warning]
+    assert [name for name in ("odd", "score", "gone") if any(name in w for w in left_out)] == [
+        "odd",
+        "score",
+        "gone",
+    ]

@@ -126,6 +126,9 @@ def test_a_real_study_from_run_to_verdicts(rigorkd, tmp_path):
     ]
     assert len(document["images"]) == 2
     assert document["images"][0]["images"] == 200
+    assert [item["metric"] for item in document["secondary"]] == ["test_loss"]
+    assert document["secondary"][0]["goal"] == "min"
+    assert document["secondary"][0]["family"]["size"] == 2
     assert "teacher per seed" in document["conditioned_on"]
     looks = tmp_path / "results" / "small" / FILE
     looks.write_text(
