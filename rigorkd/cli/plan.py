@@ -36,6 +36,7 @@ def plan(
     from rigorkd.launch.inventory import take_inventory
     from rigorkd.launch.plan import make_plan
     from rigorkd.protocol.load import load_protocol
+    from rigorkd.records.expected import start_files
     from rigorkd.records.layout import StudyFolder
 
     loaded = load_protocol(protocol)
@@ -45,7 +46,7 @@ def plan(
 
         loaded = shrink(loaded)
     study = StudyFolder(results / loaded.study)
-    inventory = take_inventory(loaded, chosen, study, "reference", only)
+    inventory = take_inventory(loaded, chosen, study, "reference", start_files(loaded), only)
     made = make_plan(loaded, inventory, study, chosen)
     if form == "json":
         click.echo(json.dumps(made.document(), indent=1, ensure_ascii=False))

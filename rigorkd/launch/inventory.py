@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rigorkd.errors import InputError
 from rigorkd.protocol.load import Protocol
-from rigorkd.records.expected import Expected, Stale, expected_hashes, stale_runs
+from rigorkd.records.expected import Expected, Stale, StartFile, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, Record, read
 from rigorkd.text import nearest
@@ -50,10 +50,11 @@ def take_inventory(
     seeds: tuple[int, ...],
     study: StudyFolder,
     mode: str,
+    files: Mapping[str, StartFile],
     only: Sequence[str] = (),
 ) -> Inventory:
     """Compare what the protocol expands to with the records on disk. Reads no data and no weights."""
-    expected = expected_hashes(protocol, seeds, mode)
+    expected = expected_hashes(protocol, seeds, mode, files)
     if only:
         names = wanted_cells(protocol, only)
         expected = {run: want for run, want in expected.items() if want.run.cell.name in names}

@@ -19,6 +19,7 @@ from rigorkd.launch.worker import WorkerSettings
 from rigorkd.protocol.catalog import unbuilt
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.load import Protocol
+from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import is_study, read_info, register
 from rigorkd.text import count
@@ -54,17 +55,18 @@ class Outcome:
 def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outcome:
     """Train what is missing of the protocol. Raises before training anything if something cannot run."""
     refuse_unbuilt(protocol, options.mode)
+    files = start_files(protocol)
     study = StudyFolder(options.results / protocol.study)
     _refuse_foreign(study, protocol, options.mode)
     with locked(study):
-        inventory = take_inventory(protocol, options.seeds, study, options.mode, options.only)
+        inventory = take_inventory(protocol, options.seeds, study, options.mode, files, options.only)
         if inventory.stale:
             if not options.retrain_stale:
                 raise StoreError(_stale_message(study, inventory))
             _set_aside(study, inventory)
-            inventory = take_inventory(protocol, options.seeds, study, options.mode, options.only)
+            inventory = take_inventory(protocol, options.seeds, study, options.mode, files, options.only)
         todo = {name for name, state in inventory.states.items() if state is not State.DONE}
-        register(study.path, protocol, options.seeds, options.mode)
+        register(study.path, protocol, options.seeds, options.mode, files)
         failed = _train(protocol, options, study, inventory, todo, console) if todo else {}
     return Outcome(study, len(todo) - len(failed), len(inventory.expected) - len(todo), failed)
 

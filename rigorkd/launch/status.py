@@ -65,7 +65,7 @@ def study_status(folder: Path) -> Status:
     """The status of a study, against the newest protocol and all seeds that were run into it."""
     study = StudyFolder(folder)
     info = read_info(folder)
-    inventory = take_inventory(read_protocol(folder), info.seeds, study, info.mode)
+    inventory = take_inventory(read_protocol(folder), info.seeds, study, info.mode, info.start_files)
     failed = {
         run: failure_reason(study, run) for run, state in inventory.states.items() if state is State.FAILED
     }

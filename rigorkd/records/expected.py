@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd.data.identity import data_checksum
+from rigorkd.errors import InputError
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import runs
 from rigorkd.protocol.hashes import explain_difference, resolved, run_hash
+from rigorkd.protocol.schema import PathStart
 from rigorkd.records.record import Record
 
 if TYPE_CHECKING:
@@ -18,14 +22,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class StartFile:
+    """A file of weights that runs start from: its place (None if only remembered) and its SHA-256."""
+
+    path: Path | None
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Expected:
-    """A run and the hashes that its record must carry."""
+    """A run and the hashes that its record must carry; `start_file` holds its first weights, if any."""
 
     run: Run
     run_hash: str
     data_checksum: str
     teacher_hash: str | None
     start_hash: str | None
+    start_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -36,8 +49,34 @@ class Stale:
     reason: str
 
 
-def expected_hashes(protocol: Protocol, seeds: tuple[int, ...], mode: str) -> dict[str, Expected]:
-    """Every run of the protocol at these seeds, by name, with its hash. Teachers and starts come first."""
+def start_files(protocol: Protocol) -> dict[str, StartFile]:
+    """The files of weights that the protocol's cells start from, by their path as written.
+
+    A relative path starts at the protocol's folder. Raises InputError for a file that cannot be read.
+    """
+    files = {}
+    for cell in protocol.cells:
+        if isinstance(cell.start, PathStart) and cell.start.path not in files:
+            path = (protocol.path.parent / Path(cell.start.path).expanduser()).absolute()
+            try:
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise InputError(
+                    f"{protocol.path}: {cell.name} starts from {cell.start.path}: {error.strerror}",
+                    hint="give a safetensors file; a relative path starts at the protocol's folder",
+                ) from None
+            files[cell.start.path] = StartFile(path, digest)
+    return files
+
+
+def expected_hashes(
+    protocol: Protocol, seeds: tuple[int, ...], mode: str, files: Mapping[str, StartFile]
+) -> dict[str, Expected]:
+    """Every run of the protocol at these seeds, by name, with its hash. Teachers and starts come first.
+
+    `files` are those of `start_files`, or what a study remembers of them.
+    """
     by_name: dict[str, Expected] = {}
     checksums: dict[str, str] = {}
 
@@ -53,7 +92,9 @@ def expected_hashes(protocol: Protocol, seeds: tuple[int, ...], mode: str) -> di
         if key not in checksums:
             checksums[key] = data_checksum(dataset)
         teacher_hash = of(run.cell.teacher, run.seed) if run.cell.method.distils else None
-        start_hash = of(run.cell.start_cell, run.seed)
+        start = run.cell.start
+        file = files[start.path] if isinstance(start, PathStart) else None
+        start_hash = file.sha256 if file else of(run.cell.start_cell, run.seed)
         by_name[run.name] = Expected(
             run=run,
             run_hash=run_hash(
@@ -67,6 +108,7 @@ def expected_hashes(protocol: Protocol, seeds: tuple[int, ...], mode: str) -> di
             data_checksum=checksums[key],
             teacher_hash=teacher_hash,
             start_hash=start_hash,
+            start_file=file.path if file else None,
         )
     return by_name
 
@@ -91,5 +133,5 @@ def _what_changed(record: Record, want: Expected) -> str:
     if record.fields.get("teacher_run_hash") != want.teacher_hash:
         return "its teacher changed"
     if record.fields.get("start_run_hash") != want.start_hash:
-        return "the run that it starts from changed"
+        return "the weights that it starts from changed"
     return "the data or rigorkd's own numerics changed"

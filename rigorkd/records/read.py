@@ -51,7 +51,7 @@ def read_study(folder: Path) -> StudyTable:
     records = [read(path) for path in StudyFolder(folder).records()]
     names = {cell.name for cell in protocol.cells}
     kept = [record for record in records if record.fields["cell"] in names]
-    stale = stale_runs(kept, expected_hashes(protocol, info.seeds, info.mode))
+    stale = stale_runs(kept, expected_hashes(protocol, info.seeds, info.mode, info.start_files))
     if stale:
         raise StoreError(
             f"{folder}: {len(stale)} records are stale, first {stale[0].run}: {stale[0].reason}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rigorkd.errors import InputError, StoreError
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.records.atomic import write_atomically
+from rigorkd.records.expected import StartFile
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import to_json
 
@@ -34,6 +36,7 @@ class StudyInfo:
     planned: Analysis
     protocols: tuple[str, ...]
     seeds: tuple[int, ...]
+    start_files: dict[str, StartFile]
 
 
 def is_study(folder: Path) -> bool:
@@ -61,6 +64,7 @@ def read_info(folder: Path) -> StudyInfo:
             planned=Analysis.model_validate(_tuples(document["planned"]["analysis"])),
             protocols=tuple(entry["sha256"] for entry in document["protocols"]),
             seeds=tuple(document["seeds"]),
+            start_files={path: StartFile(None, sha256) for path, sha256 in document["start_files"].items()},
         )
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
@@ -85,8 +89,13 @@ def newest_study(results: Path) -> Path:
     return max(finished)[1]
 
 
-def register(folder: Path, protocol: Protocol, seeds: tuple[int, ...], mode: str) -> None:
-    """Note that this protocol text and these seeds are run into the study; the first call fixes the plan."""
+def register(
+    folder: Path, protocol: Protocol, seeds: tuple[int, ...], mode: str, files: Mapping[str, StartFile]
+) -> None:
+    """Note that this protocol text and these seeds are run into the study; the first call fixes the plan.
+
+    Of the files that runs start from, the hashes are kept, so that the study can be read without them.
+    """
     layout = StudyFolder(folder)
     now = _now()
     if is_study(folder):
@@ -108,6 +117,7 @@ def register(folder: Path, protocol: Protocol, seeds: tuple[int, ...], mode: str
             },
             "protocols": [],
             "seeds": [],
+            "start_files": {},
         }
     before = json.dumps(document)
     known = [entry["sha256"] for entry in document["protocols"]]
@@ -115,6 +125,7 @@ def register(folder: Path, protocol: Protocol, seeds: tuple[int, ...], mode: str
         write_atomically(layout.protocol(protocol.text_hash), protocol.text.encode())
         document["protocols"].append({"sha256": protocol.text_hash, "time": now})
     document["seeds"] = sorted({*document["seeds"], *seeds})
+    document["start_files"] |= {path: file.sha256 for path, file in files.items()}
     if json.dumps(document) != before or not is_study(folder):
         write_atomically(layout.study_json, to_json(document))
 

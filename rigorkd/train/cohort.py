@@ -109,7 +109,7 @@ def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> 
     run = want.run
     try:
         objective = build_objective(run.cell.method, run.cell.training.label_smoothing)
-        student = Student(run, want.run_hash, bench.build_model(run), objective, bench.runtime)
+        student = Student(run, want.run_hash, bench.build_model(want), objective, bench.runtime)
     except RigorkdError:
         raise  # the user's to mend (weights not found, images too small for the model): stop and say so
     except Exception as error:

@@ -20,7 +20,7 @@ from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import NUMERICS
-from rigorkd.protocol.schema import PathStart
+from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.events import Event, RunFailed
@@ -71,7 +71,7 @@ class Workbench:
         want = self.task.teacher
         assert want is not None, "a distilled run always has a teacher"
         cell = next(each.run.cell for each in self.task.runs if each.run.cell.method.distils)
-        model = self.build_model(want.run, trained=True).to(self.device)
+        model = self.build_model(want, trained=True).to(self.device)
         model.eval().requires_grad_(False)
         model = self.runtime.accelerator(cell.training.precision).prepare_model(model, evaluation_mode=True)
         if cell.views.teacher == "clean":
@@ -106,17 +106,20 @@ class Workbench:
         with torch.no_grad():
             return float(student.objective(val_logits, self.val.labels, teacher_logits).total)
 
-    def build_model(self, run: Run, *, trained: bool = False) -> nn.Module:
+    def build_model(self, want: Expected, *, trained: bool = False) -> nn.Module:
         """The model of a run at its start, or with its trained weights."""
-        cell = run.cell
+        run, cell = want.run, want.run.cell
         weights: str | Path
         if trained:
             weights = self.study.run(run.name) / "model.safetensors"
         elif cell.start_cell is not None:
             start_seed = FIXED if run.seed is None else run.seed
             weights = self.study.run(f"{cell.start_cell}/seed-{start_seed}") / "model.safetensors"
+        elif want.start_file is not None:
+            weights = want.start_file
         else:
-            weights = Path(cell.start.path) if isinstance(cell.start, PathStart) else cell.start
+            assert isinstance(cell.start, str), "a start from a file has its path in `start_file`"
+            weights = cell.start
         # The same architecture starts from the same weights in every cell of a seed: what differs between
         # baseline and distilled is then the loss alone. A teacher of the student's own kind starts elsewhere.
         role = cell.role if run.seed is not None else "fixed teacher"

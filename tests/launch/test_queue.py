@@ -25,7 +25,7 @@ def protocol(protocol_file: Path) -> Protocol:
 
 @pytest.fixture
 def expected(protocol: Protocol) -> dict[str, Expected]:
-    return expected_hashes(protocol, SEEDS, "reference")
+    return expected_hashes(protocol, SEEDS, "reference", {})
 
 
 def queue_of(protocol: Protocol, expected: dict[str, Expected], missing: set[str]) -> TaskQueue:

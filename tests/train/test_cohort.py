@@ -210,7 +210,7 @@ def test_the_teacher_stays_as_it_was(
     train([COLD, WARM])
     teacher = seen[-1].teaching.model
     assert not teacher.training
-    loaded = seen[-1].build_model(wanted(TEACHER).run, trained=True).state_dict()
+    loaded = seen[-1].build_model(wanted(TEACHER), trained=True).state_dict()
     for name, tensor in teacher.state_dict().items():
         assert torch.equal(tensor, loaded[name]), name
     assert (study.run("teacher/seed-0") / "model.safetensors").read_bytes() == before
