@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rigorkd_analysis.analysis import analyze
+    from rigorkd_analysis.audit_results import Printed
     from rigorkd_analysis.documents import document
     from rigorkd_analysis.errors import TableError
     from rigorkd_analysis.plan import AllOf, DifferenceOfGains, Pair, Plan, Trend, Weighted
-    from rigorkd_analysis.published import Printed, audit
+    from rigorkd_analysis.published import audit
     from rigorkd_analysis.results import Analysis, Comparison, Family
 
 __all__ = [
@@ -41,7 +42,7 @@ __all__ = [
 _HOME = {
     "analyze": "analysis",
     "audit": "published",
-    "Printed": "published",
+    "Printed": "audit_results",
     "document": "documents",
     "TableError": "errors",
     **dict.fromkeys(("AllOf", "DifferenceOfGains", "Pair", "Plan", "Trend", "Weighted"), "plan"),

@@ -9,15 +9,15 @@ values are text.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
 from rigorkd_analysis.adjust import adjust
+from rigorkd_analysis.audit_results import Audit, AuditCell, AuditComparison, Printed, Row
 from rigorkd_analysis.bounds import (
     Counts,
     McNemarBounds,
@@ -31,122 +31,19 @@ from rigorkd_analysis.bounds import (
     wilson,
 )
 from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.metrics import label
+from rigorkd_analysis.printed_checks import (
+    decimal_of,
+    efficiency_flags,
+    is_accuracy,
+    other_differences,
+    other_metrics,
+    own_differences,
+    row_name,
+    validation_picks,
+)
 from rigorkd_analysis.table import suggest
 
 SCHEMA = "rigorkd.audit/1"
-Row = Mapping[str, str]
-
-_BASES = ("standard", "baseline", "scratch", "student", "before")
-_VALIDATION = ("best_val_top1", "val_top1", "best_val_acc", "val_acc")
-_FIXED_BY_ARCHITECTURE = ("latency", "params", "parameters", "flops", "macs", "throughput", "fps", "size_mb")
-
-
-@dataclass(frozen=True)
-class AuditCell:
-    """A printed value with its Wilson interval, in the units printed; a mean over k > 1 seeds has none."""
-
-    cell: str
-    student: str | None
-    value: float
-    ci_low: float | None
-    ci_high: float | None
-    std: float | None
-
-
-@dataclass(frozen=True)
-class AuditComparison:
-    """Two rows, the lower one as a: difference = b − a ≥ 0.
-
-    Attributes:
-        images: the difference in test images as printed; images_min and _max allow for rounding.
-        rejects_up_to_discordant: most discordant images at which McNemar's exact test still rejects.
-        break_even_seed_sd: necessary, not sufficient: the seed sd must be below it.
-        t_low, t_high, p_low, p_high: for means with printed sds, the paired test whatever the pairing.
-    """
-
-    a: str
-    b: str
-    difference: float
-    images: int | None
-    discordant_min: int | None
-    discordant_max: int | None
-    p_min: float | None
-    p_max: float | None
-    networks_differ: Literal["always", "never", "depends"] | None
-    rejects_up_to_discordant: int | None
-    break_even_seed_sd: float
-    images_min: int | None
-    images_max: int | None
-    t_low: float | None
-    t_high: float | None
-    p_low: float | None
-    p_high: float | None
-    says: str
-
-
-@dataclass(frozen=True)
-class EfficiencyFlag:
-    """A cost that a table says differs between cells of one architecture."""
-
-    student: str
-    column: str
-    values: tuple[str, ...]
-    says: str
-
-
-@dataclass(frozen=True)
-class DifferenceCheck:
-    """A printed difference beside the difference of the printed values."""
-
-    where: str
-    column: str
-    printed: float
-    recomputed: float
-    matches: bool
-    rounding_explains: bool
-    says: str
-
-
-@dataclass(frozen=True)
-class Audit:
-    """The document `rigorkd.audit/1`. `decimals` is the precision to which the column is printed."""
-
-    schema: str
-    metric: str
-    n_test: int | None
-    seeds: int
-    alpha: float
-    decimals: int
-    cells: tuple[AuditCell, ...]
-    comparisons: tuple[AuditComparison, ...]
-    efficiency: tuple[EfficiencyFlag, ...]
-    differences: tuple[DifferenceCheck, ...]
-    recovered: tuple[Recovered, ...]
-    survives: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Printed:
-    """A published table: rows of text, and what the page around it says.
-
-    Attributes:
-        rows: one mapping per row, values as printed.
-        n_test: test images; None takes the table's `n_test` column.
-        metric: column; None takes the first of `test_top1` and `top1`.
-        seeds: k, if the values are means over k seeds; None takes a column `n` or `n_seeds`, else 1.
-        differences: rows of another table that prints differences of these values.
-        test: t, p and difference of a paired test printed in the text.
-    """
-
-    rows: Sequence[Row]
-    n_test: int | None = None
-    metric: str | None = None
-    seeds: int | None = None
-    alpha: float = 0.05
-    differences: Sequence[Row] = ()
-    test: tuple[float, float, float | None] | None = None
 
 
 def audit(table: Printed) -> Audit:
@@ -165,7 +62,7 @@ def audit(table: Printed) -> Audit:
     n_test = _n_test(table, rows)
     entries = _entries(rows, metric, k)
     largest = max(abs(entry.value) for entry in entries)
-    accuracy = _is_accuracy(metric)
+    accuracy = is_accuracy(metric)
     whole = 100 if largest > 1 else 1
     if accuracy:
         _check_range(entries, whole, metric)
@@ -190,7 +87,7 @@ def audit(table: Printed) -> Audit:
         for i, j in combinations(range(len(entries)), 2)
         if entries[i].student == entries[j].student
     )
-    checks = [*_own_differences(table.rows), *_other_differences(table.differences, table.rows)]
+    checks = [*own_differences(table.rows), *other_differences(table.differences, table.rows)]
     return Audit(
         schema=SCHEMA,
         metric=metric,
@@ -203,11 +100,11 @@ def audit(table: Printed) -> Audit:
             for entry, place in zip(entries, placed, strict=True)
         ),
         comparisons=comparisons,
-        efficiency=tuple(_efficiency(rows)),
+        efficiency=tuple(efficiency_flags(rows)),
         differences=tuple(checks),
         recovered=tuple(_recovered(table)),
         survives=_survives(comparisons, k, len(entries), table.alpha),
-        notes=(*notes, *_validation_pick(rows, metric), *_other_metrics(rows, metric)),
+        notes=(*notes, *validation_picks(rows, metric), *other_metrics(rows, metric)),
     )
 
 
@@ -232,14 +129,7 @@ class _Question:
 
     @property
     def points(self) -> str:
-        return " points" if self.whole == 100 and _is_accuracy(self.metric) else ""
-
-
-def _is_accuracy(metric: str) -> bool:
-    words = metric.casefold()
-    if "err" in words or "loss" in words:
-        return False
-    return any(word in words for word in ("top1", "top5", "acc"))
+        return " points" if self.whole == 100 and is_accuracy(self.metric) else ""
 
 
 def _long(table: Printed) -> tuple[list[Row], str, list[str]]:
@@ -262,7 +152,7 @@ def _long(table: Printed) -> tuple[list[Row], str, list[str]]:
                     spread.append({**kept, "cell": f"{who}/{what}", name: row[column]})
             note = f"the table is wide: {', '.join(wide)} are read as cells of {name}"
             return [dict(row) for row in spread], name, [note]
-    valid = [column for column in columns if _decimal(rows[0].get(column, "")) is not None]
+    valid = [column for column in columns if decimal_of(rows[0].get(column, "")) is not None]
     if table.metric:
         raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
     raise TableError(
@@ -290,21 +180,10 @@ def _merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
                 column="run",
             )
         notes.append(
-            f"{_name(seen[key], 0)} and {_name(row, position)} are one run ({run}) printed twice: counts once"
+            f"{row_name(seen[key], 0)} and {row_name(row, position)} are one run ({run}) printed twice; "
+            "it counts once"
         )
     return kept, notes
-
-
-def _name(row: Row, position: int) -> str:
-    return row.get("cell") or row.get("run") or row.get("method") or row.get("model") or f"row {position + 1}"
-
-
-def _decimal(text: str) -> Decimal | None:
-    try:
-        value = Decimal(text.strip().replace("−", "-"))
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() else None
 
 
 def _entries(rows: list[Row], metric: str, k: int) -> list[_Entry]:
@@ -312,7 +191,7 @@ def _entries(rows: list[Row], metric: str, k: int) -> list[_Entry]:
     out = []
     for position, row in enumerate(rows):
         text = (row.get(metric) or "").strip()
-        value = _decimal(text)
+        value = decimal_of(text)
         if value is None:
             raise TableError(
                 f"{text!r} is not a number" if text else "no value",
@@ -320,7 +199,7 @@ def _entries(rows: list[Row], metric: str, k: int) -> list[_Entry]:
                 row=position,
                 column=metric,
             )
-        sd = _decimal(row.get(sd_column) or "") if sd_column else None
+        sd = decimal_of(row.get(sd_column) or "") if sd_column else None
         if sd is not None and sd < 0:
             raise TableError(
                 f"a standard deviation of {sd}", hint="check it", row=position, column=sd_column or ""
@@ -329,7 +208,7 @@ def _entries(rows: list[Row], metric: str, k: int) -> list[_Entry]:
         decimals = max(0, -exponent) if isinstance(exponent, int) else 0
         std = float(sd) if sd is not None and k > 1 else None
         out.append(
-            _Entry(_name(row, position), row.get("student") or None, value, text, decimals, std, position)
+            _Entry(row_name(row, position), row.get("student") or None, value, text, decimals, std, position)
         )
     doubled = {entry.cell for entry in out if sum(other.cell == entry.cell for other in out) > 1}
     return [
@@ -527,95 +406,16 @@ def _survives(comparisons: tuple[AuditComparison, ...], k: int, rows: int, alpha
     return tuple(out)
 
 
-def _efficiency(rows: list[Row]) -> list[EfficiencyFlag]:
-    """Distillation changes the weights of a network, not its architecture: its speed and size stay."""
-    by_student: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.get("student"):
-            by_student.setdefault(row["student"], []).append(row)
-    out = []
-    for student, own in by_student.items():
-        for column in own[0]:
-            if not any(column.casefold().startswith(word) for word in _FIXED_BY_ARCHITECTURE):
-                continue
-            values = tuple(row[column] for row in own if _decimal(row.get(column) or "") is not None)
-            if len({_decimal(value) for value in values}) > 1:
-                noise = "measurement noise" if "param" not in column and "flop" not in column else "a mistake"
-                out.append(
-                    EfficiencyFlag(
-                        student,
-                        column,
-                        values,
-                        f"{student}: {column} is printed as {' and '.join(values)} for one unchanged "
-                        f"architecture; the difference cannot come from distillation, it is {noise}.",
-                    )
-                )
-    return out
-
-
-def _stem(column: str) -> str | None:
-    """What a column of differences is about: top1_gain → top1, latency_difference_ms → latency_ms."""
-    for word in ("gain", "difference", "delta", "diff", "improvement"):
-        parts = column.split("_")
-        if word in parts and len(parts) > 1:
-            return "_".join(part for part in parts if part != word)
-    return None
-
-
-def _own_differences(rows: Sequence[Row]) -> list[DifferenceCheck]:
-    out = []
-    for position, row in enumerate(rows):
-        for column in row:
-            stem = _stem(column)
-            sides = [c for c in row if stem and c != column and c.endswith(f"_{stem}") and _stem(c) is None]
-            if len(sides) != 2:
-                continue
-            base = next((c for c in sides if c.removesuffix(f"_{stem}") in _BASES), sides[0])
-            other = sides[1] if base == sides[0] else sides[0]
-            where = row.get("student") or _name(row, position)
-            out += _check(where, column, row[column], row[other], row[base])
-    return out
-
-
-def _other_differences(differences: Sequence[Row], rows: Sequence[Row]) -> list[DifferenceCheck]:
-    out = _own_differences(differences)
-    for row in differences:
-        own = [other for other in rows if other.get("student") and other.get("student") == row.get("student")]
-        base = [other for other in own if other.get("method") in (*_BASES, "baseline")]
-        rest = [other for other in own if other not in base]
-        if len(base) != 1 or len(rest) != 1:
-            continue
-        for column in row:
-            stem = _stem(column)
-            if stem and stem in own[0]:
-                out += _check(row["student"], column, row[column], rest[0][stem], base[0][stem])
-    return out
-
-
-def _check(where: str, column: str, printed: str, value: str, base: str) -> list[DifferenceCheck]:
-    numbers = [_decimal(text or "") for text in (printed, value, base)]
-    if any(number is None for number in numbers):
-        return []
-    said, after, before = (number for number in numbers if number is not None)
-    found = after - before
-    # each printed value is off by up to half of its last digit
-    slack = sum(Decimal(1).scaleb(int(number.as_tuple().exponent)) / 2 for number in (said, after, before))
-    matches = said == found
-    explained = abs(said - found) <= slack
-    says = f"{where}: {column} is printed as {said:+f}, and {after} − {before} = {found:+f}"
-    if not matches:
-        says += (
-            "; rounding of unprinted digits can explain it" if explained else "; rounding cannot explain it"
-        )
-    return [DifferenceCheck(where, column, float(said), float(found), matches, explained, says + ".")]
-
-
 def _recovered(table: Printed) -> list[Recovered]:
     out = [recover(*table.test, alpha=table.alpha)] if table.test else []
     for row in table.rows:
-        t, p = _decimal(row.get("t") or ""), _decimal(row.get("p") or "")
+        t, p = decimal_of(row.get("t") or ""), decimal_of(row.get("p") or "")
         difference = next(
-            (d for c in ("difference", "mean_diff", "gain") if (d := _decimal(row.get(c) or "")) is not None),
+            (
+                d
+                for c in ("difference", "mean_diff", "gain")
+                if (d := decimal_of(row.get(c) or "")) is not None
+            ),
             None,
         )
         if t is not None and p is not None:
@@ -623,51 +423,3 @@ def _recovered(table: Printed) -> list[Recovered]:
                 recover(float(t), float(p), None if difference is None else float(difference), table.alpha)
             )
     return out
-
-
-def _validation_pick(rows: list[Row], metric: str) -> list[str]:
-    """Which cell validation picks, where that is printed too and differs from the best on test."""
-    column = next((name for name in _VALIDATION if name in rows[0] and name != metric), None)
-    if column is None or not _is_accuracy(metric):
-        return []
-    by_student: dict[str, list[tuple[Decimal, Decimal, str]]] = {}
-    for position, row in enumerate(rows):
-        validation, test = _decimal(row.get(column) or ""), _decimal(row.get(metric) or "")
-        if validation is not None and test is not None:
-            by_student.setdefault(row.get("student") or "", []).append(
-                (validation, test, _name(row, position))
-            )
-    notes = []
-    for student, own in by_student.items():
-        if len(own) < 3:
-            continue
-        picked, top = max(own, key=lambda item: item[0]), max(own, key=lambda item: item[1])
-        if picked[2] != top[2]:
-            notes.append(
-                f"{student or 'the table'}: {top[2]} is the best on test ({top[1]}), but validation picks "
-                f"{picked[2]} (validation {picked[0]}, test {picked[1]}); calling the former best "
-                "is choosing on test"
-            )
-    return notes
-
-
-def _other_metrics(rows: list[Row], metric: str) -> list[str]:
-    """Columns of results in which a distilled row is worse than its student's baseline."""
-    notes = []
-    for column in rows[0]:
-        if column == metric or not column.startswith("test_") or "loss" not in column:
-            continue
-        worse = []
-        for row in rows:
-            if row.get("method") in (None, "", "baseline", "teacher"):
-                continue
-            base = [
-                o for o in rows if o.get("student") == row.get("student") and o.get("method") == "baseline"
-            ]
-            mine = _decimal(row.get(column) or "")
-            theirs = _decimal(base[0].get(column) or "") if len(base) == 1 else None
-            if mine is not None and theirs is not None and mine > theirs:
-                worse.append(f"{row.get('student')} {theirs} → {mine}")
-        if worse:
-            notes.append(f"{label(column)} rose under distillation: {', '.join(worse)}")
-    return notes

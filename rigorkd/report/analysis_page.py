@@ -5,40 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rigorkd_analysis.results import Analysis, Candidates, Comparison, Family, Secondary, Sequential
-from rigorkd_analysis.wording import MINUS, adjusted_name, p_text, percent_text
+from rigorkd_analysis.wording import adjusted_name, percent_text
 
+from rigorkd.report.headline import CORRECTIONS, FAMILIES, Numbers, headline
 from rigorkd.report.page import Column, Page, Table
 from rigorkd.text import count
 
-_TEST = {"holm": "Holm", "bonferroni": "Bonferroni", "bh": "Benjamini–Hochberg", "none": "no correction"}
-_FAMILY = {"gains": "Gains over the baseline", "contrasts": "Contrasts", "all_pairs": "All pairs"}
-_NOUN = {"gains": "gain", "contrasts": "contrast", "all_pairs": "pair"}
 _MAX_CELLS = 60
-
-
-class Numbers:
-    """Values in this metric's decimals: two for percentages, else enough to show the spread."""
-
-    def __init__(self, analysis: Analysis) -> None:
-        from math import floor, log10
-        from statistics import median
-
-        from rigorkd_analysis.metrics import unit_of
-
-        means = [abs(cell.mean) for cell in analysis.cells if cell.mean is not None]
-        spreads = [cell.std for cell in analysis.cells if cell.std]
-        self.unit = unit_of(analysis.metric, max(means, default=0.0))
-        self.decimals = 2
-        if self.unit != " points" and spreads:
-            self.decimals = min(12, max(0, 1 - floor(log10(median(spreads)))))
-
-    def __call__(self, value: float | None, signed: bool = False) -> str:
-        if value is None:
-            return "–"
-        text = f"{value:{'+' if signed else ''}.{self.decimals}f}"
-        if not text.strip("+-0."):
-            text = text.lstrip("+-")
-        return text.replace("-", MINUS)
 
 
 def analysis_page(analysis: Analysis) -> Page:
@@ -69,99 +42,6 @@ def analysis_page(analysis: Analysis) -> Page:
     )
 
 
-def headline(analysis: Analysis, say: Numbers | None = None) -> tuple[str, ...]:
-    """What holds, in a few plain sentences."""
-    say = say or Numbers(analysis)
-    lines = [line for family in analysis.families for line in _what_holds(analysis, family)]
-    lines += [line for family in analysis.families[:1] for line in _still_missing(analysis, family, say)]
-    if analysis.sequential is not None:
-        open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
-        total = len(analysis.sequential.comparisons)
-        lines.append(
-            f"Sequential: all {total} comparisons are decided."
-            if not open_
-            else f"Sequential: {total - len(open_)} of {total} are decided; more seeds may decide the rest."
-        )
-    return tuple(lines) or ("Nothing was compared.",)
-
-
-def _what_holds(analysis: Analysis, family: Family) -> list[str]:
-    noun = _NOUN[family.name]
-    by: dict[str, list[Comparison]] = {}
-    for comparison in family.comparisons:
-        by.setdefault(comparison.verdict, []).append(comparison)
-    undecided = len(by.get("inconclusive", ()))
-    total = count(family.size, noun)
-    if family.name == "all_pairs":  # no side of such a pair is the one to judge
-        by["better"] = by.pop("better", []) + by.pop("worse", [])
-        by["better_negligible"] = by.pop("better_negligible", []) + by.pop("worse_negligible", [])
-        by = {verdict: members for verdict, members in by.items() if members}
-    pairs = family.name == "all_pairs"
-    found = [
-        f"{len(by[verdict])} {words}"
-        for verdict, words in (
-            ("better", "differ" if pairs else "better"),
-            ("worse", "worse"),
-            ("equivalent", "equivalent"),
-            ("better_negligible", ("differ" if pairs else "better") + " by a negligible amount"),
-            ("worse_negligible", "worse by a negligible amount"),
-        )
-        if verdict in by
-    ]
-    status = "planned" if family.planned else "exploratory"
-    if not found:
-        of = f"none of {total} holds" if family.size > 1 else f"the one {noun} is undecided"
-        line = f"{_FAMILY[family.name]} ({status}): {of}; "
-        line += "inconclusive does not mean that there is no difference."
-    else:
-        line = f"{_FAMILY[family.name]} ({status}): of {total}, {', '.join(found)}"
-        line += f"; {undecided} inconclusive." if undecided else "."
-    lines = [line]
-    naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
-    kept = [c for c in family.comparisons if c.p_adjusted is not None and c.p_adjusted < analysis.alpha]
-    if analysis.correction != "none" and family.size > 1 and len(naive) != len(kept):
-        named = ""
-        if len(naive) <= 2:
-            named = " (" + ", ".join(f"{c.a or c.name}, {p_text(c.p)}" for c in naive) + ")"
-        left = f"leaves {len(kept)}" if kept else "leaves none"
-        lines.append(
-            f"Unadjusted paired t tests find {len(naive)} of {family.size} below {analysis.alpha:g}{named}; "
-            f"{_TEST[analysis.correction]} over {family.size} {left}."
-        )
-    return lines
-
-
-def _still_missing(analysis: Analysis, family: Family, say: Numbers) -> list[str]:
-    undecided = [c for c in family.comparisons if c.verdict == "inconclusive"]
-    if not undecided:
-        return []
-    lines = []
-    mdes = sorted(c.mde for c in undecided if c.mde is not None)
-    if mdes:
-        lines.append(
-            "These seeds detect, with 80 % power, differences of "
-            f"{_range(say(mdes[0]), say(mdes[-1]))}{say.unit} or more."
-        )
-    if analysis.sesoi is None:
-        lines.append(
-            "Name a smallest effect of interest (--sesoi) to learn what is equivalent and which n it takes."
-        )
-        return lines
-    needed = [c.seeds_needed for c in undecided]
-    known = sorted(n for n in needed if n is not None)
-    if known:
-        highs = [c.seeds_needed_high for c in undecided if c.seeds_needed_high is not None]
-        seeds = _range(f"{known[0]:,}", f"{known[-1]:,}")
-        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {seeds} seeds"
-        text += f" (up to {max(highs):,} if the spread is as large as these seeds allow)" if highs else ""
-        lines.append(text + "; seeds may only be added with --sequential.")
-    return lines
-
-
-def _range(low: str, high: str) -> str:
-    return low if low == high else f"{low} to {high}"
-
-
 def _family(analysis: Analysis, family: Family, say: Numbers) -> Table:
     p_name = adjusted_name(analysis.correction, family.size).replace("-adjusted", "")
     columns = [
@@ -185,7 +65,7 @@ def _family(analysis: Analysis, family: Family, say: Numbers) -> Table:
         if comparison.verdict != "inconclusive":
             emphasis.add(position)
     return Table(
-        title=_FAMILY[family.name] + ("" if family.planned else " (exploratory)"),
+        title=FAMILIES[family.name] + ("" if family.planned else " (exploratory)"),
         columns=tuple(columns),
         rows=tuple(rows),
         caption=caption(analysis, family, say),
@@ -217,7 +97,7 @@ def caption(analysis: Analysis, family: Family, say: Numbers) -> str:
     ns = sorted({c.n for c in family.comparisons})
     seeds = count(ns[0], "seed") if len(ns) == 1 else f"{ns[0]}–{ns[-1]} seeds"
     aim = "higher is better" if analysis.goal == "max" else "lower is better"
-    over = f"{_TEST[analysis.correction]} over {count(family.size, 'comparison')}"
+    over = f"{CORRECTIONS[analysis.correction]} over {count(family.size, 'comparison')}"
     if analysis.correction == "none":
         over = f"no correction over {count(family.size, 'comparison')}"
     versus = (
@@ -348,7 +228,7 @@ def _secondary(analysis: Analysis, item: Secondary) -> Table:
     aim = "higher is better" if item.goal == "max" else "lower is better"
     text = (
         f"{item.metric} ({aim}), a secondary metric: each cell minus its baseline, paired t test, "
-        f"{_TEST[analysis.correction]} over {count(item.family.size, 'comparison')} of this metric alone."
+        f"{CORRECTIONS[analysis.correction]} over {count(item.family.size, 'comparison')} of it alone."
     )
     emphasis = frozenset(i for i, c in enumerate(comparisons) if c.verdict != "inconclusive")
     return Table(f"Secondary: {item.metric}", columns, rows, text, emphasis)

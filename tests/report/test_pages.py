@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from rigorkd_analysis import Plan, analyze
 
-from rigorkd.report.analysis_page import analysis_page, headline
+from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.data import to_csv, to_json
+from rigorkd.report.headline import headline
 from rigorkd.report.latex import escape, latex
 from rigorkd.report.markdown import markdown
 from rigorkd.report.page import Column, Page, Table

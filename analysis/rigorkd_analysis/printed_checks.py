@@ -1,0 +1,163 @@
+"""Checks of a published table beside its tests: costs, printed differences, validation, other metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+from rigorkd_analysis.audit_results import DifferenceCheck, EfficiencyFlag, Row
+from rigorkd_analysis.metrics import label
+
+_BASES = ("standard", "baseline", "scratch", "student", "before")
+_VALIDATION = ("best_val_top1", "val_top1", "best_val_acc", "val_acc")
+_FIXED_BY_ARCHITECTURE = ("latency", "params", "parameters", "flops", "macs", "throughput", "fps", "size_mb")
+
+
+def is_accuracy(metric: str) -> bool:
+    words = metric.casefold()
+    if "err" in words or "loss" in words:
+        return False
+    return any(word in words for word in ("top1", "top5", "acc"))
+
+
+def row_name(row: Row, position: int) -> str:
+    return row.get("cell") or row.get("run") or row.get("method") or row.get("model") or f"row {position + 1}"
+
+
+def decimal_of(text: str) -> Decimal | None:
+    try:
+        value = Decimal(text.strip().replace("−", "-"))
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
+
+
+def efficiency_flags(rows: list[Row]) -> list[EfficiencyFlag]:
+    """Distillation changes the weights of a network, not its architecture: its speed and size stay."""
+    by_student: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.get("student"):
+            by_student.setdefault(row["student"], []).append(row)
+    out = []
+    for student, own in by_student.items():
+        for column in own[0]:
+            if not any(column.casefold().startswith(word) for word in _FIXED_BY_ARCHITECTURE):
+                continue
+            values = tuple(row[column] for row in own if decimal_of(row.get(column) or "") is not None)
+            if len({decimal_of(value) for value in values}) > 1:
+                noise = "measurement noise" if "param" not in column and "flop" not in column else "a mistake"
+                out.append(
+                    EfficiencyFlag(
+                        student,
+                        column,
+                        values,
+                        f"{student}: {column} is printed as {' and '.join(values)} for one unchanged "
+                        f"architecture; the difference cannot come from distillation, it is {noise}.",
+                    )
+                )
+    return out
+
+
+def _stem(column: str) -> str | None:
+    """What a column of differences is about: top1_gain → top1, latency_difference_ms → latency_ms."""
+    for word in ("gain", "difference", "delta", "diff", "improvement"):
+        parts = column.split("_")
+        if word in parts and len(parts) > 1:
+            return "_".join(part for part in parts if part != word)
+    return None
+
+
+def own_differences(rows: Sequence[Row]) -> list[DifferenceCheck]:
+    out = []
+    for position, row in enumerate(rows):
+        for column in row:
+            stem = _stem(column)
+            sides = [c for c in row if stem and c != column and c.endswith(f"_{stem}") and _stem(c) is None]
+            if len(sides) != 2:
+                continue
+            base = next((c for c in sides if c.removesuffix(f"_{stem}") in _BASES), sides[0])
+            other = sides[1] if base == sides[0] else sides[0]
+            where = row.get("student") or row_name(row, position)
+            out += _check(where, column, row[column], row[other], row[base])
+    return out
+
+
+def other_differences(differences: Sequence[Row], rows: Sequence[Row]) -> list[DifferenceCheck]:
+    out = own_differences(differences)
+    for row in differences:
+        own = [other for other in rows if other.get("student") and other.get("student") == row.get("student")]
+        base = [other for other in own if other.get("method") in (*_BASES, "baseline")]
+        rest = [other for other in own if other not in base]
+        if len(base) != 1 or len(rest) != 1:
+            continue
+        for column in row:
+            stem = _stem(column)
+            if stem and stem in own[0]:
+                out += _check(row["student"], column, row[column], rest[0][stem], base[0][stem])
+    return out
+
+
+def _check(where: str, column: str, printed: str, value: str, base: str) -> list[DifferenceCheck]:
+    numbers = [decimal_of(text or "") for text in (printed, value, base)]
+    if any(number is None for number in numbers):
+        return []
+    said, after, before = (number for number in numbers if number is not None)
+    found = after - before
+    # each printed value is off by up to half of its last digit
+    slack = sum(Decimal(1).scaleb(int(number.as_tuple().exponent)) / 2 for number in (said, after, before))
+    matches = said == found
+    explained = abs(said - found) <= slack
+    says = f"{where}: {column} is printed as {said:+f}, and {after} − {before} = {found:+f}"
+    if not matches:
+        says += (
+            "; rounding of unprinted digits can explain it" if explained else "; rounding cannot explain it"
+        )
+    return [DifferenceCheck(where, column, float(said), float(found), matches, explained, says + ".")]
+
+
+def validation_picks(rows: list[Row], metric: str) -> list[str]:
+    """Which cell validation picks, where that is printed too and differs from the best on test."""
+    column = next((name for name in _VALIDATION if name in rows[0] and name != metric), None)
+    if column is None or not is_accuracy(metric):
+        return []
+    by_student: dict[str, list[tuple[Decimal, Decimal, str]]] = {}
+    for position, row in enumerate(rows):
+        validation, test = decimal_of(row.get(column) or ""), decimal_of(row.get(metric) or "")
+        if validation is not None and test is not None:
+            by_student.setdefault(row.get("student") or "", []).append(
+                (validation, test, row_name(row, position))
+            )
+    notes = []
+    for student, own in by_student.items():
+        if len(own) < 3:
+            continue
+        picked, top = max(own, key=lambda item: item[0]), max(own, key=lambda item: item[1])
+        if picked[2] != top[2]:
+            notes.append(
+                f"{student or 'the table'}: {top[2]} is the best on test ({top[1]}), but validation picks "
+                f"{picked[2]} (validation {picked[0]}, test {picked[1]}); calling the former best "
+                "is choosing on test"
+            )
+    return notes
+
+
+def other_metrics(rows: list[Row], metric: str) -> list[str]:
+    """Columns of results in which a distilled row is worse than its student's baseline."""
+    notes = []
+    for column in rows[0]:
+        if column == metric or not column.startswith("test_") or "loss" not in column:
+            continue
+        worse = []
+        for row in rows:
+            if row.get("method") in (None, "", "baseline", "teacher"):
+                continue
+            base = [
+                o for o in rows if o.get("student") == row.get("student") and o.get("method") == "baseline"
+            ]
+            mine = decimal_of(row.get(column) or "")
+            theirs = decimal_of(base[0].get(column) or "") if len(base) == 1 else None
+            if mine is not None and theirs is not None and mine > theirs:
+                worse.append(f"{row.get('student')} {theirs} → {mine}")
+        if worse:
+            notes.append(f"{label(column)} rose under distillation: {', '.join(worse)}")
+    return notes

@@ -1,0 +1,134 @@
+"""What an analysis says first: what holds, what the correction took, what is still missing."""
+
+from __future__ import annotations
+
+from math import floor, log10
+from statistics import median
+
+from rigorkd_analysis.metrics import unit_of
+from rigorkd_analysis.results import Analysis, Comparison, Family
+from rigorkd_analysis.wording import MINUS, p_text
+
+from rigorkd.text import count
+
+CORRECTIONS = {
+    "holm": "Holm",
+    "bonferroni": "Bonferroni",
+    "bh": "Benjamini–Hochberg",
+    "none": "no correction",
+}
+FAMILIES = {"gains": "Gains over the baseline", "contrasts": "Contrasts", "all_pairs": "All pairs"}
+_NOUN = {"gains": "gain", "contrasts": "contrast", "all_pairs": "pair"}
+
+
+class Numbers:
+    """Values in this metric's decimals: two for percentages, else enough to show the spread."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        means = [abs(cell.mean) for cell in analysis.cells if cell.mean is not None]
+        spreads = [cell.std for cell in analysis.cells if cell.std]
+        self.unit = unit_of(analysis.metric, max(means, default=0.0))
+        self.decimals = 2
+        if self.unit != " points" and spreads:
+            self.decimals = min(12, max(0, 1 - floor(log10(median(spreads)))))
+
+    def __call__(self, value: float | None, signed: bool = False) -> str:
+        if value is None:
+            return "–"
+        text = f"{value:{'+' if signed else ''}.{self.decimals}f}"
+        if not text.strip("+-0."):
+            text = text.lstrip("+-")
+        return text.replace("-", MINUS)
+
+
+def headline(analysis: Analysis, say: Numbers | None = None) -> tuple[str, ...]:
+    """What holds, in a few plain sentences."""
+    say = say or Numbers(analysis)
+    lines = [line for family in analysis.families for line in _what_holds(analysis, family)]
+    lines += [line for family in analysis.families[:1] for line in _still_missing(analysis, family, say)]
+    if analysis.sequential is not None:
+        open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
+        total = len(analysis.sequential.comparisons)
+        lines.append(
+            f"Sequential: all {total} comparisons are decided."
+            if not open_
+            else f"Sequential: {total - len(open_)} of {total} are decided; more seeds may decide the rest."
+        )
+    return tuple(lines) or ("Nothing was compared.",)
+
+
+def _what_holds(analysis: Analysis, family: Family) -> list[str]:
+    noun = _NOUN[family.name]
+    by: dict[str, list[Comparison]] = {}
+    for comparison in family.comparisons:
+        by.setdefault(comparison.verdict, []).append(comparison)
+    undecided = len(by.get("inconclusive", ()))
+    total = count(family.size, noun)
+    if family.name == "all_pairs":  # no side of such a pair is the one to judge
+        by["better"] = by.pop("better", []) + by.pop("worse", [])
+        by["better_negligible"] = by.pop("better_negligible", []) + by.pop("worse_negligible", [])
+        by = {verdict: members for verdict, members in by.items() if members}
+    pairs = family.name == "all_pairs"
+    found = [
+        f"{len(by[verdict])} {words}"
+        for verdict, words in (
+            ("better", "differ" if pairs else "better"),
+            ("worse", "worse"),
+            ("equivalent", "equivalent"),
+            ("better_negligible", ("differ" if pairs else "better") + " by a negligible amount"),
+            ("worse_negligible", "worse by a negligible amount"),
+        )
+        if verdict in by
+    ]
+    status = "planned" if family.planned else "exploratory"
+    if not found:
+        of = f"none of {total} holds" if family.size > 1 else f"the one {noun} is undecided"
+        line = f"{FAMILIES[family.name]} ({status}): {of}; "
+        line += "inconclusive does not mean that there is no difference."
+    else:
+        line = f"{FAMILIES[family.name]} ({status}): of {total}, {', '.join(found)}"
+        line += f"; {undecided} inconclusive." if undecided else "."
+    lines = [line]
+    naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
+    kept = [c for c in family.comparisons if c.p_adjusted is not None and c.p_adjusted < analysis.alpha]
+    if analysis.correction != "none" and family.size > 1 and len(naive) != len(kept):
+        named = ""
+        if len(naive) <= 2:
+            named = " (" + ", ".join(f"{c.a or c.name}, {p_text(c.p)}" for c in naive) + ")"
+        left = f"leaves {len(kept)}" if kept else "leaves none"
+        lines.append(
+            f"Unadjusted paired t tests find {len(naive)} of {family.size} below {analysis.alpha:g}{named}; "
+            f"{CORRECTIONS[analysis.correction]} over {family.size} {left}."
+        )
+    return lines
+
+
+def _still_missing(analysis: Analysis, family: Family, say: Numbers) -> list[str]:
+    undecided = [c for c in family.comparisons if c.verdict == "inconclusive"]
+    if not undecided:
+        return []
+    lines = []
+    mdes = sorted(c.mde for c in undecided if c.mde is not None)
+    if mdes:
+        lines.append(
+            "These seeds detect, with 80 % power, differences of "
+            f"{_range(say(mdes[0]), say(mdes[-1]))}{say.unit} or more."
+        )
+    if analysis.sesoi is None:
+        lines.append(
+            "Name a smallest effect of interest (--sesoi) to learn what is equivalent and which n it takes."
+        )
+        return lines
+    needed = [c.seeds_needed for c in undecided]
+    known = sorted(n for n in needed if n is not None)
+    if known:
+        highs = [c.seeds_needed_high for c in undecided if c.seeds_needed_high is not None]
+        seeds = _range(f"{known[0]:,}", f"{known[-1]:,}")
+        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {seeds} seeds"
+        text += f" (up to {max(highs):,} if the spread is as large as these seeds allow)" if highs else ""
+        lines.append(text + "; seeds may only be added with --sequential.")
+    return lines
+
+
+def _range(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
