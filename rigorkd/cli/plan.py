@@ -24,9 +24,16 @@ if TYPE_CHECKING:
     "--only", multiple=True, metavar="GLOB", help="Only cells that match (repeatable), and what they need."
 )
 @results_option
+@click.option(
+    "--mode",
+    type=click.Choice(["reference", "fast"]),
+    default="reference",
+    show_default=True,
+    help="The mode that `run` will be given: each has its own records.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def plan(
-    protocol: Path, seeds: str | None, smoke: bool, only: tuple[str, ...], results: Path, form: str
+    protocol: Path, seeds: str | None, smoke: bool, only: tuple[str, ...], results: Path, mode: str, form: str
 ) -> None:
     """Show what PROTOCOL expands to, how much of it is done, and the smallest gain these seeds can detect.
 
@@ -38,6 +45,7 @@ def plan(
     from rigorkd.protocol.load import load_protocol
     from rigorkd.records.expected import start_files
     from rigorkd.records.layout import StudyFolder
+    from rigorkd.records.study import folder_name
 
     loaded = load_protocol(protocol)
     chosen = seeds_of(seeds, loaded)
@@ -45,8 +53,8 @@ def plan(
         from rigorkd.protocol.smoke import smoke as shrink
 
         loaded = shrink(loaded)
-    study = StudyFolder(results / loaded.study)
-    inventory = take_inventory(loaded, chosen, study, "reference", start_files(loaded), only)
+    study = StudyFolder(results / folder_name(loaded, mode))
+    inventory = take_inventory(loaded, chosen, study, mode, start_files(loaded), only)
     made = make_plan(loaded, inventory, study, chosen)
     if form == "json":
         click.echo(json.dumps(made.document(), indent=1, ensure_ascii=False))

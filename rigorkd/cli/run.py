@@ -27,7 +27,7 @@ from rigorkd.cli.options import results_option, seeds_of
     type=click.Choice(["reference", "fast"]),
     default="reference",
     show_default=True,
-    help="reference: deterministic to the bit.",
+    help="reference: the same bits every time. fast: channels-last, compiled on a GPU; a study of its own.",
 )
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Workers. Default: one per GPU, or one per CPU core."

@@ -21,7 +21,7 @@ from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.study import is_study, read_info, register
+from rigorkd.records.study import folder_name, is_study, read_info, register
 from rigorkd.text import count
 from rigorkd.train.task import Task
 
@@ -54,9 +54,9 @@ class Outcome:
 
 def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outcome:
     """Train what is missing of the protocol. Raises before training anything if something cannot run."""
-    refuse_unbuilt(protocol, options.mode)
+    refuse_unbuilt(protocol)
     files = start_files(protocol)
-    study = StudyFolder(options.results / protocol.study)
+    study = StudyFolder(options.results / folder_name(protocol, options.mode))
     _refuse_foreign(study, protocol, options.mode)
     with locked(study):
         inventory = take_inventory(protocol, options.seeds, study, options.mode, files, options.only)
@@ -71,10 +71,8 @@ def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outc
     return Outcome(study, len(todo) - len(failed), len(inventory.expected) - len(todo), failed)
 
 
-def refuse_unbuilt(protocol: Protocol, mode: str) -> None:
-    """NotBuiltError naming every value of the protocol, and the mode, that this version cannot run."""
-    if mode != "reference":
-        raise NotBuiltError(f"--mode {mode} cannot run yet", hint="use --mode reference")
+def refuse_unbuilt(protocol: Protocol) -> None:
+    """NotBuiltError naming every value of the protocol that this version cannot run."""
     found = unbuilt(protocol)
     if found:
         lines = "\n".join(f"  {_place(protocol, location)}: {what}" for location, what in found)
@@ -113,6 +111,7 @@ def _train(
             keep_logits=protocol.spec.keep_logits,
             save_weights=options.save_weights,
             replay_bytes=options.replay_bytes,
+            smoke=protocol.smoke,
         ),
     )
     lost = _fail_behind_diverged(inventory, queue)
@@ -123,7 +122,7 @@ def _train(
         for slot, device in enumerate(devices)
     ]
     console.print(
-        f"{protocol.study}: {count(len(todo), 'run')} to train on {_describe(devices)}"
+        f"{study.path.name}: {count(len(todo), 'run')} to train on {_describe(devices)}"
         + (
             f", {len(inventory.expected) - len(todo)} already done"
             if len(todo) < len(inventory.expected)
@@ -171,7 +170,7 @@ def _refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:
     if not is_study(study.path):
         return
     info = read_info(study.path)
-    if (info.study, info.smoke, info.mode) != (protocol.study, protocol.smoke, mode):
+    if (info.study, info.smoke, info.mode) != (folder_name(protocol, mode), protocol.smoke, mode):
         raise StoreError(
             f"{study.path}: the folder holds another study ({info.study}, mode {info.mode})",
             hint="choose another folder with --results, or another name under `study:`",

@@ -77,7 +77,7 @@ def make_plan(protocol: Protocol, inventory: Inventory, study: StudyFolder, seed
     cells = [cell for cell in protocol.cells if cell.name in names]
     states = {str(state): inventory.count(state) for state in State}
     return Plan(
-        study=protocol.study,
+        study=study.path.name,
         cells=tuple(_cell_entry(protocol, name) for name in (cell.name for cell in cells)),
         seeds=seeds,
         runs={"total": len(inventory.expected), **states},

@@ -39,6 +39,11 @@ class StudyInfo:
     start_files: dict[str, StartFile]
 
 
+def folder_name(protocol: Protocol, mode: str) -> str:
+    """The study's name and folder: `<study>`, with `.smoke` and `.fast` where they apply."""
+    return protocol.study if mode == "reference" else f"{protocol.study}.{mode}"
+
+
 def is_study(folder: Path) -> bool:
     """Whether the folder holds a study."""
     return StudyFolder(folder).study_json.is_file()
@@ -106,7 +111,7 @@ def register(
         text = json.dumps(analysis, sort_keys=True)
         document = {
             "schema": SCHEMA,
-            "study": protocol.study,
+            "study": folder_name(protocol, mode),
             "smoke": protocol.smoke,
             "mode": mode,
             "created": now,

@@ -70,7 +70,7 @@ def _train_epoch(
     shown = 0
     for rows, dropout_seed in zip(batches, dropout_seeds, strict=True):
         with watch.of(SHARED):
-            batch = bench.view(images[rows], draws[rows])
+            batch = bench.runtime.lay_out_images(bench.view(images[rows], draws[rows]))
             targets = labels[rows]
         teacher_logits = None
         if teaching:
@@ -137,6 +137,7 @@ def _finish(student: Student, bench: Workbench, report: Callable[[Event], None])
             runtime=bench.runtime,
             keep_logits=bench.task.keep_logits,
             save_weights=bench.task.save_weights,
+            smoke=bench.task.smoke,
         )
     except (OSError, RigorkdError):
         raise  # the results folder cannot be written: no other run could be either

@@ -36,6 +36,7 @@ def finish(
     runtime: Runtime,
     keep_logits: bool,
     save_weights: bool,
+    smoke: bool,
 ) -> float | None:
     """Commit the record of a finished student and drop its checkpoint; its test top-1, None if it diverged.
 
@@ -85,7 +86,7 @@ def finish(
             "numerics": NUMERICS,
             "mode": runtime.mode,
             "precision_used": student.training.precision,
-            "smoke": study.path.name.endswith(".smoke"),
+            "smoke": smoke,
             "finished": datetime.datetime.now(datetime.UTC).isoformat(),
             "hardware": runtime.hardware(),
             "device": runtime.device.type,

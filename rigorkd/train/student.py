@@ -35,7 +35,7 @@ class Student:
         self.training: Training = run.cell.training
         self.objective = objective.to(runtime.device)
         self.accelerator = runtime.accelerator(self.training.precision)
-        self.raw_model = model.to(runtime.device)
+        self.raw_model = runtime.lay_out(model)
         self.parameters = [
             parameter
             for module in (self.raw_model, self.objective)
@@ -45,6 +45,7 @@ class Student:
         self.model, self.optimizer = self.accelerator.prepare(
             self.raw_model, build_optimizer(self.training.optimizer, self.parameters)
         )
+        self.step_model = runtime.step_model(self.model)
         self.generator = generator_of(runtime.device)
         self.epoch = 0
         self.history: list[dict[str, float | int | None]] = []
@@ -76,7 +77,7 @@ class Student:
         # Dropout draws from the device's default generator. Seeded per step, it is a function of
         # (seed, epoch, step) alone: the same for every student, alone or in a cohort, resumed or not.
         self.generator.manual_seed(dropout_seed)
-        logits = self.model(images)
+        logits = self.step_model(images)
         terms: Terms = self.objective(logits, targets, teacher_logits)
         self.accelerator.backward(terms.total)
         clipped = self._clip()

@@ -19,6 +19,7 @@ class Task:
     keep_logits: bool = False
     save_weights: bool = True
     replay_bytes: int = 0
+    smoke: bool = False
 
     @property
     def precision(self) -> str:

@@ -71,7 +71,7 @@ class Workbench:
         want = self.task.teacher
         assert want is not None, "a distilled run always has a teacher"
         cell = next(each.run.cell for each in self.task.runs if each.run.cell.method.distils)
-        model = self.build_model(want, trained=True).to(self.device)
+        model = self.runtime.lay_out(self.build_model(want, trained=True))
         model.eval().requires_grad_(False)
         model = self.runtime.accelerator(cell.training.precision).prepare_model(model, evaluation_mode=True)
         if cell.views.teacher == "clean":

@@ -92,7 +92,6 @@ def test_wrong_seeds_teach_the_grammar(protocol_file: Path, command: str, seeds:
     ("arguments", "says"),
     [
         (["run", "tiny.yaml", "--only", "main/plain/kd-T8*"], "no cell matches"),
-        (["run", "tiny.yaml", "--mode", "fast"], "--mode fast cannot run yet"),
         (["run", "tiny.yaml", "--mode", "fastest"], "fastest"),
         (["run", "tiny.yaml", "--device", "tpu"], "--device tpu"),
         (["run", "tiny.yaml", "--jobs", "0"], "--jobs"),

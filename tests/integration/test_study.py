@@ -333,3 +333,18 @@ def test_precisions_do_not_share_a_process(protocol_file: Path, rigorkd: Rigorkd
     }
     assert set(used.values()) == {"fp32", "bf16"}
     assert used["short/plain/kd-T2-a0.5"] == "bf16"
+
+
+def test_fast_mode_is_a_study_of_its_own(copied: Path, rigorkd: Rigorkd) -> None:
+    done = rigorkd("run", "tiny.yaml", "--mode", "fast", "--seeds", "1")
+    assert done.returncode == 0, done.stderr
+    fast = records(copied / "results" / "tiny.fast")
+    assert len(fast) == RUNS // 2
+    assert {record["mode"] for record in fast.values()} == {"fast"}
+    slow = records(copied / "results" / "tiny")
+    assert not {r["run_hash"] for r in fast.values()} & {r["run_hash"] for r in slow.values()}
+    for name, record in fast.items():
+        ours, theirs = record["metrics"], slow[name]["metrics"]
+        assert isinstance(ours, dict)
+        assert isinstance(theirs, dict)
+        assert ours["test_loss"] == pytest.approx(theirs["test_loss"], rel=0.2)
