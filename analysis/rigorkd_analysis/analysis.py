@@ -98,10 +98,9 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
 
 def _asked(runs: Runs, plan: Plan, goal: Goal) -> families.Asked:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
-    with np.errstate(invalid="ignore"):
-        spread = np.nanmedian(_cell_sds(runs)) if len(runs.seeds) > 1 else np.nan
+    spread = _typical_sd(runs)
     judged = _without(runs, plan.selection_seeds)
-    return families.Asked(judged, plan, goal, Phrasing.of(runs, goal, float(spread)), Names(runs))
+    return families.Asked(judged, plan, goal, Phrasing.of(runs, goal, spread), Names(runs))
 
 
 def _families(
@@ -166,11 +165,10 @@ def cell_summaries(runs: Runs, alpha: float) -> tuple[CellSummary, ...]:
     )
 
 
-def _cell_sds(runs: Runs) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    several = (~np.isnan(runs.values)).sum(axis=1) > 1
-    if not several.any():
-        return np.array([np.nan])
-    return np.asarray(np.nanstd(runs.values[several], axis=1, ddof=1))
+def _typical_sd(runs: Runs) -> float:
+    """The median standard deviation of the cells that have one, 0 if none has."""
+    several = runs.values[(~np.isnan(runs.values)).sum(axis=1) > 1]
+    return float(np.median(np.nanstd(several, axis=1, ddof=1))) if several.size else 0.0
 
 
 def _without(runs: Runs, seeds: tuple[int, ...]) -> Runs:

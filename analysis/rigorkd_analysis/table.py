@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+#: Larger values are no measurement, and their squares overflow.
+LARGEST = 1e100
+
 _TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no", ""}
 _INNER = ("image", "image_index", "example", "index", "epoch", "step", "fold", "repeat", "evaluation")
 
@@ -234,6 +237,12 @@ def _numbers(frame: pd.DataFrame, metric: str, diverged: NDArray[np.bool_]) -> F
             hint = "use a decimal point"
         what = f"{shown!r} is not a number" if shown.strip() else "no value"
         raise TableError(f"{what} in the metric {metric!r}", hint=hint, row=row, column=metric)
+    _refuse(
+        (np.abs(numbers) > LARGEST) & ~diverged,
+        metric,
+        f"a value beyond ±{LARGEST:g} in the metric {metric!r}",
+        "set the run's status to diverged if training diverged",
+    )
     return np.asarray(numbers, dtype=np.float64)
 
 

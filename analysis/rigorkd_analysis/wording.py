@@ -118,11 +118,16 @@ class Names:
         if self._varies(cell, "start") and runs.text("start", cell):
             words += f", started from {runs.text('start', cell)}"
         if self._varies(cell, "epochs") and runs.text("epochs", cell):
-            words += f" over {runs.text('epochs', cell)} epochs"
+            words += f" over {_plain(runs.text('epochs', cell))} epochs"
         return words
 
     def cell(self, cell: int) -> str:
         return self._unique[cell]
+
+
+def _plain(text: str) -> str:
+    """40.0 is 40."""
+    return text.removesuffix(".0")
 
 
 @dataclass(frozen=True)
