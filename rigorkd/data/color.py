@@ -48,13 +48,13 @@ def adjust_brightness(images: torch.Tensor, factor: torch.Tensor) -> torch.Tenso
 
 def adjust_contrast(images: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     """Blend each image with the mean of its grey version, factor (B,)."""
-    mean = _grey(images).flatten(1).mean(1)
+    mean = grey(images).flatten(1).mean(1)
     return _blend(images, mean[:, None, None, None], factor)
 
 
 def adjust_saturation(images: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     """Blend each RGB image with its grey version, factor (B,)."""
-    return _blend(images, _grey(images), factor)
+    return _blend(images, grey(images), factor)
 
 
 def adjust_hue(images: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
@@ -82,7 +82,8 @@ def _factor(draw: torch.Tensor, strength: float) -> torch.Tensor:
     return draw * (1 + strength - low) + low
 
 
-def _grey(images: torch.Tensor) -> torch.Tensor:
+def grey(images: torch.Tensor) -> torch.Tensor:
+    """The grey version (B, 1, S, S) of RGB images; grey images are returned as they are."""
     if images.shape[1] == 1:
         return images
     red, green, blue = (images[:, i : i + 1] * weight for i, weight in enumerate(_GREY))

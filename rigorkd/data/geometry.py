@@ -121,6 +121,23 @@ def resized_crop(
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+def cutout(images: torch.Tensor, draws: torch.Tensor, size: int, fill: tuple[float, ...]) -> torch.Tensor:
+    """Set a square of `size` pixels to `fill`, one value per channel; draws (B, 2).
+
+    As in DeVries and Taylor (2017): the centre is any pixel, and what lies outside the image is cut off. An
+    even square reaches from `size / 2` pixels before its centre to the pixel before `size / 2` after it.
+    """
+    side = images.shape[-1]
+    start = (draws.double() * side).long()[:, :, None] - size // 2
+    span = torch.arange(side, device=images.device)
+    hit = (span >= start) & (span < start + size)
+    hole = hit[:, 0, :, None] & hit[:, 1, None, :]
+    channels = [
+        channel.masked_fill(hole, value) for channel, value in zip(images.unbind(1), fill, strict=True)
+    ]
+    return torch.stack(channels, 1)
+
+
 def rotation(images: torch.Tensor, draws: torch.Tensor, degrees: float) -> torch.Tensor:
     """Turn each image by an angle in ±`degrees` about its centre; draws (B, 1); see `rotate`."""
     return rotate(images, (draws[:, 0].double() * 2 - 1) * degrees)
@@ -131,14 +148,25 @@ def rotate(images: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
 
     Differs from torchvision only where a sampling position lies within rounding of two pixels.
     """
-    size = images.shape[-1]
     radians = torch.deg2rad(angles)
-    cosine, sine = (part.float()[:, None, None] for part in (radians.cos(), radians.sin()))
+    cosine, sine = radians.cos(), radians.sin()
+    zero = torch.zeros_like(cosine)
+    return affine(images, torch.stack((cosine, -sine, zero, sine, cosine, zero), 1).float())
+
+
+def affine(images: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Each pixel (x, y) shows the input at (a x + b y + c, d x + e y + f); nearest pixel, zeros outside.
+
+    `matrix` is (B, 6) float32: a, b, c, d, e, f of each image, in pixels from the image's centre. The
+    identity and whole shifts are exact.
+    """
+    size = images.shape[-1]
+    a, b, c, d, e, f = matrix[:, :, None, None].unbind(1)
     span = torch.arange(size, device=images.device) + (0.5 - size / 2)
     x, y = span[None, None, :], span[None, :, None]
     grid = images.new_empty((len(images), size, size, 2))
-    grid[..., 0] = (x * cosine - y * sine) / (size / 2)
-    grid[..., 1] = (x * sine + y * cosine) / (size / 2)
+    grid[..., 0] = (x * a + (y * b + c)) / (size / 2)
+    grid[..., 1] = (x * d + (y * e + f)) / (size / 2)
     return F.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
 
 

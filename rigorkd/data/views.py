@@ -2,10 +2,12 @@
 
     view = build_view(views, data.shape, train=True)
     batch = view(images, draws)         # draws: (B, view.columns), from the epoch table; None if columns is 0
+    strong = build_strong_view(views, data.shape)     # the second view of a method that needs two
 
 The order of a view is fixed: random_crop, which counts pixels of the source image; resize to `views.size`;
 the other operations in the order written, on floats in [0, 1]; normalisation, which repeats grey images to
 three channels when it has three moments. Flips and crops keep uint8 for as long as nothing needs floats.
+Mixing two images (`views.mix`) comes after the view and belongs to the batch: see `rigorkd.data.mix`.
 """
 
 from __future__ import annotations
@@ -18,13 +20,17 @@ import torch
 
 from rigorkd.data import color, geometry
 from rigorkd.data.images import DataShape
-from rigorkd.errors import InputError, NotBuiltError
+from rigorkd.data.randaugment import RandAugment as RandAugmentStep
+from rigorkd.errors import InputError
 from rigorkd.protocol.schema import (
     CenterCrop,
     ColorJitter,
+    Cutout,
     HorizontalFlip,
+    InceptionCrop,
     Moments,
     Op,
+    RandAugment,
     RandomCrop,
     RandomResizedCrop,
     Rotation,
@@ -93,25 +99,39 @@ def build_view(views: Views, shape: DataShape, *, train: bool) -> View:
 
     Raises:
         InputError: an operation does not fit the images, or the evaluation view would be random.
-        NotBuiltError: the view has an operation that this version cannot do.
     """
-    if train and views.mix is not None:
-        raise NotBuiltError("views.mix is not built in this version")
-    if train and views.strong:
-        raise NotBuiltError("views.strong is not built in this version")
+    view = _build(views.train if train else views.eval, views, shape)
+    if not train and view.columns:
+        raise InputError(
+            "views.eval: the evaluation view cannot be random", hint="use center_crop, or nothing"
+        )
+    return view
+
+
+def build_strong_view(views: Views, shape: DataShape) -> View:
+    """The strong view: `views.strong` is written in full, as the training view is, and adds nothing to it.
+
+    Its draws are `EpochTable.draws(…, view="strong")`.
+
+    Raises:
+        InputError: an operation does not fit the images, or there is no strong view.
+    """
+    if not views.strong:
+        raise InputError(
+            "views.strong: there is no strong view", hint="for example [{randaugment: {n: 2, m: 9}}]"
+        )
+    return _build(views.strong, views, shape)
+
+
+def _build(written: tuple[Op, ...], views: Views, shape: DataShape) -> View:
     size = views.size or shape.size
-    written = views.train if train else views.eval
     steps = [_source_step(op, shape) for op in written if isinstance(op, RandomCrop)]
     if size != shape.size:
         steps.append(_step(functools.partial(geometry.resize, size=size)))
     for op in written:
         if not isinstance(op, RandomCrop):
-            steps.append(_view_step(op, size))
+            steps.append(_view_step(op, shape, size))
             size = op.size if isinstance(op, CenterCrop) else size
-    if not train and any(step.columns for step in steps):
-        raise InputError(
-            "views.eval: the evaluation view cannot be random", hint="use center_crop, or nothing"
-        )
     return View(shape, tuple(steps), size, _moments(views, shape))
 
 
@@ -124,7 +144,7 @@ def _source_step(op: RandomCrop, shape: DataShape) -> Step:
     return Step(functools.partial(geometry.random_crop, padding=op.padding, fill=op.fill), 2, floats=False)
 
 
-def _view_step(op: Op, size: int) -> Step:
+def _view_step(op: Op, shape: DataShape, size: int) -> Step:
     """The step of an operation on images of `size` pixels."""
     match op:
         case HorizontalFlip():
@@ -133,9 +153,7 @@ def _view_step(op: Op, size: int) -> Step:
             if op.size > size:
                 raise InputError(f"center_crop: {op.size} pixels do not fit into images of {size} pixels")
             return _step(functools.partial(geometry.center_crop, size=op.size), floats=False)
-        case RandomResizedCrop():
-            if op.scale[0] > op.scale[1] or op.ratio[0] > op.ratio[1]:
-                raise InputError("random_resized_crop: scale and ratio are given as [low, high]")
+        case RandomResizedCrop() | InceptionCrop():  # two names of one operation
             crop = functools.partial(geometry.random_resized_crop, scale=op.scale, ratio=op.ratio)
             return Step(crop, geometry.RESIZED_CROP_COLUMNS, floats=True)
         case ColorJitter():
@@ -143,7 +161,15 @@ def _view_step(op: Op, size: int) -> Step:
             return Step(functools.partial(color.color_jitter, **strengths), color.JITTER_COLUMNS, floats=True)
         case Rotation():
             return Step(functools.partial(geometry.rotation, degrees=op.degrees), 1, floats=True)
-    raise NotBuiltError(f"views: {op.op} is not built in this version")
+        case Cutout():
+            if op.size > size:
+                raise InputError(f"cutout: {op.size} pixels do not fit into images of {size} pixels")
+            return Step(functools.partial(geometry.cutout, size=op.size, fill=shape.mean), 2, floats=True)
+        case RandAugment():
+            rand = RandAugmentStep(op.n, op.m, shape.channels, size)
+            return Step(rand, rand.columns, floats=True)
+        case RandomCrop():
+            raise AssertionError("random crops come before the resize")
 
 
 def _step(apply: Callable[[torch.Tensor], torch.Tensor], *, floats: bool = True) -> Step:

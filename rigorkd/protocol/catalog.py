@@ -136,14 +136,6 @@ def facts(dataset: Dataset) -> Facts | None:
 
 _BUILT_DATA = ("digits", "cifar10", "cifar100", "synthetic")
 _BUILT_METHODS = ("baseline", "kd")
-_BUILT_OPS = (
-    "random_resized_crop",
-    "random_crop",
-    "horizontal_flip",
-    "color_jitter",
-    "rotation",
-    "center_crop",
-)
 
 
 def unbuilt(protocol: Protocol) -> tuple[tuple[Path, str], ...]:
@@ -184,10 +176,6 @@ def _unbuilt(cell: Cell, spec: Spec) -> Iterator[tuple[Path, str]]:
         yield (*owner, "processes_per_run"), "more than one process per run"
     views = cell.views
     at: Path = (*home, "views") if _overrides(cell, spec, "views") else ("views",)
-    for key in ("train", "eval", "strong"):
-        for index, op in enumerate(getattr(views, key)):
-            if op.op not in _BUILT_OPS:
-                yield (*at, key, index), f"the operation {op.op}"
     if views.mix is not None:
         yield (*at, "mix"), "mixup and cutmix"
     if views.strong:

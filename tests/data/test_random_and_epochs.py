@@ -98,5 +98,30 @@ def test_step_seeds_have_63_bits_and_do_not_depend_on_how_many_follow() -> None:
     assert (many >= 0).all()
 
 
+def test_a_strong_view_has_its_own_draws_and_changes_none_of_the_others() -> None:
+    table = EpochTable(7, "student", 3)
+    assert table.draws(2, 2).tolist() == GOLDEN_DRAWS
+    weak = EpochTable(0, "student", 20_000).draws(1, 2)
+    strong = EpochTable(0, "student", 20_000).draws(1, 2, view="strong")
+    assert np.abs(np.corrcoef(weak.T, strong.T) - np.eye(4)).max() < 0.04
+
+
+def test_mixing_draws_do_not_depend_on_how_many_follow() -> None:
+    table = EpochTable(3, "student", 10)
+    few, many = table.mix_draws(5, 4), table.mix_draws(5, 4000)
+    assert few.shape == (4, 4)
+    assert np.array_equal(few, many[:4])
+    assert ((many >= 0) & (many < 1)).all()
+    assert np.abs(np.corrcoef(many.T) - np.eye(4)).max() < 0.08
+    for other in (EpochTable(4, "student", 10), EpochTable(3, "teacher", 10)):
+        assert not np.array_equal(few, other.mix_draws(5, 4))
+    assert not np.array_equal(few, table.mix_draws(6, 4))
+
+
 GOLDEN_SEED = 5940520757416095184
 GOLDEN_ORDER = [7, 6, 4, 0, 1, 3, 2, 5]
+GOLDEN_DRAWS = [
+    [0.7813376784324646, 0.5457010269165039],
+    [0.42554306983947754, 0.20697253942489624],
+    [0.6730833649635315, 0.5584385395050049],
+]

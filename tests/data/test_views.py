@@ -13,8 +13,8 @@ from torchvision.transforms.v2 import functional as tv
 
 from rigorkd.data import color, geometry
 from rigorkd.data.images import DataShape
-from rigorkd.data.views import IMAGENET, View, build_view
-from rigorkd.errors import InputError, NotBuiltError
+from rigorkd.data.views import IMAGENET, View, build_strong_view, build_view
+from rigorkd.errors import InputError
 from rigorkd.protocol.schema import Mix, Moments, Views
 
 GREY = DataShape(1, 8, (0.3,), (0.4,))
@@ -112,6 +112,26 @@ VIEWS: dict[str, Callable[[], tuple[View, DataShape]]] = {
         RGB,
     ),
     "reflect": lambda: (view(train=({"op": "random_crop", "padding": 7, "fill": "reflect"},)), RGB),
+    "inception": lambda: (view(size=24, normalize="imagenet", train=("inception_crop",)), RGB),
+    "cutout": lambda: (
+        view(normalize="dataset", train=("horizontal_flip", {"op": "cutout", "size": 9})),
+        RGB,
+    ),
+    "randaugment": lambda: (view(normalize="imagenet", train=({"op": "randaugment", "n": 3, "m": 14},)), RGB),
+    "randaugment, odd size": lambda: (
+        view(size=37, normalize="dataset", train=("randaugment", {"op": "cutout", "size": 8})),
+        RGB,
+    ),
+    "randaugment, grey": lambda: (view(GREY, train=({"op": "randaugment", "n": 2, "m": 20},)), GREY),
+    "strong": lambda: (
+        build_strong_view(
+            Views.model_validate(
+                {"train": ("horizontal_flip",), "strong": ({"random_crop": 4}, "randaugment")}
+            ),
+            RGB,
+        ),
+        RGB,
+    ),
     "centre": lambda: (view(train=({"op": "center_crop", "size": 19}, {"op": "horizontal_flip"})), RGB),
 }
 
@@ -188,18 +208,25 @@ def test_a_view_that_draws_refuses_to_do_without() -> None:
         view(train=("horizontal_flip",))(pixels(1, RGB))
 
 
-@pytest.mark.parametrize("op", ["inception_crop", {"op": "cutout", "size": 4}, "randaugment"])
-def test_operations_that_are_not_built_are_named(op: object) -> None:
-    name = op if isinstance(op, str) else "cutout"
-    with pytest.raises(NotBuiltError, match=name):
-        view(train=(op,))
+def test_inception_crop_is_random_resized_crop_under_its_published_name() -> None:
+    images, draws = pixels(16, RGB), uniform(16, 22)
+    named, plain = (view(train=(op,)) for op in ("inception_crop", "random_resized_crop"))
+    assert named.columns == plain.columns
+    assert torch.equal(named(images, draws), plain(images, draws))
 
 
-def test_mix_and_strong_views_are_not_built_for_training_only() -> None:
-    for values, name in (({"mix": Mix()}, "mix"), ({"strong": ("horizontal_flip",)}, "strong")):
-        with pytest.raises(NotBuiltError, match=name):
-            view(**values)
-        assert eval_view(**values).columns == 0
+def test_a_strong_view_is_written_in_full_and_changes_neither_of_the_others() -> None:
+    values = {"train": ("horizontal_flip",), "strong": ("randaugment",), "size": 40, "mix": Mix()}
+    views = Views.model_validate(values)
+    weak, strong = build_view(views, RGB, train=True), build_strong_view(views, RGB)
+    assert (weak.columns, strong.columns) == (1, 4)
+    assert (strong.size, strong.channels) == (weak.size, weak.channels)
+    images, draws = pixels(9, RGB), uniform(9, 4)
+    alone = build_view(Views.model_validate({"train": ("randaugment",), "size": 40}), RGB, train=True)
+    assert torch.equal(strong(images, draws), alone(images, draws))
+    assert build_view(views, RGB, train=False).columns == 0
+    with pytest.raises(InputError, match="no strong view"):
+        build_strong_view(Views(), RGB)
 
 
 def test_what_does_not_fit_the_images_is_refused() -> None:
@@ -207,6 +234,8 @@ def test_what_does_not_fit_the_images_is_refused() -> None:
         eval_view(eval=("horizontal_flip",))
     with pytest.raises(InputError, match="40 pixels do not fit"):
         view(train=({"op": "center_crop", "size": 40},))
+    with pytest.raises(InputError, match="cutout: 33 pixels do not fit"):
+        view(train=({"op": "cutout", "size": 33},))
     with pytest.raises(InputError, match="cannot be reflected"):
         view(GREY, train=({"op": "random_crop", "padding": 8, "fill": "reflect"},))
     with pytest.raises(InputError, match="one for each of the three"):
@@ -331,6 +360,34 @@ def test_a_box_that_never_fits_falls_back_to_the_centre(ratio: tuple[float, floa
     boxes = geometry.resized_crop_boxes(uniform(8, 22), 31, (1.0, 1.0), ratio)
     params = RandomResizedCrop(31, (1.0, 1.0), ratio).make_params([torch.empty(3, 31, 31)])
     assert boxes.tolist() == [[params[key] for key in ("top", "left", "height", "width")]] * 8
+
+
+@given(st.integers(1, 12), st.integers(0, 100))
+@settings(max_examples=40, deadline=None)
+def test_cutout_is_the_published_clipped_square(size: int, seed: int) -> None:
+    """DeVries and Taylor (2017): rows max(0, y − size // 2) to min(S, y + size // 2), centre random."""
+    fill = (0.1, 0.2, 0.3)
+    images, draws = floats(6, 3, 12), uniform(6, 2, seed)
+    out = geometry.cutout(images, draws, size, fill)
+    for image, draw, seen in zip(images, draws.tolist(), out, strict=True):
+        (top, bottom), (left, right) = (
+            (max(0, int(u * 12) - size // 2), min(12, int(u * 12) + size // 2 + size % 2)) for u in draw
+        )
+        expected = image.clone()
+        for channel, value in zip(expected, fill, strict=True):
+            channel[top:bottom, left:right] = value
+        assert torch.equal(seen, expected)
+
+
+def test_what_cutout_removes_is_zero_after_normalisation_by_the_data_set() -> None:
+    images, draws = pixels(50, RGB), uniform(50, 2)
+    out = view(normalize="dataset", train=({"op": "cutout", "size": 8},))(images, draws)
+    plain = view(normalize="dataset", train=())(images)
+    hole = (out == 0).all(1)
+    assert torch.equal(out, torch.where(hole[:, None], 0, plain))
+    sides = [hole.any(axis).sum(1) for axis in (1, 2)]
+    assert torch.equal(hole.sum((1, 2)), sides[0] * sides[1])
+    assert all(side.max() == 8 and side.min() >= 4 for side in sides)
 
 
 @pytest.mark.parametrize("size", [8, 33, 64])

@@ -63,12 +63,6 @@ def test_models_that_may_not(name: str) -> None:
         (GRID, "    permuted_tail: true", 16, "the method permuted_tail"),
         (BASELINE, "    processes_per_run: 2\n    baseline: true", 15, "more than one process per run"),
         ("epochs: 4", "epochs: 4\n  processes_per_run: 2", 9, "more than one process per run"),
-        (
-            "students:",
-            "views: {train: [horizontal_flip, randaugment]}\nstudents:",
-            10,
-            "the operation randaugment",
-        ),
         ("students:", "views: {mix: {}}\nstudents:", 10, "mixup and cutmix"),
         ("students:", "views: {strong: [horizontal_flip]}\nstudents:", 10, "a strong view"),
         (
@@ -102,7 +96,7 @@ def test_all_of_this_is_built(load: Load) -> None:
         ),
         (
             "students:",
-            "views: {size: 16, train: [{random_crop: 2}, horizontal_flip, {rotation: 5}]}\nstudents:",
+            "views: {train: [{random_crop: 2}, inception_crop, randaugment, {cutout: 4}]}\nstudents:",
         ),
     )
     assert unbuilt(protocol) == ()
