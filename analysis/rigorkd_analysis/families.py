@@ -132,10 +132,10 @@ class Conjunction:
         stats = _statistics(runs, members, replace(settings, m=1))
         d = differences(runs, members)
         seeds = tuple(np.array(runs.seeds)[~np.isnan(d).any(axis=0)].tolist())
-        signs = {int(np.sign(mean)) for mean in stats.mean_diff}
-        sign = signs.pop() if len(signs) == 1 else 0
+        signs = np.unique(np.sign(stats.mean_diff))  # NaN where a member has no seed
+        sign = int(signs[0]) if len(signs) == 1 and np.isfinite(signs[0]) else 0
         p = float(np.max(stats.p)) if sign or np.isnan(stats.p).any() else 1.0
-        weakest = float(np.min(np.abs(stats.mean_diff))) * sign
+        weakest = float(np.min(np.abs(stats.mean_diff))) * sign if sign else 0.0
         return cls(p, float(np.max(stats.p_equivalence)), sign, seeds, weakest)
 
 

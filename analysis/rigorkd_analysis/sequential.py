@@ -70,7 +70,8 @@ def sequential_analysis(asked: Asked, found: list[Family], parts: list[list[Comb
     for family, members in zip(found, parts, strict=True):
         if family.planned or not planned:
             out += [_judge(asked, part, family.size, family.name) for part in members]
-    decided = bool(out) and all(comparison.decided_at is not None for comparison in out)
+    judged = [comparison for comparison in out if comparison.n > 0]  # cells left out of a run decide nothing
+    decided = bool(judged) and all(comparison.decided_at is not None for comparison in judged)
     return Sequential(c2=asked.plan.c2, size=len(out), decided=decided, comparisons=tuple(out))
 
 

@@ -2,7 +2,8 @@
 
 Everything that makes a table unusable is refused here, with the row and column at fault: duplicate seeds,
 text or NaN in the metric, one checkpoint standing in for several seeds, mixed modes, smoke beside real. A run
-that diverged (`status` says so) is no error: it is an outcome and is counted.
+that diverged (`status` says so) is no error: it is an outcome and is counted. Nor is a run that a plan
+declares and that is not there yet (`status` missing): its cell then counts in the size of its family.
 """
 
 from __future__ import annotations
@@ -158,18 +159,20 @@ def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
     seeds = _seeds(frame["seed"])
     status = _text(frame["status"]) if "status" in frame else np.full(len(frame), "done", dtype=object)
     _refuse(
-        ~np.isin(status, ["done", "diverged", ""]),
+        ~np.isin(status, ["done", "diverged", "missing", ""]),
         "status",
-        "this run is neither done nor diverged",
+        "this run is neither done, diverged nor missing",
         "leave out runs that did not finish, or finish them",
     )
-    is_diverged = status == "diverged"
-    numbers = _numbers(frame, metric, is_diverged)
+    is_diverged, is_missing = status == "diverged", status == "missing"
+    without = is_diverged | is_missing
+    numbers = _numbers(frame, metric, without)
     cells, cell_of = np.unique(names, return_inverse=True)
     all_seeds, seed_of = np.unique(seeds, return_inverse=True)
     _no_duplicates(frame, names, seeds, cell_of, seed_of)
-    _no_shared_checkpoints(frame, names)
-    smoke = _one_kind(frame)
+    there = frame[~is_missing]
+    _no_shared_checkpoints(there, names[~is_missing])
+    smoke = _one_kind(there)
     shape = (cells.size, all_seeds.size)
 
     def spread(column: Floats) -> Floats:
@@ -184,15 +187,15 @@ def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
         metric=metric,
         cells=tuple(str(cell) for cell in cells),
         seeds=tuple(int(seed) for seed in all_seeds),
-        values=spread(np.where(is_diverged, np.nan, numbers)),
+        values=spread(np.where(without, np.nan, numbers)),
         diverged=diverged,
         attributes=attributes,
         validation=_optional(
-            frame, ("best_val_top1", "val_top1", "best_val_acc", "val_acc"), spread, is_diverged
+            frame, ("best_val_top1", "val_top1", "best_val_acc", "val_acc"), spread, without
         ),
-        epochs_run=_optional(frame, ("epochs_run", "epochs"), spread, np.zeros(len(frame), dtype=bool)),
+        epochs_run=_optional(frame, ("epochs_run", "epochs"), spread, is_missing),
         smoke=smoke,
-        warnings=(*_mixtures(frame), *_chosen_on_test(frame, metric), *_fixed_teacher(frame)),
+        warnings=(*_mixtures(there), *_chosen_on_test(there, metric), *_fixed_teacher(there)),
         index={str(cell): position for position, cell in enumerate(cells)},
     )
 

@@ -14,7 +14,7 @@ from rigorkd.records.expected import expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read
 from rigorkd.records.study import is_study, newest_study, read_info
-from rigorkd.records.table import tidy
+from rigorkd.records.table import declared, tidy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +28,9 @@ class StudyTable:
     """A study as the analysis needs it.
 
     `planned` is the analysis section that the first run fixed, `current` that of the newest protocol text.
-    `expected` lists every (cell, seed) of student runs that the newest protocol declares for the seeds asked
-    for so far; `left_out` names records of cells that the newest protocol no longer has.
+    `missing` has a row for every student run that the newest protocol declares, at the seeds asked for so
+    far, and that has no record: families keep the size that the protocol gave them. `left_out` names records
+    of cells that the newest protocol no longer has, `added` cells that the first protocol did not have.
     """
 
     study: str
@@ -40,8 +41,9 @@ class StudyTable:
     smoke: bool
     mode: str
     conditioned_on: tuple[str, ...]
-    expected: tuple[tuple[str, int], ...]
+    missing: pd.DataFrame
     left_out: tuple[str, ...]
+    added: tuple[str, ...]
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -51,7 +53,9 @@ def read_study(folder: Path) -> StudyTable:
     records = [read(path) for path in StudyFolder(folder).records()]
     names = {cell.name for cell in protocol.cells}
     kept = [record for record in records if record.fields["cell"] in names]
-    stale = stale_runs(kept, expected_hashes(protocol, info.seeds, info.mode, info.start_files))
+    expected = expected_hashes(protocol, info.seeds, info.mode, info.start_files)
+    there = {record.folder.relative_to(folder).as_posix() for record in kept}
+    stale = stale_runs(kept, expected)
     if stale:
         raise StoreError(
             f"{folder}: {len(stale)} records are stale, first {stale[0].run}: {stale[0].reason}",
@@ -66,11 +70,24 @@ def read_study(folder: Path) -> StudyTable:
         smoke=info.smoke,
         mode=info.mode,
         conditioned_on=_conditions(protocol, kept),
-        expected=tuple(
-            (cell.name, seed) for cell in protocol.cells if cell.role == "student" for seed in info.seeds
+        missing=declared(
+            want.run
+            for name, want in expected.items()
+            if want.run.cell.role == "student" and name not in there
         ),
         left_out=tuple(sorted({str(record.fields["cell"]) for record in records} - names)),
+        added=_added(folder, protocol),
     )
+
+
+def _added(folder: Path, protocol: Protocol) -> tuple[str, ...]:
+    """Student cells of the newest protocol that the study's first protocol did not declare."""
+    info = read_info(folder)
+    if len(info.protocols) == 1:
+        return ()
+    first = load_protocol(StudyFolder(folder).protocol(info.protocols[0]))
+    known = {cell.name for cell in (smoke(first) if info.smoke else first).cells}
+    return tuple(cell.name for cell in protocol.cells if cell.role == "student" and cell.name not in known)
 
 
 def read_protocol(folder: Path) -> Protocol:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rigorkd.protocol.cells import Run
+from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.records.record import Record
 
 if TYPE_CHECKING:
@@ -31,6 +33,29 @@ def tidy(records: Iterable[Record]) -> pd.DataFrame:
     for name in (*METRICS, *extra):
         frame[name] = pd.to_numeric(frame[name])
     return frame.sort_values(["cell", "seed"], kind="stable", ignore_index=True)
+
+
+def declared(runs: Iterable[Run]) -> pd.DataFrame:
+    """Rows, like those of `tidy`, of student runs that have no record: status `missing`, no metrics."""
+    import pandas as pd
+
+    by_cell = {}
+    rows = []
+    for run in runs:
+        cell = run.cell
+        if cell.name not in by_cell:
+            by_cell[cell.name] = {
+                **resolved(cell),
+                "cell": cell.name,
+                "group": cell.group,
+                "student": cell.student,
+                "teacher": (cell.teacher if cell.method.distils else None) or "",
+                "training": training_key(cell),
+                "views": views_key(cell),
+                "status": "missing",
+            }
+        rows.append({**by_cell[cell.name], "seed": run.seed})
+    return pd.DataFrame(rows, columns=list(DESCRIPTION))
 
 
 def _row(record: Record) -> dict[str, Any]:

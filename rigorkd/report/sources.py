@@ -156,16 +156,20 @@ def from_study(folder: Path) -> Source:
             f"{folder}: no student run has finished yet", hint="`rigorkd status` shows how far it is"
         )
     plan, warnings = plan_of(study)
-    missing = set(study.expected) - set(zip(study.runs["cell"], study.runs["seed"], strict=True))
-    if missing:
-        warnings += (
-            f"{len(missing)} of {len(study.expected)} runs are not there yet: a look before the end",
-        )
+    runs = study.runs
+    if len(study.missing):
+        import pandas as pd
+
+        total = len(study.runs) + len(study.missing)
+        warnings += (f"{len(study.missing)} of {total} runs are not there yet: a look before the end",)
+        runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
+    if study.added:
+        warnings += (f"added after the first run, so exploratory: {', '.join(study.added)}",)
     if study.left_out:
         warnings += (f"left out, since the newest protocol has them no more: {', '.join(study.left_out)}",)
     return Source(
         name=study.study,
-        table=study.runs,
+        table=runs,
         plan=plan,
         where=lambda error: f"{folder}" + (f": column {error.column!r}" if error.column else ""),
         warnings=warnings,

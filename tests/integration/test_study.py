@@ -348,3 +348,14 @@ def test_fast_mode_is_a_study_of_its_own(copied: Path, rigorkd: Rigorkd) -> None
         assert isinstance(ours, dict)
         assert isinstance(theirs, dict)
         assert ours["test_loss"] == pytest.approx(theirs["test_loss"], rel=0.2)
+
+
+def test_a_part_of_a_study_is_judged_within_the_whole_family(protocol_file: Path, rigorkd: Rigorkd) -> None:
+    assert rigorkd("run", protocol_file, "--only", "main/plain/*").returncode == 0
+    done = rigorkd("analyze", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    gains = document["families"][0]
+    assert gains["size"] == 5
+    assert sorted(c["n"] for c in gains["comparisons"]) == [0, 0, 0, 2, 2]
+    assert any("10 of 16 runs are not there yet" in warning for warning in document["warnings"])

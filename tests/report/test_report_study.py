@@ -36,7 +36,8 @@ def section(**changes: object) -> Analysis:
 def study(planned: Analysis | None, current: Analysis | None) -> StudyTable:
     return StudyTable(
         study="s", folder=Path("s"), runs=pd.DataFrame(), planned=planned, current=current, smoke=False,
-        mode="reference", conditioned_on=("these test images",), expected=(), left_out=(),
+        mode="reference", conditioned_on=("these test images",), missing=pd.DataFrame(), left_out=(),
+        added=(),
     )  # fmt: skip
 
 

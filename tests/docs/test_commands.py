@@ -1,0 +1,101 @@
+"""The commands and protocols that README and docs show are run: documentation that lies fails here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "analysis" / "README.md"]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a language on a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Every `rigorkd …` and `scripts/…` line in the shell blocks of all pages, once each."""
+    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+    shown = (re.sub(r"\s+#.*", "", line).strip() for line in lines)
+    return list(dict.fromkeys(line for line in shown if line and not line.startswith("#")))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the commands read, with the digits study smoked in the place of its full results."""
+    folder = tmp_path_factory.mktemp("workspace")
+    for name in ("protocols", "analysis"):
+        shutil.copytree(ROOT / name, folder / name)
+    run(folder, "rigorkd run protocols/digits.yaml --smoke --seeds 3")
+    shutil.copytree(folder / "results" / "digits.smoke", folder / "results" / "digits")
+    return folder
+
+
+def run(folder: Path, command: str) -> str:
+    """Run a documented command and return its standard output; a run that would take long is smoked."""
+    words = shlex.split(command)
+    assert words[0] == "rigorkd"
+    if words[1] == "run" and "--smoke" not in words:
+        words.append("--smoke")
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_pages_show_commands() -> None:
+    assert len(commands()) >= 8
+
+
+@pytest.mark.parametrize("command", commands())
+def test_documented_commands_work(workspace: Path, command: str) -> None:
+    if command.startswith("scripts/"):
+        script = ROOT / command.split()[0]
+        assert script.is_file()
+        assert script.stat().st_mode & 0o111, "not executable"
+        subprocess.run(["bash", "-n", str(script)], check=True)
+    else:
+        assert run(workspace, command).strip()
+
+
+def test_the_protocol_in_the_readme_is_valid(tmp_path: Path) -> None:
+    from rigorkd.protocol.load import load_protocol
+
+    (text,) = [block for block in blocks(ROOT / "README.md", "yaml") if block.startswith("rigorkd: 1")]
+    path = tmp_path / "readme.yaml"
+    path.write_text(text)
+    assert len(load_protocol(path).cells) == 11
+
+
+def test_the_snippets_on_protocols_are_valid(tmp_path: Path) -> None:
+    """Each snippet of docs/protocols.md in a protocol that has the cells it names."""
+    from rigorkd.protocol.load import load_protocol
+
+    grid, contrasts = blocks(ROOT / "docs" / "protocols.md", "yaml")
+    text = f"""\
+rigorkd: 1
+study: snippets
+dataset: {{name: digits, split: {{train: 100, val: 50, test: 100, seed: 1}}}}
+training: {{optimizer: {{name: adamw, lr: 1e-3}}, epochs: 2}}
+teacher: {{model: cnn}}
+students: {{a: cnn, b: {{model: {{name: cnn, channels: [4]}}}}}}
+groups:
+  main:
+    baseline: true
+    {grid.strip()}
+analysis:
+  {contrasts.strip().replace(chr(10), chr(10) + "  ")}
+"""
+    path = tmp_path / "snippets.yaml"
+    path.write_text(text)
+    protocol = load_protocol(path)
+    assert len(protocol.cells) == 1 + 2 * 6
+    assert len(protocol.spec.analysis.contrasts) == 5
