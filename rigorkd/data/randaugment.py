@@ -10,7 +10,7 @@ stages are applied to every image, each of which leaves alone what is not its ow
     place     an affine map, nearest pixel        shear, translate, rotate
 
 What an operation does with its sign is a row of a small table of constants, looked up by the draws, so that
-nothing waits for the host. One round costs about as much as three operations, not fourteen.
+nothing waits for the host. On a CPU one round costs about as much as five rotations (docs/views.md).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class RandAugment:
         rotations may round a position that lies half-way between two pixels the other way.
         """
         row = self._table(levels.device)[choice * 2 + negative]
-        grey_levels = grey(levels).floor_()
+        grey_levels = grey(levels).floor()
         levels = _retone(levels, grey_levels, choice, row)
         levels = _blend(levels, grey_levels, choice, row)
         return affine(levels, row[:, _MAP])
