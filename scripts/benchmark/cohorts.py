@@ -1,0 +1,249 @@
+"""Cohorts of the engine itself, opened on synthetic CIFAR-100-shaped images, and their epochs.
+
+This is the one file that reaches into the engine: it opens students as `train_cohort` does and times its
+`_train_epoch`, so that what is measured is what `rigorkd run` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from clock import seconds_of, watch_for
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from rigorkd.data.identity import data_checksum
+from rigorkd.models.build import build
+from rigorkd.protocol.cells import Cell, Run
+from rigorkd.protocol.methods import KD, Baseline, Method
+from rigorkd.protocol.schema import (
+    AdamW,
+    Clip,
+    ColorJitter,
+    HorizontalFlip,
+    Model,
+    RandomResizedCrop,
+    Rotation,
+    Split,
+    Synthetic,
+    Training,
+    Views,
+)
+from rigorkd.records.expected import Expected
+from rigorkd.records.layout import StudyFolder
+from rigorkd.train import checkpoint, cohort, finish
+from rigorkd.train.events import Event, RunFailed
+from rigorkd.train.latency import Latency
+from rigorkd.train.runtime import Runtime
+from rigorkd.train.stopwatch import SHARED, TEACHER
+from rigorkd.train.student import Student
+from rigorkd.train.task import Task
+from rigorkd.train.workbench import Workbench
+
+SEED = 0
+CLASSES = 100
+IMAGE_SIZE = 32
+
+
+def dataset(train: int, val: int = 4, test: int = 4) -> Synthetic:
+    """Images of CIFAR-100's shape: 32×32, three channels, 100 classes."""
+    return Synthetic(
+        name="synthetic",
+        size=IMAGE_SIZE,
+        classes=CLASSES,
+        images=train + val,
+        test_images=test,
+        split=Split(train=train, val=val, seed=42),
+    )
+
+
+def paper_views(size: int) -> Views:
+    """The views of the paper's protocol, at a size."""
+    return Views(
+        size=size,
+        normalize="imagenet",
+        train=(
+            RandomResizedCrop(op="random_resized_crop", scale=(0.8, 1.0)),
+            HorizontalFlip(op="horizontal_flip"),
+            ColorJitter(op="color_jitter", brightness=0.2, contrast=0.2, saturation=0.2),
+            Rotation(op="rotation", degrees=15),
+        ),
+    )
+
+
+def paper_training(batch: int, epochs: int, precision: str) -> Training:
+    """The training of the paper's protocol: AdamW, cosine, global clipping at 1."""
+    return Training(
+        optimizer=AdamW(name="adamw", lr=1e-3, weight_decay=1e-4),
+        batch_size=batch,
+        epochs=epochs,
+        clip_norm=Clip(max=1.0),
+        precision=precision,  # type: ignore[arg-type]
+    )
+
+
+def teacher_cell(model: str, views: Views, training: Training, data: Synthetic) -> Cell:
+    """A teacher trained as its students are."""
+    return Cell(
+        name="teacher",
+        role="teacher",
+        group="",
+        student="",
+        model=Model(name=model),
+        start="random",
+        method=Baseline(),
+        training=training,
+        views=views,
+        dataset=data,
+    )
+
+
+def student_cell(name: str, model: str, method: Method, teacher: Cell, training: Training) -> Cell:
+    """A student of that teacher on the same batches."""
+    return Cell(
+        name=f"main/{model}/{name}",
+        role="student",
+        group="main",
+        student=model,
+        model=Model(name=model),
+        start="random",
+        method=method,
+        training=training,
+        views=teacher.views,
+        dataset=teacher.dataset,
+        teacher=teacher.name,
+    )
+
+
+def kd_cells(count: int, model: str, teacher: Cell, training: Training) -> list[Cell]:
+    """Distilled cells that differ in alpha alone."""
+    alphas = [round(0.1 + 0.8 * i / count, 4) for i in range(count)]
+    return [
+        student_cell(f"kd-T4-a{alpha:g}", model, KD(T=4.0, alpha=alpha), teacher, training)
+        for alpha in alphas
+    ]
+
+
+def expected(cell: Cell) -> Expected:
+    """The run of a cell at the benchmark's seed. Nothing is reused between benchmarks: the hash is a name."""
+    return Expected(Run(cell, SEED), f"benchmark {cell.name}", data_checksum(cell.dataset), None, None)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Seconds of an epoch by part: view and order, teacher, the students' own steps."""
+
+    view: float
+    teacher: float
+    students: float
+
+    @property
+    def shared(self) -> float:
+        """What a cohort does once and solo runs do each."""
+        return self.view + self.teacher
+
+    @property
+    def all(self) -> float:
+        """Everything."""
+        return self.shared + self.students
+
+
+class OpenCohort:
+    """Students of one workbench, ready to train epochs together or alone.
+
+    `replay_bytes` lets the engine keep the teacher's logits of an epoch, so that the same epoch trained again
+    pays no teacher.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        teacher: Cell | None,
+        folder: Path,
+        runtime: Runtime,
+        replay_bytes: int = 0,
+    ) -> None:
+        runs = tuple(expected(cell) for cell in cells)
+        task = Task(runs, expected(teacher) if teacher else None, replay_bytes=replay_bytes)
+        self.bench = Workbench(task, StudyFolder(folder), runtime)
+        self.bench.watch = watch_for(runtime.device)
+        opened = [cohort._open(want, self.bench, raise_failure) for want in runs]
+        self.students: list[Student] = [student for student in opened if student is not None]
+        self._epoch = 0
+
+    def epoch(self, students: Sequence[Student] | None = None, number: int | None = None) -> float:
+        """Seconds of one epoch of these students (default: all) in lockstep; training only.
+
+        Each call is a new epoch unless `number` says which.
+        """
+        active = list(self.students if students is None else students)
+        if number is None:
+            self._epoch = number = self._epoch + 1
+        return seconds_of(
+            lambda: cohort._train_epoch(number, active, self.bench, raise_failure), self.bench.device
+        )
+
+    def parts(self) -> Parts:
+        """Where the time went since the last reading."""
+        seconds = self.bench.watch.read()
+        own = sum(value for name, value in seconds.items() if name not in (SHARED, TEACHER))
+        return Parts(seconds.get(SHARED, 0.0), seconds.get(TEACHER, 0.0), own)
+
+
+@contextmanager
+def study_with(teacher: Cell) -> Iterator[Path]:
+    """A temporary study folder in which the teacher is done; it had random weights, which cost the same."""
+    with TemporaryDirectory(prefix="rigorkd-benchmark-") as name:
+        folder = Path(name)
+        model = build(
+            teacher.model, classes=CLASSES, channels=3, size=teacher.views.size or IMAGE_SIZE, seed=SEED
+        )
+        path = StudyFolder(folder).run(Run(teacher, SEED).name) / "model.safetensors"
+        path.parent.mkdir(parents=True)
+        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+        yield folder
+
+
+class FixedCosts:
+    """Seconds that the engine spends on checkpoints and latencies, which no peer has, while it is entered.
+
+    Both cost the same whatever the number of images, so a scaled-down grid exaggerates them.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.checkpoints, self.latencies = device, 0.0, 0.0
+
+    def __enter__(self) -> FixedCosts:
+        self._save, self._latency = checkpoint.save, finish.shared_latency
+
+        def save(path: Path, student: Student) -> None:
+            self.checkpoints += seconds_of(lambda: self._save(path, student), self.device)
+
+        def latency(cache: Path, model: nn.Module, image: Tensor) -> Latency:
+            found: list[Latency] = []
+            self.latencies += seconds_of(
+                lambda: found.append(self._latency(cache, model, image)), self.device
+            )
+            return found[0]
+
+        checkpoint.save, finish.shared_latency = save, latency  # type: ignore[attr-defined]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        checkpoint.save, finish.shared_latency = self._save, self._latency  # type: ignore[attr-defined]
+
+    @property
+    def all(self) -> float:
+        """Both."""
+        return self.checkpoints + self.latencies
+
+
+def raise_failure(event: Event) -> None:
+    """A benchmark of a failed run would time nothing: stop."""
+    if isinstance(event, RunFailed):
+        raise RuntimeError(f"{event.run}: {event.reason}")

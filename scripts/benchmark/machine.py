@@ -1,0 +1,60 @@
+"""What a benchmark ran on, named in every output."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from rigorkd.train.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Hardware, versions, mode and date of one output."""
+
+    hardware: str
+    threads: int
+    mode: str
+    precision: str
+    clock: str
+    python: str
+    torch: str
+    torchvision: str
+    accelerate: str
+    rigorkd: str
+    date: str
+
+    def text(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.hardware}; mode {self.mode}, {self.precision}; torch {self.torch}, torchvision "
+            f"{self.torchvision}, accelerate {self.accelerate}, Python {self.python}; {self.clock}; "
+            f"{self.date}"
+        )
+
+
+def describe(runtime: Runtime, precision: str, date: str) -> Machine:
+    """This machine, as the runtime has set it up."""
+    return Machine(
+        hardware=runtime.hardware(),
+        threads=torch.get_num_threads(),
+        mode=runtime.mode,
+        precision=precision,
+        clock="device events" if runtime.device.type == "cuda" else "process time",
+        python=platform.python_version(),
+        torch=torch.__version__,
+        torchvision=_version("torchvision"),
+        accelerate=_version("accelerate"),
+        rigorkd=_version("rigorkd"),
+        date=date,
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
