@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from rigorkd.distill.objective import Objective, Terms
+from rigorkd.distill.objective import Objective, Targets, Terms
 from rigorkd.errors import NotBuiltError
 from rigorkd.protocol.methods import KD
 
@@ -51,7 +51,7 @@ class KDObjective(Objective):
         self.direction = method.direction
         self.t_squared = method.t_squared
 
-    def forward(self, logits: Tensor, targets: Tensor, teacher_logits: Tensor | None) -> Terms:
+    def forward(self, logits: Tensor, targets: Targets, teacher_logits: Tensor | None) -> Terms:
         assert teacher_logits is not None
         ce = self.cross_entropy(logits, targets)
         kd = kd_loss(

@@ -20,6 +20,14 @@ class Terms(NamedTuple):
     kd: Tensor | None
 
 
+class Targets(NamedTuple):
+    """Labels (B,) int64 of a batch; for mixed images also their partners' labels and the own's weight ()."""
+
+    labels: Tensor
+    partners: Tensor | None = None
+    weight: Tensor | None = None
+
+
 class Objective(nn.Module):
     """Base of all objectives. `needs_teacher` says whether `teacher_logits` may be None."""
 
@@ -29,10 +37,14 @@ class Objective(nn.Module):
         super().__init__()
         self.label_smoothing = label_smoothing
 
-    def cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy in float32. logits: (B, C), targets: (B,) int64."""
-        return F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing)
+    def cross_entropy(self, logits: Tensor, targets: Targets) -> Tensor:
+        """Mean cross-entropy in float32, weighted over the two labels of mixed images. logits: (B, C)."""
+        own = F.cross_entropy(logits.float(), targets.labels, label_smoothing=self.label_smoothing)
+        if targets.partners is None or targets.weight is None:
+            return own
+        partner = F.cross_entropy(logits.float(), targets.partners, label_smoothing=self.label_smoothing)
+        return targets.weight * own + (1 - targets.weight) * partner
 
-    def forward(self, logits: Tensor, targets: Tensor, teacher_logits: Tensor | None) -> Terms:
-        """Terms of one batch. logits, teacher_logits: (B, C); targets: (B,) int64."""
+    def forward(self, logits: Tensor, targets: Targets, teacher_logits: Tensor | None) -> Terms:
+        """Terms of one batch. logits, teacher_logits: (B, C)."""
         raise NotImplementedError

@@ -176,8 +176,8 @@ def _unbuilt(cell: Cell, spec: Spec) -> Iterator[tuple[Path, str]]:
         yield (*owner, "processes_per_run"), "more than one process per run"
     views = cell.views
     at: Path = (*home, "views") if _overrides(cell, spec, "views") else ("views",)
-    if views.mix is not None:
-        yield (*at, "mix"), "mixup and cutmix"
+    if views.mix is not None and views.teacher == "clean":
+        yield (*at, "mix"), "mixed images under a teacher that saw the clean ones"
     if views.strong:
         yield (*at, "strong"), "a strong view"
 

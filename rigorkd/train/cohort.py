@@ -58,9 +58,9 @@ def _train_epoch(
     """One pass over the training images for every active student."""
     watch = bench.watch
     with watch.of(SHARED):
-        images, labels = bench.data.train.images, bench.data.train.labels
         batches = bench.batches(epoch)
         draws = torch.from_numpy(bench.table.draws(epoch, bench.view.columns)).to(bench.device)
+        mixing = bench.mix_draws(epoch, len(batches))
         dropout_seeds = bench.table.step_seeds(epoch, len(batches)).tolist()
     for student in active:
         student.begin_epoch(epoch)
@@ -68,10 +68,9 @@ def _train_epoch(
     if teaching:
         teaching.begin_epoch(epoch, sum(map(len, batches)))
     shown = 0
-    for rows, dropout_seed in zip(batches, dropout_seeds, strict=True):
+    for rows, mixes, dropout_seed in zip(batches, mixing, dropout_seeds, strict=True):
         with watch.of(SHARED):
-            batch = bench.runtime.lay_out_images(bench.view(images[rows], draws[rows]))
-            targets = labels[rows]
+            batch, targets = bench.show(rows, draws, mixes)
         teacher_logits = None
         if teaching:
             with watch.of(TEACHER):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rigorkd.distill.objective import Objective, Terms
+from rigorkd.distill.objective import Objective, Targets, Terms
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training
 from rigorkd.train.runtime import Runtime, generator_of
@@ -72,7 +72,9 @@ class Student:
         self._images = self._steps = 0
         self.model.train()
 
-    def step(self, images: Tensor, targets: Tensor, teacher_logits: Tensor | None, dropout_seed: int) -> None:
+    def step(
+        self, images: Tensor, targets: Targets, teacher_logits: Tensor | None, dropout_seed: int
+    ) -> None:
         """One optimiser step; never waits for the device in full precision."""
         # Dropout draws from the device's default generator. Seeded per step, it is a function of
         # (seed, epoch, step) alone: the same for every student, alone or in a cohort, resumed or not.
@@ -83,18 +85,18 @@ class Student:
         clipped = self._clip()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self._tally(terms, logits, targets, clipped)
+        self._tally(terms, logits, targets.labels, clipped)
 
     @torch.no_grad()
-    def _tally(self, terms: Terms, logits: Tensor, targets: Tensor, clipped: Tensor | None) -> None:
-        size = len(targets)
+    def _tally(self, terms: Terms, logits: Tensor, labels: Tensor, clipped: Tensor | None) -> None:
+        size = len(labels)
         zero = torch.zeros((), device=logits.device)
         self._sums += torch.stack(
             (
                 terms.total.float() * size,
                 terms.ce.float() * size,
                 zero if terms.kd is None else terms.kd.float() * size,
-                (logits.argmax(dim=1) == targets).sum().float(),
+                (logits.argmax(dim=1) == labels).sum().float(),
                 zero if clipped is None else clipped.float(),
             )
         )

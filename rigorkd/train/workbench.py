@@ -8,14 +8,17 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rigorkd.data.epochs import EpochTable
 from rigorkd.data.images import ImageData, Subset
+from rigorkd.data.mix import mix_batch
 from rigorkd.data.random import seed_for
 from rigorkd.data.sources import load
 from rigorkd.data.views import View, build_view
+from rigorkd.distill.objective import Targets
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import FIXED, Run
@@ -58,6 +61,26 @@ class Workbench:
         self.batch_size = cell.training.batch_size
         self.watch = Stopwatch(runtime.device)
         self.failed: set[str] = set()
+
+    def show(self, rows: Tensor, draws: Tensor, mixing: np.ndarray | None) -> tuple[Tensor, Targets]:
+        """The images of `rows` (B,) in the training view, mixed if the protocol says so, with their targets.
+
+        draws: (n, columns) of the epoch, on the device; mixing: (4,) of the step, on the host.
+        """
+        images = self.view(self.data.train.images[rows], draws[rows])
+        labels = self.data.train.labels[rows]
+        mix = self.task.runs[0].run.cell.views.mix
+        if mix is None or mixing is None:
+            return self.runtime.lay_out_images(images), Targets(labels)
+        mixed = mix_batch(mix, images, labels, mixing)
+        return self.runtime.lay_out_images(mixed.images), Targets(
+            mixed.labels, mixed.partner_labels, mixed.weight
+        )
+
+    def mix_draws(self, epoch: int, steps: int) -> np.ndarray | list[None]:
+        """What decides the mixing of every step of an epoch, (steps, 4); nothing if the view does not mix."""
+        mixes = self.task.runs[0].run.cell.views.mix is not None
+        return self.table.mix_draws(epoch, steps) if mixes else [None] * steps
 
     def batches(self, epoch: int) -> list[Tensor]:
         """The rows of every batch of the epoch. A last batch of one image is dropped: BatchNorm needs two."""
@@ -104,7 +127,7 @@ class Workbench:
             return None
         teacher_logits = self.teaching.of("val", self.val) if student.objective.needs_teacher else None
         with torch.no_grad():
-            return float(student.objective(val_logits, self.val.labels, teacher_logits).total)
+            return float(student.objective(val_logits, Targets(self.val.labels), teacher_logits).total)
 
     def build_model(self, want: Expected, *, trained: bool = False) -> nn.Module:
         """The model of a run at its start, or with its trained weights."""

@@ -63,7 +63,12 @@ def test_models_that_may_not(name: str) -> None:
         (GRID, "    permuted_tail: true", 16, "the method permuted_tail"),
         (BASELINE, "    processes_per_run: 2\n    baseline: true", 15, "more than one process per run"),
         ("epochs: 4", "epochs: 4\n  processes_per_run: 2", 9, "more than one process per run"),
-        ("students:", "views: {mix: {}}\nstudents:", 10, "mixup and cutmix"),
+        (
+            "students:",
+            "views: {mix: {}, teacher: clean}\nstudents:",
+            10,
+            "mixed images under a teacher that saw the clean ones",
+        ),
         ("students:", "views: {strong: [horizontal_flip]}\nstudents:", 10, "a strong view"),
         (
             "digits, split: {train: 600, val: 300, test: 600",

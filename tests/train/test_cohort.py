@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from rigorkd.protocol.methods import KD, Baseline
+from rigorkd.protocol.schema import Views
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import cohort, finish, workbench
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
@@ -318,3 +320,18 @@ def test_baseline_and_distilled_start_from_the_same_weights(study: StudyFolder, 
         for cell in cells
     ]
     assert float(rows[0][3]) == pytest.approx(float(rows[1][3]), rel=1e-6)
+
+
+def test_mixed_and_augmented_runs_keep_their_bits(
+    train: Train, study: StudyFolder, other: StudyFolder
+) -> None:
+    """RandAugment, cutout, MixUp and CutMix draw from the epoch table like everything else."""
+    views = Views.model_validate(
+        {"train": ({"randaugment": {"n": 1, "m": 9}}, {"cutout": 3}), "mix": {"mixup": 0.5, "cutmix": 0.3}}
+    )
+    baseline, cold = (replace(cell, views=views) for cell in (BASELINE, COLD))
+    train([baseline, cold])
+    train([cold], folder=other)
+    train([BASELINE, COLD], folder=StudyFolder(study.path / "plain"))
+    assert output_bytes(other, cold) == output_bytes(study, cold)
+    assert output_bytes(StudyFolder(study.path / "plain"), COLD) != output_bytes(study, cold)

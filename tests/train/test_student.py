@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rigorkd.distill.build import build_objective
+from rigorkd.distill.objective import Targets
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.methods import Baseline
 from rigorkd.protocol.schema import SGD, Adam, AdamW, EarlyStopping, Optimizer, Schedule, Training
@@ -91,7 +92,7 @@ def a_student(runtime: Runtime, **training: object) -> Student:
 def feed(student: Student, epoch: int, val_logits: list[list[float]]) -> None:
     """One epoch of one step, validated on two images of class 0 with the given logits."""
     student.begin_epoch(epoch)
-    student.step(torch.ones(2, 1, 2, 2), torch.tensor([0, 1]), None, 0)
+    student.step(torch.ones(2, 1, 2, 2), Targets(torch.tensor([0, 1])), None, 0)
     student.end_epoch(epoch, torch.tensor(val_logits), torch.tensor([0, 0]), None)
 
 
