@@ -1,0 +1,55 @@
+"""The protocols that the project ships: smoked offline, and the quickstart's study in full."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+
+ROOT = Path(__file__).parents[2]
+PROTOCOLS = sorted((ROOT / "protocols").glob("*.yaml"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
+def test_every_protocol_plans_smokes_and_is_analysed(path: Path, rigorkd: Rigorkd, tmp_path: Path) -> None:
+    plan = rigorkd("plan", path, "--seeds", 5, "--format", "json")
+    assert plan.returncode == 0, plan.stderr
+    done = rigorkd("run", path, "--smoke", "--seeds", 2)
+    assert done.returncode == 0, done.stderr
+    analysis = rigorkd("analyze", "--format", "json")
+    assert analysis.returncode == 0, analysis.stderr
+    study = json.loads(analysis.stdout)["study"]
+    assert study == f"{json.loads(plan.stdout)['study']}.smoke"
+    records = [json.loads(r.read_text()) for r in (tmp_path / "results" / study).rglob("record.json")]
+    assert all(record["smoke"] is True for record in records)
+
+
+@pytest.mark.slow
+def test_the_quickstart_study(rigorkd: Rigorkd, tmp_path: Path) -> None:
+    """Five seeds; again, which does nothing; a sixth seed; and one cell alone with the bytes of the grid."""
+    path = ROOT / "protocols" / "digits.yaml"
+    first = rigorkd("run", path, "--seeds", 5)
+    assert first.returncode == 0, first.stderr
+    assert "105 runs to train" in first.stdout
+    again = rigorkd("run", path, "--seeds", 5)
+    assert "nothing to train: all 105 runs have their record" in again.stdout
+    sixth = rigorkd("run", path, "--seeds", 6)
+    assert sixth.returncode == 0, sixth.stderr
+    assert "21 runs to train" in sixth.stdout
+    assert "105 already done" in sixth.stdout
+    study = tmp_path / "results" / "digits"
+    cell = "main/cnn8/kd-T2-a0.5/seed-1"
+    names = ("history.csv", "predictions.npz", "model.safetensors")
+    whole = {name: (study / cell / name).read_bytes() for name in names}
+    shutil.rmtree(study)
+    alone = rigorkd("run", path, "--only", "main/cnn8/kd-T2-a0.5", "--seeds", "1:2", "--jobs", 1)
+    assert alone.returncode == 0, alone.stderr
+    assert {name: (study / cell / name).read_bytes() for name in names} == whole
+    assert len(list(study.rglob("record.json"))) == 2
