@@ -74,11 +74,14 @@ def grid(settings: Settings) -> Table:
     whole = [sum(part[i] for part in parts.values()) for i in rounds]
     lines = {**parts, "one seed": whole, f"{SEEDS} seeds, one worker": [SEEDS * value for value in whole]}
     rows, values = [], []
+
+    def share(hours: Quartiles) -> str:
+        part = hours.median / per_round(whole).median
+        return f"{100 * part:.1f} %" if part <= 1 else ""
+
     for label, seconds in lines.items():
         hours = per_round(seconds)
-        rows.append(
-            (label, _hours(hours), f"{100 * hours.median / per_round(whole).median:.0f} %", str(hours.n))
-        )
+        rows.append((label, _hours(hours), share(hours), str(hours.n)))
         values.append({"part": label, "hours": hours.median, "q25": hours.q25, "q75": hours.q75})
     notes = (
         f"assumed: {images:,} training, {val:,} validation, {test:,} test images a seed; every step costs as "

@@ -18,8 +18,6 @@ from memory_probe import Probe
 from settings import Settings
 from table import Table
 
-STUDENT, TEACHER = "mobilenet_v2", "resnet50"
-
 
 def memory(settings: Settings) -> Table:
     """Peak bytes of cohorts of 1 and 8, and what the growth leaves unexplained."""
@@ -46,19 +44,22 @@ def memory(settings: Settings) -> Table:
         )
     columns = ("N", "peak MiB", "(N − 1) × held MiB", "growth beyond it MiB", "the rest MiB")
     notes = (
-        f"{STUDENT} under {TEACHER} at {settings.paper_size}², batch {settings.memory_batch}, "
-        f"{settings.precision}, 2 epochs of one step, with validation, checkpoints and records",
+        f"{settings.students[0]} under {settings.teacher} at {settings.paper_size}², "
+        f"batch {settings.memory_batch}, {settings.precision}, 2 epochs of one step, "
+        "with validation, checkpoints and records",
         "held: weights and buffers, two AdamW states, the best copy "
         f"({one.student_bytes / 2**20:.1f} MiB a student); the rest: the frozen teacher, the data, and one "
         "student's gradients and activations",
     )
-    title = "peak memory of a cohort of 8 against a cohort of 1"
+    title = f"peak memory of a cohort of {sizes[-1]} against a cohort of 1"
     return Table("memory", title, columns, tuple(rows), tuple(values), notes)
 
 
 def _probe(settings: Settings, count: int) -> Probe:
     runtime = settings.runtime
     asked = [
+        settings.students[0],
+        settings.teacher,
         count,
         settings.paper_size,
         settings.memory_batch,

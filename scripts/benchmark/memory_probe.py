@@ -1,6 +1,6 @@
 """One process that trains one cohort and prints its peak memory as JSON.
 
-    memory_probe.py STUDENTS SIZE BATCH PRECISION DEVICE MODE
+    memory_probe.py STUDENT TEACHER COUNT SIZE BATCH PRECISION DEVICE MODE
 
 Not for people: `run.py --only memory` starts it.
 """
@@ -41,14 +41,23 @@ class Probe:
     transient_bytes: int
 
 
-def probe(count: int, size: int, batch: int, precision: str, device: str, mode: str) -> Probe:
+def probe(
+    student: str,
+    teacher_model: str,
+    count: int,
+    size: int,
+    batch: int,
+    precision: str,
+    device: str,
+    mode: str,
+) -> Probe:
     """Train `count` students for two epochs of one step and read the peak."""
     runtime = start_runtime(device, mode)
     training = paper_training(batch, 2, precision)
-    teacher = teacher_cell("resnet50", paper_views(size), training, dataset(batch))
+    teacher = teacher_cell(teacher_model, paper_views(size), training, dataset(batch))
     held = _Held()
     with study_with(teacher) as folder:
-        runs = tuple(expected(cell) for cell in kd_cells(count, "mobilenet_v2", teacher, training))
+        runs = tuple(expected(cell) for cell in kd_cells(count, student, teacher, training))
         task = Task(runs, expected(teacher))
 
         def train() -> None:
@@ -99,5 +108,9 @@ def _peak(profiler: torch.profiler.profile) -> int:
 
 
 if __name__ == "__main__":
-    n, size, batch, precision, device, mode = sys.argv[1:]
-    print(json.dumps(asdict(probe(int(n), int(size), int(batch), precision, device, mode))))
+    student, teacher_model, count, size, batch, precision, device, mode = sys.argv[1:]
+    print(
+        json.dumps(
+            asdict(probe(student, teacher_model, int(count), int(size), int(batch), precision, device, mode))
+        )
+    )

@@ -80,7 +80,9 @@ def overhead(settings: Settings) -> Table:
 
 def _measure(settings: Settings, student: str, kind: str) -> dict[str, list[float]]:
     training = paper_training(settings.batch, 1000, settings.precision)
-    teacher = teacher_cell("resnet50", paper_views(SIZE), training, dataset(settings.batch * settings.steps))
+    teacher = teacher_cell(
+        settings.teacher, paper_views(SIZE), training, dataset(settings.batch * settings.steps)
+    )
     cell = (
         student_cell("baseline", student, Baseline(), teacher, training)
         if kind == "baseline"

@@ -10,6 +10,7 @@ from settings import Settings
 
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.schema import Model
 
 PROTOCOL = Path(__file__).parents[2] / "protocols" / "paper.yaml"
 
@@ -51,9 +52,15 @@ def scaled_grid(settings: Settings) -> Grid:
                 "precision": settings.precision,
             }
         )
+        model = Model(name=settings.teacher) if cell.role == "teacher" else cell.model
         size = {"size": settings.paper_size, "eval": ()}  # the crop of 128 is the whole image there
         return replace(
-            cell, start="random", training=training, dataset=data, views=cell.views.model_copy(update=size)
+            cell,
+            model=model,
+            start="random",
+            training=training,
+            dataset=data,
+            views=cell.views.model_copy(update=size),
         )
 
     return Grid(scaled(grid.teacher), tuple(scaled(cell) for cell in grid.students))

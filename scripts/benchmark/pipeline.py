@@ -48,14 +48,14 @@ def pipeline(settings: Settings) -> Table:
                     }
                 )
     columns = ("student, size", "N", "share (quartiles)", "view ms", "teacher ms", "one student ms", "n")
-    notes = ("teacher ResNet-50; the paper's training view; target on a GPU: ≤ 5 %",)
+    notes = (f"teacher {settings.teacher}; the paper's training view; target on a GPU: ≤ 5 %",)
     title = "the input pipeline's share of a step"
     return Table("pipeline", title, columns, tuple(rows), tuple(values), notes)
 
 
 def _measure(settings: Settings, student: str, size: int, batch: int, many: int) -> dict[int, list[Parts]]:
     training = paper_training(batch, 1000, settings.precision)
-    teacher = teacher_cell("resnet50", paper_views(size), training, dataset(batch * settings.steps))
+    teacher = teacher_cell(settings.teacher, paper_views(size), training, dataset(batch * settings.steps))
     found: dict[int, list[Parts]] = {1: [], many: []}
     with study_with(teacher) as folder:
         cells = kd_cells(many, student, teacher, training)

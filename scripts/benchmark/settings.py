@@ -26,6 +26,7 @@ class Settings:
     memory_batch: int = 128
     sharing_sizes: tuple[int, ...] = (2, 4, 8)
     students: tuple[str, ...] = ("mobilenet_v2", "shufflenet_v2_x1_0")
+    teacher: str = "resnet50"
     epochs: tuple[int, int] = (4, 3)
     """Epochs of the main group and of the ablation in `peers`: the paper's 40 and 30, scaled."""
     train_images: int = 5760
@@ -60,6 +61,7 @@ def settings_for(
             memory_batch=4,
             sharing_sizes=(2,),
             students=("shufflenet_v2_x1_0",),
+            teacher="resnet18",
             epochs=(1, 1),
             train_images=8,
             val_images=4,

@@ -76,7 +76,10 @@ def _measure(settings: Settings, case: Case, student: str) -> list[dict[str, flo
         parts: list[Parts] = []
 
         def alone() -> float:
-            solo.append([opened.epoch([one]) for one in opened.students])
+            # Whoever goes first meets the pages that another variant left: not always the same one.
+            first = len(solo) % most
+            seconds = {i: opened.epoch([opened.students[i]]) for i in [*range(first, most), *range(first)]}
+            solo.append([seconds[i] for i in range(most)])
             parts.append(opened.parts())
             return sum(solo[-1])
 
