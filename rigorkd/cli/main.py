@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 from dataclasses import dataclass
@@ -80,6 +81,9 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: run the command line, turn every foreseen error into one message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without α and ± still gets its table
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -34,13 +34,13 @@ from rigorkd.cli.options import results_option, seeds_of
 )
 @click.option(
     "--memory",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, max=1e6, min_open=True),
     metavar="GB",
     help="Memory for the students of one cohort; larger cohorts are split. Default: half of what is free.",
 )
 @click.option(
     "--replay",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=1e6),
     default=4.0,
     show_default=True,
     metavar="GB",
@@ -89,6 +89,8 @@ def run(
     rigorkd run protocols/digits.yaml --only '*/baseline'
     rigorkd run protocols/digits.yaml --until-decided --max-seeds 20
     """
+    if memory != memory or replay != replay:
+        raise click.UsageError("--memory and --replay are numbers of gigabytes")
     if until_decided != (max_seeds is not None):
         raise click.UsageError("--until-decided and --max-seeds N go together")
     from rich.console import Console
@@ -134,5 +136,5 @@ def run(
         lines = "\n".join(f"  {name}: {reason}" for name, reason in outcome.failed.items())
         raise RunsFailedError(
             f"{count(len(outcome.failed), 'run')} failed; everything else is finished:\n{lines}",
-            hint="the same command tries them again",
+            hint="the same command tries them again (what needs a diverged run needs another protocol)",
         )

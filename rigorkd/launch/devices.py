@@ -22,7 +22,7 @@ def device_slots(device: str, jobs: int | None) -> list[str]:
         if not gpus:
             raise InputError(f"--device {device}: no CUDA device can be used here", hint="use --device cpu")
         index = device.removeprefix("cuda").removeprefix(":")
-        if index and int(index) >= gpus:
+        if index and not (index.isdigit() and int(index) < gpus):
             raise InputError(f"--device {device}: there are {gpus} CUDA devices, counted from 0")
         names = [device] if index else [f"cuda:{gpu}" for gpu in range(gpus)]
         return [names[slot % len(names)] for slot in range(jobs or len(names))]

@@ -66,8 +66,9 @@ def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outc
             _set_aside(study, inventory)
             inventory = take_inventory(protocol, options.seeds, study, options.mode, files, options.only)
         todo = {name for name, state in inventory.states.items() if state is not State.DONE}
+        devices = _ready(protocol, options, inventory, todo) if todo else []
         register(study.path, protocol, options.seeds, options.mode, files)
-        failed = _train(protocol, options, study, inventory, todo, console) if todo else {}
+        failed = _train(protocol, options, study, inventory, todo, devices, console) if todo else {}
     return Outcome(study, len(todo) - len(failed), len(inventory.expected) - len(todo), failed)
 
 
@@ -87,20 +88,28 @@ def _place(protocol: Protocol, location: tuple[str | int, ...]) -> str:
     return f"{protocol.path}:{place.line}:{place.column}"
 
 
+def _ready(protocol: Protocol, options: LaunchOptions, inventory: Inventory, todo: set[str]) -> list[str]:
+    """The devices to train on, with the data at hand. Raises while the study is still as it was."""
+    devices = device_slots(options.device, options.jobs)
+    _refuse_precision(inventory, todo, devices[0])
+    from rigorkd.data.sources import prepare
+
+    prepare(protocol.spec.dataset)
+    return devices
+
+
 def _train(
     protocol: Protocol,
     options: LaunchOptions,
     study: StudyFolder,
     inventory: Inventory,
     todo: set[str],
+    devices: list[str],
     console: Console,
 ) -> dict[str, str]:
     """Train the runs named in `todo`; the reasons of those that failed."""
-    devices = device_slots(options.device, options.jobs)
-    _refuse_precision(inventory, todo, devices[0])
-    from rigorkd.data.sources import prepare
-
-    prepare(protocol.spec.dataset)
+    for name in inventory.records:  # a launcher may have died between a record and its checkpoint's removal
+        shutil.rmtree(study.checkpoint(name).parent, ignore_errors=True)
     queue = build_queue(
         inventory.expected,
         todo,
@@ -178,11 +187,12 @@ def _refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:
 
 
 def _stale_message(study: StudyFolder, inventory: Inventory) -> str:
+    verb = "fits" if len(inventory.stale) == 1 else "fit"
     shown = [f"  {entry.run}: {entry.reason}" for entry in inventory.stale[:5]]
     if len(inventory.stale) > 5:
         shown.append(f"  … and {len(inventory.stale) - 5} more")
     return (
-        f"{study.path}: {count(len(inventory.stale), 'record')} no longer fit the protocol:\n"
+        f"{study.path}: {count(len(inventory.stale), 'record')} no longer {verb} the protocol:\n"
         + "\n".join(shown)
         + "\n  change the protocol back, give the study another name, or set these records aside and train"
         + " again with --retrain-stale"

@@ -1,7 +1,7 @@
 """Local workers: one process per slot, fed from the queue until nothing is left.
 
-A worker that dies is replaced and its task is queued again (its runs resume from their checkpoints); a task
-whose worker dies again and again without finishing an epoch is given up and its runs are marked failed.
+A worker that dies is replaced and its task is queued again (its runs resume from their checkpoints). If it
+dies again without a new epoch, its runs are trained one by one, so that the one at fault fails alone.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 from rigorkd.train.task import Task
 
-DEATHS_ALLOWED = 3
-"""Deaths of a task's worker, without a finished epoch in between, after which the task is given up."""
+DEATHS_TOGETHER, DEATHS_ALONE = 2, 3
+"""Deaths of its worker, without a new epoch in between, after which a run is trained alone, or given up."""
 
 
 @dataclass
@@ -52,7 +52,8 @@ class Pool:
         self.queue, self.study, self.settings = queue, study, settings
         self.progress, self.changed = progress, changed
         self.file = ProgressFile(study)
-        self._deaths: dict[tuple[str, ...], int] = {}
+        self._deaths: dict[str, int] = {}
+        self._furthest: dict[str, int] = {}
         self._slots: list[Slot] = []
 
     def run(self) -> None:
@@ -82,7 +83,10 @@ class Pool:
             self.progress.slots[slot.settings.slot] = SlotProgress(task.label)
             self.progress.running += [want.run.name for want in task.runs]
             self.file.write(self.progress, force=True)
-            slot.connection.send(task)
+            try:
+                slot.connection.send(task)
+            except OSError:  # it died while it was idle
+                self._replace(slot)
 
     def _idle_slot(self) -> Slot | None:
         """A worker without a task, or a new one if there is room; a new one starts only if work is ready."""
@@ -109,7 +113,7 @@ class Pool:
             slot = by_connection[ready]  # type: ignore[index]
             try:
                 message: Message = slot.connection.recv()
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):  # it died, perhaps in the middle of a message
                 self._replace(slot)
                 continue
             self._take(slot, message)
@@ -123,7 +127,10 @@ class Pool:
         match message:
             case EpochDone() as epoch:
                 assert task is not None
-                self._deaths.pop(_key(task), None)
+                for want in task.runs:
+                    if epoch.epoch > self._furthest.get(want.run.name, 0):
+                        self._furthest[want.run.name] = epoch.epoch
+                        self._deaths.pop(want.run.name, None)
                 shown = self.progress.slots[slot.settings.slot]
                 shown.epoch, shown.epochs = epoch.epoch, epoch.epochs
                 shown.images_per_second = epoch.students * epoch.images / max(epoch.seconds, 1e-9)
@@ -161,16 +168,23 @@ class Pool:
         self._restart(slot)
         if task is None:
             return
-        deaths = self._deaths[_key(task)] = self._deaths.get(_key(task), 0) + 1
-        if deaths >= DEATHS_ALLOWED:
+        left = []
+        for want in task.runs:
+            name = want.run.name
+            self._leave(name)
+            if name not in self.queue.failed and not (self.study.run(name) / "record.json").is_file():
+                self._deaths[name] = self._deaths.get(name, 0) + 1
+                left.append(want)
+        deaths = max((self._deaths[want.run.name] for want in left), default=0)
+        if len(left) == 1 and deaths >= DEATHS_ALONE:
             self._give_up(slot, f"its worker died {deaths} times, last with exit code {code}")
             return
-        for want in task.runs:
-            self._leave(want.run.name)
         slot.task = None
-        left = tuple(w for w in task.runs if not (self.study.run(w.run.name) / "record.json").is_file())
-        if left:
-            self.queue.put_back(replace(task, runs=left))
+        if deaths >= DEATHS_TOGETHER:
+            for want in reversed(left):
+                self.queue.put_back(replace(task, runs=(want,)))
+        elif left:
+            self.queue.put_back(replace(task, runs=tuple(left)))
 
     def _give_up(self, slot: Slot, reason: str) -> None:
         assert slot.task is not None
@@ -195,7 +209,3 @@ class Pool:
     def _leave(self, run: str) -> None:
         if run in self.progress.running:
             self.progress.running.remove(run)
-
-
-def _key(task: Task) -> tuple[str, ...]:
-    return tuple(want.run.name for want in task.runs)

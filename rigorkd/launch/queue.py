@@ -51,8 +51,8 @@ class TaskQueue:
         return None
 
     def put_back(self, task: Task) -> None:
-        """Queue a task again, first in line (its worker died)."""
-        self._waiting.insert(0, Waiting(task, frozenset()))
+        """Queue a task again, first in line and as it is (its worker died)."""
+        self._waiting.insert(0, Waiting(task, frozenset(), part=True))
 
     def done(self, run: str) -> None:
         """A run has its record: what waited for it may start."""

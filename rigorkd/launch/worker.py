@@ -96,6 +96,8 @@ def _train(
     except Exception as error:
         traceback.print_exc()
         return TaskFailed(f"{type(error).__name__}: {error}")
+    finally:
+        runtime.release()
     return TaskDone()
 
 
@@ -112,6 +114,7 @@ def _send_output_to(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
-        stream.flush()
+        if stream is not None:
+            stream.flush()
         os.dup2(log, descriptor)
     os.close(log)

@@ -34,7 +34,7 @@ from rigorkd.protocol.schema import (
 )
 from rigorkd.protocol.views import VIEW_LISTS, check_views
 
-RESERVED = ("teacher", "start")
+RESERVED = ("teacher", "start", "study.json", "looks.jsonl", "report.html")
 """Names that no group may have: they begin the names of teachers and starts."""
 
 

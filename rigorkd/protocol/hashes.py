@@ -73,7 +73,6 @@ def identity(cell: Cell) -> str:
     """Equal for two cells exactly if they resolve to the same configuration in the same role."""
     return canonical(
         {
-            "role": cell.role,
             "cell": _shape(cell),
             "precision": cell.training.precision,
             "teacher": cell.teacher if cell.method.distils else None,
@@ -95,6 +94,7 @@ def _shape(cell: Cell) -> dict[str, Any]:
         training, views = {}, {key: views[key] for key in ("size", "normalize", "eval")}
     from_run_or_file = cell.start_cell is not None or isinstance(cell.start, PathStart)
     return {
+        "role": cell.role,
         "model": cell.model.model_dump(),
         "size": cell.size,
         "train": cell.train,

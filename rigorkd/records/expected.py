@@ -117,8 +117,7 @@ def stale_runs(records: Iterable[Record], expected: Mapping[str, Expected]) -> l
     """The records whose hash is not the expected one, with what changed."""
     stale = []
     for record in records:
-        seed = record.fields["seed"]
-        name = f"{record.fields['cell']}/seed-{'fixed' if seed is None else seed}"
+        name = record.run
         want = expected.get(name)
         if want is not None and want.run_hash != record.run_hash:
             stale.append(Stale(name, _what_changed(record, want)))

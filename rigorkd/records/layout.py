@@ -15,9 +15,12 @@ results/<study>/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+_LEAF = re.compile(r"seed-(\d+|fixed)")
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,9 @@ class StudyFolder:
         stack = [self.path]
         while stack:
             folder = stack.pop()
-            if folder.name.startswith("seed-"):
-                record = folder / "record.json"
-                if record.is_file():
-                    yield record
+            record = folder / "record.json"
+            if _LEAF.fullmatch(folder.name) and record.is_file():
+                yield record
                 continue
             try:
                 children = [child for child in folder.iterdir() if child.name[0] != "." and child.is_dir()]

@@ -33,6 +33,12 @@ class Record:
         return str(self.fields["run_hash"])
 
     @property
+    def run(self) -> str:
+        """The run's name, `<cell>/seed-<k>`."""
+        seed = self.fields["seed"]
+        return f"{self.fields['cell']}/seed-{'fixed' if seed is None else seed}"
+
+    @property
     def metrics(self) -> Mapping[str, float | None]:
         metrics: Mapping[str, float | None] = self.fields["metrics"]
         return metrics
@@ -79,7 +85,30 @@ def read(record_json: Path) -> Record:
             f"{record_json}: the record lacks {', '.join(missing)}",
             hint="delete that file and run again: only this run is trained again",
         )
-    return Record(record_json.parent, fields)
+    record = Record(record_json.parent, fields)
+    if not record_json.absolute().parent.as_posix().endswith(f"/{record.run}"):
+        raise StoreError(
+            f"{record_json}: this is the record of {record.run}; it does not belong here",
+            hint="delete the folder, or move it to where it belongs",
+        )
+    return record
+
+
+def verified_weights(folder: Path) -> Path:
+    """The weights of a finished run, whose bytes are those of its record. Raises StoreError otherwise."""
+    path = folder / "model.safetensors"
+    record = read(folder / "record.json")
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        found = error.strerror or "unreadable"
+    if found != record.fields["files"].get(path.name):
+        raise StoreError(
+            f"{path}: not the weights that its record names",
+            hint=f"delete {folder / 'record.json'} and run again: this run is then trained again",
+        )
+    return path
 
 
 def to_json(document: Mapping[str, Any]) -> bytes:

@@ -126,8 +126,9 @@ def register(
         }
     before = json.dumps(document)
     known = [entry["sha256"] for entry in document["protocols"]]
-    if not known or known[-1] != protocol.text_hash:
+    if not layout.protocol(protocol.text_hash).is_file():
         write_atomically(layout.protocol(protocol.text_hash), protocol.text.encode())
+    if not known or known[-1] != protocol.text_hash:
         document["protocols"].append({"sha256": protocol.text_hash, "time": now})
     document["seeds"] = sorted({*document["seeds"], *seeds})
     document["start_files"] |= {path: file.sha256 for path, file in files.items()}

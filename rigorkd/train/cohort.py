@@ -43,8 +43,7 @@ def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Calla
         active = [student for student in students if student.epoch == epoch - 1]
         if active:
             _train_epoch(epoch, active, bench, report)
-            _close_epoch(epoch, active, bench, report)
-            seconds = bench.charge(active)
+            seconds = _close_epoch(epoch, active, bench)
             report(EpochDone(epoch, last, len(active), len(bench.data.train.labels), seconds))
         for student in [s for s in students if s.run.name in bench.failed or s.finished]:
             students.remove(student)
@@ -89,18 +88,19 @@ def _train_epoch(
             teaching.end_epoch(epoch)
 
 
-def _close_epoch(
-    epoch: int, active: list[Student], bench: Workbench, report: Callable[[Event], None]
-) -> None:
-    """Validate every active student, write its history row and its checkpoint."""
+def _close_epoch(epoch: int, active: list[Student], bench: Workbench) -> float:
+    """Validate every active student, write its history row and its checkpoint; the epoch's seconds."""
     students = [student for student in active if student.run.name not in bench.failed]
     with bench.watch.of(SHARED):
         logits = bench.val.logits_of([student.model for student in students])
     for student, val_logits in zip(students, logits, strict=True):
         student.end_epoch(epoch, val_logits, bench.val.labels, bench.val_objective(student, val_logits))
+    seconds = bench.charge(students)
+    for student in students:
         if not student.finished:  # a finished one goes straight to its record
-            checkpoint.save(bench.study.checkpoint(student.run.name), student)
+            checkpoint.save(bench.study.checkpoint(student.run.name), student, bench.machine)
         log(bench.study, student.run, f"epoch {epoch}/{student.training.epochs} trained")
+    return seconds
 
 
 def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> Student | None:
@@ -114,7 +114,7 @@ def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> 
     except Exception as error:
         bench.fail(run, error, report)
         return None
-    if checkpoint.restore(bench.study.checkpoint(run.name), student, bench.device):
+    if checkpoint.restore(bench.study.checkpoint(run.name), student, bench.machine, bench.device):
         log(bench.study, run, f"resumed after epoch {student.epoch}")
     else:
         log(bench.study, run, "started")

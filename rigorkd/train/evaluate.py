@@ -100,7 +100,8 @@ class Predictions:
 
 def predict(logits: Tensor, targets: Tensor) -> Predictions:
     """Per-example results from logits (n, C) and targets (n,). Top-5 is top-C where C is less than 5."""
-    confidence, prediction = logits.softmax(dim=1).max(dim=1)
+    prediction = logits.argmax(dim=1)  # of the logits: a saturated softmax has ties
+    confidence = logits.softmax(dim=1).amax(dim=1)
     top5 = logits.topk(min(5, logits.shape[1]), dim=1).indices
     loss = F.cross_entropy(logits, targets, reduction="none")
     return Predictions(

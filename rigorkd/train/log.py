@@ -13,5 +13,5 @@ def log(study: StudyFolder, run: Run, message: str) -> None:
     path = study.run_log(run.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(f"{stamp} {message}\n")

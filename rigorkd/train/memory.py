@@ -56,7 +56,7 @@ def split_for(task: Task, budget: int | None, runtime: Runtime) -> list[Task]:
         return [task]
     cells = [want.run.cell for want in task.runs]
     data = load(cells[0].dataset, task.runs[0].run.seed or 0)
-    by_model = {cell.model: cell for cell in cells}
-    sizes = {model: student_bytes(cell, data) for model, cell in by_model.items()}
+    kinds = {(cell.model, cell.training.optimizer.name): cell for cell in cells}
+    sizes = {kind: student_bytes(cell, data) for kind, cell in kinds.items()}
     free = runtime.memory_bytes() // 2 if budget is None else budget
-    return split_by_memory(task, [sizes[cell.model] for cell in cells], free)
+    return split_by_memory(task, [sizes[cell.model, cell.training.optimizer.name] for cell in cells], free)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 from dataclasses import dataclass
@@ -64,10 +65,11 @@ class Runtime:
             return torch.cuda.mem_get_info(self.device)[0]
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
 
-    def synchronize(self) -> None:
-        """Wait for the device (nothing to wait for on a CPU)."""
+    def release(self) -> None:
+        """Give the memory of finished models back: prepared models are held by reference cycles."""
+        gc.collect()
         if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+            torch.cuda.empty_cache()
 
 
 def start_runtime(device: str, mode: str) -> Runtime:
@@ -78,6 +80,7 @@ def start_runtime(device: str, mode: str) -> Runtime:
     algorithm, and compiled steps on CUDA (on a CPU, compiling costs more than a study of this size gains).
     Neither changes the precision.
     """
+    _forget_accelerate_settings()
     # cuBLAS reads this when it is first used; without it, deterministic algorithms raise on CUDA.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     where = torch.device(device)
@@ -98,6 +101,17 @@ def start_runtime(device: str, mode: str) -> Runtime:
         torch.cuda.set_device(where)
     compiles = mode == "fast" and where.type == "cuda"
     return Runtime(where, mode, torch.get_num_threads(), compiles)
+
+
+def _forget_accelerate_settings() -> None:
+    """Drop the environment that Accelerate would obey over our arguments, and that of a process launcher.
+
+    A variable left over from another project must not change results, nor make a worker wait for peers.
+    """
+    launcher = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+    for name in list(os.environ):
+        if name.startswith("ACCELERATE_") or name in (*launcher, "MV2_COMM_WORLD_SIZE"):
+            del os.environ[name]
 
 
 def generator_of(device: torch.device) -> torch.Generator:

@@ -22,9 +22,10 @@ from rigorkd.distill.objective import Targets
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import FIXED, Run
-from rigorkd.protocol.hashes import NUMERICS
+from rigorkd.protocol.hashes import NUMERICS, canonical
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import read, verified_weights
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.events import Event, RunFailed
 from rigorkd.train.log import log
@@ -60,6 +61,7 @@ class Workbench:
         self.table = EpochTable(self.seed, role, len(self.data.train.labels))
         self.batch_size = cell.training.batch_size
         self.watch = Stopwatch(runtime.device)
+        self.machine = canonical({"hardware": runtime.hardware(), "versions": versions()})
         self.failed: set[str] = set()
 
     def show(self, rows: Tensor, draws: Tensor, mixing: np.ndarray | None) -> tuple[Tensor, Targets]:
@@ -104,7 +106,7 @@ class Workbench:
             return Teaching(model, None, None)
         key = replay_key(
             {
-                "teacher": want.run_hash,
+                "teacher": read(self.study.run(want.run.name) / "record.json").fields["weights_sha256"],
                 "seed": self.seed,
                 "dataset": cell.dataset.model_dump(mode="json", exclude={"root", "download"}),
                 "data": self.data.checksum,
@@ -112,8 +114,7 @@ class Workbench:
                 "batch_size": self.batch_size,
                 "precision": cell.training.precision,
                 "mode": self.runtime.mode,
-                "hardware": self.runtime.hardware(),
-                "versions": versions(),
+                "machine": self.machine,
                 "numerics": NUMERICS,
             }
         )
@@ -134,10 +135,10 @@ class Workbench:
         run, cell = want.run, want.run.cell
         weights: str | Path
         if trained:
-            weights = self.study.run(run.name) / "model.safetensors"
+            weights = verified_weights(self.study.run(run.name))
         elif cell.start_cell is not None:
             start_seed = FIXED if run.seed is None else run.seed
-            weights = self.study.run(f"{cell.start_cell}/seed-{start_seed}") / "model.safetensors"
+            weights = verified_weights(self.study.run(f"{cell.start_cell}/seed-{start_seed}"))
         elif want.start_file is not None:
             weights = want.start_file
         else:
@@ -146,7 +147,9 @@ class Workbench:
         # The same architecture starts from the same weights in every cell of a seed: what differs between
         # baseline and distilled is then the loss alone. A teacher of the student's own kind starts elsewhere.
         role = cell.role if run.seed is not None else "fixed teacher"
-        seed = seed_for(self.seed, f"init/{role}/{cell.model.model_dump_json()}")
+        # Dropout is no part of an architecture's weights, so it may vary without moving their start.
+        architecture = canonical(cell.model.model_dump(exclude={"dropout"}))
+        seed = seed_for(self.seed, f"init/{role}/{architecture}")
         return build(
             cell.model,
             classes=self.data.classes,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -95,6 +97,8 @@ def test_wrong_seeds_teach_the_grammar(protocol_file: Path, command: str, seeds:
         (["run", "tiny.yaml", "--mode", "fastest"], "fastest"),
         (["run", "tiny.yaml", "--device", "tpu"], "--device tpu"),
         (["run", "tiny.yaml", "--jobs", "0"], "--jobs"),
+        (["run", "tiny.yaml", "--memory", "nan"], "--memory"),
+        (["run", "tiny.yaml", "--replay", "inf"], "--replay"),
         (["run"], "PROTOCOL"),
         (["status", "nowhere"], "not a study"),
         (["table"], "no study"),
@@ -119,6 +123,29 @@ def test_half_precision_on_a_cpu_is_refused_by_run_and_planned_by_plan(
     done = rigorkd("run", protocol_file, "--device", "cpu")
     assert done.returncode == 2
     assert "fp16 cannot be trained on a CPU" in done.stderr
+
+
+def test_a_refused_run_plans_nothing(protocol_file: Path, rigorkd: Rigorkd) -> None:
+    """What was never trained is not held against a later change of the analysis."""
+    protocol_file.write_text(protocol_file.read_text().replace("epochs: 3", "epochs: 3\n  precision: fp16"))
+    assert rigorkd("run", protocol_file, "--device", "cpu").returncode == 2
+    assert list((protocol_file.parent / "results").rglob("study.json")) == []
+
+
+@pytest.mark.parametrize("command", ["plan", "analyze"])
+def test_a_terminal_without_greek_still_gets_its_table(finished: Path, command: str) -> None:
+    arguments = ["plan", "tiny.yaml"] if command == "plan" else ["analyze"]
+    done = subprocess.run(
+        [sys.executable, "-m", "rigorkd", *arguments],
+        cwd=finished,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "main/plain/kd-T4-a0.5" in done.stdout
 
 
 def test_what_is_not_built_is_refused_by_name_and_line(protocol_file: Path, rigorkd: Rigorkd) -> None:

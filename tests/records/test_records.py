@@ -12,7 +12,7 @@ import pytest
 from rigorkd.errors import InputError, StoreError
 from rigorkd.records.atomic import write_atomically
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import commit, read
+from rigorkd.records.record import commit, read, verified_weights
 from rigorkd.records.study import newest_study, read_info
 
 FIELDS = {
@@ -25,13 +25,33 @@ FIELDS = {
 
 
 def test_commit_and_read(tmp_path: Path) -> None:
-    commit(tmp_path / "r", FIELDS, {"history.csv": b"epoch\n"})
-    record = read(tmp_path / "r" / "record.json")
+    folder = tmp_path / "main/s/baseline/seed-0"
+    commit(folder, FIELDS, {"history.csv": b"epoch\n"})
+    record = read(folder / "record.json")
+    assert record.run == "main/s/baseline/seed-0"
     assert record.run_hash == "h"
     assert record.metrics == {"test_top1": 90.0}
     assert record.verify() == []
-    (tmp_path / "r" / "history.csv").write_bytes(b"edited\n")
+    (folder / "history.csv").write_bytes(b"edited\n")
     assert record.verify() == ["history.csv"]
+
+
+def test_a_record_in_another_runs_folder_is_refused(tmp_path: Path) -> None:
+    commit(tmp_path / "main/s/baseline/seed-1", FIELDS, {})
+    with pytest.raises(StoreError, match="this is the record of main/s/baseline/seed-0"):
+        read(tmp_path / "main/s/baseline/seed-1/record.json")
+
+
+def test_weights_must_be_those_of_their_record(tmp_path: Path) -> None:
+    folder = tmp_path / "main/s/baseline/seed-0"
+    commit(folder, FIELDS, {"model.safetensors": b"weights"})
+    assert verified_weights(folder) == folder / "model.safetensors"
+    (folder / "model.safetensors").write_bytes(b"others")
+    with pytest.raises(StoreError, match="not the weights that its record names"):
+        verified_weights(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(StoreError, match="run again"):
+        verified_weights(folder)
 
 
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_every_table_has_its_rows(quick: tuple[str, dict[str, Any]]) -> None:
     ]
     assert len(firsts["pipeline"]) == 4
     assert firsts["memory"] == ["1", "2"]
-    assert firsts["grid"][-2:] == ["one seed", "5 seeds, one worker"]
+    assert firsts["grid"][-3:] == ["one seed", "one seed without sharing", "5 seeds, one worker"]
     for name, table in tables.items():
         assert f"## {name}: " in text
         assert all(len(row) == len(table["columns"]) for row in table["rows"])
@@ -91,9 +91,10 @@ def test_figures_agree_with_each_other(quick: tuple[str, dict[str, Any]]) -> Non
         n, r = float(value["n_students"]), value["r"]
         assert value["formula"] == pytest.approx(n * (1 + r) / (n + r))
         assert value["share"] == pytest.approx(value["S"] / value["formula"])
-    parts = [value["hours"] for value in tables["grid"]["values"]]
-    assert sum(parts[:-2]) == pytest.approx(parts[-2])
-    assert parts[-1] == pytest.approx(5 * parts[-2])
+    *parts, seed, unshared, seeds = [value["hours"] for value in tables["grid"]["values"]]
+    assert sum(parts) == pytest.approx(seed)
+    assert seeds == pytest.approx(5 * seed)
+    assert unshared > seed
     small, large = tables["memory"]["values"]
     assert large["peak_bytes"] > small["peak_bytes"]
 

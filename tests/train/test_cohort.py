@@ -96,10 +96,10 @@ def test_killed_while_checkpoints_are_written_and_resumed(
     train(cells)
     save = cohort.checkpoint.save
 
-    def die(path: Path, student: Student) -> None:
+    def die(path: Path, student: Student, machine: str) -> None:
         if student.epoch == epoch and student.run.cell == victim:
             raise Killed
-        save(path, student)
+        save(path, student, machine)
 
     with monkeypatch.context() as patch:
         patch.setattr(cohort.checkpoint, "save", die)

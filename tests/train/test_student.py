@@ -160,8 +160,10 @@ def test_resuming_restores_everything(runtime: Runtime, tmp_path: Path) -> None:
     one = a_student(runtime)
     feed(one, 1, GOOD)
     two = a_student(runtime)
-    checkpoint.save(tmp_path / "checkpoint.pt", one)
-    assert checkpoint.restore(tmp_path / "checkpoint.pt", two, runtime.device)
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save(path, one, "this machine")
+    assert not checkpoint.restore(path, two, "another machine", runtime.device)
+    assert checkpoint.restore(path, two, "this machine", runtime.device)
     for student in (one, two):
         feed(student, 2, MIXED)
     assert history_csv(one.history) == history_csv(two.history)

@@ -75,9 +75,11 @@ def test_another_seed_or_a_damaged_file_is_not_replayed(
     train([COLD], seed=1, replay_bytes=ROOM)
     assert forwards.count == 12
     for path in study.replay.rglob("epoch-2.safetensors"):
-        path.write_bytes(path.read_bytes()[:100])
+        path.write_bytes(path.read_bytes()[:-100])
+    for path in study.replay.rglob("epoch-3.safetensors"):
+        path.write_bytes(path.read_bytes()[:-100] + bytes(100))
     train([WARM], replay_bytes=ROOM)
-    assert forwards.count == 12 + 4
+    assert forwards.count == 12 + 2 * 4
 
 
 def test_logits_are_kept_in_the_compute_dtype_only_if_that_is_exact(tmp_path: Path) -> None:

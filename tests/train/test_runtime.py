@@ -1,0 +1,39 @@
+"""The training process is what its arguments say, whatever the environment holds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import pathlib, sys
+from rigorkd.train.runtime import start_runtime
+runtime = start_runtime("cpu", "reference")
+accelerator = runtime.accelerator("fp32")
+print(accelerator.gradient_accumulation_steps, accelerator.num_processes, accelerator.distributed_type.value)
+"""
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4", "ACCELERATE_MIXED_PRECISION": "bf16"},
+        {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"},
+        {"ACCELERATE_USE_FSDP": "true"},
+    ],
+)
+def test_a_foreign_environment_changes_nothing(variables: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        env={**os.environ, **variables},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["1", "1", "NO"], done.stderr
