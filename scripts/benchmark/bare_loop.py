@@ -28,6 +28,9 @@ class BareLoop:
         # The engine's wrapping of a model casts its forward; a copy of the plain module is what people train.
         self.model.__dict__.pop("forward", None)
         self.model.__dict__.pop("_original_forward", None)
+        # In `fast` mode the bare loop is compiled and channels-last too: the step is the same.
+        self.runtime = bench.runtime
+        self.step_model = self.runtime.step_model(self.model)
         self.teacher = copy.deepcopy(bench.teaching.model) if self.method else None
         if self.teacher is not None:
             self.teacher.__dict__.pop("forward", None)
@@ -45,7 +48,8 @@ class BareLoop:
         order = torch.randperm(len(self.data), device=self.device)
         draws = torch.rand(len(self.data), self.view.columns, device=self.device)
         for rows in order.split(self.batch):
-            self.step(self.view(self.data.images[rows], draws[rows]), self.data.labels[rows])
+            images = self.runtime.lay_out_images(self.view(self.data.images[rows], draws[rows]))
+            self.step(images, self.data.labels[rows])
 
     def step(self, images: Tensor, targets: Tensor) -> None:
         """One optimiser step."""
@@ -54,7 +58,7 @@ class BareLoop:
             if self.teacher is not None:
                 with torch.no_grad():
                     taught = self.teacher(images).float()
-            logits = self.model(images)
+            logits = self.step_model(images)
         logits = logits.float()
         loss = F.cross_entropy(logits, targets)
         if taught is not None and self.method is not None and self.method.ce_weight is not None:

@@ -6,15 +6,17 @@ This is the one file that reaches into the engine: it opens students as `train_c
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from clock import seconds_of, watch_for
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from rigorkd.data.identity import data_checksum
@@ -36,6 +38,7 @@ from rigorkd.protocol.schema import (
 )
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import DONE, commit
 from rigorkd.train import checkpoint, cohort, finish
 from rigorkd.train.events import Event, RunFailed
 from rigorkd.train.latency import Latency
@@ -203,9 +206,19 @@ def study_with(teacher: Cell) -> Iterator[Path]:
         model = build(
             teacher.model, classes=CLASSES, channels=3, size=teacher.views.size or IMAGE_SIZE, seed=SEED
         )
-        path = StudyFolder(folder).run(Run(teacher, SEED).name) / "model.safetensors"
-        path.parent.mkdir(parents=True)
-        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+        weights = save({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
+        commit(
+            StudyFolder(folder).run(Run(teacher, SEED).name),
+            {
+                "cell": teacher.name,
+                "seed": SEED,
+                "run_hash": expected(teacher).run_hash,
+                "weights_sha256": hashlib.sha256(weights).hexdigest(),
+                "metrics": {},
+                "status": DONE,
+            },
+            {"model.safetensors": weights},
+        )
         yield folder
 
 
@@ -221,8 +234,8 @@ class FixedCosts:
     def __enter__(self) -> FixedCosts:
         self._save, self._latency = checkpoint.save, finish.shared_latency
 
-        def save(path: Path, student: Student) -> None:
-            self.checkpoints += seconds_of(lambda: self._save(path, student), self.device)
+        def save(*arguments: Any) -> None:
+            self.checkpoints += seconds_of(lambda: self._save(*arguments), self.device)
 
         def latency(cache: Path, model: nn.Module, image: Tensor) -> Latency:
             found: list[Latency] = []
