@@ -56,7 +56,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Table]] = {
     "--rounds",
     type=click.IntRange(1),
     default=None,
-    help="Rounds per benchmark; default: 10 on CUDA, 5 on a CPU.",
+    help="Rounds per benchmark; default: 5.",
 )
 @click.option(
     "--quick", is_flag=True, help="Tiny sizes and one round: shows that all of it runs, measures nothing."

@@ -29,9 +29,9 @@ class Settings:
     teacher: str = "resnet50"
     epochs: tuple[int, int] = (4, 3)
     """Epochs of the main group and of the ablation in `peers`: the paper's 40 and 30, scaled."""
-    train_images: int = 5760
-    val_images: int = 640
-    test_images: int = 1280
+    train_images: int = 1280
+    val_images: int = 128
+    test_images: int = 256
 
 
 def settings_for(
@@ -44,9 +44,9 @@ def settings_for(
         precision=precision,
         quick=quick,
         note=note,
-        rounds=rounds or (10 if gpu else 5),
+        rounds=rounds or 5,
         batch=128 if gpu else 32,
-        steps=30 if gpu else 2,
+        steps=10 if gpu else 2,
     )
     if not gpu:
         base = replace(base, paper_batch=16, train_images=16, val_images=8, test_images=8)
