@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: Path, *parts: bytes | memoryview, durable: bool = True) -> None:
-    """Write `parts`, one after the other, to a temporary neighbour, then rename it to `path`.
+    """Write `parts`, one after the other, as `replacing` does."""
+    with replacing(path, durable=durable) as file:
+        file.writelines(parts)
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A temporary neighbour of `path` to write to, renamed to `path` at the end.
 
     Parents are made. `durable` also flushes file and folder to the disk, so that the file survives a power
     cut; without it the file survives the death of the process only. On any error the temporary file is
@@ -17,7 +27,7 @@ def write_atomically(path: Path, *parts: bytes | memoryview, durable: bool = Tru
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.writelines(parts)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """Epoch-boundary checkpoints of one run. Losing one costs time, never correctness.
 
-A file is the SHA-256 of its payload, then the payload: a torn or damaged one is seen before it is parsed.
+A file is its payload, then the payload's SHA-256: a torn or damaged one is seen before it is parsed. The
+payload is hashed while it is written, so that no second copy of it is ever in memory.
 """
 
 from __future__ import annotations
@@ -8,13 +9,28 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
-from rigorkd.records.atomic import write_atomically
+from rigorkd.records.atomic import replacing
 from rigorkd.train.student import Student
 
 _DIGEST = hashlib.sha256().digest_size
+
+
+class _HashingFile:
+    """What torch.save needs of a file; all that passes through is hashed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.digest = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def save(path: Path, student: Student, machine: str) -> None:
@@ -22,10 +38,10 @@ def save(path: Path, student: Student, machine: str) -> None:
 
     `machine` names hardware and versions: a run's bits are those of one machine from end to end.
     """
-    buffer = io.BytesIO()
-    torch.save({"machine": machine, **student.state()}, buffer)
-    payload = buffer.getbuffer()
-    write_atomically(path, hashlib.sha256(payload).digest(), payload, durable=False)
+    with replacing(path, durable=False) as file:
+        hashing = _HashingFile(file)
+        torch.save({"machine": machine, **student.state()}, hashing)  # type: ignore[arg-type]
+        file.write(hashing.digest.digest())
 
 
 def restore(path: Path, student: Student, machine: str, device: torch.device) -> bool:
@@ -34,7 +50,7 @@ def restore(path: Path, student: Student, machine: str, device: torch.device) ->
         content = memoryview(path.read_bytes())
     except FileNotFoundError:
         return False
-    digest, payload = content[:_DIGEST], content[_DIGEST:]
+    payload, digest = content[:-_DIGEST], content[-_DIGEST:]
     if hashlib.sha256(payload).digest() != digest:
         path.unlink(missing_ok=True)
         return False
