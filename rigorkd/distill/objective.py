@@ -6,6 +6,7 @@ has them optimised, clipped and checkpointed together with the student.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ class Targets(NamedTuple):
     weight: Tensor | None = None
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """Base of all objectives. `needs_teacher` says whether `teacher_logits` may be None."""
 
     needs_teacher = False
@@ -45,6 +46,6 @@ class Objective(nn.Module):
         partner = F.cross_entropy(logits.float(), targets.partners, label_smoothing=self.label_smoothing)
         return targets.weight * own + (1 - targets.weight) * partner
 
+    @abstractmethod
     def forward(self, logits: Tensor, targets: Targets, teacher_logits: Tensor | None) -> Terms:
         """Terms of one batch. logits, teacher_logits: (B, C)."""
-        raise NotImplementedError
