@@ -58,7 +58,7 @@ def read_study(folder: Path) -> StudyTable:
     stale = stale_runs(kept, expected)
     if stale:
         raise StoreError(
-            f"{folder}: {len(stale)} records are stale, first {stale[0].run}: {stale[0].reason}",
+            f"{folder}: stale records ({len(stale)}), first {stale[0].run}: {stale[0].reason}",
             hint="run the protocol again with --retrain-stale, or analyze a copy of the older study",
         )
     return StudyTable(

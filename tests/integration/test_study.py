@@ -361,3 +361,14 @@ def test_a_part_of_a_study_is_judged_within_the_whole_family(protocol_file: Path
     assert gains["size"] == 5
     assert sorted(c["n"] for c in gains["comparisons"]) == [0, 0, 0, 2, 2]
     assert any("10 of 16 runs are not there yet" in warning for warning in document["warnings"])
+
+
+def test_stale_records_are_not_analysed(copied: Path, rigorkd: Rigorkd) -> None:
+    path = copied / "results/tiny/main/plain/kd-T4-a0.5/seed-1/record.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "run_hash": "0" * 64, "lr": 0.5}))
+    done = rigorkd("analyze")
+    assert done.returncode == 2
+    assert "stale records (1)" in done.stderr
+    assert "lr: 0.5 → 0.01" in done.stderr
+    assert "--retrain-stale" in done.stderr
