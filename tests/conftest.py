@@ -20,7 +20,7 @@ training:
   batch_size: 16
   epochs: 3
   clip_norm: 1.0
-teacher: {model: {name: cnn, channels: [16, 16], hidden: 32}, epochs: 12}
+teacher: {model: {name: cnn, channels: [16, 16], hidden: 32}, epochs: 20}
 students:
   plain: {model: {name: cnn, channels: [4, 8]}}
   dropping: {model: {name: cnn, channels: [4, 8], hidden: 16, dropout: 0.2}}

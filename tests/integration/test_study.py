@@ -67,7 +67,7 @@ def test_students_learn_from_real_digits(finished: Path) -> None:
         name: float(record["metrics"]["test_top1"])  # type: ignore[index]
         for name, record in records(finished / "results" / "tiny").items()
     }
-    assert min(top1[f"teacher/seed-{seed}"] for seed in (0, 1)) > 35  # chance is 10
+    assert min(top1[f"teacher/seed-{seed}"] for seed in (0, 1)) > 50  # chance is 10
     students = [value for name, value in top1.items() if name.startswith(("main/", "short/"))]
     assert max(students) > 20  # five standard deviations of 200 test images
 
