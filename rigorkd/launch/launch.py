@@ -16,7 +16,7 @@ from rigorkd.launch.lock import locked
 from rigorkd.launch.progress import Progress
 from rigorkd.launch.queue import TaskQueue, build_queue
 from rigorkd.launch.worker import WorkerSettings
-from rigorkd.protocol.catalog import unbuilt
+from rigorkd.protocol.built import unbuilt
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.expected import start_files

@@ -1,24 +1,10 @@
-"""What can be named in a protocol: models and their weights, facts of data sets, and what is built so far.
+"""Models and their weights, as a protocol may name them.
 
 The torchvision lists are written out so that checking a protocol imports no torch; a test compares them with
 the installed torchvision.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.methods import KD, Ramp
-from rigorkd.protocol.schema import Cifar100, Dataset, Spec, Synthetic
-
-if TYPE_CHECKING:
-    from rigorkd.protocol.file import Protocol
-    from rigorkd.protocol.problems import Path
-
-# ----------------------------------------------------------------------------------------- models
 
 CIFAR_RESNETS = ("cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
 """The CIFAR ResNets of He et al. 2016, section 4.2: 6n + 2 layers, widths 16, 32, 64."""
@@ -90,117 +76,3 @@ def min_size(model: str) -> int:
     return (
         224 if model.startswith("vit_") else _MIN_SIZE.get(model, 8 if model in (CNN, *CIFAR_RESNETS) else 32)
     )
-
-
-# -------------------------------------------------------------------------------------- data sets
-
-
-@dataclass(frozen=True)
-class Facts:
-    """A data set's shape. `images` are those to split; `test_images` is None if the split makes the test set.
-
-    `size` is the side in pixels, None where images differ in size.
-    """
-
-    title: str
-    images: int
-    test_images: int | None
-    classes: int
-    channels: int
-    size: int | None
-
-
-_FACTS = {
-    "digits": Facts("digits", 1_797, None, 10, 1, 8),
-    "cifar10": Facts("CIFAR-10", 50_000, 10_000, 10, 3, 32),
-    "cifar100": Facts("CIFAR-100", 50_000, 10_000, 100, 3, 32),
-    "oxford_pets": Facts("Oxford-IIIT Pets", 3_680, 3_669, 37, 3, None),
-    "stanford_cars": Facts("Stanford Cars", 8_144, 8_041, 196, 3, None),
-    "tiny_imagenet": Facts("Tiny ImageNet", 100_000, 10_000, 200, 3, 64),
-}
-
-
-def facts(dataset: Dataset) -> Facts | None:
-    """The facts of a data set, or None for a user's own folder of images."""
-    if isinstance(dataset, Synthetic):
-        return Facts(
-            "synthetic", dataset.images, dataset.test_images, dataset.classes, dataset.channels, dataset.size
-        )
-    known = _FACTS.get(dataset.name)
-    if known is not None and isinstance(dataset, Cifar100) and dataset.labels == "coarse":
-        return Facts(known.title, known.images, known.test_images, 20, known.channels, known.size)
-    return known
-
-
-# ----------------------------------------------------------------------------------- built so far
-
-_BUILT_DATA = ("digits", "cifar10", "cifar100", "synthetic")
-_BUILT_METHODS = ("baseline", "kd")
-
-
-def unbuilt(protocol: Protocol) -> tuple[tuple[Path, str], ...]:
-    """What a valid protocol asks for that this version cannot run: a path into the file, and what by name."""
-    found = [
-        (("dataset", "name"), f"the data set {cell.dataset.name}")
-        for cell in protocol.cells
-        if _foreign(cell)
-    ]
-    asked = [*found, *(item for cell in protocol.cells for item in _unbuilt(cell, protocol.spec))]
-    return tuple(dict.fromkeys(asked))
-
-
-def _foreign(cell: Cell) -> bool:
-    return cell.dataset.name not in _BUILT_DATA
-
-
-def _unbuilt(cell: Cell, spec: Spec) -> Iterator[tuple[Path, str]]:
-    home = _home(cell, spec)
-    method = cell.method
-    if method.key not in _BUILT_METHODS:
-        yield (*home, method.key), f"the method {method.key}"
-    elif isinstance(method, KD):
-        if method.standardize:
-            yield (*home, "kd", "standardize"), "standardize"
-        for key in ("T", "alpha"):
-            if isinstance(getattr(method, key), Ramp):
-                yield (*home, "kd", key), f"{key} that changes over the epochs"
-    if is_foreign_model(cell.model.name):
-        owner: Path = home if cell.role == "teacher" else ("students", cell.student)
-        yield (*owner, "model", "name"), f"the model {cell.model.name}"
-    if cell.start == "pretrained":
-        yield _start_place(cell, spec, home), "the start pretrained"
-    if cell.size is not None:
-        yield (*home, "size"), "a teacher's own image size"
-    if cell.training.processes_per_run > 1:
-        owner = home if _overrides(cell, spec, "processes_per_run") else ("training",)
-        yield (*owner, "processes_per_run"), "more than one process per run"
-    views = cell.views
-    at: Path = (*home, "views") if _overrides(cell, spec, "views") else ("views",)
-    if views.mix is not None and views.teacher == "clean":
-        yield (*at, "mix"), "mixed images under a teacher that saw the clean ones"
-    if views.strong:
-        yield (*at, "strong"), "a strong view"
-
-
-def _home(cell: Cell, spec: Spec) -> Path:
-    """Where the protocol file declares the cell."""
-    if cell.role == "student":
-        return ("groups", cell.group)
-    if cell.role == "start":
-        return ("starts", cell.name.split("/")[1])
-    return ("teacher",) if spec.teacher is not None else ("teachers", cell.student)
-
-
-def _overrides(cell: Cell, spec: Spec, key: str) -> bool:
-    """Whether the cell's own section, rather than the whole protocol's, sets the key."""
-    if cell.role == "student":
-        return key in spec.groups[cell.group].model_fields_set
-    if cell.role == "start":
-        return key in spec.starts[cell.name.split("/")[1]].model_fields_set
-    return key in spec.named_teachers()[cell.name].model_fields_set
-
-
-def _start_place(cell: Cell, spec: Spec, home: Path) -> Path:
-    if cell.role == "student" and not _overrides(cell, spec, "start"):
-        return ("students", cell.student, "start")
-    return (*home, "from" if cell.role == "start" else "start")

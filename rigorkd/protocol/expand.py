@@ -14,8 +14,9 @@ from itertools import product
 from typing import Any
 
 from rigorkd.protocol.axes import MOST_CHOICES, Choice, choices, too_many
-from rigorkd.protocol.catalog import facts, weights_of
+from rigorkd.protocol.catalog import weights_of
 from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.facts import facts
 from rigorkd.protocol.grids import grids, read_method
 from rigorkd.protocol.hashes import identity
 from rigorkd.protocol.methods import METHODS, Baseline, Method, PermutedTail

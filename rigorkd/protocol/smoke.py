@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rigorkd.protocol.catalog import facts, min_size
+from rigorkd.protocol.catalog import min_size
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
 from rigorkd.protocol.expand import expand
+from rigorkd.protocol.facts import facts
 from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.methods import Method, PermutedTail
 from rigorkd.protocol.schema import CenterCrop, Cutout, Dataset, RandomCrop, Split, Synthetic, Training, Views

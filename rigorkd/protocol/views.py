@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rigorkd.protocol.catalog import facts
+from rigorkd.protocol.facts import facts
 from rigorkd.protocol.problems import Path, Problem
 from rigorkd.protocol.schema import CenterCrop, RandomCrop, Spec, Views
 

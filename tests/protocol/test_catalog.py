@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from rigorkd.protocol.catalog import MODELS, STEM_RESNETS, TORCHVISION, is_known_model, unbuilt, weights_of
+from rigorkd.protocol.built import unbuilt
+from rigorkd.protocol.catalog import MODELS, STEM_RESNETS, TORCHVISION, is_known_model, weights_of
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import WEIGHTS
 
