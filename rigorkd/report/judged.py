@@ -1,0 +1,50 @@
+"""The one way from a source to its analysis: what `analyze` prints, `report` and `figures` show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rigorkd_analysis.results import Analysis
+
+from rigorkd.report.sources import Overrides, Source, located
+
+
+def judged(found: Source, asked: Overrides, images: bool | None = None, *, up_to: int = 200) -> Analysis:
+    """Analyse a source.
+
+    Args:
+        asked: what to change of the source's plan.
+        images: whether intervals over new test images are computed; None computes them for at most `up_to`
+            runs, since the predictions of each are a file.
+
+    Raises:
+        InputError: the table or the question is unusable, with file and line.
+    """
+    from rigorkd_analysis import analyze
+
+    with located(found.where):
+        plan = found.with_looks(asked.onto(found.plan))
+        wanted = images if images is not None else len(found.table) <= up_to
+        top1 = plan.metric in (None, "test_top1")
+        predictions = found.predictions() if wanted and top1 else None
+        result = analyze(found.table, plan, study=found.name, predictions=predictions)
+    notes = _other_metrics(found, result.metric)
+    return replace(result, warnings=(*result.warnings, *found.warnings, *notes))
+
+
+def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
+    """That a metric is not the one that the protocol named first."""
+    primary = found.plan.metric
+    if found.folder is None or primary is None or metric == primary:
+        return ()
+    role = "a secondary metric" if metric in found.plan.secondary else "no metric of the protocol"
+    return (f"{metric} is {role}; {primary} is the primary one, and its verdicts are those of the study",)
+
+
+def note(found: Source, metric: str) -> str:
+    """Note in the study that its verdicts were seen; what to tell the user if that was impossible."""
+    from rigorkd.records.looks import note_look
+
+    if found.folder is None or note_look(found.folder, found.table["seed"], metric):
+        return ""
+    return f"note: {found.folder} cannot be written, so this look is not noted there"
