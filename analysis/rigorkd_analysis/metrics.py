@@ -15,7 +15,7 @@ _MAX = {
 }  # fmt: skip
 _MIN = {
     "loss", "nll", "ce", "ece", "brier", "error", "err", "latency", "ms", "seconds", "kl", "perplexity",
-    "ppl", "mse", "rmse", "mae", "wer", "params", "millions", "flops",
+    "ppl", "mse", "rmse", "mae", "wer", "params", "macs", "millions", "flops",
 }  # fmt: skip
 _PERCENT = {"top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement"}
 _WORDS = {
@@ -24,6 +24,7 @@ _WORDS = {
     "acc": "accuracy",
     "ece": "ECE",
     "kl": "KL",
+    "macs": "MACs",
     "nll": "NLL",
     "train": "training",
 }
@@ -37,7 +38,8 @@ DESCRIPTIVE = frozenset(
         "teacher", "T", "alpha", "ce_weight", "kd_weight", "training", "views", "status", "mode", "smoke",
         "run", "run_hash", "teacher_run_hash",
         "weights_sha256", "hardware", "device", "versions", "n_test", "table",
-        "factor", "params_millions", "study", "precision", "finished", "select", "selection", "selected_on",
+        "factor", "params_millions", "macs_millions", "study", "precision", "finished", "select",
+        "selection", "selected_on",
     }
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ METRICS = (
     "best_val_top1",
     "best_epoch",
     "params_millions",
+    "macs_millions",
     "train_seconds",
     "teacher_agreement",
     "teacher_kl",

@@ -19,7 +19,7 @@ DESCRIPTION = (
 )
 METRICS = (
     *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch"),
-    *("params_millions", "train_seconds", "latency_ms", "teacher_agreement", "teacher_kl"),
+    *("params_millions", "macs_millions", "train_seconds", "latency_ms", "teacher_agreement", "teacher_kl"),
 )
 
 

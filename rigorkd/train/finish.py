@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rigorkd.data.images import ImageData
 from rigorkd.models.count import parameters_millions
+from rigorkd.models.macs import macs_millions
 from rigorkd.protocol.hashes import NUMERICS, resolved, training_key, views_key
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
@@ -60,7 +61,9 @@ def finish(
         files["predictions.npz"] = predictions.to_npz(logits.cpu().numpy() if keep_logits else None)
         if save_weights or run.cell.role != "student":
             files["model.safetensors"] = weights
+    image = test.view(data.test.images[:1], None)
     metrics["params_millions"] = parameters_millions(student.raw_model)
+    metrics["macs_millions"] = macs_millions(student.raw_model, image)
     metrics["train_seconds"] = student.seconds
     commit(
         study.run(run.name),
@@ -77,7 +80,7 @@ def finish(
             "status": DIVERGED if student.diverged else DONE,
             "epochs_run": student.epoch,
             "metrics": metrics,
-            "latency_ms": _latency(student, data, test, study, runtime),
+            "latency_ms": _latency(student, image, len(data.class_names), study, runtime),
             "run_hash": want.run_hash,
             "teacher_run_hash": want.teacher_hash,
             "start_run_hash": want.start_hash,
@@ -112,10 +115,7 @@ def _selected(student: Student) -> dict[str, float | int | None]:
 
 
 def _latency(
-    student: Student, data: ImageData, test: EvaluationSet, study: StudyFolder, runtime: Runtime
+    student: Student, image: Tensor, classes: int, study: StudyFolder, runtime: Runtime
 ) -> dict[str, float]:
-    image = test.view(data.test.images[:1], None)
-    key = architecture_key(
-        student.run.cell.model, tuple(image.shape), len(data.class_names), runtime.hardware()
-    )
+    key = architecture_key(student.run.cell.model, tuple(image.shape), classes, runtime.hardware())
     return asdict(shared_latency(study.latency(key), student.model, image))

@@ -101,7 +101,7 @@ def test_a_record_says_everything_that_the_contract_names(finished: Path) -> Non
     assert isinstance(metrics, dict)
     assert {
         *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch"),
-        *("params_millions", "train_seconds", "teacher_agreement", "teacher_kl"),
+        *("params_millions", "macs_millions", "train_seconds", "teacher_agreement", "teacher_kl"),
     } <= set(metrics)
     assert {"median", "q25", "q75", "n"} == set(record["latency_ms"])  # type: ignore[call-overload]
     assert {"torch", "numpy", "python", "rigorkd"} <= set(record["versions"])  # type: ignore[call-overload]
@@ -112,9 +112,9 @@ def test_a_record_says_everything_that_the_contract_names(finished: Path) -> Non
     assert str(finished) not in text
 
 
-def test_cells_of_one_architecture_share_one_latency(finished: Path) -> None:
+def test_cells_of_one_architecture_share_one_latency_and_one_count(finished: Path) -> None:
     shown = {
-        json.dumps(record["latency_ms"])
+        json.dumps([record["latency_ms"], record["metrics"]["macs_millions"]])
         for record in records(finished / "results" / "tiny").values()
         if record["student"] == "plain"
     }
