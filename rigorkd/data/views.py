@@ -118,7 +118,8 @@ def build_strong_view(views: Views, shape: DataShape) -> View:
     """
     if not views.strong:
         raise InputError(
-            "views.strong: there is no strong view", hint="for example [{randaugment: {n: 2, m: 9}}]"
+            "views.strong: there is no strong view",
+            hint="it is written in full: for example the training view's operations and randaugment",
         )
     return _build(views.strong, views, shape)
 

@@ -455,7 +455,7 @@ class _Expansion:
         if method.key == "dkd" and classes == 2:
             raise ExpansionError([Problem(choice.path, "dkd is undefined for two classes", at_key=True)])
         if method.key == "mlkd" and not views.strong:
-            hint = "give views.strong, for example [{randaugment: {n: 2, m: 9}}]"
+            hint = "views.strong is written in full: the training view's operations and randaugment, say"
             raise ExpansionError([Problem(choice.path, "mlkd compares a weak and a strong view", hint)])
         if isinstance(method, PermutedTail) and classes is not None and method.keep > classes - 2:
             message = f"keep {method.keep} of {classes} classes leaves nothing to permute"

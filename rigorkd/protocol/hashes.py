@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.schema import PathStart
+from rigorkd.protocol.schema import PLACES, PathStart
 
 NUMERICS = 1
 """Raised whenever our own code changes results: it makes every earlier record stale."""
@@ -102,7 +102,7 @@ def _shape(cell: Cell) -> dict[str, Any]:
         "method": {"key": cell.method.key, **cell.method.model_dump()},
         "training": training,
         "views": views,
-        "dataset": cell.dataset.model_dump(exclude={"root", "download"}),
+        "dataset": cell.dataset.model_dump(exclude=set(PLACES)),
     }
 
 
@@ -162,7 +162,7 @@ def resolved(cell: Cell) -> dict[str, Any]:
         "early_stopping": canonical(early.model_dump()) if early else None,
         "processes_per_run": training.processes_per_run,
         "views": canonical(_views(cell)),
-        "dataset": canonical(cell.dataset.model_dump(exclude={"root", "download"})),
+        "dataset": canonical(cell.dataset.model_dump(exclude=set(PLACES))),
     }
     return {
         key: canonical(value) if isinstance(value, dict | tuple) else value for key, value in flat.items()

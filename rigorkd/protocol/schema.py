@@ -64,7 +64,27 @@ class _DataBase(Frozen):
 
 class _FilesBase(_DataBase):
     root: str = "data"
+
+
+class _PublishedBase(_FilesBase):
     download: bool = False
+
+
+class _DecodedBase(_FilesBase):
+    """Image files, decoded once to an array in `cache` (`<root>/.rigorkd` if it is not given)."""
+
+    cache: Annotated[str, Field(min_length=1)] | None = None
+
+
+class _ResizedBase(_DecodedBase):
+    """Image files of any size, stored as squares of `resolution` pixels.
+
+    `fit: crop` resizes the shorter side and keeps the central square, `squash` resizes the whole image to the
+    square whatever its aspect ratio.
+    """
+
+    resolution: Annotated[int, Field(ge=4)] = 256
+    fit: Literal["crop", "squash"] = "crop"
 
 
 class Digits(_DataBase):
@@ -73,13 +93,13 @@ class Digits(_DataBase):
     name: Literal["digits"]
 
 
-class Cifar10(_FilesBase):
+class Cifar10(_PublishedBase):
     """CIFAR-10 through torchvision: 50,000 + 10,000 images of 32×32."""
 
     name: Literal["cifar10"]
 
 
-class Cifar100(_FilesBase):
+class Cifar100(_PublishedBase):
     """CIFAR-100 through torchvision, with its 100 fine or 20 coarse labels."""
 
     name: Literal["cifar100"]
@@ -99,26 +119,26 @@ class Synthetic(_DataBase):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class Pets(_FilesBase):
+class Pets(_PublishedBase, _ResizedBase):
     """Oxford-IIIT Pets: 37 classes."""
 
     name: Literal["oxford_pets"]
 
 
-class Cars(_FilesBase):
+class Cars(_PublishedBase, _ResizedBase):
     """Stanford Cars: 196 classes."""
 
     name: Literal["stanford_cars"]
 
 
-class TinyImageNet(_FilesBase):
+class TinyImageNet(_PublishedBase, _DecodedBase):
     """Tiny ImageNet: 200 classes of 64×64 images."""
 
     name: Literal["tiny_imagenet"]
 
 
-class ImageFolder(_FilesBase):
-    """A folder with one sub-folder per class under `train` and `test`."""
+class ImageFolder(_ResizedBase):
+    """A user's own folder with one sub-folder per class under `train` and, if there is one, `test`."""
 
     name: Literal["image_folder"]
 
@@ -127,6 +147,11 @@ Dataset = Annotated[
     Digits | Cifar10 | Cifar100 | Synthetic | Pets | Cars | TinyImageNet | ImageFolder,
     Field(discriminator="name"),
 ]
+Decoded = Pets | Cars | TinyImageNet | ImageFolder
+"""The data sets whose images are files, decoded once to an array."""
+
+PLACES = frozenset({"root", "download", "cache"})
+"""Keys of a data set that say where it lies, which changes no result."""
 
 # ---------------------------------------------------------------------------------------------- views
 

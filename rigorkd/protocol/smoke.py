@@ -13,7 +13,7 @@ from rigorkd.protocol.catalog import min_size
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
 from rigorkd.protocol.expand import expand
-from rigorkd.protocol.facts import facts
+from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.methods import Method, PermutedTail
 from rigorkd.protocol.schema import CenterCrop, Cutout, Dataset, RandomCrop, Split, Synthetic, Training, Views
@@ -59,7 +59,7 @@ class _Scale:
     def of(cells: Sequence[Cell], dataset: Dataset) -> _Scale:
         known = facts(dataset)
         needed = max(min_size(cell.model.name) for cell in cells)
-        source = min(known.size or LARGEST_SIDE, LARGEST_SIDE) if known else LARGEST_SIDE
+        source = min(side_of(dataset), LARGEST_SIDE)
         sizes = [cell.views.size or source for cell in cells]
         side = max(min(max(sizes), LARGEST_SIDE), needed)
         synthetic = Synthetic(

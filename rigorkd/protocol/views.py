@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rigorkd.protocol.facts import facts
+from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.problems import Path, Problem
-from rigorkd.protocol.schema import CenterCrop, RandomCrop, Spec, Views
+from rigorkd.protocol.schema import CenterCrop, Cutout, RandomCrop, Spec, Views
 
 VIEW_LISTS = ("train", "eval", "strong")
 """The keys of `views` that are lists of operations."""
 
 
 def check_views(views: Views, spec: Spec, place: Callable[[Path], Path]) -> list[Problem]:
-    """What is impossible in views: random operations under evaluation, moments of another channel count."""
+    """What is impossible in views: random operations under evaluation, squares that do not fit the image,
+    moments of another channel count.
+    """
     problems = [
         Problem(
             place(("eval", index)), f"{op.op} draws at random, so it cannot be part of the evaluation view"
@@ -21,17 +23,19 @@ def check_views(views: Views, spec: Spec, place: Callable[[Path], Path]) -> list
         for index, op in enumerate(views.eval)
         if not isinstance(op, CenterCrop)
     ]
-    known = facts(spec.dataset)
+    known, source = facts(spec.dataset), side_of(spec.dataset)
     for key in VIEW_LISTS:
-        side = views.size or (known.size if known else None)
+        side = views.size or source
         for index, op in enumerate(getattr(views, key)):
-            if isinstance(op, CenterCrop):
-                if side is not None and op.size > side:
-                    message = f"a crop of {op.size} pixels does not fit into an image of {side}"
+            if isinstance(op, CenterCrop | Cutout):
+                if op.size > side:
+                    what = "crop" if isinstance(op, CenterCrop) else "square"
+                    message = f"a {what} of {op.size} pixels does not fit into an image of {side}"
                     problems.append(Problem(place((key, index, "size")), message))
-                side = op.size
-            elif isinstance(op, RandomCrop) and known and known.size and op.padding >= known.size:
-                message = f"a shift by {op.padding} pixels leaves nothing of an image of {known.size}"
+                elif isinstance(op, CenterCrop):
+                    side = op.size
+            elif isinstance(op, RandomCrop) and op.padding >= source:
+                message = f"a shift by {op.padding} pixels leaves nothing of an image of {source}"
                 problems.append(Problem(place((key, index, "padding")), message))
     if (
         not isinstance(views.normalize, str)
