@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from rigorkd.distill.objective import Objective, Targets, Terms
+from rigorkd.distill.objective import Objective, Outputs, Targets, Terms
 
 
 class BaselineObjective(Objective):
     """Mean cross-entropy over the batch."""
 
-    def forward(self, logits: Tensor, targets: Targets, teacher_logits: Tensor | None) -> Terms:
-        ce = self.cross_entropy(logits, targets)
+    def forward(self, student: Outputs, targets: Targets, teacher: Outputs | None) -> Terms:
+        ce = self.cross_entropy(student.logits, targets)
         return Terms(total=ce, ce=ce, kd=None)

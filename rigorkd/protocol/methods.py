@@ -262,6 +262,13 @@ class Feature(Weighted):
     )
     cosine: NonNegative = 0.5
 
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The student's and the teacher's layer of every pair."""
+        return tuple(
+            (layer, layer) if isinstance(layer, str) else (layer.student, layer.teacher)
+            for layer in self.layers
+        )
+
 
 class MatchedSmoothing(Weighted):
     """Control: label smoothing with the entropy of the softened teacher, over the data set or per image."""

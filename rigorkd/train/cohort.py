@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
-from rigorkd.distill.build import build_objective
 from rigorkd.errors import RigorkdError
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
@@ -43,7 +43,7 @@ def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Calla
         active = [student for student in students if student.epoch == epoch - 1]
         if active:
             _train_epoch(epoch, active, bench, report)
-            seconds = _close_epoch(epoch, active, bench)
+            seconds = _close_epoch(epoch, active, bench, report)
             report(EpochDone(epoch, last, len(active), len(bench.data.train.labels), seconds))
         for student in [s for s in students if s.run.name in bench.failed or s.finished]:
             students.remove(student)
@@ -60,27 +60,29 @@ def _train_epoch(
         batches = bench.batches(epoch)
         draws = torch.from_numpy(bench.table.draws(epoch, bench.view.columns)).to(bench.device)
         mixing = bench.mix_draws(epoch, len(batches))
-        dropout_seeds = bench.table.step_seeds(epoch, len(batches)).tolist()
+        strong_draws = bench.strong_draws(epoch) if _any(active, "needs_strong") else None
+        seeds = bench.table.step_seeds(epoch, len(batches)).tolist()
     for student in active:
         student.begin_epoch(epoch)
-    teaching = bench.teaching if any(student.objective.needs_teacher for student in active) else None
+    teaching = bench.teaching if _any(active, "needs_teacher") else None
+    features = _any(active, "teacher_layers")
     if teaching:
         teaching.begin_epoch(epoch, sum(map(len, batches)))
     shown = 0
-    for rows, mixes, dropout_seed in zip(batches, mixing, dropout_seeds, strict=True):
+    for rows, mixes, seed in zip(batches, mixing, seeds, strict=True):
         with watch.of(SHARED):
-            batch, targets = bench.show(rows, draws, mixes)
-        teacher_logits = None
+            batch = bench.show(rows, shown, draws, strong_draws, mixes, seed)
+        taught = None
         if teaching:
             with watch.of(TEACHER):
-                teacher_logits = teaching.logits(rows, shown, batch)
+                taught = teaching.outputs(batch, features=features)
         shown += len(rows)
         for student in active:
             if student.run.name in bench.failed:
                 continue
             with watch.of(student.run.name):
                 try:
-                    student.step(batch, targets, teacher_logits, dropout_seed)
+                    student.step(batch, taught)
                 except Exception as error:
                     bench.fail(student.run, error, report)
     if teaching:
@@ -88,12 +90,37 @@ def _train_epoch(
             teaching.end_epoch(epoch)
 
 
-def _close_epoch(epoch: int, active: list[Student], bench: Workbench) -> float:
+def _any(students: list[Student], need: str) -> bool:
+    """Whether the objective of some student has a need."""
+    return any(getattr(student.objective, need) for student in students)
+
+
+def _validate(
+    students: list[Student], bench: Workbench, report: Callable[[Event], None]
+) -> list[tuple[Student, Tensor]]:
+    """Every student with its validation logits; one whose evaluation raises fails alone."""
+    with bench.watch.of(SHARED):
+        try:
+            together = bench.val.logits_of([student.model for student in students])
+            return list(zip(students, together, strict=True))
+        except Exception:
+            validated = []
+            for student in students:
+                try:
+                    validated.append((student, bench.val.logits(student.model)))
+                except Exception as error:
+                    bench.fail(student.run, error, report)
+            return validated
+
+
+def _close_epoch(
+    epoch: int, active: list[Student], bench: Workbench, report: Callable[[Event], None]
+) -> float:
     """Validate every active student, write its history row and its checkpoint; the epoch's seconds."""
     students = [student for student in active if student.run.name not in bench.failed]
-    with bench.watch.of(SHARED):
-        logits = bench.val.logits_of([student.model for student in students])
-    for student, val_logits in zip(students, logits, strict=True):
+    validated = _validate(students, bench, report)
+    students = [student for student, _ in validated]
+    for student, val_logits in validated:
         student.end_epoch(epoch, val_logits, bench.val.labels, bench.val_objective(student, val_logits))
     seconds = bench.charge(students)
     for student in students:
@@ -107,8 +134,8 @@ def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> 
     """A student at its start, or at its last checkpoint. None if it cannot be built: then it has failed."""
     run = want.run
     try:
-        objective = build_objective(run.cell.method, run.cell.training.label_smoothing)
-        student = Student(run, want.run_hash, bench.build_model(want), objective, bench.runtime)
+        model = bench.build_model(want)
+        student = Student(run, want.run_hash, model, bench.objective(want, model), bench.runtime)
     except RigorkdError:
         raise  # the user's to mend (weights not found, images too small for the model): stop and say so
     except Exception as error:

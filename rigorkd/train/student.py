@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rigorkd.distill.objective import Objective, Targets, Terms
+from rigorkd.distill.objective import Objective, Outputs, Terms
+from rigorkd.distill.taps import Taps
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training
+from rigorkd.train.batch import Batch
 from rigorkd.train.runtime import Runtime, generator_of
 from rigorkd.train.schedule import learning_rate
 
@@ -45,7 +47,9 @@ class Student:
         self.model, self.optimizer = self.accelerator.prepare(
             self.raw_model, build_optimizer(self.training.optimizer, self.parameters)
         )
-        self.step_model = runtime.step_model(self.model)
+        self.taps = Taps(self.raw_model, objective.student_layers)
+        # Hooks that hand activations out would break a compiled graph where they stand.
+        self.step_model = self.model if objective.student_layers else runtime.step_model(self.model)
         self.generator = generator_of(runtime.device)
         self.epoch = 0
         self.history: list[dict[str, float | int | None]] = []
@@ -70,22 +74,29 @@ class Student:
             group["lr"] = learning_rate(self.training, epoch)
         self._sums.zero_()
         self._images = self._steps = 0
+        self.objective.begin_epoch(epoch, self.training.epochs)
         self.model.train()
 
-    def step(
-        self, images: Tensor, targets: Targets, teacher_logits: Tensor | None, dropout_seed: int
-    ) -> None:
+    def step(self, batch: Batch, teacher: Outputs | None) -> None:
         """One optimiser step; never waits for the device in full precision."""
         # Dropout draws from the device's default generator. Seeded per step, it is a function of
         # (seed, epoch, step) alone: the same for every student, alone or in a cohort, resumed or not.
-        self.generator.manual_seed(dropout_seed)
-        logits = self.step_model(images)
-        terms: Terms = self.objective(logits, targets, teacher_logits)
+        self.generator.manual_seed(batch.targets.seed)
+        outputs = self._look(batch)
+        terms: Terms = self.objective(outputs, batch.targets, teacher)
         self.accelerator.backward(terms.total)
         clipped = self._clip()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self._tally(terms, logits, targets.labels, clipped)
+        self._tally(terms, outputs.logits, batch.targets.labels, clipped)
+
+    def _look(self, batch: Batch) -> Outputs:
+        """What the student says of a batch, as far as its objective asks."""
+        self.taps.open()
+        logits = self.step_model(batch.images)
+        features = self.taps.take()
+        strong = self.step_model(batch.strong) if self.objective.needs_strong else None
+        return Outputs(logits, strong, features)
 
     @torch.no_grad()
     def _tally(self, terms: Terms, logits: Tensor, labels: Tensor, clipped: Tensor | None) -> None:
@@ -133,6 +144,7 @@ class Student:
                 "val_loss": val_loss,
                 "val_top1": val_top1,
                 "clipped_fraction": clipped / self._steps,
+                **self.objective.columns(),
                 **({} if val_objective is None else {"val_objective": val_objective}),
             }
         )

@@ -1,10 +1,13 @@
-"""The frozen teacher of a cohort: its logits of a batch, computed once, replayed, or looked up."""
+"""The frozen teacher of a cohort: what it says of a batch, computed once, replayed, or looked up."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from rigorkd.distill.objective import Outputs
+from rigorkd.distill.taps import Taps
+from rigorkd.train.batch import Batch
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.replay import Replay
 
@@ -14,11 +17,19 @@ class Teaching:
 
     With `clean` None the teacher sees the students' own batch, and whole epochs are kept in `replay` where
     there is one. Otherwise it saw every training image once through the evaluation view, and its logits are
-    looked up by the image's row, whatever the order and augmentation of the epoch.
+    looked up by the image's row, whatever the order and augmentation of the epoch. `layers` are those whose
+    outputs some student imitates.
     """
 
-    def __init__(self, model: nn.Module, clean: EvaluationSet | None, replay: Replay | None) -> None:
-        self.model, self.replay = model, replay
+    def __init__(
+        self,
+        model: nn.Module,
+        clean: EvaluationSet | None,
+        replay: Replay | None,
+        layers: tuple[str, ...] = (),
+    ) -> None:
+        self.model, self.replay, self.layers = model, replay, layers
+        self.taps = Taps(model, layers)
         self._table = None if clean is None else clean.logits(model)
         self._subsets: dict[str, Tensor] = {}
         self._known: Tensor | None = None
@@ -31,17 +42,20 @@ class Teaching:
         if self._table is None and self.replay is not None:
             self._known = self.replay.load(epoch, images, next(self.model.parameters()).device)
 
-    @torch.no_grad()
-    def logits(self, rows: Tensor, start: int, images: Tensor) -> Tensor:
-        """Logits (B, C) of the images of `rows` (B,), shown from position `start` of the epoch on."""
+    def outputs(self, batch: Batch, *, features: bool = False) -> Outputs:
+        """What the teacher says of a batch, of its strong view too if there is one; features where wanted."""
+        strong = None if batch.strong is None else self.forward(batch.strong)
         if self._table is not None:
-            return self._table[rows]
-        if self._known is not None:
-            return self._known[start : start + len(rows)]
-        logits = self.forward(images)
-        if self.replay is not None:
+            return Outputs(self._table[batch.rows], strong)
+        if self._known is not None and not features:
+            return Outputs(self._known[batch.start : batch.start + len(batch.rows)], strong)
+        if features:
+            self.taps.open()
+        logits = self.forward(batch.images)
+        taken = self.taps.take()
+        if self.replay is not None and self._known is None:
             self._heard.append(logits)
-        return logits
+        return Outputs(logits, strong, taken)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:

@@ -17,15 +17,19 @@ from rigorkd.data.images import ImageData, Subset
 from rigorkd.data.mix import mix_batch
 from rigorkd.data.random import seed_for
 from rigorkd.data.sources import load
-from rigorkd.data.views import View, build_view
-from rigorkd.distill.objective import Targets
+from rigorkd.data.views import View, build_strong_view, build_view
+from rigorkd.distill.build import Shapes, build_objective
+from rigorkd.distill.objective import Objective, Outputs, Targets
+from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import NUMERICS, canonical
+from rigorkd.protocol.methods import Feature
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read, verified_weights
+from rigorkd.train.batch import Batch
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.events import Event, RunFailed
 from rigorkd.train.log import log
@@ -64,20 +68,45 @@ class Workbench:
         self.machine = canonical({"hardware": runtime.hardware(), "versions": versions()})
         self.failed: set[str] = set()
 
-    def show(self, rows: Tensor, draws: Tensor, mixing: np.ndarray | None) -> tuple[Tensor, Targets]:
-        """The images of `rows` (B,) in the training view, mixed if the protocol says so, with their targets.
+    def show(
+        self,
+        rows: Tensor,
+        start: int,
+        draws: Tensor,
+        strong_draws: Tensor | None,
+        mixing: np.ndarray | None,
+        seed: int,
+    ) -> Batch:
+        """The images of `rows` (B,) in the training view and, given its draws, in the strong view.
 
-        draws: (n, columns) of the epoch, on the device; mixing: (4,) of the step, on the host.
+        draws: (n, columns) of the epoch, on the device; mixing: (4,) of the step, on the host, for both views
+        alike, so that they share their targets; seed: what the step's own randomness is seeded with.
         """
-        images = self.view(self.data.train.images[rows], draws[rows])
+        source = self.data.train.images[rows]
+        images = self.view(source, draws[rows])
+        strong = None if strong_draws is None else self.strong_view(source, strong_draws[rows])
         labels = self.data.train.labels[rows]
+        targets = Targets(labels, seed=seed)
         mix = self.task.runs[0].run.cell.views.mix
-        if mix is None or mixing is None:
-            return self.runtime.lay_out_images(images), Targets(labels)
-        mixed = mix_batch(mix, images, labels, mixing)
-        return self.runtime.lay_out_images(mixed.images), Targets(
-            mixed.labels, mixed.partner_labels, mixed.weight
-        )
+        if mix is not None and mixing is not None:
+            mixed = mix_batch(mix, images, labels, mixing)
+            images, targets = (
+                mixed.images,
+                Targets(mixed.labels, mixed.partner_labels, mixed.weight, seed),
+            )
+            strong = None if strong is None else mix_batch(mix, strong, labels, mixing).images
+        lay_out = self.runtime.lay_out_images
+        return Batch(rows, start, lay_out(images), None if strong is None else lay_out(strong), targets)
+
+    @cached_property
+    def strong_view(self) -> View:
+        """The second view of methods that compare two."""
+        return build_strong_view(self.task.runs[0].run.cell.views, self.data.shape)
+
+    def strong_draws(self, epoch: int) -> Tensor:
+        """The draws (n, columns) of the strong view in an epoch, on the device."""
+        draws = self.table.draws(epoch, self.strong_view.columns, view="strong")
+        return torch.from_numpy(draws).to(self.device)
 
     def mix_draws(self, epoch: int, steps: int) -> np.ndarray | list[None]:
         """What decides the mixing of every step of an epoch, (steps, 4); nothing if the view does not mix."""
@@ -100,10 +129,9 @@ class Workbench:
         model.eval().requires_grad_(False)
         model = self.runtime.accelerator(cell.training.precision).prepare_model(model, evaluation_mode=True)
         if cell.views.teacher == "clean":
-            train = self.data.train
-            return Teaching(model, EvaluationSet(train.images, train.labels, self.eval_view), None)
+            return Teaching(model, self.clean_train, None)
         if self.task.replay_bytes == 0:
-            return Teaching(model, None, None)
+            return Teaching(model, None, None, self.layers)
         key = replay_key(
             {
                 "teacher": read(self.study.run(want.run.name) / "record.json").fields["weights_sha256"],
@@ -119,7 +147,41 @@ class Workbench:
             }
         )
         kept = Replay(self.study.replay, key, cell.training.precision, self.task.replay_bytes)
-        return Teaching(model, None, kept)
+        return Teaching(model, None, kept, self.layers)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The teacher's layers that some run of the task imitates."""
+        return tuple(
+            dict.fromkeys(
+                layer
+                for want in self.task.runs
+                if isinstance(want.run.cell.method, Feature)
+                for _, layer in want.run.cell.method.pairs()
+            )
+        )
+
+    def objective(self, want: Expected, model: nn.Module) -> Objective:
+        """The training objective of a run, with what it must know of both networks beforehand."""
+        cell = want.run.cell
+        shapes = None
+        if isinstance(cell.method, Feature):
+            image = self.eval_view(self.data.train.images[:1].to(self.device), None)
+            pairs = cell.method.pairs()
+            shapes = Shapes(
+                student=feature_shapes(model, [own for own, _ in pairs], image.cpu()),
+                teacher=feature_shapes(self.teaching.model, [other for _, other in pairs], image),
+                seed=seed_for(self.seed, "init/projections"),
+            )
+        objective = build_objective(cell.method, cell.training.label_smoothing, shapes)
+        if objective.needs_training_logits:
+            objective.learn_from(self.teaching.of("train", self.clean_train))
+        return objective
+
+    @cached_property
+    def clean_train(self) -> EvaluationSet:
+        """The training images in the evaluation view."""
+        return EvaluationSet(self.data.train.images, self.data.train.labels, self.eval_view)
 
     def val_objective(self, student: Student, val_logits: Tensor) -> float | None:
         """The training objective on the validation set, where early stopping watches it."""
@@ -128,7 +190,8 @@ class Workbench:
             return None
         teacher_logits = self.teaching.of("val", self.val) if student.objective.needs_teacher else None
         with torch.no_grad():
-            return float(student.objective(val_logits, Targets(self.val.labels), teacher_logits).total)
+            taught = None if teacher_logits is None else Outputs(teacher_logits)
+            return float(student.objective(Outputs(val_logits), Targets(self.val.labels), taught).total)
 
     def build_model(self, want: Expected, *, trained: bool = False) -> nn.Module:
         """The model of a run at its start, or with its trained weights."""

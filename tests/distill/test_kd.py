@@ -9,7 +9,7 @@ import torch
 
 from rigorkd.distill.build import build_objective
 from rigorkd.distill.kd import kd_loss
-from rigorkd.distill.objective import Targets
+from rigorkd.distill.objective import Outputs, Targets
 from rigorkd.errors import NotBuiltError
 from rigorkd.protocol.methods import DKD, KD, Baseline
 
@@ -71,7 +71,7 @@ def test_gradient_matches_the_closed_form() -> None:
 
 def test_alpha_weights_the_cross_entropy() -> None:
     student, teacher = logits()
-    terms = build_objective(KD(T=4.0, alpha=0.3))(student, Targets(TARGETS), teacher)
+    terms = build_objective(KD(T=4.0, alpha=0.3))(Outputs(student), Targets(TARGETS), Outputs(teacher))
     assert terms.kd is not None
     assert terms.ce.item() == pytest.approx(0.407169, abs=1e-5)
     assert terms.total.item() == pytest.approx(0.3 * 0.407169 + 0.7 * 0.380655, abs=1e-5)
@@ -79,7 +79,9 @@ def test_alpha_weights_the_cross_entropy() -> None:
 
 def test_weights_need_not_sum_to_one() -> None:
     student, teacher = logits()
-    terms = build_objective(KD(T=4.0, ce_weight=0.1, kd_weight=9.0))(student, Targets(TARGETS), teacher)
+    terms = build_objective(KD(T=4.0, ce_weight=0.1, kd_weight=9.0))(
+        Outputs(student), Targets(TARGETS), Outputs(teacher)
+    )
     assert terms.total.item() == pytest.approx(0.1 * 0.407169 + 9 * 0.380655, abs=1e-4)
 
 
@@ -90,7 +92,7 @@ def test_half_precision_logits_are_computed_in_float32() -> None:
 
 def test_baseline_is_cross_entropy_alone() -> None:
     student, _ = logits()
-    terms = build_objective(Baseline())(student, Targets(TARGETS), None)
+    terms = build_objective(Baseline())(Outputs(student), Targets(TARGETS), None)
     assert terms.kd is None
     assert terms.total.item() == pytest.approx(0.407169, abs=1e-5)
 
@@ -104,7 +106,10 @@ def test_mixed_images_weigh_both_labels() -> None:
     student, _ = logits()
     partners = torch.tensor([3, 2])
     own, other = (
-        build_objective(Baseline())(student, Targets(labels), None).ce for labels in (TARGETS, partners)
+        build_objective(Baseline())(Outputs(student), Targets(labels), None).ce
+        for labels in (TARGETS, partners)
     )
-    mixed = build_objective(Baseline())(student, Targets(TARGETS, partners, torch.tensor(0.3)), None).ce
+    mixed = build_objective(Baseline())(
+        Outputs(student), Targets(TARGETS, partners, torch.tensor(0.3)), None
+    ).ce
     assert mixed.item() == pytest.approx(0.3 * own.item() + 0.7 * other.item(), rel=1e-6)

@@ -17,6 +17,7 @@ from rigorkd.protocol.cells import Run
 from rigorkd.protocol.methods import Baseline
 from rigorkd.protocol.schema import SGD, Adam, AdamW, EarlyStopping, Optimizer, Schedule, Training
 from rigorkd.train import checkpoint
+from rigorkd.train.batch import Batch
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.schedule import learning_rate
 from rigorkd.train.student import Student, build_optimizer, clip_per_layer, history_csv
@@ -92,7 +93,8 @@ def a_student(runtime: Runtime, **training: object) -> Student:
 def feed(student: Student, epoch: int, val_logits: list[list[float]]) -> None:
     """One epoch of one step, validated on two images of class 0 with the given logits."""
     student.begin_epoch(epoch)
-    student.step(torch.ones(2, 1, 2, 2), Targets(torch.tensor([0, 1])), None, 0)
+    images, targets = torch.ones(2, 1, 2, 2), Targets(torch.tensor([0, 1]))
+    student.step(Batch(torch.arange(2), 0, images, None, targets), None)
     student.end_epoch(epoch, torch.tensor(val_logits), torch.tensor([0, 0]), None)
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from rigorkd.distill.objective import Outputs
 from rigorkd.protocol.cells import Cell
 from rigorkd.records.layout import StudyFolder
+from rigorkd.train.batch import Batch
 from rigorkd.train.replay import Replay, replay_key
 from rigorkd.train.teaching import Teaching
 
@@ -107,27 +109,27 @@ def test_clean_logits_belong_to_the_image_whatever_its_order_and_augmentation(
 ) -> None:
     """The looked-up logits of every batch are the teacher's on the un-augmented images of that batch."""
     seen: list[float] = []
-    logits = Teaching.logits
+    outputs = Teaching.outputs
 
-    def compare(teaching: Teaching, rows: torch.Tensor, start: int, images: torch.Tensor) -> torch.Tensor:
-        found = logits(teaching, rows, start, images)
+    def compare(teaching: Teaching, batch: Batch, **wanted: bool) -> Outputs:
+        found = outputs(teaching, batch, **wanted)
         assert table is not None
-        seen.append(float((found - table[rows]).abs().max()))
+        seen.append(float((found.logits - table[batch.rows]).abs().max()))
         return found
 
     table: torch.Tensor | None = None
     init = Teaching.__init__
 
-    def remember(self: Teaching, model: torch.nn.Module, clean: object, replay: object) -> None:
+    def remember(self: Teaching, model: torch.nn.Module, clean: object, *rest: object) -> None:
         nonlocal table
-        init(self, model, clean, replay)  # type: ignore[arg-type]
+        init(self, model, clean, *rest)  # type: ignore[arg-type]
         assert clean is not None
         with torch.no_grad():
             view, raw = clean.view, clean.images  # type: ignore[attr-defined]
             table = torch.cat([model(view(raw[i : i + 1], None)) for i in range(len(raw))])
 
     monkeypatch.setattr(Teaching, "__init__", remember)
-    monkeypatch.setattr(Teaching, "logits", compare)
+    monkeypatch.setattr(Teaching, "outputs", compare)
     train([clean(COLD)])
     assert len(seen) == 12
     assert max(seen) < 1e-4
@@ -137,11 +139,11 @@ def test_a_permuted_look_up_is_noticed(
     train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train([clean(COLD), BASELINE])
-    logits = Teaching.logits
+    outputs = Teaching.outputs
     monkeypatch.setattr(
         Teaching,
-        "logits",
-        lambda self, rows, start, images: logits(self, rows.roll(1), start, images),
+        "outputs",
+        lambda self, batch, **wanted: outputs(self, batch._replace(rows=batch.rows.roll(1)), **wanted),
     )
     train([clean(COLD), BASELINE], folder=other)
     assert output_bytes(other, clean(COLD)) != output_bytes(study, clean(COLD))
