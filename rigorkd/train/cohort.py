@@ -44,7 +44,8 @@ def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Calla
         if active:
             _train_epoch(epoch, active, bench, report)
             seconds = _close_epoch(epoch, active, bench, report)
-            report(EpochDone(epoch, last, len(active), len(bench.data.train.labels), seconds))
+            rows = {student.run.name: student.history[-1] for student in active if student.epoch == epoch}
+            report(EpochDone(epoch, last, len(active), len(bench.data.train.labels), seconds, rows))
         for student in [s for s in students if s.run.name in bench.failed or s.finished]:
             students.remove(student)
             if student.run.name not in bench.failed:
@@ -151,14 +152,13 @@ def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> 
 def _finish(student: Student, bench: Workbench, report: Callable[[Event], None]) -> None:
     """Evaluate the selected checkpoint and commit the record."""
     run = student.run
-    taught = student.objective.needs_teacher and not student.diverged
     try:
         top1 = finish(
             student,
             want=next(want for want in bench.task.runs if want.run == run),
             data=bench.data,
             test=bench.test,
-            teacher_logits=bench.teaching.of("test", bench.test) if taught else None,
+            teacher_logits=None if student.diverged else bench.teacher_on_test,
             study=bench.study,
             runtime=bench.runtime,
             keep_logits=bench.task.keep_logits,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class EpochDone:
-    """The task finished `epoch` of `epochs` with `students` models after `images` training images each."""
+    """The task finished `epoch` of `epochs` with `students` models after `images` training images each.
+
+    `rows` holds the new row of each run's history, by run.
+    """
 
     epoch: int
     epochs: int
     students: int
     images: int
     seconds: float
+    rows: Mapping[str, Mapping[str, float | int | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from rigorkd.train.evaluate import EvaluationSet, fidelity, predict
 from rigorkd.train.latency import architecture_key, shared_latency
 from rigorkd.train.provenance import git_state, versions
 from rigorkd.train.runtime import Runtime
+from rigorkd.train.softness import softness
 from rigorkd.train.student import Student, history_csv
 
 
@@ -41,8 +42,8 @@ def finish(
 ) -> float | None:
     """Commit the record of a finished student and drop its checkpoint; its test top-1, None if it diverged.
 
-    `teacher_logits` (n_test, C) give the fidelity to the teacher. Teachers and starts always keep their
-    weights, students unless `save_weights` is False.
+    `teacher_logits` (n_test, C) give the fidelity to the teacher; a teacher's own softness is measured here.
+    Teachers and starts always keep their weights, students unless `save_weights` is False.
     """
     run = student.run
     files = {"history.csv": history_csv(student.history)}
@@ -58,6 +59,10 @@ def finish(
         metrics |= _selected(student)
         if teacher_logits is not None:
             metrics |= fidelity(logits, teacher_logits)
+        if run.cell.role == "teacher":
+            soft = softness(logits, test.labels)
+            metrics |= soft.metrics()
+            files["softness.npz"] = soft.to_npz()
         files["predictions.npz"] = predictions.to_npz(logits.cpu().numpy() if keep_logits else None)
         if save_weights or run.cell.role != "student":
             files["model.safetensors"] = weights

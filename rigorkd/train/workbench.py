@@ -21,14 +21,14 @@ from rigorkd.data.views import View, build_strong_view, build_view
 from rigorkd.distill.build import Shapes, build_objective
 from rigorkd.distill.objective import Objective, Outputs, Targets
 from rigorkd.distill.taps import feature_shapes
-from rigorkd.errors import InputError
+from rigorkd.errors import InputError, StoreError
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import NUMERICS, canonical
 from rigorkd.protocol.methods import Feature
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import read, verified_weights
+from rigorkd.records.record import DONE, read, verified_weights
 from rigorkd.train.batch import Batch
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.events import Event, RunFailed
@@ -122,12 +122,9 @@ class Workbench:
     @cached_property
     def teaching(self) -> Teaching:
         """The frozen teacher, loaded when a student first needs it."""
-        want = self.task.teacher
+        want, model = self.task.teacher, self.frozen_teacher
         assert want is not None, "a distilled run always has a teacher"
         cell = next(each.run.cell for each in self.task.runs if each.run.cell.method.distils)
-        model = self.runtime.lay_out(self.build_model(want, trained=True))
-        model.eval().requires_grad_(False)
-        model = self.runtime.accelerator(cell.training.precision).prepare_model(model, evaluation_mode=True)
         if cell.views.teacher == "clean":
             return Teaching(model, self.clean_train, None)
         if self.task.replay_bytes == 0:
@@ -148,6 +145,34 @@ class Workbench:
         )
         kept = Replay(self.study.replay, key, cell.training.precision, self.task.replay_bytes)
         return Teaching(model, None, kept, self.layers)
+
+    @cached_property
+    def frozen_teacher(self) -> nn.Module:
+        """The trained teacher in evaluation mode, at the precision of the students."""
+        assert self.task.teacher is not None, "only asked for where there is a teacher"
+        model = self.runtime.lay_out(self.build_model(self.task.teacher, trained=True))
+        model.eval().requires_grad_(False)
+        accelerator = self.runtime.accelerator(self.task.precision)
+        prepared: nn.Module = accelerator.prepare_model(model, evaluation_mode=True)
+        return prepared
+
+    @cached_property
+    def teacher_on_test(self) -> Tensor | None:
+        """The teacher's logits (n, C) of the test set, for the fidelity of students and baselines alike.
+
+        None without a teacher, or where baselines train before their teacher has.
+        """
+        want = self.task.teacher
+        if want is None:
+            return None
+        if not any(each.run.cell.method.distils for each in self.task.runs):
+            try:
+                done = read(self.study.run(want.run.name) / "record.json")
+            except (OSError, StoreError):
+                return None
+            if (done.run_hash, done.fields["status"]) != (want.run_hash, DONE):
+                return None
+        return self.test.logits(self.frozen_teacher)
 
     @property
     def layers(self) -> tuple[str, ...]:
