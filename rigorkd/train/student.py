@@ -26,6 +26,9 @@ HISTORY = (
     *("val_loss", "val_top1", "clipped_fraction"),
 )
 
+SMALLEST_SCALE = 1e-4
+"""A loss scale that has been halved down to this has met nothing but overflows: fairseq's bound as well."""
+
 
 class Student:
     """A run in progress. `epoch` counts finished epochs; the cohort drives `step` and `end_epoch`."""
@@ -58,9 +61,9 @@ class Student:
         self.seconds = 0.0
         self.diverged = False
         self.stopped = False
-        # loss, ce, kd, correct, clipped steps: summed on the device, read once an epoch
-        self._sums = torch.zeros(5, dtype=torch.float64, device=runtime.device)
-        self._images = self._steps = 0
+        # loss, ce, kd, correct, clipped steps, images: summed on the device, read once an epoch
+        self._sums = torch.zeros(6, dtype=torch.float64, device=runtime.device)
+        self._steps = 0
 
     @property
     def finished(self) -> bool:
@@ -73,7 +76,7 @@ class Student:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, epoch)
         self._sums.zero_()
-        self._images = self._steps = 0
+        self._steps = 0
         self.objective.begin_epoch(epoch, self.training.epochs)
         self.model.train()
 
@@ -102,16 +105,20 @@ class Student:
     def _tally(self, terms: Terms, logits: Tensor, labels: Tensor, clipped: Tensor | None) -> None:
         size = len(labels)
         zero = torch.zeros((), device=logits.device)
-        self._sums += torch.stack(
+        values = torch.stack(
             (
                 terms.total.float() * size,
                 terms.ce.float() * size,
                 zero if terms.kd is None else terms.kd.float() * size,
                 (logits.argmax(dim=1) == labels).sum().float(),
                 zero if clipped is None else clipped.float(),
+                zero + size,
             )
         )
-        self._images += size
+        if self.accelerator.scaler is not None:
+            # The scaler skips the step of a loss that overflowed in half precision; the mean does as well.
+            values = torch.where(terms.total.isfinite(), values, 0)
+        self._sums += values
         self._steps += 1
 
     def _clip(self) -> Tensor | None:
@@ -123,13 +130,14 @@ class Student:
             self.accelerator.unscale_gradients(self.optimizer)
             return clip_per_layer(self.parameters, clip.max)
         norm: Tensor = self.accelerator.clip_grad_norm_(self.parameters, clip.max)
-        return norm > clip.max
+        return (norm > clip.max) & norm.isfinite()  # an overflow is skipped by the scaler, not clipped
 
     def end_epoch(
         self, epoch: int, val_logits: Tensor, val_targets: Tensor, val_objective: float | None
     ) -> None:
         """Close `epoch`: add its history row, keep the best checkpoint, notice divergence and early stop."""
-        loss, ce, kd, correct, clipped = self._sums.tolist()
+        loss, ce, kd, correct, clipped, images = self._sums.tolist()
+        images = images or math.nan  # every step overflowed
         val_loss = float(F.cross_entropy(val_logits, val_targets))
         val_top1 = 100 * float((val_logits.argmax(dim=1) == val_targets).double().mean())
         self.epoch = epoch
@@ -137,10 +145,10 @@ class Student:
             {
                 "epoch": epoch,
                 "lr": learning_rate(self.training, epoch),
-                "train_loss": loss / self._images,
-                "ce_loss": ce / self._images,
-                "kd_loss": kd / self._images if self.objective.needs_teacher else None,
-                "train_top1": 100 * correct / self._images,
+                "train_loss": loss / images,
+                "ce_loss": ce / images,
+                "kd_loss": kd / images if self.objective.needs_teacher else None,
+                "train_top1": 100 * correct / images,
                 "val_loss": val_loss,
                 "val_top1": val_top1,
                 "clipped_fraction": clipped / self._steps,
@@ -148,10 +156,15 @@ class Student:
                 **({} if val_objective is None else {"val_objective": val_objective}),
             }
         )
-        self.diverged = not (math.isfinite(loss) and math.isfinite(val_loss))
+        self.diverged = not (math.isfinite(loss / images) and math.isfinite(val_loss)) or self._overflows()
         if not self.diverged:
             self._keep_best()
             self.stopped = self._stops_early()
+
+    def _overflows(self) -> bool:
+        """Whether half precision overflows whatever the loss scale: then no step is taken any more."""
+        scaler = self.accelerator.scaler
+        return scaler is not None and scaler.get_scale() < SMALLEST_SCALE
 
     def _keep_best(self) -> None:
         """Keep this epoch's weights if the validation metric improved; of equals the earliest stays."""
@@ -234,12 +247,15 @@ def build_optimizer(optimizer: Optimizer, parameters: list[nn.Parameter]) -> tor
 
 @torch.no_grad()
 def clip_per_layer(parameters: list[nn.Parameter], max_norm: float) -> Tensor:
-    """Clip each parameter tensor's gradient to the L2 norm `max_norm`; whether any was clipped, on device."""
+    """Clip each parameter tensor's gradient to the L2 norm `max_norm`; whether any was clipped, on device.
+
+    An infinite gradient counts as an overflow, not as clipped.
+    """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = torch.stack(torch._foreach_norm(gradients))
     scales = torch.clamp(max_norm / (norms + 1e-6), max=1.0)
     torch._foreach_mul_(gradients, list(scales.unbind()))
-    return (norms > max_norm).any()
+    return (norms > max_norm).any() & norms.isfinite().all()
 
 
 def history_csv(history: list[dict[str, float | int | None]]) -> bytes:

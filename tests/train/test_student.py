@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.state import AcceleratorState
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
@@ -15,7 +17,7 @@ from rigorkd.distill.build import build_objective
 from rigorkd.distill.objective import Targets
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.methods import Baseline
-from rigorkd.protocol.schema import SGD, Adam, AdamW, EarlyStopping, Optimizer, Schedule, Training
+from rigorkd.protocol.schema import SGD, Adam, AdamW, Clip, EarlyStopping, Optimizer, Schedule, Training
 from rigorkd.train import checkpoint
 from rigorkd.train.batch import Batch
 from rigorkd.train.runtime import Runtime
@@ -143,6 +145,80 @@ def test_a_loss_that_is_not_finite_is_divergence(runtime: Runtime) -> None:
     feed(student, 1, [[math.nan, 0.0]] * 2)
     assert student.diverged
     assert student.finished
+
+
+def scaled(runtime: Runtime, scale: float, **training: object) -> Student:
+    """A student with the loss scaler that half precision would give it; its arithmetic stays fp32."""
+    AcceleratorState._reset_state()
+    student = a_student(runtime, **training)
+    accelerator = student.accelerator
+    accelerator.native_amp, accelerator.state._mixed_precision = True, "fp16"
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    student.optimizer = AcceleratedOptimizer(
+        student.optimizer.optimizer, device_placement=False, scaler=accelerator.scaler
+    )
+    accelerator._optimizers = [student.optimizer]
+    return student
+
+
+def steps(student: Student, epoch: int, *images: float) -> dict[str, float | int | None]:
+    """One epoch of a step per value, on two images of that value each; the row of its history."""
+    student.begin_epoch(epoch)
+    for value in images:
+        shown, targets = torch.full((2, 1, 2, 2), value), Targets(torch.tensor([0, 1]))
+        student.step(Batch(torch.arange(2), 0, shown, None, targets), None)
+    student.end_epoch(epoch, torch.tensor(GOOD), torch.tensor([0, 0]), None)
+    return student.history[-1]
+
+
+@pytest.mark.parametrize("clip", [None, Clip(max=1e-3), Clip(max=1e-3, per="layer")])
+def test_an_overflow_skips_its_step_and_is_neither_clipped_nor_divergence(
+    runtime: Runtime, clip: Clip | None
+) -> None:
+    """The loss overflows in the second step, and only the gradient in the fourth."""
+    calm, student = (scaled(runtime, 4.0, clip_norm=clip) for _ in range(2))
+    student.raw_model.load_state_dict(calm.raw_model.state_dict())
+    expected = steps(calm, 1, 1.0, 1.0)
+    row = steps(student, 1, 1.0, math.inf, 1.0)
+    for name, tensor in calm.raw_model.state_dict().items():
+        assert torch.equal(tensor, student.raw_model.state_dict()[name])
+    assert row["train_loss"] == expected["train_loss"]
+    assert row["train_top1"] == expected["train_top1"]
+    assert row["clipped_fraction"] == pytest.approx(0 if clip is None else 2 / 3)
+    assert student.accelerator.scaler.get_scale() == 2.0
+    assert not student.diverged
+
+    student.accelerator.scaler.update(1e38)
+    before = student.raw_model.state_dict()["1.weight"].clone()
+    row = steps(student, 2, 20.0)
+    assert torch.equal(student.raw_model.state_dict()["1.weight"], before)
+    assert row["clipped_fraction"] == 0
+    assert not student.diverged
+
+
+def test_one_overflow_changes_no_other_students_scale(runtime: Runtime) -> None:
+    one, other = (scaled(runtime, 4.0) for _ in range(2))
+    steps(one, 1, math.inf)
+    steps(other, 1, 1.0)
+    assert [s.accelerator.scaler.get_scale() for s in (one, other)] == [2.0, 4.0]
+
+
+def test_overflows_that_persist_are_divergence(runtime: Runtime) -> None:
+    """Whether no loss of an epoch is finite, or the scale is halved away while losses are."""
+    lost = scaled(runtime, 4.0)
+    assert math.isnan(float(steps(lost, 1, math.inf, math.inf)["train_loss"]))  # type: ignore[arg-type]
+    assert lost.diverged
+    collapsed = scaled(runtime, 3e-4)
+    steps(collapsed, 1, 1.0, math.inf)
+    assert not collapsed.diverged
+    steps(collapsed, 2, 1.0, math.inf)
+    assert collapsed.diverged
+
+
+def test_without_a_scaler_a_loss_that_is_not_finite_is_divergence_at_once(runtime: Runtime) -> None:
+    student = a_student(runtime)
+    steps(student, 1, 1.0, math.inf)
+    assert student.diverged
 
 
 def test_history_has_the_shortest_exact_decimals_and_blanks_for_nothing() -> None:
