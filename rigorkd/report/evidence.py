@@ -1,0 +1,221 @@
+"""What a report is made of: an analysis, and the runs behind it as typed values.
+
+Pure: `evidence` turns a table into cells; `rigorkd.report.gather` reads what a study folder adds to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from rigorkd_analysis.results import Analysis, CellSummary, Comparison
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+_MEASURES = (
+    *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch", "params_millions"),
+    *("train_seconds", "latency_ms", "teacher_agreement", "teacher_kl"),
+)
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """One cell and what was measured of it.
+
+    `measures` holds, per metric, one value for each of `seeds`; None where there is none.
+    """
+
+    cell: str
+    group: str
+    student: str
+    method: str
+    teacher: str
+    T: float | None
+    alpha: float | None
+    epochs: int | None
+    seeds: tuple[int | None, ...]
+    measures: Mapping[str, tuple[float | None, ...]]
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.method == "baseline"
+
+    @property
+    def family(self) -> str:
+        """The cells that belong side by side: `<group>/<student>`, as far as they are known."""
+        return "/".join(part for part in (self.group, self.student) if part)
+
+    @property
+    def label(self) -> str:
+        """The name within its family, such as `kd-T4-a0.5`."""
+        prefix = self.family + "/"
+        return self.cell.removeprefix(prefix) if self.family else self.cell
+
+    def values(self, metric: str) -> tuple[float, ...]:
+        """The values of a metric over those seeds that have one."""
+        return tuple(value for value in self.measures.get(metric, ()) if value is not None)
+
+    def mean(self, metric: str) -> float | None:
+        """The mean of a metric over seeds."""
+        values = self.values(metric)
+        return math.fsum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True)
+class History:
+    """One run by epochs: columns of `history.csv`, each of shape (epochs,)."""
+
+    epochs: Floats
+    columns: Mapping[str, Floats]
+
+
+HistorySource = Callable[[str, int], History | None]
+
+
+@dataclass(frozen=True)
+class Softness:
+    """How soft a teacher's output is at one temperature, in [0, 1], one value per seed.
+
+    `entropy` is H(p)/log C; `entropy_rest` is the same without the most probable class, renormalised
+    (Frank and Davis 2026); `sorted_mean`, if known, is the mean sorted softmax.
+    """
+
+    teacher: str
+    T: float
+    entropy: tuple[float, ...]
+    entropy_rest: tuple[float, ...] = ()
+    sorted_mean: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the records of a study come from; every tuple lists the distinct values, sorted."""
+
+    created: str
+    finished_first: str
+    finished_last: str
+    mode: str
+    hardware: tuple[str, ...]
+    versions: tuple[str, ...]
+    precision: tuple[str, ...]
+    git: tuple[str, ...]
+    data_checksum: tuple[str, ...]
+    records: int
+    protocol_hashes: tuple[str, ...]
+    protocol_text: str
+    train_seconds: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a report shows.
+
+    `cells` has an entry for each of the analysis' cells, in its order. `history` is None for a bare CSV.
+    """
+
+    analysis: Analysis
+    cells: tuple[CellFacts, ...]
+    teachers: tuple[CellFacts, ...] = ()
+    softness: tuple[Softness, ...] = ()
+    history: HistorySource | None = None
+    provenance: Provenance | None = None
+    index: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_smoke(self) -> bool:
+        return any(text.startswith("SMOKE") for text in self.analysis.warnings)
+
+    def facts(self, cell: str) -> CellFacts:
+        return self.cells[self.index[cell]]
+
+    def summary(self, cell: str) -> CellSummary:
+        return self.analysis.cells[self.index[cell]]
+
+    def families(self) -> tuple[tuple[str, tuple[CellFacts, ...]], ...]:
+        """Cells by `<group>/<student>`, in the order of their names."""
+        found: dict[str, list[CellFacts]] = {}
+        for cell in self.cells:
+            found.setdefault(cell.family, []).append(cell)
+        return tuple((name, tuple(cells)) for name, cells in found.items())
+
+    def gains(self) -> tuple[Comparison, ...]:
+        """The comparisons of the family of gains, in its order; none where there are no baselines."""
+        family = self.analysis.family("gains")
+        return () if family is None else family.comparisons
+
+
+def evidence(
+    analysis: Analysis,
+    table: pd.DataFrame,
+    *,
+    teachers: tuple[CellFacts, ...] = (),
+    softness: tuple[Softness, ...] = (),
+    history: HistorySource | None = None,
+    provenance: Provenance | None = None,
+) -> Evidence:
+    """Join an analysis with the table that it judged: one row per run, numbers as numbers or as text."""
+    cells = _cells(analysis, table)
+    index = {cell.cell: position for position, cell in enumerate(cells)}
+    return Evidence(analysis, cells, teachers, softness, history, provenance, index)
+
+
+def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
+    import pandas as pd
+
+    frame = table.reset_index(drop=True)
+    seed_of = [int(float(seed)) for seed in frame["seed"]]
+    seeds = sorted(set(seed_of))
+    position = {seed: at for at, seed in enumerate(seeds)}
+    metrics = [name for name in dict.fromkeys((*_MEASURES, analysis.metric)) if name in frame.columns]
+    numbers = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float) for name in metrics}
+    rows: dict[str, list[int]] = {}
+    for row, cell in enumerate(frame["cell"]):
+        rows.setdefault(str(cell), []).append(row)
+    diverged = frame["status"].eq("diverged").tolist() if "status" in frame.columns else [False] * len(frame)
+    out = []
+    for summary in analysis.cells:
+        mine = rows[summary.cell]
+        measures: dict[str, list[float | None]] = {name: [None] * len(seeds) for name in metrics}
+        for row in mine:
+            for name in metrics:
+                value = float(numbers[name][row])
+                if math.isfinite(value) and not (diverged[row] and name == analysis.metric):
+                    measures[name][position[seed_of[row]]] = value
+        first = frame.iloc[mine[0]]
+        epochs = _number(first.get("epochs"))
+        out.append(
+            CellFacts(
+                cell=summary.cell,
+                group=_text(first.get("group")),
+                student=_text(first.get("student")),
+                method=_text(first.get("method")),
+                teacher=_text(first.get("teacher")),
+                T=_number(first.get("T")),
+                alpha=_number(first.get("alpha")),
+                epochs=None if epochs is None else round(epochs),
+                seeds=tuple(seeds),
+                measures={name: tuple(values) for name, values in measures.items()},
+            )
+        )
+    return tuple(out)
+
+
+def _text(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(value)
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,178 @@
+"""Forest plots: every difference with its interval alone, its simultaneous interval, and the band of
+differences too small to matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rigorkd_analysis.results import Comparison, Family
+from rigorkd_analysis.wording import percent_text
+
+from rigorkd.report.evidence import Evidence
+from rigorkd.report.figures.marks import (
+    MAX_PANELS,
+    MAX_ROWS,
+    VERDICT_ROLES,
+    VERDICT_WORDS,
+    difference_name,
+    room,
+    rows,
+    verdict_point,
+    zero_line,
+)
+from rigorkd.report.figures.spec import Figure, Key, Panel
+from rigorkd.report.figures.style import light
+from rigorkd.report.headline import Numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW, _ROW_WITH_LABEL_ABOVE = 0.19, 0.36
+
+
+def gains(evidence: Evidence) -> Figure | None:
+    """Every gain over its baseline, one panel per student."""
+    family = evidence.analysis.family("gains")
+    if family is None:
+        return None
+    by: dict[str, list[tuple[str, Comparison]]] = {}
+    for comparison in family.comparisons:
+        facts = evidence.facts(comparison.a or "")
+        by.setdefault(facts.family, []).append((facts.label, comparison))
+    return _figure(evidence, family, "gains", "Gains over the baseline", list(by.items()))
+
+
+def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
+    """The named contrasts that were planned, or those added later."""
+    for family in evidence.analysis.families:
+        if family.name == "contrasts" and family.planned == planned:
+            drawn = [(c.name, c) for c in family.comparisons if c.mean_diff is not None]
+            name = "contrasts" if planned else "contrasts-exploratory"
+            title = "Contrasts" if planned else "Exploratory contrasts"
+            return _figure(evidence, family, name, title, [("", drawn)]) if drawn else None
+    return None
+
+
+def _figure(
+    evidence: Evidence,
+    family: Family,
+    name: str,
+    title: str,
+    parts: list[tuple[str, list[tuple[str, Comparison]]]],
+) -> Figure:
+    shown = [(part, _strongest(members)) for part, members in parts[:MAX_PANELS]]
+    limits = _limits([c for _, members in shown for _, c in members], evidence.analysis.sesoi)
+    share = percent_text(1 - evidence.analysis.alpha)
+    keys = [Key(f"{share} interval, this comparison alone", "thick", "muted")]
+    if family.size > 1:
+        keys.append(Key(f"simultaneous over all {family.size}", "thin", "muted"))
+    if evidence.analysis.sesoi is not None:
+        keys.append(Key("too small to matter", "band", "band"))
+    verdicts = {c.verdict for _, members in shown for _, c in members}
+    for verdict, kind in (("better", "filled"), ("worse", "filled"), ("equivalent", "diamond")):
+        if any(found.startswith(verdict) for found in verdicts):
+            keys.append(Key(verdict, kind, VERDICT_ROLES[verdict]))  # type: ignore[arg-type, index]
+    if "inconclusive" in verdicts:
+        keys.append(Key("inconclusive", "hollow", "ink"))
+    total, drawn = sum(len(m) for _, m in parts), sum(len(m) for _, m in shown)
+    return Figure(
+        name=name,
+        title=title,
+        caption=(
+            "An interval that leaves 0 does not decide by itself: the verdict is on the p-value corrected "
+            "over the whole family. Arrowheads: the interval goes on beyond the axis."
+        ),
+        panels=tuple(_panel(evidence, part, members, limits) for part, members in shown if members),
+        keys=tuple(keys),
+        omitted=""
+        if drawn == total
+        else f"{drawn} of {total} are drawn, those with the smallest p; the table holds all.",
+    )
+
+
+def _strongest(members: list[tuple[str, Comparison]]) -> list[tuple[str, Comparison]]:
+    """The rows with the smallest p, in their order, where there are too many to read."""
+    if len(members) <= MAX_ROWS:
+        return members
+    ranked = sorted(range(len(members)), key=lambda at: (_p(members[at][1]), at))
+    return [members[at] for at in sorted(ranked[:MAX_ROWS])]
+
+
+def _p(comparison: Comparison) -> float:
+    return 1.0 if comparison.p is None else comparison.p
+
+
+def _limits(comparisons: Sequence[Comparison], sesoi: float | None) -> tuple[float, float]:
+    """One axis for all panels: every interval, and of the simultaneous ones a third of that beyond."""
+    ends = [v for c in comparisons for v in (c.mean_diff, c.ci_low, c.ci_high) if v is not None]
+    ends += [0.0] + ([-sesoi, sesoi] if sesoi is not None else [])
+    low, high = min(ends), max(ends)
+    span = (high - low) or 1.0
+    wide_low = [c.ci_simultaneous_low for c in comparisons if c.ci_simultaneous_low is not None]
+    wide_high = [c.ci_simultaneous_high for c in comparisons if c.ci_simultaneous_high is not None]
+    low = max(min([low, *wide_low]), low - span / 3)
+    high = min(max([high, *wide_high]), high + span / 3)
+    return low - 0.03 * span, high + 0.03 * span
+
+
+def _panel(
+    evidence: Evidence, title: str, members: list[tuple[str, Comparison]], limits: tuple[float, float]
+) -> Panel:
+    labels = [label for label, _ in members]
+    left = room(labels)
+    above = left is None
+
+    def draw(axes: Axes) -> None:
+        zero_line(axes, evidence.analysis.sesoi)
+        axes.set_xlim(*limits)
+        rows(axes, labels, above=above)
+        for at, (_, comparison) in enumerate(members):
+            _row(axes, at, comparison, limits)
+        axes.set_xlabel(difference_name(evidence))
+
+    height = len(members) * (_ROW_WITH_LABEL_ABOVE if above else _ROW) + 0.12
+    return Panel(title, draw, height, _words(evidence, members), 0.14 if left is None else left)
+
+
+def _row(axes: Axes, at: int, c: Comparison, limits: tuple[float, float]) -> None:
+    color = light(VERDICT_ROLES[c.verdict])
+    _line(axes, at, c.ci_simultaneous_low, c.ci_simultaneous_high, limits, color, 0.8)
+    _line(axes, at, c.ci_low, c.ci_high, limits, color, 2.4)
+    if c.mean_diff is not None:
+        verdict_point(axes, c.mean_diff, at, c.verdict)
+
+
+def _line(
+    axes: Axes,
+    at: int,
+    low: float | None,
+    high: float | None,
+    limits: tuple[float, float],
+    color: str,
+    width: float,
+) -> None:
+    if low is None or high is None:
+        return
+    axes.plot(
+        [max(low, limits[0]), min(high, limits[1])],
+        [at, at],
+        color=color,
+        linewidth=width,
+        solid_capstyle="butt",
+        zorder=3,
+    )
+    for beyond, edge, mark in ((low < limits[0], limits[0], "<"), (high > limits[1], limits[1], ">")):
+        if beyond:
+            axes.plot([edge], [at], mark, markersize=3.5, color=color, clip_on=False)
+
+
+def _words(evidence: Evidence, members: list[tuple[str, Comparison]]) -> str:
+    say = Numbers(evidence.analysis)
+    share = percent_text(1 - evidence.analysis.alpha)
+    parts = []
+    for label, c in members[:12]:
+        interval = "" if c.ci_low is None else f" ({share} {say(c.ci_low, True)} to {say(c.ci_high, True)})"
+        parts.append(f"{label}: {say(c.mean_diff, True)}{interval}, {VERDICT_WORDS[c.verdict]}")
+    more = f"; and {len(members) - 12} more rows" if len(members) > 12 else ""
+    return f"Differences in{say.unit or ' the metric'}: " + "; ".join(parts) + more + "."

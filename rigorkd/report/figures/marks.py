@@ -1,0 +1,146 @@
+"""What several figures share: labels beside rows, intervals as lines, points that show a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rigorkd_analysis.metrics import label as metric_label
+
+from rigorkd.report.evidence import Evidence
+from rigorkd.report.figures.style import SMALL, Role, light
+from rigorkd.report.headline import Numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from rigorkd_analysis.results import Verdict
+
+#: More rows than this in one panel cannot be read; the tables hold them all.
+MAX_ROWS = 30
+#: More panels than this make no figure.
+MAX_PANELS = 6
+_CHARACTER = 0.061
+_LONGEST = 25
+
+VERDICT_WORDS: dict[Verdict, str] = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent",
+    "better_negligible": "better, but negligibly",
+    "worse_negligible": "worse, but negligibly",
+    "inconclusive": "inconclusive",
+}
+VERDICT_ROLES: dict[Verdict, Role] = {
+    "better": "blue",
+    "better_negligible": "blue",
+    "worse": "vermillion",
+    "worse_negligible": "vermillion",
+    "equivalent": "green",
+    "inconclusive": "muted",
+}
+
+
+def axis_name(evidence: Evidence, metric: str | None = None) -> str:
+    """The metric in words with its unit, for an axis that shows its values."""
+    name = metric or evidence.analysis.metric
+    unit = unit_of(evidence, name)
+    return metric_label(name) + {" points": " (%)"}.get(unit, f" ({unit.strip()})" if unit else "")
+
+
+def difference_name(evidence: Evidence) -> str:
+    """The same for an axis that shows differences."""
+    unit = Numbers(evidence.analysis).unit.strip()
+    return f"difference in {metric_label(evidence.analysis.metric)}" + (f" ({unit})" if unit else "")
+
+
+def unit_of(evidence: Evidence, metric: str) -> str:
+    """The unit of any metric of the evidence, by its name and values."""
+    if metric == evidence.analysis.metric:
+        return Numbers(evidence.analysis).unit
+    values = [abs(value) for cell in evidence.cells for value in cell.values(metric)]
+    from rigorkd_analysis.metrics import unit_of as by_name
+
+    return by_name(metric, max(values, default=0.0))
+
+
+def numbers_of(evidence: Evidence) -> Numbers:
+    """How values of the analysed metric are written."""
+    return Numbers(replace(evidence.analysis))
+
+
+def room(labels: Iterable[str]) -> float | None:
+    """Inches that labels need left of the axes; None if they are too long to stand there."""
+    longest = max((len(text) for text in labels), default=0)
+    return None if longest > _LONGEST else 0.2 + _CHARACTER * max(4, longest)
+
+
+def rows(axes: Axes, labels: Sequence[str], *, above: bool) -> None:
+    """Rows from top to bottom, labelled at the left or, where labels are long, above their row."""
+    n = len(labels)
+    axes.set_ylim(n - 0.4, -0.75 if above else -0.6)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    if not above:
+        axes.set_yticks(range(n), labels)
+        return
+    axes.set_yticks([])
+    for at, text in enumerate(labels):
+        axes.text(
+            0.0,
+            at - 0.3,
+            text,
+            transform=axes.get_yaxis_transform(),
+            fontsize=SMALL,
+            va="bottom",
+            ha="left",
+            color=light("ink"),
+        )
+
+
+def zero_line(axes: Axes, sesoi: float | None) -> None:
+    """The line of no difference, and the band of differences that would not matter."""
+    if sesoi is not None:
+        axes.axvspan(-sesoi, sesoi, color=light("band"), linewidth=0, zorder=0)
+    axes.axvline(0, color=light("muted"), linewidth=0.8, zorder=1)
+
+
+def point(
+    axes: Axes,
+    x: float | Sequence[float] | None,
+    y: float | Sequence[float] | None,
+    role: Role,
+    *,
+    mark: str = "o",
+    size: float = 5.0,
+    hollow: bool = False,
+    edge: Role | None = None,
+    above: float = 4.0,
+    clip: bool = True,
+) -> None:
+    """Points without a line; a hollow one has the colour of the paper inside. Unknown places draw nothing."""
+    if x is None or y is None:
+        return
+    xs, ys = ([x] if isinstance(x, int | float) else x), ([y] if isinstance(y, int | float) else y)
+    axes.plot(
+        xs,
+        ys,
+        linestyle="none",
+        marker=mark,
+        markersize=size,
+        markerfacecolor=light("paper" if hollow else role),
+        markeredgecolor=light(edge or role),
+        markeredgewidth=0.9 if size > 4 else 0.7,
+        zorder=above,
+        clip_on=clip,
+    )
+
+
+def verdict_point(axes: Axes, x: float, y: float, verdict: Verdict) -> None:
+    """A filled circle for a direction, a diamond for equivalence, a hollow circle for inconclusive."""
+    role = VERDICT_ROLES[verdict]
+    if verdict == "inconclusive":
+        point(axes, x, y, "ink", hollow=True, above=5, clip=False)
+    else:
+        diamond = verdict == "equivalent"
+        point(axes, x, y, role, mark="D" if diamond else "o", size=4.2 if diamond else 5, above=5, clip=False)

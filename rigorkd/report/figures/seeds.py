@@ -1,0 +1,123 @@
+"""Every seed as a point: the baseline's and the distilled run of one seed joined by a line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rigorkd.report.evidence import CellFacts, Evidence
+from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS, axis_name, point, room, rows
+from rigorkd.report.figures.spec import Figure, Key, Panel
+from rigorkd.report.figures.style import Role, light
+from rigorkd.report.headline import Numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW = 0.27
+
+
+def pairs(evidence: Evidence) -> Figure | None:
+    """Baseline and distilled run of every seed, one panel per student, one row per distilled cell."""
+    by: dict[str, list[tuple[CellFacts, CellFacts]]] = {}
+    for comparison in evidence.gains():
+        distilled = evidence.facts(comparison.a or "")
+        by.setdefault(distilled.family, []).append((distilled, evidence.facts(comparison.b or "")))
+    if not by:
+        return _alone(evidence)
+    shown = [(name, members[:MAX_ROWS]) for name, members in list(by.items())[:MAX_PANELS]]
+    total, drawn = sum(map(len, by.values())), sum(len(members) for _, members in shown)
+    return Figure(
+        name="seeds",
+        title="Every seed",
+        caption=(
+            "One line per seed, from its baseline to its distilled run; both saw the same batches. A method "
+            "that helps moves the seeds of a row the same way."
+        ),
+        panels=tuple(_pairs_panel(evidence, name, members) for name, members in shown),
+        keys=(
+            Key("baseline", "hollow", "ink"),
+            Key("distilled, better in this seed", "filled", "blue"),
+            Key("distilled, not better in this seed", "filled", "vermillion"),
+        ),
+        omitted="" if drawn == total else f"The first {drawn} of {total} cells are drawn.",
+    )
+
+
+def _pairs_panel(evidence: Evidence, name: str, members: list[tuple[CellFacts, CellFacts]]) -> Panel:
+    metric, sign = evidence.analysis.metric, 1.0 if evidence.analysis.goal == "max" else -1.0
+    labels = [distilled.label for distilled, _ in members]
+    left = room(labels)
+    joined = [
+        [
+            (before, after)
+            for before, after in zip(baseline.measures[metric], distilled.measures[metric], strict=True)
+            if before is not None and after is not None
+        ]
+        for distilled, baseline in members
+    ]
+
+    def draw(axes: Axes) -> None:
+        rows(axes, labels, above=left is None)
+        for at in range(1, len(members)):
+            axes.axhline(at - 0.5, color=light("rule"), linewidth=0.6, zorder=0)
+        for at, seeds in enumerate(joined):
+            step = 0.62 / max(1, len(seeds))
+            for order, (before, after) in enumerate(seeds):
+                y = at + (order - (len(seeds) - 1) / 2) * step
+                role: Role = "blue" if sign * (after - before) > 0 else "vermillion"
+                axes.plot(
+                    [before, after],
+                    [y, y],
+                    color=light(role),
+                    linewidth=1.0,
+                    linestyle="-" if role == "blue" else (0, (2.2, 1.2)),
+                    zorder=2,
+                )
+                point(axes, after, y, role, size=2.9)
+                point(axes, before, y, "ink", size=2.7, hollow=True, above=3)
+        axes.set_xlabel(axis_name(evidence))
+
+    better = [sum(sign * (after - before) > 0 for before, after in seeds) for seeds in joined]
+    counts = [
+        f"{label}: better in {up} of {len(seeds)} seeds"
+        for label, up, seeds in zip(labels, better, joined, strict=True)
+    ]
+    describe = "; ".join(counts[:12]) + (f"; and {len(counts) - 12} more" if len(counts) > 12 else "") + "."
+    height = len(members) * (_ROW if left is not None else 1.45 * _ROW) + 0.1
+    return Panel(name, draw, height, describe, 0.14 if left is None else left)
+
+
+def _alone(evidence: Evidence) -> Figure | None:
+    """Without baselines: the seeds of every cell."""
+    groups = evidence.families()
+    shown = [(name, cells[:MAX_ROWS]) for name, cells in groups[:MAX_PANELS]]
+    total, drawn = len(evidence.cells), sum(len(cells) for _, cells in shown)
+    return Figure(
+        name="seeds",
+        title="Every seed",
+        caption="One point per seed; the bar is their mean.",
+        panels=tuple(_alone_panel(evidence, name, cells) for name, cells in shown),
+        keys=(Key("one seed", "hollow", "ink"), Key("mean", "thick", "blue")),
+        omitted="" if drawn == total else f"The first {drawn} of {total} cells are drawn.",
+    )
+
+
+def _alone_panel(evidence: Evidence, name: str, cells: tuple[CellFacts, ...]) -> Panel:
+    metric = evidence.analysis.metric
+    labels = [cell.label for cell in cells]
+    left = room(labels)
+
+    def draw(axes: Axes) -> None:
+        rows(axes, labels, above=left is None)
+        for at, cell in enumerate(cells):
+            values = cell.values(metric)
+            point(axes, values, [at] * len(values), "ink", size=3.4, hollow=True)
+            mean = evidence.summary(cell.cell).mean
+            if mean is not None:
+                axes.plot([mean, mean], [at - 0.3, at + 0.3], color=light("blue"), linewidth=2.4)
+        axes.set_xlabel(axis_name(evidence))
+
+    say = Numbers(evidence.analysis)
+    means = [f"{cell.label}: mean {say(evidence.summary(cell.cell).mean)}" for cell in cells[:12]]
+    height = len(cells) * (0.2 if left is not None else 0.36) + 0.1
+    return Panel(name, draw, height, "; ".join(means) + ".", 0.14 if left is None else left)

@@ -1,0 +1,128 @@
+"""Convergence: the mean curve over seeds and the band between the lowest and the highest seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rigorkd.report.evidence import CellFacts, Evidence, Floats
+from rigorkd.report.figures.marks import MAX_PANELS
+from rigorkd.report.figures.spec import Figure, Panel
+from rigorkd.report.figures.style import light, series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLUMNS = (
+    ("val_top1", "validation top-1 (%)", "Validation"),
+    ("train_loss", "training loss", "Training"),
+)
+_DISTILLED = 3
+_POINTS = 120
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One cell by epochs, over its seeds: each array of shape (epochs,)."""
+
+    label: str
+    epochs: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+def convergence(evidence: Evidence) -> Figure | None:
+    """Validation and training curves per student: baseline and up to three of its distilled cells."""
+    if evidence.history is None:
+        return None
+    panels = []
+    groups = evidence.families()
+    most = 1
+    for name, cells in groups[: MAX_PANELS // 2]:
+        shown = shown_cells(evidence, cells)
+        most = max(most, len(shown))
+        for column, axis, title in _COLUMNS:
+            curves = [found for cell in shown if (found := _curves(evidence, cell, column)) is not None]
+            if curves:
+                panels.append(_panel(f"{name}: {title.lower()}" if name else title, curves, axis))
+    if not panels:
+        return None
+    return Figure(
+        name="training",
+        title="Convergence",
+        caption=(
+            "Lines are means over seeds, bands reach from the lowest to the highest seed. Shown are the "
+            "baseline, the cell that validation picks and the ends of the grid. Training losses of "
+            "different objectives are not comparable with each other."
+        ),
+        panels=tuple(panels),
+        omitted=""
+        if len(groups) <= MAX_PANELS // 2
+        else f"The first {MAX_PANELS // 2} of {len(groups)} students are drawn.",
+    )
+
+
+def shown_cells(evidence: Evidence, cells: tuple[CellFacts, ...]) -> list[CellFacts]:
+    """The baseline, the cell that validation picks, and the first and last distilled cell."""
+    best = evidence.analysis.best
+    picked = {pick.cell for pick in best.validation_pick} if best else set()
+    baselines = [cell for cell in cells if cell.is_baseline][:1]
+    others = [cell for cell in cells if not cell.is_baseline]
+    wanted = [cell for cell in others if cell.cell in picked] + others[:1] + others[-1:]
+    unique = list({cell.cell: cell for cell in wanted}.values())[:_DISTILLED]
+    return baselines + sorted(unique, key=lambda cell: others.index(cell))
+
+
+def _curves(evidence: Evidence, cell: CellFacts, column: str) -> Curves | None:
+    assert evidence.history is not None
+    found = [
+        history
+        for seed in cell.seeds
+        if seed is not None and (history := evidence.history(cell.cell, seed)) is not None
+    ]
+    values = [history.columns[column] for history in found if column in history.columns]
+    if not values:
+        return None
+    longest = max(map(len, values))
+    grid = np.full((len(values), longest), np.nan)
+    for row, one in enumerate(values):
+        grid[row, : len(one)] = one
+    keep = ~np.isnan(grid).all(axis=0)
+    keep &= np.isin(np.arange(longest), np.unique(np.linspace(0, longest - 1, _POINTS).round()))
+    if not keep.any():
+        return None
+    part = grid[:, keep]
+    epochs = np.arange(1.0, longest + 1)[keep]
+    return Curves(
+        cell.label, epochs, np.nanmean(part, axis=0), np.nanmin(part, axis=0), np.nanmax(part, axis=0)
+    )
+
+
+def _panel(title: str, curves: list[Curves], axis: str) -> Panel:
+    def draw(axes: Axes) -> None:
+        axes.grid(axis="y", zorder=0)
+        for at, curve in enumerate(curves):
+            role, _, dashes = series(at)
+            axes.fill_between(
+                curve.epochs, curve.low, curve.high, color=light(role), alpha=0.16, linewidth=0, zorder=1
+            )
+            axes.plot(
+                curve.epochs,
+                curve.mean,
+                color=light(role),
+                linewidth=1.4,
+                linestyle=dashes,
+                label=curve.label,
+                zorder=3,
+            )
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(axis)
+        axes.margins(x=0.01)
+        loss = curves[0].mean[-1] < curves[0].mean[0]
+        axes.legend(loc="upper right" if loss else "lower right", fontsize=6.5, handlelength=2.4)
+
+    parts = [f"{c.label}: from {c.mean[0]:.3g} to {c.mean[-1]:.3g} at epoch {c.epochs[-1]:g}" for c in curves]
+    return Panel(title, draw, 1.9, "; ".join(parts) + ".", 0.62)

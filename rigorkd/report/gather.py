@@ -1,0 +1,147 @@
+"""Reading what a report shows beyond the table: teachers, epochs and provenance from a study's records."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rigorkd_analysis.results import Analysis
+
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import Record, read
+from rigorkd.records.study import read_info
+from rigorkd.report.evidence import CellFacts, Evidence, History, Provenance, Softness, evidence
+from rigorkd.report.sources import Source
+
+_MEASURED = (
+    *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch", "params_millions"),
+    "train_seconds",
+)
+
+
+def gather(found: Source, analysis: Analysis) -> Evidence:
+    """Everything that a report shows of a source; a bare CSV has its runs alone."""
+    if found.folder is None:
+        return evidence(analysis, found.table)
+    folder = found.folder
+    records = [read(path) for path in StudyFolder(folder).records()]
+    teachers = [record for record in records if record.fields.get("role") == "teacher"]
+
+    def history(cell: str, seed: int) -> History | None:
+        return read_history(StudyFolder(folder).run(f"{cell}/seed-{seed}") / "history.csv")
+
+    return evidence(
+        analysis,
+        found.table,
+        teachers=_teachers(teachers),
+        softness=_softness(teachers),
+        history=history,
+        provenance=_provenance(folder, records),
+    )
+
+
+def read_history(path: Path) -> History | None:
+    """One run by epochs, None if there is no such file or nothing in it; not-finite values are NaN."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError:
+        return None
+    if not rows or "epoch" not in rows[0]:
+        return None
+    columns = {name: np.array([_float(row[name]) for row in rows]) for name in rows[0] if name != "epoch"}
+    return History(np.array([_float(row["epoch"]) for row in rows]), columns)
+
+
+def _float(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+def _teachers(records: list[Record]) -> tuple[CellFacts, ...]:
+    by_cell: dict[str, list[Record]] = {}
+    for record in records:
+        by_cell.setdefault(str(record.fields["cell"]), []).append(record)
+    return tuple(_teacher(cell, members) for cell, members in sorted(by_cell.items()))
+
+
+def _teacher(cell: str, records: list[Record]) -> CellFacts:
+    measures: dict[str, tuple[float | None, ...]] = {
+        name: tuple(_finite(record.metrics.get(name)) for record in records) for name in _MEASURED
+    }
+    latencies = [record.fields.get("latency_ms") for record in records]
+    measures["latency_ms"] = tuple(_finite(item["median"]) if item else None for item in latencies)
+    first = records[0].fields
+    return CellFacts(
+        cell=cell,
+        group="",
+        student=str(first.get("model", "")),
+        method="teacher",
+        teacher="",
+        T=None,
+        alpha=None,
+        epochs=first.get("epochs"),
+        seeds=tuple(record.fields["seed"] for record in records),
+        measures=measures,
+    )
+
+
+def _softness(records: list[Record]) -> tuple[Softness, ...]:
+    """Measures of the teachers' softened outputs, where the records hold them."""
+    entropies: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
+    for record in records:
+        for item in record.fields.get("softness") or ():
+            entropies.setdefault((str(record.fields["cell"]), float(item["T"])), []).append(item)
+    return tuple(
+        Softness(
+            teacher,
+            temperature,
+            tuple(float(item["entropy"]) for item in items),
+            tuple(float(item["entropy_rest"]) for item in items if item.get("entropy_rest") is not None),
+        )
+        for (teacher, temperature), items in sorted(entropies.items())
+    )
+
+
+def _finite(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _provenance(folder: Path, records: list[Record]) -> Provenance:
+    info = read_info(folder)
+    newest = StudyFolder(folder).protocol(info.protocols[-1])
+    fields = [record.fields for record in records]
+    finished = sorted(str(item["finished"]) for item in fields if item.get("finished"))
+    return Provenance(
+        created=info.created,
+        finished_first=finished[0] if finished else "",
+        finished_last=finished[-1] if finished else "",
+        mode=info.mode,
+        hardware=_distinct(item.get("hardware") for item in fields),
+        versions=_distinct(
+            ", ".join(f"{name} {version}" for name, version in (item.get("versions") or {}).items())
+            for item in fields
+        ),
+        precision=_distinct(item.get("precision_used") for item in fields),
+        git=_distinct(_commit(item) for item in fields),
+        data_checksum=_distinct(item.get("data_checksum") for item in fields),
+        records=len(records),
+        protocol_hashes=info.protocols,
+        protocol_text=newest.read_text(encoding="utf-8"),
+        train_seconds=math.fsum(_finite(record.metrics.get("train_seconds")) or 0.0 for record in records),
+    )
+
+
+def _commit(fields: Mapping[str, Any]) -> str | None:
+    commit = fields.get("git_commit")
+    return None if not commit else f"{commit}{' with uncommitted changes' if fields.get('git_dirty') else ''}"
+
+
+def _distinct(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(sorted({str(value) for value in values if value}))
