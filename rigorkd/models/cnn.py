@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from torch import nn
 
-DEFAULT_CHANNELS = (16, 32)
 _SMALLEST_POOLED = 3  # a map of 2×2 or less is not pooled further
 
 
@@ -22,20 +22,24 @@ def cnn(
     """3×3 convolution, BatchNorm, ReLU and 2×2 max-pool per entry of `channels`, then a linear classifier.
 
     Takes images (B, inputs, size, size); pooling stops once the map is 2×2. `hidden` adds a linear layer with
-    ReLU, `dropout` acts on the input of the last layer.
+    ReLU, `dropout` acts on the input of the last layer. Layers are named conv1, norm1, relu1, pool1, conv2, …,
+    hidden, head.
     """
-    layers: list[nn.Module] = []
-    for outputs in channels:
-        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+    layers: dict[str, nn.Module] = {}
+    for index, outputs in enumerate(channels, start=1):
+        layers[f"conv{index}"] = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        layers[f"norm{index}"] = nn.BatchNorm2d(outputs)
+        layers[f"relu{index}"] = nn.ReLU()
         if size >= _SMALLEST_POOLED:
-            layers.append(nn.MaxPool2d(2))
+            layers[f"pool{index}"] = nn.MaxPool2d(2)
             size //= 2
         inputs = outputs
-    layers.append(nn.Flatten())
+    layers["flatten"] = nn.Flatten()
     width = inputs * size * size
     if hidden is not None:
-        layers += [nn.Linear(width, hidden), nn.ReLU()]
+        layers["hidden"], layers["hidden_relu"] = nn.Linear(width, hidden), nn.ReLU()
         width = hidden
     if dropout:
-        layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Linear(width, classes))
+        layers["dropout"] = nn.Dropout(dropout)
+    layers["head"] = nn.Linear(width, classes)
+    return nn.Sequential(OrderedDict(layers))
