@@ -22,7 +22,7 @@ def cnn(
     """3×3 convolution, BatchNorm, ReLU and 2×2 max-pool per entry of `channels`, then a linear classifier.
 
     Takes images (B, inputs, size, size); pooling stops once the map is 2×2. `hidden` adds a linear layer with
-    ReLU, `dropout` acts on the input of the last layer. Layers are named conv1, norm1, relu1, pool1, conv2, …,
+    ReLU, `dropout` acts on the input of the last layer. Layers are named conv1, norm1, relu1, pool1, conv2 …,
     hidden, head.
     """
     layers: dict[str, nn.Module] = {}
