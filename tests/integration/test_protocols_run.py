@@ -13,11 +13,13 @@ import pytest
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
 ROOT = Path(__file__).parents[2]
-PROTOCOLS = sorted((ROOT / "protocols").glob("*.yaml"))
+PROTOCOLS = sorted((ROOT / "protocols").rglob("*.yaml"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", PROTOCOLS, ids=lambda path: path.relative_to(ROOT / "protocols").with_suffix("").as_posix()
+)
 def test_every_protocol_plans_smokes_and_is_analysed(path: Path, rigorkd: Rigorkd, tmp_path: Path) -> None:
     plan = rigorkd("plan", path, "--seeds", 5, "--format", "json")
     assert plan.returncode == 0, plan.stderr

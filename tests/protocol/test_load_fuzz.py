@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rigorkd.errors import ProtocolError
 from rigorkd.protocol.load import load_protocol
 
-DRAFTS = sorted((Path(__file__).parent / "drafts").glob("*.yaml"))
-SMALL = [draft.read_text() for draft in DRAFTS if draft.name.startswith(("notebook", "capacity"))]
+PROTOCOLS = Path(__file__).parents[2] / "protocols"
+SMALL = [file.read_text() for file in [*PROTOCOLS.glob("notebook/*.yaml"), *PROTOCOLS.glob("capacity*.yaml")]]
 SNIPPETS = [
     "[", "]", "{", "}", ":", ": ", "- ", ",", "\n", "  ", "\t", "#", "&a ", "*a", "!!str ", "|", ">", "'",
     '"', "?", "0", "-1", "1e400", ".nan", "null", "~", "true", "[[]]", "{}",

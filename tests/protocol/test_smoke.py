@@ -14,8 +14,8 @@ from rigorkd.protocol.smoke import smoke
 
 Load = Callable[..., Protocol]
 
-HERE = Path(__file__).parent
-FILES = [*sorted((HERE / "drafts").glob("*.yaml")), HERE.parents[1] / "protocols" / "paper.yaml"]
+PROTOCOLS = Path(__file__).parents[2] / "protocols"
+FILES = sorted(PROTOCOLS.rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -46,7 +46,7 @@ def test_any_protocol_shrinks(file: Path) -> None:
 
 
 def test_the_paper(load: Load) -> None:
-    small = smoke(load_protocol(FILES[-1]))
+    small = smoke(load_protocol(PROTOCOLS / "paper.yaml"))
     assert [cell.name for cell in small.cells if cell.group == "ablation"] == [
         "ablation/mobilenetv2/baseline",
         "ablation/mobilenetv2/kd-T2-a0.5",

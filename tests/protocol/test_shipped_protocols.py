@@ -9,56 +9,61 @@ import pytest
 from rigorkd.protocol.cohorts import cohorts, runs
 from rigorkd.protocol.load import load_protocol
 
-DRAFTS = Path(__file__).parent / "drafts"
+PROTOCOLS = Path(__file__).parents[2] / "protocols"
 
 # file → (teachers, starts, students, seeds, cohorts, some cells)
 STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
     # 2 teachers; 2 students × (baseline + 2 teachers × (6 methods × 9 temperatures + ctkd + mlkd))
-    "temperature_methods_pets": (
+    "temperature/methods_pets": (
         2, 0, 2 * (1 + 2 * (6 * 9 + 2)), 3, 6,
         ["methods/r18/kd-T40-a0-no-t2-vit", "methods/mnv4/dist-tau7-ce0-no-t2-r50", "methods/r18/baseline"],
     ),
-    "temperature_methods_cifar100": (2, 0, 226, 3, 6, ["methods/r18/mlkd-a0-no-t2-r50"]),
+    "temperature/methods_cifar100": (2, 0, 226, 3, 6, ["methods/r18/mlkd-a0-no-t2-r50"]),
     # 2 optimisers × 2 batch sizes × 5 lengths × (baseline + 9 temperatures × with and without T²)
-    "temperature_training_pets": (
+    "temperature/training_pets": (
         1, 0, 2 * 2 * 5 * (1 + 9 * 2), 3, 6,
         ["training/r18/kd-T40-a0-no-t2-sgd-bs256-e1024", "training/r18/baseline-adamw-bs64-e64"],
     ),
-    "temperature_training_cifar100": (1, 0, 380, 3, 6, ["training/r18/kd-T1-a0-adamw-bs64-e32"]),
+    "temperature/training_cifar100": (1, 0, 380, 3, 6, ["training/r18/kd-T1-a0-adamw-bs64-e32"]),
     # 4 architectures × 4 durations + 3 from random weights; baseline + 19 teachers × 9 temperatures
-    "temperature_teachers_pets": (19, 0, 1 + 19 * 9, 3, 57, ["origin/r18/kd-T5-a0-no-t2-regnety-scratch"]),
-    "temperature_teachers_cifar100": (19, 0, 172, 3, 57, ["origin/r18/kd-T5-a0-no-t2-vit-tuned100"]),
+    "temperature/teachers_pets": (19, 0, 1 + 19 * 9, 3, 57, ["origin/r18/kd-T5-a0-no-t2-regnety-scratch"]),
+    "temperature/teachers_cifar100": (19, 0, 172, 3, 57, ["origin/r18/kd-T5-a0-no-t2-vit-tuned100"]),
     # 2 starts that are runs × 4 students; 4 students × 4 starts × (baseline + 9 temperatures)
-    "temperature_starts_pets": (
+    "temperature/starts_pets": (
         1, 2 * 4, 4 * 4 * (1 + 9), 3, 3,
         ["start/tuned/mnv4", "starts/cnp/baseline-target", "starts/mvit/kd-T10-a0-no-t2-pretrained"],
     ),
-    "temperature_starts_cifar100": (1, 8, 160, 3, 3, ["starts/r18/kd-T10-a0-no-t2-random"]),
-    **{f"granularity_{data}": (1, 0, 2 * (1 + 9), 3, 3, ["granularity/mnv4/kd-T20-a0-no-t2"])
+    "temperature/starts_cifar100": (1, 8, 160, 3, 3, ["starts/r18/kd-T10-a0-no-t2-random"]),
+    **{f"temperature/granularity_{data}": (1, 0, 2 * (1 + 9), 3, 3, ["granularity/mnv4/kd-T20-a0-no-t2"])
        for data in ("cars", "tiny", "birds_fine", "birds_coarse")},
     # 2 baselines + 9 temperatures × (kd + 2 scopes of smoothing + 4 sizes of the kept head)
-    "supervision_controls_pets": (
-        1, 0, 2 + 9 * (1 + 2 + 4), 3, 3,
-        ["controls/r18/baseline-ls0.1", "controls/r18/permuted_tail-T4-a0-keep5-no-t2"],
+    # 2 baselines + 9 temperatures × (3 teachers + 2 scopes of smoothing + 4 sizes of the kept head)
+    "temperature/controls_pets": (
+        3, 0, 2 + 9 * (3 + 2 + 4), 3, 9,
+        ["controls/r18/baseline-ls0.1", "controls/r18/permuted_tail-T4-a0-keep5-no-t2-r50"],
     ),
-    "supervision_controls_cifar100": (1, 0, 65, 3, 3, ["controls/r18/matched_smoothing-T7-a0-global-no-t2"]),
+    "temperature/controls_cifar100": (
+        3, 0, 83, 3, 9, ["controls/r18/matched_smoothing-T7-a0-global-no-t2-r50"]
+    ),
     # 2 students × (baseline + 2 teachers × (logits + features)); both students share ResNet-50's cohort
     "capacity_cifar10": (3, 0, 2 * (1 + 2 * 2), 5, 3 * 5, ["large/resnet34/kd-T2-a0.3-r101"]),
-    "notebook_cifar10": (1, 0, 4 + 2, 5, 5, ["main/cnn/kd-T10-a0.2to0.8", "same_rule/cnn/kd-T10-a0.2"]),
-    "notebook_cifar100_cnn": (1, 0, 3, 5, 5, ["main/cnn/kd-T10-a0.2-no-t2"]),
+    "capacity_stem_cifar10": (1, 0, 4, 5, 5, ["stem/imagenet-stem/kd-T4-a0.5"]),
+    "notebook/cifar10": (1, 0, 3 + 3, 5, 5, ["main/cnn/kd-T10-a0.2to0.8", "same_rule/cnn/kd-T10-a0.2"]),
+    "notebook/cifar100_cnn": (1, 0, 3, 5, 5, ["main/cnn/kd-T10-a0.2-no-t2"]),
     # 3 stopping rules × (baseline + distilled from clean and from the same view)
-    "notebook_cifar100_resnet18": (1, 0, 3 * (1 + 2), 5, 2 * 5, ["main/resnet18/kd-T10-a0.2-clean-es10-ce"]),
+    "notebook/cifar100_resnet18": (1, 0, 3 * (1 + 2), 5, 2 * 5, ["main/resnet18/kd-T10-a0.2-clean-es10-ce"]),
 }  # fmt: skip
 
 
-def test_every_draft_is_counted() -> None:
-    assert {file.stem for file in DRAFTS.glob("*.yaml")} == set(STUDIES)
+def test_every_published_study_is_counted() -> None:
+    files = {file.relative_to(PROTOCOLS).with_suffix("").as_posix() for file in PROTOCOLS.rglob("*.yaml")}
+    assert files - {"digits", "digits-methods", "paper"} == set(STUDIES)
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_cells_counted_by_hand(study: str) -> None:
     teachers, starts, students, seeds, groups, some = STUDIES[study]
-    protocol = load_protocol(DRAFTS / f"{study}.yaml")
+    protocol = load_protocol(PROTOCOLS / f"{study}.yaml")
     roles = [cell.role for cell in protocol.cells]
     assert (roles.count("teacher"), roles.count("start"), roles.count("student")) == (
         teachers,
@@ -74,7 +79,7 @@ def test_the_cells_counted_by_hand(study: str) -> None:
 
 
 def test_the_capacity_studys_pairs_have_their_own_settings() -> None:
-    protocol = load_protocol(DRAFTS / "capacity_cifar10.yaml")
+    protocol = load_protocol(PROTOCOLS / "capacity_cifar10.yaml")
     names = [cell.name for cell in protocol.cells if cell.group == "small"]
     assert names == [
         "small/resnet18/baseline",
