@@ -1,20 +1,27 @@
 """Epoch-boundary checkpoints of one run. Losing one costs time, never correctness.
 
+    checkpoint.pt     everything that resuming needs but the best weights
+    best-<epoch>.pt   the best weights, if they are not those of the checkpoint itself: written when they
+                      first differ, then left alone until better ones come
+
 A file is its payload, then the payload's SHA-256: a torn or damaged one is seen before it is parsed. The
-payload is hashed while it is written, so that no second copy of it is ever in memory.
+payload is hashed while it is written, so that no second copy of it is ever in memory. A checkpoint names the
+hash of the best weights it belongs with, and what the last one needs is removed only once the next is there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 
 from rigorkd.records.atomic import replacing
-from rigorkd.train.student import Student
+from rigorkd.train.student import BestFile, Student
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -33,29 +40,130 @@ class _HashingFile:
         self._file.flush()
 
 
+class Saver:
+    """Writes the checkpoints of a cohort. On CUDA a thread writes while the next epoch is being trained.
+
+    What is written is copied to the host first, so training never waits for the disk; one epoch's checkpoints
+    at most are on their way. On a CPU the thread would take the time from training, so there is none.
+    """
+
+    def __init__(self, machine: str, *, background: bool) -> None:
+        self.machine = machine
+        self._thread = ThreadPoolExecutor(max_workers=1) if background else None
+        self._underway: list[Future[None]] = []
+
+    def save(self, path: Path, student: Student) -> None:
+        """Write the student's state to `path`, or begin to."""
+        if self._thread is None:
+            save(path, student, self.machine)
+        else:
+            state = _on_host(_snapshot(student, self.machine))
+            self._underway.append(self._thread.submit(_write, path, state, student))
+
+    def settle(self) -> None:
+        """Wait for what is being written; an OSError of the writing is raised here."""
+        underway, self._underway = self._underway, []
+        for future in underway:
+            future.result()
+
+
 def save(path: Path, student: Student, machine: str) -> None:
     """Write the student's state; it survives the death of the process (not a power cut, which costs time).
 
     `machine` names hardware and versions: a run's bits are those of one machine from end to end.
     """
-    with replacing(path, durable=False) as file:
-        hashing = _HashingFile(file)
-        torch.save({"machine": machine, **student.state()}, hashing)  # type: ignore[arg-type]
-        file.write(hashing.digest.digest())
+    _write(path, _snapshot(student, machine), student)
 
 
 def restore(path: Path, student: Student, machine: str, device: torch.device) -> bool:
     """Continue from a checkpoint of the same run on the same machine; False if there is none, or damaged."""
+    state = _load(path, device)
+    if state is None:
+        path.unlink(missing_ok=True)
+        return False
+    if (state["run_hash"], state["machine"]) != (student.run_hash, machine):
+        return False
+    best = None
+    if state["best_file"] is not None:
+        kept = BestFile(state["best_epoch"], state["best_file"])
+        best = _load(_best_path(path, kept.epoch), device, kept.sha256)
+        if best is None:
+            return False
+        student.best_file = kept
+    student.load_state(state, best)
+    return True
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """What a checkpoint holds, and the best weights if they must be written beside it."""
+
+    state: dict[str, Any]
+    best: dict[str, torch.Tensor] | None
+
+
+def _snapshot(student: Student, machine: str) -> _Snapshot:
+    known = student.best_file
+    own = student.best_epoch == student.epoch  # the best weights are the model's
+    written = known is not None and known.epoch == student.best_epoch
+    state = {"machine": machine, **student.state()}
+    state["best_file"] = known.sha256 if known is not None and written and not own else None
+    return _Snapshot(state, None if own or written else student.best)
+
+
+def _on_host(snapshot: _Snapshot) -> _Snapshot:
+    """Copies that training cannot change; several copies from a device are on their way at once."""
+
+    def copied(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value.clone() if value.device.type == "cpu" else value.to("cpu", non_blocking=True)
+        if isinstance(value, dict):
+            return {key: copied(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(copied(item) for item in value)
+        return value
+
+    host = _Snapshot(copied(snapshot.state), copied(snapshot.best))
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return host
+
+
+def _write(path: Path, snapshot: _Snapshot, student: Student) -> None:
+    """Write the best weights if they are new, then what names them; then remove what nothing names."""
+    state, epoch = snapshot.state, snapshot.state["best_epoch"]
+    if snapshot.best is not None:
+        student.best_file = BestFile(epoch, _store(_best_path(path, epoch), snapshot.best))
+        state["best_file"] = student.best_file.sha256
+    _store(path, state)
+    needed = _best_path(path, epoch) if state["best_file"] is not None else None
+    for other in path.parent.glob("best-*.pt"):
+        if other != needed:
+            other.unlink(missing_ok=True)
+
+
+def _best_path(path: Path, epoch: int) -> Path:
+    return path.with_name(f"best-{epoch}.pt")
+
+
+def _store(path: Path, content: Any) -> str:
+    """Write a file and give its hash."""
+    with replacing(path, durable=False) as file:
+        hashing = _HashingFile(file)
+        torch.save(content, hashing)  # type: ignore[arg-type]
+        file.write(hashing.digest.digest())
+    return hashing.digest.hexdigest()
+
+
+def _load(path: Path, device: torch.device, sha256: str | None = None) -> dict[str, Any] | None:
+    """The content of a file, None if there is none, it is damaged, or its hash is not the one expected."""
     try:
         content = memoryview(path.read_bytes())
     except FileNotFoundError:
-        return False
+        return None
     payload, digest = content[:-_DIGEST], content[-_DIGEST:]
-    if hashlib.sha256(payload).digest() != digest:
-        path.unlink(missing_ok=True)
-        return False
-    state = torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
-    if (state["run_hash"], state["machine"]) != (student.run_hash, machine):
-        return False
-    student.load_state(state)
-    return True
+    found = hashlib.sha256(payload).digest()
+    if found != digest or (sha256 is not None and found.hex() != sha256):
+        return None
+    state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
+    return state

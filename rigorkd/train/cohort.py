@@ -50,6 +50,7 @@ def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Calla
             students.remove(student)
             if student.run.name not in bench.failed:
                 _finish(student, bench, report)
+    bench.saver.settle()
 
 
 def _train_epoch(
@@ -124,9 +125,10 @@ def _close_epoch(
     for student, val_logits in validated:
         student.end_epoch(epoch, val_logits, bench.val.labels, bench.val_objective(student, val_logits))
     seconds = bench.charge(students)
+    bench.saver.settle()
     for student in students:
         if not student.finished:  # a finished one goes straight to its record
-            checkpoint.save(bench.study.checkpoint(student.run.name), student, bench.machine)
+            bench.saver.save(bench.study.checkpoint(student.run.name), student)
         log(bench.study, student.run, f"epoch {epoch}/{student.training.epochs} trained")
     return seconds
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import platform
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from rigorkd.errors import InputError
+from rigorkd.records.rates import cpu_name
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Runtime:
         """The name of the device, for the record: `CPU, 1 thread (model name)` or the GPU's name."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
-        return f"CPU, {self.threads} thread{'s' * (self.threads > 1)} ({_processor()})"
+        return cpu_name(self.threads)
 
     def memory_bytes(self) -> int:
         """Memory that is free on the device now."""
@@ -120,14 +119,3 @@ def generator_of(device: torch.device) -> torch.Generator:
         index = device.index if device.index is not None else torch.cuda.current_device()
         return torch.cuda.default_generators[index]
     return torch.default_generator
-
-
-def _processor() -> str:
-    try:
-        with Path("/proc/cpuinfo").open() as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

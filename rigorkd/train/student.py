@@ -7,6 +7,7 @@ nobody else's bits.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,6 +29,14 @@ HISTORY = (
 
 SMALLEST_SCALE = 1e-4
 """A loss scale that has been halved down to this has met nothing but overflows: fairseq's bound as well."""
+
+
+@dataclass(frozen=True)
+class BestFile:
+    """The file that holds the weights of an epoch, by its hash; see `rigorkd.train.checkpoint`."""
+
+    epoch: int
+    sha256: str
 
 
 class Student:
@@ -58,6 +67,7 @@ class Student:
         self.history: list[dict[str, float | int | None]] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
+        self.best_file: BestFile | None = None
         self.seconds = 0.0
         self.diverged = False
         self.stopped = False
@@ -177,7 +187,11 @@ class Student:
             best = len(rows) - 1
         if best == len(rows) - 1:
             self.best_epoch = self.epoch
-            self.best = {key: value.clone() for key, value in self.raw_model.state_dict().items()}
+            self.best = self._weights()
+
+    def _weights(self) -> dict[str, Tensor]:
+        """A copy of the model's weights and buffers."""
+        return {key: value.clone() for key, value in self.raw_model.state_dict().items()}
 
     def _stops_early(self) -> bool:
         rule = self.training.early_stopping
@@ -194,7 +208,7 @@ class Student:
             self.raw_model.load_state_dict(self.best)
 
     def state(self) -> dict[str, Any]:
-        """Everything that resuming needs, as tensors and plain values."""
+        """Everything that resuming needs but the best weights, as tensors and plain values."""
         scaler = self.accelerator.scaler
         return {
             "run_hash": self.run_hash,
@@ -204,22 +218,20 @@ class Student:
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else {},
             "history": self.history,
-            "best": self.best,
             "best_epoch": self.best_epoch,
             "seconds": self.seconds,
             "diverged": self.diverged,
             "stopped": self.stopped,
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` gave."""
+    def load_state(self, state: dict[str, Any], best: dict[str, Tensor] | None) -> None:
+        """Continue from what `state` gave; `best` are the best weights, None if they are the model's own."""
         self.raw_model.load_state_dict(state["model"])
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-        device = self._sums.device
-        self.best = {key: value.to(device) for key, value in state["best"].items()}
+        self.best = self._weights() if best is None else best
         for key in ("epoch", "history", "best_epoch", "seconds", "diverged", "stopped"):
             setattr(self, key, state[key])
 

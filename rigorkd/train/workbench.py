@@ -30,6 +30,7 @@ from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DONE, read, verified_weights
 from rigorkd.train.batch import Batch
+from rigorkd.train.checkpoint import Saver
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.events import Event, RunFailed
 from rigorkd.train.log import log
@@ -66,6 +67,7 @@ class Workbench:
         self.batch_size = cell.training.batch_size
         self.watch = Stopwatch(runtime.device)
         self.machine = canonical({"hardware": runtime.hardware(), "versions": versions()})
+        self.saver = Saver(self.machine, background=runtime.device.type == "cuda")
         self.failed: set[str] = set()
 
     def show(

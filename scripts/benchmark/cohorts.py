@@ -232,10 +232,14 @@ class FixedCosts:
         self.device, self.checkpoints, self.latencies = device, 0.0, 0.0
 
     def __enter__(self) -> FixedCosts:
-        self._save, self._latency = checkpoint.save, finish.shared_latency
+        saver = checkpoint.Saver
+        self._save, self._settle, self._latency = saver.save, saver.settle, finish.shared_latency
 
         def save(*arguments: Any) -> None:
             self.checkpoints += seconds_of(lambda: self._save(*arguments), self.device)
+
+        def settle(*arguments: Any) -> None:
+            self.checkpoints += seconds_of(lambda: self._settle(*arguments), self.device)
 
         def latency(cache: Path, model: nn.Module, image: Tensor) -> Latency:
             found: list[Latency] = []
@@ -244,11 +248,14 @@ class FixedCosts:
             )
             return found[0]
 
-        checkpoint.save, finish.shared_latency = save, latency  # type: ignore[attr-defined]
+        saver.save, saver.settle = save, settle  # type: ignore[method-assign]
+        finish.shared_latency = latency  # type: ignore[attr-defined]
         return self
 
     def __exit__(self, *error: object) -> None:
-        checkpoint.save, finish.shared_latency = self._save, self._latency  # type: ignore[attr-defined]
+        saver = checkpoint.Saver
+        saver.save, saver.settle = self._save, self._settle  # type: ignore[method-assign]
+        finish.shared_latency = self._latency  # type: ignore[attr-defined]
 
     @property
     def all(self) -> float:

@@ -12,7 +12,7 @@ import torch
 from rigorkd.protocol.methods import KD, Baseline
 from rigorkd.protocol.schema import Views
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train import cohort, finish, workbench
+from rigorkd.train import checkpoint, finish, workbench
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 from rigorkd.train.student import Student
 from rigorkd.train.teaching import Teaching
@@ -94,7 +94,7 @@ def test_killed_while_checkpoints_are_written_and_resumed(
     """Some runs of the cohort then have the epoch's checkpoint, some do not; nobody trains an epoch twice."""
     cells = (BASELINE, DROPS, COLD)
     train(cells)
-    save = cohort.checkpoint.save
+    save = checkpoint.save
 
     def die(path: Path, student: Student, machine: str) -> None:
         if student.epoch == epoch and student.run.cell == victim:
@@ -102,7 +102,7 @@ def test_killed_while_checkpoints_are_written_and_resumed(
         save(path, student, machine)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cohort.checkpoint, "save", die)
+        patch.setattr(checkpoint, "save", die)
         with pytest.raises(Killed):
             train(cells, folder=other)
     train(cells, folder=other)

@@ -1,0 +1,194 @@
+"""Checkpoints: what is written when, and that nothing is lost between two writings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from rigorkd.distill.build import build_objective
+from rigorkd.distill.objective import Targets
+from rigorkd.protocol.cells import Run
+from rigorkd.protocol.methods import Baseline
+from rigorkd.records.layout import StudyFolder
+from rigorkd.train import checkpoint, cohort
+from rigorkd.train.batch import Batch
+from rigorkd.train.runtime import Runtime
+from rigorkd.train.student import Student
+
+from .conftest import BASELINE, DROPS, TEACHER, WARM, Train, output_bytes, student_cell
+
+GOOD, MIXED, BAD = [[2.0, 0.0]] * 2, [[2.0, 0.0], [0.0, 2.0]], [[0.0, 2.0]] * 2
+CPU = torch.device("cpu")
+
+
+def a_student(runtime: Runtime) -> Student:
+    cell = student_cell("x", Baseline(), epochs=20)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    return Student(Run(cell, 0), "hash", model, build_objective(Baseline()), runtime)
+
+
+def feed(student: Student, epoch: int, val_logits: list[list[float]]) -> None:
+    """One epoch of one step, validated on two images of class 0 with the given logits."""
+    student.begin_epoch(epoch)
+    images, targets = torch.ones(2, 1, 2, 2), Targets(torch.tensor([0, 1]))
+    student.step(Batch(torch.arange(2), 0, images, None, targets), None)
+    student.end_epoch(epoch, torch.tensor(val_logits), torch.tensor([0, 0]), None)
+
+
+def assert_same(one: Student, two: Student) -> None:
+    for mine, theirs in ((one.raw_model.state_dict(), two.raw_model.state_dict()), (one.best, two.best)):
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(tensor, theirs[name]) for name, tensor in mine.items())
+    assert (one.epoch, one.best_epoch, one.history) == (two.epoch, two.best_epoch, two.history)
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_the_best_weights_are_written_once_and_only_if_they_are_not_the_models(
+    runtime: Runtime, tmp_path: Path, background: bool
+) -> None:
+    student, path = a_student(runtime), tmp_path / "checkpoint.pt"
+    saver = checkpoint.Saver("here", background=background)
+    seen = []
+    for epoch, logits in enumerate([MIXED, BAD, BAD, GOOD, BAD], start=1):
+        feed(student, epoch, logits)
+        saver.save(path, student)
+        saver.settle()
+        seen.append({file.name: file.stat().st_ino for file in tmp_path.glob("best-*")})
+        resumed = a_student(runtime)
+        assert checkpoint.restore(path, resumed, "here", CPU)
+        assert_same(resumed, student)
+    assert [list(files) for files in seen] == [[], ["best-1.pt"], ["best-1.pt"], [], ["best-4.pt"]]
+    assert seen[1] == seen[2]
+
+
+def test_what_is_written_in_the_background_is_the_state_of_the_call(runtime: Runtime, tmp_path: Path) -> None:
+    student, same, path = a_student(runtime), a_student(runtime), tmp_path / "checkpoint.pt"
+    saver = checkpoint.Saver("here", background=True)
+    for each in (student, same):
+        feed(each, 1, GOOD)
+    saver.save(path, student)
+    feed(student, 2, BAD)
+    saver.settle()
+    resumed = a_student(runtime)
+    assert checkpoint.restore(path, resumed, "here", CPU)
+    assert_same(resumed, same)
+
+
+def test_a_disk_that_fails_in_the_background_is_noticed(runtime: Runtime, tmp_path: Path) -> None:
+    saver = checkpoint.Saver("here", background=True)
+    (tmp_path / "file").touch()
+    saver.save(tmp_path / "file" / "checkpoint.pt", a_student(runtime))
+    with pytest.raises(OSError):
+        saver.settle()
+    saver.settle()
+
+
+@pytest.mark.parametrize("damage", ["missing", "torn", "of another run"])
+def test_a_checkpoint_without_its_best_weights_costs_time_only(
+    runtime: Runtime, tmp_path: Path, damage: str
+) -> None:
+    student, path = a_student(runtime), tmp_path / "checkpoint.pt"
+    feed(student, 1, GOOD)
+    feed(student, 2, BAD)
+    checkpoint.save(path, student, "here")
+    best = tmp_path / "best-1.pt"
+    if damage == "missing":
+        best.unlink()
+    elif damage == "torn":
+        best.write_bytes(best.read_bytes()[:-7])
+    else:
+        checkpoint._store(best, {"1.weight": torch.zeros(2, 4)})
+    assert not checkpoint.restore(path, a_student(runtime), "here", CPU)
+
+
+class Killed(BaseException):
+    """Stands for the death of the process: nothing in the product catches it."""
+
+
+@pytest.mark.parametrize("dies_at", ["best-4.pt", "checkpoint.pt"])
+def test_killed_between_two_files_the_last_checkpoint_is_whole(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    """Whatever file was about to be written in the fifth epoch, the fourth can be resumed."""
+    student, path = a_student(runtime), tmp_path / "checkpoint.pt"
+    for epoch, logits in enumerate([MIXED, BAD, BAD, GOOD], start=1):
+        feed(student, epoch, logits)
+        checkpoint.save(path, student, "here")
+    fourth = a_student(runtime)
+    assert checkpoint.restore(path, fourth, "here", CPU)
+    feed(student, 5, BAD)
+    store = checkpoint._store
+
+    def die(file: Path, content: object) -> str:
+        if file.name == dies_at:
+            raise Killed
+        return store(file, content)
+
+    monkeypatch.setattr(checkpoint, "_store", die)
+    with pytest.raises(Killed):
+        checkpoint.save(path, student, "here")
+    resumed = a_student(runtime)
+    assert checkpoint.restore(path, resumed, "here", CPU)
+    assert_same(resumed, fourth)
+
+
+# ------------------------------------------------------------------------- what a kill costs
+
+STEPS = 4
+"""Batches of an epoch: 120 images in batches of 32."""
+
+
+@pytest.mark.parametrize("stage", ["teacher", "student", "between epochs", "evaluation"])
+def test_a_kill_at_any_stage_loses_at_most_one_epoch(
+    train: Train, study: StudyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """Counted in optimiser steps of every run: those planned, and at most one epoch's again."""
+    cells = (BASELINE, WARM, DROPS)
+    train(cells)
+    taken: dict[str, int] = {}
+    step, finish, end_epoch = Student.step, cohort.finish, Student.end_epoch
+    armed = True
+
+    def counted(self: Student, *arguments: object) -> None:
+        nonlocal armed
+        name = self.run.cell.name
+        victim = {"teacher": TEACHER.name, "student": WARM.name}.get(stage)
+        if armed and name == victim and taken.get(name, 0) == 2 * STEPS + 2:  # within the third epoch
+            armed = False
+            raise Killed
+        taken[name] = taken.get(name, 0) + 1
+        step(self, *arguments)  # type: ignore[arg-type]
+
+    def validated(self: Student, *arguments: object) -> None:
+        nonlocal armed
+        if armed and stage == "between epochs" and self.run.cell == WARM and self.epoch == 1:
+            armed = False
+            raise Killed
+        end_epoch(self, *arguments)  # type: ignore[arg-type]
+
+    def finished(student: Student, **named: object) -> float | None:
+        nonlocal armed
+        if armed and stage == "evaluation" and student.run.cell == WARM:
+            armed = False
+            raise Killed
+        return finish(student, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Student, "step", counted)
+    monkeypatch.setattr(Student, "end_epoch", validated)
+    monkeypatch.setattr(cohort, "finish", finished)
+    other = StudyFolder(tmp_path / "other")
+    with pytest.raises(Killed):
+        train(cells, folder=other)
+    left = [cell for cell in cells if not (other.run(f"{cell.name}/seed-0") / "record.json").exists()]
+    train(left, folder=other)
+    planned = {cell.name: cell.training.epochs * STEPS for cell in (TEACHER, *cells)}
+    assert taken.keys() == planned.keys()
+    for name, steps in taken.items():
+        assert planned[name] <= steps <= planned[name] + STEPS, taken
+    assert sum(taken.values()) > sum(planned.values())
+    for cell in cells:
+        assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
