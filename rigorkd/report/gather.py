@@ -93,19 +93,18 @@ def _teacher(cell: str, records: list[Record]) -> CellFacts:
 
 
 def _softness(records: list[Record]) -> tuple[Softness, ...]:
-    """Measures of the teachers' softened outputs, where the records hold them."""
-    entropies: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
+    """Measures of the teachers' softened outputs: metrics `softness_T<T>` and `softness_rest_T<T>`."""
+    entropies: dict[tuple[str, float], list[float]] = {}
+    rests: dict[tuple[str, float], list[float]] = {}
     for record in records:
-        for item in record.fields.get("softness") or ():
-            entropies.setdefault((str(record.fields["cell"]), float(item["T"])), []).append(item)
+        cell = str(record.fields["cell"])
+        for name, value in record.metrics.items():
+            for prefix, found in (("softness_T", entropies), ("softness_rest_T", rests)):
+                if name.startswith(prefix) and value is not None:
+                    found.setdefault((cell, float(name.removeprefix(prefix))), []).append(value)
     return tuple(
-        Softness(
-            teacher,
-            temperature,
-            tuple(float(item["entropy"]) for item in items),
-            tuple(float(item["entropy_rest"]) for item in items if item.get("entropy_rest") is not None),
-        )
-        for (teacher, temperature), items in sorted(entropies.items())
+        Softness(teacher, temperature, tuple(values), tuple(rests.get((teacher, temperature), ())))
+        for (teacher, temperature), values in sorted(entropies.items())
     )
 
 
