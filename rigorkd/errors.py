@@ -5,6 +5,7 @@
     │   └── ProtocolError   2   … in a protocol file; knows file, line and column
     ├── NotBuiltError       2   a valid request that this version does not implement; named, never ignored
     ├── StoreError          2   the results folder cannot be used (full, read-only, foreign, stale)
+    ├── TrackingError       2   a tracker (Weights & Biases) could not take what was published
     └── RunsFailedError     1   some runs failed; the others finished
 
 `KeyboardInterrupt` ends a command with 130; finished work stays.
@@ -50,6 +51,10 @@ class NotBuiltError(RigorkdError):
 
 class StoreError(RigorkdError):
     """The results folder cannot be read or written as asked."""
+
+
+class TrackingError(RigorkdError):
+    """A tracker failed; records are untouched, and the same command goes on where it stopped."""
 
 
 class RunsFailedError(RigorkdError):

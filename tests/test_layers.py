@@ -20,13 +20,14 @@ LAYERS = (
     "distill",
     "records",
     "train",
+    "track",
     "launch",
     "report",
     "cli",
 )
 """Lowest first: a layer may import itself and any layer before it; `__init__` is everybody's."""
 
-WITHOUT_TORCH = ("protocol", "records", "launch", "report", "cli")
+WITHOUT_TORCH = ("protocol", "records", "track", "launch", "report", "cli")
 """Layers that never import torch at module level, nor anything of train, models, or distill that does."""
 
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "analyze": Entry("rigorkd.cli.analyze:analyze", "Say which differences are real."),
     "table": Entry("rigorkd.cli.table:table", "Print the tidy table of a study's runs."),
     "audit": Entry("rigorkd.cli.audit:audit", "Say what a published table of one seed supports."),
+    "publish": Entry("rigorkd.cli.publish:publish", "Send finished records to Weights & Biases."),
     "power": Entry("rigorkd.cli.power:power", "Compute detectable effects and seeds needed."),
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rigorkd.cli.options import results_option, seeds_of
+from rigorkd.cli.tracking import wandb_options, wandb_place
 
 
 @click.command(short_help="Train what a protocol still misses.")
@@ -62,6 +63,8 @@ from rigorkd.cli.options import results_option, seeds_of
 @click.option(
     "--max-seeds", type=click.IntRange(min=1), metavar="N", help="Seeds at most with --until-decided."
 )
+@click.option("--wandb", is_flag=True, help="Show every run in Weights & Biases; offline when not logged in.")
+@wandb_options
 def run(
     protocol: Path,
     seeds: str | None,
@@ -77,6 +80,9 @@ def run(
     retrain_stale: bool,
     until_decided: bool,
     max_seeds: int | None,
+    wandb: bool,
+    wandb_project: str | None,
+    wandb_entity: str | None,
 ) -> None:
     """Train every run of PROTOCOL that has no record yet.
 
@@ -100,12 +106,18 @@ def run(
     from rigorkd.launch.summary import print_summary
     from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import smoke as shrink
+    from rigorkd.records.study import folder_name
     from rigorkd.text import count
 
     loaded = load_protocol(protocol)
     chosen = seeds_of(seeds, loaded)
     if smoke:
         loaded = shrink(loaded)
+    tracker = None
+    if wandb:
+        tracker = wandb_place(results / folder_name(loaded, mode), wandb_project, wandb_entity)
+    elif wandb_project or wandb_entity:
+        raise click.UsageError("--wandb-project and --wandb-entity need --wandb")
     console = Console(soft_wrap=True)
     options = LaunchOptions(
         seeds=chosen,
@@ -118,6 +130,7 @@ def run(
         save_weights=not no_weights,
         replay_bytes=int(replay * 1e9),
         retrain_stale=retrain_stale,
+        tracker=tracker,
     )
     if max_seeds is not None:
         from rigorkd.cli.until_decided import run_until_decided

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from rigorkd.launch.inventory import Inventory, State, take_inventory
 from rigorkd.launch.lock import locked
 from rigorkd.launch.progress import Progress
 from rigorkd.launch.queue import TaskQueue, build_queue
-from rigorkd.launch.worker import WorkerSettings
+from rigorkd.launch.worker import Message, WorkerSettings
 from rigorkd.protocol.built import unbuilt
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.load import Protocol
@@ -23,6 +25,7 @@ from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import folder_name, is_study, read_info, register
 from rigorkd.text import count
+from rigorkd.track.tracker import MakeTracker
 from rigorkd.train.task import Task
 
 
@@ -40,6 +43,7 @@ class LaunchOptions:
     save_weights: bool = True
     replay_bytes: int = 0
     retrain_stale: bool = False
+    tracker: MakeTracker | None = None
 
 
 @dataclass(frozen=True)
@@ -142,9 +146,32 @@ def _train(
     from rigorkd.launch.display import Display
     from rigorkd.launch.pool import Pool
 
-    with Display(console, progress) as show:
-        Pool(queue, study, settings, progress, show).run()
+    with _tracking(protocol, options, study, inventory, console) as track, Display(console, progress) as show:
+
+        def changed(message: Message | None) -> None:
+            track(message)
+            show(message)
+
+        Pool(queue, study, settings, progress, changed).run()
     return queue.failed
+
+
+def _tracking(
+    protocol: Protocol, options: LaunchOptions, study: StudyFolder, inventory: Inventory, console: Console
+) -> AbstractContextManager[Callable[[Message | None], None]]:
+    """What follows the launch for the tracker that was asked for, or nothing."""
+    if options.tracker is None:
+        return nullcontext(lambda message: None)
+    from rigorkd.track.live import LiveTracking
+
+    return LiveTracking(
+        options.tracker,
+        study,
+        inventory.expected,
+        mode=options.mode,
+        smoke=protocol.smoke,
+        say=lambda text: console.print(text, highlight=False, markup=False),
+    )
 
 
 def _fail_behind_diverged(inventory: Inventory, queue: TaskQueue) -> list[str]:
