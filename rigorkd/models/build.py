@@ -1,29 +1,41 @@
 """Models by the names of `rigorkd.protocol.catalog`, built on the CPU from a seed, with given weights.
 
-A head is whatever changes shape with the number of classes. It is new when ImageNet weights are loaded, and
-when a file of weights was trained on another number of classes but otherwise fits.
+The head is new when published weights are loaded, and when a file of weights was trained on another number
+of classes but otherwise fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
-from rigorkd.errors import InputError, NotBuiltError
+from rigorkd.errors import InputError
 from rigorkd.models.cifar_resnet import cifar_resnet, stem_resnet
-from rigorkd.models.cnn import DEFAULT_CHANNELS, cnn
+from rigorkd.models.cnn import cnn
 from rigorkd.models.init import seeded
+from rigorkd.models.inputs import repeat_grey
 from rigorkd.models.torchvision_models import imagenet_weights, torchvision_model
-from rigorkd.protocol.catalog import CIFAR_RESNETS, CNN, MODELS, STEM_RESNETS, TORCHVISION, is_foreign_model
+from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights
+from rigorkd.protocol.catalog import (
+    CIFAR_RESNETS,
+    CNN,
+    CNN_CHANNELS,
+    MODELS,
+    STEM_RESNETS,
+    TORCHVISION,
+    is_foreign_model,
+    is_own_model,
+)
 from rigorkd.protocol.schema import Model
+from rigorkd.protocol.sources import ModelSource
 from rigorkd.text import nearest
 
-_SHOWN = 3  # how many differing tensors a message names
+_PUBLISHED = ("imagenet1k_v1", "imagenet1k_v2", "pretrained")
 
 
 def build(
@@ -34,49 +46,77 @@ def build(
     size: int,
     weights: str | Path = "random",
     seed: int,
+    source: ModelSource | None = None,
 ) -> nn.Module:
     """A model for images (B, channels, size, size) that gives logits (B, classes), in train mode.
 
     `weights` is random, imagenet1k_v1, imagenet1k_v2, pretrained, or the path of a safetensors file with a
-    full state dict. The same seed and architecture give the same bits, whatever was drawn before.
+    full state dict. `source` is where a model of the user's own lies. The same seed and architecture give the
+    same bits, whatever was drawn before.
 
     Raises:
         InputError: name, arguments, weights or image size do not fit.
-        NotBuiltError: the model comes from a library that this version cannot build from.
     """
-    make = _maker(model, channels=channels, size=size)
+    wanted = _Wanted(model, channels=channels, size=size, source=source)
+    make = _maker(wanted)
     try:
         with seeded(seed):
             network = make(classes)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise InputError(
-            f"model {model.name} cannot be built for images of {size}×{size} pixels: {_first_line(error)}"
+            f"model {model.name} cannot be built for images of {size}×{size} pixels: {first_line(error)}"
         ) from error
-    _require_size(network, model, channels=channels, size=size)
+    _require_logits(network, wanted, classes)
     if weights != "random":
-        state, what, keep_head = _state(model, weights, size=size)
         with seeded(seed):
-            other = make(classes + 1)
-        _load(network, state, what, head=_differing(network, other), keep_head=keep_head)
+            head = head_of(network, make(classes + 1))
+            if isinstance(weights, str) and weights in _PUBLISHED:
+                state, what, keep_head = _published(wanted, network, weights), f"the weights {weights}", False
+            else:
+                state, what, keep_head = _from_file(wanted, network, Path(weights), head), str(weights), True
+        load_weights(network, state, what, head=head, keep_head=keep_head)
     return network.train()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be built, but for the number of classes."""
+
+    model: Model
+    channels: int
+    size: int
+    source: ModelSource | None
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def timm_name(self) -> str | None:
+        return self.name.removeprefix("timm/") if self.name.startswith("timm/") else None
+
+    @property
+    def hf_base(self) -> Path | None:
+        """Where the relative folder of an `hf/./folder` starts."""
+        return self.source.folder if self.source else None
 
 
 Maker = Callable[[int], nn.Module]
 """Builds a network for a number of classes."""
 
 
-def _maker(model: Model, *, channels: int, size: int) -> Maker:
+def _maker(wanted: _Wanted) -> Maker:
     """How to build the named architecture; raises for names and arguments that have no meaning."""
-    name = model.name
+    model, name, channels, size = wanted.model, wanted.name, wanted.channels, wanted.size
     if is_foreign_model(name):
-        raise NotBuiltError(f"model {name}: models of other libraries are not built in this version")
+        return _foreign_maker(wanted)
     if name not in MODELS:
         close = nearest(name, MODELS)
         raise InputError(f"no model {name!r}", hint=f"did you mean {close}?" if close else "")
     if name == CNN:
         _refuse(model, "args")
         return lambda classes: cnn(
-            model.channels or DEFAULT_CHANNELS,
+            model.channels or CNN_CHANNELS,
             inputs=channels,
             size=size,
             classes=classes,
@@ -95,8 +135,38 @@ def _maker(model: Model, *, channels: int, size: int) -> Maker:
         plain = name.removesuffix("_cifar")
         return lambda classes: stem_resnet(plain, channels=channels, classes=classes, **arguments)
     assert name in TORCHVISION
-    return lambda classes: torchvision_model(
-        name, channels=channels, classes=classes, size=size, arguments=arguments
+
+    def with_grey(classes: int) -> nn.Module:
+        made = torchvision_model(name, classes=classes, size=size, arguments=arguments)
+        if channels == 1:
+            repeat_grey(made)
+        return made
+
+    return with_grey
+
+
+def _foreign_maker(wanted: _Wanted) -> Maker:
+    """The libraries are imported here, where a protocol asks for them: each takes seconds."""
+    model, name, channels, size = wanted.model, wanted.name, wanted.channels, wanted.size
+    _refuse(model, "channels", "hidden", "dropout")
+    if is_own_model(name):
+        from rigorkd.models.own import own_model
+
+        return lambda classes: own_model(
+            name, wanted.source, classes=classes, channels=channels, size=size, **model.args
+        )
+    arguments: dict[str, Any] = dict(model.args)
+    if wanted.timm_name is not None:
+        from rigorkd.models.timm_models import timm_model
+
+        timm_name = wanted.timm_name
+        return lambda classes: timm_model(
+            timm_name, channels=channels, classes=classes, size=size, arguments=arguments
+        )
+    from rigorkd.models.hf_models import hf_model
+
+    return lambda classes: hf_model(
+        name, channels=channels, classes=classes, size=size, arguments=arguments, folder=wanted.hf_base
     )
 
 
@@ -106,67 +176,63 @@ def _refuse(model: Model, *keys: str) -> None:
             raise InputError(f"model {model.name} takes no {key}")
 
 
-def _require_size(network: nn.Module, model: Model, *, channels: int, size: int) -> None:
+def _require_logits(network: nn.Module, wanted: _Wanted, classes: int) -> None:
     """Show the network one empty image: some architectures shrink small images to nothing."""
+    name, size = wanted.name, wanted.size
     network.eval()  # leaves the statistics of BatchNorm alone
     try:
         with torch.no_grad():
-            network(torch.zeros(1, channels, size, size))
+            logits: object = network(torch.zeros(1, wanted.channels, size, size))
     except (RuntimeError, ValueError, AssertionError) as error:
         raise InputError(
-            f"model {model.name} cannot take images of {size}×{size} pixels: {_first_line(error)}",
+            f"model {name} cannot take images of {size}×{size} pixels: {first_line(error)}",
             hint="give views.size a larger value, or choose another model",
         ) from error
+    if not isinstance(logits, torch.Tensor) or logits.shape != (1, classes):
+        found = f"shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise InputError(
+            f"model {name} answers one image of {size}×{size} pixels with {found}, not with the logits of"
+            f" {classes} classes, shape (1, {classes})"
+        )
 
 
-def _differing(network: nn.Module, other: nn.Module) -> frozenset[str]:
-    """The names of the tensors whose shapes differ: the head, if only the number of classes does."""
-    theirs = other.state_dict()
-    return frozenset(key for key, tensor in network.state_dict().items() if tensor.shape != theirs[key].shape)
+def _published(wanted: _Wanted, network: nn.Module, tag: str) -> State:
+    """The tensors of published weights."""
+    name = wanted.name
+    if name in TORCHVISION:
+        return imagenet_weights(name, tag, size=wanted.size)
+    if tag == "pretrained" and wanted.timm_name is not None:
+        from rigorkd.models.timm_models import timm_weights
+
+        return timm_weights(
+            wanted.timm_name, channels=wanted.channels, size=wanted.size, arguments=dict(wanted.model.args)
+        )
+    if tag == "pretrained" and name.startswith("hf/"):
+        from rigorkd.models.hf_models import hf_weights, resampled
+
+        return resampled(hf_weights(name, wanted.hf_base), network)
+    raise InputError(f"model {name} has no weights {tag!r}", hint="start it from random")
 
 
-def _state(model: Model, weights: str | Path, *, size: int) -> tuple[dict[str, torch.Tensor], str, bool]:
-    """The tensors to load, what to call them in a message, and whether their head may be kept."""
-    if isinstance(weights, str) and weights in ("imagenet1k_v1", "imagenet1k_v2", "pretrained"):
-        if model.name not in TORCHVISION:
-            raise InputError(f"model {model.name} has no weights {weights!r}", hint="start it from random")
-        return imagenet_weights(model.name, weights, size=size), f"the weights {weights}", False
-    path = Path(weights)
-    try:
-        return load_file(path), str(path), True
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file of weights") from error
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file: {_first_line(error)}") from error
+def _from_file(wanted: _Wanted, network: nn.Module, path: Path, head: frozenset[str]) -> State:
+    """The tensors of a file; one written for another image size is resampled by the model's library."""
+    state = read_weights(path)
+    if not differences(network, state, head, keep_head=True):
+        return state
+    if wanted.timm_name is not None:
+        from rigorkd.models.timm_models import timm_reshaped
 
+        return timm_reshaped(
+            wanted.timm_name,
+            state,
+            str(path),
+            head=head,
+            channels=wanted.channels,
+            size=wanted.size,
+            arguments=dict(wanted.model.args),
+        )
+    if wanted.name.startswith("hf/"):
+        from rigorkd.models.hf_models import resampled
 
-def _load(
-    network: nn.Module,
-    state: Mapping[str, torch.Tensor],
-    what: str,
-    *,
-    head: frozenset[str],
-    keep_head: bool,
-) -> None:
-    """Load every tensor, except a head that is not wanted or has another number of classes."""
-    own = network.state_dict()
-    differing = [
-        f"{key} is {_shape(state.get(key))} there and {_shape(own.get(key))} here"
-        for key in [*own, *(key for key in state if key not in own)]
-        if _shape(state.get(key)) != _shape(own.get(key))
-        and not (key in head and key in state and state[key].shape[1:] == own[key].shape[1:])
-    ]
-    if differing:
-        more = f", and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-        raise InputError(f"{what}: the tensors do not fit the model: " + "; ".join(differing[:_SHOWN]) + more)
-    new_head = not keep_head or any(_shape(state[key]) != _shape(own[key]) for key in head)
-    own.update({key: value for key, value in state.items() if not (new_head and key in head)})
-    network.load_state_dict(own)
-
-
-def _shape(tensor: torch.Tensor | None) -> str:
-    return "missing" if tensor is None else "×".join(str(side) for side in tensor.shape) or "a number"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        return resampled(state, network)
+    return state

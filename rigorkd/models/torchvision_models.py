@@ -21,18 +21,14 @@ _PLAIN = {
 }
 
 
-def torchvision_model(
-    name: str, *, channels: int, classes: int, size: int, arguments: dict[str, Any]
-) -> nn.Module:
-    """The model with random weights and a head of `classes` outputs; grey images are repeated to RGB."""
+def torchvision_model(name: str, *, classes: int, size: int, arguments: dict[str, Any]) -> nn.Module:
+    """The model with random weights for colour images (B, 3, S, S), and a head of `classes` outputs."""
     fixed: dict[str, Any] = dict(_PLAIN.get(name, {}))
     if name.startswith("vit_"):
         fixed["image_size"] = size
     if name == "maxvit_t":
         fixed["input_size"] = (size, size)
     model: nn.Module = models.get_model(name, weights=None, num_classes=classes, **fixed, **arguments)
-    if channels == 1:
-        model.register_forward_pre_hook(_grey_to_rgb)  # a hook keeps the names of layers and weights
     return model
 
 
@@ -66,8 +62,3 @@ def imagenet_weights(name: str, tag: str, *, size: int) -> dict[str, torch.Tenso
     return {
         key: value for key, value in state.items() if not key.startswith(("aux1.", "aux2.", "AuxLogits."))
     }
-
-
-def _grey_to_rgb(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    images, *rest = arguments
-    return (images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images, *rest)

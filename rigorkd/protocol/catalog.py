@@ -6,14 +6,16 @@ the installed torchvision.
 
 from __future__ import annotations
 
+import re
+
 CIFAR_RESNETS = ("cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
 """The CIFAR ResNets of He et al. 2016, section 4.2: 6n + 2 layers, widths 16, 32, 64."""
 
 STEM_RESNETS = ("resnet18_cifar", "resnet34_cifar", "resnet50_cifar", "resnet101_cifar")
 """The ImageNet ResNets with a 3×3 stride-1 first convolution and no max-pool."""
 
-CNN = "cnn"
-"""The small plain network; `channels`, `hidden` and `dropout` shape it."""
+CNN, CNN_CHANNELS = "cnn", (16, 32)
+"""The small plain network, and its default `channels`; `hidden` and `dropout` shape it too."""
 
 # fmt: off
 _V1_ONLY = (
@@ -45,7 +47,10 @@ TORCHVISION = tuple(sorted({*_V1_ONLY, *_V1_AND_V2, *_NEITHER}))
 MODELS = (CNN, *CIFAR_RESNETS, *STEM_RESNETS, *TORCHVISION)
 """Every model with a plain name; others are written `timm/<name>`, `hf/<name>` or `module:function`."""
 
-_MIN_SIZE = {"alexnet": 63, "inception_v3": 75, "maxvit_t": 224}
+_MIN_SIZE = {"alexnet": 63, "inception_v3": 75, "maxvit_t": 224, "vit_h_14": 42}
+_SMALLEST = 8
+_USUAL = 32
+"""Five halvings of 32 pixels leave one: what most ImageNet architectures need."""
 
 
 def is_known_model(name: str) -> bool:
@@ -58,21 +63,42 @@ def is_foreign_model(name: str) -> bool:
     library, slash, rest = name.partition("/")
     if slash:
         return library in ("timm", "hf") and bool(rest)
+    return is_own_model(name)
+
+
+def is_own_model(name: str) -> bool:
+    """`module:function`: code of the user's own."""
     module, colon, function = name.partition(":")
     return bool(colon) and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
+def hf_folder(name: str) -> str | None:
+    """The folder that `hf/./folder`, `hf/../folder` or `hf//folder` names; None for any other model."""
+    library, _, rest = name.partition("/")
+    return rest if library == "hf" and rest.startswith(("./", "../", "/")) else None
+
+
+def architecture_of(name: str) -> str:
+    """The name without what only chooses weights: timm's `<name>.<tag>` is the architecture `<name>`."""
+    return name.partition(".")[0] if name.startswith("timm/") else name
+
+
 def weights_of(model: str) -> tuple[str, ...]:
-    """The starts among `WEIGHTS` that the model has."""
+    """The starts among `WEIGHTS` that the model has; `pretrained` is its library's newest."""
+    if is_own_model(model):
+        return ("random",)
     if is_foreign_model(model):
         return ("random", "pretrained")
     v1 = ("imagenet1k_v1",) if model in _V1_ONLY or model in _V1_AND_V2 else ()
     v2 = ("imagenet1k_v2",) if model in _V1_AND_V2 else ()
-    return ("random", *v1, *v2)
+    return ("random", *v1, *v2, *(("pretrained",) if v1 else ()))
 
 
 def min_size(model: str) -> int:
     """The smallest image side, in pixels and at least 8, that the model is known to accept."""
-    return (
-        224 if model.startswith("vit_") else _MIN_SIZE.get(model, 8 if model in (CNN, *CIFAR_RESNETS) else 32)
-    )
+    if model in (CNN, *CIFAR_RESNETS):
+        return _SMALLEST
+    if model in _MIN_SIZE:
+        return _MIN_SIZE[model]
+    patch = re.search(r"^timm/(?:vit|deit3?)_.*_patch(\d+)_", model)
+    return max(_SMALLEST, int(patch[1])) if patch else _USUAL

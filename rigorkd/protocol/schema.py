@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from rigorkd.errors import InputError
 from rigorkd.protocol.base import Count, Finite, Fraction, Frozen, Name, NonNegative, Positive
+from rigorkd.protocol.catalog import CNN, CNN_CHANNELS
 from rigorkd.protocol.seeds import parse_seeds
 
 
@@ -408,7 +409,8 @@ TUNING_KEYS = ("lr", "weight_decay", "label_smoothing")
 class Model(Frozen):
     """A model by name: one of `catalog.MODELS`, or `timm/<name>`, `hf/<name>`, `module:function`.
 
-    `channels`, `hidden` and `dropout` shape the `cnn`; `args` are keyword arguments for any other model.
+    `channels`, `hidden` and `dropout` shape the `cnn`; `args` are keyword arguments for any other model. The
+    cnn's defaults are filled in, so that one architecture is one value however it was spelt.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -416,6 +418,18 @@ class Model(Frozen):
     hidden: Count | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     args: dict[str, str | int | float | bool] = Field(default={})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("name") != CNN:
+            return value
+        filled = dict(value)
+        if filled.get("channels") is None:
+            filled["channels"] = CNN_CHANNELS
+        if filled.get("dropout") == 0 and filled["dropout"] is not False:
+            filled["dropout"] = None
+        return filled
 
     def __hash__(self) -> int:
         return hash((self.name, self.channels, self.hidden, self.dropout, tuple(sorted(self.args))))

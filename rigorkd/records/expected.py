@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd.data.identity import data_checksum
-from rigorkd.errors import InputError
-from rigorkd.protocol.cells import Run
+from rigorkd.errors import InputError, ProtocolError
+from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import runs
 from rigorkd.protocol.hashes import explain_difference, resolved, run_hash
+from rigorkd.protocol.places import model_place
 from rigorkd.protocol.schema import PathStart
+from rigorkd.protocol.sources import ModelSource, has_source, read_source
 from rigorkd.records.record import Record
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StartFile:
-    """A file of weights that runs start from: its place (None if only remembered) and its SHA-256."""
+    """A file of weights that runs start from: its place (None if only remembered) and its SHA-256.
+
+    For the source of a user's own model, the place is the folder that it is looked up from.
+    """
 
     path: Path | None
     sha256: str
@@ -31,7 +36,11 @@ class StartFile:
 
 @dataclass(frozen=True)
 class Expected:
-    """A run and the hashes that its record must carry; `start_file` holds its first weights, if any."""
+    """A run and the hashes that its record must carry.
+
+    `start_file` holds its first weights, if any; `model_code` identifies the source of a user's own model,
+    and `model_source` says where that lies, unless it is only remembered.
+    """
 
     run: Run
     run_hash: str
@@ -39,6 +48,8 @@ class Expected:
     teacher_hash: str | None
     start_hash: str | None
     start_file: Path | None = None
+    model_code: str | None = None
+    model_source: ModelSource | None = None
 
 
 @dataclass(frozen=True)
@@ -50,12 +61,16 @@ class Stale:
 
 
 def start_files(protocol: Protocol) -> dict[str, StartFile]:
-    """The files of weights that the protocol's cells start from, by their path as written.
+    """The files that the protocol's cells start from: weights by path, own models' source by model name.
 
     A relative path starts at the protocol's folder. Raises InputError for a file that cannot be read.
     """
     files = {}
     for cell in protocol.cells:
+        model = cell.model.name
+        if has_source(model) and model not in files:
+            source = _source(protocol, cell)
+            files[model] = StartFile(source.folder, source.sha256)
         if isinstance(cell.start, PathStart) and cell.start.path not in files:
             path = (protocol.path.parent / Path(cell.start.path).expanduser()).absolute()
             try:
@@ -68,6 +83,18 @@ def start_files(protocol: Protocol) -> dict[str, StartFile]:
                 ) from None
             files[cell.start.path] = StartFile(path, digest)
     return files
+
+
+def _source(protocol: Protocol, cell: Cell) -> ModelSource:
+    """The source of a cell's own model; what is wrong with it is told at the protocol's line."""
+    try:
+        return read_source(cell.model.name, protocol.path.parent)
+    except InputError as error:
+        place = protocol.place(model_place(cell, protocol.spec))
+        message = f"the model {cell.model.name}: {error.message}"
+        raise ProtocolError(
+            message, file=protocol.path, line=place.line, column=place.column, hint=error.hint
+        ) from None
 
 
 def expected_hashes(
@@ -95,6 +122,7 @@ def expected_hashes(
         start = run.cell.start
         file = files[start.path] if isinstance(start, PathStart) else None
         start_hash = file.sha256 if file else of(run.cell.start_cell, run.seed)
+        source = files[run.cell.model.name] if has_source(run.cell.model.name) else None
         by_name[run.name] = Expected(
             run=run,
             run_hash=run_hash(
@@ -104,11 +132,14 @@ def expected_hashes(
                 start_hash=start_hash,
                 mode=mode,
                 precision=run.cell.training.precision,
+                model_code=source.sha256 if source else None,
             ),
             data_checksum=checksums[key],
             teacher_hash=teacher_hash,
             start_hash=start_hash,
             start_file=file.path if file else None,
+            model_code=source.sha256 if source else None,
+            model_source=ModelSource(source.path, source.sha256) if source and source.path else None,
         )
     return by_name
 
@@ -129,6 +160,8 @@ def _what_changed(record: Record, want: Expected) -> str:
     then = {key: record.fields.get(key) for key in now}
     if then != json.loads(json.dumps(now)):
         return explain_difference(then, now)
+    if record.fields.get("model_code") != want.model_code:
+        return f"the code of its model {now['model']} changed"
     if record.fields.get("teacher_run_hash") != want.teacher_hash:
         return "its teacher changed"
     if record.fields.get("start_run_hash") != want.start_hash:

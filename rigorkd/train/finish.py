@@ -85,10 +85,11 @@ def finish(
             "status": DIVERGED if student.diverged else DONE,
             "epochs_run": student.epoch,
             "metrics": metrics,
-            "latency_ms": _latency(student, image, len(data.class_names), study, runtime),
+            "latency_ms": _latency(student, want, image, len(data.class_names), study, runtime),
             "run_hash": want.run_hash,
             "teacher_run_hash": want.teacher_hash,
             "start_run_hash": want.start_hash,
+            "model_code": want.model_code,
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
             "data_checksum": data.checksum,
             "numerics": NUMERICS,
@@ -120,7 +121,15 @@ def _selected(student: Student) -> dict[str, float | int | None]:
 
 
 def _latency(
-    student: Student, image: Tensor, classes: int, study: StudyFolder, runtime: Runtime
+    student: Student, want: Expected, image: Tensor, classes: int, study: StudyFolder, runtime: Runtime
 ) -> dict[str, float]:
-    key = architecture_key(student.run.cell.model, tuple(image.shape), classes, runtime.hardware())
+    cell = want.run.cell
+    key = architecture_key(
+        cell.model,
+        tuple(image.shape),
+        classes,
+        runtime.hardware(),
+        size=cell.size,
+        code=want.model_code,
+    )
     return asdict(shared_latency(study.latency(key), student.model, image))

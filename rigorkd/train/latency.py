@@ -33,9 +33,20 @@ class Latency:
     n: int
 
 
-def architecture_key(model: Model, shape: tuple[int, ...], classes: int, hardware: str) -> str:
-    """A file-safe key of what determines latency: architecture, input shape, classes and hardware."""
-    text = json.dumps([model.model_dump(mode="json"), shape, classes, hardware], sort_keys=True)
+def architecture_key(
+    model: Model,
+    shape: tuple[int, ...],
+    classes: int,
+    hardware: str,
+    *,
+    size: int | None = None,
+    code: str | None = None,
+) -> str:
+    """A file-safe key of what determines latency: architecture, input shape, classes and hardware.
+
+    `size` is a model's own image size, to which it resizes its input; `code` identifies a user's own model.
+    """
+    text = json.dumps([model.model_dump(mode="json"), shape, classes, hardware, size, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ from rigorkd.data.views import build_view
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.schema import SGD
+from rigorkd.protocol.sources import ModelSource
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
 
@@ -18,7 +19,7 @@ from rigorkd.train.task import Task
 _COPIES = 3
 
 
-def student_bytes(cell: Cell, data: ImageData) -> int:
+def student_bytes(cell: Cell, data: ImageData, source: ModelSource | None = None) -> int:
     """Bytes that one student of this cell holds on the device throughout its training."""
     view = build_view(cell.views, data.shape, train=False)
     model = build(
@@ -28,6 +29,7 @@ def student_bytes(cell: Cell, data: ImageData) -> int:
         size=view.size,
         weights="random",
         seed=0,
+        source=source,
     )
     weights: int = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     states = 1 if isinstance(cell.training.optimizer, SGD) else 2
@@ -56,7 +58,7 @@ def split_for(task: Task, budget: int | None, runtime: Runtime) -> list[Task]:
         return [task]
     cells = [want.run.cell for want in task.runs]
     data = load(cells[0].dataset, task.runs[0].run.seed or 0)
-    kinds = {(cell.model, cell.training.optimizer.name): cell for cell in cells}
-    sizes = {kind: student_bytes(cell, data) for kind, cell in kinds.items()}
+    kinds = {(want.run.cell.model, want.run.cell.training.optimizer.name): want for want in task.runs}
+    sizes = {kind: student_bytes(want.run.cell, data, want.model_source) for kind, want in kinds.items()}
     free = runtime.memory_bytes() // 2 if budget is None else budget
     return split_by_memory(task, [sizes[cell.model, cell.training.optimizer.name] for cell in cells], free)

@@ -13,7 +13,7 @@ import torch
 
 from rigorkd import __version__
 
-PACKAGES = ("torch", "torchvision", "accelerate", "numpy")
+PACKAGES = ("torch", "torchvision", "timm", "accelerate", "numpy")
 
 
 @dataclass(frozen=True)

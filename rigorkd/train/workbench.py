@@ -23,21 +23,25 @@ from rigorkd.distill.objective import Objective, Outputs, Targets
 from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError, StoreError
 from rigorkd.models.build import build
+from rigorkd.models.inputs import resize_inputs
+from rigorkd.protocol.catalog import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import NUMERICS, canonical
 from rigorkd.protocol.methods import Feature
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.rates import RateBook
 from rigorkd.records.record import DONE, read, verified_weights
 from rigorkd.train.batch import Batch
 from rigorkd.train.checkpoint import Saver
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.events import Event, RunFailed
 from rigorkd.train.log import log
+from rigorkd.train.pace import Pace
 from rigorkd.train.provenance import versions
 from rigorkd.train.replay import Replay, replay_key
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.stopwatch import SHARED, TEACHER, Stopwatch
+from rigorkd.train.stopwatch import SHARED, TEACHER, VALIDATION, Stopwatch
 from rigorkd.train.student import Student
 from rigorkd.train.task import Task
 from rigorkd.train.teaching import Teaching
@@ -67,6 +71,7 @@ class Workbench:
         self.batch_size = cell.training.batch_size
         self.watch = Stopwatch(runtime.device)
         self.machine = canonical({"hardware": runtime.hardware(), "versions": versions()})
+        self.pace = Pace(RateBook.of(study.path.parent), runtime.hardware(), runtime.mode)
         self.saver = Saver(self.machine, background=runtime.device.type == "cuda")
         self.failed: set[str] = set()
 
@@ -238,23 +243,37 @@ class Workbench:
         # baseline and distilled is then the loss alone. A teacher of the student's own kind starts elsewhere.
         role = cell.role if run.seed is not None else "fixed teacher"
         # Dropout is no part of an architecture's weights, so it may vary without moving their start.
-        architecture = canonical(cell.model.model_dump(exclude={"dropout"}))
+        architecture = canonical(
+            {**cell.model.model_dump(exclude={"dropout"}), "name": architecture_of(cell.model.name)}
+        )
         seed = seed_for(self.seed, f"init/{role}/{architecture}")
-        return build(
+        model = build(
             cell.model,
             classes=self.data.classes,
             channels=self.eval_view.channels,
-            size=self.eval_view.size,
+            size=cell.size or self.eval_view.size,
             weights=weights,
             seed=seed,
+            source=want.model_source,
         )
+        return model if cell.size is None else resize_inputs(model, cell.size)
 
     def charge(self, active: list[Student]) -> float:
         """Add the epoch's time to each student: its own steps, and the shared parts as if it were alone."""
         seconds = self.watch.read()
         for student in active:
+            own = seconds.get(student.run.name, 0.0) + seconds.get(VALIDATION, 0.0) / len(active)
             teacher = seconds.get(TEACHER, 0.0) if student.objective.needs_teacher else 0.0
-            student.seconds += seconds.get(student.run.name, 0.0) + seconds.get(SHARED, 0.0) + teacher
+            student.seconds += own + seconds.get(SHARED, 0.0) + teacher
+        if not self.task.smoke:
+            self.pace.note_epoch(
+                {student.run.name: student.run.cell for student in active},
+                self.task.teacher.run.cell if self.task.teacher else None,
+                seconds,
+                images=len(self.data.train.labels),
+                taught=self.teaching.computed if TEACHER in seconds else 0,
+                validated=len(self.data.val.labels),
+            )
         return sum(seconds.values())
 
     def fail(self, run: Run, error: Exception, report: Callable[[Event], None]) -> None:

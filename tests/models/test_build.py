@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
-from rigorkd.errors import InputError, NotBuiltError
+from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.models.count import parameters_millions
 from rigorkd.models.init import seeded
@@ -223,15 +223,15 @@ def test_weights_of_another_architecture_name_the_tensors(tmp_path: Path) -> Non
     with pytest.raises(InputError) as caught:
         build(Model(name="cnn", channels=(16, 48)), classes=10, channels=3, size=32, seed=0, weights=file)
     assert str(file) in caught.value.message
-    assert "4.weight is 32×16×3×3 there and 48×16×3×3 here" in caught.value.message
-    with pytest.raises(InputError, match=r"conv1\.weight is missing there"):
+    assert "conv2.weight is 32×16×3×3 there and 48×16×3×3 here" in caught.value.message
+    with pytest.raises(InputError, match=r"bn1\.weight is missing there"):
         make("cifar_resnet20", weights=file)
 
 
 def test_a_head_of_another_width_is_not_a_new_head(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     save_file(make("cnn", size=32).state_dict(), file)
-    with pytest.raises(InputError, match=r"9\.weight is 10×2048 there and 10×512 here"):
+    with pytest.raises(InputError, match=r"head\.weight is 10×2048 there and 10×512 here"):
         make("cnn", size=16, weights=file)
 
 
@@ -308,9 +308,6 @@ def test_damaged_imagenet_weights_name_the_file(tmp_path: Path, monkeypatch: pyt
 def test_names_without_a_model_are_refused() -> None:
     with pytest.raises(InputError, match="did you mean resnet18"):
         make("resnet81")
-    for name in ("timm/resnet18", "hf/vit", "package.module:function"):
-        with pytest.raises(NotBuiltError, match=name):
-            make(name)
 
 
 @pytest.mark.parametrize(

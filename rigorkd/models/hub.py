@@ -1,0 +1,77 @@
+"""Files of the Hugging Face hub: from its cache if they are there, else downloaded into it."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rigorkd.errors import InputError
+
+_SECONDS = 5.0
+
+
+def hub_file(repository: str, names: tuple[str, ...]) -> Path:
+    """The first of the named files that the repository has. A cached file is taken without asking the hub.
+
+    Raises:
+        InputError: none of them can be found or downloaded; says which file to place where.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    identifier, _, revision = repository.partition("@")
+    for name in names:
+        cached = huggingface_hub.try_to_load_from_cache(identifier, name, revision=revision or None)
+        if isinstance(cached, str):
+            return Path(cached)
+    reason = ""
+    for name in names if reachable() else ():
+        try:
+            return Path(huggingface_hub.hf_hub_download(identifier, name, revision=revision or None))
+        except EntryNotFoundError as error:
+            reason = _reason(error)
+            if isinstance(error, LocalEntryNotFoundError):  # no network: no other name would do better
+                break
+        except (OSError, ValueError) as error:
+            reason = _reason(error)
+            break
+    raise InputError(
+        f"{names[0]} of {repository} is not in the cache of the Hugging Face hub and cannot be downloaded"
+        + (f": {reason}" if reason else ": there is no connection"),
+        hint=how_to_fetch(repository, names[0]),
+    )
+
+
+def how_to_fetch(repository: str, name: str) -> str:
+    """What to do on a machine that cannot reach the hub."""
+    from huggingface_hub import constants
+
+    identifier, _, _ = repository.partition("@")
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{identifier.replace('/', '--')}"
+    return (
+        f"where there is a network, run: hf download {identifier} {name}; then copy the folder {folder.name}"
+        f" of its cache to {folder}"
+    )
+
+
+def reachable() -> bool:
+    """Whether the hub answers at all: its own client retries for half a minute before it gives up."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if urllib.request.getproxies():
+        return True  # a proxy's name for the hub need not resolve here
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        port = address.port or {"http": 80}.get(address.scheme, 443)
+        socket.create_connection((address.hostname or "", port), timeout=_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
