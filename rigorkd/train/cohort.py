@@ -22,7 +22,7 @@ from rigorkd.train.events import EpochDone, Event, RunDone
 from rigorkd.train.finish import finish
 from rigorkd.train.log import log
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.stopwatch import SHARED, TEACHER
+from rigorkd.train.stopwatch import SHARED, TEACHER, VALIDATION
 from rigorkd.train.student import Student
 from rigorkd.train.task import Task
 from rigorkd.train.workbench import Workbench
@@ -51,6 +51,7 @@ def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Calla
             if student.run.name not in bench.failed:
                 _finish(student, bench, report)
     bench.saver.settle()
+    bench.pace.leave([SHARED, TEACHER])
 
 
 def _train_epoch(
@@ -101,7 +102,7 @@ def _validate(
     students: list[Student], bench: Workbench, report: Callable[[Event], None]
 ) -> list[tuple[Student, Tensor]]:
     """Every student with its validation logits; one whose evaluation raises fails alone."""
-    with bench.watch.of(SHARED):
+    with bench.watch.of(VALIDATION):
         try:
             together = bench.val.logits_of([student.model for student in students])
             return list(zip(students, together, strict=True))
@@ -174,4 +175,5 @@ def _finish(student: Student, bench: Workbench, report: Callable[[Event], None])
         return
     status = "diverged" if student.diverged else "done"
     log(bench.study, run, status)
+    bench.pace.leave([run.name])
     report(RunDone(run.name, status, top1))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
-SHARED, TEACHER = "shared", "teacher"
+SHARED, TEACHER, VALIDATION = "shared", "teacher", "validation"
 
 
 class Stopwatch:

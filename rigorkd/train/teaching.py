@@ -34,11 +34,14 @@ class Teaching:
         self._subsets: dict[str, Tensor] = {}
         self._known: Tensor | None = None
         self._heard: list[Tensor] = []
+        self.computed = 0
+        """Images of the epoch whose logits were computed, not fetched."""
 
     def begin_epoch(self, epoch: int, images: int) -> None:
         """Fetch the kept logits of an epoch that shows `images` images, if there are any."""
         self._heard = []
         self._known = None
+        self.computed = 0
         if self._table is None and self.replay is not None:
             self._known = self.replay.load(epoch, images, next(self.model.parameters()).device)
 
@@ -61,6 +64,7 @@ class Teaching:
     def forward(self, images: Tensor) -> Tensor:
         """The teacher's logits (B, C) of the viewed images (B, C, S, S)."""
         logits: Tensor = self.model(images)
+        self.computed += len(images)
         return logits
 
     def end_epoch(self, epoch: int) -> None:
