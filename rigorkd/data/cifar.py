@@ -17,7 +17,8 @@ import numpy as np
 from torchvision import datasets
 
 from rigorkd.data.arrays import Labels, Pixels, SourceArrays
-from rigorkd.data.identity import DataFile, data_folder, file_layout, file_md5
+from rigorkd.data.files import file_md5
+from rigorkd.data.identity import DataFile, data_folder, file_layout
 from rigorkd.errors import InputError
 from rigorkd.protocol.schema import Cifar10, Cifar100
 

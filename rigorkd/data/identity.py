@@ -1,19 +1,29 @@
 """What a data set is, as one checksum for the run hash; computed without torch and without loading it.
 
-Loading verifies that it got what was hashed here: digits against a constant, CIFAR file by file, and the
-synthetic source is a function of its parameters and a version.
+Loading verifies that it got what was hashed here: digits against a constant, CIFAR file by file, image files
+when they are decoded, and the synthetic source is a function of its parameters and a version.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from rigorkd.errors import NotBuiltError
-from rigorkd.protocol.schema import Cifar10, Cifar100, Dataset, Digits, Synthetic
+from rigorkd.data.decoded import known_checksum
+from rigorkd.data.files import file_md5
+from rigorkd.protocol.schema import (
+    Cars,
+    Cifar10,
+    Cifar100,
+    Dataset,
+    Digits,
+    ImageFolder,
+    Pets,
+    Synthetic,
+    TinyImageNet,
+)
 
 DIGITS_SHA256 = "0b7e9c3202d7bcd255d6a19a238d3743bf5e320ba74812a6679958a017c55382"
 """SHA-256 of the digits' uint8 pixels followed by their int64 labels, little endian."""
@@ -81,11 +91,10 @@ def data_folder(dataset: Cifar10 | Cifar100) -> Path:
 def data_checksum(dataset: Dataset) -> str:
     """A hexadecimal SHA-256 that changes whenever the source's images or labels do.
 
-    Files that are not there yet count with their published MD5, which a download satisfies. Split, label
-    noise and the kind of labels are not part of it: they are settings, hashed with the cell.
-
-    Raises:
-        NotBuiltError: the source has no loader in this version.
+    CIFAR files that are not there yet count with their published MD5, which a download satisfies. Image files
+    that were not decoded yet have no checksum to show, and count as unread: `prepare` first for the true one.
+    Split, label noise, the kind of labels and the stored size are not part of it: they are settings, hashed
+    with the cell.
     """
     match dataset:
         case Digits():
@@ -99,25 +108,22 @@ def data_checksum(dataset: Dataset) -> str:
                 file.name: file_md5(folder / file.name) or file.md5 for file in file_layout(dataset).files
             }
             return _sha256({"source": dataset.name, **md5s})
-    raise NotBuiltError(f"data set {dataset.name!r} cannot be loaded by this version")
+        case Pets() | Cars() | TinyImageNet() | ImageFolder():
+            return known_checksum(dataset) or _sha256({"source": dataset.name, "images": "unread"})
 
 
-def file_md5(path: Path) -> str | None:
-    """The MD5 of a file, or None if there is no such file; read again only when the file changed."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return _file_md5(path, status.st_size, status.st_mtime_ns)
+def is_at_hand(dataset: Dataset) -> bool:
+    """Whether `data_checksum` tells of files that are there, rather than of files to come."""
+    match dataset:
+        case Cifar10() | Cifar100():
+            folder = data_folder(dataset)
+            return all((folder / file.name).is_file() for file in file_layout(dataset).files)
+        case Pets() | Cars() | TinyImageNet() | ImageFolder():
+            return known_checksum(dataset) is not None
+    return True
 
 
 _SYNTHETIC_PARAMETERS = {"size", "channels", "classes", "images", "test_images", "noise", "seed"}
-
-
-@functools.lru_cache(maxsize=64)
-def _file_md5(path: Path, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, functools.partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 def _sha256(facts: dict[str, str | int | float]) -> str:

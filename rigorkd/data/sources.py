@@ -1,9 +1,10 @@
 """Loading a data set: source arrays → split → label noise on the training labels → tensors.
 
+    prepare(dataset)        once, before any worker: downloads and decodes what is missing
     load(dataset, seed)     what training sees
-    prepare(dataset)        downloads what is missing and may be downloaded; call once, before any worker
 
-Sources have one file each: digits, cifar, synthetic.
+Sources have one file each: digits, cifar, synthetic; those of image files (pets, cars, tiny_imagenet,
+image_folder) say what is where, and `decoded` makes one array of it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,27 @@ import numpy as np
 import torch
 
 from rigorkd.data.arrays import Labels, Pixels, SourceArrays
-from rigorkd.data.cifar import load_cifar, prepare_cifar
+from rigorkd.data.cifar import load_cifar
+from rigorkd.data.decoded import load_decoded
 from rigorkd.data.digits import load_digits
 from rigorkd.data.identity import data_checksum
-from rigorkd.data.images import ImageData, Subset
+from rigorkd.data.images import ImageData, StoredImages, Subset
+from rigorkd.data.prepare import prepare
 from rigorkd.data.splits import add_label_noise, draw_split
 from rigorkd.data.synthetic import draw_synthetic
-from rigorkd.errors import NotBuiltError
-from rigorkd.protocol.schema import Cifar10, Cifar100, Dataset, Digits, Synthetic
+from rigorkd.protocol.schema import (
+    Cars,
+    Cifar10,
+    Cifar100,
+    Dataset,
+    Digits,
+    ImageFolder,
+    Pets,
+    Synthetic,
+    TinyImageNet,
+)
+
+__all__ = ["load", "prepare"]
 
 
 def load(dataset: Dataset, seed: int) -> ImageData:
@@ -27,9 +41,8 @@ def load(dataset: Dataset, seed: int) -> ImageData:
 
     Raises:
         InputError: files are missing or damaged, or the sizes of the split do not fit.
-        NotBuiltError: the source has no loader in this version.
     """
-    source = _read(dataset)
+    source, checksum = _read(dataset)
     split_seed = seed if dataset.split.seed == "per_seed" else dataset.split.seed
     parts = draw_split(dataset.split, source.labels, source.test_labels, split_seed)
     classes = len(source.class_names)
@@ -42,38 +55,31 @@ def load(dataset: Dataset, seed: int) -> ImageData:
     assert test_images is not None
     assert test_labels is not None
     return ImageData(
-        train=_subset(source.images, train_labels, parts.train),
-        val=_subset(source.images, source.labels[parts.val], parts.val),
-        test=_subset(test_images, test_labels[parts.test], parts.test),
+        train=_subset(source, source.images, train_labels, parts.train),
+        val=_subset(source, source.images, source.labels[parts.val], parts.val),
+        test=_subset(source, test_images, test_labels[parts.test], parts.test),
         class_names=source.class_names,
-        checksum=data_checksum(dataset),
+        checksum=checksum,
     )
 
 
-def prepare(dataset: Dataset) -> None:
-    """Make sure that the files of a data set are there, downloading them if the protocol says so.
-
-    Raises:
-        InputError: files are missing, and downloading is off or failed.
-    """
-    if isinstance(dataset, Cifar10 | Cifar100):
-        prepare_cifar(dataset)
-
-
-def _read(dataset: Dataset) -> SourceArrays:
+def _read(dataset: Dataset) -> tuple[SourceArrays, str]:
+    """The source with the checksum of what was read."""
     match dataset:
         case Digits():
-            return load_digits()
+            return load_digits(), data_checksum(dataset)
         case Synthetic():
-            return draw_synthetic(dataset)
+            return draw_synthetic(dataset), data_checksum(dataset)
         case Cifar10() | Cifar100():
-            return load_cifar(dataset)
-    raise NotBuiltError(f"data set {dataset.name!r} cannot be loaded by this version")
+            return load_cifar(dataset), data_checksum(dataset)
+        case Pets() | Cars() | TinyImageNet() | ImageFolder():
+            return load_decoded(dataset)
 
 
-def _subset(images: Pixels, labels: Labels, index: Labels) -> Subset:
-    whole = len(index) == len(images)  # index ascends without repeats, so this is every image: no copy
-    picked = images if whole else images[index]
-    return Subset(
-        torch.from_numpy(np.ascontiguousarray(picked)), torch.from_numpy(labels), torch.from_numpy(index)
-    )
+def _subset(source: SourceArrays, images: Pixels, labels: Labels, index: Labels) -> Subset:
+    """The images of `index`, which ascends without repeats; those of a mapped source stay where they are."""
+    where = torch.from_numpy(index)
+    if source.mapped:
+        return Subset(StoredImages(torch.from_numpy(images), where), torch.from_numpy(labels), where)
+    picked = images if len(index) == len(images) else images[index]  # all of them: no copy
+    return Subset(torch.from_numpy(np.ascontiguousarray(picked)), torch.from_numpy(labels), where)

@@ -14,8 +14,8 @@ from rigorkd.data import digits
 from rigorkd.data.identity import data_checksum
 from rigorkd.data.images import ImageData
 from rigorkd.data.sources import load
-from rigorkd.errors import InputError, NotBuiltError
-from rigorkd.protocol.schema import Digits, Pets, Split, Synthetic
+from rigorkd.errors import InputError
+from rigorkd.protocol.schema import Digits, Split, Synthetic
 
 
 def digits_of(noise: float = 0.0, **split: object) -> Digits:
@@ -132,17 +132,10 @@ def test_the_checksum_names_the_source_and_not_its_split() -> None:
         assert data_checksum(synthetic(**change)) != base
 
 
-def test_a_source_without_loader_is_refused_by_name() -> None:
-    pets = Pets(name="oxford_pets", split=Split(val=10))
-    for action in (data_checksum, lambda dataset: load(dataset, 0)):
-        with pytest.raises(NotBuiltError, match="oxford_pets"):
-            action(pets)
-
-
 def test_identity_and_random_import_no_torch() -> None:
     code = (
-        "import sys, rigorkd.data.identity, rigorkd.data.random, rigorkd.models;"
-        "print([m for m in ('torch', 'pandas', 'sklearn', 'scipy') if m in sys.modules])"
+        "import sys, rigorkd.data.identity, rigorkd.data.prepare, rigorkd.data.random, rigorkd.models;"
+        "print([m for m in ('torch', 'pandas', 'sklearn', 'scipy', 'PIL') if m in sys.modules])"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"

@@ -1,0 +1,341 @@
+"""Image files decoded once to one array on disk, mapped into memory from then on.
+
+In the cache folder (`<root>/.rigorkd`, or one of its own under `dataset.cache`) lie, per size and fit,
+
+    oxford_pets-256-crop.npy      uint8 (n, 3, S, S): the training images, then those of the test set
+    oxford_pets-256-crop.json     what it was made from, and the labels; written last: the commit point
+
+An array is used if the source files have the names, sizes and times that the JSON notes, and the array its
+size and time. Otherwise content decides: the same content is only noted again, anything else decoded anew.
+Processes that build at once wait for one another, and each file is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from rigorkd.data.arrays import Labels, Pixels, SourceArrays
+from rigorkd.data.files import file_sha256, fingerprint, replacing
+from rigorkd.data.image_files import ImageFile, ImageIndex
+from rigorkd.data.layouts import fetch, folder_of, layout_of
+from rigorkd.errors import InputError
+from rigorkd.protocol.facts import side_of
+from rigorkd.protocol.schema import Decoded, TinyImageNet
+from rigorkd.text import count
+
+SCHEMA = "rigorkd.images/1"
+CHANNELS = 3
+DECODE_VERSION = 1
+"""Raised whenever the same file would give other pixels: it makes every decoded array obsolete."""
+
+Watch = Callable[[int, int], None]
+"""Called with the number of images decoded so far, and of all."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """The JSON beside an array. `source` is the fingerprint of the files, `checksum` their content's hash."""
+
+    schema: str
+    checksum: str
+    source: str
+    decode: dict[str, Any]
+    decoder: str
+    array_sha256: str
+    array_bytes: int
+    array_modified: int
+    class_names: tuple[str, ...]
+    labels: tuple[int, ...]
+    test_labels: tuple[int, ...] | None
+
+
+def known_checksum(dataset: Decoded) -> str | None:
+    """The hash of the data set's content, or None if it is not there or not decoded yet. Reads no image."""
+    note = _current(dataset)
+    return None if note is None else note.checksum
+
+
+def ensure_decoded(dataset: Decoded, watch: Watch | None = None) -> str:
+    """Fetch and decode what is missing, so that `load_decoded` has nothing left to do; the checksum.
+
+    Raises:
+        InputError: files are missing or damaged, or the cache folder cannot be written.
+    """
+    return _ensure(dataset, watch).checksum
+
+
+def load_decoded(dataset: Decoded) -> tuple[SourceArrays, str]:
+    """The mapped images with their labels, and the checksum; decodes first if that was not done.
+
+    The images are mapped privately: they count as writable, but what is written stays in this process.
+
+    Raises:
+        InputError: as `ensure_decoded`.
+    """
+    note = _ensure(dataset, None)
+    images: Pixels = np.load(_array(dataset), mmap_mode="c", allow_pickle=False)
+    pool = len(note.labels)
+    test = note.test_labels
+    arrays = SourceArrays(
+        images=images[:pool],
+        labels=np.array(note.labels, np.int64),
+        class_names=note.class_names,
+        test_images=None if test is None else images[pool:],
+        test_labels=None if test is None else np.array(test, np.int64),
+        mapped=True,
+    )
+    return arrays, note.checksum
+
+
+def labels_of(dataset: Decoded) -> tuple[Labels, Labels | None]:
+    """The labels of the pool (n,) and of the data set's own test set, of a decoded data set."""
+    note = _ensure(dataset, None)
+    test = note.test_labels
+    return np.array(note.labels, np.int64), None if test is None else np.array(test, np.int64)
+
+
+# ------------------------------------------------------------------------------------- looking, then making
+
+
+def _ensure(dataset: Decoded, watch: Watch | None) -> Note:
+    note = _current(dataset)
+    if note is not None:
+        return note
+    fetch(dataset)
+    try:
+        _note(dataset).parent.mkdir(parents=True, exist_ok=True)
+        with _alone(dataset):
+            return _current(dataset) or _same_content(dataset) or _build(dataset, watch)
+    except OSError as error:
+        raise InputError(
+            f"{dataset.name}: decoding its images: {error.filename or _array(dataset)}: {error.strerror}",
+            hint=f"they are kept in {_note(dataset).parent}; set dataset.cache to use another folder",
+        ) from None
+
+
+def _current(dataset: Decoded) -> Note | None:
+    """The note, if neither the files nor the array look changed since it was written."""
+    note = _read_note(dataset)
+    if note is None or note.source != _fingerprint(dataset):
+        return None
+    return note if (note.array_bytes, note.array_modified) == _status(_array(dataset)) else None
+
+
+def _same_content(dataset: Decoded) -> Note | None:
+    """The note, with new times, if files and array only look changed (copied elsewhere, say)."""
+    note = _read_note(dataset)
+    if note is None or _status(_array(dataset))[0] != note.array_bytes:
+        return None
+    source, index = _fingerprint(dataset), layout_of(dataset).index(folder_of(dataset))
+    hashes = [file_sha256(folder_of(dataset) / file.name) for file in index.files]
+    if _checksum(dataset, index, hashes) != note.checksum or index.class_names != note.class_names:
+        return None
+    if file_sha256(_array(dataset)) != note.array_sha256:
+        return None
+    return _write_note(dataset, replace(note, source=source, array_modified=_status(_array(dataset))[1]))
+
+
+def _build(dataset: Decoded, watch: Watch | None) -> Note:
+    """Decode every image into a new array, and note what it was made from."""
+    folder, source = folder_of(dataset), _fingerprint(dataset)
+    index = layout_of(dataset).index(folder)
+    with replacing(_array(dataset)) as file:
+        hashes = _decode_all(dataset, index, file, watch)
+        file.flush()
+        array_sha256 = file_sha256(Path(file.name))
+        os.fsync(file.fileno())
+    if source != _fingerprint(dataset):
+        raise InputError(
+            f"{folder}: the files changed while they were read", hint="run the same command again"
+        )
+    array_bytes, modified = _status(_array(dataset))
+    labels, test_labels = _labels(index)
+    return _write_note(
+        dataset,
+        Note(
+            schema=SCHEMA,
+            checksum=_checksum(dataset, index, hashes),
+            source=source,
+            decode=_decode_settings(dataset),
+            decoder=_decoder(),
+            array_sha256=array_sha256,
+            array_bytes=array_bytes,
+            array_modified=modified,
+            class_names=index.class_names,
+            labels=labels,
+            test_labels=test_labels,
+        ),
+    )
+
+
+def _decode_all(dataset: Decoded, index: ImageIndex, file: IO[bytes], watch: Watch | None) -> list[str]:
+    """Write header and pixels to `file`; the SHA-256 of every source file.
+
+    One thread per core: Pillow lets go of Python's lock while it decodes.
+
+    Raises:
+        InputError: images cannot be decoded; all of them are looked at, and the first five named.
+    """
+    from rigorkd.data.decode import decode
+
+    folder, images, side = folder_of(dataset), index.files, side_of(dataset)
+    fit = None if isinstance(dataset, TinyImageNet) else dataset.fit
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), CHANNELS, side, side)}
+    np.lib.format.write_array_header_1_0(file, header)
+    file.flush()
+    start, size = file.tell(), CHANNELS * side * side
+
+    def one(row: int, image: ImageFile) -> tuple[str, str]:
+        """The file's hash, and what is wrong with it."""
+        try:
+            content = (folder / image.name).read_bytes()
+            pixels = decode(content, side, fit)
+        except (ValueError, OSError) as error:
+            return "", str(error)
+        _write_at(file.fileno(), pixels.tobytes(), start + row * size)
+        return hashlib.sha256(content).hexdigest(), ""
+
+    hashes: list[str] = []
+    damaged: list[str] = []
+    pool = ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # oddities in metadata; what cannot be decoded is an error
+        try:
+            for done, (digest, wrong) in enumerate(pool.map(one, range(len(images)), images), start=1):
+                if wrong:
+                    damaged.append(f"{folder / images[done - 1].name}: {wrong}")
+                hashes.append(digest)
+                if watch:
+                    watch(done, len(images))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if damaged:
+        more = f"\n  … and {len(damaged) - 5} more" if len(damaged) > 5 else ""
+        raise InputError(
+            f"{count(len(damaged), 'image')} cannot be decoded:\n  " + "\n  ".join(damaged[:5]) + more,
+            hint="put these files there again, from the original",
+        )
+    return hashes
+
+
+# --------------------------------------------------------------------------------------- what identifies it
+
+
+def _checksum(dataset: Decoded, index: ImageIndex, hashes: list[str]) -> str:
+    """SHA-256 over name, class and content of every image, in order; the same wherever the folder lies."""
+    digest = hashlib.sha256(f"{dataset.name} {len(index.class_names)} {len(index.train)}\n".encode())
+    for image, content in zip(index.files, hashes, strict=True):
+        digest.update(f"{image.name}\0{image.label}\0{content}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _fingerprint(dataset: Decoded) -> str:
+    layout = layout_of(dataset)
+    return fingerprint(folder_of(dataset), (*layout.parts, *layout.optional))
+
+
+def _decode_settings(dataset: Decoded) -> dict[str, Any]:
+    fit = "none" if isinstance(dataset, TinyImageNet) else dataset.fit
+    return {"version": DECODE_VERSION, "side": side_of(dataset), "fit": fit}
+
+
+def _decoder() -> str:
+    """Pillow and its JPEG library: what the last bit of a pixel can depend on."""
+    from PIL import __version__, features
+
+    return f"Pillow {__version__}, libjpeg {features.version_codec('jpg')}"
+
+
+def _labels(index: ImageIndex) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    pool = tuple(file.label for file in index.train)
+    return pool, None if index.test is None else tuple(file.label for file in index.test)
+
+
+# ------------------------------------------------------------------------------------------------ the files
+
+
+def _note(dataset: Decoded) -> Path:
+    """Where the JSON of the data set at its size and fit lies."""
+    settings = _decode_settings(dataset)
+    stem = "-".join(str(part) for part in (dataset.name, settings["side"], settings["fit"]) if part != "none")
+    root = Path(dataset.root).expanduser()
+    if dataset.cache is None:
+        return root / ".rigorkd" / f"{stem}.json"
+    # A cache that several folders share keeps them apart by the folders' places.
+    place = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()[:8]
+    return Path(dataset.cache).expanduser() / f"{root.resolve().name}-{place}" / f"{stem}.json"
+
+
+def _array(dataset: Decoded) -> Path:
+    return _note(dataset).with_suffix(".npy")
+
+
+def _read_note(dataset: Decoded) -> Note | None:
+    """The note, unless there is none, or it is damaged, or of other settings."""
+    path = _note(dataset)
+    try:
+        status = path.stat()
+        note = _parsed_note(path, status.st_size, status.st_mtime_ns)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return note if note.schema == SCHEMA and note.decode == _decode_settings(dataset) else None
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed_note(path: Path, size: int, modified: int) -> Note:
+    fields: dict[str, Any] = json.loads(path.read_bytes())
+    values: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    return Note(**values)
+
+
+def _write_note(dataset: Decoded, note: Note) -> Note:
+    with replacing(_note(dataset)) as file:
+        file.write(json.dumps(asdict(note)).encode())
+    return note
+
+
+@contextmanager
+def _alone(dataset: Decoded) -> Iterator[None]:
+    """Wait until no other process builds this array. What a killed builder left behind is removed."""
+    path = _note(dataset).with_suffix(".lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks: both build, and both write the same bytes
+            yield
+            return
+        for left in path.parent.glob(f".{path.stem}.*.tmp"):
+            left.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write_at(descriptor: int, content: bytes, offset: int) -> None:
+    """Write all of it: one call may write only a part."""
+    while content:
+        written = os.pwrite(descriptor, content, offset)
+        content, offset = content[written:], offset + written
+
+
+def _status(path: Path) -> tuple[int, int]:
+    """Size and time of a file, or (-1, -1)."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
