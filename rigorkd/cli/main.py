@@ -33,6 +33,7 @@ COMMANDS = {
     "status": Entry("rigorkd.cli.status:status", "Show how far a study is, also while it runs."),
     "analyze": Entry("rigorkd.cli.analyze:analyze", "Say which differences are real."),
     "table": Entry("rigorkd.cli.table:table", "Print the tidy table of a study's runs."),
+    "report": Entry("rigorkd.cli.report:report", "Write one HTML page for people who did not run the study."),
     "audit": Entry("rigorkd.cli.audit:audit", "Say what a published table of one seed supports."),
     "publish": Entry("rigorkd.cli.publish:publish", "Send finished records to Weights & Biases."),
     "power": Entry("rigorkd.cli.power:power", "Compute detectable effects and seeds needed."),

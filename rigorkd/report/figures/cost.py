@@ -32,9 +32,9 @@ def tradeoff(evidence: Evidence) -> Figure | None:
         name="cost",
         title="Accuracy against cost" if "%" in axis_name(evidence) else "Result against cost",
         caption=(
-            "Means over seeds; a vertical line is the interval of a mean, of the baselines alone where a student "
-            "has many cells. Distillation leaves the "
-            "architecture as it is, so latencies of one student differ by noise of the measurement alone."
+            "Means over seeds; a vertical line is the interval of a mean, of the baselines alone where a "
+            "student has many cells. Distillation leaves the architecture as it is, so latencies of one "
+            "student differ by noise of the measurement alone."
         ),
         panels=tuple(panels),
         keys=tuple(keys),

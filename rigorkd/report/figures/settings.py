@@ -62,7 +62,7 @@ def mean_curves(evidence: Evidence, axis: Axis) -> Figure | None:
 
 def _figure(evidence: Evidence, axis: Axis, found: dict[str, Point], *, gain: bool) -> Figure | None:
     parts = []
-    for name, cells in _grids(evidence):
+    for name, cells in grids(evidence):
         curves = _curves(cells, axis, found)
         if curves:
             parts.append((name, cells, curves))
@@ -96,8 +96,8 @@ def _figure(evidence: Evidence, axis: Axis, found: dict[str, Point], *, gain: bo
     )
 
 
-def _grids(evidence: Evidence) -> list[tuple[str, tuple[CellFacts, ...]]]:
-    """The cells that share all but T and alpha, as far as their names tell."""
+def grids(evidence: Evidence) -> list[tuple[str, tuple[CellFacts, ...]]]:
+    """Sets of cells that differ in T and alpha alone, as far as their names tell, each with a title."""
     out: dict[tuple[str, ...], list[CellFacts]] = {}
     for cell in evidence.cells:
         if cell.T is not None or cell.alpha is not None:

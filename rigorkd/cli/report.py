@@ -1,0 +1,48 @@
+"""`rigorkd report`: one HTML page for people who did not run the study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
+
+
+@click.command(short_help="Write one HTML page for people who did not run the study.")
+@click.argument("study", required=False, type=click.Path(path_type=Path))
+@results_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The file to write  [default: report.html in the study]"
+)
+@question_options
+def report(study: Path | None, results: Path, out: Path | None, **asked: Any) -> None:
+    """Write what STUDY shows as one HTML page: open it, send it, print it.
+
+    STUDY is a study folder (default: the newest) or a CSV with columns cell, seed and a metric. The page
+    says first what holds and what must not be read into it, then shows every comparison, seed and setting,
+    the plan, the methods and where the records come from. It needs no network and no other file; light,
+    dark, phone and paper are all meant. Its numbers are those of `rigorkd analyze --format json`.
+
+    \b
+    rigorkd report                                     the newest study, into its folder
+    rigorkd report results/digits --out digits.html
+    rigorkd report runs.csv --sesoi 0.3                any table of runs, into runs.html
+    """
+    from rigorkd.records.atomic import write_atomically
+    from rigorkd.report.gather import gather
+    from rigorkd.report.html.page import page
+    from rigorkd.report.judged import judged, note
+    from rigorkd.report.sources import Overrides
+
+    found = find_source(study, results)
+    analysis = judged(found, Overrides(**asked), up_to=PREDICTIONS_UP_TO)
+    text = page(gather(found, analysis))
+    target = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
+    write_atomically(target, text.encode())
+    if trouble := note(found, analysis.metric):
+        click.echo(trouble, err=True)
+    for warning in analysis.warnings:
+        click.echo(f"warning: {warning}" if not warning.startswith("SMOKE") else warning, err=True)
+    click.echo(str(target))

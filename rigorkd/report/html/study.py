@@ -1,0 +1,182 @@
+"""The last sections: what was planned, how it was judged, where the records come from, how to repeat it."""
+
+from __future__ import annotations
+
+from rigorkd_analysis.metrics import label
+from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.wording import percent_text
+
+from rigorkd.report.evidence import Evidence, Provenance
+from rigorkd.report.headline import CORRECTIONS, FAMILIES, Numbers
+from rigorkd.report.html.view import Code, Facts, Fold, Prose, Said, Section
+from rigorkd.text import count, duration
+
+
+def planned(evidence: Evidence) -> Section:
+    """Which questions were fixed before the results, and which were not."""
+    analysis = evidence.analysis
+    lines = []
+    for family in analysis.families:
+        what = f"{FAMILIES[family.name]}: {count(family.size, 'comparison')}"
+        names = [comparison.name for comparison in family.comparisons]
+        listed = f" ({'; '.join(names)})" if family.name == "contrasts" and len(names) <= 12 else ""
+        status = (
+            "Planned. Fixed by the protocol before the results were seen."
+            if family.planned
+            else "Exploratory. Asked later, or of a table that cannot show when it was asked."
+        )
+        lines.append(Said(f"{what}{listed}. {status}"))
+    for item in analysis.secondary:
+        lines.append(
+            Said(
+                f"{label(item.metric)}: a secondary metric, {count(item.family.size, 'gain')} of its own "
+                "family."
+            )
+        )
+    blocks: list[Prose | Fold] = [Prose(tuple(lines), bullets=True)]
+    if evidence.provenance is not None:
+        text = f"The plan was written into the study at its first run, {evidence.provenance.created}."
+        if len(evidence.provenance.protocol_hashes) > 1:
+            versions = count(len(evidence.provenance.protocol_hashes), "version")
+            text += f" The protocol has {versions}; what later ones added to the analysis is exploratory."
+        blocks.append(Prose((Said(text),)))
+    return Section("planned", "Planned and exploratory", tuple(blocks))
+
+
+def methods(analysis: Analysis) -> Section:
+    """How the verdicts were reached, with references."""
+    say = Numbers(analysis)
+    share = percent_text(1 - analysis.alpha)
+    lines = [
+        "The unit of replication is the seed. Runs of one seed share split, batches and, mostly, the "
+        "teacher, so differences are paired by seed and tested by Student's t on n − 1 degrees of freedom "
+        f"(Student 1908); intervals are {share} t intervals.",
+        _correction(analysis),
+        _equivalence(analysis, say),
+        "A verdict is better or worse if the adjusted p is below α, equivalent if the adjusted p of "
+        "equivalence is, both (“negligible”) if both are, else inconclusive. Direction and equivalence are "
+        f"each controlled at α = {analysis.alpha:g} over the family, so some false verdict of either kind "
+        "has a probability of up to 2α."
+        + (" Here verdicts are joint: all hold together at 1 − α." if analysis.joint else ""),
+        "“Detects” is the difference that a test at α/m finds with 80 % power, given the standard deviation "
+        "seen; “needs” is the number of seeds for the smallest effect of interest, never for the difference "
+        "observed.",
+        "The set that may be best leaves out a cell if another beats it by a one-sided paired test at "
+        "α/(cells − 1), after Hsu (1981); the truly best one stays in it with probability 1 − α or more.",
+    ]
+    if analysis.factorial:
+        lines.append(
+            "T, α and their interaction are tested by repeated-measures F tests with the ε of Greenhouse and "
+            "Geisser (1959), Holm over the tests."
+        )
+    if analysis.images:
+        lines.append(
+            "Intervals over new test images cross seeds with images and use Satterthwaite's degrees of "
+            "freedom."
+        )
+    if analysis.sequential is not None:
+        lines.append(
+            "Sequential verdicts use the anytime-valid t statistic of Wang and Ramdas (2023, arXiv "
+            "2310.03722)."
+        )
+    references = (
+        "Benjamini and Hochberg, J. R. Stat. Soc. B 57 (1995). Berger, Technometrics 24 (1982). Fisher, The "
+        "Design of Experiments (1935). Greenhouse and Geisser, Psychometrika 24 (1959). Hedges, J. Educ. "
+        "Stat. 6 (1981). Holm, Scand. J. Stat. 6 (1979). Hsu, Ann. Stat. 9 (1981). Okabe and Ito, Color "
+        "Universal Design (2008). Satterthwaite, Biometrics 2 (1946). Schuirmann, J. Pharmacokinet. "
+        "Biopharm. 15 (1987). Steiger and Fouladi, in What If There Were No Significance Tests? (1997). "
+        "Student, Biometrika 6 (1908). Wang and Ramdas, arXiv 2310.03722 (2023). Welch, Biometrika 34 "
+        "(1947). Wilcoxon, Biometrics Bull. 1 (1945)."
+    )
+    return Section(
+        "methods",
+        "Methods",
+        (
+            Prose(tuple(Said(line) for line in lines if line)),
+            Fold("References", (Prose((Said(references),)),)),
+        ),
+    )
+
+
+def _correction(analysis: Analysis) -> str:
+    if analysis.correction == "none":
+        return "By request the comparisons of a family are not corrected for their number."
+    controls = (
+        "controls the expected share of false findings among the findings (Benjamini and Hochberg 1995)"
+        if analysis.correction == "bh"
+        else "controls the probability of any false finding in the family, whatever the dependence"
+        + (" (Holm 1979)" if analysis.correction == "holm" else "")
+    )
+    return (
+        f"Each family is corrected by itself: {CORRECTIONS[analysis.correction]} {controls}. Simultaneous "
+        "intervals are at 1 − α/m, m the family's size."
+    )
+
+
+def _equivalence(analysis: Analysis, say: Numbers) -> str:
+    if analysis.sesoi is None:
+        return "No smallest effect of interest was named, so nothing is called equivalent."
+    return (
+        f"Equivalence within ±{say(analysis.sesoi)}{say.unit}, the smallest effect of interest, is shown "
+        "by two one-sided tests (Schuirmann 1987). A p above α is no evidence of equality."
+    )
+
+
+def provenance(found: Provenance) -> Section:
+    """Versions, hardware, modes and dates of the records."""
+    items = (
+        ("records", (count(found.records, "run") + ", teachers included",)),
+        ("study begun", (found.created,)),
+        ("runs finished", (f"{found.finished_first} to {found.finished_last}",)),
+        ("training time", (f"{duration(found.train_seconds)} in all, summed over runs",)),
+        ("mode", (found.mode,)),
+        ("precision", found.precision),
+        ("hardware", found.hardware),
+        ("versions", found.versions),
+        ("commit", found.git),
+        ("data, SHA-256", found.data_checksum),
+        ("protocol, SHA-256", found.protocol_hashes[-1:]),
+    )
+    kept = tuple((term, values) for term, values in items if any(values))
+    note = Said("More than one value in a line means that the records differ in it.")
+    return Section("provenance", "Provenance", (Facts(kept), Prose((note,))))
+
+
+def reproduce(evidence: Evidence) -> Section:
+    """The commands that make this page again."""
+    analysis = evidence.analysis
+    if evidence.provenance is None:
+        question = f" --metric {analysis.metric}" + (
+            "" if analysis.sesoi is None else f" --sesoi {analysis.sesoi:g}"
+        )
+        text = (
+            f"rigorkd analyze {analysis.study}.csv{question}\nrigorkd report {analysis.study}.csv{question}"
+        )
+        return Section("reproduce", "Reproduce", (Code(text, "Commands"),))
+    seeds = evidence.cells[0].seeds if evidence.cells else ()
+    asked = ",".join(str(seed) for seed in seeds)
+    if seeds == tuple(range(len(seeds))):
+        asked = f"{len(seeds)}"
+    mode = "" if evidence.provenance.mode == "reference" else f" --mode {evidence.provenance.mode}"
+    smoke = " --smoke" if evidence.is_smoke else ""
+    name = analysis.study
+    text = (
+        f"rigorkd run protocol.yaml --seeds {asked}{mode}{smoke}\n"
+        f"rigorkd analyze results/{name}\nrigorkd report results/{name}"
+    )
+    return Section(
+        "reproduce",
+        "Reproduce",
+        (
+            Prose(
+                (
+                    Said(
+                        "Save the protocol below as protocol.yaml. In reference mode, equal versions and "
+                        "hardware give equal bits; rigorkd verify re-hashes the records."
+                    ),
+                )
+            ),
+            Code(text, "Commands"),
+            Fold("The protocol", (Code(evidence.provenance.protocol_text, "protocol.yaml"),)),
+        ),
+    )
