@@ -16,7 +16,7 @@ def repeat_grey(model: nn.Module) -> None:
 
 
 def resize_inputs(model: nn.Module, size: int) -> nn.Module:
-    """Let the model see images of any side at `size` pixels: bilinear and antialiased, on their own device."""
+    """Let the model see images of any side at `size` pixels: bilinear, antialiased, on their own device."""
 
     def to_size(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         images, *rest = arguments

@@ -117,7 +117,7 @@ def _through_timm(
     size: int,
     arguments: dict[str, Any],
 ) -> State:
-    """The weights as timm loads them into a model of their own number of classes: every tensor must be there."""
+    """The weights as timm loads them into a model of their own number of classes; none may be missing."""
     overlay = {**source, "num_classes": classes}
     try:
         model = timm_model(

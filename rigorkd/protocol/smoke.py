@@ -58,7 +58,7 @@ class _Scale:
     @staticmethod
     def of(cells: Sequence[Cell], dataset: Dataset) -> _Scale:
         known = facts(dataset)
-        needed = max(min_size(cell.model.name) for cell in cells)
+        needed = max((min_size(cell.model.name) for cell in cells if cell.size is None), default=1)
         source = min(side_of(dataset), LARGEST_SIDE)
         sizes = [cell.views.size or source for cell in cells]
         side = max(min(max(sizes), LARGEST_SIDE), needed)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rigorkd.errors import InputError
-from rigorkd.protocol.catalog import hf_folder, is_own_model
+from rigorkd.protocol.catalog import hf_folder, is_foreign_model, is_own_model
+from rigorkd.protocol.cells import Cell
 from rigorkd.text import nearest
 
 
@@ -25,6 +26,11 @@ class ModelSource:
 
     folder: Path
     sha256: str
+
+
+def comes_from_outside(cell: Cell) -> bool:
+    """Whether the cell's model or its first weights must be looked for: in a library, a cache or a file."""
+    return is_foreign_model(cell.model.name) or (cell.start != "random" and cell.start_cell is None)
 
 
 def has_source(model: str) -> bool:

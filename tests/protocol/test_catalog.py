@@ -44,20 +44,6 @@ def test_models_that_may_not(name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "what"),
     [
-        (TEACHER, "teacher: {model: cnn, size: 16}", 9, "a teacher's own image size"),
-        (TEACHER, "teacher: {model: timm/resnet18}", 9, "the model timm/resnet18"),
-        (
-            "small: {model: {name: cnn, channels: [8]}}",
-            "small: {model: timm/resnet10t}",
-            11,
-            "the model timm/resnet10t",
-        ),
-        (
-            "small: {model: {name: cnn, channels: [8]}}",
-            "small: {model: timm/a, start: pretrained}",
-            11,
-            "the start pretrained",
-        ),
         (GRID, "    kd: {standardize: [false, true]}", 16, "standardize"),
         (GRID, "    kd: [true, {T: {linear: [1, 4]}}]", 16, "T that changes over the epochs"),
         (GRID, "    kd: {alpha: {linear: [0, 1]}}", 16, "alpha that changes over the epochs"),
@@ -93,7 +79,7 @@ def test_what_is_not_built_is_named_at_its_line(load: Load, old: str, new: str, 
 
 def test_all_of_this_is_built(load: Load) -> None:
     protocol = load(
-        (TEACHER, "teacher: {model: resnet18, start: imagenet1k_v1}"),
+        (TEACHER, "teacher: {model: timm/resnet18, start: pretrained, size: 64}"),
         ("small: {model: {name: cnn, channels: [8]}}", "small: {model: cifar_resnet20, start: {path: w.st}}"),
         (GRID, "    start: [random, s]\n    kd: {direction: [forward, reverse], t_squared: [true, false]}"),
         ("seeds: 3", "starts: {s: {from: random}}\nseeds: 3"),
