@@ -31,21 +31,37 @@ if TYPE_CHECKING:
     show_default=True,
     help="The mode that `run` will be given: each has its own records.",
 )
+@click.option(
+    "--measure",
+    is_flag=True,
+    help="First time a few steps of every kind of training on this machine, for the cost.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def plan(
-    protocol: Path, seeds: str | None, smoke: bool, only: tuple[str, ...], results: Path, mode: str, form: str
+    protocol: Path,
+    seeds: str | None,
+    smoke: bool,
+    only: tuple[str, ...],
+    results: Path,
+    mode: str,
+    measure: bool,
+    form: str,
 ) -> None:
     """Show what PROTOCOL expands to, how much of it is done, and the smallest gain these seeds can detect.
 
+    The cost comes from rates that finished runs, or --measure, left in the results folder.
+
     \b
     rigorkd plan protocols/paper.yaml --seeds 5
+    rigorkd plan protocols/digits.yaml --measure
     """
     from rigorkd.launch.inventory import take_inventory
     from rigorkd.launch.plan import make_plan
     from rigorkd.protocol.load import load_protocol
     from rigorkd.records.expected import start_files
     from rigorkd.records.layout import StudyFolder
-    from rigorkd.records.study import folder_name
+    from rigorkd.records.rates import RateBook
+    from rigorkd.records.study import folder_name, is_study, read_info
 
     loaded = load_protocol(protocol)
     chosen = seeds_of(seeds, loaded)
@@ -54,8 +70,14 @@ def plan(
 
         loaded = shrink(loaded)
     study = StudyFolder(results / folder_name(loaded, mode))
-    inventory = take_inventory(loaded, chosen, study, mode, start_files(loaded), only)
-    made = make_plan(loaded, inventory, study, chosen)
+    remembered = read_info(study.path).start_files if is_study(study.path) else None
+    inventory = take_inventory(loaded, chosen, study, mode, start_files(loaded, remembered), only)
+    book = RateBook.of(results)
+    if measure:
+        from rigorkd.launch.measure import measure as measure_rates
+
+        measure_rates(loaded, inventory, chosen, book, mode, lambda text: click.echo(text, err=True))
+    made = make_plan(loaded, inventory, study, chosen, book, mode)
     if form == "json":
         click.echo(json.dumps(made.document(), indent=1, ensure_ascii=False))
     else:

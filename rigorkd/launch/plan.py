@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from rigorkd.launch.cost import Cost, cost
 from rigorkd.launch.inventory import Inventory, State
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import Record
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds of one slot's training that the missing runs would take; None where nothing was measured."""
-
-    seconds: float | None
-    gpu_hours: float | None
-    disk_bytes: int | None
-    basis: str
+from rigorkd.records.rates import RateBook
 
 
 @dataclass(frozen=True)
@@ -71,8 +60,15 @@ class Plan:
         }
 
 
-def make_plan(protocol: Protocol, inventory: Inventory, study: StudyFolder, seeds: tuple[int, ...]) -> Plan:
-    """Plan what `inventory` found of the protocol."""
+def make_plan(
+    protocol: Protocol,
+    inventory: Inventory,
+    study: StudyFolder,
+    seeds: tuple[int, ...],
+    book: RateBook,
+    mode: str,
+) -> Plan:
+    """Plan what `inventory` found of the protocol; `book` holds what is known of machines' speed."""
     names = {want.run.cell.name for want in inventory.expected.values()}
     cells = [cell for cell in protocol.cells if cell.name in names]
     states = {str(state): inventory.count(state) for state in State}
@@ -82,7 +78,7 @@ def make_plan(protocol: Protocol, inventory: Inventory, study: StudyFolder, seed
         seeds=seeds,
         runs={"total": len(inventory.expected), **states},
         cohorts=len(cohorts([cell for cell in protocol.cells if cell.name in names], seeds)),
-        cost=_cost(inventory, study),
+        cost=cost(protocol, inventory, seeds, book, mode),
         detectable=_detectable(protocol, inventory, len(seeds)),
     )
 
@@ -91,47 +87,6 @@ def _cell_entry(protocol: Protocol, name: str) -> dict[str, Any]:
     cell = protocol.cell(name)
     described = {"cell": name, "role": cell.role, "group": cell.group, "student": cell.student}
     return {**described, "teacher": cell.teacher if cell.method.distils else None, **resolved(cell)}
-
-
-def _cost(inventory: Inventory, study: StudyFolder) -> Cost:
-    """Extrapolate from this study's own finished runs: seconds per epoch and bytes, by student and method."""
-    rates: defaultdict[tuple[str, bool], list[float]] = defaultdict(list)
-    sizes: defaultdict[tuple[str, bool], list[int]] = defaultdict(list)
-    devices = set()
-    for name, record in inventory.records.items():
-        key = _kind(inventory.expected[name].run.cell)
-        seconds, epochs = record.metrics.get("train_seconds"), record.fields["epochs_run"]
-        if seconds and epochs:
-            rates[key].append(seconds / epochs)
-        sizes[key].append(_folder_bytes(record, study))
-        devices.add(str(record.fields["hardware"]))
-    left = [
-        inventory.expected[name].run.cell
-        for name, state in inventory.states.items()
-        if state is not State.DONE
-    ]
-    if not left:
-        return Cost(0.0, 0.0, 0, "nothing is missing")
-    kinds = {_kind(cell) for cell in left}
-    if not kinds <= rates.keys():
-        return Cost(None, None, None, "unknown: no finished run of each kind in this study to measure from")
-    seconds = sum(fmean(rates[_kind(cell)]) * cell.training.epochs for cell in left)
-    on_gpu = not any(device.startswith("CPU") for device in devices)
-    measured = f"{len(inventory.records)} finished runs of this study on {', '.join(sorted(devices))}"
-    return Cost(
-        seconds=seconds,
-        gpu_hours=seconds / 3600 if on_gpu else None,
-        disk_bytes=round(sum(fmean(sizes[_kind(cell)]) for cell in left)),
-        basis=f"{measured}; one run at a time: sharing batches and more workers make it faster",
-    )
-
-
-def _kind(cell: Any) -> tuple[str, bool]:
-    return cell.student or cell.name, cell.method.distils
-
-
-def _folder_bytes(record: Record, study: StudyFolder) -> int:
-    return sum(path.stat().st_size for path in Path(record.folder).iterdir() if path.is_file())
 
 
 def _detectable(protocol: Protocol, inventory: Inventory, n: int) -> tuple[Detectable, ...]:

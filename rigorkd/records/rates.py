@@ -55,6 +55,7 @@ class Work:
     side: int = 0
     batch: int = 0
     view: str = ""
+    processes: int = 1
 
     def says(self) -> str:
         """For a message: `the training step of mobilenet_v2 (kd) at 128², batch 128, fp16`."""
@@ -64,6 +65,7 @@ class Work:
         what = {"step": "the training step of", "teach": "the teacher", "evaluate": "the evaluation of"}
         method = f" ({self.method})" if self.method else ""
         batch = f", batch {self.batch}" if self.batch else ""
+        batch += f", {self.processes} processes" if self.processes > 1 else ""
         return f"{what[self.part]} {name}{method} at {self.side}²{batch}, {self.precision}"
 
 
@@ -77,6 +79,7 @@ def step(cell: Cell, mode: str) -> Work:
         cell.method.key,
         _side(cell, "train"),
         cell.training.batch_size,
+        processes=cell.training.processes_per_run,
     )
 
 
@@ -84,7 +87,15 @@ def teach(teacher: Cell, student: Cell, mode: str) -> Work:
     """The forward of a frozen teacher on the students' batch."""
     side = teacher.size or _side(student, "train")
     training = student.training
-    return Work("teach", mode, training.precision, _model(teacher), "", side, training.batch_size)
+    return Work(
+        "teach",
+        mode,
+        training.precision,
+        _model(teacher),
+        side=side,
+        batch=training.batch_size,
+        processes=training.processes_per_run,
+    )
 
 
 def view(cell: Cell, mode: str) -> Work:
@@ -92,12 +103,28 @@ def view(cell: Cell, mode: str) -> Work:
     known = facts(cell.dataset)
     source = [side_of(cell.dataset), known.channels if known else 3]
     shown = canonical([cell.views.model_dump(mode="json", exclude={"eval", "teacher"}), *source])
-    return Work("view", mode, side=_side(cell, "train"), batch=cell.training.batch_size, view=shown)
+    training = cell.training
+    return Work(
+        "view",
+        mode,
+        side=_side(cell, "train"),
+        batch=training.batch_size,
+        view=shown,
+        processes=training.processes_per_run,
+    )
 
 
 def evaluate(cell: Cell, mode: str) -> Work:
     """The forward of the cell's model on validation or test images."""
-    return Work("evaluate", mode, cell.training.precision, _model(cell), side=_side(cell, "eval"))
+    training = cell.training
+    return Work(
+        "evaluate",
+        mode,
+        training.precision,
+        _model(cell),
+        side=_side(cell, "eval"),
+        processes=training.processes_per_run,
+    )
 
 
 def _model(cell: Cell) -> str:

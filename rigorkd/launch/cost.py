@@ -1,0 +1,186 @@
+"""What the missing runs of a study would cost, from what was measured; nothing is guessed.
+
+First choice: rates that finished runs of any study, or `rigorkd plan --measure`, left in the results folder.
+They know what a cohort shares. Else this study's own records, one run at a time. Else nothing, with why.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from rigorkd.launch.inventory import Inventory, State
+from rigorkd.protocol.cells import Cell, Run
+from rigorkd.protocol.cohorts import cohorts
+from rigorkd.protocol.facts import facts
+from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.schema import Dataset
+from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
+from rigorkd.records.record import Record
+from rigorkd.text import count
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one worker's training that the missing runs would take; None where nothing was measured."""
+
+    seconds: float | None
+    gpu_hours: float | None
+    disk_bytes: int | None
+    basis: str
+
+
+@dataclass(frozen=True)
+class Images:
+    """How many images a run trains on per epoch, validates on per epoch, and is tested on."""
+
+    train: int
+    val: int
+    test: int
+
+
+def cost(protocol: Protocol, inventory: Inventory, seeds: tuple[int, ...], book: RateBook, mode: str) -> Cost:
+    """The cost of every run of the inventory that is not done, in one mode."""
+    left = missing(inventory)
+    if not left:
+        return Cost(0.0, 0.0, 0, "nothing is missing")
+    disk = _disk_bytes(inventory, left)
+    amounts = work_left(protocol, left, seeds, mode)
+    if amounts is None:
+        return _from_own_runs(inventory, left, disk, "how many images a folder holds is not known beforehand")
+    machines = book.machines()
+    for machine in machines:
+        known = {work: rate for work in amounts if (rate := book.rate(machine, work))}
+        if len(known) == len(amounts):
+            seconds = sum(known[work].seconds * images for work, images in amounts.items())
+            runs = [rate.n for rate in known.values()]
+            return Cost(
+                seconds=seconds,
+                gpu_hours=None if machine.hardware.startswith("CPU") else seconds / 3600,
+                disk_bytes=disk,
+                basis=f"rates measured on {machine.hardware} with torch {machine.torch}, each the median of "
+                + f"{_from_to(min(runs), max(runs))}; one worker, "
+                + "cohorts as planned; without start-up, checkpoints and records",
+            )
+    return _from_own_runs(inventory, left, disk, _unknown(amounts, machines, book))
+
+
+def missing(inventory: Inventory) -> list[Run]:
+    """The runs that are not done."""
+    return [
+        inventory.expected[name].run for name, state in inventory.states.items() if state is not State.DONE
+    ]
+
+
+def work_left(
+    protocol: Protocol, left: Iterable[Run], seeds: tuple[int, ...], mode: str
+) -> dict[Work, int] | None:
+    """Images of every kind of work that these runs need, by cohort; None if their number is not known.
+
+    Early stopping and kept teacher logits, which only finished trainings could tell, are not counted on.
+    """
+    amounts: defaultdict[Work, int] = defaultdict(int)
+    wanted = {run.name: run for run in left}
+    done: set[str] = set()
+    groups = [(list(cohort.runs), cohort.teacher) for cohort in cohorts(protocol.cells, seeds)]
+    alone = [([run], None) for run in wanted.values() if run.cell.role != "student"]
+    for members, teacher in [*alone, *groups]:
+        cells = [run.cell for run in members if run.name in wanted and run.name not in done]
+        done |= {run.name for run in members}
+        if not cells:
+            continue
+        images = images_of(cells[0].dataset)
+        if images is None:
+            return None
+        for work, number in _cohort_work(cells, teacher.cell if teacher else None, images, mode):
+            if number:
+                amounts[work] += number
+    return dict(amounts)
+
+
+def _cohort_work(
+    cells: list[Cell], teacher: Cell | None, images: Images, mode: str
+) -> Iterator[tuple[Work, int]]:
+    trained = [cell for cell in cells if cell.train]
+    if trained:
+        yield view(trained[0], mode), images.train * max(cell.training.epochs for cell in trained)
+    taught = [cell for cell in trained if cell.method.distils]
+    if teacher is not None and taught:
+        shown = 1 if taught[0].views.teacher == "clean" else max(cell.training.epochs for cell in taught)
+        work = teach(teacher, taught[0], mode)
+        yield work, images.train * shown
+    for cell in cells:
+        epochs = cell.training.epochs if cell.train else 0
+        yield step(cell, mode), images.train * epochs
+        yield evaluate(cell, mode), images.val * epochs + images.test
+
+
+def images_of(dataset: Dataset) -> Images | None:
+    """The sizes of the parts, as the split gives them; None for a folder of images."""
+    known, split = facts(dataset), dataset.split
+    if known is None:
+        return None
+    each = known.classes if split.per_class else 1
+    val, given = each * split.val, each * (split.test or 0)
+    held_out = given if known.test_images is None else 0
+    test = given if split.test is not None or known.test_images is None else known.test_images
+    return Images(each * split.train if split.train else known.images - val - held_out, val, test)
+
+
+def _from_to(low: int, high: int) -> str:
+    return count(low, "measurement") if low == high else f"{low} to {count(high, 'measurement')}"
+
+
+def _unknown(amounts: Mapping[Work, int], machines: tuple[Machine, ...], book: RateBook) -> str:
+    """Which rate is missing, on the machine that lacks the fewest."""
+    lacking = [[work for work in amounts if book.rate(machine, work) is None] for machine in machines]
+    if not lacking:
+        return "no rates of any machine here"
+    index = min(range(len(lacking)), key=lambda i: len(lacking[i]))
+    first, *others = lacking[index]
+    more = f" and {len(others)} more" if others else ""
+    return f"no rate of {first.says()}{more} on {machines[index].hardware}"
+
+
+def _from_own_runs(inventory: Inventory, left: list[Run], disk: int | None, why: str) -> Cost:
+    """Extrapolate from the seconds per epoch of this study's finished runs, by student and method."""
+    rates: defaultdict[tuple[str, bool], list[float]] = defaultdict(list)
+    devices = set()
+    for name, record in inventory.records.items():
+        seconds, epochs = record.metrics.get("train_seconds"), record.fields["epochs_run"]
+        if seconds and epochs:
+            rates[_kind(inventory.expected[name].run)].append(seconds / epochs)
+        devices.add(str(record.fields["hardware"]))
+    if not {_kind(run) for run in left} <= rates.keys():
+        hint = "finished runs leave rates behind, and `rigorkd plan --measure` measures them"
+        return Cost(None, None, disk, f"unknown: {why}; {hint}")
+    seconds = sum(fmean(rates[_kind(run)]) * run.cell.training.epochs for run in left)
+    runs = count(len(inventory.records), "finished run")
+    on_gpu = not any(device.startswith("CPU") for device in devices)
+    return Cost(
+        seconds=seconds,
+        gpu_hours=seconds / 3600 if on_gpu else None,
+        disk_bytes=disk,
+        basis=f"{runs} of this study on {', '.join(sorted(devices))}; "
+        "one run at a time: sharing batches and more workers make it faster",
+    )
+
+
+def _disk_bytes(inventory: Inventory, left: list[Run]) -> int | None:
+    """The size of the missing records, from this study's own; None if a kind of run has none yet."""
+    sizes: defaultdict[tuple[str, bool], list[int]] = defaultdict(list)
+    for name, record in inventory.records.items():
+        sizes[_kind(inventory.expected[name].run)].append(_folder_bytes(record))
+    if not {_kind(run) for run in left} <= sizes.keys():
+        return None
+    return round(sum(fmean(sizes[_kind(run)]) for run in left))
+
+
+def _kind(run: Run) -> tuple[str, bool]:
+    return run.cell.student or run.cell.name, run.cell.method.distils
+
+
+def _folder_bytes(record: Record) -> int:
+    return sum(path.stat().st_size for path in record.folder.iterdir() if path.is_file())

@@ -1,0 +1,163 @@
+"""`rigorkd plan --measure`: a few steps of every kind that the missing runs need, timed in the engine itself.
+
+Each distinct training is shrunk to a few batches of synthetic images of the data's shape, at its own view,
+batch size and precision, and trained by the loop that `rigorkd run` uses; what it leaves behind is kept.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rigorkd.data.identity import data_checksum
+from rigorkd.errors import InputError
+from rigorkd.launch.cost import missing, work_left
+from rigorkd.launch.devices import device_slots
+from rigorkd.launch.inventory import Inventory
+from rigorkd.protocol.cells import Cell, Cohort, Run
+from rigorkd.protocol.cohorts import cohorts
+from rigorkd.protocol.facts import facts, side_of
+from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.schema import Schedule, Split, Synthetic
+from rigorkd.records.expected import Expected
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.rates import RateBook, Work, step
+from rigorkd.train.task import Task
+
+EPOCHS = 3
+"""The first warms up and is not counted."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Batches per epoch, and validation images."""
+
+    steps: int
+    val: int
+
+
+ON_CPU, ON_GPU = Amount(steps=2, val=32), Amount(steps=20, val=500)
+
+
+def measure(
+    protocol: Protocol,
+    inventory: Inventory,
+    seeds: tuple[int, ...],
+    book: RateBook,
+    mode: str,
+    note: Callable[[str], None],
+) -> None:
+    """Measure the rates of everything that is missing, on the device that `run` would choose, into `book`."""
+    device = device_slots("auto", 1)[0]
+    runs = missing(inventory)
+    needed = work_left(protocol, runs, seeds, mode) or {}
+    amount = ON_CPU if device == "cpu" else ON_GPU
+    tasks = list(_tasks(protocol, runs, seeds, set(needed), amount, mode))
+    if device == "cpu" and any(task.precision == "fp16" for task in tasks):
+        raise InputError(
+            "--measure: this protocol trains in fp16, which a CPU cannot",
+            hint="measure on a machine with a GPU, or set precision to fp32 or bf16",
+        )
+    with tempfile.TemporaryDirectory(prefix="rigorkd-measure-") as name, ExitStack() as stack:
+        study = Path(name) / "study"
+        workers: dict[str, ProcessPoolExecutor] = {}  # Accelerate allows one precision per process
+        for number, task in enumerate(tasks, start=1):
+            if task.precision not in workers:
+                pool = ProcessPoolExecutor(1, mp_context=mp.get_context("spawn"), initializer=_quietly)
+                workers[task.precision] = stack.enter_context(pool)
+            names = ", ".join(want.run.cell.name for want in task.runs)
+            note(f"measuring {number} of {len(tasks)}: {names}")
+            workers[task.precision].submit(_train, task, study, device, mode).result()
+        book.take_over(RateBook.of(study.parent))
+
+
+def _tasks(
+    protocol: Protocol, runs: list[Run], seeds: tuple[int, ...], needed: set[Work], amount: Amount, mode: str
+) -> Iterator[Task]:
+    """Teachers before their cohorts, and of each kind of training one."""
+    names = {run.name for run in runs}
+    placed: dict[str, Expected] = {}
+    for cohort in _one_seed_each(protocol, seeds, names):
+        teacher = None
+        if cohort.teacher is not None:
+            teacher = placed.get(cohort.teacher.name)
+            if teacher is None:
+                cell = cohort.teacher.cell
+                trained = cell.train and step(cell, mode) in needed
+                teacher = _expected(Run(_shrunk(cell, amount, train=trained), cohort.teacher.seed))
+                placed[cohort.teacher.name] = teacher
+                needed.discard(step(cell, mode))
+                yield Task((teacher,), None)
+        kinds: dict[Work, Run] = {}
+        for run in cohort.runs:
+            if run.name in names and step(run.cell, mode) in needed:
+                kinds.setdefault(step(run.cell, mode), run)
+        needed -= kinds.keys()
+        if kinds:
+            members = tuple(_expected(Run(_shrunk(run.cell, amount), run.seed)) for run in kinds.values())
+            yield Task(members, teacher)
+    for run in runs:
+        if run.cell.train and step(run.cell, mode) in needed:
+            needed.discard(step(run.cell, mode))
+            yield Task((_expected(Run(_shrunk(run.cell, amount), run.seed)),), None)
+
+
+def _one_seed_each(protocol: Protocol, seeds: tuple[int, ...], names: set[str]) -> list[Cohort]:
+    """The cohorts with a missing run; cohorts that differ in the seed alone only once."""
+    found: dict[tuple[str, ...], Cohort] = {}
+    for cohort in cohorts(protocol.cells, seeds):
+        if any(run.name in names for run in cohort.runs):
+            found.setdefault(tuple(run.cell.name for run in cohort.runs), cohort)
+    return list(found.values())
+
+
+def _shrunk(cell: Cell, amount: Amount, *, train: bool = True) -> Cell:
+    """The cell on a few batches of synthetic images of its data's shape, from random weights."""
+    known, training = facts(cell.dataset), cell.training
+    data = Synthetic(
+        name="synthetic",
+        size=side_of(cell.dataset),
+        channels=3 if known is None or known.channels == 3 else 1,
+        classes=known.classes if known else 100,
+        images=amount.steps * training.batch_size + amount.val,
+        test_images=8,
+        split=Split(train=amount.steps * training.batch_size, val=amount.val),
+    )
+    short = {"epochs": EPOCHS, "schedule": Schedule(), "early_stopping": None, "processes_per_run": 1}
+    return replace(
+        cell,
+        start="random",
+        start_cell=None,
+        dataset=data,
+        train=train,
+        training=training.model_copy(update=short),
+    )
+
+
+def _expected(run: Run) -> Expected:
+    """The run in a study of its own, where nothing is ever reused: its hash is a name."""
+    return Expected(run, f"measured {run.name}", data_checksum(run.cell.dataset), None, None)
+
+
+def _quietly() -> None:
+    """Standard output is the plan's."""
+    os.dup2(2, 1)
+
+
+def _train(task: Task, study: Path, device: str, mode: str) -> None:
+    """Train one task in the worker process."""
+    from rigorkd.train.cohort import train_cohort
+    from rigorkd.train.events import Event, RunFailed
+    from rigorkd.train.runtime import start_runtime
+
+    def raise_failure(event: Event) -> None:
+        if isinstance(event, RunFailed):
+            raise InputError(f"--measure: {event.run} cannot be trained: {event.reason}")
+
+    train_cohort(task, StudyFolder(study), start_runtime(device, mode), raise_failure)

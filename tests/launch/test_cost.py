@@ -1,0 +1,130 @@
+"""The cost of a plan: images of every kind of work times measured rates, or null with the reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from rigorkd.launch.cost import Images, cost, images_of, missing, work_left
+from rigorkd.launch.inventory import Inventory, State, take_inventory
+from rigorkd.protocol.load import Protocol, load_protocol
+from rigorkd.protocol.schema import Cifar100, ImageFolder, Split, Synthetic
+from rigorkd.records import rates
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.rates import Machine, RateBook
+
+PAPER = Path(__file__).parents[2] / "protocols" / "paper.yaml"
+CPU = Machine("CPU, 1 thread (a)", metadata.version("torch"))
+
+
+def inventory_of(protocol: Protocol, folder: Path, seeds: Sequence[int]) -> Inventory:
+    return take_inventory(protocol, tuple(seeds), StudyFolder(folder / "study"), "reference", {})
+
+
+def test_the_work_of_the_papers_grid(tmp_path: Path) -> None:
+    """One seed: a teacher of 40 epochs, 2 + 2 cells of 40, 6 of 30 epochs, one view and one teacher forward."""
+    protocol = load_protocol(PAPER)
+    runs = missing(inventory_of(protocol, tmp_path, [0]))
+    found = work_left(protocol, runs, (0,), "reference")
+    assert found is not None
+    by_part = {
+        (work.part, json.loads(work.model)["name"] if work.model else "", work.method): number
+        for work, number in found.items()
+    }
+    assert by_part == {
+        ("view", "", ""): (40 + 40) * 45_000,
+        ("teach", "resnet50", ""): 40 * 45_000,
+        ("step", "resnet50", "baseline"): 40 * 45_000,
+        ("step", "mobilenet_v2", "baseline"): (40 + 30) * 45_000,
+        ("step", "mobilenet_v2", "kd"): (40 + 5 * 30) * 45_000,
+        ("step", "shufflenet_v2_x1_0", "baseline"): 40 * 45_000,
+        ("step", "shufflenet_v2_x1_0", "kd"): 40 * 45_000,
+        ("evaluate", "resnet50", ""): 40 * 5_000 + 10_000,
+        ("evaluate", "mobilenet_v2", ""): (2 * 40 + 6 * 30) * 5_000 + 8 * 10_000,
+        ("evaluate", "shufflenet_v2_x1_0", ""): 2 * (40 * 5_000 + 10_000),
+    }
+    doubled = work_left(protocol, missing(inventory_of(protocol, tmp_path, [0, 1])), (0, 1), "reference")
+    assert doubled == {work: 2 * number for work, number in found.items()}
+
+
+def test_a_teacher_that_saw_clean_images_is_asked_once(tmp_path: Path) -> None:
+    path = tmp_path / "clean.yaml"
+    path.write_text(PAPER.read_text().replace("  size: 128\n", "  size: 128\n  teacher: clean\n", 1))
+    protocol = load_protocol(path)
+    found = work_left(protocol, missing(inventory_of(protocol, tmp_path, [0])), (0,), "reference")
+    assert found is not None
+    assert {number for work, number in found.items() if work.part == "teach"} == {45_000}
+
+
+def test_images_of_a_data_set() -> None:
+    split = Split(val=5_000)
+    assert images_of(Cifar100(name="cifar100", split=split)) == Images(45_000, 5_000, 10_000)
+    per_class = Split(train=10, val=2, test=3, per_class=True)
+    assert images_of(Cifar100(name="cifar100", split=per_class)) == Images(1_000, 200, 300)
+    own = Synthetic(name="synthetic", images=100, test_images=40, split=Split(val=20))
+    assert images_of(own) == Images(80, 20, 40)
+    assert images_of(ImageFolder(name="image_folder", resolution=64, split=split)) is None
+
+
+def filled(book: RateBook, protocol: Protocol, inventory: Inventory, seconds: float) -> None:
+    """Every rate that the inventory's missing runs need, at so many seconds per image."""
+    works = work_left(protocol, missing(inventory), (0,), "reference")
+    assert works is not None
+    for work in works:
+        book.note(CPU, work, seconds)
+
+
+def test_the_cost_is_images_times_rates(tmp_path: Path, protocol_file: Path) -> None:
+    protocol, book = load_protocol(protocol_file), RateBook.of(tmp_path)
+    inventory = inventory_of(protocol, tmp_path, [0])
+    filled(book, protocol, inventory, 0.5)
+    found = cost(protocol, inventory, (0,), book, "reference")
+    works = work_left(protocol, missing(inventory), (0,), "reference")
+    assert works is not None
+    assert found.seconds == sum(works.values()) / 2
+    assert found.gpu_hours is None
+    assert found.basis.startswith(f"rates measured on {CPU.hardware} with torch {CPU.torch}, each the median")
+    one = next(name for name, state in inventory.states.items() if state is State.MISSING)
+    less = replace(inventory, states={**inventory.states, one: State.DONE})
+    assert 0 < (cost(protocol, less, (0,), book, "reference").seconds or 0) < found.seconds
+    done = replace(inventory, states=dict.fromkeys(inventory.states, State.DONE))
+    assert cost(protocol, done, (0,), book, "reference").seconds == 0
+
+
+def test_without_a_rate_the_cost_is_unknown_and_says_which(tmp_path: Path, protocol_file: Path) -> None:
+    protocol, book = load_protocol(protocol_file), RateBook.of(tmp_path)
+    inventory = inventory_of(protocol, tmp_path, [0])
+    nothing = cost(protocol, inventory, (0,), book, "reference")
+    assert nothing.seconds is None
+    assert "no rates of any machine here" in nothing.basis
+    assert "plan --measure" in nothing.basis
+    filled(book, protocol, inventory, 1.0)
+    assert cost(protocol, inventory, (0,), book, "fast").seconds is None
+    lost = rates.step(protocol.cell("main/plain/kd-T4-a0.5"), "reference")
+    book._path(CPU, lost).unlink()
+    lacking = cost(protocol, inventory, (0,), book, "reference")
+    assert lacking.seconds is None
+    assert (
+        f"no rate of the training step of cnn (kd) at 8², batch 16, fp32 on {CPU.hardware}" in lacking.basis
+    )
+
+
+def test_a_graphics_card_has_gpu_hours(
+    tmp_path: Path, protocol_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol, book = load_protocol(protocol_file), RateBook.of(tmp_path)
+    inventory = inventory_of(protocol, tmp_path, [0])
+    filled(book, protocol, inventory, 1.0)
+    for path in book.folder.glob("*/*.json"):
+        document = json.loads(path.read_text())
+        work = rates.Work(**document["work"])
+        book.note(Machine("NVIDIA H200", CPU.torch), work, 0.001)
+    monkeypatch.setattr(rates, "hardware_here", lambda: frozenset({"NVIDIA H200"}))
+    found = cost(protocol, inventory, (0,), book, "reference")
+    assert found.gpu_hours == pytest.approx((found.seconds or 0) / 3600)
+    assert "NVIDIA H200" in found.basis
