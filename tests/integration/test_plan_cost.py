@@ -18,7 +18,7 @@ def test_measuring_gives_a_cost_and_leaves_no_study(protocol_file: Path, rigorkd
     assert done.returncode == 0, done.stderr
     measured = json.loads(done.stdout)["cost"]
     assert measured["seconds"] > 0
-    assert "rates measured on CPU, 1 thread" in measured["basis"]
+    assert "rates measured on " in measured["basis"]
     assert "measuring 1 of 2: teacher" in done.stderr
     assert [path.name for path in (protocol_file.parent / "results").iterdir()] == [".rates"]
     again = json.loads(rigorkd("plan", protocol_file, *ONLY, "--format", "json").stdout)["cost"]
@@ -40,4 +40,4 @@ def test_finished_runs_tell_what_the_next_cost(finished: Path, rigorkd: Rigorkd)
     found = json.loads(plan.stdout)["cost"]
     assert found["seconds"] > 0
     assert found["disk_bytes"] > 0
-    assert "rates measured on CPU, 1 thread" in found["basis"]
+    assert "rates measured on " in found["basis"]

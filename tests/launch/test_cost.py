@@ -27,7 +27,7 @@ def inventory_of(protocol: Protocol, folder: Path, seeds: Sequence[int]) -> Inve
 
 
 def test_the_work_of_the_papers_grid(tmp_path: Path) -> None:
-    """One seed: a teacher of 40 epochs, 2 + 2 cells of 40, 6 of 30 epochs, one view and one teacher forward."""
+    """One seed: a teacher and 4 cells of 40 epochs, 6 of 30, one view and one teacher forward for all."""
     protocol = load_protocol(PAPER)
     runs = missing(inventory_of(protocol, tmp_path, [0]))
     found = work_left(protocol, runs, (0,), "reference")
