@@ -39,7 +39,7 @@ def candidates(evidence: Evidence) -> Figure | None:
         keys.append(Key("the one that validation picks", "star", "orange"))
     return Figure(
         name="best",
-        title="Which cell may be the best",
+        title="Means, best first",
         caption=(
             f"Means over seeds with {share} intervals, best first. The highest mean is the highest of these "
             "seeds, not the best cell: any filled one may be it."

@@ -32,6 +32,8 @@ def _settings(text: Literal["text", "outlines"]) -> Iterator[None]:
         "font.size": FONT,
         "mathtext.fontset": "dejavusans",
         "svg.fonttype": "none" if text == "text" else "path",
+        "figure.facecolor": "none" if text == "text" else "white",
+        "axes.facecolor": "none",
         "svg.hashsalt": "rigorkd",
         "pdf.fonttype": 42,
         "path.simplify": True,

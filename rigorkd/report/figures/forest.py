@@ -40,7 +40,7 @@ def gains(evidence: Evidence) -> Figure | None:
     for comparison in family.comparisons:
         facts = evidence.facts(comparison.a or "")
         by.setdefault(facts.family, []).append((facts.label, comparison))
-    return _figure(evidence, family, "gains", "Gains over the baseline", list(by.items()))
+    return _figure(evidence, family, "gains", "Gains with their intervals", list(by.items()))
 
 
 def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
@@ -49,7 +49,9 @@ def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
         if family.name == "contrasts" and family.planned == planned:
             drawn = [(c.name, c) for c in family.comparisons if c.mean_diff is not None]
             name = "contrasts" if planned else "contrasts-exploratory"
-            title = "Contrasts" if planned else "Exploratory contrasts"
+            title = (
+                "Contrasts with their intervals" if planned else "Exploratory contrasts with their intervals"
+            )
             return _figure(evidence, family, name, title, [("", drawn)]) if drawn else None
     return None
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 30
 #: More panels than this make no figure.
 MAX_PANELS = 6
-_CHARACTER = 0.061
+_CHARACTER = 0.057
 _LONGEST = 25
 
 VERDICT_WORDS: dict[Verdict, str] = {

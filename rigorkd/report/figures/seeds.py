@@ -28,7 +28,7 @@ def pairs(evidence: Evidence) -> Figure | None:
     total, drawn = sum(map(len, by.values())), sum(len(members) for _, members in shown)
     return Figure(
         name="seeds",
-        title="Every seed",
+        title="From baseline to distilled, seed by seed",
         caption=(
             "One line per seed, from its baseline to its distilled run; both saw the same batches. A method "
             "that helps moves the seeds of a row the same way."
@@ -94,7 +94,7 @@ def _alone(evidence: Evidence) -> Figure | None:
     total, drawn = len(evidence.cells), sum(len(cells) for _, cells in shown)
     return Figure(
         name="seeds",
-        title="Every seed",
+        title="Seeds of every cell",
         caption="One point per seed; the bar is their mean.",
         panels=tuple(_alone_panel(evidence, name, cells) for name, cells in shown),
         keys=(Key("one seed", "hollow", "ink"), Key("mean", "thick", "blue")),

@@ -22,12 +22,14 @@ def answer(evidence: Evidence) -> Answer:
     say = Numbers(evidence.analysis)
     first, *further = headline(evidence.analysis, say)
     return Answer(
+        short=_short(evidence),
         question=_question(evidence),
         setting=_setting(evidence, say),
         first=first,
         further=tuple(further),
         tallies=tuple(_tally(at, family) for at, family in enumerate(evidence.analysis.families)),
         sentences=_sentences(evidence),
+        undecided=_open(evidence),
         cautions=_cautions(evidence, say),
         warnings=warnings(evidence),
     )
@@ -44,6 +46,22 @@ def _question(evidence: Evidence) -> str:
     what = f"distillation ({', '.join(methods)})" if methods and len(methods) <= 4 else "distillation"
     of = f" of {_listed(students)}" if 0 < len(students) <= 4 else ""
     return f"Does {what} {verb} the {label(analysis.metric)}{of}?"
+
+
+def _short(evidence: Evidence) -> str:
+    """The answer in a few words, by the verdicts on the gains."""
+    found = Counter(comparison.verdict for comparison in evidence.gains())
+    total, better, worse = sum(found.values()), found["better"], found["worse"]
+    if not total:
+        return ""
+    if not better:
+        return f"Not shown, and {worse} of {total} are worse." if worse else "Not shown."
+    of = (
+        f"Shown for all {total} cells."
+        if better == total > 1
+        else f"Shown for {better} of {count(total, 'cell')}."
+    )
+    return of.removesuffix(".") + f"; {worse} are worse." if worse else of
 
 
 def _setting(evidence: Evidence, say: Numbers) -> str:
@@ -83,17 +101,28 @@ def _tally(position: int, family: Family) -> Tally:
 
 
 def _sentences(evidence: Evidence) -> tuple[Said, ...]:
-    """What a paper may say: every finding, and every contrast whatever its outcome."""
+    """What a paper may say: every finding, and the gains taken together."""
     out = []
     for at, family in enumerate(evidence.analysis.families):
         for position, comparison in enumerate(family.comparisons):
-            if comparison.verdict != "inconclusive" or family.name == "contrasts":
-                path = f"families/{at}/comparisons/{position}/says"
-                out.append(Said(comparison.says, path, strong=comparison.verdict != "inconclusive"))
+            if comparison.verdict != "inconclusive":
+                out.append(Said(comparison.says, f"families/{at}/comparisons/{position}/says", strong=True))
         if family.consistency is not None:
             out.append(Said(family.consistency.says, f"families/{at}/consistency/says"))
-    found = sorted(out, key=lambda said: not said.strong)
-    return tuple(found[:_SENTENCES])
+    return tuple(out[:_SENTENCES])
+
+
+def _open(evidence: Evidence) -> tuple[Said, ...]:
+    """The contrasts that stay undecided: each was a question of its own."""
+    return tuple(
+        [
+            Said(comparison.says, f"families/{at}/comparisons/{position}/says")
+            for at, family in enumerate(evidence.analysis.families)
+            if family.name == "contrasts"
+            for position, comparison in enumerate(family.comparisons)
+            if comparison.verdict == "inconclusive"
+        ][:_SENTENCES]
+    )
 
 
 def _cautions(evidence: Evidence, say: Numbers) -> tuple[Said, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rigorkd_analysis.metrics import label
 from rigorkd_analysis.results import Analysis, Comparison, Family, Secondary, Sequential
 from rigorkd_analysis.wording import adjusted_name, percent_text
 
@@ -54,7 +55,7 @@ def verdicts(analysis: Analysis, position: int) -> DataTable:
     several = family.size > 1
     columns = [
         Heading("cell" if family.name == "gains" else "comparison"),
-        Heading("n", True, "seeds that both cells have"),
+        Heading("verdict"),
         Heading("difference", True, f"mean over seeds, in{say.unit or ' units of the metric'}"),
         Heading(f"{share} interval", True, "for this comparison alone"),
     ]
@@ -64,13 +65,13 @@ def verdicts(analysis: Analysis, position: int) -> DataTable:
     if several:
         p_name = adjusted_name(analysis.correction, family.size).replace("-adjusted", "")
         columns.append(Heading(p_name if p_name != "p" else "p adjusted", True, "the p that verdicts use"))
-    columns.append(Heading("verdict"))
+    columns.append(Heading("n", True, "seeds that both cells have"))
     rows = []
     for at, c in _ranked(family):
         path = f"families/{position}/comparisons/{at}"
         row = [
             name(_title(family, c)),
-            count(c.n, f"{path}/n"),
+            verdict(c.verdict, c.magnitude, starred=bool(c.warnings)),
             metric(c.mean_diff, f"{path}/mean_diff", say, signed=True),
             interval(c.ci_low, c.ci_high, path, say, signed=True),
         ]
@@ -80,10 +81,10 @@ def verdicts(analysis: Analysis, position: int) -> DataTable:
         row.append(p_value(c.p, f"{path}/p"))
         if several:
             row.append(p_value(c.p_adjusted, f"{path}/p_adjusted"))
-        rows.append((*row, verdict(c.verdict, c.magnitude, starred=bool(c.warnings))))
+        rows.append((*row, count(c.n, f"{path}/n")))
     return DataTable(
         f"{_key(analysis, position)}-verdicts",
-        FAMILIES[family.name],
+        f"{FAMILIES[family.name]}, in numbers",
         tuple(columns),
         tuple(rows),
         caption(analysis, family, say).replace("; needs: seeds to find the SESOI so", "") + _cut(family),
@@ -207,9 +208,9 @@ def secondary(analysis: Analysis, position: int) -> DataTable:
     item: Secondary = analysis.secondary[position]
     say = Numbers(replace(analysis, metric=item.metric, cells=item.cells))
     columns = (
-        *(Heading("cell"), Heading("n", True), Heading("difference", True)),
+        *(Heading("cell"), Heading("verdict"), Heading("difference", True)),
         *(Heading(f"{percent_text(1 - analysis.alpha)} interval", True), Heading("p", True)),
-        *(Heading("p adjusted", True), Heading("verdict")),
+        *(Heading("p adjusted", True), Heading("n", True)),
     )
     rows = []
     for at, c in _ranked(item.family):
@@ -217,12 +218,12 @@ def secondary(analysis: Analysis, position: int) -> DataTable:
         rows.append(
             (
                 name(c.a or c.name),
-                count(c.n, f"{path}/n"),
+                verdict(c.verdict, None),
                 metric(c.mean_diff, f"{path}/mean_diff", say, signed=True),
                 interval(c.ci_low, c.ci_high, path, say, signed=True),
                 p_value(c.p, f"{path}/p"),
                 p_value(c.p_adjusted, f"{path}/p_adjusted"),
-                verdict(c.verdict, None),
+                count(c.n, f"{path}/n"),
             )
         )
     aim = "higher is better" if item.goal == "max" else "lower is better"
@@ -230,7 +231,9 @@ def secondary(analysis: Analysis, position: int) -> DataTable:
         f"{aim.capitalize()}. A secondary metric: paired t test, {CORRECTIONS[analysis.correction]} over the "
         f"{item.family.size} gains on it alone, no test of equivalence."
     )
-    return DataTable(f"secondary-{position}", item.metric, columns, tuple(rows), note + _cut(item.family))
+    return DataTable(
+        f"secondary-{position}", label(item.metric), columns, tuple(rows), note + _cut(item.family)
+    )
 
 
 def images(analysis: Analysis) -> DataTable:
@@ -262,7 +265,7 @@ def images(analysis: Analysis) -> DataTable:
         f"{analysis.images[0].images:,} test images. The first is for these images; the second also covers "
         "other images of the same kind."
     )
-    return DataTable("images", "New test images", columns, rows, note)
+    return DataTable("images-table", "Gains over new seeds, and over new images as well", columns, rows, note)
 
 
 def sequential(analysis: Analysis, found: Sequential) -> DataTable:
@@ -286,4 +289,4 @@ def sequential(analysis: Analysis, found: Sequential) -> DataTable:
         for at, item in enumerate(found.comparisons[:MAX_ROWS])
     )
     note = f"Anytime-valid t (mixture c² = {found.c2:g}), at α over each family's size; frozen once decided."
-    return DataTable("sequential", "Sequential verdicts", columns, rows, note)
+    return DataTable("sequential-table", "Verdicts that hold while seeds are added", columns, rows, note)

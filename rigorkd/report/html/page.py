@@ -55,11 +55,11 @@ def _sections(evidence: Evidence) -> Iterable[Section | None]:
     if analysis.family("gains") is None:
         yield _seeds(evidence)
     yield Section("settings", "Temperature and α", _settings(evidence))
-    table = cells.choice_table(analysis)
-    yield Section("best", "Which cell may be the best", _blocks(_chart(best.candidates(evidence)), table))
-    yield Section(
-        "cost", "Accuracy and cost", _blocks(_chart(cost.tradeoff(evidence)), cells.cells_table(evidence))
-    )
+    chosen = cells.choice_table(analysis)
+    yield Section("best", "Which cell may be the best", _blocks(_chart(best.candidates(evidence)), chosen))
+    yield Section("means", "Every cell", (cells.cells_table(evidence),))
+    costs = cells.costs_table(evidence)
+    yield Section("cost", "Accuracy and cost", _blocks(_chart(cost.tradeoff(evidence)), costs))
     yield Section("training", "Training", _blocks(_chart(training.convergence(evidence))))
     yield Section(
         "teacher",

@@ -47,13 +47,16 @@ def grid_tables(evidence: Evidence) -> tuple[DataTable, ...]:
             for temperature in temperatures
         )
         gains = " In brackets the gain over the baseline." if evidence.gains() else ""
+        holes = (
+            " An empty place is no cell of the study." if len(by) < len(temperatures) * len(alphas) else ""
+        )
         out.append(
             DataTable(
                 f"grid-{len(out)}",
                 f"T × α: {title}",
                 (Heading("T"), *(Heading(f"α = {alpha:g}", True) for alpha in alphas)),
                 rows,
-                f"Mean {label(analysis.metric)} over seeds.{gains} A cell with no number was not planned.",
+                f"Mean {label(analysis.metric)} over seeds.{gains}{holes}",
             )
         )
     return tuple(out)
@@ -170,18 +173,16 @@ def _find(items: tuple[_Found, ...], student: str | None, group: str | None) -> 
 
 
 def cells_table(evidence: Evidence) -> DataTable:
-    """Mean and spread of every cell, and what it costs."""
+    """Mean and spread of every cell."""
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
     share = percent_text(1 - analysis.alpha)
     diverged = any(cell.diverged for cell in analysis.cells)
-    costs = [cost for cost in _COSTS if any(cell.mean(cost[0]) is not None for cell in evidence.cells)]
     columns = [Heading("cell"), Heading("n", True)]
     columns += [Heading("diverged", True)] if diverged else []
     columns += [Heading("mean", True), Heading(f"{share} interval", True), Heading("sd", True)]
     columns += [Heading(f"{share} interval of the sd", True)]
-    columns += [Heading(words, True) for _, words, _ in costs]
     rows = []
-    for at, (cell, facts) in enumerate(zip(analysis.cells, evidence.cells, strict=True)):
+    for at, cell in enumerate(analysis.cells[:MAX_CELLS]):
         path = f"cells/{at}"
         row = [name(cell.cell), count(cell.n, f"{path}/n")]
         row += [count(cell.diverged, f"{path}/diverged")] if diverged else []
@@ -191,15 +192,32 @@ def cells_table(evidence: Evidence) -> DataTable:
             metric(cell.std, f"{path}/std", say),
             interval(cell.std_ci_low, cell.std_ci_high, path, say, stem="std_ci"),
         ]
-        row += [_measured(facts, key, digits) for key, _, digits in costs]
         rows.append(tuple(row))
     note = (
-        f"{label(analysis.metric)} over seeds: t interval of the mean, χ² interval of the standard "
-        "deviation. Seeds are paired, so overlapping intervals of means are no test: the verdicts are above."
+        f"{label(analysis.metric).capitalize()} over seeds: t interval of the mean, χ² interval of the "
+        "standard deviation. Seeds are paired, so overlapping intervals of means are no test: the verdicts "
+        "are above."
     )
-    if len(rows) > MAX_CELLS:
-        note += f" The first {MAX_CELLS} of {len(rows):,} cells."
-    return DataTable("cells", "All cells", tuple(columns), tuple(rows[:MAX_CELLS]), note)
+    return DataTable("cells-table", "Means and spreads", tuple(columns), tuple(rows), note + _cut(evidence))
+
+
+def costs_table(evidence: Evidence) -> DataTable | None:
+    """What a cell costs and how well it follows its teacher: means over its runs."""
+    costs = [cost for cost in _COSTS if any(cell.mean(cost[0]) is not None for cell in evidence.cells)]
+    if not costs:
+        return None
+    rows = tuple(
+        (name(cell.cell), *(_measured(cell, key, digits) for key, _, digits in costs))
+        for cell in evidence.cells[:MAX_CELLS]
+    )
+    columns = (Heading("cell"), *(Heading(words, True) for _, words, _ in costs))
+    note = "Means over seeds. Latency is the median time for one image; its differences are not tested."
+    return DataTable("costs-table", "What a cell costs", columns, rows, note + _cut(evidence))
+
+
+def _cut(evidence: Evidence) -> str:
+    total = len(evidence.cells)
+    return f" The first {MAX_CELLS} of {total:,} cells." if total > MAX_CELLS else ""
 
 
 def _measured(facts: CellFacts, key: str, digits: int) -> Cell:
@@ -232,7 +250,7 @@ def teachers_table(evidence: Evidence) -> DataTable | None:
     )
     columns = (Heading("teacher"), Heading("model"), Heading("runs", True))
     return DataTable(
-        "teachers",
+        "teachers-table",
         "Teachers",
         (*columns, *(Heading(words, True) for _, words, _ in shown)),
         rows,

@@ -35,7 +35,9 @@ def planned(evidence: Evidence) -> Section:
         )
     blocks: list[Prose | Fold] = [Prose(tuple(lines), bullets=True)]
     if evidence.provenance is not None:
-        text = f"The plan was written into the study at its first run, {evidence.provenance.created}."
+        text = (
+            f"The plan was written into the study at its first run, {_minute(evidence.provenance.created)}."
+        )
         if len(evidence.provenance.protocol_hashes) > 1:
             versions = count(len(evidence.provenance.protocol_hashes), "version")
             text += f" The protocol has {versions}; what later ones added to the analysis is exploratory."
@@ -126,8 +128,8 @@ def provenance(found: Provenance) -> Section:
     """Versions, hardware, modes and dates of the records."""
     items = (
         ("records", (count(found.records, "run") + ", teachers included",)),
-        ("study begun", (found.created,)),
-        ("runs finished", (f"{found.finished_first} to {found.finished_last}",)),
+        ("study begun", (_minute(found.created),)),
+        ("runs finished", (f"{_minute(found.finished_first)} to {_minute(found.finished_last)}",)),
         ("training time", (f"{duration(found.train_seconds)} in all, summed over runs",)),
         ("mode", (found.mode,)),
         ("precision", found.precision),
@@ -140,6 +142,11 @@ def provenance(found: Provenance) -> Section:
     kept = tuple((term, values) for term, values in items if any(values))
     note = Said("More than one value in a line means that the records differ in it.")
     return Section("provenance", "Provenance", (Facts(kept), Prose((note,))))
+
+
+def _minute(time: str) -> str:
+    """An ISO time in UTC, to the minute: `2026-11-21 09:06 UTC`."""
+    return f"{time[:10]} {time[11:16]} UTC" if time.endswith("+00:00") else time
 
 
 def reproduce(evidence: Evidence) -> Section:

@@ -151,14 +151,19 @@ class Tally:
 
 @dataclass(frozen=True)
 class Answer:
-    """What comes first."""
+    """What comes first.
+
+    `short` answers the question in a few words; `first` and `further` are the headline of the analysis.
+    """
 
     question: str
+    short: str
     setting: str
     first: str
     further: tuple[str, ...]
     tallies: tuple[Tally, ...]
     sentences: tuple[Said, ...]
+    undecided: tuple[Said, ...]
     cautions: tuple[Said, ...]
     warnings: tuple[Said, ...]
 
