@@ -117,7 +117,10 @@ def is_at_hand(dataset: Dataset) -> bool:
     match dataset:
         case Cifar10() | Cifar100():
             folder = data_folder(dataset)
-            return all((folder / file.name).is_file() for file in file_layout(dataset).files)
+            return all(
+                (folder / file.name).is_file()
+                for file in (*file_layout(dataset).files, file_layout(dataset).meta)
+            )
         case Pets() | Cars() | TinyImageNet() | ImageFolder():
             return known_checksum(dataset) is not None
     return True

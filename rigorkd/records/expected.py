@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rigorkd.data.identity import data_checksum
+from rigorkd.data.identity import data_checksum, is_at_hand
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import runs
 from rigorkd.protocol.hashes import explain_difference, resolved, run_hash
 from rigorkd.protocol.places import model_place
-from rigorkd.protocol.schema import PathStart
+from rigorkd.protocol.schema import Dataset, Digits, PathStart, Synthetic
 from rigorkd.protocol.sources import ModelSource, has_source, read_source
 from rigorkd.records.record import Record
 
@@ -60,13 +60,22 @@ class Stale:
     reason: str
 
 
-def start_files(protocol: Protocol) -> dict[str, StartFile]:
+def start_files(
+    protocol: Protocol, remembered: Mapping[str, StartFile] | None = None
+) -> dict[str, StartFile]:
     """The files that the protocol's cells start from: weights by path, own models' source by model name.
 
-    A relative path starts at the protocol's folder. Raises InputError for a file that cannot be read.
+    A data set that lies in files is one of them, by `data_key`; where it is not at hand, what a study has
+    `remembered` of it stands in. A relative path starts at the protocol's folder. Raises InputError for a
+    file that cannot be read.
     """
     files = {}
     for cell in protocol.cells:
+        if (key := data_key(cell.dataset)) and key not in files:
+            known = (remembered or {}).get(key)
+            if known is None or is_at_hand(cell.dataset):
+                known = StartFile(None, data_checksum(cell.dataset))
+            files[key] = known
         model = cell.model.name
         if has_source(model) and model not in files:
             source = _source(protocol, cell)
@@ -83,6 +92,11 @@ def start_files(protocol: Protocol) -> dict[str, StartFile]:
                 ) from None
             files[cell.start.path] = StartFile(path, digest)
     return files
+
+
+def data_key(dataset: Dataset) -> str | None:
+    """Under which name a study remembers the checksum of a data set, if it lies in files."""
+    return None if isinstance(dataset, Digits | Synthetic) else f"data set {dataset.name}"
 
 
 def _source(protocol: Protocol, cell: Cell) -> ModelSource:
@@ -117,7 +131,8 @@ def expected_hashes(
         dataset = run.cell.dataset
         key = dataset.model_dump_json()
         if key not in checksums:
-            checksums[key] = data_checksum(dataset)
+            known = files.get(data_key(dataset) or "")
+            checksums[key] = known.sha256 if known else data_checksum(dataset)
         teacher_hash = of(run.cell.teacher, run.seed) if run.cell.method.distils else None
         start = run.cell.start
         file = files[start.path] if isinstance(start, PathStart) else None

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rigorkd.data.images import StoredImages
+
 BATCH = 500
 """Images per evaluation batch: fixed, since the batch size can change the last bits of a convolution."""
 
@@ -26,7 +28,7 @@ class EvaluationSet:
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, view: Callable[[Tensor, Tensor | None], Tensor]
+        self, images: Tensor | StoredImages, labels: Tensor, view: Callable[[Tensor, Tensor | None], Tensor]
     ) -> None:
         self.images, self.labels, self.view = images, labels, view
         self._kept: list[Tensor] | None = None

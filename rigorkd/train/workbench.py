@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rigorkd.data.epochs import EpochTable
-from rigorkd.data.images import ImageData, Subset
+from rigorkd.data.images import ImageData
 from rigorkd.data.mix import mix_batch
 from rigorkd.data.random import seed_for
 from rigorkd.data.sources import load
@@ -28,6 +27,7 @@ from rigorkd.protocol.catalog import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import NUMERICS, canonical
 from rigorkd.protocol.methods import Feature
+from rigorkd.protocol.schema import PLACES
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
@@ -63,7 +63,7 @@ class Workbench:
             )
         self.view: View = build_view(cell.views, data.shape, train=True)
         self.eval_view: View = build_view(cell.views, data.shape, train=False)
-        self.data = _on_device(data, runtime.device)
+        self.data = _on_device(data, runtime)
         self.val = EvaluationSet(self.data.val.images, self.data.val.labels, self.eval_view)
         self.test = EvaluationSet(self.data.test.images, self.data.test.labels, self.eval_view)
         role = cell.role if run.seed is not None else "fixed teacher"
@@ -140,7 +140,7 @@ class Workbench:
             {
                 "teacher": read(self.study.run(want.run.name) / "record.json").fields["weights_sha256"],
                 "seed": self.seed,
-                "dataset": cell.dataset.model_dump(mode="json", exclude={"root", "download"}),
+                "dataset": cell.dataset.model_dump(mode="json", exclude=set(PLACES)),
                 "data": self.data.checksum,
                 "views": cell.views.model_dump(mode="json"),
                 "batch_size": self.batch_size,
@@ -284,10 +284,16 @@ class Workbench:
         report(RunFailed(run.name, reason))
 
 
-def _on_device(data: ImageData, device: torch.device) -> ImageData:
-    """The same data with images and labels on the device, still uint8."""
+_DATA_SHARE = 0.25
+"""Of the free memory of a device, what stored images may take: the rest is for models and activations."""
 
-    def move(subset: Subset) -> Subset:
-        return replace(subset, images=subset.images.to(device), labels=subset.labels.to(device))
 
-    return replace(data, train=move(data.train), val=move(data.val), test=move(data.test))
+def _on_device(data: ImageData, runtime: Runtime) -> ImageData:
+    """The same data handed out on the device, still uint8.
+
+    Images that are stored in a file stay there, and come batch by batch, unless a GPU has room for all.
+    """
+    if runtime.device.type == "cpu":
+        return data
+    fits = data.nbytes <= runtime.memory_bytes() * _DATA_SHARE
+    return data.to(runtime.device, whole=fits)
