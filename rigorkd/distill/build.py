@@ -1,35 +1,60 @@
-"""From a cell's method to its training objective."""
+"""From a cell's method to its training objective: one line per method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from rigorkd.distill.baseline import BaselineObjective
+from rigorkd.distill.ctkd import CTKDObjective
+from rigorkd.distill.dist import DISTObjective
+from rigorkd.distill.dkd import DKDObjective
+from rigorkd.distill.eakd import EAKDObjective
+from rigorkd.distill.feature import FeatureObjective
 from rigorkd.distill.kd import KDObjective
+from rigorkd.distill.lskd import LSKDObjective
+from rigorkd.distill.matched_smoothing import MatchedSmoothingObjective
+from rigorkd.distill.mlkd import MLKDObjective
 from rigorkd.distill.objective import Objective
-from rigorkd.errors import NotBuiltError
-from rigorkd.protocol.methods import KD, Baseline, Method
+from rigorkd.distill.permuted_tail import PermutedTailObjective
+from rigorkd.distill.rld import RLDObjective
+from rigorkd.distill.taps import Shapes
+from rigorkd.protocol.methods import (
+    CTKD,
+    DIST,
+    DKD,
+    EAKD,
+    KD,
+    LSKD,
+    MLKD,
+    RLD,
+    Feature,
+    MatchedSmoothing,
+    Method,
+    PermutedTail,
+)
 
-_OBJECTIVES: dict[type[Method], Callable[..., Objective]] = {KD: KDObjective}
+__all__ = ["OBJECTIVES", "Shapes", "build_objective"]
 
-
-@dataclass(frozen=True)
-class Shapes:
-    """Shapes, without the batch axis, of the features that a method compares; the seed of its projections."""
-
-    student: Mapping[str, tuple[int, ...]]
-    teacher: Mapping[str, tuple[int, ...]]
-    seed: int
+OBJECTIVES: dict[type[Method], Callable[..., Objective]] = {
+    KD: KDObjective,
+    DKD: DKDObjective,
+    CTKD: CTKDObjective,
+    LSKD: LSKDObjective,
+    MLKD: MLKDObjective,
+    RLD: RLDObjective,
+    DIST: DISTObjective,
+    EAKD: EAKDObjective,
+    MatchedSmoothing: MatchedSmoothingObjective,
+    PermutedTail: PermutedTailObjective,
+}
+"""What is built from method and label smoothing alone: the baseline reads no method, features have shapes."""
 
 
 def build_objective(method: Method, label_smoothing: float = 0.0, shapes: Shapes | None = None) -> Objective:
-    """The objective of a method; `shapes` are for methods that compare features.
-
-    Raises NotBuiltError for a method that this version cannot train.
-    """
-    if isinstance(method, Baseline):
+    """The objective of a method; `shapes` are for methods that compare features."""
+    if not method.distils:
         return BaselineObjective(label_smoothing)
-    if type(method) in _OBJECTIVES:
-        return _OBJECTIVES[type(method)](method, label_smoothing)
-    raise NotBuiltError(f"the method {method.key!r} cannot run yet")
+    if isinstance(method, Feature):
+        assert shapes is not None, "the layers of both networks are looked at before"
+        return FeatureObjective(method, label_smoothing, shapes)
+    return OBJECTIVES[type(method)](method, label_smoothing)

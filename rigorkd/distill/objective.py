@@ -100,11 +100,13 @@ class Objective(nn.Module, ABC):
 class Distillation(Objective):
     """ce_weight · CE + kd_weight · term, where a subclass gives the term.
 
-    Weights and temperature are the method's, at their values of the epoch where they are ramps; a method with
-    `warmup` has its term grow linearly over the first epochs. `temperature` is unset for a method without T.
+    Weights and temperature are the method's, at their values of the epoch where they are ramps. Where
+    `warms_up`, kd_weight grows linearly over the method's first `warmup` epochs to 1. `temperature` is unset
+    for a method without T.
     """
 
     needs_teacher = True
+    warms_up = False
     temperature: float
 
     def __init__(self, method: Method, label_smoothing: float = 0.0) -> None:
@@ -114,14 +116,18 @@ class Distillation(Objective):
         self.ce_weight: float = getattr(method, "ce_weight", None) or 0.0
         kd_weight: float | None = getattr(method, "kd_weight", 1.0)
         self.kd_weight: float = kd_weight or 0.0
+        self._warmup: int = getattr(method, "warmup", 0) if self.warms_up else 0
         self.begin_epoch(1, 1)
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
+        self.epoch = epoch
         if self._T is not None:
             self.temperature = value_at(self._T, epoch, epochs)
         if isinstance(self._alpha, Ramp):
             self.ce_weight = value_at(self._alpha, epoch, epochs)
             self.kd_weight = 1.0 - self.ce_weight
+        if self._warmup:
+            self.kd_weight = min(epoch / self._warmup, 1.0)
 
     def columns(self) -> dict[str, float]:
         own = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,6 +11,15 @@ from torch import Tensor, nn
 
 from rigorkd.errors import InputError
 from rigorkd.text import nearest
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Shapes, without the batch axis, of the features that a method compares; the seed of its projections."""
+
+    student: Mapping[str, tuple[int, ...]]
+    teacher: Mapping[str, tuple[int, ...]]
+    seed: int
 
 
 class Taps:
@@ -31,17 +41,27 @@ class Taps:
                 )
         self._handles = [modules[layer].register_forward_hook(self._hook(layer)) for layer in layers]
         self._open = False
-        self._taken: dict[str, Tensor] = {}
+        self._taken: dict[str, tuple[Tensor, int]] = {}
 
     def open(self) -> None:
         """Listen to the next forward pass."""
         self._open, self._taken = True, {}
 
     def take(self) -> dict[str, Tensor]:
-        """What the layers gave since `open`, by name."""
+        """What the layers gave since `open`, by name.
+
+        Raises:
+            InputError: the network has overwritten one of them since (an in-place activation, say).
+        """
         self._open = False
         taken, self._taken = self._taken, {}
-        return taken
+        for layer, (output, version) in taken.items():
+            if output._version != version:
+                raise InputError(
+                    f"what the layer {layer!r} gives is overwritten by a later layer of its network",
+                    hint="name the layer that overwrites it (the activation that follows, say)",
+                )
+        return {layer: output for layer, (output, _) in taken.items()}
 
     def remove(self) -> None:
         """Take the hooks off the network."""
@@ -53,7 +73,7 @@ class Taps:
             if self._open:
                 if not isinstance(output, Tensor):
                     raise InputError(f"the layer {layer!r} gives a {type(output).__name__}, not one tensor")
-                self._taken[layer] = output
+                self._taken[layer] = output, output._version
 
         return listen
 

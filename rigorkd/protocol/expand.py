@@ -16,10 +16,11 @@ from typing import Any
 from rigorkd.protocol.axes import MOST_CHOICES, Choice, choices, too_many
 from rigorkd.protocol.catalog import weights_of
 from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.demands import class_problems, view_problems
 from rigorkd.protocol.facts import facts
 from rigorkd.protocol.grids import grids, read_method
 from rigorkd.protocol.hashes import identity
-from rigorkd.protocol.methods import METHODS, Baseline, Method, PermutedTail
+from rigorkd.protocol.methods import METHODS, Baseline, Method
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
 from rigorkd.protocol.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.schema import (
@@ -346,8 +347,8 @@ class _Expansion:
                 if not self.is_for(choice, chosen["teacher"]):
                     continue
                 method, tuning = read_method(key, choice)
-                self.check_method(method, views, choice)
                 training = self.training(overrides, tuning) if tuning else base
+                self.check_method(method, views, training, choice)
                 labels = combination.labels if method.distils else combination.labels_without_teacher
                 parts = [method_label(method), *tuning_label(training, base), *labels]
                 cell = Cell(
@@ -448,18 +449,14 @@ class _Expansion:
             raise ExpansionError(problems)
         return views
 
-    def check_method(self, method: Method, views: Views, choice: Choice) -> None:
-        """What a method asks of the data and the views."""
+    def check_method(self, method: Method, views: Views, training: Training, choice: Choice) -> None:
+        """What a method asks of the data, the views and the training."""
         known = facts(self.spec.dataset)
-        classes = known.classes if known else None
-        if method.key == "dkd" and classes == 2:
-            raise ExpansionError([Problem(choice.path, "dkd is undefined for two classes", at_key=True)])
-        if method.key == "mlkd" and not views.strong:
-            hint = "views.strong is written in full: the training view's operations and randaugment, say"
-            raise ExpansionError([Problem(choice.path, "mlkd compares a weak and a strong view", hint)])
-        if isinstance(method, PermutedTail) and classes is not None and method.keep > classes - 2:
-            message = f"keep {method.keep} of {classes} classes leaves nothing to permute"
-            raise ExpansionError([Problem(choice.place(("keep",)), message)])
+        problems = [*view_problems(method, views, training, choice.place)]
+        if known:
+            problems += class_problems(method, known.classes, choice.place)
+        if problems:
+            raise ExpansionError(problems)
 
 
 def _written(overrides: Mapping[str, Any], path: Path) -> dict[str, Choice]:

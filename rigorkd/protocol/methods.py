@@ -77,10 +77,17 @@ Weight = Annotated[
 
 
 class Method(Frozen):
-    """Base of all methods. `labels` maps main parameters to their label in a cell's name, in name order."""
+    """Base of all methods. `labels` maps main parameters to their label in a cell's name, in name order.
+
+    `least_classes`, `needs_strong` (both networks see the strong view too) and `needs_features` are what a
+    protocol must offer.
+    """
 
     key: ClassVar[str]
     distils: ClassVar[bool] = True
+    least_classes: ClassVar[int] = 2
+    needs_strong: ClassVar[bool] = False
+    needs_features: ClassVar[bool] = False
     labels: ClassVar[dict[str, str]] = {}
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
@@ -141,6 +148,7 @@ class DKD(Method):
     """Zhao et al. 2022, decoupled knowledge distillation; undefined for two classes."""
 
     key = "dkd"
+    least_classes = 3
     labels: ClassVar[dict[str, str]] = {"T": "T", "a": "tckd", "b": "nckd"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"T": 4.0, "a": 1.0, "b": 8.0, "warmup": 20}}
     T: Temperature = 4.0
@@ -180,6 +188,7 @@ class MLKD(Weighted):
     """Jin et al. 2023, multi-level logit distillation; needs a weak and a strong view."""
 
     key = "mlkd"
+    needs_strong = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}}
     default_weights = (0.1, 0.9)
     temperatures: Annotated[tuple[Positive, ...], Field(min_length=1)] = (4.0, 3.0, 5.0, 2.0, 6.0)
@@ -188,9 +197,10 @@ class MLKD(Weighted):
 
 
 class RLD(Method):
-    """Sun et al. 2025, refined logit distillation."""
+    """Sun et al. 2025, refined logit distillation; of two classes none is left to compare below the label."""
 
     key = "rld"
+    least_classes = 3
     labels: ClassVar[dict[str, str]] = {"T": "T", "a": "scd", "b": "mcd"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"T": 4.0, "T_a": 1.0, "a": 1.0, "b": 8.0, "warmup": 20}
@@ -250,6 +260,7 @@ class Feature(Weighted):
     """FitNets line: MSE after a bias-free 1×1 projection, plus a cosine term of the pooled features."""
 
     key = "feature"
+    needs_features = True
     labels: ClassVar[dict[str, str]] = {"alpha": "a"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "capacity": {"layers": ("layer1", "layer2", "layer3", "layer4"), "cosine": 0.5}
@@ -278,6 +289,14 @@ class MatchedSmoothing(Weighted):
     T: Temperature = 4.0
     scope: Literal["global", "instance"] = "instance"
     t_squared: bool = True
+
+    @model_validator(mode="after")
+    def _one_entropy(self) -> MatchedSmoothing:
+        if self.scope == "global" and isinstance(self.T, Ramp):
+            raise ValueError(
+                "scope global is one entropy for the whole training, so its T cannot change"
+            )
+        return self
 
 
 class PermutedTail(Weighted):

@@ -10,8 +10,7 @@ import torch
 from rigorkd.distill.build import build_objective
 from rigorkd.distill.kd import kd_loss
 from rigorkd.distill.objective import Outputs, Targets
-from rigorkd.errors import NotBuiltError
-from rigorkd.protocol.methods import DKD, KD, Baseline
+from rigorkd.protocol.methods import KD, Baseline
 
 STUDENT = [[2.0, 1.0, 0.1, -1.0], [0.5, 2.5, 0.0, 1.0]]
 TEACHER = [[3.0, 0.5, 0.2, -2.0], [0.1, 1.0, -0.5, 2.0]]
@@ -95,11 +94,6 @@ def test_baseline_is_cross_entropy_alone() -> None:
     terms = build_objective(Baseline())(Outputs(student), Targets(TARGETS), None)
     assert terms.kd is None
     assert terms.total.item() == pytest.approx(0.407169, abs=1e-5)
-
-
-def test_an_unbuilt_method_is_refused_by_name() -> None:
-    with pytest.raises(NotBuiltError, match="dkd"):
-        build_objective(DKD())
 
 
 def test_mixed_images_weigh_both_labels() -> None:

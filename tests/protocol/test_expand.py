@@ -234,11 +234,12 @@ def test_a_shared_teacher_needs_one_split(load: Load) -> None:
     assert caught.value.line == 3
 
 
-def test_two_classes_and_dkd(load: Load) -> None:
+@pytest.mark.parametrize("method", ["dkd", "rld"])
+def test_methods_that_two_classes_leave_nothing_to(load: Load, method: str) -> None:
     data = "dataset: {name: synthetic, classes: 2, split: {val: 100}}\ntraining:"
     old = "dataset: {name: digits, split: {train: 600, val: 300, test: 600, seed: 7}}\ntraining:"
     with pytest.raises(ProtocolError, match="undefined for two classes"):
-        load((old, data), (GRID, "    dkd: true"))
+        load((old, data), (GRID, f"    {method}: true"))
 
 
 def test_a_grid_without_end_is_refused(load: Load) -> None:

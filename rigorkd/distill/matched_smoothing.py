@@ -1,0 +1,78 @@
+"""Control: is a gain more than label smoothing? (the supervision controls of arXiv 2603.02430)
+
+Vanilla distillation with the teacher's softened output replaced by a smoothed label of the same entropy:
+
+    ce_weight · CE + kd_weight · T² · mean KL(q ‖ softmax(z_s / T)),     q = (1 − ε) · label + ε / C,
+
+ε such that H(q) = H(softmax(z_t / T)) of the image (`instance`), or its mean over the training images, seen
+in the evaluation view (`global`). Mixed images have their mixed label; a teacher surer than that gives ε = 0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rigorkd.distill.divergence import entropy, is_class, log_probabilities
+from rigorkd.distill.objective import Distillation, Outputs, Targets
+from rigorkd.protocol.methods import MatchedSmoothing
+
+_HALVINGS = 40
+
+
+class MatchedSmoothingObjective(Distillation):
+    """ce_weight · CE + kd_weight · T² · KL(smoothed label ‖ student)."""
+
+    entropy: Tensor
+
+    def __init__(self, method: MatchedSmoothing, label_smoothing: float = 0.0) -> None:
+        super().__init__(method, label_smoothing)
+        self.needs_training_logits = method.scope == "global"
+        self.t_squared = method.t_squared
+        self.register_buffer("entropy", torch.full((), torch.nan))  # of scope `global`, once learned
+
+    def learn_from(self, teacher_logits: Tensor) -> None:
+        softened = log_probabilities(teacher_logits, self.temperature)
+        self.entropy.copy_(entropy(softened.double()).mean())
+
+    def term(self, student: Outputs, targets: Targets, teacher: Outputs) -> Tensor:
+        T = self.temperature
+        log_student = log_probabilities(student.logits, T)
+        wanted = (
+            self.entropy.expand(len(log_student))
+            if self.needs_training_logits
+            else entropy(log_probabilities(teacher.logits, T))
+        )
+        q = smoothed(targets, wanted, log_student.shape[1]).to(log_student.dtype)
+        divergence: Tensor = (torch.special.xlogy(q, q) - q * log_student).sum(dim=1).mean()
+        return divergence * T**2 if self.t_squared else divergence
+
+
+@torch.no_grad()
+def smoothed(targets: Targets, wanted: Tensor, classes: int) -> Tensor:
+    """q (B, classes) in float64 with the entropies `wanted` (B,), in nats, or the label's own if larger."""
+    own = torch.ones_like(wanted, dtype=torch.float64)
+    label, partner = targets.labels, targets.labels
+    if targets.partners is not None and targets.weight is not None:
+        partner = targets.partners
+        own = torch.where(label == partner, own, targets.weight.double())
+    wanted = wanted.double()
+
+    def entropy_at(epsilon: Tensor) -> Tensor:
+        """H(q): two classes share the label's mass, the others have ε / C each; it grows with ε."""
+        each = epsilon / classes
+        first, second = (1 - epsilon) * own + each, (1 - epsilon) * (1 - own) + each
+        xlogy = torch.special.xlogy
+        negative: Tensor = xlogy(first, first) + xlogy(second, second) + (classes - 2) * xlogy(each, each)
+        return -negative
+
+    low, high = torch.zeros_like(own), torch.ones_like(own)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        below = entropy_at(middle) < wanted
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    epsilon = low[:, None]
+    base = own[:, None] * is_class(label, classes)
+    if partner is not label:
+        base = base + (1 - own[:, None]) * is_class(partner, classes)
+    return (1 - epsilon) * base + epsilon / classes

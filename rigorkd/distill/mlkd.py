@@ -1,0 +1,78 @@
+"""Multi-level logit distillation (Jin et al. 2023, CVPR).
+
+Both networks see a weak and a strong view. T runs over `temperatures` (4, 3, 5, 2, 6), of which the first
+three are for the strong view; K_T is the vanilla term and P = softmax(z / T) of the weak view (B, C):
+
+    ce_weight · (CE_weak + CE_strong)
+    + kd_weight · [mean_i m_i · Σ_T K_T,i(weak) + Σ_first K_T(strong) + Σ_others K_T(weak)]
+    + kd_weight · Σ_T [Σ_c m_c ‖(P_tᵀP_t − P_sᵀP_s)_c‖² / C + Σ_i m_i ‖(P_tP_tᵀ − P_sP_sᵀ)_i‖² / B]
+
+m_i marks images on which the teacher's top probability (T = 1, weak view) is at most the batch's median, m_c
+classes whose probability, summed over the batch, is at most the median over classes. The Gram terms carry no
+T². `standardize` acts on the logits of the K_T terms alone.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rigorkd.distill.divergence import kl, log_probabilities
+from rigorkd.distill.objective import Distillation, Outputs, Targets, Terms
+from rigorkd.distill.standardize import standardized
+from rigorkd.protocol.methods import MLKD
+
+_STRONG = 3  # how many of the temperatures, from the first, the strong view is compared at
+
+
+class MLKDObjective(Distillation):
+    """Alignment of images, classes and the batch; `ce` of its terms is the sum over both views."""
+
+    needs_strong = True
+
+    def __init__(self, method: MLKD, label_smoothing: float = 0.0) -> None:
+        super().__init__(method, label_smoothing)
+        self.temperatures = method.temperatures
+        self.t_squared = method.t_squared
+        self.standardize = method.standardize
+
+    def forward(self, student: Outputs, targets: Targets, teacher: Outputs | None) -> Terms:
+        assert teacher is not None, "a distilled run always has a teacher"
+        assert student.strong is not None, "the cohort shows both views"
+        ce = self.cross_entropy(student.logits, targets) + self.cross_entropy(student.strong, targets)
+        kd = self.term(student, targets, teacher)
+        return Terms(total=self.ce_weight * ce + self.kd_weight * kd, ce=ce, kd=kd)
+
+    def term(self, student: Outputs, targets: Targets, teacher: Outputs) -> Tensor:
+        assert student.strong is not None, "the cohort shows both views"
+        assert teacher.strong is not None, "the cohort shows both views"
+        images, classes = unsure(teacher.logits)
+        total = images.new_zeros(())
+        for index, T in enumerate(self.temperatures):
+            weak = self._kd(student.logits, teacher.logits, T)
+            strong = self._kd(student.strong, teacher.strong, T) if index < _STRONG else weak
+            total = total + (images * weak).mean() + strong.mean()
+            p_s = log_probabilities(student.logits, T).exp()
+            p_t = log_probabilities(teacher.logits, T).exp()
+            # Row c of the first difference belongs to class c, row i of the second to image i.
+            of_classes = (p_t.T @ p_t - p_s.T @ p_s).square().sum(dim=1)
+            of_images = (p_t @ p_t.T - p_s @ p_s.T).square().sum(dim=1)
+            total = total + (classes * of_classes).mean() + (images * of_images).mean()
+        return total
+
+    def _kd(self, logits: Tensor, teacher_logits: Tensor, T: float) -> Tensor:
+        """K_T of every image, (B,)."""
+        if self.standardize:
+            logits, teacher_logits = standardized(logits), standardized(teacher_logits)
+        divergence = kl(log_probabilities(teacher_logits, T), log_probabilities(logits, T))
+        return divergence * T**2 if self.t_squared else divergence
+
+
+def unsure(teacher_logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The masks m_i (B,) and m_c (C,) as 0 and 1; nothing waits for the device. teacher_logits: (B, C)."""
+    p = log_probabilities(teacher_logits, 1.0).exp()
+    top, summed = p.amax(dim=1), p.sum(dim=0)
+    return (
+        (top <= torch.quantile(top, 0.5)).to(p.dtype),
+        (summed <= torch.quantile(summed, 0.5)).to(p.dtype),
+    )

@@ -1,0 +1,43 @@
+"""What a method asks of the data, the views and the training, whatever the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rigorkd.protocol.methods import Method, PermutedTail
+from rigorkd.protocol.problems import Path, Problem
+from rigorkd.protocol.schema import Training, Views
+
+
+def class_problems(method: Method, classes: int, place: Callable[[Path], Path]) -> Iterator[Problem]:
+    """What the method cannot do with so few classes; `place` maps a path inside the method into the file."""
+    if classes < method.least_classes:
+        yield Problem(place(()), f"{method.key} is undefined for {_number(classes)} classes", at_key=True)
+    if isinstance(method, PermutedTail) and method.keep > classes - 2:
+        message = f"keep {method.keep} of {classes} classes leaves nothing to permute"
+        yield Problem(place(("keep",)), message)
+
+
+def view_problems(
+    method: Method, views: Views, training: Training, place: Callable[[Path], Path]
+) -> Iterator[Problem]:
+    """What the method needs to see, and is not shown while it trains, or while it is validated."""
+    if method.needs_strong and not views.strong:
+        hint = "views.strong is written in full: the training view's operations and randaugment, say"
+        yield Problem(place(()), f"{method.key} compares a weak and a strong view", hint)
+    if not (method.needs_strong or method.needs_features):
+        return
+    needed = "a strong view" if method.needs_strong else "outputs of layers"
+    if views.teacher == "clean":
+        message = (
+            f"{method.key} needs {needed}, and of the clean images there are logits only"
+        )
+        yield Problem(place(()), message, "views: {teacher: same}")
+    early = training.early_stopping
+    if early is not None and early.monitor == "objective":
+        message = f"{method.key} needs {needed}, so its objective cannot be watched on the validation images"
+        yield Problem(place(()), message, "early_stopping: {monitor: ce} or {monitor: top1}")
+
+
+def _number(classes: int) -> str:
+    return "two" if classes == 2 else str(classes)
