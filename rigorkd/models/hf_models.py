@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.models.hub import how_to_fetch, reachable
+from rigorkd.models.hub import not_there, reachable
 from rigorkd.models.inputs import repeat_grey
 from rigorkd.models.weights import State, first_line
 from rigorkd.protocol.catalog import hf_folder
@@ -105,18 +105,17 @@ def _fetched(kind: Any, name: str, folder: Path | None, **values: Any) -> Any:
     else:
         place, _, tag = name.removeprefix("hf/").partition("@")
         revision = tag or None
+    reason = ""
     for offline in (True, False):
         if not offline and (local is not None or not reachable()):
             break
         try:
             return kind.from_pretrained(place, local_files_only=offline, revision=revision, **values)
-        except (OSError, ValueError, ImportError, KeyError) as caught:
-            error = caught
+        except OSError as error:
+            reason = "" if offline and local is None else first_line(error)
+        except (ValueError, ImportError, KeyError, TypeError, RuntimeError) as error:
+            raise InputError(f"{name}: {place} holds no image classifier: {first_line(error)}") from error
     if local is not None:
-        raise InputError(f"{name}: {place} cannot be read: {first_line(error)}") from error
+        raise InputError(f"{name}: {place} cannot be read: {reason}")
     wanted = "config.json" if kind.__name__ == "AutoConfig" else "model.safetensors"
-    raise InputError(
-        f"{name}: {wanted} is not in the cache of the Hugging Face hub and cannot be downloaded:"
-        f" {first_line(error)}",
-        hint=f"{how_to_fetch(place, '')}; or save it as a folder and name it hf/./folder",
-    ) from error
+    raise not_there(place, wanted, reason, otherwise="save it as a folder and name that hf/./folder")

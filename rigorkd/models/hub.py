@@ -37,22 +37,22 @@ def hub_file(repository: str, names: tuple[str, ...]) -> Path:
         except (OSError, ValueError) as error:
             reason = _reason(error)
             break
-    raise InputError(
-        f"{names[0]} of {repository} is not in the cache of the Hugging Face hub and cannot be downloaded"
-        + (f": {reason}" if reason else ": there is no connection"),
-        hint=how_to_fetch(repository, names[0]),
+    raise not_there(
+        repository, names[0], reason, otherwise=f"download {names[0]} and start from it: {{path: {names[0]}}}"
     )
 
 
-def how_to_fetch(repository: str, name: str) -> str:
-    """What to do on a machine that cannot reach the hub."""
+def not_there(repository: str, name: str, reason: str, *, otherwise: str) -> InputError:
+    """The error for a file that this machine neither has nor can download, with both ways to mend it."""
     from huggingface_hub import constants
 
     identifier, _, _ = repository.partition("@")
     folder = Path(constants.HF_HUB_CACHE) / f"models--{identifier.replace('/', '--')}"
-    return (
-        f"where there is a network, run: hf download {identifier} {name}; then copy the folder {folder.name}"
-        f" of its cache to {folder}"
+    return InputError(
+        f"{name} of {repository} is not in the cache of the Hugging Face hub and cannot be downloaded:"
+        f" {reason or 'there is no connection'}",
+        hint=f"where there is a network, run `hf download {identifier}` and copy the folder {folder.name} of its"
+        f" cache to {folder}; or {otherwise}",
     )
 
 

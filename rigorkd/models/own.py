@@ -110,6 +110,6 @@ def _forget() -> None:
 
 def _told(error: BaseException) -> str:
     """The exception with the line of the user's code that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" ({frame.filename}:{frame.lineno})" for frame in last if frame.filename != __file__)
     return f"{type(error).__name__}: {first_line(error)}{where}"

@@ -141,7 +141,8 @@ def _from_url(url: str) -> Path:
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(url, str(file), progress=False)
+            digest = torch.hub.HASH_REGEX.search(file.name)  # part of the name, as in torch's own hub
+            torch.hub.download_url_to_file(url, str(file), digest and digest[1], progress=False)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
             raise InputError(
                 f"the weights {file.name} cannot be downloaded: {first_line(error)}",
