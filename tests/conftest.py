@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from rigorkd.data.identity import CIFAR10, CIFAR100
 
 PROTOCOL = """\
 rigorkd: 1
@@ -79,3 +83,43 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (folder / "stdout.txt").write_text(done.stdout)
     return folder
+
+
+WriteCifar = Callable[..., None]
+
+
+@pytest.fixture
+def write_cifar() -> WriteCifar:
+    """Write CIFAR files as published, with few images: `write_cifar("cifar10", root, per_file=30, seed=0)`.
+
+    A protocol with `dataset: {name: cifar10, root: …, split: {val: 20}}` runs on them, with a warning that
+    they are not the published ones. Classes differ in a pattern under noise, so they can be learned. Each of
+    the six files of CIFAR-10 (the last is the test set) and the two of CIFAR-100 has `per_file` images.
+    """
+    return write_cifar_files
+
+
+def write_cifar_files(name: str, root: Path, per_file: int = 30, seed: int = 0) -> None:
+    layout, classes = {"cifar10": (CIFAR10, 10), "cifar100": (CIFAR100, 100)}[name]
+    folder = root / layout.folder
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(seed)
+    patterns = np.random.default_rng(0).integers(0, 128, (classes, 3072))
+    for file in layout.files:
+        labels = generator.integers(0, classes, per_file)
+        rows = patterns[labels] + generator.integers(0, 128, (per_file, 3072))
+        content: dict[str, object] = {
+            "data": rows.astype(np.uint8),  # red, green and blue plane after plane
+            "filenames": [f"{number}.png" for number in range(per_file)],
+        }
+        if name == "cifar10":
+            content["labels"] = labels.tolist()
+        else:
+            content |= {"fine_labels": labels.tolist(), "coarse_labels": (labels // 5).tolist()}
+        (folder / file.name).write_bytes(pickle.dumps(content))
+    kinds = {"label": 10} if name == "cifar10" else {"fine_label": 100, "coarse_label": 20}
+    names = {
+        f"{kind}_names": [f"{kind.removesuffix('label').rstrip('_') or 'class'} {i}" for i in range(n)]
+        for kind, n in kinds.items()
+    }
+    (folder / layout.meta.name).write_bytes(pickle.dumps(names))

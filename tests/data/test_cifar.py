@@ -1,53 +1,31 @@
-"""CIFAR in its real pickled format, written here with a few images and read through torchvision."""
+"""CIFAR in its real pickled format, written with a few images and read through torchvision."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import pickle
+import shutil
+import subprocess
 import tarfile
 import urllib.error
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torchvision import datasets
 
-from rigorkd.data.identity import CIFAR10, CIFAR100, FileLayout, data_checksum
+from rigorkd.data.identity import CIFAR10, CIFAR100, data_checksum
 from rigorkd.data.sources import load, prepare
 from rigorkd.errors import InputError
 from rigorkd.protocol.schema import Cifar10, Cifar100, Split
 
 PER_FILE = 30
 
-
-def write(layout: FileLayout, root: Path, seed: int = 0) -> None:
-    """Files as published: rows of 3,072 bytes, red, green and blue plane after plane."""
-    folder = root / layout.folder
-    folder.mkdir(parents=True)
-    generator = np.random.default_rng(seed)
-    classes = 10 if layout is CIFAR10 else 100
-    for file in layout.files:
-        content: dict[str, object] = {
-            "data": generator.integers(0, 256, (PER_FILE, 3072), dtype=np.uint8),
-            "filenames": [f"{i}.png" for i in range(PER_FILE)],
-        }
-        fine = generator.integers(0, classes, PER_FILE).tolist()
-        if layout is CIFAR10:
-            content["labels"] = fine
-        else:
-            content |= {"fine_labels": fine, "coarse_labels": [label // 5 for label in fine]}
-        (folder / file.name).write_bytes(pickle.dumps(content))
-    names: dict[str, list[str]] = (
-        {"label_names": [f"class {i}" for i in range(10)]}
-        if layout is CIFAR10
-        else {
-            "fine_label_names": [f"fine {i}" for i in range(100)],
-            "coarse_label_names": [f"coarse {i}" for i in range(20)],
-        }
-    )
-    (folder / layout.meta.name).write_bytes(pickle.dumps(names))
+WriteCifar = Callable[..., None]
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def cifar10(root: Path, **changes: object) -> Cifar10:
@@ -67,8 +45,8 @@ def test_the_known_md5s_are_those_of_torchvision() -> None:
         assert (layout.meta.name, layout.meta.md5) == (published.meta["filename"], published.meta["md5"])
 
 
-def test_cifar10_pixels_and_labels_arrive_unchanged(tmp_path: Path) -> None:
-    write(CIFAR10, tmp_path)
+def test_cifar10_pixels_and_labels_arrive_unchanged(tmp_path: Path, write_cifar: WriteCifar) -> None:
+    write_cifar("cifar10", tmp_path)
     data = load(cifar10(tmp_path), 0)
     assert (len(data.train), len(data.val), len(data.test)) == (5 * PER_FILE - 20, 20, PER_FILE)
     assert data.class_names[3] == "class 3"
@@ -85,8 +63,8 @@ def test_cifar10_pixels_and_labels_arrive_unchanged(tmp_path: Path) -> None:
                 assert int(label) == second["labels"][row]
 
 
-def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path) -> None:
-    write(CIFAR100, tmp_path)
+def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path, write_cifar: WriteCifar) -> None:
+    write_cifar("cifar100", tmp_path)
     fine, coarse = load(cifar100(tmp_path), 0), load(cifar100(tmp_path, labels="coarse"), 0)
     assert (fine.classes, coarse.classes) == (100, 20)
     assert coarse.class_names[19] == "coarse 19"
@@ -96,11 +74,11 @@ def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path) -> None:
 
 
 def test_foreign_files_are_used_with_a_warning_and_another_checksum(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, write_cifar: WriteCifar, caplog: pytest.LogCaptureFixture
 ) -> None:
     absent = data_checksum(cifar100(tmp_path / "nothing"))
-    write(CIFAR100, tmp_path / "a")
-    write(CIFAR100, tmp_path / "b", seed=1)
+    write_cifar("cifar100", tmp_path / "a")
+    write_cifar("cifar100", tmp_path / "b", seed=1)
     with caplog.at_level(logging.WARNING):
         load(cifar100(tmp_path / "a"), 0)
     (record,) = caplog.records
@@ -110,8 +88,8 @@ def test_foreign_files_are_used_with_a_warning_and_another_checksum(
     assert len(checksums) == 3
 
 
-def test_the_checksum_follows_a_changed_file(tmp_path: Path) -> None:
-    write(CIFAR10, tmp_path)
+def test_the_checksum_follows_a_changed_file(tmp_path: Path, write_cifar: WriteCifar) -> None:
+    write_cifar("cifar10", tmp_path)
     before = data_checksum(cifar10(tmp_path))
     file = tmp_path / CIFAR10.folder / "data_batch_5"
     file.write_bytes(file.read_bytes() + b" ")
@@ -136,11 +114,11 @@ def test_a_failed_download_is_one_message(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_published_archive_is_unpacked_without_touching_what_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, write_cifar: WriteCifar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small archive takes the place of the published one: its MD5s are told to torchvision."""
     root = tmp_path / "root"
-    write(CIFAR100, root)
+    write_cifar("cifar100", root)
     folder, archive = root / CIFAR100.folder, root / CIFAR100.archive
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder, CIFAR100.folder)
@@ -162,8 +140,8 @@ def test_a_published_archive_is_unpacked_without_touching_what_is_there(
     assert len(load(cifar100(root), 0).train) == PER_FILE - 5
 
 
-def test_a_damaged_file_is_one_message(tmp_path: Path) -> None:
-    write(CIFAR10, tmp_path)
+def test_a_damaged_file_is_one_message(tmp_path: Path, write_cifar: WriteCifar) -> None:
+    write_cifar("cifar10", tmp_path)
     file = tmp_path / CIFAR10.folder / "data_batch_3"
     for damage in (b"", b"no pickle", file.read_bytes()[:500], pickle.dumps({"labels": []}), pickle.dumps(3)):
         file.write_bytes(damage)
@@ -171,7 +149,29 @@ def test_a_damaged_file_is_one_message(tmp_path: Path) -> None:
             load(cifar10(tmp_path), 0)
 
 
-def test_split_train_limits_and_split_test_limits(tmp_path: Path) -> None:
-    write(CIFAR10, tmp_path)
+def test_split_train_limits_and_split_test_limits(tmp_path: Path, write_cifar: WriteCifar) -> None:
+    write_cifar("cifar10", tmp_path)
     data = load(cifar10(tmp_path, split=Split(val=20, train=40, test=10).model_dump()), 0)
     assert (len(data.train), len(data.val), len(data.test)) == (40, 20, 10)
+
+
+def test_a_study_runs_on_files_that_are_not_the_published_ones(
+    tmp_path: Path, write_cifar: WriteCifar, rigorkd: Rigorkd
+) -> None:
+    write_cifar("cifar10", tmp_path / "data")
+    protocol = tmp_path / "tiny.yaml"
+    protocol.write_text(
+        "rigorkd: 1\nstudy: tiny\n"
+        "dataset: {name: cifar10, split: {val: 10}}\n"
+        "views: {train: [{random_crop: 4}, horizontal_flip]}\n"
+        "training: {optimizer: {name: sgd, lr: 0.05}, batch_size: 10, epochs: 1}\n"
+        "students: {net: {model: {name: cnn, channels: [4]}}}\n"
+        "groups: {main: {baseline: true}}\nseeds: 1\n"
+    )
+    done = rigorkd("run", protocol, "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "results" / "tiny").rglob("record.json")
+    assert json.loads(path.read_text())["data_checksum"] != data_checksum(cifar10(tmp_path / "nothing"))
+    shutil.rmtree(tmp_path / "data")
+    table = rigorkd("table", "--format", "csv")
+    assert table.returncode == 0, "the study remembers what it was trained on: " + table.stderr
