@@ -8,14 +8,17 @@ import shutil
 from rigorkd.errors import InputError
 
 
-def device_slots(device: str, jobs: int | None) -> list[str]:
+def device_slots(device: str, jobs: int | None, slots: int | None = None) -> list[str]:
     """Torch device names, one per worker. `device` is auto, cpu, cuda or cuda:<index>.
 
-    On a CPU in `reference` mode every worker has one thread, so there are as many workers as cores.
+    There are `slots` workers on each GPU (default 1), or `jobs` in all. On a CPU in `reference` mode every
+    worker has one thread, so there are as many workers as cores.
     """
     if device == "auto":
         device = "cuda" if shutil.which("nvidia-smi") and _gpus() else "cpu"
     if device == "cpu":
+        if slots is not None:
+            raise InputError("--slots counts the workers of each GPU", hint="on a CPU, use --jobs")
         return ["cpu"] * (jobs or len(os.sched_getaffinity(0)))
     if device.startswith("cuda"):
         gpus = _gpus()
@@ -25,7 +28,8 @@ def device_slots(device: str, jobs: int | None) -> list[str]:
         if index and not (index.isdigit() and int(index) < gpus):
             raise InputError(f"--device {device}: there are {gpus} CUDA devices, counted from 0")
         names = [device] if index else [f"cuda:{gpu}" for gpu in range(gpus)]
-        return [names[slot % len(names)] for slot in range(jobs or len(names))]
+        workers = jobs or len(names) * (slots or 1)
+        return [names[worker % len(names)] for worker in range(workers)]
     raise InputError(f"--device {device}: unknown", hint="use auto, cpu, cuda or cuda:<index>")
 
 

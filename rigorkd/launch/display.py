@@ -13,7 +13,7 @@ from rich.text import Text
 
 from rigorkd.launch.progress import Progress, SlotProgress
 from rigorkd.launch.worker import Message
-from rigorkd.text import duration
+from rigorkd.text import count, duration
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 
 LINE_EVERY = 10.0
@@ -54,14 +54,22 @@ class Display:
             if message is not None or now - self._shown > 0.5:
                 self._live.update(self._panel(), refresh=True)
                 self._shown = now
-        elif isinstance(message, EpochDone) and now - self._shown >= LINE_EVERY:
+        elif now - self._shown >= LINE_EVERY and (isinstance(message, EpochDone) or not self.progress.slots):
             self._shown = now
             parts = [f"{self.progress.done}/{self.progress.runs} runs"]
             parts += [_slot_text(slot) for slot in self.progress.slots.values() if slot.epoch]
+            parts += [_elsewhere_text(self.progress)] * bool(self.progress.elsewhere)
             self._line("; ".join(parts) + self._left())
 
+    def stopping(self) -> None:
+        """Say that Ctrl-C was heard."""
+        self.console.print(
+            "stopping: every run ends at its next epoch; Ctrl-C again stops now. Both resume.",
+            highlight=False,
+        )
+
     def _line(self, text: str) -> None:
-        elapsed = duration(time.time() - self.progress.started)
+        elapsed = duration(self.progress.elapsed)
         self.console.print(f"[{elapsed:>7}] {text}", highlight=False, markup=False, soft_wrap=True)
 
     def _left(self) -> str:
@@ -78,11 +86,18 @@ class Display:
         grid.add_column(no_wrap=True)
         grid.add_column(width=30)
         grid.add_column(no_wrap=True)
-        spent = duration(time.time() - progress.started)
+        spent = duration(progress.elapsed)
         grid.add_row(head, _bar(progress.worked, progress.work), f"{spent}{self._left()}")
         for slot in progress.slots.values():
             grid.add_row(slot.label, _bar(slot.epoch, slot.epochs), _epoch_text(slot))
+        if progress.elsewhere:
+            grid.add_row(_elsewhere_text(progress))
         return grid
+
+
+def _elsewhere_text(progress: Progress) -> str:
+    waiting = "" if progress.slots else "waiting for "
+    return f"{waiting}{count(progress.elsewhere, 'run')} that other launchers train"
 
 
 def _bar(completed: int, total: int) -> ProgressBar:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rigorkd.errors import InputError
+from rigorkd.errors import DamagedError, InputError
+from rigorkd.launch.failures import Failure, read_failure
+from rigorkd.launch.presence import Witness
+from rigorkd.launch.progress import read_progress
+from rigorkd.launch.queue import missing_needs
 from rigorkd.protocol.load import Protocol
+from rigorkd.records.damage import Damage
 from rigorkd.records.expected import Expected, Stale, StartFile, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, Record, read
@@ -28,12 +32,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Inventory:
-    """Every run that was asked for, with its expected hashes, its state and its record if it has one."""
+    """Every run that was asked for, with its expected hashes, its state and its record if it has one.
+
+    `failures` are the notes of failed runs. Runs whose record cannot be read are missing, and `damaged`.
+    """
 
     expected: dict[str, Expected]
     states: dict[str, State]
     records: dict[str, Record]
     stale: tuple[Stale, ...]
+    failures: dict[str, Failure]
+    damaged: tuple[Damage, ...]
 
     def count(self, state: State) -> int:
         """How many runs are in a state."""
@@ -52,21 +61,31 @@ def take_inventory(
     mode: str,
     files: Mapping[str, StartFile],
     only: Sequence[str] = (),
+    only_runs: Collection[str] | None = None,
 ) -> Inventory:
-    """Compare what the protocol expands to with the records on disk. Reads no data and no weights."""
+    """Compare what the protocol expands to with the records on disk. Reads no data and no weights.
+
+    `only` are globs of cells, `only_runs` exact names of runs; what those need is taken along.
+    """
     expected = expected_hashes(protocol, seeds, mode, files)
     if only:
         names = wanted_cells(protocol, only)
         expected = {run: want for run, want in expected.items() if want.run.cell.name in names}
-    records = {}
+    if only_runs is not None:
+        wanted = wanted_runs(expected, only_runs)
+        expected = {run: want for run, want in expected.items() if run in wanted}
+    records, damaged = {}, []
     for name in expected:
         path = study.run(name) / "record.json"
-        if path.is_file():
-            records[name] = read(path)
+        try:
+            if path.is_file():
+                records[name] = read(path)
+        except DamagedError as error:
+            damaged.append(Damage(name, error.message))
     stale = stale_runs(records.values(), expected)
     stale_names = {entry.run for entry in stale}
     running = running_now(study)
-    states = {}
+    states, failures = {}, {}
     for name in expected:
         if name in stale_names:
             states[name] = State.STALE
@@ -74,11 +93,31 @@ def take_inventory(
             states[name] = State.DONE
         elif name in running:
             states[name] = State.RUNNING
-        elif study.failure(name).is_file():
+        elif (failure := read_failure(study, name)) and failure.run_hash == expected[name].run_hash:
             states[name] = State.FAILED
+            failures[name] = failure
         else:
             states[name] = State.MISSING
-    return Inventory(expected, states, records, tuple(stale))
+    return Inventory(expected, states, records, tuple(stale), failures, tuple(damaged))
+
+
+def wanted_runs(expected: Mapping[str, Expected], only: Collection[str]) -> set[str]:
+    """The named runs and the teachers and starts that they need. InputError for a name that is none."""
+    for name in only:
+        if name not in expected:
+            close = nearest(name, expected)
+            raise InputError(
+                f"{name}: not a run of this protocol at these seeds",
+                hint=f"did you mean {close}?" if close else "a run is <cell>/seed-<k>",
+            )
+    wanted: set[str] = set()
+    frontier = set(only)
+    while frontier:
+        wanted |= frontier
+        frontier = {
+            need for name in frontier for need in missing_needs(expected[name].run, expected.keys())
+        } - wanted
+    return wanted
 
 
 def wanted_cells(protocol: Protocol, only: Sequence[str]) -> set[str]:
@@ -103,17 +142,10 @@ def wanted_cells(protocol: Protocol, only: Sequence[str]) -> set[str]:
 
 
 def running_now(study: StudyFolder) -> set[str]:
-    """The runs that a live launcher says it is training."""
-    from rigorkd.launch.lock import is_locked
-    from rigorkd.launch.progress import read_progress
-
-    progress = read_progress(study)
-    return set(progress.running) if progress is not None and is_locked(study) else set()
-
-
-def failure_reason(study: StudyFolder, run: str) -> str:
-    """Why a run failed, as its note says."""
-    try:
-        return str(json.loads(study.failure(run).read_bytes())["reason"])
-    except (OSError, ValueError, KeyError):
-        return "unknown"
+    """The runs that living launchers say they are training."""
+    return {
+        run
+        for holder in Witness(study).launchers()
+        if (progress := read_progress(study.launcher(holder.id))) is not None
+        for run in progress.running
+    }

@@ -1,79 +1,81 @@
-"""One launch: refuse what cannot run, see what is missing, train it, say how it ended."""
+"""One launch: refuse what cannot run, see what is missing, train it, say how it ended.
+
+Several launchers may work on one study, on one host or on several: each claims the runs that it trains, and
+waits for those that others hold. What all of them share is changed by one at a time.
+"""
 
 from __future__ import annotations
 
-import datetime
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 
 from rigorkd.errors import InputError, NotBuiltError, StoreError
+from rigorkd.launch.claims import Claims
 from rigorkd.launch.devices import device_slots
-from rigorkd.launch.inventory import Inventory, State, take_inventory
-from rigorkd.launch.lock import locked
-from rigorkd.launch.progress import Progress
+from rigorkd.launch.elsewhere import Elsewhere, has_record
+from rigorkd.launch.inventory import Inventory, State
+from rigorkd.launch.opening import Opening
+from rigorkd.launch.options import LaunchOptions, Outcome
+from rigorkd.launch.preparing import prepare_data, prepare_images
+from rigorkd.launch.presence import Presence, Witness
+from rigorkd.launch.progress import Progress, ProgressFile
 from rigorkd.launch.queue import TaskQueue, build_queue
+from rigorkd.launch.stop import StopRequest
 from rigorkd.launch.worker import Message, WorkerSettings
 from rigorkd.protocol.built import unbuilt
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.sources import comes_from_outside
+from rigorkd.records.damage import Intact
 from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.study import folder_name, is_study, read_info, register
+from rigorkd.records.record import read
+from rigorkd.records.study import folder_name, is_registered, is_study, read_info
 from rigorkd.text import count
-from rigorkd.track.tracker import MakeTracker
+from rigorkd.train.events import RunDone
 from rigorkd.train.task import Task
 
-
-@dataclass(frozen=True)
-class LaunchOptions:
-    """What the command line of `rigorkd run` decides."""
-
-    seeds: tuple[int, ...]
-    results: Path
-    device: str = "auto"
-    mode: str = "reference"
-    jobs: int | None = None
-    only: tuple[str, ...] = ()
-    memory_bytes: int | None = None
-    save_weights: bool = True
-    replay_bytes: int = 0
-    retrain_stale: bool = False
-    tracker: MakeTracker | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a launch ended. `failed` maps runs to reasons."""
-
-    study: StudyFolder
-    trained: int
-    already_done: int
-    failed: dict[str, str]
+__all__ = ["LaunchOptions", "Outcome", "launch", "refuse_unbuilt"]
 
 
 def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outcome:
     """Train what is missing of the protocol. Raises before training anything if something cannot run."""
     refuse_unbuilt(protocol)
+    prepare_images(protocol.spec.dataset, console)
     files = start_files(protocol)
     study = StudyFolder(options.results / folder_name(protocol, options.mode))
     _refuse_foreign(study, protocol, options.mode)
-    with locked(study):
-        inventory = take_inventory(protocol, options.seeds, study, options.mode, files, options.only)
-        if inventory.stale:
-            if not options.retrain_stale:
-                raise StoreError(_stale_message(study, inventory))
-            _set_aside(study, inventory)
-            inventory = take_inventory(protocol, options.seeds, study, options.mode, files, options.only)
-        todo = {name for name, state in inventory.states.items() if state is not State.DONE}
-        devices = _ready(protocol, options, inventory, todo) if todo else []
-        register(study.path, protocol, options.seeds, options.mode, files)
-        failed = _train(protocol, options, study, inventory, todo, devices, console) if todo else {}
-    return Outcome(study, len(todo) - len(failed), len(inventory.expected) - len(todo), failed)
+    opening = Opening(protocol, options, study, files, Intact(study))
+    inventory = opening.inventory()
+    devices: list[str] = []
+    if opening.is_complete(inventory):
+        if is_registered(study.path, protocol, options.seeds, options.mode, files):
+            opening.intact.save()
+            return Outcome(study, 0, len(inventory.expected), {})
+    else:
+        opening.refuse_stale(inventory)
+        devices = _ready(protocol, options, inventory, console)
+    study.path.mkdir(parents=True, exist_ok=True)
+    with Presence(study, options.label) as me:
+        claims = Claims(study, me, Witness(study))
+        inventory = opening.open(claims, console)
+        before = {name: failure.reason for name, failure in inventory.failures.items() if not failure.behind}
+        todo = {name for name, state in inventory.states.items() if state is not State.DONE} - before.keys()
+        failed: dict[str, str] = {}
+        try:
+            if todo:
+                devices = devices or _ready(protocol, options, inventory, console)
+                failed = _train(
+                    protocol, options, study, inventory, todo, devices, console, claims, opening.intact
+                )
+        finally:
+            opening.intact.save()
+            claims.drop(name for name in todo if has_record(study, name))
+    done = inventory.count(State.DONE)
+    return Outcome(study, len(todo) - len(failed), done, before | failed, frozenset(before))
 
 
 def refuse_unbuilt(protocol: Protocol) -> None:
@@ -92,13 +94,17 @@ def _place(protocol: Protocol, location: tuple[str | int, ...]) -> str:
     return f"{protocol.path}:{place.line}:{place.column}"
 
 
-def _ready(protocol: Protocol, options: LaunchOptions, inventory: Inventory, todo: set[str]) -> list[str]:
+def _ready(protocol: Protocol, options: LaunchOptions, inventory: Inventory, console: Console) -> list[str]:
     """The devices to train on, with the data at hand. Raises while the study is still as it was."""
-    devices = device_slots(options.device, options.jobs)
+    devices = device_slots(options.device, options.jobs, options.slots)
+    todo = {name for name, state in inventory.states.items() if state is not State.DONE}
     _refuse_precision(inventory, todo, devices[0])
-    from rigorkd.data.sources import prepare
+    wanted = [want.run.cell for name, want in inventory.expected.items() if name in todo]
+    if any(comes_from_outside(cell) for cell in wanted):
+        from rigorkd.models.check import check_models
 
-    prepare(protocol.spec.dataset)
+        check_models(protocol, wanted)
+    prepare_data(protocol.spec.dataset, console)
     return devices
 
 
@@ -110,6 +116,8 @@ def _train(
     todo: set[str],
     devices: list[str],
     console: Console,
+    claims: Claims,
+    intact: Intact,
 ) -> dict[str, str]:
     """Train the runs named in `todo`; the reasons of those that failed."""
     for name in inventory.records:  # a launcher may have died between a record and its checkpoint's removal
@@ -128,19 +136,27 @@ def _train(
         ),
     )
     lost = _fail_behind_diverged(inventory, queue)
+    for name, failure in inventory.failures.items():
+        if not failure.behind:
+            lost += queue.fail_behind(name, "which failed")
     epochs = {name: inventory.expected[name].run.cell.training.epochs for name in todo}
     progress = Progress(runs=len(todo), work=sum(epochs.values()), failed=len(lost))
+    me = claims.me
     settings = [
-        WorkerSettings(study.path, slot, device, options.mode, options.memory_bytes)
+        WorkerSettings(
+            study=study.path,
+            slot=slot,
+            device=device,
+            mode=options.mode,
+            memory_bytes=options.memory_bytes,
+            sharing=devices.count(device) if device != "cpu" else 1,
+            log=study.worker_log(f"{me.holder.id}-{slot}"),
+        )
         for slot, device in enumerate(devices)
     ]
     console.print(
         f"{study.path.name}: {count(len(todo), 'run')} to train on {_describe(devices)}"
-        + (
-            f", {len(inventory.expected) - len(todo)} already done"
-            if len(todo) < len(inventory.expected)
-            else ""
-        ),
+        + (f", {done} already done" if (done := inventory.count(State.DONE)) else ""),
         highlight=False,
     )
     from rigorkd.launch.display import Display
@@ -149,10 +165,15 @@ def _train(
     with _tracking(protocol, options, study, inventory, console) as track, Display(console, progress) as show:
 
         def changed(message: Message | None) -> None:
+            if isinstance(message, RunDone):
+                intact.committed(read(study.run(message.run) / "record.json"))
             track(message)
             show(message)
 
-        Pool(queue, study, settings, progress, changed).run()
+        elsewhere = Elsewhere(study, claims)
+        file = ProgressFile(me.folder)
+        with StopRequest() as stop:
+            Pool(queue, study, settings, progress, file, elsewhere, changed).run(stop, show.stopping)
     return queue.failed
 
 
@@ -211,24 +232,3 @@ def _refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:
             f"{study.path}: the folder holds another study ({info.study}, mode {info.mode})",
             hint="choose another folder with --results, or another name under `study:`",
         )
-
-
-def _stale_message(study: StudyFolder, inventory: Inventory) -> str:
-    verb = "fits" if len(inventory.stale) == 1 else "fit"
-    shown = [f"  {entry.run}: {entry.reason}" for entry in inventory.stale[:5]]
-    if len(inventory.stale) > 5:
-        shown.append(f"  … and {len(inventory.stale) - 5} more")
-    return (
-        f"{study.path}: {count(len(inventory.stale), 'record')} no longer {verb} the protocol:\n"
-        + "\n".join(shown)
-        + "\n  change the protocol back, give the study another name, or set these records aside and train"
-        + " again with --retrain-stale"
-    )
-
-
-def _set_aside(study: StudyFolder, inventory: Inventory) -> None:
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
-    for entry in inventory.stale:
-        aside = study.stale(entry.run, stamp)
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(study.run(entry.run), aside)

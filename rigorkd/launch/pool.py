@@ -1,12 +1,13 @@
 """Local workers: one process per slot, fed from the queue until nothing is left.
 
-A worker that dies is replaced and its task is queued again (its runs resume from their checkpoints). If it
-dies again without a new epoch, its runs are trained one by one, so that the one at fault fails alone.
+Every run is claimed before it is handed out; what other launchers hold is watched instead, and taken over if
+they die. A worker that dies is replaced and its task is queued again: its runs resume from their checkpoints.
+If it dies again without a new epoch, its runs are trained one by one, so that the one at fault fails alone.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import multiprocessing as mp
 import time
 from collections.abc import Callable
@@ -15,31 +16,55 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from rigorkd.errors import StoreError
+from rigorkd.launch.elsewhere import Elsewhere, has_record
+from rigorkd.launch.failures import Failure, forget_failure, is_out_of_memory, note_failure
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress
 from rigorkd.launch.queue import TaskQueue
-from rigorkd.launch.worker import Message, StopAll, TaskDone, TaskFailed, WorkerSettings, work
-from rigorkd.records.atomic import write_atomically
+from rigorkd.launch.stop import StopRequest
+from rigorkd.launch.worker import (
+    DeviceLost,
+    Message,
+    Ready,
+    Stop,
+    StopAll,
+    TaskDone,
+    TaskFailed,
+    TaskStopped,
+    WorkerSettings,
+    work,
+)
+from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import DIVERGED, read
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 from rigorkd.train.task import Task
 
 DEATHS_TOGETHER, DEATHS_ALONE = 2, 3
 """Deaths of its worker, without a new epoch in between, after which a run is trained alone, or given up."""
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks at what other launchers hold; more where looking takes long."""
+
 
 @dataclass
 class Slot:
-    """One worker process and the task that it is training."""
+    """One worker process and the task that it is training; `log_start` is where the task's output begins."""
 
     settings: WorkerSettings
     process: SpawnProcess
     connection: Connection
     task: Task | None = None
     precision: str | None = None
+    log_start: int = 0
+    ready: bool = False
+    lost: str | None = None
 
 
 class Pool:
-    """Runs a queue of tasks on local worker processes; `changed` is called after every message."""
+    """Runs a queue of tasks on local worker processes; `changed` is called after every message.
+
+    One Ctrl-C ends it at the next epoch boundary, two at once: KeyboardInterrupt either way.
+    """
 
     def __init__(
         self,
@@ -47,39 +72,67 @@ class Pool:
         study: StudyFolder,
         settings: list[WorkerSettings],
         progress: Progress,
+        file: ProgressFile,
+        elsewhere: Elsewhere,
         changed: Callable[[Message | None], None],
     ) -> None:
         self.queue, self.study, self.settings = queue, study, settings
-        self.progress, self.changed = progress, changed
-        self.file = ProgressFile(study)
+        self.progress, self.file, self.elsewhere, self.changed = progress, file, elsewhere, changed
         self._deaths: dict[str, int] = {}
         self._furthest: dict[str, int] = {}
+        self._alone: set[str] = set()
         self._slots: list[Slot] = []
+        self._next_look = 0.0
 
-    def run(self) -> None:
-        """Train everything in the queue. Workers are ended on every way out of here."""
+    @property
+    def busy(self) -> bool:
+        return any(slot.task for slot in self._slots)
+
+    def run(self, stop: StopRequest, stopping: Callable[[], None] = lambda: None) -> None:
+        """Train everything in the queue. Workers are ended on every way out of here.
+
+        `stopping` is called once when a stop was asked for and is waited for.
+        """
+        told = False
         try:
-            while self.queue or any(slot.task for slot in self._slots):
-                self._hand_out()
-                if not any(slot.task for slot in self._slots):
-                    break  # what is left waits for runs that will not come
+            while self.queue or self.busy or self.elsewhere:
+                if stop.asked:
+                    if not self.busy:
+                        break
+                    if not told:
+                        self._ask_to_stop()
+                        stopping()
+                        told = True
+                else:
+                    self._look_elsewhere()
+                    self._hand_out()
+                    if not self.busy and not self.elsewhere:
+                        break  # what is left waits for runs that will not come
                 self._listen()
         finally:
             for slot in self._slots:
                 slot.process.kill()
             for slot in self._slots:
                 slot.process.join()
-            self.file.remove()
+        if stop.asked:
+            raise KeyboardInterrupt
+
+    def _ask_to_stop(self) -> None:
+        for slot in self._slots:
+            if slot.task and slot.ready:
+                with contextlib.suppress(OSError):
+                    slot.connection.send(Stop())
+            else:  # nothing is lost with a worker that is still starting
+                slot.task = None
 
     def _hand_out(self) -> None:
-        while slot := self._idle_slot():
-            task = self.queue.next(len(self.settings))
-            if task is None:
-                return
+        while self._has_room() and (task := self._next_task()):
+            slot = self._idle_slot()
             if slot.precision not in (None, task.precision):
                 slot.process.kill()  # idle; Accelerate allows one precision per process
                 self._restart(slot)
             slot.task, slot.precision = task, task.precision
+            slot.log_start = _size(slot.settings)
             self.progress.slots[slot.settings.slot] = SlotProgress(task.label)
             self.progress.running += [want.run.name for want in task.runs]
             self.file.write(self.progress, force=True)
@@ -88,16 +141,62 @@ class Pool:
             except OSError:  # it died while it was idle
                 self._replace(slot)
 
-    def _idle_slot(self) -> Slot | None:
-        """A worker without a task, or a new one if there is room; a new one starts only if work is ready."""
+    def _has_room(self) -> bool:
+        return len(self._slots) < len(self.settings) or any(slot.task is None for slot in self._slots)
+
+    def _next_task(self) -> Task | None:
+        """The next task of which something is ours to train. What others hold is watched from now on."""
+        while task := self.queue.next(len(self.settings)):
+            claimed = self.elsewhere.claim(task)
+            for name in claimed.done:
+                self._done_elsewhere(name)
+            if claimed.ours:
+                return claimed.ours
+        return None
+
+    def _idle_slot(self) -> Slot:
+        """A worker without a task, or a new one."""
         for slot in self._slots:
             if slot.task is None:
                 return slot
-        if len(self._slots) < len(self.settings) and self.queue.ready:
-            slot = self._start(self.settings[len(self._slots)])
-            self._slots.append(slot)
-            return slot
-        return None
+        slot = self._start(self.settings[len(self._slots)])
+        self._slots.append(slot)
+        return slot
+
+    def _look_elsewhere(self) -> None:
+        """Learn what became of the runs that other launchers hold."""
+        begun = time.monotonic()
+        if not self.elsewhere or begun < self._next_look:
+            return
+        news = self.elsewhere.look()
+        for name in news.done:
+            self._done_elsewhere(name)
+        for failure in news.failed:
+            for lost in self.queue.fail(failure.run, failure.reason):
+                self.progress.failed += 1
+                if lost != failure.run:
+                    self._note_behind(lost)
+        for task in news.free:
+            self.queue.put_back(task, part=False)
+        self.progress.elsewhere = len(self.elsewhere)
+        now = time.monotonic()
+        self._next_look = now + max(LOOK_EVERY, 10 * (now - begun))
+
+    def _done_elsewhere(self, run: str) -> None:
+        """A run has a record that was not told of by a worker of ours."""
+        record = read(self.study.run(run) / "record.json")
+        self.progress.advance(int(record.fields.get("epochs_run") or 0), ours=False)
+        self._done(run, str(record.fields["status"]))
+
+    def _done(self, run: str, status: str) -> None:
+        self._leave(run)
+        self.progress.done += 1
+        forget_failure(self.study, run)
+        if status == DIVERGED:
+            for lost in self.queue.fail_behind(run, "which diverged"):
+                self.progress.failed += 1
+                self._note_behind(lost)
+        self.queue.done(run)
 
     def _start(self, settings: WorkerSettings) -> Slot:
         context = mp.get_context("spawn")
@@ -118,12 +217,13 @@ class Pool:
                 continue
             self._take(slot, message)
             self.changed(message)
+        self.progress.tick()
         self.changed(None)
         self.file.write(self.progress)
 
     def _take(self, slot: Slot, message: Message) -> None:
         task = slot.task
-        assert task is not None or isinstance(message, StopAll)
+        assert task is not None or isinstance(message, StopAll | Ready)
         match message:
             case EpochDone() as epoch:
                 assert task is not None
@@ -136,20 +236,26 @@ class Pool:
                 shown.images_per_second = epoch.students * epoch.images / max(epoch.seconds, 1e-9)
                 self.progress.advance(epoch.students)
             case RunDone(run=run, status=status):
-                self._leave(run)
-                self.progress.done += 1
-                self.study.failure(run).unlink(missing_ok=True)
-                if status == "diverged":
-                    for lost in self.queue.fail_behind(run, "which diverged"):
-                        self._note_failure(lost, self.queue.failed[lost])
-                self.queue.done(run)
+                self._done(run, status)
             case RunFailed(run=run, reason=reason):
-                self._fail(run, reason)
-            case TaskDone():
+                assert task is not None
+                want = next(want for want in task.runs if want.run.name == run)
+                if not self._try_alone(slot, task, (want,), reason):
+                    self._fail(want, reason, slot)
+            case TaskDone() | TaskStopped():
                 slot.task = None
                 self.progress.slots.pop(slot.settings.slot, None)
             case TaskFailed(reason=reason):
-                self._give_up(slot, reason)
+                assert task is not None
+                if self._try_alone(slot, task, self._unfinished(task), reason):
+                    slot.task = None
+                    self.progress.slots.pop(slot.settings.slot, None)
+                else:
+                    self._give_up(slot, reason)
+            case Ready():
+                slot.ready = True
+            case DeviceLost(reason=reason):
+                slot.lost = reason
             case StopAll(message=text):
                 raise StoreError(text)
 
@@ -159,53 +265,86 @@ class Pool:
         slot.connection.close()
         fresh = self._start(slot.settings)
         slot.process, slot.connection, slot.precision = fresh.process, fresh.connection, None
+        slot.ready = False
 
     def _replace(self, slot: Slot) -> None:
         """A worker died: start another in its place and queue its task again, or give the task up."""
         slot.process.join()
-        code = slot.process.exitcode
-        task = slot.task
+        code, task, lost = slot.process.exitcode, slot.task, slot.lost
         self._restart(slot)
+        slot.lost = None
         if task is None:
             return
-        left = []
+        left = self._unfinished(task)
         for want in task.runs:
             name = want.run.name
-            self._leave(name)
-            if name not in self.queue.failed and not (self.study.run(name) / "record.json").is_file():
+            if want in left:
+                self._leave(name)
                 self._deaths[name] = self._deaths.get(name, 0) + 1
-                left.append(want)
+            elif name in self.progress.running:  # it died between the record and the word of it
+                self._done_elsewhere(name)
         deaths = max((self._deaths[want.run.name] for want in left), default=0)
         if len(left) == 1 and deaths >= DEATHS_ALONE:
-            self._give_up(slot, f"its worker died {deaths} times, last with exit code {code}")
+            last = f"exit code {code}" if lost is None else lost
+            self._give_up(slot, f"its worker died {deaths} times, last with {last}")
             return
         slot.task = None
+        self.progress.slots.pop(slot.settings.slot, None)
         if deaths >= DEATHS_TOGETHER:
             for want in reversed(left):
                 self.queue.put_back(replace(task, runs=(want,)))
         elif left:
-            self.queue.put_back(replace(task, runs=tuple(left)))
+            self.queue.put_back(replace(task, runs=left))
+
+    def _try_alone(self, slot: Slot, task: Task, wants: tuple[Expected, ...], reason: str) -> bool:
+        """Queue runs that found no memory beside others once more, each alone; False if that was tried."""
+        names = {want.run.name for want in wants}
+        if not is_out_of_memory(reason) or len(task.runs) == 1 or names & self._alone:
+            return False
+        self._alone |= names
+        for want in wants:
+            self._leave(want.run.name)
+            self.queue.put_back(replace(task, runs=(want,)))
+        return True
 
     def _give_up(self, slot: Slot, reason: str) -> None:
         assert slot.task is not None
-        log = self.study.worker_log(slot.settings.slot)
-        for want in slot.task.runs:
-            name = want.run.name
-            if not (self.study.run(name) / "record.json").is_file() and name not in self.queue.failed:
-                self._fail(name, f"{reason} (log: {log})")
+        for want in self._unfinished(slot.task):
+            self._fail(want, f"{reason} (log: {slot.settings.log})", slot)
         slot.task = None
         self.progress.slots.pop(slot.settings.slot, None)
 
-    def _fail(self, run: str, reason: str) -> None:
-        for lost in self.queue.fail(run, reason):
-            self._note_failure(lost, self.queue.failed[lost])
+    def _unfinished(self, task: Task) -> tuple[Expected, ...]:
+        """The runs of a task in hand that have neither a record nor a failure, and are not queued again."""
+        return tuple(
+            want
+            for want in task.runs
+            if want.run.name not in self.queue.failed
+            and not self.queue.has(want.run.name)
+            and not has_record(self.study, want.run.name)
+        )
 
-    def _note_failure(self, run: str, reason: str) -> None:
-        self._leave(run)
-        self.progress.failed += 1
-        note = {"run": run, "reason": reason, "time": time.time()}
-        write_atomically(self.study.failure(run), json.dumps(note).encode())
+    def _fail(self, want: Expected, reason: str, slot: Slot) -> None:
+        run = want.run.name
+        log = slot.settings.log.relative_to(self.study.path).as_posix()
+        note_failure(self.study, Failure(run, want.run_hash, reason, log=log, log_start=slot.log_start))
+        for lost in self.queue.fail(run, reason):
+            self._leave(lost)
+            self.progress.failed += 1
+            if lost != run:
+                self._note_behind(lost)
+
+    def _note_behind(self, run: str) -> None:
+        """A run will never start, since one that it needs failed or diverged."""
+        note_failure(self.study, Failure(run, self.queue.hash_of(run), self.queue.failed[run], behind=True))
 
     def _leave(self, run: str) -> None:
         if run in self.progress.running:
             self.progress.running.remove(run)
+
+
+def _size(settings: WorkerSettings) -> int:
+    try:
+        return settings.log.stat().st_size
+    except OSError:
+        return 0

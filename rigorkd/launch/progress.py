@@ -1,13 +1,14 @@
-"""What a launcher is doing now: kept in memory for its display, and in the study for `rigorkd status`."""
+"""What a launcher is doing now: kept in memory for its display, and beside its entry for `rigorkd status`."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from rigorkd.records.atomic import write_atomically
-from rigorkd.records.layout import StudyFolder
 
 WRITE_EVERY = 1.0
 """Seconds between two writings of progress.json."""
@@ -25,51 +26,59 @@ class SlotProgress:
 
 @dataclass
 class Progress:
-    """The state of a launch. Work is counted in epochs of single runs."""
+    """The state of a launch. Work is counted in epochs of single runs.
+
+    `elsewhere` counts runs that this launch needs and that other launchers are training now; the time left is
+    that of the work this launcher does itself, at its own rate.
+    """
 
     runs: int
     work: int
-    started: float = field(default_factory=time.time)
     done: int = 0
     failed: int = 0
     worked: int = 0
+    elsewhere: int = 0
+    elapsed: float = 0.0
     running: list[str] = field(default_factory=list)
     slots: dict[int, SlotProgress] = field(default_factory=dict)
     seconds_left: float | None = None
+    _own: int = field(default=0, repr=False, compare=False)
+    _started: float = field(default_factory=time.monotonic, repr=False, compare=False)
 
-    def advance(self, epochs: int) -> None:
-        """Count finished epochs and estimate the time left from the rate so far."""
-        self.worked += epochs
-        elapsed = time.time() - self.started
-        if 0 < self.worked < self.work:
-            self.seconds_left = elapsed / self.worked * (self.work - self.worked)
-        else:
-            self.seconds_left = None
+    def advance(self, epochs: int, *, ours: bool = True) -> None:
+        """Count finished epochs and estimate the time left from our own rate so far."""
+        self.worked = min(self.work, self.worked + epochs)
+        self._own += epochs if ours else 0
+        self.tick()
+        left = self.work - self.worked
+        self.seconds_left = self.elapsed / self._own * left if self._own and left else None
+
+    def tick(self) -> None:
+        """Let the clock of this launch go on; it is monotonic, whatever the machine's clock does."""
+        self.elapsed = time.monotonic() - self._started
 
 
 class ProgressFile:
-    """Writes progress.json now and then."""
+    """Writes a launcher's progress.json now and then, into the folder of its entry."""
 
-    def __init__(self, study: StudyFolder) -> None:
-        self._path = study.progress_json
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "progress.json"
         self._written = 0.0
 
     def write(self, progress: Progress, *, force: bool = False) -> None:
-        """Write if the last writing is old enough."""
+        """Write if the last writing is old enough; a disk that is full is for the records to report."""
         now = time.monotonic()
         if force or now - self._written >= WRITE_EVERY:
             self._written = now
-            write_atomically(self._path, json.dumps(asdict(progress)).encode(), durable=False)
-
-    def remove(self) -> None:
-        """The launch is over."""
-        self._path.unlink(missing_ok=True)
+            shown = {key: value for key, value in asdict(progress).items() if not key.startswith("_")}
+            with contextlib.suppress(OSError):
+                write_atomically(self._path, json.dumps(shown).encode(), durable=False)
 
 
-def read_progress(study: StudyFolder) -> Progress | None:
-    """What the launcher last wrote, or None."""
+def read_progress(folder: Path) -> Progress | None:
+    """What the launcher with this entry last wrote, or None."""
     try:
-        document = json.loads(study.progress_json.read_bytes())
+        document = json.loads((folder / "progress.json").read_bytes())
         slots = {int(slot): SlotProgress(**entry) for slot, entry in document.pop("slots").items()}
         return Progress(**document, slots=slots)
     except (OSError, ValueError, TypeError, KeyError):

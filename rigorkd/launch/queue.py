@@ -5,6 +5,7 @@ Pure bookkeeping: no process, file or clock. The pool asks for the next task and
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -27,6 +28,7 @@ class TaskQueue:
 
     def __init__(self, waiting: list[Waiting]) -> None:
         self._waiting = waiting
+        self._hashes = {want.run.name: want.run_hash for entry in waiting for want in entry.task.runs}
         self.failed: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -50,9 +52,17 @@ class TaskQueue:
                 return entry.task
         return None
 
-    def put_back(self, task: Task) -> None:
-        """Queue a task again, first in line and as it is (its worker died)."""
-        self._waiting.insert(0, Waiting(task, frozenset(), part=True))
+    def has(self, run: str) -> bool:
+        """Whether a run is still to be handed out."""
+        return any(want.run.name == run for entry in self._waiting for want in entry.task.runs)
+
+    def hash_of(self, run: str) -> str:
+        """The hash of a run that was queued."""
+        return self._hashes[run]
+
+    def put_back(self, task: Task, *, part: bool = True) -> None:
+        """Queue a task again, first in line and, as a `part`, not to be cut (its worker died)."""
+        self._waiting.insert(0, Waiting(task, frozenset(), part))
 
     def done(self, run: str) -> None:
         """A run has its record: what waited for it may start."""
@@ -105,7 +115,7 @@ def build_queue(
     return TaskQueue([entry for _, entry in waiting])
 
 
-def missing_needs(run: Run, missing: set[str]) -> frozenset[str]:
+def missing_needs(run: Run, missing: AbstractSet[str]) -> frozenset[str]:
     """Names of the runs among `missing` that this run needs first."""
     names = set()
     for cell in run.cell.needs:

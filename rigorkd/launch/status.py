@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rigorkd.launch.inventory import State, failure_reason, take_inventory
-from rigorkd.launch.lock import is_locked
+from rigorkd.launch.inventory import State, take_inventory
+from rigorkd.launch.presence import Holder, Witness
 from rigorkd.launch.progress import Progress, read_progress
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
@@ -16,8 +16,16 @@ from rigorkd.text import count, duration
 
 
 @dataclass(frozen=True)
+class Launcher:
+    """A launcher that is at work on the study, and what it last said of its progress."""
+
+    holder: Holder
+    progress: Progress
+
+
+@dataclass(frozen=True)
 class Status:
-    """Counts of runs by state; `failed` and `stale` map runs to reasons; `progress` is a live launcher's."""
+    """Counts of runs by state; `failed`, `stale` and `damaged` map runs to reasons."""
 
     study: str
     folder: Path
@@ -25,12 +33,18 @@ class Status:
     runs: dict[str, int]
     failed: dict[str, str]
     stale: dict[str, str]
+    damaged: dict[str, str]
     diverged: tuple[str, ...]
-    progress: Progress | None
+    launchers: tuple[Launcher, ...]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """When the last launcher expects to end; None where none can tell yet."""
+        known = [one.progress.seconds_left for one in self.launchers if one.progress.seconds_left is not None]
+        return max(known, default=None)
 
     def document(self) -> dict[str, Any]:
         """The JSON of `status --format json`, schema rigorkd.status/1."""
-        slots = [vars(slot) for slot in self.progress.slots.values()] if self.progress else []
         return {
             "schema": "rigorkd.status/1",
             "study": self.study,
@@ -38,37 +52,39 @@ class Status:
             "runs": self.runs,
             "failed": self.failed,
             "stale": self.stale,
+            "damaged": self.damaged,
             "diverged": list(self.diverged),
-            "running": slots,
-            "seconds_left": self.progress.seconds_left if self.progress else None,
+            "running": [vars(slot) for one in self.launchers for slot in one.progress.slots.values()],
+            "launchers": [_launcher_entry(one) for one in self.launchers],
+            "seconds_left": self.seconds_left,
         }
 
     def text(self) -> str:
         """A few lines for a terminal."""
         parts = [f"{number} {state}" for state, number in self.runs.items() if state != "total" and number]
         lines = [f"{self.folder}: {count(self.runs['total'], 'run')}: {', '.join(parts)}"]
-        if self.progress is not None:
-            for slot in self.progress.slots.values():
-                epoch = f"epoch {slot.epoch}/{slot.epochs}" if slot.epoch else "starting"
-                lines.append(f"  running {slot.label}, {epoch}, {slot.images_per_second:,.0f} images/s")
-            if self.progress.seconds_left is not None:
-                lines.append(f"  about {duration(self.progress.seconds_left)} left")
+        for one in self.launchers:
+            lines += _launcher_lines(one)
         lines += [f"  failed {run}: {reason}" for run, reason in self.failed.items()]
         lines += [f"  stale {run}: {reason}" for run, reason in self.stale.items()]
+        lines += [f"  damaged {run}: {reason}" for run, reason in self.damaged.items()]
         lines += [f"  diverged {run}" for run in self.diverged]
-        if self.runs["missing"] and self.progress is None:
+        if self.failed:
+            lines.append("  `rigorkd logs RUN` shows why; `rigorkd run … --retry-failed` tries them again")
+        if self.runs["missing"] and not self.launchers:
             lines.append("  nothing is running; `rigorkd run` with the same protocol resumes")
         return "\n".join(lines)
 
 
-def study_status(folder: Path) -> Status:
-    """The status of a study, against the newest protocol and all seeds that were run into it."""
+def study_status(folder: Path, witness: Witness | None = None) -> Status:
+    """The status of a study, against the newest protocol and all seeds that were run into it.
+
+    A `witness` that has watched for a while can tell launchers on other hosts that have died; a new one
+    believes them.
+    """
     study = StudyFolder(folder)
     info = read_info(folder)
     inventory = take_inventory(read_protocol(folder), info.seeds, study, info.mode, info.start_files)
-    failed = {
-        run: failure_reason(study, run) for run, state in inventory.states.items() if state is State.FAILED
-    }
     return Status(
         study=info.study,
         folder=folder,
@@ -77,8 +93,40 @@ def study_status(folder: Path) -> Status:
             "total": len(inventory.expected),
             **{str(state): inventory.count(state) for state in State},
         },
-        failed=failed,
+        failed={run: failure.reason for run, failure in inventory.failures.items()},
         stale={entry.run: entry.reason for entry in inventory.stale},
+        damaged={entry.run: entry.reason for entry in inventory.damaged},
         diverged=tuple(run for run in inventory.records if inventory.diverged(run)),
-        progress=read_progress(study) if is_locked(study) else None,
+        launchers=tuple(
+            Launcher(holder, progress)
+            for holder in (witness or Witness(study)).launchers()
+            if (progress := read_progress(study.launcher(holder.id))) is not None
+        ),
     )
+
+
+def _launcher_entry(launcher: Launcher) -> dict[str, Any]:
+    progress = launcher.progress
+    return {
+        "launcher": launcher.holder.says,
+        "done": progress.done,
+        "runs": progress.runs,
+        "elsewhere": progress.elsewhere,
+        "running": list(progress.running),
+        "elapsed": progress.elapsed,
+        "seconds_left": progress.seconds_left,
+    }
+
+
+def _launcher_lines(launcher: Launcher) -> list[str]:
+    progress = launcher.progress
+    left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} left"
+    done = f"{progress.done}/{progress.runs} runs in {duration(progress.elapsed)}"
+    lines = [f"  {launcher.holder.says}: {done}{left}"]
+    for slot in progress.slots.values():
+        epoch = f"epoch {slot.epoch}/{slot.epochs}" if slot.epoch else "starting"
+        lines.append(f"  running {slot.label}, {epoch}, {slot.images_per_second:,.0f} images/s")
+    if progress.elsewhere:
+        waiting = "" if progress.slots else "waiting for "
+        lines.append(f"  {waiting}{count(progress.elsewhere, 'run')} that other launchers train")
+    return lines

@@ -11,22 +11,42 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rigorkd.errors import RigorkdError
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train.events import Event
+from rigorkd.train.events import EpochDone, Event, RunDone, RunFailed
 from rigorkd.train.task import Task
+
+if TYPE_CHECKING:
+    from rigorkd.train.runtime import Runtime
 
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What a worker must know once. `memory_bytes` is what the students of a cohort may hold together."""
+    """What a worker must know once.
+
+    `memory_bytes` is what the students of a cohort may hold together; without it, half of what is free on the
+    device, divided by the `sharing` workers that use it. Output goes to `log`.
+    """
 
     study: Path
     slot: int
     device: str
     mode: str
     memory_bytes: int | None
+    sharing: int
+    log: Path
+
+
+@dataclass(frozen=True)
+class Stop:
+    """To a worker: end at the next epoch boundary."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has started, and listens."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +55,20 @@ class TaskDone:
 
 
 @dataclass(frozen=True)
+class TaskStopped:
+    """The task ended at an epoch boundary because a stop was asked for."""
+
+
+@dataclass(frozen=True)
 class TaskFailed:
     """The task broke off as a whole, with a message for its log."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class DeviceLost:
+    """A run left the device unusable for this process, which ends now; another one can go on."""
 
     reason: str
 
@@ -48,43 +80,61 @@ class StopAll:
     message: str
 
 
-Message = Event | TaskDone | TaskFailed | StopAll
+Message = Event | Ready | TaskDone | TaskStopped | TaskFailed | DeviceLost | StopAll
 
 
 def work(connection: Connection, settings: WorkerSettings) -> None:
     """Process entry point: train tasks as they come until the launcher closes the connection or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's: it ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     study = StudyFolder(settings.study)
-    _send_output_to(study.worker_log(settings.slot))
-
-    from rigorkd.train.runtime import start_runtime
+    _send_output_to(settings.log)
 
     try:
+        import rigorkd.train.cohort  # noqa: F401  what cannot be imported stops here, not in every task
+        from rigorkd.train.runtime import start_runtime
+
         runtime = start_runtime(settings.device, settings.mode)
     except RigorkdError as error:
         connection.send(StopAll(str(error)))
         return
+    except Exception as error:
+        traceback.print_exc()
+        why = f"{type(error).__name__}: {error}"
+        connection.send(StopAll(f"a worker could not start ({why}); its log is {settings.log}"))
+        return
+    connection.send(Ready())
     while True:
         try:
-            task: Task = connection.recv()
+            task: Task | Stop = connection.recv()
         except EOFError:
             return
-        connection.send(_train(task, study, settings, runtime, connection))
+        if isinstance(task, Task):
+            connection.send(_train(task, study, settings, runtime, connection))
 
 
 def _train(
-    task: Task, study: StudyFolder, settings: WorkerSettings, runtime: object, connection: Connection
+    task: Task, study: StudyFolder, settings: WorkerSettings, runtime: Runtime, connection: Connection
 ) -> Message:
     """Train one task, cut to the memory budget; how it ended as a whole."""
     from rigorkd.train.cohort import train_cohort
     from rigorkd.train.memory import split_for
-    from rigorkd.train.runtime import Runtime
 
-    assert isinstance(runtime, Runtime)
+    budget = settings.memory_bytes
+    if budget is None and settings.sharing > 1:
+        budget = runtime.memory_bytes() // (2 * settings.sharing)
+    reporter = _Reporter(task, connection, runtime)
     try:
-        for part in split_for(task, settings.memory_bytes, runtime):
-            train_cohort(part, study, runtime, connection.send)
+        for part in split_for(task, budget, runtime):
+            train_cohort(part, study, runtime, reporter)
+    except _Stopping:
+        return TaskStopped()
+    except _Lost as lost:
+        traceback.print_exc()
+        sys.stderr.flush()
+        connection.send(DeviceLost(str(lost)))
+        os._exit(1)
     except RigorkdError as error:
         return StopAll(str(error))
     except OSError as error:
@@ -99,6 +149,57 @@ def _train(
     finally:
         runtime.release()
     return TaskDone()
+
+
+class _Stopping(BaseException):
+    """Leaves the cohort loop at an epoch boundary; no `except Exception` there may swallow it."""
+
+
+class _Lost(BaseException):
+    """Leaves the cohort loop because the device is lost to this process."""
+
+
+class _Reporter:
+    """Sends a cohort's events, and breaks the cohort off where that loses nothing or cannot be helped.
+
+    When a stop was asked for, the cohort ends after an epoch: its checkpoints are written by then, and the
+    runs that end with that epoch get their records first.
+    """
+
+    def __init__(self, task: Task, connection: Connection, runtime: Runtime) -> None:
+        self._task, self._connection, self._runtime = task, connection, runtime
+        self._finishing = 0
+        self._stop = False
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunFailed) and not _usable(self._runtime):
+            raise _Lost(event.reason)
+        self._connection.send(event)
+        if isinstance(event, EpochDone):
+            lengths = [want.run.cell.training.epochs for want in self._task.runs]
+            self._finishing = lengths.count(event.epoch)
+        elif isinstance(event, RunDone):
+            self._finishing -= 1
+        if not isinstance(event, RunFailed) and self._finishing <= 0 and self._asked_to_stop():
+            raise _Stopping
+
+    def _asked_to_stop(self) -> bool:
+        while self._connection.poll():
+            self._stop |= isinstance(self._connection.recv(), Stop)
+        return self._stop
+
+
+def _usable(runtime: Runtime) -> bool:
+    """Whether the device still computes: after some CUDA errors every later call in the process fails."""
+    if runtime.device.type != "cuda":
+        return True
+    import torch
+
+    try:
+        torch.cuda.synchronize(runtime.device)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _die_with_parent() -> None:

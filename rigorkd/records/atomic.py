@@ -1,12 +1,19 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+_TOKEN = secrets.token_hex(4)
+"""Process numbers repeat among the hosts that share a folder; with this, temporary names do not."""
 
 
 def write_atomically(path: Path, *parts: bytes | memoryview, durable: bool = True) -> None:
@@ -24,7 +31,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         with temporary.open("wb") as file:
             yield file
@@ -37,6 +44,58 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         raise
     if durable:
         _flush_folder(path.parent)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of the folder `path` to fill, renamed to `path` at the end.
+
+    The first to get there wins: if `path` holds anything by then, FileExistsError is raised and nothing in it
+    has changed. The kernel decides, so this is exclusive among processes and hosts.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        _flush_folder(temporary)
+        temporary.rename(path)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        raise
+    _flush_folder(path.parent)
+
+
+def set_aside(path: Path, root: Path, name: str) -> Path:
+    """Move a file or folder to `root/<n>/name`, n = 1, 2, … the first that is free; where it now lies."""
+    number = 1
+    while (place := root / str(number) / name).exists():
+        number += 1
+    place.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(place)
+    return place
+
+
+def sweep_temporary(root: Path) -> int:
+    """Remove what dead writers left unfinished under `root`, while nobody writes; how many there were."""
+    found = 0
+    for folder, folders, files in os.walk(root):
+        for name in [name for name in (*folders, *files) if name.startswith(".") and name.endswith(".tmp")]:
+            found += 1
+            path = Path(folder) / name
+            if name in folders:
+                folders.remove(name)
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+    return found
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{_TOKEN}.tmp")
 
 
 def _flush_folder(folder: Path) -> None:

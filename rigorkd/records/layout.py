@@ -8,9 +8,13 @@ results/<study>/
   .work/<run>/                  checkpoint of a run in progress, or the note of its failure
   .work/latency/                one latency measurement per architecture
   .work/replay/                 teacher logits of whole epochs, a cache
-  .work/progress.json           what the launcher is doing now, for `rigorkd status`
+  .work/intact.json             which files had the bytes of their records when they were last hashed
+  .launchers/<id>/              a living launcher: who it is, its counter, what it is doing now
+  .claims/<run>/<n>             which launcher trains a run
   .logs/                        one log per run and per worker
+  .slurm/<time>/                what was handed to Slurm: runs by job, batch scripts, the jobs' logs
   .stale/                       records set aside by --retrain-stale
+  .damaged/                     what was found damaged and set aside
 """
 
 from __future__ import annotations
@@ -34,12 +38,19 @@ class StudyFolder:
         return self.path / "study.json"
 
     @property
-    def lock(self) -> Path:
-        return self.path / ".lock"
+    def launchers(self) -> Path:
+        return self.path / ".launchers"
+
+    def launcher(self, launcher_id: str) -> Path:
+        return self.launchers / launcher_id
+
+    def claims(self, run_name: str) -> Path:
+        """The folder of the claims on a run; folders do not nest there, so that one goes without a trace."""
+        return self.path / ".claims" / run_name.replace("/", ",")
 
     @property
-    def progress_json(self) -> Path:
-        return self.path / ".work" / "progress.json"
+    def intact_json(self) -> Path:
+        return self.path / ".work" / "intact.json"
 
     def protocol(self, text_hash: str) -> Path:
         return self.path / ".protocols" / f"{text_hash}.yaml"
@@ -64,11 +75,23 @@ class StudyFolder:
     def run_log(self, run_name: str) -> Path:
         return self.path / ".logs" / f"{run_name}.log"
 
-    def worker_log(self, slot: int) -> Path:
-        return self.path / ".logs" / f"worker-{slot}.log"
+    def worker_log(self, worker: str) -> Path:
+        return self.path / ".logs" / f"worker-{worker}.log"
 
-    def stale(self, run_name: str, stamp: str) -> Path:
-        return self.path / ".stale" / stamp / run_name
+    @property
+    def slurm(self) -> Path:
+        """Where submissions to Slurm lie, one folder each."""
+        return self.path / ".slurm"
+
+    @property
+    def stale(self) -> Path:
+        """Where records that no longer fit the protocol are set aside."""
+        return self.path / ".stale"
+
+    @property
+    def damaged(self) -> Path:
+        """Where damaged records are set aside."""
+        return self.path / ".damaged"
 
     def records(self) -> Iterator[Path]:
         """Every record.json of the study, in the order of names; hidden folders are not searched."""

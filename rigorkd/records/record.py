@@ -1,7 +1,9 @@
 """The record of one finished run: its schema, its commit, its reading.
 
-`record.json` is written last and carries the hashes of its siblings: it is the commit point. A folder
-without it holds nothing that counts.
+A record is written into a folder with a temporary name, `record.json` last, which carries the hashes of its
+siblings and of itself; then that folder is renamed. That is the commit point: the first of several commits
+wins, and what it wrote is never mixed with another's. A folder without `record.json` holds nothing that
+counts.
 """
 
 from __future__ import annotations
@@ -9,16 +11,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rigorkd.errors import StoreError
-from rigorkd.records.atomic import write_atomically
+from rigorkd.errors import DamagedError, StoreError
+from rigorkd.records.atomic import new_folder, write_atomically
 
 SCHEMA = "rigorkd.record/1"
 DONE, DIVERGED = "done", "diverged"
+SEAL = "record_sha256"
+"""The key of a record's hash of itself."""
 
 
 @dataclass(frozen=True)
@@ -44,47 +49,79 @@ class Record:
         return metrics
 
     def verify(self) -> list[str]:
-        """Names of sibling files that are missing or whose bytes differ from the recorded hashes."""
-        return [
-            name
-            for name, digest in self.fields["files"].items()
-            if not (self.folder / name).is_file() or _sha256((self.folder / name).read_bytes()) != digest
-        ]
+        """Names of files that are missing, or whose content is not the one that was committed."""
+        damaged = [name for name, digest in self.files.items() if digest_of(self.folder / name) != digest]
+        return damaged if self.sealed else ["record.json", *damaged]
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """SHA-256 of each sibling by its name."""
+        files: Mapping[str, str] = self.fields["files"]
+        return files
+
+    @property
+    def sealed(self) -> bool:
+        """Whether `record.json` still says what was committed (those of older versions cannot tell)."""
+        return SEAL not in self.fields or self.fields[SEAL] == _seal(self.fields)
 
 
-def commit(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-    """Write a run's files, then its `record.json`: the run is done when the last rename is.
+def commit(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:
+    """Write a run's record; False, with nothing changed, if there is one already.
 
-    `fields` lacks `schema` and `files`, which are filled here. Numbers that are not finite become null.
+    `fields` lacks `schema`, `files` and the record's own hash, which are filled here. Numbers that are not
+    finite become null.
     """
-    hashes = {}
-    for name, data in files.items():
-        write_atomically(folder / name, data)
-        hashes[name] = _sha256(data)
-    document = {"schema": SCHEMA, **fields, "files": hashes}
-    write_atomically(folder / "record.json", to_json(document))
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    document = _finite({"schema": SCHEMA, **fields, "files": hashes})
+    document[SEAL] = _seal(document)
+    for _ in range(2):
+        try:
+            with new_folder(folder) as stage:
+                for name, data in files.items():
+                    write_atomically(stage / name, data)
+                write_atomically(stage / "record.json", to_json(document))
+        except FileExistsError:
+            if (folder / "record.json").exists():
+                return False
+            _clear(folder)
+        else:
+            return True
+    return False
+
+
+def _clear(folder: Path) -> None:
+    """Make room where files without a record lie: they count for nothing."""
+    aside = folder.with_name(f".{folder.name}.cleared.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)
+    if (aside / "record.json").exists():  # another launcher's commit came between looking and moving
+        aside.rename(folder)
+    else:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _seal(fields: Mapping[str, Any]) -> str:
+    """SHA-256 of a record's values, whatever their order and spacing in the file."""
+    text = json.dumps({key: value for key, value in fields.items() if key != SEAL}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read(record_json: Path) -> Record:
-    """Read one record. A torn, foreign or half-edited file is a StoreError that names it."""
+    """Read one record. A torn or half-edited file is a DamagedError, a foreign one a StoreError."""
+    again = "run the protocol again: the damaged record is set aside and only this run is trained again"
     try:
         fields = json.loads(record_json.read_bytes())
     except (ValueError, OSError) as error:
-        raise StoreError(
-            f"{record_json}: the record cannot be read ({error})",
-            hint="delete that file and run again: only this run is trained again",
-        ) from None
+        raise DamagedError(f"{record_json}: the record cannot be read ({error})", hint=again) from None
     if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
         raise StoreError(
             f"{record_json}: not a record of schema {SCHEMA}",
             hint="move the file away; results folders hold records only",
         )
     missing = [key for key in ("cell", "seed", "run_hash", "metrics", "status", "files") if key not in fields]
+    missing += [key for key in ("metrics", "files") if not isinstance(fields.get(key, {}), dict)]
     if missing:
-        raise StoreError(
-            f"{record_json}: the record lacks {', '.join(missing)}",
-            hint="delete that file and run again: only this run is trained again",
-        )
+        raise DamagedError(f"{record_json}: the record lacks {', '.join(missing)}", hint=again)
     record = Record(record_json.parent, fields)
     if not record_json.absolute().parent.as_posix().endswith(f"/{record.run}"):
         raise StoreError(
@@ -98,12 +135,7 @@ def verified_weights(folder: Path) -> Path:
     """The weights of a finished run, whose bytes are those of its record. Raises StoreError otherwise."""
     path = folder / "model.safetensors"
     record = read(folder / "record.json")
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        found = error.strerror or "unreadable"
-    if found != record.fields["files"].get(path.name):
+    if digest_of(path) != record.files.get(path.name, ""):
         raise StoreError(
             f"{path}: not the weights that its record names",
             hint=f"delete {folder / 'record.json'} and run again: this run is then trained again",
@@ -126,5 +158,10 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def digest_of(path: Path) -> str | None:
+    """SHA-256 of a file, None if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -136,6 +136,22 @@ def register(
         write_atomically(layout.study_json, to_json(document))
 
 
+def is_registered(
+    folder: Path, protocol: Protocol, seeds: tuple[int, ...], mode: str, files: Mapping[str, StartFile]
+) -> bool:
+    """Whether `register` would change nothing."""
+    if not is_study(folder):
+        return False
+    info = read_info(folder)
+    known = {path: file.sha256 for path, file in info.start_files.items()}
+    return (
+        info.mode == mode
+        and info.protocols[-1:] == (protocol.text_hash,)
+        and set(seeds) <= set(info.seeds)
+        and all(known.get(path) == file.sha256 for path, file in files.items())
+    )
+
+
 def _tuples(value: Any) -> Any:
     """Lists as tuples, all the way down: the schema's models are strict."""
     if isinstance(value, list):

@@ -1,62 +1,43 @@
-"""Locks, progress, display, devices: what a launch shows and holds."""
+"""Progress, display, devices: what a launch shows and uses."""
 
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from rigorkd.errors import InputError, StoreError
-from rigorkd.launch import display
+from rigorkd.errors import InputError
+from rigorkd.launch import devices, display
 from rigorkd.launch.devices import device_slots
-from rigorkd.launch.lock import is_locked, locked
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress, read_progress
-from rigorkd.records.layout import StudyFolder
 from rigorkd.text import count, duration, nearest
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> StudyFolder:
-    return StudyFolder(tmp_path / "study")
-
-
-def test_a_study_has_one_launcher_at_a_time(study: StudyFolder) -> None:
-    assert not is_locked(study)
-    with locked(study):
-        assert is_locked(study)
-        with pytest.raises(StoreError, match="another `rigorkd run`"), locked(study):
-            pass
-    assert not is_locked(study)
-
-
-def test_a_dead_launcher_holds_nothing(study: StudyFolder) -> None:
-    code = (
-        "import os, pathlib\n"
-        "from rigorkd.launch.lock import locked\n"
-        "from rigorkd.records.layout import StudyFolder\n"
-        f"with locked(StudyFolder(pathlib.Path({str(study.path)!r}))):\n"
-        "    os.kill(os.getpid(), 9)\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
-    assert study.lock.exists()
-    with locked(study):
-        assert is_locked(study)
-
-
-def test_progress_is_read_back(study: StudyFolder) -> None:
+def test_progress_is_read_back(tmp_path: Path) -> None:
     progress = Progress(
         runs=3, work=10, running=["a/seed-0"], slots={0: SlotProgress("seed 0: teacher", 1, 2)}
     )
     progress.advance(4)
-    ProgressFile(study).write(progress, force=True)
-    assert read_progress(study) == progress
-    ProgressFile(study).remove()
-    assert read_progress(study) is None
+    ProgressFile(tmp_path).write(progress, force=True)
+    assert read_progress(tmp_path) == progress
+    (tmp_path / "progress.json").write_text("{")
+    assert read_progress(tmp_path) is None
+
+
+def test_progress_of_others_says_nothing_of_our_rate() -> None:
+    progress = Progress(runs=3, work=100)
+    progress._started -= 10  # ten seconds ago
+    progress.advance(50, ours=False)
+    assert progress.seconds_left is None
+    progress.advance(10)
+    assert progress.seconds_left == pytest.approx(40, rel=0.01)
+    progress.advance(40)
+    assert progress.seconds_left is None
+    progress.advance(1)
+    assert progress.worked == 100, "what is trained twice is no more work than there is"
 
 
 def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,9 +72,19 @@ def test_a_live_panel_on_a_terminal() -> None:
 
 def test_devices() -> None:
     assert device_slots("cpu", 3) == ["cpu"] * 3
+    with pytest.raises(InputError, match="--slots"):
+        device_slots("cpu", None, 2)
     assert set(device_slots("cpu", None)) == {"cpu"}
     with pytest.raises(InputError, match="--device quantum"):
         device_slots("quantum", None)
+
+
+def test_several_workers_on_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_gpus", lambda: 2)
+    assert device_slots("cuda", None) == ["cuda:0", "cuda:1"]
+    assert device_slots("cuda", None, 2) == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
+    assert device_slots("cuda:1", None, 2) == ["cuda:1", "cuda:1"]
+    assert device_slots("cuda", 3) == ["cuda:0", "cuda:1", "cuda:0"]
 
 
 def test_words() -> None:

@@ -17,10 +17,10 @@ import rigorkd.launch.worker as worker
 def work(connection, settings):
     import rigorkd.train.{module} as module
     real = module.{function}
-    def deadly({arguments}):
+    def deadly({first}, *others, **named):
         if {condition}:
             os._exit(9)
-        return real({arguments})
+        return real({first}, *others, **named)
     module.{function} = deadly
     original(connection, settings)
 
@@ -35,13 +35,13 @@ if __name__ == "__main__":
 STEP = {
     "module": "student",
     "function": "Student.step",
-    "arguments": "self, images, targets, teacher_logits, dropout_seed",
+    "first": "self",
     "condition": "self.run.cell.name == 'main/plain/kd-T4-a0.5'",
 }
 COMMIT = {
     "module": "finish",
     "function": "commit",
-    "arguments": "folder, fields, files",
+    "first": "folder, fields",
     "condition": "fields['cell'] == 'main/plain/kd-T4-a0.5'",
 }
 

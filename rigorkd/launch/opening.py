@@ -1,0 +1,133 @@
+"""What a launcher does to the study that all launchers share, one at a time, before it trains.
+
+Sweep what the dead have left, set damaged and stale records aside, note the protocol and its seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from rigorkd.errors import StoreError
+from rigorkd.launch.claims import Claims
+from rigorkd.launch.failures import forget_failure
+from rigorkd.launch.inventory import Inventory, State, take_inventory
+from rigorkd.launch.options import LaunchOptions
+from rigorkd.launch.presence import Holder, at_work
+from rigorkd.protocol.load import Protocol
+from rigorkd.records.atomic import set_aside, sweep_temporary
+from rigorkd.records.damage import Damage, Intact, weights_gone
+from rigorkd.records.expected import StartFile
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.study import register
+from rigorkd.text import count
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a launch needs to open its study; `intact` knows which files were found whole."""
+
+    protocol: Protocol
+    options: LaunchOptions
+    study: StudyFolder
+    files: Mapping[str, StartFile]
+    intact: Intact
+
+    def inventory(self) -> Inventory:
+        """What is there of what was asked for."""
+        return take_inventory(
+            self.protocol,
+            self.options.seeds,
+            self.study,
+            self.options.mode,
+            self.files,
+            self.options.only,
+            self.options.only_runs,
+        )
+
+    def is_complete(self, inventory: Inventory) -> bool:
+        """Whether every run has a record that can be believed."""
+        return inventory.count(State.DONE) == len(inventory.expected) and not self._damaged(inventory)
+
+    def refuse_stale(self, inventory: Inventory) -> None:
+        """StoreError if there are stale records and they are not to be retrained."""
+        if inventory.stale and not self.options.retrain_stale:
+            raise StoreError(_stale_message(self.study, inventory))
+
+    def open(self, claims: Claims, console: Console) -> Inventory:
+        """Make the study ready to train into; what is there afterwards."""
+        with claims.whole_study():
+            others = [one for one in claims.witness.launchers() if one.id != claims.me.holder.id]
+            if not others:
+                sweep_temporary(self.study.path)
+            claims.witness.bury()
+            inventory = self.inventory()
+            self.refuse_stale(inventory)
+            changed = self._set_damaged_aside(inventory, console)
+            changed |= self._set_stale_aside(inventory, others)
+            if self.options.retry_failed:
+                for name in inventory.failures:
+                    forget_failure(self.study, name)
+                changed |= bool(inventory.failures)
+            if changed:
+                inventory = self.inventory()
+            claims.drop(inventory.records)
+            register(self.study.path, self.protocol, self.options.seeds, self.options.mode, self.files)
+            claims.me.begin_work()
+        if gone := weights_gone(inventory.records.values()):
+            console.print(
+                f"the weights of {count(len(gone), 'student')} were deleted, first {gone[0]};"
+                " their records stand without",
+                highlight=False,
+                markup=False,
+            )
+        return inventory
+
+    def _damaged(self, inventory: Inventory) -> list[Damage]:
+        """The records that cannot be believed. A stale one is stale, whatever else is wrong with it."""
+        stale = {entry.run for entry in inventory.stale}
+        found = [
+            damage
+            for name, record in inventory.records.items()
+            if name not in stale and (damage := self.intact.damage(record))
+        ]
+        return [*inventory.damaged, *found]
+
+    def _set_damaged_aside(self, inventory: Inventory, console: Console) -> bool:
+        damaged = self._damaged(inventory)
+        for entry in damaged:
+            place = set_aside(self.study.run(entry.run), self.study.damaged, entry.run)
+            console.print(
+                f"damaged {entry.run}: {entry.reason}; set aside in {place}, to be trained again",
+                highlight=False,
+                markup=False,
+            )
+        return bool(damaged)
+
+    def _set_stale_aside(self, inventory: Inventory, others: Sequence[Holder]) -> bool:
+        if not self.options.retrain_stale:
+            return False
+        for other in others:
+            if at_work(self.study, other):
+                raise StoreError(
+                    f"{self.study.path}: --retrain-stale while another launcher is at work ({other.says})",
+                    hint="wait until it has ended (`rigorkd status --watch`), then run this again",
+                )
+        for entry in inventory.stale:
+            set_aside(self.study.run(entry.run), self.study.stale, entry.run)
+        return bool(inventory.stale)
+
+
+def _stale_message(study: StudyFolder, inventory: Inventory) -> str:
+    verb = "fits" if len(inventory.stale) == 1 else "fit"
+    shown = [f"  {entry.run}: {entry.reason}" for entry in inventory.stale[:5]]
+    if len(inventory.stale) > 5:
+        shown.append(f"  … and {len(inventory.stale) - 5} more")
+    return (
+        f"{study.path}: {count(len(inventory.stale), 'record')} no longer {verb} the protocol:\n"
+        + "\n".join(shown)
+        + "\n  change the protocol back, give the study another name, or set these records aside and train"
+        + " again with --retrain-stale"
+    )

@@ -1,0 +1,174 @@
+"""Launchers on one study: each shows that it lives, and judges whether the others do.
+
+A launcher has a folder `.launchers/<id>/` with `holder.json` (who it is) and `beat`, a counter that a thread
+of the launcher raises every few seconds. A launcher of this place is judged by its process; one elsewhere by
+its counter: it is dead when that has stood still for EXPIRY seconds on the observer's own monotonic clock.
+No file time and no wall clock decides anything, and nothing that a dead process leaves behind is binding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+from rigorkd.errors import InputError
+from rigorkd.launch.process import ProcessId, is_here, lives, this_process
+from rigorkd.records.atomic import write_atomically
+from rigorkd.records.layout import StudyFolder
+
+BEAT_EVERY = 5.0
+"""Seconds between two raises of the counter."""
+
+EXPIRY = 90.0
+"""Seconds for which a counter must stand still; longer than NFS clients believe their caches (60)."""
+
+
+def expiry() -> float:
+    """EXPIRY, or RIGORKD_LAUNCHER_EXPIRY: all launchers of a study need about the same."""
+    text = os.environ.get("RIGORKD_LAUNCHER_EXPIRY", "")
+    try:
+        seconds = float(text) if text else EXPIRY
+    except ValueError:
+        seconds = -1.0
+    if not seconds > 0:
+        raise InputError(f"RIGORKD_LAUNCHER_EXPIRY={text}: not a number of seconds above 0")
+    return seconds
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A launcher as it presents itself; `label` is for people (`slurm job 12_3`)."""
+
+    id: str
+    process: ProcessId
+    label: str
+
+    @property
+    def says(self) -> str:
+        """`process 4711 (slurm job 12_3)`, with a word if it runs elsewhere."""
+        where = "" if is_here(self.process) else " on another host"
+        return f"process {self.process.pid}{where}" + (f" ({self.label})" if self.label else "")
+
+
+def parse_holder(content: bytes) -> Holder | None:
+    """A holder from its file, None if the file is torn."""
+    try:
+        document = json.loads(content)
+        return Holder(document["id"], ProcessId(**document["process"]), document["label"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+class Presence:
+    """This launcher's own entry, for as long as it is entered."""
+
+    def __init__(self, study: StudyFolder, label: str = "") -> None:
+        self.holder = Holder(secrets.token_hex(6), this_process(), label)
+        self.folder = study.launcher(self.holder.id)
+        self._beat = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep_beating, daemon=True, name="rigorkd-beat")
+
+    @property
+    def holder_json(self) -> Path:
+        return self.folder / "holder.json"
+
+    def __enter__(self) -> Presence:
+        self.appear()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def appear(self) -> None:
+        """Write the entry: at first, and again where another launcher has taken this one for dead."""
+        write_atomically(self.holder_json, json.dumps(asdict(self.holder)).encode(), durable=False)
+
+    def begin_work(self) -> None:
+        """From now on this launcher counts as at work, not as one that only looks what there is to do."""
+        (self.folder / "working").touch()
+
+    def _keep_beating(self) -> None:
+        while not self._ended.wait(min(BEAT_EVERY, expiry() / 4)):
+            with contextlib.suppress(OSError):  # a full disk is for the records to report
+                self._raise_counter()
+
+    def _raise_counter(self) -> None:
+        if not self.holder_json.exists():
+            self.appear()
+        self._beat += 1
+        # Written in place, not renamed: another host's cache then sees it as soon as it opens the file.
+        descriptor = os.open(self.folder / "beat", os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            os.pwrite(descriptor, f"{self._beat:020d}\n".encode(), 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class Witness:
+    """Judges launchers over time, on the monotonic clock `now`."""
+
+    def __init__(
+        self, study: StudyFolder, *, after: float | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.study = study
+        self._after = expiry() if after is None else after
+        self._now = now
+        self._seen: dict[str, tuple[bytes, float]] = {}
+
+    def alive(self, holder: Holder) -> bool:
+        """Whether a launcher may still live; one elsewhere is believed until its counter has stood still."""
+        folder = self.study.launcher(holder.id)
+        if not (folder / "holder.json").exists():
+            return False  # it has left, or was found dead
+        if is_here(holder.process):
+            return lives(holder.process)
+        try:
+            beat = (folder / "beat").read_bytes()
+        except OSError:
+            beat = b""
+        seen = self._seen.get(holder.id)
+        if seen is None or seen[0] != beat:
+            self._seen[holder.id] = (beat, self._now())
+            return True
+        return self._now() - seen[1] < self._after
+
+    def launchers(self) -> list[Holder]:
+        """The launchers that have an entry and may be alive."""
+        return [holder for holder in _present(self.study) if self.alive(holder)]
+
+    def bury(self) -> None:
+        """Remove the entries of launchers that are dead."""
+        for holder in _present(self.study):
+            if not self.alive(holder):
+                shutil.rmtree(self.study.launcher(holder.id), ignore_errors=True)
+
+
+def at_work(study: StudyFolder, holder: Holder) -> bool:
+    """Whether a launcher has begun to work (it may be dead)."""
+    return (study.launcher(holder.id) / "working").exists()
+
+
+def _present(study: StudyFolder) -> list[Holder]:
+    holders = []
+    for path in sorted(study.launchers.glob("*/holder.json")):
+        with contextlib.suppress(OSError):
+            holder = parse_holder(path.read_bytes())
+            if holder is not None:
+                holders.append(holder)
+    return holders
