@@ -5,6 +5,7 @@
     │   └── ProtocolError   2   … in a protocol file; knows file, line and column
     ├── NotBuiltError       2   a valid request that this version does not implement; named, never ignored
     ├── StoreError          2   the results folder cannot be used (full, read-only, foreign, stale)
+    │   └── DamagedError    2   … because a file in it is not what was written
     ├── TrackingError       2   a tracker (Weights & Biases) could not take what was published
     └── RunsFailedError     1   some runs failed; the others finished
 
@@ -51,6 +52,10 @@ class NotBuiltError(RigorkdError):
 
 class StoreError(RigorkdError):
     """The results folder cannot be read or written as asked."""
+
+
+class DamagedError(StoreError):
+    """A file of the results folder is torn, edited or gone."""
 
 
 class TrackingError(RigorkdError):
