@@ -46,7 +46,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make(folder: Path, *, name: str = "hf/./vit", classes: int = 10, size: int = SIZE, **values: Any) -> nn.Module:
+def make(
+    folder: Path, *, name: str = "hf/./vit", classes: int = 10, size: int = SIZE, **values: Any
+) -> nn.Module:
     options = {"channels": 3, "seed": 0, "weights": "random"}
     options |= {key: values.pop(key) for key in tuple(values) if key in options}
     source = read_source(name, folder) if name.startswith("hf/.") else None
@@ -139,7 +141,7 @@ def test_a_folder_that_holds_something_else(written: Path, tmp_path: Path) -> No
         make(tmp_path)
     shutil.copy(written / "vit" / "config.json", tmp_path / "vit" / "config.json")
     assert make(tmp_path).training
-    with pytest.raises(InputError, match="hf/./vit"):
+    with pytest.raises(InputError, match=r"hf/\./vit"):
         make(tmp_path, weights="pretrained")
 
 

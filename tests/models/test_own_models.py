@@ -1,0 +1,163 @@
+"""A user's own `module:function`: imported from the protocol's folder, exactly as it was planned."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from rigorkd.errors import InputError
+from rigorkd.models import own
+from rigorkd.models.build import build
+from rigorkd.protocol.schema import Model
+from rigorkd.protocol.sources import ModelSource, read_source
+
+NETS = """\
+from torch import nn
+
+from helper import WIDTH
+
+
+def small(classes, channels, size, width=WIDTH):
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, width), nn.Linear(width, classes))
+
+
+def failing(classes, channels, size):
+    raise KeyError("no luck")
+
+
+def other_classes(classes, channels, size):
+    return small(classes + 2, channels, size)
+
+
+def nothing(**_):
+    return 3
+
+
+def lazy(classes, channels, size):
+    from helper import WIDTH as width
+
+    return small(classes, channels, size, width)
+"""
+
+
+@pytest.fixture(autouse=True)
+def as_a_new_process() -> Iterator[None]:
+    """Forget what the tests import, and prove that nothing is left of it."""
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    own._forget()
+    own._functions.clear()
+    assert sys.path == path
+    assert not {"nets", "helper"} & (set(sys.modules) - modules)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A module with a helper beside it."""
+    return write(tmp_path)
+
+
+def write(folder: Path, *, width: int = 8, nets: str = NETS) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "nets.py").write_text(nets)
+    (folder / "helper.py").write_text(f"WIDTH = {width}\n")
+    return folder
+
+
+def make(source: ModelSource, name: str = "nets:small", *, classes: int = 5, **values: Any) -> nn.Module:
+    options = {"weights": values.pop("weights", "random"), "seed": values.pop("seed", 0)}
+    return build(Model(name=name, **values), classes=classes, channels=1, size=8, source=source, **options)
+
+
+def width(model: nn.Module) -> int:
+    return len(model.state_dict()["1.weight"])
+
+
+def test_it_is_called_with_the_shape_and_the_protocols_args(folder: Path) -> None:
+    source = read_source("nets:small", folder)
+    assert width(make(source)) == 8
+    assert width(make(source, args={"width": 3})) == 3
+    assert make(source)(torch.zeros(2, 1, 8, 8)).shape == (2, 5)
+    assert not (folder / "__pycache__").exists()
+
+
+def test_the_seed_decides_its_weights(folder: Path) -> None:
+    source = read_source("nets:small", folder)
+    first, again, other = (make(source, seed=seed).state_dict() for seed in (3, 3, 4))
+    assert torch.equal(first["1.weight"], again["1.weight"])
+    assert not torch.equal(first["1.weight"], other["1.weight"])
+
+
+def test_weights_of_a_file_get_a_new_head_for_other_classes(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    source = read_source("nets:small", folder)
+    saved = make(source, classes=7, seed=1).state_dict()
+    save_file(saved, tmp_path / "model.safetensors")
+    loaded = make(source, classes=5, weights=tmp_path / "model.safetensors").state_dict()
+    assert torch.equal(loaded["1.weight"], saved["1.weight"])
+    assert torch.equal(loaded["2.weight"], make(source, classes=5).state_dict()["2.weight"])
+
+
+def test_code_that_changed_since_it_was_planned_is_refused(folder: Path) -> None:
+    planned = read_source("nets:small", folder)
+    write(folder, width=9)
+    with pytest.raises(InputError, match="its code changed since this run was planned"):
+        make(planned)
+    assert width(make(read_source("nets:small", folder))) == 9
+
+
+def test_an_edit_under_a_running_study_changes_nothing(folder: Path) -> None:
+    planned = read_source("nets:small", folder)
+    assert width(make(planned)) == 8
+    write(folder, width=9)
+    assert width(make(planned)) == 8
+    assert width(make(read_source("nets:small", folder))) == 9
+
+
+@pytest.mark.parametrize("name", ["nets:small", "nets:lazy"])
+def test_two_studies_with_modules_of_one_name(folder: Path, tmp_path: Path, name: str) -> None:
+    other = write(tmp_path / "other", width=11)
+    for _ in range(2):
+        own._functions.clear()
+        assert width(make(read_source(name, folder), name)) == 8
+        assert width(make(read_source(name, other), name)) == 11
+
+
+def test_the_protocols_folder_counts_not_the_current_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write(tmp_path / "current", width=12))
+    monkeypatch.syspath_prepend("")
+    assert width(make(read_source("nets:small", folder))) == 8
+    own._forget()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("nets:failing", {}, "classes=5, channels=1, size=8 it raised KeyError: 'no luck'"),
+        ("nets:failing", {}, f"nets.py:{NETS[: NETS.index('raise')].count(chr(10)) + 1})"),
+        ("nets:nothing", {}, "returned int, not a torch.nn.Module"),
+        ("nets:WIDTH", {}, "WIDTH is no function of nets"),
+        ("nets:small", {"args": {"wings": 2}}, "wings"),
+        ("nets:small", {"dropout": 0.1}, "takes no dropout"),
+        ("nets:other_classes", {}, "not with the logits of 5 classes"),
+        ("broken:make", {}, "importing broken raised ZeroDivisionError"),
+        ("random:make", {}, "the name random is taken by"),
+    ],
+)
+def test_what_is_wrong_with_it_is_one_message(
+    folder: Path, name: str, values: dict[str, Any], words: str
+) -> None:
+    (folder / "broken.py").write_text("def make(): ...\n1 / 0\n")
+    (folder / "random.py").write_text("def make(): ...\n")
+    with pytest.raises(InputError) as caught:
+        make(read_source(name, folder), name, **values)
+    assert words in str(caught.value)
