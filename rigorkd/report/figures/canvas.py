@@ -205,12 +205,14 @@ def _for_page(raw: str, key: str, title: str, description: str) -> str:
     )
     body = re.sub(r'(url\(#|xlink:href="#)([^)"]+)', lambda found: f"{found[1]}{key}-{found[2]}", body)
     body = body.replace("xlink:href=", "href=")
-    body = re.sub(r"font: ([0-9.]+)px [^;\"]+", r"font-size: \1px", body)
-    body = re.sub(r"font: bold ([0-9.]+)px [^;\"]+", r"font-weight: 600; font-size: \1px", body)
+    body = re.sub(r"font-family: [^;\"]+;? ?", "", body)
+    body = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", body)
     body = re.sub(
         r"#[0-9a-f]{6}\b", lambda found: _VARIABLES.get(found[0].lower(), found[0]), body, flags=re.IGNORECASE
     )
-    body = re.sub(r">\s+<", "><", body).strip()
+    body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
+    body = re.sub(r">\s+<", "><", body).replace("\n", " ").strip()
+    body = re.sub(r"<g([^>]*)>((?:<use [^>]*/>)+)</g>", _style_once, body)
     box = re.search(r'viewBox="([^"]+)"', body)
     head = (
         f'<svg viewBox="{box[1] if box else ""}" role="img" aria-labelledby="{key}-title {key}-desc" '
@@ -221,6 +223,15 @@ def _for_page(raw: str, key: str, title: str, description: str) -> str:
 
 
 _STAR = "M12 .6l1.5 3.7 4 .3-3 2.6 1 3.9-3.5-2.1-3.5 2.1 1-3.9-3-2.6 4-.3z"
+
+
+def _style_once(group: re.Match[str]) -> str:
+    """Marks that all look the same take their style from their group."""
+    styles = set(re.findall(r' style="([^"]*)"', group[2]))
+    if len(styles) != 1:
+        return group[0]
+    (style,) = styles
+    return f'<g{group[1]} style="{style}">{re.sub(r" style=.[^>]*?(?=/>)", "", group[2])}</g>'
 
 
 def key_svg(key: Key) -> str:

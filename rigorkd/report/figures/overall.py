@@ -9,7 +9,7 @@ from rigorkd_analysis.results import Comparison
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import CellFacts, Evidence
-from rigorkd.report.figures.marks import axis_name, difference_name, point, verdict_point
+from rigorkd.report.figures.marks import VERDICT_WORDS, axis_name, difference_name, point, verdict_point
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
 from rigorkd.report.headline import Numbers
@@ -124,13 +124,16 @@ def _gains(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
                 axes.plot([at, at], [c.ci_low, c.ci_high], color=light("muted"), linewidth=2.2, zorder=3)
             if c.mean_diff is not None:
                 verdict_point(axes, at, c.mean_diff, c.verdict)
-        axes.set_xticks(range(len(found)), [f"{_wrapped(p.student)}\n{p.distilled.label}" for p in found])
+        fits = all(len(p.distilled.label) * len(found) < 44 for p in found)
+        labels = [_wrapped(p.student) + (f"\n{p.distilled.label}" if fits else "") for p in found]
+        axes.set_xticks(range(len(found)), labels)
         axes.set_xlim(-0.5, len(found) - 0.5)
         axes.set_ylabel(difference_name(evidence).replace("difference", "gain"))
 
     say = Numbers(evidence.analysis)
     parts = [
-        f"{p.student}: {say(p.gain.mean_diff, True)}, {p.gain.verdict.replace('_', ', ')}" for p in found
+        f"{p.student}, {p.distilled.label}: {say(p.gain.mean_diff, True)}, {VERDICT_WORDS[p.gain.verdict]}"
+        for p in found
     ]
     return Panel("Gain over the baseline", draw, 2.1, "; ".join(parts) + ".", 0.62)
 

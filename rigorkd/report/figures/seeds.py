@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rigorkd.report.evidence import CellFacts, Evidence
 from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS, axis_name, point, room, rows
 from rigorkd.report.figures.spec import Figure, Key, Panel
-from rigorkd.report.figures.style import Role, light
+from rigorkd.report.figures.style import Dashes, Role, light
 from rigorkd.report.headline import Numbers
 
 if TYPE_CHECKING:
@@ -60,21 +60,7 @@ def _pairs_panel(evidence: Evidence, name: str, members: list[tuple[CellFacts, C
         rows(axes, labels, above=left is None)
         for at in range(1, len(members)):
             axes.axhline(at - 0.5, color=light("rule"), linewidth=0.6, zorder=0)
-        for at, seeds in enumerate(joined):
-            step = 0.62 / max(1, len(seeds))
-            for order, (before, after) in enumerate(seeds):
-                y = at + (order - (len(seeds) - 1) / 2) * step
-                role: Role = "blue" if sign * (after - before) > 0 else "vermillion"
-                axes.plot(
-                    [before, after],
-                    [y, y],
-                    color=light(role),
-                    linewidth=1.0,
-                    linestyle="-" if role == "blue" else (0, (2.2, 1.2)),
-                    zorder=2,
-                )
-                point(axes, after, y, role, size=2.9)
-                point(axes, before, y, "ink", size=2.7, hollow=True, above=3)
+        _dumbbells(axes, joined, sign, below_label=left is None)
         axes.set_xlabel(axis_name(evidence))
 
     better = [sum(sign * (after - before) > 0 for before, after in seeds) for seeds in joined]
@@ -83,8 +69,30 @@ def _pairs_panel(evidence: Evidence, name: str, members: list[tuple[CellFacts, C
         for label, up, seeds in zip(labels, better, joined, strict=True)
     ]
     describe = "; ".join(counts[:12]) + (f"; and {len(counts) - 12} more" if len(counts) > 12 else "") + "."
-    height = len(members) * (_ROW if left is not None else 1.45 * _ROW) + 0.1
+    height = len(members) * (_ROW if left is not None else 1.7 * _ROW) + 0.1
     return Panel(name, draw, height, describe, 0.14 if left is None else left)
+
+
+def _dumbbells(
+    axes: Axes, paired: list[list[tuple[float, float]]], sign: float, *, below_label: bool
+) -> None:
+    """One line per seed and row; marks of one colour are drawn together, which keeps the SVG small."""
+    nothing = float("nan")
+    sides: tuple[tuple[Role, bool], ...] = (("blue", True), ("vermillion", False))
+    for role, better in sides:
+        x: list[float] = []
+        y: list[float] = []
+        for at, seeds in enumerate(paired):
+            step = (0.46 if below_label else 0.62) / max(1, len(seeds))
+            middle = at + (0.14 if below_label else 0.0) - (len(seeds) - 1) / 2 * step
+            for order, (before, after) in enumerate(seeds):
+                if (sign * (after - before) > 0) == better:
+                    x += [before, after, nothing]
+                    y += [middle + order * step] * 3
+        dashes: Dashes = "-" if better else (0, (2.2, 1.2))
+        axes.plot(x, y, color=light(role), linewidth=1.0, linestyle=dashes, zorder=2)
+        point(axes, x[1::3], y[1::3], role, size=2.9)
+        point(axes, x[::3], y[::3], "ink", size=2.7, hollow=True, above=3)
 
 
 def _alone(evidence: Evidence) -> Figure | None:

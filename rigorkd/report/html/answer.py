@@ -42,8 +42,9 @@ def _question(evidence: Evidence) -> str:
     verb = "raise" if analysis.goal == "max" else "lower"
     gaining = [evidence.facts(c.a) for c in evidence.gains() if c.a is not None]
     students = list(dict.fromkeys(cell.student for cell in gaining if cell.student))
-    methods = sorted({cell.method for cell in gaining} - {"kd", ""})
-    what = f"distillation ({', '.join(methods)})" if methods and len(methods) <= 4 else "distillation"
+    methods = sorted({cell.method for cell in gaining} - {""})
+    named = 0 < len(methods) <= 4 and methods != ["kd"]
+    what = f"distillation ({', '.join(methods)})" if named else "distillation"
     of = f" of {_listed(students)}" if 0 < len(students) <= 4 else ""
     return f"Does {what} {verb} the {label(analysis.metric)}{of}?"
 
