@@ -121,6 +121,59 @@ def resized_crop(
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+FUSED_COLUMNS = RESIZED_CROP_COLUMNS + 2
+
+
+def fused_geometry(
+    images: torch.Tensor,
+    draws: torch.Tensor,
+    *,
+    size: int,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    flip: float,
+    degrees: float,
+) -> torch.Tensor:
+    """A random box, mirrored or not, turned, and shown at `size`; draws (B, 24); see `crop_flip_rotate`.
+
+    The box is drawn as `random_resized_crop` draws it from images of `size` pixels; column 22 decides the
+    flip, column 23 the angle in ±`degrees`.
+    """
+    boxes = resized_crop_boxes(draws[:, :RESIZED_CROP_COLUMNS], size, scale, ratio)
+    mirrored = draws[:, RESIZED_CROP_COLUMNS] < flip
+    angles = (draws[:, RESIZED_CROP_COLUMNS + 1].double() * 2 - 1) * degrees
+    return crop_flip_rotate(images, size, boxes, mirrored, angles)
+
+
+def crop_flip_rotate(
+    images: torch.Tensor, size: int, boxes: torch.Tensor, mirrored: torch.Tensor, angles: torch.Tensor
+) -> torch.Tensor:
+    """Resize to `size`, crop, mirror, rotate: one bilinear sampling of float images (B, C, S, S), S ≤ size.
+
+    `boxes` are top, left, height, width, int64 (B, 4), in pixels of the resized image; `mirrored` is bool
+    (B,), `angles` are float64 degrees (B,), counter-clockwise. Zeros where the turned crop ends.
+    """
+    half = size / 2
+    radians = torch.deg2rad(angles)
+    cosine, sine = (value.float()[:, None, None] for value in (radians.cos(), radians.sin()))
+    span = torch.arange(size, device=images.device) + (0.5 - half)
+    x, y = span[None, None, :], span[None, :, None]
+    along = x * cosine - y * sine  # where in the upright crop a pixel of the turned one lies, from its centre
+    down = x * sine + y * cosine
+    along = torch.where(mirrored[:, None, None], -along, along)
+    outside = (along.abs() > half) | (down.abs() > half)
+    top, left, height, width = boxes[:, :, None, None].unbind(1)
+
+    def positions(offset: torch.Tensor, start: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        inside = ((offset + half) * (length / size) - 0.5).clamp(min=0)
+        inside = torch.minimum(inside, (length - 1).to(inside.dtype))  # the box is extended at its edge
+        return (inside + (start + 0.5)) * (2 / size) - 1
+
+    grid = torch.stack((positions(along, left, width), positions(down, top, height)), 3)
+    sampled = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return sampled.masked_fill_(outside[:, None], 0)
+
+
 def cutout(images: torch.Tensor, draws: torch.Tensor, size: int, fill: tuple[float, ...]) -> torch.Tensor:
     """Set a square of `size` pixels to `fill`, one value per channel; draws (B, 2).
 

@@ -4,9 +4,10 @@
     batch = view(images, draws)         # draws: (B, view.columns), from the epoch table; None if columns is 0
     strong = build_strong_view(views, data.shape)     # the second view of a method that needs two
 
-The order of a view is fixed: random_crop, which counts pixels of the source image; resize to `views.size`;
-the other operations in the order written, on floats in [0, 1]; normalisation, which repeats grey images to
-three channels when it has three moments. Flips and crops keep uint8 for as long as nothing needs floats.
+The order of a view is fixed: random_crop, which counts pixels of the source image; resize to `views.size`,
+unless fused_geometry does it; the other operations in the order written, on floats in [0, 1]; normalisation,
+which repeats grey images to three channels when it has three moments. Flips and crops keep uint8 for as long
+as nothing needs floats.
 Mixing two images (`views.mix`) comes after the view and belongs to the batch: see `rigorkd.data.mix`.
 """
 
@@ -26,6 +27,7 @@ from rigorkd.protocol.schema import (
     CenterCrop,
     ColorJitter,
     Cutout,
+    FusedGeometry,
     HorizontalFlip,
     InceptionCrop,
     Moments,
@@ -127,7 +129,7 @@ def build_strong_view(views: Views, shape: DataShape) -> View:
 def _build(written: tuple[Op, ...], views: Views, shape: DataShape) -> View:
     size = views.size or shape.size
     steps = [_source_step(op, shape) for op in written if isinstance(op, RandomCrop)]
-    if size != shape.size:
+    if size != shape.size and not any(isinstance(op, FusedGeometry) for op in written):
         steps.append(_step(functools.partial(geometry.resize, size=size)))
     for op in written:
         if not isinstance(op, RandomCrop):
@@ -157,6 +159,11 @@ def _view_step(op: Op, shape: DataShape, size: int) -> Step:
         case RandomResizedCrop() | InceptionCrop():  # two names of one operation
             crop = functools.partial(geometry.random_resized_crop, scale=op.scale, ratio=op.ratio)
             return Step(crop, geometry.RESIZED_CROP_COLUMNS, floats=True)
+        case FusedGeometry():
+            if size < shape.size:
+                raise InputError(f"fused_geometry: {shape.size} pixels are not shrunk to {size}")
+            fused = functools.partial(geometry.fused_geometry, size=size, **op.model_dump(exclude={"op"}))
+            return Step(fused, geometry.FUSED_COLUMNS, floats=True)
         case ColorJitter():
             strengths = op.model_dump(exclude={"op"})
             return Step(functools.partial(color.color_jitter, **strengths), color.JITTER_COLUMNS, floats=True)

@@ -51,6 +51,7 @@ _OPS = {
     "horizontal_flip": "flip",
     "color_jitter": "jitter",
     "rotation": "rot",
+    "fused_geometry": "fused",
     "center_crop": "center",
     "randaugment": "ra",
 }

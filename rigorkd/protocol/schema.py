@@ -214,6 +214,19 @@ class Rotation(Frozen):
     degrees: Annotated[float, Field(ge=0, le=180)]
 
 
+class FusedGeometry(Frozen):
+    """Resize, random resized crop, horizontal flip and rotation as one bilinear resampling of the source.
+
+    Another transform than the four one after another: see docs/views.md. Comes first, and only enlarges.
+    """
+
+    op: Literal["fused_geometry"]
+    scale: Range = (0.08, 1.0)
+    ratio: Range = (0.75, 4 / 3)
+    flip: Fraction = 0.5
+    degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
+
+
 class CenterCrop(Frozen):
     """The central square of `size` pixels."""
 
@@ -269,6 +282,7 @@ Op = Annotated[
         | HorizontalFlip
         | ColorJitter
         | Rotation
+        | FusedGeometry
         | CenterCrop
         | Cutout
         | RandAugment,

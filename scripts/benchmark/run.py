@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 import torch
+from fused import fused
 from grid import grid
 from machine import describe
 from memory import memory
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Table]] = {
     "overhead": overhead,
     "peers": peers,
     "pipeline": pipeline,
+    "fused": fused,
     "memory": memory,
     "grid": grid,
 }

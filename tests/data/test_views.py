@@ -113,6 +113,18 @@ VIEWS: dict[str, Callable[[], tuple[View, DataShape]]] = {
     ),
     "reflect": lambda: (view(train=({"op": "random_crop", "padding": 7, "fill": "reflect"},)), RGB),
     "inception": lambda: (view(size=24, normalize="imagenet", train=("inception_crop",)), RGB),
+    "fused": lambda: (
+        view(
+            size=64,
+            normalize="imagenet",
+            train=({"op": "fused_geometry", "scale": (0.8, 1.0), "degrees": 15.0}, PAPER[2]),
+        ),
+        RGB,
+    ),
+    "fused, grey, odd size": lambda: (
+        view(GREY, size=13, train=({"op": "random_crop", "padding": 1}, {"op": "fused_geometry"})),
+        GREY,
+    ),
     "cutout": lambda: (
         view(normalize="dataset", train=("horizontal_flip", {"op": "cutout", "size": 9})),
         RGB,

@@ -84,6 +84,22 @@ CASES = [
         "",
     ),
     (
+        BASELINE,
+        "    views: {train: [horizontal_flip, fused_geometry]}\n    baseline: true",
+        15,
+        38,
+        "fused_geometry resizes the source itself, so it comes before horizontal_flip",
+        "",
+    ),
+    (
+        BASELINE,
+        "    views: {size: 7, train: [fused_geometry: {degrees: 15}]}\n    baseline: true",
+        15,
+        30,
+        "fused_geometry only enlarges: the view has 7 pixels, its source 8",
+        "use random_resized_crop",
+    ),
+    (
         "digits, split: {train: 600, val: 300, test: 600, seed: 7}}",
         "oxford_pets, resolution: 64, split: {val: 300}}\nviews: {eval: [{center_crop: 96}]}",
         4,

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "benchmark" / "run.py"
-NAMES = ("sharing", "overhead", "peers", "pipeline", "memory", "grid")
+NAMES = ("sharing", "overhead", "peers", "pipeline", "fused", "memory", "grid")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -65,6 +65,10 @@ def test_every_table_has_its_rows(quick: tuple[str, dict[str, Any]]) -> None:
         "well-fed PyTorch",
     ]
     assert len(firsts["pipeline"]) == 4
+    assert [row[1] for row in tables["fused"]["rows"]] == [
+        "geometry alone",
+        "with colours and normalisation",
+    ] * 2
     assert firsts["memory"] == ["1", "2"]
     assert firsts["grid"][-3:] == ["one seed", "one seed without sharing", "5 seeds, one worker"]
     for name, table in tables.items():
