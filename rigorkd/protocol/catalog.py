@@ -96,7 +96,7 @@ def weights_of(model: str) -> tuple[str, ...]:
 
 def min_size(model: str) -> int:
     """The smallest image side, in pixels and at least 8, that the model is known to accept."""
-    if model in (CNN, *CIFAR_RESNETS):
+    if model in (CNN, *CIFAR_RESNETS, *STEM_RESNETS):
         return _SMALLEST
     if model in _MIN_SIZE:
         return _MIN_SIZE[model]

@@ -18,10 +18,10 @@ from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.methods import Method, PermutedTail
 from rigorkd.protocol.schema import CenterCrop, Cutout, Dataset, RandomCrop, Split, Synthetic, Training, Views
 
-LARGEST_SIDE = 32
+LARGEST_SIDE = 16
 MOST_CLASSES = 10
-TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 32, 16, 32
-BATCH_SIZE = 8
+TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 16, 10, 20
+BATCH_SIZE = 4
 
 
 def smoke(protocol: Protocol) -> Protocol:
