@@ -1,28 +1,101 @@
-"""`rigorkd table`: the tidy table of a study's runs, the one that `analyze` reads."""
+"""`rigorkd table`: a study's runs as one tidy table, or its results as a table for a paper."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.options import results_option, study_folder
+from rigorkd.cli.options import find_source, question_options, results_option, study_folder
+
+if TYPE_CHECKING:
+    from rigorkd.report.paper_tables import Layout
 
 
-@click.command(short_help="Print the tidy table of a study's runs.")
+@click.command(short_help="Print the runs of a study, or its results as a table for a paper.")
 @click.argument("study", required=False, type=click.Path(path_type=Path))
 @results_option
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
-def table(study: Path | None, results: Path, form: str) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json", "markdown", "latex"]),
+    help="csv or json for the runs, markdown or latex for a layout  [default: csv; markdown with --layout]",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["overall", "gains", "ablation"]),
+    help="One row per model, per student, or per setting of T and alpha; mean ± sd, interval, p, verdict.",
+)
+@click.option("--group", help="Of a layout: this group of the protocol alone.")
+@question_options
+def table(
+    study: Path | None,
+    results: Path,
+    form: str | None,
+    layout: Layout | None,
+    group: str | None,
+    **asked: Any,
+) -> None:
     """Print one row per student run of STUDY, ready for pandas, R or `rigorkd analyze`.
+
+    With --layout, print results as a paper does, ready to paste: overall (what each model costs and
+    reaches), gains (baseline, distilled, difference), ablation (T and alpha). STUDY may then be a CSV too.
 
     \b
     rigorkd table results/digits --format csv > digits.csv
+    rigorkd table results/digits --layout gains --format latex > gains.tex
     """
+    from rigorkd.errors import InputError
+
+    wanted = form or ("markdown" if layout else "csv")
+    if layout is None:
+        given = [f"--{name}" for name, value in {"group": group, **asked}.items() if value]
+        if wanted in ("markdown", "latex") or given:
+            raise InputError(
+                f"{given[0] if given else f'--format {wanted}'} needs a --layout",
+                hint="give --layout overall, gains or ablation; without one, --format is csv or json",
+            )
+        _runs(study_folder(study, results), wanted)
+        return
+    if wanted in ("csv", "json"):
+        raise InputError(
+            f"a layout has no format {wanted}",
+            hint="give --format markdown or latex; the numbers are in `rigorkd analyze --format json`",
+        )
+    _layout(study, results, wanted, layout, group, asked)
+
+
+def _runs(folder: Path, form: str) -> None:
     from rigorkd.records.read import read_study
 
-    runs = read_study(study_folder(study, results)).runs
+    runs = read_study(folder).runs
     if form == "csv":
         click.echo(runs.to_csv(index=False), nl=False)
     else:
         click.echo(runs.to_json(orient="records", indent=1, double_precision=15))
+
+
+def _layout(
+    study: Path | None, results: Path, form: str, layout: Layout, group: str | None, asked: dict[str, Any]
+) -> None:
+    from dataclasses import replace
+
+    from rigorkd.report.gather import gather
+    from rigorkd.report.judged import judged, note
+    from rigorkd.report.latex import latex
+    from rigorkd.report.markdown import markdown
+    from rigorkd.report.paper_tables import paper_table
+    from rigorkd.report.sources import Overrides
+
+    found = find_source(study, results)
+    if "test_top5" in found.table.columns and asked["metric"] in (None, found.plan.metric):
+        secondary = (*found.plan.secondary, "test_top5")
+        found = replace(found, plan=replace(found.plan, secondary=tuple(dict.fromkeys(secondary))))
+    analysis = judged(found, Overrides(**asked), images=False)
+    page = paper_table(gather(found, analysis), layout, group)
+    click.echo((latex if form == "latex" else markdown)(page), nl=False)
+    for warning in analysis.warnings:
+        click.echo(warning if warning.startswith("SMOKE") else f"warning: {warning}", err=True)
+    if trouble := note(found, analysis.metric):
+        click.echo(trouble, err=True)

@@ -72,6 +72,7 @@ def _table(table: Table) -> str:
         [
             r"\begin{table}",
             r"  \centering",
+            *([r"  \scriptsize\setlength{\tabcolsep}{3pt}"] if table.dense else []),
             rf"  \caption{{{escape(table.title)}. {escape(table.caption)}}}",
             rf"  \label{{tab:{label}}}",
             rf"  \begin{{tabular}}{{{spec}}}",

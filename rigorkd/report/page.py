@@ -20,13 +20,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of finished text. `emphasis` marks the rows whose verdict is a finding."""
+    """Rows of finished text. `emphasis` marks the rows whose verdict is a finding; `dense` is set small."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str
     emphasis: frozenset[int] = frozenset()
+    dense: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,68 @@
+"""`rigorkd figures`: every figure of a study as SVG and PDF, for papers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
+
+
+@click.command(short_help="Write the figures of a study as SVG and PDF.")
+@click.argument("study", required=False, type=click.Path(path_type=Path))
+@results_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The folder to write into  [default: figures in the study]"
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["both", "svg", "pdf"]),
+    default="both",
+    show_default=True,
+    help="SVG has its text as outlines, PDF has its fonts embedded.",
+)
+@question_options
+def figures(study: Path | None, results: Path, out: Path | None, form: str, **asked: Any) -> None:
+    """Write every figure for which STUDY (a study folder or a CSV of runs) has the cells.
+
+    \b
+    overall                       teacher, baseline and distilled student; the gain of each student
+    gains, contrasts              forest plots: intervals alone and simultaneous, the band too small to matter
+    seeds                         every seed, its baseline joined with its distilled run
+    gain-temperature, gain-alpha  gain against T and against alpha, with paired intervals
+    mean-temperature, mean-alpha  the metric itself against T and against alpha
+    best                          which cell may be the best
+    cost                          the metric against latency and against parameters
+    training                      training and validation curves with bands over seeds
+    softness                      entropy of the teacher's softened output
+
+    Colours can be told apart with any colour vision; equal records give equal files.
+
+    \b
+    rigorkd figures results/digits --out paper/figures
+    """
+    from rigorkd.records.atomic import write_atomically
+    from rigorkd.report.figures.canvas import figure_file
+    from rigorkd.report.figures.catalog import figures as all_figures
+    from rigorkd.report.gather import gather
+    from rigorkd.report.judged import judged, note
+    from rigorkd.report.sources import Overrides
+
+    found = find_source(study, results)
+    analysis = judged(found, Overrides(**asked), images=False, up_to=PREDICTIONS_UP_TO)
+    evidence = gather(found, analysis)
+    folder = out or (found.folder / "figures" if found.folder else Path(f"{found.name}-figures"))
+    forms: tuple[Literal["svg", "pdf"], ...] = ("svg", "pdf")
+    for figure in all_figures(evidence):
+        for kind in forms:
+            if form in (kind, "both"):
+                target = folder / f"{figure.name}.{kind}"
+                write_atomically(target, figure_file(figure, kind), durable=False)
+                click.echo(str(target))
+    if trouble := note(found, analysis.metric):
+        click.echo(trouble, err=True)
+    if evidence.is_smoke:
+        click.echo("SMOKE RUNS: these figures say nothing about any method", err=True)
