@@ -51,8 +51,8 @@ def not_there(repository: str, name: str, reason: str, *, otherwise: str) -> Inp
     return InputError(
         f"{name} of {repository} is not in the cache of the Hugging Face hub and cannot be downloaded:"
         f" {reason or 'there is no connection'}",
-        hint=f"where there is a network, run `hf download {identifier}` and copy the folder {folder.name} of its"
-        f" cache to {folder}; or {otherwise}",
+        hint=f"where there is a network, run `hf download {identifier}` and copy {folder.name} from its cache"
+        f" to {folder}; or {otherwise}",
     )
 
 
