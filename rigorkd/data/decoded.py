@@ -61,6 +61,16 @@ class Note:
     labels: tuple[int, ...]
     test_labels: tuple[int, ...] | None
 
+    @property
+    def pool_labels(self) -> Labels:
+        """The labels of the training images (n,)."""
+        return np.array(self.labels, np.int64)
+
+    @property
+    def own_test_labels(self) -> Labels | None:
+        """The labels of the data set's own test images (n,), if it has any."""
+        return None if self.test_labels is None else np.array(self.test_labels, np.int64)
+
 
 def known_checksum(dataset: Decoded) -> str | None:
     """The hash of the data set's content, or None if it is not there or not decoded yet. Reads no image."""
@@ -68,49 +78,12 @@ def known_checksum(dataset: Decoded) -> str | None:
     return None if note is None else note.checksum
 
 
-def ensure_decoded(dataset: Decoded, watch: Watch | None = None) -> str:
-    """Fetch and decode what is missing, so that `load_decoded` has nothing left to do; the checksum.
+def ensure_decoded(dataset: Decoded, watch: Watch | None = None) -> Note:
+    """Fetch and decode what is missing, so that `load_decoded` has nothing left to do.
 
     Raises:
         InputError: files are missing or damaged, or the cache folder cannot be written.
     """
-    return _ensure(dataset, watch).checksum
-
-
-def load_decoded(dataset: Decoded) -> tuple[SourceArrays, str]:
-    """The mapped images with their labels, and the checksum; decodes first if that was not done.
-
-    The images are mapped privately: they count as writable, but what is written stays in this process.
-
-    Raises:
-        InputError: as `ensure_decoded`.
-    """
-    note = _ensure(dataset, None)
-    images: Pixels = np.load(_array(dataset), mmap_mode="c", allow_pickle=False)
-    pool = len(note.labels)
-    test = note.test_labels
-    arrays = SourceArrays(
-        images=images[:pool],
-        labels=np.array(note.labels, np.int64),
-        class_names=note.class_names,
-        test_images=None if test is None else images[pool:],
-        test_labels=None if test is None else np.array(test, np.int64),
-        mapped=True,
-    )
-    return arrays, note.checksum
-
-
-def labels_of(dataset: Decoded) -> tuple[Labels, Labels | None]:
-    """The labels of the pool (n,) and of the data set's own test set, of a decoded data set."""
-    note = _ensure(dataset, None)
-    test = note.test_labels
-    return np.array(note.labels, np.int64), None if test is None else np.array(test, np.int64)
-
-
-# ------------------------------------------------------------------------------------- looking, then making
-
-
-def _ensure(dataset: Decoded, watch: Watch | None) -> Note:
     note = _current(dataset)
     if note is not None:
         return note
@@ -124,6 +97,37 @@ def _ensure(dataset: Decoded, watch: Watch | None) -> Note:
             f"{dataset.name}: decoding its images: {error.filename or _array(dataset)}: {error.strerror}",
             hint=f"they are kept in {_note(dataset).parent}; set dataset.cache to use another folder",
         ) from None
+
+
+def load_decoded(dataset: Decoded) -> tuple[SourceArrays, str]:
+    """The mapped images with their labels, and the checksum; decodes first if that was not done.
+
+    The images are mapped privately: they count as writable, but what is written stays in this process.
+
+    Raises:
+        InputError: as `ensure_decoded`.
+    """
+    note = ensure_decoded(dataset)
+    images: Pixels = np.load(_array(dataset), mmap_mode="c", allow_pickle=False)
+    pool = len(note.labels)
+    arrays = SourceArrays(
+        images=images[:pool],
+        labels=note.pool_labels,
+        class_names=note.class_names,
+        test_images=None if note.test_labels is None else images[pool:],
+        test_labels=note.own_test_labels,
+        mapped=True,
+    )
+    return arrays, note.checksum
+
+
+def labels_of(dataset: Decoded) -> tuple[Labels, Labels | None]:
+    """The labels of the pool (n,) and of the data set's own test set; decodes first if that was not done."""
+    note = ensure_decoded(dataset)
+    return note.pool_labels, note.own_test_labels
+
+
+# ------------------------------------------------------------------------------------- looking, then making
 
 
 def _current(dataset: Decoded) -> Note | None:

@@ -6,9 +6,9 @@ import functools
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 
 def file_md5(path: Path) -> str | None:
@@ -39,25 +39,39 @@ def fingerprint(folder: Path, parts: Iterable[str]) -> str:
     """
     digest = hashlib.sha256()
     for part in sorted(parts):
-        for name, status in walk(folder / part, part):
-            digest.update(
-                f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape")
-            )
+        for file in files_below(folder, part):
+            digest.update(f"{file.name}\0{file.size}\0{file.modified}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def walk(path: Path | os.DirEntry[str], name: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file at or below a path, as (name, status) in sorted order; nothing if there is no such path."""
-    try:
-        if not path.is_dir():
-            yield name, path.stat()
-            return
-        with os.scandir(path) as entries:
-            inside = sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return
-    for entry in inside:
-        yield from walk(entry, f"{name}/{entry.name}")
+class FoundFile(NamedTuple):
+    """A file by its path under some folder (with `/`), its bytes, and its time in nanoseconds."""
+
+    name: str
+    size: int
+    modified: int
+
+
+def files_below(folder: Path, part: str) -> list[FoundFile]:
+    """Every file at or below `folder/part`, sorted by name; nothing if there is no such path. Links count."""
+    found, waiting = [], [part]
+    if not (folder / part).is_dir():
+        with suppress(FileNotFoundError):
+            status = (folder / part).stat()
+            found.append(FoundFile(part, status.st_size, status.st_mtime_ns))
+        return found
+    while waiting:
+        inside = waiting.pop()
+        with os.scandir(folder / inside) as entries:
+            for entry in entries:
+                name = f"{inside}/{entry.name}"
+                if entry.is_dir():
+                    waiting.append(name)
+                    continue
+                with suppress(FileNotFoundError):  # a link to nowhere
+                    status = entry.stat()
+                    found.append(FoundFile(name, status.st_size, status.st_mtime_ns))
+    return sorted(found)
 
 
 @contextmanager

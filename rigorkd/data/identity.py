@@ -96,6 +96,16 @@ def data_checksum(dataset: Dataset) -> str:
     Split, label noise, the kind of labels and the stored size are not part of it: they are settings, hashed
     with the cell.
     """
+    found = checksum_at_hand(dataset)
+    if found is not None:
+        return found
+    if isinstance(dataset, Cifar10 | Cifar100):
+        return _cifar_checksum(dataset)
+    return _sha256({"source": dataset.name, "images": "unread"})
+
+
+def checksum_at_hand(dataset: Dataset) -> str | None:
+    """The checksum of data that can be loaded now, or None if files are missing or images not decoded yet."""
     match dataset:
         case Digits():
             return DIGITS_SHA256
@@ -103,27 +113,17 @@ def data_checksum(dataset: Dataset) -> str:
             drawn = dataset.model_dump(include=_SYNTHETIC_PARAMETERS)
             return _sha256({"source": "synthetic", "version": SYNTHETIC_VERSION, **drawn})
         case Cifar10() | Cifar100():
-            folder = data_folder(dataset)
-            md5s = {
-                file.name: file_md5(folder / file.name) or file.md5 for file in file_layout(dataset).files
-            }
-            return _sha256({"source": dataset.name, **md5s})
+            folder, layout = data_folder(dataset), file_layout(dataset)
+            there = all((folder / file.name).is_file() for file in (*layout.files, layout.meta))
+            return _cifar_checksum(dataset) if there else None
         case Pets() | Cars() | TinyImageNet() | ImageFolder():
-            return known_checksum(dataset) or _sha256({"source": dataset.name, "images": "unread"})
+            return known_checksum(dataset)
 
 
-def is_at_hand(dataset: Dataset) -> bool:
-    """Whether `data_checksum` tells of files that are there, rather than of files to come."""
-    match dataset:
-        case Cifar10() | Cifar100():
-            folder = data_folder(dataset)
-            return all(
-                (folder / file.name).is_file()
-                for file in (*file_layout(dataset).files, file_layout(dataset).meta)
-            )
-        case Pets() | Cars() | TinyImageNet() | ImageFolder():
-            return known_checksum(dataset) is not None
-    return True
+def _cifar_checksum(dataset: Cifar10 | Cifar100) -> str:
+    folder = data_folder(dataset)
+    md5s = {file.name: file_md5(folder / file.name) or file.md5 for file in file_layout(dataset).files}
+    return _sha256({"source": dataset.name, **md5s})
 
 
 _SYNTHETIC_PARAMETERS = {"size", "channels", "classes", "images", "test_images", "noise", "seed"}

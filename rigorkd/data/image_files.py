@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rigorkd.data.files import walk
+from rigorkd.data.files import files_below
 from rigorkd.errors import InputError
 from rigorkd.text import count
 
@@ -75,11 +75,11 @@ def images_below(folder: Path, name: str) -> list[str]:
 
     Hidden files, and files whose suffix is not that of an image, are no images.
     """
-    return sorted(
-        found
-        for found, _ in walk(folder / name, name)
-        if found.lower().endswith(IMAGE_SUFFIXES) and not found.rsplit("/", 1)[-1].startswith(".")
-    )
+    return [
+        file.name
+        for file in files_below(folder, name)
+        if file.name.lower().endswith(IMAGE_SUFFIXES) and not file.name.rpartition("/")[2].startswith(".")
+    ]
 
 
 def read_lines(path: Path) -> list[str]:

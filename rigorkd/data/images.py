@@ -95,6 +95,28 @@ class DataShape:
     std: tuple[float, ...]
 
 
+class MeasuredShape(DataShape):
+    """The shape of images, whose moments are measured when they are first asked for.
+
+    Not every view needs them, and a large data set takes seconds.
+    """
+
+    def __init__(self, images: torch.Tensor | StoredImages) -> None:
+        # The base is frozen, so its own way to set a field is used.
+        object.__setattr__(self, "_images", images)
+        object.__setattr__(self, "channels", int(images.shape[1]))
+        object.__setattr__(self, "size", int(images.shape[2]))
+
+    def __getattr__(self, name: str) -> tuple[float, ...]:
+        """Called for a field that is not set yet."""
+        if name not in ("mean", "std"):
+            raise AttributeError(name)
+        mean, std = _moments(self.__dict__["_images"])
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "std", std)
+        return mean if name == "mean" else std
+
+
 @dataclass(frozen=True, eq=False)
 class ImageData:
     """A data set, split. `checksum` identifies the source (see `rigorkd.data.identity`)."""
@@ -113,7 +135,9 @@ class ImageData:
     def to(self, device: torch.device, *, whole: bool) -> ImageData:
         """The data on a device, still uint8: see `Subset.to`."""
         train, val, test = (part.to(device, whole=whole) for part in (self.train, self.val, self.test))
-        return replace(self, train=train, val=val, test=test)
+        moved = replace(self, train=train, val=val, test=test)
+        moved.__dict__["shape"] = self.shape  # the same images: nothing to measure again
+        return moved
 
     @property
     def classes(self) -> int:
@@ -131,8 +155,7 @@ class ImageData:
     @cached_property
     def shape(self) -> DataShape:
         """Channels, size and the moments of the training images."""
-        mean, std = _moments(self.train.images)
-        return DataShape(self.channels, self.size, mean, std)
+        return MeasuredShape(self.train.images)
 
 
 def _moments(images: torch.Tensor | StoredImages) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 
-from rigorkd.data.decoded import Watch, ensure_decoded, labels_of
+from rigorkd.data.decoded import Watch, ensure_decoded
 from rigorkd.data.layouts import folder_of
 from rigorkd.data.splits import draw_split
 from rigorkd.protocol.facts import facts
@@ -32,8 +32,8 @@ def prepare(dataset: Dataset, watch: Watch | None = None) -> None:
 
         prepare_cifar(dataset)
     elif isinstance(dataset, Decoded):
-        ensure_decoded(dataset, watch)
-        labels, test_labels = labels_of(dataset)
+        note = ensure_decoded(dataset, watch)
+        labels, test_labels = note.pool_labels, note.own_test_labels
         draw_split(dataset.split, labels, test_labels, seed=0)
         known = facts(dataset)
         found = (len(labels), 0 if test_labels is None else len(test_labels))

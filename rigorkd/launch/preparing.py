@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from rigorkd.data.identity import is_at_hand
 from rigorkd.protocol.schema import Dataset, Decoded
 from rigorkd.text import count
 
@@ -29,8 +28,6 @@ def prepare_data(dataset: Dataset, console: Console) -> None:
 
     from rigorkd.data.prepare import prepare
 
-    if is_at_hand(dataset) and not isinstance(dataset, Decoded):
-        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{dataset.name}: decoding", total=None, visible=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rigorkd.data.identity import data_checksum, is_at_hand
+from rigorkd.data.identity import checksum_at_hand, data_checksum
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import runs
@@ -72,10 +72,10 @@ def start_files(
     files = {}
     for cell in protocol.cells:
         if (key := data_key(cell.dataset)) and key not in files:
-            known = (remembered or {}).get(key)
-            if known is None or is_at_hand(cell.dataset):
-                known = StartFile(None, data_checksum(cell.dataset))
-            files[key] = known
+            checksum = checksum_at_hand(cell.dataset)
+            if checksum is None and remembered and key in remembered:
+                checksum = remembered[key].sha256
+            files[key] = StartFile(None, checksum or data_checksum(cell.dataset))
         model = cell.model.name
         if has_source(model) and model not in files:
             source = _source(protocol, cell)

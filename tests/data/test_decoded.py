@@ -16,7 +16,7 @@ import torch
 
 from rigorkd.data import decoded
 from rigorkd.data.decoded import ensure_decoded, known_checksum, load_decoded
-from rigorkd.data.identity import data_checksum, is_at_hand
+from rigorkd.data.identity import checksum_at_hand, data_checksum
 from rigorkd.data.layouts import folder_of
 from rigorkd.data.prepare import prepare
 from rigorkd.data.sources import load
@@ -81,7 +81,7 @@ def test_the_array_is_mapped_and_writing_to_it_changes_no_file(make: Make) -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_the_checksum_is_of_the_content_wherever_it_lies(make: Make, tmp_path: Path, name: str) -> None:
     dataset = make(name)
-    checksum = ensure_decoded(dataset)
+    checksum = ensure_decoded(dataset).checksum
     shutil.copytree(tmp_path / "data", tmp_path / "copy", copy_function=shutil.copyfile)  # with new times
     copy = make(name, folder="copy")
     for file in array(copy).parent.iterdir():
@@ -101,51 +101,51 @@ def test_folders_that_share_a_cache_do_not_meet(make: Make, tmp_path: Path) -> N
     cache = str(tmp_path / "cache")
     one, two = (make("image_folder", folder=f"{k}/birds", seed=k, cache=cache) for k in (1, 2))
     assert [decodes(one), decodes(two), decodes(one), decodes(two)] == [30, 30, 0, 0]
-    assert ensure_decoded(one) != ensure_decoded(two)
+    assert ensure_decoded(one).checksum != ensure_decoded(two).checksum
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_changed_source_is_decoded_anew(make: Make, name: str) -> None:
     dataset = make(name)
-    first = ensure_decoded(dataset)
+    first = ensure_decoded(dataset).checksum
     source = folder_of(dataset)
     one, other = [path for path in sorted(source.rglob("*")) if path.suffix in (".jpg", ".JPEG", ".png")][1:3]
     content = one.read_bytes()
     one.write_bytes(other.read_bytes())
     assert known_checksum(dataset) is None
     assert decodes(dataset) == 30
-    second = ensure_decoded(dataset)
+    second = ensure_decoded(dataset).checksum
     assert second != first
     pixels = np.load(array(dataset))
     assert sum(np.array_equal(a, b) for i, a in enumerate(pixels) for b in pixels[:i]) == 1
     one.write_bytes(content)
-    assert ensure_decoded(dataset) == first
+    assert ensure_decoded(dataset).checksum == first
 
 
 def test_a_changed_label_changes_the_checksum(make: Make) -> None:
     dataset = make("oxford_pets")
-    first = ensure_decoded(dataset)
+    first = ensure_decoded(dataset).checksum
     lists = folder_of(dataset) / "annotations" / "trainval.txt"
     lists.write_text(lists.read_text().replace("Bengal_2 3", "Bengal_2 2"))
-    assert ensure_decoded(dataset) != first
+    assert ensure_decoded(dataset).checksum != first
     assert load_decoded(dataset)[0].labels.tolist().count(1) == 7
 
 
 def test_an_added_image_is_noticed(make: Make) -> None:
     dataset = make("image_folder")
-    first = ensure_decoded(dataset)
+    first = ensure_decoded(dataset).checksum
     shutil.copy(
         Path(dataset.root) / "train" / "kite" / "0.png", Path(dataset.root) / "train" / "kite" / "9.png"
     )
     assert known_checksum(dataset) is None
-    assert ensure_decoded(dataset) != first
+    assert ensure_decoded(dataset).checksum != first
     assert len(load_decoded(dataset)[0].labels) == 19
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "note", "settings"])
 def test_a_damaged_cache_is_made_again(make: Make, damage: str) -> None:
     dataset = make("image_folder")
-    checksum = ensure_decoded(dataset)
+    checksum = ensure_decoded(dataset).checksum
     path = array(dataset)
     whole, note = path.read_bytes(), path.with_suffix(".json")
     match damage:
@@ -172,7 +172,7 @@ def test_a_damaged_cache_is_made_again(make: Make, damage: str) -> None:
 def test_size_and_fit_have_arrays_of_their_own(make: Make) -> None:
     kinds = [make("image_folder", **keys) for keys in ({}, {"fit": "squash"}, {"resolution": 16})]
     assert [decodes(kind) for kind in kinds + kinds] == [30, 30, 30, 0, 0, 0]
-    assert len({ensure_decoded(kind) for kind in kinds}) == 1, "the source is the same"
+    assert len({ensure_decoded(kind).checksum for kind in kinds}) == 1, "the source is the same"
     assert [load(kind, 0).size for kind in kinds] == [24, 24, 16]
     assert not np.array_equal(load_decoded(kinds[0])[0].images, load_decoded(kinds[1])[0].images)
 
@@ -182,7 +182,8 @@ def test_builders_at_once_both_end_well(make: Make) -> None:
     code = (
         "import sys, json; from rigorkd.data.decoded import ensure_decoded\n"
         "from rigorkd.protocol.schema import TinyImageNet\n"
-        "print(ensure_decoded(TinyImageNet.model_validate_json(sys.argv[1]), lambda *_: print('decoded')))"
+        "dataset = TinyImageNet.model_validate_json(sys.argv[1])\n"
+        "print(ensure_decoded(dataset, lambda *_: print('decoded')).checksum)"
     )
     command = [sys.executable, "-c", code, dataset.model_dump_json()]
     builders = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -234,9 +235,8 @@ def test_a_cache_that_cannot_be_written_says_what_to_set(make: Make, tmp_path: P
 def test_unread_images_have_a_checksum_that_is_nobodys(make: Make, tmp_path: Path) -> None:
     dataset = make("image_folder")
     unread = data_checksum(dataset)
-    assert not is_at_hand(dataset)
+    assert checksum_at_hand(dataset) is None
     prepare(dataset)
-    assert is_at_hand(dataset)
-    assert data_checksum(dataset) != unread
+    assert checksum_at_hand(dataset) == data_checksum(dataset) != unread
     (tmp_path / "none").mkdir()
     assert data_checksum(make("image_folder", folder="none")) == unread
