@@ -21,7 +21,7 @@ from rigorkd.records.atomic import set_aside, sweep_temporary
 from rigorkd.records.damage import Damage, Intact, weights_gone
 from rigorkd.records.expected import StartFile
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.study import register
+from rigorkd.records.study import is_study, read_info, register
 from rigorkd.text import count
 
 
@@ -74,7 +74,8 @@ class Opening:
             if changed:
                 inventory = self.inventory()
             claims.drop(inventory.records)
-            register(self.study.path, self.protocol, self.options.seeds, self.options.mode, self.files)
+            if not self._is_known_part():
+                register(self.study.path, self.protocol, self.options.seeds, self.options.mode, self.files)
             claims.me.begin_work()
         if gone := weights_gone(inventory.records.values()):
             console.print(
@@ -84,6 +85,12 @@ class Opening:
                 markup=False,
             )
         return inventory
+
+    def _is_known_part(self) -> bool:
+        """Whether this does a part of what the study knows: an older text is not to become the newest."""
+        path = self.study.path
+        part = self.options.only_runs is not None
+        return part and is_study(path) and self.protocol.text_hash in read_info(path).protocols
 
     def _damaged(self, inventory: Inventory) -> list[Damage]:
         """The records that cannot be believed. A stale one is stale, whatever else is wrong with it."""

@@ -4,6 +4,8 @@
     scripts/slurm/cluster.py start DIR    sets the cluster up in DIR and prints the environment to submit with
     scripts/slurm/cluster.py stop DIR     ends its processes and removes DIR
 
+`start` exits with 3 where this machine cannot have a cluster (not root, no packages), and says why.
+
     eval "$(scripts/slurm/cluster.py start /tmp/cluster)" && sinfo
 
 Everything lies in DIR: configuration, munge key and socket, spool, logs, process ids. Ports are free ones, so
@@ -11,8 +13,8 @@ that several clusters can live side by side. It needs root (a job becomes its us
 Ubuntu, whose packages slurm-wlm and munge it installs where they are missing. Partitions: `low`, and `high`,
 whose jobs put those of `low` back into the queue.
 
-The pretended GPUs are character devices that Slurm hands out and counts: a job finds CUDA_VISIBLE_DEVICES set,
-and no CUDA device behind it.
+The pretended GPUs are character devices that Slurm hands out and counts: a job finds CUDA_VISIBLE_DEVICES
+set, and no CUDA device behind it.
 """
 
 from __future__ import annotations
@@ -28,12 +30,15 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import NoReturn
 
 PROGRAMS = ("munged", "mungekey", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "sinfo")
 DAEMONS = ("slurmd-n1", "slurmd-n2", "slurmctld", "munged")
 """In the order in which they are stopped."""
 NODES = ("n1", "n2")
 GPUS = 2
+IMPOSSIBLE = 3
+"""Exit code where this machine cannot have a cluster."""
 PATIENCE = 30.0
 """Seconds that a daemon may take to come up or to end."""
 
@@ -91,12 +96,11 @@ def main(arguments: list[str]) -> None:
 def start(folder: Path) -> None:
     """Set the cluster up in `folder`, which must not exist, and wait until both nodes are idle."""
     if os.geteuid() != 0:
-        sys.exit("error: a cluster needs root: its daemons start jobs as other users")
+        _impossible("a cluster needs root: its daemons start jobs as other users")
     if folder.exists():
         sys.exit(f"error: {folder} exists; stop that cluster first")
     install()
     folder.mkdir(parents=True)
-    folder.chmod(0o755)  # munge refuses a key in a folder that others may write to
     try:
         _configure(folder)
         environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
@@ -116,15 +120,17 @@ def install() -> None:
     if not _missing():
         return
     if shutil.which("apt-get") is None:
-        sys.exit(f"error: {', '.join(_missing())} not found, and no apt-get to install slurm-wlm and munge with")
+        _impossible(f"{', '.join(_missing())} not found, and no apt-get to install slurm-wlm and munge with")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     packages = ["slurm-wlm", "munge"]
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     # Without systemd the packages' own services fail to start, which is harmless here.
     for attempt in (["apt-get", "update", "-q"], command):
-        done = subprocess.run(attempt, env=quiet, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            attempt, env=quiet, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
         if done.returncode and attempt is command and _missing():
-            sys.exit(f"error: apt-get could not install slurm-wlm and munge:\n{done.stdout.decode()[-2000:]}")
+            _impossible(f"apt-get could not install slurm-wlm and munge:\n{done.stdout.decode()[-2000:]}")
 
 
 def stop(folder: Path) -> None:
@@ -144,11 +150,19 @@ def stop(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _impossible(reason: str) -> NoReturn:
+    print(f"error: {reason}", file=sys.stderr)
+    sys.exit(IMPOSSIBLE)
+
+
 def _configure(folder: Path) -> None:
     for name in ("state", *(f"spool-{node}" for node in NODES)):
         (folder / name).mkdir()
     for gpu in range(GPUS):  # plain files do not work: Slurm asks for device numbers
-        os.mknod(folder / f"nvidia{gpu}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        try:
+            os.mknod(folder / f"nvidia{gpu}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        except PermissionError:
+            _impossible("device files cannot be made here, and Slurm takes nothing else for a GPU")
     controller, first, second = _free_ports(3)
     text = SLURM_CONF.format(
         folder=folder, controller_port=controller, n1_port=first, n2_port=second, gpus=GPUS
@@ -166,6 +180,7 @@ def _launch_munge(folder: Path) -> None:
     subprocess.run(
         [
             "munged",
+            "--force",  # else every folder above must be open to all, which a test's is not
             f"--socket={folder}/munge.socket",
             f"--key-file={folder}/munge.key",
             f"--pid-file={folder}/munged.pid",

@@ -1,0 +1,125 @@
+"""What runs inside a Slurm job: a launcher of its own for the job's runs, stopped and resumed with the job.
+
+The job's own process only watches. The launcher is its child (`rigorkd.launch.slurm.share`), so that a signal
+from Slurm never meets the middle of the launcher's work: it becomes a Ctrl-C, after which the launcher stops
+at the end of the epoch.
+
+    the time limit nears, or the job is preempted   SIGUSR2: stop, then back into the queue
+    the job is cancelled, or preempted              SIGTERM: stop, then wait to be ended
+    the node fails                                  Slurm queues the job again by itself
+
+Whatever happens, a job that starts again reads the records and checkpoints and goes on from there.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rigorkd.launch.slurm.submission import Submission, read_submission
+from rigorkd.records.layout import StudyFolder
+
+if TYPE_CHECKING:
+    from submitit.helpers import DelayedSubmission
+
+_LOOK_EVERY = 0.2
+_HANDING_BACK = 0.4
+"""Part of the warning time that is kept for queueing the job again, 15 s at most."""
+_IN_VAIN = 3
+"""Times in a row that a job may reach its time limit without one finished epoch."""
+
+
+class Job:
+    """One job of an array, as submitit pickles it: a folder and numbers. The state is on disk.
+
+    `in_vain` counts the last starts that reached the time limit without one finished epoch.
+    """
+
+    def __init__(self, folder: str, array: int, index: int, in_vain: int = 0) -> None:
+        self.folder, self.array, self.index, self.in_vain = folder, array, index, in_vain
+
+    def __call__(self) -> None:
+        """Train the job's runs. Raises RuntimeError if some failed, so that Slurm shows the job as failed."""
+        self._began = time.monotonic()
+        self._marks = self._progress()
+        self._stopping = False
+        self._child = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "rigorkd.launch.slurm.share",
+                self.folder,
+                str(self.array),
+                str(self.index),
+            ],
+            preexec_fn=_leave_signals_to_the_parent,
+        )
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        while self._child.poll() is None:  # not wait(): a signal's handler must be able to wait as well
+            time.sleep(_LOOK_EVERY)
+        while self._stopping:
+            signal.pause()  # a job that ends by itself counts as done: only Slurm knows what is to follow
+        if self._child.returncode:
+            raise RuntimeError(f"the launcher ended with exit code {self._child.returncode}; see above")
+
+    def checkpoint(self) -> DelayedSubmission | None:
+        """Stop the launcher; what submitit is to queue again. None, saying why, if that is in vain."""
+        from submitit.helpers import DelayedSubmission
+
+        submission = read_submission(Path(self.folder))
+        self._stop()
+        try:
+            warning = submission.stop_seconds
+            deadline = time.monotonic() + warning - min(15, _HANDING_BACK * warning)
+            while self._child.poll() is None and time.monotonic() < deadline:
+                time.sleep(_LOOK_EVERY)
+        finally:
+            self._child.kill()  # its workers end with it; the last checkpoint counts
+        in_vain = self.in_vain + 1 if self._was_in_vain(submission) else 0
+        if in_vain == _IN_VAIN:
+            print(_vain(submission), file=sys.stderr, flush=True)
+            return None
+        return DelayedSubmission(Job(self.folder, self.array, self.index, in_vain))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: vars(self)[key] for key in ("folder", "array", "index", "in_vain")}
+
+    def _stop(self) -> None:
+        """Ask the launcher to stop at the end of the epoch, once: a second time means at once."""
+        if not self._stopping:
+            self._stopping = True
+            if self._child.poll() is None:
+                self._child.send_signal(signal.SIGINT)
+
+    def _was_in_vain(self, submission: Submission) -> bool:
+        """Whether the time limit was reached, and no epoch was finished: so it may go the next time."""
+        spent = time.monotonic() - self._began
+        limit = 60 * submission.minutes - submission.stop_seconds - 60  # Slurm warns up to 60 s early
+        return spent >= limit and self._progress() == self._marks
+
+    def _progress(self) -> dict[str, int]:
+        """What changes whenever an epoch or a run is finished: times of files, compared with themselves."""
+        study = StudyFolder(Path(self.folder).parents[1])
+        marks = {}
+        for run in read_submission(Path(self.folder)).arrays[self.array].jobs[self.index]:
+            for path in (study.checkpoint(run), study.run(run) / "record.json"):
+                if path.is_file():
+                    marks[str(path)] = path.stat().st_mtime_ns
+        return marks
+
+
+def _vain(submission: Submission) -> str:
+    return (
+        f"error: {_IN_VAIN} times no epoch was finished within the limit of {submission.minutes} min; the job"
+        " is not queued again\n  give --slurm a longer time="
+    )
+
+
+def _leave_signals_to_the_parent() -> None:
+    """Slurm signals every process of a job; what its signals mean is for the parent to say."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,0 +1,99 @@
+"""`.slurm/<time>/submission.json`: what was handed to Slurm, so that jobs and later commands know it.
+
+A job reads its runs and settings from here and writes nothing back: how far it came is told by the study's
+records, claims and logs, which outlive Slurm's own memory of the job.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rigorkd.errors import StoreError
+from rigorkd.records.atomic import write_atomically
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import to_json
+
+SCHEMA = "rigorkd.slurm/1"
+FILE = "submission.json"
+
+
+@dataclass(frozen=True)
+class Array:
+    """One job array. `jobs` are the runs of each of its jobs; `id` is Slurm's, None until it is submitted."""
+
+    wave: int
+    jobs: tuple[tuple[str, ...], ...]
+    id: str | None = None
+
+    def job_id(self, index: int) -> str | None:
+        """Slurm's name of a job: `12_3`, or `12` where the array would have one job only."""
+        return f"{self.id}_{index}" if self.id and len(self.jobs) > 1 else self.id
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a job needs to do its share. `name` is the Slurm name of all its jobs, unique on the cluster.
+
+    `protocol` is the file, from which relative paths in it start; `text_hash` names the text as submitted.
+    From `device` to `replay_bytes` the values are the command line's. A job may run for `minutes`, and is
+    told to stop `stop_seconds` earlier; `gpus` says that it was given some.
+    """
+
+    name: str
+    time: str
+    protocol: str
+    text_hash: str
+    smoke: bool
+    seeds: tuple[int, ...]
+    device: str
+    mode: str
+    jobs: int | None
+    slots: int | None
+    memory_bytes: int | None
+    save_weights: bool
+    replay_bytes: int
+    gpus: bool
+    minutes: int
+    stop_seconds: int
+    arrays: tuple[Array, ...]
+
+    def runs_by_job(self) -> dict[str, tuple[str, ...]]:
+        """The runs of every job that was handed to Slurm, by the job's id."""
+        return {
+            job_id: runs
+            for array in self.arrays
+            for index, runs in enumerate(array.jobs)
+            if (job_id := array.job_id(index)) is not None
+        }
+
+
+def write_submission(folder: Path, submission: Submission) -> None:
+    """Write `folder`/submission.json whole."""
+    write_atomically(folder / FILE, to_json({"schema": SCHEMA, **asdict(submission)}))
+
+
+def read_submission(folder: Path) -> Submission:
+    """Read `folder`/submission.json; StoreError if it is damaged."""
+    path = folder / FILE
+    try:
+        document = json.loads(path.read_bytes())
+        if document.pop("schema") != SCHEMA:
+            raise ValueError(f"not of schema {SCHEMA}")
+        arrays = [
+            Array(entry["wave"], tuple(tuple(job) for job in entry["jobs"]), entry["id"])
+            for entry in document.pop("arrays")
+        ]
+        return Submission(**{**document, "seeds": tuple(document["seeds"]), "arrays": tuple(arrays)})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path}: the note of a Slurm submission cannot be read ({error})",
+            hint="delete its folder: the records are untouched, and the jobs can be submitted again",
+        ) from None
+
+
+def submissions(study: StudyFolder) -> list[tuple[Path, Submission]]:
+    """Every submission of a study with its folder, oldest first."""
+    folders = sorted(path.parent for path in study.slurm.glob(f"*/{FILE}"))
+    return [(folder, read_submission(folder)) for folder in folders]

@@ -1,0 +1,180 @@
+"""`rigorkd run --slurm` against a stand-in of Slurm's commands: what it hands over, says, and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rigorkd.launch.slurm.submission import read_submission, submissions
+from rigorkd.records.layout import StudyFolder
+
+GOLDEN = Path(__file__).parent / "golden" / "cohorts.sh"
+
+SBATCH = """\
+#!/bin/sh
+# Takes every job, numbers it, and keeps it in the queue until `queue` is emptied.
+cd "$(dirname "$0")"
+if grep -q "partition=nowhere" "$1"; then
+    echo "sbatch: error: invalid partition specified: nowhere" >&2
+    exit 1
+fi
+number=$(($(cat number 2>/dev/null || echo 11) + 1))
+echo $number >number
+last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\)%.*/\\1/p' "$1")
+if [ -n "$last" ]; then
+    for task in $(seq 0 $last); do echo ${number}_$task >>queue; done
+else
+    echo $number >>queue
+fi
+echo "Submitted batch job $number"
+"""
+SQUEUE = """\
+#!/bin/sh
+echo "$@" >>"$(dirname "$0")/asked"
+cat "$(dirname "$0")/queue" 2>/dev/null || true
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Path:
+    """A folder of commands that take jobs and run none."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in (("sbatch", SBATCH), ("squeue", SQUEUE), ("srun", "#!/bin/sh\nexit 1\n")):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def run(cluster: Path, protocol_file: Path) -> Run:
+    """`rigorkd run tiny.yaml …` where the stand-in is on the path."""
+
+    def command(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "rigorkd", "run", protocol_file.name, *arguments],
+            cwd=protocol_file.parent,
+            env={**os.environ, "PATH": path or f"{cluster}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return command
+
+
+def test_a_study_becomes_arrays_of_cohorts(run: Run, cluster: Path, tmp_path: Path) -> None:
+    asked = "partition=gpu,gpus=1,time=4:00:00,mem=16G,cpus=4,array=8,account=lab,exclude=n[1-2]"
+    done = run("--slurm", asked, "--seeds", "3", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "tiny: 27 runs in 6 jobs submitted to Slurm" in done.stdout
+    assert "job 13: 3 tasks, after job 12" in done.stdout
+    assert "rigorkd status results/tiny" in done.stdout
+    study = StudyFolder(tmp_path / "results" / "tiny")
+    ((folder, submission),) = submissions(study)
+    assert [array.id for array in submission.arrays] == ["12", "13"]
+    assert submission.device == "cpu"
+    script = (folder / "13_submission.sh").read_text()
+    for found, shown in (
+        (str(folder), "FOLDER"),
+        (submission.name, "NAME"),
+        (sys.executable, "PYTHON"),
+    ):
+        script = script.replace(found, shown)
+    assert script == GOLDEN.read_text()
+    assert list(study.records()) == []
+    handed = [run for runs in submission.runs_by_job().values() for run in runs]
+    assert len(handed) == len(set(handed)) == 27
+
+
+def test_what_is_queued_is_not_submitted_again(run: Run, cluster: Path, tmp_path: Path) -> None:
+    run("--slurm", "time=10", "--seeds", "2")
+    again = run("--slurm", "time=10", "--seeds", "2")
+    assert again.returncode == 0, again.stderr
+    assert "18 runs in the cluster's queue already, not submitted again" in again.stdout
+    assert "nothing to submit" in again.stdout
+    more = run("--slurm", "time=10", "--seeds", "3")
+    assert "tiny: 9 runs in 2 jobs submitted" in more.stdout, more.stderr
+    (cluster / "queue").unlink()  # all cancelled
+    anew = run("--slurm", "time=10", "--seeds", "3")
+    assert "tiny: 27 runs in 6 jobs submitted" in anew.stdout, anew.stderr
+    names = [submission.name for _, submission in submissions(StudyFolder(tmp_path / "results" / "tiny"))]
+    assert len(set(names)) == 3
+    assert all(name in (cluster / "asked").read_text() for name in names[:2])
+
+
+def test_finished_runs_are_not_submitted(run: Run, finished: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(finished / "results", tmp_path / "results")
+    done = run("--slurm", "time=10")
+    assert done.returncode == 0, done.stderr
+    assert "nothing to submit" in done.stdout
+    more = run("--slurm", "time=10", "--seeds", "3")
+    assert "tiny: 9 runs in 2 jobs submitted to Slurm, 18 already done" in more.stdout
+
+
+def test_a_single_job_is_no_array(run: Run, tmp_path: Path) -> None:
+    done = run("--slurm", "time=10", "--seeds", "1", "--only", "main/plain/*")
+    assert "job 12: 1 task\n" in done.stdout
+    ((folder, submission),) = submissions(StudyFolder(tmp_path / "results" / "tiny"))
+    assert set(submission.runs_by_job()) == {"12", "13"}
+    assert "--array" not in (folder / "13_submission.sh").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--slurm", "partiton=gpu"), "error: --slurm: no key 'partiton'\n  did you mean partition?"),
+        (
+            ("--slurm", "partition=nowhere"),
+            "error: --slurm: the cluster refused the jobs\n  sbatch: error: invalid partition",
+        ),
+        (("--wait",), "--wait needs --slurm"),
+        (("--slurm", "time=10", "--wandb"), "without --wandb"),
+    ],
+)
+def test_what_cannot_be_submitted_is_refused(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_slurm_the_message_says_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run("--slurm", "time=10", path=str(tmp_path / "empty"))
+    assert done.returncode == 2
+    assert "there is no sbatch or srun or squeue on this machine" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_without_submitit_the_message_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from rigorkd.errors import InputError
+    from rigorkd.launch.slurm.submit import slurm_executor
+
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(InputError, match=re.escape("pip install 'rigorkd[slurm]'")):
+        slurm_executor(tmp_path)
+
+
+def test_a_damaged_note_is_named(run: Run, tmp_path: Path) -> None:
+    from rigorkd.errors import StoreError
+
+    folder = tmp_path / "20260101T000000-abcd"
+    folder.mkdir()
+    path = folder / "submission.json"
+    for content in ("{", "[]", json.dumps({"schema": "other/1"}), json.dumps({"schema": "rigorkd.slurm/1"})):
+        path.write_text(content)
+        with pytest.raises(StoreError, match="cannot be read"):
+            read_submission(folder)
