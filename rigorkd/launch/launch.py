@@ -27,7 +27,8 @@ from rigorkd.launch.stop import StopRequest
 from rigorkd.launch.worker import Message, WorkerSettings
 from rigorkd.protocol.built import unbuilt
 from rigorkd.protocol.cohorts import cohorts
-from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.demands import needs_architectures
+from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.sources import comes_from_outside
 from rigorkd.records.damage import Intact
 from rigorkd.records.expected import start_files
@@ -105,6 +106,11 @@ def _ready(protocol: Protocol, options: LaunchOptions, inventory: Inventory, con
 
         check_models(protocol, wanted)
     prepare_data(protocol.spec.dataset, console)
+    if any(map(needs_architectures, wanted)):
+        from rigorkd.train.preflight import preflight
+
+        if problems := preflight(protocol, wanted):
+            raise protocol_error(problems, protocol.path, protocol.tree)
     return devices
 
 

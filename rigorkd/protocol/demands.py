@@ -1,9 +1,11 @@
-"""What a method asks of the data, the views and the training, whatever the cell."""
+"""What a method asks of the data, the views and the training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.facts import facts
 from rigorkd.protocol.methods import Method, PermutedTail
 from rigorkd.protocol.problems import Path, Problem
 from rigorkd.protocol.schema import Training, Views
@@ -29,14 +31,18 @@ def view_problems(
         return
     needed = "a strong view" if method.needs_strong else "outputs of layers"
     if views.teacher == "clean":
-        message = (
-            f"{method.key} needs {needed}, and of the clean images there are logits only"
-        )
+        message = f"{method.key} needs {needed}, and of the clean images there are logits only"
         yield Problem(place(()), message, "views: {teacher: same}")
     early = training.early_stopping
     if early is not None and early.monitor == "objective":
         message = f"{method.key} needs {needed}, so its objective cannot be watched on the validation images"
         yield Problem(place(()), message, "early_stopping: {monitor: ce} or {monitor: top1}")
+
+
+def needs_architectures(cell: Cell) -> bool:
+    """Whether only its networks, or a folder's classes, can tell if the cell can be trained."""
+    as_it_is = not cell.train and cell.start != "random"
+    return cell.method.needs_features or as_it_is or (cell.method.distils and facts(cell.dataset) is None)
 
 
 def _number(classes: int) -> str:

@@ -19,7 +19,7 @@ from rigorkd.protocol.schema import Group, Spec
 from rigorkd.protocol.tree import LONGEST_TEXT, Node, TreeError, parse
 from rigorkd.text import nearest
 
-__all__ = ["Protocol", "load_protocol"]
+__all__ = ["Protocol", "load_protocol", "protocol_error"]
 
 MOST_LISTED = 20
 
@@ -37,12 +37,12 @@ def load_protocol(path: Path | str) -> Protocol:
         ) from None
     if tree.entries is None:
         hint = "it starts with `rigorkd: 1` and `study: <name>`"
-        raise _error([Problem((), "a protocol is a mapping of keys to values", hint)], file, tree)
+        raise protocol_error([Problem((), "a protocol is a mapping of keys to values", hint)], file, tree)
     try:
         spec = Spec.model_validate(tree.plain())
     except ValidationError as error:
         problems = from_validation(error, Spec)
-        raise _error([*problems, *_grid_problems(tree.plain())], file, tree) from None
+        raise protocol_error([*problems, *_grid_problems(tree.plain())], file, tree) from None
     problems = check_spec(spec)
     try:
         cells = expand(spec)
@@ -50,7 +50,7 @@ def load_protocol(path: Path | str) -> Protocol:
     except ExpansionError as error:
         problems += error.problems
     if problems:
-        raise _error(problems, file, tree)
+        raise protocol_error(problems, file, tree)
     return Protocol(
         path=file, text=text, spec=spec, cells=cells, seeds=spec.seeds, study=spec.study, tree=tree
     )
@@ -101,7 +101,7 @@ def _similar(file: Path) -> str:
     return f"did you mean {found[close]}?" if close else ""
 
 
-def _error(problems: Sequence[Problem], file: Path, tree: Node) -> ProtocolError:
+def protocol_error(problems: Sequence[Problem], file: Path, tree: Node) -> ProtocolError:
     """One error for all problems, in the order of the file; the first gives the error its place."""
     placed = [(tree.find(problem.path, key=problem.at_key), problem) for problem in dict.fromkeys(problems)]
     placed.sort(key=lambda pair: (pair[0].line, pair[0].column))

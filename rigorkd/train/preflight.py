@@ -1,0 +1,164 @@
+"""Looked at before anything is trained: layers that methods imitate, and teachers that are used as they are.
+
+Both need the architectures themselves, so they are built here once, without weights. What can be told from
+the protocol alone is told when it is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from rigorkd.data.decoded import labels_of
+from rigorkd.data.images import DataShape
+from rigorkd.data.views import build_view
+from rigorkd.distill.feature import channels_of
+from rigorkd.distill.taps import feature_shapes
+from rigorkd.errors import InputError
+from rigorkd.models.build import build
+from rigorkd.models.inputs import resize_inputs
+from rigorkd.models.weights import first_line, head_of
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.demands import class_problems
+from rigorkd.protocol.facts import facts, side_of
+from rigorkd.protocol.file import Protocol
+from rigorkd.protocol.grids import grids, read_method
+from rigorkd.protocol.methods import Feature
+from rigorkd.protocol.places import home, model_place, start_place
+from rigorkd.protocol.problems import Path as KeyPath
+from rigorkd.protocol.problems import Problem
+from rigorkd.protocol.schema import Dataset, Decoded, Spec, Views
+from rigorkd.protocol.sources import has_source, read_source
+
+
+def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
+    """What these cells, and the teachers that they learn from, cannot be trained with; the data is at hand.
+
+    - layers to imitate that a network does not have, or that give something else than a map or a vector;
+    - a teacher with `train: false` whose head is not one for the data's classes;
+    - methods that the classes of a user's own folder leave nothing to.
+    """
+    wanted = list(cells)
+    teachers = dict.fromkeys(cell.teacher for cell in wanted if cell.method.distils and cell.teacher)
+    problems: list[Problem] = []
+    for cell in dict.fromkeys([*wanted, *map(protocol.cell, teachers)]):
+        if cell.role == "teacher" and not cell.train:
+            problems += _head_problems(protocol, cell)
+    looked = _Looked(protocol)
+    for cell in wanted:
+        if isinstance(cell.method, Feature):
+            problems += looked.problems(cell, cell.method)
+        if facts(cell.dataset) is None and cell.method.distils:
+            problems += _folder_problems(protocol, cell)
+    return list(dict.fromkeys(problems))
+
+
+def _head_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
+    """A teacher that is used as it is keeps the head of its file, and published weights have none to keep."""
+    at = start_place(cell, protocol.spec)
+    if isinstance(cell.start, str):
+        if cell.start != "random":
+            message = f"with train: false, the weights {cell.start} would teach from a new, random head"
+            yield Problem(at, message, "train it, or give a file that was trained on this data: {path: ...}")
+        return
+    classes = _classes(cell.dataset)
+    path = protocol.path.parent / Path(cell.start.path).expanduser()
+    head = head_of(_network(protocol, cell, cell.views), _network(protocol, cell, cell.views, classes + 1))
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {key: file.get_slice(key).get_shape() for key in file.keys() if key in head}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        yield Problem(at, f"{path}: not a readable safetensors file: {first_line(error)}")
+        return
+    found = next((shape[0] for shape in shapes.values() if shape and shape[0] != classes), None)
+    if found is not None:
+        message = f"{cell.start.path} has a head for {found} classes, and the data has {classes}"
+        yield Problem(
+            at, message, "a teacher with train: false keeps its head; train it on this data instead"
+        )
+
+
+class _Looked:
+    """Looks at the layers of every pair of networks once."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self.seen: set[tuple[object, ...]] = set()
+
+    def problems(self, cell: Cell, method: Feature) -> Iterator[Problem]:
+        """What is wrong with the layers that a cell imitates, in its student and in its teacher."""
+        assert cell.teacher is not None, "a distilled cell has a teacher"
+        teacher = self.protocol.cell(cell.teacher)
+        pairs = method.pairs()
+        at = _method_place(cell, self.protocol.spec, ("layers",))
+        for owner, side, layers in (
+            (cell, "student", tuple(own for own, _ in pairs)),
+            (teacher, "teacher", tuple(theirs for _, theirs in pairs)),
+        ):
+            key = (owner.model, owner.size, side, layers, cell.views.size, cell.views.eval, at)
+            if key not in self.seen:
+                self.seen.add(key)
+                try:
+                    network = _network(self.protocol, owner, cell.views)
+                except InputError as error:
+                    yield Problem(model_place(owner, self.protocol.spec), error.message, error.hint)
+                    continue
+                image = torch.zeros(1, *_input(cell.views, cell.dataset))
+                for layer in dict.fromkeys(layers):
+                    try:
+                        channels_of(side, layer, feature_shapes(network, [layer], image)[layer])
+                    except InputError as error:
+                        of = f"{side} {owner.student or owner.name} ({owner.model.name}): "
+                        yield Problem(at, of + error.message, error.hint)
+
+
+def _folder_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
+    yield from class_problems(
+        cell.method,
+        _classes(cell.dataset),
+        lambda rest: _method_place(cell, protocol.spec, rest),
+    )
+
+
+def _method_place(cell: Cell, spec: Spec, rest: KeyPath) -> KeyPath:
+    """Where a student's group declares (a part of) its method: the point of the grid that it stands for."""
+    group, key = home(cell, spec), cell.method.key
+    for point in grids(spec.groups[cell.group], group)[key]:
+        if read_method(key, point)[0] == cell.method:
+            return point.place(rest)
+    return (*group, key)
+
+
+def _network(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:
+    """The cell's architecture for the images of these views, with random weights."""
+    channels, size, _ = _input(views, cell.dataset)
+    network = build(
+        cell.model,
+        classes=classes or _classes(cell.dataset),
+        channels=channels,
+        size=cell.size or size,
+        seed=0,
+        source=read_source(cell.model.name, protocol.path.parent) if has_source(cell.model.name) else None,
+    )
+    return network if cell.size is None else resize_inputs(network, cell.size)
+
+
+def _input(views: Views, dataset: Dataset) -> tuple[int, int, int]:
+    """The shape of one image in the evaluation view."""
+    known = facts(dataset)
+    channels = known.channels if known else 3
+    shape = DataShape(channels, side_of(dataset), (0.5,) * channels, (0.5,) * channels)
+    view = build_view(views, shape, train=False)
+    return view.channels, view.size, view.size
+
+
+def _classes(dataset: Dataset) -> int:
+    known = facts(dataset)
+    if known is not None:
+        return known.classes
+    assert isinstance(dataset, Decoded), "only a folder's facts are unknown"
+    return int(labels_of(dataset)[0].max()) + 1

@@ -1,0 +1,180 @@
+"""What only the networks can tell is told at its line of the protocol, before anything is trained."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import save_file
+
+from rigorkd.models.build import build
+from rigorkd.protocol.demands import needs_architectures
+from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.schema import Model
+from rigorkd.protocol.smoke import smoke
+from rigorkd.train.preflight import preflight
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+
+DATA = "dataset: {name: digits, split: {train: 60, val: 20, test: 40, seed: 3}}"
+PROTOCOL = f"""\
+rigorkd: 1
+study: looked
+{DATA}
+views: {{size: 16, normalize: imagenet}}
+training: {{optimizer: {{name: adamw, lr: 1e-2}}, epochs: 2}}
+teacher: {{model: {{name: cnn, channels: [8, 8], hidden: 12}}}}
+students:
+  one: {{model: {{name: cnn, channels: [4, 4]}}}}
+groups:
+  main:
+    baseline: true
+    feature: {{layers: [pool1, pool2]}}
+"""
+TEACHER = "teacher: {model: {name: cnn, channels: [8, 8], hidden: 12}}"
+LAYERS = "{layers: [pool1, pool2]}"
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Callable[..., list[tuple[int, str, str]]]:
+    """Line, message and hint of every problem, with one part of the protocol replaced."""
+
+    def look(*changes: tuple[str, str], smoked: bool = False) -> list[tuple[int, str, str]]:
+        text = PROTOCOL
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "looked.yaml"
+        path.write_text(text)
+        protocol = load_protocol(path)
+        protocol = smoke(protocol) if smoked else protocol
+        wanted = [cell for cell in protocol.cells if needs_architectures(cell)]
+        found = preflight(protocol, wanted)
+        return [(protocol.place(each.path).line, each.message, each.hint) for each in found]
+
+    return look
+
+
+Problems = Callable[..., list[tuple[int, str, str]]]
+
+
+def test_layers_that_are_there_are_no_problem(problems: Problems) -> None:
+    assert problems() == []
+    pairs = "{layers: [{student: relu2, teacher: hidden}, pool1, {student: head, teacher: head}]}"
+    assert problems((LAYERS, pairs)) == []
+    assert problems(smoked=True) == []
+
+
+def test_a_layer_that_a_network_does_not_have_is_named_with_the_nearest(problems: Problems) -> None:
+    grids = "\n      - {layers: [pool1, pool2]}\n      - {layers: [pool1, {student: poll2, teacher: hiden}]}"
+    found = problems((LAYERS, grids))
+    assert [line for line, _, _ in found] == [14, 14]
+    assert [message for _, message, _ in found] == [
+        "student one (cnn): the network has no layer 'poll2'",
+        "teacher teacher (cnn): the network has no layer 'hiden'",
+    ]
+    assert [hint for _, _, hint in found] == ["did you mean 'pool2'?", "did you mean 'hidden'?"]
+
+
+NETS = """\
+from torch import nn
+
+
+class Tokens(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.embed = nn.Linear(16, 8)
+        self.attend = nn.MultiheadAttention(8, 1, batch_first=True)
+        self.head = nn.Linear(8, classes)
+
+    def forward(self, images):
+        tokens = self.embed(images.flatten(1, 2))
+        return self.head(self.attend(tokens, tokens, tokens)[0].mean(1))
+
+
+def tokens(classes, channels, size):
+    return Tokens(classes)
+
+
+def broken(classes, channels, size):
+    raise ValueError("no such thing")
+"""
+
+
+def test_a_layer_of_tokens_or_of_several_outputs_is_refused(problems: Problems, tmp_path: Path) -> None:
+    (tmp_path / "looked_nets.py").write_text(NETS)
+    teacher = (TEACHER, "teacher: {model: 'looked_nets:tokens'}")
+    pairs = "{layers: [{student: pool1, teacher: embed}, {student: pool1, teacher: attend}]}"
+    assert [(line, message) for line, message, _ in problems(teacher, (LAYERS, pairs))] == [
+        (12, "teacher teacher (looked_nets:tokens): the teacher's layer 'embed' gives 48 × 8 per image"),
+        (12, "teacher teacher (looked_nets:tokens): the layer 'attend' gives a tuple, not one tensor"),
+    ]
+
+
+def test_a_model_that_cannot_be_built_is_told_at_its_own_line(problems: Problems, tmp_path: Path) -> None:
+    (tmp_path / "looked_nets.py").write_text(NETS)
+    found = problems((TEACHER, "teacher: {model: 'looked_nets:broken'}"))
+    assert [line for line, _, _ in found] == [6]
+    assert "no such thing" in found[0][1]
+
+
+def test_a_layer_that_is_overwritten_names_itself(problems: Problems) -> None:
+    student = ("{name: cnn, channels: [4, 4]}", "mobilenet_v2")
+    found = problems(student, (LAYERS, "{layers: [{student: features.0.1, teacher: pool1}]}"))
+    assert len(found) == 1
+    assert "'features.0.1' gives is overwritten" in found[0][1]
+
+
+@pytest.mark.parametrize(("classes", "refused"), [(10, False), (7, True)])
+def test_the_head_of_a_teacher_that_is_used_as_it_is(
+    problems: Problems, tmp_path: Path, classes: int, refused: bool
+) -> None:
+    model = Model(name="cnn", channels=(8, 8), hidden=12)
+    weights = build(model, classes=classes, channels=3, size=16, seed=0).state_dict()
+    save_file(weights, tmp_path / "t.safetensors")
+    start = TEACHER.replace("}}", "}, start: {path: t.safetensors}, train: false}")
+    found = problems((TEACHER, start))
+    if refused:
+        assert [line for line, _, _ in found] == [6]
+        assert found[0][1] == "t.safetensors has a head for 7 classes, and the data has 10"
+    else:
+        assert found == []
+
+
+def test_published_weights_have_no_head_to_be_used_as_it_is(problems: Problems) -> None:
+    teacher = "teacher: {model: resnet18, start: imagenet1k_v1, train: false}"
+    found = problems((TEACHER, teacher), (f"feature: {LAYERS}", "kd: true"))
+    assert [(line, message) for line, message, _ in found] == [
+        (6, "with train: false, the weights imagenet1k_v1 would teach from a new, random head")
+    ]
+    untrained = teacher.replace("start: imagenet1k_v1, ", "")
+    assert problems((TEACHER, untrained), (f"feature: {LAYERS}", "kd: true")) == []
+
+
+def test_a_folder_of_two_classes_leaves_dkd_nothing(problems: Problems, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "pictures" / split / name
+            folder.mkdir(parents=True)
+            for index in range(8):
+                Image.fromarray(np.full((16, 16, 3), 20 * index, np.uint8)).save(folder / f"{index}.png")
+    data = (
+        f"dataset: {{name: image_folder, root: {tmp_path / 'pictures'}, resolution: 16, split: {{val: 4}}}}"
+    )
+    found = problems((DATA, data), (f"feature: {LAYERS}", "kd: true\n    dkd: {T: [1, 2]}"))
+    assert {(line, message) for line, message, _ in found} == {(13, "dkd is undefined for two classes")}
+
+
+def test_run_refuses_before_anything_is_written(rigorkd: Rigorkd, tmp_path: Path) -> None:
+    path = tmp_path / "looked.yaml"
+    path.write_text(PROTOCOL.replace("pool2", "poll2"))
+    done = rigorkd("run", path)
+    assert done.returncode == 2
+    assert f"{path}:12:23: student one (cnn): the network has no layer 'poll2'" in done.stderr
+    assert "did you mean 'pool2'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
