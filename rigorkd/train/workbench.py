@@ -139,6 +139,7 @@ class Workbench:
         key = replay_key(
             {
                 "teacher": read(self.study.run(want.run.name) / "record.json").fields["weights_sha256"],
+                "teacher_run": want.run_hash,  # equal weights may see images at another size
                 "seed": self.seed,
                 "dataset": cell.dataset.model_dump(mode="json", exclude=set(PLACES)),
                 "data": self.data.checksum,
