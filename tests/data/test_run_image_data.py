@@ -1,0 +1,116 @@
+"""`rigorkd run` on every data set of image files, from files as published to records."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rigorkd.protocol.schema import Decoded
+
+Make = Callable[..., Decoded]
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+
+PROTOCOL = """\
+rigorkd: 1
+study: small
+dataset: {dataset}
+views: {{size: 16, train: [random_resized_crop, horizontal_flip, {{cutout: 4}}]}}
+training: {{optimizer: {{name: sgd, lr: 0.05}}, batch_size: 5, epochs: 1}}
+{teacher}
+students: {{net: {{model: {{name: cnn, channels: [4]}}}}}}
+groups: {{main: {{baseline: true{methods}}}}}
+seeds: 1
+"""
+
+
+def write_protocol(folder: Path, dataset: Decoded, *, distils: bool = False) -> Path:
+    keys = dataset.model_dump(mode="json", exclude_defaults=True)
+    text = PROTOCOL.format(
+        dataset=json.dumps(keys),
+        teacher="teacher: {model: {name: cnn, channels: [8]}}" if distils else "",
+        methods=", kd: {T: 4}" if distils else "",
+    )
+    path = folder / "small.yaml"
+    path.write_text(text)
+    return path
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    found = sorted((folder / "results" / "small").rglob("record.json"))
+    return [json.loads(path.read_text()) for path in found]
+
+
+@pytest.mark.parametrize("name", ["stanford_cars", "tiny_imagenet", "image_folder"])
+def test_a_study_trains_from_image_files(make: Make, rigorkd: Rigorkd, tmp_path: Path, name: str) -> None:
+    path = write_protocol(tmp_path, make(name))
+    done = rigorkd("run", path, "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert f"{name}: decoding 30 images" in done.stdout
+    (record,) = records(tmp_path)
+    assert record["status"] == "done"
+    with np.load(tmp_path / "results/small/main/net/baseline/seed-0/predictions.npz") as arrays:
+        assert np.bincount(arrays["target"]).tolist() == [4, 4, 4]
+
+
+def test_a_study_of_pets_from_plan_to_changed_files(make: Make, rigorkd: Rigorkd, tmp_path: Path) -> None:
+    """Plan without data; run; read back without data; run again; and run after an image has changed."""
+    dataset = make("oxford_pets")
+    path = write_protocol(tmp_path, dataset, distils=True)
+    data, away = tmp_path / "data", tmp_path / "away"
+    data.rename(away)
+
+    def runs_in_plan() -> dict[str, int]:
+        plan = rigorkd("plan", path, "--format", "json")
+        assert plan.returncode == 0, plan.stderr
+        runs: dict[str, int] = json.loads(plan.stdout)["runs"]
+        return runs
+
+    assert runs_in_plan()["missing"] == 3
+    absent = rigorkd("run", path)
+    assert absent.returncode == 2
+    assert "oxford-iiit-pet/images is missing" in absent.stderr
+    assert "Traceback" not in absent.stderr
+    assert not (tmp_path / "results").exists()
+    away.rename(data)
+
+    done = rigorkd("run", path, "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert "decoding 30 images" in done.stdout
+    assert "18 + 12 images instead of 3680 + 3669" in done.stderr
+    assert len({record["data_checksum"] for record in records(tmp_path)}) == 1
+    assert runs_in_plan()["done"] == 3
+    again = rigorkd("run", path)
+    assert "nothing to train" in again.stdout
+    assert "decoding" not in again.stdout
+
+    data.rename(away)
+    assert runs_in_plan()["done"] == 3, "the study remembers what it was trained on"
+    table = rigorkd("table", "--format", "csv")
+    assert table.returncode == 0, table.stderr
+    assert table.stdout.count("\n") == 3
+    shutil.copytree(away, data, copy_function=shutil.copyfile)
+    shutil.rmtree(away)
+    copied = rigorkd("run", path)
+    assert "nothing to train" in copied.stdout, copied.stderr
+
+    image = data / "oxford-iiit-pet" / "images" / "Bengal_1.jpg"
+    shutil.copyfile(data / "oxford-iiit-pet" / "images" / "Bengal_2.jpg", image)
+    os.utime(image, (1, 1))
+    changed = rigorkd("run", path)
+    assert changed.returncode == 2
+    assert "the data or rigorkd's own numerics changed" in changed.stderr
+
+
+def test_smoke_needs_no_data(make: Make, rigorkd: Rigorkd, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    path = write_protocol(tmp_path, make("stanford_cars", folder="nothing"))
+    done = rigorkd("run", path, "--smoke", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
