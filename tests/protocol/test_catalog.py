@@ -7,7 +7,16 @@ from collections.abc import Callable
 import pytest
 
 from rigorkd.protocol.built import unbuilt
-from rigorkd.protocol.catalog import MODELS, STEM_RESNETS, TORCHVISION, is_known_model, weights_of
+from rigorkd.protocol.catalog import (
+    MODELS,
+    STEM_RESNETS,
+    TORCHVISION,
+    architecture_of,
+    hf_folder,
+    is_known_model,
+    min_size,
+    weights_of,
+)
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import WEIGHTS
 
@@ -39,6 +48,49 @@ def test_models_that_may_be_named(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "timm/", "tim/resnet18", "module:", ":function", "a b:c", "resnet"])
 def test_models_that_may_not(name: str) -> None:
     assert not is_known_model(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("timm/resnet18", ("random", "pretrained")),
+        ("hf/./folder", ("random", "pretrained")),
+        ("resnet50", ("random", "imagenet1k_v1", "imagenet1k_v2", "pretrained")),
+        ("cnn", ("random",)),
+        ("nets:make", ("random",)),
+    ],
+)
+def test_the_weights_that_a_model_may_start_from(name: str, weights: tuple[str, ...]) -> None:
+    assert weights_of(name) == weights
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("cnn", 8),
+        ("timm/vit_small_patch16_224", 16),
+        ("timm/vit_small_patch16_224.augreg_in1k", 16),
+        ("timm/deit3_small_patch14_224", 14),
+        ("timm/convnext_tiny", 32),
+        ("timm/regnety_064", 32),
+        ("vit_b_16", 32),
+        ("vit_h_14", 42),
+        ("maxvit_t", 224),
+        ("nets:make", 32),
+    ],
+)
+def test_the_smallest_images_of_a_model(name: str, size: int) -> None:
+    assert min_size(name) == size
+
+
+def test_only_timms_tags_choose_weights_alone() -> None:
+    assert architecture_of("timm/resnet18.a1_in1k") == architecture_of("timm/resnet18") == "timm/resnet18"
+    assert architecture_of("package.nets:make") == "package.nets:make"
+
+
+def test_folders_of_transformers_begin_with_a_dot_or_a_slash() -> None:
+    folders = [hf_folder(name) for name in ("hf/./vit", "hf/../vit", "hf//data/vit", "hf/google/vit", "cnn")]
+    assert folders == ["./vit", "../vit", "/data/vit", None, None]
 
 
 @pytest.mark.parametrize(
