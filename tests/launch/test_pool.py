@@ -1,27 +1,30 @@
-"""The pool under dying workers: the one at fault fails alone, nothing goes round for ever."""
+"""The pool under what goes wrong: the run at fault fails alone, and everything else goes on."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 WRAPPER = """
-import os, sys
+import ctypes, os, sys, time
 import rigorkd.launch.worker as worker
 
 def work(connection, settings):
     import rigorkd.train.{module} as module
     real = module.{function}
-    def deadly({first}, *others, **named):
+    def changed({first}, *others, **named):
         if {condition}:
-            os._exit(9)
+            {act}
         return real({first}, *others, **named)
-    module.{function} = deadly
+    module.{function} = changed
     original(connection, settings)
 
 original = worker.work
@@ -37,31 +40,222 @@ STEP = {
     "function": "Student.step",
     "first": "self",
     "condition": "self.run.cell.name == 'main/plain/kd-T4-a0.5'",
+    "act": "os._exit(9)",
 }
+SEGFAULT = {**STEP, "act": "ctypes.string_at(0)"}
 COMMIT = {
     "module": "finish",
     "function": "commit",
     "first": "folder, fields",
     "condition": "fields['cell'] == 'main/plain/kd-T4-a0.5'",
+    "act": "os._exit(9)",
+}
+NO_MEMORY = {
+    **STEP,
+    "condition": "self.run.cell.name == 'main/plain/kd-T4-a0.5'",
+    "act": "raise MemoryError('CUDA out of memory')",
+}
+LAST_EPOCHS = {
+    "module": "student",
+    "function": "Student.end_epoch",
+    "first": "self",
+    "condition": "True",
+    "act": "time.sleep(0.3)",
 }
 
 
-@pytest.mark.parametrize("victim", [STEP, COMMIT], ids=["in a step", "while its record is written"])
-def test_a_run_that_kills_its_worker_fails_alone(protocol_file: Path, victim: dict[str, str]) -> None:
-    script = protocol_file.parent / "deadly.py"
-    script.write_text(WRAPPER.format(**victim))
-    done = subprocess.run(
-        [sys.executable, str(script), "run", str(protocol_file), "--seeds", "1", "--only", "main/plain/*"],
-        cwd=protocol_file.parent,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+def changed(folder: Path, change: dict[str, str], *arguments: str) -> list[str]:
+    """The command line of a rigorkd whose workers are changed."""
+    script = folder / "changed.py"
+    script.write_text(WRAPPER.format(**change))
+    return [sys.executable, str(script), *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "150"}
+
+
+def run(folder: Path, change: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        changed(
+            folder,
+            change,
+            "run",
+            "tiny.yaml",
+            "--seeds",
+            "1",
+            "--only",
+            "main/plain/*",
+            "--jobs",
+            "1",
+            *arguments,
+        ),
+        cwd=folder,
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=200,
         check=False,
     )
+
+
+def finished_cells(folder: Path) -> set[str]:
+    return {
+        json.loads(path.read_text())["cell"] for path in (folder / "results" / "tiny").rglob("record.json")
+    }
+
+
+OTHERS = {"teacher", "main/plain/baseline", "main/plain/kd-T1-a0.5"}
+
+
+@pytest.mark.parametrize(
+    ("victim", "code"),
+    [
+        pytest.param(STEP, 9, id="exit in a step"),
+        pytest.param(SEGFAULT, -signal.SIGSEGV, id="segfault in a step", marks=pytest.mark.slow),
+        pytest.param(COMMIT, 9, id="exit while its record is written", marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_kills_its_worker_fails_alone(
+    protocol_file: Path, victim: dict[str, str], code: int
+) -> None:
+    folder = protocol_file.parent
+    done = run(folder, victim)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 run failed" in done.stderr
-    assert "main/plain/kd-T4-a0.5/seed-0: its worker died 3 times, last with exit code 9" in done.stderr
-    study = protocol_file.parent / "results" / "tiny"
-    finished = {json.loads(path.read_text())["cell"] for path in study.rglob("record.json")}
-    assert finished == {"teacher", "main/plain/baseline", "main/plain/kd-T1-a0.5"}
+    said = f"main/plain/kd-T4-a0.5/seed-0: its worker died 3 times, last with exit code {code}"
+    assert said in done.stderr
+    assert finished_cells(folder) == OTHERS
+
+
+@pytest.mark.slow
+def test_a_failure_is_remembered_and_tried_again_when_asked(protocol_file: Path) -> None:
+    folder = protocol_file.parent
+    failing = {**STEP, "act": "raise ValueError('no')"}
+    first = run(folder, failing)
+    assert first.returncode == 1
+    assert "main/plain/kd-T4-a0.5/seed-0: ValueError: no" in first.stderr
+    assert "--retry-failed" in first.stderr
+    assert finished_cells(folder) == OTHERS
+
+    harmless = {**STEP, "condition": "False"}
+    second = run(folder, harmless)
+    assert second.returncode == 1
+    assert "ValueError: no (before; not tried again)" in second.stderr
+    assert finished_cells(folder) == OTHERS
+
+    third = run(folder, harmless, "--retry-failed")
+    assert third.returncode == 0, third.stderr
+    assert "1 run to train" in third.stdout
+    assert finished_cells(folder) == {*OTHERS, "main/plain/kd-T4-a0.5"}
+    assert list((folder / "results").rglob("failed.json")) == []
+
+
+@pytest.mark.slow
+def test_a_failed_teacher_takes_its_students_with_it_until_it_is_tried_again(protocol_file: Path) -> None:
+    folder = protocol_file.parent
+    failing = {**STEP, "condition": "self.run.cell.role == 'teacher'", "act": "raise ValueError('no')"}
+    first = run(folder, failing)
+    assert first.returncode == 1
+    assert "teacher/seed-0: ValueError: no" in first.stderr
+    assert "main/plain/kd-T4-a0.5/seed-0: it needs teacher/seed-0, which failed" in first.stderr
+    assert finished_cells(folder) == {"main/plain/baseline"}
+    again = run(folder, {**failing, "condition": "False"}, "--retry-failed")
+    assert again.returncode == 0, again.stderr
+    assert finished_cells(folder) == {*OTHERS, "main/plain/kd-T4-a0.5"}
+
+
+@pytest.mark.slow
+def test_without_memory_beside_others_a_run_is_tried_alone_then_advice_is_given(protocol_file: Path) -> None:
+    folder = protocol_file.parent
+    done = run(folder, NO_MEMORY)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert finished_cells(folder) == OTHERS
+    assert "main/plain/kd-T4-a0.5/seed-0: MemoryError: CUDA out of memory" in done.stderr
+    assert "--memory" in done.stderr
+    assert "batch_size" in done.stderr
+    log = folder / "results/tiny/.logs/main/plain/kd-T4-a0.5/seed-0.log"
+    assert log.read_text().count("failed: MemoryError") == 2
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < seconds, "waited in vain"
+        time.sleep(0.02)
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start a study of one teacher with long epochs in the background, in a process group of its own."""
+    return subprocess.Popen(
+        changed(folder, LAST_EPOCHS, "run", "tiny.yaml", "--seeds", "1", "--only", "teacher", *arguments),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def epochs(folder: Path) -> int:
+    log = folder / "results" / "tiny" / ".logs" / "teacher" / "seed-0.log"
+    return log.read_text().count(" trained") if log.exists() else 0
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="Ctrl-C"),
+        pytest.param(signal.SIGTERM, id="TERM", marks=pytest.mark.slow),
+    ],
+)
+def test_stopped_once_every_epoch_that_began_is_kept(protocol_file: Path, number: int) -> None:
+    folder = protocol_file.parent
+    process = start(folder)
+    wait_for(lambda: epochs(folder) >= 2)
+    os.kill(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "stopping: every run ends at its next epoch" in output
+    assert "Traceback" not in output
+    stopped_at = epochs(folder)
+    assert stopped_at < 20
+    again = run(folder, {**STEP, "condition": "False"}, "--only", "teacher")
+    assert again.returncode == 0, again.stderr
+    log = (folder / "results" / "tiny" / ".logs" / "teacher" / "seed-0.log").read_text()
+    assert f"resumed after epoch {stopped_at}" in log
+    assert epochs(folder) == 20, "no epoch was trained twice"
+
+
+@pytest.mark.slow
+def test_stopped_twice_it_ends_now(protocol_file: Path) -> None:
+    folder = protocol_file.parent
+    process = start(folder)
+    wait_for(lambda: epochs(folder) >= 1)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "the same command resumes" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_does_not_end_the_training(protocol_file: Path) -> None:
+    folder = protocol_file.parent
+    command = changed(folder, {**STEP, "condition": "False"}, "run", "tiny.yaml", "--only", "*/baseline")
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=120) == 0
+    assert "training goes on" in said
+    assert len(list((folder / "results" / "tiny").rglob("record.json"))) == 6
