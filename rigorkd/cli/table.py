@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,9 @@ def _runs(folder: Path, form: str) -> None:
     if form == "csv":
         click.echo(runs.to_csv(index=False), nl=False)
     else:
-        click.echo(runs.to_json(orient="records", indent=1, double_precision=15))
+        rows = runs.astype(object).where(runs.notna(), None).to_dict(orient="records")
+        # Python writes the shortest text that reads back as the same number; pandas cuts at 15 digits.
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False, default=lambda value: value.item()))
 
 
 def _layout(

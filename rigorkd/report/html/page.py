@@ -181,4 +181,6 @@ def _environment() -> Environment:
 
 def _exact(value: float | int | str | None) -> str:
     """The shortest text that reads back as the same number; "" for none."""
-    return "" if value is None else str(value) if isinstance(value, str) else repr(value)
+    if value is None or isinstance(value, str):
+        return value or ""
+    return str(value) if isinstance(value, int) else repr(float(value))
