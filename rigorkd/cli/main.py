@@ -35,6 +35,7 @@ COMMANDS = {
     "table": Entry("rigorkd.cli.table:table", "Print the tidy table of a study's runs."),
     "report": Entry("rigorkd.cli.report:report", "Write one HTML page for people who did not run the study."),
     "audit": Entry("rigorkd.cli.audit:audit", "Say what a published table of one seed supports."),
+    "compare": Entry("rigorkd.cli.compare:compare", "Say whether studies, or a published table, agree."),
     "publish": Entry("rigorkd.cli.publish:publish", "Send finished records to Weights & Biases."),
     "power": Entry("rigorkd.cli.power:power", "Compute detectable effects and seeds needed."),
 }

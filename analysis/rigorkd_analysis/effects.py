@@ -1,0 +1,163 @@
+"""What one study brings to a comparison of studies: per cell and per gain, one value per seed.
+
+The studies must be independent: a run that stands in two of them is no replication of itself, and is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import combinations as pairs_of
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rigorkd_analysis import combinations
+from rigorkd_analysis.baselines import Matcher
+from rigorkd_analysis.errors import TableError
+from rigorkd_analysis.metrics import Goal, goal_of, is_percentage
+from rigorkd_analysis.plan import Plan
+from rigorkd_analysis.table import Runs, read_runs
+from rigorkd_analysis.wording import Phrasing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A named table of runs and the plan that goes with it (its metric, baselines and selection seeds)."""
+
+    name: str
+    table: pd.DataFrame
+    plan: Plan = field(default_factory=Plan)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Values of one cell, or of one gain, over the seeds that have it; `diverged` counts seeds lost so."""
+
+    name: str
+    values: Floats
+    diverged: int
+    baseline: str = ""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """A study as samples over seeds: `gains` and `cells` by the name of the (distilled) cell."""
+
+    study: str
+    runs: Runs
+    gains: dict[str, Effect]
+    cells: dict[str, Effect]
+    weights: frozenset[str]
+    modes: frozenset[str]
+
+
+def effects_of(study: Study, metric: str | None) -> Effects:
+    """Read a study. Raises TableError for an unusable table, naming the study."""
+    try:
+        runs = read_runs(study.table, metric or study.plan.metric)
+        matcher = Matcher(runs, study.plan.baselines)
+        found = combinations.gains(runs, matcher) if matcher.any() else []
+    except TableError as error:
+        raise TableError(
+            f"{study.name}: {error.message}", hint=error.hint, row=error.row, column=error.column
+        ) from None
+    judged = _without(runs, study.plan.selection_seeds)
+    gains = {}
+    for part in found:
+        a, b = part.a, part.b
+        assert a is not None
+        assert b is not None
+        difference = judged.values[a] - judged.values[b]
+        lost = int((judged.diverged[a] | judged.diverged[b]).sum())
+        gains[runs.cells[a]] = Effect(runs.cells[a], _there(difference), lost, runs.cells[b])
+    cells = {
+        name: Effect(name, _there(judged.values[cell]), int(judged.diverged[cell].sum()))
+        for cell, name in enumerate(runs.cells)
+    }
+    return Effects(
+        study.name, judged, gains, cells, _texts(study.table, "weights_sha256"), _texts(study.table, "mode")
+    )
+
+
+def common_metric(studies: list[Effects], goal: Goal | None) -> tuple[str, Goal, Phrasing]:
+    """The metric that all studies report, its direction and its wording; TableError if they differ."""
+    metrics = sorted({one.runs.metric for one in studies})
+    if len(metrics) > 1:
+        raise TableError(
+            f"the studies have different metrics: {', '.join(metrics)}", hint="name one with --metric"
+        )
+    (metric,) = metrics
+    largest = [_largest(one) for one in studies]
+    percent = [is_percentage(metric, value) for value in largest]
+    if any(percent) and not all(percent):
+        raise TableError(
+            f"{metric} is in percent in {studies[percent.index(True)].study} and not in "
+            f"{studies[percent.index(False)].study}",
+            hint="bring both to percent",
+        )
+    spreads = [
+        float(np.nanstd(e.values, ddof=1)) for one in studies for e in one.cells.values() if e.values.size > 1
+    ]
+    direction = goal_of(metric, goal)
+    phrasing = Phrasing.of(studies[0].runs, direction, float(np.median(spreads)) if spreads else 0.0)
+    return metric, direction, phrasing
+
+
+def refuse_dependence(studies: list[Effects]) -> list[str]:
+    """TableError if a run stands in two studies; else what makes the studies less than independent."""
+    warnings = []
+    for first, second in pairs_of(studies, 2):
+        both = first.weights & second.weights
+        if both:
+            raise TableError(
+                f"{first.study} and {second.study} share {len(both)} runs (equal weights, to the last bit)",
+                hint="a run does not replicate itself: give the second study other seeds",
+            )
+        seeds = set(first.runs.seeds) & set(second.runs.seeds)
+        if seeds:
+            shown = ", ".join(map(str, sorted(seeds)[:5])) + (", …" if len(seeds) > 5 else "")
+            warnings.append(
+                f"{first.study} and {second.study} both use the seeds {shown}: where they share data and "
+                "code, these runs share splits and batches; the intervals take the studies as independent"
+            )
+        if first.modes != second.modes and first.modes and second.modes:
+            warnings.append(
+                f"{first.study} is of mode {', '.join(sorted(first.modes))}, {second.study} of "
+                f"{', '.join(sorted(second.modes))}: a difference may be the mode's"
+            )
+    smoke = [one.study for one in studies if one.runs.smoke]
+    if smoke and len(smoke) < len(studies):
+        raise TableError(
+            f"{', '.join(smoke)} holds smoke runs, the other real ones", hint="smoke runs are no results"
+        )
+    if smoke:
+        warnings.insert(0, "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method")
+    return warnings
+
+
+def _without(runs: Runs, seeds: tuple[int, ...]) -> Runs:
+    if not seeds:
+        return runs
+    keep = ~np.isin(runs.seeds, seeds)
+    return replace(runs, values=np.where(keep, runs.values, np.nan), diverged=runs.diverged & keep)
+
+
+def _there(values: Floats) -> Floats:
+    return np.asarray(values[~np.isnan(values)], dtype=np.float64)
+
+
+def _largest(study: Effects) -> float:
+    finite = np.abs(study.runs.values[np.isfinite(study.runs.values)])
+    return float(finite.max()) if finite.size else 0.0
+
+
+def _texts(table: pd.DataFrame, column: str) -> frozenset[str]:
+    if column not in table.columns:
+        return frozenset()
+    return frozenset(str(value) for value in table[column].dropna() if str(value))

@@ -1,0 +1,294 @@
+"""Can our seeds have given a printed number? A published table against the prediction intervals of a study.
+
+A number of k seeds is a new draw, not the mean that our interval is about: it is compared with
+m ± t·s·√(1/n + 1/k), n − 1 degrees of freedom. The interval of the mean would accept a true replication only
+.68 of the time at n = 5. Inside is no proof of agreement: the interval's half-width says how far a number may
+be off without being noticed.
+
+Rows are matched to cells by name, or else by what both tables say of them (student, method, T, alpha, …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from rigorkd_analysis.adjust import adjust
+from rigorkd_analysis.comparing import SCHEMA, Prediction, PrintedFamily, PrintedNumber, StudyFacts
+from rigorkd_analysis.effects import Effect, Effects, Study, common_metric, effects_of
+from rigorkd_analysis.errors import TableError
+from rigorkd_analysis.metrics import is_percentage
+from rigorkd_analysis.plan import Plan
+from rigorkd_analysis.printed_checks import decimal_of, row_name
+from rigorkd_analysis.replication import study_facts
+from rigorkd_analysis.table import Runs, suggest
+from rigorkd_analysis.welch import Moments
+from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
+
+Row = Mapping[str, str]
+
+_DESCRIBES = ("group", "student", "method", "teacher", "T", "alpha", "ce_weight", "kd_weight", "epochs")
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """The rows of a published table as text, since printed decimals are part of the input.
+
+    `metric` names its column (None: the study's metric, with or without `test_`), `seeds` how many seeds are
+    behind each number (None: a column n_seeds, seeds or n, else 1).
+    """
+
+    name: str
+    rows: Sequence[Row]
+    metric: str | None = None
+    seeds: int | None = None
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A printed number; `name` says where it stands."""
+
+    name: str
+    value: Decimal
+    half_unit: float
+    k: int
+
+
+def compare_published(study: Study, table: PublishedTable, plan: Plan) -> Prediction:
+    """Say which printed numbers, and which printed gains, our seeds can have produced.
+
+    Raises:
+        TableError: a table is unusable, or no printed row is like a cell of the study.
+    """
+    ours = effects_of(study, plan.metric)
+    metric, goal, say = common_metric([ours], plan.goal)
+    column = _column(table, metric)
+    matched, unmatched = _match(ours.runs, table, column)
+    _same_scale(ours, matched, metric, column, table.name)
+    cells = [(ours.cells[cell], number) for cell, number in matched.items()]
+    gains = [
+        (effect, _difference(matched[name], matched[effect.baseline]))
+        for name, effect in ours.gains.items()
+        if name in matched and effect.baseline in matched
+    ]
+    families = []
+    if gains:
+        families.append(_family("gains", gains, plan, say, ours.study))
+    families.append(_family("cells", cells, plan, say, ours.study))
+    warnings = [
+        "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method"
+    ] * ours.runs.smoke
+    if gains and any(number.k == 1 for _, number in gains):
+        warnings.append(
+            "a printed gain of one seed is taken as paired, as ours are: one draw of the difference"
+        )
+    return Prediction(
+        schema=SCHEMA,
+        kind="published",
+        metric=metric,
+        printed_metric=column,
+        goal=goal,
+        alpha=plan.alpha,
+        correction=plan.correction,
+        studies=(
+            study_facts(ours),
+            StudyFacts(table.name, len(table.rows), max(n.k for n in matched.values())),
+        ),
+        families=tuple(families),
+        unmatched=tuple(unmatched),
+        warnings=tuple(warnings),
+    )
+
+
+def _column(table: PublishedTable, metric: str) -> str:
+    if not table.rows:
+        raise TableError(f"{table.name} has no rows", hint="one row per printed cell")
+    columns = list(table.rows[0])
+    wanted = [table.metric] if table.metric else [metric, metric.removeprefix("test_")]
+    for name in wanted:
+        if name in columns:
+            return name
+    numeric = [name for name in columns if decimal_of(table.rows[0].get(name) or "") is not None]
+    raise TableError(
+        f"{table.name} has no column {' or '.join(wanted)}",
+        hint=f"name it with --printed-metric; {suggest(wanted[0], numeric)}",
+    )
+
+
+def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, _Number], list[str]]:
+    """Printed numbers by the cell that they are of, and the names of rows that are like no cell."""
+    matched: dict[str, _Number] = {}
+    unmatched: list[str] = []
+    for position, row in enumerate(table.rows):
+        name = row_name(row, position)
+        text = (row.get(column) or "").strip()
+        if not text:
+            continue
+        value = decimal_of(text)
+        if value is None:
+            raise TableError(
+                f"{text!r} is not a number", hint="one printed number per row", row=position, column=column
+            )
+        cell, why = _cell_like(runs, row, name)
+        if cell is None:
+            unmatched.append(f"{name} ({why})")
+            continue
+        exponent = value.as_tuple().exponent
+        unit = 10.0**exponent if isinstance(exponent, int) else 0.0
+        number = _Number(name, value, unit / 2, _seeds(table, row, position))
+        if cell in matched and matched[cell].value != value:
+            raise TableError(
+                f"{matched[cell].name} and {name} are both like {cell}, and print {matched[cell].value} and "
+                f"{value}",
+                hint="leave one out, or tell them apart by a column such as epochs",
+                row=position,
+            )
+        matched.setdefault(cell, number)
+    if not matched:
+        raise TableError(
+            f"no row of {table.name} is like a cell of the study: {'; '.join(unmatched[:4])}",
+            hint="rows are matched by cell name, or by student, method, T, alpha, epochs; "
+            "--rename OLD NEW brings names together",
+        )
+    return matched, unmatched
+
+
+def _cell_like(runs: Runs, row: Row, name: str) -> tuple[str | None, str]:
+    """The one cell that a printed row is of, or why there is none."""
+    if name in runs.index:
+        return name, ""
+    ends = [cell for cell in runs.cells if cell.endswith(f"/{name}")]
+    said = [key for key in _DESCRIBES if (row.get(key) or "").strip() and key in runs.attributes]
+    alike = [
+        cell
+        for position, cell in enumerate(runs.cells)
+        if all(_same(row[key], runs.text(key, position)) for key in said)
+    ]
+    if ends:
+        alike = [cell for cell in ends if cell in alike]
+    if len(alike) == 1 and (ends or len(said) > 1):
+        return alike[0], ""
+    if not alike:
+        return None, "no cell is like it"
+    if not ends and len(said) < 2:
+        return None, "the row does not say enough of itself"
+    return None, f"{len(alike)} cells are like it: {', '.join(alike[:3])}{', …' if len(alike) > 3 else ''}"
+
+
+def _same(printed: str, own: str) -> bool:
+    try:
+        return float(printed) == float(own)
+    except ValueError:
+        return printed.strip().casefold() == own.strip().casefold()
+
+
+def _seeds(table: PublishedTable, row: Row, position: int) -> int:
+    if table.seeds is not None:
+        if table.seeds < 1:
+            raise TableError(f"seeds = {table.seeds}", hint="the seeds behind a number are 1 or more")
+        return table.seeds
+    for column in ("n_seeds", "seeds", "n"):
+        text = (row.get(column) or "").strip()
+        if text:
+            if not text.isdigit() or int(text) < 1:
+                raise TableError(
+                    f"{text!r} is not a number of seeds", hint="give --seeds K", row=position, column=column
+                )
+            return int(text)
+    return 1
+
+
+def _same_scale(ours: Effects, matched: Mapping[str, _Number], metric: str, column: str, table: str) -> None:
+    largest = max((abs(float(number.value)) for number in matched.values()), default=0.0)
+    finite = np.abs(ours.runs.values[np.isfinite(ours.runs.values)])
+    own = float(finite.max()) if finite.size else 0.0
+    if is_percentage(metric, own) != is_percentage(metric, largest) and is_percentage(metric, 50.0):
+        raise TableError(
+            f"{metric} is {'in percent' if own > 1.5 else 'a fraction'} in {ours.study}, "
+            f"{column} is not in {table}",
+            hint="bring both to percent",
+        )
+
+
+def _difference(a: _Number, b: _Number) -> _Number:
+    return _Number(f"{a.name} − {b.name}", a.value - b.value, a.half_unit + b.half_unit, min(a.k, b.k))
+
+
+def _family(
+    name: Literal["gains", "cells"],
+    members: list[tuple[Effect, _Number]],
+    plan: Plan,
+    say: Phrasing,
+    study: str,
+) -> PrintedFamily:
+    moments = Moments.of([effect.values for effect, _ in members])
+    n, mean, sd = moments.n, moments.mean, moments.sd
+    k = np.array([number.k for _, number in members], dtype=np.float64)
+    printed = np.array([float(number.value) for _, number in members])
+    rounding = np.array([number.half_unit for _, number in members])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = sd * np.sqrt(1 / n + 1 / k)
+        half = -special.stdtrit(n - 1, plan.alpha / 2) * error
+        away = np.maximum(np.abs(printed - mean) - rounding, 0.0)
+        t = np.sign(printed - mean) * away / error
+        p = np.asarray(2 * special.stdtr(n - 1, -np.abs(t)))
+    adjusted = adjust(p, plan.correction)
+    out = []
+    for i, (effect, number) in enumerate(members):
+        known = bool(np.isfinite(half[i]))
+        warnings = []
+        if effect.diverged:
+            warnings.append(f"{effect.diverged} of our seeds diverged: among converged seeds only")
+        if not known:
+            warnings.append("fewer than 2 seeds of ours" if n[i] < 2 else "our seeds are all equal")
+        one = PrintedNumber(
+            name=effect.name,
+            printed_name=number.name,
+            printed=float(number.value),
+            half_unit=number.half_unit,
+            k=number.k,
+            n=int(n[i]),
+            mean=float(mean[i]) if n[i] else None,
+            sd=float(sd[i]) if np.isfinite(sd[i]) else None,
+            prediction_low=float(mean[i] - half[i]) if known else None,
+            prediction_high=float(mean[i] + half[i]) if known else None,
+            half_width=float(half[i]) if known else None,
+            t=float(t[i]) if known else None,
+            df=int(n[i]) - 1 if known else None,
+            p=float(p[i]) if known else None,
+            p_adjusted=float(adjusted[i]) if known else None,
+            inside=bool(p[i] >= plan.alpha) if known else None,
+            verdict="unknown" if not known else "outside" if adjusted[i] < plan.alpha else "inside",
+            says="",
+            warnings=tuple(warnings),
+        )
+        out.append(_with_words(one, name, len(members), plan, say, study))
+    return PrintedFamily(name, len(members), tuple(out))
+
+
+def _with_words(
+    one: PrintedNumber, family: str, size: int, plan: Plan, say: Phrasing, study: str
+) -> PrintedNumber:
+    signed = family == "gains"
+    what = "gain" if signed else say.words
+    seeds = "one seed" if one.k == 1 else f"{one.k} seeds"
+    text = f"{one.name}: the printed {what} of {say.number(one.printed, signed)}{say.unit} ({seeds})"
+    if one.prediction_low is None:
+        return replace(one, says=f"{text} cannot be compared: {'; '.join(one.warnings)}.")
+    low, high = say.number(one.prediction_low, signed), say.number(one.prediction_high, signed)
+    where = {
+        "inside": "lies inside"
+        if one.inside
+        else "lies outside one interval, which the correction allows for,",
+        "outside": "lies outside",
+    }[one.verdict]
+    numbers = f"{percent_text(1 - plan.alpha)} prediction from {one.n} seeds of {study}: {low} to {high}"
+    return replace(
+        one,
+        says=f"{text} {where} ({numbers}, {p_text(one.p_adjusted, adjusted_name(plan.correction, size))}).",
+    )

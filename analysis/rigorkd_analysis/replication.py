@@ -1,0 +1,212 @@
+"""Does a replication agree? Two studies, gain by gain: the difference of their gains, never two p-values.
+
+That one study finds a gain significant and the other does not says nothing about whether they differ (Gelman
+and Stern 2006). So the difference itself is tested (Welch), and agreement is shown by two one-sided tests
+against the smallest effect of interest, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from rigorkd_analysis.adjust import adjust
+from rigorkd_analysis.comparing import (
+    SCHEMA,
+    Agreement,
+    DifferenceFamily,
+    Replication,
+    StudyDifference,
+    StudyFacts,
+)
+from rigorkd_analysis.effects import Effect, Effects, Study, common_metric, effects_of, refuse_dependence
+from rigorkd_analysis.errors import TableError
+from rigorkd_analysis.paired import Settings
+from rigorkd_analysis.plan import Plan
+from rigorkd_analysis.welch import Moments, welch
+from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
+
+Floats = NDArray[np.float64]
+
+
+def compare_studies(a: Study, b: Study, plan: Plan) -> Replication:
+    """Compare two studies; differences are a − b. Of the plan, metric, goal, sesoi, alpha, correction count.
+
+    Raises:
+        TableError: a table is unusable, the studies share runs, or have no cell in common.
+    """
+    first, second = effects_of(a, plan.metric), effects_of(b, plan.metric)
+    warnings = refuse_dependence([first, second])
+    metric, goal, say = common_metric([first, second], plan.goal)
+    both: tuple[tuple[Literal["gains", "cells"], Mapping[str, Effect], Mapping[str, Effect]], ...] = (
+        ("gains", first.gains, second.gains),
+        ("cells", first.cells, second.cells),
+    )
+    families = [
+        _family(name, ours, theirs, first, second, plan, say)
+        for name, ours, theirs in both
+        if ours.keys() & theirs.keys()
+    ]
+    if not families:
+        raise TableError(
+            f"{a.name} and {b.name} have no cell in common",
+            hint=f"{a.name} has {_some(first)}; {b.name} has {_some(second)}; --rename brings names together",
+        )
+    if families[0].name != "gains":
+        warnings.append("no gain is in both studies, so only the levels of cells are compared")
+    if plan.sesoi is None:
+        warnings.append("without a smallest effect of interest (--sesoi) agreement cannot be shown")
+    return Replication(
+        schema=SCHEMA,
+        kind="replication",
+        metric=metric,
+        goal=goal,
+        alpha=plan.alpha,
+        correction=plan.correction,
+        sesoi=plan.sesoi,
+        studies=tuple(study_facts(one) for one in (first, second)),
+        families=tuple(families),
+        unmatched=tuple(
+            f"{name} (only in {one.study})"
+            for one, other in ((first, second), (second, first))
+            for name in one.cells
+            if name not in other.cells
+        ),
+        warnings=tuple(warnings),
+    )
+
+
+def study_facts(study: Effects) -> StudyFacts:
+    return StudyFacts(study.study, len(study.cells), len(study.runs.seeds))
+
+
+def _some(study: Effects) -> str:
+    names = list(study.cells)
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _family(
+    name: Literal["gains", "cells"],
+    ours: Mapping[str, Effect],
+    theirs: Mapping[str, Effect],
+    first: Effects,
+    second: Effects,
+    plan: Plan,
+    say: Phrasing,
+) -> DifferenceFamily:
+    cells = [cell for cell in ours if cell in theirs]
+    m = 1 if plan.correction == "none" else len(cells)
+    a = Moments.of([ours[cell].values for cell in cells])
+    b = Moments.of([theirs[cell].values for cell in cells])
+    found = welch(a, b, Settings(plan.alpha, m, plan.sesoi))
+    p_adjusted = adjust(found.p, plan.correction)
+    p_equal = adjust(found.p_equivalence, plan.correction)
+    low, high = prediction(a.mean, a.sd, a.n, b.n, plan.alpha)
+    out = []
+    for i, cell in enumerate(cells):
+        row = found.row(i)
+        warnings = _warnings(ours[cell], theirs[cell], first.study, second.study)
+        lost = bool(ours[cell].diverged or theirs[cell].diverged)
+        verdict = _verdict(_value(p_adjusted[i]), _value(p_equal[i]), plan.alpha, lost)
+        mean_b, ends = _value(b.mean[i]), (_value(low[i]), _value(high[i]))
+        inside = None
+        if mean_b is not None and ends[0] is not None and ends[1] is not None:
+            inside = ends[0] <= mean_b <= ends[1]
+        one = StudyDifference(
+            name=cell,
+            n_a=int(a.n[i]),
+            n_b=int(b.n[i]),
+            mean_a=_value(a.mean[i]),
+            mean_b=mean_b,
+            sd_a=_value(a.sd[i]),
+            sd_b=_value(b.sd[i]),
+            **row,
+            p_adjusted=_value(p_adjusted[i]),
+            p_equivalence_adjusted=_value(p_equal[i]),
+            prediction_low=ends[0],
+            prediction_high=ends[1],
+            inside_prediction=inside,
+            verdict=verdict,
+            says="",
+            warnings=tuple(warnings),
+        )
+        out.append(_with_words(one, name, first.study, second.study, len(cells), plan, say))
+    return DifferenceFamily(name, len(cells), tuple(out))
+
+
+def prediction(mean: Floats, sd: Floats, n: Floats, k: Floats, alpha: float) -> tuple[Floats, Floats]:
+    """Where the mean of k new seeds lies with probability 1 − alpha: mean ± t·sd·√(1/n + 1/k), n − 1 df."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half = -special.stdtrit(n - 1, alpha / 2) * sd * np.sqrt(1 / n + 1 / k)
+    return mean - half, mean + half
+
+
+def _verdict(p: float | None, p_equal: float | None, alpha: float, lost: bool) -> Agreement:
+    if p is None or lost:  # what converged is a selection, whichever study lost runs
+        return "inconclusive"
+    differ, agree = p < alpha, p_equal is not None and p_equal < alpha
+    if differ and agree:
+        return "differ_negligible"
+    return "differ" if differ else "agree" if agree else "inconclusive"
+
+
+def _warnings(a: Effect, b: Effect, first: str, second: str) -> list[str]:
+    out = []
+    for effect, study in ((a, first), (b, second)):
+        n = effect.values.size
+        if effect.diverged:
+            out.append(f"{effect.diverged} of its seeds diverged in {study}: among converged seeds only")
+        if n < 2:
+            seeds = "no seed" if n == 0 else "one seed"
+            out.append(f"{study} has {seeds} of it: there is no spread to compare with")
+        elif n < 5:
+            out.append(f"{study} has {n} seeds of it")
+        if n > 1 and not np.isfinite(Moments.of([effect.values]).sd[0]):
+            out.append(f"all seeds of it are equal in {study}: no spread, no test")
+    return out
+
+
+def _with_words(
+    one: StudyDifference,
+    family: str,
+    first: str,
+    second: str,
+    size: int,
+    plan: Plan,
+    say: Phrasing,
+) -> StudyDifference:
+    what = f"The gain of {one.name}" if family == "gains" else f"{one.name}, {say.words},"
+    signed = family == "gains"
+    seen = (
+        f"{what} is {say.number(one.mean_a, signed)}{say.unit} in {first} (n = {one.n_a}) and "
+        f"{say.number(one.mean_b, signed)}{say.unit} in {second} (n = {one.n_b})"
+    )
+    if one.p_adjusted is None:
+        return replace(one, says=f"{seen}; this cannot be compared: {'; '.join(one.warnings)}.")
+    name = adjusted_name(plan.correction, size)
+    numbers = (
+        f"difference {say.number(one.mean_diff, True)}, {percent_text(1 - plan.alpha)} CI "
+        f"{say.interval(one.ci_low, one.ci_high)}, Welch t({one.df:.1f}) = {one.t:.2f}, "
+        f"{p_text(one.p_adjusted, name)}"
+    ).replace("= -", "= −")
+    if one.verdict == "differ":
+        end = "the studies differ"
+    elif one.verdict == "agree":
+        end = f"the studies agree within ±{say.number(plan.sesoi)}{say.unit}"
+        end += f" ({p_text(one.p_equivalence_adjusted, 'TOST ' + name)})"
+    elif one.verdict == "differ_negligible":
+        end = f"the studies differ, by less than {say.number(plan.sesoi)}{say.unit}"
+    else:
+        end = "neither a difference nor agreement is shown"
+        if one.mde is not None:
+            end += f"; these seeds detect {say.number(one.mde)}{say.unit} or more with 80 % power"
+    return replace(one, says=f"{seen}: {end} ({numbers}).")
+
+
+def _value(number: np.float64 | float) -> float | None:
+    return float(number) if np.isfinite(number) else None

@@ -1,0 +1,144 @@
+"""`rigorkd compare`: does a replication, or a published table, agree? What do many studies say together?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rigorkd.cli.options import results_option
+from rigorkd.report.page import FORMATS, Format
+
+if TYPE_CHECKING:
+    from rigorkd_analysis.comparing import Prediction, Replication, Synthesis
+    from rigorkd_analysis.plan import Plan
+
+    from rigorkd.report.compare_source import Names, Printed, Runs
+
+
+@click.command(short_help="Say whether studies, or a published table, agree.")
+@click.argument("sources", nargs=-1, type=click.Path(path_type=Path), metavar="STUDY_A STUDY_B ...")
+@results_option
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--metric", help="Column to judge  [default: the protocols', or test_top1]")
+@click.option(
+    "--goal", type=click.Choice(["max", "min"]), help="Whether more is better, if the name does not say."
+)
+@click.option("--sesoi", type=float, help="Smallest difference of interest  [default: the protocols']")
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate over a family.")
+@click.option(
+    "--correction",
+    type=click.Choice(["holm", "bonferroni", "bh", "none"]),
+    default="holm",
+    show_default=True,
+    help="How a family is corrected.",
+)
+@click.option(
+    "--rename",
+    nargs=2,
+    multiple=True,
+    metavar="OLD NEW",
+    help="A name, or part of one, in all but the first source; repeatable.",
+)
+@click.option("--printed-metric", metavar="COLUMN", help="The published column  [default: as --metric]")
+@click.option(
+    "--seeds", type=int, metavar="K", help="Seeds behind each printed number  [default: a column n, else 1]"
+)
+def compare(
+    sources: tuple[Path, ...],
+    results: Path,
+    form: Format,
+    rename: Names,
+    printed_metric: str | None,
+    seeds: int | None,
+    **asked: Any,
+) -> None:
+    """Say whether STUDY_B agrees with STUDY_A, gain by gain, by the difference of their gains.
+
+    A source is a study folder or a CSV of runs. The second may be a published table, a CSV in which every
+    cell stands once: then its numbers are held against the prediction intervals of the first. More than two
+    studies are summed up.
+
+    \b
+    rigorkd compare results/digits results/digits-again
+    rigorkd compare results/paper published.csv --rename shufflenetv2_x1_0 shufflenetv2
+    rigorkd compare results/cifar10 results/cifar100 results/pets
+    """
+    from rigorkd_analysis import document
+    from rigorkd_analysis.plan import Plan
+
+    from rigorkd.report.compare_page import compare_page
+    from rigorkd.report.compare_source import open_source
+    from rigorkd.report.data import to_csv, to_json
+    from rigorkd.report.emit import emit
+    from rigorkd.report.sources import located
+
+    if len(sources) < 2:
+        raise click.UsageError("give two sources or more: studies, CSVs of runs, or a published table last")
+    opened = [open_source(source, results) for source in sources]
+    with located(lambda _: "compare"):
+        plan = Plan(**asked)
+    result = _compared(opened, plan, rename, printed_metric, seeds)
+    rows = [
+        {"family": family.name, **_flat(document(one))}
+        for family in result.families
+        for one in (family.summaries if hasattr(family, "summaries") else family.comparisons)
+    ]
+    emit(form, lambda: compare_page(result), json=lambda: to_json(result), csv=lambda: to_csv(rows))
+
+
+def _compared(
+    opened: list[Runs | Printed], plan: Plan, rename: Names, printed_metric: str | None, seeds: int | None
+) -> Replication | Prediction | Synthesis:
+    """The comparison that these sources ask for, with the sources' own warnings before its own."""
+    from dataclasses import replace
+
+    from rigorkd_analysis.errors import TableError
+    from rigorkd_analysis.prediction import PublishedTable, compare_published
+    from rigorkd_analysis.replication import compare_studies
+    from rigorkd_analysis.synthesis import summarize_studies
+
+    from rigorkd.errors import InputError
+    from rigorkd.report.compare_source import Printed, Runs, common_plan, named
+    from rigorkd.report.sources import at, located
+
+    studies = [one for one in opened if isinstance(one, Runs)]
+    tables = [one for one in opened if isinstance(one, Printed)]
+    if tables and (len(opened) != 2 or isinstance(opened[0], Printed)):
+        raise InputError(
+            f"{tables[0].rows.file} is a published table: every cell stands in it once",
+            hint="compare one study with one table, the study first; a CSV of runs has several seeds a cell",
+        )
+    if not tables and (printed_metric or seeds is not None):
+        raise InputError(
+            "--printed-metric and --seeds are for a published table", hint="the second source is one of runs"
+        )
+    plan, notes = common_plan(studies, plan)
+    own = [f"{one.source.name}: {text}" for one in studies for text in one.source.warnings]
+    result: Replication | Prediction | Synthesis
+    if tables:
+        rows = tables[0].rows
+        table = PublishedTable(rows.file.name, tables[0].mappings(rename), printed_metric, seeds)
+
+        def where(error: TableError) -> str:
+            return at(rows, error) if error.row is not None else str(rows.file)
+
+        with located(where):
+            result = compare_published(named(studies, ())[0], table, plan)
+    else:
+        with located(lambda _: "compare"):
+            found = named(studies, rename)
+            result = (
+                compare_studies(found[0], found[1], plan)
+                if len(found) == 2
+                else summarize_studies(found, plan)
+            )
+    return replace(result, warnings=(*result.warnings, *own, *notes))
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A summary's studies as name=mean, in one field."""
+    if "studies" in row:
+        row = {**row, "studies": {share["study"]: share["mean"] for share in row["studies"]}}
+    return row

@@ -1,0 +1,183 @@
+"""`rigorkd compare`: two studies, a published table, many studies; its documents and its refusals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+HEADER = "cell,student,method,T,alpha,epochs,seed,test_top1\n"
+
+
+def write_study(path: Path, gain: float, first: int, student: str = "s", n: int = 5) -> Path:
+    rng = np.random.default_rng(first)
+    rows = []
+    for seed in range(first, first + n):
+        base = 78 + rng.normal(0, 0.3)
+        rows.append(f"main/{student}/baseline,{student},baseline,,,40,{seed},{base:.2f}")
+        for t in (2, 4):
+            value = base + gain + rng.normal(0, 0.1)
+            rows.append(f"main/{student}/kd-T{t}-a0.5,{student},kd,{t},0.5,40,{seed},{value:.2f}")
+    path.write_text(HEADER + "\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def studies(tmp_path: Path) -> Path:
+    for name, gain, first in (("a", 1.0, 0), ("b", 0.2, 10), ("c", 1.1, 20)):
+        write_study(tmp_path / f"{name}.csv", gain, first)
+    write_study(tmp_path / "other.csv", 1.0, 30, student="mobile")
+    (tmp_path / "printed.csv").write_text(
+        "student,cell,method,T,alpha,epochs,top1\n"
+        "s,s/baseline,baseline,,,40,78.1\n"
+        "s,best,kd,4,0.5,40,90.00\n"
+        "r50,teacher,teacher,,,40,80.0\n"
+    )
+    return tmp_path
+
+
+def invoke(folder: Path, *words: str) -> tuple[int, str, str]:
+    """Run the command in this process, as the command line does; exit code, stdout, stderr."""
+    import contextlib
+    import os
+
+    from rigorkd.cli.main import main
+
+    out, err = io.StringIO(), io.StringIO()
+    here, arguments = Path.cwd(), ["rigorkd", "compare", *words]
+    os.chdir(folder)
+    try:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            patch.setattr("sys.argv", arguments)
+            try:
+                main()
+                code = 0
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+    finally:
+        os.chdir(here)
+    return code, out.getvalue(), err.getvalue()
+
+
+def document(folder: Path, *words: str) -> dict[str, Any]:
+    code, out, err = invoke(folder, *words, "--format", "json")
+    assert code == 0, err
+    parsed: dict[str, Any] = json.loads(out)
+    return parsed
+
+
+def test_two_studies(studies: Path) -> None:
+    found = document(studies, "a.csv", "b.csv", "--sesoi", "0.5")
+    assert (found["schema"], found["kind"], found["metric"]) == (
+        "rigorkd.compare/1",
+        "replication",
+        "test_top1",
+    )
+    assert [study["name"] for study in found["studies"]] == ["a", "b"]
+    gains, cells = found["families"]
+    assert (gains["name"], gains["size"], cells["name"], cells["size"]) == ("gains", 2, "cells", 3)
+    for one in gains["comparisons"]:
+        assert one["mean_diff"] == pytest.approx(one["mean_a"] - one["mean_b"])
+        assert one["verdict"] == "differ"
+    assert any("exploratory" in text for text in found["warnings"])
+
+
+def test_the_page_says_what_the_document_says(studies: Path) -> None:
+    code, out, _ = invoke(studies, "a.csv", "c.csv", "--sesoi", "0.5", "--format", "markdown")
+    assert code == 0
+    assert "2 agree of 2 comparisons of a with c" in out
+    found = document(studies, "a.csv", "c.csv", "--sesoi", "0.5")
+    for one in found["families"][0]["comparisons"]:
+        assert f"{one['mean_diff']:+.2f}".replace("-", "−") in out
+        assert one["verdict"] == "agree"
+
+
+def test_a_published_table(studies: Path) -> None:
+    found = document(studies, "a.csv", "printed.csv")
+    assert found["kind"] == "published"
+    assert found["printed_metric"] == "top1"
+    cells = {
+        one["name"]: one
+        for family in found["families"]
+        for one in family["comparisons"]
+        if family["name"] == "cells"
+    }
+    assert cells["main/s/baseline"]["verdict"] == "inside"
+    assert cells["main/s/kd-T4-a0.5"]["verdict"] == "outside"
+    assert cells["main/s/kd-T4-a0.5"]["printed_name"] == "best"
+    assert found["unmatched"] == ["teacher (no cell is like it)"]
+    code, out, _ = invoke(studies, "a.csv", "printed.csv")
+    assert code == 0
+    assert "lie outside what a predicts" in out
+
+
+def test_many_studies(studies: Path) -> None:
+    found = document(studies, "a.csv", "b.csv", "c.csv")
+    assert found["kind"] == "summary"
+    overall, gains = found["families"]
+    assert overall["summaries"][0]["name"] == "average of 2 gains"
+    assert [share["study"] for share in gains["summaries"][0]["studies"]] == ["a", "b", "c"]
+    code, out, _ = invoke(studies, "a.csv", "b.csv", "c.csv", "--format", "csv")
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["family"] for row in rows] == ["overall", "gains", "gains"]
+    assert rows[0]["studies"].startswith("a=")
+
+
+def test_names_are_brought_together(studies: Path) -> None:
+    code, _, err = invoke(studies, "a.csv", "other.csv")
+    assert code == 2
+    assert "no cell in common" in err
+    found = document(studies, "a.csv", "other.csv", "--rename", "mobile", "s")
+    assert found["families"][0]["size"] == 2
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "markdown", "latex"])
+def test_every_format_of_every_kind(studies: Path, form: str) -> None:
+    for sources in (["a.csv", "b.csv"], ["a.csv", "printed.csv"], ["a.csv", "b.csv", "c.csv"]):
+        code, out, err = invoke(studies, *sources, "--format", form)
+        assert code == 0, err
+        assert out.strip()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.csv"], "two sources or more"),
+        (["a.csv", "a.csv"], "given twice"),
+        (["a.csv", "nowhere"], "no such file or study"),
+        (["printed.csv", "a.csv"], "the study first"),
+        (["a.csv", "printed.csv", "b.csv"], "published table"),
+        (["a.csv", "b.csv", "--alpha", "2"], "not an error rate"),
+        (["a.csv", "b.csv", "--sesoi", "-1"], "smallest effect of interest"),
+        (["a.csv", "b.csv", "--metric", "test_top2"], "did you mean 'test_top1'"),
+        (["a.csv", "b.csv", "--seeds", "3"], "published table"),
+        (["a.csv", "printed.csv", "--printed-metric", "top7"], "no column top7"),
+        (["a.csv", "printed.csv", "--seeds", "0"], "1 or more"),
+    ],
+)
+def test_bad_input_is_one_message(studies: Path, words: list[str], message: str) -> None:
+    code, out, err = invoke(studies, *words)
+    assert code == 2
+    assert message in err
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_a_real_study_beside_itself_at_other_seeds(finished: Path, tmp_path: Path) -> None:
+    """A study folder is read as `analyze` reads it; with itself it shares every run, and that is refused."""
+    import shutil
+
+    shutil.copytree(finished / "results" / "tiny", tmp_path / "copy")
+    code, _, err = invoke(tmp_path, str(finished / "results" / "tiny"), "copy")
+    assert code == 2
+    assert "does not replicate itself" in err
