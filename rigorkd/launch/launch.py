@@ -145,8 +145,9 @@ def _train(
     for name, failure in inventory.failures.items():
         if not failure.behind:
             lost += queue.fail_behind(name, "which failed")
-    epochs = {name: inventory.expected[name].run.cell.training.epochs for name in todo}
-    progress = Progress(runs=len(todo), work=sum(epochs.values()), failed=len(lost))
+    progress = Progress.of({name: inventory.expected[name].run.cell.training.epochs for name in todo})
+    for name in lost:
+        progress.fail(name)
     me = claims.me
     settings = [
         WorkerSettings(

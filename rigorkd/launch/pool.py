@@ -36,7 +36,7 @@ from rigorkd.launch.worker import (
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, read
-from rigorkd.train.events import EpochDone, RunDone, RunFailed
+from rigorkd.train.events import EpochDone, Resumed, RunDone, RunFailed
 from rigorkd.train.task import Task
 
 DEATHS_TOGETHER, DEATHS_ALONE = 2, 3
@@ -173,7 +173,7 @@ class Pool:
             self._done_elsewhere(name)
         for failure in news.failed:
             for lost in self.queue.fail(failure.run, failure.reason):
-                self.progress.failed += 1
+                self.progress.fail(lost)
                 if lost != failure.run:
                     self._note_behind(lost)
         for task in news.free:
@@ -185,16 +185,15 @@ class Pool:
     def _done_elsewhere(self, run: str) -> None:
         """A run has a record that was not told of by a worker of ours."""
         record = read(self.study.run(run) / "record.json")
-        self.progress.advance(int(record.fields.get("epochs_run") or 0), ours=False)
         self._done(run, str(record.fields["status"]))
 
     def _done(self, run: str, status: str) -> None:
         self._leave(run)
-        self.progress.done += 1
+        self.progress.finish(run)
         forget_failure(self.study, run)
         if status == DIVERGED:
             for lost in self.queue.fail_behind(run, "which diverged"):
-                self.progress.failed += 1
+                self.progress.fail(lost)
                 self._note_behind(lost)
         self.queue.done(run)
 
@@ -234,7 +233,10 @@ class Pool:
                 shown = self.progress.slots[slot.settings.slot]
                 shown.epoch, shown.epochs = epoch.epoch, epoch.epochs
                 shown.images_per_second = epoch.students * epoch.images / max(epoch.seconds, 1e-9)
-                self.progress.advance(epoch.students)
+                for run in epoch.rows:
+                    self.progress.reach(run, epoch.epoch, ours=True)
+            case Resumed(run=run, epoch=behind):
+                self.progress.reach(run, behind)
             case RunDone(run=run, status=status):
                 self._done(run, status)
             case RunFailed(run=run, reason=reason):
@@ -330,7 +332,7 @@ class Pool:
         note_failure(self.study, Failure(run, want.run_hash, reason, log=log, log_start=slot.log_start))
         for lost in self.queue.fail(run, reason):
             self._leave(lost)
-            self.progress.failed += 1
+            self.progress.fail(lost)
             if lost != run:
                 self._note_behind(lost)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class SlotProgress:
 class Progress:
     """The state of a launch. Work is counted in epochs of single runs.
 
+    An epoch counts once, whoever trained it and when; what a resumed run had behind it, and what an early
+    stop or a failure leaves undone, is work that is over. The rate is that of epochs trained here and now.
     `elsewhere` counts runs that this launch needs and that other launchers are training now; the time left is
     that of the work this launcher does itself, at its own rate.
     """
@@ -42,8 +45,32 @@ class Progress:
     running: list[str] = field(default_factory=list)
     slots: dict[int, SlotProgress] = field(default_factory=dict)
     seconds_left: float | None = None
+    _planned: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+    _reached: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
     _own: int = field(default=0, repr=False, compare=False)
     _started: float = field(default_factory=time.monotonic, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, epochs: Mapping[str, int]) -> Progress:
+        """The beginning of a launch of these runs, with the epochs of each."""
+        return cls(runs=len(epochs), work=sum(epochs.values()), _planned=epochs)
+
+    def reach(self, run: str, epoch: int, *, ours: bool = False) -> None:
+        """A run has `epoch` epochs behind it; `ours` if it was trained here and now."""
+        new = epoch - self._reached.get(run, 0)
+        if new > 0:
+            self._reached[run] = epoch
+            self.advance(new, ours=ours)
+
+    def finish(self, run: str) -> None:
+        """A run has its record."""
+        self.done += 1
+        self.reach(run, self._planned.get(run, 0))
+
+    def fail(self, run: str) -> None:
+        """A run will have no record."""
+        self.failed += 1
+        self.reach(run, self._planned.get(run, 0))
 
     def advance(self, epochs: int, *, ours: bool = True) -> None:
         """Count finished epochs and estimate the time left from our own rate so far."""

@@ -18,7 +18,7 @@ from rigorkd.errors import RigorkdError
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint
-from rigorkd.train.events import EpochDone, Event, RunDone
+from rigorkd.train.events import EpochDone, Event, Resumed, RunDone
 from rigorkd.train.finish import finish
 from rigorkd.train.log import log
 from rigorkd.train.runtime import Runtime
@@ -31,7 +31,14 @@ from rigorkd.train.workbench import Workbench
 def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Callable[[Event], None]) -> None:
     """Train every run of the task to its record. Runs fail alone; a full disk or a bug here ends the task."""
     bench = Workbench(task, study, runtime)
-    students = [student for want in task.runs if (student := _open(want, bench, report))]
+    try:
+        _train(bench, report)
+    finally:  # also where the launcher breaks it off at an epoch boundary
+        bench.saver.settle()
+
+
+def _train(bench: Workbench, report: Callable[[Event], None]) -> None:
+    students = [student for want in bench.task.runs if (student := _open(want, bench, report))]
     for student in [s for s in students if s.finished]:
         students.remove(student)
         _finish(student, bench, report)
@@ -50,7 +57,6 @@ def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Calla
             students.remove(student)
             if student.run.name not in bench.failed:
                 _finish(student, bench, report)
-    bench.saver.settle()
     bench.pace.leave([SHARED, TEACHER])
 
 
@@ -147,6 +153,7 @@ def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> 
         return None
     if checkpoint.restore(bench.study.checkpoint(run.name), student, bench.machine, bench.device):
         log(bench.study, run, f"resumed after epoch {student.epoch}")
+        report(Resumed(run.name, student.epoch))
     else:
         log(bench.study, run, "started")
     return student

@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """A run goes on from a checkpoint, with `epoch` epochs behind it."""
+
+    run: str
+    epoch: int
+
+
+@dataclass(frozen=True)
 class EpochDone:
     """The task finished `epoch` of `epochs` with `students` models after `images` training images each.
 
@@ -38,4 +46,4 @@ class RunFailed:
     reason: str
 
 
-Event = EpochDone | RunDone | RunFailed
+Event = Resumed | EpochDone | RunDone | RunFailed

@@ -40,6 +40,32 @@ def test_progress_of_others_says_nothing_of_our_rate() -> None:
     assert progress.worked == 100, "what is trained twice is no more work than there is"
 
 
+def test_what_a_resumed_run_had_behind_it_is_done_but_says_nothing_of_our_rate() -> None:
+    """Four runs of ten epochs: one resumed, one whose worker died, one that stops early, one that fails."""
+    progress = Progress.of(dict.fromkeys("abcd", 10))
+    progress._started -= 10  # ten seconds ago
+    progress.reach("a", 7)
+    assert progress.worked == 7
+    assert progress.seconds_left is None
+    progress.reach("a", 8, ours=True)
+    for epoch in (1, 2, 3):
+        progress.reach("b", epoch, ours=True)
+    progress.reach("b", 2)  # resumed one epoch earlier than it had come
+    progress.reach("b", 3, ours=True)
+    assert progress.worked == 11
+    assert progress.seconds_left == pytest.approx(10 / 4 * 29, rel=0.01)
+    progress.reach("c", 4, ours=True)
+    progress.finish("c")
+    progress.fail("d")
+    assert (progress.worked, progress.done, progress.failed) == (31, 1, 1)
+    assert progress.seconds_left == pytest.approx(10 / 8 * 9, rel=0.01)
+    for epoch in range(4, 11):
+        progress.reach("b", epoch, ours=True)
+    for run in "ab":
+        progress.finish(run)
+    assert (progress.worked, progress.done, progress.seconds_left) == (40, 3, None)
+
+
 def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(display, "LINE_EVERY", 0.0)
     out = io.StringIO()

@@ -15,6 +15,7 @@ from rigorkd.protocol.methods import Baseline
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, cohort
 from rigorkd.train.batch import Batch
+from rigorkd.train.events import Resumed
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.student import Student
 
@@ -140,6 +141,8 @@ def test_killed_between_two_files_the_last_checkpoint_is_whole(
 
 STEPS = 4
 """Batches of an epoch: 120 images in batches of 32."""
+BEHIND = {"student": 2, "between epochs": 1, "evaluation": 2}
+"""Epochs that the students have behind them when they go on; of the last one there is no checkpoint."""
 
 
 @pytest.mark.parametrize("stage", ["teacher", "student", "between epochs", "evaluation"])
@@ -184,7 +187,9 @@ def test_a_kill_at_any_stage_loses_at_most_one_epoch(
     with pytest.raises(Killed):
         train(cells, folder=other)
     left = [cell for cell in cells if not (other.run(f"{cell.name}/seed-0") / "record.json").exists()]
-    train(left, folder=other)
+    events = train(left, folder=other)
+    resumed = {event.run: event.epoch for event in events if isinstance(event, Resumed)}
+    assert resumed == ({} if stage == "teacher" else {f"{cell.name}/seed-0": BEHIND[stage] for cell in left})
     planned = {cell.name: cell.training.epochs * STEPS for cell in (TEACHER, *cells)}
     assert taken.keys() == planned.keys()
     for name, steps in taken.items():
