@@ -32,8 +32,11 @@ COMMANDS = {
     "plan": Entry("rigorkd.cli.plan:plan", "Show cells, runs, cost and detectable gains; train nothing."),
     "status": Entry("rigorkd.cli.status:status", "Show how far a study is, also while it runs."),
     "analyze": Entry("rigorkd.cli.analyze:analyze", "Say which differences are real."),
-    "table": Entry("rigorkd.cli.table:table", "Print the tidy table of a study's runs."),
+    "table": Entry(
+        "rigorkd.cli.table:table", "Print the runs of a study, or its results as a table for a paper."
+    ),
     "report": Entry("rigorkd.cli.report:report", "Write one HTML page for people who did not run the study."),
+    "figures": Entry("rigorkd.cli.figures:figures", "Write the figures of a study as SVG and PDF."),
     "audit": Entry("rigorkd.cli.audit:audit", "Say what a published table of one seed supports."),
     "compare": Entry("rigorkd.cli.compare:compare", "Say whether studies, or a published table, agree."),
     "publish": Entry("rigorkd.cli.publish:publish", "Send finished records to Weights & Biases."),
