@@ -1,0 +1,214 @@
+"""The page itself: self-contained, well formed, honest about smoke, small for large studies."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rigorkd.report.evidence import Evidence
+from rigorkd.report.gather import gather
+from rigorkd.report.html.page import page, view
+from rigorkd.report.judged import judged
+from rigorkd.report.sources import Overrides, from_csv
+
+PUBLISHED = Path(__file__).parents[2] / "analysis" / "published" / "kd_capacity_gap_runs.csv"
+
+
+def grid(students: int = 2, seeds: int = 5, gain: float = 0.0) -> pd.DataFrame:
+    """A study with baselines and a 5 × 5 grid of T × alpha, drawn from a fixed generator."""
+    draw = random.Random(7)
+    rows = []
+    for student in range(students):
+        shared = [draw.gauss(0, 0.3) for _ in range(seeds)]
+        for T, alpha in [
+            (None, None),
+            *((T, a) for T in (1, 2, 4, 8, 16) for a in (0.1, 0.3, 0.5, 0.7, 0.9)),
+        ]:
+            name = "baseline" if T is None else f"kd-T{T}-a{alpha}"
+            for seed in range(seeds):
+                rows.append(
+                    {
+                        "cell": f"main/net{student}/{name}",
+                        "group": "main",
+                        "student": f"net{student}",
+                        "method": "baseline" if T is None else "kd",
+                        "T": T,
+                        "alpha": alpha,
+                        "seed": seed,
+                        "test_top1": 70 + student + shared[seed] + draw.gauss(0, 0.1) + (gain if T else 0.0),
+                        "best_val_top1": 70 + draw.gauss(0, 0.3),
+                        "latency_ms": 1.0 + student,
+                        "params_millions": 2.0 + student,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def evidence_of(table: pd.DataFrame, folder: Path, **asked: object) -> Evidence:
+    path = folder / "runs.csv"
+    table.to_csv(path, index=False)
+    found = from_csv(path)
+    return gather(found, judged(found, Overrides(**asked)))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page(evidence_of(grid(), tmp_path_factory.mktemp("grid"), sesoi=0.3))
+
+
+def test_nothing_is_loaded_from_anywhere(html: str) -> None:
+    links = re.findall(r'(?:src|href|action|data|poster)="([^"]*)"', html)
+    assert links
+    assert all(link.startswith(("#", "data:")) for link in links), set(links)
+    assert "@import" not in html
+    assert not re.search(r"url\((?!#)", html)
+    assert "default-src 'none'" in html
+
+
+def test_ids_are_unique_and_all_references_lead_somewhere(html: str) -> None:
+    ids = re.findall(r'\sid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    wanted = re.findall(r'(?:href="#|url\(#)([^")]+)', html)
+    wanted += [name for names in re.findall(r'aria-labelledby="([^"]+)"', html) for name in names.split()]
+    assert set(wanted) <= set(ids), set(wanted) - set(ids)
+
+
+def test_every_figure_says_in_words_what_it_shows(html: str) -> None:
+    panels = re.findall(r"<svg viewBox[^>]*role=\"img\".*?</svg>", html, flags=re.DOTALL)
+    assert len(panels) > 8
+    for panel in panels:
+        assert re.search(r"<title [^>]+>[^<]{5,}</title><desc [^>]+>[^<]{20,}</desc>", panel)
+
+
+def test_figures_use_no_colour_but_the_variables(html: str) -> None:
+    panels = "".join(re.findall(r"<svg viewBox.*?</svg>", html, flags=re.DOTALL))
+    assert not re.findall(r"#[0-9a-fA-F]{6}\b", panels)
+    used = set(re.findall(r"var\((--fig-[a-z]+)\)", panels))
+    assert {"--fig-ink", "--fig-muted", "--fig-band"} <= used
+    light, dark = html.split("@media screen and (prefers-color-scheme: dark)", 1)
+    assert all(f"{name}:" in light and f"{name}:" in dark for name in used)
+
+
+def test_what_holds_comes_first(html: str) -> None:
+    order = [
+        "<h1>Does distillation raise the test top-1 of net0 and net1?</h1>",
+        "Not shown.",
+        "inconclusive",
+    ]
+    order += ["What must not be read into it", 'id="gains-exploratory"', 'id="methods"', 'id="reproduce"']
+    body = html[html.index("<body") :]
+    places = [body.index(text) for text in order]
+    assert places == sorted(places)
+
+
+def test_a_gain_that_holds_is_said(tmp_path: Path) -> None:
+    shown = view(evidence_of(grid(students=1, gain=2.0), tmp_path, sesoi=0.3)).answer
+    assert shown.short == "Shown for all 25 cells."
+    assert len(shown.sentences) >= 5
+    assert all(said.path for said in shown.sentences)
+    worse = view(evidence_of(grid(students=1, gain=-2.0), tmp_path, sesoi=0.3)).answer
+    assert worse.short == "Not shown, and 25 of 25 are worse."
+
+
+def test_smoke_is_unmistakable(tmp_path: Path) -> None:
+    html = page(evidence_of(grid(students=1).assign(smoke=True), tmp_path))
+    assert html.count('<aside class="banner"') == 2
+    assert html.count("SMOKE RUNS") >= 2
+    assert "<title>SMOKE: " in html
+    assert '<body class="smoke">' in html
+    assert html.index("SMOKE RUNS") < html.index("<h1>")
+
+
+def test_a_table_without_baselines_has_a_page(tmp_path: Path) -> None:
+    table = grid(students=1).drop(columns=["method", "T", "alpha", "latency_ms", "params_millions"])
+    html = page(evidence_of(table, tmp_path))
+    assert "<h1>Which cells differ in test top-1?</h1>" in html
+    assert 'id="all-pairs-exploratory"' in html
+    assert 'id="provenance"' not in html
+    assert 'id="training"' not in html
+
+
+def test_one_seed_and_lost_runs_have_a_page(tmp_path: Path) -> None:
+    assert "inconclusive" in page(evidence_of(grid(students=1, seeds=1), tmp_path, sesoi=0.3))
+    table = grid(students=1, seeds=3)
+    table["status"] = "done"
+    table.loc[table.index[-1], ["status", "test_top1"]] = ["diverged", None]
+    html = page(evidence_of(table, tmp_path, sesoi=0.3))
+    assert "diverged" in html
+
+
+def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
+    table = grid(students=1)
+    table["cell"] = table["cell"].str.replace("main/net0", "<b>&\"'x/$y$_{z}")
+    table[["group", "student"]] = ["", "<i>student"]
+    html = page(evidence_of(table, tmp_path, sesoi=0.3))
+    assert "<b>&\"'x" not in html
+    assert "<i>student" not in html
+    assert "&lt;b&gt;&amp;" in html
+    assert "$y$" in html, "a dollar sign in a name is no formula"
+
+
+def test_two_hundred_cells_make_a_small_page(tmp_path: Path) -> None:
+    evidence = evidence_of(grid(students=8), tmp_path, sesoi=0.3)
+    assert len(evidence.cells) == 208
+    html = page(evidence)
+    assert len(html.encode()) < 3_000_000
+    assert html.count("<svg viewBox") < 120
+    assert "are drawn" in html, "what was left out is said"
+
+
+def test_equal_evidence_gives_equal_bytes(tmp_path: Path, html: str) -> None:
+    assert page(evidence_of(grid(), tmp_path, sesoi=0.3)) == html
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.csv"], "no such file or study"),
+        (["."], "not a study"),
+        ([str(PUBLISHED), "--metric", "test_topp1"], "did you mean 'test_top1'?"),
+        ([str(PUBLISHED), "--sesoi", "-1"], "not a smallest effect of interest"),
+        ([str(PUBLISHED), "--out", "folder"], "folder"),
+    ],
+)
+def test_bad_input_is_one_message(arguments: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "rigorkd", "report", *arguments],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.glob("*.html")) == []
+
+
+def test_help_teaches_and_loads_nothing_heavy() -> None:
+    code = (
+        "import atexit, sys\n"
+        "heavy = {'torch', 'matplotlib', 'jinja2', 'pandas'}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules))))\n"
+        "sys.argv = ['rigorkd', 'report', '--help']\n"
+        "from rigorkd.cli.main import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.rstrip().endswith("[]")
+    assert "rigorkd report runs.csv --sesoi 0.3" in done.stdout
+
+
+def test_templates_lie_in_the_package() -> None:
+    """They are read as package data; the wheel takes every file of the package."""
+    from importlib.resources import files
+
+    names = {item.name for item in (files("rigorkd.report.html") / "templates").iterdir()}
+    assert {"page.html.j2", "blocks.html.j2", "page.css", "page.js"} <= names
