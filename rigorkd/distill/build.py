@@ -44,17 +44,19 @@ OBJECTIVES: dict[type[Method], Callable[..., Objective]] = {
     RLD: RLDObjective,
     DIST: DISTObjective,
     EAKD: EAKDObjective,
+    Feature: FeatureObjective,
     MatchedSmoothing: MatchedSmoothingObjective,
     PermutedTail: PermutedTailObjective,
 }
-"""What is built from method and label smoothing alone: the baseline reads no method, features have shapes."""
+"""Called with the method and the label smoothing; with the shapes too where the method needs features."""
 
 
 def build_objective(method: Method, label_smoothing: float = 0.0, shapes: Shapes | None = None) -> Objective:
     """The objective of a method; `shapes` are for methods that compare features."""
     if not method.distils:
         return BaselineObjective(label_smoothing)
-    if isinstance(method, Feature):
+    objective = OBJECTIVES[type(method)]
+    if method.needs_features:
         assert shapes is not None, "the layers of both networks are looked at before"
-        return FeatureObjective(method, label_smoothing, shapes)
-    return OBJECTIVES[type(method)](method, label_smoothing)
+        return objective(method, label_smoothing, shapes)
+    return objective(method, label_smoothing)

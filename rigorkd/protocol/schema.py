@@ -7,13 +7,14 @@ unexpanded, because what a list means there depends on the key (see `expand`).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
 
 from rigorkd.errors import InputError
 from rigorkd.protocol.base import Count, Finite, Fraction, Frozen, Name, NonNegative, Positive
 from rigorkd.protocol.catalog import CNN, CNN_CHANNELS
+from rigorkd.protocol.methods import METHODS
 from rigorkd.protocol.seeds import parse_seeds
 
 
@@ -182,6 +183,17 @@ class InceptionCrop(Frozen):
     ratio: Range = (0.75, 4 / 3)
 
 
+class SourceResizedCrop(Frozen):
+    """A random area and aspect ratio of the source image, brought to the view's size, antialiased.
+
+    `random_resized_crop` takes its area from the resized image: see docs/views.md. Comes first.
+    """
+
+    op: Literal["source_resized_crop"]
+    scale: Range = (0.08, 1.0)
+    ratio: Range = (0.75, 4 / 3)
+
+
 class RandomCrop(Frozen):
     """A shift by at most `padding` pixels of the source image, filled with zeros or by reflection."""
 
@@ -278,6 +290,7 @@ Op = Annotated[
     Annotated[
         RandomResizedCrop
         | InceptionCrop
+        | SourceResizedCrop
         | RandomCrop
         | HorizontalFlip
         | ColorJitter
@@ -514,25 +527,22 @@ class Student(Frozen):
     start: StartField = "random"
 
 
-class Group(_Overrides):
+class _Group(_Overrides):
     """Cells that belong together: students × axes × method grids. Lists are axes; `expand` checks them."""
 
     students: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = None
     teacher: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = None
     start: Any = None
     views: Any = None
-    baseline: Any = None
-    kd: Any = None
-    dkd: Any = None
-    ctkd: Any = None
-    lskd: Any = None
-    mlkd: Any = None
-    rld: Any = None
-    dist: Any = None
-    eakd: Any = None
-    feature: Any = None
-    matched_smoothing: Any = None
-    permuted_tail: Any = None
+
+
+if TYPE_CHECKING:
+
+    class Group(_Group):
+        """The keys above, and one for every method."""
+
+else:
+    Group = create_model("Group", __base__=_Group, **dict.fromkeys(METHODS, (Any, None)))
 
 
 # ------------------------------------------------------------------------------------------- analysis

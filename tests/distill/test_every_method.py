@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rigorkd.distill.build import OBJECTIVES, build_objective
 from rigorkd.distill.objective import Distillation, Outputs, Targets
-from rigorkd.protocol.methods import DKD, KD, METHODS, RLD, Baseline, Feature, Method
+from rigorkd.protocol.methods import DKD, KD, METHODS, RLD, Baseline, Method
 
 from .conftest import (
     CE,
@@ -40,7 +40,7 @@ def random_logits(images: int, classes: int, seed: int) -> Tensor:
 
 
 def test_every_method_of_a_protocol_has_an_objective() -> None:
-    assert {*OBJECTIVES, Baseline, Feature} == set(METHODS.values())
+    assert {*OBJECTIVES, Baseline} == set(METHODS.values())
 
 
 @every_logit_method
