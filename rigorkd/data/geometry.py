@@ -121,6 +121,45 @@ def resized_crop(
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+def source_resized_crop(
+    images: torch.Tensor,
+    draws: torch.Tensor,
+    *,
+    size: int,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+) -> torch.Tensor:
+    """A box of random area and aspect ratio of the images, brought to `size`; draws (B, 22)."""
+    return resample_boxes(images, resized_crop_boxes(draws, images.shape[-1], scale, ratio), size)
+
+
+def resample_boxes(images: torch.Tensor, boxes: torch.Tensor, size: int) -> torch.Tensor:
+    """Bring one box per image, int64 (B, 4), of float images (B, C, S, S) to (B, C, size, size), antialiased.
+
+    As torchvision's antialiased bilinear `resized_crop`, within rounding: the rows and columns of the result
+    are weighted sums of those of the box, so two products of matrices do it for a whole batch.
+    """
+    top, left, height, width = boxes.unbind(1)
+    rows = _triangle_weights(top, height, images.shape[-1], size)[:, None]
+    columns = _triangle_weights(left, width, images.shape[-1], size)[:, None]
+    return rows @ images @ columns.transpose(2, 3)
+
+
+def _triangle_weights(start: torch.Tensor, length: torch.Tensor, source: int, size: int) -> torch.Tensor:
+    """What each of `source` pixels gives to each of `size`, float32 (B, size, source); every row sums to 1.
+
+    A pixel of the result covers `length` / `size` pixels of the box from `start` on. Its weights are a
+    triangle of that half-width, and of at least one pixel.
+    """
+    step = (length.double() / size)[:, None, None]
+    middle = torch.arange(size, device=start.device)[None, :, None] + 0.5
+    inside = torch.arange(source, device=start.device)[None, None, :] - start[:, None, None]
+    distance = (inside + 0.5 - middle * step).abs()
+    weights = (1 - distance / step.clamp(min=1)).clamp(min=0)
+    weights = weights.masked_fill((inside < 0) | (inside >= length[:, None, None]), 0)
+    return (weights / weights.sum(2, keepdim=True)).float()
+
+
 FUSED_COLUMNS = RESIZED_CROP_COLUMNS + 2
 
 

@@ -5,9 +5,9 @@
     strong = build_strong_view(views, data.shape)     # the second view of a method that needs two
 
 The order of a view is fixed: random_crop, which counts pixels of the source image; resize to `views.size`,
-unless fused_geometry does it; the other operations in the order written, on floats in [0, 1]; normalisation,
-which repeats grey images to three channels when it has three moments. Flips and crops keep uint8 for as long
-as nothing needs floats.
+unless fused_geometry or source_resized_crop does it; the other operations in the order written, on floats in
+[0, 1]; normalisation, which repeats grey images to three channels when it has three moments. Flips and crops
+keep uint8 for as long as nothing needs floats.
 Mixing two images (`views.mix`) comes after the view and belongs to the batch: see `rigorkd.data.mix`.
 """
 
@@ -36,6 +36,7 @@ from rigorkd.protocol.schema import (
     RandomCrop,
     RandomResizedCrop,
     Rotation,
+    SourceResizedCrop,
     Views,
 )
 
@@ -129,7 +130,8 @@ def build_strong_view(views: Views, shape: DataShape) -> View:
 def _build(written: tuple[Op, ...], views: Views, shape: DataShape) -> View:
     size = views.size or shape.size
     steps = [_source_step(op, shape) for op in written if isinstance(op, RandomCrop)]
-    if size != shape.size and not any(isinstance(op, FusedGeometry) for op in written):
+    resizing = FusedGeometry | SourceResizedCrop  # they bring the source to the view's size themselves
+    if size != shape.size and not any(isinstance(op, resizing) for op in written):
         steps.append(_step(functools.partial(geometry.resize, size=size)))
     for op in written:
         if not isinstance(op, RandomCrop):
@@ -158,6 +160,9 @@ def _view_step(op: Op, shape: DataShape, size: int) -> Step:
             return _step(functools.partial(geometry.center_crop, size=op.size), floats=False)
         case RandomResizedCrop() | InceptionCrop():  # two names of one operation
             crop = functools.partial(geometry.random_resized_crop, scale=op.scale, ratio=op.ratio)
+            return Step(crop, geometry.RESIZED_CROP_COLUMNS, floats=True)
+        case SourceResizedCrop():
+            crop = functools.partial(geometry.source_resized_crop, size=size, scale=op.scale, ratio=op.ratio)
             return Step(crop, geometry.RESIZED_CROP_COLUMNS, floats=True)
         case FusedGeometry():
             if size < shape.size:

@@ -47,6 +47,7 @@ _SHORT = {
 _OPS = {
     "random_resized_crop": "rrc",
     "inception_crop": "inception",
+    "source_resized_crop": "srrc",
     "random_crop": "crop",
     "horizontal_flip": "flip",
     "color_jitter": "jitter",

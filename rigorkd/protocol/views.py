@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.problems import Path, Problem
-from rigorkd.protocol.schema import CenterCrop, Cutout, FusedGeometry, RandomCrop, Spec, Views
+from rigorkd.protocol.schema import (
+    CenterCrop,
+    Cutout,
+    FusedGeometry,
+    RandomCrop,
+    SourceResizedCrop,
+    Spec,
+    Views,
+)
 
 VIEW_LISTS = ("train", "eval", "strong")
 """The keys of `views` that are lists of operations."""
@@ -14,7 +22,7 @@ VIEW_LISTS = ("train", "eval", "strong")
 
 def check_views(views: Views, spec: Spec, place: Callable[[Path], Path]) -> list[Problem]:
     """What is impossible in views: random operations under evaluation, squares that do not fit the image,
-    a fused resampling that is not the first or would shrink, moments of another channel count.
+    a resampling of the source that is not the first or cannot shrink it, moments of another channel count.
     """
     problems = [
         Problem(
@@ -37,12 +45,12 @@ def check_views(views: Views, spec: Spec, place: Callable[[Path], Path]) -> list
             elif isinstance(op, RandomCrop) and op.padding >= source:
                 message = f"a shift by {op.padding} pixels leaves nothing of an image of {source}"
                 problems.append(Problem(place((key, index, "padding")), message))
-            elif isinstance(op, FusedGeometry):
+            elif isinstance(op, FusedGeometry | SourceResizedCrop):
                 before = [other for other in getattr(views, key)[:index] if not isinstance(other, RandomCrop)]
                 if before:
-                    message = f"fused_geometry resizes the source itself, so it comes before {before[0].op}"
+                    message = f"{op.op} resizes the source itself, so it comes before {before[0].op}"
                     problems.append(Problem(place((key, index)), message))
-                elif side < source:
+                elif isinstance(op, FusedGeometry) and side < source:
                     message = f"fused_geometry only enlarges: the view has {side} pixels, its source {source}"
                     hint = "use random_resized_crop, horizontal_flip and rotation"
                     problems.append(Problem(place((key, index)), message, hint))

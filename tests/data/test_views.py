@@ -113,6 +113,14 @@ VIEWS: dict[str, Callable[[], tuple[View, DataShape]]] = {
     ),
     "reflect": lambda: (view(train=({"op": "random_crop", "padding": 7, "fill": "reflect"},)), RGB),
     "inception": lambda: (view(size=24, normalize="imagenet", train=("inception_crop",)), RGB),
+    "source crop": lambda: (
+        view(size=24, normalize="imagenet", train=("source_resized_crop", "horizontal_flip")),
+        RGB,
+    ),
+    "source crop, enlarged, grey": lambda: (
+        view(GREY, size=13, train=({"op": "random_crop", "padding": 1}, "source_resized_crop")),
+        GREY,
+    ),
     "fused": lambda: (
         view(
             size=64,
@@ -225,6 +233,34 @@ def test_inception_crop_is_random_resized_crop_under_its_published_name() -> Non
     named, plain = (view(train=(op,)) for op in ("inception_crop", "random_resized_crop"))
     assert named.columns == plain.columns
     assert torch.equal(named(images, draws), plain(images, draws))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    source=st.integers(4, 40),
+    size=st.integers(4, 40),
+    corner=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    share=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+)
+def test_a_box_of_the_source_is_resampled_as_torchvision_does_it(
+    source: int, size: int, corner: tuple[float, float], share: tuple[float, float]
+) -> None:
+    height, width = (1 + int(part * (source - 1)) for part in share)
+    top, left = (int(part * (source - extent)) for part, extent in zip(corner, (height, width), strict=True))
+    images = floats(2, 3, source)
+    boxes = torch.tensor([[top, left, height, width], [0, 0, source, source]])
+    found = geometry.resample_boxes(images, boxes, size)
+    expected = [tv.resized_crop(images[0], top, left, height, width, [size, size], antialias=True)]
+    expected.append(tv.resize(images[1], [size, size], antialias=True))
+    assert torch.allclose(found, torch.stack(expected), atol=3e-6)
+
+
+def test_a_source_crop_is_random_resized_crop_where_nothing_is_resized() -> None:
+    images, draws = pixels(16, RGB), uniform(16, 22)
+    ours, plain = (view(train=(op,)) for op in ("source_resized_crop", "random_resized_crop"))
+    assert torch.allclose(ours(images, draws), plain(images, draws), atol=3e-5)
+    shrinking = view(size=16, train=("source_resized_crop",))
+    assert shrinking(images, draws).shape == (16, 3, 16, 16)
 
 
 def test_a_strong_view_is_written_in_full_and_changes_neither_of_the_others() -> None:

@@ -93,6 +93,14 @@ CASES = [
     ),
     (
         BASELINE,
+        "    views: {train: [horizontal_flip, source_resized_crop]}\n    baseline: true",
+        15,
+        None,
+        "source_resized_crop resizes the source itself, so it comes before horizontal_flip",
+        "",
+    ),
+    (
+        BASELINE,
         "    views: {size: 7, train: [fused_geometry: {degrees: 15}]}\n    baseline: true",
         15,
         30,
