@@ -20,7 +20,6 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint
 from rigorkd.train.events import EpochDone, Event, Resumed, RunDone
 from rigorkd.train.finish import finish
-from rigorkd.train.log import log
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.stopwatch import SHARED, TEACHER, VALIDATION
 from rigorkd.train.student import Student
@@ -57,7 +56,8 @@ def _train(bench: Workbench, report: Callable[[Event], None]) -> None:
             students.remove(student)
             if student.run.name not in bench.failed:
                 _finish(student, bench, report)
-    bench.pace.leave([SHARED, TEACHER])
+    if bench.leads:
+        bench.pace.leave([SHARED, TEACHER])
 
 
 def _train_epoch(
@@ -111,8 +111,10 @@ def _validate(
     with bench.watch.of(VALIDATION):
         try:
             together = bench.val.logits_of([student.model for student in students])
-            return list(zip(students, together, strict=True))
+            return list(zip(students, map(bench.runtime.peers.agree, together), strict=True))
         except Exception:
+            if bench.runtime.peers.count > 1:
+                raise
             validated = []
             for student in students:
                 try:
@@ -134,9 +136,9 @@ def _close_epoch(
     seconds = bench.charge(students)
     bench.saver.settle()
     for student in students:
-        if not student.finished:  # a finished one goes straight to its record
+        if bench.leads and not student.finished:  # a finished one goes straight to its record
             bench.saver.save(bench.study.checkpoint(student.run.name), student)
-        log(bench.study, student.run, f"epoch {epoch}/{student.training.epochs} trained")
+        bench.log(student.run, f"epoch {epoch}/{student.training.epochs} trained")
     return seconds
 
 
@@ -152,15 +154,17 @@ def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> 
         bench.fail(run, error, report)
         return None
     if checkpoint.restore(bench.study.checkpoint(run.name), student, bench.machine, bench.device):
-        log(bench.study, run, f"resumed after epoch {student.epoch}")
+        bench.log(run, f"resumed after epoch {student.epoch}")
         report(Resumed(run.name, student.epoch))
     else:
-        log(bench.study, run, "started")
+        bench.log(run, "started")
     return student
 
 
 def _finish(student: Student, bench: Workbench, report: Callable[[Event], None]) -> None:
-    """Evaluate the selected checkpoint and commit the record."""
+    """Evaluate the selected checkpoint and commit the record; of several processes the first does."""
+    if not bench.leads:
+        return
     run = student.run
     try:
         top1 = finish(
@@ -181,6 +185,6 @@ def _finish(student: Student, bench: Workbench, report: Callable[[Event], None])
         bench.fail(run, error, report)
         return
     status = "diverged" if student.diverged else "done"
-    log(bench.study, run, status)
+    bench.log(run, status)
     bench.pace.leave([run.name])
     report(RunDone(run.name, status, top1))

@@ -12,19 +12,22 @@ from torch import Tensor, nn
 
 from rigorkd.errors import InputError
 from rigorkd.records.rates import cpu_name
+from rigorkd.train.peers import ALONE, Peers
 
 
 @dataclass(frozen=True)
 class Runtime:
     """Where and how this process computes. `device` is torch's name: `cpu`, `cuda:0`.
 
-    `compiles` says whether training steps go through torch.compile.
+    `compiles` says whether training steps go through torch.compile; `peers` are the processes that train each
+    run together.
     """
 
     device: torch.device
     mode: str
     threads: int
     compiles: bool = False
+    peers: Peers = ALONE
 
     def lay_out(self, module: nn.Module) -> nn.Module:
         """The module on the device, in the memory format of the mode."""

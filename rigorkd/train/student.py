@@ -49,15 +49,18 @@ class Student:
         self.training: Training = run.cell.training
         self.objective = objective.to(runtime.device)
         self.accelerator = runtime.accelerator(self.training.precision)
-        self.raw_model = runtime.lay_out(model)
+        self.peers = runtime.peers
+        self.raw_model = runtime.lay_out(self.peers.prepare(model))
         self.parameters = [
             parameter
             for module in (self.raw_model, self.objective)
             for parameter in module.parameters()
             if parameter.requires_grad
         ]
-        self.model, self.optimizer = self.accelerator.prepare(
-            self.raw_model, build_optimizer(self.training.optimizer, self.parameters)
+        # In evaluation mode a model is not wrapped for several processes: see `rigorkd.train.peers`.
+        self.model = self.accelerator.prepare_model(self.raw_model, evaluation_mode=self.peers.count > 1)
+        self.optimizer = self.accelerator.prepare_optimizer(
+            build_optimizer(self.training.optimizer, self.parameters)
         )
         self.taps = Taps(self.raw_model, objective.student_layers)
         # Hooks that hand activations out would break a compiled graph where they stand.
@@ -94,10 +97,11 @@ class Student:
         """One optimiser step; never waits for the device in full precision."""
         # Dropout draws from the device's default generator. Seeded per step, it is a function of
         # (seed, epoch, step) alone: the same for every student, alone or in a cohort, resumed or not.
-        self.generator.manual_seed(batch.targets.seed)
+        self.generator.manual_seed(self.peers.step_seed(batch.targets.seed))
         outputs = self._look(batch)
         terms: Terms = self.objective(outputs, batch.targets, teacher)
         self.accelerator.backward(terms.total)
+        self.peers.add_gradients(self.raw_model.parameters(), self.objective.parameters(), len(batch.rows))
         clipped = self._clip()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -105,11 +109,15 @@ class Student:
 
     def _look(self, batch: Batch) -> Outputs:
         """What the student says of a batch, as far as its objective asks."""
+        share, rows = self.peers.share, len(batch.rows)
         self.taps.open()
-        logits = self.step_model(batch.images)
+        logits = self.step_model(share(batch.images))
         features = self.taps.take()
-        strong = self.step_model(batch.strong) if self.objective.needs_strong else None
-        return Outputs(logits, strong, features)
+        strong = None
+        if self.objective.needs_strong:
+            assert batch.strong is not None, "the cohort shows what its objectives need"
+            strong = self.step_model(share(batch.strong))
+        return self.peers.gather_outputs(Outputs(logits, strong, features), rows)
 
     @torch.no_grad()
     def _tally(self, terms: Terms, logits: Tensor, labels: Tensor, clipped: Tensor | None) -> None:

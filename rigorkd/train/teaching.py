@@ -9,6 +9,7 @@ from rigorkd.distill.objective import Outputs
 from rigorkd.distill.taps import Taps
 from rigorkd.train.batch import Batch
 from rigorkd.train.evaluate import EvaluationSet
+from rigorkd.train.peers import ALONE, Peers
 from rigorkd.train.replay import Replay
 
 
@@ -18,7 +19,7 @@ class Teaching:
     With `clean` None the teacher sees the students' own batch, and whole epochs are kept in `replay` where
     there is one. Otherwise it saw every training image once through the evaluation view, and its logits are
     looked up by the image's row, whatever the order and augmentation of the epoch. `layers` are those whose
-    outputs some student imitates.
+    outputs some student imitates; `peers` are the processes that share a batch.
     """
 
     def __init__(
@@ -27,8 +28,9 @@ class Teaching:
         clean: EvaluationSet | None,
         replay: Replay | None,
         layers: tuple[str, ...] = (),
+        peers: Peers = ALONE,
     ) -> None:
-        self.model, self.replay, self.layers = model, replay, layers
+        self.model, self.replay, self.layers, self.peers = model, replay, layers, peers
         self.taps = Taps(model, layers)
         self._table = None if clean is None else clean.logits(model)
         self._subsets: dict[str, Tensor] = {}
@@ -47,18 +49,23 @@ class Teaching:
 
     def outputs(self, batch: Batch, *, features: bool = False) -> Outputs:
         """What the teacher says of a batch, of its strong view too if there is one; features where wanted."""
-        strong = None if batch.strong is None else self.forward(batch.strong)
+        rows = len(batch.rows)
+        strong = None if batch.strong is None else self.peers.gather(self._hear(batch.strong), rows)
         if self._table is not None:
             return Outputs(self._table[batch.rows], strong)
         if self._known is not None and not features:
             return Outputs(self._known[batch.start : batch.start + len(batch.rows)], strong)
         if features:
             self.taps.open()
-        logits = self.forward(batch.images)
-        taken = self.taps.take()
+        said = self._hear(batch.images)
+        taught = self.peers.gather_outputs(Outputs(said, None, self.taps.take()), rows)
         if self.replay is not None and self._known is None:
-            self._heard.append(logits)
-        return Outputs(logits, strong, taken)
+            self._heard.append(taught.logits)
+        return taught._replace(strong=strong)
+
+    def _hear(self, images: Tensor) -> Tensor:
+        """What the teacher says of this process's share of a batch."""
+        return self.forward(self.peers.share(images))
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ class Workbench:
             )
         self.view: View = build_view(cell.views, data.shape, train=True)
         self.eval_view: View = build_view(cell.views, data.shape, train=False)
-        self.data = _on_device(data, runtime)
+        self.data = on_device(data, runtime)
         self.val = EvaluationSet(self.data.val.images, self.data.val.labels, self.eval_view)
         self.test = EvaluationSet(self.data.test.images, self.data.test.labels, self.eval_view)
         role = cell.role if run.seed is not None else "fixed teacher"
@@ -134,8 +134,9 @@ class Workbench:
         cell = next(each.run.cell for each in self.task.runs if each.run.cell.method.distils)
         if cell.views.teacher == "clean":
             return Teaching(model, self.clean_train, None)
-        if self.task.replay_bytes == 0:
-            return Teaching(model, None, None, self.layers)
+        peers = self.runtime.peers
+        if self.task.replay_bytes == 0 or peers.count > 1:  # several must hear or fetch alike: they hear
+            return Teaching(model, None, None, self.layers, peers)
         key = replay_key(
             {
                 "teacher": read(self.study.run(want.run.name) / "record.json").fields["weights_sha256"],
@@ -277,8 +278,23 @@ class Workbench:
             )
         return sum(seconds.values())
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes what the runs leave behind: alone always, of several the first."""
+        return self.runtime.peers.leads
+
+    def log(self, run: Run, message: str) -> None:
+        """Write a line to the run's log, once for all processes that train it."""
+        if self.leads:
+            log(self.study, run, message)
+
     def fail(self, run: Run, error: Exception, report: Callable[[Event], None]) -> None:
-        """Note that a run failed by an exception; the others go on."""
+        """Note that a run failed by an exception; the others go on.
+
+        Where several processes train a run the error is raised: the peers would wait for this one for ever.
+        """
+        if self.runtime.peers.count > 1:
+            raise error
         self.failed.add(run.name)
         reason = f"{type(error).__name__}: {error}".strip()
         log(self.study, run, f"failed: {reason}\n" + "".join(traceback.format_exception(error)))
@@ -289,7 +305,7 @@ _DATA_SHARE = 0.25
 """Of the free memory of a device, what stored images may take: the rest is for models and activations."""
 
 
-def _on_device(data: ImageData, runtime: Runtime) -> ImageData:
+def on_device(data: ImageData, runtime: Runtime) -> ImageData:
     """The same data handed out on the device, still uint8.
 
     Images that are stored in a file stay there, and come batch by batch, unless a GPU has room for all.

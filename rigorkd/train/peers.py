@@ -1,0 +1,145 @@
+"""Several processes for one run: each sees its share of every batch, together they take one step.
+
+Every process holds the same weights and runs its own rows through the networks. What these say is gathered,
+so each process computes the loss of the whole batch, whatever the loss relates within it. Its gradient
+reaches the weights through the process's own rows only; summed over the processes it is the gradient of one
+process that had seen all rows. Shares may differ in size, and nothing is weighted or dropped.
+
+Accelerate brings the processes together and moves the tensors. Its wrapping of a model (DDP) is not used: it
+averages gradients, which weighs a row of a small share more, splits losses that relate the rows of a batch,
+and leaves out parameters that belong to the objective.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from accelerate import PartialState, utils
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rigorkd.distill.objective import Outputs
+
+PATIENCE = timedelta(days=1)
+"""How long a process waits for its peers, which may be evaluating; whoever started them notices a death."""
+
+
+_GOLDEN = 0x9E3779B97F4A7C15
+"""Weyl's odd step: a seed and its neighbours' never meet in one study."""
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The processes of a run: this one is `rank` of `count`. Alone, every method is the identity."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes what the run leaves behind."""
+        return self.rank == 0
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        """The model with BatchNorm that takes the statistics of the whole batch; weights keep their names."""
+        return model if self.count == 1 else nn.SyncBatchNorm.convert_sync_batchnorm(model)
+
+    def step_seed(self, seed: int) -> int:
+        """The seed of this process's dropout in a step: shares must not be dropped alike."""
+        return (seed + self.rank * _GOLDEN) % 2**63
+
+    def share(self, batch: Tensor) -> Tensor:
+        """This process's rows of a batch (B, …). With fewer rows than processes, everybody takes all."""
+        if self.count == 1 or len(batch) < self.count:
+            return batch
+        return batch.tensor_split(self.count)[self.rank]
+
+    def gather(self, own: Tensor, rows: int) -> Tensor:
+        """What the processes made of their shares of `rows` rows, in the batch's order: (rows, …).
+
+        Gradients flow through this process's part.
+        """
+        if self.count == 1 or rows < self.count:
+            return own
+        sizes = [rows // self.count + (rank < rows % self.count) for rank in range(self.count)]
+        padding = [0, 0] * (own.dim() - 1) + [0, sizes[0] - len(own)]
+        everybody = utils.gather(F.pad(own.detach(), padding)).split(sizes[0])
+        parts = [part[:size] for part, size in zip(everybody, sizes, strict=True)]
+        parts[self.rank] = own
+        return torch.cat(parts)
+
+    def gather_outputs(self, own: Outputs, rows: int) -> Outputs:
+        """What a network says of the whole batch, from what each process heard of its share."""
+        if self.count == 1:
+            return own
+        strong = None if own.strong is None else self.gather(own.strong, rows)
+        features = {layer: self.gather(output, rows) for layer, output in own.features.items()}
+        return Outputs(self.gather(own.logits, rows), strong, features)
+
+    def add_gradients(self, model: Iterable[nn.Parameter], own: Iterable[nn.Parameter], rows: int) -> None:
+        """After backward: give every process the gradients of the whole batch of `rows` rows.
+
+        The `model`'s are the sum over the processes. The objective's `own` parameters have seen the gathered
+        batch: their gradients are equal already, and their mean keeps them so to the last bit.
+        """
+        if self.count == 1:
+            return
+        together = 1.0 if rows < self.count else float(self.count)  # with few rows, each saw them all
+        self._average(model, together)
+        self._average(own, 1.0)
+
+    def agree(self, tensor: Tensor) -> Tensor:
+        """The first process's tensor, for everybody: what is decided by it is decided alike."""
+        if self.count == 1:
+            return tensor
+        told: Tensor = utils.broadcast(tensor.contiguous())
+        return told
+
+    def _average(self, parameters: Iterable[nn.Parameter], factor: float) -> None:
+        """Replace gradients by their mean over the processes, times `factor`, in one message."""
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        if not gradients:
+            return
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        summed = utils.reduce(flat, "sum") * (factor / self.count)
+        for gradient, part in zip(gradients, summed.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+ALONE = Peers()
+
+
+def join(rank: int, devices: tuple[str, ...], meeting: str) -> Peers:
+    """Meet the other processes, one per device, at the file `meeting`; returns when all have come.
+
+    Raises RuntimeError if Accelerate does not see them all: without its environment variables it would take
+    this process for the only one, and train on a share of the data without a word.
+    """
+    count, device = len(devices), torch.device(devices[rank])
+    on_cpu = device.type == "cpu"
+    os.environ |= {
+        "RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "LOCAL_WORLD_SIZE": str(count),
+        # On GPUs Accelerate takes the local rank for the number of the device.
+        "LOCAL_RANK": str(rank if on_cpu else device.index or 0),
+    }
+    if on_cpu:
+        os.environ["OMP_NUM_THREADS"] = "1"  # unset, Accelerate would choose the number of threads
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
+    state = PartialState(
+        cpu=on_cpu,
+        backend="nccl" if not on_cpu and len(set(devices)) == count else "gloo",
+        init_method=f"file://{meeting}",
+        rank=rank,
+        world_size=count,
+        timeout=PATIENCE,
+    )
+    if (state.num_processes, state.process_index) != (count, rank):
+        raise RuntimeError(f"process {rank + 1} of {count} met {state.num_processes - 1} others")
+    return Peers(rank, count)
