@@ -48,7 +48,7 @@ def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outc
     prepare_images(protocol.spec.dataset, console)
     files = start_files(protocol)
     study = StudyFolder(options.results / folder_name(protocol, options.mode))
-    _refuse_foreign(study, protocol, options.mode)
+    refuse_foreign(study, protocol, options.mode)
     opening = Opening(protocol, options, study, files, Intact(study))
     inventory = opening.inventory()
     devices: list[str] = []
@@ -100,7 +100,15 @@ def _ready(protocol: Protocol, options: LaunchOptions, inventory: Inventory, con
     devices = device_slots(options.device, options.jobs, options.slots)
     todo = {name for name, state in inventory.states.items() if state is not State.DONE}
     _refuse_precision(inventory, todo, devices[0])
-    wanted = [want.run.cell for name, want in inventory.expected.items() if name in todo]
+    check_runnable(protocol, inventory, console)
+    return devices
+
+
+def check_runnable(protocol: Protocol, inventory: Inventory, console: Console) -> None:
+    """Have the data at hand, and try what a protocol alone cannot tell: models and layers from outside."""
+    wanted = [
+        want.run.cell for name, want in inventory.expected.items() if inventory.states[name] is not State.DONE
+    ]
     if any(comes_from_outside(cell) for cell in wanted):
         from rigorkd.models.check import check_models
 
@@ -111,7 +119,6 @@ def _ready(protocol: Protocol, options: LaunchOptions, inventory: Inventory, con
 
         if problems := preflight(protocol, wanted):
             raise protocol_error(problems, protocol.path, protocol.tree)
-    return devices
 
 
 def _train(
@@ -229,7 +236,7 @@ def _refuse_precision(inventory: Inventory, todo: set[str], device: str) -> None
             )
 
 
-def _refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:
+def refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:
     """A results folder holds one study of one mode; anything else there is left alone."""
     if not is_study(study.path):
         return

@@ -37,11 +37,11 @@ LONG = """\
 rigorkd: 1
 study: long
 dataset: {name: digits, split: {train: 1000, val: 100, test: 200, seed: 3}}
-training: {optimizer: {name: adamw, lr: 1e-3}, batch_size: 16}
+training: {optimizer: {name: adamw, lr: 1e-3}, batch_size: 16, epochs: 100}
 students: {plain: {model: {name: cnn, channels: [16, 32], dropout: 0.1}}}
 groups:
   hour: {epochs: 400, baseline: true}
-  minute: {epochs: 100, baseline: true}
+  minute: {baseline: true}
 seeds: 1
 """
 
@@ -75,8 +75,8 @@ class Broken(torch.nn.Module):
         return self.head(images.flatten(1))
 
 
-def build(num_classes):
-    return Broken(num_classes)
+def build(classes, channels, size):
+    return Broken(classes)
 """
 
 

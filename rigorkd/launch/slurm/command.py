@@ -15,15 +15,15 @@ from rigorkd.launch.claims import Claims
 from rigorkd.launch.elsewhere import has_record
 from rigorkd.launch.failures import read_failure
 from rigorkd.launch.inventory import Inventory, State
-from rigorkd.launch.launch import refuse_unbuilt
+from rigorkd.launch.launch import check_runnable, refuse_foreign, refuse_unbuilt
 from rigorkd.launch.opening import Opening
 from rigorkd.launch.options import LaunchOptions, Outcome
-from rigorkd.launch.preparing import prepare_data, prepare_images
+from rigorkd.launch.preparing import prepare_images
 from rigorkd.launch.presence import Presence, Witness
 from rigorkd.launch.queue import missing_needs
 from rigorkd.launch.slurm.cluster import jobs_in_queue
 from rigorkd.launch.slurm.options import SlurmOptions, parse_options
-from rigorkd.launch.slurm.submission import Submission, submissions
+from rigorkd.launch.slurm.submission import Array, Submission, submissions
 from rigorkd.launch.slurm.submit import arrays_of, slurm_executor, submit
 from rigorkd.launch.slurm.waves import waves
 from rigorkd.protocol.cohorts import cohorts
@@ -79,9 +79,11 @@ def submit_missing(
     # Jobs start elsewhere, perhaps from another folder: all paths are whole.
     shown = options.results / folder_name(protocol, options.mode)
     study = StudyFolder(shown.absolute())
+    refuse_foreign(study, protocol, options.mode)
     opening = Opening(protocol, options, study, files, Intact(study))
-    opening.refuse_stale(opening.inventory())
-    prepare_data(protocol.spec.dataset, console)  # here: compute nodes often have no network
+    inventory = opening.inventory()
+    opening.refuse_stale(inventory)
+    check_runnable(protocol, inventory, console)  # the data too: compute nodes often have no network
     study.path.mkdir(parents=True, exist_ok=True)
     with Presence(study, "submitting to Slurm") as me:
         inventory = opening.open(Claims(study, me, Witness(study)), console)
@@ -96,38 +98,44 @@ def submit_missing(
         wanted -= _behind(inventory, failed)
         if not wanted:
             return Submitted(study, shown, inventory, None, None, queued, frozenset(names), failed)
-        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
-        folder = study.slurm / f"{stamp}-{secrets.token_hex(2)}"
-        planned = Submission(
-            name=f"rigorkd-{study.path.name}-{folder.name}",
-            time=stamp,
-            protocol=str(protocol.path.absolute()),
-            text_hash=protocol.text_hash,
-            smoke=protocol.smoke,
-            seeds=options.seeds,
-            device=options.device,
-            mode=options.mode,
-            jobs=options.jobs,
-            slots=options.slots,
-            memory_bytes=options.memory_bytes,
-            save_weights=options.save_weights,
-            replay_bytes=options.replay_bytes,
-            gpus=slurm.gpus is not None,
-            minutes=slurm.minutes,
-            stop_seconds=slurm.stop_seconds,
-            arrays=arrays_of(waves(inventory.expected, wanted, cohorts(protocol.cells, options.seeds))),
-        )
-        done = submit(folder, planned, slurm)
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S") + f"-{secrets.token_hex(2)}"
+        planned = waves(inventory.expected, wanted, cohorts(protocol.cells, options.seeds))
+        name = f"rigorkd-{study.path.name}-{stamp}"
+        submission = _submission(name, protocol, options, slurm, arrays_of(planned))
+        done = submit(study.slurm / stamp, submission, slurm)
     new = {run: job for job, runs in done.runs_by_job().items() for run in runs}
     return Submitted(
         study,
         shown,
         inventory,
         done,
-        shown / ".slurm" / folder.name,
+        shown / ".slurm" / stamp,
         queued | new,
         frozenset({*names, done.name}),
         failed,
+    )
+
+
+def _submission(
+    name: str, protocol: Protocol, options: LaunchOptions, slurm: SlurmOptions, arrays: tuple[Array, ...]
+) -> Submission:
+    return Submission(
+        name=name,
+        protocol=str(protocol.path.absolute()),
+        text_hash=protocol.text_hash,
+        smoke=protocol.smoke,
+        seeds=options.seeds,
+        device=options.device,
+        mode=options.mode,
+        jobs=options.jobs,
+        slots=options.slots,
+        memory_bytes=options.memory_bytes,
+        save_weights=options.save_weights,
+        replay_bytes=options.replay_bytes,
+        gpus=slurm.gpus is not None,
+        minutes=slurm.minutes,
+        stop_seconds=slurm.stop_seconds,
+        arrays=arrays,
     )
 
 
@@ -204,8 +212,13 @@ def wait_for(submitted: Submitted, console: Console) -> Outcome:
 
 
 def _lost(submitted: Submitted, run: str) -> str:
+    """Why a run has no record though its job has ended: the last error in the job's log, if there is one."""
     job = submitted.queued[run]
-    return f"its Slurm job {job} ended without it (log: {submitted.study.slurm}/*/{job}_0_log.out)"
+    for log in sorted(submitted.study.slurm.glob(f"*/{job}_0_log.out"), reverse=True):
+        errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("error: ")]
+        said = f": {errors[-1].removeprefix('error: ')}" if errors else ""
+        return f"its Slurm job {job} ended without it{said} (log: {log})"
+    return f"its Slurm job {job} ended without it, before it began"
 
 
 def _behind(inventory: Inventory, failed: Collection[str]) -> set[str]:

@@ -43,7 +43,7 @@ class Job:
         self.folder, self.array, self.index, self.in_vain = folder, array, index, in_vain
 
     def __call__(self) -> None:
-        """Train the job's runs. Raises RuntimeError if some failed, so that Slurm shows the job as failed."""
+        """Train the job's runs. Exits as the launcher does: Slurm shows a job with failures as failed."""
         self._began = time.monotonic()
         self._marks = self._progress()
         self._stopping = False
@@ -64,7 +64,7 @@ class Job:
         while self._stopping:
             signal.pause()  # a job that ends by itself counts as done: only Slurm knows what is to follow
         if self._child.returncode:
-            raise RuntimeError(f"the launcher ended with exit code {self._child.returncode}; see above")
+            sys.exit(self._child.returncode)
 
     def checkpoint(self) -> DelayedSubmission | None:
         """Stop the launcher; what submitit is to queue again. None, saying why, if that is in vain."""

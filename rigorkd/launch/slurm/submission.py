@@ -42,7 +42,6 @@ class Submission:
     """
 
     name: str
-    time: str
     protocol: str
     text_hash: str
     smoke: bool
