@@ -39,7 +39,8 @@ def hf_model(
     if hasattr(config, "image_size"):
         config.image_size = size
     try:
-        model = transformers.AutoModelForImageClassification.from_config(config)
+        # In float32 whatever the file was saved in: precision is the protocol's to say.
+        model = transformers.AutoModelForImageClassification.from_config(config, dtype=torch.float32)
     except ImportError as error:
         raise InputError(f"{name}: {first_line(error)}") from error
     if channels == 1 and getattr(config, "num_channels", 3) == 3:

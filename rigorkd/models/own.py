@@ -33,7 +33,10 @@ def own_model(name: str, source: ModelSource | None, **arguments: Any) -> nn.Mod
         InputError: it cannot be imported, raises, or gives no `nn.Module`.
     """
     if source is None:
-        raise InputError(f"model {name}: its code is not here", hint="run it from the protocol's folder")
+        raise InputError(
+            f"model {name}: its code is only remembered by its hash",
+            hint="give the protocol file, beside which the code lies",
+        )
     function = own_function(name, source)
     try:
         model = function(**arguments)

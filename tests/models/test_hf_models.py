@@ -104,6 +104,18 @@ def test_position_embeddings_are_resampled_to_the_image_size(written: Path, star
     assert torch.equal(loaded[key], resample_abs_pos_embed(saved[key], [6, 6]))
 
 
+def test_a_folder_in_half_precision_is_trained_in_full(written: Path, tmp_path: Path) -> None:
+    half = transformers.ViTForImageClassification.from_pretrained(written / "vit").half()
+    half.config.dtype = torch.float16
+    half.config.save_pretrained(tmp_path / "vit")
+    save_file(half.state_dict(), tmp_path / "vit" / "model.safetensors", {"format": "pt"})
+    assert "float16" in (tmp_path / "vit" / "config.json").read_text()
+    for weights in ("random", "pretrained"):
+        loaded = make(tmp_path, weights=weights).state_dict()
+        assert {tensor.dtype for tensor in loaded.values()} == {torch.float32}
+    assert torch.equal(loaded["vit.layernorm.weight"], half.state_dict()["vit.layernorm.weight"].float())
+
+
 def test_args_change_the_configuration(written: Path) -> None:
     model = make(written, args={"num_hidden_layers": 1, "hidden_dropout_prob": 0.25})
     assert not any("layer.1." in key for key in model.state_dict())
