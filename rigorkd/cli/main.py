@@ -31,6 +31,8 @@ COMMANDS = {
     "run": Entry("rigorkd.cli.run:run", "Train what a protocol still misses."),
     "plan": Entry("rigorkd.cli.plan:plan", "Show cells, runs, cost and detectable gains; train nothing."),
     "status": Entry("rigorkd.cli.status:status", "Show how far a study is, also while it runs."),
+    "logs": Entry("rigorkd.cli.logs:logs", "Show the log of a run, or of its failed worker."),
+    "verify": Entry("rigorkd.cli.verify:verify", "Hash every record again; repeat runs, compare their bits."),
     "analyze": Entry("rigorkd.cli.analyze:analyze", "Say which differences are real."),
     "table": Entry(
         "rigorkd.cli.table:table", "Print the runs of a study, or its results as a table for a paper."
@@ -91,9 +93,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without α and ± still gets its table
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = cli.main(standalone_mode=False)  # click returns the code of an Exit, None of a plain end
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -111,6 +111,8 @@ def main() -> None:
             raise
         _say(f"{error.filename or 'the file system'}: {_STORE_TROUBLE[error.errno]}")
         sys.exit(2)
+    if isinstance(code, int):
+        sys.exit(code)
 
 
 _STORE_TROUBLE = {

@@ -68,6 +68,6 @@ def advice(reason: str) -> str:
             "out of memory: give a smaller --memory (fewer students at once, the same bits), fewer --slots or"
             " --jobs, or a smaller batch_size in the protocol (another experiment: rigorkd never changes it)"
         )
-    if reason.endswith("exit code -9"):
+    if "last with exit code -9" in reason:
         return "its worker was killed, perhaps for memory: fewer --jobs or --slots, or a smaller --memory"
     return ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rigorkd.errors import StoreError
+from rigorkd.errors import DamagedError, StoreError
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
@@ -15,6 +17,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read
 from rigorkd.records.study import is_study, newest_study, read_info
 from rigorkd.records.table import declared, tidy
+from rigorkd.text import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +64,13 @@ def read_study(folder: Path) -> StudyTable:
             f"{folder}: stale records ({len(stale)}), first {stale[0].run}: {stale[0].reason}",
             hint="run the protocol again with --retrain-stale, or analyze a copy of the older study",
         )
+    edited = [record for record in kept if not record.sealed]
+    if edited:
+        path = edited[0].folder / "record.json"
+        raise DamagedError(
+            f"{path}: edited after it was committed ({count(len(edited), 'record')} in all)",
+            hint="`rigorkd run` sets such records aside and trains their runs again",
+        )
     return StudyTable(
         study=info.study,
         folder=folder,
@@ -98,17 +108,24 @@ def read_protocol(folder: Path) -> Protocol:
 
 
 def read_predictions(folder: Path, cell: str, seed: int) -> dict[str, np.ndarray]:
-    """Arrays of one run, each (n_test,): target, prediction, loss, confidence, top5_hit."""
+    """Arrays of one run, each (n_test,): target, prediction, loss, confidence, top5_hit.
+
+    Raises DamagedError if the file is not the one that was committed.
+    """
     import numpy as np
 
     path = StudyFolder(folder).run(f"{cell}/seed-{seed}") / "predictions.npz"
+    digest = read(path.with_name("record.json")).files.get(path.name)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ValueError("it is not the file that its record names")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError) as error:
-        raise StoreError(
+        raise DamagedError(
             f"{path}: the predictions cannot be read ({error})",
-            hint="delete the run's folder and run again: only this run is trained again",
+            hint="`rigorkd run` sets such a record aside and trains its run again",
         ) from None
 
 

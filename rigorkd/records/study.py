@@ -20,7 +20,7 @@ from rigorkd.protocol.schema import Analysis
 from rigorkd.records.atomic import write_atomically
 from rigorkd.records.expected import StartFile
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import to_json
+from rigorkd.records.record import digest_of, to_json
 
 SCHEMA = "rigorkd.study/1"
 
@@ -126,7 +126,7 @@ def register(
         }
     before = json.dumps(document)
     known = [entry["sha256"] for entry in document["protocols"]]
-    if not layout.protocol(protocol.text_hash).is_file():
+    if digest_of(layout.protocol(protocol.text_hash)) != protocol.text_hash:
         write_atomically(layout.protocol(protocol.text_hash), protocol.text.encode())
     if not known or known[-1] != protocol.text_hash:
         document["protocols"].append({"sha256": protocol.text_hash, "time": now})
@@ -147,6 +147,7 @@ def is_registered(
     return (
         info.mode == mode
         and info.protocols[-1:] == (protocol.text_hash,)
+        and digest_of(StudyFolder(folder).protocol(protocol.text_hash)) == protocol.text_hash
         and set(seeds) <= set(info.seeds)
         and all(known.get(path) == file.sha256 for path, file in files.items())
     )

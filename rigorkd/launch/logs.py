@@ -1,0 +1,82 @@
+"""The log of a run, and of the worker that failed it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rigorkd.errors import InputError
+from rigorkd.launch.failures import read_failure
+from rigorkd.records.layout import StudyFolder
+from rigorkd.text import nearest
+
+POLL = 0.5
+"""Seconds between two looks at a log that is followed."""
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """What is known of a run: the text of its own log, and of its worker's since the task that failed."""
+
+    run: str
+    path: Path
+    text: str
+    worker_path: Path | None
+    worker_text: str
+
+
+def read_log(study: StudyFolder, run: str) -> RunLog:
+    """Read a run's log. InputError, offering the nearest name, if nothing of that run was ever logged."""
+    path = study.run_log(run)
+    failure = read_failure(study, run)
+    worker_path = study.path / failure.log if failure is not None and failure.log else None
+    worker_text = ""
+    if failure is not None and worker_path is not None:
+        try:
+            with worker_path.open("rb") as file:
+                file.seek(failure.log_start)
+                worker_text = file.read().decode(errors="replace")
+        except OSError:
+            worker_path = None
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+        if failure is None:
+            close = nearest(run, logged_runs(study))
+            raise InputError(
+                f"{run}: no log of such a run in {study.path}",
+                hint=f"did you mean {close}?"
+                if close
+                else "a run is <cell>/seed-<k>; `rigorkd status` lists",
+            ) from None
+    if failure is not None and failure.reason not in text:
+        text += f"failed: {failure.reason}\n"
+    return RunLog(run, path, text, worker_path, worker_text)
+
+
+def logged_runs(study: StudyFolder) -> list[str]:
+    """The runs that have a log."""
+    root = study.path / ".logs"
+    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("seed-*.log"))
+
+
+def follow(path: Path, start: int, ended: Callable[[], bool]) -> Iterator[str]:
+    """What is appended to a log after byte `start`, until `ended` says that nothing more will come."""
+    while True:
+        last = ended()
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                new = file.read()
+        except OSError:
+            new = b""
+        whole = new[: new.rfind(b"\n") + 1]
+        if whole:
+            start += len(whole)
+            yield whole.decode(errors="replace")
+        if last:
+            return
+        time.sleep(POLL)

@@ -1,0 +1,67 @@
+"""`rigorkd verify --rerun`: finished runs come out again, bit by bit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rigorkd.launch.rerun import Rerun, compare
+from rigorkd.records.record import Record
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.slow
+def test_repeated_runs_have_the_same_bits(finished: Path, tmp_path: Path, rigorkd: Rigorkd) -> None:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    before = sorted(path for path in (tmp_path / "results").rglob("*") if path.is_file())
+    done = rigorkd("verify", "--rerun", "2", "--choice", "3", "--format", "json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    reruns = json.loads(done.stdout)["reruns"]
+    assert [entry["same"] for entry in reruns] == [True, True]
+    assert sorted(path for path in (tmp_path / "results").rglob("*") if path.is_file()) == before
+
+
+def record(**changes: object) -> Record:
+    fields = {
+        "cell": "main/s/baseline",
+        "seed": 0,
+        "mode": "reference",
+        "hardware": "CPU",
+        "versions": {"torch": "2"},
+        "status": "done",
+        "weights_sha256": "w",
+        "files": {"history.csv": "a", "predictions.npz": "b", "model.safetensors": "w"},
+    }
+    return Record(Path("there"), {**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("after", "differs", "wrong"),
+    [
+        ({}, (), False),
+        ({"files": {"history.csv": "a", "predictions.npz": "b"}}, (), False),
+        ({"files": {"history.csv": "A", "predictions.npz": "b"}}, ("history.csv",), True),
+        ({"weights_sha256": "v"}, ("weights_sha256",), True),
+        ({"weights_sha256": "v", "hardware": "GPU"}, ("weights_sha256",), False),
+        ({"weights_sha256": "v", "versions": {"torch": "3"}}, ("weights_sha256",), False),
+        ({"status": "diverged"}, ("status",), True),
+    ],
+)
+def test_what_may_differ(after: dict[str, object], differs: tuple[str, ...], wrong: bool) -> None:
+    found = compare(record(), record(**after))
+    assert found.differs == differs
+    assert found.is_wrong is wrong
+    assert isinstance(found, Rerun)
+    assert bool(found.excuse) == (bool(differs) and not wrong)
+
+
+def test_fast_mode_promises_no_bits() -> None:
+    found = compare(record(mode="fast"), record(mode="fast", weights_sha256="v"))
+    assert not found.is_wrong
+    assert "reference mode" in found.excuse

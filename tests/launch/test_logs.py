@@ -1,0 +1,92 @@
+"""`rigorkd logs`: a run's log, its failed worker's since that task, and a log that grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rigorkd.cli.logs import logs
+from rigorkd.errors import InputError
+from rigorkd.launch.failures import Failure, advice, is_out_of_memory, note_failure, read_failure
+from rigorkd.launch.logs import follow, read_log
+from rigorkd.records.layout import StudyFolder
+
+RUN = "main/plain/baseline/seed-0"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyFolder:
+    """A study with the log of one run, which failed after another task of its worker."""
+    study = StudyFolder(tmp_path / "tiny")
+    study.path.mkdir()
+    study.study_json.write_text("{}")
+    study.run_log(RUN).parent.mkdir(parents=True)
+    study.run_log(RUN).write_text("2026 started\n2026 epoch 1/3 trained\n")
+    before = "of another task\n"
+    study.worker_log("ab-0").write_text(before + "Traceback\n")
+    log = study.worker_log("ab-0").relative_to(study.path).as_posix()
+    note_failure(study, Failure(RUN, "h", "ValueError: no", log=log, log_start=len(before)))
+    return study
+
+
+def test_a_failed_run_shows_its_worker_since_the_task_began(study: StudyFolder) -> None:
+    found = read_log(study, RUN)
+    assert found.text == "2026 started\n2026 epoch 1/3 trained\nfailed: ValueError: no\n"
+    assert found.worker_text == "Traceback\n"
+    shown = CliRunner().invoke(logs, [str(study.run(RUN)), "--lines", "1"])
+    assert shown.exit_code == 0
+    assert shown.output.startswith("failed: ValueError: no\n--- its worker's log")
+    assert shown.output.endswith("Traceback\n")
+    by_name = CliRunner().invoke(logs, [RUN, "--study", str(study.path)])
+    assert by_name.output.startswith("2026 started\n")
+
+
+def test_an_unknown_run_offers_the_nearest(study: StudyFolder) -> None:
+    with pytest.raises(InputError, match="no log of such a run") as caught:
+        read_log(study, "main/plain/basline/seed-0")
+    assert f"did you mean {RUN}?" in str(caught.value)
+
+
+def test_a_log_is_followed_by_whole_lines_until_its_run_has_ended(
+    study: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = study.run_log(RUN)
+    added = iter(["2026 epo", "ch 2/3 trained\n2026 epoch 3/3", " trained\n"])
+    looks = 0
+
+    def ended() -> bool:
+        nonlocal looks
+        looks += 1
+        with path.open("a") as file:
+            file.write(next(added, ""))
+        return looks > 4
+
+    monkeypatch.setattr("rigorkd.launch.logs.POLL", 0.0)
+    shown = list(follow(path, path.stat().st_size, ended))
+    assert shown == ["2026 epoch 2/3 trained\n", "2026 epoch 3/3 trained\n"]
+
+
+def test_a_note_is_read_back_and_a_damaged_one_is_none(study: StudyFolder) -> None:
+    failure = read_failure(study, RUN)
+    assert failure is not None
+    assert failure.reason == "ValueError: no"
+    for content in ("", "[]", "{}", '{"time": 1, "colour": "red"}'):
+        study.failure(RUN).write_text(content)
+        assert read_failure(study, RUN) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "--memory"),
+        ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", "batch_size"),
+        ("its worker died 3 times, last with exit code -9 (log: x)", "killed"),
+        ("ValueError: no", ""),
+    ],
+)
+def test_advice(reason: str, says: str) -> None:
+    assert says in advice(reason)
+    assert bool(advice(reason)) == bool(says)
+    assert is_out_of_memory(reason) == ("--slots or" in advice(reason))
