@@ -16,6 +16,7 @@ import fcntl
 import functools
 import hashlib
 import json
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -40,6 +41,8 @@ SCHEMA = "rigorkd.images/1"
 CHANNELS = 3
 DECODE_VERSION = 1
 """Raised whenever the same file would give other pixels: it makes every decoded array obsolete."""
+
+_log = logging.getLogger("rigorkd.data")
 
 Watch = Callable[[int, int], None]
 """Called with the number of images decoded so far, and of all."""
@@ -318,7 +321,11 @@ def _alone(dataset: Decoded) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _log.warning("%s: another process is decoding its images; waiting for it", dataset.name)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError:  # a file system without locks: both build, and both write the same bytes
             yield
             return

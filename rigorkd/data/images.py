@@ -31,7 +31,8 @@ class StoredImages:
         if self.device.type == "cpu":
             return self.source[wanted]
         # Pinned memory is copied without waiting, and torch reuses it only after the copy is done.
-        staged = torch.empty((len(wanted), *self.source.shape[1:]), dtype=torch.uint8, pin_memory=True)
+        pinned = self.device.type == "cuda"
+        staged = torch.empty((len(wanted), *self.source.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
         torch.index_select(self.source, 0, wanted, out=staged)
         return staged.to(self.device, non_blocking=True)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +189,10 @@ def test_builders_at_once_both_end_well(make: Make) -> None:
         "print(ensure_decoded(dataset, lambda *_: print('decoded')).checksum)"
     )
     command = [sys.executable, "-c", code, dataset.model_dump_json()]
-    builders = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    builders = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for _ in range(3)
+    ]
     said = [builder.communicate(timeout=120)[0].split() for builder in builders]
     assert [builder.returncode for builder in builders] == [0, 0, 0]
     assert {lines[-1] for lines in said} == {known_checksum(dataset)}
@@ -202,6 +208,35 @@ def test_builders_without_locks_both_end_well(make: Make, monkeypatch: pytest.Mo
     dataset = make("image_folder")
     assert decodes(dataset) == 30
     assert decodes(dataset) == 0
+
+
+def test_who_waits_for_a_builder_says_so(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """The lock is held by this process, through another descriptor, until the waiter has said its line."""
+    dataset = make("image_folder")
+    lock = Path(dataset.root) / ".rigorkd" / "image_folder-24-crop.lock"
+    lock.parent.mkdir()
+    with lock.open("w") as held, ThreadPoolExecutor(1) as thread:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiter = thread.submit(decodes, dataset)
+        deadline = time.monotonic() + 60
+        while "waiting for it" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not waiter.done()
+        fcntl.flock(held, fcntl.LOCK_UN)
+        assert waiter.result(60) == 30
+    assert "image_folder: another process is decoding its images" in caplog.text
+
+
+def test_a_full_disk_is_one_message_and_leaves_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    dataset = make("image_folder")
+    monkeypatch.setattr(decoded.os, "pwrite", full)
+    with pytest.raises(InputError, match=r"image_folder-24-crop.npy: No space left") as caught:
+        ensure_decoded(dataset)
+    assert str(Path(dataset.root) / ".rigorkd") in caught.value.hint
+    assert [path.suffix for path in (Path(dataset.root) / ".rigorkd").iterdir()] == [".lock"]
 
 
 def test_what_a_killed_builder_left_is_removed(make: Make) -> None:

@@ -8,12 +8,15 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
-from rigorkd.protocol.schema import Decoded
+from rigorkd.data.sources import load
+from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.schema import Dataset, Decoded, Synthetic
+from rigorkd.protocol.smoke import smoke
 
 Make = Callable[..., Decoded]
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
@@ -109,8 +112,22 @@ def test_a_study_of_pets_from_plan_to_changed_files(make: Make, rigorkd: Rigorkd
     assert "the data or rigorkd's own numerics changed" in changed.stderr
 
 
-def test_smoke_needs_no_data(make: Make, rigorkd: Rigorkd, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["oxford_pets", "stanford_cars", "tiny_imagenet", "image_folder"])
+def test_smoke_needs_no_data(make: Make, tmp_path: Path, name: str) -> None:
     (tmp_path / "nothing").mkdir()
-    path = write_protocol(tmp_path, make("stanford_cars", folder="nothing"))
-    done = rigorkd("run", path, "--smoke", "--jobs", 1)
-    assert done.returncode == 0, done.stderr
+    shrunk = smoke(load_protocol(write_protocol(tmp_path, make(name, folder="nothing"))))
+    assert all(isinstance(cell.dataset, Synthetic) for cell in shrunk.cells)
+    data = load(shrunk.spec.dataset, 0)
+    assert (data.classes, data.channels) == (10, 3)
+
+
+def test_the_docs_name_every_data_set_and_a_valid_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    snippet = text.split("```yaml\n")[1].split("```")[0]
+    path = tmp_path / "small.yaml"
+    path.write_text(PROTOCOL.format(dataset="{}", teacher="", methods="").replace("dataset: {}\n", snippet))
+    assert load_protocol(path).spec.dataset.name == "oxford_pets"
+    rows = [line for line in text.split("## Where")[0].splitlines() if line.startswith("| `")]
+    assert {row.split("`")[1] for row in rows[1:]} == {
+        source.model_fields["name"].annotation.__args__[0] for source in get_args(get_args(Dataset)[0])
+    }

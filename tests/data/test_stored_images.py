@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from rigorkd.data.images import DataShape, ImageData, StoredImages, Subset
+from rigorkd.train.runtime import Runtime
+from rigorkd.train.workbench import on_device
 
 
 @pytest.fixture
@@ -51,6 +55,31 @@ def test_moments_are_the_same_stored_or_not(source: torch.Tensor) -> None:
     pixels = source[INDEX].double() / 255
     assert plain.mean == pytest.approx(pixels.mean((0, 2, 3)).tolist(), rel=1e-12)
     assert plain.std == pytest.approx(pixels.std((0, 2, 3), correction=0).tolist(), rel=1e-12)
+
+
+@dataclass(frozen=True)
+class Roomy(Runtime):
+    """A runtime on a device without contents, of which the test says how much is free."""
+
+    free: int = 0
+
+    def memory_bytes(self) -> int:
+        return self.free
+
+
+@pytest.mark.parametrize(("free", "whole"), [(4, True), (3, False)])
+def test_images_go_whole_to_a_device_that_has_room_for_them(
+    source: torch.Tensor, free: int, whole: bool
+) -> None:
+    """Up to a quarter of what is free may be taken."""
+    subset = Subset(StoredImages(source, INDEX), torch.zeros(len(INDEX), dtype=torch.int64), INDEX)
+    data = ImageData(subset, subset, subset, ("a", "b"), "checksum")
+    runtime = Roomy(torch.device("meta"), "reference", 1, free=free * data.nbytes)
+    moved = on_device(data, runtime)
+    for part in (moved.train, moved.val, moved.test):
+        assert isinstance(part.images, torch.Tensor) is whole
+        assert part.images[:2].device.type == part.labels.device.type == "meta"
+    assert moved.shape.mean == data.shape.mean
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
