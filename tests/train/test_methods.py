@@ -13,6 +13,7 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
+from rigorkd.data.images import ImageData
 from rigorkd.distill.build import build_objective
 from rigorkd.distill.objective import Outputs, Targets
 from rigorkd.distill.taps import Shapes
@@ -36,7 +37,7 @@ from rigorkd.protocol.methods import (
 )
 from rigorkd.protocol.schema import SGD, Clip, Cutout, RandAugment
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train import checkpoint
+from rigorkd.train import checkpoint, workbench
 from rigorkd.train.batch import Batch
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.events import RunDone
@@ -154,6 +155,26 @@ def test_disturbing_the_teacher_changes_every_distilled_student(
     assert weights(study, BASELINE) == weights(together, BASELINE)
     for each in DISTILLED:
         assert weights(study, each) != weights(together, each), each.name
+
+
+def test_what_is_trained_and_selected_knows_nothing_of_the_test_images(
+    train: Train, study: StudyFolder, together: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Black test images change the predictions, and neither weights nor history: the best epoch included."""
+    load = workbench.load
+
+    def blackened(*what: object) -> ImageData:
+        data = load(*what)  # type: ignore[arg-type]
+        assert isinstance(data.test.images, Tensor)
+        return replace(data, test=replace(data.test, images=torch.zeros_like(data.test.images)))
+
+    cells = (BASELINE, CELLS[1])
+    train([])
+    monkeypatch.setattr(workbench, "load", blackened)
+    train(cells)
+    for each in cells:
+        before, after = output_bytes(together, each), output_bytes(study, each)
+        assert {name for name in before if before[name] != after[name]} == {"predictions.npz"}
 
 
 class Killed(BaseException):
