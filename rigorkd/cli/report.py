@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
+from rigorkd.cli.tracking import saved_report, wandb_options
 
 
 @click.command(short_help="Write one HTML page for people who did not run the study.")
@@ -16,8 +17,18 @@ from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The file to write  [default: report.html in the study]"
 )
+@click.option("--wandb", is_flag=True, help="Make a W&B Report of the study instead of a page.")
+@wandb_options
 @question_options
-def report(study: Path | None, results: Path, out: Path | None, **asked: Any) -> None:
+def report(
+    study: Path | None,
+    results: Path,
+    out: Path | None,
+    wandb: bool,
+    wandb_project: str | None,
+    wandb_entity: str | None,
+    **asked: Any,
+) -> None:
     """Write what STUDY shows as one HTML page: open it, send it, print it.
 
     STUDY is a study folder (default: the newest) or a CSV with columns cell, seed and a metric. The page
@@ -29,6 +40,7 @@ def report(study: Path | None, results: Path, out: Path | None, **asked: Any) ->
     rigorkd report                                     the newest study, into its folder
     rigorkd report results/digits --out digits.html
     rigorkd report runs.csv --sesoi 0.3                any table of runs, into runs.html
+    rigorkd report results/digits --wandb              a W&B Report beside the runs published there
     """
     from rigorkd.records.atomic import write_atomically
     from rigorkd.report.gather import gather
@@ -38,9 +50,12 @@ def report(study: Path | None, results: Path, out: Path | None, **asked: Any) ->
 
     found = find_source(study, results)
     analysis = judged(found, Overrides(**asked), up_to=PREDICTIONS_UP_TO)
-    text = page(gather(found, analysis))
-    target = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
-    write_atomically(target, text.encode())
+    if wandb:
+        target: object = saved_report(found.folder, analysis, wandb_project, wandb_entity)
+    else:
+        text = page(gather(found, analysis))
+        target = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
+        write_atomically(Path(target), text.encode())
     if trouble := note(found, analysis.metric):
         click.echo(trouble, err=True)
     for warning in analysis.warnings:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from rigorkd_analysis.results import Analysis
+
     from rigorkd.track.wandb_tracker import WandbPlace
 
 
@@ -40,3 +42,22 @@ def wandb_place(study: Path, project: str | None, entity: str | None) -> WandbPl
                 f"{name!r} cannot be a W&B {what}", hint=f"at most 128 characters, none of {FORBIDDEN}"
             )
     return WandbPlace(study.absolute() / FOLDER, project, entity)
+
+
+def saved_report(study: Path | None, analysis: Analysis, project: str | None, entity: str | None) -> str:
+    """Make the W&B Report of a study and save it; its address. `study` is None for a CSV."""
+    from rigorkd.errors import InputError
+    from rigorkd.report.wandb_report import build, default_entity, save
+    from rigorkd.track.wandb_tracker import wandb_mode
+
+    if study is None:
+        raise InputError(
+            "a W&B Report shows the runs of a study, and a CSV has none there", hint="name a study's folder"
+        )
+    place = wandb_place(study, project, entity)
+    if wandb_mode() == "offline":
+        raise InputError(
+            "a W&B Report lives on W&B's server, and nobody is logged in",
+            hint="log in (wandb login); without W&B, `rigorkd report` writes one HTML page",
+        )
+    return save(build(analysis, project=place.project, entity=place.entity or default_entity()))

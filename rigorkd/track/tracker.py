@@ -19,7 +19,16 @@ from rigorkd.records.record import Record
 
 Row = Mapping[str, float | int | None]
 
-_NOT_CONFIG = {"schema", "metrics", "latency_ms", "files", "status", "epochs_run", "finished"}
+_NOT_CONFIG = {
+    "schema",
+    "metrics",
+    "latency_ms",
+    "files",
+    "status",
+    "epochs_run",
+    "finished",
+    "record_sha256",
+}
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from rigorkd.errors import RigorkdError
-from rigorkd.launch.launch import LaunchOptions, launch
-from rigorkd.protocol.load import load_protocol
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read
 from rigorkd.track import live
@@ -24,28 +21,10 @@ from rigorkd.track.memory import MemoryTracker
 from rigorkd.track.tracker import MakeTracker, card_of_record, history_of, summary_of
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 
-PROTOCOL = """\
-rigorkd: 1
-study: followed
-dataset: {name: digits, split: {train: 64, val: 40, test: 40, seed: 3}}
-training: {optimizer: {name: adamw, lr: 1e-2}, batch_size: 16, epochs: 2}
-teacher: {model: {name: cnn, channels: [4]}}
-students: {s: {model: {name: cnn, channels: [2]}}}
-groups: {main: {baseline: true, kd: {T: [1, 4]}}}
-seeds: 1
-"""
-TIMES = ("finished", "train_seconds", "latency_ms")
-"""What differs between two equal runs."""
+Launched = Callable[[Path, MakeTracker | None], tuple[Path, str]]
 
-
-def run(folder: Path, tracker: MakeTracker | None) -> tuple[Path, str]:
-    """Launch the protocol on one worker; the study's folder and what was printed."""
-    (folder / "followed.yaml").write_text(PROTOCOL)
-    out = io.StringIO()
-    options = LaunchOptions(seeds=(0,), results=folder / "results", device="cpu", jobs=1, tracker=tracker)
-    outcome = launch(load_protocol(folder / "followed.yaml"), options, Console(file=out, width=200))
-    assert not outcome.failed
-    return outcome.study.path, out.getvalue()
+TIMES = ("finished", "train_seconds", "latency_ms", "record_sha256")
+"""What differs between two equal runs: times, and the hash of a record that holds them."""
 
 
 def contents(study: Path) -> dict[str, bytes | str]:
@@ -61,21 +40,14 @@ def contents(study: Path) -> dict[str, bytes | str]:
 
 
 @pytest.fixture(scope="module")
-def plain_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study by a launch that nobody followed."""
-    study, said = run(tmp_path_factory.mktemp("untracked"), None)
-    assert "track" not in said
-    assert not (study / ".tracking").exists()
-    return study
-
-
-@pytest.fixture(scope="module")
 def untracked(plain_study: Path) -> dict[str, bytes | str]:
     return contents(plain_study)
 
 
-def test_a_followed_launch_arrives_whole(tmp_path: Path, untracked: dict[str, bytes | str]) -> None:
-    study, said = run(tmp_path, partial(MemoryTracker, tmp_path / "seen.json"))
+def test_a_followed_launch_arrives_whole(
+    tmp_path: Path, untracked: dict[str, bytes | str], launched: Launched
+) -> None:
+    study, said = launched(tmp_path, partial(MemoryTracker, tmp_path / "seen.json"))
     assert "4 runs sent to memory" in said
     assert contents(study) == untracked
     seen = {entry["card"]["name"]: entry for entry in json.loads((tmp_path / "seen.json").read_text())}
@@ -103,10 +75,14 @@ TROUBLES = ("raise on open", "raise on log", "raise on finish", "hang on open", 
     "trouble", ["hang on finish", *(pytest.param(trouble, marks=pytest.mark.slow) for trouble in TROUBLES)]
 )
 def test_a_bad_tracker_changes_no_byte(
-    tmp_path: Path, untracked: dict[str, bytes | str], trouble: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    untracked: dict[str, bytes | str],
+    trouble: str,
+    launched: Launched,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(live, "LONGEST_CLOSE", 1.0)
-    study, said = run(tmp_path, partial(MemoryTracker, trouble=trouble))
+    study, said = launched(tmp_path, partial(MemoryTracker, trouble=trouble))
     assert said.count("warning: tracking stopped") == 1, said
     assert f"rigorkd publish {study}" in said.replace("\n", "")
     assert contents(study) == untracked
