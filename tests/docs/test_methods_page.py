@@ -1,0 +1,57 @@
+"""docs/methods.md has every method with its parameters and defaults, and its snippet is valid."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.methods import METHODS, Method
+
+PAGE = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
+ROWS = dict(re.findall(r"^\| `(\w+)` .*?\|(.*)\|$", PAGE, flags=re.MULTILINE))
+EVERYWHERE = ("alpha", "ce_weight", "kd_weight", "t_squared")
+
+
+def test_every_method_has_a_row() -> None:
+    assert set(ROWS) == set(METHODS)
+
+
+def written(value: Any) -> str:
+    """A default as the page writes it."""
+    return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else f"{value:g}"
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_parameters_and_defaults_are_those_of_the_schema(method: type[Method]) -> None:
+    settings = ROWS[method.key].rsplit("|", 1)[-1]
+    for name, info in method.model_fields.items():
+        if name in EVERYWHERE:
+            continue
+        assert f"`{name}`" in settings, name
+        if isinstance(info.default, float | int) and not isinstance(info.default, bool):
+            assert f"`{name}` {written(info.default)}" in settings, name
+        elif isinstance(info.default, str):
+            assert f"`{name}` ({info.default};" in settings or f"`{name}` ({info.default})" in settings, name
+        elif name == "temperatures":
+            assert f"`{name}` {written(info.default)}" in settings
+
+
+@pytest.mark.parametrize("preset", [name for method in METHODS.values() for name in method.presets])
+def test_every_preset_is_named(preset: str) -> None:
+    assert f"`{preset}`" in PAGE or f"`preset: {preset}`" in PAGE
+
+
+def test_the_snippet_is_valid(tmp_path: Path) -> None:
+    (snippet,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    path = tmp_path / "methods.yaml"
+    path.write_text(
+        "rigorkd: 1\nstudy: page\n"
+        "dataset: {name: digits, split: {train: 100, val: 50, test: 100, seed: 1}}\n"
+        "training: {optimizer: {name: adamw, lr: 1e-3}, epochs: 30}\n"
+        "teacher: {model: cnn}\nstudents: {a: cnn}\ngroups:\n  main:\n" + snippet
+    )
+    assert len(load_protocol(path).cells) == 1 + 2 + 1 + 1 + 2
