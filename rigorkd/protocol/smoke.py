@@ -46,6 +46,11 @@ def smoke(protocol: Protocol) -> Protocol:
     return replace(protocol, spec=spec, cells=cells, study=study, smoke=True)
 
 
+def _needed(cell: Cell) -> int:
+    """The smallest side that the cell's model is known to take; what the protocol shows it is known too."""
+    return min(min_size(cell.model.name), cell.size or cell.views.size or side_of(cell.dataset))
+
+
 @dataclass(frozen=True)
 class _Scale:
     """What everything is shrunk to. The longest trainings and largest batches stay larger than the others."""
@@ -58,7 +63,7 @@ class _Scale:
     @staticmethod
     def of(cells: Sequence[Cell], dataset: Dataset) -> _Scale:
         known = facts(dataset)
-        needed = max((min_size(cell.model.name) for cell in cells if cell.size is None), default=1)
+        needed = max((_needed(cell) for cell in cells if cell.size is None), default=1)
         source = min(side_of(dataset), LARGEST_SIDE)
         sizes = [cell.views.size or source for cell in cells]
         side = max(min(max(sizes), LARGEST_SIDE), needed)
@@ -87,7 +92,7 @@ class _Scale:
             training=self.training(cell.training),
             views=self.views(cell.views),
             dataset=self.dataset,
-            size=None if cell.size is None else max(min(cell.size, self.side), min_size(cell.model.name)),
+            size=None if cell.size is None else max(min(cell.size, self.side), _needed(cell)),
         )
 
     def method(self, method: Method) -> Method:
@@ -105,6 +110,7 @@ class _Scale:
                 "batch_size": BATCH_SIZE * (1 if training.batch_size == self.smallest_batch else 2),
                 "schedule": schedule.model_copy(update={"warmup_epochs": warmup}),
                 "early_stopping": early and early.model_copy(update={"patience": 1}),
+                "processes_per_run": 1,
                 "precision": "fp32" if training.precision == "fp16" else training.precision,
             }
         )

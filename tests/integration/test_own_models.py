@@ -57,6 +57,7 @@ def test_a_study_of_ones_own_models(folder: Path, rigorkd: Rigorkd, tmp_path: Pa
     assert teacher["model_code"] == student["model_code"] != plain["model_code"] is None
     # a teacher at 12 pixels has a wider first layer than a student of its kind at the digits' 8
     assert teacher["metrics"]["params_millions"] == pytest.approx((144 * 16 + 16 + 16 * 10 + 10) / 1e6)
+    assert teacher["metrics"]["macs_millions"] == pytest.approx((144 * 16 + 16 * 10) / 1e6)
     assert student["metrics"]["params_millions"] == pytest.approx((64 * 16 + 16 + 16 * 10 + 10) / 1e6)
 
     (folder / "layers.py").write_text("from torch.nn import Tanh as activation\n")

@@ -76,6 +76,7 @@ def test_the_weights_that_a_model_may_start_from(name: str, weights: tuple[str, 
         ("vit_b_16", 32),
         ("vit_h_14", 42),
         ("maxvit_t", 224),
+        ("hf/google/vit-base", 32),
         ("nets:make", 32),
     ],
 )
@@ -96,22 +97,16 @@ def test_folders_of_transformers_begin_with_a_dot_or_a_slash() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "what"),
     [
-        (BASELINE, "    processes_per_run: 2\n    baseline: true", 15, "more than one process per run"),
-        ("epochs: 4", "epochs: 4\n  processes_per_run: 2", 9, "more than one process per run"),
         (
             "students:",
             "views: {mix: {}, teacher: clean}\nstudents:",
             10,
             "mixed images under a teacher that saw the clean ones",
         ),
-        ("seeds: 3", "starts: {s: {processes_per_run: 2}}\nseeds: 3", 18, "more than one process per run"),
     ],
 )
 def test_what_is_not_built_is_named_at_its_line(load: Load, old: str, new: str, line: int, what: str) -> None:
-    changes = [(old, new)]
-    if "starts" in new:
-        changes.append((BASELINE, "    start: s\n    baseline: true"))
-    protocol = load(*changes)
+    protocol = load((old, new))
     found = unbuilt(protocol)
     assert what in [name for _, name in found]
     assert all(protocol.place(path).line == line for path, name in found if name == what)

@@ -81,6 +81,18 @@ def test_first_and_last_of_every_axis(load: Load) -> None:
     }
 
 
+@pytest.mark.parametrize(("size", "side"), [(8, 8), (12, 12), (64, 32)])
+def test_a_model_of_ones_own_sees_what_its_protocol_shows_it(load: Load, size: int, side: int) -> None:
+    protocol = load(
+        ("students:", f"views: {{size: {size}}}\nstudents:"),
+        ("small: {model: {name: cnn, channels: [8]}}", 'small: {model: "nets:make"}'),
+        ("teacher: {model: {name: cnn, channels: [16, 32]}}", 'teacher: {model: "nets:make", size: 24}'),
+    )
+    small = smoke(protocol)
+    assert {cell.views.size for cell in small.cells} == {side}
+    assert small.cell("teacher").size == 24
+
+
 def test_small_grey_images_stay_small_and_grey(load: Load) -> None:
     data = smoke(load()).cells[0].dataset
     assert isinstance(data, Synthetic)
