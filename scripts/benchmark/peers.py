@@ -53,8 +53,12 @@ def peers(settings: Settings) -> Table:
     for name, loop in loops.items():
         if missing is None or not isinstance(loop, TorchdistillLoop):
             variants[name] = lambda loop=loop: seconds_of(lambda: train_grid(grid, loop.train), device)
-    # On a CPU one round of the whole grid takes minutes; fewer rounds there.
-    rounds = settings.rounds if settings.quick else max(2, settings.rounds // 3)
+    if settings.runtime.compiles:  # compilers warm up outside the clock
+        settings.note("warming up")
+        engine()
+        fixed.clear()
+    # One round of the whole grid takes minutes, on a GPU because of PIL: fewer rounds.
+    rounds = settings.rounds if settings.quick else max(1, settings.rounds // 2)
     seconds = interleave(variants, rounds, settings.note)
     lean = [whole - costs.all for whole, costs in zip(seconds[ENGINE], fixed, strict=True)]
     rows, values = [], []

@@ -44,11 +44,13 @@ def settings_for(
         precision=precision,
         quick=quick,
         note=note,
-        rounds=rounds or 5,
+        rounds=rounds or (3 if gpu else 5),
         batch=128 if gpu else 32,
         steps=10 if gpu else 2,
     )
-    if not gpu:
+    if gpu:  # the PIL loops take most of ten minutes otherwise
+        base = replace(base, train_images=512, val_images=128, test_images=128)
+    else:
         base = replace(base, paper_batch=16, train_images=16, val_images=8, test_images=8)
     if quick:
         return replace(
