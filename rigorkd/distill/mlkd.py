@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from rigorkd.distill.divergence import kl, log_probabilities
-from rigorkd.distill.objective import Distillation, Outputs, Targets, Terms
+from rigorkd.distill.objective import Distillation, Outputs, Targets, Terms, full
 from rigorkd.distill.standardize import standardized
 from rigorkd.protocol.methods import MLKD
 
@@ -48,9 +48,12 @@ class MLKDObjective(Distillation):
         assert teacher.strong is not None, "the cohort shows both views"
         images, classes = unsure(teacher.logits)
         total = images.new_zeros(())
+        scaled = standardized if self.standardize else full
+        weak_s, weak_t = scaled(student.logits), scaled(teacher.logits)
+        strong_s, strong_t = scaled(student.strong), scaled(teacher.strong)
         for index, T in enumerate(self.temperatures):
-            weak = self._kd(student.logits, teacher.logits, T)
-            strong = self._kd(student.strong, teacher.strong, T) if index < _STRONG else weak
+            weak = self._kd(weak_s, weak_t, T)
+            strong = self._kd(strong_s, strong_t, T) if index < _STRONG else weak
             total = total + (images * weak).mean() + strong.mean()
             p_s = log_probabilities(student.logits, T).exp()
             p_t = log_probabilities(teacher.logits, T).exp()
@@ -62,8 +65,6 @@ class MLKDObjective(Distillation):
 
     def _kd(self, logits: Tensor, teacher_logits: Tensor, T: float) -> Tensor:
         """K_T of every image, (B,)."""
-        if self.standardize:
-            logits, teacher_logits = standardized(logits), standardized(teacher_logits)
         divergence = kl(log_probabilities(teacher_logits, T), log_probabilities(logits, T))
         return divergence * T**2 if self.t_squared else divergence
 

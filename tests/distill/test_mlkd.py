@@ -77,3 +77,9 @@ def test_the_unsure_half_is_marked() -> None:
     images, classes = unsure(torch.tensor([[5.0, 0, 0], [0, 1.0, 0], [0, 0, 3.0], [0.1, 0, 0]]))
     assert images.tolist() == [0, 1, 0, 1]
     assert classes.tolist() == [0, 1, 1]  # probabilities sum to 1.65, 1.07 and 1.28 over the batch
+
+
+def test_the_median_itself_is_unsure() -> None:
+    images, classes = unsure(torch.diag(torch.tensor([1.0, 3.0, 5.0])))
+    assert images.tolist() == [1, 1, 0]
+    assert classes.tolist() == [1, 1, 0]
