@@ -33,6 +33,22 @@ def device_slots(device: str, jobs: int | None, slots: int | None = None) -> lis
     raise InputError(f"--device {device}: unknown", hint="use auto, cpu, cuda or cuda:<index>")
 
 
+def grouped(devices: list[str], processes: int) -> list[tuple[str, ...]]:
+    """The devices of each worker where a run takes `processes` of them; what is left over stays idle.
+
+    Raises InputError if there are too few GPUs. Processes on a CPU share its cores.
+    """
+    if devices[0] == "cpu":
+        return [("cpu",) * processes] * max(1, len(devices) // processes)
+    gpus = len(set(devices))
+    if gpus < processes:
+        raise InputError(
+            f"processes_per_run: {processes} needs {processes} GPUs, and there are {gpus} here",
+            hint="run on a machine with more GPUs, or set a smaller processes_per_run in the protocol",
+        )
+    return [tuple(devices[at : at + processes]) for at in range(0, len(devices) - processes + 1, processes)]
+
+
 def _gpus() -> int:
     import torch
 

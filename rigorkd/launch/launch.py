@@ -14,8 +14,8 @@ from rich.console import Console
 
 from rigorkd.errors import InputError, NotBuiltError, StoreError
 from rigorkd.launch.claims import Claims
-from rigorkd.launch.devices import device_slots
-from rigorkd.launch.elsewhere import Elsewhere, has_record
+from rigorkd.launch.devices import device_slots, grouped
+from rigorkd.launch.elsewhere import Elsewhere
 from rigorkd.launch.inventory import Inventory, State
 from rigorkd.launch.opening import Opening
 from rigorkd.launch.options import LaunchOptions, Outcome
@@ -51,9 +51,9 @@ def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outc
     refuse_foreign(study, protocol, options.mode)
     opening = Opening(protocol, options, study, files, Intact(study))
     inventory = opening.inventory()
-    devices: list[str] = []
+    devices: list[tuple[str, ...]] = []
     if opening.is_complete(inventory):
-        if is_registered(study.path, protocol, options.seeds, options.mode, files):
+        if opening.is_swept() and is_registered(study.path, protocol, options.seeds, options.mode, files):
             opening.intact.save()
             return Outcome(study, 0, len(inventory.expected), {})
     else:
@@ -73,8 +73,7 @@ def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outc
                     protocol, options, study, inventory, todo, devices, console, claims, opening.intact
                 )
         finally:
-            opening.intact.save()
-            claims.drop(name for name in todo if has_record(study, name))
+            opening.close(claims, todo)
     done = inventory.count(State.DONE)
     return Outcome(study, len(todo) - len(failed), done, before | failed, frozenset(before))
 
@@ -95,13 +94,23 @@ def _place(protocol: Protocol, location: tuple[str | int, ...]) -> str:
     return f"{protocol.path}:{place.line}:{place.column}"
 
 
-def _ready(protocol: Protocol, options: LaunchOptions, inventory: Inventory, console: Console) -> list[str]:
-    """The devices to train on, with the data at hand. Raises while the study is still as it was."""
+def _ready(
+    protocol: Protocol, options: LaunchOptions, inventory: Inventory, console: Console
+) -> list[tuple[str, ...]]:
+    """Each worker's devices, with the data at hand. Raises while the study is still as it was."""
     devices = device_slots(options.device, options.jobs, options.slots)
     todo = {name for name, state in inventory.states.items() if state is not State.DONE}
     _refuse_precision(inventory, todo, devices[0])
+    cells = [inventory.expected[name].run.cell for name in todo]
+    processes = max((cell.training.processes_per_run for cell in cells), default=1)
+    workers = grouped(devices, processes)
     check_runnable(protocol, inventory, console)
-    return devices
+    if processes > 1 and devices[0] == "cpu":
+        from rigorkd.train.several import batchnorm_problems
+
+        if problems := batchnorm_problems(protocol, cells):
+            raise protocol_error(problems, protocol.path, protocol.tree)
+    return workers
 
 
 def check_runnable(protocol: Protocol, inventory: Inventory, console: Console) -> None:
@@ -127,7 +136,7 @@ def _train(
     study: StudyFolder,
     inventory: Inventory,
     todo: set[str],
-    devices: list[str],
+    devices: list[tuple[str, ...]],
     console: Console,
     claims: Claims,
     intact: Intact,
@@ -160,13 +169,14 @@ def _train(
         WorkerSettings(
             study=study.path,
             slot=slot,
-            device=device,
+            device=together[0],
             mode=options.mode,
             memory_bytes=options.memory_bytes,
-            sharing=devices.count(device) if device != "cpu" else 1,
+            sharing=sum(together[0] in other for other in devices) if together[0] != "cpu" else 1,
             log=study.worker_log(f"{me.holder.id}-{slot}"),
+            devices=together,
         )
-        for slot, device in enumerate(devices)
+        for slot, together in enumerate(devices)
     ]
     console.print(
         f"{study.path.name}: {count(len(todo), 'run')} to train on {_describe(devices)}"
@@ -218,11 +228,12 @@ def _fail_behind_diverged(inventory: Inventory, queue: TaskQueue) -> list[str]:
     return lost
 
 
-def _describe(devices: list[str]) -> str:
+def _describe(devices: list[tuple[str, ...]]) -> str:
     workers = count(len(devices), "worker")
-    return (
-        f"{workers} (CPU, one thread each)" if devices[0] == "cpu" else f"{workers} on {', '.join(devices)}"
-    )
+    if len(devices[0]) > 1:
+        workers += f" of {len(devices[0])} processes"
+    on_cpu = devices[0][0] == "cpu"
+    return workers + (" (CPU, one thread each)" if on_cpu else f" on {', '.join(map('+'.join, devices))}")
 
 
 def _refuse_precision(inventory: Inventory, todo: set[str], device: str) -> None:

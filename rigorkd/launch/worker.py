@@ -27,7 +27,8 @@ class WorkerSettings:
     """What a worker must know once.
 
     `memory_bytes` is what the students of a cohort may hold together; without it, half of what is free on the
-    device, divided by the `sharing` workers that use it. Output goes to `log`.
+    device, divided by the `sharing` workers that use it. Output goes to `log`. `devices`, `device` first, are
+    those of a run that takes several processes; the worker then only starts them and listens.
     """
 
     study: Path
@@ -37,6 +38,7 @@ class WorkerSettings:
     memory_bytes: int | None
     sharing: int
     log: Path
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def _train(
     """Train one task, cut to the memory budget; how it ended as a whole."""
     from rigorkd.train.cohort import train_cohort
     from rigorkd.train.memory import split_for
+    from rigorkd.train.ranks import ProcessDiedError, train_in_processes
 
     budget = settings.memory_bytes
     if budget is None and settings.sharing > 1:
@@ -127,7 +130,11 @@ def _train(
     reporter = _Reporter(task, connection, runtime)
     try:
         for part in split_for(task, budget, runtime):
-            train_cohort(part, study, runtime, reporter)
+            if part.processes > 1:
+                devices = settings.devices[: part.processes]
+                train_in_processes(part, study, devices, settings.mode, reporter)
+            else:
+                train_cohort(part, study, runtime, reporter)
     except _Stopping:
         return TaskStopped()
     except _Lost as lost:
@@ -135,6 +142,10 @@ def _train(
         sys.stderr.flush()
         connection.send(DeviceLost(str(lost)))
         os._exit(1)
+    except ProcessDiedError:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # to the launcher a dead process of a run is a dead worker
     except RigorkdError as error:
         return StopAll(str(error))
     except OSError as error:

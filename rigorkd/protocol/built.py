@@ -21,11 +21,7 @@ def unbuilt(protocol: Protocol) -> tuple[tuple[Path, str], ...]:
 
 
 def _unbuilt(cell: Cell, spec: Spec) -> Iterator[tuple[Path, str]]:
-    at_home = home(cell, spec)
-    if cell.training.processes_per_run > 1:
-        owner: Path = at_home if overrides(cell, spec, "processes_per_run") else ("training",)
-        yield (*owner, "processes_per_run"), "more than one process per run"
     views = cell.views
-    at: Path = (*at_home, "views") if overrides(cell, spec, "views") else ("views",)
+    at: Path = (*home(cell, spec), "views") if overrides(cell, spec, "views") else ("views",)
     if views.mix is not None and views.teacher == "clean":
         yield (*at, "mix"), "mixed images under a teacher that saw the clean ones"

@@ -67,7 +67,9 @@ def _head_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
         return
     classes = _classes(cell.dataset)
     path = protocol.path.parent / Path(cell.start.path).expanduser()
-    head = head_of(_network(protocol, cell, cell.views), _network(protocol, cell, cell.views, classes + 1))
+    head = head_of(
+        network_of(protocol, cell, cell.views), network_of(protocol, cell, cell.views, classes + 1)
+    )
     try:
         with safe_open(path, framework="pt") as file:
             shapes = {key: file.get_slice(key).get_shape() for key in file.keys() if key in head}  # noqa: SIM118
@@ -103,7 +105,7 @@ class _Looked:
             if key not in self.seen:
                 self.seen.add(key)
                 try:
-                    network = _network(self.protocol, owner, cell.views)
+                    network = network_of(self.protocol, owner, cell.views)
                 except InputError as error:
                     yield Problem(model_place(owner, self.protocol.spec), error.message, error.hint)
                     continue
@@ -133,7 +135,7 @@ def _method_place(cell: Cell, spec: Spec, rest: KeyPath) -> KeyPath:
     return (*group, key)
 
 
-def _network(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:
+def network_of(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:
     """The cell's architecture for the images of these views, with random weights."""
     channels, size, _ = _input(views, cell.dataset)
     network = build(

@@ -1,8 +1,8 @@
 """A task whose runs take several processes each: they are started together, heard, and ended together.
 
-A process that fails or dies takes its peers with it, since they would wait for it for ever. If the task holds
-several runs they are then trained one by one, each from its last checkpoint, so that the one at fault fails
-alone.
+A process that fails or dies takes its peers with it, since they would wait for it for ever. After a failure
+the runs of a task are trained one by one, each from its last checkpoint, so that the one at fault fails
+alone; after a death the launcher sees to that.
 """
 
 from __future__ import annotations
@@ -50,13 +50,14 @@ class ProcessDiedError(Exception):
 def train_in_processes(
     task: Task, study: StudyFolder, devices: tuple[str, ...], mode: str, report: Callable[[Event], None]
 ) -> None:
-    """Train the task with one process per device. A run that cannot be trained is reported as failed.
+    """Train the task with one process per device. A run that raises an exception is reported as failed.
 
-    Raises RigorkdError and OSError as `train_cohort` does; whatever `report` raises ends the processes.
+    Raises RigorkdError and OSError as `train_cohort` does, ProcessDiedError for a death without a word.
+    Whatever `report` raises ends the processes.
     """
     try:
         _train_together(task, study, devices, mode, report)
-    except (RigorkdError, OSError):
+    except (RigorkdError, OSError, ProcessDiedError):
         raise
     except Exception as error:
         if len(task.runs) == 1:

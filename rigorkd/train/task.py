@@ -27,6 +27,11 @@ class Task:
         return self.runs[0].run.cell.training.precision
 
     @property
+    def processes(self) -> int:
+        """How many processes train each of the task's runs."""
+        return self.runs[0].run.cell.training.processes_per_run
+
+    @property
     def label(self) -> str:
         """A short name for progress lines: `seed 0: teacher`, `seed 0: 20 students`."""
         run = self.runs[0].run

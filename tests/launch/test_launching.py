@@ -10,7 +10,7 @@ from rich.console import Console
 
 from rigorkd.errors import InputError
 from rigorkd.launch import devices, display
-from rigorkd.launch.devices import device_slots
+from rigorkd.launch.devices import device_slots, grouped
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress, read_progress
 from rigorkd.text import count, duration, nearest
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
@@ -111,6 +111,17 @@ def test_several_workers_on_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device_slots("cuda", None, 2) == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
     assert device_slots("cuda:1", None, 2) == ["cuda:1", "cuda:1"]
     assert device_slots("cuda", 3) == ["cuda:0", "cuda:1", "cuda:0"]
+
+
+def test_runs_of_several_processes_take_several_devices() -> None:
+    gpus = ["cuda:0", "cuda:1", "cuda:2"]
+    assert grouped(gpus, 1) == [("cuda:0",), ("cuda:1",), ("cuda:2",)]
+    assert grouped(gpus, 2) == [("cuda:0", "cuda:1")]
+    assert grouped(gpus * 2, 2) == [("cuda:0", "cuda:1"), ("cuda:2", "cuda:0"), ("cuda:1", "cuda:2")]
+    assert grouped(["cpu"] * 5, 2) == [("cpu", "cpu")] * 2
+    assert grouped(["cpu"], 4) == [("cpu",) * 4]
+    with pytest.raises(InputError, match="processes_per_run: 4 needs 4 GPUs, and there are 3 here"):
+        grouped(gpus * 4, 4)
 
 
 def test_words() -> None:
