@@ -7,7 +7,7 @@ They know what a cohort shares. Else this study's own records, one run at a time
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -79,7 +79,8 @@ def work_left(
 ) -> dict[Work, int] | None:
     """Images of every kind of work that these runs need, by cohort; None if their number is not known.
 
-    Early stopping and kept teacher logits, which only finished trainings could tell, are not counted on.
+    Early stopping and kept teacher logits, which only finished trainings could tell, are not counted on. Nor
+    are single passes of a frozen teacher: over clean images, or over the test set where it is not trained.
     """
     amounts: defaultdict[Work, int] = defaultdict(int)
     wanted = {run.name: run for run in left}
@@ -94,27 +95,25 @@ def work_left(
         images = images_of(cells[0].dataset)
         if images is None:
             return None
-        for work, number in _cohort_work(cells, teacher.cell if teacher else None, images, mode):
-            if number:
-                amounts[work] += number
+        for work, number in cohort_work(cells, teacher.cell if teacher else None, images, mode):
+            amounts[work] += number
     return dict(amounts)
 
 
-def _cohort_work(
-    cells: list[Cell], teacher: Cell | None, images: Images, mode: str
+def cohort_work(
+    cells: Sequence[Cell], teacher: Cell | None, images: Images, mode: str
 ) -> Iterator[tuple[Work, int]]:
+    """Every kind of work of cells that train in one cohort, with its number of images."""
     trained = [cell for cell in cells if cell.train]
     if trained:
         yield view(trained[0], mode), images.train * max(cell.training.epochs for cell in trained)
     taught = [cell for cell in trained if cell.method.distils]
-    if teacher is not None and taught:
-        shown = 1 if taught[0].views.teacher == "clean" else max(cell.training.epochs for cell in taught)
+    if teacher is not None and taught and taught[0].views.teacher == "same":
         work = teach(teacher, taught[0], mode)
-        yield work, images.train * shown
-    for cell in cells:
-        epochs = cell.training.epochs if cell.train else 0
-        yield step(cell, mode), images.train * epochs
-        yield evaluate(cell, mode), images.val * epochs + images.test
+        yield work, images.train * max(cell.training.epochs for cell in taught)
+    for cell in trained:
+        yield step(cell, mode), images.train * cell.training.epochs
+        yield evaluate(cell, mode), images.val * cell.training.epochs + images.test
 
 
 def images_of(dataset: Dataset) -> Images | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rigorkd.data.identity import data_checksum
 from rigorkd.errors import InputError
-from rigorkd.launch.cost import missing, work_left
+from rigorkd.launch.cost import Images, cohort_work, missing, work_left
 from rigorkd.launch.devices import device_slots
 from rigorkd.launch.inventory import Inventory
 from rigorkd.protocol.cells import Cell, Cohort, Run
@@ -27,7 +27,7 @@ from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Schedule, Split, Synthetic
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.rates import RateBook, Work, step
+from rigorkd.records.rates import RateBook, Work
 from rigorkd.train.task import Task
 
 EPOCHS = 3
@@ -71,8 +71,7 @@ def measure(
             if task.precision not in workers:
                 pool = ProcessPoolExecutor(1, mp_context=mp.get_context("spawn"), initializer=_quietly)
                 workers[task.precision] = stack.enter_context(pool)
-            names = ", ".join(want.run.cell.name for want in task.runs)
-            note(f"measuring {number} of {len(tasks)}: {names}")
+            note(f"measuring {number} of {len(tasks)}: {task.label}")
             workers[task.precision].submit(_train, task, study, device, mode).result()
         book.take_over(RateBook.of(study.parent))
 
@@ -80,32 +79,40 @@ def measure(
 def _tasks(
     protocol: Protocol, runs: list[Run], seeds: tuple[int, ...], needed: set[Work], amount: Amount, mode: str
 ) -> Iterator[Task]:
-    """Teachers before their cohorts, and of each kind of training one."""
+    """Teachers before their cohorts, and of each kind of work at least one run that does it."""
     names = {run.name for run in runs}
     placed: dict[str, Expected] = {}
-    for cohort in _one_seed_each(protocol, seeds, names):
-        teacher = None
-        if cohort.teacher is not None:
-            teacher = placed.get(cohort.teacher.name)
-            if teacher is None:
-                cell = cohort.teacher.cell
-                trained = cell.train and step(cell, mode) in needed
-                teacher = _expected(Run(_shrunk(cell, amount, train=trained), cohort.teacher.seed))
-                placed[cohort.teacher.name] = teacher
-                needed.discard(step(cell, mode))
-                yield Task((teacher,), None)
-        kinds: dict[Work, Run] = {}
-        for run in cohort.runs:
-            if run.name in names and step(run.cell, mode) in needed:
-                kinds.setdefault(step(run.cell, mode), run)
-        needed -= kinds.keys()
-        if kinds:
-            members = tuple(_expected(Run(_shrunk(run.cell, amount), run.seed)) for run in kinds.values())
-            yield Task(members, teacher)
+
+    def chosen(candidates: Iterable[Run], teacher: Cell | None) -> list[Run]:
+        """The first runs that do each kind of work that is still needed."""
+        found = []
+        for run in candidates:
+            does = {work for work, _ in cohort_work([run.cell], teacher, Images(1, 1, 1), mode)}
+            if does & needed:
+                needed.difference_update(does)
+                found.append(run)
+        return found
+
+    def task(members: Iterable[Run], teacher: Expected | None = None, *, train: bool = True) -> Task:
+        shrunk = [Run(_shrunk(run.cell, amount, train=train and run.cell.train), run.seed) for run in members]
+        return Task(tuple(map(_expected, shrunk)), teacher)
+
     for run in runs:
-        if run.cell.train and step(run.cell, mode) in needed:
-            needed.discard(step(run.cell, mode))
-            yield Task((_expected(Run(_shrunk(run.cell, amount), run.seed)),), None)
+        if run.cell.role != "student" and chosen([run], None):
+            alone = task([run])
+            placed[run.name] = alone.runs[0]
+            yield alone
+    for cohort in _one_seed_each(protocol, seeds, names):
+        teacher = cohort.teacher
+        members = chosen(
+            [run for run in cohort.runs if run.name in names], None if teacher is None else teacher.cell
+        )
+        if members and teacher is not None and teacher.name not in placed:
+            untrained = task([teacher], train=False)
+            placed[teacher.name] = untrained.runs[0]
+            yield untrained
+        if members:
+            yield task(members, None if teacher is None else placed[teacher.name])
 
 
 def _one_seed_each(protocol: Protocol, seeds: tuple[int, ...], names: set[str]) -> list[Cohort]:

@@ -19,7 +19,7 @@ def test_measuring_gives_a_cost_and_leaves_no_study(protocol_file: Path, rigorkd
     measured = json.loads(done.stdout)["cost"]
     assert measured["seconds"] > 0
     assert "rates measured on " in measured["basis"]
-    assert "measuring 1 of 2: teacher" in done.stderr
+    assert "measuring 1 of 2: seed 0: teacher" in done.stderr
     assert [path.name for path in (protocol_file.parent / "results").iterdir()] == [".rates"]
     again = json.loads(rigorkd("plan", protocol_file, *ONLY, "--format", "json").stdout)["cost"]
     assert again == measured
