@@ -11,8 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from rigorkd.data.identity import CIFAR10, CIFAR100
+
+settings.register_profile("rigorkd", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("rigorkd")
 
 PROTOCOL = """\
 rigorkd: 1
