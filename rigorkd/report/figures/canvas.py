@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -37,6 +38,7 @@ def _settings(text: Literal["text", "outlines"]) -> Iterator[None]:
         "svg.hashsalt": "rigorkd",
         "pdf.fonttype": 42,
         "path.simplify": True,
+        "text.parse_math": False,
         "axes.edgecolor": light("muted"),
         "axes.labelcolor": light("ink"),
         "axes.titlesize": FONT + 0.5,
@@ -77,7 +79,9 @@ def panel_svg(figure: Figure, position: int, key: str) -> str:
     panel = figure.panels[position]
     with _settings("text"):
         drawing = _drawing((panel,), columns=1)
-        raw = _bytes(drawing, "svg").decode()
+        with warnings.catch_warnings():  # a name in another script: the reader's browser has the font
+            warnings.filterwarnings("ignore", message="Glyph .* missing")
+            raw = _bytes(drawing, "svg").decode()
     label = f"{figure.title}: {panel.title}" if panel.title else figure.title
     return _for_page(raw, key, label, panel.describe)
 
