@@ -73,6 +73,14 @@ def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path, write_cifar: WriteC
     assert fine.checksum == coarse.checksum
 
 
+def test_sizes_per_class_count_the_labels_in_use(tmp_path: Path, write_cifar: WriteCifar) -> None:
+    write_cifar("cifar100", tmp_path, per_file=2000)
+    for labels, classes in (("fine", 100), ("coarse", 20)):
+        data = load(cifar100(tmp_path, labels=labels, split={"val": 2, "train": 3, "per_class": True}), 0)
+        assert data.val.labels.bincount().tolist() == [2] * classes
+        assert data.train.labels.bincount().tolist() == [3] * classes
+
+
 def test_foreign_files_are_used_with_a_warning_and_another_checksum(
     tmp_path: Path, write_cifar: WriteCifar, caplog: pytest.LogCaptureFixture
 ) -> None:
