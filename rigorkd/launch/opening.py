@@ -5,13 +5,14 @@ Sweep what the dead have left, set damaged and stale records aside, note the pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from rigorkd.errors import StoreError
 from rigorkd.launch.claims import Claims
+from rigorkd.launch.elsewhere import has_record
 from rigorkd.launch.failures import forget_failure
 from rigorkd.launch.inventory import Inventory, State, take_inventory
 from rigorkd.launch.options import LaunchOptions
@@ -59,10 +60,7 @@ class Opening:
     def open(self, claims: Claims, console: Console) -> Inventory:
         """Make the study ready to train into; what is there afterwards."""
         with claims.whole_study():
-            others = [one for one in claims.witness.launchers() if one.id != claims.me.holder.id]
-            if not others:
-                sweep_temporary(self.study.path)
-            claims.witness.bury()
+            others = self._sweep(claims)
             inventory = self.inventory()
             self.refuse_stale(inventory)
             changed = self._set_damaged_aside(inventory, console)
@@ -91,6 +89,27 @@ class Opening:
         path = self.study.path
         part = self.options.only_runs is not None
         return part and is_study(path) and self.protocol.text_hash in read_info(path).protocols
+
+    def is_swept(self) -> bool:
+        """Whether no launcher has left anything behind, or is at work."""
+        return not any(self.study.launchers.glob("*"))
+
+    def close(self, claims: Claims, runs: Iterable[str]) -> None:
+        """Leave nothing of these runs behind; nor, if this launcher is the last one here, of the dead."""
+        self.intact.save()
+        claims.drop(name for name in runs if has_record(self.study, name))
+        if len(list(self.study.launchers.glob("*"))) > 1:
+            with claims.whole_study():
+                self._sweep(claims)
+
+    def _sweep(self, claims: Claims) -> list[Holder]:
+        """Remove what the dead have left, unless somebody else is here; the others that are."""
+        others = [one for one in claims.witness.launchers() if one.id != claims.me.holder.id]
+        if not others:
+            sweep_temporary(self.study.path)
+            self.study.unswept.unlink(missing_ok=True)
+            claims.witness.bury()
+        return others
 
     def _damaged(self, inventory: Inventory) -> list[Damage]:
         """The records that cannot be believed. A stale one is stale, whatever else is wrong with it."""

@@ -42,6 +42,9 @@ from rigorkd.train.task import Task
 DEATHS_TOGETHER, DEATHS_ALONE = 2, 3
 """Deaths of its worker, without a new epoch in between, after which a run is trained alone, or given up."""
 
+STILLBORN = 5
+"""Workers that may die one after the other before they have started."""
+
 LOOK_EVERY = 1.0
 """Seconds between two looks at what other launchers hold; more where looking takes long."""
 
@@ -83,6 +86,7 @@ class Pool:
         self._alone: set[str] = set()
         self._slots: list[Slot] = []
         self._next_look = 0.0
+        self._stillborn = 0
 
     @property
     def busy(self) -> bool:
@@ -110,6 +114,8 @@ class Pool:
                         break  # what is left waits for runs that will not come
                 self._listen()
         finally:
+            if self.busy:
+                self._mark_unswept()
             for slot in self._slots:
                 slot.process.kill()
             for slot in self._slots:
@@ -272,10 +278,24 @@ class Pool:
     def _replace(self, slot: Slot) -> None:
         """A worker died: start another in its place and queue its task again, or give the task up."""
         slot.process.join()
-        code, task, lost = slot.process.exitcode, slot.task, slot.lost
+        self._mark_unswept()
+        code, task, lost, ready = slot.process.exitcode, slot.task, slot.lost, slot.ready
+        self._stillborn = 0 if ready else self._stillborn + 1
+        if self._stillborn > STILLBORN:
+            raise StoreError(
+                f"{self._stillborn} workers died while they were starting, the last with exit code {code}",
+                hint=f"its log is {slot.settings.log}; with fewer --jobs there is more memory for each",
+            )
         self._restart(slot)
         slot.lost = None
         if task is None:
+            return
+        if not ready:  # that was no fault of its runs
+            slot.task = None
+            self.progress.slots.pop(slot.settings.slot, None)
+            for want in task.runs:
+                self._leave(want.run.name)
+            self.queue.put_back(task)
             return
         left = self._unfinished(task)
         for want in task.runs:
@@ -339,6 +359,11 @@ class Pool:
     def _note_behind(self, run: str) -> None:
         """A run will never start, since one that it needs failed or diverged."""
         note_failure(self.study, Failure(run, self.queue.hash_of(run), self.queue.failed[run], behind=True))
+
+    def _mark_unswept(self) -> None:
+        """Whoever is the last launcher here shall remove what a dead worker has left unfinished."""
+        with contextlib.suppress(OSError):
+            self.study.unswept.touch()
 
     def _leave(self, run: str) -> None:
         if run in self.progress.running:

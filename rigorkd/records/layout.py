@@ -10,6 +10,7 @@ results/<study>/
   .work/replay/                 teacher logits of whole epochs, a cache
   .work/intact.json             which files had the bytes of their records when they were last hashed
   .launchers/<id>/              a living launcher: who it is, its counter, what it is doing now
+  .launchers/unswept            a worker has died: something unfinished may lie about
   .claims/<run>/<n>             which launcher trains a run
   .logs/                        one log per run and per worker
   .slurm/<time>/                what was handed to Slurm: runs by job, batch scripts, the jobs' logs
@@ -43,6 +44,11 @@ class StudyFolder:
 
     def launcher(self, launcher_id: str) -> Path:
         return self.launchers / launcher_id
+
+    @property
+    def unswept(self) -> Path:
+        """There if a worker has died: it may have left something unfinished."""
+        return self.launchers / "unswept"
 
     def claims(self, run_name: str) -> Path:
         """The folder of the claims on a run; folders do not nest there, so that one goes without a trace."""
