@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rigorkd.launch.inventory import State, take_inventory
+from rigorkd.launch.inventory import Inventory, State, take_inventory
 from rigorkd.launch.presence import Holder, Witness
 from rigorkd.launch.progress import Progress, read_progress
+from rigorkd.launch.slurm.submission import submissions
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.study import read_info
@@ -25,7 +26,10 @@ class Launcher:
 
 @dataclass(frozen=True)
 class Status:
-    """Counts of runs by state; `failed`, `stale` and `damaged` map runs to reasons."""
+    """Counts of runs by state; `failed`, `stale` and `damaged` map runs to reasons.
+
+    `submitted` maps missing runs to the Slurm job that is to train them; whether it still waits, Slurm knows.
+    """
 
     study: str
     folder: Path
@@ -36,6 +40,7 @@ class Status:
     damaged: dict[str, str]
     diverged: tuple[str, ...]
     launchers: tuple[Launcher, ...]
+    submitted: dict[str, str]
 
     @property
     def seconds_left(self) -> float | None:
@@ -56,6 +61,7 @@ class Status:
             "diverged": list(self.diverged),
             "running": [vars(slot) for one in self.launchers for slot in one.progress.slots.values()],
             "launchers": [_launcher_entry(one) for one in self.launchers],
+            "submitted": self.submitted,
             "seconds_left": self.seconds_left,
         }
 
@@ -71,7 +77,11 @@ class Status:
         lines += [f"  diverged {run}" for run in self.diverged]
         if self.failed:
             lines.append("  `rigorkd logs RUN` shows why; `rigorkd run … --retry-failed` tries them again")
-        if self.runs["missing"] and not self.launchers:
+        if self.submitted:
+            jobs = sorted({job.split("_")[0] for job in self.submitted.values()}, key=int)
+            runs = count(len(self.submitted), "run")
+            lines.append(f"  {runs} handed to Slurm, not begun: job {', '.join(jobs)} (`squeue` shows them)")
+        elif self.runs["missing"] and not self.launchers:
             lines.append("  nothing is running; `rigorkd run` with the same protocol resumes")
         return "\n".join(lines)
 
@@ -102,7 +112,17 @@ def study_status(folder: Path, witness: Witness | None = None) -> Status:
             for holder in (witness or Witness(study)).launchers()
             if (progress := read_progress(study.launcher(holder.id))) is not None
         ),
+        submitted=_submitted(study, inventory),
     )
+
+
+def _submitted(study: StudyFolder, inventory: Inventory) -> dict[str, str]:
+    """The missing runs that were handed to Slurm, with the job of the newest submission."""
+    jobs: dict[str, str] = {}
+    for _, submission in submissions(study):
+        for job, runs in submission.runs_by_job().items():
+            jobs |= dict.fromkeys(runs, job)
+    return {run: job for run, job in jobs.items() if inventory.states.get(run) is State.MISSING}
 
 
 def _launcher_entry(launcher: Launcher) -> dict[str, Any]:

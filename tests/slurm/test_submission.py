@@ -93,6 +93,15 @@ def test_a_study_becomes_arrays_of_cohorts(run: Run, cluster: Path, tmp_path: Pa
         script = script.replace(found, shown)
     assert script == GOLDEN.read_text()
     assert list(study.records()) == []
+    status = subprocess.run(
+        [sys.executable, "-m", "rigorkd", "status", "results/tiny"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "27 runs handed to Slurm, not begun: job 12, 13" in status.stdout, status.stderr
     handed = [run for runs in submission.runs_by_job().values() for run in runs]
     assert len(handed) == len(set(handed)) == 27
 
