@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -20,6 +21,11 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
+def titled(page: Path) -> list[tuple[str, str]]:
+    """The files that a page tells its reader to save: fenced blocks with a title."""
+    return re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
 def commands() -> list[str]:
     """Every `rigorkd …` and `scripts/…` line in the shell blocks of all pages, once each."""
     lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
@@ -31,8 +37,11 @@ def commands() -> list[str]:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the commands read, with the digits study smoked in the place of its full results."""
     folder = tmp_path_factory.mktemp("workspace")
-    for name in ("protocols", "analysis"):
+    for name in ("protocols", "analysis", "docs"):
         shutil.copytree(ROOT / name, folder / name)
+    for page in PAGES:
+        for name, text in titled(page):
+            (folder / name).write_text(text)
     run(folder, "rigorkd run protocols/digits.yaml --smoke --seeds 3")
     shutil.copytree(folder / "results" / "digits.smoke", folder / "results" / "digits")
     return folder
@@ -44,8 +53,15 @@ def run(folder: Path, command: str) -> str:
     assert words[0] == "rigorkd"
     if words[1] == "run" and "--smoke" not in words:
         words.append("--smoke")
+        words += [] if "--seeds" in words else ["--seeds", "2"]
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env={**os.environ, "WANDB_MODE": "offline"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout

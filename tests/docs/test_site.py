@@ -1,0 +1,167 @@
+"""The site: it builds without a warning, its generated pages say what the code says, its links lead on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def script(name: str) -> ModuleType:
+    """A file of scripts/ as a module."""
+    spec = importlib.util.spec_from_file_location(f"script_{name}", ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    found: dict[str, str] = script("reference").pages()
+    return found
+
+
+def test_the_reference_has_every_command_and_option(pages: dict[str, str]) -> None:
+    import click
+
+    from rigorkd.cli.main import COMMANDS, cli
+
+    text = pages["reference/commands.md"]
+    for name in COMMANDS:
+        section = text.partition(f"## rigorkd {name}\n")[2].partition("\n## ")[0]
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        for parameter in command.params:
+            for option in parameter.opts if isinstance(parameter, click.Option) else ():
+                assert option in section, f"{name} {option}"
+
+
+def test_the_reference_has_every_key_of_a_protocol(pages: dict[str, str]) -> None:
+    from rigorkd.protocol.methods import METHODS
+    from rigorkd.protocol.schema import Analysis, Spec, Split, Training
+
+    text = pages["reference/protocol.md"]
+    for model in (Spec, Split, Training, Analysis):
+        for key in model.model_fields:
+            assert f"| `{key}` |" in text
+    for key, method in METHODS.items():
+        section = text.partition(f"### `{key}`\n")[2].partition("\n### ")[0]
+        for field in method.model_fields:
+            assert f"| `{field}` |" in section, f"{key}: {field}"
+    anchors = {line.lstrip("# ").strip("`").lower() for line in text.splitlines() if line.startswith("#")}
+    for target in re.findall(r"\]\(#([a-z0-9_]+)\)", text):
+        assert target in anchors
+    schema = json.loads(pages["reference/protocol.schema.json"])
+    assert set(schema["properties"]) == set(Spec.model_fields)
+
+
+def test_the_reference_has_every_field_of_a_document(pages: dict[str, str]) -> None:
+    """A document that a command prints holds no key that the reference does not name."""
+    command = ["analyze", "analysis/published/kd_capacity_gap_runs.csv", "--metric", "test_top1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "rigorkd", *command, "--sesoi", "0.2", "--format", "json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    text = pages["reference/documents.md"]
+
+    def check(value: object, free: bool = False) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                assert free or f"| `{key}` |" in text, key
+                check(item, free=key == "weights")
+        elif isinstance(value, list):
+            for item in value:
+                check(item)
+
+    check(json.loads(done.stdout))
+
+
+def test_the_notebook_runs_and_shows_what_it_prints() -> None:
+    site = script("site_pages")
+    (path,) = site.notebooks().values()
+    page = site.notebook(path)
+    assert page.startswith("# An outside CSV")
+    printed = re.findall(r"^```text\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    assert len(printed) == 5
+    assert "inconclusive" in printed[1]
+    assert "Holm-adjusted p" in printed[2]
+
+
+def test_links_are_those_of_the_site() -> None:
+    site = script("site_pages")
+    known = {"index.md", "statistics.md", "protocols.md", "reference/commands.md", "tutorial.md"}
+
+    def at(page: str, markdown: str) -> str:
+        changed: str = site.relinked(markdown, page, known)
+        return changed
+
+    assert at("index.md", "[p](docs/protocols.md#grids-and-axes)") == "[p](protocols.md#grids-and-axes)"
+    assert at("index.md", "[s](analysis/README.md)") == "[s](statistics.md)"
+    assert at("protocols.md", "[s](../analysis/README.md)") == "[s](statistics.md)"
+    assert at("reference/commands.md", "[p](../protocols.md)") == "[p](../protocols.md)"
+    assert at("index.md", "[license](LICENSE)") == "license (`LICENSE`)"
+    assert at("index.md", "[w](https://example.org) [a](#top)") == "[w](https://example.org) [a](#top)"
+    with pytest.raises(AssertionError, match="leads nowhere"):
+        at("index.md", "[x](docs/nowhere.md)")
+
+
+def test_pages_that_do_not_exist_yet_are_left_out_of_the_navigation() -> None:
+    nav = [{"Home": "index.md"}, {"Part": [{"A": "a.md"}, {"B": "b.md"}]}, {"Empty": [{"C": "c.md"}]}]
+    assert script("site_pages")._only(nav, {"index.md", "b.md"}) == [
+        {"Home": "index.md"},
+        {"Part": [{"B": "b.md"}]},
+    ]
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    text = (ROOT / "mkdocs.yml").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f": {page.name}\n" in text, f"add docs/{page.name} to nav in mkdocs.yml"
+
+
+def test_the_tutorials_protocol_is_valid(tmp_path: Path) -> None:
+    from rigorkd.protocol.load import load_protocol
+
+    page = (ROOT / "docs" / "tutorial.md").read_text()
+    ((name, text),) = re.findall(r'^```yaml title="([^"]+)"\n(.*?)^```', page, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / name).write_text(text)
+    protocol = load_protocol(tmp_path / name)
+    assert [cell.name for cell in protocol.cells if cell.role == "student"] == [
+        "main/small/baseline",
+        "main/small/kd-T1-a0.5",
+        "main/small/kd-T4-a0.5",
+    ]
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
+    for page in ("index", "tutorial", "statistics", "reference/commands", "examples/outside_csv"):
+        assert (tmp_path / "site" / f"{page}.html").is_file()
+    schema = json.loads((tmp_path / "site" / "reference" / "protocol.schema.json").read_text())
+    assert schema["properties"]["students"]
