@@ -21,7 +21,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, DONE, commit
 from rigorkd.train.evaluate import EvaluationSet, fidelity, predict
 from rigorkd.train.latency import architecture_key, shared_latency
-from rigorkd.train.provenance import git_state, versions
+from rigorkd.train.provenance import git_state, settings, versions
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.softness import softness
 from rigorkd.train.student import Student, history_csv
@@ -100,6 +100,7 @@ def finish(
             "hardware": runtime.hardware(),
             "device": runtime.device.type,
             "versions": versions(),
+            **settings(),
             **{f"git_{key}": value for key, value in asdict(git_state(Path.cwd())).items()},
         },
         files,

@@ -1,8 +1,9 @@
-"""Where a record comes from: versions, hardware, git. No user names, no paths, no addresses."""
+"""Where a record comes from: versions, settings, git. No user names, no paths, no addresses."""
 
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -35,6 +36,29 @@ def versions() -> dict[str, str]:
     if cudnn is not None:
         found["cudnn"] = str(cudnn)
     return found
+
+
+def settings() -> dict[str, str | int | bool | None]:
+    """How this process computes: driver, processor features, threads and the flags that shape bits."""
+    return {
+        "platform": f"{platform.system()} {platform.machine()}",
+        "driver": _driver() if torch.cuda.is_available() else None,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+        "cublas_workspace_config": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+    }
+
+
+def _driver() -> str | None:
+    """The version of the GPU's kernel driver, None where it does not say."""
+    try:
+        return Path("/sys/module/nvidia/version").read_text().strip()
+    except OSError:
+        return None
 
 
 @functools.cache
