@@ -23,8 +23,8 @@ from rigorkd.train.events import EpochDone, RunDone, RunFailed
 
 Launched = Callable[[Path, MakeTracker | None], tuple[Path, str]]
 
-TIMES = ("finished", "train_seconds", "latency_ms", "record_sha256")
-"""What differs between two equal runs: times, and the hash of a record that holds them."""
+TIMES = ("finished", "train_seconds", "latency_ms", "record_sha256", "git_commit", "git_dirty")
+"""What differs between two equal runs: when they ran, and the hash of a record that says so."""
 
 
 def contents(study: Path) -> dict[str, bytes | str]:
