@@ -37,6 +37,8 @@ DAEMONS = ("slurmd-n1", "slurmd-n2", "slurmctld", "munged")
 """In the order in which they are stopped."""
 NODES = ("n1", "n2")
 GPUS = 2
+MARK = "pretended-cluster"
+"""A file in every folder that `start` has made, and the only kind of folder that `stop` removes."""
 IMPOSSIBLE = 3
 """Exit code where this machine cannot have a cluster."""
 PATIENCE = 30.0
@@ -101,6 +103,7 @@ def start(folder: Path) -> None:
         sys.exit(f"error: {folder} exists; stop that cluster first")
     install()
     folder.mkdir(parents=True)
+    (folder / MARK).touch()
     try:
         _configure(folder)
         environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
@@ -135,6 +138,10 @@ def install() -> None:
 
 def stop(folder: Path) -> None:
     """End the cluster's processes, those of its jobs included, and remove its folder."""
+    if not folder.exists():
+        return
+    if not (folder / MARK).is_file():
+        sys.exit(f"error: {folder} holds no cluster that this script has set up; nothing was touched")
     for pid in _job_processes(folder):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rigorkd.errors import InputError
 from rigorkd.launch.claims import Claims
 from rigorkd.launch.elsewhere import has_record
 from rigorkd.launch.failures import read_failure
@@ -161,7 +162,8 @@ def show(submitted: Submitted, console: Console) -> None:
 
     new, name = submitted.new, submitted.study.path.name
     runs = [] if new is None else [run for array in new.arrays for job in array.jobs for run in job]
-    before = len(submitted.queued) - len(runs)
+    states = submitted.inventory.states
+    before = sum(states.get(run) is State.MISSING for run in submitted.queued.keys() - set(runs))
     if before:
         say(f"{name}: {count(before, 'run')} in the cluster's queue already, not submitted again")
     if running := submitted.inventory.count(State.RUNNING):
@@ -191,6 +193,8 @@ def wait_for(submitted: Submitted, console: Console) -> Outcome:
     left = {run for run in submitted.queued if run in expected}
     failed = dict(submitted.failed)
     total, asked = len(left), time.monotonic()
+    if left:
+        console.print("waiting for the jobs; Ctrl-C leaves them to go on", highlight=False)
     while left:
         for run in sorted(left):
             failure = read_failure(study, run)
@@ -201,14 +205,24 @@ def wait_for(submitted: Submitted, console: Console) -> Outcome:
         left -= done | failed.keys()
         if left and time.monotonic() - asked >= ASK_EVERY:
             asked = time.monotonic()
-            alive = jobs_in_queue(submitted.names)
-            gone = {run for run in left if submitted.queued[run] not in alive and not has_record(study, run)}
+            gone = _gone(submitted, left)
             failed |= {run: _lost(submitted, run) for run in gone}
             left -= gone
         if left:
             time.sleep(LOOK_EVERY)
     trained = total - len(failed.keys() & submitted.queued.keys())
     return Outcome(study, trained, submitted.inventory.count(State.DONE), failed, frozenset(submitted.failed))
+
+
+def _gone(submitted: Submitted, left: Collection[str]) -> set[str]:
+    """The runs whose job has ended without their record; none are known while the cluster is silent."""
+    try:
+        alive = jobs_in_queue(submitted.names)
+    except InputError:
+        return set()
+    return {
+        run for run in left if submitted.queued[run] not in alive and not has_record(submitted.study, run)
+    }
 
 
 def _lost(submitted: Submitted, run: str) -> str:
