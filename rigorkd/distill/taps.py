@@ -88,7 +88,9 @@ def feature_shapes(network: nn.Module, layers: Sequence[str], images: Tensor) ->
     network.eval()  # leaves the statistics of BatchNorm alone
     taps = Taps(network, layers)
     taps.open()
-    network(images)
-    network.train(training)
-    taps.remove()
+    try:
+        network(images)
+    finally:
+        network.train(training)
+        taps.remove()
     return {layer: tuple(output.shape[1:]) for layer, output in taps.take().items()}

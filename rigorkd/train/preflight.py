@@ -7,6 +7,7 @@ the protocol alone is told when it is loaded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs
 from rigorkd.models.weights import first_line, head_of
+from rigorkd.protocol.catalog import is_foreign_model
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.demands import class_problems
 from rigorkd.protocol.facts import facts, side_of
@@ -67,9 +69,7 @@ def _head_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
         return
     classes = _classes(cell.dataset)
     path = protocol.path.parent / Path(cell.start.path).expanduser()
-    head = head_of(
-        network_of(protocol, cell, cell.views), network_of(protocol, cell, cell.views, classes + 1)
-    )
+    head = head_of(_outline(protocol, cell, cell.views), _outline(protocol, cell, cell.views, classes + 1))
     try:
         with safe_open(path, framework="pt") as file:
             shapes = {key: file.get_slice(key).get_shape() for key in file.keys() if key in head}  # noqa: SIM118
@@ -105,11 +105,16 @@ class _Looked:
             if key not in self.seen:
                 self.seen.add(key)
                 try:
-                    network = network_of(self.protocol, owner, cell.views)
+                    network = _outline(self.protocol, owner, cell.views)
                 except InputError as error:
                     yield Problem(model_place(owner, self.protocol.spec), error.message, error.hint)
                     continue
-                image = torch.zeros(1, *_input(cell.views, cell.dataset))
+                device = next(network.parameters()).device
+                image = torch.zeros(1, *_input(cell.views, cell.dataset), device=device)
+                with suppress(InputError):  # all at once; one by one only to tell which is wrong
+                    for layer, found in feature_shapes(network, list(dict.fromkeys(layers)), image).items():
+                        channels_of(side, layer, found)
+                    continue
                 for layer in dict.fromkeys(layers):
                     try:
                         channels_of(side, layer, feature_shapes(network, [layer], image)[layer])
@@ -147,6 +152,15 @@ def network_of(protocol: Protocol, cell: Cell, views: Views, classes: int | None
         source=read_source(cell.model.name, protocol.path.parent) if has_source(cell.model.name) else None,
     )
     return network if cell.size is None else resize_inputs(network, cell.size)
+
+
+def _outline(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:
+    """The architecture again, as shapes without values where that works: large ones then cost no time."""
+    # Code of others, and resizing, may look at values.
+    if cell.size is None and not is_foreign_model(cell.model.name):
+        with suppress(InputError, RuntimeError), torch.device("meta"):
+            return network_of(protocol, cell, views, classes)
+    return network_of(protocol, cell, views, classes)
 
 
 def _input(views: Views, dataset: Dataset) -> tuple[int, int, int]:

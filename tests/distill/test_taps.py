@@ -93,3 +93,4 @@ def test_a_layer_of_several_outputs_is_refused() -> None:
     net = nn.Sequential(Several())
     with pytest.raises(InputError, match="'0' gives a tuple, not one tensor"):
         feature_shapes(net, ["0"], IMAGES)
+    assert not net[0]._forward_hooks
