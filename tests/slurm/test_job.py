@@ -68,7 +68,14 @@ def ended(folder: Path, in_vain: int = 0) -> Job:
 def test_a_job_is_pickled_as_a_place_on_disk(folder: Path) -> None:
     job = ended(folder)
     copy = pickle.loads(pickle.dumps(job))
-    assert vars(copy) == {"folder": str(folder), "array": 0, "index": 0, "in_vain": 0}
+    assert (copy.folder, copy.array, copy.index, copy.in_vain) == (str(folder), 0, 0, 0)
+    assert len(pickle.dumps(job)) < 500
+
+
+def test_a_signal_before_the_launcher_has_started_queues_the_job_again(folder: Path) -> None:
+    again = Job(str(folder), 0, 0, 2).checkpoint()
+    assert again is not None
+    assert again.function.in_vain == 0
 
 
 def test_time_limits_without_an_epoch_end_the_job(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rigorkd.launch.slurm.submission import Submission, read_submission
 from rigorkd.records.layout import StudyFolder
@@ -41,12 +41,13 @@ class Job:
 
     def __init__(self, folder: str, array: int, index: int, in_vain: int = 0) -> None:
         self.folder, self.array, self.index, self.in_vain = folder, array, index, in_vain
+        self._child: subprocess.Popen[bytes] | None = None  # a signal may come before there is one
+        self._stopping = False
 
     def __call__(self) -> None:
         """Train the job's runs. Exits as the launcher does: Slurm shows a job with failures as failed."""
         self._began = time.monotonic()
         self._marks = self._progress()
-        self._stopping = False
         self._child = subprocess.Popen(
             [
                 sys.executable,
@@ -75,28 +76,31 @@ class Job:
         try:
             warning = submission.stop_seconds
             deadline = time.monotonic() + warning - min(15, _HANDING_BACK * warning)
-            while self._child.poll() is None and time.monotonic() < deadline:
+            while self._child and self._child.poll() is None and time.monotonic() < deadline:
                 time.sleep(_LOOK_EVERY)
         finally:
-            self._child.kill()  # its workers end with it; the last checkpoint counts
+            if self._child:
+                self._child.kill()  # its workers end with it; the last checkpoint counts
         in_vain = self.in_vain + 1 if self._was_in_vain(submission) else 0
         if in_vain == _IN_VAIN:
             print(_vain(submission), file=sys.stderr, flush=True)
             return None
         return DelayedSubmission(Job(self.folder, self.array, self.index, in_vain))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: vars(self)[key] for key in ("folder", "array", "index", "in_vain")}
+    def __reduce__(self) -> tuple[type[Job], tuple[str, int, int, int]]:
+        return Job, (self.folder, self.array, self.index, self.in_vain)
 
     def _stop(self) -> None:
         """Ask the launcher to stop at the end of the epoch, once: a second time means at once."""
         if not self._stopping:
             self._stopping = True
-            if self._child.poll() is None:
+            if self._child and self._child.poll() is None:
                 self._child.send_signal(signal.SIGINT)
 
     def _was_in_vain(self, submission: Submission) -> bool:
         """Whether the time limit was reached, and no epoch was finished: so it may go the next time."""
+        if self._child is None:
+            return False
         spent = time.monotonic() - self._began
         limit = 60 * submission.minutes - submission.stop_seconds - 60  # Slurm warns up to 60 s early
         return spent >= limit and self._progress() == self._marks
