@@ -84,14 +84,13 @@ class Softness:
     """How soft a teacher's output is at one temperature, in [0, 1], one value per seed.
 
     `entropy` is H(p)/log C; `entropy_rest` is the same without the most probable class, renormalised
-    (Frank and Davis 2026); `sorted_mean`, if known, is the mean sorted softmax.
+    (Frank and Davis 2026), empty if it is not known.
     """
 
     teacher: str
     T: float
     entropy: tuple[float, ...]
     entropy_rest: tuple[float, ...] = ()
-    sorted_mean: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

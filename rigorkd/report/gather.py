@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ _MEASURED = (
     *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch", "params_millions"),
     "train_seconds",
 )
+_SOFTNESS = re.compile(r"softness_T([0-9.e+-]+)")
 
 
 def gather(found: Source, analysis: Analysis) -> Evidence:
@@ -93,18 +95,24 @@ def _teacher(cell: str, records: list[Record]) -> CellFacts:
 
 
 def _softness(records: list[Record]) -> tuple[Softness, ...]:
-    """Measures of the teachers' softened outputs: metrics `softness_T<T>` and `softness_rest_T<T>`."""
-    entropies: dict[tuple[str, float], list[float]] = {}
-    rests: dict[tuple[str, float], list[float]] = {}
+    """Measures of the teachers' softened outputs, where the records hold them (`softness_T4`, …)."""
+    entropies: dict[tuple[str, float], list[tuple[float, float | None]]] = {}
     for record in records:
-        cell = str(record.fields["cell"])
         for name, value in record.metrics.items():
-            for prefix, found in (("softness_T", entropies), ("softness_rest_T", rests)):
-                if name.startswith(prefix) and value is not None:
-                    found.setdefault((cell, float(name.removeprefix(prefix))), []).append(value)
+            found = _SOFTNESS.fullmatch(name)
+            entropy = _finite(value)
+            if found is not None and entropy is not None:
+                rest = _finite(record.metrics.get(f"softness_rest_T{found[1]}"))
+                key = (str(record.fields["cell"]), float(found[1]))
+                entropies.setdefault(key, []).append((entropy, rest))
     return tuple(
-        Softness(teacher, temperature, tuple(values), tuple(rests.get((teacher, temperature), ())))
-        for (teacher, temperature), values in sorted(entropies.items())
+        Softness(
+            teacher,
+            temperature,
+            tuple(entropy for entropy, _ in items),
+            tuple(rest for _, rest in items if rest is not None),
+        )
+        for (teacher, temperature), items in sorted(entropies.items())
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,9 @@ from rigorkd.report.figures.catalog import PUBLISHED, figures
 from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS
 from rigorkd.report.figures.spec import Panel
 from rigorkd.report.figures.style import PALETTE
+from rigorkd.report.gather import gather
+from rigorkd.report.judged import judged
+from rigorkd.report.sources import Overrides, from_study
 
 
 def table(students: int = 2, n: int = 5) -> pd.DataFrame:
@@ -190,6 +195,23 @@ def test_softness_is_shown_where_it_was_measured(study: Evidence) -> None:
     assert figure is not None
     assert lines(figure.panels[0])[0][1] == pytest.approx([0.15, 0.65])
     assert softness.softness(made(table())) is None
+
+
+def test_softness_is_read_from_the_records_of_teachers(finished: Path) -> None:
+    study = from_study(finished / "results" / "tiny")
+    read = gather(study, judged(study, Overrides(), images=False))
+    teachers = (finished / "results" / "tiny" / "teacher").glob("*/record.json")
+    records = [json.loads(path.read_bytes()) for path in sorted(teachers)]
+    wanted = {
+        float(name.removeprefix("softness_T")): tuple(record["metrics"][name] for record in records)
+        for name in records[0]["metrics"]
+        if name.startswith("softness_T")
+    }
+    assert {item.T: item.entropy for item in read.softness} == wanted
+    assert all(len(item.entropy_rest) == len(records) for item in read.softness)
+    assert len(wanted) >= 5
+    assert read.provenance is not None
+    assert read.provenance.records == sum(1 for _ in (finished / "results" / "tiny").rglob("record.json"))
 
 
 def test_large_studies_are_cut_and_it_is_said() -> None:

@@ -98,7 +98,7 @@ def test_figures_use_no_colour_but_the_variables(html: str) -> None:
 def test_what_holds_comes_first(html: str) -> None:
     order = [
         "<h1>Does distillation raise the test top-1 of net0 and net1?</h1>",
-        "Not shown.",
+        "Not shown for any of 50 cells.",
         "inconclusive",
     ]
     order += ["What must not be read into it", 'id="gains-exploratory"', 'id="methods"', 'id="reproduce"']
@@ -113,7 +113,7 @@ def test_a_gain_that_holds_is_said(tmp_path: Path) -> None:
     assert len(shown.sentences) >= 5
     assert all(said.path for said in shown.sentences)
     worse = view(evidence_of(grid(students=1, gain=-2.0), tmp_path, sesoi=0.3)).answer
-    assert worse.short == "Not shown, and 25 of 25 are worse."
+    assert worse.short == "Not shown for any of 25 cells; 25 are worse."
 
 
 def test_smoke_is_unmistakable(tmp_path: Path) -> None:

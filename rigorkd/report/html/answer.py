@@ -52,17 +52,20 @@ def _question(evidence: Evidence) -> str:
 def _short(evidence: Evidence) -> str:
     """The answer in a few words, by the verdicts on the gains."""
     found = Counter(comparison.verdict for comparison in evidence.gains())
-    total, better, worse = sum(found.values()), found["better"], found["worse"]
+    total = sum(found.values())
+    better, little, worse = found["better"], found["better_negligible"], found["worse"]
     if not total:
         return ""
-    if not better:
-        return f"Not shown, and {worse} of {total} are worse." if worse else "Not shown."
-    of = (
-        f"Shown for all {total} cells."
-        if better == total > 1
-        else f"Shown for {better} of {count(total, 'cell')}."
-    )
-    return of.removesuffix(".") + f"; {worse} are worse." if worse else of
+    cells = "the one cell" if total == 1 else f"any of {total} cells"
+    parts = [f"Not shown for {cells}"]
+    if better:
+        cells = "the one cell" if total == 1 else f"all {total} cells" if better == total else ""
+        parts = [f"Shown for {cells or f'{better} of {total} cells'}"]
+    if little:
+        parts.append(f"for {little}{' more' if better else ''} by too little to matter")
+    if worse:
+        parts.append(f"{worse} {'is' if worse == 1 else 'are'} worse")
+    return "; ".join(parts) + "."
 
 
 def _setting(evidence: Evidence, say: Numbers) -> str:

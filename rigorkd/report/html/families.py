@@ -87,8 +87,14 @@ def verdicts(analysis: Analysis, position: int) -> DataTable:
         f"{FAMILIES[family.name]}, in numbers",
         tuple(columns),
         tuple(rows),
-        caption(analysis, family, say).replace("; needs: seeds to find the SESOI so", "") + _cut(family),
+        _without_power(caption(analysis, family, say)) + _cut(family),
     )
+
+
+def _without_power(text: str) -> str:
+    """A caption without the explanation of the columns that stand in the table of power."""
+    text = text.replace("; needs: seeds to find the SESOI so", "")
+    return text.replace("; detects: the difference found with 80 % power", "")
 
 
 def _key(analysis: Analysis, position: int) -> str:
