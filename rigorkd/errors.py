@@ -3,7 +3,6 @@
     RigorkdError            2   one message: where, what, how to mend
     ├── InputError          2   the user's input was wrong
     │   └── ProtocolError   2   … in a protocol file; knows file, line and column
-    ├── NotBuiltError       2   a valid request that this version does not implement; named, never ignored
     ├── StoreError          2   the results folder cannot be used (full, read-only, foreign, stale)
     │   └── DamagedError    2   … because a file in it is not what was written
     ├── TrackingError       2   a tracker (Weights & Biases) could not take what was published
@@ -44,10 +43,6 @@ class ProtocolError(InputError):
         place = ":".join(str(part) for part in (file, line, column) if part is not None)
         super().__init__(f"{place}: {message}", hint=hint)
         self.file, self.line, self.column = file, line, column
-
-
-class NotBuiltError(RigorkdError):
-    """The protocol is valid, but this version cannot run one of its values yet."""
 
 
 class StoreError(RigorkdError):

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 
-from rigorkd.errors import InputError, NotBuiltError, StoreError
+from rigorkd.errors import InputError, StoreError
 from rigorkd.launch.claims import Claims
 from rigorkd.launch.devices import device_slots, grouped
 from rigorkd.launch.elsewhere import Elsewhere
@@ -25,7 +25,6 @@ from rigorkd.launch.progress import Progress, ProgressFile
 from rigorkd.launch.queue import TaskQueue, build_queue
 from rigorkd.launch.stop import StopRequest
 from rigorkd.launch.worker import Message, WorkerSettings
-from rigorkd.protocol.built import unbuilt
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.demands import needs_architectures
 from rigorkd.protocol.load import Protocol, protocol_error
@@ -39,12 +38,11 @@ from rigorkd.text import count
 from rigorkd.train.events import RunDone
 from rigorkd.train.task import Task
 
-__all__ = ["LaunchOptions", "Outcome", "launch", "refuse_unbuilt"]
+__all__ = ["LaunchOptions", "Outcome", "launch"]
 
 
 def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outcome:
     """Train what is missing of the protocol. Raises before training anything if something cannot run."""
-    refuse_unbuilt(protocol)
     prepare_images(protocol.spec.dataset, console)
     files = start_files(protocol)
     study = StudyFolder(options.results / folder_name(protocol, options.mode))
@@ -76,22 +74,6 @@ def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outc
             opening.close(claims, todo)
     done = inventory.count(State.DONE)
     return Outcome(study, len(todo) - len(failed), done, before | failed, frozenset(before))
-
-
-def refuse_unbuilt(protocol: Protocol) -> None:
-    """NotBuiltError naming every value of the protocol that this version cannot run."""
-    found = unbuilt(protocol)
-    if found:
-        lines = "\n".join(f"  {_place(protocol, location)}: {what}" for location, what in found)
-        raise NotBuiltError(
-            f"this version cannot run {count(len(found), 'value')} of the protocol yet:\n{lines}",
-            hint="`rigorkd plan` works on this protocol; `run` refuses rather than ignore a value",
-        )
-
-
-def _place(protocol: Protocol, location: tuple[str | int, ...]) -> str:
-    place = protocol.place(location)
-    return f"{protocol.path}:{place.line}:{place.column}"
 
 
 def _ready(

@@ -27,6 +27,9 @@ def view_problems(
     if method.needs_strong and not views.strong:
         hint = "views.strong is written in full: the training view's operations and randaugment, say"
         yield Problem(place(()), f"{method.key} compares a weak and a strong view", hint)
+    if method.distils and views.mix is not None and views.teacher == "clean":
+        message = "mixed images have no clean original that the teacher could have seen"
+        yield Problem(place(()), message, "views: {teacher: same}, or no mix")
     if not (method.needs_strong or method.needs_features):
         return
     needed = "a strong view" if method.needs_strong else "outputs of layers"

@@ -148,17 +148,6 @@ def test_a_terminal_without_greek_still_gets_its_table(finished: Path, command: 
     assert "main/plain/kd-T4-a0.5" in done.stdout
 
 
-def test_what_is_not_built_is_refused_by_name_and_line(protocol_file: Path, rigorkd: Rigorkd) -> None:
-    text = protocol_file.read_text().replace("alpha: 0.5}}", "alpha: 0.5}, dkd: true}")
-    protocol_file.write_text(text)
-    line = 1 + next(i for i, row in enumerate(text.split("\n")) if "dkd" in row)
-    assert rigorkd("plan", protocol_file).returncode == 0
-    done = rigorkd("run", protocol_file)
-    assert done.returncode == 2
-    assert f"{protocol_file}:{line}" in done.stderr
-    assert "dkd" in done.stderr
-
-
 def test_results_in_the_place_of_a_file(protocol_file: Path, rigorkd: Rigorkd) -> None:
     (protocol_file.parent / "taken").write_text("a file")
     done = rigorkd("run", protocol_file, "--results", "taken")

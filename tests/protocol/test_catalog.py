@@ -1,4 +1,4 @@
-"""The catalogue agrees with the libraries that it lists, and unbuilt values are named at their line."""
+"""The catalogue agrees with the libraries that it lists."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from rigorkd.protocol.built import unbuilt
 from rigorkd.protocol.catalog import (
     MODELS,
     STEM_RESNETS,
@@ -92,47 +91,3 @@ def test_only_timms_tags_choose_weights_alone() -> None:
 def test_folders_of_transformers_begin_with_a_dot_or_a_slash() -> None:
     folders = [hf_folder(name) for name in ("hf/./vit", "hf/../vit", "hf//data/vit", "hf/google/vit", "cnn")]
     assert folders == ["./vit", "../vit", "/data/vit", None, None]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line", "what"),
-    [
-        (
-            "students:",
-            "views: {mix: {}, teacher: clean}\nstudents:",
-            10,
-            "mixed images under a teacher that saw the clean ones",
-        ),
-    ],
-)
-def test_what_is_not_built_is_named_at_its_line(load: Load, old: str, new: str, line: int, what: str) -> None:
-    protocol = load((old, new))
-    found = unbuilt(protocol)
-    assert what in [name for _, name in found]
-    assert all(protocol.place(path).line == line for path, name in found if name == what)
-
-
-def test_all_of_this_is_built(load: Load) -> None:
-    protocol = load(
-        (TEACHER, "teacher: {model: timm/resnet18, start: pretrained, size: 64}"),
-        ("small: {model: {name: cnn, channels: [8]}}", "small: {model: cifar_resnet20, start: {path: w.st}}"),
-        (
-            GRID,
-            "    start: [random, s]\n    kd: {direction: [forward, reverse], t_squared: [true, false]}\n"
-            "    dkd: {standardize: [true, false], T: [{linear: [1, 4]}, 2]}\n"
-            "    mlkd: {alpha: {cosine: [0, 1]}}\n"
-            "    permuted_tail: true",
-        ),
-        ("seeds: 3", "starts: {s: {from: random}}\nseeds: 3"),
-        (
-            "epochs: 4",
-            "epochs: 4\n  precision: bf16\n  early_stopping: {patience: 2}\n  clip_norm: 1",
-        ),
-        (
-            "students:",
-            "views: {strong: [randaugment], "
-            "train: [{random_crop: 2}, inception_crop, randaugment, {cutout: 4}]}\n"
-            "students:",
-        ),
-    )
-    assert unbuilt(protocol) == ()

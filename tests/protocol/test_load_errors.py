@@ -180,6 +180,14 @@ CASES = [
     ),
     (
         GRID,
+        "    views: {teacher: clean, mix: {mixup: 1, cutmix: 0}}\n    kd: true",
+        17,
+        9,
+        "mixed images have no clean original",
+        "teacher: same",
+    ),
+    (
+        GRID,
         "    views: {teacher: clean}\n    feature: {layers: ['0']}",
         17,
         14,

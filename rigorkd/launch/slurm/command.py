@@ -16,7 +16,7 @@ from rigorkd.launch.claims import Claims
 from rigorkd.launch.elsewhere import has_record
 from rigorkd.launch.failures import read_failure
 from rigorkd.launch.inventory import Inventory, State
-from rigorkd.launch.launch import check_runnable, refuse_foreign, refuse_unbuilt
+from rigorkd.launch.launch import check_runnable, refuse_foreign
 from rigorkd.launch.opening import Opening
 from rigorkd.launch.options import LaunchOptions, Outcome
 from rigorkd.launch.preparing import prepare_images
@@ -73,7 +73,6 @@ def submit_missing(
 
     Raises before submitting anything if something cannot run.
     """
-    refuse_unbuilt(protocol)
     slurm_executor(Path())  # is there a Slurm, and submitit?
     prepare_images(protocol.spec.dataset, console)
     files = start_files(protocol)
