@@ -36,13 +36,29 @@ seeds: 6
 LONG = """\
 rigorkd: 1
 study: long
-dataset: {name: digits, split: {train: 1000, val: 100, test: 200, seed: 3}}
-training: {optimizer: {name: adamw, lr: 1e-3}, batch_size: 16, epochs: 100}
-students: {plain: {model: {name: cnn, channels: [16, 32], dropout: 0.1}}}
+dataset: {name: digits, split: {train: 160, val: 100, test: 200, seed: 3}}
+training: {optimizer: {name: adamw, lr: 1e-3}, batch_size: 16, epochs: 40}
+students: {plain: {model: "slow:build"}}
 groups:
-  hour: {epochs: 400, baseline: true}
+  hour: {epochs: 130, baseline: true}
   minute: {baseline: true}
 seeds: 1
+"""
+
+SLOW = """\
+import time
+
+from torch import nn
+
+
+class Slow(nn.Sequential):
+    def forward(self, images):
+        time.sleep(0.05 * self.training)  # half a second for an epoch, on any machine
+        return super().forward(images)
+
+
+def build(classes, channels, size):
+    return Slow(nn.Flatten(), nn.Linear(size * size, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, classes))
 """
 
 FAILING = """\
@@ -156,9 +172,11 @@ def test_jobs_resume_whatever_ended_them(slurm: Command, tmp_path: Path) -> None
         )
     }
     (tmp_path / "long.yaml").write_text(LONG)
+    (tmp_path / "slow.py").write_text(SLOW)
+    command = ("env", f"PYTHONPATH={tmp_path}", *RUN, "long.yaml")
     for case in cases.values():
         only = ("--only", case.cell, "--results", case.name)
-        sent = slurm(*RUN, "long.yaml", *only, "--slurm", case.slurm, cwd=tmp_path)
+        sent = slurm(*command, *only, "--slurm", case.slurm, cwd=tmp_path)
         assert sent.returncode == 0, sent.stderr
         ((_, submission),) = submissions(StudyFolder(case.study))
         (case.job,) = submission.runs_by_job()
@@ -170,7 +188,7 @@ def test_jobs_resume_whatever_ended_them(slurm: Command, tmp_path: Path) -> None
     )
     assert important.returncode == 0, important.stderr
 
-    local = slurm(*RUN, "long.yaml", "--results", "local", cwd=tmp_path)
+    local = slurm(*command, "--results", "local", cwd=tmp_path)
     assert local.returncode == 0, local.stderr
     expected = product(tmp_path / "local" / "long")
     for name, case in cases.items():
