@@ -10,6 +10,8 @@
 # ## The table
 
 # %%
+from textwrap import fill
+
 import pandas as pd
 from rigorkd_analysis import Plan, analyze
 
@@ -41,7 +43,7 @@ for comparison in gains.comparisons:
 
 # %%
 strongest = min(gains.comparisons, key=lambda comparison: comparison.p)
-print(strongest.says)
+print(fill(strongest.says, 92))
 
 # %% [markdown]
 # ## What would it take?
@@ -61,7 +63,7 @@ for comparison in gains.comparisons[:3]:
 # Eight gains that are not significant one by one may still be clear together, or not.
 
 # %%
-print(gains.consistency.says)
+print(fill(gains.consistency.says, 92))
 
 # %% [markdown]
 # ## The same from a terminal
