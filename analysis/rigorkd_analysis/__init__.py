@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from rigorkd_analysis.analysis import analyze
     from rigorkd_analysis.audit_results import Printed
     from rigorkd_analysis.documents import document
+    from rigorkd_analysis.effects import Study
     from rigorkd_analysis.errors import TableError
     from rigorkd_analysis.plan import AllOf, DifferenceOfGains, Pair, Plan, Trend, Weighted
+    from rigorkd_analysis.prediction import PublishedTable, compare_published
     from rigorkd_analysis.published import audit
+    from rigorkd_analysis.replication import compare_studies
     from rigorkd_analysis.results import Analysis, Comparison, Family
+    from rigorkd_analysis.synthesis import summarize_studies
 
 __all__ = [
     "AllOf",
@@ -31,12 +35,17 @@ __all__ = [
     "Pair",
     "Plan",
     "Printed",
+    "PublishedTable",
+    "Study",
     "TableError",
     "Trend",
     "Weighted",
     "analyze",
     "audit",
+    "compare_published",
+    "compare_studies",
     "document",
+    "summarize_studies",
 ]
 
 _HOME = {
@@ -44,6 +53,11 @@ _HOME = {
     "audit": "published",
     "Printed": "audit_results",
     "document": "documents",
+    "Study": "effects",
+    "PublishedTable": "prediction",
+    "compare_published": "prediction",
+    "compare_studies": "replication",
+    "summarize_studies": "synthesis",
     "TableError": "errors",
     **dict.fromkeys(("AllOf", "DifferenceOfGains", "Pair", "Plan", "Trend", "Weighted"), "plan"),
     **dict.fromkeys(("Analysis", "Comparison", "Family"), "results"),

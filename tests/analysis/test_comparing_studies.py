@@ -12,14 +12,19 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rigorkd_analysis import document
-from rigorkd_analysis.effects import Study
+from rigorkd_analysis import (
+    PublishedTable,
+    Study,
+    compare_published,
+    compare_studies,
+    document,
+    summarize_studies,
+)
 from rigorkd_analysis.errors import TableError
 from rigorkd_analysis.paired import Settings
 from rigorkd_analysis.plan import Plan
-from rigorkd_analysis.prediction import PublishedTable, compare_published
-from rigorkd_analysis.replication import compare_studies, prediction
-from rigorkd_analysis.synthesis import paule_mandel, summarize_studies, weighted_average, welch_anova
+from rigorkd_analysis.replication import prediction
+from rigorkd_analysis.synthesis import paule_mandel, weighted_average, welch_anova
 from rigorkd_analysis.welch import Moments, detectable_noncentrality, welch
 from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
