@@ -25,6 +25,8 @@ from rigorkd.report.html.view import Block, Chart, DataTable, Fold, Prose, Said,
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_SENTENCES = 60
+
 
 def page(evidence: Evidence) -> str:
     """Render a report as one self-contained HTML page."""
@@ -95,19 +97,16 @@ def _family(evidence: Evidence, position: int) -> Section:
         figure = forest.contrasts(evidence, family.planned)
     table = families.verdicts(analysis, position)
     ident = table.id.removesuffix("-verdicts")
+    said = [
+        Said(comparison.says, f"families/{position}/comparisons/{at}/says")
+        for at, comparison in enumerate(family.comparisons[:_SENTENCES])
+    ]
+    if family.size > _SENTENCES:
+        said.append(
+            Said(f"The first {_SENTENCES} of {family.size:,}; rigorkd analyze --format csv has them all.")
+        )
     words = (
-        Fold(
-            "In words, for a paper",
-            (
-                Prose(
-                    tuple(
-                        Said(comparison.says, f"families/{position}/comparisons/{at}/says")
-                        for at, comparison in enumerate(family.comparisons[:60])
-                    ),
-                    bullets=True,
-                ),
-            ),
-        ),
+        Fold("In words, for a paper", (Prose(tuple(said), bullets=True),)),
         Fold("All statistics", (families.statistics(analysis, position),)),
     )
     return Section(
