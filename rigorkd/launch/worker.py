@@ -217,7 +217,10 @@ def _die_with_parent() -> None:
     """End this process when the launcher has died, however it died."""
     parent = parent_process()
     assert parent is not None
-    wait([parent.sentinel])
+    # The sentinel tells at once. It tells nothing where another process holds a copy of it; then the kernel
+    # does, by giving this process another parent.
+    while not wait([parent.sentinel], timeout=1.0) and os.getppid() == parent.pid:
+        pass
     os._exit(1)
 
 
