@@ -39,6 +39,7 @@ def analyze(source: Path | None, results: Path, form: Format, images: bool | Non
     from rigorkd.report.emit import emit
     from rigorkd.report.judged import judged, note
     from rigorkd.report.sources import Overrides
+    from rigorkd.report.teachers import with_teachers
 
     found = find_source(source, results)
     result = judged(found, Overrides(**asked), images, up_to=PREDICTIONS_UP_TO)
@@ -47,7 +48,7 @@ def analyze(source: Path | None, results: Path, form: Format, images: bool | Non
     pairs = [(family, c) for family in result.families for c in family.comparisons]
     emit(
         form,
-        lambda: analysis_page(result),
+        lambda: with_teachers(analysis_page(result), found.folder),
         json=lambda: to_json(result),
         csv=lambda: to_csv(
             [comparison for _, comparison in pairs],
