@@ -50,7 +50,9 @@ def test_the_warning_leaves_most_of_the_time_for_training(minutes: int, seconds:
 
 
 def test_typed_gpus_and_none() -> None:
-    assert parse_options("gpus=a100:1").gpus == "a100:1"
+    assert parse_options("gpus=a100:2").gpus == "a100:2"
+    assert parse_options("gpus=a100:2").gpu_count == 2
+    assert parse_options("time=10").gpu_count == 0
     assert parse_options("gpus=0").gpus is None
     assert parse_options("partition=cpu").gpus is None
 

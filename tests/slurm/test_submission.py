@@ -160,6 +160,16 @@ def test_what_cannot_be_submitted_is_refused(run: Run, arguments: tuple[str, ...
     assert "Traceback" not in done.stderr
 
 
+def test_a_job_gets_the_gpus_that_a_run_takes(run: Run, protocol_file: Path) -> None:
+    text = protocol_file.read_text().replace("batch_size: 16", "batch_size: 16\n  processes_per_run: 4")
+    protocol_file.write_text(text)
+    few = run("--slurm", "gpus=a100:2")
+    assert few.returncode == 2
+    assert "gpus=a100:2: a run of this protocol takes 4 GPUs" in few.stderr
+    enough = run("--slurm", "gpus=4")
+    assert enough.returncode == 0, enough.stderr
+
+
 def test_without_slurm_the_message_says_so(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = run("--slurm", "time=10", path=str(tmp_path / "empty"))

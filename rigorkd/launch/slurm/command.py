@@ -83,6 +83,7 @@ def submit_missing(
     opening = Opening(protocol, options, study, files, Intact(study))
     inventory = opening.inventory()
     opening.refuse_stale(inventory)
+    _refuse_too_few_gpus(inventory, slurm)
     check_runnable(protocol, inventory, console)  # the data too: compute nodes often have no network
     study.path.mkdir(parents=True, exist_ok=True)
     with Presence(study, "submitting to Slurm") as me:
@@ -114,6 +115,15 @@ def submit_missing(
         frozenset({*names, done.name}),
         failed,
     )
+
+
+def _refuse_too_few_gpus(inventory: Inventory, slurm: SlurmOptions) -> None:
+    needed = max(want.run.cell.training.processes_per_run for want in inventory.expected.values())
+    if 0 < slurm.gpu_count < needed:
+        raise InputError(
+            f"--slurm: gpus={slurm.gpus}: a run of this protocol takes {needed} GPUs (processes_per_run)",
+            hint=f"give gpus={needed}",
+        )
 
 
 def _submission(

@@ -32,6 +32,11 @@ class SlurmOptions:
     exclude: str | None = None
 
     @property
+    def gpu_count(self) -> int:
+        """GPUs of one job."""
+        return int(self.gpus.rpartition(":")[2]) if self.gpus else 0
+
+    @property
     def stop_seconds(self) -> int:
         """How long before its time limit a job is told to stop: a tenth of the limit, from 10 s to 5 minutes.
 
