@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rigorkd_analysis.metrics import label as metric_label
+from rigorkd_analysis.metrics import unit_of as unit_by_name
 
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.style import SMALL, Role, light
@@ -59,14 +59,7 @@ def unit_of(evidence: Evidence, metric: str) -> str:
     if metric == evidence.analysis.metric:
         return Numbers(evidence.analysis).unit
     values = [abs(value) for cell in evidence.cells for value in cell.values(metric)]
-    from rigorkd_analysis.metrics import unit_of as by_name
-
-    return by_name(metric, max(values, default=0.0))
-
-
-def numbers_of(evidence: Evidence) -> Numbers:
-    """How values of the analysed metric are written."""
-    return Numbers(replace(evidence.analysis))
+    return unit_by_name(metric, max(values, default=0.0))
 
 
 def room(labels: Iterable[str]) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from math import floor, log10
 from typing import TypeVar
 
 from rigorkd_analysis.metrics import label
@@ -21,11 +21,11 @@ _Found = TypeVar("_Found", Pick, LeaveOneSeedOut, Optimism)
 MAX_CELLS = 300
 _MAX_SEEDS = 20
 _COSTS = (
-    ("params_millions", "parameters (M)", 4),
-    ("latency_ms", "latency (ms)", 3),
-    ("train_seconds", "training (s)", 4),
-    ("teacher_agreement", "agrees with teacher (%)", 4),
-    ("teacher_kl", "KL to teacher", 3),
+    ("params_millions", "parameters (M)"),
+    ("latency_ms", "latency (ms)"),
+    ("train_seconds", "training (s)"),
+    ("teacher_agreement", "agrees with teacher (%)"),
+    ("teacher_kl", "KL to teacher"),
 )
 
 
@@ -207,10 +207,10 @@ def costs_table(evidence: Evidence) -> DataTable | None:
     if not costs:
         return None
     rows = tuple(
-        (name(cell.cell), *(_measured(cell, key, digits) for key, _, digits in costs))
+        (name(cell.cell), *(_measured(cell, key, evidence.cells) for key, _ in costs))
         for cell in evidence.cells[:MAX_CELLS]
     )
-    columns = (Heading("cell"), *(Heading(words, True) for _, words, _ in costs))
+    columns = (Heading("cell"), *(Heading(words, True) for _, words in costs))
     note = "Means over seeds. Latency is the median time for one image; its differences are not tested."
     return DataTable("costs-table", "What a cell costs", columns, rows, note + _cut(evidence))
 
@@ -220,19 +220,23 @@ def _cut(evidence: Evidence) -> str:
     return f" The first {MAX_CELLS} of {total:,} cells." if total > MAX_CELLS else ""
 
 
-def _measured(facts: CellFacts, key: str, digits: int) -> Cell:
+def _measured(facts: CellFacts, key: str, among: tuple[CellFacts, ...]) -> Cell:
+    """The mean of a metric over the runs of a cell, in decimals that suit the whole column."""
     mean = facts.mean(key)
-    return number(mean, f"runs|{facts.cell}|{key}|mean", plain(mean, digits))
+    largest = max((abs(value) for cell in among for value in cell.values(key)), default=0.0)
+    decimals = min(6, max(0, 3 - floor(log10(largest)))) if largest > 0 else 0
+    path = f"runs|{facts.cell}|{key}|mean"
+    return number(mean, path, MISSING if mean is None else f"{mean:.{decimals}f}".replace("-", "−"))
 
 
 def teachers_table(evidence: Evidence) -> DataTable | None:
     """The teachers' own results, as means over their runs."""
     shown = [
-        (key, words, digits)
-        for key, words, digits in (
-            ("test_top1", "test top-1 (%)", 4),
-            ("best_val_top1", "best validation top-1 (%)", 4),
-            ("test_loss", "test loss", 3),
+        (key, words)
+        for key, words in (
+            ("test_top1", "test top-1 (%)"),
+            ("best_val_top1", "best validation top-1 (%)"),
+            ("test_loss", "test loss"),
             *_COSTS[:3],
         )
         if any(teacher.mean(key) is not None for teacher in evidence.teachers)
@@ -244,7 +248,7 @@ def teachers_table(evidence: Evidence) -> DataTable | None:
             name(teacher.cell),
             Cell((teacher.student,), sort=teacher.student),
             number(len(teacher.seeds), f"runs|{teacher.cell}|seeds|count", f"{len(teacher.seeds)}"),
-            *(_measured(teacher, key, digits) for key, _, digits in shown),
+            *(_measured(teacher, key, evidence.teachers) for key, _ in shown),
         )
         for teacher in evidence.teachers
     )
@@ -252,7 +256,7 @@ def teachers_table(evidence: Evidence) -> DataTable | None:
     return DataTable(
         "teachers-table",
         "Teachers",
-        (*columns, *(Heading(words, True) for _, words, _ in shown)),
+        (*columns, *(Heading(words, True) for _, words in shown)),
         rows,
         "Means over the teacher's runs; one run is one teacher for all seeds.",
     )
@@ -260,7 +264,7 @@ def teachers_table(evidence: Evidence) -> DataTable | None:
 
 def seeds_table(evidence: Evidence) -> DataTable:
     """The metric of every run."""
-    analysis, say = evidence.analysis, Numbers(replace(evidence.analysis))
+    analysis, say = evidence.analysis, Numbers(evidence.analysis)
     seeds = evidence.cells[0].seeds if evidence.cells else ()
     rows = tuple(
         (
