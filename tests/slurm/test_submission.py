@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from rigorkd.launch.failures import Failure, note_failure
 from rigorkd.launch.slurm.submission import read_submission, submissions
+from rigorkd.protocol.load import load_protocol
+from rigorkd.records.expected import expected_hashes
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.study import read_info
 
 GOLDEN = Path(__file__).parent / "golden" / "cohorts.sh"
 
@@ -133,12 +137,52 @@ def test_finished_runs_are_not_submitted(run: Run, finished: Path, tmp_path: Pat
     assert "tiny: 9 runs in 2 jobs submitted to Slurm, 18 already done" in more.stdout
 
 
+def test_what_failed_before_is_submitted_only_if_asked_to(run: Run, cluster: Path, tmp_path: Path) -> None:
+    run("--slurm", "time=10", "--seeds", "1")
+    (cluster / "queue").unlink()
+    study = StudyFolder(tmp_path / "results" / "tiny")
+    expected = expected_hashes(load_protocol(tmp_path / "tiny.yaml"), (0,), "reference", {})
+    teacher = "teacher/seed-0"
+    note_failure(study, Failure(teacher, expected[teacher].run_hash, "ValueError: out of paper"))
+    without = run("--slurm", "time=10", "--seeds", "1")
+    assert "1 run failed before; --retry-failed submits them again" in without.stdout, without.stderr
+    assert "tiny: 3 runs in 1 job submitted" in without.stdout  # the baselines, which need no teacher
+    (cluster / "queue").unlink()
+    again = run("--slurm", "time=10", "--seeds", "1", "--retry-failed")
+    assert "tiny: 9 runs in 2 jobs submitted" in again.stdout, again.stderr
+
+
 def test_a_single_job_is_no_array(run: Run, tmp_path: Path) -> None:
     done = run("--slurm", "time=10", "--seeds", "1", "--only", "main/plain/*")
     assert "job 12: 1 task\n" in done.stdout
     ((folder, submission),) = submissions(StudyFolder(tmp_path / "results" / "tiny"))
     assert set(submission.runs_by_job()) == {"12", "13"}
     assert "--array" not in (folder / "13_submission.sh").read_text()
+
+
+def test_a_job_trains_the_text_that_was_submitted(run: Run, protocol_file: Path, tmp_path: Path) -> None:
+    """… and does not make it the study's newest again, after the file was edited and submitted anew."""
+    only = ("--slurm", "time=10", "--seeds", "1", "--only", "main/plain/baseline")
+    assert run(*only).returncode == 0
+    study = StudyFolder(tmp_path / "results" / "tiny")
+    ((folder, submission),) = submissions(study)
+    protocol_file.write_text(protocol_file.read_text().replace("epochs: 3", "epochs: 4"))
+    assert "nothing to submit" in run(*only).stdout
+    job = subprocess.run(
+        [sys.executable, "-m", "rigorkd.launch.slurm.share", str(folder), "0", "0"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert job.returncode == 0, job.stderr
+    assert "slurm job 12 on an unnamed node, GPUs: none" in job.stdout
+    assert "1 run trained, 0 runs failed" in job.stdout
+    record = json.loads((study.run("main/plain/baseline/seed-0") / "record.json").read_text())
+    assert record["epochs"] == 3
+    known = read_info(study.path).protocols
+    assert known == (submission.text_hash, load_protocol(protocol_file).text_hash)
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,8 @@ def show(submitted: Submitted, console: Console) -> None:
         say(f"{name}: {count(before, 'run')} in the cluster's queue already, not submitted again")
     if running := submitted.inventory.count(State.RUNNING):
         say(f"{name}: {count(running, 'run')} being trained now, not submitted")
+    if submitted.failed:
+        say(f"{name}: {count(len(submitted.failed), 'run')} failed before; --retry-failed submits them again")
     if new is None:
         say(f"{name}: nothing to submit")
         return
