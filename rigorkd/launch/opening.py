@@ -5,6 +5,7 @@ Sweep what the dead have left, set damaged and stale records aside, note the pro
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,7 +65,7 @@ class Opening:
             inventory = self.inventory()
             self.refuse_stale(inventory)
             changed = self._set_damaged_aside(inventory, console)
-            changed |= self._set_stale_aside(inventory, others)
+            changed |= self._set_stale_aside(inventory, others, claims)
             if self.options.retry_failed:
                 for name in inventory.failures:
                     forget_failure(self.study, name)
@@ -99,7 +100,7 @@ class Opening:
         self.intact.save()
         claims.drop(name for name in runs if has_record(self.study, name))
         if len(list(self.study.launchers.glob("*"))) > 1:
-            with claims.whole_study():
+            with contextlib.suppress(OSError), claims.whole_study():  # what ended the launch is told instead
                 self._sweep(claims)
 
     def _sweep(self, claims: Claims) -> list[Holder]:
@@ -132,11 +133,11 @@ class Opening:
             )
         return bool(damaged)
 
-    def _set_stale_aside(self, inventory: Inventory, others: Sequence[Holder]) -> bool:
-        if not self.options.retrain_stale:
+    def _set_stale_aside(self, inventory: Inventory, others: Sequence[Holder], claims: Claims) -> bool:
+        if not inventory.stale:
             return False
         for other in others:
-            if at_work(self.study, other):
+            if at_work(self.study, other) and claims.witness.proves_alive(other):
                 raise StoreError(
                     f"{self.study.path}: --retrain-stale while another launcher is at work ({other.says})",
                     hint="wait until it has ended (`rigorkd status --watch`), then run this again",

@@ -138,15 +138,24 @@ class Witness:
             return False  # it has left, or was found dead
         if is_here(holder.process):
             return lives(holder.process)
-        try:
-            beat = (folder / "beat").read_bytes()
-        except OSError:
-            beat = b""
+        beat = _content(folder / "beat")
         seen = self._seen.get(holder.id)
         if seen is None or seen[0] != beat:
             self._seen[holder.id] = (beat, self._now())
             return True
         return self._now() - seen[1] < self._after
+
+    def proves_alive(self, holder: Holder) -> bool:
+        """Whether a launcher lives, for certain: watches one elsewhere until its counter moves or expires."""
+        if is_here(holder.process):
+            return self.alive(holder)
+        path = self.study.launcher(holder.id) / "beat"
+        before = _content(path)
+        while self.alive(holder):
+            if _content(path) != before:
+                return True
+            time.sleep(0.5)
+        return False
 
     def launchers(self) -> list[Holder]:
         """The launchers that have an entry and may be alive."""
@@ -157,6 +166,13 @@ class Witness:
         for holder in _present(self.study):
             if not self.alive(holder):
                 shutil.rmtree(self.study.launcher(holder.id), ignore_errors=True)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def at_work(study: StudyFolder, holder: Holder) -> bool:

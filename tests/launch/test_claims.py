@@ -128,6 +128,27 @@ def test_a_launcher_elsewhere_is_dead_when_its_counter_stands_still(study: Study
     assert not witness.alive(holder)
 
 
+def test_before_records_are_pulled_away_a_launcher_elsewhere_is_watched(
+    study: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    witness = Witness(study, after=90, now=clock)
+    holder = elsewhere(study, "other", beat=1)
+
+    def sleep(seconds: float) -> None:
+        clock.seconds += seconds
+        if beats:
+            elsewhere(study, "third", beats.pop())
+
+    monkeypatch.setattr("rigorkd.launch.presence.time.sleep", sleep)
+    beats: list[int] = []
+    assert not witness.proves_alive(holder)
+    assert clock.seconds == 90
+    beats.append(2)
+    assert witness.proves_alive(elsewhere(study, "third", beat=1))
+    assert clock.seconds < 92
+
+
 def test_file_times_and_the_wall_clock_decide_nothing(study: StudyFolder) -> None:
     clock = Clock()
     witness = Witness(study, after=90, now=clock)

@@ -1,0 +1,155 @@
+#!/usr/bin/env python
+"""How long the commands take on a study of 10,000 finished runs, and how much memory.
+
+    scripts/benchmark/scale.py --runs 10000
+
+The records are synthetic: as large as real ones, of cells that the protocol has, with the hashes that their
+runs have. Each command is a process of its own; `run` is timed on the complete study, and to the moment at
+which it knows what is missing, after a hundred records have gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rigorkd.launch.options import LaunchOptions
+from rigorkd.protocol.hashes import resolved, training_key, views_key
+from rigorkd.protocol.load import load_protocol
+from rigorkd.records.expected import Expected, expected_hashes, start_files
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import commit
+from rigorkd.records.study import register
+
+CELLS = 1 + 2 * (1 + 24)
+PROTOCOL = """\
+rigorkd: 1
+study: scale
+dataset: {{name: digits, split: {{train: 160, val: 100, test: 200, seed: 3}}}}
+training: {{optimizer: {{name: adamw, lr: 1e-2}}, batch_size: 16, epochs: 3}}
+teacher: {{model: {{name: cnn, channels: [16, 16], hidden: 32}}, epochs: 5}}
+students:
+  plain: {{model: {{name: cnn, channels: [4, 8]}}}}
+  wide: {{model: {{name: cnn, channels: [8, 8]}}}}
+groups:
+  main: {{baseline: true, kd: {{T: [1, 2, 3, 4, 6, 8], alpha: [0.1, 0.3, 0.5, 0.7]}}}}
+seeds: {seeds}
+"""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One command: seconds by the wall and on the processor, and the peak memory of its process in MB."""
+
+    command: str
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+def main() -> None:
+    """Write a study, time the commands, print a table of JSON lines."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=10_000, help="runs at least (default 10000)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="rigorkd-scale-") as folder:
+        for timing in measure(Path(folder), options.runs):
+            print(json.dumps(asdict(timing)))
+
+
+def measure(folder: Path, runs: int) -> list[Timing]:
+    """Time the commands on a study of at least `runs` runs in an empty folder."""
+    study = write_study(folder, runs)
+    found = [timed(folder, "plan", "scale.yaml", "--format", "json")]
+    found += [timed(folder, command) for command in ("status", "table", "verify")]
+    found.append(timed(folder, "run", "scale.yaml"))
+    for record in random.Random(0).sample(sorted(study.records()), 100):
+        shutil.rmtree(record.parent)
+    found.append(timed(folder, "run", "scale.yaml", "--jobs", "1", until="to train on"))
+    return found
+
+
+def write_study(folder: Path, runs: int) -> StudyFolder:
+    """The study of a complete grid; nothing is flushed to the disk, which matters to no figure."""
+    path = folder / "scale.yaml"
+    path.write_text(PROTOCOL.format(seeds=-(-runs // CELLS)))
+    protocol = load_protocol(path)
+    files = start_files(protocol)
+    options = LaunchOptions(seeds=protocol.seeds, results=folder / "results")
+    study = StudyFolder(options.results / "scale")
+    vars(os)["fsync"] = lambda descriptor: None
+    register(study.path, protocol, options.seeds, options.mode, files)
+    rng = random.Random(0)
+    for name, want in expected_hashes(protocol, options.seeds, options.mode, files).items():
+        small = {"history.csv": b"epoch\n" * 4, "predictions.npz": rng.randbytes(2_000)}
+        assert commit(study.run(name), fields(want, rng), small)
+    return study
+
+
+def fields(want: Expected, rng: random.Random) -> dict[str, object]:
+    """What a real record of this run says, with made-up figures."""
+    cell = want.run.cell
+    figures = ("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "train_seconds")
+    return {
+        "study": "scale",
+        "cell": cell.name,
+        "role": cell.role,
+        "group": cell.group,
+        "student": cell.student,
+        "seed": want.run.seed,
+        **resolved(cell),
+        "training_key": training_key(cell),
+        "views_key": views_key(cell),
+        "status": "done",
+        "epochs_run": cell.training.epochs,
+        "metrics": {name: rng.uniform(50, 100) for name in figures},
+        "run_hash": want.run_hash,
+        "teacher_run_hash": want.teacher_hash,
+        "start_run_hash": want.start_hash,
+        "weights_sha256": "0" * 64,
+        "mode": "reference",
+        "smoke": False,
+        "finished": "2026-01-01T00:00:00+00:00",
+        "hardware": "none: a synthetic record",
+        "versions": {"torch": "0", "numpy": "0", "python": "0"},
+    }
+
+
+def timed(folder: Path, *command: str, until: str = "") -> Timing:
+    """Run a command to its end, or until it prints a text; its time and its largest memory."""
+    begun = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rigorkd", *command], cwd=folder, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if until and until in line:
+            process.terminate()
+            break
+    seconds = time.monotonic() - begun
+    process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.stdout.close()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert until or process.returncode == 0, f"rigorkd {' '.join(command)} failed"
+    return Timing(
+        command=" ".join(("rigorkd", *command)),
+        seconds=round(seconds, 2),
+        cpu_seconds=round(used.ru_utime + used.ru_stime, 2),
+        megabytes=round(used.ru_maxrss / 1000, 1),
+    )
+
+
+if __name__ == "__main__":
+    main()
