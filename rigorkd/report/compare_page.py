@@ -82,6 +82,17 @@ def _p_name(result: Replication | Prediction | Synthesis, size: int) -> str:
     return adjusted_name(result.correction, size).replace("-adjusted", "")
 
 
+def _noted(warnings: list[tuple[str, str]], total: int) -> tuple[str, ...]:
+    """Each warning once, with what it concerns."""
+    by_text: dict[str, list[str]] = {}
+    for name, text in warnings:
+        by_text.setdefault(text, []).append(name)
+    return tuple(
+        f"all: {text}" if len(names) == total > 1 else f"{', '.join(dict.fromkeys(names))}: {text}"
+        for text, names in by_text.items()
+    )
+
+
 def _correction(result: Replication | Prediction | Synthesis, size: int) -> str:
     return f"{CORRECTIONS[result.correction]} over {count(size, 'comparison')}"
 
@@ -108,7 +119,7 @@ def _replication(result: Replication) -> Page:
         sentences=tuple(
             one.says for family in result.families if family.name == "gains" for one in family.comparisons
         ),
-        notes=tuple(f"{one.name}: {text}" for one in everything for text in one.warnings),
+        notes=_noted([(one.name, text) for one in everything for text in one.warnings], len(everything)),
     )
 
 
@@ -189,7 +200,7 @@ def _prediction(result: Prediction) -> Page:
         ),
         tables=tuple(_printed(result, family, say) for family in result.families),
         sentences=tuple(one.says for one in everything if one.verdict == "outside"),
-        notes=tuple(f"{one.name}: {text}" for one in everything for text in one.warnings),
+        notes=_noted([(one.name, text) for one in everything for text in one.warnings], len(everything)),
     )
 
 
@@ -242,7 +253,7 @@ def _synthesis(result: Synthesis) -> Page:
         sentences=tuple(
             one.says for family in result.families if family.name == "gains" for one in family.summaries
         ),
-        notes=tuple(f"{one.name}: {text}" for one in everything for text in one.warnings),
+        notes=_noted([(one.name, text) for one in everything for text in one.warnings], len(everything)),
     )
 
 
