@@ -97,6 +97,8 @@ COMMANDS = [
     ["status"],
     ["analyze", "analysis/published/kd_capacity_gap_runs.csv"],
     ["audit", "analysis/published/fauzan2026_ablation.csv", "--n-test", "10000"],
+    ["compare", "docs/examples/study_a.csv", "docs/examples/study_b.csv", "--format", "json"],
+    ["publish", "--help"],
     ["power", "--n", "5", "--sd", "0.2"],
     ["table"],
 ]
