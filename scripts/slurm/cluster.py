@@ -52,7 +52,6 @@ SlurmUser=root
 AuthType=auth/munge
 # cred_expire: a job that is put back into the queue waits for its credential to expire, by default 120 s.
 AuthInfo=socket={folder}/munge.socket,cred_expire=10
-CryptoType=crypto/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -61,8 +60,6 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-SwitchType=switch/none
-MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerParameters=sched_interval=5,bf_interval=5
