@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rigorkd.protocol.methods import METHODS
+
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
 ROOT = Path(__file__).parents[2]
@@ -55,3 +57,15 @@ def test_the_quickstart_study(rigorkd: Rigorkd, tmp_path: Path) -> None:
     assert alone.returncode == 0, alone.stderr
     assert {name: (study / cell / name).read_bytes() for name in names} == whole
     assert len(list(study.rglob("record.json"))) == 2
+
+
+@pytest.mark.slow
+def test_every_method_trains(rigorkd: Rigorkd, tmp_path: Path) -> None:
+    """Three seeds of every method on digits: all far above chance (10 %), and the study is analysed."""
+    done = rigorkd("run", ROOT / "protocols" / "digits-methods.yaml", "--seeds", 3)
+    assert done.returncode == 0, done.stderr
+    analysis = json.loads(rigorkd("analyze", "--format", "json").stdout)
+    assert {cell["method"] for cell in analysis["cells"]} == set(METHODS)
+    assert min(cell["mean"] for cell in analysis["cells"]) > 60
+    sizes = {family["name"]: family["size"] for family in analysis["families"]}
+    assert sizes["gains"] == len(analysis["cells"]) - 1
