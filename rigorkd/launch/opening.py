@@ -107,7 +107,14 @@ class Opening:
         """Remove what the dead have left, unless somebody else is here; the others that are."""
         others = [one for one in claims.witness.launchers() if one.id != claims.me.holder.id]
         if not others:
-            sweep_temporary(self.study.path)
+            # A launcher that is just starting, or a report, may be writing other things than these.
+            for folder in self.study.path.iterdir():
+                if folder.is_dir() and not folder.name.startswith("."):
+                    sweep_temporary(folder, "seed-")
+            for path in self.study.path.glob(f".{self.study.study_json.name}.*.tmp"):
+                path.unlink()
+            sweep_temporary(self.study.path / ".work")
+            sweep_temporary(self.study.path / ".protocols")
             self.study.unswept.unlink(missing_ok=True)
             claims.witness.bury()
         return others

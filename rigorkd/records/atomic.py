@@ -78,15 +78,20 @@ def set_aside(path: Path, root: Path, name: str) -> Path:
     return place
 
 
-def sweep_temporary(root: Path) -> int:
-    """Remove what dead writers left unfinished under `root`, while nobody writes; how many there were."""
+def sweep_temporary(root: Path, name: str = "") -> int:
+    """Remove what dead writers of `name` (of anything, by default) left unfinished under `root`.
+
+    Nobody may be writing any of it. Returns how many files and folders there were.
+    """
     found = 0
     for folder, folders, files in os.walk(root):
-        for name in [name for name in (*folders, *files) if name.startswith(".") and name.endswith(".tmp")]:
+        for each in [
+            each for each in (*folders, *files) if each.startswith(f".{name}") and each.endswith(".tmp")
+        ]:
             found += 1
-            path = Path(folder) / name
-            if name in folders:
-                folders.remove(name)
+            path = Path(folder) / each
+            if each in folders:
+                folders.remove(each)
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 with contextlib.suppress(OSError):

@@ -216,7 +216,8 @@ def test_what_the_dead_left_unfinished_is_swept(tmp_path: Path) -> None:
     (tmp_path / "cell" / ".seed-0.12-ab.tmp" / "record.json").write_text("{}")
     (tmp_path / "cell" / ".history.csv.12.tmp").write_text("")
     (tmp_path / "cell" / "kept.tmp").write_text("")
-    assert sweep_temporary(tmp_path) == 2
+    assert sweep_temporary(tmp_path, "seed-") == 1
+    assert sweep_temporary(tmp_path) == 1
     assert [path.name for path in (tmp_path / "cell").iterdir()] == ["kept.tmp"]
 
 
