@@ -68,12 +68,11 @@ def test_a_followed_launch_arrives_whole(
         assert (record.run_hash, "memory") in Ledger(study)
 
 
-TROUBLES = ("raise on open", "raise on log", "raise on finish", "hang on open", "die")
+TROUBLES = ("raise on open", "raise on log", "raise on finish", "hang on open", "hang on finish", "die")
 
 
-@pytest.mark.parametrize(
-    "trouble", ["hang on finish", *(pytest.param(trouble, marks=pytest.mark.slow) for trouble in TROUBLES)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_bad_tracker_changes_no_byte(
     tmp_path: Path,
     untracked: dict[str, bytes | str],

@@ -160,6 +160,16 @@ def test_options_that_cannot_be_meant_are_refused(folder: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+def test_a_server_that_cannot_be_reached_is_one_message(folder: Path) -> None:
+    key = {"WANDB_API_KEY": "a" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}
+    done = command("publish", folder / "results" / "shown", cwd=folder, **key)
+    assert done.returncode == 2
+    assert "the tracker failed" in done.stderr
+    assert "0 runs were sent; the same command sends the rest" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_online_only_for_somebody_who_is_logged_in(tmp_path: Path) -> None:
     keys = tmp_path / "netrc"
     keys.write_text("machine api.wandb.ai\n  login user\n  password " + "a" * 40 + "\n")
