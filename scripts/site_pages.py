@@ -24,7 +24,7 @@ FROM_REPOSITORY = {
 }
 """Pages of the site that are files elsewhere in the repository."""
 
-_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def on_config(config: Any) -> Any:
@@ -59,7 +59,7 @@ def relinked(markdown: str, page: str, known: set[str]) -> str:
     pages = {repository: on_site for on_site, repository in FROM_REPOSITORY.items()}
 
     def point(match: re.Match[str]) -> str:
-        text, target = match.groups()
+        image, text, target = match.groups()
         path, _, anchor = target.partition("#")
         if not path or "://" in path or path.startswith("mailto:"):
             return match[0]
@@ -67,9 +67,10 @@ def relinked(markdown: str, page: str, known: set[str]) -> str:
         on_site = pages.get(wanted, wanted.removeprefix("docs/") if wanted.startswith("docs/") else "")
         if on_site not in known:
             assert (ROOT / wanted).exists(), f"{source}: the link to {target} leads nowhere"
+            assert not image, f"{source}: the site holds no {target}; keep pictures under docs/"
             return f"{text} (`{wanted}`)" if text.strip("`") != wanted else f"`{wanted}`"
         there = posixpath.relpath(on_site, posixpath.dirname(page) or ".")
-        return f"[{text}]({there}{'#' + anchor if anchor else ''})"
+        return f"{image}[{text}]({there}{'#' + anchor if anchor else ''})"
 
     return _LINK.sub(point, markdown)
 

@@ -116,6 +116,11 @@ def test_links_are_those_of_the_site() -> None:
     assert at("reference/commands.md", "[p](../protocols.md)") == "[p](../protocols.md)"
     assert at("index.md", "[license](LICENSE)") == "license (`LICENSE`)"
     assert at("index.md", "[w](https://example.org) [a](#top)") == "[w](https://example.org) [a](#top)"
+    known.add("figures/gains.svg")
+    assert at("index.md", "![gains](docs/figures/gains.svg)") == "![gains](figures/gains.svg)"
+    assert at("tutorial.md", "![gains](figures/gains.svg)") == "![gains](figures/gains.svg)"
+    with pytest.raises(AssertionError, match="keep pictures under docs"):
+        at("index.md", "![x](LICENSE)")
     with pytest.raises(AssertionError, match="leads nowhere"):
         at("index.md", "[x](docs/nowhere.md)")
 
