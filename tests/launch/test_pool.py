@@ -43,6 +43,10 @@ STEP = {
     "act": "os._exit(9)",
 }
 SEGFAULT = {**STEP, "act": "ctypes.string_at(0)"}
+BROKEN_DEVICE = {
+    **STEP,
+    "act": "worker._usable = lambda runtime: False; raise RuntimeError('CUDA error: device-side assert')",
+}
 COMMIT = {
     "module": "finish",
     "function": "commit",
@@ -109,21 +113,27 @@ OTHERS = {"teacher", "main/plain/baseline", "main/plain/kd-T1-a0.5"}
 
 
 @pytest.mark.parametrize(
-    ("victim", "code"),
+    ("victim", "last"),
     [
-        pytest.param(STEP, 9, id="exit in a step"),
-        pytest.param(SEGFAULT, -signal.SIGSEGV, id="segfault in a step", marks=pytest.mark.slow),
-        pytest.param(COMMIT, 9, id="exit while its record is written", marks=pytest.mark.slow),
+        pytest.param(STEP, "exit code 9", id="exit in a step"),
+        pytest.param(SEGFAULT, "exit code -11", id="segfault in a step", marks=pytest.mark.slow),
+        pytest.param(COMMIT, "exit code 9", id="exit while its record is written", marks=pytest.mark.slow),
+        pytest.param(
+            BROKEN_DEVICE,
+            "RuntimeError: CUDA error: device-side assert",
+            id="a device that is lost",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_run_that_kills_its_worker_fails_alone(
-    protocol_file: Path, victim: dict[str, str], code: int
+    protocol_file: Path, victim: dict[str, str], last: str
 ) -> None:
     folder = protocol_file.parent
     done = run(folder, victim)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 run failed" in done.stderr
-    said = f"main/plain/kd-T4-a0.5/seed-0: its worker died 3 times, last with exit code {code}"
+    said = f"main/plain/kd-T4-a0.5/seed-0: its worker died 3 times, last with {last}"
     assert said in done.stderr
     assert finished_cells(folder) == OTHERS
 
