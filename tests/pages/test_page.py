@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -225,6 +226,30 @@ def test_help_teaches() -> None:
     assert (
         "rigorkd figures results/digits --out paper/figures" in CliRunner().invoke(figures, ["--help"]).output
     )
+
+
+def test_the_page_and_the_figures_lie_in_the_study_by_default(finished: Path, tmp_path: Path) -> None:
+    """And the study stays what it was: its runs, and its page when it is made again."""
+    from click.testing import CliRunner
+
+    from rigorkd.cli.figures import figures
+    from rigorkd.cli.report import report
+    from rigorkd.records.read import read_study
+
+    study = tmp_path / "tiny"
+    shutil.copytree(finished / "results" / "tiny", study)
+    before = read_study(study).runs
+    done = CliRunner().invoke(report, [str(study)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    first = (study / "report.html").read_bytes()
+    drawn = CliRunner().invoke(figures, [str(study), "--format", "svg"], catch_exceptions=False)
+    assert drawn.exit_code == 0, drawn.output
+    assert {path.name for path in (study / "figures").iterdir()} >= {"gains.svg", "training.svg", "cost.svg"}
+    assert read_study(study).runs.equals(before)
+    CliRunner().invoke(report, [str(study)], catch_exceptions=False)
+    assert (study / "report.html").read_bytes() == first
+    for ident in ("provenance", "training", "teacher", "reproduce", "images"):
+        assert f'<section id="{ident}"'.encode() in first
 
 
 def test_templates_lie_in_the_package() -> None:
