@@ -1,15 +1,45 @@
 #!/usr/bin/env bash
 # Sets up an environment and runs the tests.
-#   scripts/test.sh           the checks and the fast tests
-#   scripts/test.sh --slow    the slow tests: simulations, whole studies, fault campaigns
-#   scripts/test.sh PATH …    whatever pytest takes
+#   scripts/test.sh                 style, types and the fast tests
+#   scripts/test.sh --slow          the slow tests: all tiers
+#   scripts/test.sh --slow TIER …   some: smoke, faults, slurm, simulations, pages
+#   scripts/test.sh PATH …          whatever pytest takes
 set -euo pipefail
 source "$(dirname "$0")/environment.sh" dev
 
 # The tests start their own workers, and bits depend on the thread count.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+slow() {
+    case "$1" in
+        smoke) # whole studies, from the command line
+            python -m pytest -q -m slow --durations=0 tests --ignore=tests/faults --ignore=tests/slurm \
+                --ignore=tests/analysis --ignore=tests/pages --ignore=tests/track --ignore=tests/docs \
+                --ignore=tests/integration/test_processes.py ;;
+        faults) python -m pytest -q -m slow --durations=0 tests/faults ;;
+        slurm) # a real cluster on this machine, and several processes for one run
+            python -m pytest -q -m slow --durations=0 tests/slurm tests/integration/test_processes.py ;;
+        simulations) python -m pytest -q -m slow --durations=0 tests/analysis ;;
+        pages) # in a real browser, through a real LaTeX, into real tracking files; the documentation's site
+            python -m pytest -q -m slow --durations=0 tests/pages tests/track tests/docs ;;
+        *)
+            echo "error: no tier $1: smoke, faults, slurm, simulations, pages" >&2
+            exit 2 ;;
+    esac
+}
+
 case "${1:-}" in
-    "") scripts/check && exec python -m pytest -q -m "not slow" --ignore=tests/docs --durations=10 ;;
-    --slow) exec python -m pytest -q -m slow --durations=0 ;;
+    "")
+        scripts/check
+        python -m pytest -q -m "not slow" --numprocesses "$(nproc)" --dist loadfile --durations=15 ;;
+    --slow)
+        shift
+        [ $# -gt 0 ] || set -- smoke faults slurm simulations pages
+        for tier in "$@"; do
+            begun=$SECONDS
+            echo "== slow tests: $tier"
+            slow "$tier"
+            echo "== slow tests: $tier took $((SECONDS - begun)) s"
+        done ;;
     *) exec python -m pytest "$@" ;;
 esac
