@@ -25,6 +25,7 @@ from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Schedule, Split, Synthetic
+from rigorkd.protocol.sources import has_source, read_source
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook, Work
@@ -95,7 +96,7 @@ def _tasks(
 
     def task(members: Iterable[Run], teacher: Expected | None = None, *, train: bool = True) -> Task:
         shrunk = [Run(_shrunk(run.cell, amount, train=train and run.cell.train), run.seed) for run in members]
-        return Task(tuple(map(_expected, shrunk)), teacher)
+        return Task(tuple(_expected(run, protocol.path.parent) for run in shrunk), teacher)
 
     for run in runs:
         if run.cell.role != "student" and chosen([run], None):
@@ -147,9 +148,15 @@ def _shrunk(cell: Cell, amount: Amount, *, train: bool = True) -> Cell:
     )
 
 
-def _expected(run: Run) -> Expected:
-    """The run in a study of its own, where nothing is ever reused: its hash is a name."""
-    return Expected(run, f"measured {run.name}", data_checksum(run.cell.dataset), None, None)
+def _expected(run: Run, folder: Path) -> Expected:
+    """The run in a study of its own, where nothing is ever reused: its hash is a name.
+
+    A user's own model is looked up from `folder`, the protocol's.
+    """
+    name = run.cell.model.name
+    source = read_source(name, folder) if has_source(name) else None
+    checksum = data_checksum(run.cell.dataset)
+    return Expected(run, f"measured {run.name}", checksum, None, None, model_source=source)
 
 
 def _quietly() -> None:

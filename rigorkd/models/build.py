@@ -18,7 +18,7 @@ from rigorkd.errors import InputError
 from rigorkd.models.cifar_resnet import cifar_resnet, stem_resnet
 from rigorkd.models.cnn import cnn
 from rigorkd.models.init import seeded
-from rigorkd.models.inputs import repeat_grey
+from rigorkd.models.inputs import repeat_grey, require_untouched
 from rigorkd.models.torchvision_models import imagenet_weights, torchvision_model
 from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights
 from rigorkd.protocol.catalog import (
@@ -180,14 +180,17 @@ def _require_logits(network: nn.Module, wanted: _Wanted, classes: int) -> None:
     """Show the network one empty image: some architectures shrink small images to nothing."""
     name, size = wanted.name, wanted.size
     network.eval()  # leaves the statistics of BatchNorm alone
+    image = torch.zeros(1, wanted.channels, size, size)
     try:
         with torch.no_grad():
-            logits: object = network(torch.zeros(1, wanted.channels, size, size))
-    except (RuntimeError, ValueError, AssertionError) as error:
+            logits: object = network(image)
+    except Exception as error:  # code of others can raise anything
+        kind = "" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: "
         raise InputError(
-            f"model {name} cannot take images of {size}×{size} pixels: {first_line(error)}",
+            f"model {name} cannot take images of {size}×{size} pixels: {kind}{first_line(error)}",
             hint="give views.size a larger value, or choose another model",
         ) from error
+    require_untouched(image, name)
     if not isinstance(logits, torch.Tensor) or logits.shape != (1, classes):
         found = f"shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise InputError(

@@ -17,6 +17,7 @@ from rigorkd.data.views import build_view
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.models.build import build
 from rigorkd.models.init import seeded
+from rigorkd.models.inputs import require_untouched
 from rigorkd.models.weights import first_line
 from rigorkd.protocol.catalog import is_foreign_model, is_own_model
 from rigorkd.protocol.cells import Cell
@@ -123,18 +124,31 @@ def _require_storable(model: nn.Module, name: str) -> None:
 
 
 def _require_trainable(model: nn.Module, shape: _Shape, name: str) -> None:
-    """In train mode too, images go in and logits come out."""
-    images = torch.zeros(2, shape.channels, shape.size, shape.size)
+    """In train mode too, images go in and logits come out, the same ones from the same state and seed."""
+    pixels = 2 * shape.channels * shape.size**2
+    images = torch.linspace(0, 1, pixels).view(2, shape.channels, shape.size, shape.size).clone()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
     try:
         with torch.no_grad(), seeded(0):
             logits: object = model.train()(images)
-    except (RuntimeError, ValueError, AssertionError, TypeError, AttributeError, KeyError) as error:
-        raise InputError(f"model {name}: in train mode it raises {first_line(error)}") from error
+        model.load_state_dict(before)
+        with torch.no_grad(), seeded(0):
+            again: object = model(images)
+    except Exception as error:  # code of others can raise anything
+        what = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"model {name}: in train mode it raises {what}") from error
+    require_untouched(images, name)
     if not isinstance(logits, torch.Tensor) or logits.shape != (2, shape.classes):
         found = f"shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise InputError(
             f"model {name}: in train mode it answers 2 images with {found}, not with the logits of"
             f" {shape.classes} classes, shape (2, {shape.classes})"
+        )
+    if not isinstance(again, torch.Tensor) or not torch.equal(logits.nan_to_num(), again.nan_to_num()):
+        raise InputError(
+            f"model {name}: in train mode it answers the same images differently from the same seed",
+            hint="draw with torch's default generators alone, and keep whatever a step changes in buffers:"
+            " else a run would depend on its neighbours, and on whether it was interrupted",
         )
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from rigorkd.data.geometry import resize
+from rigorkd.errors import InputError
 
 
 def repeat_grey(model: nn.Module) -> None:
@@ -24,6 +25,19 @@ def resize_inputs(model: nn.Module, size: int) -> nn.Module:
 
     model.register_forward_pre_hook(to_size, prepend=True)
     return model
+
+
+def require_untouched(images: torch.Tensor, name: str) -> None:
+    """Refuse a model that has written into the new tensor of images it was shown.
+
+    The students of a cohort see the same tensor, and evaluation keeps its batches: what one model does to
+    its input would reach all others, and the next epoch.
+    """
+    if images._version:
+        raise InputError(
+            f"model {name}: it changes the images that it is given",
+            hint="other models see the same images; use no in-place operation on the input (x = x - 0.5)",
+        )
 
 
 def _grey_to_rgb(_: nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -116,9 +116,9 @@ def _forget_accelerate_settings() -> None:
             del os.environ[name]
 
 
-def generator_of(device: torch.device) -> torch.Generator:
-    """The default generator that dropout on this device draws from."""
+def generators_of(device: torch.device) -> tuple[torch.Generator, ...]:
+    """The default generators that a model may draw from: the device's, and with some libraries the host's."""
     if device.type == "cuda":
         index = device.index if device.index is not None else torch.cuda.current_device()
-        return torch.cuda.default_generators[index]
-    return torch.default_generator
+        return torch.cuda.default_generators[index], torch.default_generator
+    return (torch.default_generator,)

@@ -19,7 +19,7 @@ from rigorkd.distill.taps import Taps
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training
 from rigorkd.train.batch import Batch
-from rigorkd.train.runtime import Runtime, generator_of
+from rigorkd.train.runtime import Runtime, generators_of
 from rigorkd.train.schedule import learning_rate
 
 HISTORY = (
@@ -65,7 +65,7 @@ class Student:
         self.taps = Taps(self.raw_model, objective.student_layers)
         # Hooks that hand activations out would break a compiled graph where they stand.
         self.step_model = self.model if objective.student_layers else runtime.step_model(self.model)
-        self.generator = generator_of(runtime.device)
+        self.generators = generators_of(runtime.device)
         self.epoch = 0
         self.history: list[dict[str, float | int | None]] = []
         self.best: dict[str, Tensor] = {}
@@ -95,9 +95,10 @@ class Student:
 
     def step(self, batch: Batch, teacher: Outputs | None) -> None:
         """One optimiser step; never waits for the device in full precision."""
-        # Dropout draws from the device's default generator. Seeded per step, it is a function of
+        # Dropout draws from the default generators. Seeded per step, it is a function of
         # (seed, epoch, step) alone: the same for every student, alone or in a cohort, resumed or not.
-        self.generator.manual_seed(self.peers.step_seed(batch.targets.seed))
+        for generator in self.generators:
+            generator.manual_seed(self.peers.step_seed(batch.targets.seed))
         outputs = self._look(batch)
         terms: Terms = self.objective(outputs, batch.targets, teacher)
         self.accelerator.backward(terms.total)

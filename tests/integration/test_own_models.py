@@ -86,3 +86,9 @@ def test_what_is_wrong_is_said_before_anything_is_trained(
     assert "layers.py:2)" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_the_cost_of_ones_own_models_is_measured(folder: Path, rigorkd: Rigorkd) -> None:
+    done = rigorkd("plan", folder / "own.yaml", "--only", "main/mine/baseline", "--measure", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["cost"]["seconds"] > 0

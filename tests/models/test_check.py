@@ -36,7 +36,9 @@ groups:
 
 NETS = """\
 import itertools
+import random
 
+import torch
 from torch import nn
 
 counter = itertools.count()
@@ -57,6 +59,50 @@ def tied(classes, channels, size):
     model.second = nn.Linear(3 * 32 * 32, classes)
     model.second.weight = model.first.weight
     return model
+
+
+class Careless(Auxiliary):
+    def forward(self, images):
+        return self.first(images.sub_(0.5).flatten(1))
+
+
+class Broken(Auxiliary):
+    def forward(self, images):
+        return self.second(images.flatten(1))
+
+
+class Noisy(Auxiliary):
+    def forward(self, images):
+        scale = random.random() if self.training else 1.0
+        return self.first(images.flatten(1) * scale)
+
+
+class Dropping(Auxiliary):
+    # Draws from torch's generator, and keeps what a step changes in a buffer: as it should be.
+    def __init__(self, classes):
+        super().__init__(classes)
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, images):
+        if self.training:
+            self.steps += 1
+        return self.first(nn.functional.dropout(images.flatten(1), 0.5, self.training)) * self.steps
+
+
+def careless(classes, channels, size):
+    return Careless(classes)
+
+
+def broken(classes, channels, size):
+    return Broken(classes)
+
+
+def noisy(classes, channels, size):
+    return Noisy(classes)
+
+
+def dropping(classes, channels, size):
+    return Dropping(classes)
 
 
 def auxiliary(classes, channels, size):
@@ -112,6 +158,9 @@ STUDENT = "one: {model: cnn}"
             "10:16",
             "first.bias differs between two builds from the same seed",
         ),
+        ('one: {model: "nets:careless"}', "10:16", "it changes the images that it is given"),
+        ('one: {model: "nets:broken"}', "10:16", "AttributeError: 'Broken' object has no attribute 'second'"),
+        ('one: {model: "nets:noisy"}', "10:16", "answers the same images differently from the same seed"),
         ('one: {model: "nets:frozen"}', "10:16", "no parameter to train"),
         ("one: {model: timm/resnet81}", "10:16", "has no model 'resnet81'"),
         ("one: {model: {name: timm/resnet10t, args: {wings: 2}}}", "10:23", "wings"),
@@ -128,6 +177,7 @@ def test_a_model_that_cannot_be_trained_is_told_at_its_line(
 
 def test_a_good_model_is_shown_what_training_will_show(check: Callable[..., None]) -> None:
     check((STUDENT, 'one: {model: "nets:good"}'))
+    check((STUDENT, 'one: {model: "nets:dropping"}'))
 
 
 def test_a_teacher_is_tried_at_its_own_size(check: Callable[..., None]) -> None:

@@ -65,7 +65,7 @@ def test_without_generators_of_their_own_the_bits_would_differ(
         def manual_seed(self, seed: int) -> None:
             pass
 
-    monkeypatch.setattr("rigorkd.train.student.generator_of", lambda device: NoSeed())
+    monkeypatch.setattr("rigorkd.train.student.generators_of", lambda device: (NoSeed(),))
     train([DROPS])
     train([DROPS_BASELINE, DROPS], folder=other)
     assert output_bytes(other, DROPS)["history.csv"] != output_bytes(study, DROPS)["history.csv"]

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from rigorkd.train.runtime import generators_of
 
 CODE = """
 import pathlib, sys
@@ -37,3 +40,11 @@ def test_a_foreign_environment_changes_nothing(variables: dict[str, str], tmp_pa
         check=False,
     )
     assert done.stdout.split() == ["1", "1", "NO"], done.stderr
+
+
+def test_on_a_gpu_the_host_is_seeded_in_every_step_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some models draw on the host wherever they compute (LayerDrop of transformers, say)."""
+    theirs = torch.Generator()
+    monkeypatch.setattr(torch.cuda, "default_generators", (torch.Generator(), theirs))
+    assert generators_of(torch.device("cuda:1")) == (theirs, torch.default_generator)
+    assert generators_of(torch.device("cpu")) == (torch.default_generator,)
