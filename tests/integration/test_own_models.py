@@ -89,6 +89,8 @@ def test_what_is_wrong_is_said_before_anything_is_trained(
 
 
 def test_the_cost_of_ones_own_models_is_measured(folder: Path, rigorkd: Rigorkd) -> None:
-    done = rigorkd("plan", folder / "own.yaml", "--only", "main/mine/baseline", "--measure", "--format", "json")
+    done = rigorkd(
+        "plan", folder / "own.yaml", "--only", "main/mine/baseline", "--measure", "--format", "json"
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["cost"]["seconds"] > 0
