@@ -6,7 +6,6 @@ waits for those that others hold. What all of them share is changed by one at a 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -124,8 +123,6 @@ def _train(
     intact: Intact,
 ) -> dict[str, str]:
     """Train the runs named in `todo`; the reasons of those that failed."""
-    for name in inventory.records:  # a launcher may have died between a record and its checkpoint's removal
-        shutil.rmtree(study.checkpoint(name).parent, ignore_errors=True)
     queue = build_queue(
         inventory.expected,
         todo,
@@ -179,7 +176,9 @@ def _train(
         elsewhere = Elsewhere(study, claims)
         file = ProgressFile(me.folder)
         with StopRequest() as stop:
-            Pool(queue, study, settings, progress, file, elsewhere, changed).run(stop, show.stopping)
+            Pool(queue, study, settings, progress, file, elsewhere, changed, me.note_worker).run(
+                stop, show.stopping
+            )
     return queue.failed
 
 

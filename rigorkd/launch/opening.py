@@ -6,6 +6,7 @@ Sweep what the dead have left, set damaged and stale records aside, note the pro
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -72,7 +73,7 @@ class Opening:
                 changed |= bool(inventory.failures)
             if changed:
                 inventory = self.inventory()
-            claims.drop(inventory.records)
+            self._drop_leftovers(claims, inventory.records)
             if not self._is_known_part():
                 register(self.study.path, self.protocol, self.options.seeds, self.options.mode, self.files)
             claims.me.begin_work()
@@ -98,10 +99,16 @@ class Opening:
     def close(self, claims: Claims, runs: Iterable[str]) -> None:
         """Leave nothing of these runs behind; nor, if this launcher is the last one here, of the dead."""
         self.intact.save()
-        claims.drop(name for name in runs if has_record(self.study, name))
+        self._drop_leftovers(claims, [name for name in runs if has_record(self.study, name)])
         if len(list(self.study.launchers.glob("*"))) > 1:
             with contextlib.suppress(OSError), claims.whole_study():  # what ended the launch is told instead
                 self._sweep(claims)
+
+    def _drop_leftovers(self, claims: Claims, done: Iterable[str]) -> None:
+        """Remove claims and checkpoints of runs that have their record: a worker may have died in between."""
+        claims.drop(done)
+        for name in done:
+            shutil.rmtree(self.study.checkpoint(name).parent, ignore_errors=True)
 
     def _sweep(self, claims: Claims) -> list[Holder]:
         """Remove what the dead have left, unless somebody else is here; the others that are."""

@@ -64,8 +64,9 @@ class Slot:
 
 
 class Pool:
-    """Runs a queue of tasks on local worker processes; `changed` is called after every message.
+    """Runs a queue of tasks on local worker processes.
 
+    `changed` is called after every message, `started` with the slot and process number of every new worker.
     One Ctrl-C ends it at the next epoch boundary, two at once: KeyboardInterrupt either way.
     """
 
@@ -78,9 +79,11 @@ class Pool:
         file: ProgressFile,
         elsewhere: Elsewhere,
         changed: Callable[[Message | None], None],
+        started: Callable[[int, int], None] = lambda slot, pid: None,
     ) -> None:
         self.queue, self.study, self.settings = queue, study, settings
         self.progress, self.file, self.elsewhere, self.changed = progress, file, elsewhere, changed
+        self.started = started
         self._deaths: dict[str, int] = {}
         self._furthest: dict[str, int] = {}
         self._alone: set[str] = set()
@@ -208,6 +211,8 @@ class Pool:
         ours, theirs = context.Pipe()
         process = context.Process(target=work, args=(theirs, settings), name=f"rigorkd-{settings.slot}")
         process.start()
+        assert process.pid is not None
+        self.started(settings.slot, process.pid)
         theirs.close()
         return Slot(settings, process, ours)
 

@@ -1,8 +1,9 @@
 """Launchers on one study: each shows that it lives, and judges whether the others do.
 
-A launcher has a folder `.launchers/<id>/` with `holder.json` (who it is) and `beat`, a counter that a thread
-of the launcher raises every few seconds. A launcher of this place is judged by its process; one elsewhere by
-its counter: it is dead when that has stood still for EXPIRY seconds on the observer's own monotonic clock.
+A launcher has a folder `.launchers/<id>/` with `holder.json` (who it is), `worker-<n>.json` (its workers)
+and `beat`, a counter that a thread of the launcher raises every few seconds. A launcher of this place is
+judged by its processes, for a worker outlives its launcher by a moment and may still write. One elsewhere is
+judged by its counter: it is dead when that has stood still for EXPIRY seconds on the observer's own clock.
 No file time and no wall clock decides anything, and nothing that a dead process leaves behind is binding.
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from rigorkd.errors import InputError
-from rigorkd.launch.process import ProcessId, is_here, lives, this_process
+from rigorkd.launch.process import ProcessId, is_here, lives, process_of, this_process
 from rigorkd.records.atomic import write_atomically
 from rigorkd.records.layout import StudyFolder
 
@@ -98,6 +99,12 @@ class Presence:
         """Write the entry: at first, and again where another launcher has taken this one for dead."""
         write_atomically(self.holder_json, json.dumps(asdict(self.holder)).encode(), durable=False)
 
+    def note_worker(self, slot: int, pid: int) -> None:
+        """A worker has been started in a slot; a full disk is for the records to report."""
+        content = json.dumps(asdict(process_of(pid))).encode()
+        with contextlib.suppress(OSError):
+            write_atomically(self.folder / f"worker-{slot}.json", content, durable=False)
+
     def begin_work(self) -> None:
         """From now on this launcher counts as at work, not as one that only looks what there is to do."""
         (self.folder / "working").touch()
@@ -137,7 +144,7 @@ class Witness:
         if not (folder / "holder.json").exists():
             return False  # it has left, or was found dead
         if is_here(holder.process):
-            return lives(holder.process)
+            return lives(holder.process) or any(map(lives, _workers(folder)))
         beat = _content(folder / "beat")
         seen = self._seen.get(holder.id)
         if seen is None or seen[0] != beat:
@@ -166,6 +173,14 @@ class Witness:
         for holder in _present(self.study):
             if not self.alive(holder):
                 shutil.rmtree(self.study.launcher(holder.id), ignore_errors=True)
+
+
+def _workers(folder: Path) -> list[ProcessId]:
+    found = []
+    for path in folder.glob("worker-*.json"):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            found.append(ProcessId(**json.loads(path.read_bytes())))
+    return found
 
 
 def _content(path: Path) -> bytes:

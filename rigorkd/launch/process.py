@@ -40,7 +40,11 @@ def place() -> str:
 
 def this_process() -> ProcessId:
     """The process that asks."""
-    pid = os.getpid()
+    return process_of(os.getpid())
+
+
+def process_of(pid: int) -> ProcessId:
+    """A process of this place that is alive now."""
     return ProcessId(place(), pid, _start_time(pid) or "")
 
 

@@ -112,6 +112,21 @@ def test_a_killed_launcher_of_this_host_holds_nothing(study: StudyFolder) -> Non
         assert [path.name for path in study.launchers.iterdir()] == [me.holder.id]
 
 
+def test_a_launcher_is_not_dead_before_its_workers_are(study: StudyFolder) -> None:
+    worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    dead = Holder("gone", replace(this_process(), started="0"), "")
+    folder = study.launcher("gone")
+    folder.mkdir(parents=True)
+    (folder / "holder.json").write_text(json.dumps(asdict(dead)))
+    assert not Witness(study).alive(dead)
+    (folder / "worker-0.json").write_text(json.dumps(asdict(process.process_of(worker.pid))))
+    (folder / "worker-1.json").write_text("{")
+    assert Witness(study).alive(dead)
+    worker.kill()
+    worker.communicate()
+    assert not Witness(study).alive(dead)
+
+
 def test_a_launcher_elsewhere_is_dead_when_its_counter_stands_still(study: StudyFolder) -> None:
     clock = Clock()
     witness = Witness(study, after=90, now=clock)
