@@ -107,8 +107,9 @@ def _shape(cell: Cell) -> dict[str, Any]:
 
 
 def _views(cell: Cell) -> dict[str, Any]:
-    """The views that the cell's own bits depend on; without a teacher neither its view nor the strong one."""
-    return cell.views.model_dump(exclude=set() if cell.method.distils else {"teacher", "strong"})
+    """The views that the cell's own bits depend on: a teacher's and a strong one only where needed."""
+    needed = {"teacher": cell.method.distils, "strong": cell.method.needs_strong}
+    return cell.views.model_dump(exclude={view for view, needs in needed.items() if not needs})
 
 
 def _dump(start: PathStart | str) -> Any:

@@ -130,6 +130,7 @@ def _latency(
         tuple(image.shape),
         classes,
         runtime.hardware(),
+        precision=student.training.precision,
         size=cell.size,
         code=want.model_code,
     )

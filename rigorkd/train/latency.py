@@ -39,14 +39,17 @@ def architecture_key(
     classes: int,
     hardware: str,
     *,
+    precision: str,
     size: int | None = None,
     code: str | None = None,
 ) -> str:
-    """A file-safe key of what determines latency: architecture, input shape, classes and hardware.
+    """A file-safe key of what determines latency: architecture, input shape, classes, hardware, precision.
 
     `size` is a model's own image size, to which it resizes its input; `code` identifies a user's own model.
     """
-    text = json.dumps([model.model_dump(mode="json"), shape, classes, hardware, size, code], sort_keys=True)
+    text = json.dumps(
+        [model.model_dump(mode="json"), shape, classes, hardware, precision, size, code], sort_keys=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

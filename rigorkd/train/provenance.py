@@ -6,6 +6,7 @@ import functools
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +15,9 @@ import torch
 
 from rigorkd import __version__
 
-PACKAGES = ("torch", "torchvision", "timm", "accelerate", "numpy")
+PACKAGES = ("torch", "torchvision", "timm", "accelerate", "numpy", "pillow")
+EXTRAS = ("transformers",)
+"""Noted where they are installed."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ def versions() -> dict[str, str]:
     """Versions of what shapes a run's bits."""
     found = {"rigorkd": __version__, "python": platform.python_version()}
     found.update({package: metadata.version(package) for package in PACKAGES})
+    for package in EXTRAS:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
     if torch.version.cuda:
         found["cuda"] = torch.version.cuda
     cudnn = torch.backends.cudnn.version()

@@ -120,6 +120,19 @@ def test_a_baseline_does_not_depend_on_its_teacher(load: Load) -> None:
     assert hashed(distilled) != hashed(replace(distilled, views=clean))
 
 
+def test_a_strong_view_counts_for_methods_that_need_one_alone(load: Load) -> None:
+    """Adding mlkd to a study, and the strong view that it needs, leaves every other run valid."""
+    mild, hard = (
+        load(
+            ("students:", f"views: {{strong: [{{randaugment: {{n: {n}}}}}]}}\nstudents:"),
+            ("  main:\n", "  more: {students: small, mlkd: true}\n  main:\n"),
+        )
+        for n in (1, 2)
+    )
+    assert hashed(load().cell(KD)) == hashed(mild.cell(KD)) == hashed(hard.cell(KD))
+    assert hashed(mild.cell("more/small/mlkd")) != hashed(hard.cell("more/small/mlkd"))
+
+
 def test_names_and_places_of_files_do_not_count(load: Load) -> None:
     cell = load(("students:", "views: {size: 8}\nstudents:")).cell(KD)
     renamed = replace(cell, name="a/b/c", group="a", student="b", teacher="teacher/x")
