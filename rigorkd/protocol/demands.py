@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from rigorkd.protocol.catalog import is_foreign_model, min_size
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.facts import facts
+from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.methods import Method, PermutedTail
 from rigorkd.protocol.problems import Path, Problem
-from rigorkd.protocol.schema import Training, Views
+from rigorkd.protocol.schema import CenterCrop, Training, Views
 
 
 def class_problems(method: Method, classes: int, place: Callable[[Path], Path]) -> Iterator[Problem]:
@@ -45,7 +46,18 @@ def view_problems(
 def needs_architectures(cell: Cell) -> bool:
     """Whether only its networks, or a folder's classes, can tell if the cell can be trained."""
     as_it_is = not cell.train and cell.start != "random"
-    return cell.method.needs_features or as_it_is or (cell.method.distils and facts(cell.dataset) is None)
+    unknown_classes = cell.method.distils and facts(cell.dataset) is None
+    return cell.method.needs_features or as_it_is or unknown_classes or is_unusual(cell)
+
+
+def is_unusual(cell: Cell) -> bool:
+    """Whether a model of rigorkd's own or of torchvision may not fit: its arguments, or small images."""
+    model = cell.model
+    if is_foreign_model(model.name):
+        return False  # tried with its weights: see `rigorkd.models.check`
+    crops = [op.size for op in cell.views.eval if isinstance(op, CenterCrop)]
+    side = cell.size or min(crops, default=0) or cell.views.size or side_of(cell.dataset)
+    return bool(model.args) or side < min_size(model.name)
 
 
 def _number(classes: int) -> str:

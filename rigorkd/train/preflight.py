@@ -25,7 +25,7 @@ from rigorkd.models.inputs import resize_inputs
 from rigorkd.models.weights import first_line, head_of
 from rigorkd.protocol.catalog import is_foreign_model
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.demands import class_problems
+from rigorkd.protocol.demands import class_problems, is_unusual
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.grids import grids, read_method
@@ -42,6 +42,7 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
 
     - layers to imitate that a network does not have, or that give something else than a map or a vector;
     - a teacher with `train: false` whose head is not one for the data's classes;
+    - models of torchvision or rigorkd's own that their arguments, or too small images, do not fit;
     - methods that the classes of a user's own folder leave nothing to.
     """
     wanted = list(cells)
@@ -50,6 +51,8 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
     for cell in dict.fromkeys([*wanted, *map(protocol.cell, teachers)]):
         if cell.role == "teacher" and not cell.train:
             problems += _head_problems(protocol, cell)
+        if is_unusual(cell):
+            problems += _model_problems(protocol, cell)
     looked = _Looked(protocol)
     for cell in wanted:
         if isinstance(cell.method, Feature):
@@ -82,6 +85,14 @@ def _head_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
         yield Problem(
             at, message, "a teacher with train: false keeps its head; train it on this data instead"
         )
+
+
+def _model_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
+    """Why the cell's model cannot be built, or takes no images of this size."""
+    try:
+        _outline(protocol, cell, cell.views)
+    except InputError as error:
+        yield Problem(model_place(cell, protocol.spec), error.message, error.hint)
 
 
 class _Looked:

@@ -178,3 +178,26 @@ def test_run_refuses_before_anything_is_written(rigorkd: Rigorkd, tmp_path: Path
     assert "did you mean 'pool2'?" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("student", "words"),
+    [
+        ("vgg11", "model vgg11 cannot take images of 16×16 pixels"),
+        ("{name: resnet18, args: {width_per_group: 32}}", "model resnet18 cannot be built"),
+    ],
+)
+def test_a_model_that_does_not_fit_the_images_is_told_before_its_teacher_trains(
+    problems: Problems, student: str, words: str
+) -> None:
+    plain = ("    feature: {layers: [pool1, pool2]}", "    kd: true")
+    found = problems(("one: {model: {name: cnn, channels: [4, 4]}}", f"one: {{model: {student}}}"), plain)
+    assert [line for line, _, _ in found] == [8]
+    assert words in found[0][1]
+
+
+def test_usual_models_are_not_looked_at(tmp_path: Path) -> None:
+    """The launcher then starts without torch."""
+    path = tmp_path / "usual.yaml"
+    path.write_text(PROTOCOL.replace("feature: {layers: [pool1, pool2]}", "kd: true"))
+    assert not any(map(needs_architectures, load_protocol(path).cells))
