@@ -12,7 +12,6 @@ to the smaller; features (B, D) are maps of one pixel.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -20,6 +19,7 @@ from rigorkd.distill.objective import Distillation, Outputs, Targets, full
 from rigorkd.distill.taps import Shapes
 from rigorkd.errors import InputError
 from rigorkd.models.init import seeded
+from rigorkd.models.pooling import adaptive_average
 from rigorkd.protocol.methods import Feature
 
 
@@ -79,12 +79,4 @@ def averaged(maps: Tensor, height: int, width: int) -> Tensor:
     rows, columns = maps.shape[2:]
     if rows % height == 0 and columns % width == 0:
         return F.avg_pool2d(maps, (rows // height, columns // width))
-    # Adaptive pooling as two products: torch's own has no deterministic gradient on CUDA.
-    return bins(rows, height, maps) @ maps @ bins(columns, width, maps).T
-
-
-def bins(inputs: int, outputs: int, like: Tensor) -> Tensor:
-    """(outputs, inputs): row i averages the inputs from ⌊i·n/m⌋ up to ⌈(i + 1)·n/m⌉, as adaptive pooling."""
-    at, row = torch.arange(inputs, device=like.device), torch.arange(outputs, device=like.device)[:, None]
-    inside = (at >= row * inputs // outputs) & (at < -(-(row + 1) * inputs // outputs))
-    return inside.to(like.dtype) / inside.sum(dim=1, keepdim=True)
+    return adaptive_average(maps, height, width)

@@ -19,6 +19,7 @@ from rigorkd.models.cifar_resnet import cifar_resnet, stem_resnet
 from rigorkd.models.cnn import cnn
 from rigorkd.models.init import seeded
 from rigorkd.models.inputs import repeat_grey, require_untouched
+from rigorkd.models.pooling import pool_deterministically
 from rigorkd.models.torchvision_models import imagenet_weights, torchvision_model
 from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights
 from rigorkd.protocol.catalog import (
@@ -66,6 +67,7 @@ def build(
         raise InputError(
             f"model {model.name} cannot be built for images of {size}×{size} pixels: {first_line(error)}"
         ) from error
+    pool_deterministically(network)
     _require_logits(network, wanted, classes)
     if weights != "random":
         with seeded(seed):
