@@ -69,14 +69,19 @@ def build(
         ) from error
     pool_deterministically(network)
     _require_logits(network, wanted, classes)
-    if weights != "random":
+    if weights in _PUBLISHED:
         with seeded(seed):
             head = head_of(network, make(classes + 1))
-            if isinstance(weights, str) and weights in _PUBLISHED:
-                state, what, keep_head = _published(wanted, network, weights), f"the weights {weights}", False
-            else:
-                state, what, keep_head = _from_file(wanted, network, Path(weights), head), str(weights), True
-        load_weights(network, state, what, head=head, keep_head=keep_head)
+            state = _published(wanted, network, str(weights))
+        load_weights(network, state, f"the weights {weights}", head=head, keep_head=False)
+    elif weights != "random":
+        state = read_weights(Path(weights))
+        head = frozenset()
+        if differences(network, state, head, keep_head=True):
+            with seeded(seed):
+                head = head_of(network, make(classes + 1))
+                state = _refitted(wanted, network, state, str(weights), head)
+        load_weights(network, state, str(weights), head=head, keep_head=True)
     return network.train()
 
 
@@ -219,9 +224,8 @@ def _published(wanted: _Wanted, network: nn.Module, tag: str) -> State:
     raise InputError(f"model {name} has no weights {tag!r}", hint="start it from random")
 
 
-def _from_file(wanted: _Wanted, network: nn.Module, path: Path, head: frozenset[str]) -> State:
+def _refitted(wanted: _Wanted, network: nn.Module, state: State, what: str, head: frozenset[str]) -> State:
     """The tensors of a file; one written for another image size is resampled by the model's library."""
-    state = read_weights(path)
     if not differences(network, state, head, keep_head=True):
         return state
     if wanted.timm_name is not None:
@@ -230,7 +234,7 @@ def _from_file(wanted: _Wanted, network: nn.Module, path: Path, head: frozenset[
         return timm_reshaped(
             wanted.timm_name,
             state,
-            str(path),
+            what,
             head=head,
             channels=wanted.channels,
             size=wanted.size,

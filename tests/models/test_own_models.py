@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from rigorkd.errors import InputError
@@ -37,6 +38,11 @@ def other_classes(classes, channels, size):
 
 def nothing(**_):
     return 3
+
+
+def of_five(classes, channels, size):
+    assert classes == 5
+    return small(classes, channels, size)
 
 
 def lazy(classes, channels, size):
@@ -161,3 +167,12 @@ def test_what_is_wrong_with_it_is_one_message(
     with pytest.raises(InputError) as caught:
         make(read_source(name, folder), name, **values)
     assert words in str(caught.value)
+
+
+def test_trained_weights_are_loaded_into_the_model_asked_for_alone(folder: Path, tmp_path: Path) -> None:
+    """A function may know its own number of classes only: a teacher is then still a teacher."""
+    source = read_source("nets:of_five", folder)
+    trained = make(source, "nets:of_five", seed=1)
+    save_file(trained.state_dict(), tmp_path / "weights.safetensors")
+    found = make(source, "nets:of_five", weights=tmp_path / "weights.safetensors")
+    assert all(torch.equal(value, found.state_dict()[key]) for key, value in trained.state_dict().items())
