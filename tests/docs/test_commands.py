@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,25 +27,42 @@ def titled(page: Path) -> list[tuple[str, str]]:
     return re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[str]:
-    """Every `rigorkd …` and `scripts/…` line in the shell blocks of all pages, once each."""
-    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
-    shown = (re.sub(r"\s+#.*", "", line).strip() for line in lines)
-    return list(dict.fromkeys(line for line in shown if line and not line.startswith("#")))
+def commands() -> dict[str, Path]:
+    """Every `rigorkd …` and `scripts/…` line in the shell blocks of all pages, and the first page with it."""
+    found: dict[str, Path] = {}
+    for page in PAGES:
+        for line in (line for block in blocks(page, "sh") for line in block.splitlines()):
+            shown = re.sub(r"\s+#.*", "", line).strip()
+            if shown and not shown.startswith("#"):
+                found.setdefault(shown, page)
+    return found
+
+
+Workspaces = Callable[[Path], Path]
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the commands read, with the digits study smoked in the place of its full results."""
-    folder = tmp_path_factory.mktemp("workspace")
+def workspaces(tmp_path_factory: pytest.TempPathFactory) -> Workspaces:
+    """A folder for each page's reader: what its commands read, its files, and a finished study of digits.
+
+    The study is the smoked one in the place of its full results.
+    """
+    root = tmp_path_factory.mktemp("pages")
+    first = root / "first"
     for name in ("protocols", "analysis", "docs"):
-        shutil.copytree(ROOT / name, folder / name)
-    for page in PAGES:
-        for name, text in titled(page):
-            (folder / name).write_text(text)
-    run(folder, "rigorkd run protocols/digits.yaml --smoke --seeds 3")
-    shutil.copytree(folder / "results" / "digits.smoke", folder / "results" / "digits")
-    return folder
+        shutil.copytree(ROOT / name, first / name)
+    run(first, "rigorkd run protocols/digits.yaml --smoke --seeds 3")
+    shutil.copytree(first / "results" / "digits.smoke", first / "results" / "digits")
+
+    def of(page: Path) -> Path:
+        folder = root / "-".join(page.relative_to(ROOT).parts)
+        if not folder.exists():
+            shutil.copytree(first, folder)
+            for name, text in titled(page):
+                (folder / name).write_text(text)
+        return folder
+
+    return of
 
 
 def run(folder: Path, command: str) -> str:
@@ -71,15 +89,15 @@ def test_pages_show_commands() -> None:
     assert len(commands()) >= 8
 
 
-@pytest.mark.parametrize("command", commands())
-def test_documented_commands_work(workspace: Path, command: str) -> None:
+@pytest.mark.parametrize("command", list(commands()))
+def test_documented_commands_work(workspaces: Workspaces, command: str) -> None:
     if command.startswith("scripts/"):
         script = ROOT / command.split()[0]
         assert script.is_file()
         assert script.stat().st_mode & 0o111, "not executable"
         subprocess.run(["bash", "-n", str(script)], check=True)
     else:
-        assert run(workspace, command).strip()
+        assert run(workspaces(commands()[command]), command).strip()
 
 
 def test_the_protocol_in_the_readme_is_valid(tmp_path: Path) -> None:
