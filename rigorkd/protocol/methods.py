@@ -293,9 +293,7 @@ class MatchedSmoothing(Weighted):
     @model_validator(mode="after")
     def _one_entropy(self) -> MatchedSmoothing:
         if self.scope == "global" and isinstance(self.T, Ramp):
-            raise ValueError(
-                "scope global is one entropy for the whole training, so its T cannot change"
-            )
+            raise ValueError("scope global is one entropy for the whole training, so its T cannot change")
         return self
 
 
