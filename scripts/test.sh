@@ -31,7 +31,7 @@ slow() {
 case "${1:-}" in
     "")
         scripts/check
-        python -m pytest -q -m "not slow" --numprocesses "$(nproc)" --dist loadfile --durations=15 ;;
+        python -m pytest -q -m "not slow" --numprocesses "$(nproc)" --dist worksteal --durations=15 ;;
     --slow)
         shift
         [ $# -gt 0 ] || set -- smoke faults slurm simulations pages

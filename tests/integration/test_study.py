@@ -258,6 +258,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["launcher", "worker"])
 def test_killed_at_any_moment_and_started_again(
     finished: Path, protocol_file: Path, rigorkd: Rigorkd, victim: str
