@@ -58,7 +58,7 @@ def plan(
     from rigorkd.launch.inventory import take_inventory
     from rigorkd.launch.plan import make_plan
     from rigorkd.protocol.load import load_protocol
-    from rigorkd.records.expected import start_files
+    from rigorkd.records.expected import ABSENT, start_files
     from rigorkd.records.layout import StudyFolder
     from rigorkd.records.rates import RateBook
     from rigorkd.records.study import folder_name, is_study, read_info
@@ -71,7 +71,11 @@ def plan(
         loaded = shrink(loaded)
     study = StudyFolder(results / folder_name(loaded, mode))
     remembered = read_info(study.path).start_files if is_study(study.path) else None
-    inventory = take_inventory(loaded, chosen, study, mode, start_files(loaded, remembered), only)
+    files = start_files(loaded, remembered, planning=True)
+    for name, file in files.items():
+        if file.sha256 == ABSENT:
+            click.echo(f"note: {name} is not there yet; `rigorkd run` needs it", err=True)
+    inventory = take_inventory(loaded, chosen, study, mode, files, only)
     book = RateBook.of(results)
     if measure:
         from rigorkd.launch.measure import measure as measure_rates
@@ -105,6 +109,8 @@ def _show(made: Plan) -> None:
         f" = {count(runs['total'], 'run')} in {count(made.cohorts, 'cohort')} ({rest})",
         highlight=False,
     )
+    if made.training_images is not None:
+        console.print(f"work: {made.training_images:.1e} training images in all runs", highlight=False)
     cost = made.cost
     if cost.seconds is None:
         console.print(f"cost: {cost.basis}", highlight=False)

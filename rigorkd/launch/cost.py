@@ -116,6 +116,17 @@ def cohort_work(
         yield evaluate(cell, mode), images.val * cell.training.epochs + images.test
 
 
+def training_images(runs: Iterable[Run]) -> int | None:
+    """How many images these runs train on, every epoch counted; None where it is not known."""
+    total = 0
+    for run in runs:
+        images = images_of(run.cell.dataset)
+        if images is None:
+            return None
+        total += images.train * run.cell.training.epochs * run.cell.train
+    return total
+
+
 def images_of(dataset: Dataset) -> Images | None:
     """The sizes of the parts, as the split gives them; None for a folder of images."""
     known, split = facts(dataset), dataset.split

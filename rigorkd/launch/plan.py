@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rigorkd.launch.cost import Cost, cost
+from rigorkd.launch.cost import Cost, cost, training_images
 from rigorkd.launch.inventory import Inventory, State
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.hashes import resolved
@@ -45,6 +45,7 @@ class Plan:
     cohorts: int
     cost: Cost
     detectable: tuple[Detectable, ...]
+    training_images: int | None = None
 
     def document(self) -> dict[str, Any]:
         """The JSON of `plan --format json`, schema rigorkd.plan/1."""
@@ -80,6 +81,7 @@ def make_plan(
         cohorts=len(cohorts([cell for cell in protocol.cells if cell.name in names], seeds)),
         cost=cost(protocol, inventory, seeds, book, mode),
         detectable=_detectable(protocol, inventory, len(seeds)),
+        training_images=training_images(want.run for want in inventory.expected.values()),
     )
 
 

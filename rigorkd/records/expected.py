@@ -60,14 +60,19 @@ class Stale:
     reason: str
 
 
+ABSENT = "not there yet"
+"""Stands for the SHA-256 of a file of weights that a plan does without."""
+
+
 def start_files(
-    protocol: Protocol, remembered: Mapping[str, StartFile] | None = None
+    protocol: Protocol, remembered: Mapping[str, StartFile] | None = None, *, planning: bool = False
 ) -> dict[str, StartFile]:
     """The files that the protocol's cells start from: weights by path, own models' source by model name.
 
     A data set that lies in files is one of them, by `data_key`; where it is not at hand, what a study has
     `remembered` of it stands in. A relative path starts at the protocol's folder. Raises InputError for a
-    file that cannot be read.
+    file that cannot be read; with `planning`, weights that are not there yet are allowed, and what was
+    remembered of them stands in.
     """
     files = {}
     for cell in protocol.cells:
@@ -82,13 +87,16 @@ def start_files(
             files[model] = StartFile(source.folder, source.sha256)
         if isinstance(cell.start, PathStart) and cell.start.path not in files:
             path = (protocol.path.parent / Path(cell.start.path).expanduser()).absolute()
+            if planning and not path.exists():
+                files[cell.start.path] = (remembered or {}).get(cell.start.path) or StartFile(None, ABSENT)
+                continue
             try:
                 with path.open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
                 raise InputError(
                     f"{protocol.path}: {cell.name} starts from {cell.start.path}: {error.strerror}",
-                    hint="give a safetensors file; a relative path starts at the protocol's folder",
+                    hint=f"put a safetensors file at {path}: relative paths start at the protocol's folder",
                 ) from None
             files[cell.start.path] = StartFile(path, digest)
     return files
