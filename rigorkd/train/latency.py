@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -72,10 +73,27 @@ def measure(model: nn.Module, image: Tensor) -> Latency:
 
 
 def shared_latency(cache: Path, model: nn.Module, image: Tensor) -> Latency:
-    """The latency noted in `cache`, or measured now and noted there."""
+    """The latency noted in `cache`, or measured now; of two measured at once the first counts."""
+    noted = _noted(cache)
+    if noted is not None:
+        return noted
+    latency = measure(model, image)
+    mine = cache.with_name(f"{cache.name}.{uuid.uuid4().hex}")
+    write_atomically(mine, json.dumps(asdict(latency)).encode())
+    try:
+        if _noted(cache) is None:
+            cache.unlink(missing_ok=True)  # damaged
+        cache.hardlink_to(mine)  # fails if another worker was first
+    except FileExistsError:
+        return _noted(cache) or latency
+    finally:
+        mine.unlink(missing_ok=True)
+    return latency
+
+
+def _noted(cache: Path) -> Latency | None:
+    """What the cache holds, None if it holds nothing, or nothing readable."""
     try:
         return Latency(**json.loads(cache.read_bytes()))
     except (OSError, ValueError, TypeError):
-        latency = measure(model, image)
-        write_atomically(cache, json.dumps(asdict(latency)).encode())
-        return latency
+        return None
