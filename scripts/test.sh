@@ -12,8 +12,9 @@ export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 slow() {
     case "$1" in
-        smoke) # whole studies, from the command line
-            python -m pytest -q -m slow --durations=0 tests --ignore=tests/faults --ignore=tests/slurm \
+        smoke) # whole studies, from the command line: two at a time, since each takes several GB; the long ones first
+            python -m pytest -q -m slow --numprocesses 2 --dist load --maxschedchunk 1 --durations=25 \
+                tests/integration/test_protocols_run.py tests --ignore=tests/faults --ignore=tests/slurm \
                 --ignore=tests/analysis --ignore=tests/pages --ignore=tests/track --ignore=tests/docs \
                 --ignore=tests/integration/test_processes.py ;;
         faults) python -m pytest -q -m slow --durations=0 tests/faults ;;

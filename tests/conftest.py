@@ -55,7 +55,7 @@ def run_command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[st
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1500,
         check=False,
     )
 

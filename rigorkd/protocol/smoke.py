@@ -20,7 +20,7 @@ from rigorkd.protocol.schema import CenterCrop, Cutout, Dataset, RandomCrop, Spl
 
 LARGEST_SIDE = 16
 MOST_CLASSES = 10
-TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 12, 10, 20
+TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 8, 10, 20
 BATCH_SIZE = 4
 
 

@@ -25,7 +25,7 @@ PROTOCOLS = sorted((ROOT / "protocols").rglob("*.yaml"))
 def test_every_protocol_plans_smokes_and_is_analysed(path: Path, rigorkd: Rigorkd, tmp_path: Path) -> None:
     plan = rigorkd("plan", path, "--seeds", 5, "--format", "json")
     assert plan.returncode == 0, plan.stderr
-    done = rigorkd("run", path, "--smoke", "--seeds", 2, "--no-weights")
+    done = rigorkd("run", path, "--smoke", "--seeds", 2, "--no-weights", "--jobs", 1)
     assert done.returncode == 0, done.stderr
     analysis = rigorkd("analyze", "--format", "json")
     assert analysis.returncode == 0, analysis.stderr
