@@ -27,6 +27,7 @@ def logs(run: str, study: Path | None, results: Path, follow: bool, lines: int |
     from rigorkd.launch.inventory import running_now
     from rigorkd.launch.logs import follow as followed
     from rigorkd.launch.logs import read_log
+    from rigorkd.launch.presence import Witness
     from rigorkd.records.layout import StudyFolder
 
     folder, name = _named(run, study, results)
@@ -38,8 +39,8 @@ def logs(run: str, study: Path | None, results: Path, follow: bool, lines: int |
         click.echo(f"--- its worker's log, {found.worker_path} ---")
         click.echo(found.worker_text, nl=False)
     if follow:
-        read = found.path.stat().st_size if found.path.exists() else 0
-        for more in followed(found.path, read, lambda: name not in running_now(place)):
+        witness = Witness(place)  # one for all looks: it finds out a launcher on another host that has died
+        for more in followed(found.path, found.size, lambda: name not in running_now(witness)):
             click.echo(more, nl=False)
 
 

@@ -62,10 +62,12 @@ def take_inventory(
     files: Mapping[str, StartFile],
     only: Sequence[str] = (),
     only_runs: Collection[str] | None = None,
+    witness: Witness | None = None,
 ) -> Inventory:
     """Compare what the protocol expands to with the records on disk. Reads no data and no weights.
 
-    `only` are globs of cells, `only_runs` exact names of runs; what those need is taken along.
+    `only` are globs of cells, `only_runs` exact names of runs; what those need is taken along. A `witness`
+    that has watched for a while can tell launchers on other hosts that have died; a new one believes them.
     """
     expected = expected_hashes(protocol, seeds, mode, files)
     if only:
@@ -84,7 +86,7 @@ def take_inventory(
             damaged.append(Damage(name, error.message))
     stale = stale_runs(records.values(), expected)
     stale_names = {entry.run for entry in stale}
-    running = running_now(study)
+    running = running_now(witness or Witness(study))
     states, failures = {}, {}
     for name in expected:
         if name in stale_names:
@@ -141,11 +143,11 @@ def wanted_cells(protocol: Protocol, only: Sequence[str]) -> set[str]:
     return wanted
 
 
-def running_now(study: StudyFolder) -> set[str]:
-    """The runs that living launchers say they are training."""
+def running_now(witness: Witness) -> set[str]:
+    """The runs that launchers say they are training, as far as the witness believes them alive."""
     return {
         run
-        for holder in Witness(study).launchers()
-        if (progress := read_progress(study.launcher(holder.id))) is not None
+        for holder in witness.launchers()
+        if (progress := read_progress(witness.study.launcher(holder.id))) is not None
         for run in progress.running
     }

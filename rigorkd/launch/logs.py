@@ -18,11 +18,14 @@ POLL = 0.5
 
 @dataclass(frozen=True)
 class RunLog:
-    """What is known of a run: the text of its own log, and of its worker's since the task that failed."""
+    """What is known of a run: the text of its own log, and of its worker's since the task that failed.
 
-    run: str
+    `size` is how many bytes of the log were read: whatever is added later begins there.
+    """
+
     path: Path
     text: str
+    size: int
     worker_path: Path | None
     worker_text: str
 
@@ -41,20 +44,21 @@ def read_log(study: StudyFolder, run: str) -> RunLog:
         except OSError:
             worker_path = None
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        content = path.read_bytes()
     except OSError:
-        text = ""
+        content = b""
         if failure is None:
             close = nearest(run, logged_runs(study))
             raise InputError(
                 f"{run}: no log of such a run in {study.path}",
                 hint=f"did you mean {close}?"
                 if close
-                else "a run is <cell>/seed-<k>; `rigorkd status` lists",
+                else "a run is <cell>/seed-<k>; `rigorkd plan` lists cells",
             ) from None
+    text = content.decode(errors="replace")
     if failure is not None and failure.reason not in text:
         text += f"failed: {failure.reason}\n"
-    return RunLog(run, path, text, worker_path, worker_text)
+    return RunLog(path, text, len(content), worker_path, worker_text)
 
 
 def logged_runs(study: StudyFolder) -> list[str]:

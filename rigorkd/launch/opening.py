@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -18,7 +18,7 @@ from rigorkd.launch.elsewhere import has_record
 from rigorkd.launch.failures import forget_failure
 from rigorkd.launch.inventory import Inventory, State, take_inventory
 from rigorkd.launch.options import LaunchOptions
-from rigorkd.launch.presence import Holder, at_work
+from rigorkd.launch.presence import Holder, Witness, at_work
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.atomic import set_aside, sweep_temporary
 from rigorkd.records.damage import Damage, Intact, weights_gone
@@ -38,8 +38,8 @@ class Opening:
     files: Mapping[str, StartFile]
     intact: Intact
 
-    def inventory(self) -> Inventory:
-        """What is there of what was asked for."""
+    def inventory(self, witness: Witness | None = None) -> Inventory:
+        """What is there of what was asked for; the `witness` says who still trains."""
         return take_inventory(
             self.protocol,
             self.options.seeds,
@@ -48,6 +48,7 @@ class Opening:
             self.files,
             self.options.only,
             self.options.only_runs,
+            witness,
         )
 
     def is_complete(self, inventory: Inventory) -> bool:
@@ -63,7 +64,7 @@ class Opening:
         """Make the study ready to train into; what is there afterwards."""
         with claims.whole_study():
             others = self._sweep(claims)
-            inventory = self.inventory()
+            inventory = self.inventory(claims.witness)
             self.refuse_stale(inventory)
             changed = self._set_damaged_aside(inventory, console)
             changed |= self._set_stale_aside(inventory, others, claims)
@@ -72,7 +73,7 @@ class Opening:
                     forget_failure(self.study, name)
                 changed |= bool(inventory.failures)
             if changed:
-                inventory = self.inventory()
+                inventory = self.inventory(claims.witness)
             self._drop_leftovers(claims, inventory.records)
             if not self._is_known_part():
                 register(self.study.path, self.protocol, self.options.seeds, self.options.mode, self.files)
@@ -104,7 +105,7 @@ class Opening:
             with contextlib.suppress(OSError), claims.whole_study():  # what ended the launch is told instead
                 self._sweep(claims)
 
-    def _drop_leftovers(self, claims: Claims, done: Iterable[str]) -> None:
+    def _drop_leftovers(self, claims: Claims, done: Collection[str]) -> None:
         """Remove claims and checkpoints of runs that have their record: a worker may have died in between."""
         claims.drop(done)
         for name in done:
@@ -150,12 +151,11 @@ class Opening:
     def _set_stale_aside(self, inventory: Inventory, others: Sequence[Holder], claims: Claims) -> bool:
         if not inventory.stale:
             return False
-        for other in others:
-            if at_work(self.study, other) and claims.witness.proves_alive(other):
-                raise StoreError(
-                    f"{self.study.path}: --retrain-stale while another launcher is at work ({other.says})",
-                    hint="wait until it has ended (`rigorkd status --watch`), then run this again",
-                )
+        if living := claims.witness.proven(other for other in others if at_work(self.study, other)):
+            raise StoreError(
+                f"{self.study.path}: --retrain-stale while another launcher is at work ({living[0].says})",
+                hint="wait until it has ended (`rigorkd status --watch`), then run this again",
+            )
         for entry in inventory.stale:
             set_aside(self.study.run(entry.run), self.study.stale, entry.run)
         return bool(inventory.stale)

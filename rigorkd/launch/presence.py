@@ -16,7 +16,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -145,24 +145,30 @@ class Witness:
             return False  # it has left, or was found dead
         if is_here(holder.process):
             return lives(holder.process) or any(map(lives, _workers(folder)))
-        beat = _content(folder / "beat")
+        beat = self._beat(holder)
         seen = self._seen.get(holder.id)
         if seen is None or seen[0] != beat:
             self._seen[holder.id] = (beat, self._now())
             return True
         return self._now() - seen[1] < self._after
 
-    def proves_alive(self, holder: Holder) -> bool:
-        """Whether a launcher lives, for certain: watches one elsewhere until its counter moves or expires."""
-        if is_here(holder.process):
-            return self.alive(holder)
-        path = self.study.launcher(holder.id) / "beat"
-        before = _content(path)
-        while self.alive(holder):
-            if _content(path) != before:
-                return True
-            time.sleep(0.5)
-        return False
+    def proven(self, holders: Iterable[Holder]) -> list[Holder]:
+        """Those that live for certain: the ones elsewhere are watched until their counters move or expire."""
+        certain: list[Holder] = []
+        watched: dict[Holder, bytes] = {}
+        for holder in holders:
+            if not is_here(holder.process):
+                watched[holder] = self._beat(holder)
+            elif self.alive(holder):
+                certain.append(holder)
+        while watched := {holder: before for holder, before in watched.items() if self.alive(holder)}:
+            moved = [holder for holder, before in watched.items() if self._beat(holder) != before]
+            certain += moved
+            for holder in moved:
+                del watched[holder]
+            if watched:
+                time.sleep(0.5)
+        return certain
 
     def launchers(self) -> list[Holder]:
         """The launchers that have an entry and may be alive."""
@@ -174,6 +180,12 @@ class Witness:
             if not self.alive(holder):
                 shutil.rmtree(self.study.launcher(holder.id), ignore_errors=True)
 
+    def _beat(self, holder: Holder) -> bytes:
+        try:
+            return (self.study.launcher(holder.id) / "beat").read_bytes()
+        except OSError:
+            return b""
+
 
 def _workers(folder: Path) -> list[ProcessId]:
     found = []
@@ -181,13 +193,6 @@ def _workers(folder: Path) -> list[ProcessId]:
         with contextlib.suppress(OSError, ValueError, TypeError):
             found.append(ProcessId(**json.loads(path.read_bytes())))
     return found
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def at_work(study: StudyFolder, holder: Holder) -> bool:

@@ -94,7 +94,10 @@ def study_status(folder: Path, witness: Witness | None = None) -> Status:
     """
     study = StudyFolder(folder)
     info = read_info(folder)
-    inventory = take_inventory(read_protocol(folder), info.seeds, study, info.mode, info.start_files)
+    witness = witness or Witness(study)
+    inventory = take_inventory(
+        read_protocol(folder), info.seeds, study, info.mode, info.start_files, witness=witness
+    )
     return Status(
         study=info.study,
         folder=folder,
@@ -109,7 +112,7 @@ def study_status(folder: Path, witness: Witness | None = None) -> Status:
         diverged=tuple(run for run in inventory.records if inventory.diverged(run)),
         launchers=tuple(
             Launcher(holder, progress)
-            for holder in (witness or Witness(study)).launchers()
+            for holder in witness.launchers()
             if (progress := read_progress(study.launcher(holder.id))) is not None
         ),
         submitted=_submitted(study, inventory),

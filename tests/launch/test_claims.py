@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 from rigorkd.errors import InputError
 from rigorkd.launch import process
 from rigorkd.launch.claims import Claims
+from rigorkd.launch.inventory import State, take_inventory
 from rigorkd.launch.presence import Holder, Presence, Witness, expiry, parse_holder
 from rigorkd.launch.process import ProcessId, lives, this_process
+from rigorkd.launch.progress import Progress, ProgressFile
+from rigorkd.protocol.load import load_protocol
 from rigorkd.records.layout import StudyFolder
 
 RUN = "main/plain/baseline/seed-0"
@@ -157,11 +160,44 @@ def test_before_records_are_pulled_away_a_launcher_elsewhere_is_watched(
 
     monkeypatch.setattr("rigorkd.launch.presence.time.sleep", sleep)
     beats: list[int] = []
-    assert not witness.proves_alive(holder)
+    assert witness.proven([holder]) == []
     assert clock.seconds == 90
     beats.append(2)
-    assert witness.proves_alive(elsewhere(study, "third", beat=1))
+    third = elsewhere(study, "third", beat=1)
+    assert witness.proven([third]) == [third]
     assert clock.seconds < 92
+
+
+def test_launchers_are_watched_all_at_once(study: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    witness = Witness(study, after=90, now=clock)
+    dead = [elsewhere(study, f"dead-{n}", beat=1) for n in range(3)]
+    living = elsewhere(study, "living", beat=1)
+
+    def sleep(seconds: float) -> None:
+        clock.seconds += seconds
+        elsewhere(study, "living", beat=1 + int(clock.seconds))
+
+    monkeypatch.setattr("rigorkd.launch.presence.time.sleep", sleep)
+    with Presence(study) as here:
+        assert witness.proven([*dead, living, here.holder]) == [here.holder, living]
+    assert clock.seconds == 90
+    assert witness.launchers() == [living]
+
+
+def test_what_a_dead_launcher_elsewhere_trained_runs_no_more(study: StudyFolder, protocol_file: Path) -> None:
+    protocol = load_protocol(protocol_file)
+    elsewhere(study, "other", beat=1)
+    progress = Progress.of({RUN: 3})
+    progress.running.append(RUN)
+    ProgressFile(study.launcher("other")).write(progress, force=True)
+    clock = Clock()
+    witness = Witness(study, after=90, now=clock)
+    found = take_inventory(protocol, (0,), study, "reference", {}, witness=witness)
+    assert found.states[RUN] is State.RUNNING
+    clock.seconds = 91
+    found = take_inventory(protocol, (0,), study, "reference", {}, witness=witness)
+    assert found.states[RUN] is State.MISSING
 
 
 def test_file_times_and_the_wall_clock_decide_nothing(study: StudyFolder) -> None:

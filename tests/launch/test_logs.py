@@ -68,6 +68,13 @@ def test_a_log_is_followed_by_whole_lines_until_its_run_has_ended(
     assert shown == ["2026 epoch 2/3 trained\n", "2026 epoch 3/3 trained\n"]
 
 
+def test_nothing_is_lost_between_what_was_read_and_what_is_followed(study: StudyFolder) -> None:
+    found = read_log(study, RUN)
+    with found.path.open("a") as file:
+        file.write("2026 written in between\n")
+    assert list(follow(found.path, found.size, lambda: True)) == ["2026 written in between\n"]
+
+
 def test_a_note_is_read_back_and_a_damaged_one_is_none(study: StudyFolder) -> None:
     failure = read_failure(study, RUN)
     assert failure is not None

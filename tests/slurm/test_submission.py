@@ -8,11 +8,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from rigorkd.errors import InputError, StoreError
 from rigorkd.launch.failures import Failure, note_failure
+from rigorkd.launch.presence import Holder
+from rigorkd.launch.process import ProcessId
+from rigorkd.launch.progress import Progress, ProgressFile
+from rigorkd.launch.slurm.cluster import jobs_in_queue
 from rigorkd.launch.slurm.submission import read_submission, submissions
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.expected import expected_hashes
@@ -152,6 +158,29 @@ def test_what_failed_before_is_submitted_only_if_asked_to(run: Run, cluster: Pat
     assert "tiny: 9 runs in 2 jobs submitted" in again.stdout, again.stderr
 
 
+def test_what_a_lost_node_trained_is_submitted(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIGORKD_LAUNCHER_EXPIRY", "0.5")
+    lost = StudyFolder(tmp_path / "results" / "tiny").launcher("lost")
+    lost.mkdir(parents=True)
+    holder = Holder("lost", ProcessId("another place", 1, "1"), "slurm job 11")
+    (lost / "holder.json").write_text(json.dumps(asdict(holder)))
+    progress = Progress.of({"teacher/seed-0": 20})
+    progress.running.append("teacher/seed-0")
+    ProgressFile(lost).write(progress, force=True)
+    done = run("--slurm", "time=10", "--seeds", "1")
+    assert "tiny: 9 runs in 2 jobs submitted to Slurm" in done.stdout, done.stdout + done.stderr
+    assert "being trained now" not in done.stdout
+
+
+def test_a_cluster_that_says_nothing_is_named(cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cluster / "squeue").write_text("#!/bin/sh\necho >&2\nexit 1\n")
+    monkeypatch.setenv("PATH", f"{cluster}:{os.environ['PATH']}")
+    with pytest.raises(InputError, match=r"the cluster does not answer .*exit status 1"):
+        jobs_in_queue({"rigorkd-tiny"})
+
+
 def test_a_single_job_is_no_array(run: Run, tmp_path: Path) -> None:
     done = run("--slurm", "time=10", "--seeds", "1", "--only", "main/plain/*")
     assert "job 12: 1 task\n" in done.stdout
@@ -223,7 +252,6 @@ def test_without_slurm_the_message_says_so(run: Run, tmp_path: Path) -> None:
 
 
 def test_without_submitit_the_message_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from rigorkd.errors import InputError
     from rigorkd.launch.slurm.submit import slurm_executor
 
     monkeypatch.setitem(sys.modules, "submitit", None)
@@ -232,8 +260,6 @@ def test_without_submitit_the_message_says_so(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_a_damaged_note_is_named(run: Run, tmp_path: Path) -> None:
-    from rigorkd.errors import StoreError
-
     folder = tmp_path / "20260101T000000-abcd"
     folder.mkdir()
     path = folder / "submission.json"

@@ -23,9 +23,9 @@ def jobs_in_queue(names: Collection[str]) -> set[str]:
             "--slurm: there is no squeue on this machine", hint="submit from a login node of the cluster"
         ) from None
     except (subprocess.SubprocessError, OSError) as error:
-        told = getattr(error, "stderr", None) or str(error)
+        said = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else ""
         raise InputError(
-            f"--slurm: the cluster does not answer ({told.strip().splitlines()[-1]})",
+            f"--slurm: the cluster does not answer ({(said or str(error)).splitlines()[-1]})",
             hint="try `squeue`; nothing was submitted, and jobs that run go on",
         ) from None
     return set(answer.stdout.split())

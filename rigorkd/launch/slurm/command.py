@@ -87,7 +87,10 @@ def submit_missing(
     check_runnable(protocol, inventory, console)  # the data too: compute nodes often have no network
     study.path.mkdir(parents=True, exist_ok=True)
     with Presence(study, "submitting to Slurm") as me:
-        inventory = opening.open(Claims(study, me, Witness(study)), console)
+        claims = Claims(study, me, Witness(study))
+        # What a job trained whose node was lost is to be submitted: what is not proven to live may be dead.
+        claims.witness.proven(claims.witness.launchers())
+        inventory = opening.open(claims, console)
         opening.intact.save()
         failed = {name: found.reason for name, found in inventory.failures.items() if not found.behind}
         queued, names = in_queue(study)
