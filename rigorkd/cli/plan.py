@@ -126,7 +126,7 @@ def _show(made: Plan) -> None:
             text = f"{entry.mde:.2f} points (sd of paired differences {entry.sd:.2f}, {entry.sd_source})"
         console.print(
             f"{entry.family}: {count(entry.comparisons, 'comparison')}; detectable at 80 % power,"
-            f" corrected: {text}",
+            f" {'corrected' if made.corrected else 'uncorrected'}: {text}",
             highlight=False,
         )
         if entry.equivalence_power is not None:

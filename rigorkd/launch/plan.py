@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from rigorkd.launch.cost import Cost, cost, training_images
 from rigorkd.launch.inventory import Inventory, State
+from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import cohorts
-from rigorkd.protocol.hashes import resolved
+from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
@@ -36,7 +38,7 @@ class Detectable:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that `rigorkd plan` shows."""
+    """Everything that `rigorkd plan` shows; `corrected`: whether families are corrected for their size."""
 
     study: str
     cells: tuple[dict[str, Any], ...]
@@ -45,6 +47,7 @@ class Plan:
     cohorts: int
     cost: Cost
     detectable: tuple[Detectable, ...]
+    corrected: bool = True
     training_images: int | None = None
 
     def document(self) -> dict[str, Any]:
@@ -75,57 +78,62 @@ def make_plan(
     states = {str(state): inventory.count(state) for state in State}
     return Plan(
         study=study.path.name,
-        cells=tuple(_cell_entry(protocol, name) for name in (cell.name for cell in cells)),
+        cells=tuple(map(_cell_entry, cells)),
         seeds=seeds,
         runs={"total": len(inventory.expected), **states},
-        cohorts=len(cohorts([cell for cell in protocol.cells if cell.name in names], seeds)),
+        cohorts=len(cohorts(cells, seeds)),
         cost=cost(protocol, inventory, seeds, book, mode),
-        detectable=_detectable(protocol, inventory, len(seeds)),
+        detectable=_detectable(protocol, inventory, cells, len(seeds)),
+        corrected=protocol.spec.analysis.correction != "none",
         training_images=training_images(want.run for want in inventory.expected.values()),
     )
 
 
-def _cell_entry(protocol: Protocol, name: str) -> dict[str, Any]:
-    cell = protocol.cell(name)
-    described = {"cell": name, "role": cell.role, "group": cell.group, "student": cell.student}
-    return {**described, "teacher": cell.teacher if cell.method.distils else None, **resolved(cell)}
+def _cell_entry(cell: Cell) -> dict[str, Any]:
+    described = {"cell": cell.name, "role": cell.role, "group": cell.group, "student": cell.student}
+    return {**described, **resolved(cell)}
 
 
-def _detectable(protocol: Protocol, inventory: Inventory, n: int) -> tuple[Detectable, ...]:
+def _detectable(
+    protocol: Protocol, inventory: Inventory, cells: Sequence[Cell], n: int
+) -> tuple[Detectable, ...]:
     """Detectable gains and contrasts at 80 % power with n seeds, corrected for the family's size."""
     from rigorkd_analysis.power import detectable, equivalence_power
 
     analysis = protocol.spec.analysis
-    names = {want.run.cell.name for want in inventory.expected.values()}
-    pairs = [
-        (cell.name, baseline)
-        for cell in protocol.cells
-        if cell.name in names and cell.method.distils and (baseline := _baseline_of(protocol, cell.name))
-    ]
+    pairs = _gains(cells, protocol.cells)
     sd, source = _sd_of_differences(inventory, pairs, analysis.metric)
     entries = []
-    for family, m in (("gains", len(pairs)), ("contrasts", len(analysis.contrasts))):
-        if not m:
+    for family, size in (("gains", len(pairs)), ("contrasts", len(analysis.contrasts))):
+        if not size:
             continue
-        dz = detectable(n, 1.0, analysis.alpha, 0.8, m) if n > 1 else None
+        m = 1 if analysis.correction == "none" else size
+        dz = detectable(n, 1.0, analysis.alpha, 0.8, m)
         power = None
         if sd is not None and analysis.sesoi is not None and n > 1:
             power = equivalence_power(n, sd, analysis.sesoi, analysis.alpha, m)
         mde = None if dz is None or sd is None else dz * sd
-        entries.append(Detectable(family, m, mde, dz, power, sd, source))
+        entries.append(Detectable(family, size, mde, dz, power, sd, source))
     return tuple(entries)
 
 
-def _baseline_of(protocol: Protocol, name: str) -> str | None:
-    """The baseline cell that shares everything but the method with a distilled cell, if there is one."""
-    cell = protocol.cell(name)
-    for other in protocol.cells:
-        same = (other.group, other.student, other.start, other.training, other.views) == (
-            *(cell.group, cell.student, cell.start, cell.training, cell.views),
-        )
-        if other.method.key == "baseline" and other.role == "student" and same:
-            return other.name
-    return None
+def _gains(cells: Iterable[Cell], among: Iterable[Cell]) -> list[tuple[str, str]]:
+    """The distilled cells, each with the baseline among all cells that the analysis sets against it."""
+    baselines: dict[tuple[object, ...], str] = {}
+    for cell in among:
+        if cell.role == "student" and not cell.method.distils:
+            baselines.setdefault(_shared(cell), cell.name)
+    return [
+        (cell.name, baselines[shared])
+        for cell in cells
+        if cell.method.distils and (shared := _shared(cell)) in baselines
+    ]
+
+
+def _shared(cell: Cell) -> tuple[object, ...]:
+    """What a gain holds equal: by the columns of `rigorkd.records.table` that the analysis matches on."""
+    training, views = training_key(cell), views_key(cell)
+    return cell.group, cell.student, cell.start, cell.training.epochs, training, views
 
 
 def _sd_of_differences(
