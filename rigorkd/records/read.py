@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.expected import expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import Record, read
+from rigorkd.records.record import AGAIN, Record, read
 from rigorkd.records.study import is_study, newest_study, read_info
 from rigorkd.records.table import declared, tidy
 from rigorkd.text import count
@@ -69,7 +68,7 @@ def read_study(folder: Path) -> StudyTable:
         path = edited[0].folder / "record.json"
         raise DamagedError(
             f"{path}: edited after it was committed ({count(len(edited), 'record')} in all)",
-            hint="`rigorkd run` sets such records aside and trains their runs again",
+            hint=AGAIN,
         )
     return StudyTable(
         study=info.study,
@@ -114,19 +113,9 @@ def read_predictions(folder: Path, cell: str, seed: int) -> dict[str, np.ndarray
     """
     import numpy as np
 
-    path = StudyFolder(folder).run(f"{cell}/seed-{seed}") / "predictions.npz"
-    digest = read(path.with_name("record.json")).files.get(path.name)
-    try:
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise ValueError("it is not the file that its record names")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
-        raise DamagedError(
-            f"{path}: the predictions cannot be read ({error})",
-            hint="`rigorkd run` sets such a record aside and trains its run again",
-        ) from None
+    record = read(StudyFolder(folder).run(f"{cell}/seed-{seed}") / "record.json")
+    with np.load(io.BytesIO(record.content("predictions.npz")), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ SCHEMA = "rigorkd.record/1"
 DONE, DIVERGED = "done", "diverged"
 SEAL = "record_sha256"
 """The key of a record's hash of itself."""
+AGAIN = "run the protocol again: the damaged record is set aside and only this run is trained again"
+"""The hint of every damaged record."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,17 @@ class Record:
         """SHA-256 of each sibling by its name."""
         files: Mapping[str, str] = self.fields["files"]
         return files
+
+    def content(self, name: str) -> bytes:
+        """The bytes of a sibling. Raises DamagedError if they are not those that were committed."""
+        path = self.folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DamagedError(f"{path}: cannot be read: {error.strerror}", hint=AGAIN) from None
+        if hashlib.sha256(content).hexdigest() != self.files.get(name):
+            raise DamagedError(f"{path}: not the file that its record names", hint=AGAIN)
+        return content
 
     @property
     def sealed(self) -> bool:
@@ -108,11 +121,10 @@ def _seal(fields: Mapping[str, Any]) -> str:
 
 def read(record_json: Path) -> Record:
     """Read one record. A torn or half-edited file is a DamagedError, a foreign one a StoreError."""
-    again = "run the protocol again: the damaged record is set aside and only this run is trained again"
     try:
         fields = json.loads(record_json.read_bytes())
     except (ValueError, OSError) as error:
-        raise DamagedError(f"{record_json}: the record cannot be read ({error})", hint=again) from None
+        raise DamagedError(f"{record_json}: the record cannot be read ({error})", hint=AGAIN) from None
     if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
         raise StoreError(
             f"{record_json}: not a record of schema {SCHEMA}",
@@ -121,7 +133,7 @@ def read(record_json: Path) -> Record:
     missing = [key for key in ("cell", "seed", "run_hash", "metrics", "status", "files") if key not in fields]
     missing += [key for key in ("metrics", "files") if not isinstance(fields.get(key, {}), dict)]
     if missing:
-        raise DamagedError(f"{record_json}: the record lacks {', '.join(missing)}", hint=again)
+        raise DamagedError(f"{record_json}: the record lacks {', '.join(missing)}", hint=AGAIN)
     record = Record(record_json.parent, fields)
     if not record_json.absolute().parent.as_posix().endswith(f"/{record.run}"):
         raise StoreError(

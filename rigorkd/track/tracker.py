@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rigorkd.errors import StoreError
 from rigorkd.protocol.hashes import resolved
 from rigorkd.records.expected import Expected
 from rigorkd.records.record import Record
@@ -120,20 +119,12 @@ def summary_of(record: Record) -> dict[str, Any]:
 
 
 def history_of(record: Record) -> list[dict[str, float | int | None]]:
-    """The rows of `history.csv`; empty cells are None. Raises StoreError if the file is not the recorded one.
+    """The rows of `history.csv`; empty cells are None. Raises DamagedError if it is not the recorded file.
 
     A teacher used as it is has no epochs and no rows.
     """
-    if "history.csv" in record.verify():
-        raise StoreError(
-            f"{record.folder / 'history.csv'}: not the file that its record names",
-            hint="delete the run's folder and run again: only this run is trained again",
-        )
-    text = (record.folder / "history.csv").read_text(encoding="utf-8")
-    return [
-        {name: _number(value) for name, value in row.items() if name is not None}
-        for row in csv.DictReader(io.StringIO(text))
-    ]
+    rows = csv.DictReader(io.StringIO(record.content("history.csv").decode()))
+    return [{name: _number(value) for name, value in row.items()} for row in rows]
 
 
 def _card(run_hash: str, name: str, config: Mapping[str, Any]) -> Card:

@@ -116,3 +116,8 @@ def test_a_resumed_run_gets_only_the_epochs_that_the_server_lacks() -> None:
     fresh = ServerRun(step=0)
     WandbRun(fresh, offline=False).log({"epoch": 1})
     assert [step for step, _ in fresh.logged] == [1]
+
+
+def test_publishing_reads_no_weights(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rigorkd.records.record.digest_of", lambda path: pytest.fail(f"{path} was hashed"))
+    assert publish(study, MemoryTracker()) == Published(sent=4, before=0)
