@@ -37,10 +37,10 @@ def test_cifar10(rigorkd: Rigorkd, write_cifar: Callable[..., None], tmp_path: P
     assert done.returncode == 0, done.stderr
     study = tmp_path / "results" / "notebook-cifar10"
     records = [json.loads(path.read_text()) for path in study.rglob("record.json")]
-    assert len(records) == 1 + 2 * 6
-    (fixed,) = [record for record in records if record["role"] == "teacher"]
+    assert len(records) == 1 + 2 * (2 + 12)
+    (fixed,) = [record for record in records if record["cell"] == "teacher/r56"]
     assert fixed["epochs_run"] == 0
     assert all(record["start"] == "random" for record in records if record is not fixed)
     analysis = json.loads(rigorkd("analyze", "--format", "json").stdout)
     gains = next(family for family in analysis["families"] if family["name"] == "gains")
-    assert gains["size"] == 4
+    assert gains["size"] == 7

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from rigorkd.launch.cost import training_images
 from rigorkd.protocol.cohorts import cohorts, runs
 from rigorkd.protocol.load import load_protocol
 
@@ -36,7 +38,6 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
     "temperature/starts_cifar100": (1, 8, 160, 3, 3, ["starts/r18/kd-T10-a0-no-t2-random"]),
     **{f"temperature/granularity_{data}": (1, 0, 2 * (1 + 9), 3, 3, ["granularity/mnv4/kd-T20-a0-no-t2"])
        for data in ("cars", "tiny", "birds_fine", "birds_coarse")},
-    # 2 baselines + 9 temperatures × (kd + 2 scopes of smoothing + 4 sizes of the kept head)
     # 2 baselines + 9 temperatures × (3 teachers + 2 scopes of smoothing + 4 sizes of the kept head)
     "temperature/controls_pets": (
         3, 0, 2 + 9 * (3 + 2 + 4), 3, 9,
@@ -45,11 +46,18 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
     "temperature/controls_cifar100": (
         3, 0, 83, 3, 9, ["controls/r18/matched_smoothing-T7-a0-global-no-t2-r50"]
     ),
-    # 2 students × (baseline + 2 teachers × (logits + features)); both students share ResNet-50's cohort
-    "capacity_cifar10": (3, 0, 2 * (1 + 2 * 2), 5, 3 * 5, ["large/resnet34/kd-T2-a0.3-r101"]),
+    # 2 students × (2 baselines + 2 teachers × (logits + features)); both students share ResNet-50's cohort
+    "capacity_cifar10": (3, 0, 2 * (2 + 2 * 2), 5, 3 * 5, ["large/resnet34/kd-T2-a0.3-r101"]),
     "capacity_stem_cifar10": (1, 0, 4, 5, 5, ["stem/imagenet-stem/kd-T4-a0.5"]),
-    "notebook/cifar10": (1, 0, 3 + 3, 5, 5, ["main/cnn/kd-T10-a0.2to0.8", "same_rule/cnn/kd-T10-a0.2"]),
-    "notebook/cifar100_cnn": (1, 0, 3, 5, 5, ["main/cnn/kd-T10-a0.2-no-t2"]),
+    # baseline + distilled; 4 baselines + 3 teachers + annealed + features + smoothing
+    "notebook/cifar10": (
+        3, 0, 2 + 4 + 3 + 3, 5, 3 * 5,
+        ["main/cnn/kd-T10-a0.2", "same_rule/cnn/kd-T10-a0.2to0.8-r56", "same_rule/cnn/kd-T10-a0.2-untrained"],
+    ),
+    # baseline + with and without T²; 2 baselines + distilled + smoothing
+    "notebook/cifar100_cnn": (
+        1, 0, 3 + 4, 5, 5, ["main/cnn/kd-T10-a0.2-no-t2", "same_rule/cnn/matched_smoothing-T10-a0.2"]
+    ),
     # 3 stopping rules × (baseline + distilled from clean and from the same view)
     "notebook/cifar100_resnet18": (1, 0, 3 * (1 + 2), 5, 2 * 5, ["main/resnet18/kd-T10-a0.2-clean-es10-ce"]),
 }  # fmt: skip
@@ -83,9 +91,58 @@ def test_the_capacity_studys_pairs_have_their_own_settings() -> None:
     names = [cell.name for cell in protocol.cells if cell.group == "small"]
     assert names == [
         "small/resnet18/baseline",
+        "small/resnet18/baseline-ls0.1",
         "small/resnet18/kd-T2-a0.3-r34",
         "small/resnet18/feature-a0.3-r34",
         "small/resnet18/kd-T4-a0.5-r50",
         "small/resnet18/feature-a0.3-r50",
     ]
     assert not any(cell.per_seed for cell in protocol.cells if cell.role == "teacher")
+
+
+HEADER = re.compile(
+    r"^#   command   rigorkd run protocols/(?P<study>\S+)\.yaml --seeds (?P<seeds>\d+)\n"
+    r"#   cost      estimated: (?P<runs>[\d,]+) runs(?:, (?:at most )?(?P<images>\S+) training images"
+    r"| × (?P<epochs>\d+) epochs \(teacher (?P<teacher>\d+)\) × (?P<each>[\d,]+) images);"
+    r" (?P<hours>[\d,]+) GPU hours at 2,000 images/s(?P<more>.*(?:\n#             .*)*)\n"
+    r"#   hardware  .*\n"
+    r"#   outcome   \S.*$",
+    flags=re.MULTILINE,
+)
+
+
+def counted(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+@pytest.mark.parametrize("study", [*STUDIES, "paper"])
+def test_the_header_says_what_the_command_runs_and_costs(study: str) -> None:
+    path = PROTOCOLS / f"{study}.yaml"
+    said = HEADER.search(path.read_text())
+    assert said is not None
+    protocol = load_protocol(path)
+    planned = runs(protocol.cells, protocol.seeds)
+    assert (said["study"], int(said["seeds"])) == (study, len(protocol.seeds))
+    assert counted(said["runs"]) == len(planned)
+    images = training_images(planned)
+    if images is None:  # a folder of images: as many as its header says that it has to have
+        students, each = len(planned) - 1, counted(said["each"])
+        images = (students * int(said["epochs"]) + int(said["teacher"])) * each
+    else:
+        assert said["images"] == f"{images:.1e}"
+    assert counted(said["hours"]) == round(images / 2000 / 3600)
+
+
+@pytest.mark.parametrize("study", [study for study in STUDIES if study.startswith("temperature/")])
+def test_the_temperature_studys_pretrained_weights_saw_imagenet_1k_alone(study: str) -> None:
+    """timm's default weights of an architecture change, and for some have seen more classes."""
+    names = {
+        cell.model.name
+        for cell in load_protocol(PROTOCOLS / f"{study}.yaml").cells
+        if cell.start == "pretrained"
+    }
+    assert names
+    for name in names:
+        tag = name.partition(".")[2]
+        assert tag.endswith("_in1k"), name
+        assert not re.search(r"in\d\dk", tag), name
