@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -18,3 +18,8 @@ class Frozen(BaseModel):
     """A schema model: immutable, strictly typed, and without room for an unknown key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+def text_or_mapping(value: Any) -> str:
+    """The tag of a value that is written as a word or as a mapping."""
+    return "mapping" if isinstance(value, dict | Frozen) else "text"

@@ -72,8 +72,3 @@ class Cohort:
     seed: int
     runs: tuple[Run, ...]
     teacher: Run | None
-
-    @property
-    def name(self) -> str:
-        """A short label for progress lines."""
-        return f"seed {self.seed}, {len(self.runs)} students"

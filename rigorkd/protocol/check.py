@@ -98,11 +98,7 @@ def _metrics(spec: Spec) -> Iterator[Problem]:
 
 def contrast_problems(contrast: Contrast, path: Path, cells: Sequence[Cell]) -> Iterator[Problem]:
     """What one contrast names that the cells do not have."""
-    kind = next(
-        name
-        for name in ("pair", "trend", "difference_of_gains", "all_of", "weights")
-        if getattr(contrast, name)
-    )
+    kind = contrast.kind
     by_name = {cell.name: cell for cell in cells}
     for index, name in enumerate(contrast.cells()):
         key: str | int = name if kind == "weights" else index

@@ -71,7 +71,6 @@ class _Expansion:
         self.by_name: dict[str, Cell] = {}
         self.open_starts: list[str] = []
         self.reported_twins: set[tuple[str, str, str, str]] = set()
-        self.trainings: dict[tuple[tuple[str, Choice], ...], Training | None] = {}
 
     def cells(self) -> tuple[Cell, ...]:
         for name, teacher in self.spec.named_teachers().items():
@@ -339,12 +338,12 @@ class _Expansion:
         views = self.views(chosen.get("views"))
         overrides = {key: choice for key, choice in chosen.items() if key in TRAINING_KEYS}
         base = self.training(overrides)
-        teacher = chosen["teacher"].value if "teacher" in chosen else None
+        teacher = chosen["teacher"]
         for key, grid in methods.items():
             for choice in grid:
                 if self.edges and not choice.edge:
                     continue
-                if not self.is_for(choice, chosen["teacher"]):
+                if not self.is_for(choice, teacher):
                     continue
                 method, tuning = read_method(key, choice)
                 training = self.training(overrides, tuning) if tuning else base
@@ -362,7 +361,7 @@ class _Expansion:
                     training=training,
                     views=views,
                     dataset=self.spec.dataset,
-                    teacher=self.teacher_name(teacher),
+                    teacher=self.teacher_name(teacher.value),
                     start_cell=start_cell,
                 )
                 if self.add(cell, choice.path):

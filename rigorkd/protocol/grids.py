@@ -15,8 +15,6 @@ from rigorkd.protocol.methods import METHODS, Method, Weighted
 from rigorkd.protocol.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.schema import TUNING_KEYS, Group
 
-_WEIGHT_KEYS = ("alpha", "ce_weight", "kd_weight")
-
 
 def grids(group: Group, path: Path) -> dict[str, tuple[Choice, ...]]:
     """The points of every method grid of a group, as mappings of what is written at each.
@@ -60,8 +58,8 @@ def read_method(key: str, point: Choice) -> tuple[Method, dict[str, Choice]]:
                 [Problem(point.place(("preset",)), message, hint or f"{key} has no presets")]
             )
         filled = dict(kind.presets[preset])
-        if issubclass(kind, Weighted) and any(name in written for name in _WEIGHT_KEYS):
-            filled = {name: value for name, value in filled.items() if name not in _WEIGHT_KEYS}
+        if issubclass(kind, Weighted) and any(name in written for name in Weighted.weight_keys):
+            filled = {name: value for name, value in filled.items() if name not in Weighted.weight_keys}
     tuning = {
         name: Choice(written.pop(name), point.place((name,))) for name in TUNING_KEYS if name in written
     }

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from rigorkd.protocol.base import Count, Finite, Fraction, Frozen, NonNegative, Positive
+from rigorkd.protocol.base import Count, Finite, Fraction, Frozen, NonNegative, Positive, text_or_mapping
 
 
 class Steps(Frozen):
@@ -106,13 +106,14 @@ class Weighted(Method):
     ce_weight: NonNegative | None = None
     kd_weight: NonNegative | None = None
     default_weights: ClassVar[tuple[float, float]] = (0.5, 0.5)
+    weight_keys: ClassVar[tuple[str, ...]] = ("alpha", "ce_weight", "kd_weight")
 
     @model_validator(mode="before")
     @classmethod
     def _fill_weights(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        alpha, ce, kd = (data.get(key) for key in ("alpha", "ce_weight", "kd_weight"))
+        alpha, ce, kd = (data.get(key) for key in cls.weight_keys)
         if alpha is None and ce is None and kd is None:
             ce, kd = cls.default_weights
         if alpha is not None:
@@ -247,12 +248,8 @@ class LayerPair(Frozen):
     teacher: str
 
 
-def _text_or_mapping(value: Any) -> str:
-    return "mapping" if isinstance(value, dict | Frozen) else "text"
-
-
 Layer = Annotated[
-    Annotated[str, Tag("text")] | Annotated[LayerPair, Tag("mapping")], Discriminator(_text_or_mapping)
+    Annotated[str, Tag("text")] | Annotated[LayerPair, Tag("mapping")], Discriminator(text_or_mapping)
 ]
 
 

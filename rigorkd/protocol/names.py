@@ -15,7 +15,6 @@ from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.methods import LayerPair, Method, Ramp, Weighted
 from rigorkd.protocol.schema import Training, Views
 
-_WEIGHT_KEYS = ("alpha", "ce_weight", "kd_weight")
 _SHORT = {
     "batch_size": "bs",
     "ce_weight": "ce",
@@ -65,14 +64,15 @@ def method_label(method: Method) -> str:
     parts = [method.key]
     for name, label in method.labels.items():
         parts += _weights(method) if name == "alpha" else [label + _value(getattr(method, name))]
-    weighted = isinstance(method, Weighted)
-    if isinstance(method, Weighted) and "alpha" not in method.labels and method != _default_weights(method):
-        parts += _weights(method)
+    told = set(method.labels)
+    if isinstance(method, Weighted):
+        told |= set(Weighted.weight_keys)
+        if "alpha" not in method.labels and method != _default_weights(method):
+            parts += _weights(method)
     for name, info in type(method).model_fields.items():
         value = getattr(method, name)
-        if name in method.labels or (weighted and name in _WEIGHT_KEYS) or value == info.default:
-            continue
-        parts.append(_label(name, value))
+        if name not in told and value != info.default:
+            parts.append(_label(name, value))
     return "-".join(parts)
 
 
@@ -183,7 +183,7 @@ def _weights(method: Method) -> list[str]:
 
 
 def _default_weights(method: Weighted) -> Weighted:
-    others = {name: value for name, value in dict(method).items() if name not in _WEIGHT_KEYS}
+    others = {name: value for name, value in dict(method).items() if name not in Weighted.weight_keys}
     return type(method)(**others)
 
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
 
 from rigorkd.errors import InputError
-from rigorkd.protocol.base import Count, Finite, Fraction, Frozen, Name, NonNegative, Positive
+from rigorkd.protocol.base import (
+    Count,
+    Finite,
+    Fraction,
+    Frozen,
+    Name,
+    NonNegative,
+    Positive,
+    text_or_mapping,
+)
 from rigorkd.protocol.catalog import CNN, CNN_CHANNELS
 from rigorkd.protocol.methods import METHODS
 from rigorkd.protocol.seeds import parse_seeds
@@ -25,10 +34,6 @@ def _short(key: str) -> BeforeValidator:
         return {key: value} if isinstance(value, str | int | float | tuple) else value
 
     return BeforeValidator(widen)
-
-
-def _text_or_mapping(value: Any) -> str:
-    return "mapping" if isinstance(value, dict | Frozen) else "text"
 
 
 def _as_tuple(value: Any) -> Any:
@@ -320,7 +325,7 @@ class Moments(Frozen):
 
 Normalize = Annotated[
     Annotated[Literal["none", "imagenet", "dataset"], Tag("text")] | Annotated[Moments, Tag("mapping")],
-    Discriminator(_text_or_mapping),
+    Discriminator(text_or_mapping),
 ]
 
 
@@ -475,7 +480,7 @@ WEIGHTS = ("random", "imagenet1k_v1", "imagenet1k_v2", "pretrained")
 """Starts that are not runs; any other name must be declared under `starts:`."""
 
 StartField = Annotated[
-    Annotated[str, Tag("text")] | Annotated[PathStart, Tag("mapping")], Discriminator(_text_or_mapping)
+    Annotated[str, Tag("text")] | Annotated[PathStart, Tag("mapping")], Discriminator(text_or_mapping)
 ]
 
 
@@ -584,6 +589,11 @@ class Contrast(Frozen):
         if self.weights is not None and abs(sum(self.weights.values())) > 1e-9:
             raise ValueError("the weights of a contrast must sum to 0")
         return self
+
+    @property
+    def kind(self) -> str:
+        """The key that says what is asked: `pair`, `trend`, …"""
+        return next(kind for kind in _CONTRASTS if getattr(self, kind) is not None)
 
     def cells(self) -> tuple[str, ...]:
         """Every cell that the contrast names."""
