@@ -1,7 +1,7 @@
 """What the cohort trains is what a loop of a few lines in plain PyTorch trains, for every method.
 
-The loop below shares data, views, the order of the images and the losses with the cohort, which have tests of
-their own; it has none of its shortcuts: one model, one teacher, nothing replayed, looked up, prepared or resumed.
+The loop shares data, views, the order of the images and the losses with the cohort, which have tests of their
+own. It has none of its shortcuts: one model, one teacher, nothing replayed, looked up, prepared or resumed.
 """
 
 from __future__ import annotations
