@@ -28,9 +28,17 @@ METRICS = (
 """Metrics of every record, whose direction is known; another one is accepted with its `goal`."""
 
 
+RESERVED_ENDINGS = (".smoke", ".fast")
+
+
 def check_spec(spec: Spec) -> list[Problem]:
     """Problems that need no expansion."""
-    problems = [*check_views(spec.views, spec, lambda loc: ("views", *loc)), *_models(spec), *_metrics(spec)]
+    problems = [
+        *_names(spec),
+        *check_views(spec.views, spec, lambda loc: ("views", *loc)),
+        *_models(spec),
+        *_metrics(spec),
+    ]
     if known := facts(spec.dataset):
         problems += _split(spec.dataset.split, known)
     return problems
@@ -38,11 +46,37 @@ def check_spec(spec: Spec) -> list[Problem]:
 
 def check_contrasts(spec: Spec, cells: Sequence[Cell]) -> list[Problem]:
     """Contrasts that name cells, groups or columns which the expansion does not have."""
+    contrasts = spec.analysis.contrasts
+    place: Path = ("analysis", "contrasts")
     return [
-        problem
-        for index, contrast in enumerate(spec.analysis.contrasts)
-        for problem in contrast_problems(contrast, ("analysis", "contrasts", index), cells)
+        *(
+            problem
+            for index, contrast in enumerate(contrasts)
+            for problem in contrast_problems(contrast, (*place, index), cells)
+        ),
+        *_repeated(contrasts, place),
     ]
+
+
+def _repeated(contrasts: Sequence[Contrast], path: Path) -> Iterator[Problem]:
+    """A question asked twice would be corrected for twice; two of one name could not be told apart."""
+    for index, contrast in enumerate(contrasts):
+        before = contrasts[:index]
+        asked = contrast.model_copy(update={"name": None})
+        if asked in [other.model_copy(update={"name": None}) for other in before]:
+            yield Problem((*path, index), "this contrast is there twice", "remove one of them")
+        elif contrast.name is not None and contrast.name in [other.name for other in before]:
+            message = f"two contrasts are named {contrast.name!r}"
+            yield Problem((*path, index, "name"), message, "rename one of them")
+
+
+def _names(spec: Spec) -> Iterator[Problem]:
+    if ending := next((end for end in RESERVED_ENDINGS if spec.study.endswith(end)), None):
+        hint = "`run --smoke` and `run --mode fast` name their own studies so"
+        yield Problem(("study",), f"the name of a study cannot end in {ending!r}", hint)
+    if spec.teacher is not None and spec.teachers is not None:
+        hint = "keep one of them"
+        yield Problem(("teachers",), "give teacher or teachers, not both", hint, at_key=True)
 
 
 def _split(split: Split, known: Facts) -> Iterator[Problem]:

@@ -65,10 +65,17 @@ def read_method(key: str, point: Choice) -> tuple[Method, dict[str, Choice]]:
     }
     valid = [*kind.model_fields, *(["preset"] if kind.presets else []), *TUNING_KEYS, "teacher"]
     if misspelt := [name for name in written if name not in kind.model_fields]:
-        raise ExpansionError(
-            Problem((*point.path, name), *unknown("key", name, valid), at_key=True) for name in misspelt
-        )
+        raise ExpansionError(_unknown_key(kind, name, valid, point.path) for name in misspelt)
     return validated(kind, {**filled, **written}, point.place), tuning
+
+
+def _unknown_key(kind: type[Method], name: str, valid: Iterable[str], path: Path) -> Problem:
+    """A key that the method does not have; what cells' names call a parameter is no key, but tells it."""
+    message, hint = unknown("key", name, valid)
+    for key, label in kind.labels.items():
+        if label == name:
+            hint = f"{name!r} is what names of cells call {key!r}"
+    return Problem((*path, name), message, hint, at_key=True)
 
 
 def grid_problems(group: Group, path: Path) -> list[Problem]:

@@ -123,6 +123,8 @@ class Weighted(Method):
                 ce, kd = float(alpha), round(1.0 - float(alpha), 12)
         elif ce is None or kd is None:
             raise ValueError("give both ce_weight and kd_weight (or alpha alone)")
+        elif (ce, kd) == (0, 0) and not isinstance(ce, bool) and not isinstance(kd, bool):
+            raise ValueError("ce_weight and kd_weight are both 0: nothing would be learned")
         elif isinstance(ce, int | float) and isinstance(kd, int | float) and abs(ce + kd - 1) < 1e-12:
             alpha = float(ce)
         if (isinstance(ce, float) and ce < 0) or (isinstance(kd, float) and kd < 0):

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rigorkd.text import nearest
+from rigorkd.text import count, nearest
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -70,6 +70,8 @@ def from_validation(
         path, models = _clean(model, details["loc"], keep_last=details["type"] == "extra_forbidden")
         problem = _worded(details, path, models)
         located = Problem(locate(problem.path), problem.message, problem.hint, problem.at_key)
+        if details["type"] == "too_short" and any(inside[: len(path)] == path for inside, _ in found):
+            continue  # pydantic counts the items that are right, and the wrong ones are told already
         found.setdefault((path, located.at_key), located)
     return _without_consequences(list(found.values()))
 
@@ -181,6 +183,8 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
     if kind == "extra_forbidden":
         message, hint = unknown("key", str(path[-1]), _keys(models))
         return Problem(path, message, hint, at_key=True)
+    if kind == "missing" and isinstance(path[-1], int):
+        return Problem(path[:-1], f"{_subject(path[:-1])} needs {count(path[-1] + 1, 'value')}")
     if kind == "missing":
         return Problem(path[:-1], f"the key {path[-1]!r} is missing")
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -193,12 +197,18 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
                     return Problem((*path, misspelt), *unknown("key", misspelt, [key]), at_key=True)
                 return Problem(path, f"{subject} needs the key {key!r}")
             return Problem(path, f"{subject} must be a mapping with the key {key!r}, not {shown(value)}")
+        if isinstance(value, dict):
+            tag = value.get(key)
+            if tag is None:
+                return Problem((*path, key), f"{key} has no value")
+            if not isinstance(tag, str):
+                return Problem((*path, key), f"{subject} must be text, not {shown(tag)}")
         valid = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
         message, hint = unknown(noun, str(context["tag"]), valid)
         return Problem((*path, key), message, hint)
     if kind == "literal_error":
         valid = [str(choice) for leaf in leaves if get_origin(leaf) is Literal for choice in get_args(leaf)]
-        close = nearest(value, valid) if isinstance(value, str) else None
+        close = nearest(value, valid) if isinstance(value, str) and value not in valid else None
         message = f"{subject} must be {' or '.join(valid)}, not {shown(value)}"
         return Problem(path, message, f"did you mean {close!r}?" if close else "")
     if kind == "string_pattern_mismatch":
@@ -217,14 +227,21 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
             wanted = _TYPES["dict_type"]
         else:
             wanted = _TYPES[kind]
-        return Problem(path, f"{subject} must be {wanted}, not {shown(value)}")
+        literals = [str(word) for leaf in leaves if get_origin(leaf) is Literal for word in get_args(leaf)]
+        close = nearest(value, literals) if isinstance(value, str) else None
+        message = f"{subject} must be {' or '.join([wanted, *literals])}, not {shown(value)}"
+        return Problem(path, message, f"did you mean {close!r}?" if close else "")
     if kind in _LIMITS:
         key, words = _LIMITS[kind]
         return Problem(path, f"{subject} must be {words} {context[key]:g}, not {shown(value)}")
+    if kind == "string_too_short" and not value:
+        return Problem(path, f"{subject} is empty text")
     if kind in ("too_short", "string_too_short"):
-        return Problem(path, f"{subject} needs at least {context['min_length']}, but has {_length(value)}")
+        least = count(context["min_length"], _unit(value))
+        return Problem(path, f"{subject} needs at least {least}, but has {_length(value)}")
     if kind in ("too_long", "string_too_long"):
-        return Problem(path, f"{subject} takes at most {context['max_length']}, but has {_length(value)}")
+        most = count(context["max_length"], _unit(value))
+        return Problem(path, f"{subject} takes at most {most}, but has {_length(value)}")
     return Problem(path, f"{subject}: {details['msg']}")
 
 
@@ -232,11 +249,17 @@ def _length(value: Any) -> int:
     return len(value) if isinstance(value, str | tuple | dict) else 0
 
 
+def _unit(value: Any) -> str:
+    return "character" if isinstance(value, str) else "value" if isinstance(value, tuple) else "key"
+
+
 def _subject(path: Path) -> str:
     """The last key of a path with the indices that follow it: `betas[1]`."""
     words = ""
+    if path[-2:] == ("clip_norm", "max"):
+        return "clip_norm"  # `clip_norm: 1.0` is short for `clip_norm: {max: 1.0}`
     for part in reversed(path):
-        if part == "name" and len(path) > 1:
+        if part == "name" and len(path) > 1 and "contrasts" not in path:
             continue  # `schedule: cosine` is short for `schedule: {name: cosine}`
         if isinstance(part, str):
             return part + words

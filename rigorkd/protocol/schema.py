@@ -48,6 +48,12 @@ def _seeds(value: Any) -> tuple[int, ...]:
         raise ValueError(f"{error.message} ({error.hint})") from None
 
 
+def _version(value: Any) -> Any:
+    if value is True:  # which Python takes for 1
+        raise ValueError("rigorkd must be 1, not true")
+    return value
+
+
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_seeds)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -70,7 +76,7 @@ class _DataBase(Frozen):
 
 
 class _FilesBase(_DataBase):
-    root: str = "data"
+    root: Annotated[str, Field(min_length=1)] = "data"
 
 
 class _PublishedBase(_FilesBase):
@@ -588,6 +594,8 @@ class Contrast(Frozen):
             raise ValueError(f"give exactly one of {', '.join(_CONTRASTS)}")
         if self.weights is not None and abs(sum(self.weights.values())) > 1e-9:
             raise ValueError("the weights of a contrast must sum to 0")
+        if self.weights is not None and not any(self.weights.values()):
+            raise ValueError("the weights of a contrast are all 0: nothing would be compared")
         return self
 
     @property
@@ -634,7 +642,7 @@ class Analysis(Frozen):
 class Spec(Frozen):
     """A whole protocol file, parsed."""
 
-    rigorkd: Literal[1]
+    rigorkd: Annotated[Literal[1], BeforeValidator(_version)]
     study: Name
     dataset: Annotated[Dataset, _short("name")]
     views: Views = Views()
@@ -647,12 +655,6 @@ class Spec(Frozen):
     seeds: Seeds = (0, 1, 2, 3, 4)
     keep_logits: bool = False
     analysis: Analysis = Analysis()
-
-    @model_validator(mode="after")
-    def _one_kind_of_teacher(self) -> Spec:
-        if self.teacher is not None and self.teachers is not None:
-            raise ValueError("give teacher or teachers, not both")
-        return self
 
     def named_teachers(self) -> dict[str, Teacher]:
         """Teachers by their cell name: `teacher`, or `teacher/<name>`."""

@@ -241,4 +241,7 @@ def _explained(error: YAMLError) -> TreeError:
     if "'\\t'" in problem:
         return TreeError("a tab where YAML wants spaces", place, "YAML indents with spaces")
     context = str(getattr(error, "context", None) or "").strip()
+    began = getattr(error, "context_mark", None)
+    if context and began is not None and began.line + 1 != place.line:
+        context += f" that begins on line {began.line + 1}"  # where a quote or brace was left open
     return TreeError(f"not valid YAML: {problem}" + (f" ({context})" if context else ""), place)

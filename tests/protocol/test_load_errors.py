@@ -17,7 +17,44 @@ TEACHER = "teacher: {model: {name: cnn, channels: [16, 32]}}"
 BASELINE = "    baseline: true"
 
 # (text replaced, by what, line, column or None, part of the message, part of the hint)
+PAIR = "[main/small/kd-T1-a0.1, main/small/kd-T4-a0.1]"
+WEIGHTS = "{weights: {main/small/kd-T1-a0.1: 0, main/small/kd-T4-a0.1: 0}}"
+
 CASES = [
+    # values of the wrong kind
+    ("rigorkd: 1", "rigorkd: true", 1, 10, "rigorkd must be 1, not true", ""),
+    ("name: digits", "name: null", 3, 11, "name has no value", ""),
+    ("name: digits", "name: [digits]", 3, 17, "dataset must be text, not a list", ""),
+    ("seed: 7", "seed: per_sed", 3, None, "a whole number or per_seed, not the text", "'per_seed'"),
+    # how much there is
+    ("lr: 1e-3", "lr: 1e-3, betas: [0.9]", 5, 45, "betas needs 2 values", ""),
+    ("lr: 1e-3", "lr: 1e-3, betas: [0.9, 0.9, 0.9]", 5, None, "takes at most 2 values, but has 3", ""),
+    ("study: tiny", f"study: {'x' * 101}", 2, 8, "at most 100 characters, but has 101", ""),
+    ("study: tiny", "study: tiny.smoke", 2, 8, "cannot end in '.smoke'", "--smoke"),
+    ("epochs: 4", "epochs: 4\n  clip_norm: 0", 9, None, "clip_norm must be greater than 0", ""),
+    # nothing to learn, nothing to compare
+    ("alpha: [0.1, 0.5]", "ce_weight: 0, kd_weight: 0", 16, None, "nothing would be learned", ""),
+    ("seeds: 3", f"analysis: {{contrasts: [{WEIGHTS}]}}", 17, None, "all 0", ""),
+    ("seeds: 3", f"analysis: {{contrasts: [{PAIR}, {PAIR}]}}", 17, 72, "there twice", "remove"),
+    (
+        "seeds: 3",
+        "analysis: {contrasts: [{name: a, pair: [main/small/baseline, teacher]},"
+        f" {{name: a, pair: {PAIR}}}]}}",
+        17,
+        None,
+        "two contrasts are named 'a'",
+        "rename",
+    ),
+    (
+        "seeds: 3",
+        "analysis: {contrasts: [{name: 5, pair: [a, b]}]}",
+        17,
+        None,
+        "name must be text, not 5",
+        "",
+    ),
+    # what a cell's name calls a parameter
+    (GRID, "    dkd: {tckd: 2}", 16, 11, "unknown key 'tckd'", "names of cells call 'a'"),
     # keys
     ("epochs: 4", "epoch: 4", 8, 3, "unknown key 'epoch'", "did you mean 'epochs'"),
     ("epochs: 4", "epochs: 4\n  epochs: 5", 9, 3, "duplicate key 'epochs', first on line 8", "keep one"),
@@ -138,7 +175,7 @@ CASES = [
     ),
     (TEACHER + "\n", "", 15, 5, "kd needs a teacher", "declare one"),
     (TEACHER, "teachers: {a: {model: resnet18}, b: {model: resnet34}}", 16, 5, "names none", "teacher: a"),
-    (TEACHER, TEACHER + "\nteachers: {a: {model: resnet18}}", 1, 1, "teacher or teachers", ""),
+    (TEACHER, TEACHER + "\nteachers: {a: {model: resnet18}}", 10, 1, "teacher or teachers", ""),
     (TEACHER, "teacher: {model: cnn, train: false, epochs: 5}", 9, 10, "epochs cannot be set", ""),
     ("seed: 7}}", "seed: per_seed}}\nkeep_logits: 1", 4, 14, "keep_logits must be true or false", ""),
     (BASELINE + "\n" + GRID, "    epochs: 5", 14, 3, "the group has no cells", "baseline"),
@@ -289,6 +326,42 @@ def test_one_message_at_its_place(load: Load, case: tuple[str, str, int, int | N
     assert told.startswith(f"{caught.value.file}:{line}:")
     assert message in told
     assert hint in told
+
+
+def test_an_item_that_is_wrong_is_not_counted_as_missing_too(load: Load) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        load((GRID, "    mlkd: {temperatures: [0, 1]}"))
+    assert str(caught.value).endswith("temperatures[0] must be greater than 0, not 0")
+
+
+def test_the_version_as_text_is_not_offered_as_its_own_mending(load: Load) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        load(("rigorkd: 1", "rigorkd: '1'"))
+    assert str(caught.value).endswith("rigorkd must be 1, not the text '1'")
+
+
+def test_teacher_and_teachers_are_refused_at_the_second(load: Load) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        load(("students:", "teachers: {big: {model: cnn}}\nstudents:"))
+    assert "give teacher or teachers, not both" in str(caught.value)
+    assert caught.value.line == 10
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "began"),
+    [
+        ("study: tiny", 'study: "tiny', 2, "on line 2"),
+        ("adamw, lr: 1e-3}", "adamw, lr: 1e-3", 5, "on line 5"),
+    ],
+)
+def test_what_was_left_open_is_placed_where_it_began(
+    load: Load, old: str, new: str, line: int, began: str
+) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        load((old, new))
+    assert caught.value.line != line
+    assert f"that begins {began}" in str(caught.value)
 
 
 def test_a_misspelt_key_is_one_problem_not_a_missing_one_too(load: Load) -> None:
