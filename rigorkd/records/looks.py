@@ -28,7 +28,7 @@ class Look:
 def read_looks(folder: Path) -> tuple[Look, ...]:
     """The looks noted so far; a line that cannot be read is passed over, since it only adds a warning."""
     try:
-        lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
+        lines = (folder / FILE).read_bytes().splitlines()
     except OSError:
         return ()
     looks = []
@@ -38,7 +38,7 @@ def read_looks(folder: Path) -> tuple[Look, ...]:
             looks.append(
                 Look(int(entry["n"]), tuple(entry["seeds"]), str(entry["metric"]), str(entry["time"]))
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return tuple(looks)
 

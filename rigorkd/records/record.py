@@ -123,7 +123,7 @@ def read(record_json: Path) -> Record:
     """Read one record. A torn or half-edited file is a DamagedError, a foreign one a StoreError."""
     try:
         fields = json.loads(record_json.read_bytes())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DamagedError(f"{record_json}: the record cannot be read ({error})", hint=AGAIN) from None
     if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
         raise StoreError(

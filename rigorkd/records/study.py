@@ -59,6 +59,8 @@ def read_info(folder: Path) -> StudyInfo:
         )
     try:
         document = json.loads(path.read_bytes())
+        if not isinstance(document, dict):
+            raise ValueError("it holds no JSON object")
         if document["schema"] != SCHEMA:
             raise ValueError(f"schema {document['schema']!r} is not {SCHEMA!r}")
         return StudyInfo(
@@ -71,7 +73,7 @@ def read_info(folder: Path) -> StudyInfo:
             seeds=tuple(document["seeds"]),
             start_files={path: StartFile(None, sha256) for path, sha256 in document["start_files"].items()},
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
             f"{path}: the file is damaged ({str(error).splitlines()[0]})",
             hint="restore it from a copy; the records beside it are untouched",
@@ -104,8 +106,8 @@ def register(
     layout = StudyFolder(folder)
     now = _now()
     if is_study(folder):
-        document: dict[str, Any] = json.loads(layout.study_json.read_bytes())
         read_info(folder)  # refuse a damaged file before anything is changed
+        document: dict[str, Any] = json.loads(layout.study_json.read_bytes())
     else:
         analysis = protocol.spec.analysis.model_dump(mode="json")
         text = json.dumps(analysis, sort_keys=True)
@@ -169,5 +171,5 @@ def _now() -> str:
 def _finish_time(record_json: Path) -> str:
     try:
         return str(json.loads(record_json.read_bytes())["finished"])
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, OSError, RecursionError):
         return ""

@@ -12,6 +12,7 @@ import pytest
 from rigorkd.errors import InputError, StoreError
 from rigorkd.records.atomic import write_atomically
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.looks import note_look, read_looks
 from rigorkd.records.record import commit, read, verified_weights
 from rigorkd.records.study import newest_study, read_info
 
@@ -87,7 +88,16 @@ def test_a_full_disk_leaves_no_record_and_no_temporary_file(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"schema": "other/1"}', b"\xff\xfe", b'{"schema": "rigorkd.record/1"}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"schema": "other/1"}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"schema": "rigorkd.record/1"}',
+    ],
 )
 def test_a_damaged_record_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "record.json"
@@ -121,6 +131,17 @@ def test_no_study_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_a_damaged_study_json_is_named(tmp_path: Path) -> None:
-    (tmp_path / "study.json").write_text("{}")
-    with pytest.raises(StoreError, match=r"study\.json"):
-        read_info(tmp_path)
+    for content in (b"{}", b"null", b"[1]", b"\xff\xfe", b"[" * 100_000):
+        (tmp_path / "study.json").write_bytes(content)
+        with pytest.raises(StoreError, match=r"study\.json: the file is damaged") as caught:
+            read_info(tmp_path)
+        assert "NoneType" not in str(caught.value)
+
+
+def test_looks_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
+    assert note_look(tmp_path, range(3), "test_top1")
+    with (tmp_path / "looks.jsonl").open("ab") as stream:
+        stream.write(b"\xff\xfe\x00\nnull\n5\n" + b"[" * 100_000 + b"\n")
+    assert [look.n for look in read_looks(tmp_path)] == [3]
+    assert note_look(tmp_path, range(4), "test_top1")
+    assert [look.n for look in read_looks(tmp_path)] == [3, 4]
