@@ -11,9 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rigorkd.launch.progress import Progress, SlotProgress
+from rigorkd.launch.progress import Progress
 from rigorkd.launch.worker import Message
-from rigorkd.text import count, duration
+from rigorkd.text import duration
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 
 LINE_EVERY = 10.0
@@ -47,7 +47,7 @@ class Display:
             self.console.print(Text.assemble(("failed ", "red"), f"{message.run}: {message.reason}"))
         elif isinstance(message, RunDone) and message.status == "diverged":
             self.console.print(Text.assemble(("diverged ", "yellow"), message.run))
-        elif isinstance(message, RunDone) and message.run.startswith("teacher") and not self._live:
+        elif isinstance(message, RunDone) and message.run.split("/")[0] == "teacher" and not self._live:
             self._line(f"{message.run} done, test top-1 {message.top1:.2f} %")
         now = time.monotonic()
         if self._live:
@@ -57,8 +57,8 @@ class Display:
         elif now - self._shown >= LINE_EVERY and (isinstance(message, EpochDone) or not self.progress.slots):
             self._shown = now
             parts = [f"{self.progress.done}/{self.progress.runs} runs"]
-            parts += [_slot_text(slot) for slot in self.progress.slots.values() if slot.epoch]
-            parts += [_elsewhere_text(self.progress)] * bool(self.progress.elsewhere)
+            parts += [f"{slot.label}, {slot.says}" for slot in self.progress.slots.values() if slot.epoch]
+            parts += [self.progress.says_elsewhere] * bool(self.progress.elsewhere)
             self._line("; ".join(parts) + self._left())
 
     def stopping(self) -> None:
@@ -89,26 +89,11 @@ class Display:
         spent = duration(progress.elapsed)
         grid.add_row(head, _bar(progress.worked, progress.work), f"{spent}{self._left()}")
         for slot in progress.slots.values():
-            grid.add_row(slot.label, _bar(slot.epoch, slot.epochs), _epoch_text(slot))
+            grid.add_row(slot.label, _bar(slot.epoch, slot.epochs), slot.says)
         if progress.elsewhere:
-            grid.add_row(_elsewhere_text(progress))
+            grid.add_row(progress.says_elsewhere)
         return grid
-
-
-def _elsewhere_text(progress: Progress) -> str:
-    waiting = "" if progress.slots else "waiting for "
-    return f"{waiting}{count(progress.elsewhere, 'run')} that other launchers train"
 
 
 def _bar(completed: int, total: int) -> ProgressBar:
     return ProgressBar(total=max(total, 1), completed=completed, width=30)
-
-
-def _slot_text(slot: SlotProgress) -> str:
-    return f"{slot.label}, {_epoch_text(slot)}"
-
-
-def _epoch_text(slot: SlotProgress) -> str:
-    if not slot.epoch:
-        return "starting"
-    return f"epoch {slot.epoch}/{slot.epochs}, {slot.images_per_second:,.0f} images/s"

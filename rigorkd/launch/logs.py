@@ -63,8 +63,8 @@ def read_log(study: StudyFolder, run: str) -> RunLog:
 
 def logged_runs(study: StudyFolder) -> list[str]:
     """The runs that have a log."""
-    root = study.path / ".logs"
-    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("seed-*.log"))
+    found = study.logs.rglob("seed-*.log")
+    return sorted(path.relative_to(study.logs).with_suffix("").as_posix() for path in found)
 
 
 def follow(path: Path, start: int, ended: Callable[[], bool]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing as mp
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -181,10 +181,7 @@ class Pool:
         for name in news.done:
             self._done_elsewhere(name)
         for failure in news.failed:
-            for lost in self.queue.fail(failure.run, failure.reason):
-                self.progress.fail(lost)
-                if lost != failure.run:
-                    self._note_behind(lost)
+            self._lose(failure.run, failure.reason)
         for task in news.free:
             self.queue.put_back(task, part=False)
         self.progress.elsewhere = len(self.elsewhere)
@@ -201,9 +198,7 @@ class Pool:
         self.progress.finish(run)
         forget_failure(self.study, run)
         if status == DIVERGED:
-            for lost in self.queue.fail_behind(run, "which diverged"):
-                self.progress.fail(lost)
-                self._note_behind(lost)
+            self._lose_behind(self.queue.fail_behind(run, "which diverged"))
         self.queue.done(run)
 
     def _start(self, settings: WorkerSettings) -> Slot:
@@ -253,16 +248,14 @@ class Pool:
             case RunFailed(run=run, reason=reason):
                 assert task is not None
                 want = next(want for want in task.runs if want.run.name == run)
-                if not self._try_alone(slot, task, (want,), reason):
+                if not self._try_alone(task, (want,), reason):
                     self._fail(want, reason, slot)
             case TaskDone() | TaskStopped():
-                slot.task = None
-                self.progress.slots.pop(slot.settings.slot, None)
+                self._free(slot)
             case TaskFailed(reason=reason):
                 assert task is not None
-                if self._try_alone(slot, task, self._unfinished(task), reason):
-                    slot.task = None
-                    self.progress.slots.pop(slot.settings.slot, None)
+                if self._try_alone(task, self._unfinished(task), reason):
+                    self._free(slot)
                 else:
                     self._give_up(slot, reason)
             case Ready():
@@ -296,8 +289,7 @@ class Pool:
         if task is None:
             return
         if not ready:  # that was no fault of its runs
-            slot.task = None
-            self.progress.slots.pop(slot.settings.slot, None)
+            self._free(slot)
             for want in task.runs:
                 self._leave(want.run.name)
             self.queue.put_back(task)
@@ -315,15 +307,14 @@ class Pool:
             last = f"exit code {code}" if lost is None else lost
             self._give_up(slot, f"its worker died {deaths} times, last with {last}")
             return
-        slot.task = None
-        self.progress.slots.pop(slot.settings.slot, None)
+        self._free(slot)
         if deaths >= DEATHS_TOGETHER:
             for want in reversed(left):
                 self.queue.put_back(replace(task, runs=(want,)))
         elif left:
             self.queue.put_back(replace(task, runs=left))
 
-    def _try_alone(self, slot: Slot, task: Task, wants: tuple[Expected, ...], reason: str) -> bool:
+    def _try_alone(self, task: Task, wants: tuple[Expected, ...], reason: str) -> bool:
         """Queue runs that found no memory beside others once more, each alone; False if that was tried."""
         names = {want.run.name for want in wants}
         if not is_out_of_memory(reason) or len(task.runs) == 1 or names & self._alone:
@@ -338,8 +329,7 @@ class Pool:
         assert slot.task is not None
         for want in self._unfinished(slot.task):
             self._fail(want, f"{reason} (log: {slot.settings.log})", slot)
-        slot.task = None
-        self.progress.slots.pop(slot.settings.slot, None)
+        self._free(slot)
 
     def _unfinished(self, task: Task) -> tuple[Expected, ...]:
         """The runs of a task in hand that have neither a record nor a failure, and are not queued again."""
@@ -355,22 +345,33 @@ class Pool:
         run = want.run.name
         log = slot.settings.log.relative_to(self.study.path).as_posix()
         note_failure(self.study, Failure(run, want.run_hash, reason, log=log, log_start=slot.log_start))
-        for lost in self.queue.fail(run, reason):
-            self._leave(lost)
-            self.progress.fail(lost)
-            if lost != run:
-                self._note_behind(lost)
+        self._leave(run)
+        self._lose(run, reason)
 
-    def _note_behind(self, run: str) -> None:
-        """A run will never start, since one that it needs failed or diverged."""
-        note_failure(self.study, Failure(run, self.queue.hash_of(run), self.queue.failed[run], behind=True))
+    def _lose(self, run: str, reason: str) -> None:
+        """A run has failed, and whatever needs it will never start."""
+        self.progress.fail(run)
+        self._lose_behind(self.queue.fail(run, reason))
+
+    def _lose_behind(self, lost: Iterable[str]) -> None:
+        """Note the runs that will never start, since one that they need failed or diverged."""
+        for run in lost:
+            self.progress.fail(run)
+            reason = self.queue.failed[run]
+            note_failure(self.study, Failure(run, self.queue.hash_of(run), reason, behind=True))
 
     def _mark_unswept(self) -> None:
         """Whoever is the last launcher here shall remove what a dead worker has left unfinished."""
         with contextlib.suppress(OSError):
             self.study.unswept.touch()
 
+    def _free(self, slot: Slot) -> None:
+        """The worker in a slot has no task any more."""
+        slot.task = None
+        self.progress.slots.pop(slot.settings.slot, None)
+
     def _leave(self, run: str) -> None:
+        """Nobody here trains a run any more."""
         if run in self.progress.running:
             self.progress.running.remove(run)
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rigorkd.records.atomic import write_atomically
+from rigorkd.text import count
 
 WRITE_EVERY = 1.0
 """Seconds between two writings of progress.json."""
@@ -23,6 +24,13 @@ class SlotProgress:
     epoch: int = 0
     epochs: int = 0
     images_per_second: float = 0.0
+
+    @property
+    def says(self) -> str:
+        """`epoch 3/40, 5,120 images/s`, or that it has not come to an epoch yet."""
+        if not self.epoch:
+            return "starting"
+        return f"epoch {self.epoch}/{self.epochs}, {self.images_per_second:,.0f} images/s"
 
 
 @dataclass
@@ -54,6 +62,12 @@ class Progress:
     def of(cls, epochs: Mapping[str, int]) -> Progress:
         """The beginning of a launch of these runs, with the epochs of each."""
         return cls(runs=len(epochs), work=sum(epochs.values()), _planned=epochs)
+
+    @property
+    def says_elsewhere(self) -> str:
+        """`2 runs that other launchers train`, with a word if there is nothing to do but wait for them."""
+        waiting = "" if self.slots else "waiting for "
+        return f"{waiting}{count(self.elsewhere, 'run')} that other launchers train"
 
     def reach(self, run: str, epoch: int, *, ours: bool = False) -> None:
         """A run has `epoch` epochs behind it; `ours` if it was trained here and now."""

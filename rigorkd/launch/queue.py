@@ -34,11 +34,6 @@ class TaskQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @property
-    def ready(self) -> bool:
-        """Whether a task could start now."""
-        return any(not entry.needs for entry in self._waiting)
-
     def next(self, slots: int) -> Task | None:
         """A task whose needs are met, or None. The last tasks are cut to keep every slot busy."""
         for index, entry in enumerate(self._waiting):
@@ -69,9 +64,9 @@ class TaskQueue:
         self._waiting = [replace(entry, needs=entry.needs - {run}) for entry in self._waiting]
 
     def fail(self, run: str, reason: str) -> list[str]:
-        """A run has failed. Returns it and every run that needed it, all noted in `failed`."""
+        """A run has failed. Returns every run that needed it; all are noted in `failed`."""
         self.failed[run] = reason
-        return [run, *self.fail_behind(run, "which failed")]
+        return self.fail_behind(run, "which failed")
 
     def fail_behind(self, run: str, why: str) -> list[str]:
         """Fail every waiting run that needs `run`, which will never be of use. Returns their names."""

@@ -146,10 +146,7 @@ def _launcher_lines(launcher: Launcher) -> list[str]:
     left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} left"
     done = f"{progress.done}/{progress.runs} runs in {duration(progress.elapsed)}"
     lines = [f"  {launcher.holder.says}: {done}{left}"]
-    for slot in progress.slots.values():
-        epoch = f"epoch {slot.epoch}/{slot.epochs}" if slot.epoch else "starting"
-        lines.append(f"  running {slot.label}, {epoch}, {slot.images_per_second:,.0f} images/s")
+    lines += [f"  running {slot.label}, {slot.says}" for slot in progress.slots.values()]
     if progress.elsewhere:
-        waiting = "" if progress.slots else "waiting for "
-        lines.append(f"  {waiting}{count(progress.elsewhere, 'run')} that other launchers train")
+        lines.append(f"  {progress.says_elsewhere}")
     return lines

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from rigorkd.errors import RigorkdError
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.logfile import send_output_to
 from rigorkd.train.events import EpochDone, Event, RunDone, RunFailed
 from rigorkd.train.task import Task
 
@@ -91,7 +92,7 @@ def work(connection: Connection, settings: WorkerSettings) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     study = StudyFolder(settings.study)
-    _send_output_to(settings.log)
+    send_output_to(settings.log)
 
     try:
         import rigorkd.train.cohort  # noqa: F401  what cannot be imported stops here, not in every task
@@ -222,14 +223,3 @@ def _die_with_parent() -> None:
     while not wait([parent.sentinel], timeout=1.0) and os.getppid() == parent.pid:
         pass
     os._exit(1)
-
-
-def _send_output_to(path: Path) -> None:
-    """Append stdout and stderr of this process to its log, so that the launcher's display stays clean."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
-        if stream is not None:
-            stream.flush()
-        os.dup2(log, descriptor)
-    os.close(log)

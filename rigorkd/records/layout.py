@@ -25,7 +25,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_LEAF = re.compile(r"seed-(\d+|fixed)")
+LEAF = re.compile(r"seed-(\d+|fixed)")
+"""The last part of a run's name, and of its folder's."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,15 @@ class StudyFolder:
     def replay(self) -> Path:
         return self.path / ".work" / "replay"
 
+    @property
+    def logs(self) -> Path:
+        return self.path / ".logs"
+
     def run_log(self, run_name: str) -> Path:
-        return self.path / ".logs" / f"{run_name}.log"
+        return self.logs / f"{run_name}.log"
 
     def worker_log(self, worker: str) -> Path:
-        return self.path / ".logs" / f"worker-{worker}.log"
+        return self.logs / f"worker-{worker}.log"
 
     @property
     def slurm(self) -> Path:
@@ -105,7 +110,7 @@ class StudyFolder:
         while stack:
             folder = stack.pop()
             record = folder / "record.json"
-            if _LEAF.fullmatch(folder.name) and record.is_file():
+            if LEAF.fullmatch(folder.name) and record.is_file():
                 yield record
                 continue
             try:

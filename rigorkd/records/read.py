@@ -14,7 +14,7 @@ from rigorkd.protocol.smoke import smoke
 from rigorkd.records.expected import expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read
-from rigorkd.records.study import is_study, newest_study, read_info
+from rigorkd.records.study import StudyInfo, is_study, newest_study, read_info
 from rigorkd.records.table import declared, tidy
 from rigorkd.text import count
 
@@ -51,12 +51,12 @@ class StudyTable:
 def read_study(folder: Path) -> StudyTable:
     """Read a study's records. Raises InputError if it is none, StoreError for stale or damaged records."""
     info = read_info(folder)
-    protocol = read_protocol(folder)
+    protocol = _protocol(folder, info, info.protocols[-1])
     records = [read(path) for path in StudyFolder(folder).records()]
     names = {cell.name for cell in protocol.cells}
     kept = [record for record in records if record.fields["cell"] in names]
     expected = expected_hashes(protocol, info.seeds, info.mode, info.start_files)
-    there = {record.folder.relative_to(folder).as_posix() for record in kept}
+    there = {record.run for record in kept}
     stale = stale_runs(kept, expected)
     if stale:
         raise StoreError(
@@ -85,24 +85,27 @@ def read_study(folder: Path) -> StudyTable:
             if want.run.cell.role == "student" and name not in there
         ),
         left_out=tuple(sorted({str(record.fields["cell"]) for record in records} - names)),
-        added=_added(folder, protocol),
+        added=_added(folder, info, protocol),
     )
 
 
-def _added(folder: Path, protocol: Protocol) -> tuple[str, ...]:
+def _added(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str, ...]:
     """Student cells of the newest protocol that the study's first protocol did not declare."""
-    info = read_info(folder)
-    if len(info.protocols) == 1:
+    if info.protocols[0] == info.protocols[-1]:
         return ()
-    first = load_protocol(StudyFolder(folder).protocol(info.protocols[0]))
-    known = {cell.name for cell in (smoke(first) if info.smoke else first).cells}
+    known = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
     return tuple(cell.name for cell in protocol.cells if cell.role == "student" and cell.name not in known)
 
 
 def read_protocol(folder: Path) -> Protocol:
     """The newest protocol that was run into the study, shrunk if it is a smoke study."""
     info = read_info(folder)
-    protocol = load_protocol(StudyFolder(folder).protocol(info.protocols[-1]))
+    return _protocol(folder, info, info.protocols[-1])
+
+
+def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
+    """A protocol text that was run into the study, as it was run."""
+    protocol = load_protocol(StudyFolder(folder).protocol(text_hash))
     return smoke(protocol) if info.smoke else protocol
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rigorkd.errors import RigorkdError
 from rigorkd.records.damage import Damage
-from rigorkd.records.layout import StudyFolder
+from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import digest_of, read
 from rigorkd.records.study import read_info
-
-_LEAF = re.compile(r"seed-(\d+|fixed)")
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,6 @@ def _leaves(folder: Path) -> Iterator[Path]:
     """Every folder of a run, whether its record is there or not."""
     for path, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if _LEAF.fullmatch(Path(path).name) and files:
+        if LEAF.fullmatch(Path(path).name) and files:
             folders.clear()
             yield Path(path)

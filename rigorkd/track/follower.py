@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from rigorkd.errors import RigorkdError
+from rigorkd.records.logfile import send_output_to
 from rigorkd.records.record import read
 from rigorkd.track.ledger import Ledger, sending
 from rigorkd.track.publish import send
@@ -72,7 +72,7 @@ def follow(connection: Connection, make: MakeTracker, study: Path, log: Path) ->
     """Process entry point: follow until the launcher says so, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's: it closes the connection
     os.nice(10)  # training comes first
-    _write_to(log)
+    send_output_to(log)
     try:
         with sending(study, alone=False) as ledger:
             tracker = make()
@@ -122,14 +122,3 @@ def _take(item: Item, tracker: Tracker, study: Path, ledger: Ledger, running: di
             if name in running:
                 running.pop(name).abandon()
     return False
-
-
-def _write_to(log: Path) -> None:
-    """Let stdout and stderr of this process go to its log, so that the launcher's display stays clean."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
-        if stream is not None:
-            stream.flush()
-        os.dup2(descriptor, number)
-    os.close(descriptor)

@@ -58,7 +58,7 @@ class LiveTracking:
     def __enter__(self) -> LiveTracking:
         context = mp.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        log = self._study.path / ".logs" / "tracker.log"
+        log = self._study.logs / "tracker.log"
         self._process = context.Process(
             target=follow,
             args=(theirs, self._make, self._study.path, log),

@@ -57,7 +57,6 @@ class MemoryTracker:
     trouble: Trouble = ""
     destination: str = "memory"
     runs: dict[str, MemoryRun] = field(default_factory=dict)
-    closed: bool = False
 
     def open(self, card: Card) -> MemoryRun:
         self.suffer("open")
@@ -70,7 +69,7 @@ class MemoryTracker:
         return run
 
     def close(self) -> None:
-        self.closed = True
+        """There is nothing to let go of."""
 
     def suffer(self, at: str) -> None:
         """The trouble that was asked for, if this is the place."""
