@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,7 +74,13 @@ def measure(
                 pool = ProcessPoolExecutor(1, mp_context=mp.get_context("spawn"), initializer=_quietly)
                 workers[task.precision] = stack.enter_context(pool)
             note(f"measuring {number} of {len(tasks)}: {task.label}")
-            workers[task.precision].submit(_train, task, study, device, mode).result()
+            try:
+                workers[task.precision].submit(_train, task, study, device, mode).result()
+            except BrokenProcessPool:
+                raise InputError(
+                    f"--measure: the process that trained {task.label} died, perhaps for memory",
+                    hint="measure on a machine with more memory; `rigorkd run` can split what it trains",
+                ) from None
         book.take_over(RateBook.of(study.parent))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read
 from rigorkd.report.page import Column, Page, Table
 
@@ -21,7 +22,7 @@ def with_teachers(page: Page, folder: Path | None) -> Page:
 
 def teachers_of(folder: Path) -> list[Record]:
     """The records of a study's teachers, which lie in a folder of their own."""
-    return [read(path) for path in sorted((folder / "teacher").rglob("record.json"))]
+    return [read(path) for path in StudyFolder(folder / "teacher").records()]
 
 
 def teachers_table(records: Iterable[Record]) -> Table | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from rigorkd.errors import InputError
 from rigorkd.launch.cost import Images, cohort_work, cost, images_of, missing, work_left
 from rigorkd.launch.inventory import Inventory, State, take_inventory
-from rigorkd.launch.measure import ON_CPU, _tasks
+from rigorkd.launch.measure import ON_CPU, _tasks, measure
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Cifar100, ImageFolder, PathStart, Split, Synthetic
 from rigorkd.records import rates
@@ -154,3 +157,25 @@ def test_measuring_covers_every_kind_of_work(tmp_path: Path) -> None:
         one_process = {replace(work, processes=1) for work in needed}
         assert one_process <= {replace(work, processes=1) for work in done}, path.name
         assert len(placed) < len(inventory.expected)
+
+
+class DyingPool(ThreadPoolExecutor):
+    """A pool whose process dies over every task, as one does that takes more memory than there is."""
+
+    def __init__(self, *given: object, **named: object) -> None:
+        super().__init__(1)
+
+    def submit(self, *given: object, **named: object) -> Future[None]:  # type: ignore[override]
+        future: Future[None] = Future()
+        future.set_exception(BrokenProcessPool("terminated abruptly"))
+        return future
+
+
+def test_a_measurement_that_dies_is_named(
+    tmp_path: Path, protocol_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rigorkd.launch.measure.ProcessPoolExecutor", DyingPool)
+    protocol = load_protocol(protocol_file)
+    inventory = inventory_of(protocol, tmp_path, [0])
+    with pytest.raises(InputError, match=r"--measure: the process that trained .* died"):
+        measure(protocol, inventory, (0,), RateBook.of(tmp_path), "reference", lambda text: None)

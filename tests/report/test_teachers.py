@@ -46,4 +46,7 @@ def test_only_a_study_has_teachers(tmp_path: Path) -> None:
         "files": {},
     }
     (folder / "record.json").write_text(json.dumps(fields))
+    staged = tmp_path / "teacher" / ".seed-1.4711-ab.tmp"  # a worker is about to commit it
+    staged.mkdir()
+    (staged / "record.json").write_text(json.dumps(fields))
     assert [table.title for table in with_teachers(page, tmp_path).tables] == ["Teachers"]

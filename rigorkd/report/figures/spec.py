@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Key:
-    """What one mark means. `kind` is how it looks; `dashes` and `mark` are positions in the series."""
+    """What one mark means. `kind` is how it looks; a line's dashes and mark are those at `position`."""
 
     text: str
     kind: Literal["line", "thick", "thin", "band", "filled", "hollow", "diamond", "cross", "star"]

@@ -12,7 +12,7 @@ class Value:
     """A number as shown, and what it is.
 
     `path` leads to it in the JSON of the analysis (`families/0/comparisons/3/p`), or, where it starts with
-    `runs/`, names cell, metric and seed (or `mean`) of the table of runs.
+    `runs|`, names cell, metric and seed (or `mean`) of the table of runs.
     """
 
     text: str
