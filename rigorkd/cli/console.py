@@ -6,10 +6,11 @@ import os
 import sys
 
 import click
-from rich.console import Console
+
+from rigorkd.launch.console import PlainConsole
 
 
-class SteadyConsole(Console):
+class SteadyConsole(PlainConsole):
     """Goes on in silence when whoever read its output has gone (`rigorkd run … | head`), and says so once."""
 
     def on_broken_pipe(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import click
 
+from rigorkd.cli.checked import free_for_writing
 from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
 
 
@@ -52,9 +53,10 @@ def figures(study: Path | None, results: Path, out: Path | None, form: str, **as
     from rigorkd.report.sources import Overrides
 
     found = find_source(study, results)
+    folder = out or (found.folder / "figures" if found.folder else Path(f"{found.name}-figures"))
+    free_for_writing(folder, folder=True)
     analysis = judged(found, Overrides(**asked), images=False, up_to=PREDICTIONS_UP_TO)
     evidence = gather(found, analysis)
-    folder = out or (found.folder / "figures" if found.folder else Path(f"{found.name}-figures"))
     forms: tuple[Literal["svg", "pdf"], ...] = ("svg", "pdf")
     for figure in all_figures(evidence):
         for kind in forms:

@@ -123,6 +123,8 @@ _STORE_TROUBLE = {
     errno.ENOTDIR: "a file lies where a folder is needed; choose another folder",
     errno.EEXIST: "a file lies where a folder is needed; choose another folder",
     errno.EISDIR: "a folder lies where a file is needed; choose another name",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ELOOP: "a symbolic link leads back to itself; mend or remove it",
     errno.EROFS: "the file system is read-only; choose another folder with --results",
 }
 

@@ -20,6 +20,15 @@ results_option = click.option(
     help="Folder that holds one folder per study.",
 )
 
+seeds_option = click.option(
+    "--seeds", metavar="SEEDS", help="5 is seeds 0 to 4; also 3,7,11 and 5:10. Default: the protocol's."
+)
+
+only_option = click.option(
+    "--only", multiple=True, metavar="GLOB", help="Only cells that match (repeatable), and what they need."
+)
+
+
 #: Beyond this many runs, predictions are read only when asked for: each is a file.
 PREDICTIONS_UP_TO = 200
 

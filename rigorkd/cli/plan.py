@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rigorkd.cli.options import results_option, seeds_of
+from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
 
 if TYPE_CHECKING:
     from rigorkd.launch.plan import Plan
@@ -16,13 +16,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show cells, runs, cost and detectable gains; train nothing.")
 @click.argument("protocol", type=click.Path(path_type=Path))
-@click.option(
-    "--seeds", metavar="SEEDS", help="5 is seeds 0 to 4; also 3,7,11 and 5:10. Default: the protocol's."
-)
+@seeds_option
 @click.option("--smoke", is_flag=True, help="Plan the shrunk protocol of `run --smoke`.")
-@click.option(
-    "--only", multiple=True, metavar="GLOB", help="Only cells that match (repeatable), and what they need."
-)
+@only_option
 @results_option
 @click.option(
     "--mode",
@@ -90,33 +86,32 @@ def plan(
 
 def _show(made: Plan) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
+    from rigorkd.launch.console import PlainConsole
     from rigorkd.text import count, duration
 
-    console = Console(soft_wrap=True)
+    console = PlainConsole()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("cell", "model", "start", "epochs"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "epochs" else "left")
     for cell in made.cells:
-        table.add_row(cell["cell"], _model_name(cell["model"]), str(cell["start"]), str(cell["epochs"]))
+        table.add_row(cell["cell"], cell["model"], str(cell["start"]), str(cell["epochs"]))
     console.print(table)
     runs = made.runs
     rest = ", ".join(f"{number} {state}" for state, number in runs.items() if state != "total" and number)
     console.print(
         f"{made.study}: {count(len(made.cells), 'cell')} × {count(len(made.seeds), 'seed')}"
         f" = {count(runs['total'], 'run')} in {count(made.cohorts, 'cohort')} ({rest})",
-        highlight=False,
     )
     if made.training_images is not None:
-        console.print(f"work: {made.training_images:.1e} training images in all runs", highlight=False)
+        console.print(f"work: {made.training_images:.1e} training images in all runs")
     cost = made.cost
     if cost.seconds is None:
-        console.print(f"cost: {cost.basis}", highlight=False)
+        console.print(f"cost: {cost.basis}")
     else:
         disk = "" if cost.disk_bytes is None else f", {cost.disk_bytes / 1e6:,.1f} MB on disk"
-        console.print(f"cost: {duration(cost.seconds)}{disk} ({cost.basis})", highlight=False)
+        console.print(f"cost: {duration(cost.seconds)}{disk} ({cost.basis})")
     for entry in made.detectable:
         if entry.mde_dz is None:
             text = "one seed supports no test"
@@ -127,15 +122,6 @@ def _show(made: Plan) -> None:
         console.print(
             f"{entry.family}: {count(entry.comparisons, 'comparison')}; detectable at 80 % power,"
             f" {'corrected' if made.corrected else 'uncorrected'}: {text}",
-            highlight=False,
         )
         if entry.equivalence_power is not None:
-            console.print(f"  power to show equivalence: {entry.equivalence_power:.0%}", highlight=False)
-
-
-def _model_name(model: str) -> str:
-    try:
-        named = json.loads(model)
-    except ValueError:
-        return model
-    return str(named.get("name", model)) if isinstance(named, dict) else model
+            console.print(f"  power to show equivalence: {entry.equivalence_power:.0%}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rigorkd.cli.checked import free_for_writing
 from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
 from rigorkd.cli.tracking import saved_report, wandb_options
 
@@ -49,15 +50,17 @@ def report(
     from rigorkd.report.sources import Overrides
 
     found = find_source(study, results)
+    file = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
+    if not wandb:
+        free_for_writing(file)
     analysis = judged(found, Overrides(**asked), up_to=PREDICTIONS_UP_TO)
     if wandb:
-        target: object = saved_report(found.folder, analysis, wandb_project, wandb_entity)
+        target = saved_report(found.folder, analysis, wandb_project, wandb_entity)
     else:
-        text = page(gather(found, analysis))
-        target = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
-        write_atomically(Path(target), text.encode())
+        write_atomically(file, page(gather(found, analysis)).encode())
+        target = str(file)
     if trouble := note(found, analysis.metric):
         click.echo(trouble, err=True)
     for warning in analysis.warnings:
         click.echo(f"warning: {warning}" if not warning.startswith("SMOKE") else warning, err=True)
-    click.echo(str(target))
+    click.echo(target)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
-from rigorkd.cli.options import results_option, seeds_of
+from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import RunsFailedError
 from rigorkd.launch.failures import advice
@@ -16,15 +17,11 @@ from rigorkd.text import count
 
 @click.command(short_help="Train what a protocol still misses.")
 @click.argument("protocol", type=click.Path(path_type=Path))
-@click.option(
-    "--seeds", metavar="SEEDS", help="5 is seeds 0 to 4; also 3,7,11 and 5:10. Default: the protocol's."
-)
+@seeds_option
 @click.option(
     "--smoke", is_flag=True, help="Shrink the protocol to seconds on synthetic data: same code, no result."
 )
-@click.option(
-    "--only", multiple=True, metavar="GLOB", help="Only cells that match (repeatable), and what they need."
-)
+@only_option
 @results_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:<index>.")
 @click.option(
@@ -140,7 +137,7 @@ def run(
         tracker = wandb_place(results / folder_name(loaded, mode), wandb_project, wandb_entity)
     elif wandb_project or wandb_entity:
         raise click.UsageError("--wandb-project and --wandb-entity need --wandb")
-    console = SteadyConsole(soft_wrap=True)
+    console = SteadyConsole()
     options = LaunchOptions(
         seeds=chosen,
         results=results,
@@ -173,8 +170,8 @@ def run(
         print_summary(outcome.study, console)
     else:
         done = count(outcome.already_done, "run")
-        console.print(f"nothing to train: all {done} have their record", highlight=False)
-    console.print(f"next: rigorkd analyze {outcome.study.path}", highlight=False)
+        console.print(f"nothing to train: all {done} have their record")
+    console.print(f"next: rigorkd analyze {shlex.quote(str(outcome.study.path))}")
     if outcome.failed:
         raise _failed(outcome)
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from rigorkd.errors import InputError
+from rigorkd.launch.console import PlainConsole
 from rigorkd.launch.launch import LaunchOptions, Outcome, launch
 from rigorkd.protocol.load import Protocol
 from rigorkd.text import count
@@ -24,7 +23,7 @@ FIRST_SEEDS = 4
 
 
 def run_until_decided(
-    protocol: Protocol, options: LaunchOptions, console: Console, *, most: int, given: bool
+    protocol: Protocol, options: LaunchOptions, console: PlainConsole, *, most: int, given: bool
 ) -> Outcome:
     """Run seeds, then one more at a time, until all is decided or `most` seeds are done; say why it stopped.
 
@@ -45,7 +44,6 @@ def run_until_decided(
         done = len(found.comparisons) - len(undecided)
         console.print(
             f"after {count(len(seeds), 'seed')}: {done} of {len(found.comparisons)} comparisons decided",
-            highlight=False,
         )
         if found.decided or len(seeds) >= most:
             _say_why(console, found, undecided, len(seeds))
@@ -67,15 +65,12 @@ def _look(outcome: Outcome) -> Sequential:
     return found
 
 
-def _say_why(console: Console, found: Sequential, undecided: list[str], n: int) -> None:
+def _say_why(console: PlainConsole, found: Sequential, undecided: list[str], n: int) -> None:
     for one in found.comparisons:
-        console.print(f"  {one.says}", highlight=False, soft_wrap=True)
+        console.print(f"  {one.says}")
     if found.decided:
-        console.print(
-            f"stopped after {count(n, 'seed')}: every planned comparison is decided", highlight=False
-        )
+        console.print(f"stopped after {count(n, 'seed')}: every planned comparison is decided")
     else:
         console.print(
             f"stopped at --max-seeds {n}: {count(len(undecided), 'planned comparison')} still undecided",
-            highlight=False,
         )

@@ -49,11 +49,10 @@ def verify(
     found = verify_study(folder)
     again: list[Rerun] = []
     if rerun is not None and not found.damaged:
-        from rich.console import Console
-
+        from rigorkd.launch.console import PlainConsole
         from rigorkd.launch.rerun import rerun as repeat
 
-        console = Console(stderr=True, soft_wrap=True)
+        console = PlainConsole(stderr=True)
         again = repeat(folder, rerun, console, choice=choice, device=device, jobs=jobs)
     if form == "json":
         click.echo(json.dumps(_document(folder, found, again), indent=1, ensure_ascii=False))

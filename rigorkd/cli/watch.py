@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from rigorkd.launch.console import PlainConsole
 from rigorkd.launch.presence import Witness
 from rigorkd.launch.status import study_status
 from rigorkd.records.layout import StudyFolder
@@ -23,7 +23,7 @@ def watch_status(folder: Path) -> None:
     One witness watches throughout, so a launcher on another host that has died is found out.
     """
     witness = Witness(StudyFolder(folder))
-    console = Console(soft_wrap=True)
+    console = PlainConsole()
     shown = ""
     with Live(console=console, auto_refresh=False) as live:
         while True:
@@ -33,7 +33,7 @@ def watch_status(folder: Path) -> None:
             if console.is_terminal:
                 live.update(Text(text), refresh=True)
             elif text != shown:
-                console.print(text, highlight=False, markup=False)
+                console.print(text)
             shown = text
             if not status.launchers:
                 return

@@ -12,9 +12,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
 from rigorkd.errors import RigorkdError
+from rigorkd.launch.console import PlainConsole
 from rigorkd.launch.devices import device_slots
 from rigorkd.launch.launch import launch
 from rigorkd.launch.options import LaunchOptions
@@ -28,7 +27,7 @@ from rigorkd.text import count
 
 def main(folder: Path, array: int, index: int) -> int:
     """Train the runs of one job; 1 if some failed, 2 if nothing could be trained, 130 if it was stopped."""
-    console = Console(soft_wrap=True)
+    console = PlainConsole()
     submission = read_submission(folder)
     study = StudyFolder(folder.parents[1])
     job = submission.arrays[array].job_id(index) or os.environ.get("SLURM_JOB_ID", "")
@@ -70,7 +69,7 @@ def submitted_protocol(study: StudyFolder, submission: Submission) -> Protocol:
     return smoke(protocol) if submission.smoke else protocol
 
 
-def _workers(submission: Submission, console: Console) -> int | None:
+def _workers(submission: Submission, console: PlainConsole) -> int | None:
     """How many workers to start: on a CPU one for each that Slurm gave, not one for each of the node."""
     if device_slots(submission.device, submission.jobs, submission.slots)[0] != "cpu":
         return submission.jobs
