@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rigorkd_analysis.results import Analysis
 
 from rigorkd.report.sources import Overrides, Source, located
+from rigorkd.text import count
+
+if TYPE_CHECKING:
+    from rigorkd_analysis.images import Predictions
 
 
 def judged(found: Source, asked: Overrides, images: bool | None = None, *, up_to: int = 200) -> Analysis:
@@ -26,10 +31,28 @@ def judged(found: Source, asked: Overrides, images: bool | None = None, *, up_to
         plan = found.with_looks(asked.onto(found.plan))
         wanted = images if images is not None else len(found.table) <= up_to
         top1 = plan.metric in (None, "test_top1")
-        predictions = found.predictions() if wanted and top1 else None
-        result = analyze(found.table, plan, study=found.name, predictions=predictions)
-    notes = _other_metrics(found, result.metric)
+        read = found.predictions() if wanted and top1 else None
+        lost: list[str] = []
+
+        def predictions(cell: str, seed: int) -> Predictions | None:
+            one = read(cell, seed) if read is not None else None
+            lost.extend([f"{cell}/seed-{seed}"] * (one is None))
+            return one
+
+        result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
+    notes = (*_other_metrics(found, result.metric), *_lost(lost))
     return replace(result, warnings=(*result.warnings, *found.warnings, *notes))
+
+
+def _lost(runs: list[str]) -> tuple[str, ...]:
+    """That intervals over new test images rest on fewer seeds than the rest."""
+    if not runs:
+        return ()
+    named = ", ".join(runs[:3]) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
+    return (
+        f"the predictions of {count(len(runs), 'run')} ({named}) are gone or not those that were written, so"
+        " new test images are judged without their seeds; `rigorkd verify` says more",
+    )
 
 
 def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
