@@ -18,7 +18,7 @@ from rigorkd_analysis.images import PredictionSource, image_comparisons
 from rigorkd_analysis.metrics import Goal, goal_of, is_percentage
 from rigorkd_analysis.paired import mean_interval, sd_interval
 from rigorkd_analysis.plan import Plan
-from rigorkd_analysis.results import Analysis, CellSummary, Family, Secondary
+from rigorkd_analysis.results import Analysis, CellSummary, Family, FamilyName, Secondary
 from rigorkd_analysis.sequential import sequential_analysis
 from rigorkd_analysis.table import Runs, read_runs
 from rigorkd_analysis.wording import Names, Phrasing
@@ -91,7 +91,8 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
             continue
         if gains:
             asked = _asked(runs, replace(plan, metric=metric, goal=goal, sesoi=None), goal)
-            family = families.build(asked, "gains", plan.planned, gains)
+            planned = plan.planned and not any(cell in runs.index for cell in plan.added)
+            family = families.build(asked, "gains", planned, gains)
             out.append(Secondary(metric, goal, cell_summaries(runs, plan.alpha), family))
     return out, skipped
 
@@ -99,7 +100,7 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
 def _asked(runs: Runs, plan: Plan, goal: Goal) -> families.Asked:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
     spread = _typical_sd(runs)
-    judged = _without(runs, plan.selection_seeds)
+    judged = runs.without(plan.selection_seeds)
     return families.Asked(judged, plan, goal, Phrasing.of(runs, goal, spread), Names(runs))
 
 
@@ -110,24 +111,31 @@ def _families(
     out: list[Family] = []
     parts: list[list[combinations.Combination]] = []
 
-    def add(family: Family, members: list[combinations.Combination]) -> None:
-        out.append(family)
-        parts.append(members)
+    def add(name: FamilyName, members: list[tuple[bool, combinations.Combination]]) -> None:
+        for planned, some in _by_plan(runs, plan, members):
+            out.append(families.build(asked, name, planned, some))
+            parts.append(some)
 
     if matcher.any():
-        gains = combinations.gains(runs, matcher)
-        if gains:
-            add(families.build(asked, "gains", plan.planned, gains), gains)
-    for planned in (True, False):
-        some = [contrast for contrast in plan.contrasts if contrast.planned == planned]
-        resolved = [combinations.resolve(runs, matcher, contrast) for contrast in some]
-        if resolved:
-            add(families.build(asked, "contrasts", planned, resolved), resolved)
+        add("gains", [(plan.planned, part) for part in combinations.gains(runs, matcher)])
+    contrasts = [(c.planned, combinations.resolve(runs, matcher, c)) for c in plan.contrasts]
+    add("contrasts", contrasts)
     if plan.all_pairs or not out:
-        pairs = combinations.all_pairs(runs)
-        if pairs:
-            add(families.build(asked, "all_pairs", False, pairs), pairs)
+        add("all_pairs", [(False, part) for part in combinations.all_pairs(runs)])
     return out, parts
+
+
+def _by_plan(
+    runs: Runs, plan: Plan, members: list[tuple[bool, combinations.Combination]]
+) -> list[tuple[bool, list[combinations.Combination]]]:
+    """The planned ones first, then the exploratory ones; what uses a cell added later is exploratory."""
+    added = {runs.index[cell] for cell in plan.added if cell in runs.index}
+    kinds = [planned and not added.intersection(part.cells) for planned, part in members]
+    split = [
+        (kind, [part for own, (_, part) in zip(kinds, members, strict=True) if own == kind])
+        for kind in (True, False)
+    ]
+    return [(kind, some) for kind, some in split if some]
 
 
 def cell_summaries(runs: Runs, alpha: float) -> tuple[CellSummary, ...]:
@@ -166,17 +174,11 @@ def cell_summaries(runs: Runs, alpha: float) -> tuple[CellSummary, ...]:
 
 
 def _typical_sd(runs: Runs) -> float:
-    """The median standard deviation of the cells that have one, 0 if none has."""
+    """The median standard deviation of the cells that have some spread, 0 if none has."""
     several = runs.values[(~np.isnan(runs.values)).sum(axis=1) > 1]
-    return float(np.median(np.nanstd(several, axis=1, ddof=1))) if several.size else 0.0
-
-
-def _without(runs: Runs, seeds: tuple[int, ...]) -> Runs:
-    """The same runs with the seeds kept for choosing blanked out."""
-    if not seeds:
-        return runs
-    keep = ~np.isin(runs.seeds, seeds)
-    return replace(runs, values=np.where(keep, runs.values, np.nan), diverged=runs.diverged & keep)
+    spreads = np.nanstd(several, axis=1, ddof=1) if several.size else np.zeros(0)
+    spreads = spreads[spreads > 0]
+    return float(np.median(spreads)) if spreads.size else 0.0
 
 
 def _warnings(runs: Runs, plan: Plan, matcher: Matcher, found: list[Family]) -> list[str]:

@@ -20,7 +20,8 @@ from rigorkd_analysis.table import Runs, suggest
 #: A family larger than this is not a question any more.
 MAX_PAIRS = 50_000
 
-_AXES = (
+#: Columns that can tell the cells of one method apart.
+AXES = (
     "T", "alpha", "ce_weight", "kd_weight", "beta", "gamma", "epochs", "teacher", "start", "training",
     "views", "direction", "t_squared", "lr", "weight_decay", "batch_size",
 )  # fmt: skip
@@ -38,6 +39,12 @@ class Combination:
     weights: tuple[tuple[int, float], ...]
     members: tuple[tuple[int, int], ...] = ()
     subject: str = ""
+
+    @property
+    def cells(self) -> list[int]:
+        """Every cell that takes part, once."""
+        taking = [cell for cell, _ in self.weights] + [cell for member in self.members for cell in member]
+        return list(dict.fromkeys(taking))
 
 
 def pair(runs: Runs, a: int, b: int, name: str | None = None) -> Combination:
@@ -145,7 +152,7 @@ def _arm(runs: Runs, cells: list[int], over: str, what: str) -> list[int]:
         "group",
         "student",
         "method",
-        *(axis for axis in _AXES if axis not in _SAME_AXIS.get(over, (over,))),
+        *(axis for axis in AXES if axis not in _SAME_AXIS.get(over, (over,))),
     ]
     arms: dict[tuple[str, ...], list[int]] = {}
     for cell in cells:

@@ -21,8 +21,14 @@ MIN_SETTINGS = 3
 _MAX_TESTED = 100
 
 
-def consistency(d: Floats, goal: Goal, alpha: float, say: Phrasing) -> Consistency | None:
-    """Sum up gains (settings, seeds) over the seeds that all settings have; None for fewer than 3 of them."""
+def consistency(
+    d: Floats, goal: Goal, alpha: float, say: Phrasing, *, converged_only: bool = False
+) -> Consistency | None:
+    """Sum up gains (settings, seeds) over the seeds that all settings have; None for fewer than 3 of them.
+
+    Args:
+        converged_only: runs of these settings diverged, so that the seeds that are left are a selection.
+    """
     m = d.shape[0]
     d = d[:, ~np.isnan(d).any(axis=0)]
     n = d.shape[1]
@@ -44,10 +50,13 @@ def consistency(d: Floats, goal: Goal, alpha: float, say: Phrasing) -> Consisten
         p = repeated_measures(np.asarray(d.T), basis).p
     sign = 1.0 if goal == "max" else -1.0
     favourable = int((sign * per_setting > 0).sum())
+    seeds = f"{n} seeds at which every run converged" if converged_only else f"{n} seeds"
+    interval = f"{percent_text(1 - alpha)} CI {say.interval(low, high)} over {seeds}, for these very settings"
+    if low is None:
+        interval = f"the same at all {seeds}, so without an interval"
     says = (
-        f"Over the {m} settings the gain averages {say.number(mean, True)}{say.unit} "
-        f"({percent_text(1 - alpha)} CI {say.interval(low, high)} over {n} seeds, for these very settings); "
-        f"{favourable} of {m} point the way of the goal"
+        f"Over the {m} settings the gain averages {say.number(mean, True)}{say.unit} ({interval}); "
+        f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
     )
     if p is not None:
         same = "they differ from each other" if p < alpha else "that they differ from each other is not shown"

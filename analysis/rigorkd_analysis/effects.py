@@ -5,7 +5,7 @@ The studies must be independent: a run that stands in two of them is no replicat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations as pairs_of
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ def effects_of(study: Study, metric: str | None) -> Effects:
         raise TableError(
             f"{study.name}: {error.message}", hint=error.hint, row=error.row, column=error.column
         ) from None
-    judged = _without(runs, study.plan.selection_seeds)
+    judged = runs.without(study.plan.selection_seeds)
     gains = {}
     for part in found:
         a, b = part.a, part.b
@@ -139,13 +139,6 @@ def refuse_dependence(studies: list[Effects]) -> list[str]:
     if smoke:
         warnings.insert(0, "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method")
     return warnings
-
-
-def _without(runs: Runs, seeds: tuple[int, ...]) -> Runs:
-    if not seeds:
-        return runs
-    keep = ~np.isin(runs.seeds, seeds)
-    return replace(runs, values=np.where(keep, runs.values, np.nan), diverged=runs.diverged & keep)
 
 
 def _there(values: Floats) -> Floats:

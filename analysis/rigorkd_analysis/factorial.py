@@ -18,6 +18,7 @@ from scipy import special
 
 from rigorkd_analysis.adjust import adjust
 from rigorkd_analysis.baselines import distilled
+from rigorkd_analysis.combinations import AXES
 from rigorkd_analysis.results import Factorial, FTest
 from rigorkd_analysis.table import Runs
 from rigorkd_analysis.wording import p_text
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_FIXED = ("group", "student", "method", "teacher", "start", "epochs", "training", "views")
 _WEIGHTS = ("alpha", "ce_weight", "kd_weight")
+#: What all cells of one grid share: everything that can be an axis, but T and the weights.
+_FIXED = ("group", "student", "method", *(axis for axis in AXES if axis not in ("T", *_WEIGHTS)))
 _SYMBOL = {"T": "T", "alpha": "α"}
 
 

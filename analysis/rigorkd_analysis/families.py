@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from rigorkd_analysis.consistency import consistency
 from rigorkd_analysis.metrics import Goal
 from rigorkd_analysis.paired import Settings, Statistics, statistics
 from rigorkd_analysis.plan import Plan
-from rigorkd_analysis.results import Comparison, Family
+from rigorkd_analysis.results import Comparison, Family, FamilyName
 from rigorkd_analysis.table import Runs
 from rigorkd_analysis.verdicts import Evidence, verdict
 from rigorkd_analysis.wording import Context, Facts, Names, Phrasing, conjunction, sentence
@@ -38,9 +37,7 @@ class Asked:
     names: Names
 
 
-def build(
-    asked: Asked, name: Literal["gains", "contrasts", "all_pairs"], planned: bool, parts: list[Combination]
-) -> Family:
+def build(asked: Asked, name: FamilyName, planned: bool, parts: list[Combination]) -> Family:
     """Judge these combinations as one family."""
     runs, plan = asked.runs, asked.plan
     size = len(parts)
@@ -70,7 +67,14 @@ def build(
             comparisons.append(_comparison(asked, context, part, stats, at[id(part)], adjusted, kind))
     together = None
     if name == "gains":
-        together = consistency(differences(runs, parts), asked.goal, plan.alpha, asked.phrasing)
+        cells = [cell for part in parts for cell in part.cells]
+        together = consistency(
+            differences(runs, parts),
+            asked.goal,
+            plan.alpha,
+            asked.phrasing,
+            converged_only=bool(runs.diverged[cells].any()),
+        )
     return Family(name, planned, size, tuple(comparisons), together)
 
 
@@ -138,6 +142,13 @@ class Conjunction:
         weakest = float(np.min(np.abs(stats.mean_diff))) * sign if sign else 0.0
         return cls(p, float(np.max(stats.p_equivalence)), sign, seeds, weakest)
 
+    def jointly(self, m: int) -> tuple[float | None, float | None]:
+        """The p-values below alpha exactly where all two-sided intervals at 1 − alpha/m show the same.
+
+        Such an interval lies within ±SESOI where both one-sided tests hold at alpha/(2m).
+        """
+        return _or_none(min(1.0, m * self.p)), _or_none(min(1.0, 2 * m * self.p_equivalence))
+
 
 def _conjunction(
     asked: Asked,
@@ -148,10 +159,12 @@ def _conjunction(
 ) -> Comparison:
     runs, plan = asked.runs, asked.plan
     a, b = [a for a, _ in part.members], [b for _, b in part.members]
+    m = 1 if plan.correction == "none" else context.size
+    judged_by = union.jointly(m) if plan.joint else adjusted
     evidence = Evidence(
         mean_diff=union.weakest if union.sign else 0.0,
-        p_adjusted=adjusted[0],
-        p_equivalence_adjusted=adjusted[1],
+        p_adjusted=judged_by[0],
+        p_equivalence_adjusted=judged_by[1],
         simultaneous=None,
         diverged_a=bool(runs.diverged[a].any()),
         diverged_b=bool(runs.diverged[b].any()),
@@ -307,8 +320,7 @@ def _warnings(
     asked: Asked, part: Combination, n: int, constant: bool, mde_dz: float | None
 ) -> tuple[str, ...]:
     runs, plan = asked.runs, asked.plan
-    cells = [cell for cell, _ in part.weights] or [cell for member in part.members for cell in member]
-    out = []
+    cells, out = part.cells, []
     diverged = runs.diverged[cells]
     if diverged.any():
         lost = [

@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 
 #: Spread below this share of the values' size is rounding in the last bits, not spread.
 _NOISE = 1e-12
+#: Beyond this |t| the noncentral t is no longer inverted by its distribution function.
+_FAR = 1e4
 
 
 @dataclass(frozen=True)
@@ -165,9 +167,10 @@ def _two_sides(
     n = a.shape[1]
     var_a, var_b = a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)
     total = var_a + var_b
-    product = np.sqrt(var_a * var_b)
+    scale = np.maximum(np.abs(a).max(axis=1), np.abs(b).max(axis=1))
+    both_vary = np.sqrt(np.minimum(var_a, var_b)) > _NOISE * scale
     centred = (a - a.mean(axis=1, keepdims=True)) * (b - b.mean(axis=1, keepdims=True))
-    r = np.where(product > 0, centred.sum(axis=1) / (n - 1) / product, np.nan)
+    r = np.where(both_vary, centred.sum(axis=1) / (n - 1) / np.sqrt(var_a * var_b), np.nan)
     df = total**2 / ((var_a**2 + var_b**2) / (n - 1))
     p = 2 * special.stdtr(df, -np.abs(mean) / np.sqrt(total / n))
     return {
@@ -227,12 +230,13 @@ def _noncentrality(t: Floats, df: int, probability: float) -> Floats:
     size = np.abs(t)
     target = np.where(t >= 0, probability, 1 - probability)
     low, high = -10.0 - 0 * size, 10.0 + 4 * size
-    known = np.isfinite(size) & (size < 1e4)
+    known = np.isfinite(size) & (size < _FAR)
     at = np.where(known, size, 0.0)
     low, high = np.where(known, low, 0.0), np.where(known, high, 0.0)
     for _ in range(60):
         middle = (low + high) / 2
         above = nct_cdf(df, middle, at) > target
         low, high = np.where(above, middle, low), np.where(above, high, middle)
-    solved = np.sign(np.where(t == 0, 1.0, t)) * (low + high) / 2
-    return np.where(known, solved, np.nan)
+    # so far out, the normal part of T is nothing beside its χ² part: P(T ≤ t) = P(χ² ≥ df·δ²/t²)
+    far = size * np.sqrt(special.chdtri(df, target) / df)
+    return np.asarray(np.sign(np.where(t == 0, 1.0, t)) * np.where(known, (low + high) / 2, far))

@@ -80,6 +80,7 @@ class Plan:
         joint: read every verdict from the simultaneous interval, so that all hold together at 1 − alpha.
         baselines: cells named as baselines instead of the matching rule, each for its own student.
         planned: the gains family was fixed before the results were seen.
+        added: cells that were not in that plan: their gains, and contrasts that use them, are exploratory.
         looks: numbers of seeds at which this study was analysed before.
         sequential: judge with the anytime-valid test as well.
         c2: mixture constant of the anytime-valid test.
@@ -98,6 +99,7 @@ class Plan:
     baselines: tuple[str, ...] = ()
     all_pairs: bool = False
     planned: bool = False
+    added: tuple[str, ...] = ()
     looks: tuple[int, ...] = ()
     sequential: bool = False
     c2: float = 0.25

@@ -12,6 +12,7 @@ from rigorkd_analysis.metrics import Goal
 from rigorkd_analysis.plan import Correction
 
 Verdict = Literal["better", "worse", "equivalent", "better_negligible", "worse_negligible", "inconclusive"]
+FamilyName = Literal["gains", "contrasts", "all_pairs"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,14 @@ class Comparison:
     Attributes:
         ci_low, ci_high: 1 − alpha, for this comparison alone.
         ci_simultaneous_low, ci_simultaneous_high: 1 − alpha/m, m the family's size.
+        p_signflip: exact over all sign flips; None past 36 seeds, where they are not enumerated.
         p_signflip_floor: the smallest p-value that n sign flips can give, 2/2^n.
+        g_z, g_av: None at n = 2, where no unbiased estimate exists.
+        r: None where one of the two cells does not vary over seeds.
         variance_ratio: var(a − b) / (var a + var b); below 1 pairing by seed narrowed the interval.
         mde: difference that this design detects with 80 % power at alpha/m, given the sd seen.
         seeds_needed: seeds at which the SESOI would be detected so; low and high at the ends of the sd's
-            χ² interval.
+            χ² interval. None without a SESOI, and past 100,000.
     """
 
     name: str
@@ -116,7 +120,7 @@ class Family:
     `consistency` sums up a family of three gains or more.
     """
 
-    name: Literal["gains", "contrasts", "all_pairs"]
+    name: FamilyName
     planned: bool
     size: int
     comparisons: tuple[Comparison, ...]

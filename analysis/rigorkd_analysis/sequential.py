@@ -40,8 +40,10 @@ def log_e(d: Floats, c2: float) -> Floats:
 def interval(d: Floats, c2: float, alpha: float) -> tuple[Floats, Floats]:
     """The 1 − alpha confidence sequence at n = 1 … N along the last axis of d; infinite while undefined."""
     n = np.arange(1, d.shape[-1] + 1)
-    mean = np.cumsum(d, axis=-1) / n
-    s = np.sqrt(np.maximum(np.cumsum(d**2, axis=-1) / n - mean**2, 0.0))
+    near = d - d[..., :1]  # the spread is taken around the first value: squares of the mean would swallow it
+    off = np.cumsum(near, axis=-1) / n
+    mean = d[..., :1] + off
+    s = np.sqrt(np.maximum(np.cumsum(near**2, axis=-1) / n - off**2, 0.0))
     q = (alpha**2 * c2 / (n + c2)) ** (1 / n)
     below = (n + c2) * q - c2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -96,7 +98,7 @@ def _judge(asked: Asked, part: Combination, m: int, family: str) -> SequentialCo
     rows = differences(runs, members)
     rows = rows[:, ~np.isnan(rows).any(axis=0)]
     n = rows.shape[1]
-    cells = [cell for cell, _ in part.weights] or [cell for member in part.members for cell in member]
+    cells = part.cells
     size = float(np.nanmax(np.abs(runs.values[cells]))) if n else 1.0
     if n < 2 or (rows.std(axis=1) <= 1e-12 * size).any():
         why = "fewer than 2 seeds" if n < 2 else "no spread over seeds"

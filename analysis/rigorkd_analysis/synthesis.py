@@ -166,7 +166,9 @@ def _family(
             p_adjusted=_value(p_adj),
             p_equivalence_adjusted=_value(p_eq),
             simultaneous=None,
+            # what converged is a selection, and whether cell or baseline lost runs is not told apart here
             diverged_a=question[2] > 0,
+            diverged_b=question[2] > 0,
         )
         word, _ = verdict(evidence, goal=goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=False)
         one = replace(one, p_adjusted=_value(p_adj), p_equivalence_adjusted=_value(p_eq), verdict=word)

@@ -9,8 +9,9 @@ declares and that is not there yet (`status` missing): its cell then counts in t
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,12 +74,20 @@ class Runs:
     def number(self, column: str, cell: int) -> float | None:
         """A cell's value in a descriptive column as a number, None if it is not one."""
         try:
-            return float(self.text(column, cell))
+            number = float(self.text(column, cell))
         except ValueError:
             return None
+        return number if math.isfinite(number) else None
 
     def student(self, cell: int) -> str | None:
         return self.text("student", cell) or None
+
+    def without(self, seeds: tuple[int, ...]) -> Runs:
+        """The same runs with these seeds blanked out."""
+        if not seeds:
+            return self
+        keep = ~np.isin(self.seeds, seeds)
+        return replace(self, values=np.where(keep, self.values, np.nan), diverged=self.diverged & keep)
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
@@ -121,7 +130,7 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
     constant: list[str] = []
     for column in frame.columns:
         name = str(column)
-        if name in DESCRIPTIVE:
+        if name in DESCRIPTIVE or not name or name.startswith("Unnamed:"):  # an index that pandas wrote
             continue
         numbers = pd.to_numeric(frame[name], errors="coerce")
         if not numbers.notna().any() or numbers.notna().mean() < 0.5:
@@ -210,18 +219,32 @@ def _refuse(wrong: NDArray[np.bool_], column: str, message: str, hint: str) -> N
         raise TableError(message, hint=hint, row=int(np.flatnonzero(wrong)[0]), column=column)
 
 
-def _seeds(column: pd.Series[Any]) -> NDArray[np.int64]:
-    import pandas as pd
+def seed_of(value: object) -> int | None:
+    """The seed that a cell of a table holds, to the last digit; None if it is not an integer of 64 bits."""
+    text = str(value).strip()
+    if text.removeprefix("-").isdecimal():  # not by way of a float: 2^53 and 2^53 + 1 are two seeds
+        seed = int(text)
+        return seed if -(2**63) <= seed < 2**63 else None
+    try:
+        number = math.nan if "_" in text else float(text)  # 1_000 is Python's, no table's
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() and abs(number) <= 2**53 else None
 
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = ~np.isfinite(numbers) | (numbers != np.round(np.nan_to_num(numbers)))
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        shown = column.iloc[row]
-        raise TableError(
-            f"{str(shown)!r} is not a seed", hint="a seed is an integer, such as 0", row=row, column="seed"
-        )
-    return numbers.astype(np.int64)
+
+def _seeds(column: pd.Series[Any]) -> NDArray[np.int64]:
+    seeds = np.zeros(len(column), dtype=np.int64)
+    for row, value in enumerate(column):
+        seed = seed_of(value)
+        if seed is None:
+            raise TableError(
+                f"{str(value)!r} is not a seed",
+                hint="a seed is an integer of at most 64 bits, such as 0",
+                row=row,
+                column="seed",
+            )
+        seeds[row] = seed
+    return seeds
 
 
 def _numbers(frame: pd.DataFrame, metric: str, diverged: NDArray[np.bool_]) -> Floats:

@@ -21,6 +21,23 @@ _NOT_DISTILLED = ("baseline", "teacher", "")
 MINUS = "−"
 
 
+def decimals_for(unit: str, spread: float) -> int:
+    """Two for percentages, else enough to show two digits of the spread (0 if there is none)."""
+    if unit == " points" or spread <= 0:
+        return 2
+    return min(12, max(0, 1 - floor(log10(spread))))
+
+
+def number_text(value: float | None, decimals: int, signed: bool = False) -> str:
+    """A value with a true minus sign, and none before 0; "–" for None."""
+    if value is None:
+        return "–"
+    text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
+    if not text.strip("+-0."):
+        text = text.lstrip("+-")
+    return text.replace("-", MINUS)
+
+
 @dataclass(frozen=True)
 class Phrasing:
     """How this metric is said: its words, unit and decimals."""
@@ -35,23 +52,15 @@ class Phrasing:
         """Decimals show the spread to two digits; percentages get two decimals."""
         finite = runs.values[runs.values == runs.values]
         unit = unit_of(runs.metric, float(abs(finite).max()) if finite.size else 0.0)
-        decimals = 2
-        if unit != " points" and typical_sd > 0:
-            decimals = min(12, max(0, 1 - floor(log10(typical_sd))))
-        return cls(runs.metric, goal, unit, decimals)
+        return cls(runs.metric, goal, unit, decimals_for(unit, typical_sd))
 
     @property
     def words(self) -> str:
         return label(self.metric)
 
     def number(self, value: float | None, signed: bool = False) -> str:
-        """A value in the metric's decimals, with a true minus sign; "–" for None."""
-        if value is None:
-            return "–"
-        text = f"{value:+.{self.decimals}f}" if signed else f"{value:.{self.decimals}f}"
-        if not text.strip("+-0."):
-            text = text.lstrip("+-")
-        return text.replace("-", MINUS)
+        """A value in the metric's decimals."""
+        return number_text(value, self.decimals, signed)
 
     def interval(self, low: float | None, high: float | None) -> str:
         return f"{self.number(low, True)} to {self.number(high, True)}"
@@ -186,7 +195,7 @@ def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
             claim = f"{subject}: {say.words} {'higher' if raised else 'lower'} by {size}{among}"
         if facts.verdict.endswith("negligible"):
             extra = f"; the effect is real but smaller than {say.number(context.sesoi)}{say.unit}"
-            extra += f" ({p_text(facts.p_equivalence_adjusted, 'TOST p')})"
+            extra += f" ({_tost(facts, context)})"
         elif facts.magnitude == "at least SESOI":
             extra = f"; by more than the smallest effect of interest, {say.number(context.sesoi)}{say.unit}"
         else:
@@ -194,12 +203,11 @@ def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
         return f"{claim} ({numbers}){extra}."
     if facts.verdict == "equivalent":
         low, high = facts.equivalence_ci
-        tost = p_text(facts.p_equivalence_adjusted, f"TOST {adjusted_name(context.correction, context.size)}")
         share = percent_text(1 - 2 * context.alpha)
         return (
             f"{subject}{_for(of)}: equivalent within ±{say.number(context.sesoi)}{say.unit} "
             f"in {say.words}{among} (difference {say.number(facts.mean_diff, True)}, "
-            f"{share} CI {say.interval(low, high)}, {tost}, n = {facts.n} seeds)."
+            f"{share} CI {say.interval(low, high)}, {_tost(facts, context)}, n = {facts.n} seeds)."
         )
     limit = ""
     if facts.mde is not None:
@@ -228,6 +236,10 @@ def _numbers(facts: Facts, context: Context) -> str:
     p = p_text(facts.p_adjusted, adjusted_name(context.correction, context.size))
     t = "" if facts.t is None else f"paired t({facts.df}) = {facts.t:.2f}, ".replace("-", MINUS)
     return f"{percent_text(1 - context.alpha)} CI {say.interval(*facts.ci)}, {t}{p}, n = {facts.n} seeds"
+
+
+def _tost(facts: Facts, context: Context) -> str:
+    return p_text(facts.p_equivalence_adjusted, f"TOST {adjusted_name(context.correction, context.size)}")
 
 
 def _owner(student: str) -> str:

@@ -185,8 +185,7 @@ def _may_be_best(item: Candidates, share: str) -> str:
 
 
 def _images(analysis: Analysis, say: Numbers) -> Table:
-    family = analysis.family("gains")
-    gains = {comparison.name for comparison in family.comparisons} if family else set()
+    gains = {c.name for family in analysis.families if family.name == "gains" for c in family.comparisons}
     share = percent_text(1 - analysis.alpha)
     rows = tuple(
         (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from statistics import median
 
 from rigorkd_analysis.comparing import (
     Agreement,
@@ -14,10 +13,9 @@ from rigorkd_analysis.comparing import (
     SummaryFamily,
     Synthesis,
 )
-from rigorkd_analysis.metrics import unit_of
-from rigorkd_analysis.wording import MINUS, adjusted_name, percent_text
+from rigorkd_analysis.wording import adjusted_name, percent_text
 
-from rigorkd.report.headline import CORRECTIONS
+from rigorkd.report.headline import CORRECTIONS, MetricNumbers
 from rigorkd.report.page import Column, Page, Table
 from rigorkd.text import count
 
@@ -50,23 +48,8 @@ def compare_page(result: Replication | Prediction | Synthesis) -> Page:
     )
 
 
-class _Numbers:
-    """Values with two decimals for percentages, else enough to show the spread."""
-
-    def __init__(self, metric: str, values: list[float | None], spreads: list[float | None]) -> None:
-        known = [abs(value) for value in values if value is not None]
-        self.unit = unit_of(metric, max(known, default=0.0))
-        self._digits = 2
-        positive = [spread for spread in spreads if spread]
-        if self.unit != " points" and positive:
-            from math import floor, log10
-
-            self._digits = min(12, max(0, 1 - floor(log10(median(positive)))))
-
-    def __call__(self, value: float | None, signed: bool = False) -> str:
-        if value is None:
-            return "–"
-        return f"{value:{'+' if signed else ''}.{self._digits}f}".replace("-", MINUS)
+class _Numbers(MetricNumbers):
+    """Values and intervals in the decimals of the studies' metric."""
 
     def interval(self, low: float | None, high: float | None, signed: bool = True) -> str:
         return "–" if low is None or high is None else f"{self(low, signed)} … {self(high, signed)}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from rigorkd_analysis.results import Analysis, CellSummary, Comparison
+from rigorkd_analysis.table import seed_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,9 +146,17 @@ class Evidence:
         return tuple((name, tuple(cells)) for name, cells in found.items())
 
     def gains(self) -> tuple[Comparison, ...]:
-        """The comparisons of the family of gains, in its order; none where there are no baselines."""
-        family = self.analysis.family("gains")
-        return () if family is None else family.comparisons
+        """Every gain, the planned ones first; none where there are no baselines."""
+        return tuple(comparison for comparison, _ in self.gain_paths())
+
+    def gain_paths(self) -> tuple[tuple[Comparison, str], ...]:
+        """Every gain with its place in the document, such as `families/0/comparisons/2`."""
+        return tuple(
+            (comparison, f"families/{at}/comparisons/{position}")
+            for at, family in enumerate(self.analysis.families)
+            if family.name == "gains"
+            for position, comparison in enumerate(family.comparisons)
+        )
 
 
 def evidence(
@@ -169,8 +178,8 @@ def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
     import pandas as pd
 
     frame = table.reset_index(drop=True)
-    seed_of = [int(float(seed)) for seed in frame["seed"]]
-    seeds = sorted(set(seed_of))
+    seed_at = [seed_of(seed) for seed in frame["seed"]]
+    seeds = sorted({seed for seed in seed_at if seed is not None})
     position = {seed: at for at, seed in enumerate(seeds)}
     metrics = [name for name in dict.fromkeys((*_MEASURES, analysis.metric)) if name in frame.columns]
     numbers = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float) for name in metrics}
@@ -185,8 +194,10 @@ def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
         for row in mine:
             for name in metrics:
                 value = float(numbers[name][row])
-                if math.isfinite(value) and not (diverged[row] and name == analysis.metric):
-                    measures[name][position[seed_of[row]]] = value
+                seed = seed_at[row]
+                hidden = diverged[row] and name == analysis.metric
+                if math.isfinite(value) and seed is not None and not hidden:
+                    measures[name][position[seed]] = value
         first = frame.iloc[mine[0]]
         epochs = _number(first.get("epochs"))
         out.append(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import floor, log10
+from collections.abc import Iterable
 from statistics import median
 
 from rigorkd_analysis.metrics import unit_of
+from rigorkd_analysis.power import MAX_SEEDS
 from rigorkd_analysis.results import Analysis, Comparison, Family
-from rigorkd_analysis.wording import MINUS, p_text
+from rigorkd_analysis.wording import decimals_for, number_text, p_text
 
 from rigorkd.text import count
 
@@ -21,24 +22,24 @@ FAMILIES = {"gains": "Gains over the baseline", "contrasts": "Contrasts", "all_p
 _NOUN = {"gains": "gain", "contrasts": "contrast", "all_pairs": "pair"}
 
 
-class Numbers:
-    """Values in this metric's decimals: two for percentages, else enough to show the spread."""
+class MetricNumbers:
+    """Values in a metric's decimals: two for percentages, else enough to show the spread."""
 
-    def __init__(self, analysis: Analysis) -> None:
-        means = [abs(cell.mean) for cell in analysis.cells if cell.mean is not None]
-        spreads = [cell.std for cell in analysis.cells if cell.std]
-        self.unit = unit_of(analysis.metric, max(means, default=0.0))
-        self.decimals = 2
-        if self.unit != " points" and spreads:
-            self.decimals = min(12, max(0, 1 - floor(log10(median(spreads)))))
+    def __init__(self, metric: str, values: Iterable[float | None], spreads: Iterable[float | None]) -> None:
+        known = [abs(value) for value in values if value is not None]
+        self.unit = unit_of(metric, max(known, default=0.0))
+        self.decimals = decimals_for(self.unit, median([spread for spread in spreads if spread] or [0.0]))
 
     def __call__(self, value: float | None, signed: bool = False) -> str:
-        if value is None:
-            return "–"
-        text = f"{value:{'+' if signed else ''}.{self.decimals}f}"
-        if not text.strip("+-0."):
-            text = text.lstrip("+-")
-        return text.replace("-", MINUS)
+        return number_text(value, self.decimals, signed)
+
+
+class Numbers(MetricNumbers):
+    """Values in the decimals of the metric that was analysed."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        cells = analysis.cells
+        super().__init__(analysis.metric, (cell.mean for cell in cells), (cell.std for cell in cells))
 
 
 def headline(analysis: Analysis, say: Numbers | None = None) -> tuple[str, ...]:
@@ -90,7 +91,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         line += f"; {undecided} inconclusive." if undecided else "."
     lines = [line]
     naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
-    kept = [c for c in family.comparisons if c.p_adjusted is not None and c.p_adjusted < analysis.alpha]
+    kept = [c for c in family.comparisons if _holds(analysis, c)]
     if analysis.correction != "none" and family.size > 1 and len(naive) != len(kept):
         named = ""
         if len(naive) <= 2:
@@ -98,9 +99,19 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         left = f"leaves {len(kept)}" if kept else "leaves none"
         lines.append(
             f"Unadjusted paired t tests find {len(naive)} of {family.size} below {analysis.alpha:g}{named}; "
-            f"{CORRECTIONS[analysis.correction]} over {family.size} {left}."
+            f"{'simultaneous inference' if analysis.joint else CORRECTIONS[analysis.correction]} over "
+            f"{family.size} {left}."
         )
     return lines
+
+
+def _holds(analysis: Analysis, c: Comparison) -> bool:
+    """Whether a difference is left after the correction, or beyond the simultaneous interval if joint."""
+    if not analysis.joint:
+        return c.p_adjusted is not None and c.p_adjusted < analysis.alpha
+    if c.ci_simultaneous_low is None or c.ci_simultaneous_high is None:
+        return c.verdict not in ("inconclusive", "equivalent")
+    return c.ci_simultaneous_low > 0 or c.ci_simultaneous_high < 0
 
 
 def _still_missing(analysis: Analysis, family: Family, say: Numbers) -> list[str]:
@@ -119,15 +130,24 @@ def _still_missing(analysis: Analysis, family: Family, say: Numbers) -> list[str
             "Name a smallest effect of interest (--sesoi) to learn what is equivalent and which n it takes."
         )
         return lines
-    needed = [c.seeds_needed for c in undecided]
-    known = sorted(n for n in needed if n is not None)
-    if known:
-        highs = [c.seeds_needed_high for c in undecided if c.seeds_needed_high is not None]
-        seeds = _range(f"{known[0]:,}", f"{known[-1]:,}")
+    tested = [c for c in undecided if c.mde is not None]
+    if tested:
+        seeds = _range(*(_seeds(end(_or_most(c.seeds_needed) for c in tested)) for end in (min, max)))
         text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {seeds} seeds"
-        text += f" (up to {max(highs):,} if the spread is as large as these seeds allow)" if highs else ""
+        most = max(_or_most(c.seeds_needed_high) for c in tested)
+        if max(_or_most(c.seeds_needed) for c in tested) <= MAX_SEEDS:
+            text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
         lines.append(text + "; seeds may only be added with --sequential.")
     return lines
+
+
+def _or_most(seeds: int | None) -> int:
+    """None stands for more seeds than anybody will train."""
+    return MAX_SEEDS + 1 if seeds is None else seeds
+
+
+def _seeds(n: int) -> str:
+    return f"{n:,}" if n <= MAX_SEEDS else f"more than {MAX_SEEDS:,}"
 
 
 def _range(low: str, high: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Literal
 
 from rigorkd_analysis.metrics import label
-from rigorkd_analysis.results import Comparison, Secondary
+from rigorkd_analysis.results import Comparison, Family, Secondary
 from rigorkd_analysis.wording import adjusted_name, percent_text
 
 from rigorkd.errors import InputError
@@ -277,9 +277,13 @@ def _signed(value: float, decimals: int) -> str:
     return f"{value:+.{decimals}f}".replace("-", "−")
 
 
+def _families(evidence: Evidence) -> list[Family]:
+    """The gains that were planned, then those of cells added later, as far as there are such."""
+    return [family for family in evidence.analysis.families if family.name == "gains"]
+
+
 def _p_name(evidence: Evidence) -> str:
-    family = evidence.analysis.family("gains")
-    size = family.size if family else 1
+    size = max((family.size for family in _families(evidence)), default=1)
     return adjusted_name(evidence.analysis.correction, size).replace("-adjusted", "")
 
 
@@ -291,12 +295,13 @@ def _seeds(evidence: Evidence) -> str:
 def _test(evidence: Evidence) -> str:
     """The test and its correction, and whether it was planned."""
     analysis = evidence.analysis
-    family = analysis.family("gains")
-    if family is None:
+    if not (families := _families(evidence)):
         return "no test"
-    planned = "planned" if family.planned else "exploratory"
-    over = f"{CORRECTIONS[analysis.correction]} over {count(family.size, 'gain')}"
-    text = f"two-sided paired t test, {over} ({planned})"
+    over = " and over ".join(
+        f"{count(family.size, 'gain')} ({'planned' if family.planned else 'exploratory'})"
+        for family in families
+    )
+    text = f"two-sided paired t test, {CORRECTIONS[analysis.correction]} over {over}"
     if analysis.sesoi is not None:
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"

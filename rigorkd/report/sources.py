@@ -163,10 +163,6 @@ def from_study(folder: Path) -> Source:
         total = len(study.runs) + len(study.missing)
         warnings += (f"{len(study.missing)} of {total} runs are not there yet: a look before the end",)
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
-    if study.added:
-        warnings += (f"added after the first run, so exploratory: {', '.join(study.added)}",)
-    if study.left_out:
-        warnings += (f"left out, since the newest protocol has them no more: {', '.join(study.left_out)}",)
     return Source(
         name=study.study,
         table=runs,
@@ -194,7 +190,15 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         warnings.append(
             f"changed after the first run: {', '.join(changed)}; every verdict that uses it is exploratory"
         )
+    if study.added:
+        warnings.append(f"added after the first run, so exploratory: {', '.join(study.added)}")
     planned = first is not None and not changed
+    whole = all(name.split("/")[0] == "teacher" for name in study.left_out)
+    if study.left_out:
+        text = f"left out, since the newest protocol has them no more: {', '.join(study.left_out)}"
+        if planned and not whole:
+            text += "; the gains that are left are not the family that was planned, so they are exploratory"
+        warnings.append(text)
     kept = () if first is None else first.contrasts
     return (
         Plan(
@@ -205,7 +209,8 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             correction=asked.correction,
             joint=asked.joint,
             contrasts=tuple(_contrast(item, planned and item in kept) for item in asked.contrasts),
-            planned=planned,
+            planned=planned and whole,
+            added=study.added,
             c2=asked.sequential.c2 if asked.sequential else 0.25,
             selection_seeds=tuple(asked.selection.seeds) if asked.selection else (),
             conditioned_on=study.conditioned_on,

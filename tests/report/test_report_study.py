@@ -33,11 +33,11 @@ def section(**changes: object) -> Analysis:
     return Analysis.model_validate({**document, **changes})
 
 
-def study(planned: Analysis | None, current: Analysis | None) -> StudyTable:
+def study(planned: Analysis | None, current: Analysis | None, **cells: tuple[str, ...]) -> StudyTable:
     return StudyTable(
         study="s", folder=Path("s"), runs=pd.DataFrame(), planned=planned, current=current, smoke=False,
-        mode="reference", conditioned_on=("these test images",), missing=pd.DataFrame(), left_out=(),
-        added=(),
+        mode="reference", conditioned_on=("these test images",), missing=pd.DataFrame(),
+        left_out=cells.get("left_out", ()), added=cells.get("added", ()),
     )  # fmt: skip
 
 
@@ -60,6 +60,23 @@ def test_a_contrast_added_later_is_exploratory():
     plan, _ = plan_of(study(section(contrasts=tuple(CONTRASTS[:1])), section(contrasts=tuple(CONTRASTS[:2]))))
     assert plan.planned
     assert [contrast.planned for contrast in plan.contrasts] == [True, False]
+
+
+def test_a_cell_added_later_is_told_to_the_analysis():
+    plan, (warning,) = plan_of(study(section(), section(), added=("m/c",)))
+    assert plan.planned
+    assert plan.added == ("m/c",)
+    assert warning == "added after the first run, so exploratory: m/c"
+
+
+def test_a_family_that_lost_cells_is_not_the_planned_one():
+    plan, (warning,) = plan_of(study(section(), section(), left_out=("m/c",)))
+    assert not plan.planned
+    assert all(contrast.planned for contrast in plan.contrasts)  # these are as they were
+    assert warning.endswith("not the family that was planned, so they are exploratory")
+    plan, (warning,) = plan_of(study(section(), section(), left_out=("teacher/old",)))
+    assert plan.planned
+    assert warning.endswith("teacher/old")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def figures(evidence: Evidence) -> tuple[Figure, ...]:
     found = (
         overall.overall(evidence),
         forest.gains(evidence),
+        forest.gains(evidence, added=True),
         forest.contrasts(evidence, planned=True),
         forest.contrasts(evidence, planned=False),
         seeds.pairs(evidence),

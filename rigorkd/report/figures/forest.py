@@ -31,16 +31,19 @@ if TYPE_CHECKING:
 _ROW, _ROW_WITH_LABEL_ABOVE = 0.19, 0.36
 
 
-def gains(evidence: Evidence) -> Figure | None:
-    """Every gain over its baseline, one panel per student."""
-    family = evidence.analysis.family("gains")
-    if family is None:
+def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
+    """Every gain over its baseline, one panel per student; or those of cells added to a planned family."""
+    families = [family for family in evidence.analysis.families if family.name == "gains"]
+    if len(families) <= added:
         return None
+    family = families[added]
     by: dict[str, list[tuple[str, Comparison]]] = {}
     for comparison in family.comparisons:
         facts = evidence.facts(comparison.a or "")
         by.setdefault(facts.family, []).append((facts.label, comparison))
-    return _figure(evidence, family, "gains", "Gains with their intervals", list(by.items()))
+    name = "gains-exploratory" if added else "gains"
+    title = "Gains of cells added later, with their intervals" if added else "Gains with their intervals"
+    return _figure(evidence, family, name, title, list(by.items()))
 
 
 def contrasts(evidence: Evidence, planned: bool) -> Figure | None:

@@ -245,8 +245,7 @@ def secondary(analysis: Analysis, position: int) -> DataTable:
 def images(analysis: Analysis) -> DataTable:
     """Intervals over new seeds, and over new seeds and new test images."""
     say = Numbers(analysis)
-    family = analysis.family("gains")
-    gains = {comparison.name for comparison in family.comparisons} if family else set()
+    gains = {c.name for family in analysis.families if family.name == "gains" for c in family.comparisons}
     columns = (
         *(Heading("comparison"), Heading("difference", True)),
         *(Heading("over new seeds", True), Heading("over new seeds and images", True)),

@@ -52,7 +52,7 @@ def _sections(evidence: Evidence) -> Iterable[Section | None]:
     analysis = evidence.analysis
     for position, family in enumerate(analysis.families):
         yield _family(evidence, position)
-        if family.name == "gains":
+        if family is analysis.family("gains"):
             yield _seeds(evidence)
     if analysis.family("gains") is None:
         yield _seeds(evidence)
@@ -92,7 +92,7 @@ def _family(evidence: Evidence, position: int) -> Section:
     family = analysis.families[position]
     figure: Figure | None = None
     if family.name == "gains":
-        figure = forest.gains(evidence)
+        figure = forest.gains(evidence, added=family is not analysis.family("gains"))
     elif family.name == "contrasts":
         figure = forest.contrasts(evidence, family.planned)
     table = families.verdicts(analysis, position)

@@ -68,11 +68,10 @@ def _grid_cell(evidence: Evidence, cell: CellFacts | None, say: Numbers) -> Cell
     at = evidence.index[cell.cell]
     mean = evidence.analysis.cells[at].mean
     parts: list[str | Value] = [Value(say(mean), mean, f"cells/{at}/mean")]
-    for position, comparison in enumerate(evidence.gains()):
+    for comparison, path in evidence.gain_paths():
         if comparison.a == cell.cell and comparison.mean_diff is not None:
-            family = next(i for i, f in enumerate(evidence.analysis.families) if f.name == "gains")
-            path = f"families/{family}/comparisons/{position}/mean_diff"
-            parts += [" (", Value(say(comparison.mean_diff, True), comparison.mean_diff, path), ")"]
+            value = Value(say(comparison.mean_diff, True), comparison.mean_diff, f"{path}/mean_diff")
+            parts += [" (", value, ")"]
             break
     return Cell(tuple(parts), numeric=True, sort=mean)
 

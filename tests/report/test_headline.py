@@ -1,0 +1,91 @@
+"""The first lines of an answer: what they say of unfinished, joint and hopeless designs, and added cells."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+from rigorkd_analysis import Plan, analyze
+from rigorkd_analysis.power import seeds_needed
+
+from rigorkd.report.evidence import evidence
+from rigorkd.report.figures.catalog import figures
+from rigorkd.report.headline import MetricNumbers, headline
+from rigorkd.report.html.page import page
+from rigorkd.report.paper_tables import paper_table
+
+BASE = np.array([80.1, 80.4, 79.9, 80.2, 80.3])
+
+
+def table(**differences: tuple[float, ...]) -> pd.DataFrame:
+    """Cells of one student beside a baseline, by their differences from it seed by seed."""
+    cells = {"base": (0.0,) * 5, **differences}
+    return pd.DataFrame(
+        [
+            {
+                "cell": cell,
+                "student": "net",
+                "method": "baseline" if cell == "base" else "kd",
+                "T": "" if cell == "base" else cell[1:],
+                "seed": seed,
+                "test_top1": BASE[seed] + by,
+            }
+            for cell, shift in cells.items()
+            for seed, by in enumerate(shift)
+        ]
+    )
+
+
+def test_seeds_beyond_reach_are_not_left_out_of_the_range():
+    near, far = (0.3, 0.1, 0.2, -0.1, 0.2), (9.0, -9.0, 8.0, -7.0, 1.0)
+    found = analyze(table(k1=near, k2=far), Plan(sesoi=0.05))
+    assert [c.seeds_needed is None for c in found.families[0].comparisons] == [False, True]
+    least = seeds_needed(0.05, float(np.std(near, ddof=1)), comparisons=2)
+    (line,) = (line for line in headline(found) if "would take" in line)
+    assert line.startswith(f"A difference of 0.05 points would take {least} to more than 100,000 seeds;")
+
+
+def test_a_spread_that_may_be_out_of_reach_is_said():
+    found = analyze(table(k1=(0.3, -0.3, 0.2, -0.1, 0.2)), Plan(sesoi=0.005))
+    (comparison,) = found.families[0].comparisons
+    assert comparison.seeds_needed is not None
+    assert comparison.seeds_needed_high is None
+    assert any("(up to more than 100,000 if the spread" in line for line in headline(found))
+
+
+def test_joint_verdicts_are_counted_by_their_own_intervals():
+    found = analyze(table(k1=(1.0, 1.1, 1.0, 1.05, 0.95), k2=(0.5, 0.2, 0.02, 0.4, 0.3)), Plan(joint=True))
+    second = found.families[0].comparisons[1]
+    assert second.p_adjusted is not None
+    assert second.ci_simultaneous_low is not None
+    assert second.p_adjusted < 0.05
+    assert second.ci_simultaneous_low < 0
+    text = " ".join(headline(found))
+    assert "of 2 gains, 1 better; 1 inconclusive" in text
+    assert "find 2 of 2 below 0.05" in text
+    assert "simultaneous inference over 2 leaves 1" in text
+
+
+def test_added_gains_stand_beside_the_planned_ones_everywhere():
+    frame = table(k1=(1.0, 1.1, 1.0, 1.05, 0.95), k2=(0.5, 0.2, 0.1, 0.4, 0.3), k4=(0.1, 0.2, 0.1, 0.0, 0.3))
+    found = analyze(frame, Plan(planned=True, added=("k4",), sesoi=0.3))
+    lines = headline(found)
+    assert lines[0].startswith("Gains over the baseline (planned): of 2 gains, ")
+    assert any(line.startswith("Gains over the baseline (exploratory): ") for line in lines)
+    shown = evidence(found, frame)
+    assert [c.a for c in shown.gains()] == ["k1", "k2", "k4"]
+    assert [path for _, path in shown.gain_paths()][2] == "families/1/comparisons/0"
+    assert {"gains", "gains-exploratory"} <= {figure.name for figure in figures(shown)}
+    text = page(shown)
+    ids = re.findall(r'\sid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    tables = " ".join(table.caption for table in paper_table(shown, "ablation").tables)
+    assert "over 2 gains (planned) and over 1 gain (exploratory)" in tables
+
+
+def test_numbers_have_no_sign_before_zero():
+    say = MetricNumbers("test_top1", [80.0, None], [0.1])
+    assert (say(-0.001, True), say(0.001, True), say(-0.02, True)) == ("0.00", "0.00", "−0.02")
+    loss = MetricNumbers("test_loss", [1.0], [0.0, 0.003])
+    assert loss(-0.00001) == "0.0000"
