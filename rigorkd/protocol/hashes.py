@@ -34,7 +34,11 @@ def _plain(value: Any) -> Any:
 
 def digest(value: Any) -> str:
     """sha256 of the canonical form, in hex."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    return _sha256(canonical(value))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def run_hash(
@@ -46,18 +50,18 @@ def run_hash(
     mode: str,
     precision: str,
     model_code: str | None = None,
+    shape: str | None = None,
 ) -> str:
     """The run's identity: sha256 hex over everything that shapes its bits.
 
     `teacher_hash` is the teacher's run hash and is ignored for a cell that does not distil; `start_hash` is
     the start's run hash, or the sha256 of the file that a `PathStart` names; `precision` is the one really
     used; `model_code` identifies the source of a model given as `module:function`. Names, groups and the
-    analysis are left out.
+    analysis are left out. `shape` is `cell_shape(run.cell)` where it is known: it serves all seeds of a cell.
     """
-    return digest(
+    rest = canonical(
         {
             "numerics": NUMERICS,
-            "cell": _shape(run.cell),
             "seed": run.seed,
             "data": data_checksum,
             "teacher": teacher_hash if run.cell.method.distils else None,
@@ -67,6 +71,13 @@ def run_hash(
             "model_code": model_code,
         }
     )
+    # The canonical form of all of it: "cell" is the first of its keys.
+    return _sha256(f'{{"cell":{shape or cell_shape(run.cell)},{rest[1:]}')
+
+
+def cell_shape(cell: Cell) -> str:
+    """The canonical form of everything inside a cell that shapes its runs' bits."""
+    return canonical(_shape(cell))
 
 
 def identity(cell: Cell) -> str:

@@ -13,7 +13,7 @@ from rigorkd.data.identity import checksum_at_hand, data_checksum
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import runs
-from rigorkd.protocol.hashes import explain_difference, resolved, run_hash
+from rigorkd.protocol.hashes import cell_shape, explain_difference, resolved, run_hash
 from rigorkd.protocol.places import model_place
 from rigorkd.protocol.schema import Dataset, Digits, PathStart, Synthetic
 from rigorkd.protocol.sources import ModelSource, has_source, read_source
@@ -128,6 +128,7 @@ def expected_hashes(
     """
     by_name: dict[str, Expected] = {}
     checksums: dict[str, str] = {}
+    shapes = {cell.name: cell_shape(cell) for cell in protocol.cells}
 
     def of(cell: str | None, seed: int | None) -> str | None:
         if cell is None:
@@ -156,6 +157,7 @@ def expected_hashes(
                 mode=mode,
                 precision=run.cell.training.precision,
                 model_code=source.sha256 if source else None,
+                shape=shapes[run.cell.name],
             ),
             data_checksum=checksums[key],
             teacher_hash=teacher_hash,

@@ -82,18 +82,15 @@ def read_info(folder: Path) -> StudyInfo:
 
 def newest_study(results: Path) -> Path:
     """The study under `results` with the latest finish time inside its records."""
-    finished: list[tuple[str, Path]] = []
-    folders = sorted(results.iterdir()) if results.is_dir() else []
-    for folder in folders:
-        if is_study(folder):
-            times = [_finish_time(path) for path in StudyFolder(folder).records()]
-            finished.append((max(times, default=""), folder))
-    if not finished:
+    studies = [folder for folder in results.iterdir() if is_study(folder)] if results.is_dir() else []
+    if not studies:
         raise InputError(
             f"{results}: no study in this folder",
             hint="run a protocol first (rigorkd run protocols/digits.yaml), or name a study or a CSV",
         )
-    return max(finished)[1]
+    if len(studies) == 1:  # its records need not be read, however many there are
+        return studies[0]
+    return max((_last_finish(folder), folder) for folder in studies)[1]
 
 
 def register(
@@ -166,6 +163,10 @@ def _tuples(value: Any) -> Any:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _last_finish(folder: Path) -> str:
+    return max(map(_finish_time, StudyFolder(folder).records()), default="")
 
 
 def _finish_time(record_json: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.hashes import (
+    NUMERICS,
     canonical,
+    cell_shape,
+    digest,
     explain_difference,
     identity,
     resolved,
@@ -44,6 +48,24 @@ def hashed(cell: Cell, seed: int | None = 0, **changes: Any) -> str:
 
 def test_a_hash_is_sha256_hex(load: Load) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", hashed(load().cell(KD)))
+
+
+@pytest.mark.parametrize("name", [KD, BASELINE])
+def test_a_hash_is_that_of_one_document(load: Load, name: str) -> None:
+    cell = load().cell(name)
+    document = {
+        "numerics": NUMERICS,
+        "cell": json.loads(cell_shape(cell)),
+        "seed": 3,
+        "data": "d",
+        "teacher": "t" if cell.method.distils else None,
+        "start": None,
+        "mode": "reference",
+        "precision": "fp32",
+        "model_code": None,
+    }
+    assert hashed(cell, 3) == digest(document)
+    assert hashed(cell, 3, shape=cell_shape(cell)) == digest(document)
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,25 @@ def test_records_are_found_in_order_and_hidden_folders_are_not_searched(tmp_path
     assert found == ["a/s/x/seed-0", "a/s/x/seed-1", "b/s/x/seed-0"]
 
 
+def test_the_newest_study_finished_last_whatever_its_files_say(tmp_path: Path) -> None:
+    for name, finished in (("a", "2026-03-01"), ("b", "2026-01-01"), ("c", "2026-02-01")):
+        study = StudyFolder(tmp_path / name)
+        commit(study.run("a/s/x/seed-0"), {**FIELDS, "finished": finished}, {})
+        study.study_json.write_text("{}")
+    assert newest_study(tmp_path) == tmp_path / "a"
+    (tmp_path / "a" / "study.json").unlink()
+    assert newest_study(tmp_path) == tmp_path / "c"
+
+
+def test_the_records_of_the_only_study_need_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StudyFolder, "records", lambda study: pytest.fail(f"{study.path} was searched"))
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "study.json").write_text("{}")
+    assert newest_study(tmp_path) == tmp_path / "only"
+
+
 def test_no_study_is_an_input_error(tmp_path: Path) -> None:
     for attempt in (lambda: newest_study(tmp_path), lambda: newest_study(tmp_path / "none")):
         with pytest.raises(InputError, match="no study"):
