@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -15,6 +17,8 @@ from rigorkd.report.page import Page, Table
 WIDTH = 100
 #: A longer name is broken before its last part.
 LONG_NAME = 26
+#: A longer heading of a column of numbers is folded, unless its numbers are as wide.
+LONG_HEADING = 12
 #: More rows than this are cut on a terminal; the other formats hold them all.
 MAX_ROWS = 40
 
@@ -56,32 +60,50 @@ def show(page: Page, stream: TextIO | None = None) -> None:
         console.print(f"[bold red]{escape(page.banner)}[/]")
 
 
-def _broken(text: str) -> str:
+def _broken(text: str, limit: int) -> str:
     """Long cell names on two lines, broken before their last part: group/student/ and kd-T4-a0.5."""
     words = text.split(" ")
     return " ".join(
-        "/\n".join(word.rsplit("/", 1)) if len(word) > LONG_NAME and "\n" not in word else word
-        for word in words
+        "/\n".join(word.rsplit("/", 1)) if len(word) > limit and "\n" not in word else word for word in words
     )
+
+
+def _folded(heading: str, width: int) -> str:
+    """A long heading, such as the name of a study, on lines of at most `width`, after - . _ or a blank."""
+    lines = [""]
+    for part in re.findall(r".+?(?:[-._ ]|$)", heading):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(piece for line in lines for piece in textwrap.wrap(line, width) or [line])
 
 
 def _rich(table: Table, width: int) -> RichTable:
     out = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), collapse_padding=True)
     shown = [i for i, column in enumerate(table.columns) if width > WIDTH or not column.detail]
     last = len(table.columns) - 1
-    texts = [[table.columns[i].heading, *(row[i] for row in table.rows[:MAX_ROWS])] for i in shown]
-    wide = sum(max(map(len, column)) + 2 for column in texts) > width
+    rows = table.rows[:MAX_ROWS]
+    contents = {i: max([len(row[i]) for row in rows], default=0) for i in shown}
+    headings = {i: table.columns[i].heading for i in shown}
+    wide = sum(max(contents[i], len(headings[i])) + 2 for i in shown) > width
+    limit = LONG_NAME
+    if wide:
+        for i in shown[1:]:
+            if table.columns[i].numeric:
+                headings[i] = _folded(headings[i], max(LONG_HEADING, contents[i]))
+        taken = {i: max(contents[i], *map(len, headings[i].split("\n"))) + 2 for i in shown[1:]}
+        limit = min(LONG_NAME, max(width - sum(taken.values()), 1))
     for position in shown:
         column = table.columns[position]
         out.add_column(
-            column.heading,
+            headings[position],
             justify="right" if column.numeric else "left",
             overflow="fold",
             no_wrap=column.numeric or position == last > 1,
         )
-    for position, row in enumerate(table.rows[:MAX_ROWS]):
+    for position, row in enumerate(rows):
         out.add_row(
-            *(escape(_broken(row[i]) if wide else row[i]) for i in shown),
+            *(escape(_broken(row[i], limit) if wide else row[i]) for i in shown),
             style="bold" if position in table.emphasis else None,
         )
     return out

@@ -1,0 +1,42 @@
+"""Tables at 100 columns: names and numbers stay whole, headings give way."""
+
+from __future__ import annotations
+
+import io
+
+from rigorkd.report.page import Column, Page, Table
+from rigorkd.report.terminal import WIDTH, show
+
+
+def shown(table: Table) -> list[str]:
+    stream = io.StringIO()
+    show(Page((), (table,)), stream)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def table(*studies: str) -> Table:
+    columns = (Column("comparison"), *(Column(name, True) for name in studies), Column("diff", True))
+    numbers = (
+        Column("95 % CI", True),
+        Column("Holm p", True),
+        Column("TOST p", True),
+        Column("detects", True),
+    )
+    cells = [f"main/{student}/kd-T{t}-a0.5" for student in ("slim", "wide") for t in (2, 4)]
+    values = ("+1.17", "+2.38", "−1.21", "−17.12 … +14.70", "1.0000", "1.0000", "11.83", "inconclusive*")
+    rows = tuple((cell, *values) for cell in cells)
+    return Table("Gains", (*columns, *numbers, Column("verdict")), rows, "caption")
+
+
+def test_long_names_of_studies_do_not_squeeze_the_names_of_cells() -> None:
+    lines = shown(table("compact-cnns-on-cifar100", "compact-cnns-on-cifar100-again"))
+    assert max(map(len, lines)) <= WIDTH
+    assert sum("kd-T2-a0.5" in line for line in lines) == 2
+    assert sum("−17.12 … +14.70" in line for line in lines) == 4
+    assert any("cifar100-" in line and "again" not in line for line in lines)  # the heading is folded
+
+
+def test_a_table_that_fits_keeps_its_headings() -> None:
+    lines = shown(table("a", "b"))
+    assert any(line.startswith("comparison") and "verdict" in line for line in lines)
+    assert sum("main/slim/kd-T2-a0.5" in line for line in lines) == 1
