@@ -81,7 +81,7 @@ def wilson(correct: int, n: int, alpha: float) -> tuple[float, float]:
 def mcnemar_at(delta: int, only_worse: int) -> float:
     """Exact two-sided p: `only_worse` images are right in the worse network only, delta more in the other."""
     discordant = delta + 2 * only_worse
-    if delta == 0:
+    if delta <= 1:  # half of the discordant images or more lie in either tail
         return 1.0
     return min(1.0, 2 * float(special.bdtr(only_worse, discordant, 0.5)))
 

@@ -66,11 +66,14 @@ def power(
         TableError: an argument is impossible.
     """
     _check(n=n, sd=sd, alpha=alpha, power=power, comparisons=comparisons)
-    for name, value in (("effect", effect), ("sesoi", sesoi)):
-        if value is not None and not 0 < abs(value) < math.inf:
-            raise TableError(
-                f"{name} = {value:g} is not a difference to look for", hint="give a number above 0"
-            )
+    if effect is not None and not 0 < abs(effect) < math.inf:
+        raise TableError(
+            f"effect = {effect:g} is not a difference to look for", hint="give one that is not 0"
+        )
+    if sesoi is not None and not 0 < sesoi < math.inf:
+        raise TableError(
+            f"sesoi = {sesoi:g} is not a smallest effect of interest", hint="give a number above 0"
+        )
     m = 1 if correction == "none" else comparisons
     return Power(
         schema="rigorkd.power/1",

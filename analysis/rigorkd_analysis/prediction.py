@@ -284,7 +284,7 @@ def _with_words(
     where = {
         "inside": "lies inside"
         if one.inside
-        else "lies outside one interval, which the correction allows for,",
+        else "lies outside this one interval, as the correction over the family allows",
         "outside": "lies outside",
     }[one.verdict]
     numbers = f"{percent_text(1 - plan.alpha)} prediction from {one.n} seeds of {study}: {low} to {high}"

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rigorkd_analysis.results import Analysis, Candidates, Comparison, Family, Secondary, Sequential
+from rigorkd_analysis.results import (
+    Analysis,
+    Candidates,
+    Comparison,
+    Family,
+    LeaveOneSeedOut,
+    Optimism,
+    Secondary,
+    Sequential,
+)
 from rigorkd_analysis.wording import adjusted_name, percent_text
 
 from rigorkd.report.headline import CORRECTIONS, FAMILIES, Numbers, headline
@@ -163,13 +172,19 @@ def _notes(analysis: Analysis, say: Numbers) -> list[str]:
         notes += [_may_be_best(item, percent_text(1 - analysis.alpha)) for item in best.sets[:6]]
         notes += [pick.says for pick in best.validation_pick[:6]]
         notes += [
-            f"{_who(item.student, item.group)}picking the best cell on the other seeds scores "
-            f"{say(item.mean)} on the one left out; its own mean would claim {say(item.naive_mean)}."
+            _of(
+                item,
+                f"picking the best cell on the other seeds scores {say(item.mean)} on the one left out; "
+                f"its own mean would claim {say(item.naive_mean)}.",
+            )
             for item in best.leave_one_seed_out[:6]
         ]
         notes += [
-            f"{_who(item.student, item.group)}the best of {item.cells} equal cells would look "
-            f"{say(item.expected)}{say.unit} better than it is (n = {item.n})."
+            _of(
+                item,
+                f"the best of {item.cells} equal cells would look {say(item.expected)}{say.unit} better than "
+                f"it is (n = {item.n}).",
+            )
             for item in best.optimism[:6]
         ]
     notes += [_who(item.student, item.group) + item.says for item in analysis.factorial[:8]]
@@ -177,11 +192,11 @@ def _notes(analysis: Analysis, say: Numbers) -> list[str]:
 
 
 def _may_be_best(item: Candidates, share: str) -> str:
-    who = _who(item.student, item.group)
     if len(item.may_be_best) == len(item.cells):
-        return f"{who}any of the {len(item.cells)} cells may be the best one ({share} confidence)."
+        return _of(item, f"any of the {len(item.cells)} cells may be the best one ({share} confidence).")
     names = ", ".join(item.may_be_best)
-    return f"{who}the best one of {len(item.cells)} cells is among {names} ({share} confidence)."
+    is_among = "is" if len(item.may_be_best) == 1 else "is among"
+    return _of(item, f"the best one of {len(item.cells)} cells {is_among} {names} ({share} confidence).")
 
 
 def _images(analysis: Analysis, say: Numbers) -> Table:
@@ -261,6 +276,12 @@ def _sequential(analysis: Analysis, found: Sequential, say: Numbers) -> Table:
 
 def _interval(low: float | None, high: float | None, say: Numbers) -> str:
     return "–" if low is None else f"{say(low, True)} … {say(high, True)}"
+
+
+def _of(item: Candidates | LeaveOneSeedOut | Optimism, text: str) -> str:
+    """A sentence about the cells of one student, where there are several students or groups to tell apart."""
+    who = _who(item.student, item.group)
+    return who + text if who else text[:1].upper() + text[1:]
 
 
 def _who(student: str | None, group: str | None) -> str:

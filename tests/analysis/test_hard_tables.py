@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import AllOf, Pair, Plan, Study, TableError, Trend, analyze, summarize_studies
+from rigorkd_analysis.bounds import mcnemar_at
 from rigorkd_analysis.paired import Settings, noncentrality_interval, statistics
+from rigorkd_analysis.power import power
 from rigorkd_analysis.results import Analysis, Comparison
 from rigorkd_analysis.sequential import interval
 from scipy import integrate, stats
@@ -223,3 +225,17 @@ def test_a_negligible_gain_names_the_p_that_was_adjusted() -> None:
     found = first(analyze(table, Plan(sesoi=0.3)))
     assert found.verdict == "better_negligible"
     assert "(TOST Holm-adjusted p " in found.says
+
+
+@pytest.mark.parametrize("only_worse", [0, 1, 7, 1912])
+def test_one_image_apart_is_no_evidence_at_all(only_worse: int) -> None:
+    assert mcnemar_at(1, only_worse) == 1.0
+    exact = stats.binomtest(only_worse, 2 * only_worse + 1).pvalue
+    assert exact == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("sesoi", [-0.3, 0.0, float("inf")])
+def test_a_bound_of_equivalence_is_positive(sesoi: float) -> None:
+    with pytest.raises(TableError, match="smallest effect of interest"):
+        power(5, 0.2, sesoi=sesoi)
+    assert power(5, 0.2, effect=-0.3).seeds_needed == power(5, 0.2, effect=0.3).seeds_needed

@@ -6,12 +6,15 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 from rigorkd_analysis import Plan, analyze
 from rigorkd_analysis.power import seeds_needed
 
+from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.evidence import evidence
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.headline import MetricNumbers, headline
+from rigorkd.report.html.answer import answer
 from rigorkd.report.html.page import page
 from rigorkd.report.paper_tables import paper_table
 
@@ -82,6 +85,36 @@ def test_added_gains_stand_beside_the_planned_ones_everywhere():
     assert len(ids) == len(set(ids))
     tables = " ".join(table.caption for table in paper_table(shown, "ablation").tables)
     assert "over 2 gains (planned) and over 1 gain (exploratory)" in tables
+
+
+@pytest.mark.parametrize(
+    ("shifts", "short"),
+    [
+        (((1.0, 1.1, 1.0, 1.05, 0.95),), "Shown for the one cell."),
+        (((0.1, 0.12, 0.1, 0.11, 0.1),), "Shown for the one cell, but by too little to matter."),
+        (
+            ((0.1, 0.12, 0.1, 0.11, 0.1), (0.3, -0.5, 0.2, -0.4, 0.9)),
+            "Shown for 1 of 2 cells, but by too little to matter.",
+        ),
+        (
+            ((1.0, 1.1, 1.0, 1.05, 0.95), (0.1, 0.12, 0.1, 0.11, 0.1)),
+            "Shown for 1 of 2 cells; for 1 more by too little to matter.",
+        ),
+        (
+            ((-1.0, -1.1, -1.0, -1.05, -0.95), (-0.1, -0.12, -0.1, -0.11, -0.1)),
+            "Not shown for any of 2 cells; 2 are worse.",
+        ),
+    ],
+)
+def test_the_short_answer_is_of_one_piece(shifts, short):
+    frame = table(**{f"k{at}": shift for at, shift in enumerate(shifts, start=1)})
+    assert answer(evidence(analyze(frame, Plan(sesoi=0.3)), frame)).short == short
+
+
+def test_a_single_cell_that_may_be_best_is_not_among_others():
+    frame = table(k1=(2.0, 2.1, 2.0, 2.05, 1.95), k2=(0.5, 0.2, 0.1, 0.4, 0.3)).drop(columns="student")
+    notes = analysis_page(analyze(frame)).notes
+    assert "The best one of 3 cells is k1 (95 % confidence)." in notes
 
 
 def test_numbers_have_no_sign_before_zero():

@@ -53,16 +53,28 @@ def _short(evidence: Evidence) -> str:
     """The answer in a few words, by the verdicts on the gains."""
     found = Counter(comparison.verdict for comparison in evidence.gains())
     total = sum(found.values())
-    better, little, worse = found["better"], found["better_negligible"], found["worse"]
+    better, little = found["better"], found["better_negligible"]
+    worse = found["worse"] + found["worse_negligible"]
     if not total:
         return ""
-    cells = "the one cell" if total == 1 else f"any of {total} cells"
-    parts = [f"Not shown for {cells}"]
+
+    def of(some: int) -> str:
+        return (
+            "the one cell"
+            if total == 1
+            else f"all {total} cells"
+            if some == total
+            else f"{some} of {total} cells"
+        )
+
     if better:
-        cells = "the one cell" if total == 1 else f"all {total} cells" if better == total else ""
-        parts = [f"Shown for {cells or f'{better} of {total} cells'}"]
-    if little:
-        parts.append(f"for {little}{' more' if better else ''} by too little to matter")
+        parts = [f"Shown for {of(better)}"]
+        if little:
+            parts.append(f"for {little} more by too little to matter")
+    elif little:
+        parts = [f"Shown for {of(little)}, but by too little to matter"]
+    else:
+        parts = [f"Not shown for {'the one cell' if total == 1 else f'any of {total} cells'}"]
     if worse:
         parts.append(f"{worse} {'is' if worse == 1 else 'are'} worse")
     return "; ".join(parts) + "."
