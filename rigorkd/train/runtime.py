@@ -14,6 +14,9 @@ from rigorkd.errors import InputError
 from rigorkd.records.rates import cpu_name
 from rigorkd.train.peers import ALONE, Peers
 
+GRAPHS = 256
+"""How many graphs a process may compile: one per architecture and size of batch, a last one included."""
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -40,7 +43,12 @@ class Runtime:
 
     def step_model(self, module: nn.Module) -> nn.Module:
         """What a training step calls: the module itself, or its compiled form, which shares its weights."""
-        return torch.compile(module, dynamic=False) if self.compiles else module  # type: ignore[return-value]
+        if not self.compiles or any(isinstance(part, nn.SyncBatchNorm) for part in module.modules()):
+            return module  # a graph would break at every synchronised BatchNorm
+        # Graphs are counted per Python function, and in half precision Accelerate sends all networks through
+        # the same one: with the usual limit of 8, the fifth architecture would go on eagerly, without a word.
+        torch._dynamo.config.recompile_limit = GRAPHS
+        return torch.compile(module, dynamic=False)  # type: ignore[return-value]
 
     def accelerator(self, precision: str) -> Accelerator:
         """A new Accelerator with its own gradient scaler, so that one student's overflow is its own.
