@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rigorkd.data.epochs import EpochTable
-from rigorkd.data.images import ImageData
+from rigorkd.data.images import ImageData, StoredImages
 from rigorkd.data.mix import mix_batch
 from rigorkd.data.random import seed_for
 from rigorkd.data.sources import load
@@ -69,6 +69,7 @@ class Workbench:
         role = cell.role if run.seed is not None else "fixed teacher"
         self.table = EpochTable(self.seed, role, len(self.data.train.labels))
         self.batch_size = cell.training.batch_size
+        self._order = torch.empty(0, dtype=torch.int64)  # of the epoch under way, on the host
         self.watch = Stopwatch(runtime.device)
         self.machine = canonical({"hardware": runtime.hardware(), "versions": versions()})
         self.pace = Pace(RateBook.of(study.path.parent), runtime.hardware(), runtime.mode)
@@ -89,7 +90,7 @@ class Workbench:
         draws: (n, columns) of the epoch, on the device; mixing: (4,) of the step, on the host, for both views
         alike, so that they share their targets; seed: what the step's own randomness is seeded with.
         """
-        source = self.data.train.images[rows]
+        source = self._source(rows, start)
         images = self.view(source, draws[rows])
         strong = None if strong_draws is None else self.strong_view(source, strong_draws[rows])
         labels = self.data.train.labels[rows]
@@ -104,6 +105,14 @@ class Workbench:
             strong = None if strong is None else mix_batch(mix, strong, labels, mixing).images
         lay_out = self.runtime.lay_out_images
         return Batch(rows, start, lay_out(images), None if strong is None else lay_out(strong), targets)
+
+    def _source(self, rows: Tensor, start: int) -> Tensor:
+        """The kept images (B, C, S, S) of `rows`, which begin at position `start` of the epoch."""
+        images = self.data.train.images
+        if isinstance(images, StoredImages):
+            # Read by rows on the host: to ask the device for them would wait for all that it has yet to do.
+            return images[self._order[start : start + len(rows)]]
+        return images[rows]
 
     @cached_property
     def strong_view(self) -> View:
@@ -122,8 +131,8 @@ class Workbench:
 
     def batches(self, epoch: int) -> list[Tensor]:
         """The rows of every batch of the epoch. A last batch of one image is dropped: BatchNorm needs two."""
-        order = torch.from_numpy(self.table.order(epoch)).to(self.device)
-        rows = list(order.split(self.batch_size))
+        self._order = torch.from_numpy(self.table.order(epoch))
+        rows = list(self._order.to(self.device).split(self.batch_size))
         return rows[:-1] if len(rows) > 1 and len(rows[-1]) == 1 else rows
 
     @cached_property

@@ -204,3 +204,27 @@ def test_feature_asks_for_its_layers_and_no_other_method_does() -> None:
     assert objective.student_layers == objective.teacher_layers == ("map", "vector")
     assert all(not build_objective(method).student_layers for method in LOGIT_METHODS)
     assert features(SHAPES.student, 1)["map"].shape == (2, 2, 4, 4)
+
+
+@pytest.mark.parametrize("targets", ["plain", "mixed"])
+@pytest.mark.parametrize(
+    "method",
+    [method for method in (*LOGIT_METHODS, FEATURE) if method.key != "permuted_tail"],  # needs a generator
+    ids=label,
+)
+def test_no_method_waits_for_the_device(method: Method, targets: str) -> None:
+    """On a device without contents, asking for a value would raise an error."""
+    nowhere = torch.device("meta")
+    objective = build_objective(method, shapes=SHAPES).to(nowhere)
+    objective.begin_epoch(2, 5)
+    labels = torch.zeros(8, dtype=torch.int64, device=nowhere)
+    mixed = Targets(labels, labels.clone(), torch.zeros((), device=nowhere))
+    logits = torch.zeros(8, 6, device=nowhere, requires_grad=True)
+    mine, theirs = (
+        {layer: torch.zeros(8, *shape, device=nowhere) for layer, shape in shapes.items()}
+        for shapes in (SHAPES.student, SHAPES.teacher)
+    )
+    teacher = Outputs(logits.detach(), logits.detach(), theirs)
+    shown = mixed if targets == "mixed" else Targets(labels)
+    objective(Outputs(logits, logits, mine), shown, teacher).total.backward()
+    assert logits.grad is not None
