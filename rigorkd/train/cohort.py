@@ -166,6 +166,7 @@ def _finish(student: Student, bench: Workbench, report: Callable[[Event], None])
     if not bench.leads:
         return
     run = student.run
+    bench.saver.settle()  # latency is measured: nothing may run beside it
     try:
         top1 = finish(
             student,

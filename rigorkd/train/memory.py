@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from rigorkd.data.images import ImageData
@@ -52,8 +53,19 @@ def split_by_memory(task: Task, sizes: list[int], budget: int) -> list[Task]:
     return [replace(task, runs=tuple(task.runs[i] for i in part)) for part in parts]
 
 
-def split_for(task: Task, budget: int | None, runtime: Runtime) -> list[Task]:
-    """Cut a task to `budget` bytes; without one, to half of the memory that is free on the device now."""
+def split_for(task: Task, budget: int | None, runtime: Runtime) -> Iterator[Task]:
+    """Cut a task to `budget` bytes; without one, to half of the memory that is free on the device now.
+
+    What a part held is given back before the next one: together they would not fit.
+    """
+    first, *others = _parts(task, budget, runtime)
+    yield first
+    for part in others:
+        runtime.release()
+        yield part
+
+
+def _parts(task: Task, budget: int | None, runtime: Runtime) -> list[Task]:
     if len(task.runs) == 1:
         return [task]
     cells = [want.run.cell for want in task.runs]

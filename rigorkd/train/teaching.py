@@ -37,7 +37,7 @@ class Teaching:
         self._known: Tensor | None = None
         self._heard: list[Tensor] = []
         self.computed = 0
-        """Images of the epoch whose logits were computed, not fetched."""
+        """Images of the epoch whose logits were computed, by all processes together, not fetched."""
 
     def begin_epoch(self, epoch: int, images: int) -> None:
         """Fetch the kept logits of an epoch that shows `images` images, if there are any."""
@@ -65,13 +65,13 @@ class Teaching:
 
     def _hear(self, images: Tensor) -> Tensor:
         """What the teacher says of this process's share of a batch."""
+        self.computed += len(images)
         return self.forward(self.peers.share(images))
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """The teacher's logits (B, C) of the viewed images (B, C, S, S)."""
         logits: Tensor = self.model(images)
-        self.computed += len(images)
         return logits
 
     def end_epoch(self, epoch: int) -> None:

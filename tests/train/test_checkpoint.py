@@ -13,13 +13,13 @@ from rigorkd.distill.objective import Targets
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.methods import Baseline
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train import checkpoint, cohort
+from rigorkd.train import checkpoint, cohort, workbench
 from rigorkd.train.batch import Batch
 from rigorkd.train.events import Resumed
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.student import Student
 
-from .conftest import BASELINE, DROPS, TEACHER, WARM, Train, output_bytes, student_cell
+from .conftest import BASELINE, DROPS, SHORT, TEACHER, WARM, Train, output_bytes, student_cell
 
 GOOD, MIXED, BAD = [[2.0, 0.0]] * 2, [[2.0, 0.0], [0.0, 2.0]], [[0.0, 2.0]] * 2
 CPU = torch.device("cpu")
@@ -197,3 +197,24 @@ def test_a_kill_at_any_stage_loses_at_most_one_epoch(
     assert sum(taken.values()) > sum(planned.values())
     for cell in cells:
         assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
+
+
+def test_nothing_is_written_while_a_run_is_measured(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latency is one figure for the whole study, and a thread that writes beside it would slow it down."""
+    savers = []
+
+    def in_background(machine: str, *, background: bool) -> checkpoint.Saver:
+        savers.append(checkpoint.Saver(machine, background=True))
+        return savers[-1]
+
+    left = []
+    finish = cohort.finish
+
+    def finishing(student: Student, **rest: object) -> object:
+        left.append(len(savers[-1]._underway))
+        return finish(student, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(workbench, "Saver", in_background)
+    monkeypatch.setattr(cohort, "finish", finishing)
+    train([SHORT, WARM])  # the short one ends while the other's checkpoint is on its way
+    assert left == [0] * 3

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from rigorkd.distill.objective import Outputs
+from rigorkd.distill.objective import Outputs, Targets
 from rigorkd.protocol.cells import Cell
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.batch import Batch
+from rigorkd.train.peers import Peers
 from rigorkd.train.replay import Replay, replay_key
 from rigorkd.train.teaching import Teaching
 
@@ -156,3 +157,19 @@ def test_clean_logits_are_computed_once(train: Train, monkeypatch: pytest.Monkey
     train([clean(COLD), clean(WARM)])
     assert forwards.count == 0
     assert TRAINING.epochs == 3
+
+
+class OneOfTwo(Peers):
+    """The first of two processes, whose peer does not answer."""
+
+    def gather_outputs(self, own: Outputs, rows: int) -> Outputs:
+        return own
+
+
+def test_what_several_processes_hear_counts_once_for_all() -> None:
+    """The pace is that of the batch: a process's own rows over the time of all would be half of it."""
+    teaching = Teaching(torch.nn.Linear(3, 2), None, None, peers=OneOfTwo(0, 2))
+    teaching.begin_epoch(1, 8)
+    labels = torch.zeros(8, dtype=torch.int64)
+    taught = teaching.outputs(Batch(torch.arange(8), 0, torch.zeros(8, 3), None, Targets(labels)))
+    assert (len(taught.logits), teaching.computed) == (4, 8)
