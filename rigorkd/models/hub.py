@@ -62,15 +62,23 @@ def reachable() -> bool:
 
     if constants.HF_HUB_OFFLINE:
         return False
-    if urllib.request.getproxies():
-        return True  # a proxy's name for the hub need not resolve here
-    address = urlsplit(constants.ENDPOINT)
     try:
-        port = address.port or {"http": 80}.get(address.scheme, 443)
-        socket.create_connection((address.hostname or "", port), timeout=_SECONDS).close()
+        require_answer(constants.ENDPOINT)
     except OSError:
         return False
     return True
+
+
+def require_answer(url: str) -> None:
+    """Raise OSError unless the host of an address answers within seconds.
+
+    Where a firewall drops what is sent, a download would wait for minutes before it gives up.
+    """
+    if urllib.request.getproxies():
+        return  # a proxy's name for the host need not resolve here
+    address = urlsplit(url)
+    port = address.port or {"http": 80}.get(address.scheme, 443)
+    socket.create_connection((address.hostname or "", port), timeout=_SECONDS).close()
 
 
 def _reason(error: BaseException) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.models.hub import hub_file
+from rigorkd.models.hub import hub_file, require_answer
 from rigorkd.models.weights import State, first_line
 from rigorkd.text import nearest
 
@@ -141,6 +141,7 @@ def _from_url(url: str) -> Path:
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         try:
+            require_answer(url)
             digest = torch.hub.HASH_REGEX.search(file.name)  # part of the name, as in torch's own hub
             torch.hub.download_url_to_file(url, str(file), digest and digest[1], progress=False)
         except (urllib.error.URLError, OSError, RuntimeError) as error:

@@ -13,6 +13,7 @@ from torchvision import models
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from rigorkd.errors import InputError
+from rigorkd.models.hub import require_answer
 
 # Auxiliary heads answer with tuples in train mode; a plain classifier is built without them.
 _PLAIN = {
@@ -49,6 +50,8 @@ def imagenet_weights(name: str, tag: str, *, size: int) -> dict[str, torch.Tenso
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     file = folder / weights.url.rsplit("/", 1)[-1]
     try:
+        if not file.exists():
+            require_answer(weights.url)
         state: dict[str, torch.Tensor] = weights.get_state_dict(progress=False, check_hash=True)
     except (urllib.error.URLError, OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
         action = "read" if file.exists() else "downloaded"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -283,12 +285,37 @@ def test_weights_that_cannot_be_downloaded_name_file_and_folder(
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
+    monkeypatch.setattr(socket, "create_connection", no_network)
     with pytest.raises(InputError) as caught:
         make("mobilenet_v2", weights="imagenet1k_v2")
     assert "cannot be downloaded" in caught.value.message
     file = models.MobileNet_V2_Weights.IMAGENET1K_V2.url.rsplit("/", 1)[-1]
     assert file in caught.value.hint
     assert str(tmp_path / "checkpoints") in caught.value.hint
+
+
+def test_a_host_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A download has no limit of its own: behind a firewall that drops packets it would wait for minutes."""
+    asked: list[tuple[tuple[str, int], float]] = []
+
+    def no_answer(address: tuple[str, int], timeout: float) -> None:
+        asked.append((address, timeout))
+        raise TimeoutError("timed out")
+
+    def waits(*_: object, **__: object) -> None:
+        raise AssertionError("the download was started")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", waits)
+    monkeypatch.setattr(socket, "create_connection", no_answer)
+    monkeypatch.setattr(urllib.request, "getproxies", dict)
+    for name in ("mobilenet_v2", "timm/legacy_seresnet18"):
+        with pytest.raises(InputError, match="cannot be downloaded: timed out"):
+            make(name, weights="pretrained")
+    assert len(asked) == 2
+    assert all(0 < timeout <= 10 for _, timeout in asked)
 
 
 def test_damaged_imagenet_weights_name_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
