@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rigorkd.cli.checked import device_option
 from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import RunsFailedError
@@ -23,7 +24,7 @@ from rigorkd.text import count
 )
 @only_option
 @results_option
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:<index>.")
+@device_option("auto, cpu, cuda or cuda:<index>.")
 @click.option(
     "--mode",
     type=click.Choice(["reference", "fast"]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rigorkd.cli.checked import device_option
 from rigorkd.cli.options import results_option, study_folder
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     "--rerun", type=click.IntRange(min=1), metavar="N", help="Train N finished runs again, elsewhere."
 )
 @click.option("--choice", type=int, default=0, show_default=True, help="Which N runs: the seed of the draw.")
-@click.option("--device", default="auto", show_default=True, help="For --rerun, as in `rigorkd run`.")
+@device_option("For --rerun, as in `rigorkd run`.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Workers for --rerun. Default: 1.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def verify(

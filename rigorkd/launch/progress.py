@@ -56,6 +56,7 @@ class Progress:
     _planned: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
     _reached: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
     _own: int = field(default=0, repr=False, compare=False)
+    _began: float | None = field(default=None, repr=False, compare=False)
     _started: float = field(default_factory=time.monotonic, repr=False, compare=False)
 
     @classmethod
@@ -92,7 +93,14 @@ class Progress:
         self._own += epochs if ours else 0
         self.tick()
         left = self.work - self.worked
-        self.seconds_left = self.elapsed / self._own * left if self._own and left else None
+        spent = self.elapsed - (self._began or 0.0)
+        self.seconds_left = spent / self._own * left if self._own and left else None
+
+    def began(self, seconds: float) -> None:
+        """The first epoch here took `seconds`; what came before, such as workers that start, is no rate."""
+        if self._began is None:
+            self.tick()
+            self._began = max(0.0, self.elapsed - seconds)
 
     def tick(self) -> None:
         """Let the clock of this launch go on; it is monotonic, whatever the machine's clock does."""

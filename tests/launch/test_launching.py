@@ -40,6 +40,18 @@ def test_progress_of_others_says_nothing_of_our_rate() -> None:
     assert progress.worked == 100, "what is trained twice is no more work than there is"
 
 
+def test_the_start_of_workers_is_no_part_of_the_rate() -> None:
+    progress = Progress(runs=3, work=101)
+    progress._started -= 20  # twenty seconds until the first worker had trained an epoch
+    progress.began(2.0)
+    progress.advance(1)
+    assert progress.seconds_left == pytest.approx(2 * 100, rel=0.01)
+    progress._started -= 8
+    progress.began(2.0)  # only the first epoch tells when the work began
+    progress.advance(9)
+    assert progress.seconds_left == pytest.approx(10 / 10 * 91, rel=0.01)
+
+
 def test_what_a_resumed_run_had_behind_it_is_done_but_says_nothing_of_our_rate() -> None:
     """Four runs of ten epochs: one resumed, one whose worker died, one that stops early, one that fails."""
     progress = Progress.of(dict.fromkeys("abcd", 10))
