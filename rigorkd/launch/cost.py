@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from rigorkd.launch.inventory import Inventory, State
+from rigorkd.launch.inventory import Inventory
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.facts import facts
@@ -43,7 +43,7 @@ class Images:
 
 def cost(protocol: Protocol, inventory: Inventory, seeds: tuple[int, ...], book: RateBook, mode: str) -> Cost:
     """The cost of every run of the inventory that is not done, in one mode."""
-    left = missing(inventory)
+    left = inventory.missing()
     if not left:
         return Cost(0.0, 0.0, 0, "nothing is missing")
     disk = _disk_bytes(inventory, left)
@@ -65,13 +65,6 @@ def cost(protocol: Protocol, inventory: Inventory, seeds: tuple[int, ...], book:
                 + "cohorts as planned; without start-up, checkpoints and records",
             )
     return _from_own_runs(inventory, left, disk, _unknown(amounts, machines, book))
-
-
-def missing(inventory: Inventory) -> list[Run]:
-    """The runs that are not done."""
-    return [
-        inventory.expected[name].run for name, state in inventory.states.items() if state is not State.DONE
-    ]
 
 
 def work_left(

@@ -12,6 +12,7 @@ from rigorkd.launch.failures import Failure, read_failure
 from rigorkd.launch.presence import Witness
 from rigorkd.launch.progress import read_progress
 from rigorkd.launch.queue import missing_needs
+from rigorkd.protocol.cells import Run
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.damage import Damage
 from rigorkd.records.expected import Expected, Stale, StartFile, expected_hashes, stale_runs
@@ -47,6 +48,10 @@ class Inventory:
     def count(self, state: State) -> int:
         """How many runs are in a state."""
         return sum(found is state for found in self.states.values())
+
+    def missing(self) -> list[Run]:
+        """The runs that are not done, whatever the reason."""
+        return [self.expected[name].run for name, state in self.states.items() if state is not State.DONE]
 
     def diverged(self, run: str) -> bool:
         """Whether a run has finished by diverging."""

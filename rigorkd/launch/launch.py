@@ -6,7 +6,7 @@ waits for those that others hold. What all of them share is changed by one at a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
@@ -24,6 +24,7 @@ from rigorkd.launch.progress import Progress, ProgressFile
 from rigorkd.launch.queue import TaskQueue, build_queue
 from rigorkd.launch.stop import StopRequest
 from rigorkd.launch.worker import Message, WorkerSettings
+from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.demands import needs_architectures
 from rigorkd.protocol.load import Protocol, protocol_error
@@ -55,34 +56,30 @@ def launch(protocol: Protocol, options: LaunchOptions, console: Console) -> Outc
             return Outcome(study, 0, len(inventory.expected), {})
     else:
         opening.refuse_stale(inventory)
-        devices = _ready(protocol, options, inventory, console)
+        devices = _ready(opening, inventory, console)
     study.path.mkdir(parents=True, exist_ok=True)
     with Presence(study, options.label) as me:
         claims = Claims(study, me, Witness(study))
         inventory = opening.open(claims, console)
         before = {name: failure.reason for name, failure in inventory.failures.items() if not failure.behind}
-        todo = {name for name, state in inventory.states.items() if state is not State.DONE} - before.keys()
+        todo = {run.name for run in inventory.missing()} - before.keys()
         failed: dict[str, str] = {}
         try:
             if todo:
-                devices = devices or _ready(protocol, options, inventory, console)
-                failed = _train(
-                    protocol, options, study, inventory, todo, devices, console, claims, opening.intact
-                )
+                devices = devices or _ready(opening, inventory, console)
+                failed = _train(opening, inventory, todo, devices, claims, console)
         finally:
             opening.close(claims, todo)
     done = inventory.count(State.DONE)
     return Outcome(study, len(todo) - len(failed), done, before | failed, frozenset(before))
 
 
-def _ready(
-    protocol: Protocol, options: LaunchOptions, inventory: Inventory, console: Console
-) -> list[tuple[str, ...]]:
+def _ready(opening: Opening, inventory: Inventory, console: Console) -> list[tuple[str, ...]]:
     """Each worker's devices, with the data at hand. Raises while the study is still as it was."""
+    protocol, options, missing = opening.protocol, opening.options, inventory.missing()
     devices = device_slots(options.device, options.jobs, options.slots)
-    todo = {name for name, state in inventory.states.items() if state is not State.DONE}
-    _refuse_precision(inventory, todo, devices[0])
-    cells = [inventory.expected[name].run.cell for name in todo]
+    _refuse_precision(missing, devices[0])
+    cells = [run.cell for run in missing]
     processes = max((cell.training.processes_per_run for cell in cells), default=1)
     workers = grouped(devices, processes)
     check_runnable(protocol, inventory, console)
@@ -96,9 +93,7 @@ def _ready(
 
 def check_runnable(protocol: Protocol, inventory: Inventory, console: Console) -> None:
     """Have the data at hand, and try what a protocol alone cannot tell: models and layers from outside."""
-    wanted = [
-        want.run.cell for name, want in inventory.expected.items() if inventory.states[name] is not State.DONE
-    ]
+    wanted = [run.cell for run in inventory.missing()]
     if any(comes_from_outside(cell) for cell in wanted):
         from rigorkd.models.check import check_models
 
@@ -112,17 +107,15 @@ def check_runnable(protocol: Protocol, inventory: Inventory, console: Console) -
 
 
 def _train(
-    protocol: Protocol,
-    options: LaunchOptions,
-    study: StudyFolder,
+    opening: Opening,
     inventory: Inventory,
     todo: set[str],
     devices: list[tuple[str, ...]],
-    console: Console,
     claims: Claims,
-    intact: Intact,
+    console: Console,
 ) -> dict[str, str]:
     """Train the runs named in `todo`; the reasons of those that failed."""
+    protocol, options, study = opening.protocol, opening.options, opening.study
     queue = build_queue(
         inventory.expected,
         todo,
@@ -165,11 +158,11 @@ def _train(
     from rigorkd.launch.display import Display
     from rigorkd.launch.pool import Pool
 
-    with _tracking(protocol, options, study, inventory, console) as track, Display(console, progress) as show:
+    with _tracking(opening, inventory, console) as track, Display(console, progress) as show:
 
         def changed(message: Message | None) -> None:
             if isinstance(message, RunDone):
-                intact.committed(read(study.run(message.run) / "record.json"))
+                opening.intact.committed(read(study.run(message.run) / "record.json"))
             track(message)
             show(message)
 
@@ -183,19 +176,20 @@ def _train(
 
 
 def _tracking(
-    protocol: Protocol, options: LaunchOptions, study: StudyFolder, inventory: Inventory, console: Console
+    opening: Opening, inventory: Inventory, console: Console
 ) -> AbstractContextManager[Callable[[Message | None], None]]:
     """What follows the launch for the tracker that was asked for, or nothing."""
+    options = opening.options
     if options.tracker is None:
         return nullcontext(lambda message: None)
     from rigorkd.track.live import LiveTracking
 
     return LiveTracking(
         options.tracker,
-        study,
+        opening.study,
         inventory.expected,
         mode=options.mode,
-        smoke=protocol.smoke,
+        smoke=opening.protocol.smoke,
         say=lambda text: console.print(text, highlight=False, markup=False),
     )
 
@@ -217,15 +211,13 @@ def _describe(devices: list[tuple[str, ...]]) -> str:
     return workers + (" (CPU, one thread each)" if on_cpu else f" on {', '.join(map('+'.join, devices))}")
 
 
-def _refuse_precision(inventory: Inventory, todo: set[str], device: str) -> None:
-    if device != "cpu":
-        return
-    for name in sorted(todo):
-        if inventory.expected[name].run.cell.training.precision == "fp16":
-            raise InputError(
-                f"{name}: precision fp16 cannot be trained on a CPU",
-                hint="run on a GPU, set precision: bf16 or fp32 in the protocol, or try it with --smoke",
-            )
+def _refuse_precision(missing: Sequence[Run], device: str) -> None:
+    half = sorted(run.name for run in missing if run.cell.training.precision == "fp16")
+    if half and device == "cpu":
+        raise InputError(
+            f"{half[0]}: precision fp16 cannot be trained on a CPU",
+            hint="run on a GPU, set precision: bf16 or fp32 in the protocol, or try it with --smoke",
+        )
 
 
 def refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rigorkd.data.identity import data_checksum
 from rigorkd.errors import InputError
-from rigorkd.launch.cost import Images, cohort_work, missing, work_left
+from rigorkd.launch.cost import Images, cohort_work, work_left
 from rigorkd.launch.devices import device_slots
 from rigorkd.launch.inventory import Inventory
 from rigorkd.protocol.cells import Cell, Cohort, Run
@@ -57,7 +57,7 @@ def measure(
 ) -> None:
     """Measure the rates of everything that is missing, on the device that `run` would choose, into `book`."""
     device = device_slots("auto", 1)[0]
-    runs = missing(inventory)
+    runs = inventory.missing()
     needed = work_left(protocol, runs, seeds, mode) or {}
     amount = ON_CPU if device == "cpu" else ON_GPU
     tasks = list(_tasks(protocol, runs, seeds, set(needed), amount, mode))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rigorkd.errors import InputError
-from rigorkd.launch.cost import Images, cohort_work, cost, images_of, missing, work_left
+from rigorkd.launch.cost import Images, cohort_work, cost, images_of, work_left
 from rigorkd.launch.inventory import Inventory, State, take_inventory
 from rigorkd.launch.measure import ON_CPU, _tasks, measure
 from rigorkd.protocol.load import Protocol, load_protocol
@@ -33,7 +33,7 @@ def inventory_of(protocol: Protocol, folder: Path, seeds: Sequence[int]) -> Inve
 def test_the_work_of_the_papers_grid(tmp_path: Path) -> None:
     """One seed: a teacher and 4 cells of 40 epochs, 6 of 30, one view and one teacher forward for all."""
     protocol = load_protocol(PAPER)
-    runs = missing(inventory_of(protocol, tmp_path, [0]))
+    runs = inventory_of(protocol, tmp_path, [0]).missing()
     found = work_left(protocol, runs, (0,), "reference")
     assert found is not None
     by_part = {
@@ -52,7 +52,7 @@ def test_the_work_of_the_papers_grid(tmp_path: Path) -> None:
         ("evaluate", "mobilenet_v2", ""): (2 * 40 + 6 * 30) * 5_000 + 8 * 10_000,
         ("evaluate", "shufflenet_v2_x1_0", ""): 2 * (40 * 5_000 + 10_000),
     }
-    doubled = work_left(protocol, missing(inventory_of(protocol, tmp_path, [0, 1])), (0, 1), "reference")
+    doubled = work_left(protocol, inventory_of(protocol, tmp_path, [0, 1]).missing(), (0, 1), "reference")
     assert doubled == {work: 2 * number for work, number in found.items()}
 
 
@@ -60,7 +60,7 @@ def test_a_teacher_that_saw_clean_images_is_asked_once_which_is_not_counted(tmp_
     path = tmp_path / "clean.yaml"
     path.write_text(PAPER.read_text().replace("  size: 128\n", "  size: 128\n  teacher: clean\n", 1))
     protocol = load_protocol(path)
-    found = work_left(protocol, missing(inventory_of(protocol, tmp_path, [0])), (0,), "reference")
+    found = work_left(protocol, inventory_of(protocol, tmp_path, [0]).missing(), (0,), "reference")
     assert found is not None
     assert [work for work in found if work.part == "teach"] == []
 
@@ -77,7 +77,7 @@ def test_images_of_a_data_set() -> None:
 
 def filled(book: RateBook, protocol: Protocol, inventory: Inventory, seconds: float) -> None:
     """Every rate that the inventory's missing runs need, at so many seconds per image."""
-    works = work_left(protocol, missing(inventory), (0,), "reference")
+    works = work_left(protocol, inventory.missing(), (0,), "reference")
     assert works is not None
     for work in works:
         book.note(CPU, work, seconds)
@@ -88,7 +88,7 @@ def test_the_cost_is_images_times_rates(tmp_path: Path, protocol_file: Path) -> 
     inventory = inventory_of(protocol, tmp_path, [0])
     filled(book, protocol, inventory, 0.5)
     found = cost(protocol, inventory, (0,), book, "reference")
-    works = work_left(protocol, missing(inventory), (0,), "reference")
+    works = work_left(protocol, inventory.missing(), (0,), "reference")
     assert works is not None
     assert found.seconds == sum(works.values()) / 2
     assert found.gpu_hours is None
@@ -141,12 +141,12 @@ def test_measuring_covers_every_kind_of_work(tmp_path: Path) -> None:
         if any(isinstance(cell.start, PathStart) for cell in protocol.cells):
             continue  # the files of weights are not here
         inventory = inventory_of(protocol, tmp_path, [0, 1])
-        needed = work_left(protocol, missing(inventory), (0, 1), "reference")
+        needed = work_left(protocol, inventory.missing(), (0, 1), "reference")
         if needed is None:
             continue
         placed: set[str] = set()
         done: set[rates.Work] = set()
-        tasks = list(_tasks(protocol, missing(inventory), (0, 1), set(needed), ON_CPU, "reference"))
+        tasks = list(_tasks(protocol, inventory.missing(), (0, 1), set(needed), ON_CPU, "reference"))
         for task in tasks:
             cells = [want.run.cell for want in task.runs]
             assert task.teacher is None or task.teacher.run.name in placed
