@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rigorkd.distill.build import OBJECTIVES, build_objective
 from rigorkd.distill.objective import Distillation, Outputs, Targets
-from rigorkd.protocol.methods import DKD, KD, METHODS, RLD, Baseline, Method
+from rigorkd.protocol.methods import DKD, KD, METHODS, RLD, Baseline, Feature, Method
 
 from .conftest import (
     CE,
@@ -41,6 +41,11 @@ def random_logits(images: int, classes: int, seed: int) -> Tensor:
 
 def test_every_method_of_a_protocol_has_an_objective() -> None:
     assert {*OBJECTIVES, Baseline} == set(METHODS.values())
+
+
+def test_every_method_is_checked_below() -> None:
+    """Those that compare logits by the list, and features by tests of their own."""
+    assert {Baseline, Feature, *map(type, LOGIT_METHODS)} == set(METHODS.values())
 
 
 @every_logit_method
