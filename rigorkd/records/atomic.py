@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all."""
+"""Files, folders and lines that are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -44,6 +44,18 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         raise
     if durable:
         _flush_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line of text, on the disk before this returns; one that a crash tore does not swallow it."""
+    with path.open("ab+") as file:
+        torn = False
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            torn = file.read(1) != b"\n"
+        file.write((b"\n" if torn else b"") + line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rigorkd.records.atomic import append_line
+
 FILE = "looks.jsonl"
 
 
@@ -54,8 +56,7 @@ def note_look(folder: Path, seeds: Iterable[int], metric: str) -> bool:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     line = json.dumps(asdict(Look(len(seen), seen, metric, now)))
     try:
-        with (folder / FILE).open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+        append_line(folder / FILE, line)
     except OSError:
         return False
     return True

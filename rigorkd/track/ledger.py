@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rigorkd.errors import StoreError
+from rigorkd.records.atomic import append_line
 
 FOLDER, FILE, LOCK = ".tracking", "sent.jsonl", "lock"
 
@@ -37,11 +38,7 @@ class Ledger:
             return
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         line = json.dumps({"run_hash": run_hash, "destination": destination, "time": now})
-        with self._path.open("ab") as file:
-            # a line that a crash tore must not swallow this one
-            file.write(("\n" if _torn(self._path) else "").encode() + line.encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self._path, line)
         self._sent.add((run_hash, destination))
 
     def _read(self) -> Iterator[tuple[str, str]]:
@@ -78,12 +75,3 @@ def sending(study: Path, *, alone: bool) -> Iterator[Ledger]:
         yield Ledger(study)
     finally:
         os.close(descriptor)
-
-
-def _torn(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) != b"\n"
-    except OSError:  # empty or not there yet
-        return False

@@ -6,15 +6,18 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rigorkd.errors import InputError, StoreError
+from rigorkd.errors import DamagedError, InputError, StoreError
 from rigorkd.records.atomic import write_atomically
+from rigorkd.records.damage import Intact
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.looks import note_look, read_looks
 from rigorkd.records.record import commit, read, verified_weights
 from rigorkd.records.study import newest_study, read_info
+from rigorkd.records.verify import verify_study
 
 FIELDS = {
     "cell": "main/s/baseline",
@@ -106,12 +109,50 @@ def test_a_damaged_record_is_named(tmp_path: Path, content: bytes) -> None:
         read(path)
 
 
+def test_a_file_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or `rigorkd run` would set a whole record aside because of a permission or a network drive."""
+    study = StudyFolder(tmp_path)
+    folder = study.run("main/s/baseline/seed-0")
+    commit(folder, FIELDS, {"history.csv": b"x"})
+    record = read(folder / "record.json")
+    whole = Path.open
+
+    def locked(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.parent == folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return whole(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", locked)
+    for attempt in (
+        lambda: read(folder / "record.json"),
+        lambda: record.content("history.csv"),
+        lambda: Intact(study).damage(record),
+    ):
+        with pytest.raises(StoreError, match="cannot be read: permission denied") as caught:
+            attempt()
+        assert not isinstance(caught.value, DamagedError)
+    (damage,) = verify_study(tmp_path).damaged[1:]  # the first: there is no study.json
+    assert damage.run == "main/s/baseline/seed-0"
+
+
 def test_atomic_writing_replaces_and_makes_parents(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b.txt"
     write_atomically(path, b"one")
     write_atomically(path, b"two", durable=False)
     assert path.read_bytes() == b"two"
     assert [entry.name for entry in path.parent.iterdir()] == ["b.txt"]
+
+
+def test_a_look_after_one_that_a_crash_tore_is_remembered(tmp_path: Path) -> None:
+    assert note_look(tmp_path, range(3), "test_top1")
+    path = tmp_path / "looks.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + whole[:20])
+    assert note_look(tmp_path, range(5), "test_top1")
+    assert [look.n for look in read_looks(tmp_path)] == [3, 5]
+    assert path.read_text().endswith("\n")
 
 
 def test_records_are_found_in_order_and_hidden_folders_are_not_searched(tmp_path: Path) -> None:
