@@ -6,6 +6,7 @@ import gc
 import os
 from dataclasses import dataclass
 
+import psutil  # type: ignore[import-untyped]  # comes with accelerate
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -70,10 +71,11 @@ class Runtime:
         return cpu_name(self.threads)
 
     def memory_bytes(self) -> int:
-        """Memory that is free on the device now."""
+        """Memory that can be had on the device now; on a CPU what the system keeps of files counts too."""
         if self.device.type == "cuda":
             return torch.cuda.mem_get_info(self.device)[0]
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+        available: int = psutil.virtual_memory().available
+        return available
 
     def release(self) -> None:
         """Give the memory of finished models back: prepared models are held by reference cycles."""

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
-from rigorkd.train.runtime import generators_of
+from rigorkd.train.runtime import Runtime, generators_of
 
 CODE = """
 import pathlib, sys
@@ -48,3 +49,10 @@ def test_on_a_gpu_the_host_is_seeded_in_every_step_too(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "default_generators", (torch.Generator(), theirs))
     assert generators_of(torch.device("cuda:1")) == (theirs, torch.default_generator)
     assert generators_of(torch.device("cpu")) == (torch.default_generator,)
+
+
+def test_memory_that_holds_copies_of_files_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set that was just read fills what else is free; cohorts are not to be split for that."""
+    shown = psutil.virtual_memory()._replace(free=1, available=10**9)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: shown)
+    assert Runtime(torch.device("cpu"), "reference", 1).memory_bytes() == 10**9
