@@ -8,6 +8,7 @@ counts.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -26,6 +27,8 @@ SEAL = "record_sha256"
 """The key of a record's hash of itself."""
 AGAIN = "run the protocol again: the damaged record is set aside and only this run is trained again"
 """The hint of every damaged record."""
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+"""Errors that say that no file is there; any other says nothing of what is in it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Record:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise DamagedError(f"{path}: cannot be read: {error.strerror}", hint=AGAIN) from None
+            raise _unreadable(path, error) from None
         if hashlib.sha256(content).hexdigest() != self.files.get(name):
             raise DamagedError(f"{path}: not the file that its record names", hint=AGAIN)
         return content
@@ -120,10 +123,12 @@ def _seal(fields: Mapping[str, Any]) -> str:
 
 
 def read(record_json: Path) -> Record:
-    """Read one record. A torn or half-edited file is a DamagedError, a foreign one a StoreError."""
+    """Read one record. A torn or half-edited file is a DamagedError, a foreign or locked one a StoreError."""
     try:
         fields = json.loads(record_json.read_bytes())
-    except (ValueError, OSError, RecursionError) as error:
+    except OSError as error:
+        raise _unreadable(record_json, error) from None
+    except (ValueError, RecursionError) as error:
         raise DamagedError(f"{record_json}: the record cannot be read ({error})", hint=AGAIN) from None
     if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
         raise StoreError(
@@ -171,9 +176,21 @@ def _finite(value: Any) -> Any:
 
 
 def digest_of(path: Path) -> str | None:
-    """SHA-256 of a file, None if it cannot be read."""
+    """SHA-256 of a file, None if there is none. Raises StoreError if it is there and cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> StoreError:
+    """A file that is gone is damage; one that may not be read, or not now, is perhaps whole."""
+    message = f"{path}: cannot be read: {(error.strerror or str(error)).lower()}"
+    if error.errno in _NO_FILE:
+        return DamagedError(message, hint=AGAIN)
+    return StoreError(
+        message, hint="it may be whole: mend its permissions, or the drive, and do the same again"
+    )

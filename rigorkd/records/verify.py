@@ -37,11 +37,11 @@ def verify_study(folder: Path) -> Verified:
         records += 1
         try:
             record = read(leaf / "record.json")
+            files += 1 + len(record.files)
+            wrong = record.verify()
         except RigorkdError as error:
             damaged.append(Damage(name, error.message))
             continue
-        files += 1 + len(record.files)
-        wrong = record.verify()
         if wrong:
             damaged.append(Damage(name, ", ".join(_says(leaf, file) for file in wrong)))
     return Verified(records, files, tuple(damaged))
