@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rigorkd_analysis import combinations, families
 from rigorkd_analysis.baselines import Matcher, baselines, distilled
@@ -206,6 +207,7 @@ def _warnings(runs: Runs, plan: Plan, matcher: Matcher, found: list[Family]) -> 
             f"{_listed(runs.cells[cell] for cell in lone[:6])}: "
             "no comparison that misses one can be better"
         )
+    out += _without_spread(runs)
     looks = sorted(set(plan.looks))
     if looks and looks[0] < len(runs.seeds):
         out.append(
@@ -213,6 +215,25 @@ def _warnings(runs: Runs, plan: Plan, matcher: Matcher, found: list[Family]) -> 
         )
     out += _untuned_baselines(runs, matcher)
     return out
+
+
+def _without_spread(runs: Runs) -> list[str]:
+    """Cells of three runs or more that are all equal: seeds that change nothing, or copies of one run."""
+    several = (~np.isnan(runs.values)).sum(axis=1) >= 3
+    still = several & (_range(runs.values) == 0)
+    if not still.any():
+        return []
+    names = [runs.cells[cell] for cell in np.flatnonzero(still)]
+    shown = _listed(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return [f"the same value at every seed, as if one run stood there several times: {shown}"]
+
+
+def _range(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Largest minus smallest per row, 0 for a row of NaN alone."""
+    there = ~np.isnan(values)
+    largest = np.where(there, values, -np.inf).max(axis=1)
+    smallest = np.where(there, values, np.inf).min(axis=1)
+    return np.where(there.any(axis=1), largest - smallest, 0.0)
 
 
 def _units_and_goal(runs: Runs, plan: Plan) -> list[str]:

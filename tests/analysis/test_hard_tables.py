@@ -239,3 +239,14 @@ def test_a_bound_of_equivalence_is_positive(sesoi: float) -> None:
     with pytest.raises(TableError, match="smallest effect of interest"):
         power(5, 0.2, sesoi=sesoi)
     assert power(5, 0.2, effect=-0.3).seeds_needed == power(5, 0.2, effect=0.3).seeds_needed
+
+
+def test_a_cell_that_never_varies_is_named() -> None:
+    cells = {"base": BASE, "kd-1": (80.1,) * 5, "kd-2": shifted(1, 2, 1, 2, 1)}
+    found = analyze(runs(cells))
+    told = [text for text in found.warnings if text.startswith("the same value at every seed")]
+    assert told == ["the same value at every seed, as if one run stood there several times: kd-1"]
+    assert first(found).r is None
+    table = runs(cells)
+    few = table[(table["cell"] != "kd-1") | (table["seed"] < 2)]
+    assert not [text for text in analyze(few).warnings if text.startswith("the same value")]
