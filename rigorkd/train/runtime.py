@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]  # comes with accelerate
@@ -91,6 +92,9 @@ def start_runtime(device: str, mode: str) -> Runtime:
     of sums and so the bits, hence more workers instead. `fast`: channels-last, cuDNN's own choice of
     algorithm, and compiled steps on CUDA (on a CPU, compiling costs more than a study of this size gains).
     Neither changes the precision.
+
+    Raises:
+        InputError: CUDA cannot be used here, or nothing can be compiled.
     """
     _forget_accelerate_settings()
     # cuBLAS reads this when it is first used; without it, deterministic algorithms raise on CUDA.
@@ -99,6 +103,12 @@ def start_runtime(device: str, mode: str) -> Runtime:
     if where.type == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: no CUDA device can be used here", hint="use --device cpu")
     reference = mode == "reference"
+    compiles = not reference and where.type == "cuda"
+    if compiles and not any(map(shutil.which, (os.environ.get("CC", "gcc"), "clang"))):
+        raise InputError(
+            "--mode fast: torch compiles steps with the help of a C compiler, and there is none",
+            hint="install gcc, or use --mode reference, which compiles nothing",
+        )
     torch.use_deterministic_algorithms(reference)
     # Deterministic algorithms would also fill every new tensor, to expose reads of memory never written; that
     # is a debugging aid, and costs a pass over memory for each activation.
@@ -111,7 +121,6 @@ def start_runtime(device: str, mode: str) -> Runtime:
         torch.set_num_threads(1)
     else:
         torch.cuda.set_device(where)
-    compiles = mode == "fast" and where.type == "cuda"
     return Runtime(where, mode, torch.get_num_threads(), compiles)
 
 

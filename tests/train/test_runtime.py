@@ -11,7 +11,8 @@ import psutil
 import pytest
 import torch
 
-from rigorkd.train.runtime import Runtime, generators_of
+from rigorkd.errors import InputError
+from rigorkd.train.runtime import Runtime, generators_of, start_runtime
 
 CODE = """
 import pathlib, sys
@@ -56,3 +57,14 @@ def test_memory_that_holds_copies_of_files_can_be_had(monkeypatch: pytest.Monkey
     shown = psutil.virtual_memory()._replace(free=1, available=10**9)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: shown)
     assert Runtime(torch.device("cpu"), "reference", 1).memory_bytes() == 10**9
+
+
+def test_without_a_c_compiler_fast_mode_on_a_gpu_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else every run would fail by itself, in its first step."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(InputError, match="C compiler"):
+        start_runtime("cuda", "fast")
