@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,16 @@ def test_the_parts_of_the_loss_add_up(together: StudyFolder) -> None:
             elif method.key == "kd":
                 weights = (float(row["alpha"]), 1 - float(row["alpha"]))
             assert total == pytest.approx(weights[0] * ce + weights[1] * kd, rel=1e-4), each.name
+
+
+def test_the_record_has_every_parameter_of_the_method(together: StudyFolder) -> None:
+    """The weights and T² above all: public code disagrees on what they mean."""
+    for each in CELLS:
+        found = json.loads((together.run(f"{each.name}/seed-0") / "record.json").read_text())
+        assert found["method"] == each.method.key
+        for name, value in json.loads(each.method.model_dump_json()).items():
+            said = found[name]
+            assert (json.loads(said) if isinstance(value, dict | list) else said) == value, (each.name, name)
 
 
 def test_what_changes_over_the_epochs_is_in_the_history(together: StudyFolder) -> None:
