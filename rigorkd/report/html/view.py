@@ -62,7 +62,6 @@ class DataTable:
     columns: tuple[Heading, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
-    sortable: bool = True
     kind: Literal["table"] = "table"
 
 
