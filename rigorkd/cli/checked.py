@@ -24,6 +24,13 @@ def device_option(help: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     return click.option("--device", default="auto", show_default=True, callback=_device, help=help)
 
 
+def folder_for(target: Path) -> None:
+    """Refuse a folder, there or still to be made, where a file lies in its way."""
+    there = next(parent for parent in (target, *target.absolute().parents) if parent.exists())
+    if not there.is_dir():
+        raise InputError(f"{there}: a file lies where a folder is needed", hint="name another folder")
+
+
 def free_for_writing(target: Path, *, folder: bool = False) -> None:
     """Refuse a file (or folder) that cannot be written, before the work whose result it would take."""
     if folder and target.exists() and not target.is_dir():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rigorkd.cli.checked import folder_for
 from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def plan(
         from rigorkd.protocol.smoke import smoke as shrink
 
         loaded = shrink(loaded)
+    folder_for(results)
     study = StudyFolder(results / folder_name(loaded, mode))
     remembered = read_info(study.path).start_files if is_study(study.path) else None
     files = start_files(loaded, remembered, planning=True)
@@ -124,4 +126,4 @@ def _show(made: Plan) -> None:
             f" {'corrected' if made.corrected else 'uncorrected'}: {text}",
         )
         if entry.equivalence_power is not None:
-            console.print(f"  power to show equivalence: {entry.equivalence_power:.0%}")
+            console.print(f"  power to show equivalence: {100 * entry.equivalence_power:.0f} %")

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from rigorkd.cli.checked import device_option, free_for_writing
+from rigorkd.cli.checked import device_option, folder_for, free_for_writing
 from rigorkd.cli.main import main
 from rigorkd.errors import InputError
 
@@ -27,6 +27,15 @@ def test_what_lies_in_the_way_is_named_before_any_work(tmp_path: Path, where: st
     with pytest.raises(InputError, match=r"this is a folder|a file lies where a folder is needed") as caught:
         free_for_writing(tmp_path / where, folder=folder)
     assert caught.value.hint.startswith("name a")
+
+
+def test_a_folder_of_results_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    folder_for(tmp_path)
+    folder_for(tmp_path / "still" / "to be made")
+    for wrong in ("file", "file/results"):
+        with pytest.raises(InputError, match="file: a file lies where a folder is needed"):
+            folder_for(tmp_path / wrong)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
