@@ -87,7 +87,9 @@ def _import(name: str, module: str, folder: Path) -> Any:
     finally:
         sys.dont_write_bytecode = writes
     for part, digest in sources.items():
-        if part in sys.modules and digest != _digest(file := getattr(sys.modules[part], "__file__", None)):
+        if part not in sys.modules or _imported.get(part) == digest:
+            continue  # imported here, from this very source, wherever that lay
+        if digest != _digest(file := getattr(sys.modules[part], "__file__", None)):
             raise InputError(
                 f"model {name}: the name {part} is taken by {file or 'a module of Python itself'}",
                 hint="give your file another name",

@@ -145,6 +145,12 @@ def test_the_protocols_folder_counts_not_the_current_one(
     own._forget()
 
 
+def test_the_same_code_serves_from_another_folder_when_the_first_is_gone(tmp_path: Path) -> None:
+    first = write(tmp_path / "first")
+    assert width(make(read_source("nets:small", first))) == 8
+    assert width(make(read_source("nets:small", first.rename(tmp_path / "second")))) == 8
+
+
 @pytest.mark.parametrize(
     ("name", "values", "words"),
     [
