@@ -92,6 +92,15 @@ class Method(Frozen):
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
 
+def loss_weights(method: Method) -> dict[str, float | bool | None]:
+    """`ce_weight`, `kd_weight` and `t_squared` of any method: its own, or what its loss implies.
+
+    A weight is that after any warm-up, None if it is a ramp; `t_squared` is None without such a factor.
+    """
+    implied = {"ce_weight": 1.0, "kd_weight": float(method.distils), "t_squared": None}
+    return {key: getattr(method, key, value) for key, value in implied.items()}
+
+
 class Baseline(Method):
     """Cross-entropy alone."""
 

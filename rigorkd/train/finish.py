@@ -16,6 +16,7 @@ from rigorkd.data.images import ImageData
 from rigorkd.models.count import parameters_millions
 from rigorkd.models.macs import macs_millions
 from rigorkd.protocol.hashes import NUMERICS, resolved, training_key, views_key
+from rigorkd.protocol.methods import loss_weights
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, DONE, commit
@@ -79,6 +80,7 @@ def finish(
             "group": run.cell.group,
             "student": run.cell.student,
             "seed": run.seed,
+            **loss_weights(run.cell.method),
             **resolved(run.cell),
             "training_key": training_key(run.cell),
             "views_key": views_key(run.cell),

@@ -7,7 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 
-import psutil  # type: ignore[import-untyped]  # comes with accelerate
+import psutil
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn

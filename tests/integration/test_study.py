@@ -105,6 +105,8 @@ def test_a_record_says_everything_that_the_contract_names(finished: Path) -> Non
     } <= set(metrics)
     assert {"median", "q25", "q75", "n"} == set(record["latency_ms"])  # type: ignore[call-overload]
     assert {"torch", "numpy", "python", "rigorkd"} <= set(record["versions"])  # type: ignore[call-overload]
+    baseline = records(finished / "results" / "tiny")["main/plain/baseline/seed-1"]
+    assert [baseline[key] for key in ("ce_weight", "kd_weight", "t_squared")] == [1.0, 0.0, None]
     teacher = records(finished / "results" / "tiny")["teacher/seed-1"]
     assert record["teacher_run_hash"] == teacher["run_hash"]
     text = json.dumps(record)

@@ -8,7 +8,7 @@ import pytest
 
 from rigorkd.protocol.axes import Choice
 from rigorkd.protocol.grids import read_method
-from rigorkd.protocol.methods import METHODS
+from rigorkd.protocol.methods import METHODS, loss_weights
 
 PUBLISHED: dict[tuple[str, str | None], dict[str, Any]] = {
     ("kd", None): {"T": 4, "ce_weight": 0.5, "kd_weight": 0.5, "direction": "forward"},
@@ -56,3 +56,20 @@ def test_settings_are_the_published_ones(key: str, preset: str | None) -> None:
 )
 def test_the_factor_t_squared_is_there_unless_taken_out(key: str) -> None:
     assert METHODS[key].model_fields["t_squared"].default is True
+
+
+@pytest.mark.parametrize(
+    ("key", "weights"),
+    [
+        ("baseline", (1.0, 0.0, None)),
+        ("kd", (0.5, 0.5, True)),
+        ("dkd", (1.0, 1.0, True)),
+        ("dist", (1.0, 1.0, True)),
+        ("feature", (0.5, 0.5, None)),
+    ],
+)
+def test_records_of_every_method_say_what_weighs_its_loss(
+    key: str, weights: tuple[float, float, bool | None]
+) -> None:
+    method, _ = read_method(key, Choice({}, ("groups",)))
+    assert tuple(loss_weights(method).values()) == weights
