@@ -48,9 +48,15 @@ def environment() -> dict[str, str]:
 
 
 def run_command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run `rigorkd` with these arguments in a process of its own."""
+    """Run `rigorkd` with these arguments in a process of its own.
+
+    `run` takes one worker unless the test says how many: each costs seconds, and tests run side by side.
+    """
+    line = [str(argument) for argument in arguments]
+    if line[:1] == ["run"] and "--jobs" not in line:
+        line += ["--jobs", "1"]
     return subprocess.run(
-        [sys.executable, "-m", "rigorkd", *(str(argument) for argument in arguments)],
+        [sys.executable, "-m", "rigorkd", *line],
         cwd=cwd,
         env=environment(),
         capture_output=True,
@@ -83,7 +89,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tiny.yaml and its study in results/tiny, by an undisturbed run. Do not change it."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(PROTOCOL)
-    done = run_command("run", "tiny.yaml", cwd=folder)
+    done = run_command("run", "tiny.yaml", "--jobs", 2, cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "stdout.txt").write_text(done.stdout)
     return folder

@@ -95,7 +95,7 @@ def test_wrong_seeds_teach_the_grammar(protocol_file: Path, command: str, seeds:
     [
         (["run", "tiny.yaml", "--only", "main/plain/kd-T8*"], "no cell matches"),
         (["run", "tiny.yaml", "--mode", "fastest"], "fastest"),
-        (["run", "tiny.yaml", "--device", "tpu"], "--device tpu"),
+        (["run", "tiny.yaml", "--device", "tpu"], "'--device': 'tpu'"),
         (["run", "tiny.yaml", "--jobs", "0"], "--jobs"),
         (["run", "tiny.yaml", "--memory", "nan"], "--memory"),
         (["run", "tiny.yaml", "--replay", "inf"], "--replay"),

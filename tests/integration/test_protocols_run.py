@@ -25,7 +25,7 @@ PROTOCOLS = sorted((ROOT / "protocols").rglob("*.yaml"))
 def test_every_protocol_plans_smokes_and_is_analysed(path: Path, rigorkd: Rigorkd, tmp_path: Path) -> None:
     plan = rigorkd("plan", path, "--seeds", 5, "--format", "json")
     assert plan.returncode == 0, plan.stderr
-    done = rigorkd("run", path, "--smoke", "--seeds", 2, "--no-weights", "--jobs", 1)
+    done = rigorkd("run", path, "--smoke", "--seeds", 2, "--no-weights")
     assert done.returncode == 0, done.stderr
     analysis = rigorkd("analyze", "--format", "json")
     assert analysis.returncode == 0, analysis.stderr
@@ -39,12 +39,12 @@ def test_every_protocol_plans_smokes_and_is_analysed(path: Path, rigorkd: Rigork
 def test_the_quickstart_study(rigorkd: Rigorkd, tmp_path: Path) -> None:
     """Five seeds; again, which does nothing; a sixth seed; and one cell alone with the bytes of the grid."""
     path = ROOT / "protocols" / "digits.yaml"
-    first = rigorkd("run", path, "--seeds", 5)
+    first = rigorkd("run", path, "--seeds", 5, "--jobs", 2)
     assert first.returncode == 0, first.stderr
     assert "105 runs to train" in first.stdout
     again = rigorkd("run", path, "--seeds", 5)
     assert "nothing to train: all 105 runs have their record" in again.stdout
-    sixth = rigorkd("run", path, "--seeds", 6)
+    sixth = rigorkd("run", path, "--seeds", 6, "--jobs", 2)
     assert sixth.returncode == 0, sixth.stderr
     assert "21 runs to train" in sixth.stdout
     assert "105 already done" in sixth.stdout
@@ -53,7 +53,7 @@ def test_the_quickstart_study(rigorkd: Rigorkd, tmp_path: Path) -> None:
     names = ("history.csv", "predictions.npz", "model.safetensors")
     whole = {name: (study / cell / name).read_bytes() for name in names}
     shutil.rmtree(study)
-    alone = rigorkd("run", path, "--only", "main/cnn8/kd-T2-a0.5", "--seeds", "1:2", "--jobs", 1)
+    alone = rigorkd("run", path, "--only", "main/cnn8/kd-T2-a0.5", "--seeds", "1:2")
     assert alone.returncode == 0, alone.stderr
     assert {name: (study / cell / name).read_bytes() for name in names} == whole
     assert len(list(study.rglob("record.json"))) == 2
@@ -62,7 +62,7 @@ def test_the_quickstart_study(rigorkd: Rigorkd, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_every_method_trains(rigorkd: Rigorkd, tmp_path: Path) -> None:
     """Three seeds of every method on digits: all far above chance (10 %), and the study is analysed."""
-    done = rigorkd("run", ROOT / "protocols" / "digits-methods.yaml", "--seeds", 3)
+    done = rigorkd("run", ROOT / "protocols" / "digits-methods.yaml", "--seeds", 3, "--jobs", 2)
     assert done.returncode == 0, done.stderr
     analysis = json.loads(rigorkd("analyze", "--format", "json").stdout)
     assert {cell["method"] for cell in analysis["cells"]} == set(METHODS)
