@@ -7,6 +7,7 @@
 set -euo pipefail
 source "$(dirname "$0")/environment.sh" dev
 
+cores="$(env -u OMP_NUM_THREADS nproc)" # with it, nproc tells the number of threads instead
 # The tests start their own workers, and bits depend on the thread count.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
@@ -44,7 +45,7 @@ case "${1:-}" in
     "")
         scripts/check
         in_memory
-        python -m pytest -q -m "not slow" --numprocesses "$(nproc)" --dist worksteal --durations=15 ;;
+        python -m pytest -q -m "not slow" --numprocesses "$cores" --dist worksteal --durations=15 ;;
     --slow)
         shift
         [ $# -gt 0 ] || set -- smoke faults slurm simulations pages
