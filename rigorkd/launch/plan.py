@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from rigorkd.launch.cost import Cost, cost, training_images
 from rigorkd.launch.inventory import Inventory, State
+from rigorkd.protocol.baselines import gain_pairs
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import cohorts
-from rigorkd.protocol.hashes import resolved, training_key, views_key
+from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
@@ -101,7 +102,7 @@ def _detectable(
     from rigorkd_analysis.power import detectable, equivalence_power
 
     analysis = protocol.spec.analysis
-    pairs = _gains(cells, protocol.cells)
+    pairs = gain_pairs(cells, protocol.cells)
     sd, source = _sd_of_differences(inventory, pairs, analysis.metric)
     entries = []
     for family, size in (("gains", len(pairs)), ("contrasts", len(analysis.contrasts))):
@@ -115,25 +116,6 @@ def _detectable(
         mde = None if dz is None or sd is None else dz * sd
         entries.append(Detectable(family, size, mde, dz, power, sd, source))
     return tuple(entries)
-
-
-def _gains(cells: Iterable[Cell], among: Iterable[Cell]) -> list[tuple[str, str]]:
-    """The distilled cells, each with the baseline among all cells that the analysis sets against it."""
-    baselines: dict[tuple[object, ...], str] = {}
-    for cell in among:
-        if cell.role == "student" and not cell.method.distils:
-            baselines.setdefault(_shared(cell), cell.name)
-    return [
-        (cell.name, baselines[shared])
-        for cell in cells
-        if cell.method.distils and (shared := _shared(cell)) in baselines
-    ]
-
-
-def _shared(cell: Cell) -> tuple[object, ...]:
-    """What a gain holds equal: by the columns of `rigorkd.records.table` that the analysis matches on."""
-    training, views = training_key(cell), views_key(cell)
-    return cell.group, cell.student, cell.start, cell.training.epochs, training, views
 
 
 def _sd_of_differences(

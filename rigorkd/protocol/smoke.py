@@ -1,6 +1,7 @@
 """`smoke`: any protocol, shrunk to seconds on synthetic data and random weights, through the same code.
 
-Kept: the cells' names, methods, roles and starts that are runs, and the first and last value of every axis.
+Kept: the cells' names, methods, roles and starts that are runs, the first and last value of every axis, and
+the baselines of what is kept.
 Shrunk: images, classes, batches, epochs. Cells that differ only in what is shrunk may train alike here.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rigorkd.protocol.baselines import gain_pairs
 from rigorkd.protocol.catalog import min_size
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
@@ -28,9 +30,11 @@ def smoke(protocol: Protocol) -> Protocol:
     """The shrunken protocol, as study `<study>.smoke`; its cells are some of the full protocol's, by name."""
     if protocol.smoke:
         return protocol
-    full = expand(protocol.spec, edges=True)
-    scale = _Scale.of(full, protocol.spec.dataset)
-    cells = tuple(scale.cell(cell) for cell in full)
+    edges = expand(protocol.spec, edges=True)
+    names = {cell.name for cell in edges} | {baseline for _, baseline in gain_pairs(edges, protocol.cells)}
+    kept = [cell for cell in protocol.cells if cell.name in names]
+    scale = _Scale.of(kept, protocol.spec.dataset)
+    cells = tuple(scale.cell(cell) for cell in kept)
     analysis = protocol.spec.analysis
     contrasts = tuple(
         contrast for contrast in analysis.contrasts if not any(contrast_problems(contrast, (), cells))

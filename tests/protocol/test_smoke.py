@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rigorkd.protocol.baselines import gain_pairs
 from rigorkd.protocol.catalog import min_size
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Synthetic
@@ -42,6 +43,8 @@ def test_any_protocol_shrinks(file: Path) -> None:
         assert cell.train == full.cell(cell.name).train
     assert {name for contrast in small.spec.analysis.contrasts for name in contrast.cells()} <= names
     assert {cell.role for cell in small.cells} == {cell.role for cell in full.cells}
+    gains = [(cell, baseline) for cell, baseline in gain_pairs(full.cells, full.cells) if cell in names]
+    assert gain_pairs(small.cells, small.cells) == gains
     assert smoke(small) is small
 
 

@@ -1,0 +1,27 @@
+"""Which baseline a distilled cell is set against: the one that differs in nothing but the method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.hashes import training_key, views_key
+
+
+def gain_pairs(cells: Iterable[Cell], among: Iterable[Cell]) -> list[tuple[str, str]]:
+    """The names of the distilled cells that have a baseline among all cells, each with its baseline's."""
+    baselines: dict[tuple[object, ...], str] = {}
+    for cell in among:
+        if cell.role == "student" and not cell.method.distils:
+            baselines.setdefault(_shared(cell), cell.name)
+    return [
+        (cell.name, baselines[shared])
+        for cell in cells
+        if cell.method.distils and (shared := _shared(cell)) in baselines
+    ]
+
+
+def _shared(cell: Cell) -> tuple[object, ...]:
+    """What a gain holds equal: by the columns of `rigorkd.records.table` that the analysis matches on."""
+    training, views = training_key(cell), views_key(cell)
+    return cell.group, cell.student, cell.start, cell.training.epochs, training, views
