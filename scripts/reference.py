@@ -88,7 +88,7 @@ def protocol_schema() -> dict[str, Any]:
 
 def protocol() -> str:
     """One table per section of a protocol, in the order in which a file mentions them."""
-    from rigorkd.protocol.methods import METHODS
+    from rigorkd.protocol.methods import KINDS
 
     schema = protocol_schema()
     definitions = schema["$defs"]
@@ -113,7 +113,7 @@ def protocol() -> str:
         "multiplies.",
     ]
     parts: dict[str, Any] = {}
-    for key, method in METHODS.items():
+    for key, method in KINDS.items():
         own = method.model_json_schema()
         parts |= {name: part for name, part in own.get("$defs", {}).items() if name not in told}
         out += [f"### `{key}`", _described(own), _keys(own) if own.get("properties") else ""]

@@ -15,6 +15,7 @@ from rigorkd.distill.lskd import LSKDObjective
 from rigorkd.distill.matched_smoothing import MatchedSmoothingObjective
 from rigorkd.distill.mlkd import MLKDObjective
 from rigorkd.distill.objective import Objective
+from rigorkd.distill.own import OwnObjective, Term
 from rigorkd.distill.permuted_tail import PermutedTailObjective
 from rigorkd.distill.rld import RLDObjective
 from rigorkd.distill.taps import Shapes
@@ -30,6 +31,7 @@ from rigorkd.protocol.methods import (
     Feature,
     MatchedSmoothing,
     Method,
+    Own,
     PermutedTail,
 )
 
@@ -51,10 +53,15 @@ OBJECTIVES: dict[type[Method], Callable[..., Objective]] = {
 """Called with the method and the label smoothing; with the shapes too where the method needs features."""
 
 
-def build_objective(method: Method, label_smoothing: float = 0.0, shapes: Shapes | None = None) -> Objective:
-    """The objective of a method; `shapes` are for methods that compare features."""
+def build_objective(
+    method: Method, label_smoothing: float = 0.0, shapes: Shapes | None = None, term: Term | None = None
+) -> Objective:
+    """The objective of a method; `shapes` are for methods that compare features, `term` is the user's own."""
     if not method.distils:
         return BaselineObjective(label_smoothing)
+    if isinstance(method, Own):
+        assert term is not None, "it is imported before"
+        return OwnObjective(method, label_smoothing, term)
     objective = OBJECTIVES[type(method)]
     if method.needs_features:
         assert shapes is not None, "the layers of both networks are looked at before"

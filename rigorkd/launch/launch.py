@@ -26,7 +26,7 @@ from rigorkd.launch.stop import StopRequest
 from rigorkd.launch.worker import Message, WorkerSettings
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import cohorts
-from rigorkd.protocol.demands import needs_architectures
+from rigorkd.protocol.demands import needs_preflight
 from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.sources import comes_from_outside
 from rigorkd.records.damage import Intact
@@ -99,7 +99,7 @@ def check_runnable(protocol: Protocol, inventory: Inventory, console: Console) -
 
         check_models(protocol, wanted)
     prepare_data(protocol.spec.dataset, console)
-    if any(map(needs_architectures, wanted)):
+    if any(map(needs_preflight, wanted)):
         from rigorkd.train.preflight import preflight
 
         if problems := preflight(protocol, wanted):

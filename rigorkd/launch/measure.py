@@ -25,6 +25,7 @@ from rigorkd.protocol.cells import Cell, Cohort, Run
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.methods import Own
 from rigorkd.protocol.schema import Schedule, Split, Synthetic
 from rigorkd.protocol.sources import has_source, read_source
 from rigorkd.records.expected import Expected
@@ -158,12 +159,18 @@ def _shrunk(cell: Cell, amount: Amount, *, train: bool = True) -> Cell:
 def _expected(run: Run, folder: Path) -> Expected:
     """The run in a study of its own, where nothing is ever reused: its hash is a name.
 
-    A user's own model is looked up from `folder`, the protocol's.
+    A user's own model and term are looked up from `folder`, the protocol's.
     """
-    name = run.cell.model.name
-    source = read_source(name, folder) if has_source(name) else None
-    checksum = data_checksum(run.cell.dataset)
-    return Expected(run, f"measured {run.name}", checksum, None, None, model_source=source)
+    name, method = run.cell.model.name, run.cell.method
+    return Expected(
+        run,
+        f"measured {run.name}",
+        data_checksum(run.cell.dataset),
+        None,
+        None,
+        model_source=read_source(name, folder) if has_source(name) else None,
+        method_source=read_source(method.term, folder) if isinstance(method, Own) else None,
+    )
 
 
 def _quietly() -> None:

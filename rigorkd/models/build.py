@@ -33,7 +33,7 @@ from rigorkd.protocol.catalog import (
     is_own_model,
 )
 from rigorkd.protocol.schema import Model
-from rigorkd.protocol.sources import ModelSource
+from rigorkd.protocol.sources import Source
 from rigorkd.text import nearest
 
 _PUBLISHED = ("imagenet1k_v1", "imagenet1k_v2", "pretrained")
@@ -47,7 +47,7 @@ def build(
     size: int,
     weights: str | Path = "random",
     seed: int,
-    source: ModelSource | None = None,
+    source: Source | None = None,
 ) -> nn.Module:
     """A model for images (B, channels, size, size) that gives logits (B, classes), in train mode.
 
@@ -92,7 +92,7 @@ class _Wanted:
     model: Model
     channels: int
     size: int
-    source: ModelSource | None
+    source: Source | None
 
     @property
     def name(self) -> str:

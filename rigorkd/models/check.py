@@ -26,7 +26,7 @@ from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.places import model_place, start_place
 from rigorkd.protocol.problems import Path as KeyPath
 from rigorkd.protocol.schema import PathStart
-from rigorkd.protocol.sources import ModelSource, comes_from_outside, has_source, read_source
+from rigorkd.protocol.sources import Source, comes_from_outside, has_source, read_source
 
 _USUAL_CLASSES = 10
 """For a folder of images, which is not looked at here."""
@@ -87,9 +87,7 @@ class _Shape:
         return _Shape(known.classes if known else _USUAL_CLASSES, view.channels, cell.size or view.size)
 
 
-def _built(
-    cell: Cell, shape: _Shape, source: ModelSource | None, weights: str | Path = "random"
-) -> nn.Module:
+def _built(cell: Cell, shape: _Shape, source: Source | None, weights: str | Path = "random") -> nn.Module:
     return build(
         cell.model,
         classes=shape.classes,

@@ -18,15 +18,15 @@ from torch import nn
 
 from rigorkd.errors import InputError
 from rigorkd.models.weights import first_line
-from rigorkd.protocol.sources import ModelSource, own_modules, read_source
+from rigorkd.protocol.sources import Source, own_modules, read_source
 
-_functions: dict[tuple[str, ModelSource], Callable[..., object]] = {}
+_functions: dict[tuple[str, Source], Callable[..., Any]] = {}
 _imported: dict[str, str] = {}
 """Modules that this file imported, and the SHA-256 of their source."""
 _folders: list[str] = []
 
 
-def own_model(name: str, source: ModelSource | None, **arguments: Any) -> nn.Module:
+def own_model(name: str, source: Source | None, **arguments: Any) -> nn.Module:
     """What the user's function gives for classes, channels, size and the protocol's `args`.
 
     Raises:
@@ -45,7 +45,7 @@ def own_model(name: str, source: ModelSource | None, **arguments: Any) -> nn.Mod
     except Exception as error:
         called = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise InputError(
-            f"model {name}: called with {called} it raised {_told(error)}",
+            f"model {name}: called with {called} it raised {told(error)}",
             hint="rigorkd calls it with classes, channels and size, and with the protocol's args",
         ) from error
     if not isinstance(model, nn.Module):
@@ -53,24 +53,29 @@ def own_model(name: str, source: ModelSource | None, **arguments: Any) -> nn.Mod
     return model
 
 
-def own_function(name: str, source: ModelSource) -> Callable[..., object]:
-    """The function that `module:function` names, from the very source that `source` identifies."""
+def own_function(name: str, source: Source, what: str = "model") -> Callable[..., Any]:
+    """The function that `module:function` names, from the very source that `source` identifies.
+
+    Raises:
+        InputError: it is none, cannot be imported, or has changed; the message says `what` it was to be.
+    """
     key = (name, source)
     if key not in _functions:
         if read_source(name, source.folder) != source:
             raise InputError(
-                f"model {name}: its code changed since this run was planned",
+                f"{what} {name}: its code changed since this run was planned",
                 hint="run the same command again",
             )
         module, _, function = name.partition(":")
-        found = getattr(_import(name, module, source.folder), function, None)
+        found = getattr(_import(name, source.folder, what), function, None)
         if not callable(found):
-            raise InputError(f"model {name}: {function} is no function of {module}")
+            raise InputError(f"{what} {name}: {function} is no function of {module}")
         _functions[key] = found
     return _functions[key]
 
 
-def _import(name: str, module: str, folder: Path) -> Any:
+def _import(name: str, folder: Path, what: str) -> Any:
+    module = name.partition(":")[0]
     sources = {part: hashlib.sha256(text).hexdigest() for part, text in own_modules(name, folder).items()}
     if any(part in _imported and _imported[part] != digest for part, digest in sources.items()):
         _forget()
@@ -83,7 +88,7 @@ def _import(name: str, module: str, folder: Path) -> Any:
     try:
         imported = importlib.import_module(module)
     except Exception as error:
-        raise InputError(f"model {name}: importing {module} raised {_told(error)}") from error
+        raise InputError(f"{what} {name}: importing {module} raised {told(error)}") from error
     finally:
         sys.dont_write_bytecode = writes
     for part, digest in sources.items():
@@ -91,7 +96,7 @@ def _import(name: str, module: str, folder: Path) -> Any:
             continue  # imported here, from this very source, wherever that lay
         if digest != _digest(file := getattr(sys.modules[part], "__file__", None)):
             raise InputError(
-                f"model {name}: the name {part} is taken by {file or 'a module of Python itself'}",
+                f"{what} {name}: the name {part} is taken by {file or 'a module of Python itself'}",
                 hint="give your file another name",
             )
     _imported.update({part: digest for part, digest in sources.items() if part not in before})
@@ -113,7 +118,7 @@ def _forget() -> None:
     _folders.clear()
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """The exception with the line of the user's code that raised it."""
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = "".join(f" ({frame.filename}:{frame.lineno})" for frame in last if frame.filename != __file__)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from rigorkd.protocol.catalog import is_foreign_model, min_size
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.facts import facts, side_of
-from rigorkd.protocol.methods import Method, PermutedTail
+from rigorkd.protocol.methods import Method, Own, PermutedTail
 from rigorkd.protocol.problems import Path, Problem
 from rigorkd.protocol.schema import CenterCrop, Training, Views
 
@@ -43,11 +43,12 @@ def view_problems(
         yield Problem(place(()), message, "early_stopping: {monitor: ce} or {monitor: top1}")
 
 
-def needs_architectures(cell: Cell) -> bool:
-    """Whether only its networks, or a folder's classes, can tell if the cell can be trained."""
+def needs_preflight(cell: Cell) -> bool:
+    """Whether only its networks, a folder's classes or a user's own term can tell if it can be trained."""
     as_it_is = not cell.train and cell.start != "random"
     unknown_classes = cell.method.distils and facts(cell.dataset) is None
-    return cell.method.needs_features or as_it_is or unknown_classes or is_unusual(cell)
+    asks = cell.method.needs_features or isinstance(cell.method, Own)
+    return asks or as_it_is or unknown_classes or is_unusual(cell)
 
 
 def is_unusual(cell: Cell) -> bool:

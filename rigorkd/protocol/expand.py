@@ -20,7 +20,7 @@ from rigorkd.protocol.demands import class_problems, view_problems
 from rigorkd.protocol.facts import facts
 from rigorkd.protocol.grids import grids, read_method
 from rigorkd.protocol.hashes import identity
-from rigorkd.protocol.methods import METHODS, Baseline, Method
+from rigorkd.protocol.methods import KINDS, METHODS, Baseline, Method, Own
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
 from rigorkd.protocol.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.schema import (
@@ -70,6 +70,7 @@ class _Expansion:
         self.by_identity: dict[str, Cell] = {}
         self.by_name: dict[str, Cell] = {}
         self.open_starts: list[str] = []
+        self.terms: dict[str, str] = {}
         self.reported_twins: set[tuple[str, str, str, str]] = set()
 
     def cells(self) -> tuple[Cell, ...]:
@@ -218,7 +219,7 @@ class _Expansion:
             self.problem(
                 path, "the group has no cells", "give baseline: true or a method such as kd", at_key=True
             )
-        distils = next((key for key in methods if METHODS[key].distils), None)
+        distils = next((key for key in methods if KINDS[key].distils), None)
         axes = self.axes(group, path, distils)
         students = group.students or tuple(self.spec.students)
         for index, student in enumerate(students):
@@ -448,8 +449,19 @@ class _Expansion:
             raise ExpansionError(problems)
         return views
 
+    def check_term(self, method: Own, choice: Choice) -> None:
+        """A term of one's own is called by its function's name, which must be nobody else's."""
+        if method.name in METHODS:
+            message = f"{method.name} is the name of a method of rigorkd's own"
+            raise ExpansionError([Problem(choice.place(("term",)), message, "rename the function")])
+        if (other := self.terms.setdefault(method.name, method.term)) != method.term:
+            message = f"{other} and {method.term} would both be called {method.name}"
+            raise ExpansionError([Problem(choice.place(("term",)), message, "rename one of the functions")])
+
     def check_method(self, method: Method, views: Views, training: Training, choice: Choice) -> None:
         """What a method asks of the data, the views and the training."""
+        if isinstance(method, Own):
+            self.check_term(method, choice)
         known = facts(self.spec.dataset)
         problems = [*view_problems(method, views, training, choice.place)]
         if known:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, get_origin
 
 from rigorkd.protocol.axes import Choice, choices
-from rigorkd.protocol.methods import METHODS, Method, Weighted
+from rigorkd.protocol.methods import KINDS, Method, Own, Weighted
 from rigorkd.protocol.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.schema import TUNING_KEYS, Group
 
@@ -22,7 +22,7 @@ def grids(group: Group, path: Path) -> dict[str, tuple[Choice, ...]]:
     A list of grids is not an axis: every grid keeps its own first and last values. Raises `ExpansionError`.
     """
     found = {}
-    for key, kind in METHODS.items():
+    for key, kind in KINDS.items():
         value = getattr(group, key)
         if key not in group.model_fields_set or value is False:
             continue
@@ -47,7 +47,7 @@ def grids(group: Group, path: Path) -> dict[str, tuple[Choice, ...]]:
 
 def read_method(key: str, point: Choice) -> tuple[Method, dict[str, Choice]]:
     """The method at one point of its grid, preset filled in, and the training keys that the point tunes."""
-    kind = METHODS[key]
+    kind = KINDS[key]
     written: dict[str, Any] = {name: value for name, value in point.value.items() if name != "teacher"}
     filled: dict[str, Any] = {}
     if "preset" in written:
@@ -63,10 +63,21 @@ def read_method(key: str, point: Choice) -> tuple[Method, dict[str, Choice]]:
     tuning = {
         name: Choice(written.pop(name), point.place((name,))) for name in TUNING_KEYS if name in written
     }
+    if issubclass(kind, Own):
+        return _own(kind, written, point), tuning
     valid = [*kind.model_fields, *(["preset"] if kind.presets else []), *TUNING_KEYS, "teacher"]
     if misspelt := [name for name in written if name not in kind.model_fields]:
         raise ExpansionError(_unknown_key(kind, name, valid, point.path) for name in misspelt)
     return validated(kind, {**filled, **written}, point.place), tuning
+
+
+def _own(kind: type[Own], written: dict[str, Any], point: Choice) -> Own:
+    """A term of the user's own: keys that are none of its fields are arguments of its function."""
+    fields = {name: value for name, value in written.items() if name in kind.model_fields and name != "args"}
+    args = {name: written[name] for name in sorted(written.keys() - fields.keys())}
+    return validated(
+        kind, {**fields, "args": args}, lambda loc: point.place(loc[1:] if loc[:1] == ("args",) else loc)
+    )
 
 
 def _unknown_key(kind: type[Method], name: str, valid: Iterable[str], path: Path) -> Problem:

@@ -50,14 +50,16 @@ def run_hash(
     mode: str,
     precision: str,
     model_code: str | None = None,
+    method_code: str | None = None,
     shape: str | None = None,
 ) -> str:
     """The run's identity: sha256 hex over everything that shapes its bits.
 
     `teacher_hash` is the teacher's run hash and is ignored for a cell that does not distil; `start_hash` is
     the start's run hash, or the sha256 of the file that a `PathStart` names; `precision` is the one really
-    used; `model_code` identifies the source of a model given as `module:function`. Names, groups and the
-    analysis are left out. `shape` is `cell_shape(run.cell)` where it is known: it serves all seeds of a cell.
+    used; `model_code` and `method_code` identify the source of a model and of a distillation term given as
+    `module:function`. Names, groups and the analysis are left out. `shape` is `cell_shape(run.cell)` where it
+    is known: it serves all seeds of a cell.
     """
     rest = canonical(
         {
@@ -69,6 +71,7 @@ def run_hash(
             "mode": mode,
             "precision": precision,
             "model_code": model_code,
+            **({} if method_code is None else {"method_code": method_code}),
         }
     )
     # The canonical form of all of it: "cell" is the first of its keys.
@@ -149,7 +152,7 @@ def resolved(cell: Cell) -> dict[str, Any]:
     training, optimizer = cell.training, cell.training.optimizer
     early, clip = training.early_stopping, training.clip_norm
     flat: dict[str, Any] = {
-        "method": cell.method.key,
+        "method": cell.method.name,
         **cell.method.model_dump(),
         "model": cell.model.name,
         "model_args": canonical(cell.model.model_dump(exclude={"name"}, exclude_defaults=True)),

@@ -10,9 +10,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from rigorkd.protocol.base import Count, Finite, Fraction, Frozen, NonNegative, Positive, text_or_mapping
+from rigorkd.protocol.catalog import is_own_model
 
 
 class Steps(Frozen):
@@ -90,6 +91,11 @@ class Method(Frozen):
     needs_features: ClassVar[bool] = False
     labels: ClassVar[dict[str, str]] = {}
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @property
+    def name(self) -> str:
+        """What names of cells, records and tables call the method."""
+        return self.key
 
 
 def loss_weights(method: Method) -> dict[str, float | bool | None]:
@@ -315,6 +321,43 @@ class PermutedTail(Weighted):
     t_squared: bool = True
 
 
+def _function(value: str) -> str:
+    if not is_own_model(value):
+        raise ValueError("term must be module:function, as in losses:matching for a function of losses.py")
+    return value
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise ValueError("an argument of a term of one's own is a number, text, true or false")
+    if isinstance(value, str) and len(value) > 40:
+        raise ValueError(
+            "text for a term of one's own is part of cells' names, so it has at most 40 characters"
+        )
+    return value
+
+
+class Own(Weighted):
+    """A term from a file of the user's own, `module:function`.
+
+    `args` is not written out: every key that is not below is an argument of the function.
+    """
+
+    key = "own"
+    labels: ClassVar[dict[str, str]] = {"T": "T", "alpha": "a"}
+    term: Annotated[str, AfterValidator(_function)]
+    T: Temperature | None = None
+    args: dict[str, Annotated[str | bool | int | Finite, BeforeValidator(_scalar)]] = Field(default={})
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self.term.partition(":")[2]
+
+    def __hash__(self) -> int:
+        return hash((self.term, self.alpha, self.ce_weight, self.T, tuple(sorted(self.args))))
+
+
 METHODS: dict[str, type[Method]] = {
     method.key: method
     for method in (
@@ -332,3 +375,7 @@ METHODS: dict[str, type[Method]] = {
         PermutedTail,
     )
 }
+"""The methods that rigorkd has."""
+
+KINDS: dict[str, type[Method]] = {**METHODS, Own.key: Own}
+"""Every key under which a group may write the grid of a method."""

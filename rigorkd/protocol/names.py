@@ -12,7 +12,7 @@ from typing import Any
 
 from rigorkd.protocol.axes import Choice
 from rigorkd.protocol.hashes import canonical, digest
-from rigorkd.protocol.methods import LayerPair, Method, Ramp, Weighted
+from rigorkd.protocol.methods import LayerPair, Method, Own, Ramp, Weighted
 from rigorkd.protocol.schema import Training, Views
 
 _SHORT = {
@@ -61,10 +61,14 @@ _TEACHER_ONLY = ("teacher", "strong")
 
 def method_label(method: Method) -> str:
     """`kd-T4-a0.5`, `kd-T4-ce0.1-kd9-no-t2`: main parameters always, others where not the default."""
-    parts = [method.key]
+    parts = [method.name]
     for name, label in method.labels.items():
-        parts += _weights(method) if name == "alpha" else [label + _value(getattr(method, name))]
+        value = getattr(method, name)
+        parts += _weights(method) if name == "alpha" else [] if value is None else [label + _value(value)]
     told = set(method.labels)
+    if isinstance(method, Own):
+        parts += [_label(name, value) for name, value in method.args.items()]
+        told |= {"term", "args"}
     if isinstance(method, Weighted):
         told |= set(Weighted.weight_keys)
         if "alpha" not in method.labels and method != _default_weights(method):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.grids import grids, read_method
 from rigorkd.protocol.problems import Path
 from rigorkd.protocol.schema import Spec
 
@@ -36,3 +37,12 @@ def start_place(cell: Cell, spec: Spec) -> Path:
     if cell.role == "student" and not overrides(cell, spec, "start"):
         return ("students", cell.student, "start")
     return (*home(cell, spec), "from" if cell.role == "start" else "start")
+
+
+def method_place(cell: Cell, spec: Spec, rest: Path = ()) -> Path:
+    """Where a student's group declares (a part of) its method: the point of the grid that it stands for."""
+    group, key = home(cell, spec), cell.method.key
+    for point in grids(spec.groups[cell.group], group)[key]:
+        if read_method(key, point)[0] == cell.method:
+            return point.place(rest)
+    return (*group, key)

@@ -23,7 +23,7 @@ from rigorkd.protocol.base import (
     text_or_mapping,
 )
 from rigorkd.protocol.catalog import CNN, CNN_CHANNELS
-from rigorkd.protocol.methods import METHODS
+from rigorkd.protocol.methods import KINDS
 from rigorkd.protocol.seeds import parse_seeds
 
 
@@ -553,7 +553,7 @@ if TYPE_CHECKING:
         """The keys above, and one for every method."""
 
 else:
-    Group = create_model("Group", __base__=_Group, **dict.fromkeys(METHODS, (Any, None)))
+    Group = create_model("Group", __base__=_Group, **dict.fromkeys(KINDS, (Any, None)))
 
 
 # ------------------------------------------------------------------------------------------- analysis

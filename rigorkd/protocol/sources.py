@@ -1,4 +1,6 @@
-"""The identity of models that a user brings: the source of `module:function`, the files of an `hf/./folder`.
+"""The identity of what a user brings: the source of `module:function`, the files of an `hf/./folder`.
+
+`module:function` names a model, or the term of a method.
 
 Read as text: nothing is imported or run, so that planning stays fast and safe. A module is looked for beside
 the protocol first, then among what is installed. Whatever it imports from the same place belongs to it,
@@ -21,8 +23,8 @@ from rigorkd.text import nearest
 
 
 @dataclass(frozen=True)
-class ModelSource:
-    """Where a user's own model is looked up from, the protocol's folder, and the SHA-256 of what was read."""
+class Source:
+    """Where a user's own code is looked up from, the protocol's folder, and the SHA-256 of what was read."""
 
     folder: Path
     sha256: str
@@ -38,27 +40,27 @@ def has_source(model: str) -> bool:
     return is_own_model(model) or hf_folder(model) is not None
 
 
-def read_source(model: str, folder: Path) -> ModelSource:
-    """Identify the files that make a model which `has_source`; `folder` is the protocol's.
+def read_source(name: str, folder: Path) -> Source:
+    """Identify the files that make a model which `has_source`, or a term; `folder` is the protocol's.
 
     Raises:
         InputError: a module, function or file is not there or cannot be read.
     """
     folder = folder.absolute()
-    local = hf_folder(model)
-    parts = _files(folder / local) if local is not None else own_modules(model, folder)
+    local = hf_folder(name)
+    parts = _files(folder / local) if local is not None else own_modules(name, folder)
     total = hashlib.sha256()
-    for name, content in sorted(parts.items()):
-        total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-    return ModelSource(folder, total.hexdigest())
+    for part, content in sorted(parts.items()):
+        total.update(f"{part}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    return Source(folder, total.hexdigest())
 
 
 # ------------------------------------------------------------------------------------- module:function
 
 
-def own_modules(model: str, folder: Path) -> dict[str, bytes]:
+def own_modules(own: str, folder: Path) -> dict[str, bytes]:
     """The source of every module that makes `module:function`, by dotted name; the named one comes first."""
-    module, _, function = model.partition(":")
+    module, _, function = own.partition(":")
     root, within = _root(module, folder)
     found: dict[str, bytes] = {}
     pending = [module]

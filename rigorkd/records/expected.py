@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd.data.identity import checksum_at_hand, data_checksum
 from rigorkd.errors import InputError, ProtocolError
-from rigorkd.protocol.cells import Cell, Run
+from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import runs
 from rigorkd.protocol.hashes import cell_shape, explain_difference, resolved, run_hash
-from rigorkd.protocol.places import model_place
-from rigorkd.protocol.schema import Dataset, Digits, PathStart, Synthetic
-from rigorkd.protocol.sources import ModelSource, has_source, read_source
+from rigorkd.protocol.methods import Own
+from rigorkd.protocol.places import method_place, model_place
+from rigorkd.protocol.problems import Path as KeyPath
+from rigorkd.protocol.schema import Dataset, Digits, PathStart, Spec, Synthetic
+from rigorkd.protocol.sources import Source, has_source, read_source
 from rigorkd.records.record import Record
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 class StartFile:
     """A file of weights that runs start from: its place (None if only remembered) and its SHA-256.
 
-    For the source of a user's own model, the place is the folder that it is looked up from.
+    For the source of a user's own model or term, the place is the folder that it is looked up from.
     """
 
     path: Path | None
@@ -39,7 +42,8 @@ class Expected:
     """A run and the hashes that its record must carry.
 
     `start_file` holds its first weights, if any; `model_code` identifies the source of a user's own model,
-    and `model_source` says where that lies, unless it is only remembered.
+    and `model_source` says where that lies, unless it is only remembered. `method_code` and `method_source`
+    are those of a term of the user's own.
     """
 
     run: Run
@@ -49,7 +53,9 @@ class Expected:
     start_hash: str | None
     start_file: Path | None = None
     model_code: str | None = None
-    model_source: ModelSource | None = None
+    model_source: Source | None = None
+    method_code: str | None = None
+    method_source: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ ABSENT = "not there yet"
 def start_files(
     protocol: Protocol, remembered: Mapping[str, StartFile] | None = None, *, planning: bool = False
 ) -> dict[str, StartFile]:
-    """The files that the protocol's cells start from: weights by path, own models' source by model name.
+    """The files that the protocol's cells start from: weights by path, own code by `module:function`.
 
     A data set that lies in files is one of them, by `data_key`; where it is not at hand, what a study has
     `remembered` of it stands in. A relative path starts at the protocol's folder. Raises InputError for a
@@ -81,10 +87,12 @@ def start_files(
             if checksum is None and remembered and key in remembered:
                 checksum = remembered[key].sha256
             files[key] = StartFile(None, checksum or data_checksum(cell.dataset))
-        model = cell.model.name
+        model, method = cell.model.name, cell.method
         if has_source(model) and model not in files:
-            source = _source(protocol, cell)
-            files[model] = StartFile(source.folder, source.sha256)
+            files[model] = _source(protocol, "model", model, partial(model_place, cell))
+        if isinstance(method, Own) and method.term not in files:
+            place = partial(method_place, cell, rest=("term",))
+            files[method.term] = _source(protocol, "term", method.term, place)
         if isinstance(cell.start, PathStart) and cell.start.path not in files:
             path = (protocol.path.parent / Path(cell.start.path).expanduser()).absolute()
             if planning and not path.exists():
@@ -107,16 +115,17 @@ def data_key(dataset: Dataset) -> str | None:
     return None if isinstance(dataset, Digits | Synthetic) else f"data set {dataset.name}"
 
 
-def _source(protocol: Protocol, cell: Cell) -> ModelSource:
-    """The source of a cell's own model; what is wrong with it is told at the protocol's line."""
+def _source(protocol: Protocol, what: str, name: str, place: Callable[[Spec], KeyPath]) -> StartFile:
+    """The source of a user's own code; what is wrong with it is told at the protocol's line."""
     try:
-        return read_source(cell.model.name, protocol.path.parent)
+        source = read_source(name, protocol.path.parent)
     except InputError as error:
-        place = protocol.place(model_place(cell, protocol.spec))
-        message = f"the model {cell.model.name}: {error.message}"
+        at = protocol.place(place(protocol.spec))
+        message = f"the {what} {name}: {error.message}"
         raise ProtocolError(
-            message, file=protocol.path, line=place.line, column=place.column, hint=error.hint
+            message, file=protocol.path, line=at.line, column=at.column, hint=error.hint
         ) from None
+    return StartFile(source.folder, source.sha256)
 
 
 def expected_hashes(
@@ -146,7 +155,9 @@ def expected_hashes(
         start = run.cell.start
         file = files[start.path] if isinstance(start, PathStart) else None
         start_hash = file.sha256 if file else of(run.cell.start_cell, run.seed)
+        method = run.cell.method
         source = files[run.cell.model.name] if has_source(run.cell.model.name) else None
+        term = files[method.term] if isinstance(method, Own) else None
         by_name[run.name] = Expected(
             run=run,
             run_hash=run_hash(
@@ -157,6 +168,7 @@ def expected_hashes(
                 mode=mode,
                 precision=run.cell.training.precision,
                 model_code=source.sha256 if source else None,
+                method_code=term.sha256 if term else None,
                 shape=shapes[run.cell.name],
             ),
             data_checksum=checksums[key],
@@ -164,7 +176,9 @@ def expected_hashes(
             start_hash=start_hash,
             start_file=file.path if file else None,
             model_code=source.sha256 if source else None,
-            model_source=ModelSource(source.path, source.sha256) if source and source.path else None,
+            model_source=Source(source.path, source.sha256) if source and source.path else None,
+            method_code=term.sha256 if term else None,
+            method_source=Source(term.path, term.sha256) if term and term.path else None,
         )
     return by_name
 
@@ -187,6 +201,8 @@ def _what_changed(record: Record, want: Expected) -> str:
         return explain_difference(then, now)
     if record.fields.get("model_code") != want.model_code:
         return f"the code of its model {now['model']} changed"
+    if record.fields.get("method_code") != want.method_code:
+        return f"the code of its term {now['term']} changed"
     if record.fields.get("teacher_run_hash") != want.teacher_hash:
         return "its teacher changed"
     if record.fields.get("start_run_hash") != want.start_hash:

@@ -76,7 +76,7 @@ def step(cell: Cell, mode: str) -> Work:
         mode,
         cell.training.precision,
         _model(cell),
-        cell.method.key,
+        cell.method.name,
         _side(cell, "train"),
         cell.training.batch_size,
         processes=cell.training.processes_per_run,

@@ -92,6 +92,7 @@ def finish(
             "teacher_run_hash": want.teacher_hash,
             "start_run_hash": want.start_hash,
             "model_code": want.model_code,
+            "method_code": want.method_code,
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
             "data_checksum": data.checksum,
             "numerics": NUMERICS,

@@ -11,7 +11,7 @@ from rigorkd.data.views import build_view
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.schema import SGD
-from rigorkd.protocol.sources import ModelSource
+from rigorkd.protocol.sources import Source
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
 
@@ -20,7 +20,7 @@ from rigorkd.train.task import Task
 _COPIES = 3
 
 
-def student_bytes(cell: Cell, data: ImageData, source: ModelSource | None = None) -> int:
+def student_bytes(cell: Cell, data: ImageData, source: Source | None = None) -> int:
     """Bytes that one student of this cell holds on the device throughout its training."""
     view = build_view(cell.views, data.shape, train=False)
     model = build(

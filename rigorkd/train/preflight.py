@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from rigorkd.data.decoded import labels_of
 from rigorkd.data.images import DataShape
 from rigorkd.data.views import build_view
 from rigorkd.distill.feature import channels_of
+from rigorkd.distill.own import term_problems
 from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
@@ -28,12 +30,10 @@ from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.demands import class_problems, is_unusual
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.file import Protocol
-from rigorkd.protocol.grids import grids, read_method
-from rigorkd.protocol.methods import Feature
-from rigorkd.protocol.places import home, model_place, start_place
-from rigorkd.protocol.problems import Path as KeyPath
+from rigorkd.protocol.methods import Feature, Own
+from rigorkd.protocol.places import method_place, model_place, start_place
 from rigorkd.protocol.problems import Problem
-from rigorkd.protocol.schema import Dataset, Decoded, Spec, Views
+from rigorkd.protocol.schema import Dataset, Decoded, Views
 from rigorkd.protocol.sources import has_source, read_source
 
 
@@ -43,7 +43,8 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
     - layers to imitate that a network does not have, or that give something else than a map or a vector;
     - a teacher with `train: false` whose head is not one for the data's classes;
     - models of torchvision or rigorkd's own that their arguments, or too small images, do not fit;
-    - methods that the classes of a user's own folder leave nothing to.
+    - methods that the classes of a user's own folder leave nothing to;
+    - terms of the user's own that cannot be called, or that are no loss.
     """
     wanted = list(cells)
     teachers = dict.fromkeys(cell.teacher for cell in wanted if cell.method.distils and cell.teacher)
@@ -54,7 +55,11 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
         if is_unusual(cell):
             problems += _model_problems(protocol, cell)
     looked = _Looked(protocol)
+    terms: set[Own] = set()
     for cell in wanted:
+        if isinstance(cell.method, Own) and cell.method not in terms:
+            terms.add(cell.method)
+            problems += _term_problems(protocol, cell, cell.method)
         if isinstance(cell.method, Feature):
             problems += looked.problems(cell, cell.method)
         if facts(cell.dataset) is None and cell.method.distils:
@@ -107,7 +112,7 @@ class _Looked:
         assert cell.teacher is not None, "a distilled cell has a teacher"
         teacher = self.protocol.cell(cell.teacher)
         pairs = method.pairs()
-        at = _method_place(cell, self.protocol.spec, ("layers",))
+        at = method_place(cell, self.protocol.spec, ("layers",))
         for owner, side, layers in (
             (cell, "student", tuple(own for own, _ in pairs)),
             (teacher, "teacher", tuple(theirs for _, theirs in pairs)),
@@ -138,17 +143,14 @@ def _folder_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
     yield from class_problems(
         cell.method,
         _classes(cell.dataset),
-        lambda rest: _method_place(cell, protocol.spec, rest),
+        lambda rest: method_place(cell, protocol.spec, rest),
     )
 
 
-def _method_place(cell: Cell, spec: Spec, rest: KeyPath) -> KeyPath:
-    """Where a student's group declares (a part of) its method: the point of the grid that it stands for."""
-    group, key = home(cell, spec), cell.method.key
-    for point in grids(spec.groups[cell.group], group)[key]:
-        if read_method(key, point)[0] == cell.method:
-            return point.place(rest)
-    return (*group, key)
+def _term_problems(protocol: Protocol, cell: Cell, method: Own) -> list[Problem]:
+    source = read_source(method.term, protocol.path.parent)
+    place = partial(method_place, cell, protocol.spec)
+    return term_problems(method, source, _classes(cell.dataset), place)
 
 
 def network_of(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:

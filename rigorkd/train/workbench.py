@@ -19,6 +19,7 @@ from rigorkd.data.sources import load
 from rigorkd.data.views import View, build_strong_view, build_view
 from rigorkd.distill.build import Shapes, build_objective
 from rigorkd.distill.objective import Objective, Outputs, Targets
+from rigorkd.distill.own import own_term
 from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError, StoreError
 from rigorkd.models.build import build
@@ -26,7 +27,7 @@ from rigorkd.models.inputs import resize_inputs
 from rigorkd.protocol.catalog import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import NUMERICS, canonical
-from rigorkd.protocol.methods import Feature
+from rigorkd.protocol.methods import Feature, Own
 from rigorkd.protocol.schema import PLACES
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
@@ -216,7 +217,11 @@ class Workbench:
                 teacher=feature_shapes(self.teaching.model, [other for _, other in pairs], image),
                 seed=seed_for(self.seed, "init/projections"),
             )
-        objective = build_objective(cell.method, cell.training.label_smoothing, shapes)
+        term = None
+        if isinstance(cell.method, Own):
+            seed = seed_for(self.seed, "init/term")
+            term = own_term(cell.method, want.method_source, classes=len(self.data.class_names), seed=seed)
+        objective = build_objective(cell.method, cell.training.label_smoothing, shapes, term)
         if objective.needs_training_logits:
             objective.learn_from(self.teaching.of("train", self.clean_train))
         return objective

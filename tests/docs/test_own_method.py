@@ -1,4 +1,4 @@
-"""The edits that docs/own-method.md shows are made to a copy of the package, and the method is trained."""
+"""The files of docs/own-method.md are written and its commands run; its edits of the package are made."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "own-method.md").read_text()
 
@@ -33,6 +37,40 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 
+def files() -> dict[str, str]:
+    """The page's files: blocks of Python and YAML that begin with their name."""
+    named = {re.match(r"# (\S+)\n", text): text for text in (*blocks("python"), *blocks("yaml"))}
+    return {found[1]: text for found, text in named.items() if found}
+
+
+COMMANDS = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
+
+
+def test_every_file_and_command_of_the_page_is_tried() -> None:
+    assert set(files()) == {"losses.py", "matching.yaml", "translated.py", "translated.yaml"}
+    assert [command.split()[:3] for command in COMMANDS] == [
+        ["rigorkd", "run", "matching.yaml"],
+        ["rigorkd", "run", "translated.yaml"],
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_of_the_page_run(tmp_path: Path, rigorkd: Rigorkd, command: str) -> None:
+    for name, text in files().items():
+        (tmp_path / name).write_text(text)
+    done = rigorkd(*command.split()[1:])
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("results/**/record.json")]
+    assert {record["status"] for record in records} == {"done"}
+    own = [record for record in records if record["method_code"] is not None]
+    if "matching" in command:
+        said = set(re.findall(r"`(main/small/logit_matching\S+)`", PAGE))
+        assert {record["cell"] for record in own} == said
+        assert {(record["method"], record["args"]) for record in own} == {("logit_matching", '{"scale":2}')}
+    else:
+        assert {record["method"] for record in own} == {"Translated"}
+
+
 def insert(path: Path, before: str, text: str) -> None:
     content = path.read_text()
     assert content.count(before) == 1, f"{before!r} in {path.name}"
@@ -40,8 +78,9 @@ def insert(path: Path, before: str, text: str) -> None:
 
 
 def test_three_edits_make_a_method(tmp_path: Path) -> None:
-    parameters, loss, line = blocks("python")
-    (grid,) = blocks("yaml")
+    parameters, loss, line = [text for text in blocks("python") if text not in files().values()]
+    (written,) = re.findall(r"`(logit_matching: \{.*?\})`", PAGE)
+    grid = f"    {written}"
     package = tmp_path / "rigorkd"
     shutil.copytree(ROOT / "rigorkd", package, ignore=shutil.ignore_patterns("__pycache__"))
     methods, build = package / "protocol" / "methods.py", package / "distill" / "build.py"

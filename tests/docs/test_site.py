@@ -48,14 +48,14 @@ def test_the_reference_has_every_command_and_option(pages: dict[str, str]) -> No
 
 
 def test_the_reference_has_every_key_of_a_protocol(pages: dict[str, str]) -> None:
-    from rigorkd.protocol.methods import METHODS
+    from rigorkd.protocol.methods import KINDS
     from rigorkd.protocol.schema import Analysis, Spec, Split, Training
 
     text = pages["reference/protocol.md"]
     for model in (Spec, Split, Training, Analysis):
         for key in model.model_fields:
             assert f"| `{key}` |" in text
-    for key, method in METHODS.items():
+    for key, method in KINDS.items():
         section = text.partition(f"### `{key}`\n")[2].partition("\n### ")[0]
         for field in method.model_fields:
             assert f"| `{field}` |" in section, f"{key}: {field}"

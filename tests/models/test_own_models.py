@@ -16,7 +16,7 @@ from rigorkd.errors import InputError
 from rigorkd.models import own
 from rigorkd.models.build import build
 from rigorkd.protocol.schema import Model
-from rigorkd.protocol.sources import ModelSource, read_source
+from rigorkd.protocol.sources import Source, read_source
 
 NETS = """\
 from torch import nn
@@ -76,7 +76,7 @@ def write(folder: Path, *, width: int = 8, nets: str = NETS) -> Path:
     return folder
 
 
-def make(source: ModelSource, name: str = "nets:small", *, classes: int = 5, **values: Any) -> nn.Module:
+def make(source: Source, name: str = "nets:small", *, classes: int = 5, **values: Any) -> nn.Module:
     options = {"weights": values.pop("weights", "random"), "seed": values.pop("seed", 0)}
     return build(Model(name=name, **values), classes=classes, channels=1, size=8, source=source, **options)
 

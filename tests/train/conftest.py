@@ -11,8 +11,9 @@ from accelerate.state import AcceleratorState
 
 from rigorkd.data.identity import DIGITS_SHA256
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.methods import KD, Baseline, Method
+from rigorkd.protocol.methods import KD, Baseline, Method, Own
 from rigorkd.protocol.schema import AdamW, Clip, Digits, Model, RandomCrop, Split, Training, Views
+from rigorkd.protocol.sources import read_source
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
@@ -20,6 +21,7 @@ from rigorkd.train.events import Event
 from rigorkd.train.runtime import Runtime, start_runtime
 from rigorkd.train.task import Task
 
+OWN_CODE = Path(__file__).parent / "own_code"
 DATA = Digits(name="digits", split=Split(train=120, val=60, test=100, seed=1), label_noise=0.1)
 TRAINING = Training(optimizer=AdamW(name="adamw", lr=5e-3), batch_size=32, epochs=3, clip_norm=Clip(max=1.0))
 VIEWS = Views(train=(RandomCrop(op="random_crop", padding=1),))
@@ -68,7 +70,9 @@ SHORT = student_cell("short", KD(T=2.0, alpha=0.5), epochs=2)
 
 def wanted(cell: Cell, seed: int = 0) -> Expected:
     """A run of a cell with a stand-in for its hash."""
-    return Expected(Run(cell, seed), f"hash of {cell.name} at {seed}", DIGITS_SHA256, None, None)
+    run_hash = f"hash of {cell.name} at {seed}"
+    source = read_source(cell.method.term, OWN_CODE) if isinstance(cell.method, Own) else None
+    return Expected(Run(cell, seed), run_hash, DIGITS_SHA256, None, None, method_source=source)
 
 
 @pytest.fixture(scope="session")

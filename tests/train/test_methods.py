@@ -25,8 +25,8 @@ from rigorkd.protocol.methods import (
     DKD,
     EAKD,
     KD,
+    KINDS,
     LSKD,
-    METHODS,
     MLKD,
     RLD,
     Baseline,
@@ -34,6 +34,7 @@ from rigorkd.protocol.methods import (
     LayerPair,
     MatchedSmoothing,
     Method,
+    Own,
     PermutedTail,
 )
 from rigorkd.protocol.schema import SGD, Clip, Cutout, RandAugment
@@ -61,6 +62,7 @@ def cell(name: str, method: Method, dropout: bool = False) -> Cell:
     return replace(student_cell(name, method, model, epochs=2), views=STRONG)
 
 
+OWN = Own.model_validate({"term": "own_terms:weighed", "T": {"linear": (1, 4)}, "args": {"power": 0.5}})
 RAMPS = KD.model_validate({"T": {"linear": (1, 4)}, "alpha": {"cosine": (0, 1)}, "standardize": True})
 BASELINE = cell("baseline", Baseline())
 CELLS = (
@@ -80,6 +82,8 @@ CELLS = (
     cell("smoothing-instance", MatchedSmoothing()),
     cell("permuted", PermutedTail()),
     cell("permuted-drops", PermutedTail(), dropout=True),
+    cell("own-function", OWN),
+    cell("own-module", Own(term="own_terms:Translated", args={"bias": False})),
 )
 DISTILLED = CELLS[1:]
 
@@ -87,7 +91,7 @@ every_cell = pytest.mark.parametrize("each", CELLS, ids=lambda cell: cell.name.s
 
 
 def test_every_method_is_here() -> None:
-    assert {type(each.method) for each in CELLS} == set(METHODS.values())
+    assert {type(each.method) for each in CELLS} == set(KINDS.values())
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +139,7 @@ def test_the_record_has_every_parameter_of_the_method(together: StudyFolder) -> 
     """The weights and T² above all: public code disagrees on what they mean."""
     for each in CELLS:
         found = json.loads((together.run(f"{each.name}/seed-0") / "record.json").read_text())
-        assert found["method"] == each.method.key
+        assert found["method"] == each.method.name
         for name, value in json.loads(each.method.model_dump_json()).items():
             said = found[name]
             assert (json.loads(said) if isinstance(value, dict | list) else said) == value, (each.name, name)

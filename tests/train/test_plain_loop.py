@@ -26,7 +26,7 @@ from rigorkd.data.sources import load as load_data
 from rigorkd.data.views import build_strong_view, build_view
 from rigorkd.distill.objective import Objective, Outputs, Targets
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.methods import KD, METHODS, Baseline
+from rigorkd.protocol.methods import KD, KINDS, Baseline
 from rigorkd.protocol.schema import SGD, Adam, Clip, Cutout, EarlyStopping, Mix, Schedule, Training
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
@@ -35,7 +35,7 @@ from rigorkd.train.task import Task
 from rigorkd.train.workbench import Workbench
 
 from .conftest import DROPPING, TEACHER, output_bytes, student_cell, wanted
-from .test_methods import CELLS
+from .test_methods import CELLS, OWN
 
 SEED = 3
 FAST_SGD = SGD(name="sgd", lr=0.05, momentum=0.8, nesterov=True, weight_decay=1e-2)
@@ -56,6 +56,7 @@ CLEAN = replace(
 )
 OTHERS = (
     MIXED,
+    replace(MIXED, name="main/s/own-mixed", method=OWN),
     CLEAN,
     changed("kd-clip-layer", student_cell("", KD()), clip_norm=Clip(max=0.05, per="layer")),
     changed("kd-sgd", student_cell("", KD()), optimizer=FAST_SGD, schedule=Schedule(min_lr=1e-3)),
@@ -207,7 +208,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, runtime: Runtime) -> Study
 
 
 def test_every_method_is_here() -> None:
-    assert {type(each.method) for each in ALL} == set(METHODS.values())
+    assert {type(each.method) for each in ALL} == set(KINDS.values())
 
 
 @pytest.mark.parametrize("each", ALL, ids=lambda each: each.name.split("/")[-1])

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from rigorkd.models.build import build
-from rigorkd.protocol.demands import needs_architectures
+from rigorkd.protocol.demands import needs_preflight
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.schema import Model
 from rigorkd.protocol.smoke import smoke
@@ -52,7 +52,7 @@ def problems(tmp_path: Path) -> Callable[..., list[tuple[int, str, str]]]:
         path.write_text(text)
         protocol = load_protocol(path)
         protocol = smoke(protocol) if smoked else protocol
-        wanted = [cell for cell in protocol.cells if needs_architectures(cell)]
+        wanted = [cell for cell in protocol.cells if needs_preflight(cell)]
         found = preflight(protocol, wanted)
         return [(protocol.place(each.path).line, each.message, each.hint) for each in found]
 
@@ -200,4 +200,4 @@ def test_usual_models_are_not_looked_at(tmp_path: Path) -> None:
     """The launcher then starts without torch."""
     path = tmp_path / "usual.yaml"
     path.write_text(PROTOCOL.replace("feature: {layers: [pool1, pool2]}", "kd: true"))
-    assert not any(map(needs_architectures, load_protocol(path).cells))
+    assert not any(map(needs_preflight, load_protocol(path).cells))
