@@ -60,18 +60,25 @@ def show(page: Page, stream: TextIO | None = None) -> None:
         console.print(f"[bold red]{escape(page.banner)}[/]")
 
 
-def _broken(text: str, limit: int) -> str:
-    """Long cell names on two lines, broken before their last part: group/student/ and kd-T4-a0.5."""
-    words = text.split(" ")
-    return " ".join(
-        "/\n".join(word.rsplit("/", 1)) if len(word) > limit and "\n" not in word else word for word in words
-    )
+def _broken(text: str, room: int) -> str:
+    """Long cell names on two lines, broken before their last part: group/student/ and kd-T4-a0.5.
+
+    A last part for which there is no room is folded.
+    """
+
+    def broken(word: str) -> str:
+        if len(word) <= min(LONG_NAME, room) or "\n" in word:
+            return word
+        *rest, last = word.rsplit("/", 1)
+        return "/\n".join([*rest, _folded(last, room)])
+
+    return " ".join(map(broken, text.split(" ")))
 
 
-def _folded(heading: str, width: int) -> str:
-    """A long heading, such as the name of a study, on lines of at most `width`, after - . _ or a blank."""
+def _folded(text: str, width: int) -> str:
+    """A long heading or name on lines of at most `width`, after - . _ or a blank, but not inside a number."""
     lines = [""]
-    for part in re.findall(r".+?(?:[-._ ]|$)", heading):
+    for part in re.findall(r".+?(?:[-_ ]|\.(?!\d)|$)", text):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part
@@ -86,13 +93,13 @@ def _rich(table: Table, width: int) -> RichTable:
     contents = {i: max([len(row[i]) for row in rows], default=0) for i in shown}
     headings = {i: table.columns[i].heading for i in shown}
     wide = sum(max(contents[i], len(headings[i])) + 2 for i in shown) > width
-    limit = LONG_NAME
+    room = LONG_NAME
     if wide:
         for i in shown[1:]:
             if table.columns[i].numeric:
                 headings[i] = _folded(headings[i], max(LONG_HEADING, contents[i]))
         taken = {i: max(contents[i], *map(len, headings[i].split("\n"))) + 2 for i in shown[1:]}
-        limit = min(LONG_NAME, max(width - sum(taken.values()), 1))
+        room = max(width - sum(taken.values()), 1)
     for position in shown:
         column = table.columns[position]
         out.add_column(
@@ -103,7 +110,7 @@ def _rich(table: Table, width: int) -> RichTable:
         )
     for position, row in enumerate(rows):
         out.add_row(
-            *(escape(_broken(row[i], limit) if wide else row[i]) for i in shown),
+            *(escape(_broken(row[i], room) if wide else row[i]) for i in shown),
             style="bold" if position in table.emphasis else None,
         )
     return out

@@ -40,3 +40,16 @@ def test_a_table_that_fits_keeps_its_headings() -> None:
     lines = shown(table("a", "b"))
     assert any(line.startswith("comparison") and "verdict" in line for line in lines)
     assert sum("main/slim/kd-T2-a0.5" in line for line in lines) == 1
+
+
+def test_a_name_that_is_too_long_is_folded_between_its_parts() -> None:
+    columns = tuple(
+        Column(name, name != "cell") for name in ("cell", "95 % CI", "98 % CI", "Holm p", "detects")
+    )
+    name = "main/small/matched_smoothing-T4-a0.5-global-teacher.large.once-more"
+    numbers = ("−17.12 … +14.70", "−117.12 … +114.70", "0.00000000000000001", "1000000.00000")
+    lines = shown(Table("Gains", columns, ((name, *numbers),), "caption"))
+    assert max(map(len, lines)) <= WIDTH
+    first = next(position for position, line in enumerate(lines) if line.startswith("main/"))
+    parts = [line.split(" ")[0] for line in lines[first : lines.index("caption")]]
+    assert parts == ["main/small/", "matched_smoothing-T4-a0.5-", "global-teacher.large.once-", "more"]
