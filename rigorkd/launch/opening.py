@@ -122,7 +122,7 @@ class Opening:
             for path in self.study.path.glob(f".{self.study.study_json.name}.*.tmp"):
                 path.unlink()
             sweep_temporary(self.study.path / ".work")
-            sweep_temporary(self.study.path / ".protocols")
+            sweep_temporary(self.study.protocols)
             self.study.unswept.unlink(missing_ok=True)
             claims.witness.bury()
         return others

@@ -60,17 +60,27 @@ def read_source(name: str, folder: Path) -> Source:
 
 def own_modules(own: str, folder: Path) -> dict[str, bytes]:
     """The source of every module that makes `module:function`, by dotted name; the named one comes first."""
+    return {name: content for name, (_, content) in _own_modules(own, folder).items()}
+
+
+def own_files(own: str, folder: Path) -> dict[Path, bytes]:
+    """The same by file, relative to the folder that they are imported from."""
+    return dict(_own_modules(own, folder).values())
+
+
+def _own_modules(own: str, folder: Path) -> dict[str, tuple[Path, bytes]]:
     module, _, function = own.partition(":")
     root, within = _root(module, folder)
-    found: dict[str, bytes] = {}
+    found: dict[str, tuple[Path, bytes]] = {}
     pending = [module]
     while pending:
         name = pending.pop(0)
         file = module_file(root, name)
         if name in found or file is None or not f"{name}.".startswith(within):
             continue
-        found[name] = _read(file)
-        tree = _parsed(found[name], file)
+        content = _read(file)
+        found[name] = file.relative_to(root), content
+        tree = _parsed(content, file)
         if name == module:
             _require(function, tree, file)
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]

@@ -5,6 +5,7 @@ results/<study>/
   looks.jsonl                   which seed sets an analysis has already seen
   <cell>/seed-<k>/record.json   … with history.csv, predictions.npz, model.safetensors
   .protocols/<sha256>.yaml      every protocol text that was run into this study
+  .protocols/<module>.py        the newest source of the user's own models and terms
   .work/<run>/                  checkpoint of a run in progress, or the note of its failure
   .work/latency/                one latency measurement per architecture
   .work/replay/                 teacher logits of whole epochs, a cache
@@ -59,8 +60,12 @@ class StudyFolder:
     def intact_json(self) -> Path:
         return self.path / ".work" / "intact.json"
 
+    @property
+    def protocols(self) -> Path:
+        return self.path / ".protocols"
+
     def protocol(self, text_hash: str) -> Path:
-        return self.path / ".protocols" / f"{text_hash}.yaml"
+        return self.protocols / f"{text_hash}.yaml"
 
     def run(self, run_name: str) -> Path:
         """The folder of a run's record."""

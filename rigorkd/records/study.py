@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from rigorkd.errors import InputError, StoreError
+from rigorkd.protocol.catalog import is_own_model
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis
+from rigorkd.protocol.sources import own_files
 from rigorkd.records.atomic import write_atomically
 from rigorkd.records.expected import StartFile
 from rigorkd.records.layout import StudyFolder
@@ -98,7 +100,8 @@ def register(
 ) -> None:
     """Note that this protocol text and these seeds are run into the study; the first call fixes the plan.
 
-    Of the files that runs start from, the hashes are kept, so that the study can be read without them.
+    Of the files that runs start from, the hashes are kept, so that the study can be read without them; of the
+    user's own code a copy, so that its runs can be repeated.
     """
     layout = StudyFolder(folder)
     now = _now()
@@ -127,12 +130,29 @@ def register(
     known = [entry["sha256"] for entry in document["protocols"]]
     if digest_of(layout.protocol(protocol.text_hash)) != protocol.text_hash:
         write_atomically(layout.protocol(protocol.text_hash), protocol.text.encode())
+    _keep_code(layout, files)
     if not known or known[-1] != protocol.text_hash:
         document["protocols"].append({"sha256": protocol.text_hash, "time": now})
     document["seeds"] = sorted({*document["seeds"], *seeds})
     document["start_files"] |= {path: file.sha256 for path, file in files.items()}
     if json.dumps(document) != before or not is_study(folder):
         write_atomically(layout.study_json, to_json(document))
+
+
+def _keep_code(layout: StudyFolder, files: Mapping[str, StartFile]) -> None:
+    """Copy the newest source of models and terms to where the protocol's text lies: there they are found."""
+    wanted: dict[Path, bytes] = {}
+    for name, file in files.items():
+        if is_own_model(name) and file.path is not None:
+            wanted |= {
+                layout.protocols / path: content for path, content in own_files(name, file.path).items()
+            }
+    for path in [*layout.protocols.rglob("*.py")]:
+        if path not in wanted:
+            path.unlink()
+    for path, content in wanted.items():
+        if not path.exists() or path.read_bytes() != content:
+            write_atomically(path, content)
 
 
 def is_registered(

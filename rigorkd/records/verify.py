@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rigorkd.errors import RigorkdError
+from rigorkd.protocol.catalog import is_own_model
+from rigorkd.protocol.sources import module_file, read_source
 from rigorkd.records.damage import Damage
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import digest_of, read
@@ -69,6 +71,14 @@ def _study_damage(folder: Path) -> Iterator[Damage]:
         if digest_of(path) != text_hash:
             what = "is not what was run" if path.exists() else "is missing"
             yield Damage(path.relative_to(folder).as_posix(), f"the protocol's text {what}")
+    for name, file in info.start_files.items():
+        if is_own_model(name) and module_file(study.protocols, name.partition(":")[0]):
+            try:
+                found: str | None = read_source(name, study.protocols).sha256
+            except RigorkdError:
+                found = None
+            if found != file.sha256:
+                yield Damage(study.protocols.name, f"the copy of the code of {name} is not what was run")
 
 
 def _leaves(folder: Path) -> Iterator[Path]:

@@ -69,6 +69,9 @@ def test_a_study_of_ones_own_term(folder: Path, rigorkd: Rigorkd, tmp_path: Path
     assert again.returncode == 0, again.stderr
     assert "2 runs to train" in again.stdout
 
+    kept = tmp_path / "results" / "own" / ".protocols"
+    assert {path.name for path in kept.glob("*.py")} == {"losses.py", "distances.py"}
+    assert (kept / "distances.py").read_bytes() == (folder / "distances.py").read_bytes()
     (folder / "losses.py").unlink()
     gone = rigorkd("plan", folder / "own.yaml")
     assert gone.returncode == 2
@@ -76,6 +79,17 @@ def test_a_study_of_ones_own_term(folder: Path, rigorkd: Rigorkd, tmp_path: Path
     analysis = rigorkd("analyze", "--format", "json")
     assert analysis.returncode == 0
     assert {cell["method"] for cell in json.loads(analysis.stdout)["cells"]} == {"baseline", "matching"}
+
+    # the study has a copy of the code, from which its runs can be repeated
+    (folder / "distances.py").unlink()
+    repeated = rigorkd("verify", tmp_path / "results" / "own", "--rerun", 1, "--choice", 1)
+    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
+    assert "repeated main/small/matching-a0.5-scale" in repeated.stdout
+    assert "the same bits" in repeated.stdout
+    (kept / "distances.py").write_text("from torch.nn.functional import mse_loss as distance\n")
+    damaged = rigorkd("verify", tmp_path / "results" / "own")
+    assert damaged.returncode == 1
+    assert "the copy of the code of losses:matching is not what was run" in damaged.stdout + damaged.stderr
 
 
 @pytest.mark.parametrize(
