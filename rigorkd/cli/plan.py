@@ -54,6 +54,7 @@ def plan(
     """
     from rigorkd.launch.inventory import take_inventory
     from rigorkd.launch.plan import make_plan
+    from rigorkd.protocol.baselines import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.records.expected import ABSENT, start_files
     from rigorkd.records.layout import StudyFolder
@@ -62,6 +63,8 @@ def plan(
 
     loaded = load_protocol(protocol)
     chosen = seeds_of(seeds, loaded)
+    if warning := lone_cells(loaded.cells):
+        click.echo(warning, err=True)
     if smoke:
         from rigorkd.protocol.smoke import smoke as shrink
 

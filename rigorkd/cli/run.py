@@ -125,12 +125,15 @@ def run(
     from rigorkd.cli.console import SteadyConsole
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.summary import print_summary
+    from rigorkd.protocol.baselines import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.study import folder_name
 
     loaded = load_protocol(protocol)
     chosen = seeds_of(seeds, loaded)
+    if warning := lone_cells(loaded.cells):
+        click.echo(warning, err=True)
     if smoke:
         loaded = shrink(loaded)
     tracker = None

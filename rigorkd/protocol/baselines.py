@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import training_key, views_key
+from rigorkd.text import count
 
 
 def gain_pairs(cells: Iterable[Cell], among: Iterable[Cell]) -> list[tuple[str, str]]:
@@ -19,6 +20,19 @@ def gain_pairs(cells: Iterable[Cell], among: Iterable[Cell]) -> list[tuple[str, 
         for cell in cells
         if cell.method.distils and (shared := _shared(cell)) in baselines
     ]
+
+
+def lone_cells(cells: Iterable[Cell]) -> str:
+    """A warning of distilled cells that lack a baseline; empty if none does, or if there is no baseline."""
+    cells = list(cells)
+    paired = {name for name, _ in gain_pairs(cells, cells)}
+    lone = [cell.name for cell in cells if cell.method.distils and cell.name not in paired]
+    if not lone or all(cell.method.distils for cell in cells if cell.role == "student"):
+        return ""
+    return (
+        f"warning: {count(len(lone), 'distilled cell')} without a baseline of the same group, student, start,"
+        f" epochs, training and views, first {lone[0]}: `rigorkd analyze` will ask for one"
+    )
 
 
 def _shared(cell: Cell) -> tuple[object, ...]:
