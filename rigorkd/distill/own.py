@@ -25,14 +25,11 @@ from rigorkd.distill.divergence import over_labels
 from rigorkd.distill.objective import Distillation, Outputs, Targets, full
 from rigorkd.errors import InputError
 from rigorkd.models.init import seeded
-from rigorkd.models.own import own_function, told
-from rigorkd.protocol.methods import Own
+from rigorkd.models.own import own_function, same_settings, telling
+from rigorkd.protocol.methods import INPUTS, Own
 from rigorkd.protocol.problems import Path, Problem
 from rigorkd.protocol.sources import Source
 from rigorkd.text import nearest
-
-INPUTS = ("student", "teacher", "labels", "epoch", "epochs")
-"""What a term may be called with, beside its arguments."""
 
 Term = Callable[..., Tensor]
 
@@ -42,9 +39,10 @@ class OwnObjective(Distillation):
 
     def __init__(self, method: Own, label_smoothing: float, term: Term) -> None:
         super().__init__(method, label_smoothing)
+        self.says = f"term {method.term}"
         self.own = term
         self.inputs = frozenset(_parameters(term))
-        self.heats = method.T is not None
+        self.takes_temperature = method.T is not None
         self.args: dict[str, Any] = {} if isinstance(term, nn.Module) else dict(method.args)
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
@@ -59,11 +57,14 @@ class OwnObjective(Distillation):
             "epochs": self.epochs,
         }
         given = {name: value for name, value in offered.items() if name in self.inputs} | self.args
-        if self.heats:
+        if self.takes_temperature:
             given["T"] = self.temperature
-        if "labels" not in self.inputs:
-            return self.own(**given)
-        return over_labels(targets, lambda labels: self.own(**given, labels=labels))
+        try:
+            if "labels" not in self.inputs:
+                return self.own(**given)
+            return over_labels(targets, lambda labels: self.own(**given, labels=labels))
+        except SystemExit as error:
+            raise RuntimeError(f"{self.says}: it ends the process (sys.exit)") from error
 
 
 def own_term(method: Own, source: Source | None, *, classes: int, seed: int) -> Term:
@@ -72,26 +73,30 @@ def own_term(method: Own, source: Source | None, *, classes: int, seed: int) -> 
     Raises:
         InputError: it cannot be imported or made.
     """
+    says = f"term {method.term}"
     if source is None:
         raise InputError(
-            f"term {method.term}: its code is only remembered by its hash",
+            f"{says}: its code is only remembered by its hash",
             hint="give the protocol file, beside which the code lies",
         )
-    function = own_function(method.term, source, "term")
-    if not inspect.isclass(function):
-        return function
-    wanted = {"classes": classes} if "classes" in _parameters(function) else {}
-    try:
-        with seeded(seed):
-            made: object = function(**method.args, **wanted)
-    except Exception as error:  # code of others can raise anything
-        raise InputError(f"term {method.term}: when it was made, it raised {told(error)}") from error
-    assert isinstance(made, nn.Module), "looked at before"
+    found = own_function(method.term, source, "term")
+    if not inspect.isclass(found):
+        return found
+    wanted = {"classes": classes} if "classes" in _parameters(found) else {}
+    with telling(f"{says}: when it was made, it"), same_settings(f"{says}: making it"), seeded(seed):
+        made: object = found(**method.args, **wanted)
+    if not isinstance(made, nn.Module):
+        raise InputError(f"{says}: it makes {type(made).__name__}, not a torch.nn.Module")
     return made
 
 
-def term_problems(method: Own, source: Source, classes: int, place: Callable[[Path], Path]) -> list[Problem]:
-    """What is wrong with a term, found by its signature and by calling it with random logits.
+# ------------------------------------------------------------------------------------- before any training
+
+
+def term_problems(
+    method: Own, source: Source, *, classes: int, epochs: int, place: Callable[[Path], Path]
+) -> list[Problem]:
+    """What is wrong with a term, found by its signature and by calling it in the first and the last epoch.
 
     `place` maps a path inside the method into the protocol's file.
     """
@@ -99,14 +104,15 @@ def term_problems(method: Own, source: Source, classes: int, place: Callable[[Pa
         function = own_function(method.term, source, "term")
         if problems := list(_misfits(method, function, place)):
             return problems
-        tried = _Tried(own_term(method, source, classes=classes, seed=0), method, classes)
-        again = _Tried(own_term(method, source, classes=classes, seed=0), method, classes, others=1)
-        tried.require_loss()
-        if not torch.equal(tried.value.nan_to_num(), again.value.nan_to_num()):
-            raise InputError(
-                f"term {method.term}: it gives two values for the same logits",
-                hint="it must draw no random numbers: a run would depend on its neighbours",
+        for epoch in dict.fromkeys((1, epochs)):
+            value, again = (
+                _tried(method, source, classes, epoch, epochs, drawn_before=before) for before in (0, 1)
             )
+            if not torch.equal(value, again):
+                raise InputError(
+                    f"term {method.term}: it gives two values for the same logits",
+                    hint="random numbers, or what is kept between calls, would make a run depend on others",
+                )
     except InputError as error:
         return [Problem(place(("term",)), error.message, error.hint)]
     return []
@@ -114,11 +120,21 @@ def term_problems(method: Own, source: Source, classes: int, place: Callable[[Pa
 
 def _misfits(method: Own, function: Callable[..., Any], place: Callable[[Path], Path]) -> Iterator[Problem]:
     """Keys of the protocol that the function does not take, or takes and is not given."""
-    called, says = function, f"term {method.term}: it"
-    given = {*method.args}
+    says, at = f"term {method.term}: it", place(("term",))
+    if isinstance(function, nn.Module):
+        yield Problem(at, f"{says} is one module for all runs", "name its class: each run makes its own")
+        return
+    if inspect.iscoroutinefunction(function):
+        yield Problem(at, f"{says} is a coroutine", "write def, not async def")
+        return
+    given, called = {*method.args}, function
     if inspect.isclass(function):
         if not issubclass(function, nn.Module):
-            yield Problem(place(("term",)), f"{says} is a class and no torch.nn.Module")
+            yield Problem(at, f"{says} is a class and no torch.nn.Module")
+            return
+        if "T" in _parameters(function):
+            hint = "name T in forward: a temperature may change over the epochs"
+            yield Problem(at, f"{says} takes T when it is made", hint)
             return
         yield from _unmet(says, function, given, {"classes"}, place)
         called, says, given = function.forward, f"term {method.term}: its forward", set()
@@ -127,64 +143,77 @@ def _misfits(method: Own, function: Callable[..., Any], place: Callable[[Path], 
     for name in ("student", "teacher"):
         if name not in _parameters(called):
             hint = f"rigorkd passes what it names of: {', '.join(INPUTS)}"
-            yield Problem(place(("term",)), f"{says} has no parameter {name!r}", hint)
+            yield Problem(at, f"{says} has no parameter {name!r}", hint + _open_ended(called))
+
+
+OURS = ("alpha", "ce_weight", "kd_weight", "lr", "weight_decay", "label_smoothing", "preset")
+"""Keys of a grid that never reach a term."""
 
 
 def _unmet(
     says: str, function: Callable[..., Any], given: set[str], offered: set[str], place: Callable[[Path], Path]
 ) -> Iterator[Problem]:
     parameters = _parameters(function)
+    if ours := [name for name in parameters if name in OURS]:
+        hint = "that key weighs the loss, or is the training's; give the parameter another name"
+        yield Problem(place(("term",)), f"{says} has a parameter {ours[0]!r}, which it is never given", hint)
+        return
     misspelt = {
         name: nearest(name, parameters.keys() - offered) for name in sorted(given - parameters.keys())
     }
     for name, close in misspelt.items():
-        hint = f"did you mean {close!r}?" if close else ""
+        hint = f"did you mean {close!r}?" if close else _open_ended(function).strip()
         yield Problem((*place(()), name), f"{says} has no parameter {name!r}", hint, at_key=True)
+    for name in sorted(given & offered):
+        yield Problem((*place(()), name), f"{says} is given {name!r} by rigorkd", "remove it", at_key=True)
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in {*given, *offered, *misspelt.values()}:
             yield Problem(place(()), f"{says} needs the key {name!r}")
 
 
-class _Tried:
-    """A term, called once with random logits of four images."""
-
-    def __init__(self, term: Term, method: Own, classes: int, others: int = 0) -> None:
-        self.name = method.term
-        chosen = torch.Generator().manual_seed(0)
-        self.student, self.teacher = (torch.randn(4, classes, generator=chosen) * 3 for _ in range(2))
-        self.student.requires_grad_()
-        labels = torch.arange(4) % classes
-        objective = OwnObjective(method, 0.0, term)
-        try:
-            with seeded(others):  # what is drawn elsewhere must not matter
-                self.value = objective.term(Outputs(self.student), Targets(labels), Outputs(self.teacher))
-        except Exception as error:
-            raise InputError(f"term {self.name}: called with 4 images, it raised {told(error)}") from error
-
-    def require_loss(self) -> None:
-        """Refuse what cannot be added to a loss."""
-        value: object = self.value
-        if not isinstance(value, Tensor) or value.shape != () or not value.is_floating_point():
-            found = type(value).__name__
-            if isinstance(value, Tensor):
-                found = f"shape {tuple(value.shape)} of {value.dtype}"
-            raise InputError(
-                f"term {self.name}: it gives {found}, not a scalar tensor of floats",
-                hint="give the mean over the batch",
-            )
-        if not value.isfinite():
-            raise InputError(f"term {self.name}: it gives {value:g} for ordinary logits")
-        if self.student._version or self.teacher._version:
-            raise InputError(
-                f"term {self.name}: it changes the logits that it is given",
-                hint="other methods see the same logits; use no in-place operation on them",
-            )
-        gradient = value.requires_grad and torch.autograd.grad(value, self.student, allow_unused=True)[0]
+def _tried(
+    method: Own, source: Source, classes: int, epoch: int, epochs: int, *, drawn_before: int
+) -> Tensor:
+    """What the term gives for random logits of four images; InputError unless that is a loss."""
+    says = f"term {method.term}: "
+    objective = OwnObjective(method, 0.0, own_term(method, source, classes=classes, seed=0))
+    objective.begin_epoch(epoch, epochs)
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (3 * torch.randn(4, classes, generator=generator) for _ in range(2))
+    labels = torch.arange(4) % classes
+    shown = [each.clone() for each in (student, teacher, labels)]
+    student.requires_grad_()
+    with telling(f"{says}called with 4 images, it"), same_settings(f"{says}it"), seeded(drawn_before):
+        value: object = objective.term(Outputs(student), Targets(labels), Outputs(teacher))
+    if (
+        not isinstance(value, Tensor)
+        or value.shape != ()
+        or value.dtype not in (torch.float32, torch.float64)
+    ):
+        found = type(value).__name__
+        if isinstance(value, Tensor):
+            found = f"shape {tuple(value.shape)} of {value.dtype}"
+        raise InputError(
+            f"{says}it gives {found}, not a scalar tensor of float32", hint="give the mean over the batch"
+        )
+    if not value.isfinite():
+        raise InputError(f"{says}it gives {value:g} for ordinary logits")
+    if not all(map(torch.equal, (student, teacher, labels), shown)):
+        raise InputError(
+            f"{says}it changes what it is given",
+            hint="other methods see the same logits; use no in-place operation on them",
+        )
+    if epoch == epochs:  # before, a warm-up may leave nothing of it
+        with telling(f"{says}differentiated, it"):
+            gradient = value.requires_grad and torch.autograd.grad(value, student, allow_unused=True)[0]
         if not isinstance(gradient, Tensor):
             raise InputError(
-                f"term {self.name}: it has no gradient with respect to the student's logits",
+                f"{says}it has no gradient with respect to the student's logits",
                 hint="nothing would be learned from it; was the student detached?",
             )
+        if not gradient.isfinite().all():
+            raise InputError(f"{says}its gradient is not finite for ordinary logits")
+    return value.detach()
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -194,5 +223,16 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         found = inspect.signature(called).parameters
     except ValueError:  # some that are written in C have none
         return {}
-    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return {name: each for name, each in found.items() if each.kind not in kinds and name != "self"}
+    return {name: each for name, each in found.items() if each.kind not in _OPEN and name != "self"}
+
+
+_OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _open_ended(function: Callable[..., Any]) -> str:
+    """A word on *args and **kwargs, where the function has them."""
+    try:
+        kinds = {each.kind for each in inspect.signature(function).parameters.values()}
+    except ValueError:
+        return ""
+    return "; *args and **kwargs are not looked into (functools.wraps?)" if kinds & {*_OPEN} else ""

@@ -36,6 +36,9 @@ from rigorkd.protocol.schema import (
 )
 from rigorkd.protocol.views import VIEW_LISTS, check_views
 
+LONGEST_NAME = 200
+"""Bytes of a cell's name: with its seed it must be the name of a file."""
+
 RESERVED = ("teacher", "start", "study.json", "looks.jsonl", "report.html")
 """Names that no group may have: they begin the names of teachers and starts."""
 
@@ -385,6 +388,12 @@ class _Expansion:
             if (twin.group, twin.student) == (cell.group, cell.student) and cell.role == "student":
                 return False
             self.same(cell, twin, path)
+            return False
+        if (length := len(cell.name.encode())) > LONGEST_NAME:
+            message = (
+                f"the name of a cell has {length} characters, more than {LONGEST_NAME}: {cell.name[:60]}…"
+            )
+            self.problem(path, message, "names are names of files too: shorten names, or vary less at once")
             return False
         other = self.by_name.setdefault(cell.name, cell)
         if other is not cell:

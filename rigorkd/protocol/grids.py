@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, get_origin
 
 from rigorkd.protocol.axes import Choice, choices
-from rigorkd.protocol.methods import KINDS, Method, Own, Weighted
+from rigorkd.protocol.methods import INPUTS, KINDS, Method, Own, Weighted
 from rigorkd.protocol.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.schema import TUNING_KEYS, Group
 
@@ -75,6 +75,12 @@ def _own(kind: type[Own], written: dict[str, Any], point: Choice) -> Own:
     """A term of the user's own: keys that are none of its fields are arguments of its function."""
     fields = {name: value for name, value in written.items() if name in kind.model_fields and name != "args"}
     args = {name: written[name] for name in sorted(written.keys() - fields.keys())}
+    if ours := [name for name in args if name in INPUTS]:
+        hint = "remove the key, or give the parameter another name"
+        raise ExpansionError(
+            Problem((*point.path, name), f"{name!r} is what rigorkd passes to every term", hint, at_key=True)
+            for name in ours
+        )
     return validated(
         kind, {**fields, "args": args}, lambda loc: point.place(loc[1:] if loc[:1] == ("args",) else loc)
     )

@@ -334,7 +334,13 @@ def _scalar(value: Any) -> Any:
         raise ValueError(
             "text for a term of one's own is part of cells' names, so it has at most 40 characters"
         )
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)  # 2 and 2.0 are one value to the hash, so the function sees one, too
     return value
+
+
+INPUTS = ("student", "teacher", "labels", "epoch", "epochs")
+"""What a term of one's own is called with, beside its temperature and its arguments."""
 
 
 class Own(Weighted):

@@ -67,7 +67,7 @@ def method_label(method: Method) -> str:
         parts += _weights(method) if name == "alpha" else [] if value is None else [label + _value(value)]
     told = set(method.labels)
     if isinstance(method, Own):
-        parts += [_label(name, value) for name, value in method.args.items()]
+        parts += [_argument(name, value) for name, value in method.args.items()]
         told |= {"term", "args"}
     if isinstance(method, Weighted):
         told |= set(Weighted.weight_keys)
@@ -78,6 +78,13 @@ def method_label(method: Method) -> str:
         if name not in told and value != info.default:
             parts.append(_label(name, value))
     return "-".join(parts)
+
+
+def _argument(name: str, value: str | float) -> str:
+    """An argument of a term of one's own: `scale2`, `mode-soft`, `no-bias`."""
+    if isinstance(value, bool):
+        return _safe(name if value else f"no-{name}")
+    return _safe(f"{name}-{value}" if isinstance(value, str) else name + _value(value))
 
 
 def tuning_label(training: Training, base: Training) -> list[str]:

@@ -23,6 +23,15 @@ from rigorkd.text import nearest
 
 
 @dataclass(frozen=True)
+class OwnModule:
+    """A module of the user's own: its file, the folder that it is imported from, and its source as read."""
+
+    file: Path
+    root: Path
+    source: bytes
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a user's own code is looked up from, the protocol's folder, and the SHA-256 of what was read."""
 
@@ -48,7 +57,10 @@ def read_source(name: str, folder: Path) -> Source:
     """
     folder = folder.absolute()
     local = hf_folder(name)
-    parts = _files(folder / local) if local is not None else own_modules(name, folder)
+    if local is not None:
+        parts = _files(folder / local)
+    else:
+        parts = {part: module.source for part, module in own_modules(name, folder).items()}
     total = hashlib.sha256()
     for part, content in sorted(parts.items()):
         total.update(f"{part}\0{hashlib.sha256(content).hexdigest()}\n".encode())
@@ -58,29 +70,19 @@ def read_source(name: str, folder: Path) -> Source:
 # ------------------------------------------------------------------------------------- module:function
 
 
-def own_modules(own: str, folder: Path) -> dict[str, bytes]:
-    """The source of every module that makes `module:function`, by dotted name; the named one comes first."""
-    return {name: content for name, (_, content) in _own_modules(own, folder).items()}
-
-
-def own_files(own: str, folder: Path) -> dict[Path, bytes]:
-    """The same by file, relative to the folder that they are imported from."""
-    return dict(_own_modules(own, folder).values())
-
-
-def _own_modules(own: str, folder: Path) -> dict[str, tuple[Path, bytes]]:
+def own_modules(own: str, folder: Path) -> dict[str, OwnModule]:
+    """Every module that makes `module:function`, by dotted name; the named one comes first."""
     module, _, function = own.partition(":")
     root, within = _root(module, folder)
-    found: dict[str, tuple[Path, bytes]] = {}
+    found: dict[str, OwnModule] = {}
     pending = [module]
     while pending:
         name = pending.pop(0)
         file = module_file(root, name)
         if name in found or file is None or not f"{name}.".startswith(within):
             continue
-        content = _read(file)
-        found[name] = file.relative_to(root), content
-        tree = _parsed(content, file)
+        found[name] = OwnModule(file, root, _read(file))
+        tree = _parsed(found[name].source, file)
         if name == module:
             _require(function, tree, file)
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
@@ -165,7 +167,7 @@ def _parsed(source: bytes, file: Path) -> ast.Module:
     try:
         return ast.parse(source, str(file))
     except (SyntaxError, ValueError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise InputError(f"{file}{line}: not valid Python: {reason}") from None
 

@@ -18,7 +18,7 @@ from rigorkd.errors import InputError, StoreError
 from rigorkd.protocol.catalog import is_own_model
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis
-from rigorkd.protocol.sources import own_files
+from rigorkd.protocol.sources import own_modules
 from rigorkd.records.atomic import write_atomically
 from rigorkd.records.expected import StartFile
 from rigorkd.records.layout import StudyFolder
@@ -144,9 +144,8 @@ def _keep_code(layout: StudyFolder, files: Mapping[str, StartFile]) -> None:
     wanted: dict[Path, bytes] = {}
     for name, file in files.items():
         if is_own_model(name) and file.path is not None:
-            wanted |= {
-                layout.protocols / path: content for path, content in own_files(name, file.path).items()
-            }
+            for module in own_modules(name, file.path).values():
+                wanted[layout.protocols / module.file.relative_to(module.root)] = module.source
     for path in [*layout.protocols.rglob("*.py")]:
         if path not in wanted:
             path.unlink()

@@ -30,6 +30,7 @@ from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.demands import class_problems, is_unusual
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.file import Protocol
+from rigorkd.protocol.hashes import canonical
 from rigorkd.protocol.methods import Feature, Own
 from rigorkd.protocol.places import method_place, model_place, start_place
 from rigorkd.protocol.problems import Problem
@@ -55,11 +56,13 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
         if is_unusual(cell):
             problems += _model_problems(protocol, cell)
     looked = _Looked(protocol)
-    terms: set[Own] = set()
+    tried: set[tuple[object, ...]] = set()
     for cell in wanted:
-        if isinstance(cell.method, Own) and cell.method not in terms:
-            terms.add(cell.method)
-            problems += _term_problems(protocol, cell, cell.method)
+        if isinstance(cell.method, Own):
+            key = (cell.group, canonical(cell.method.model_dump()), cell.training.epochs)
+            if key not in tried:
+                tried.add(key)
+                problems += _term_problems(protocol, cell, cell.method)
         if isinstance(cell.method, Feature):
             problems += looked.problems(cell, cell.method)
         if facts(cell.dataset) is None and cell.method.distils:
@@ -150,7 +153,9 @@ def _folder_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
 def _term_problems(protocol: Protocol, cell: Cell, method: Own) -> list[Problem]:
     source = read_source(method.term, protocol.path.parent)
     place = partial(method_place, cell, protocol.spec)
-    return term_problems(method, source, _classes(cell.dataset), place)
+    return term_problems(
+        method, source, classes=_classes(cell.dataset), epochs=cell.training.epochs, place=place
+    )
 
 
 def network_of(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:

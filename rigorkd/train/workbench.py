@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import traceback
 from collections.abc import Callable
 from functools import cached_property
@@ -24,6 +25,7 @@ from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError, StoreError
 from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs
+from rigorkd.models.own import own_line
 from rigorkd.protocol.catalog import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import NUMERICS, canonical
@@ -239,7 +241,9 @@ class Workbench:
         teacher_logits = self.teaching.of("val", self.val) if student.objective.needs_teacher else None
         with torch.no_grad():
             taught = None if teacher_logits is None else Outputs(teacher_logits)
-            return float(student.objective(Outputs(val_logits), Targets(self.val.labels), taught).total)
+            # A copy: what a term of the user's own learns in its buffers, it learns in training alone.
+            objective = copy.deepcopy(student.objective).eval()
+            return float(objective(Outputs(val_logits), Targets(self.val.labels), taught).total)
 
     def build_model(self, want: Expected, *, trained: bool = False) -> nn.Module:
         """The model of a run at its start, or with its trained weights."""
@@ -310,7 +314,7 @@ class Workbench:
         if self.runtime.peers.count > 1:
             raise error
         self.failed.add(run.name)
-        reason = f"{type(error).__name__}: {error}".strip()
+        reason = f"{type(error).__name__}: {error}{own_line(error)}".strip()
         log(self.study, run, f"failed: {reason}\n" + "".join(traceback.format_exception(error)))
         report(RunFailed(run.name, reason))
 

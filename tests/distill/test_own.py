@@ -80,6 +80,78 @@ def noisy_elsewhere(student, teacher):
     return F.mse_loss(student, teacher) * random.random()
 
 
+def counting(student, teacher, seen=[]):
+    seen.append(1)
+    return F.mse_loss(student, teacher) * len(seen)
+
+
+def wiping(student, teacher):
+    teacher.data.mul_(0)
+    return F.mse_loss(student, teacher)
+
+
+def relabelling(student, teacher, labels):
+    labels.add_(1)
+    return F.cross_entropy(student, labels % 5)
+
+
+def leaving(student, teacher):
+    raise SystemExit(0)
+
+
+class Odd(BaseException):
+    pass
+
+
+def odd(student, teacher):
+    raise Odd("not even an Exception")
+
+
+def backward(student, teacher):
+    loss = F.mse_loss(student, teacher)
+    loss.backward()
+    return loss
+
+
+def half(student, teacher):
+    return F.mse_loss(student.bfloat16(), teacher.bfloat16())
+
+
+def steep(student, teacher):
+    return (student - student.detach()).pow(2).sum(dim=1).sqrt().mean()
+
+
+def doubling(student, teacher):
+    torch.set_default_dtype(torch.float64)
+    return F.mse_loss(student, teacher)
+
+
+def warming(student, teacher, epoch, epochs):
+    return F.mse_loss(student, teacher) * (epoch - 1) / (epochs - 1)
+
+
+def starting(student, teacher, epoch):
+    return F.mse_loss(student, teacher) if epoch > 1 else torch.zeros(())
+
+
+def late(student, teacher, epoch):
+    if epoch == 3:
+        raise ValueError("late")
+    return F.mse_loss(student, teacher)
+
+
+def weighing(student, teacher, alpha=0.9):
+    return alpha * F.mse_loss(student, teacher)
+
+
+def open_ended(*args, **kwargs):
+    return F.mse_loss(**kwargs)
+
+
+async def later(student, teacher):
+    return F.mse_loss(student, teacher)
+
+
 def needing(student, teacher, margin):
     return F.mse_loss(student, teacher) - margin
 
@@ -97,6 +169,22 @@ class Learned(nn.Module):
 class Deaf(Learned):
     def forward(self, student, teacher):
         return self.map(student.detach()).square().mean()
+
+
+class Heated(Learned):
+    def __init__(self, classes, T):
+        super().__init__(classes)
+
+
+class Five(nn.Module):
+    def __new__(cls):
+        return 5
+
+    def forward(self, student, teacher):
+        return student.mean()
+
+
+one_for_all = Learned(5)
 
 
 class NoModule:
@@ -141,7 +229,8 @@ def called() -> dict[str, object]:
 
 
 def problems(folder: Path, wanted: Own) -> list[Problem]:
-    return term_problems(wanted, read_source(wanted.term, folder), 5, lambda rest: ("own", *rest))
+    source = read_source(wanted.term, folder)
+    return term_problems(wanted, source, classes=5, epochs=3, place=lambda rest: ("own", *rest))
 
 
 def logits(seed: int, classes: int = 5, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -240,6 +329,8 @@ def test_drawing_the_weights_of_a_module_leaves_the_generator_alone(folder: Path
         method("Learned"),
         method("Learned", args={"width": 4}, alpha={"linear": (0, 1)}),
         method("needing", args={"margin": 1}),
+        method("warming"),
+        method("starting"),
     ],
     ids=str,
 )
@@ -266,23 +357,47 @@ def test_these_are_losses(folder: Path, wanted: Own) -> None:
             "the mean over the batch",
         ),
         (method("number"), "term", "it gives float, not a scalar tensor", ""),
-        (method("whole"), "term", "it gives shape () of torch.int64, not a scalar tensor of floats", ""),
+        (method("whole"), "term", "it gives shape () of torch.int64, not a scalar tensor of float32", ""),
+        (method("half"), "term", "it gives shape () of torch.bfloat16, not a scalar tensor of float32", ""),
+        (method("steep"), "term", "its gradient is not finite", ""),
+        (method("wiping"), "term", "it changes what it is given", ""),
+        (method("relabelling"), "term", "it changes what it is given", ""),
+        (method("counting"), "term", "two values for the same logits", "kept between calls"),
+        (method("leaving"), "term", "it raised RuntimeError: term losses:leaving: it ends the process", ""),
+        (method("odd"), "term", "called with 4 images, it raised Odd: not even an Exception", ""),
+        (method("backward"), "term", "differentiated, it raised RuntimeError", ""),
+        (method("doubling"), "term", "it changes the default dtype", "shared by all students"),
+        (method("late"), "term", "it raised ValueError: late", ""),
+        (method("weighing"), "term", "a parameter 'alpha', which it is never given", "weighs the loss"),
+        (
+            method("open_ended"),
+            "term",
+            "has no parameter 'student'",
+            "*args and **kwargs are not looked into",
+        ),
+        (method("later"), "term", "it is a coroutine", "not async def"),
+        (method("one_for_all"), "term", "it is one module for all runs", "name its class"),
+        (method("Heated", T=3), "term", "it takes T when it is made", "name T in forward"),
+        (method("Five"), "term", "it makes int, not a torch.nn.Module", ""),
+        (method("Learned", args={"classes": 3}), "classes", "it is given 'classes' by rigorkd", ""),
         (method("deaf"), "term", "no gradient with respect to the student's logits", "detached"),
         (method("Deaf"), "term", "no gradient with respect to the student's logits", "detached"),
         (method("infinite"), "term", "for ordinary logits", ""),
-        (method("changing"), "term", "it changes the logits that it is given", "no in-place operation"),
+        (method("changing"), "term", "it changes what it is given", "no in-place operation"),
         (method("raising"), "term", "called with 4 images, it raised KeyError: 'no luck'", ""),
-        (method("noisy"), "term", "two values for the same logits", "must draw no random numbers"),
+        (method("noisy"), "term", "two values for the same logits", "random numbers"),
         (method("noisy_elsewhere"), "term", "two values for the same logits", ""),
         (method("CALLED"), "term", "CALLED is no function of losses", ""),
     ],
     ids=lambda value: str(value)[:30],
 )
 def test_what_is_no_loss_is_refused(folder: Path, wanted: Own, key: str, message: str, hint: str) -> None:
-    (problem,) = problems(folder, wanted)
+    problem, *others = problems(folder, wanted)
+    assert {other.message for other in others} <= {problem.message.replace("student", "teacher")}
     assert problem.path == ("own", *filter(None, [key]))
     assert message in problem.message
     assert hint in problem.hint
+    assert torch.get_default_dtype() == torch.float32
 
 
 def test_the_line_that_raised_is_named(folder: Path) -> None:

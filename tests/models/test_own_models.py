@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from rigorkd.models import own
 from rigorkd.models.build import build
 from rigorkd.protocol.schema import Model
 from rigorkd.protocol.sources import Source, read_source
+
+DOUBLE = "def double(**_):\n    torch.set_default_dtype(torch.float64)\n\n\n"
 
 NETS = """\
 from torch import nn
@@ -162,7 +166,12 @@ def test_the_same_code_serves_from_another_folder_when_the_first_is_gone(tmp_pat
         ("nets:small", {"dropout": 0.1}, "takes no dropout"),
         ("nets:other_classes", {}, "not with the logits of 5 classes"),
         ("broken:make", {}, "importing broken raised ZeroDivisionError"),
-        ("random:make", {}, "the name random is taken by"),
+        ("random:make", {}, "the name random is taken by a module of Python itself"),
+        ("pytest:make", {}, "the name pytest is taken by"),
+        ("leaves:make", {}, "importing leaves raised SystemExit: 3"),
+        ("exits:later", {}, "classes=5, channels=1, size=8 it raised SystemExit: 4"),
+        ("threads:make", {}, "importing threads changes the number of threads"),
+        ("exits:double", {}, "changes the default dtype"),
     ],
 )
 def test_what_is_wrong_with_it_is_one_message(
@@ -170,9 +179,49 @@ def test_what_is_wrong_with_it_is_one_message(
 ) -> None:
     (folder / "broken.py").write_text("def make(): ...\n1 / 0\n")
     (folder / "random.py").write_text("def make(): ...\n")
+    (folder / "pytest.py").write_text("def make(): ...\n")
+    (folder / "threads.py").write_text("import torch\n\ntorch.set_num_threads(7)\n\n\ndef make(): ...\n")
+    (folder / "leaves.py").write_text("import sys\n\n\ndef make(): ...\n\n\nsys.exit(3)\n")
+    later = "import sys\n\nimport torch\n\n\ndef later(**_):\n    sys.exit(4)\n\n\n"
+    (folder / "exits.py").write_text(later + DOUBLE)
+    threads = torch.get_num_threads()
     with pytest.raises(InputError) as caught:
         make(read_source(name, folder), name, **values)
     assert words in str(caught.value)
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == (threads, torch.float32)
+
+
+@pytest.mark.parametrize("file", ["uuid.py", "rigorkd/__init__.py", "scipy.py", "helper2.py"])
+def test_other_files_beside_the_protocol_stand_in_for_nothing(folder: Path, file: str) -> None:
+    """Neither here nor in a worker, which starts with the Python path of its launcher."""
+    path = folder / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("raise RuntimeError('imported')\n")
+    make(read_source("nets:small", folder))
+    assert str(folder) not in sys.path
+    assert PathFinder.find_spec("helper2") is None
+    found = importlib.util.find_spec(path.stem if path.parent == folder else "rigorkd")
+    assert found is None or found.origin != str(path)
+
+
+def test_what_is_imported_later_is_what_was_hashed(folder: Path) -> None:
+    planned = read_source("nets:lazy", folder)
+    own.own_function("nets:lazy", planned)
+    (folder / "helper.py").write_text("WIDTH = 12\n")
+    assert width(make(planned, "nets:lazy")) == 8
+
+
+def test_packages_with_and_without_init(folder: Path) -> None:
+    for package, init in (("with_init", True), ("without", False)):
+        place = folder / package / "inner"
+        place.mkdir(parents=True)
+        if init:
+            (folder / package / "__init__.py").touch()
+            (place / "__init__.py").touch()
+        (place / "nets.py").write_text(NETS.replace("from helper", "from .helper"))
+        (place / "helper.py").write_text("WIDTH = 10\n")
+        name = f"{package}.inner.nets:small"
+        assert width(make(read_source(name, folder), name)) == 10
 
 
 def test_trained_weights_are_loaded_into_the_model_asked_for_alone(folder: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def names(protocol: Protocol) -> list[str]:
         ),
         (
             "{term: 'losses:matching', width: 3, mode: soft, bias: false}",
-            ["matching-a0.5-no-bias-soft-width3"],
+            ["matching-a0.5-no-bias-mode-soft-width3"],
         ),
         ("{term: 'losses:matching', scale: 2, lr: 1e-2}", ["matching-a0.5-scale2-lr0.01"]),
     ],
@@ -58,7 +58,7 @@ def test_names_say_the_function_and_every_argument(own: Load, grid: str, expecte
 
 def test_the_method_is_what_was_written(own: Load) -> None:
     protocol = own("{term: 'losses:matching', T: {linear: [1, 4]}, scale: 2, mode: soft}")
-    cell = protocol.cell("main/small/matching-T1to4-a0.5-soft-scale2")
+    cell = protocol.cell("main/small/matching-T1to4-a0.5-mode-soft-scale2")
     assert cell.method == Own(
         term="losses:matching", T=Ramp(linear=(1.0, 4.0)), args={"mode": "soft", "scale": 2}
     )
@@ -83,6 +83,8 @@ def test_the_order_of_arguments_is_no_difference(own: Load) -> None:
         ("{term: 'losses:matching', mode: " + 41 * "x" + "}", "at most 40 characters"),
         ("{term: 'losses:matching', alpha: 2}", "alpha must be at most 1, not 2"),
         ("{term: 'losses:matching', T: -1}", "T must be greater than 0, not -1"),
+        ("{term: 'losses:matching', epoch: 3}", "'epoch' is what rigorkd passes to every term"),
+        ("{term: 'losses:matching', " + 180 * "x" + ": 3}", "the name of a cell has 206"),
         ("{term: 'losses:kd'}", "kd is the name of a method of rigorkd's own"),
         ("{term: 'losses:baseline'}", "baseline is the name of a method of rigorkd's own"),
         (
@@ -112,6 +114,19 @@ def test_the_code_is_part_of_the_identity_of_its_runs_alone(own: Load, tmp_path:
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {name for name in before if "/matching-" in name}
     assert len(changed) == 4
+
+
+def test_two_spellings_of_a_number_are_one_argument(own: Load) -> None:
+    assert names(own("{term: 'losses:matching', scale: [1, 1.0, 1e0]}")) == [
+        "main/small/matching-a0.5-scale1"
+    ]
+    (cell,) = (
+        each
+        for each in own("{term: 'losses:matching', scale: 2.0}").cells
+        if "scale2" in each.name and "small" in each.name
+    )
+    assert isinstance(cell.method, Own)
+    assert type(cell.method.args["scale"]) is int
 
 
 def test_arguments_are_part_of_the_identity(own: Load) -> None:

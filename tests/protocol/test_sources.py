@@ -26,6 +26,10 @@ FILES = {
 }
 
 
+def sources(own: str, folder: Path) -> dict[str, bytes]:
+    return {name: module.source for name, module in own_modules(own, folder).items()}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A module with helpers beside it, some of them used."""
@@ -36,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_module_that_is_imported_belongs_to_the_model(folder: Path) -> None:
-    found = own_modules("nets:make", folder)
+    found = sources("nets:make", folder)
     assert next(iter(found)) == "nets"
     assert set(found) == {"nets", "parts", "parts.stem", "parts.head", "parts.act", "late"}
 
@@ -60,14 +64,14 @@ def test_the_identity_does_not_depend_on_the_place(
 
 
 def test_an_installed_module_counts_with_its_own_package_only() -> None:
-    found = own_modules("rigorkd.models.cnn:cnn", Path("nowhere"))
+    found = sources("rigorkd.models.cnn:cnn", Path("nowhere"))
     assert {"rigorkd.models.cnn", "rigorkd.models", "rigorkd"} <= set(found)
     assert all(name == "rigorkd" or name.startswith("rigorkd.") for name in found)
 
 
 def test_the_protocols_folder_comes_before_what_is_installed(folder: Path) -> None:
     (folder / "rigorkd.py").write_text("def make(): ...\n")
-    assert own_modules("rigorkd:make", folder) == {"rigorkd": b"def make(): ...\n"}
+    assert sources("rigorkd:make", folder) == {"rigorkd": b"def make(): ...\n"}
 
 
 @pytest.mark.parametrize(

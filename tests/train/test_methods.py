@@ -37,7 +37,7 @@ from rigorkd.protocol.methods import (
     Own,
     PermutedTail,
 )
-from rigorkd.protocol.schema import SGD, Clip, Cutout, RandAugment
+from rigorkd.protocol.schema import SGD, Clip, Cutout, EarlyStopping, RandAugment
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, workbench
 from rigorkd.train.batch import Batch
@@ -84,6 +84,7 @@ CELLS = (
     cell("permuted-drops", PermutedTail(), dropout=True),
     cell("own-function", OWN),
     cell("own-module", Own(term="own_terms:Translated", args={"bias": False})),
+    cell("own-buffer", Own(term="own_terms:Centred")),
 )
 DISTILLED = CELLS[1:]
 
@@ -190,6 +191,21 @@ def test_what_is_trained_and_selected_knows_nothing_of_the_test_images(
     for each in cells:
         before, after = output_bytes(together, each), output_bytes(study, each)
         assert {name for name in before if before[name] != after[name]} == {"predictions.npz"}
+
+
+def test_watching_the_objective_teaches_a_term_nothing(train: Train, study: StudyFolder) -> None:
+    """What a term gathers in its buffers comes from the training images alone."""
+    watching = [
+        replace(
+            student_cell(monitor, Own(term="own_terms:Centred")),
+            training=TRAINING.model_copy(
+                update={"early_stopping": EarlyStopping.model_validate({"monitor": monitor, "patience": 9})}
+            ),
+        )
+        for monitor in ("ce", "objective")
+    ]
+    train(watching)
+    assert weights(study, watching[0]) == weights(study, watching[1])
 
 
 class Killed(BaseException):
