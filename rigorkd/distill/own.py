@@ -64,7 +64,7 @@ class OwnObjective(Distillation):
                 return self.own(**given)
             return over_labels(targets, lambda labels: self.own(**given, labels=labels))
         except SystemExit as error:
-            raise RuntimeError(f"{self.says}: it ends the process (sys.exit)") from error
+            raise InputError(f"{self.says}: it ends the process (sys.exit)") from error
 
 
 def own_term(method: Own, source: Source | None, *, classes: int, seed: int) -> Term:
@@ -142,8 +142,8 @@ def _misfits(method: Own, function: Callable[..., Any], place: Callable[[Path], 
     yield from _unmet(says, called, given, {*INPUTS}, place)
     for name in ("student", "teacher"):
         if name not in _parameters(called):
-            hint = f"rigorkd passes what it names of: {', '.join(INPUTS)}"
-            yield Problem(at, f"{says} has no parameter {name!r}", hint + _open_ended(called))
+            hint = _open_ended(called) or f"rigorkd passes what it names of: {', '.join(INPUTS)}"
+            yield Problem(at, f"{says} has no parameter {name!r}", hint)
 
 
 OURS = ("alpha", "ce_weight", "kd_weight", "lr", "weight_decay", "label_smoothing", "preset")
@@ -162,7 +162,7 @@ def _unmet(
         name: nearest(name, parameters.keys() - offered) for name in sorted(given - parameters.keys())
     }
     for name, close in misspelt.items():
-        hint = f"did you mean {close!r}?" if close else _open_ended(function).strip()
+        hint = f"did you mean {close!r}?" if close else _open_ended(function)
         yield Problem((*place(()), name), f"{says} has no parameter {name!r}", hint, at_key=True)
     for name in sorted(given & offered):
         yield Problem((*place(()), name), f"{says} is given {name!r} by rigorkd", "remove it", at_key=True)
@@ -235,4 +235,4 @@ def _open_ended(function: Callable[..., Any]) -> str:
         kinds = {each.kind for each in inspect.signature(function).parameters.values()}
     except ValueError:
         return ""
-    return "; *args and **kwargs are not looked into (functools.wraps?)" if kinds & {*_OPEN} else ""
+    return "name the parameters: *args and **kwargs are not looked into" if kinds & {*_OPEN} else ""
