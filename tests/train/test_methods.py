@@ -193,6 +193,23 @@ def test_what_is_trained_and_selected_knows_nothing_of_the_test_images(
         assert {name for name in before if before[name] != after[name]} == {"predictions.npz"}
 
 
+def test_hintons_term_of_ones_own_trains_what_kd_trains(train: Train, study: StudyFolder) -> None:
+    ramp = {"T": {"linear": (1, 4)}, "alpha": {"cosine": (0.1, 0.9)}}
+    pairs = [
+        (KD(T=4.0, alpha=0.3), Own(term="own_terms:plain", T=4.0, alpha=0.3)),
+        (KD.model_validate(ramp), Own.model_validate({"term": "own_terms:plain", **ramp})),
+    ]
+    cells = [
+        tuple(student_cell(f"{kind}{i}", method) for kind, method in zip(("kd", "own"), pair, strict=True))
+        for i, pair in enumerate(pairs)
+    ]
+    train([each for pair in cells for each in pair])
+    for built_in, own in cells:
+        for row, same in zip(history(study, built_in), history(study, own), strict=True):
+            for column in ("train_loss", "ce_loss", "kd_loss", "val_loss"):
+                assert float(same[column]) == pytest.approx(float(row[column]), rel=1e-5)
+
+
 def test_watching_the_objective_teaches_a_term_nothing(train: Train, study: StudyFolder) -> None:
     """What a term gathers in its buffers comes from the training images alone."""
     watching = [

@@ -15,6 +15,12 @@ def weighed(
     return (sure * (student - teacher).square().mean(dim=1)).mean() * epoch / epochs
 
 
+def plain(student: Tensor, teacher: Tensor, T: float) -> Tensor:
+    """Hinton's term, as most people write it."""
+    log_p, p = F.log_softmax(student / T, dim=1), F.softmax(teacher / T, dim=1)
+    return F.kl_div(log_p, p, reduction="batchmean") * T**2
+
+
 class Translated(nn.Module):
     """A linear map of the student's logits, learned with it, is what should be the teacher's."""
 
