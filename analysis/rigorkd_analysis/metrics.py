@@ -39,7 +39,7 @@ DESCRIPTIVE = frozenset(
         "run", "run_hash", "teacher_run_hash",
         "weights_sha256", "hardware", "device", "versions", "n_test", "table",
         "factor", "params_millions", "macs_millions", "study", "precision", "finished", "select",
-        "selection", "selected_on",
+        "selection", "selected_on", "latency_shared",
     }
 )  # fmt: skip
 

@@ -36,7 +36,7 @@ from rigorkd.records.record import read
 from rigorkd.records.study import folder_name, is_registered, is_study, read_info
 from rigorkd.text import count
 from rigorkd.train.events import RunDone
-from rigorkd.train.task import Task
+from rigorkd.train.task import Task, one_of_each
 
 __all__ = ["LaunchOptions", "Outcome", "launch"]
 
@@ -137,6 +137,9 @@ def _train(
     for name in lost:
         progress.fail(name)
     me = claims.me
+    measured = one_of_each(inventory.expected[name] for name in sorted(todo))
+    for attempt in study.latency_attempts():  # what failed in an earlier launch may go well now
+        attempt.unlink(missing_ok=True)
     settings = [
         WorkerSettings(
             study=study.path,
@@ -147,6 +150,7 @@ def _train(
             sharing=sum(together[0] in other for other in devices) if together[0] != "cpu" else 1,
             log=study.worker_log(f"{me.holder.id}-{slot}"),
             devices=together,
+            measured=measured,
         )
         for slot, together in enumerate(devices)
     ]

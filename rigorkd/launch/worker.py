@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd.errors import RigorkdError
+from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.logfile import send_output_to
 from rigorkd.train.events import EpochDone, Event, RunDone, RunFailed
@@ -22,6 +24,9 @@ from rigorkd.train.task import Task
 if TYPE_CHECKING:
     from rigorkd.train.runtime import Runtime
 
+PATIENCE = 60.0
+"""Seconds for which a new worker waits to measure alone where other launchers' workers are in an epoch."""
+
 
 @dataclass(frozen=True)
 class WorkerSettings:
@@ -29,7 +34,8 @@ class WorkerSettings:
 
     `memory_bytes` is what the students of a cohort may hold together; without it, half of what is free on the
     device, divided by the `sharing` workers that use it. Output goes to `log`. `devices`, `device` first, are
-    those of a run that takes several processes; the worker then only starts them and listens.
+    those of a run that takes several processes; the worker then only starts them and listens. `measured` has
+    a run of every architecture: before it trains, the worker measures what latencies are not noted yet.
     """
 
     study: Path
@@ -40,6 +46,7 @@ class WorkerSettings:
     sharing: int
     log: Path
     devices: tuple[str, ...] = ()
+    measured: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,9 +103,12 @@ def work(connection: Connection, settings: WorkerSettings) -> None:
 
     try:
         import rigorkd.train.cohort  # noqa: F401  what cannot be imported stops here, not in every task
+        from rigorkd.train.latency import measure_latencies
         from rigorkd.train.runtime import start_runtime
 
         runtime = start_runtime(settings.device, settings.mode)
+        with contextlib.suppress(OSError):  # a full disk is for the records to report
+            measure_latencies(settings.measured, study, runtime, patience=PATIENCE)
     except RigorkdError as error:
         connection.send(StopAll(str(error)))
         return

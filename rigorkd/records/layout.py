@@ -7,7 +7,7 @@ results/<study>/
   .protocols/<sha256>.yaml      every protocol text that was run into this study
   .protocols/<module>.py        the newest source of the user's own models and terms
   .work/<run>/                  checkpoint of a run in progress, or the note of its failure
-  .work/latency/                one latency measurement per architecture
+  .work/latency/                one latency measurement per architecture; what a worker died of measuring
   .work/replay/                 teacher logits of whole epochs, a cache
   .work/intact.json             which files had the bytes of their records when they were last hashed
   .launchers/<id>/              a living launcher: who it is, its counter, what it is doing now
@@ -79,6 +79,14 @@ class StudyFolder:
 
     def latency(self, architecture: str) -> Path:
         return self.path / ".work" / "latency" / f"{architecture}.json"
+
+    def latency_attempt(self, architecture: str) -> Path:
+        """There while an architecture is being measured, and after a worker died or failed of it."""
+        return self.path / ".work" / "latency" / f"{architecture}.trying"
+
+    def latency_attempts(self) -> list[Path]:
+        """All that are there."""
+        return list((self.path / ".work" / "latency").glob("*.trying"))
 
     @property
     def replay(self) -> Path:

@@ -95,6 +95,20 @@ class Softness:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """One measurement of an architecture on a device: milliseconds for one image over `n` forwards.
+
+    `shared` says whether other work was on the device meanwhile; None where nobody noted it.
+    """
+
+    median: float
+    q25: float
+    q75: float
+    n: int
+    shared: bool | None
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where the records of a study come from; every tuple lists the distinct values, sorted."""
 
@@ -117,7 +131,8 @@ class Provenance:
 class Evidence:
     """All that a report shows.
 
-    `cells` has an entry for each of the analysis' cells, in its order. `history` is None for a bare CSV.
+    `cells` has an entry for each of the analysis' cells, in its order. `history` is None for a bare CSV, and
+    `latencies`, the distinct measurements by cell, teachers too, are empty.
     """
 
     analysis: Analysis
@@ -126,6 +141,7 @@ class Evidence:
     softness: tuple[Softness, ...] = ()
     history: HistorySource | None = None
     provenance: Provenance | None = None
+    latencies: Mapping[str, tuple[Latency, ...]] = field(default_factory=dict)
     index: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -167,11 +183,12 @@ def evidence(
     softness: tuple[Softness, ...] = (),
     history: HistorySource | None = None,
     provenance: Provenance | None = None,
+    latencies: Mapping[str, tuple[Latency, ...]] | None = None,
 ) -> Evidence:
     """Join an analysis with the table that it judged: one row per run, numbers as numbers or as text."""
     cells = _cells(analysis, table)
     index = {cell.cell: position for position, cell in enumerate(cells)}
-    return Evidence(analysis, cells, teachers, softness, history, provenance, index)
+    return Evidence(analysis, cells, teachers, softness, history, provenance, latencies or {}, index)
 
 
 def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
@@ -186,6 +203,10 @@ def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
     rows: dict[str, list[int]] = {}
     for row, cell in enumerate(frame["cell"]):
         rows.setdefault(str(cell), []).append(row)
+    if "latency_shared" in frame.columns and "latency_ms" in numbers:
+        # Measured beside other work, it says nothing of the architecture.
+        beside = frame["latency_shared"].astype(str).str.casefold().eq("true").to_numpy()
+        numbers["latency_ms"] = np.where(beside, np.nan, numbers["latency_ms"])
     diverged = frame["status"].eq("diverged").tolist() if "status" in frame.columns else [False] * len(frame)
     out = []
     for summary in analysis.cells:

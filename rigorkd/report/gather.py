@@ -15,7 +15,7 @@ from rigorkd_analysis.results import Analysis
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read
 from rigorkd.records.study import read_info
-from rigorkd.report.evidence import CellFacts, Evidence, History, Provenance, Softness, evidence
+from rigorkd.report.evidence import CellFacts, Evidence, History, Latency, Provenance, Softness, evidence
 from rigorkd.report.sources import Source
 
 _MEASURED = (
@@ -43,7 +43,29 @@ def gather(found: Source, analysis: Analysis) -> Evidence:
         softness=_softness(teachers),
         history=history,
         provenance=_provenance(folder, records),
+        latencies=_latencies(records),
     )
+
+
+def _latencies(records: Iterable[Record]) -> dict[str, tuple[Latency, ...]]:
+    """The distinct measurements of each cell's architecture, which runs share."""
+    found: dict[str, dict[Latency, None]] = {}
+    for record in records:
+        latency = _latency(record)
+        if latency is not None:
+            found.setdefault(str(record.fields["cell"]), {})[latency] = None
+    return {cell: tuple(latencies) for cell, latencies in found.items()}
+
+
+def _latency(record: Record) -> Latency | None:
+    noted = record.fields.get("latency_ms")
+    if not isinstance(noted, Mapping):
+        return None
+    median, q25, q75, n = (_finite(noted.get(name)) for name in ("median", "q25", "q75", "n"))
+    if median is None or q25 is None or q75 is None or n is None:
+        return None
+    shared = noted.get("shared")
+    return Latency(median, q25, q75, round(n), None if shared is None else bool(shared))
 
 
 def read_history(path: Path) -> History | None:
@@ -77,8 +99,8 @@ def _teacher(cell: str, records: list[Record]) -> CellFacts:
     measures: dict[str, tuple[float | None, ...]] = {
         name: tuple(_finite(record.metrics.get(name)) for record in records) for name in _MEASURED
     }
-    latencies = [record.fields.get("latency_ms") for record in records]
-    measures["latency_ms"] = tuple(_finite(item["median"]) if item else None for item in latencies)
+    latencies = [_latency(record) for record in records]
+    measures["latency_ms"] = tuple(item.median if item and not item.shared else None for item in latencies)
     first = records[0].fields
     return CellFacts(
         cell=cell,

@@ -95,7 +95,8 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         params = model.mean("params_millions")
         row = [model.student or model.cell, model.label, "–" if params is None else _short(params)]
         for name in shown:
-            row.append(_mean_std(model, name, evidence))
+            own = name == "latency_ms" and evidence.latencies
+            row.append(_latency(model, evidence) if own else _mean_std(model, name, evidence))
             row += [_mean_interval(evidence, model, say)] if name == metric else []
         comparison = gains.get(model.cell)
         row += ["", ""] if comparison is None else [_p(comparison.p_adjusted), _verdict(comparison)]
@@ -105,9 +106,37 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(columns),
         tuple(rows),
         f"Mean ± standard deviation over {_seeds(evidence)}; {share} t interval of the mean of "
-        f"{label(metric)}. p and verdict: distilled against baseline, {_test(evidence)}. Latency is the "
-        "median for one image; it depends on the architecture alone.",
+        f"{label(metric)}. p and verdict: distilled against baseline, {_test(evidence)}."
+        + _latency_note(evidence, shown, models),
     )
+
+
+def _latency(model: CellFacts, evidence: Evidence) -> str:
+    """`4.012 (3.980 to 4.100)`: quartiles of the measurement that all runs share, of each if several."""
+    found = [latency for latency in evidence.latencies.get(model.cell, ()) if not latency.shared]
+    decimals = _OTHERS["latency_ms"][1]
+    texts = (f"{one.median:.{decimals}f} ({one.q25:.{decimals}f} to {one.q75:.{decimals}f})" for one in found)
+    return "; ".join(texts) or "–"
+
+
+def _latency_note(evidence: Evidence, shown: list[str], models: list[CellFacts]) -> str:
+    """What the column of latencies rests on, and what it leaves out."""
+    if "latency_ms" not in shown:
+        return ""
+    found = [latency for model in models for latency in evidence.latencies.get(model.cell, ())]
+    if not found:
+        return " Latency as given, per run."
+    forwards = sorted({latency.n for latency in found if not latency.shared})
+    times = f"{forwards[0]}" if len(set(forwards)) < 2 else f"{forwards[0]} to {forwards[-1]}"
+    text = (
+        f" Latency: median (quartiles) of {times} forward passes of one image, measured once per "
+        "architecture and device and shared by all runs; it depends on the architecture alone."
+    )
+    if any(latency.shared is None for latency in found):
+        text += " Whether other work was on the device meanwhile was not noted."
+    if any(latency.shared for latency in found):
+        text += " Latencies measured beside other work are left out."
+    return text
 
 
 def _gains(evidence: Evidence, group: str | None) -> Table:
@@ -128,7 +157,8 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     if second is not None:
         columns += [Column("baseline top-5 (%)", True), Column("top-5 (%)", True)]
         columns += [Column("top-5 gain", True), Column(f"top-5 {share} CI", True)]
-    latency = any(d.mean("latency_ms") is not None for d, _, _ in pairs)
+    # Runs that share one measurement of their architecture cannot differ in it.
+    latency = not evidence.latencies and any(d.mean("latency_ms") is not None for d, _, _ in pairs)
     columns += [Column("latency difference (ms)", True)] if latency else []
     rows, emphasis = [], set()
     for at, (distilled, baseline, c) in enumerate(pairs):

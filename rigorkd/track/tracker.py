@@ -112,6 +112,8 @@ def summary_of(record: Record) -> dict[str, Any]:
     latency = record.fields.get("latency_ms")
     if latency:
         summary["latency_ms"] = latency["median"]
+        if latency.get("shared") is not None:
+            summary["latency_shared"] = latency["shared"]
     for name in ("status", "epochs_run", "finished"):
         if record.fields.get(name) is not None:
             summary[name] = record.fields[name]

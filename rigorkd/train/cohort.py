@@ -20,6 +20,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint
 from rigorkd.train.events import EpochDone, Event, Resumed, RunDone
 from rigorkd.train.finish import finish
+from rigorkd.train.latency import measure_latencies
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.stopwatch import SHARED, TEACHER, VALIDATION
 from rigorkd.train.student import Student
@@ -37,25 +38,30 @@ def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Calla
 
 
 def _train(bench: Workbench, report: Callable[[Event], None]) -> None:
-    students = [student for want in bench.task.runs if (student := _open(want, bench, report))]
-    for student in [s for s in students if s.finished]:
-        students.remove(student)
-        _finish(student, bench, report)
+    busy = bench.runtime.gate.busy
+    if bench.leads:  # a worker has measured before; whoever trains without one measures here
+        measure_latencies(bench.task.runs, bench.study, bench.runtime, beside_others=True)
+    with busy():
+        students = [student for want in bench.task.runs if (student := _open(want, bench, report))]
+        for student in [s for s in students if s.finished]:
+            students.remove(student)
+            _finish(student, bench, report)
 
     first = min((student.epoch for student in students), default=0) + 1
     last = max((student.training.epochs for student in students), default=0)
     for epoch in range(first, last + 1):
         # A student that was ahead when its cohort was interrupted waits until the others have caught up.
         active = [student for student in students if student.epoch == epoch - 1]
-        if active:
-            _train_epoch(epoch, active, bench, report)
-            seconds = _close_epoch(epoch, active, bench, report)
-            rows = {student.run.name: student.history[-1] for student in active if student.epoch == epoch}
-            report(EpochDone(epoch, last, len(active), len(bench.data.train.labels), seconds, rows))
-        for student in [s for s in students if s.run.name in bench.failed or s.finished]:
-            students.remove(student)
-            if student.run.name not in bench.failed:
-                _finish(student, bench, report)
+        with busy():  # left between epochs, so that another worker may measure alone
+            if active:
+                _train_epoch(epoch, active, bench, report)
+                seconds = _close_epoch(epoch, active, bench, report)
+                rows = {s.run.name: s.history[-1] for s in active if s.epoch == epoch}
+                report(EpochDone(epoch, last, len(active), len(bench.data.train.labels), seconds, rows))
+            for student in [s for s in students if s.run.name in bench.failed or s.finished]:
+                students.remove(student)
+                if student.run.name not in bench.failed:
+                    _finish(student, bench, report)
     if bench.leads:
         bench.pace.leave([SHARED, TEACHER])
 
@@ -166,7 +172,7 @@ def _finish(student: Student, bench: Workbench, report: Callable[[Event], None])
     if not bench.leads:
         return
     run = student.run
-    bench.saver.settle()  # latency is measured: nothing may run beside it
+    bench.saver.settle()
     try:
         top1 = finish(
             student,

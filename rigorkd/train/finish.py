@@ -15,13 +15,13 @@ from torch import Tensor
 from rigorkd.data.images import ImageData
 from rigorkd.models.count import parameters_millions
 from rigorkd.models.macs import macs_millions
-from rigorkd.protocol.hashes import NUMERICS, resolved, training_key, views_key
+from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.protocol.methods import loss_weights
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, DONE, commit
 from rigorkd.train.evaluate import EvaluationSet, fidelity, predict
-from rigorkd.train.latency import architecture_key, shared_latency
+from rigorkd.train.latency import noted_latency
 from rigorkd.train.provenance import git_state, settings, versions
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.softness import softness
@@ -68,6 +68,7 @@ def finish(
         if save_weights or run.cell.role != "student":
             files["model.safetensors"] = weights
     image = test.view(data.test.images[:1], None)
+    latency = noted_latency(want, study, runtime)
     metrics["params_millions"] = parameters_millions(student.raw_model)
     metrics["macs_millions"] = macs_millions(student.raw_model, image)
     metrics["train_seconds"] = student.seconds
@@ -87,7 +88,7 @@ def finish(
             "status": DIVERGED if student.diverged else DONE,
             "epochs_run": student.epoch,
             "metrics": metrics,
-            "latency_ms": _latency(student, want, image, len(data.class_names), study, runtime),
+            "latency_ms": None if latency is None else asdict(latency),
             "run_hash": want.run_hash,
             "teacher_run_hash": want.teacher_hash,
             "start_run_hash": want.start_hash,
@@ -95,7 +96,8 @@ def finish(
             "method_code": want.method_code,
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
             "data_checksum": data.checksum,
-            "numerics": NUMERICS,
+            "numerics": 1,
+            "numerics_of_parts": dict(want.numerics),
             "mode": runtime.mode,
             "precision_used": student.training.precision,
             "smoke": smoke,
@@ -122,19 +124,3 @@ def _selected(student: Student) -> dict[str, float | int | None]:
         "best_val_loss": row["val_loss"],
         "best_epoch": student.best_epoch,
     }
-
-
-def _latency(
-    student: Student, want: Expected, image: Tensor, classes: int, study: StudyFolder, runtime: Runtime
-) -> dict[str, float]:
-    cell = want.run.cell
-    key = architecture_key(
-        cell.model,
-        tuple(image.shape),
-        classes,
-        runtime.hardware(),
-        precision=student.training.precision,
-        size=cell.size,
-        code=want.model_code,
-    )
-    return asdict(shared_latency(study.latency(key), student.model, image))

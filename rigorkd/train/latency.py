@@ -1,100 +1,150 @@
-"""Single-image inference latency of an architecture: measured once per study, shared by all its cells.
+"""Single-image inference latency: measured once per architecture and device, shared by all its cells.
 
 Distillation cannot change the latency of an unchanged architecture; one shared figure makes it impossible to
-say so by noise.
+say so by noise. A worker measures before it trains, while nothing else of rigorkd works on the device; where
+that cannot be had, the figure says so (`shared`) and no table for a paper shows it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import uuid
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.benchmark import timer as clock
 
-from rigorkd.protocol.schema import Model
+from rigorkd.data.sources import load
+from rigorkd.data.views import build_view
+from rigorkd.models.build import build
+from rigorkd.models.inputs import resize_inputs
 from rigorkd.records.atomic import write_atomically
+from rigorkd.records.expected import Expected
+from rigorkd.records.layout import StudyFolder
+from rigorkd.train.runtime import Runtime
+from rigorkd.train.task import architecture_key
 
 REPEATS, WARMUP = 30, 3
-ENOUGH_SECONDS, FEWEST = 1.0, 5
-"""A slow model is timed less often: after a second, five repeats are enough."""
+ENOUGH_SECONDS, FEWEST = 0.3, 5
+"""A slow model is timed less often: after so many seconds, five repeats are enough."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds for one image: quartiles over `n` timed forwards after a warm-up."""
+    """Milliseconds for one image over `n` timed forwards after a warm-up.
+
+    `sd` is the standard deviation of the forwards. `shared` says whether other work of rigorkd may have been
+    on the device meanwhile. Version 0.1 noted neither: None.
+    """
 
     median: float
     q25: float
     q75: float
     n: int
+    mean: float | None = None
+    sd: float | None = None
+    shared: bool | None = None
 
 
-def architecture_key(
-    model: Model,
-    shape: tuple[int, ...],
-    classes: int,
-    hardware: str,
+def noted_latency(want: Expected, study: StudyFolder, runtime: Runtime) -> Latency | None:
+    """What is noted of a run's architecture on this kind of device."""
+    return _noted(study.latency(architecture_key(want, runtime.hardware())))
+
+
+def measure_latencies(
+    wants: Iterable[Expected],
+    study: StudyFolder,
+    runtime: Runtime,
     *,
-    precision: str,
-    size: int | None = None,
-    code: str | None = None,
-) -> str:
-    """A file-safe key of what determines latency: architecture, input shape, classes, hardware, precision.
+    patience: float = 0.0,
+    beside_others: bool = False,
+) -> None:
+    """Note the latency of every architecture of these runs that was not measured alone on such a device yet.
 
-    `size` is a model's own image size, to which it resizes its input; `code` identifies a user's own model.
+    Waits `patience` seconds for the workers that are on the device to pause, at the end of their epochs. If
+    they do not, only what is noted nowhere is measured, and marked, and only with `beside_others`. An
+    architecture that cannot be measured, or of which a worker died, is left out: its runs will say why.
     """
-    text = json.dumps(
-        [model.model_dump(mode="json"), shape, classes, hardware, precision, size, code], sort_keys=True
+    kinds = {architecture_key(want, runtime.hardware()): want for want in wants}
+
+    def lacks(key: str, *, alone: bool) -> bool:
+        noted = _noted(study.latency(key))
+        return noted is None or (alone and noted.shared is not False)
+
+    if not any(lacks(key, alone=True) for key in kinds):
+        return
+    with runtime.gate.alone(patience) as alone:
+        if not alone and not beside_others:
+            return
+        for key, want in kinds.items():
+            attempt = study.latency_attempt(key)
+            if not lacks(key, alone=alone) or attempt.exists():  # perhaps by whoever was alone just before
+                continue
+            attempt.parent.mkdir(parents=True, exist_ok=True)
+            attempt.touch()
+            try:
+                latency = _measured(want, runtime, shared=not alone)
+            except Exception as error:
+                print(f"latency of {want.run.cell.model.name}: {type(error).__name__}: {error}", flush=True)
+                continue
+            write_atomically(study.latency(key), json.dumps(asdict(latency)).encode())
+            attempt.unlink(missing_ok=True)
+
+
+def _measured(want: Expected, runtime: Runtime, *, shared: bool) -> Latency:
+    """The latency of an architecture with random weights, which cost what trained ones do."""
+    cell = want.run.cell
+    data = load(cell.dataset, want.run.seed or 0)
+    view = build_view(cell.views, data.shape, train=False)
+    model = build(
+        cell.model,
+        classes=data.classes,
+        channels=view.channels,
+        size=cell.size or view.size,
+        seed=0,
+        source=want.model_source,
     )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    if cell.size is not None:
+        model = resize_inputs(model, cell.size)
+    image = view(data.test.images[:1].to(runtime.device), None)
+    precision = cell.training.precision
+    return measure(runtime.lay_out(model), runtime.lay_out_images(image), precision, shared=shared)
 
 
 @torch.no_grad()
-def measure(model: nn.Module, image: Tensor) -> Latency:
+def measure(model: nn.Module, image: Tensor, precision: str = "fp32", *, shared: bool) -> Latency:
     """Time a forward pass of one image (1, C, H, W) in evaluation mode; the model's mode is restored."""
     was_training = model.training
     model.eval()
-    for _ in range(WARMUP):
-        model(image)
     seconds: list[float] = []
-    while len(seconds) < REPEATS and (len(seconds) < FEWEST or sum(seconds) < ENOUGH_SECONDS):
-        # Timer.timeit would warm up again for every figure: three forwards for one that is timed.
-        begun = clock()  # waits for a GPU
-        model(image)
-        seconds.append(clock() - begun)
+    with _autocast(image.device, precision):
+        for _ in range(WARMUP):
+            model(image)
+        while len(seconds) < REPEATS and (len(seconds) < FEWEST or sum(seconds) < ENOUGH_SECONDS):
+            # Timer.timeit would warm up again for every figure: three forwards for one that is timed.
+            begun = clock()  # waits for a GPU
+            model(image)
+            seconds.append(clock() - begun)
     model.train(was_training)
     times = torch.tensor(seconds, dtype=torch.float64) * 1e3
     q25, median, q75 = torch.quantile(times, torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)).tolist()
-    return Latency(median=median, q25=q25, q75=q75, n=len(seconds))
+    mean, sd = float(times.mean()), float(times.std())
+    return Latency(median=median, q25=q25, q75=q75, n=len(seconds), mean=mean, sd=sd, shared=shared)
 
 
-def shared_latency(cache: Path, model: nn.Module, image: Tensor) -> Latency:
-    """The latency noted in `cache`, or measured now; of two measured at once the first counts."""
-    noted = _noted(cache)
-    if noted is not None:
-        return noted
-    latency = measure(model, image)
-    mine = cache.with_name(f"{cache.name}.{uuid.uuid4().hex}")
-    write_atomically(mine, json.dumps(asdict(latency)).encode())
-    try:
-        if _noted(cache) is None:
-            cache.unlink(missing_ok=True)  # damaged
-        cache.hardlink_to(mine)  # fails if another worker was first
-    except FileExistsError:
-        return _noted(cache) or latency
-    finally:
-        mine.unlink(missing_ok=True)
-    return latency
+def _autocast(device: torch.device, precision: str) -> torch.autocast:
+    """What Accelerate puts around a forward pass; it allows one precision per process, and this any."""
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")
 
 
 def _noted(cache: Path) -> Latency | None:
     """What the cache holds, None if it holds nothing, or nothing readable."""
     try:
-        return Latency(**json.loads(cache.read_bytes()))
+        found: dict[str, Any] = json.loads(cache.read_bytes())
+        return Latency(**found)
     except (OSError, ValueError, TypeError):
         return None

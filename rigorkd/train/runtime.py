@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 
 import psutil
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from rigorkd.errors import InputError
 from rigorkd.records.rates import cpu_name
+from rigorkd.train.gate import Gate
 from rigorkd.train.peers import ALONE, Peers
 
 GRAPHS = 256
@@ -33,6 +35,11 @@ class Runtime:
     threads: int
     compiles: bool = False
     peers: Peers = ALONE
+
+    @cached_property
+    def gate(self) -> Gate:
+        """What keeps measuring and training on this device apart."""
+        return Gate.of(self.device)
 
     def lay_out(self, module: nn.Module) -> nn.Module:
         """The module on the device, in the memory format of the mode."""

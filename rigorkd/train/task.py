@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rigorkd.protocol.hashes import digest
+from rigorkd.protocol.schema import PLACES
 from rigorkd.records.expected import Expected
 
 
@@ -40,3 +43,24 @@ class Task:
             return f"{seed}: {run.cell.name}"
         count = len(self.runs)
         return f"{seed}: {run.cell.name if count == 1 else f'{count} students'}"
+
+
+def architecture_key(want: Expected, hardware: str = "") -> str:
+    """A file-safe key of what latency depends on: architecture, images, precision, hardware."""
+    cell = want.run.cell
+    images = cell.dataset.model_dump(mode="json", exclude={*PLACES, "split", "label_noise"})
+    views = cell.views.model_dump(mode="json", include={"size", "normalize", "eval"})
+    model = cell.model.model_dump(mode="json")
+    precision = cell.training.precision
+    return digest([model, cell.size, want.model_code, images, views, precision, hardware])[:16]
+
+
+def one_of_each(wants: Iterable[Expected]) -> tuple[Expected, ...]:
+    """The first run of every architecture: what there is to measure for all of them."""
+    cells: dict[str, Expected] = {}  # the seeds of a cell are alike
+    for want in wants:
+        cells.setdefault(want.run.cell.name, want)
+    found: dict[str, Expected] = {}
+    for want in cells.values():
+        found.setdefault(architecture_key(want), want)
+    return tuple(found.values())

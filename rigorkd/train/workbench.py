@@ -28,7 +28,7 @@ from rigorkd.models.inputs import resize_inputs
 from rigorkd.models.own import own_line
 from rigorkd.protocol.catalog import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
-from rigorkd.protocol.hashes import NUMERICS, canonical
+from rigorkd.protocol.hashes import canonical
 from rigorkd.protocol.methods import Feature, Own
 from rigorkd.protocol.schema import PLACES
 from rigorkd.records.expected import Expected
@@ -161,7 +161,7 @@ class Workbench:
                 "precision": cell.training.precision,
                 "mode": self.runtime.mode,
                 "machine": self.machine,
-                "numerics": NUMERICS,
+                "numerics": dict(next(each.numerics for each in self.task.runs if each.run.cell is cell)),
             }
         )
         kept = Replay(self.study.replay, key, cell.training.precision, self.task.replay_bytes)

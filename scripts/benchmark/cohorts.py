@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from clock import seconds_of, watch_for
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from rigorkd.data.identity import data_checksum
 from rigorkd.models.build import build

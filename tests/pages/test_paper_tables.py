@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 from rigorkd_analysis import Plan, analyze
 
 from rigorkd.errors import InputError
-from rigorkd.report.evidence import CellFacts, Evidence, evidence
+from rigorkd.report.evidence import CellFacts, Evidence, Latency, evidence
 from rigorkd.report.latex import latex
 from rigorkd.report.markdown import markdown
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
@@ -75,6 +76,45 @@ def rows_of(study: Evidence, layout: str, group: str | None = None) -> list[dict
 def mean_std(cell: str, metric: str, decimals: int) -> str:
     values = runs().query("cell == @cell")[metric]
     return f"{values.mean():.{decimals}f} ± {values.std(ddof=1):.{decimals}f}"
+
+
+ALONE = Latency(median=4.0123, q25=3.98, q75=4.1, n=30, shared=False)
+
+
+def measured(*latencies: Latency, shared: object = None) -> Evidence:
+    """The study as of one's own: every run has the latency of its architecture, measured so many times."""
+    frame = runs()
+    frame["latency_ms"] = latencies[0].median
+    frame["latency_shared"] = shared
+    found = analyze(frame, Plan(sesoi=0.3, planned=True))
+    return evidence(found, frame, latencies={str(cell): latencies for cell in frame["cell"]})
+
+
+def caption(study: Evidence) -> str:
+    (table,) = paper_table(study, "overall").tables
+    return table.caption
+
+
+def test_one_measurement_has_its_own_spread_and_none_over_seeds() -> None:
+    study = measured(ALONE)
+    assert {row["latency (ms)"] for row in rows_of(study, "overall")} == {"4.012 (3.980 to 4.100)"}
+    assert "median (quartiles) of 30 forward passes of one image, measured once" in caption(study)
+    assert "noted" not in caption(study)
+    assert "latency difference (ms)" not in rows_of(study, "gains")[0]
+    old = replace(ALONE, shared=None)
+    assert "Whether other work was on the device meanwhile was not noted." in caption(measured(old))
+
+
+@pytest.mark.parametrize("mark", [True, "True", "true"])
+def test_a_latency_measured_beside_other_work_enters_no_table(mark: object) -> None:
+    study = measured(replace(ALONE, shared=True), shared=mark)
+    assert "latency (ms)" not in rows_of(study, "overall")[0]
+    assert "Latency" not in caption(study)
+    assert all(cell.mean("latency_ms") is None for cell in study.cells)
+    elsewhere = replace(ALONE, median=5.0, shared=True)
+    both = measured(ALONE, elsewhere)
+    assert {row["latency (ms)"] for row in rows_of(both, "overall")} == {"4.012 (3.980 to 4.100)"}
+    assert "Latencies measured beside other work are left out." in caption(both)
 
 
 def test_overall_has_one_row_per_model(study: Evidence) -> None:

@@ -211,6 +211,10 @@ def costs_table(evidence: Evidence) -> DataTable | None:
     )
     columns = (Heading("cell"), *(Heading(words, True) for _, words in costs))
     note = "Means over seeds. Latency is the median time for one image; its differences are not tested."
+    if evidence.latencies:
+        note += (
+            " It was measured once per architecture and device; one measured beside other work is left out."
+        )
     return DataTable("costs-table", "What a cell costs", columns, rows, note + _cut(evidence))
 
 

@@ -1,0 +1,135 @@
+"""Many may train on a device, one measures there alone: among processes, whoever dies."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+import torch
+
+from rigorkd.train.gate import Gate
+
+SPAWN = mp.get_context("spawn")
+
+
+def train_by_epochs(folder: Path, line: Connection) -> None:
+    """A worker: short epochs until it is told to stop; when each began and ended."""
+    gate = Gate(folder, "cpu")
+    held = []
+    while not line.poll():
+        with gate.busy():
+            begun = time.monotonic()
+            if not held:
+                line.send("at work")
+            time.sleep(0.05)
+            held.append((begun, time.monotonic()))
+    line.send(held)
+
+
+def measure_alone(folder: Path, line: Connection) -> None:
+    """A worker that wants the device for itself; when it had it."""
+    with Gate(folder, "cpu").alone(30) as alone:
+        begun = time.monotonic()
+        time.sleep(0.2)
+        line.send((alone, begun, time.monotonic()))
+
+
+def hold_for_ever(folder: Path, line: Connection) -> None:
+    with Gate(folder, "cpu").busy():
+        line.send("at work")
+        time.sleep(600)
+
+
+def start(work: object, folder: Path) -> tuple[mp.process.BaseProcess, Connection]:
+    ours, theirs = SPAWN.Pipe()
+    process = SPAWN.Process(target=work, args=(folder, theirs), daemon=True)  # type: ignore[arg-type]
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def test_nobody_trains_while_somebody_measures(tmp_path: Path) -> None:
+    _, trainer = start(train_by_epochs, tmp_path)
+    _, other = start(train_by_epochs, tmp_path)
+    assert (trainer.recv(), other.recv()) == ("at work", "at work")
+    _, measurer = start(measure_alone, tmp_path)
+    _, second = start(measure_alone, tmp_path)
+    windows = [measurer.recv(), second.recv()]
+    for line in (trainer, other):
+        line.send("stop")
+    epochs = [*trainer.recv(), *other.recv()]
+    assert all(alone for alone, _, _ in windows)
+    intervals = sorted((begun, ended) for _, begun, ended in windows)
+    assert intervals[0][1] <= intervals[1][0]  # nor do two measure at once
+    for begun, ended in intervals:
+        assert not [epoch for epoch in epochs if epoch[0] < ended and begun < epoch[1]]
+    assert max(end for _, end in epochs) > intervals[1][1]  # training went on afterwards
+
+
+def test_patience_ends(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, "cpu")
+    with gate.busy(), gate.busy():  # many at work
+        with gate.alone(0) as alone:
+            assert not alone
+        with gate.alone(0.05) as alone:
+            assert not alone
+    with gate.alone(0) as alone:
+        assert alone
+        with gate.alone(0) as second:
+            assert not second
+    with Gate(tmp_path, "cuda-1").busy(), gate.alone(0) as alone:  # another device
+        assert alone
+
+
+def test_the_dead_hold_nothing(tmp_path: Path) -> None:
+    process, line = start(hold_for_ever, tmp_path)
+    assert line.recv() == "at work"
+    with Gate(tmp_path, "cpu").alone(0) as alone:
+        assert not alone
+    process.kill()
+    process.join()
+    with Gate(tmp_path, "cpu").alone(0) as alone:
+        assert alone
+
+
+def test_a_folder_that_others_could_have_prepared_is_not_trusted(tmp_path: Path) -> None:
+    folder = tmp_path / "gates"
+    folder.mkdir()
+    folder.chmod(0o777)
+    target = tmp_path / "target"
+    (folder / "cpu.gate").symlink_to(target)
+    gate = Gate(folder, "cpu")
+    with gate.busy(), gate.alone(0) as alone:
+        assert not alone  # not known to be
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "elsewhere")
+    with Gate(link, "cpu").busy(), Gate(link, "cpu").alone(0) as alone:
+        assert not alone
+    assert not target.exists()
+
+
+def test_training_goes_on_where_no_folder_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    gate = Gate(tmp_path / "file" / "gates", "cpu")
+    with gate.busy(), gate.alone(0) as alone:
+        assert not alone
+
+
+def test_an_error_inside_leaves_the_gate_open(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, "cpu")
+    with pytest.raises(RuntimeError), gate.busy():
+        raise RuntimeError
+    with pytest.raises(RuntimeError), gate.alone(0):
+        raise RuntimeError
+    with gate.alone(0) as alone:
+        assert alone
+
+
+def test_a_device_has_one_gate_for_this_user() -> None:
+    gate = Gate.of(torch.device("cpu"))
+    assert gate == Gate.of(torch.device("cpu"))
+    assert gate.folder.name == f"rigorkd-{os.getuid()}"
