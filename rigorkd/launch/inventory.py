@@ -14,10 +14,12 @@ from rigorkd.launch.progress import read_progress
 from rigorkd.launch.queue import missing_needs
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.numerics import NEWEST, Numerics
 from rigorkd.records.damage import Damage
 from rigorkd.records.expected import Expected, Stale, StartFile, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, Record, read
+from rigorkd.records.study import is_study, read_info
 from rigorkd.text import nearest
 
 
@@ -68,13 +70,17 @@ def take_inventory(
     only: Sequence[str] = (),
     only_runs: Collection[str] | None = None,
     witness: Witness | None = None,
+    numerics: Numerics = NEWEST,
 ) -> Inventory:
     """Compare what the protocol expands to with the records on disk. Reads no data and no weights.
 
     `only` are globs of cells, `only_runs` exact names of runs; what those need is taken along. A `witness`
     that has watched for a while can tell launchers on other hosts that have died; a new one believes them.
+    `numerics` are those of a study that is yet to begin.
     """
-    expected = expected_hashes(protocol, seeds, mode, files)
+    if is_study(study.path):
+        numerics = read_info(study.path).numerics
+    expected = expected_hashes(protocol, seeds, mode, files, numerics)
     if only:
         names = wanted_cells(protocol, only)
         expected = {run: want for run, want in expected.items() if want.run.cell.name in names}

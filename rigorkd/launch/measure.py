@@ -26,6 +26,7 @@ from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.methods import Own
+from rigorkd.protocol.numerics import NEWEST, numbers_of
 from rigorkd.protocol.schema import Schedule, Split, Synthetic
 from rigorkd.protocol.sources import has_source, read_source
 from rigorkd.records.expected import Expected
@@ -170,6 +171,7 @@ def _expected(run: Run, folder: Path) -> Expected:
         None,
         model_source=read_source(name, folder) if has_source(name) else None,
         method_source=read_source(method.term, folder) if isinstance(method, Own) else None,
+        numerics=numbers_of(run.cell, NEWEST),
     )
 
 

@@ -49,6 +49,7 @@ class Opening:
             self.options.only,
             self.options.only_runs,
             witness,
+            self.options.numerics,
         )
 
     def is_complete(self, inventory: Inventory) -> bool:
@@ -76,7 +77,14 @@ class Opening:
                 inventory = self.inventory(claims.witness)
             self._drop_leftovers(claims, inventory.records)
             if not self._is_known_part():
-                register(self.study.path, self.protocol, self.options.seeds, self.options.mode, self.files)
+                register(
+                    self.study.path,
+                    self.protocol,
+                    self.options.seeds,
+                    self.options.mode,
+                    self.files,
+                    self.options.numerics,
+                )
             claims.me.begin_work()
         if gone := weights_gone(inventory.records.values()):
             console.print(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rigorkd.protocol.numerics import NEWEST, Numerics
 from rigorkd.records.layout import StudyFolder
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ class LaunchOptions:
 
     `only` are globs of cells. `only_runs` are names of runs, for a launcher that does a part of a study
     beside others: it trains these and whatever they need that no one else is training. `label` names it to
-    people. `slots` are the workers of each GPU, `jobs` those in all.
+    people. `slots` are the workers of each GPU, `jobs` those in all. `numerics` are for a study that begins
+    with this launch.
     """
 
     seeds: tuple[int, ...]
@@ -36,6 +38,7 @@ class LaunchOptions:
     only_runs: frozenset[str] | None = None
     label: str = ""
     tracker: MakeTracker | None = None
+    numerics: Numerics = field(default_factory=lambda: NEWEST)
 
 
 @dataclass(frozen=True)

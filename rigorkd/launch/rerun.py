@@ -59,6 +59,7 @@ def rerun(
                 mode=info.mode,
                 jobs=jobs or 1,
                 only_runs=frozenset({name}),
+                numerics=info.numerics,
             )
             outcome = launch(protocol, options, console)
             if name in outcome.failed:

@@ -1,20 +1,21 @@
 """What makes two cells, runs or records the same: canonical forms and sha256 hashes.
 
-A canonical form is JSON with sorted keys in which 1 and 1.0 are equal and every default is written out, so it
-depends neither on how the file spelt a value nor on the order of its keys.
+A canonical form is JSON with sorted keys in which 1 and 1.0 are equal and every default is written out, so
+it depends neither on how the file spelt a value nor on the order of its keys. Keys that a version after 0.1
+added count only where they are not at their default: records outlive the version that wrote them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from rigorkd.protocol.base import HASHED
 from rigorkd.protocol.cells import Cell, Run
+from rigorkd.protocol.numerics import NEWEST, Numerics, numbers_of
 from rigorkd.protocol.schema import PLACES, PathStart
-
-NUMERICS = 1
-"""Raised whenever our own code changes results: it makes every earlier record stale."""
 
 
 def canonical(value: Any) -> str:
@@ -52,18 +53,20 @@ def run_hash(
     model_code: str | None = None,
     method_code: str | None = None,
     shape: str | None = None,
+    numerics: Numerics = NEWEST,
 ) -> str:
     """The run's identity: sha256 hex over everything that shapes its bits.
 
     `teacher_hash` is the teacher's run hash and is ignored for a cell that does not distil; `start_hash` is
     the start's run hash, or the sha256 of the file that a `PathStart` names; `precision` is the one really
     used; `model_code` and `method_code` identify the source of a model and of a distillation term given as
-    `module:function`. Names, groups and the analysis are left out. `shape` is `cell_shape(run.cell)` where it
-    is known: it serves all seeds of a cell.
+    `module:function`; `numerics` are those of its study. Names, groups and the analysis are left out. `shape`
+    is `cell_shape(run.cell)` where it is known: it serves all seeds of a cell.
     """
+    raised = numbers_of(run.cell, numerics) if numerics else {}
     rest = canonical(
         {
-            "numerics": NUMERICS,
+            "numerics": 1,  # of version 0.1, for all parts together
             "seed": run.seed,
             "data": data_checksum,
             "teacher": teacher_hash if run.cell.method.distils else None,
@@ -72,6 +75,7 @@ def run_hash(
             "precision": precision,
             "model_code": model_code,
             **({} if method_code is None else {"method_code": method_code}),
+            **({"parts": raised} if raised else {}),
         }
     )
     # The canonical form of all of it: "cell" is the first of its keys.
@@ -103,27 +107,28 @@ def _shape(cell: Cell) -> dict[str, Any]:
     hash); precision (the one really used counts); for a model used as it is, how it would be trained.
     """
     views = _views(cell)
-    training = cell.training.model_dump(exclude={"precision"})
+    training = cell.training.model_dump(exclude={"precision"}, context=HASHED)
     if not cell.train:
         training, views = {}, {key: views[key] for key in ("size", "normalize", "eval")}
     from_run_or_file = cell.start_cell is not None or isinstance(cell.start, PathStart)
     return {
         "role": cell.role,
-        "model": cell.model.model_dump(),
+        "model": cell.model.model_dump(context=HASHED),
         "size": cell.size,
         "train": cell.train,
         "start": "given" if from_run_or_file else cell.start,
-        "method": {"key": cell.method.key, **cell.method.model_dump()},
+        "method": {"key": cell.method.key, **cell.method.model_dump(context=HASHED)},
         "training": training,
         "views": views,
-        "dataset": cell.dataset.model_dump(exclude=set(PLACES)),
+        "dataset": cell.dataset.model_dump(exclude=set(PLACES), context=HASHED),
     }
 
 
-def _views(cell: Cell) -> dict[str, Any]:
+def _views(cell: Cell, context: str | None = HASHED) -> dict[str, Any]:
     """The views that the cell's own bits depend on: a teacher's and a strong one only where needed."""
     needed = {"teacher": cell.method.distils, "strong": cell.method.needs_strong}
-    return cell.views.model_dump(exclude={view for view, needs in needed.items() if not needs})
+    unused = {view for view, needs in needed.items() if not needs}
+    return cell.views.model_dump(exclude=unused, context=context)
 
 
 def _dump(start: PathStart | str) -> Any:
@@ -135,25 +140,26 @@ def _dump(start: PathStart | str) -> Any:
 
 def training_key(cell: Cell) -> str:
     """Equal for cells trained alike, epochs apart: what a baseline shares with the cell it is for."""
-    return canonical(cell.training.model_dump(exclude={"epochs"}))
+    return canonical(cell.training.model_dump(exclude={"epochs"}, context=HASHED))
 
 
 def views_key(cell: Cell) -> str:
     """Equal for cells that see the same views, whatever their teacher sees."""
-    return canonical(cell.views.model_dump(exclude={"teacher", "strong"}))
+    return canonical(cell.views.model_dump(exclude={"teacher", "strong"}, context=HASHED))
 
 
-def resolved(cell: Cell) -> dict[str, Any]:
+def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
     """The configuration as one flat, readable mapping of scalars, for records, tables and plans.
 
     Nested leftovers (views, data set, early stopping, a ramp, a list) are canonical JSON text. The teacher is
-    None for a cell that does not distil. Names (cell, group, student) are not part of it.
+    None for a cell that does not distil. Names (cell, group, student) are not part of it. With the context
+    `HASHED`, keys that a version after 0.1 added are left out where they are at their default.
     """
     training, optimizer = cell.training, cell.training.optimizer
     early, clip = training.early_stopping, training.clip_norm
     flat: dict[str, Any] = {
         "method": cell.method.name,
-        **cell.method.model_dump(),
+        **cell.method.model_dump(context=context),
         "model": cell.model.name,
         "model_args": canonical(cell.model.model_dump(exclude={"name"}, exclude_defaults=True)),
         "start": cell.start.path if isinstance(cell.start, PathStart) else cell.start,
@@ -166,39 +172,41 @@ def resolved(cell: Cell) -> dict[str, Any]:
         "epochs": training.epochs,
         "batch_size": training.batch_size,
         "optimizer": optimizer.name,
-        **optimizer.model_dump(exclude={"name"}),
+        **optimizer.model_dump(exclude={"name"}, context=context),
         "schedule": training.schedule.name,
-        **training.schedule.model_dump(exclude={"name"}),
+        **training.schedule.model_dump(exclude={"name"}, context=context),
         "clip_norm": clip.max if clip else None,
         "clip_per": clip.per if clip else None,
         "precision": training.precision,
         "select": training.select,
         "label_smoothing": training.label_smoothing,
-        "early_stopping": canonical(early.model_dump()) if early else None,
+        "early_stopping": canonical(early.model_dump(context=context)) if early else None,
         "processes_per_run": training.processes_per_run,
-        "views": canonical(_views(cell)),
-        "dataset": canonical(cell.dataset.model_dump(exclude=set(PLACES))),
+        "views": canonical(_views(cell, context)),
+        "dataset": canonical(cell.dataset.model_dump(exclude=set(PLACES), context=context)),
     }
     return {
         key: canonical(value) if isinstance(value, dict | tuple) else value for key, value in flat.items()
     }
 
 
-def explain_difference(old_resolved: dict[str, Any], new_resolved: dict[str, Any]) -> str:
-    """What changed between two resolved configurations, as `epochs: 30 → 40; lr: 0.001 → 0.01`.
+def explain_difference(before: Mapping[str, Any], cell: Cell) -> str:
+    """What changed between a record's configuration and a cell's, as `epochs: 30 → 40; lr: 0.001 → 0.01`.
 
-    If nothing did, the change lies outside the configuration, and the sentence says where it can.
+    Empty if nothing did. A key that the record's version did not have yet was at its default.
     """
-    old, new = _opened(old_resolved), _opened(new_resolved)
+    now, without_defaults = resolved(cell), _opened(resolved(cell, HASHED))
+    old, new = _opened({key: before[key] for key in now if key in before}), _opened(now)
     changes = [
-        f"{key}: {_said(old.get(key))} → {_said(new.get(key))}"
+        f"{key}: {_said(old[key]) if key in old else 'its default'} → {_said(new.get(key))}"
         for key in dict.fromkeys([*new, *old])
-        if canonical(old.get(key)) != canonical(new.get(key))
+        if (key in old or key in without_defaults)
+        and (key not in old or canonical(old[key]) != canonical(new.get(key)))
     ]
-    return "; ".join(changes) or "the data, the teacher, the start, the mode or rigorkd's numerics changed"
+    return "; ".join(changes)
 
 
-def _opened(flat: dict[str, Any]) -> dict[str, Any]:
+def _opened(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The nested leftovers laid flat again under dotted keys."""
     opened: dict[str, Any] = {}
     for key, value in flat.items():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import runs
 from rigorkd.protocol.hashes import cell_shape, explain_difference, resolved, run_hash
 from rigorkd.protocol.methods import Own
+from rigorkd.protocol.numerics import NEWEST, Numerics, numbers_of
 from rigorkd.protocol.places import method_place, model_place
 from rigorkd.protocol.problems import Path as KeyPath
 from rigorkd.protocol.schema import Dataset, Digits, PathStart, Spec, Synthetic
@@ -43,7 +43,7 @@ class Expected:
 
     `start_file` holds its first weights, if any; `model_code` identifies the source of a user's own model,
     and `model_source` says where that lies, unless it is only remembered. `method_code` and `method_source`
-    are those of a term of the user's own.
+    are those of a term of the user's own. `numerics` are the numbers above 1 of the parts that it uses.
     """
 
     run: Run
@@ -56,6 +56,7 @@ class Expected:
     model_source: Source | None = None
     method_code: str | None = None
     method_source: Source | None = None
+    numerics: Numerics = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,15 @@ def _source(protocol: Protocol, what: str, name: str, place: Callable[[Spec], Ke
 
 
 def expected_hashes(
-    protocol: Protocol, seeds: tuple[int, ...], mode: str, files: Mapping[str, StartFile]
+    protocol: Protocol,
+    seeds: tuple[int, ...],
+    mode: str,
+    files: Mapping[str, StartFile],
+    numerics: Numerics = NEWEST,
 ) -> dict[str, Expected]:
     """Every run of the protocol at these seeds, by name, with its hash. Teachers and starts come first.
 
-    `files` are those of `start_files`, or what a study remembers of them.
+    `files` are those of `start_files`, or what a study remembers of them; `numerics` are the study's.
     """
     by_name: dict[str, Expected] = {}
     checksums: dict[str, str] = {}
@@ -170,6 +175,7 @@ def expected_hashes(
                 model_code=source.sha256 if source else None,
                 method_code=term.sha256 if term else None,
                 shape=shapes[run.cell.name],
+                numerics=numerics,
             ),
             data_checksum=checksums[key],
             teacher_hash=teacher_hash,
@@ -179,6 +185,7 @@ def expected_hashes(
             model_source=Source(source.path, source.sha256) if source and source.path else None,
             method_code=term.sha256 if term else None,
             method_source=Source(term.path, term.sha256) if term and term.path else None,
+            numerics=numbers_of(run.cell, numerics),
         )
     return by_name
 
@@ -194,11 +201,17 @@ def stale_runs(records: Iterable[Record], expected: Mapping[str, Expected]) -> l
     return stale
 
 
+def _said(value: object) -> str:
+    """A checksum in its first digits, numbers of parts in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{part} {number}" for part, number in sorted(value.items())) or "all 1"
+    return f"{value}"[:12]
+
+
 def _what_changed(record: Record, want: Expected) -> str:
+    if changes := explain_difference(record.fields, want.run.cell):
+        return changes
     now = resolved(want.run.cell)
-    then = {key: record.fields.get(key) for key in now}
-    if then != json.loads(json.dumps(now)):
-        return explain_difference(then, now)
     if record.fields.get("model_code") != want.model_code:
         return f"the code of its model {now['model']} changed"
     if record.fields.get("method_code") != want.method_code:
@@ -207,4 +220,10 @@ def _what_changed(record: Record, want: Expected) -> str:
         return "its teacher changed"
     if record.fields.get("start_run_hash") != want.start_hash:
         return "the weights that it starts from changed"
-    return "the data or rigorkd's own numerics changed"
+    for name, then, now_ in (
+        ("the data", record.fields.get("data_checksum"), want.data_checksum),
+        ("rigorkd's numerics", record.fields.get("numerics_of_parts") or {}, dict(want.numerics)),
+    ):
+        if then != now_:
+            return f"{name} changed: {_said(then)} → {_said(now_)}"
+    return "its hash is not that of what its record says"

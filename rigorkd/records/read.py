@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rigorkd.errors import DamagedError, StoreError
+from rigorkd import __version__
+from rigorkd.errors import DamagedError, ProtocolError, StoreError
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
-from rigorkd.records.expected import expected_hashes, stale_runs
+from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read
 from rigorkd.records.study import StudyInfo, is_study, newest_study, read_info
@@ -33,6 +34,7 @@ class StudyTable:
     `missing` has a row for every student run that the newest protocol declares, at the seeds asked for so
     far, and that has no record: families keep the size that the protocol gave them. `left_out` names records
     of cells that the newest protocol no longer has, `added` cells that the first protocol did not have.
+    `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
     study: str
@@ -46,23 +48,25 @@ class StudyTable:
     missing: pd.DataFrame
     left_out: tuple[str, ...]
     added: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_study(folder: Path) -> StudyTable:
-    """Read a study's records. Raises InputError if it is none, StoreError for stale or damaged records."""
+    """Read a study's records.
+
+    Raises:
+        InputError: it is no study.
+        StoreError: a record is damaged, or a cell has records of several configurations.
+    """
     info = read_info(folder)
     protocol = _protocol(folder, info, info.protocols[-1])
     records = [read(path) for path in StudyFolder(folder).records()]
     names = {cell.name for cell in protocol.cells}
     kept = [record for record in records if record.fields["cell"] in names]
-    expected = expected_hashes(protocol, info.seeds, info.mode, info.start_files)
+    expected = expected_hashes(protocol, info.seeds, info.mode, info.start_files, info.numerics)
     there = {record.run for record in kept}
     stale = stale_runs(kept, expected)
-    if stale:
-        raise StoreError(
-            f"{folder}: stale records ({len(stale)}), first {stale[0].run}: {stale[0].reason}",
-            hint="run the protocol again with --retrain-stale, or analyze a copy of the older study",
-        )
+    _refuse_mixed(folder, kept, stale)
     edited = [record for record in kept if not record.sealed]
     if edited:
         path = edited[0].folder / "record.json"
@@ -86,7 +90,31 @@ def read_study(folder: Path) -> StudyTable:
         ),
         left_out=tuple(sorted({str(record.fields["cell"]) for record in records} - names)),
         added=_added(folder, info, protocol),
+        notes=(*_notes(stale), *([f"study.json: {info.newer}; ignored here"] if info.newer else [])),
     )
+
+
+def _notes(stale: list[Stale]) -> list[str]:
+    """Records that the newest protocol would not make again are still what they are; only `run` minds."""
+    if not stale:
+        return []
+    records = count(len(stale), "record")
+    first = f"{stale[0].run}: {stale[0].reason}"
+    return [f"{records} differ from what the newest protocol says ({first}); `rigorkd run` would refuse"]
+
+
+def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale]) -> None:
+    """A cell whose runs were made under different configurations has no mean."""
+    old = {entry.run: entry.reason for entry in stale}
+    for cell in dict.fromkeys(str(record.fields["cell"]) for record in records if record.run in old):
+        mine = [record.run for record in records if record.fields["cell"] == cell]
+        if fresh := [run for run in mine if run not in old]:
+            other = next(run for run in mine if run in old)
+            raise StoreError(
+                f"{folder}: {cell} has runs of different configurations: {fresh[0]} fits the newest "
+                f"protocol, {other} does not ({old[other]})",
+                hint="run the protocol again with --retrain-stale, or analyze a copy of the older study",
+            )
 
 
 def _added(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str, ...]:
@@ -105,7 +133,16 @@ def read_protocol(folder: Path) -> Protocol:
 
 def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
     """A protocol text that was run into the study, as it was run."""
-    protocol = load_protocol(StudyFolder(folder).protocol(text_hash))
+    try:
+        protocol = load_protocol(StudyFolder(folder).protocol(text_hash))
+    except ProtocolError as error:
+        if info.version == __version__:
+            raise
+        raise StoreError(
+            f"{folder}: its protocol was run by rigorkd {info.version}; this one, {__version__}, cannot "
+            f"read it: {error.message}",
+            hint="read the study with that version",
+        ) from None
     return smoke(protocol) if info.smoke else protocol
 
 

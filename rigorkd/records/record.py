@@ -78,7 +78,7 @@ class Record:
     @property
     def sealed(self) -> bool:
         """Whether `record.json` still says what was committed (those of older versions cannot tell)."""
-        return SEAL not in self.fields or self.fields[SEAL] == _seal(self.fields)
+        return SEAL not in self.fields or self.fields[SEAL] == seal(self.fields)
 
 
 def commit(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:
@@ -89,7 +89,7 @@ def commit(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes]) 
     """
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     document = _finite({"schema": SCHEMA, **fields, "files": hashes})
-    document[SEAL] = _seal(document)
+    document[SEAL] = seal(document)
     for _ in range(2):
         try:
             with new_folder(folder) as stage:
@@ -116,7 +116,7 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _seal(fields: Mapping[str, Any]) -> str:
+def seal(fields: Mapping[str, Any]) -> str:
     """SHA-256 of a record's values, whatever their order and spacing in the file."""
     text = json.dumps({key: value for key, value in fields.items() if key != SEAL}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -130,7 +130,13 @@ def read(record_json: Path) -> Record:
         raise _unreadable(record_json, error) from None
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"{record_json}: the record cannot be read ({error})", hint=AGAIN) from None
-    if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
+    if isinstance(fields, dict) and str(fields.get("schema", "")).startswith("rigorkd.record/"):
+        if fields["schema"] != SCHEMA:
+            raise StoreError(
+                f"{record_json}: a record of schema {fields['schema']}, of a newer rigorkd (this: {SCHEMA})",
+                hint="read it with that version: pip install --upgrade rigorkd",
+            )
+    else:
         raise StoreError(
             f"{record_json}: not a record of schema {SCHEMA}",
             hint="move the file away; results folders hold records only",

@@ -10,13 +10,15 @@ import datetime
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rigorkd import __version__
 from rigorkd.errors import InputError, StoreError
 from rigorkd.protocol.catalog import is_own_model
 from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.numerics import NEWEST, Numerics, newer
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.sources import own_modules
 from rigorkd.records.atomic import write_atomically
@@ -25,11 +27,20 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import digest_of, to_json
 
 SCHEMA = "rigorkd.study/1"
+KEYS = frozenset(
+    {"schema", "study", "smoke", "mode", "created", "version", "numerics", "planned", "protocols", "seeds"}
+    | {"start_files"}
+)
+"""The keys of `study.json`. What others a newer version has written is kept, and named."""
 
 
 @dataclass(frozen=True)
 class StudyInfo:
-    """`study.json` as read. `protocols` are the hashes of the texts run into the study, oldest first."""
+    """`study.json` as read. `protocols` are the hashes of the texts run into the study, oldest first.
+
+    `numerics` are those that the study began with; version 0.1 noted none, and all were 1. `version` is that
+    of the rigorkd that wrote the file last, and `unknown` are keys that this one does not know.
+    """
 
     study: str
     smoke: bool
@@ -39,6 +50,19 @@ class StudyInfo:
     protocols: tuple[str, ...]
     seeds: tuple[int, ...]
     start_files: dict[str, StartFile]
+    numerics: Numerics = field(default_factory=dict)
+    version: str = "0.1.0"
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def newer(self) -> str:
+        """What only a newer rigorkd can have written, in words; empty if there is nothing."""
+        found = [f"the key {key}" for key in self.unknown] + [
+            f"numerics {part}" for part in newer(self.numerics)
+        ]
+        return (
+            f"written by rigorkd {self.version}, this is {__version__}: {', '.join(found)}" if found else ""
+        )
 
 
 def folder_name(protocol: Protocol, mode: str) -> str:
@@ -63,8 +87,7 @@ def read_info(folder: Path) -> StudyInfo:
         document = json.loads(path.read_bytes())
         if not isinstance(document, dict):
             raise ValueError("it holds no JSON object")
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"schema {document['schema']!r} is not {SCHEMA!r}")
+        _refuse_newer(path, document)
         return StudyInfo(
             study=document["study"],
             smoke=document["smoke"],
@@ -74,12 +97,31 @@ def read_info(folder: Path) -> StudyInfo:
             protocols=tuple(entry["sha256"] for entry in document["protocols"]),
             seeds=tuple(document["seeds"]),
             start_files={path: StartFile(None, sha256) for path, sha256 in document["start_files"].items()},
+            numerics={str(part): int(number) for part, number in document.get("numerics", {}).items()},
+            version=str(document.get("version", "0.1.0")),
+            unknown=tuple(sorted(document.keys() - KEYS)),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
             f"{path}: the file is damaged ({str(error).splitlines()[0]})",
             hint="restore it from a copy; the records beside it are untouched",
         ) from None
+
+
+def _refuse_newer(path: Path, document: Mapping[str, Any]) -> None:
+    """StoreError if a newer version wrote what the plan cannot do without; ValueError if it is no study."""
+    schema = document["schema"]
+    if schema != SCHEMA and not str(schema).startswith("rigorkd.study/"):
+        raise ValueError(f"schema {schema!r} is not {SCHEMA!r}")
+    analysis = document["planned"]["analysis"] if schema == SCHEMA else {}
+    unknown = sorted(analysis.keys() - Analysis.model_fields.keys())
+    if schema != SCHEMA or unknown:
+        what = f"its plan has {', '.join(unknown)}" if unknown else f"its schema is {schema}"
+        version = document.get("version", "of another version")
+        raise StoreError(
+            f"{path}: written by a newer rigorkd ({version}; this is {__version__}): {what}",
+            hint="read it with that version: pip install --upgrade rigorkd",
+        )
 
 
 def newest_study(results: Path) -> Path:
@@ -96,17 +138,25 @@ def newest_study(results: Path) -> Path:
 
 
 def register(
-    folder: Path, protocol: Protocol, seeds: tuple[int, ...], mode: str, files: Mapping[str, StartFile]
+    folder: Path,
+    protocol: Protocol,
+    seeds: tuple[int, ...],
+    mode: str,
+    files: Mapping[str, StartFile],
+    numerics: Numerics = NEWEST,
 ) -> None:
     """Note that this protocol text and these seeds are run into the study; the first call fixes the plan.
 
-    Of the files that runs start from, the hashes are kept, so that the study can be read without them; of the
-    user's own code a copy, so that its runs can be repeated.
+    A new study is to be trained under `numerics`. Of the files that runs start from, the hashes are kept, so
+    that the study can be read without them; of the user's own code a copy, so that its runs can be repeated.
     """
     layout = StudyFolder(folder)
     now = _now()
     if is_study(folder):
-        read_info(folder)  # refuse a damaged file before anything is changed
+        if newer := read_info(folder).newer:  # refuse a damaged file, too, before anything is changed
+            raise StoreError(
+                f"{layout.study_json}: {newer}", hint="go on with that version, or begin another study"
+            )
         document: dict[str, Any] = json.loads(layout.study_json.read_bytes())
     else:
         analysis = protocol.spec.analysis.model_dump(mode="json")
@@ -117,6 +167,8 @@ def register(
             "smoke": protocol.smoke,
             "mode": mode,
             "created": now,
+            "version": __version__,
+            "numerics": dict(numerics),
             "planned": {
                 "time": now,
                 "sha256": hashlib.sha256(text.encode()).hexdigest(),
@@ -136,6 +188,7 @@ def register(
     document["seeds"] = sorted({*document["seeds"], *seeds})
     document["start_files"] |= {path: file.sha256 for path, file in files.items()}
     if json.dumps(document) != before or not is_study(folder):
+        document["version"] = __version__
         write_atomically(layout.study_json, to_json(document))
 
 

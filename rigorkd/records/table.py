@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.hashes import resolved, training_key, views_key
+from rigorkd.protocol.methods import loss_weights
 from rigorkd.records.record import Record
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 DESCRIPTION = (
     *("cell", "seed", "group", "student", "method", "start", "epochs", "epochs_run", "teacher"),
     *("T", "alpha", "ce_weight", "kd_weight", "training", "views"),
-    *("status", "mode", "smoke", "run_hash", "weights_sha256", "hardware", "versions"),
+    *("status", "mode", "smoke", "run_hash", "weights_sha256", "hardware", "versions", "latency_shared"),
 )
 METRICS = (
     *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch"),
@@ -45,6 +46,7 @@ def declared(runs: Iterable[Run]) -> pd.DataFrame:
         cell = run.cell
         if cell.name not in by_cell:
             by_cell[cell.name] = {
+                **loss_weights(cell.method),
                 **resolved(cell),
                 "cell": cell.name,
                 "group": cell.group,
@@ -66,6 +68,6 @@ def _row(record: Record) -> dict[str, Any]:
     row["training"], row["views"] = fields.get("training_key"), fields.get("views_key")
     row["versions"] = " ".join(f"{name}={version}" for name, version in fields["versions"].items())
     row.update(fields["metrics"])
-    latency = fields.get("latency_ms")
-    row["latency_ms"] = latency["median"] if latency else None
+    latency = fields.get("latency_ms") or {}
+    row["latency_ms"], row["latency_shared"] = latency.get("median"), latency.get("shared")
     return row

@@ -156,6 +156,7 @@ def from_study(folder: Path) -> Source:
             f"{folder}: no student run has finished yet", hint="`rigorkd status` shows how far it is"
         )
     plan, warnings = plan_of(study)
+    warnings += study.notes
     runs = study.runs
     if len(study.missing):
         import pandas as pd

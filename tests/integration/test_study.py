@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from rigorkd.records.record import SEAL, seal
+
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
 PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
@@ -103,7 +105,10 @@ def test_a_record_says_everything_that_the_contract_names(finished: Path) -> Non
         *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch"),
         *("params_millions", "macs_millions", "train_seconds", "teacher_agreement", "teacher_kl"),
     } <= set(metrics)
-    assert {"median", "q25", "q75", "n"} == set(record["latency_ms"])  # type: ignore[call-overload]
+    latency = record["latency_ms"]
+    assert isinstance(latency, dict)
+    assert set(latency) == {"median", "q25", "q75", "n", "mean", "sd", "shared"}
+    assert latency["q25"] <= latency["median"] <= latency["q75"]
     assert {"torch", "numpy", "python", "rigorkd"} <= set(record["versions"])  # type: ignore[call-overload]
     baseline = records(finished / "results" / "tiny")["main/plain/baseline/seed-1"]
     assert [baseline[key] for key in ("ce_weight", "kd_weight", "t_squared")] == [1.0, 0.0, None]
@@ -366,12 +371,33 @@ def test_a_part_of_a_study_is_judged_within_the_whole_family(protocol_file: Path
     assert any("10 of 16 runs are not there yet" in warning for warning in document["warnings"])
 
 
-def test_stale_records_are_not_analysed(copied: Path, rigorkd: Rigorkd) -> None:
-    path = copied / "results/tiny/main/plain/kd-T4-a0.5/seed-1/record.json"
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "run_hash": "0" * 64, "lr": 0.5}))
+def make_stale(study: Path, run: str) -> None:
+    """As if another configuration had made the record: sealed as such."""
+    path = study / run / "record.json"
+    record = {**json.loads(path.read_text()), "run_hash": "0" * 64, "lr": 0.5}
+    path.write_text(json.dumps({**record, SEAL: seal(record)}))
+
+
+def test_a_cell_of_several_configurations_is_not_analysed(copied: Path, rigorkd: Rigorkd) -> None:
+    make_stale(copied / "results/tiny", "main/plain/kd-T4-a0.5/seed-1")
     done = rigorkd("analyze")
     assert done.returncode == 2
-    assert "stale records (1)" in done.stderr
+    assert "main/plain/kd-T4-a0.5 has runs of different configurations" in done.stderr
     assert "lr: 0.5 → 0.01" in done.stderr
     assert "--retrain-stale" in done.stderr
+
+
+def test_what_only_run_minds_stops_no_reading_command(
+    copied: Path, protocol_file: Path, rigorkd: Rigorkd
+) -> None:
+    for seed in (0, 1):
+        make_stale(copied / "results/tiny", f"main/plain/kd-T4-a0.5/seed-{seed}")
+    for command in ("analyze", "status", "table", "report"):
+        done = rigorkd(command)
+        assert done.returncode == 0, done.stderr
+    said = rigorkd("analyze")
+    assert "2 records differ from what the newest protocol says" in said.stdout + said.stderr
+    assert "lr: 0.5 → 0.01" in said.stdout + said.stderr
+    refused = rigorkd("run", protocol_file)
+    assert refused.returncode == 2
+    assert "2 records no longer fit the protocol" in refused.stderr
