@@ -248,7 +248,7 @@ class Student:
 def build_optimizer(optimizer: Optimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser over `parameters`; the fused forms do one pass over memory."""
     if isinstance(optimizer, SGD):
-        return torch.optim.SGD(
+        sgd = torch.optim.SGD(
             parameters,
             lr=optimizer.lr,
             weight_decay=optimizer.weight_decay,
@@ -256,6 +256,12 @@ def build_optimizer(optimizer: Optimizer, parameters: list[nn.Parameter]) -> tor
             nesterov=optimizer.nesterov,
             fused=True,
         )
+        if optimizer.momentum:
+            # The fused form makes the buffers in its first step and fills them there, unless an overflow makes
+            # it skip that step: then it would read memory never written. From zeros it takes the same steps.
+            for parameter in parameters:
+                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return sgd
     kind = torch.optim.Adam if isinstance(optimizer, Adam) else torch.optim.AdamW
     return kind(
         parameters,

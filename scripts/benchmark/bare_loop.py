@@ -11,15 +11,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rigorkd.protocol.methods import KD
+from rigorkd.train.student import Student
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class BareLoop:
-    """One student of an open cohort, copied, with its own optimiser and its own random order."""
+    """A student of an open cohort, copied, with its own optimiser and its own random order."""
 
-    def __init__(self, opened: OpenCohort, settings: Settings, *, with_teacher: bool) -> None:
-        bench, student = opened.bench, opened.students[0]
+    def __init__(
+        self, opened: OpenCohort, student: Student, settings: Settings, *, with_teacher: bool
+    ) -> None:
+        bench = opened.bench
         cell = student.run.cell
         self.data, self.view, self.device = bench.data.train, bench.view, bench.device
         self.batch = cell.training.batch_size

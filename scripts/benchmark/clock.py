@@ -1,12 +1,15 @@
-"""Time and ratios: process time on a CPU, device events on CUDA, quartiles over interleaved rounds."""
+"""Time and ratios: process time on a CPU, device events on CUDA, interleaved rounds, quartiles, deadlines."""
 
 from __future__ import annotations
 
+import math
+import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import FrameType
 from typing import TypeVar
 
 import torch
@@ -46,21 +49,84 @@ def seconds_of(work: Callable[[], object], device: torch.device) -> float:
     return time.process_time() - begun
 
 
+@dataclass(frozen=True)
+class Rounds:
+    """How often variants are repeated: `most` times, fewer where the time is up, never fewer than `fewest`.
+
+    `until` is a time of `time.monotonic()`; infinite: there is no hurry.
+    """
+
+    most: int
+    fewest: int = 1
+    until: float = math.inf
+
+    def times(self, factor: int) -> Rounds:
+        """More rounds for what is short."""
+        return replace(self, most=self.most * factor)
+
+    def part(self, of: int) -> Rounds:
+        """The same for the next of `of` cases that share the time which is left."""
+        now = time.monotonic()
+        return replace(self, until=now + max(0.0, self.until - now) / of)
+
+    def more(self, done: int, seconds: float) -> bool:
+        """Whether to make another round after `done`, the last of which took `seconds`."""
+        if done < self.fewest:
+            return True
+        return done < self.most and time.monotonic() + seconds <= self.until
+
+
 def interleave(
-    variants: Mapping[Key, Callable[[], float]], rounds: int, note: Callable[[str], None] = lambda text: None
+    variants: Mapping[Key, Callable[[], float]],
+    rounds: Rounds,
+    note: Callable[[str], None] = lambda text: None,
 ) -> dict[Key, list[float]]:
     """Run every variant once per round, starting each round with another one; seconds by variant and round.
 
-    A drift of the machine then reaches all variants alike, and ratios are taken within a round.
+    A drift of the machine then reaches all variants alike, and ratios are taken within a round. How many
+    rounds there were is the length of the lists.
     """
     names = list(variants)
     seconds: dict[Key, list[float]] = {name: [] for name in names}
-    for turn in range(rounds):
-        note(f"round {turn + 1} of {rounds}")
+    turn, took = 0, 0.0
+    while rounds.more(turn, took):
+        note(f"round {turn + 1} of {rounds.most}")
+        begun = time.monotonic()
         first = turn % len(names)
         for name in names[first:] + names[:first]:
             seconds[name].append(variants[name]())
+        turn, took = turn + 1, time.monotonic() - begun
     return seconds
+
+
+class OutOfTime(BaseException):
+    """The time of a table is used up. Like an interrupt, it passes every `except Exception`."""
+
+
+AGAIN_SECONDS = 5.0
+"""An alarm that went off where exceptions are swallowed (a finaliser, a callback) is repeated after these."""
+
+
+@contextmanager
+def limit(seconds: float) -> Iterator[None]:
+    """Raise OutOfTime in the block after `seconds`, in the main thread.
+
+    Python sees the alarm between two of its own instructions: a single call that never comes back is not cut.
+    """
+    if math.isinf(seconds):
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3), AGAIN_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @dataclass(frozen=True)

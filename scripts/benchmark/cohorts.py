@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from clock import seconds_of, watch_for
 from safetensors.torch import save
-from torch import nn
+from settings import Case, Settings
 
 from rigorkd.data.identity import data_checksum
 from rigorkd.models.build import build
@@ -39,9 +39,8 @@ from rigorkd.protocol.schema import (
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DONE, commit
-from rigorkd.train import checkpoint, cohort, finish
+from rigorkd.train import checkpoint, cohort
 from rigorkd.train.events import Event, RunFailed
-from rigorkd.train.latency import Latency
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.stopwatch import SHARED, TEACHER
 from rigorkd.train.student import Student
@@ -222,18 +221,36 @@ def study_with(teacher: Cell) -> Iterator[Path]:
         yield folder
 
 
-class FixedCosts:
-    """Seconds that the engine spends on checkpoints and latencies, which no peer has, while it is entered.
+@contextmanager
+def open_case(
+    case: Case, count: int, settings: Settings, *, baseline: bool = False, replay_bytes: int = 0
+) -> Iterator[OpenCohort]:
+    """`count` distilled students of a case, which differ in alpha; with `baseline` one without before."""
+    training = paper_training(case.batch, 1000, settings.precision)
+    images = dataset(case.batch * settings.steps)
+    teacher = teacher_cell(case.teacher, paper_views(case.size), training, images)
+    cells = kd_cells(count, case.student, teacher, training)
+    if baseline:
+        cells.insert(0, student_cell("baseline", case.student, Baseline(), teacher, training))
+    with study_with(teacher) as folder:
+        yield OpenCohort(cells, teacher, folder, settings.runtime, replay_bytes)
 
-    Both cost the same whatever the number of images, so a scaled-down grid exaggerates them.
+
+class EngineCosts:
+    """Where the engine's seconds go while it is entered: epochs with validation, checkpoints, latencies.
+
+    The peers have neither checkpoints nor latencies; those, records, and the building of models cost the same
+    whatever the number of images, so a scaled-down grid exaggerates them.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.checkpoints, self.latencies = device, 0.0, 0.0
+        self.epochs = 0.0
+        self._watch = watch_for(device)
 
-    def __enter__(self) -> FixedCosts:
+    def __enter__(self) -> EngineCosts:
         saver = checkpoint.Saver
-        self._save, self._settle, self._latency = saver.save, saver.settle, finish.shared_latency
+        self._save, self._settle, self._measure = saver.save, saver.settle, cohort.measure_latencies
 
         def save(*arguments: Any) -> None:
             self.checkpoints += seconds_of(lambda: self._save(*arguments), self.device)
@@ -241,26 +258,32 @@ class FixedCosts:
         def settle(*arguments: Any) -> None:
             self.checkpoints += seconds_of(lambda: self._settle(*arguments), self.device)
 
-        def latency(cache: Path, model: nn.Module, image: Tensor) -> Latency:
-            found: list[Latency] = []
-            self.latencies += seconds_of(
-                lambda: found.append(self._latency(cache, model, image)), self.device
-            )
-            return found[0]
+        def latencies(*arguments: Any, **options: Any) -> None:
+            self.latencies += seconds_of(lambda: self._measure(*arguments, **options), self.device)
 
-        saver.save, saver.settle = save, settle  # type: ignore[method-assign]
-        finish.shared_latency = latency  # type: ignore[attr-defined]
+        self._epoch, self._validate = cohort._train_epoch, cohort._validate
+
+        def train_epoch(epoch: int, active: list[Student], bench: Workbench, *rest: Any) -> None:
+            if any(student.objective.needs_teacher for student in active):
+                _ = bench.teaching  # is loaded when first asked for: outside this clock
+            with self._watch.of("epochs"):
+                self._epoch(epoch, active, bench, *rest)
+
+        def validate(*arguments: Any) -> Any:
+            with self._watch.of("epochs"):
+                return self._validate(*arguments)
+
+        cohort._train_epoch, cohort._validate = train_epoch, validate  # type: ignore[assignment]
+        saver.save, saver.settle = save, settle  # type: ignore[method-assign, assignment]
+        cohort.measure_latencies = latencies  # type: ignore[attr-defined]
         return self
 
     def __exit__(self, *error: object) -> None:
         saver = checkpoint.Saver
         saver.save, saver.settle = self._save, self._settle  # type: ignore[method-assign]
-        finish.shared_latency = self._latency  # type: ignore[attr-defined]
-
-    @property
-    def all(self) -> float:
-        """Both."""
-        return self.checkpoints + self.latencies
+        cohort.measure_latencies = self._measure  # type: ignore[attr-defined]
+        cohort._train_epoch, cohort._validate = self._epoch, self._validate
+        self.epochs = self._watch.read().get("epochs", 0.0)
 
 
 def raise_failure(event: Event) -> None:

@@ -9,43 +9,49 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from clock import Quartiles, interleave, quartiles, ratios
-from cohorts import OpenCohort, dataset, kd_cells, paper_training, paper_views, study_with, teacher_cell
-from settings import Settings
+from cohorts import open_case
+from settings import Case, Settings
 from table import Table
 from torch import Tensor, nn
 
 Step = Callable[[Tensor], Tensor]
 EAGER, COMPILED, GRAPHS = "eager", "compiled", "compiled, CUDA graphs"
+STUDENTS = 2
+"""Students of the cohort: graphs of two must live beside each other."""
 
 
-def compiled(settings: Settings) -> Table:
+def compiled(settings: Settings) -> Iterator[Table]:
     """Milliseconds of one student's step in each form, and what to choose."""
-    rows, values = [], []
-    count = 2 if settings.quick else 4
-    for student in ("cnn",) if settings.quick else settings.students:
-        settings.note(student)
-        seconds, skipped = _measure(settings, student, count)
+    rows: list[tuple[str, ...]] = []
+    values: list[dict[str, float | str | None]] = []
+    columns = ("student, size", f"{EAGER} ms", f"{COMPILED} ms", f"{GRAPHS} ms", "choose", "n")
+    notes = (
+        f"one student's step in a cohort of {STUDENTS}, {settings.steps} steps per variant and round; "
+        "× times as fast as eager (quartiles)",
+    )
+    for case, paced in settings.each_case():
+        seconds, skipped = _measure(paced, case)
         found = {form: quartiles(seconds[form]) for form in seconds}
         choice = _choice(seconds)
-        row, value = [student], {"student": student, "choose": choice}
+        row = [f"{case.student}, {case.size}², batch {case.batch}"]
+        value: dict[str, float | str | None] = {
+            "student": case.student,
+            "size": case.size,
+            "choose": choice,
+        }
         for form in (EAGER, COMPILED, GRAPHS):
             ms = f"{1e3 * found[form].median:.2f}" if form in found else f"skipped: {skipped[form]}"
             faster = _ratio(seconds, form)
             row.append(ms if form == EAGER or faster is None else f"{ms}, {faster.text(2)} ×")
             value[form] = found[form].median if form in found else None
-        rows.append((*row, choice, str(settings.rounds)))
+        rows.append((*row, choice, str(found[EAGER].n)))
         values.append(value)
-    columns = ("student", f"{EAGER} ms", f"{COMPILED} ms", f"{GRAPHS} ms", "choose", "n")
-    notes = (
-        f"one student's step in a cohort of {count} under {settings.teacher} at {settings.paper_size}², "
-        f"batch {settings.paper_batch}; × times as fast as eager (quartiles)",
-    )
-    title = "what compiling a student's step gains"
-    return Table("compiled", title, columns, tuple(rows), tuple(values), notes)
+        title = "what compiling a student's step gains"
+        yield Table("compiled", title, columns, tuple(rows), tuple(values), notes)
 
 
 def _ratio(seconds: dict[str, list[float]], form: str) -> Quartiles | None:
@@ -61,32 +67,28 @@ def _choice(seconds: dict[str, list[float]]) -> str:
     return best
 
 
-def _measure(settings: Settings, student: str, count: int) -> tuple[dict[str, list[float]], dict[str, str]]:
+def _measure(settings: Settings, case: Case) -> tuple[dict[str, list[float]], dict[str, str]]:
     """Seconds per step by form and round, and why a form was skipped."""
-    training = paper_training(settings.paper_batch, 1000, settings.precision)
-    data = dataset(settings.paper_batch * settings.steps)
-    teacher = teacher_cell(settings.teacher, paper_views(settings.paper_size), training, data)
     skipped: dict[str, str] = {}
-    with study_with(teacher) as folder:
-        opened = OpenCohort(kd_cells(count, student, teacher, training), teacher, folder, settings.runtime)
+    with open_case(case, STUDENTS, settings) as opened:
 
         def epoch(form: str) -> float:
             for each, steps in zip(opened.students, forms[form], strict=True):
                 each.step_model = steps
             opened.epoch()
-            return opened.parts().students / (count * settings.steps)
+            return opened.parts().students / (STUDENTS * settings.steps)
 
         forms: dict[str, list[Step]] = {}
-        for form, make in ((EAGER, _eager), (COMPILED, _compiled), (GRAPHS, _with_graphs)):
+        for form, make in ((EAGER, _eager), (COMPILED, _compiled), (GRAPHS, with_graphs)):
             why = _why_not(form, settings)
             if why is None:
-                settings.note(f"{student}: warming up {form}")
+                settings.note(f"warming up {form}")
                 forms[form] = [make(each.model) for each in opened.students]
                 try:
                     for _ in range(2):
                         epoch(form)
                 except Exception as error:  # a compiler that cannot compile this here: say so, go on
-                    why = f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"
+                    why = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:80]}"
                     del forms[form]
             if why is not None:
                 skipped[form] = why
@@ -113,8 +115,11 @@ def _compiled(model: nn.Module) -> Step:
     return step
 
 
-def _with_graphs(model: nn.Module) -> Step:
-    """Students take turns: each step is an iteration of its own, its outputs used up before the next."""
+def with_graphs(model: nn.Module) -> Step:
+    """A compiled step in CUDA graphs.
+
+    Students take turns: each step is an iteration of its own, its outputs used up before the next.
+    """
     inner = torch.compile(model, dynamic=False, mode="reduce-overhead")
 
     def step(images: Tensor) -> Tensor:

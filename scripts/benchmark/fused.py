@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from clock import interleave, quartiles, ratios, seconds_of
 from cohorts import dataset, paper_views
@@ -13,7 +15,7 @@ from rigorkd.data.views import View, build_view
 from rigorkd.protocol.schema import ColorJitter, FusedGeometry, Views
 
 
-def fused(settings: Settings) -> Table:
+def fused(settings: Settings) -> Iterator[Table]:
     """Milliseconds of one batch through both views, and their ratio; alone, and with colours."""
     rows, values = [], []
     sizes = {64: settings.batch, settings.paper_size: settings.paper_batch}
@@ -44,7 +46,7 @@ def fused(settings: Settings) -> Table:
         "chain: resize, random resized crop, flip, rotation; from 32² images; the view of docs/views.md, "
         "which is another transform and so another run",
     )
-    return Table("fused", "one resampling instead of four", columns, tuple(rows), tuple(values), notes)
+    yield Table("fused", "one resampling instead of four", columns, tuple(rows), tuple(values), notes)
 
 
 def _measure(settings: Settings, size: int, batch: int, *, colours: bool) -> dict[str, list[float]]:

@@ -6,6 +6,7 @@ come from protocols/paper.yaml.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,14 +30,14 @@ class Rates:
     evaluate: dict[str, list[float]]
 
 
-def grid(settings: Settings) -> Table:
+def grid(settings: Settings) -> Iterator[Table]:
     """Time of the parts of one seed and of five, extrapolated."""
     published = paper_grid()
     teacher = published.teacher
     split = teacher.dataset.split
     images, val, test = split.train or 45_000, split.val, 10_000
     rates = _measure(settings)
-    rounds = range(settings.rounds)
+    rounds = range(len(rates.view))
     longest = max(cell.training.epochs for cell in published.students)
     heard = max(cell.training.epochs for cell in published.students if cell.method.distils)
 
@@ -102,7 +103,7 @@ def grid(settings: Settings) -> Table:
         "target on one H200: ≤ 35 min",
     )
     title = "the paper's grid, a teacher and 10 students a seed, extrapolated from measured steps"
-    return Table(
+    yield Table(
         "grid", title, ("part", "hours (quartiles)", "times a seed", "n"), tuple(rows), tuple(values), notes
     )
 

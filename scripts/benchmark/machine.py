@@ -26,11 +26,14 @@ class Machine:
     accelerate: str
     rigorkd: str
     date: str
+    cuda: str = ""
+    """The CUDA that PyTorch was built with; empty on a CPU."""
 
     def text(self) -> str:
         """One line for people."""
+        built = f" (CUDA {self.cuda})" if self.cuda else ""
         return (
-            f"{self.hardware}; mode {self.mode}, {self.precision}; torch {self.torch}, torchvision "
+            f"{self.hardware}; mode {self.mode}, {self.precision}; torch {self.torch}{built}, torchvision "
             f"{self.torchvision}, accelerate {self.accelerate}, Python {self.python}; {self.clock}; "
             f"{self.date}"
         )
@@ -50,6 +53,7 @@ def describe(runtime: Runtime, precision: str, date: str) -> Machine:
         accelerate=_version("accelerate"),
         rigorkd=_version("rigorkd"),
         date=date,
+        cuda=(torch.version.cuda or "") if runtime.device.type == "cuda" else "",
     )
 
 

@@ -1,10 +1,10 @@
-"""Peak memory of a whole cohort, from `train_cohort` itself, in a process of its own for each N.
+"""Peak memory of a whole cohort, from `train_cohort` itself, on a CPU in a process of its own for each N.
 
 What a student holds throughout is its weights, optimiser states and best copy; gradients and activations are
 one student's at a time. So the peak may grow from N = 1 to N = 8 by seven times the former and by nothing
 else. On a CPU the peak counts every tensor (PyTorch's profiler follows its allocator), on CUDA it is
-`max_memory_allocated`. The resident set of the process is no measure here: it holds the
-profiler's own events.
+`max_memory_allocated` beyond what was allocated before. The resident set of the process is no measure
+here: it holds the profiler's own events.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from memory_probe import Probe
+from memory_probe import probe as probed
 from settings import Settings
 from table import Table
 
 
-def memory(settings: Settings) -> Table:
+def memory(settings: Settings) -> Iterator[Table]:
     """Peak bytes of cohorts of 1 and 8, and what the growth leaves unexplained."""
     sizes = (1, max(settings.sharing_sizes))
     found = []
@@ -52,11 +54,16 @@ def memory(settings: Settings) -> Table:
         "student's gradients and activations",
     )
     title = f"peak memory of a cohort of {sizes[-1]} against a cohort of 1"
-    return Table("memory", title, columns, tuple(rows), tuple(values), notes)
+    yield Table("memory", title, columns, tuple(rows), tuple(values), notes)
 
 
 def _probe(settings: Settings, count: int) -> Probe:
     runtime = settings.runtime
+    if runtime.device.type == "cuda":  # the allocator counts what lives: no process of its own is needed
+        runtime.release()
+        names = (settings.students[0], settings.teacher)
+        sizes = (count, settings.paper_size, settings.memory_batch)
+        return probed(*names, *sizes, settings.precision, str(runtime.device), runtime.mode)
     asked = [
         settings.students[0],
         settings.teacher,

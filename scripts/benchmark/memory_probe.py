@@ -26,8 +26,7 @@ from cohorts import (
 )
 
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train import cohort, finish
-from rigorkd.train.latency import Latency
+from rigorkd.train import cohort
 from rigorkd.train.runtime import start_runtime
 from rigorkd.train.student import Student
 from rigorkd.train.task import Task
@@ -66,9 +65,10 @@ def probe(
                 cohort.train_cohort(task, StudyFolder(folder), runtime, raise_failure)
 
         if runtime.device.type == "cuda":
+            before = torch.cuda.memory_allocated()
             torch.cuda.reset_peak_memory_stats()
             train()
-            peak = torch.cuda.max_memory_allocated()
+            peak = torch.cuda.max_memory_allocated() - before
         else:
             with torch.profiler.profile(
                 activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True, acc_events=True
@@ -85,9 +85,9 @@ class _Held:
 
     def __enter__(self) -> None:
         self._close = cohort._finish
-        self._latency = finish.shared_latency  # type: ignore[attr-defined]
+        self._measure = cohort.measure_latencies  # type: ignore[attr-defined]
         # Thirty single images per architecture hold less than one step, and swamp the profiler with events.
-        finish.shared_latency = lambda *_: Latency(0.0, 0.0, 0.0, 0)  # type: ignore[attr-defined]
+        cohort.measure_latencies = lambda *_, **__: None  # type: ignore[attr-defined]
 
         def close(student: Student, *rest: object) -> None:
             states = [v for state in student.optimizer.state.values() for v in state.values()]
@@ -99,7 +99,7 @@ class _Held:
 
     def __exit__(self, *error: object) -> None:
         cohort._finish = self._close
-        finish.shared_latency = self._latency  # type: ignore[attr-defined]
+        cohort.measure_latencies = self._measure  # type: ignore[attr-defined]
 
 
 def _peak(profiler: torch.profiler.profile) -> int:

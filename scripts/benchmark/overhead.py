@@ -10,52 +10,38 @@ The baseline row is the strict one: without a teacher there is less work to hide
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from bare_loop import BareLoop
 from clock import interleave, quartiles, ratios, seconds_of
-from cohorts import (
-    OpenCohort,
-    dataset,
-    kd_cells,
-    paper_training,
-    paper_views,
-    student_cell,
-    study_with,
-    teacher_cell,
-)
-from settings import Settings
+from cohorts import open_case
+from settings import Case, Settings
 from table import Table
 
-from rigorkd.protocol.methods import Baseline
-
-SIZE = 64
+KINDS = {"baseline": "≤ 1.03", "kd": "≤ 1.03", "replay": "≤ 1.05"}
 
 
-def overhead(settings: Settings) -> Table:
+def overhead(settings: Settings) -> Iterator[Table]:
     """Ratio of the engine's time to the bare loop's, and of a replayed epoch to its parts."""
-    rows, values = [], []
-    for student in settings.students:
-        for kind in ("baseline", "kd", "replay"):
-            settings.note(f"{student}, {kind}")
-            seconds = _measure(settings, student, kind)
-            ratio = ratios(seconds["engine"], seconds["bare"])
-            engine, bare = (quartiles(seconds[side]).median for side in ("engine", "bare"))
-            steps = settings.steps
-            target = "≤ 1.05" if kind == "replay" else "≤ 1.03"
-            rows.append(
-                (
-                    f"{student}, {kind}",
-                    ratio.text(3),
-                    target,
-                    f"{1e3 * engine / steps:.1f}",
-                    f"{1e3 * bare / steps:.1f}",
-                    str(ratio.n),
-                )
-            )
+    rows: list[tuple[str, ...]] = []
+    values: list[dict[str, float | str | None]] = []
+    columns = ("student", "engine / bare loop (quartiles)", "target", "engine ms/step", "bare ms/step", "n")
+    notes = (
+        f"{settings.steps} steps per variant and round; the targets are meant for 64² and more",
+        "replay: the bare side is a baseline's bare loop, i.e. view + student step without any teacher",
+    )
+    for case, paced in settings.each_case():
+        seconds = _measure(paced, case)
+        for kind, target in KINDS.items():
+            above, below = seconds[kind, "engine"], seconds["kd" if kind == "kd" else "baseline", "bare"]
+            ratio = ratios(above, below)
+            engine, bare = (1e3 * quartiles(side).median / settings.steps for side in (above, below))
+            what = f"{case.student}, {case.size}², batch {case.batch}, {kind}"
+            rows.append((what, ratio.text(3), target, f"{engine:.1f}", f"{bare:.1f}", str(ratio.n)))
             values.append(
                 {
-                    "student": student,
+                    "student": case.student,
+                    "size": case.size,
                     "kind": kind,
                     "ratio": ratio.median,
                     "q25": ratio.q25,
@@ -63,46 +49,38 @@ def overhead(settings: Settings) -> Table:
                     "rounds": ratio.n,
                 }
             )
-    columns = ("student", "engine / bare loop (quartiles)", "target", "engine ms/step", "bare ms/step", "n")
-    notes = (
-        f"{SIZE}², batch {settings.batch}, {settings.steps} steps per variant and round",
-        "replay: the bare side is a baseline's bare loop, i.e. view + student step without any teacher",
-    )
-    return Table(
-        "overhead",
-        "N = 1 against a bare PyTorch loop of the same step",
-        columns,
-        tuple(rows),
-        tuple(values),
-        notes,
-    )
+        title = "N = 1 against a bare PyTorch loop of the same step"
+        yield Table("overhead", title, columns, tuple(rows), tuple(values), notes)
 
 
-def _measure(settings: Settings, student: str, kind: str) -> dict[str, list[float]]:
-    training = paper_training(settings.batch, 1000, settings.precision)
-    teacher = teacher_cell(
-        settings.teacher, paper_views(SIZE), training, dataset(settings.batch * settings.steps)
-    )
-    cell = (
-        student_cell("baseline", student, Baseline(), teacher, training)
-        if kind == "baseline"
-        else kd_cells(1, student, teacher, training)[0]
-    )
-    with study_with(teacher) as folder:
-        budget = 2**30 if kind == "replay" else 0
-        opened = OpenCohort([cell], teacher, folder, settings.runtime, replay_bytes=budget)
-        bare = BareLoop(opened, settings, with_teacher=kind == "kd")
-        same_epoch = 1 if kind == "replay" else None
+def _measure(settings: Settings, case: Case) -> dict[tuple[str, str], list[float]]:
+    """Seconds per round of every kind, of the engine and of the bare loops, which replay shares."""
+    with (
+        open_case(case, 1, settings, baseline=True) as opened,
+        open_case(case, 1, settings, replay_bytes=2**30) as kept,
+    ):
+        students = dict(zip(("baseline", "kd"), opened.students, strict=True))
+        loops = {
+            kind: BareLoop(opened, student, settings, with_teacher=kind == "kd")
+            for kind, student in students.items()
+        }
 
-        def engine() -> float:
-            seconds = opened.epoch(number=same_epoch)
+        def engine(kind: str) -> float:
+            if kind == "replay":
+                seconds = kept.epoch(number=1)
+                kept.parts()
+                return seconds
+            seconds = opened.epoch([students[kind]])
             opened.parts()
             return seconds
 
-        def bare_epoch() -> float:
-            return seconds_of(bare.epoch, opened.bench.device)
+        def bare(kind: str) -> float:
+            return seconds_of(loops[kind].epoch, opened.bench.device)
 
-        variants: dict[str, Callable[[], float]] = {"engine": engine, "bare": bare_epoch}
+        variants: dict[tuple[str, str], Callable[[], float]] = {
+            **{(kind, "engine"): (lambda kind=kind: engine(kind)) for kind in KINDS},
+            **{(kind, "bare"): (lambda kind=kind: bare(kind)) for kind in loops},
+        }
         for run in variants.values():
             run()
-        return interleave(variants, 2 * settings.rounds, settings.note)
+        return interleave(variants, settings.rounds.times(2), settings.note)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import torch
 from accelerate import Accelerator
 from bare_loop import DTYPES
+from clock import watch_for
 from cohorts import CLASSES, SEED
 from feeds import Batches, Feeds
 from paper_grid import Grid
@@ -61,6 +63,15 @@ class PlainLoop:
 
     def __init__(self, feeds: Feeds, device: torch.device, precision: str) -> None:
         self.feeds, self.device, self.precision = feeds, device, precision
+        self._watch = watch_for(device)
+
+    def training(self) -> AbstractContextManager[None]:
+        """Counts an epoch and its validation: what grows with the images, unlike the building of models."""
+        return self._watch.of("epochs")
+
+    def trained_seconds(self) -> float:
+        """Seconds of all epochs since the last reading."""
+        return self._watch.read().get("epochs", 0.0)
 
     def autocast(self) -> torch.autocast:
         """Mixed precision as configured."""
@@ -76,25 +87,26 @@ class PlainLoop:
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         best, best_weights = -1.0, copy.deepcopy(model.state_dict())
         for _ in range(epochs):
-            model.train()
-            for images, targets in self.feeds.train:
-                images = images.to(self.device, non_blocking=True)
-                targets = targets.to(self.device, non_blocking=True)
-                taught = None
-                with self.autocast():
-                    if teacher is not None:
-                        with torch.no_grad():
-                            taught = teacher(images)
-                    logits = model(images)
-                    loss = distillation_loss(cell, logits, targets, taught)
-                optimizer.zero_grad()
-                scaler.scale(loss).backward()
-                scaler.unscale_(optimizer)
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                scaler.step(optimizer)
-                scaler.update()
-            schedule.step()
-            accuracy = self.accuracy(model, self.feeds.val)
+            with self.training():
+                model.train()
+                for images, targets in self.feeds.train:
+                    images = images.to(self.device, non_blocking=True)
+                    targets = targets.to(self.device, non_blocking=True)
+                    taught = None
+                    with self.autocast():
+                        if teacher is not None:
+                            with torch.no_grad():
+                                taught = teacher(images)
+                        logits = model(images)
+                        loss = distillation_loss(cell, logits, targets, taught)
+                    optimizer.zero_grad()
+                    scaler.scale(loss).backward()
+                    scaler.unscale_(optimizer)
+                    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                    scaler.step(optimizer)
+                    scaler.update()
+                schedule.step()
+                accuracy = self.accuracy(model, self.feeds.val)
             if accuracy > best:
                 best, best_weights = accuracy, copy.deepcopy(model.state_dict())
         model.load_state_dict(best_weights)
@@ -130,19 +142,20 @@ class AccelerateLoop(PlainLoop):
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer.optimizer, T_max=epochs)
         best, best_weights = -1.0, copy.deepcopy(raw.state_dict())
         for _ in range(epochs):
-            model.train()
-            for images, targets in loader:
-                taught = None
-                if teacher is not None:
-                    with torch.no_grad(), accelerator.autocast():
-                        taught = teacher(images).float()
-                loss = distillation_loss(cell, model(images), targets, taught)
-                optimizer.zero_grad()
-                accelerator.backward(loss)
-                accelerator.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-            schedule.step()
-            accuracy = self.accuracy(model, self.feeds.val)
+            with self.training():
+                model.train()
+                for images, targets in loader:
+                    taught = None
+                    if teacher is not None:
+                        with torch.no_grad(), accelerator.autocast():
+                            taught = teacher(images).float()
+                    loss = distillation_loss(cell, model(images), targets, taught)
+                    optimizer.zero_grad()
+                    accelerator.backward(loss)
+                    accelerator.clip_grad_norm_(model.parameters(), 1.0)
+                    optimizer.step()
+                schedule.step()
+                accuracy = self.accuracy(model, self.feeds.val)
             if accuracy > best:
                 best, best_weights = accuracy, copy.deepcopy(raw.state_dict())
         raw.load_state_dict(best_weights)

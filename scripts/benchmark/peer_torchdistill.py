@@ -58,14 +58,15 @@ class TorchdistillLoop(PlainLoop):
             box = make_distillation(teacher, model, data, config, **common)
         best, best_weights = -1.0, copy.deepcopy(model.state_dict())
         for epoch in range(box.num_epochs):
-            box.pre_epoch_process(epoch=epoch)
-            for images, targets, extra in box.train_data_loader:
-                images, targets = images.to(self.device), targets.to(self.device)
-                box.pre_forward_process()
-                loss = box.forward_process(images, targets=targets, supp_dict=extra)
-                box.post_forward_process(loss=loss)
-            box.post_epoch_process()
-            accuracy = self.accuracy(model, self.feeds.val)
+            with self.training():
+                box.pre_epoch_process(epoch=epoch)
+                for images, targets, extra in box.train_data_loader:
+                    images, targets = images.to(self.device), targets.to(self.device)
+                    box.pre_forward_process()
+                    loss = box.forward_process(images, targets=targets, supp_dict=extra)
+                    box.post_forward_process(loss=loss)
+                box.post_epoch_process()
+                accuracy = self.accuracy(model, self.feeds.val)
             if accuracy > best:
                 best, best_weights = accuracy, copy.deepcopy(model.state_dict())
         box.clean_modules()

@@ -3,40 +3,47 @@
 \b
     python scripts/benchmark/run.py                      everything
     python scripts/benchmark/run.py --only sharing       one of them
-    python scripts/benchmark/run.py --quick              that all of it runs, in well under a minute
+    python scripts/benchmark/run.py --quick              that all of it runs, in about a minute
+    python scripts/benchmark/run.py --part reference     what scripts/gpu/measure.sh runs
 
 Variants are interleaved in one process and ratios are taken within a round; the tables give medians and
 quartiles over the rounds. A CPU uses one thread and process time, CUDA uses device events. The tables are
-printed last, in Markdown, and a summary of all goals after them: docs/benchmarks.md is made of them.
+printed last, in Markdown, and a summary of all goals after them: docs/benchmarks.md is made of them. What was
+not measured is named. Exit code 1: a table failed; the others are there.
 """
 
 from __future__ import annotations
 
 import datetime
-import json
+import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import click
+import psutil
 import torch
+from checkpoints import checkpoints
 from compiled import compiled
+from compiling import compiling
 from fused import fused
 from grid import grid
+from idle import idle
 from machine import describe
 from memory import memory
 from overhead import overhead
 from peers import peers
 from pipeline import pipeline
-from settings import Settings, settings_for
+from plan import PARTS, Cut, everything
+from settings import Planned, Settings, settings_for
 from sharing import sharing
-from summary import summary
-from table import Table
+from slots import slots
+from suite import Benchmark, Results, measure
+from torch.nn import functional as F
 
-from rigorkd.train.runtime import start_runtime
+from rigorkd.errors import InputError
+from rigorkd.train.runtime import Runtime, start_runtime
 
-BENCHMARKS: dict[str, Callable[[Settings], Table]] = {
+BENCHMARKS: dict[str, Benchmark] = {
     "sharing": sharing,
     "overhead": overhead,
     "peers": peers,
@@ -44,13 +51,34 @@ BENCHMARKS: dict[str, Callable[[Settings], Table]] = {
     "fused": fused,
     "grid": grid,
     "memory": memory,
+    "idle": idle,
+    "slots": slots,
+    "checkpoints": checkpoints,
     "compiled": compiled,
+    "compiling": compiling,
 }
+SUITE = [planned.table for planned in everything(gpu=True)]
+
+
+PART_SECONDS = 150.0
+"""The time of a part: two of them and scripts/gpu/check.sh fit into a quarter of an hour."""
 
 
 @click.command(help=__doc__)
-@click.option("--only", multiple=True, type=click.Choice(list(BENCHMARKS)), help="Repeatable; default: all.")
+@click.option("--only", multiple=True, type=click.Choice(SUITE), help="Repeatable; default: all.")
 @click.option("--device", default=None, help="cpu or cuda; default: cuda where there is one.")
+@click.option(
+    "--part",
+    type=click.Choice(list(PARTS)),
+    default=None,
+    help="What fits into --seconds on a GPU, the most important first; sets the mode of that name.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    help="Time for all of it, from the start of the process; default: 150 for a part, else no limit.",
+)
 @click.option("--mode", default="reference", show_default=True, help="The engine's mode.")
 @click.option(
     "--precision",
@@ -83,6 +111,8 @@ BENCHMARKS: dict[str, Callable[[Settings], Table]] = {
 def main(
     only: tuple[str, ...],
     device: str | None,
+    part: str | None,
+    seconds: float | None,
     mode: str,
     precision: str | None,
     rounds: int | None,
@@ -91,42 +121,59 @@ def main(
     date: str | None,
     json_file: Path | None,
 ) -> None:
-    device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
-    runtime = start_runtime("cuda:0" if device == "cuda" else device, mode)
+    begun = time.monotonic() - (time.time() - psutil.Process().create_time())
+    if part and only:
+        raise click.UsageError("--part and --only: a part has its own tables; give one of the two")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        runtime = start_runtime("cuda:0" if device == "cuda" else device, part or mode)
+    except InputError as error:
+        raise click.UsageError(str(error)) from None
     gpu = runtime.device.type == "cuda"
     precision = precision or ("fp16" if gpu else "fp32")
     if precision == "fp16" and not gpu:
         raise click.UsageError("--precision fp16 cannot be trained on a CPU: use fp32 or bf16")
     machine = describe(runtime, precision, date or datetime.date.today().isoformat())
-    tables: list[Table] = []
-    left_out = []
-    begun = time.monotonic()
+    if part and seconds is None:
+        seconds = PART_SECONDS
+    results = Results(machine, quick, part, seconds, json_file, begun)
+    if part:
+        planned = PARTS[part].tables
+        results.cut.extend(PARTS[part].cut)
+    else:
+        planned = tuple(each for each in everything(gpu=gpu) if not only or each.table in only)
 
-    def write() -> None:
-        if json_file:
-            document = {
-                "schema": "rigorkd.benchmark/1",
-                "quick": quick,
-                "machine": asdict(machine),
-                "tables": [asdict(table) for table in tables],
-            }
-            json_file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    def settings_of(each: Planned) -> Settings:
+        def note(text: str) -> None:
+            click.echo(f"{each.table}: {text}", err=True)
 
-    for name in only or BENCHMARKS:
-        if minutes is not None and time.monotonic() - begun > 60 * minutes:
-            left_out.append(name)
-            continue
-        note = lambda text, name=name: click.echo(f"{name}: {text}", err=True)  # noqa: E731
-        settings = settings_for(runtime, precision=precision, quick=quick, rounds=rounds, note=note)
-        tables.append(BENCHMARKS[name](settings))
-        runtime.release()
-        write()  # after each: an interrupted command has what it measured
-    tables.append(summary(tables, gpu=gpu))
-    write()
-    for table in tables:
+        return settings_for(each, runtime, precision=precision, quick=quick, rounds=rounds, note=note)
+
+    results.write()
+    start_device(runtime)
+    until = math.inf if minutes is None else begun + 60 * minutes
+    measure(planned, BENCHMARKS, settings_of, results, starts_until=until)
+    for table in results.tables.values():
         click.echo(table.text(machine))
-    for name in left_out:
-        click.echo(f"not measured within {minutes:g} minutes: --only {name}")
+    say("not measured", results.cut)
+    say("failed", results.failed)
+    raise SystemExit(1 if results.failed else 0)
+
+
+def start_device(runtime: Runtime) -> None:
+    """The device's context and its libraries, which nobody's clock should meet."""
+    images = torch.randn(8, 3, 16, 16, device=runtime.device)
+    kernel = torch.randn(8, 3, 3, 3, device=runtime.device, requires_grad=True)
+    features = F.conv2d(images, kernel).flatten(1)
+    (features @ features.T).sum().backward()
+    if runtime.device.type == "cuda":
+        torch.cuda.synchronize(runtime.device)
+
+
+def say(word: str, cuts: list[Cut]) -> None:
+    """What is missing, and why, a line each."""
+    for cut in cuts:
+        click.echo(f"{word}: {cut.what}: {cut.why}")
 
 
 if __name__ == "__main__":

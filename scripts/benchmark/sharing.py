@@ -8,43 +8,19 @@ its S differs from 1 by noise alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import Any
 
 from clock import interleave, quartiles
-from cohorts import (
-    OpenCohort,
-    Parts,
-    dataset,
-    kd_cells,
-    paper_training,
-    paper_views,
-    study_with,
-    teacher_cell,
-)
-from settings import Settings
+from cohorts import Parts, open_case
+from settings import Case, Settings
 from table import Table
 
 
-@dataclass(frozen=True)
-class Case:
-    """A teacher and an image size; every student of the settings is measured under it."""
-
-    teacher: str
-    size: int
-
-
-CASES = (Case("resnet50", 64), Case("resnet18_cifar", 32))
-
-
-def sharing(settings: Settings) -> Table:
+def sharing(settings: Settings) -> Iterator[Table]:
     """Speed-up of cohorts over solo runs, per student and number of students."""
-    rows, values = [], []
-    for case in CASES[:1] if settings.runtime.device.type == "cuda" else CASES:
-        for student in settings.students:
-            settings.note(f"{student} under {case.teacher} at {case.size}²")
-            for value in _measure(settings, case, student):
-                values.append(value)
-                rows.append(tuple(str(cell) for cell in list(value.values())[:7]))
+    rows: list[tuple[str, ...]] = []
+    values: list[dict[str, float | str | None]] = []
     columns = (
         "student / teacher, size",
         "N",
@@ -54,22 +30,19 @@ def sharing(settings: Settings) -> Table:
         "r",
         "n",
     )
-    notes = (
-        f"batch {settings.batch}, {settings.steps} steps per variant and round; target S / formula ≥ 0.95",
-    )
-    title = "a cohort of N against N solo runs of the same steps"
-    return Table("sharing", title, columns, tuple(rows), tuple(values), notes)
+    notes = (f"{settings.steps} steps per variant and round; target S / formula ≥ 0.95",)
+    for case, paced in settings.each_case():
+        for value in _measure(paced, case):
+            values.append(value)
+            rows.append(tuple(str(cell) for cell in list(value.values())[:7]))
+        title = "a cohort of N against N solo runs of the same steps"
+        batch = (f"batch {case.batch}",)
+        yield Table("sharing", title, columns, tuple(rows), tuple(values), batch + notes)
 
 
-def _measure(settings: Settings, case: Case, student: str) -> list[dict[str, float | str | None]]:
-    training = paper_training(settings.batch, 1000, settings.precision)
-    teacher = teacher_cell(
-        case.teacher, paper_views(case.size), training, dataset(settings.batch * settings.steps)
-    )
+def _measure(settings: Settings, case: Case) -> list[dict[str, Any]]:
     most = max(settings.sharing_sizes)
-    with study_with(teacher) as folder:
-        cells = kd_cells(most, student, teacher, training)
-        opened = OpenCohort(cells, teacher, folder, settings.runtime)
+    with open_case(case, most, settings) as opened:
         opened.epoch()
         opened.parts()
         solo: list[list[float]] = []
@@ -99,13 +72,13 @@ def _measure(settings: Settings, case: Case, student: str) -> list[dict[str, flo
         share = [s / f for s, f in zip(speedup, formula, strict=True)]
         found.append(
             {
-                "case": f"{student} / {case.teacher}, {case.size}²",
+                "case": str(case),
                 "n_students": str(size),
                 "S_text": quartiles(speedup).text(2),
                 "formula_text": f"{quartiles(formula).median:.2f}",
                 "share_text": quartiles(share).text(3),
                 "r_text": f"{quartiles(r).median:.2f}",
-                "rounds": str(settings.rounds),
+                "rounds": str(len(solo)),
                 "S": quartiles(speedup).median,
                 "formula": quartiles(formula).median,
                 "share": quartiles(share).median,

@@ -1,0 +1,169 @@
+"""One precision in one process: the same runs in a cohort, alone, interrupted and resumed, and replayed.
+
+python -P bits_program.py DEVICE PRECISION FOLDER [--quick], with tests/train on the path. Prints one JSON
+object: the bytes' digests of every run in every situation, and what shows that the situation was really met.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from conftest import BASELINE, DROPS, TEACHER, WARM, output_bytes, student_cell, wanted
+
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.methods import KD
+from rigorkd.protocol.schema import (
+    ColorJitter,
+    HorizontalFlip,
+    Model,
+    RandomResizedCrop,
+    Rotation,
+    Views,
+)
+from rigorkd.records.layout import StudyFolder
+from rigorkd.train.batch import Batch
+from rigorkd.train.cohort import train_cohort
+from rigorkd.train.events import RunFailed
+from rigorkd.train.runtime import start_runtime
+from rigorkd.train.student import Student
+from rigorkd.train.task import Task
+from rigorkd.train.teaching import Outputs, Teaching
+
+ROOM = 2**30
+NETWORKS = ("cifar_resnet20", "shufflenet_v2_x1_0", "mobilenet_v2")
+"""BatchNorm in all of them, depthwise convolutions in two, dropout in the last."""
+
+AUGMENTED = Views(
+    size=64,
+    normalize="imagenet",
+    train=(
+        RandomResizedCrop(op="random_resized_crop", scale=(0.8, 1.0)),
+        HorizontalFlip(op="horizontal_flip"),
+        ColorJitter(op="color_jitter", brightness=0.2, contrast=0.2, saturation=0.2),
+        Rotation(op="rotation", degrees=15),
+    ),
+)
+
+
+class Killed(BaseException):
+    """Stands for the death of the process: nothing in the product catches it."""
+
+
+class Bench:
+    """Trains cells into one folder after another."""
+
+    def __init__(self, device: str, precision: str, folder: Path, *, quick: bool) -> None:
+        self.runtime = start_runtime(device, "reference")
+        self.precision, self.folder = precision, folder
+        networks = NETWORKS[:1] if quick else NETWORKS
+        kd = KD(T=4.0, alpha=0.5)
+        own = (student_cell(name.replace("_", "-"), kd, Model(name=name)) for name in networks)
+        small = (WARM, DROPS) if quick else (WARM, DROPS, BASELINE)
+        self.views = None if quick else AUGMENTED
+        self.epochs = 2 if quick else 3
+        self.split = {"train": 64, "val": 40, "test": 40} if quick else {"train": 120}
+        self.cells = tuple(map(self._adapted, (*small, *own)))
+        self.teacher = wanted(self._adapted(TEACHER))
+        self.first = StudyFolder(folder / "together")
+        train_cohort(Task((self.teacher,), None), self.first, self.runtime, _raise_failure)
+
+    def _adapted(self, cell: Cell) -> Cell:
+        training = cell.training.model_copy(update={"precision": self.precision, "epochs": self.epochs})
+        split = cell.dataset.split.model_copy(update=self.split)
+        dataset = cell.dataset.model_copy(update={"split": split})
+        return replace(cell, training=training, dataset=dataset, views=self.views or cell.views)
+
+    def study(self, name: str) -> StudyFolder:
+        """A folder with the one trained teacher."""
+        study = StudyFolder(self.folder / name)
+        teacher = self.teacher.run.name
+        shutil.copytree(self.first.run(teacher), study.run(teacher), dirs_exist_ok=True)
+        return study
+
+    def train(self, cells: Sequence[Cell], study: StudyFolder, replay_bytes: int = 0) -> None:
+        task = Task(tuple(map(wanted, cells)), self.teacher, replay_bytes=replay_bytes)
+        train_cohort(task, study, self.runtime, _raise_failure)
+
+    def interrupt(self, study: StudyFolder) -> None:
+        """Train the cohort until the second student has taken one step of the second epoch."""
+        step, victim = Student.step, self.cells[1].name
+
+        def die(student: Student, batch: Batch, taught: Outputs | None) -> None:
+            if (student.run.cell.name, student.epoch, student._steps) == (victim, 1, 1):
+                raise Killed
+            step(student, batch, taught)
+
+        Student.step = die  # type: ignore[method-assign]
+        try:
+            self.train(self.cells, study)
+        except Killed:
+            return
+        finally:
+            Student.step = step  # type: ignore[method-assign]
+        raise AssertionError("the cohort was not interrupted")
+
+
+def _raise_failure(event: object) -> None:
+    if isinstance(event, RunFailed):
+        raise RuntimeError(f"{event.run}: {event.reason}")
+
+
+def main(device: str, precision: str, folder: Path, *, quick: bool) -> dict[str, object]:
+    """Digests by situation, by cell, by file; and the teacher's forwards and resumed runs."""
+    bench = Bench(device, precision, folder, quick=quick)
+    heard: list[str] = []
+    forward = Teaching.forward
+
+    def counting(self: Teaching, images: object) -> object:
+        heard.append(situation)
+        return forward(self, images)  # type: ignore[arg-type]
+
+    Teaching.forward = counting  # type: ignore[assignment, method-assign]
+
+    situation = "together"
+    bench.train(bench.cells, bench.first)
+    situation = "alone"
+    for cell in bench.cells:
+        bench.train([cell], bench.study(situation))
+    situation = "resumed"
+    bench.interrupt(bench.study(situation))
+    bench.train(bench.cells, bench.study(situation))
+    situation = "kept"
+    bench.train(bench.cells[:1], bench.study("replayed"), ROOM)
+    situation = "replayed"
+    bench.train(bench.cells[1:], bench.study("replayed"), ROOM)
+
+    situations = ("together", "alone", "resumed", "replayed")
+    studies = {name: StudyFolder(folder / name) for name in situations}
+    resumed = [
+        cell.name
+        for cell in bench.cells
+        if "resumed after epoch 1" in studies["resumed"].run_log(f"{cell.name}/seed-0").read_text()
+    ]
+    digests = {
+        name: {
+            cell.name: {
+                file: hashlib.sha256(content).hexdigest()
+                for file, content in output_bytes(study, cell).items()
+            }
+            for cell in bench.cells
+        }
+        for name, study in studies.items()
+    }
+    return {
+        "cells": [cell.name for cell in bench.cells],
+        "digests": digests,
+        "resumed": resumed,
+        "heard": {name: heard.count(name) for name in (*situations, "kept")},
+    }
+
+
+if __name__ == "__main__":
+    found = main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), quick="--quick" in sys.argv[4:])
+    print(json.dumps(found))
