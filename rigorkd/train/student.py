@@ -257,8 +257,8 @@ def build_optimizer(optimizer: Optimizer, parameters: list[nn.Parameter]) -> tor
             fused=True,
         )
         if optimizer.momentum:
-            # The fused form makes the buffers in its first step and fills them there, unless an overflow makes
-            # it skip that step: then it would read memory never written. From zeros it takes the same steps.
+            # The fused form makes the buffers in its first step and fills them there, unless an overflow
+            # makes it skip that step: then it reads memory never written. From zeros its steps are the same.
             for parameter in parameters:
                 sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return sgd
