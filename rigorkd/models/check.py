@@ -18,7 +18,7 @@ from rigorkd.errors import InputError, ProtocolError
 from rigorkd.models.build import build
 from rigorkd.models.init import seeded
 from rigorkd.models.inputs import require_untouched
-from rigorkd.models.weights import first_line
+from rigorkd.models.weights import first_line, put_state
 from rigorkd.protocol.catalog import is_foreign_model, is_own_model
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.facts import facts, side_of
@@ -129,7 +129,7 @@ def _require_trainable(model: nn.Module, shape: _Shape, name: str) -> None:
     try:
         with torch.no_grad(), seeded(0):
             logits: object = model.train()(images)
-        model.load_state_dict(before)
+        put_state(model, before)
         with torch.no_grad(), seeded(0):
             again: object = model(images)
     except Exception as error:  # code of others can raise anything

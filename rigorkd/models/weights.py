@@ -73,6 +73,17 @@ def load_weights(
     network.load_state_dict(own)
 
 
+def put_state(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Load all tensors of a network, as kept in a plain mapping.
+
+    A network's own state has notes beside its tensors, by which MNASNet knows that its weights are of today.
+    """
+    state = network.state_dict()
+    state.clear()
+    state.update(tensors)
+    network.load_state_dict(state)
+
+
 def first_line(error: BaseException) -> str:
     """What an exception says, cut to its first line."""
     return (str(error).splitlines() or [type(error).__name__])[0]

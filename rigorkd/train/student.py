@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from rigorkd.distill.objective import Objective, Outputs, Terms
 from rigorkd.distill.taps import Taps
+from rigorkd.models.weights import put_state
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training
 from rigorkd.train.batch import Batch
@@ -214,7 +215,7 @@ class Student:
     def load_best(self) -> None:
         """Put the selected checkpoint into the model (a teacher used as it is keeps its weights)."""
         if self.best:
-            self.raw_model.load_state_dict(self.best)
+            put_state(self.raw_model, self.best)
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs but the best weights, as tensors and plain values."""
@@ -235,7 +236,7 @@ class Student:
 
     def load_state(self, state: dict[str, Any], best: dict[str, Tensor] | None) -> None:
         """Continue from what `state` gave; `best` are the best weights, None if they are the model's own."""
-        self.raw_model.load_state_dict(state["model"])
+        put_state(self.raw_model, state["model"])
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:

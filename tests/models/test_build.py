@@ -18,6 +18,7 @@ from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.models.count import parameters_millions
 from rigorkd.models.init import seeded
+from rigorkd.models.weights import put_state
 from rigorkd.protocol.catalog import TORCHVISION
 from rigorkd.protocol.schema import Model
 
@@ -359,3 +360,18 @@ def test_settings_without_meaning_are_refused(name: str, values: dict[str, Any],
 def test_images_too_small_for_a_model_name_model_and_size(name: str, size: int) -> None:
     with pytest.raises(InputError, match=rf"{name} .* {size}×{size} pixels"):
         make(name, size=size)
+
+
+def test_weights_kept_in_a_plain_mapping_fit_again() -> None:
+    """MNASNet refuses weights without the version that its own state carries."""
+    network = build(Model(name="mnasnet0_5"), classes=10, channels=3, size=32, seed=0)
+    kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(ValueError, match="version"):
+        network.load_state_dict(kept)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    put_state(network, kept)
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in network.state_dict().items())
+    with pytest.raises(RuntimeError, match="Missing key"):
+        put_state(network, {name: kept[name] for name in list(kept)[1:]})
