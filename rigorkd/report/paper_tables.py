@@ -17,7 +17,7 @@ from rigorkd_analysis.results import Comparison, Family, Secondary
 from rigorkd_analysis.wording import adjusted_name, percent_text
 
 from rigorkd.errors import InputError
-from rigorkd.report.evidence import CellFacts, Evidence
+from rigorkd.report.evidence import CellFacts, Evidence, Latency
 from rigorkd.report.figures.settings import grids
 from rigorkd.report.headline import CORRECTIONS, Numbers
 from rigorkd.report.page import Column, Page, Table
@@ -113,10 +113,16 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
 
 def _latency(model: CellFacts, evidence: Evidence) -> str:
     """`4.012 (3.980 to 4.100)`: quartiles of the measurement that all runs share, of each if several."""
-    found = [latency for latency in evidence.latencies.get(model.cell, ()) if not latency.shared]
+    found = _shown(evidence, model)
     decimals = _OTHERS["latency_ms"][1]
     texts = (f"{one.median:.{decimals}f} ({one.q25:.{decimals}f} to {one.q75:.{decimals}f})" for one in found)
     return "; ".join(texts) or "–"
+
+
+def _shown(evidence: Evidence, model: CellFacts) -> list[Latency]:
+    """The measurements that count: those taken alone on the device, else those that do not know."""
+    found = [latency for latency in evidence.latencies.get(model.cell, ()) if not latency.shared]
+    return [latency for latency in found if latency.shared is False] or found
 
 
 def _latency_note(evidence: Evidence, shown: list[str], models: list[CellFacts]) -> str:
@@ -126,13 +132,16 @@ def _latency_note(evidence: Evidence, shown: list[str], models: list[CellFacts])
     found = [latency for model in models for latency in evidence.latencies.get(model.cell, ())]
     if not found:
         return " Latency as given, per run."
-    forwards = sorted({latency.n for latency in found if not latency.shared})
-    times = f"{forwards[0]}" if len(set(forwards)) < 2 else f"{forwards[0]} to {forwards[-1]}"
+    counted = [latency for model in models for latency in _shown(evidence, model)]
+    if not counted:
+        return " Latencies were measured beside other work and are left out."
+    forwards = sorted({latency.n for latency in counted})
+    times = f"{forwards[0]}" if len(forwards) < 2 else f"{forwards[0]} to {forwards[-1]}"
     text = (
         f" Latency: median (quartiles) of {times} forward passes of one image, measured once per "
         "architecture and device and shared by all runs; it depends on the architecture alone."
     )
-    if any(latency.shared is None for latency in found):
+    if any(latency.shared is None for latency in counted):
         text += " Whether other work was on the device meanwhile was not noted."
     if any(latency.shared for latency in found):
         text += " Latencies measured beside other work are left out."

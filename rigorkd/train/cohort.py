@@ -30,7 +30,8 @@ from rigorkd.train.workbench import Workbench
 
 def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Callable[[Event], None]) -> None:
     """Train every run of the task to its record. Runs fail alone; a full disk or a bug here ends the task."""
-    bench = Workbench(task, study, runtime)
+    with runtime.gate.busy():
+        bench = Workbench(task, study, runtime)
     try:
         _train(bench, report)
     finally:  # also where the launcher breaks it off at an epoch boundary

@@ -28,6 +28,8 @@ from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import architecture_key
 
 REPEATS, WARMUP = 30, 3
+ATTEMPTS = 2
+"""How often in a launch an architecture is tried of which a worker died, or that failed."""
 ENOUGH_SECONDS, FEWEST = 0.3, 5
 """A slow model is timed less often: after so many seconds, five repeats are enough."""
 
@@ -66,7 +68,7 @@ def measure_latencies(
 
     Waits `patience` seconds for the workers that are on the device to pause, at the end of their epochs. If
     they do not, only what is noted nowhere is measured, and marked, and only with `beside_others`. An
-    architecture that cannot be measured, or of which a worker died, is left out: its runs will say why.
+    architecture that cannot be measured, or of which workers died, is left out: its runs will say why.
     """
     kinds = {architecture_key(want, runtime.hardware()): want for want in wants}
 
@@ -74,17 +76,12 @@ def measure_latencies(
         noted = _noted(study.latency(key))
         return noted is None or (alone and noted.shared is not False)
 
-    if not any(lacks(key, alone=True) for key in kinds):
-        return
-    with runtime.gate.alone(patience) as alone:
-        if not alone and not beside_others:
-            return
+    def measure_missing(*, alone: bool) -> None:
         for key, want in kinds.items():
             attempt = study.latency_attempt(key)
-            if not lacks(key, alone=alone) or attempt.exists():  # perhaps by whoever was alone just before
+            if not lacks(key, alone=alone) or _attempts(attempt) >= ATTEMPTS:  # or whoever was alone before
                 continue
-            attempt.parent.mkdir(parents=True, exist_ok=True)
-            attempt.touch()
+            _note_attempt(attempt)
             try:
                 latency = _measured(want, runtime, shared=not alone)
             except Exception as error:
@@ -92,6 +89,29 @@ def measure_latencies(
                 continue
             write_atomically(study.latency(key), json.dumps(asdict(latency)).encode())
             attempt.unlink(missing_ok=True)
+
+    if not any(lacks(key, alone=True) for key in kinds):
+        return
+    with runtime.gate.alone(patience) as alone:
+        if alone:
+            measure_missing(alone=True)
+    if not alone and beside_others:
+        with runtime.gate.busy():  # beside training, never beside somebody who measures alone
+            measure_missing(alone=False)
+
+
+def _attempts(path: Path) -> int:
+    """How often a measurement was begun that did not end."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _note_attempt(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(b".")
 
 
 def _measured(want: Expected, runtime: Runtime, *, shared: bool) -> Latency:

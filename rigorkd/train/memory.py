@@ -58,7 +58,8 @@ def split_for(task: Task, budget: int | None, runtime: Runtime) -> Iterator[Task
 
     What a part held is given back before the next one: together they would not fit.
     """
-    first, *others = _parts(task, budget, runtime)
+    with runtime.gate.busy():
+        first, *others = _parts(task, budget, runtime)
     yield first
     for part in others:
         runtime.release()

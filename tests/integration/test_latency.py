@@ -70,7 +70,7 @@ def test_two_workers_do_not_measure_at_once(
     notes = tmp_path / "notes"
     notes.mkdir()
     monkeypatch.setenv("RIGORKD_TEST_NOTES", str(notes))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # a gate of its own: other tests train meanwhile
+    monkeypatch.setenv("RIGORKD_GATES", str(tmp_path / "gates"))  # of its own: other tests train meanwhile
     (tmp_path / "clocked.yaml").write_text(PROTOCOL)
     (tmp_path / "nets.py").write_text(NETS)
     done = rigorkd("run", "clocked.yaml", "--jobs", 2)

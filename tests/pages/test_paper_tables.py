@@ -101,7 +101,11 @@ def test_one_measurement_has_its_own_spread_and_none_over_seeds() -> None:
     assert "median (quartiles) of 30 forward passes of one image, measured once" in caption(study)
     assert "noted" not in caption(study)
     assert "latency difference (ms)" not in rows_of(study, "gains")[0]
-    old = replace(ALONE, shared=None)
+    old = replace(ALONE, shared=None, median=3.0)
+    assert {row["latency (ms)"] for row in rows_of(measured(ALONE, old), "overall")} == {
+        "4.012 (3.980 to 4.100)"
+    }, "one that is known to be alone is preferred"
+    assert "noted" not in caption(measured(ALONE, old))
     assert "Whether other work was on the device meanwhile was not noted." in caption(measured(old))
 
 

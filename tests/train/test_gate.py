@@ -129,7 +129,29 @@ def test_an_error_inside_leaves_the_gate_open(tmp_path: Path) -> None:
         assert alone
 
 
-def test_a_device_has_one_gate_for_this_user() -> None:
+@pytest.mark.parametrize("kind", ["dangling link", "link", "folder", "pipe"])
+def test_a_lock_that_cannot_be_opened_stops_nobody(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "cpu.gate"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        target = tmp_path / "target"
+        if kind == "link":
+            target.write_text("kept")
+        path.symlink_to(target)
+    gate = Gate(tmp_path, "cpu")
+    with gate.busy(), gate.alone(0) as alone:
+        assert not alone
+    assert kind != "link" or (tmp_path / "target").read_text() == "kept"
+
+
+def test_a_device_has_one_gate_for_this_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("RIGORKD_GATES", raising=False)
     gate = Gate.of(torch.device("cpu"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # as of a job of its own
     assert gate == Gate.of(torch.device("cpu"))
-    assert gate.folder.name == f"rigorkd-{os.getuid()}"
+    assert gate.folder == Path(f"/tmp/rigorkd-{os.getuid()}")
+    monkeypatch.setenv("RIGORKD_GATES", str(tmp_path / "gates"))
+    assert Gate.of(torch.device("cpu")).folder == tmp_path / "gates"

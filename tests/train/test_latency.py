@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -108,6 +111,29 @@ def test_beside_others_nothing_is_measured_or_it_is_marked(study: StudyFolder, r
     assert found.shared is False
 
 
+def test_nobody_measures_beside_one_who_measures_alone(
+    study: StudyFolder, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lost patience waits for the other to end, and then finds everything noted."""
+    other = threading.Thread(
+        target=measure_latencies, args=([WANT], study, runtime), kwargs={"beside_others": True}
+    )
+    measured = latency.measure
+    shared = []
+
+    def slowly(*arguments: Any, **options: Any) -> Latency:
+        shared.append(options["shared"])
+        if len(shared) == 1:
+            other.start()
+            time.sleep(0.3)  # the other has long lost its patience
+        return measured(*arguments, **options)
+
+    monkeypatch.setattr(latency, "measure", slowly)
+    measure_latencies([WANT], study, runtime)
+    other.join()
+    assert shared == [False]
+
+
 @pytest.mark.parametrize("shared", [True, None])
 def test_one_that_was_not_alone_for_certain_is_measured_again(
     study: StudyFolder, runtime: Runtime, shared: bool | None
@@ -151,10 +177,10 @@ def test_what_a_worker_died_or_failed_of_is_not_tried_again(
         raise RuntimeError("no such kernel")
 
     monkeypatch.setattr(latency, "measure", fail)
-    for _ in range(2):
+    for _ in range(4):
         measure_latencies([WANT], study, runtime, beside_others=True)
-    assert tried == [1]
-    assert capsys.readouterr().out == "latency of cnn: RuntimeError: no such kernel\n"
+    assert tried == [1, 1]
+    assert capsys.readouterr().out == 2 * "latency of cnn: RuntimeError: no such kernel\n"
     monkeypatch.undo()
     for attempt in study.latency_attempts():  # as the next launch does
         attempt.unlink()
