@@ -41,7 +41,7 @@ import rigorkd.launch.summary
 import rigorkd.train.cohort  # noqa: F401
 from rigorkd.cli.main import main as rigorkd_command
 from rigorkd.launch import pool
-from rigorkd.records.verify import verify_study
+from rigorkd.records.integrity import verify_study
 from rigorkd.train import finish as finishing
 
 PROTOCOL = """\

@@ -45,7 +45,7 @@ def figures(study: Path | None, results: Path, out: Path | None, form: str, **as
     \b
     rigorkd figures results/digits --out paper/figures
     """
-    from rigorkd.records.atomic import write_atomically
+    from rigorkd.files import write_atomically
     from rigorkd.report.figures.canvas import figure_file
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.gather import gather

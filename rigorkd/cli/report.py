@@ -43,7 +43,7 @@ def report(
     rigorkd report runs.csv --sesoi 0.3                any table of runs, into runs.html
     rigorkd report results/digits --wandb              a W&B Report beside the runs published there
     """
-    from rigorkd.records.atomic import write_atomically
+    from rigorkd.files import write_atomically
     from rigorkd.report.gather import gather
     from rigorkd.report.html.page import page
     from rigorkd.report.judged import judged, note

@@ -55,13 +55,13 @@ def _look(outcome: Outcome) -> Sequential:
     """The anytime-valid analysis of the study as it is now; the look is noted."""
     from rigorkd_analysis.sequential import until_decided
 
-    from rigorkd.records.looks import note_look
+    from rigorkd.records.interim import note_interim_analysis
     from rigorkd.report.sources import from_study, located
 
     source = from_study(outcome.study.path)
     with located(source.where):
         found = until_decided(source.table, source.plan)
-    note_look(outcome.study.path, source.table["seed"], source.plan.metric or "test_top1")
+    note_interim_analysis(outcome.study.path, source.table["seed"], source.plan.metric or "test_top1")
     return found
 
 

@@ -13,7 +13,7 @@ from rigorkd.cli.options import results_option, study_folder
 
 if TYPE_CHECKING:
     from rigorkd.launch.rerun import Rerun
-    from rigorkd.records.verify import Verified
+    from rigorkd.records.integrity import Verified
 
 
 @click.command(short_help="Hash every record again; repeat runs and compare their bits.")
@@ -44,7 +44,7 @@ def verify(
     rigorkd verify
     rigorkd verify results/digits --rerun 2
     """
-    from rigorkd.records.verify import verify_study
+    from rigorkd.records.integrity import verify_study
 
     folder = study_folder(study, results)
     found = verify_study(folder)

@@ -17,9 +17,9 @@ import numpy as np
 from torchvision import datasets
 
 from rigorkd.data.arrays import Labels, Pixels, SourceArrays
-from rigorkd.data.files import file_md5
 from rigorkd.data.identity import DataFile, data_folder, file_layout
 from rigorkd.errors import InputError
+from rigorkd.files import file_md5
 from rigorkd.protocol.schema import Cifar10, Cifar100
 
 _URL = "https://www.cs.toronto.edu/~kriz/"

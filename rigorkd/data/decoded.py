@@ -29,10 +29,10 @@ from typing import IO, Any
 import numpy as np
 
 from rigorkd.data.arrays import Labels, Pixels, SourceArrays
-from rigorkd.data.files import file_sha256, fingerprint, replacing
 from rigorkd.data.image_files import ImageFile, ImageIndex
 from rigorkd.data.layouts import fetch, folder_of, layout_of
 from rigorkd.errors import InputError
+from rigorkd.files import file_sha256, fingerprint, replacing, write_atomically
 from rigorkd.protocol.facts import side_of
 from rigorkd.protocol.schema import Decoded, TinyImageNet
 from rigorkd.text import count
@@ -163,7 +163,6 @@ def _build(dataset: Decoded, watch: Watch | None) -> Note:
         hashes = _decode_all(dataset, index, file, watch)
         file.flush()
         array_sha256 = file_sha256(Path(file.name))
-        os.fsync(file.fileno())
     if source != _fingerprint(dataset):
         raise InputError(
             f"{folder}: the files changed while they were read", hint="run the same command again"
@@ -309,8 +308,7 @@ def _parsed_note(path: Path, size: int, modified: int) -> Note:
 
 
 def _write_note(dataset: Decoded, note: Note) -> Note:
-    with replacing(_note(dataset)) as file:
-        file.write(json.dumps(asdict(note)).encode())
+    write_atomically(_note(dataset), json.dumps(asdict(note)).encode(), durable=False)
     return note
 
 

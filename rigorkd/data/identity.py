@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rigorkd.data.decoded import known_checksum
-from rigorkd.data.files import file_md5
+from rigorkd.files import file_md5
 from rigorkd.protocol.schema import (
     Cars,
     Cifar10,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rigorkd.data.files import files_below
 from rigorkd.errors import InputError
+from rigorkd.files import files_below
 from rigorkd.text import count
 
 

@@ -7,12 +7,12 @@ import urllib.error
 from pathlib import Path
 
 from rigorkd.data.cars import CARS
-from rigorkd.data.files import file_md5
 from rigorkd.data.image_files import Layout
 from rigorkd.data.image_folder import IMAGE_FOLDER
 from rigorkd.data.pets import PETS
 from rigorkd.data.tiny_imagenet import TINY_IMAGENET
 from rigorkd.errors import InputError
+from rigorkd.files import file_md5
 from rigorkd.protocol.schema import Decoded, ImageFolder
 
 _LAYOUTS = {

@@ -11,7 +11,7 @@ import datetime
 import json
 from dataclasses import asdict, dataclass
 
-from rigorkd.records.atomic import write_atomically
+from rigorkd.files import write_atomically
 from rigorkd.records.layout import StudyFolder
 
 

@@ -15,8 +15,8 @@ from rigorkd.launch.queue import missing_needs
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.numerics import NEWEST, Numerics
-from rigorkd.records.damage import Damage
 from rigorkd.records.expected import Expected, Stale, StartFile, expected_hashes, stale_runs
+from rigorkd.records.integrity import Damage
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, Record, read
 from rigorkd.records.study import is_study, read_info

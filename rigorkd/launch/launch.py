@@ -29,8 +29,8 @@ from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.demands import needs_preflight
 from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.sources import comes_from_outside
-from rigorkd.records.damage import Intact
 from rigorkd.records.expected import start_files
+from rigorkd.records.integrity import Intact
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read
 from rigorkd.records.study import folder_name, is_registered, is_study, read_info
@@ -84,7 +84,7 @@ def _ready(opening: Opening, inventory: Inventory, console: Console) -> list[tup
     workers = grouped(devices, processes)
     check_runnable(protocol, inventory, console)
     if processes > 1 and devices[0] == "cpu":
-        from rigorkd.train.several import batchnorm_problems
+        from rigorkd.train.preflight import batchnorm_problems
 
         if problems := batchnorm_problems(protocol, cells):
             raise protocol_error(problems, protocol.path, protocol.tree)

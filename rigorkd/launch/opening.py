@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from rigorkd.errors import StoreError
+from rigorkd.files import set_aside, sweep_temporary
 from rigorkd.launch.claims import Claims
 from rigorkd.launch.elsewhere import has_record
 from rigorkd.launch.failures import forget_failure
@@ -20,9 +21,8 @@ from rigorkd.launch.inventory import Inventory, State, take_inventory
 from rigorkd.launch.options import LaunchOptions
 from rigorkd.launch.presence import Holder, Witness, at_work
 from rigorkd.protocol.load import Protocol
-from rigorkd.records.atomic import set_aside, sweep_temporary
-from rigorkd.records.damage import Damage, Intact, weights_gone
 from rigorkd.records.expected import StartFile
+from rigorkd.records.integrity import Damage, Intact, weights_gone
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import is_study, read_info, register
 from rigorkd.text import count

@@ -22,8 +22,8 @@ from pathlib import Path
 from types import TracebackType
 
 from rigorkd.errors import InputError
+from rigorkd.files import write_atomically
 from rigorkd.launch.process import ProcessId, is_here, lives, process_of, this_process
-from rigorkd.records.atomic import write_atomically
 from rigorkd.records.layout import StudyFolder
 
 BEAT_EVERY = 5.0

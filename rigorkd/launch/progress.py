@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from rigorkd.records.atomic import write_atomically
+from rigorkd.files import write_atomically
 from rigorkd.text import count
 
 WRITE_EVERY = 1.0

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd.errors import RigorkdError
+from rigorkd.files import send_output_to
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.logfile import send_output_to
 from rigorkd.train.events import EpochDone, Event, RunDone, RunFailed
 from rigorkd.train.task import Task
 
@@ -132,8 +132,8 @@ def _train(
 ) -> Message:
     """Train one task, cut to the memory budget; how it ended as a whole."""
     from rigorkd.train.cohort import train_cohort
-    from rigorkd.train.memory import split_for
-    from rigorkd.train.ranks import ProcessDiedError, train_in_processes
+    from rigorkd.train.device_memory import split_for
+    from rigorkd.train.distributed import ProcessDiedError, train_in_processes
 
     budget = settings.memory_bytes
     if budget is None and settings.sharing > 1:

@@ -36,6 +36,6 @@ def lone_cells(cells: Iterable[Cell]) -> str:
 
 
 def _shared(cell: Cell) -> tuple[object, ...]:
-    """What a gain holds equal: by the columns of `rigorkd.records.table` that the analysis matches on."""
+    """What a gain holds equal: by the columns of `rigorkd.records.tidy` that the analysis matches on."""
     training, views = training_key(cell), views_key(cell)
     return cell.group, cell.student, cell.start, cell.training.epochs, training, views

@@ -20,11 +20,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from rigorkd.files import write_atomically
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.schema import CenterCrop
-from rigorkd.records.atomic import write_atomically
 
 SCHEMA = "rigorkd.rates/1"
 REMEMBERED = 15

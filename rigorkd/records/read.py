@@ -16,7 +16,7 @@ from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read
 from rigorkd.records.study import StudyInfo, is_study, newest_study, read_info
-from rigorkd.records.table import declared, tidy
+from rigorkd.records.tidy import declared, tidy
 from rigorkd.text import count
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rigorkd.errors import DamagedError, StoreError
-from rigorkd.records.atomic import new_folder, write_atomically
+from rigorkd.files import new_folder, write_atomically
 
 SCHEMA = "rigorkd.record/1"
 DONE, DIVERGED = "done", "diverged"

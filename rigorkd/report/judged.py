@@ -66,8 +66,8 @@ def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
 
 def note(found: Source, metric: str) -> str:
     """Note in the study that its verdicts were seen; what to tell the user if that was impossible."""
-    from rigorkd.records.looks import note_look
+    from rigorkd.records.interim import note_interim_analysis
 
-    if found.folder is None or note_look(found.folder, found.table["seed"], metric):
+    if found.folder is None or note_interim_analysis(found.folder, found.table["seed"], metric):
         return ""
     return f"note: {found.folder} cannot be written, so this look is not noted there"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rigorkd_analysis.images import PredictionSource
 
     from rigorkd.protocol import schema
-    from rigorkd.records.looks import Look
+    from rigorkd.records.interim import InterimAnalysis
     from rigorkd.records.read import StudyTable
 
 
@@ -100,7 +100,7 @@ class Source:
     where: Callable[[TableError], str]
     warnings: tuple[str, ...] = ()
     folder: Path | None = None
-    looks: tuple[Look, ...] = ()
+    looks: tuple[InterimAnalysis, ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
         """The plan, told of earlier analyses of its metric on fewer seeds."""
@@ -147,7 +147,7 @@ def from_csv(path: Path) -> Source:
 
 def from_study(folder: Path) -> Source:
     """A study: what its first run fixed, and the newest protocol still says, is planned."""
-    from rigorkd.records.looks import read_looks
+    from rigorkd.records.interim import read_interim_analyses
     from rigorkd.records.read import read_study
 
     study = read_study(folder)
@@ -171,7 +171,7 @@ def from_study(folder: Path) -> Source:
         where=lambda error: f"{folder}" + (f": column {error.column!r}" if error.column else ""),
         warnings=warnings,
         folder=folder,
-        looks=read_looks(folder),
+        looks=read_interim_analyses(folder),
     )
 
 

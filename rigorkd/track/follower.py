@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from rigorkd.errors import RigorkdError
-from rigorkd.records.logfile import send_output_to
+from rigorkd.files import send_output_to
 from rigorkd.records.record import read
 from rigorkd.track.ledger import Ledger, sending
 from rigorkd.track.publish import send

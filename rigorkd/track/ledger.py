@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rigorkd.errors import StoreError
-from rigorkd.records.atomic import append_line
+from rigorkd.files import append_line
 
 FOLDER, FILE, LOCK = ".tracking", "sent.jsonl", "lock"
 

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from rigorkd.records.atomic import replacing
+from rigorkd.files import replacing
 from rigorkd.train.student import BestFile, Student
 
 _DIGEST = hashlib.sha256().digest_size

@@ -18,35 +18,35 @@ from rigorkd.errors import RigorkdError
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint
+from rigorkd.train.context import CohortContext
 from rigorkd.train.events import EpochDone, Event, Resumed, RunDone
 from rigorkd.train.finish import finish
 from rigorkd.train.latency import measure_latencies
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.stopwatch import SHARED, TEACHER, VALIDATION
 from rigorkd.train.student import Student
 from rigorkd.train.task import Task
-from rigorkd.train.workbench import Workbench
+from rigorkd.train.timing import SHARED, TEACHER, VALIDATION
 
 
 def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Callable[[Event], None]) -> None:
     """Train every run of the task to its record. Runs fail alone; a full disk or a bug here ends the task."""
-    with runtime.gate.busy():
-        bench = Workbench(task, study, runtime)
+    with runtime.device_lock.busy():
+        context = CohortContext(task, study, runtime)
     try:
-        _train(bench, report)
+        _train(context, report)
     finally:  # also where the launcher breaks it off at an epoch boundary
-        bench.saver.settle()
+        context.saver.settle()
 
 
-def _train(bench: Workbench, report: Callable[[Event], None]) -> None:
-    busy = bench.runtime.gate.busy
-    if bench.leads:  # a worker has measured before; whoever trains without one measures here
-        measure_latencies(bench.task.runs, bench.study, bench.runtime, beside_others=True)
+def _train(context: CohortContext, report: Callable[[Event], None]) -> None:
+    busy = context.runtime.device_lock.busy
+    if context.leads:  # a worker has measured before; whoever trains without one measures here
+        measure_latencies(context.task.runs, context.study, context.runtime, beside_others=True)
     with busy():
-        students = [student for want in bench.task.runs if (student := _open(want, bench, report))]
+        students = [student for want in context.task.runs if (student := _open(want, context, report))]
         for student in [s for s in students if s.finished]:
             students.remove(student)
-            _finish(student, bench, report)
+            _finish(student, context, report)
 
     first = min((student.epoch for student in students), default=0) + 1
     last = max((student.training.epochs for student in students), default=0)
@@ -55,55 +55,55 @@ def _train(bench: Workbench, report: Callable[[Event], None]) -> None:
         active = [student for student in students if student.epoch == epoch - 1]
         with busy():  # left between epochs, so that another worker may measure alone
             if active:
-                _train_epoch(epoch, active, bench, report)
-                seconds = _close_epoch(epoch, active, bench, report)
+                _train_epoch(epoch, active, context, report)
+                seconds = _close_epoch(epoch, active, context, report)
                 rows = {s.run.name: s.history[-1] for s in active if s.epoch == epoch}
-                report(EpochDone(epoch, last, len(active), len(bench.data.train.labels), seconds, rows))
-            for student in [s for s in students if s.run.name in bench.failed or s.finished]:
+                report(EpochDone(epoch, last, len(active), len(context.data.train.labels), seconds, rows))
+            for student in [s for s in students if s.run.name in context.failed or s.finished]:
                 students.remove(student)
-                if student.run.name not in bench.failed:
-                    _finish(student, bench, report)
-    if bench.leads:
-        bench.pace.leave([SHARED, TEACHER])
+                if student.run.name not in context.failed:
+                    _finish(student, context, report)
+    if context.leads:
+        context.pace.leave([SHARED, TEACHER])
 
 
 def _train_epoch(
-    epoch: int, active: list[Student], bench: Workbench, report: Callable[[Event], None]
+    epoch: int, active: list[Student], context: CohortContext, report: Callable[[Event], None]
 ) -> None:
     """One pass over the training images for every active student."""
-    watch = bench.watch
+    watch = context.watch
     with watch.of(SHARED):
-        batches = bench.batches(epoch)
-        draws = torch.from_numpy(bench.table.draws(epoch, bench.view.columns)).to(bench.device)
-        mixing = bench.mix_draws(epoch, len(batches))
-        strong_draws = bench.strong_draws(epoch) if _any(active, "needs_strong") else None
-        seeds = bench.table.step_seeds(epoch, len(batches)).tolist()
+        batches = context.batches(epoch)
+        draws = torch.from_numpy(context.table.draws(epoch, context.view.columns)).to(context.device)
+        mixing = context.mix_draws(epoch, len(batches))
+        strong_draws = context.strong_draws(epoch) if _any(active, "needs_strong") else None
+        seeds = context.table.step_seeds(epoch, len(batches)).tolist()
     for student in active:
         student.begin_epoch(epoch)
-    teaching = bench.teaching if _any(active, "needs_teacher") else None
+    teacher = context.teacher_outputs if _any(active, "needs_teacher") else None
     features = _any(active, "teacher_layers")
-    if teaching:
-        teaching.begin_epoch(epoch, sum(map(len, batches)))
+    if teacher:
+        teacher.begin_epoch(epoch, sum(map(len, batches)))
     shown = 0
     for rows, mixes, seed in zip(batches, mixing, seeds, strict=True):
         with watch.of(SHARED):
-            batch = bench.show(rows, shown, draws, strong_draws, mixes, seed)
+            batch = context.show(rows, shown, draws, strong_draws, mixes, seed)
         taught = None
-        if teaching:
+        if teacher:
             with watch.of(TEACHER):
-                taught = teaching.outputs(batch, features=features)
+                taught = teacher.outputs(batch, features=features)
         shown += len(rows)
         for student in active:
-            if student.run.name in bench.failed:
+            if student.run.name in context.failed:
                 continue
             with watch.of(student.run.name):
                 try:
                     student.step(batch, taught)
                 except Exception as error:
-                    bench.fail(student.run, error, report)
-    if teaching:
+                    context.fail(student.run, error, report)
+    if teacher:
         with watch.of(TEACHER):
-            teaching.end_epoch(epoch)
+            teacher.end_epoch(epoch)
 
 
 def _any(students: list[Student], need: str) -> bool:
@@ -112,87 +112,87 @@ def _any(students: list[Student], need: str) -> bool:
 
 
 def _validate(
-    students: list[Student], bench: Workbench, report: Callable[[Event], None]
+    students: list[Student], context: CohortContext, report: Callable[[Event], None]
 ) -> list[tuple[Student, Tensor]]:
     """Every student with its validation logits; one whose evaluation raises fails alone."""
-    with bench.watch.of(VALIDATION):
+    with context.watch.of(VALIDATION):
         try:
-            together = bench.val.logits_of([student.model for student in students])
-            return list(zip(students, map(bench.runtime.peers.agree, together), strict=True))
+            together = context.val.logits_of([student.model for student in students])
+            return list(zip(students, map(context.runtime.distributed.agree, together), strict=True))
         except Exception:
-            if bench.runtime.peers.count > 1:
+            if context.runtime.distributed.count > 1:
                 raise
             validated = []
             for student in students:
                 try:
-                    validated.append((student, bench.val.logits(student.model)))
+                    validated.append((student, context.val.logits(student.model)))
                 except Exception as error:
-                    bench.fail(student.run, error, report)
+                    context.fail(student.run, error, report)
             return validated
 
 
 def _close_epoch(
-    epoch: int, active: list[Student], bench: Workbench, report: Callable[[Event], None]
+    epoch: int, active: list[Student], context: CohortContext, report: Callable[[Event], None]
 ) -> float:
     """Validate every active student, write its history row and its checkpoint; the epoch's seconds."""
-    students = [student for student in active if student.run.name not in bench.failed]
-    validated = _validate(students, bench, report)
+    students = [student for student in active if student.run.name not in context.failed]
+    validated = _validate(students, context, report)
     students = [student for student, _ in validated]
     for student, val_logits in validated:
-        student.end_epoch(epoch, val_logits, bench.val.labels, bench.val_objective(student, val_logits))
-    seconds = bench.charge(students)
-    bench.saver.settle()
+        student.end_epoch(epoch, val_logits, context.val.labels, context.val_objective(student, val_logits))
+    seconds = context.charge(students)
+    context.saver.settle()
     for student in students:
-        if bench.leads and not student.finished:  # a finished one goes straight to its record
-            bench.saver.save(bench.study.checkpoint(student.run.name), student)
-        bench.log(student.run, f"epoch {epoch}/{student.training.epochs} trained")
+        if context.leads and not student.finished:  # a finished one goes straight to its record
+            context.saver.save(context.study.checkpoint(student.run.name), student)
+        context.log(student.run, f"epoch {epoch}/{student.training.epochs} trained")
     return seconds
 
 
-def _open(want: Expected, bench: Workbench, report: Callable[[Event], None]) -> Student | None:
+def _open(want: Expected, context: CohortContext, report: Callable[[Event], None]) -> Student | None:
     """A student at its start, or at its last checkpoint. None if it cannot be built: then it has failed."""
     run = want.run
     try:
-        model = bench.build_model(want)
-        student = Student(run, want.run_hash, model, bench.objective(want, model), bench.runtime)
+        model = context.build_model(want)
+        student = Student(run, want.run_hash, model, context.objective(want, model), context.runtime)
     except RigorkdError:
         raise  # the user's to mend (weights not found, images too small for the model): stop and say so
     except Exception as error:
-        bench.fail(run, error, report)
+        context.fail(run, error, report)
         return None
-    if checkpoint.restore(bench.study.checkpoint(run.name), student, bench.machine, bench.device):
-        bench.log(run, f"resumed after epoch {student.epoch}")
+    if checkpoint.restore(context.study.checkpoint(run.name), student, context.machine, context.device):
+        context.log(run, f"resumed after epoch {student.epoch}")
         report(Resumed(run.name, student.epoch))
     else:
-        bench.log(run, "started")
+        context.log(run, "started")
     return student
 
 
-def _finish(student: Student, bench: Workbench, report: Callable[[Event], None]) -> None:
+def _finish(student: Student, context: CohortContext, report: Callable[[Event], None]) -> None:
     """Evaluate the selected checkpoint and commit the record; of several processes the first does."""
-    if not bench.leads:
+    if not context.leads:
         return
     run = student.run
-    bench.saver.settle()
+    context.saver.settle()
     try:
         top1 = finish(
             student,
-            want=next(want for want in bench.task.runs if want.run == run),
-            data=bench.data,
-            test=bench.test,
-            teacher_logits=None if student.diverged else bench.teacher_on_test,
-            study=bench.study,
-            runtime=bench.runtime,
-            keep_logits=bench.task.keep_logits,
-            save_weights=bench.task.save_weights,
-            smoke=bench.task.smoke,
+            want=next(want for want in context.task.runs if want.run == run),
+            data=context.data,
+            test=context.test,
+            teacher_logits=None if student.diverged else context.teacher_on_test,
+            study=context.study,
+            runtime=context.runtime,
+            keep_logits=context.task.keep_logits,
+            save_weights=context.task.save_weights,
+            smoke=context.task.smoke,
         )
     except (OSError, RigorkdError):
         raise  # the results folder cannot be written: no other run could be either
     except Exception as error:
-        bench.fail(run, error, report)
+        context.fail(run, error, report)
         return
     status = "diverged" if student.diverged else "done"
-    bench.log(run, status)
-    bench.pace.leave([run.name])
+    context.log(run, status)
+    context.pace.leave([run.name])
     report(RunDone(run.name, status, top1))

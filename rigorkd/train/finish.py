@@ -20,11 +20,10 @@ from rigorkd.protocol.methods import loss_weights
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, DONE, commit
-from rigorkd.train.evaluate import EvaluationSet, fidelity, predict
+from rigorkd.train.evaluate import EvaluationSet, fidelity, predict, softness
 from rigorkd.train.latency import noted_latency
 from rigorkd.train.provenance import git_state, settings, versions
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.softness import softness
 from rigorkd.train.student import Student, history_csv
 
 

@@ -19,9 +19,9 @@ from torch.utils.benchmark import timer as clock
 
 from rigorkd.data.sources import load
 from rigorkd.data.views import build_view
+from rigorkd.files import write_atomically
 from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs
-from rigorkd.records.atomic import write_atomically
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.runtime import Runtime
@@ -92,11 +92,11 @@ def measure_latencies(
 
     if not any(lacks(key, alone=True) for key in kinds):
         return
-    with runtime.gate.alone(patience) as alone:
+    with runtime.device_lock.alone(patience) as alone:
         if alone:
             measure_missing(alone=True)
     if not alone and beside_others:
-        with runtime.gate.busy():  # beside training, never beside somebody who measures alone
+        with runtime.device_lock.busy():  # beside training, never beside somebody who measures alone
             measure_missing(alone=False)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from rigorkd.data.decoded import labels_of
 from rigorkd.data.images import DataShape
@@ -156,6 +157,30 @@ def _term_problems(protocol: Protocol, cell: Cell, method: Own) -> list[Problem]
     return term_problems(
         method, source, classes=_classes(cell.dataset), epochs=cell.training.epochs, place=place
     )
+
+
+def batchnorm_problems(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
+    """The models with BatchNorm among the cells that several processes are to train on a CPU, each once.
+
+    Each process would normalise with the statistics of its own share, and so train another network than one
+    process does. On GPUs PyTorch synchronises them; its SyncBatchNorm does not run on a CPU.
+    """
+    problems = {}
+    for cell in cells:
+        place = model_place(cell, protocol.spec)
+        processes = cell.training.processes_per_run
+        if processes > 1 and place not in problems and has_batchnorm(network_of(protocol, cell, cell.views)):
+            problems[place] = Problem(
+                place,
+                f"{cell.model.name} has BatchNorm; {processes} processes on a CPU cannot share statistics",
+                "train on GPUs, with processes_per_run: 1, or a model without BatchNorm",
+            )
+    return list(problems.values())
+
+
+def has_batchnorm(network: nn.Module) -> bool:
+    """Whether the statistics of a batch are part of what the network computes."""
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
 def network_of(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:

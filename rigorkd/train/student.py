@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rigorkd.distill.objective import Objective, Outputs, Terms
+from rigorkd.distill.objective import Objective, Outputs, Targets, Terms
 from rigorkd.distill.taps import Taps
 from rigorkd.models.weights import put_state
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training
-from rigorkd.train.batch import Batch
 from rigorkd.train.runtime import Runtime, generators_of
-from rigorkd.train.schedule import learning_rate
 
 HISTORY = (
     *("epoch", "lr", "train_loss", "ce_loss", "kd_loss", "train_top1"),
@@ -30,6 +28,22 @@ HISTORY = (
 
 SMALLEST_SCALE = 1e-4
 """A loss scale that has been halved down to this has met nothing but overflows: fairseq's bound as well."""
+
+
+class Batch(NamedTuple):
+    """One batch of a cohort, shared by all its students.
+
+    `rows` (B,) of the training set are shown from position `start` of the epoch on.
+
+    `images` (B, C, S, S) is the training view, `strong` the strong view of the same images where a student
+    needs one.
+    """
+
+    rows: Tensor
+    start: int
+    images: Tensor
+    strong: Tensor | None
+    targets: Targets
 
 
 @dataclass(frozen=True)
@@ -50,16 +64,17 @@ class Student:
         self.training: Training = run.cell.training
         self.objective = objective.to(runtime.device)
         self.accelerator = runtime.accelerator(self.training.precision)
-        self.peers = runtime.peers
-        self.raw_model = runtime.lay_out(self.peers.prepare(model))
+        self.distributed = runtime.distributed
+        self.raw_model = runtime.lay_out(self.distributed.prepare(model))
         self.parameters = [
             parameter
             for module in (self.raw_model, self.objective)
             for parameter in module.parameters()
             if parameter.requires_grad
         ]
-        # In evaluation mode a model is not wrapped for several processes: see `rigorkd.train.peers`.
-        self.model = self.accelerator.prepare_model(self.raw_model, evaluation_mode=self.peers.count > 1)
+        # In evaluation mode a model is not wrapped for several processes: see `rigorkd.train.distributed`.
+        unwrapped = self.distributed.count > 1
+        self.model = self.accelerator.prepare_model(self.raw_model, evaluation_mode=unwrapped)
         self.optimizer = self.accelerator.prepare_optimizer(
             build_optimizer(self.training.optimizer, self.parameters)
         )
@@ -99,19 +114,20 @@ class Student:
         # Dropout draws from the default generators. Seeded per step, it is a function of
         # (seed, epoch, step) alone: the same for every student, alone or in a cohort, resumed or not.
         for generator in self.generators:
-            generator.manual_seed(self.peers.step_seed(batch.targets.seed))
-        outputs = self._look(batch)
+            generator.manual_seed(self.distributed.step_seed(batch.targets.seed))
+        outputs = self._forward(batch)
         terms: Terms = self.objective(outputs, batch.targets, teacher)
         self.accelerator.backward(terms.total)
-        self.peers.add_gradients(self.raw_model.parameters(), self.objective.parameters(), len(batch.rows))
+        own = self.objective.parameters()
+        self.distributed.add_gradients(self.raw_model.parameters(), own, len(batch.rows))
         clipped = self._clip()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self._tally(terms, outputs.logits, batch.targets.labels, clipped)
 
-    def _look(self, batch: Batch) -> Outputs:
+    def _forward(self, batch: Batch) -> Outputs:
         """What the student says of a batch, as far as its objective asks."""
-        share, rows = self.peers.share, len(batch.rows)
+        share, rows = self.distributed.share, len(batch.rows)
         self.taps.open()
         logits = self.step_model(share(batch.images))
         features = self.taps.take()
@@ -119,7 +135,7 @@ class Student:
         if self.objective.needs_strong:
             assert batch.strong is not None, "the cohort shows what its objectives need"
             strong = self.step_model(share(batch.strong))
-        return self.peers.gather_outputs(Outputs(logits, strong, features), rows)
+        return self.distributed.gather_outputs(Outputs(logits, strong, features), rows)
 
     @torch.no_grad()
     def _tally(self, terms: Terms, logits: Tensor, labels: Tensor, clipped: Tensor | None) -> None:
@@ -244,6 +260,21 @@ class Student:
         self.best = self._weights() if best is None else best
         for key in ("epoch", "history", "best_epoch", "seconds", "diverged", "stopped"):
             setattr(self, key, state[key])
+
+
+def learning_rate(training: Training, epoch: int) -> float:
+    """The learning rate during `epoch` (from 1): linear warm-up, then cosine to `min_lr`, or constant.
+
+    In closed form: a function of the epoch, never of what ran before.
+    """
+    lr, schedule = training.optimizer.lr, training.schedule
+    warmup = schedule.warmup_epochs
+    if epoch <= warmup:
+        return lr * epoch / (warmup + 1)
+    if schedule.name == "constant":
+        return lr
+    progress = (epoch - 1 - warmup) / max(training.epochs - warmup, 1)
+    return schedule.min_lr + (lr - schedule.min_lr) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def build_optimizer(optimizer: Optimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

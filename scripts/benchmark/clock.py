@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import torch
 
-from rigorkd.train.stopwatch import Stopwatch
+from rigorkd.train.timing import Stopwatch
 
 Key = TypeVar("Key")
 

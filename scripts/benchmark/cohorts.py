@@ -40,12 +40,12 @@ from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DONE, commit
 from rigorkd.train import checkpoint, cohort
+from rigorkd.train.context import CohortContext
 from rigorkd.train.events import Event, RunFailed
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.stopwatch import SHARED, TEACHER
 from rigorkd.train.student import Student
 from rigorkd.train.task import Task
-from rigorkd.train.workbench import Workbench
+from rigorkd.train.timing import SHARED, TEACHER
 
 SEED = 0
 CLASSES = 100
@@ -156,7 +156,7 @@ class Parts:
 
 
 class OpenCohort:
-    """Students of one workbench, ready to train epochs together or alone.
+    """Students of one cohort, ready to train epochs together or alone.
 
     `replay_bytes` lets the engine keep the teacher's logits of an epoch, so that the same epoch trained again
     pays no teacher.
@@ -172,9 +172,9 @@ class OpenCohort:
     ) -> None:
         runs = tuple(expected(cell) for cell in cells)
         task = Task(runs, expected(teacher) if teacher else None, replay_bytes=replay_bytes)
-        self.bench = Workbench(task, StudyFolder(folder), runtime)
-        self.bench.watch = watch_for(runtime.device)
-        opened = [cohort._open(want, self.bench, raise_failure) for want in runs]
+        self.context = CohortContext(task, StudyFolder(folder), runtime)
+        self.context.watch = watch_for(runtime.device)
+        opened = [cohort._open(want, self.context, raise_failure) for want in runs]
         self.students: list[Student] = [student for student in opened if student is not None]
         self._epoch = 0
 
@@ -187,12 +187,12 @@ class OpenCohort:
         if number is None:
             self._epoch = number = self._epoch + 1
         return seconds_of(
-            lambda: cohort._train_epoch(number, active, self.bench, raise_failure), self.bench.device
+            lambda: cohort._train_epoch(number, active, self.context, raise_failure), self.context.device
         )
 
     def parts(self) -> Parts:
         """Where the time went since the last reading."""
-        seconds = self.bench.watch.read()
+        seconds = self.context.watch.read()
         own = sum(value for name, value in seconds.items() if name not in (SHARED, TEACHER))
         return Parts(seconds.get(SHARED, 0.0), seconds.get(TEACHER, 0.0), own)
 
@@ -263,11 +263,11 @@ class EngineCosts:
 
         self._epoch, self._validate = cohort._train_epoch, cohort._validate
 
-        def train_epoch(epoch: int, active: list[Student], bench: Workbench, *rest: Any) -> None:
+        def train_epoch(epoch: int, active: list[Student], context: CohortContext, *rest: Any) -> None:
             if any(student.objective.needs_teacher for student in active):
-                _ = bench.teaching  # is loaded when first asked for: outside this clock
+                _ = context.teacher_outputs  # is loaded when first asked for: outside this clock
             with self._watch.of("epochs"):
-                self._epoch(epoch, active, bench, *rest)
+                self._epoch(epoch, active, context, *rest)
 
         def validate(*arguments: Any) -> Any:
             with self._watch.of("epochs"):

@@ -1,7 +1,7 @@
 """A cohort of N students against N solo runs of the same steps, and against the sharing formula.
 
 One round trains, with the engine's own epoch loop: every student alone, then cohorts of 1, 2, 4 and 8, from
-the same workbench. S = time of N solo runs / time of the cohort of N. r = (view + teacher) / student step is
+the same context. S = time of N solo runs / time of the cohort of N. r = (view + teacher) / student step is
 read from the solo runs of the same round, and the formula is N(1 + r)/(N + r). The cohort of 1 is a control:
 its S differs from 1 by noise alone.
 """

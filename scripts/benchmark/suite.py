@@ -24,7 +24,7 @@ from settings import Planned, Settings
 from summary import summary
 from table import Table
 
-from rigorkd.records.atomic import write_atomically
+from rigorkd.files import write_atomically
 
 SCHEMA = "rigorkd.benchmark/1"
 Benchmark = Callable[[Settings], Iterator[Table]]

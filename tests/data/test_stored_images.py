@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from rigorkd.data.images import DataShape, ImageData, StoredImages, Subset
+from rigorkd.train.context import on_device
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.workbench import on_device
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from rigorkd.errors import DamagedError
-from rigorkd.records.atomic import new_folder, set_aside, sweep_temporary
-from rigorkd.records.damage import Intact, weights_gone
+from rigorkd.files import new_folder, set_aside, sweep_temporary
+from rigorkd.records.integrity import Intact, verify_study, weights_gone
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_predictions, read_study
 from rigorkd.records.record import commit, read
-from rigorkd.records.verify import verify_study
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")

@@ -27,13 +27,12 @@ from rigorkd.protocol.schema import (
     Views,
 )
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train.batch import Batch
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.events import RunFailed
 from rigorkd.train.runtime import start_runtime
-from rigorkd.train.student import Student
+from rigorkd.train.student import Batch, Student
 from rigorkd.train.task import Task
-from rigorkd.train.teaching import Outputs, Teaching
+from rigorkd.train.teacher_outputs import Outputs, TeacherOutputs
 
 ROOM = 2**30
 NETWORKS = ("cifar_resnet20", "shufflenet_v2_x1_0", "mobilenet_v2")
@@ -118,13 +117,13 @@ def main(device: str, precision: str, folder: Path, *, quick: bool) -> dict[str,
     """Digests by situation, by cell, by file; and the teacher's forwards and resumed runs."""
     bench = Bench(device, precision, folder, quick=quick)
     heard: list[str] = []
-    forward = Teaching.forward
+    forward = TeacherOutputs.forward
 
-    def counting(self: Teaching, images: object) -> object:
+    def counting(self: TeacherOutputs, images: object) -> object:
         heard.append(situation)
         return forward(self, images)  # type: ignore[arg-type]
 
-    Teaching.forward = counting  # type: ignore[assignment, method-assign]
+    TeacherOutputs.forward = counting  # type: ignore[assignment, method-assign]
 
     situation = "together"
     bench.train(bench.cells, bench.first)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import torch
 
-from rigorkd.records.atomic import write_atomically
+from rigorkd.files import write_atomically
 from rigorkd.train.provenance import settings, versions
 from rigorkd.train.runtime import Runtime, start_runtime
 

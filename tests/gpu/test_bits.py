@@ -17,7 +17,7 @@ from torch import Tensor
 from rigorkd.data.images import ImageData, StoredImages, Subset
 from rigorkd.protocol.methods import KD
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train import workbench
+from rigorkd.train import context
 from rigorkd.train.student import Student
 
 from ..conftest import environment
@@ -71,7 +71,7 @@ def test_images_that_stay_on_the_host_give_the_same_bytes(
 ) -> None:
     """They are staged through pinned memory batch by batch, while the device still works on the last one."""
     train([BASELINE, WARM])
-    load = workbench.load
+    load = context.load
     asked: list[int] = []
 
     class Stored(StoredImages):
@@ -89,8 +89,8 @@ def test_images_that_stay_on_the_host_give_the_same_bytes(
 
         return replace(data, train=kept(data.train), val=kept(data.val), test=kept(data.test))
 
-    monkeypatch.setattr(workbench, "load", stored)
-    monkeypatch.setattr(workbench, "_DATA_SHARE", 0.0)
+    monkeypatch.setattr(context, "load", stored)
+    monkeypatch.setattr(context, "_DATA_SHARE", 0.0)
     other = StudyFolder(tmp_path / "stored")
     train([BASELINE, WARM], folder=other)
     assert asked

@@ -12,7 +12,7 @@ from rigorkd.launch.queue import TaskQueue, build_queue, split_evenly
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.records.expected import Expected, expected_hashes
-from rigorkd.train.memory import split_by_memory
+from rigorkd.train.device_memory import split_by_memory
 from rigorkd.train.task import Task
 
 SEEDS = (0, 1, 2)

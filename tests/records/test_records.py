@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from rigorkd.errors import DamagedError, InputError, StoreError
-from rigorkd.records.atomic import write_atomically
-from rigorkd.records.damage import Intact
+from rigorkd.files import write_atomically
+from rigorkd.records.integrity import Intact, verify_study
+from rigorkd.records.interim import note_interim_analysis, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.looks import note_look, read_looks
 from rigorkd.records.record import commit, read, verified_weights
 from rigorkd.records.study import newest_study, read_info
-from rigorkd.records.verify import verify_study
 
 FIELDS = {
     "cell": "main/s/baseline",
@@ -146,12 +145,12 @@ def test_atomic_writing_replaces_and_makes_parents(tmp_path: Path) -> None:
 
 
 def test_a_look_after_one_that_a_crash_tore_is_remembered(tmp_path: Path) -> None:
-    assert note_look(tmp_path, range(3), "test_top1")
+    assert note_interim_analysis(tmp_path, range(3), "test_top1")
     path = tmp_path / "looks.jsonl"
     whole = path.read_text()
     path.write_text(whole + whole[:20])
-    assert note_look(tmp_path, range(5), "test_top1")
-    assert [look.n for look in read_looks(tmp_path)] == [3, 5]
+    assert note_interim_analysis(tmp_path, range(5), "test_top1")
+    assert [look.n for look in read_interim_analyses(tmp_path)] == [3, 5]
     assert path.read_text().endswith("\n")
 
 
@@ -199,9 +198,9 @@ def test_a_damaged_study_json_is_named(tmp_path: Path) -> None:
 
 
 def test_looks_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
-    assert note_look(tmp_path, range(3), "test_top1")
+    assert note_interim_analysis(tmp_path, range(3), "test_top1")
     with (tmp_path / "looks.jsonl").open("ab") as stream:
         stream.write(b"\xff\xfe\x00\nnull\n5\n" + b"[" * 100_000 + b"\n")
-    assert [look.n for look in read_looks(tmp_path)] == [3]
-    assert note_look(tmp_path, range(4), "test_top1")
-    assert [look.n for look in read_looks(tmp_path)] == [3, 4]
+    assert [look.n for look in read_interim_analyses(tmp_path)] == [3]
+    assert note_interim_analysis(tmp_path, range(4), "test_top1")
+    assert [look.n for look in read_interim_analyses(tmp_path)] == [3, 4]

@@ -10,7 +10,7 @@ import pytest
 from rigorkd_analysis.plan import AllOf, DifferenceOfGains, Pair, Trend, Weighted
 
 from rigorkd.protocol.schema import Analysis
-from rigorkd.records.looks import FILE, note_look, read_looks
+from rigorkd.records.interim import FILE, note_interim_analysis, read_interim_analyses
 from rigorkd.records.read import StudyTable
 from rigorkd.report.sources import plan_of
 
@@ -96,11 +96,11 @@ def test_a_study_without_an_analysis_section_has_defaults():
 
 
 def test_looks_are_noted_once_per_number_of_seeds(tmp_path):
-    assert note_look(tmp_path, [2, 0, 1, 1], "test_top1")
-    assert note_look(tmp_path, [0, 1, 2], "test_top1")
-    assert note_look(tmp_path, range(5), "test_top1")
-    assert note_look(tmp_path, range(3), "test_loss")
-    looks = read_looks(tmp_path)
+    assert note_interim_analysis(tmp_path, [2, 0, 1, 1], "test_top1")
+    assert note_interim_analysis(tmp_path, [0, 1, 2], "test_top1")
+    assert note_interim_analysis(tmp_path, range(5), "test_top1")
+    assert note_interim_analysis(tmp_path, range(3), "test_loss")
+    looks = read_interim_analyses(tmp_path)
     assert [(look.n, look.seeds, look.metric) for look in looks] == [
         (3, (0, 1, 2), "test_top1"),
         (5, (0, 1, 2, 3, 4), "test_top1"),
@@ -110,9 +110,9 @@ def test_looks_are_noted_once_per_number_of_seeds(tmp_path):
 
 def test_a_damaged_line_and_an_unwritable_folder_stop_nothing(tmp_path):
     (tmp_path / FILE).write_text('not json\n{"n": 3}\n')
-    assert read_looks(tmp_path) == ()
-    assert not note_look(tmp_path / "missing", [0], "test_top1")
-    assert read_looks(tmp_path / "missing") == ()
+    assert read_interim_analyses(tmp_path) == ()
+    assert not note_interim_analysis(tmp_path / "missing", [0], "test_top1")
+    assert read_interim_analyses(tmp_path / "missing") == ()
 
 
 STUDY = """\

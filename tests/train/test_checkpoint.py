@@ -13,11 +13,10 @@ from rigorkd.distill.objective import Targets
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.methods import Baseline
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train import checkpoint, cohort, workbench
-from rigorkd.train.batch import Batch
+from rigorkd.train import checkpoint, cohort, context
 from rigorkd.train.events import Resumed
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.student import Student
+from rigorkd.train.student import Batch, Student
 
 from .conftest import BASELINE, DROPS, SHORT, TEACHER, WARM, Train, output_bytes, student_cell
 
@@ -214,7 +213,7 @@ def test_nothing_is_written_while_a_run_is_measured(train: Train, monkeypatch: p
         left.append(len(savers[-1]._underway))
         return finish(student, **rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(workbench, "Saver", in_background)
+    monkeypatch.setattr(context, "Saver", in_background)
     monkeypatch.setattr(cohort, "finish", finishing)
     train([SHORT, WARM])  # the short one ends while the other's checkpoint is on its way
     assert left == [0] * 3

@@ -12,10 +12,10 @@ import torch
 from rigorkd.protocol.methods import KD, Baseline
 from rigorkd.protocol.schema import Views
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train import checkpoint, finish, workbench
+from rigorkd.train import checkpoint, context, finish
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 from rigorkd.train.student import Student
-from rigorkd.train.teaching import Teaching
+from rigorkd.train.teacher_outputs import TeacherOutputs
 
 from .conftest import (
     BASELINE,
@@ -159,7 +159,7 @@ def test_a_torn_or_foreign_checkpoint_costs_time_only(
 
 def test_one_view_and_one_teacher_forward_per_batch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = {"view": 0, "teach": 0}
-    build_view, forward = workbench.build_view, Teaching.forward
+    build_view, forward = context.build_view, TeacherOutputs.forward
 
     def counting_view(*arguments: object, train: bool) -> object:
         view = build_view(*arguments, train=train)  # type: ignore[arg-type]
@@ -175,13 +175,13 @@ def test_one_view_and_one_teacher_forward_per_batch(train: Train, monkeypatch: p
 
         return Counting()
 
-    def counting_forward(self: Teaching, images: torch.Tensor) -> torch.Tensor:
+    def counting_forward(self: TeacherOutputs, images: torch.Tensor) -> torch.Tensor:
         counts["teach"] += 1
         return forward(self, images)
 
     train([])  # the teacher's own training is not counted
-    monkeypatch.setattr(workbench, "build_view", counting_view)
-    monkeypatch.setattr(Teaching, "forward", counting_forward)
+    monkeypatch.setattr(context, "build_view", counting_view)
+    monkeypatch.setattr(TeacherOutputs, "forward", counting_forward)
     batches = 3 * 4  # three epochs of 120 images in batches of 32
     train([BASELINE, COLD, WARM, DROPS])
     assert counts == {"view": batches, "teach": batches}
@@ -191,7 +191,7 @@ def test_a_cohort_of_baselines_needs_no_teacher_forward(
     train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train([])
-    monkeypatch.setattr(Teaching, "forward", lambda self, images: pytest.fail("teacher was run"))
+    monkeypatch.setattr(TeacherOutputs, "forward", lambda self, images: pytest.fail("teacher was run"))
     train([BASELINE, DROPS_BASELINE])
 
 
@@ -199,18 +199,18 @@ def test_the_teacher_stays_as_it_was(
     train: Train, study: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parameters and buffers (BatchNorm's moving statistics) are the same before and after."""
-    seen: list[workbench.Workbench] = []
-    init = workbench.Workbench.__init__
+    seen: list[context.CohortContext] = []
+    init = context.CohortContext.__init__
 
-    def remember(self: workbench.Workbench, *arguments: object) -> None:
+    def remember(self: context.CohortContext, *arguments: object) -> None:
         init(self, *arguments)  # type: ignore[arg-type]
         seen.append(self)
 
     train([])
     before = (study.run("teacher/seed-0") / "model.safetensors").read_bytes()
-    monkeypatch.setattr(workbench.Workbench, "__init__", remember)
+    monkeypatch.setattr(context.CohortContext, "__init__", remember)
     train([COLD, WARM])
-    teacher = seen[-1].teaching.model
+    teacher = seen[-1].teacher_outputs.model
     assert not teacher.training
     loaded = seen[-1].build_model(wanted(TEACHER), trained=True).state_dict()
     for name, tensor in teacher.state_dict().items():
@@ -298,8 +298,8 @@ def test_permuting_the_teacher_changes_the_student(
     train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train([COLD, BASELINE])
-    forward = Teaching.forward
-    monkeypatch.setattr(Teaching, "forward", lambda self, images: forward(self, images).roll(1, dims=1))
+    forward = TeacherOutputs.forward
+    monkeypatch.setattr(TeacherOutputs, "forward", lambda self, images: forward(self, images).roll(1, dims=1))
     train([COLD, BASELINE], folder=other)
     assert output_bytes(other, COLD) != output_bytes(study, COLD)
     assert output_bytes(other, BASELINE) == output_bytes(study, BASELINE)

@@ -16,9 +16,8 @@ from torch import nn
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import latency
-from rigorkd.train.gate import Gate
 from rigorkd.train.latency import Latency, measure, measure_latencies, noted_latency
-from rigorkd.train.runtime import Runtime
+from rigorkd.train.runtime import DeviceLock, Runtime
 from rigorkd.train.task import architecture_key, one_of_each
 
 from .conftest import BASELINE, COLD, DROPPING, TEACHER, student_cell, wanted
@@ -28,9 +27,9 @@ WANT = wanted(BASELINE)
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Runtime:
-    """A CPU whose gate is this test's alone."""
+    """A CPU whose lock is this test's alone."""
     found = Runtime(torch.device("cpu"), "reference", 1)
-    found.__dict__["gate"] = Gate(tmp_path / "gates", "cpu")
+    found.__dict__["device_lock"] = DeviceLock(tmp_path / "gates", "cpu")
     return found
 
 
@@ -96,7 +95,7 @@ def test_alone_is_noted_as_alone(study: StudyFolder, runtime: Runtime) -> None:
 
 
 def test_beside_others_nothing_is_measured_or_it_is_marked(study: StudyFolder, runtime: Runtime) -> None:
-    with runtime.gate.busy():
+    with runtime.device_lock.busy():
         measure_latencies([WANT], study, runtime)
         assert noted_latency(WANT, study, runtime) is None
         measure_latencies([WANT], study, runtime, beside_others=True)
@@ -139,7 +138,7 @@ def test_one_that_was_not_alone_for_certain_is_measured_again(
     study: StudyFolder, runtime: Runtime, shared: bool | None
 ) -> None:
     note(study, runtime, shared)
-    with runtime.gate.busy():
+    with runtime.device_lock.busy():
         measure_latencies([WANT], study, runtime, beside_others=True)
         assert noted_latency(WANT, study, runtime) == note_of(shared)
     measure_latencies([WANT], study, runtime)

@@ -39,14 +39,13 @@ from rigorkd.protocol.methods import (
 )
 from rigorkd.protocol.schema import SGD, Clip, Cutout, EarlyStopping, RandAugment
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train import checkpoint, workbench
-from rigorkd.train.batch import Batch
+from rigorkd.train import checkpoint, context
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.events import RunDone
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.student import Student
+from rigorkd.train.student import Batch, Student
 from rigorkd.train.task import Task
-from rigorkd.train.teaching import Teaching
+from rigorkd.train.teacher_outputs import TeacherOutputs
 
 from .conftest import DROPPING, PLAIN, TEACHER, TRAINING, VIEWS, Train, output_bytes, student_cell, wanted
 
@@ -157,16 +156,16 @@ def test_disturbing_the_teacher_changes_every_distilled_student(
     train: Train, study: StudyFolder, together: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the teacher says of one image is said of another, and half as loud."""
-    outputs, of = Teaching.outputs, Teaching.of
+    outputs, of = TeacherOutputs.outputs, TeacherOutputs.of
 
-    def disturbed(self: Teaching, batch: Batch, *, features: bool = False) -> Outputs:
+    def disturbed(self: TeacherOutputs, batch: Batch, *, features: bool = False) -> Outputs:
         said = outputs(self, batch, features=features)
         strong = None if said.strong is None else said.strong.roll(1, 0) / 2
         taken = {layer: value.roll(1, 0) for layer, value in said.features.items()}
         return Outputs(said.logits.roll(1, 0) / 2, strong, taken)
 
-    monkeypatch.setattr(Teaching, "outputs", disturbed)
-    monkeypatch.setattr(Teaching, "of", lambda self, *what: of(self, *what) / 2)
+    monkeypatch.setattr(TeacherOutputs, "outputs", disturbed)
+    monkeypatch.setattr(TeacherOutputs, "of", lambda self, *what: of(self, *what) / 2)
     train(CELLS)
     assert weights(study, BASELINE) == weights(together, BASELINE)
     for each in DISTILLED:
@@ -177,7 +176,7 @@ def test_what_is_trained_and_selected_knows_nothing_of_the_test_images(
     train: Train, study: StudyFolder, together: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Black test images change the predictions, and neither weights nor history: the best epoch included."""
-    load = workbench.load
+    load = context.load
 
     def blackened(*what: object) -> ImageData:
         data = load(*what)  # type: ignore[arg-type]
@@ -186,7 +185,7 @@ def test_what_is_trained_and_selected_knows_nothing_of_the_test_images(
 
     cells = (BASELINE, CELLS[1])
     train([])
-    monkeypatch.setattr(workbench, "load", blackened)
+    monkeypatch.setattr(context, "load", blackened)
     train(cells)
     for each in cells:
         before, after = output_bytes(together, each), output_bytes(study, each)

@@ -1,4 +1,4 @@
-"""A teacher at its own image size, in the workbench: what it is built for, and what its logits depend on."""
+"""A teacher at its own image size, in a cohort: what it is built for, and what its logits depend on."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.schema import Model
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
+from rigorkd.train.context import CohortContext
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
-from rigorkd.train.teaching import Teaching
-from rigorkd.train.workbench import Workbench
+from rigorkd.train.teacher_outputs import TeacherOutputs
 
 from .conftest import COLD, TEACHER, wanted
 
 RESNET = replace(TEACHER, model=Model(name="cifar_resnet20"))
 
 
-def workbench(cell: Cell, study: StudyFolder, runtime: Runtime) -> Workbench:
-    return Workbench(Task((wanted(cell),), None), study, runtime)
+def context_of(cell: Cell, study: StudyFolder, runtime: Runtime) -> CohortContext:
+    return CohortContext(Task((wanted(cell),), None), study, runtime)
 
 
 def test_the_model_is_built_for_its_size_and_shown_it(study: StudyFolder, runtime: Runtime) -> None:
     cell = replace(TEACHER, size=12)
-    bench = workbench(cell, study, runtime)
-    model = bench.build_model(wanted(cell))
-    plain = bench.build_model(wanted(TEACHER))
-    assert bench.eval_view.size == 8
+    context = context_of(cell, study, runtime)
+    model = context.build_model(wanted(cell))
+    plain = context.build_model(wanted(TEACHER))
+    assert context.eval_view.size == 8
     sides = [sum(p.numel() for p in each.parameters()) for each in (model, plain)]
     assert sides[0] > sides[1]
     seen: list[torch.Size] = []
@@ -47,9 +47,9 @@ def test_kept_logits_are_not_those_of_another_size(
 ) -> None:
     """The same weights see other images at another size: their logits may not be replayed."""
     forwards: list[int] = []
-    forward = Teaching.forward
+    forward = TeacherOutputs.forward
     monkeypatch.setattr(
-        Teaching, "forward", lambda self, images: (forwards.append(1), forward(self, images))[1]
+        TeacherOutputs, "forward", lambda self, images: (forwards.append(1), forward(self, images))[1]
     )
     teacher = wanted(RESNET)
     train_cohort(Task((teacher,), None), study, runtime, lambda event: None)

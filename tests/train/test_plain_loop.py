@@ -30,9 +30,9 @@ from rigorkd.protocol.methods import KD, KINDS, Baseline
 from rigorkd.protocol.schema import SGD, Adam, Clip, Cutout, EarlyStopping, Mix, Schedule, Training
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
+from rigorkd.train.context import CohortContext
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
-from rigorkd.train.workbench import Workbench
 
 from .conftest import DROPPING, TEACHER, output_bytes, student_cell, wanted
 from .test_methods import CELLS, OWN
@@ -216,9 +216,9 @@ def test_the_cohort_trains_what_a_plain_loop_trains(
     trained: StudyFolder, runtime: Runtime, each: Cell
 ) -> None:
     want, teacher_run = wanted(each, SEED), wanted(TEACHER, SEED)
-    bench = Workbench(Task((want,), teacher_run), trained, runtime)
-    model, teacher = bench.build_model(want), bench.build_model(teacher_run, trained=True)
-    objective = bench.objective(want, model)
+    context = CohortContext(Task((want,), teacher_run), trained, runtime)
+    model, teacher = context.build_model(want), context.build_model(teacher_run, trained=True)
+    objective = context.objective(want, model)
     plain = plainly_trained(each, load_data(each.dataset, SEED), model, teacher, objective)
 
     files = output_bytes(trained, each, SEED)

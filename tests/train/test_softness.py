@@ -13,8 +13,8 @@ from scipy.stats import entropy
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
+from rigorkd.train.evaluate import TEMPERATURES, softness
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.softness import TEMPERATURES, softness
 from rigorkd.train.task import Task
 
 from .conftest import BASELINE, COLD, TEACHER, Train, wanted

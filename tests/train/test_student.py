@@ -19,10 +19,8 @@ from rigorkd.protocol.cells import Run
 from rigorkd.protocol.methods import Baseline
 from rigorkd.protocol.schema import SGD, Adam, AdamW, Clip, EarlyStopping, Optimizer, Schedule, Training
 from rigorkd.train import checkpoint
-from rigorkd.train.batch import Batch
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.schedule import learning_rate
-from rigorkd.train.student import Student, build_optimizer, clip_per_layer, history_csv
+from rigorkd.train.student import Batch, Student, build_optimizer, clip_per_layer, history_csv, learning_rate
 
 from .conftest import TRAINING, student_cell
 

@@ -29,8 +29,8 @@ from rigorkd.launch.slurm.submit import arrays_of, slurm_executor, submit
 from rigorkd.launch.slurm.waves import waves
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.file import Protocol
-from rigorkd.records.damage import Intact
 from rigorkd.records.expected import start_files
+from rigorkd.records.integrity import Intact
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import folder_name
 from rigorkd.text import count

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rigorkd.errors import StoreError
-from rigorkd.records.atomic import write_atomically
+from rigorkd.files import write_atomically
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import to_json
 

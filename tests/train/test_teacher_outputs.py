@@ -11,10 +11,9 @@ import torch
 from rigorkd.distill.objective import Outputs, Targets
 from rigorkd.protocol.cells import Cell
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train.batch import Batch
-from rigorkd.train.peers import Peers
-from rigorkd.train.replay import Replay, replay_key
-from rigorkd.train.teaching import Teaching
+from rigorkd.train.distributed import Distributed
+from rigorkd.train.student import Batch
+from rigorkd.train.teacher_outputs import Replay, TeacherOutputs, replay_key
 
 from .conftest import BASELINE, COLD, DROPS, TRAINING, WARM, Train, output_bytes
 
@@ -36,13 +35,13 @@ class Forwards:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        forward = Teaching.forward
+        forward = TeacherOutputs.forward
 
-        def counting(teaching: Teaching, images: torch.Tensor) -> torch.Tensor:
+        def counting(teacher: TeacherOutputs, images: torch.Tensor) -> torch.Tensor:
             self.count += 1
-            return forward(teaching, images)
+            return forward(teacher, images)
 
-        monkeypatch.setattr(Teaching, "forward", counting)
+        monkeypatch.setattr(TeacherOutputs, "forward", counting)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -110,18 +109,18 @@ def test_clean_logits_belong_to_the_image_whatever_its_order_and_augmentation(
 ) -> None:
     """The looked-up logits of every batch are the teacher's on the un-augmented images of that batch."""
     seen: list[float] = []
-    outputs = Teaching.outputs
+    outputs = TeacherOutputs.outputs
 
-    def compare(teaching: Teaching, batch: Batch, **wanted: bool) -> Outputs:
-        found = outputs(teaching, batch, **wanted)
+    def compare(teacher: TeacherOutputs, batch: Batch, **wanted: bool) -> Outputs:
+        found = outputs(teacher, batch, **wanted)
         assert table is not None
         seen.append(float((found.logits - table[batch.rows]).abs().max()))
         return found
 
     table: torch.Tensor | None = None
-    init = Teaching.__init__
+    init = TeacherOutputs.__init__
 
-    def remember(self: Teaching, model: torch.nn.Module, clean: object, *rest: object) -> None:
+    def remember(self: TeacherOutputs, model: torch.nn.Module, clean: object, *rest: object) -> None:
         nonlocal table
         init(self, model, clean, *rest)  # type: ignore[arg-type]
         assert clean is not None
@@ -129,8 +128,8 @@ def test_clean_logits_belong_to_the_image_whatever_its_order_and_augmentation(
             view, raw = clean.view, clean.images  # type: ignore[attr-defined]
             table = torch.cat([model(view(raw[i : i + 1], None)) for i in range(len(raw))])
 
-    monkeypatch.setattr(Teaching, "__init__", remember)
-    monkeypatch.setattr(Teaching, "outputs", compare)
+    monkeypatch.setattr(TeacherOutputs, "__init__", remember)
+    monkeypatch.setattr(TeacherOutputs, "outputs", compare)
     train([clean(COLD)])
     assert len(seen) == 12
     assert max(seen) < 1e-4
@@ -140,9 +139,9 @@ def test_a_permuted_look_up_is_noticed(
     train: Train, study: StudyFolder, other: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train([clean(COLD), BASELINE])
-    outputs = Teaching.outputs
+    outputs = TeacherOutputs.outputs
     monkeypatch.setattr(
-        Teaching,
+        TeacherOutputs,
         "outputs",
         lambda self, batch, **wanted: outputs(self, batch._replace(rows=batch.rows.roll(1)), **wanted),
     )
@@ -159,7 +158,7 @@ def test_clean_logits_are_computed_once(train: Train, monkeypatch: pytest.Monkey
     assert TRAINING.epochs == 3
 
 
-class OneOfTwo(Peers):
+class OneOfTwo(Distributed):
     """The first of two processes, whose peer does not answer."""
 
     def gather_outputs(self, own: Outputs, rows: int) -> Outputs:
@@ -168,8 +167,8 @@ class OneOfTwo(Peers):
 
 def test_what_several_processes_hear_counts_once_for_all() -> None:
     """The pace is that of the batch: a process's own rows over the time of all would be half of it."""
-    teaching = Teaching(torch.nn.Linear(3, 2), None, None, peers=OneOfTwo(0, 2))
-    teaching.begin_epoch(1, 8)
+    teacher = TeacherOutputs(torch.nn.Linear(3, 2), None, None, distributed=OneOfTwo(0, 2))
+    teacher.begin_epoch(1, 8)
     labels = torch.zeros(8, dtype=torch.int64)
-    taught = teaching.outputs(Batch(torch.arange(8), 0, torch.zeros(8, 3), None, Targets(labels)))
-    assert (len(taught.logits), teaching.computed) == (4, 8)
+    taught = teacher.outputs(Batch(torch.arange(8), 0, torch.zeros(8, 3), None, Targets(labels)))
+    assert (len(taught.logits), teacher.computed) == (4, 8)

@@ -11,7 +11,7 @@ from rigorkd.data.sources import load
 from rigorkd.models.build import build
 from rigorkd.models.count import parameters_millions
 from rigorkd.protocol.schema import SGD
-from rigorkd.train.memory import split_for, student_bytes
+from rigorkd.train.device_memory import split_for, student_bytes
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
 

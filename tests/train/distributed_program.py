@@ -1,6 +1,6 @@
 """One process of a run: three steps in double precision with every kind of objective, noted in a file.
 
-python peers_program.py RANK PROCESSES MEETING OUT
+python distributed_program.py RANK PROCESSES MEETING OUT
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from rigorkd.distill.objective import Outputs, Targets
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.methods import CTKD, DIST, KD, Baseline, Feature, Method
 from rigorkd.protocol.schema import SGD, Clip, Digits, Model, Split, Training, Views
-from rigorkd.train.batch import Batch
-from rigorkd.train.peers import join
+from rigorkd.train.distributed import join
 from rigorkd.train.runtime import Runtime, start_runtime
-from rigorkd.train.student import Student
+from rigorkd.train.student import Batch, Student
 
 METHODS: dict[str, Method] = {
     "baseline": Baseline(),
@@ -93,10 +92,10 @@ def train(method: Method, runtime: Runtime) -> dict[str, Tensor]:
 
 
 def main(rank: int, processes: int, meeting: str, out: str) -> None:
-    """Train with every method, alone or with peers."""
+    """Train with every method, alone or with others."""
     runtime = start_runtime("cpu", "reference")
     if processes > 1:
-        runtime = replace(runtime, peers=join(rank, ("cpu",) * processes, meeting))
+        runtime = replace(runtime, distributed=join(rank, ("cpu",) * processes, meeting))
     torch.save({name: train(method, runtime) for name, method in METHODS.items()}, out)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import traceback
 from collections.abc import Callable
 from functools import cached_property
@@ -35,22 +36,18 @@ from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
 from rigorkd.records.record import DONE, read, verified_weights
-from rigorkd.train.batch import Batch
 from rigorkd.train.checkpoint import Saver
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.events import Event, RunFailed
-from rigorkd.train.log import log
-from rigorkd.train.pace import Pace
 from rigorkd.train.provenance import versions
-from rigorkd.train.replay import Replay, replay_key
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.stopwatch import SHARED, TEACHER, VALIDATION, Stopwatch
-from rigorkd.train.student import Student
+from rigorkd.train.student import Batch, Student
 from rigorkd.train.task import Task
-from rigorkd.train.teaching import Teaching
+from rigorkd.train.teacher_outputs import Replay, TeacherOutputs, replay_key
+from rigorkd.train.timing import SHARED, TEACHER, VALIDATION, Pace, Stopwatch
 
 
-class Workbench:
+class CohortContext:
     """What the students of a task share: data on the device, views, the epoch table, the frozen teacher."""
 
     def __init__(self, task: Task, study: StudyFolder, runtime: Runtime) -> None:
@@ -139,16 +136,16 @@ class Workbench:
         return rows[:-1] if len(rows) > 1 and len(rows[-1]) == 1 else rows
 
     @cached_property
-    def teaching(self) -> Teaching:
+    def teacher_outputs(self) -> TeacherOutputs:
         """The frozen teacher, loaded when a student first needs it."""
         want, model = self.task.teacher, self.frozen_teacher
         assert want is not None, "a distilled run always has a teacher"
         cell = next(each.run.cell for each in self.task.runs if each.run.cell.method.distils)
         if cell.views.teacher == "clean":
-            return Teaching(model, self.clean_train, None)
-        peers = self.runtime.peers
-        if self.task.replay_bytes == 0 or peers.count > 1:  # several must hear or fetch alike: they hear
-            return Teaching(model, None, None, self.layers, peers)
+            return TeacherOutputs(model, self.clean_train, None)
+        distributed = self.runtime.distributed  # several must hear or fetch alike: they hear
+        if self.task.replay_bytes == 0 or distributed.count > 1:
+            return TeacherOutputs(model, None, None, self.layers, distributed)
         key = replay_key(
             {
                 "teacher": read(self.study.run(want.run.name) / "record.json").fields["weights_sha256"],
@@ -165,7 +162,7 @@ class Workbench:
             }
         )
         kept = Replay(self.study.replay, key, cell.training.precision, self.task.replay_bytes)
-        return Teaching(model, None, kept, self.layers)
+        return TeacherOutputs(model, None, kept, self.layers)
 
     @cached_property
     def frozen_teacher(self) -> nn.Module:
@@ -216,7 +213,7 @@ class Workbench:
             pairs = cell.method.pairs()
             shapes = Shapes(
                 student=feature_shapes(model, [own for own, _ in pairs], image.cpu()),
-                teacher=feature_shapes(self.teaching.model, [other for _, other in pairs], image),
+                teacher=feature_shapes(self.teacher_outputs.model, [other for _, other in pairs], image),
                 seed=seed_for(self.seed, "init/projections"),
             )
         term = None
@@ -225,7 +222,7 @@ class Workbench:
             term = own_term(cell.method, want.method_source, classes=len(self.data.class_names), seed=seed)
         objective = build_objective(cell.method, cell.training.label_smoothing, shapes, term)
         if objective.needs_training_logits:
-            objective.learn_from(self.teaching.of("train", self.clean_train))
+            objective.learn_from(self.teacher_outputs.of("train", self.clean_train))
         return objective
 
     @cached_property
@@ -238,7 +235,7 @@ class Workbench:
         rule = student.training.early_stopping
         if rule is None or rule.monitor != "objective":
             return None
-        teacher_logits = self.teaching.of("val", self.val) if student.objective.needs_teacher else None
+        teacher_logits = self.teacher_outputs.of("val", self.val) if student.objective.needs_teacher else None
         with torch.no_grad():
             taught = None if teacher_logits is None else Outputs(teacher_logits)
             # A copy: what a term of the user's own learns in its buffers, it learns in training alone.
@@ -291,7 +288,7 @@ class Workbench:
                 self.task.teacher.run.cell if self.task.teacher else None,
                 seconds,
                 images=len(self.data.train.labels),
-                taught=self.teaching.computed if TEACHER in seconds else 0,
+                taught=self.teacher_outputs.computed if TEACHER in seconds else 0,
                 validated=len(self.data.val.labels),
             )
         return sum(seconds.values())
@@ -299,24 +296,33 @@ class Workbench:
     @property
     def leads(self) -> bool:
         """Whether this process writes what the runs leave behind: alone always, of several the first."""
-        return self.runtime.peers.leads
+        return self.runtime.distributed.leads
 
     def log(self, run: Run, message: str) -> None:
         """Write a line to the run's log, once for all processes that train it."""
         if self.leads:
-            log(self.study, run, message)
+            _log(self.study, run, message)
 
     def fail(self, run: Run, error: Exception, report: Callable[[Event], None]) -> None:
         """Note that a run failed by an exception; the others go on.
 
-        Where several processes train a run the error is raised: the peers would wait for this one for ever.
+        Where several processes train a run the error is raised: the others would wait for this one for ever.
         """
-        if self.runtime.peers.count > 1:
+        if self.runtime.distributed.count > 1:
             raise error
         self.failed.add(run.name)
         reason = f"{type(error).__name__}: {error}{own_line(error)}".strip()
-        log(self.study, run, f"failed: {reason}\n" + "".join(traceback.format_exception(error)))
+        _log(self.study, run, f"failed: {reason}\n" + "".join(traceback.format_exception(error)))
         report(RunFailed(run.name, reason))
+
+
+def _log(study: StudyFolder, run: Run, message: str) -> None:
+    """Append one line with the time (UTC) to the run's log: started, resumed, an epoch, the end."""
+    path = study.run_log(run.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{stamp} {message}\n")
 
 
 _DATA_SHARE = 0.25

@@ -1,16 +1,19 @@
-"""Files, folders and lines that are there whole or not at all."""
+"""Files: written whole or not at all, told apart by what is in them, and whether they changed."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _TOKEN = secrets.token_hex(4)
 """Process numbers repeat among the hosts that share a folder; with this, temporary names do not."""
@@ -109,6 +112,88 @@ def sweep_temporary(root: Path, name: str = "") -> int:
                 with contextlib.suppress(OSError):
                     path.unlink()
     return found
+
+
+def send_output_to(log: Path) -> None:
+    """Append stdout and stderr of this process to a file, so that the launcher's display stays clean."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+        if stream is not None:
+            stream.flush()
+        os.dup2(target, descriptor)
+    os.close(target)
+
+
+# ------------------------------------------------------------------------------------------ what is in them
+
+
+def sha256_of(content: bytes | memoryview | str) -> str:
+    """The SHA-256 of bytes, or of a text as UTF-8, in hex."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def file_md5(path: Path) -> str | None:
+    """The MD5 of a file, or None if there is no such file; read again only when the file changed."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return _file_md5(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _file_md5(path: Path, size: int, modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, functools.partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, read now."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(folder: Path, parts: Iterable[str]) -> str:
+    """SHA-256 over name, size and time of every file below `parts`; changes when a file does. Reads none.
+
+    Equal files copied elsewhere have other times, so this is no identity, only a reason to look again.
+    """
+    digest = hashlib.sha256()
+    for part in sorted(parts):
+        for file in files_below(folder, part):
+            digest.update(f"{file.name}\0{file.size}\0{file.modified}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+class FoundFile(NamedTuple):
+    """A file by its path under some folder (with `/`), its bytes, and its time in nanoseconds."""
+
+    name: str
+    size: int
+    modified: int
+
+
+def files_below(folder: Path, part: str) -> list[FoundFile]:
+    """Every file at or below `folder/part`, sorted by name; nothing if there is no such path. Links count."""
+    found, waiting = [], [part]
+    if not (folder / part).is_dir():
+        with contextlib.suppress(FileNotFoundError):
+            status = (folder / part).stat()
+            found.append(FoundFile(part, status.st_size, status.st_mtime_ns))
+        return found
+    while waiting:
+        inside = waiting.pop()
+        with os.scandir(folder / inside) as entries:
+            for entry in entries:
+                name = f"{inside}/{entry.name}"
+                if entry.is_dir():
+                    waiting.append(name)
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # a link to nowhere
+                    status = entry.stat()
+                    found.append(FoundFile(name, status.st_size, status.st_mtime_ns))
+    return sorted(found)
 
 
 def _temporary(path: Path) -> Path:

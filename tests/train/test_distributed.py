@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rigorkd.train.peers import ALONE, Peers
+from rigorkd.train.distributed import ALONE, Distributed
 
-PROGRAM = Path(__file__).parent / "peers_program.py"
+PROGRAM = Path(__file__).parent / "distributed_program.py"
 Steps = dict[str, dict[str, Tensor]]
 
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Steps]]:
     """What every process of one, and of two, made of the same batches."""
-    folder = tmp_path_factory.mktemp("peers")
+    folder = tmp_path_factory.mktemp("distributed")
     running: dict[tuple[int, Path], subprocess.Popen[bytes]] = {}
     for processes in (1, 2):
         for rank in range(processes):
@@ -59,7 +59,7 @@ def test_the_processes_agree_to_the_last_bit(steps: dict[int, list[Steps]]) -> N
 @given(st.integers(1, 40), st.integers(1, 6))
 def test_shares_cover_a_batch_in_order(rows: int, count: int) -> None:
     batch = torch.arange(rows)
-    shares = [Peers(rank, count).share(batch) for rank in range(count)]
+    shares = [Distributed(rank, count).share(batch) for rank in range(count)]
     if rows < count:
         assert all(torch.equal(share, batch) for share in shares)
     else:
@@ -69,7 +69,7 @@ def test_shares_cover_a_batch_in_order(rows: int, count: int) -> None:
 
 @given(st.integers(0, 2**63 - 1), st.integers(2, 8))
 def test_no_two_processes_drop_alike(seed: int, count: int) -> None:
-    seeds = {Peers(rank, count).step_seed(seed) for rank in range(count)}
+    seeds = {Distributed(rank, count).step_seed(seed) for rank in range(count)}
     assert len(seeds) == count
     assert all(0 <= each < 2**63 for each in seeds)
 

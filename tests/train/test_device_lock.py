@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from rigorkd.train.gate import Gate
+from rigorkd.train.runtime import DeviceLock
 
 SPAWN = mp.get_context("spawn")
 
 
 def train_by_epochs(folder: Path, line: Connection) -> None:
     """A worker: short epochs until it is told to stop; when each began and ended."""
-    gate = Gate(folder, "cpu")
+    lock = DeviceLock(folder, "cpu")
     held = []
     while not line.poll():
-        with gate.busy():
+        with lock.busy():
             begun = time.monotonic()
             if not held:
                 line.send("at work")
@@ -32,14 +32,14 @@ def train_by_epochs(folder: Path, line: Connection) -> None:
 
 def measure_alone(folder: Path, line: Connection) -> None:
     """A worker that wants the device for itself; when it had it."""
-    with Gate(folder, "cpu").alone(30) as alone:
+    with DeviceLock(folder, "cpu").alone(30) as alone:
         begun = time.monotonic()
         time.sleep(0.2)
         line.send((alone, begun, time.monotonic()))
 
 
 def hold_for_ever(folder: Path, line: Connection) -> None:
-    with Gate(folder, "cpu").busy():
+    with DeviceLock(folder, "cpu").busy():
         line.send("at work")
         time.sleep(600)
 
@@ -71,28 +71,28 @@ def test_nobody_trains_while_somebody_measures(tmp_path: Path) -> None:
 
 
 def test_patience_ends(tmp_path: Path) -> None:
-    gate = Gate(tmp_path, "cpu")
-    with gate.busy(), gate.busy():  # many at work
-        with gate.alone(0) as alone:
+    lock = DeviceLock(tmp_path, "cpu")
+    with lock.busy(), lock.busy():  # many at work
+        with lock.alone(0) as alone:
             assert not alone
-        with gate.alone(0.05) as alone:
+        with lock.alone(0.05) as alone:
             assert not alone
-    with gate.alone(0) as alone:
+    with lock.alone(0) as alone:
         assert alone
-        with gate.alone(0) as second:
+        with lock.alone(0) as second:
             assert not second
-    with Gate(tmp_path, "cuda-1").busy(), gate.alone(0) as alone:  # another device
+    with DeviceLock(tmp_path, "cuda-1").busy(), lock.alone(0) as alone:  # another device
         assert alone
 
 
 def test_the_dead_hold_nothing(tmp_path: Path) -> None:
     process, line = start(hold_for_ever, tmp_path)
     assert line.recv() == "at work"
-    with Gate(tmp_path, "cpu").alone(0) as alone:
+    with DeviceLock(tmp_path, "cpu").alone(0) as alone:
         assert not alone
     process.kill()
     process.join()
-    with Gate(tmp_path, "cpu").alone(0) as alone:
+    with DeviceLock(tmp_path, "cpu").alone(0) as alone:
         assert alone
 
 
@@ -102,30 +102,30 @@ def test_a_folder_that_others_could_have_prepared_is_not_trusted(tmp_path: Path)
     folder.chmod(0o777)
     target = tmp_path / "target"
     (folder / "cpu.gate").symlink_to(target)
-    gate = Gate(folder, "cpu")
-    with gate.busy(), gate.alone(0) as alone:
+    lock = DeviceLock(folder, "cpu")
+    with lock.busy(), lock.alone(0) as alone:
         assert not alone  # not known to be
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "elsewhere")
-    with Gate(link, "cpu").busy(), Gate(link, "cpu").alone(0) as alone:
+    with DeviceLock(link, "cpu").busy(), DeviceLock(link, "cpu").alone(0) as alone:
         assert not alone
     assert not target.exists()
 
 
 def test_training_goes_on_where_no_folder_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    gate = Gate(tmp_path / "file" / "gates", "cpu")
-    with gate.busy(), gate.alone(0) as alone:
+    lock = DeviceLock(tmp_path / "file" / "gates", "cpu")
+    with lock.busy(), lock.alone(0) as alone:
         assert not alone
 
 
 def test_an_error_inside_leaves_the_gate_open(tmp_path: Path) -> None:
-    gate = Gate(tmp_path, "cpu")
-    with pytest.raises(RuntimeError), gate.busy():
+    lock = DeviceLock(tmp_path, "cpu")
+    with pytest.raises(RuntimeError), lock.busy():
         raise RuntimeError
-    with pytest.raises(RuntimeError), gate.alone(0):
+    with pytest.raises(RuntimeError), lock.alone(0):
         raise RuntimeError
-    with gate.alone(0) as alone:
+    with lock.alone(0) as alone:
         assert alone
 
 
@@ -141,17 +141,17 @@ def test_a_lock_that_cannot_be_opened_stops_nobody(tmp_path: Path, kind: str) ->
         if kind == "link":
             target.write_text("kept")
         path.symlink_to(target)
-    gate = Gate(tmp_path, "cpu")
-    with gate.busy(), gate.alone(0) as alone:
+    lock = DeviceLock(tmp_path, "cpu")
+    with lock.busy(), lock.alone(0) as alone:
         assert not alone
     assert kind != "link" or (tmp_path / "target").read_text() == "kept"
 
 
 def test_a_device_has_one_gate_for_this_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("RIGORKD_GATES", raising=False)
-    gate = Gate.of(torch.device("cpu"))
+    lock = DeviceLock.of(torch.device("cpu"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))  # as of a job of its own
-    assert gate == Gate.of(torch.device("cpu"))
-    assert gate.folder == Path(f"/tmp/rigorkd-{os.getuid()}")
+    assert lock == DeviceLock.of(torch.device("cpu"))
+    assert lock.folder == Path(f"/tmp/rigorkd-{os.getuid()}")
     monkeypatch.setenv("RIGORKD_GATES", str(tmp_path / "gates"))
-    assert Gate.of(torch.device("cpu")).folder == tmp_path / "gates"
+    assert DeviceLock.of(torch.device("cpu")).folder == tmp_path / "gates"

@@ -9,8 +9,7 @@ import pytest
 from rigorkd.records import rates
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
-from rigorkd.train.pace import Pace
-from rigorkd.train.stopwatch import SHARED, TEACHER, VALIDATION
+from rigorkd.train.timing import SHARED, TEACHER, VALIDATION, Pace
 
 from .conftest import BASELINE, WARM, Train
 from .conftest import TEACHER as TEACHER_CELL

@@ -1,7 +1,7 @@
 """`looks.jsonl` in a study: when it was analysed on how many seeds.
 
-A fixed-n test is valid once. The first analysis of a growing study is fair; the next on more seeds is a
-repeated look, and says so.
+A fixed-n test is valid once. The first analysis of a growing study is fair; the next on
+more seeds makes it an interim one, and says so.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rigorkd.records.atomic import append_line
+from rigorkd.files import append_line
 
 FILE = "looks.jsonl"
 
 
 @dataclass(frozen=True)
-class Look:
+class InterimAnalysis:
     """One analysis: of `n` seeds, on one metric, at an ISO time."""
 
     n: int
@@ -27,34 +27,33 @@ class Look:
     time: str
 
 
-def read_looks(folder: Path) -> tuple[Look, ...]:
-    """The looks noted so far; a line that cannot be read is passed over, since it only adds a warning."""
+def read_interim_analyses(folder: Path) -> tuple[InterimAnalysis, ...]:
+    """The analyses noted so far; a line that cannot be read is passed over, since it only adds a warning."""
     try:
         lines = (folder / FILE).read_bytes().splitlines()
     except OSError:
         return ()
-    looks = []
+    found = []
     for line in lines:
         try:
             entry = json.loads(line)
-            looks.append(
-                Look(int(entry["n"]), tuple(entry["seeds"]), str(entry["metric"]), str(entry["time"]))
-            )
+            n, seeds = int(entry["n"]), tuple(entry["seeds"])
+            found.append(InterimAnalysis(n, seeds, str(entry["metric"]), str(entry["time"])))
         except (ValueError, KeyError, TypeError, RecursionError):
             continue
-    return tuple(looks)
+    return tuple(found)
 
 
-def note_look(folder: Path, seeds: Iterable[int], metric: str) -> bool:
+def note_interim_analysis(folder: Path, seeds: Iterable[int], metric: str) -> bool:
     """Note an analysis if it meets more seeds than any before; whether it could be noted where it had to be.
 
     A folder that cannot be written stops no analysis: False is returned.
     """
     seen = tuple(sorted(set(seeds)))
-    if any(look.metric == metric and look.n >= len(seen) for look in read_looks(folder)):
+    if any(earlier.metric == metric and earlier.n >= len(seen) for earlier in read_interim_analyses(folder)):
         return True
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    line = json.dumps(asdict(Look(len(seen), seen, metric, now)))
+    line = json.dumps(asdict(InterimAnalysis(len(seen), seen, metric, now)))
     try:
         append_line(folder / FILE, line)
     except OSError:

@@ -58,7 +58,7 @@ def split_for(task: Task, budget: int | None, runtime: Runtime) -> Iterator[Task
 
     What a part held is given back before the next one: together they would not fit.
     """
-    with runtime.gate.busy():
+    with runtime.device_lock.busy():
         first, *others = _parts(task, budget, runtime)
     yield first
     for part in others:

@@ -1,15 +1,54 @@
-"""How fast the parts of an epoch are: noted while a cohort trains, left behind for `rigorkd plan`."""
+"""Time spent per part of a cohort, without making the host wait for the device; rates left for `plan`."""
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from statistics import median
 
+import torch
+
 from rigorkd.protocol.cells import Cell
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
-from rigorkd.train.stopwatch import SHARED, TEACHER, VALIDATION
+
+SHARED, TEACHER, VALIDATION = "shared", "teacher", "validation"
+
+
+class Stopwatch:
+    """Seconds by name: the wall clock on a CPU, device events on CUDA (summed when an epoch is read)."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Count the block's time under `name`."""
+        if self._cuda:
+            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            begin.record()
+            yield
+            end.record()
+            self._events.append((name, begin, end))
+        else:
+            begun = time.perf_counter()
+            yield
+            self._seconds[name] += time.perf_counter() - begun
+
+    def read(self) -> dict[str, float]:
+        """Seconds by name since the last reading; waits for the device, so call it once an epoch."""
+        if self._events:
+            torch.cuda.synchronize()
+            for name, begin, end in self._events:
+                self._seconds[name] += begin.elapsed_time(end) / 1e3
+            self._events.clear()
+        seconds = dict(self._seconds)
+        self._seconds.clear()
+        return seconds
 
 
 class Pace:

@@ -1,0 +1,178 @@
+"""Is everything in a study what was committed?
+
+`verify_study` believes nothing and hashes everything. `Intact` does not hash everything every time: a file
+whose hash was right is remembered by its size, inode and the kernel's time stamps; while these stay the same
+it is believed. The stamps are only compared for being the same, so a clock that jumps costs a hashing and
+decides nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rigorkd.errors import RigorkdError
+from rigorkd.files import write_atomically
+from rigorkd.protocol.catalog import is_own_model
+from rigorkd.protocol.sources import module_file, read_source
+from rigorkd.records.layout import LEAF, StudyFolder
+from rigorkd.records.record import Record, digest_of, read
+from rigorkd.records.study import read_info
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A run whose record cannot be believed, and why."""
+
+    run: str
+    reason: str
+
+
+class Intact:
+    """The files of a study that were found to hold what their records say."""
+
+    def __init__(self, study: StudyFolder) -> None:
+        self._study = study
+        self._known = _read(study.intact_json)
+        self._changed = False
+
+    def damage(self, record: Record) -> Damage | None:
+        """What is wrong with a record, None if nothing is. A student's deleted weights are no damage."""
+        wrong = [] if record.sealed else ["record.json was edited"]
+        for name, digest in record.files.items():
+            path = record.folder / name
+            stamp = _stamp(path)
+            if stamp is None:
+                if name != WEIGHTS or record.fields.get("role") != "student":
+                    wrong.append(f"{name} is missing")
+            elif self._known.get(f"{record.run}/{name}") != [digest, *stamp]:
+                if digest_of(path) != digest:
+                    wrong.append(f"{name} is not what was committed")
+                else:
+                    self._note(record.run, name, digest, stamp)
+        return Damage(record.run, ", ".join(wrong)) if wrong else None
+
+    def committed(self, record: Record) -> None:
+        """Remember a record that a worker has just committed: its bytes were hashed as they were written."""
+        for name, digest in record.files.items():
+            stamp = _stamp(record.folder / name)
+            if stamp is not None:
+                self._note(record.run, name, digest, stamp)
+
+    def save(self) -> None:
+        """Keep what is known; losing it costs time only."""
+        if self._changed:
+            # Another launcher may have saved meanwhile.
+            known = _read(self._study.intact_json) | self._known
+            with contextlib.suppress(OSError):
+                write_atomically(self._study.intact_json, json.dumps(known).encode(), durable=False)
+
+    def _note(self, run: str, name: str, digest: str, stamp: tuple[int, ...]) -> None:
+        self._known[f"{run}/{name}"] = [digest, *stamp]
+        self._changed = True
+
+
+def weights_gone(records: Iterable[Record]) -> list[str]:
+    """The students whose recorded weights were deleted."""
+    return [
+        record.run
+        for record in records
+        if record.fields.get("role") == "student"
+        and WEIGHTS in record.files
+        and not (record.folder / WEIGHTS).exists()
+    ]
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _read(path: Path) -> dict[str, list[str | int]]:
+    try:
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How many records and files were hashed, and what is damaged: by run, or by file for the study's own."""
+
+    records: int
+    files: int
+    damaged: tuple[Damage, ...]
+
+
+def verify_study(folder: Path) -> Verified:
+    """Hash every record, every file beside it, the plan in `study.json` and the protocol texts."""
+    damaged = list(_study_damage(folder))
+    records = files = 0
+    for leaf in _leaves(folder):
+        name = leaf.relative_to(folder).as_posix()
+        if not (leaf / "record.json").is_file():
+            damaged.append(Damage(name, "its record.json is missing"))
+            continue
+        records += 1
+        try:
+            record = read(leaf / "record.json")
+            files += 1 + len(record.files)
+            wrong = record.verify()
+        except RigorkdError as error:
+            damaged.append(Damage(name, error.message))
+            continue
+        if wrong:
+            damaged.append(Damage(name, ", ".join(_says(leaf, file) for file in wrong)))
+    return Verified(records, files, tuple(damaged))
+
+
+def _says(folder: Path, name: str) -> str:
+    if name == "record.json":
+        return "record.json was edited"
+    return f"{name} is not what was committed" if (folder / name).exists() else f"{name} is missing"
+
+
+def _study_damage(folder: Path) -> Iterator[Damage]:
+    study = StudyFolder(folder)
+    try:
+        info = read_info(folder)
+    except RigorkdError as error:
+        yield Damage("study.json", error.message)
+        return
+    planned = json.loads(study.study_json.read_bytes())["planned"]
+    text = json.dumps(planned["analysis"], sort_keys=True)
+    if hashlib.sha256(text.encode()).hexdigest() != planned.get("sha256"):
+        yield Damage("study.json", "the planned analysis is not the one that the first run noted")
+    for text_hash in info.protocols:
+        path = study.protocol(text_hash)
+        if digest_of(path) != text_hash:
+            what = "is not what was run" if path.exists() else "is missing"
+            yield Damage(path.relative_to(folder).as_posix(), f"the protocol's text {what}")
+    for name, file in info.start_files.items():
+        if is_own_model(name) and module_file(study.protocols, name.partition(":")[0]):
+            try:
+                found: str | None = read_source(name, study.protocols).sha256
+            except RigorkdError:
+                found = None
+            if found != file.sha256:
+                yield Damage(study.protocols.name, f"the copy of the code of {name} is not what was run")
+
+
+def _leaves(folder: Path) -> Iterator[Path]:
+    """Every folder of a run, whether its record is there or not."""
+    for path, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if LEAF.fullmatch(Path(path).name) and files:
+            folders.clear()
+            yield Path(path)
