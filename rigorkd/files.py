@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -50,8 +51,14 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append a line of text, on the disk before this returns; one that a crash tore does not swallow it."""
-    with path.open("ab+") as file:
+    """Append a line of text, on the disk before this returns; one that a crash tore does not swallow it.
+
+    Never through a link: OSError (ELOOP) if `path` is one, and for what is no regular file.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(path, flags, 0o666), "ab+") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         torn = False
         if file.tell():
             file.seek(-1, os.SEEK_END)

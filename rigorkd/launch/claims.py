@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rigorkd.launch.presence import Holder, Presence, Witness, parse_holder
+from rigorkd.launch.presence import Holder, Presence, Witness, read_holder
 from rigorkd.records.layout import StudyFolder
 
 STUDY = ".study"
@@ -49,7 +49,7 @@ class Claims:
             time.sleep(_POLL)
         try:
             for path in folder.iterdir():  # what is below ours counts for nobody
-                if path.name.isdigit() and int(path.name) < mine:
+                if path.name.isdecimal() and int(path.name) < mine:
                     _given_back(path).unlink(missing_ok=True)
                     path.unlink(missing_ok=True)
             yield
@@ -97,31 +97,24 @@ class Claims:
         return True
 
     def _is_mine(self, path: Path) -> bool:
-        holder = _read(path)
+        holder = read_holder(path, self.study)
         return holder is not None and holder.id == self.me.holder.id
 
     def _living_holder(self, folder: Path, number: int) -> Holder | None:
         path = folder / str(number)
         if _given_back(path).exists():
             return None
-        holder = _read(path)
+        holder = read_holder(path, self.study)
         return holder if holder is not None and self.witness.alive(holder) else None
 
 
 def _highest(folder: Path) -> int:
     """The number of the highest claim, 0 if there is none."""
     try:
-        return max((int(path.name) for path in folder.iterdir() if path.name.isdigit()), default=0)
+        return max((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), default=0)
     except FileNotFoundError:
         return 0
 
 
 def _given_back(path: Path) -> Path:
     return path.with_name(path.name + ".free")
-
-
-def _read(path: Path) -> Holder | None:
-    try:
-        return parse_holder(path.read_bytes())
-    except OSError:
-        return None

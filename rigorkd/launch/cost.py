@@ -152,10 +152,10 @@ def _from_own_runs(inventory: Inventory, left: list[Run], disk: int | None, why:
     rates: defaultdict[tuple[str, bool], list[float]] = defaultdict(list)
     devices = set()
     for name, record in inventory.records.items():
-        seconds, epochs = record.metrics.get("train_seconds"), record.fields["epochs_run"]
+        seconds, epochs = record.metrics.get("train_seconds"), record.fields.get("epochs_run")
         if seconds and epochs:
             rates[_kind(inventory.expected[name].run)].append(seconds / epochs)
-        devices.add(str(record.fields["hardware"]))
+        devices.add(str(record.fields.get("hardware")))
     if not {_kind(run) for run in left} <= rates.keys():
         hint = "finished runs leave rates behind, and `rigorkd plan --measure` measures them"
         return Cost(None, None, disk, f"unknown: {why}; {hint}")

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 
 from rigorkd.files import write_atomically
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.untrusted import read_note
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,7 @@ def note_failure(study: StudyFolder, failure: Failure) -> None:
 
 def read_failure(study: StudyFolder, run: str) -> Failure | None:
     """The note of a run's failure, None if there is none; a damaged note is none."""
-    try:
-        document = json.loads(study.failure(run).read_bytes())
-        document.pop("time")
-        return Failure(**document)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
+    return read_note(study.failure(run), study.path, Failure)
 
 
 def forget_failure(study: StudyFolder, run: str) -> None:

@@ -18,7 +18,7 @@ from rigorkd.protocol.numerics import NEWEST, Numerics
 from rigorkd.records.expected import Expected, Stale, StartFile, expected_hashes, stale_runs
 from rigorkd.records.integrity import Damage
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import DIVERGED, Record, read
+from rigorkd.records.record import DIVERGED, Record, find_record
 from rigorkd.records.study import is_study, read_info
 from rigorkd.text import nearest
 
@@ -78,6 +78,7 @@ def take_inventory(
     that has watched for a while can tell launchers on other hosts that have died; a new one believes them.
     `numerics` are those of a study that is yet to begin.
     """
+    study.refuse_links()
     if is_study(study.path):
         numerics = read_info(study.path).numerics
     expected = expected_hashes(protocol, seeds, mode, files, numerics)
@@ -88,11 +89,11 @@ def take_inventory(
         wanted = wanted_runs(expected, only_runs)
         expected = {run: want for run, want in expected.items() if run in wanted}
     records, damaged = {}, []
+    seen: set[str] = set()
     for name in expected:
-        path = study.run(name) / "record.json"
         try:
-            if path.is_file():
-                records[name] = read(path)
+            if record := find_record(study, name, seen):
+                records[name] = record
         except DamagedError as error:
             damaged.append(Damage(name, error.message))
     stale = stale_runs(records.values(), expected)
@@ -159,6 +160,6 @@ def running_now(witness: Witness) -> set[str]:
     return {
         run
         for holder in witness.launchers()
-        if (progress := read_progress(witness.study.launcher(holder.id))) is not None
+        if (progress := read_progress(witness.study, holder.id)) is not None
         for run in progress.running
     }

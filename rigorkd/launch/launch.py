@@ -32,7 +32,7 @@ from rigorkd.protocol.sources import comes_from_outside
 from rigorkd.records.expected import start_files
 from rigorkd.records.integrity import Intact
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import read
+from rigorkd.records.record import read_record
 from rigorkd.records.study import folder_name, is_registered, is_study, read_info
 from rigorkd.text import count
 from rigorkd.train.events import RunDone
@@ -166,7 +166,7 @@ def _train(
 
         def changed(message: Message | None) -> None:
             if isinstance(message, RunDone):
-                opening.intact.committed(read(study.run(message.run) / "record.json"))
+                opening.intact.committed(read_record(study, message.run))
             track(message)
             show(message)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from rigorkd.errors import InputError
 from rigorkd.launch.failures import read_failure
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.untrusted import LOG, opened, read_bytes
 from rigorkd.text import nearest
 
 POLL = 0.5
@@ -38,13 +39,12 @@ def read_log(study: StudyFolder, run: str) -> RunLog:
     worker_text = ""
     if failure is not None and worker_path is not None:
         try:
-            with worker_path.open("rb") as file:
-                file.seek(failure.log_start)
-                worker_text = file.read().decode(errors="replace")
+            content = read_bytes(worker_path, study.logs, LOG)
+            worker_text = content[max(failure.log_start, 0) :].decode(errors="replace")
         except OSError:
             worker_path = None
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, study.path, LOG)
     except OSError:
         content = b""
         if failure is None:
@@ -72,7 +72,7 @@ def follow(path: Path, start: int, ended: Callable[[], bool]) -> Iterator[str]:
     while True:
         last = ended()
         try:
-            with path.open("rb") as file:
+            with opened(path, path.parent) as file:
                 file.seek(start)
                 new = file.read()
         except OSError:

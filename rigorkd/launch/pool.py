@@ -35,7 +35,7 @@ from rigorkd.launch.worker import (
 )
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import DIVERGED, read
+from rigorkd.records.record import DIVERGED, read_record
 from rigorkd.train.events import EpochDone, Resumed, RunDone, RunFailed
 from rigorkd.train.task import Task
 
@@ -190,7 +190,7 @@ class Pool:
 
     def _done_elsewhere(self, run: str) -> None:
         """A run has a record that was not told of by a worker of ours."""
-        record = read(self.study.run(run) / "record.json")
+        record = read_record(self.study, run)
         self._done(run, str(record.fields["status"]))
 
     def _done(self, run: str, status: str) -> None:

@@ -25,6 +25,7 @@ from rigorkd.errors import InputError
 from rigorkd.files import write_atomically
 from rigorkd.launch.process import ProcessId, is_here, lives, process_of, this_process
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.untrusted import NOTE, is_plain_name, read_bytes, read_note
 
 BEAT_EVERY = 5.0
 """Seconds between two raises of the counter."""
@@ -60,13 +61,10 @@ class Holder:
         return f"process {self.process.pid}{where}" + (f" ({self.label})" if self.label else "")
 
 
-def parse_holder(content: bytes) -> Holder | None:
-    """A holder from its file, None if the file is torn."""
-    try:
-        document = json.loads(content)
-        return Holder(document["id"], ProcessId(**document["process"]), document["label"])
-    except (ValueError, KeyError, TypeError):
-        return None
+def read_holder(path: Path, study: StudyFolder) -> Holder | None:
+    """A holder from its file, None if there is none or it is torn."""
+    holder = read_note(path, study.path, Holder)
+    return holder if holder is not None and is_plain_name(holder.id) else None  # it names a folder
 
 
 class Presence:
@@ -144,7 +142,7 @@ class Witness:
         if not (folder / "holder.json").exists():
             return False  # it has left, or was found dead
         if is_here(holder.process):
-            return lives(holder.process) or any(map(lives, _workers(folder)))
+            return lives(holder.process) or any(map(lives, _workers(self.study, folder)))
         beat = self._beat(holder)
         seen = self._seen.get(holder.id)
         if seen is None or seen[0] != beat:
@@ -182,17 +180,14 @@ class Witness:
 
     def _beat(self, holder: Holder) -> bytes:
         try:
-            return (self.study.launcher(holder.id) / "beat").read_bytes()
+            return read_bytes(self.study.launcher(holder.id) / "beat", self.study.path, NOTE)
         except OSError:
             return b""
 
 
-def _workers(folder: Path) -> list[ProcessId]:
-    found = []
-    for path in folder.glob("worker-*.json"):
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            found.append(ProcessId(**json.loads(path.read_bytes())))
-    return found
+def _workers(study: StudyFolder, folder: Path) -> list[ProcessId]:
+    notes = (read_note(path, study.path, ProcessId) for path in folder.glob("worker-*.json"))
+    return [process for process in notes if process is not None]
 
 
 def at_work(study: StudyFolder, holder: Holder) -> bool:
@@ -201,10 +196,5 @@ def at_work(study: StudyFolder, holder: Holder) -> bool:
 
 
 def _present(study: StudyFolder) -> list[Holder]:
-    holders = []
-    for path in sorted(study.launchers.glob("*/holder.json")):
-        with contextlib.suppress(OSError):
-            holder = parse_holder(path.read_bytes())
-            if holder is not None:
-                holders.append(holder)
-    return holders
+    holders = (read_holder(path, study) for path in sorted(study.launchers.glob("*/holder.json")))
+    return [holder for holder in holders if holder is not None]

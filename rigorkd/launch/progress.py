@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rigorkd.files import write_atomically
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.untrusted import read_note
 from rigorkd.text import count
 
 WRITE_EVERY = 1.0
@@ -124,11 +126,6 @@ class ProgressFile:
                 write_atomically(self._path, json.dumps(shown).encode(), durable=False)
 
 
-def read_progress(folder: Path) -> Progress | None:
-    """What the launcher with this entry last wrote, or None."""
-    try:
-        document = json.loads((folder / "progress.json").read_bytes())
-        slots = {int(slot): SlotProgress(**entry) for slot, entry in document.pop("slots").items()}
-        return Progress(**document, slots=slots)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+def read_progress(study: StudyFolder, launcher: str) -> Progress | None:
+    """What the launcher with this id last wrote, or None."""
+    return read_note(study.launcher(launcher) / "progress.json", study.path, Progress)

@@ -113,7 +113,7 @@ def study_status(folder: Path, witness: Witness | None = None) -> Status:
         launchers=tuple(
             Launcher(holder, progress)
             for holder in witness.launchers()
-            if (progress := read_progress(study.launcher(holder.id))) is not None
+            if (progress := read_progress(study, holder.id)) is not None
         ),
         submitted=_submitted(study, inventory),
     )

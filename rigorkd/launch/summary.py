@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import DIVERGED, read
+from rigorkd.records.record import DIVERGED, read_records
 from rigorkd.text import count
 
 
@@ -18,8 +18,7 @@ def print_summary(study: StudyFolder, console: Console) -> None:
     """Print n and mean ± standard deviation of test top-1 per cell."""
     values: defaultdict[str, list[float]] = defaultdict(list)
     diverged: defaultdict[str, int] = defaultdict(int)
-    for path in study.records():
-        record = read(path)
+    for record in read_records(study):
         cell = str(record.fields["cell"])
         top1 = record.metrics.get("test_top1")
         if record.fields["status"] == DIVERGED or top1 is None:

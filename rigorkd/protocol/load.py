@@ -24,10 +24,10 @@ __all__ = ["Protocol", "load_protocol", "protocol_error"]
 MOST_LISTED = 20
 
 
-def load_protocol(path: Path | str) -> Protocol:
-    """Read, check and expand a protocol file. Raises `ProtocolError`."""
+def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
+    """Read, check and expand a protocol file, or what was read of it. Raises `ProtocolError`."""
     file = Path(path)
-    text = _read(file)
+    text = _text(file, _read(file) if content is None else content)
     try:
         tree = parse(text)
     except TreeError as error:
@@ -66,19 +66,22 @@ def _grid_problems(plain: Any) -> list[Problem]:
     return problems
 
 
-def _read(file: Path) -> str:
+def _read(file: Path) -> bytes:
     try:
         if file.is_dir():
             found = sorted(entry.name for entry in file.iterdir() if entry.suffix in (".yaml", ".yml"))[:8]
             hint = f"name one of its files: {', '.join(found)}" if found else "name a protocol file"
             raise ProtocolError("this is a folder", file=file, hint=hint)
         with file.open("rb") as stream:
-            raw = stream.read(4 * LONGEST_TEXT + 1)
+            return stream.read(4 * LONGEST_TEXT + 1)
     except FileNotFoundError:
         raise ProtocolError("there is no such file", file=file, hint=_similar(file)) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ProtocolError(f"cannot be read: {reason.lower()}", file=file) from None
+
+
+def _text(file: Path, raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

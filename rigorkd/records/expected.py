@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rigorkd.data.identity import checksum_at_hand, data_checksum
 from rigorkd.errors import InputError, ProtocolError
+from rigorkd.files import file_sha256
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import runs
 from rigorkd.protocol.hashes import cell_shape, explain_difference, resolved, run_hash
@@ -100,8 +100,7 @@ def start_files(
                 files[cell.start.path] = (remembered or {}).get(cell.start.path) or StartFile(None, ABSENT)
                 continue
             try:
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = file_sha256(path)
             except OSError as error:
                 raise InputError(
                     f"{protocol.path}: {cell.name} starts from {cell.start.path}: {error.strerror}",

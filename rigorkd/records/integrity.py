@@ -9,7 +9,6 @@ decides nothing.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -17,14 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rigorkd.errors import RigorkdError
-from rigorkd.files import write_atomically
+from rigorkd.files import sha256_of, write_atomically
 from rigorkd.protocol.catalog import is_own_model
 from rigorkd.protocol.sources import module_file, read_source
 from rigorkd.records.layout import LEAF, StudyFolder
-from rigorkd.records.record import Record, digest_of, read
+from rigorkd.records.record import WEIGHTS, Record, digest_of, read_record
 from rigorkd.records.study import read_info
+from rigorkd.records.untrusted import STUDY, read_json, refuse_links_inside
 
-WEIGHTS = "model.safetensors"
+MOST_KNOWN = 256 * 2**20
+"""Bytes that intact.json may have: a line of 200 for every file of the study."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Intact:
 
     def __init__(self, study: StudyFolder) -> None:
         self._study = study
-        self._known = _read(study.intact_json)
+        self._known = _read(study)
         self._changed = False
 
     def damage(self, record: Record) -> Damage | None:
@@ -53,7 +54,7 @@ class Intact:
                 if name != WEIGHTS or record.fields.get("role") != "student":
                     wrong.append(f"{name} is missing")
             elif self._known.get(f"{record.run}/{name}") != [digest, *stamp]:
-                if digest_of(path) != digest:
+                if record.digest_of(name) != digest:
                     wrong.append(f"{name} is not what was committed")
                 else:
                     self._note(record.run, name, digest, stamp)
@@ -70,7 +71,7 @@ class Intact:
         """Keep what is known; losing it costs time only."""
         if self._changed:
             # Another launcher may have saved meanwhile.
-            known = _read(self._study.intact_json) | self._known
+            known = _read(self._study) | self._known
             with contextlib.suppress(OSError):
                 write_atomically(self._study.intact_json, json.dumps(known).encode(), durable=False)
 
@@ -92,18 +93,17 @@ def weights_gone(records: Iterable[Record]) -> list[str]:
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
     try:
-        found = path.stat()
+        found = path.lstat()
     except OSError:
         return None
     return found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _read(path: Path) -> dict[str, list[str | int]]:
+def _read(study: StudyFolder) -> dict[str, list[str | int]]:
     try:
-        known = json.loads(path.read_bytes())
+        return read_json(study.intact_json, study.path, MOST_KNOWN)
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -119,14 +119,17 @@ def verify_study(folder: Path) -> Verified:
     """Hash every record, every file beside it, the plan in `study.json` and the protocol texts."""
     damaged = list(_study_damage(folder))
     records = files = 0
-    for leaf in _leaves(folder):
+    for leaf, inside in _leaves(folder):
         name = leaf.relative_to(folder).as_posix()
-        if not (leaf / "record.json").is_file():
+        if inside is None:
+            damaged.append(Damage(name, "a link to a folder; rigorkd follows none inside a study"))
+            continue
+        if "record.json" not in inside:
             damaged.append(Damage(name, "its record.json is missing"))
             continue
         records += 1
         try:
-            record = read(leaf / "record.json")
+            record = read_record(StudyFolder(folder), name, found=True)
             files += 1 + len(record.files)
             wrong = record.verify()
         except RigorkdError as error:
@@ -150,13 +153,18 @@ def _study_damage(folder: Path) -> Iterator[Damage]:
     except RigorkdError as error:
         yield Damage("study.json", error.message)
         return
-    planned = json.loads(study.study_json.read_bytes())["planned"]
+    try:
+        refuse_links_inside(study.protocols, folder)
+    except RigorkdError as error:
+        yield Damage(study.protocols.name, error.message)
+        return
+    planned = read_json(study.study_json, folder, STUDY)["planned"]
     text = json.dumps(planned["analysis"], sort_keys=True)
-    if hashlib.sha256(text.encode()).hexdigest() != planned.get("sha256"):
+    if sha256_of(text) != planned.get("sha256"):
         yield Damage("study.json", "the planned analysis is not the one that the first run noted")
     for text_hash in info.protocols:
         path = study.protocol(text_hash)
-        if digest_of(path) != text_hash:
+        if digest_of(path, folder) != text_hash:
             what = "is not what was run" if path.exists() else "is missing"
             yield Damage(path.relative_to(folder).as_posix(), f"the protocol's text {what}")
     for name, file in info.start_files.items():
@@ -169,10 +177,11 @@ def _study_damage(folder: Path) -> Iterator[Damage]:
                 yield Damage(study.protocols.name, f"the copy of the code of {name} is not what was run")
 
 
-def _leaves(folder: Path) -> Iterator[Path]:
-    """Every folder of a run, whether its record is there or not."""
+def _leaves(folder: Path) -> Iterator[tuple[Path, list[str] | None]]:
+    """Every folder of a run with the files in it, and every link to a folder, with None."""
     for path, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from ((Path(path, name), None) for name in folders if Path(path, name).is_symlink())
         if LEAF.fullmatch(Path(path).name) and files:
             folders.clear()
-            yield Path(path)
+            yield Path(path), files

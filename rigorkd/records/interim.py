@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rigorkd.files import append_line
+from rigorkd.records.untrusted import INTERIM, parse, read_bytes
 
 FILE = "looks.jsonl"
 
@@ -30,16 +31,16 @@ class InterimAnalysis:
 def read_interim_analyses(folder: Path) -> tuple[InterimAnalysis, ...]:
     """The analyses noted so far; a line that cannot be read is passed over, since it only adds a warning."""
     try:
-        lines = (folder / FILE).read_bytes().splitlines()
+        lines = read_bytes(folder / FILE, folder, INTERIM).splitlines()
     except OSError:
         return ()
     found = []
     for line in lines:
         try:
-            entry = json.loads(line)
-            n, seeds = int(entry["n"]), tuple(entry["seeds"])
+            entry = parse(line)
+            n, seeds = int(entry["n"]), tuple(map(int, entry["seeds"]))
             found.append(InterimAnalysis(n, seeds, str(entry["metric"]), str(entry["time"])))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             continue
     return tuple(found)
 
@@ -47,7 +48,7 @@ def read_interim_analyses(folder: Path) -> tuple[InterimAnalysis, ...]:
 def note_interim_analysis(folder: Path, seeds: Iterable[int], metric: str) -> bool:
     """Note an analysis if it meets more seeds than any before; whether it could be noted where it had to be.
 
-    A folder that cannot be written stops no analysis: False is returned.
+    A folder that cannot be written stops no analysis: False is returned. StoreError if the file is a link.
     """
     seen = tuple(sorted(set(seeds)))
     if any(earlier.metric == metric and earlier.n >= len(seen) for earlier in read_interim_analyses(folder)):

@@ -21,10 +21,13 @@ results/<study>/
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from rigorkd.records.untrusted import refuse_links
 
 LEAF = re.compile(r"seed-(\d+|fixed)")
 """The last part of a run's name, and of its folder's."""
@@ -32,7 +35,7 @@ LEAF = re.compile(r"seed-(\d+|fixed)")
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """The folder of one study; only computes paths."""
+    """The folder of one study: where everything lies in it."""
 
     path: Path
 
@@ -70,6 +73,9 @@ class StudyFolder:
     def run(self, run_name: str) -> Path:
         """The folder of a run's record."""
         return self.path / run_name
+
+    def record(self, run_name: str) -> Path:
+        return self.run(run_name) / "record.json"
 
     def checkpoint(self, run_name: str) -> Path:
         return self.path / ".work" / run_name / "checkpoint.pt"
@@ -117,17 +123,31 @@ class StudyFolder:
         """Where damaged records are set aside."""
         return self.path / ".damaged"
 
-    def records(self) -> Iterator[Path]:
-        """Every record.json of the study, in the order of names; hidden folders are not searched."""
-        stack = [self.path]
+    def refuse_links(self) -> None:
+        """StoreError if a folder right below is a link: what is written into it would lie elsewhere."""
+        if self.path.is_dir():
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    if entry.is_symlink() and entry.is_dir():
+                        refuse_links(Path(entry.path), self.path)
+
+    def records(self, below: str = "") -> Iterator[Path]:
+        """Every record.json of the study, or of the cells `below` a part of their name, by name.
+
+        Hidden folders are not searched. StoreError for a link to a folder: what it leads to might be missed.
+        """
+        stack = [str(self.path / below)]
         while stack:
             folder = stack.pop()
-            record = folder / "record.json"
-            if LEAF.fullmatch(folder.name) and record.is_file():
-                yield record
+            if LEAF.fullmatch(folder.rpartition("/")[2]) and os.path.lexists(f"{folder}/record.json"):
+                yield Path(folder, "record.json")
                 continue
             try:
-                children = [child for child in folder.iterdir() if child.name[0] != "." and child.is_dir()]
-            except FileNotFoundError:
+                with os.scandir(folder) as entries:
+                    children = [entry for entry in entries if entry.name[0] != "." and entry.is_dir()]
+            except (FileNotFoundError, NotADirectoryError):
                 continue
-            stack.extend(sorted(children, reverse=True))
+            for child in children:
+                if child.is_symlink():
+                    refuse_links(Path(child.path), self.path)
+            stack.extend(sorted((child.path for child in children), reverse=True))

@@ -9,6 +9,7 @@ that cannot be read counts as none, and one that cannot be written is not writte
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import platform
@@ -18,13 +19,14 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from rigorkd.files import write_atomically
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.schema import CenterCrop
+from rigorkd.records.untrusted import read_note
 
 SCHEMA = "rigorkd.rates/1"
 REMEMBERED = 15
@@ -172,55 +174,53 @@ class RateBook:
     def machines(self) -> tuple[Machine, ...]:
         """The machines with rates under the installed torch: this one first, the others by name."""
         here, version = hardware_here(), metadata.version("torch")
-        found = {Machine(**document["machine"]) for document in self._one_each()}
+        found = {rates.machine for rates in self._one_each()}
         fitting = [machine for machine in found if machine.torch == version]
         return tuple(sorted(fitting, key=lambda machine: (machine.hardware not in here, machine.hardware)))
 
     def take_over(self, other: RateBook) -> None:
         """Replace what this book knows by what `other` knows of the same parts."""
         for path in other.folder.glob("*/*.json"):
-            document = _parsed(path)
-            if document is not None:
-                known = document["seconds_per_image"]
-                self._write(Machine(**document["machine"]), Work(**document["work"]), known)
+            if rates := _parsed(path, other.folder):
+                self._write(rates.machine, rates.work, list(rates.seconds_per_image))
 
-    def _one_each(self) -> Iterator[dict[str, Any]]:
+    def _one_each(self) -> Iterator[_Rates]:
         """One readable file of every machine."""
         for folder in sorted(self.folder.glob("*/")):
-            documents = (_parsed(path) for path in sorted(folder.glob("*.json")))
-            yield from [document for document in documents if document is not None][:1]
+            found = (_parsed(path, self.folder) for path in sorted(folder.glob("*.json")))
+            yield from itertools.islice(filter(None, found), 1)
 
     def _path(self, machine: Machine, work: Work) -> Path:
         return self.folder / digest(asdict(machine))[:16] / f"{digest(asdict(work))[:24]}.json"
 
     def _read(self, machine: Machine, work: Work) -> list[float]:
-        document = _parsed(self._path(machine, work))
-        return [] if document is None else list(document["seconds_per_image"])
+        rates = _parsed(self._path(machine, work), self.folder)
+        return [] if rates is None else list(rates.seconds_per_image)
 
     def _write(self, machine: Machine, work: Work, known: list[float]) -> None:
-        document = {
-            "schema": SCHEMA,
-            "machine": asdict(machine),
-            "work": asdict(work),
-            "seconds_per_image": known,
-        }
+        rates = _Rates(SCHEMA, machine, work, tuple(known))
         # A cache that cannot be written is just not used: a full disk is for the records to report.
         with contextlib.suppress(OSError):
-            text = json.dumps(document, indent=1)
+            text = json.dumps(asdict(rates), indent=1)
             write_atomically(self._path(machine, work), text.encode(), durable=False)
 
 
-def _parsed(path: Path) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Rates:
+    """The content of a file of rates."""
+
+    schema: str
+    machine: Machine
+    work: Work
+    seconds_per_image: tuple[float, ...]
+
+
+def _parsed(path: Path, book: Path) -> _Rates | None:
     """The content of a file of rates, or None if it is not one."""
-    try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        known = document["seconds_per_image"]
-        Machine(**document["machine"])
-        Work(**document["work"])
-        whole = document["schema"] == SCHEMA and all(0 < float(value) < math.inf for value in known)
-    except (OSError, ValueError, TypeError, KeyError):
+    found = read_note(path, book, _Rates)
+    if found is None or found.schema != SCHEMA or not found.seconds_per_image:
         return None
-    return document if whole and known else None
+    return found if all(seconds > 0 for seconds in found.seconds_per_image) else None
 
 
 def cpu_name(threads: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +13,17 @@ from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import AGAIN, Record, read
+from rigorkd.records.record import AGAIN, Record, read_record, read_records
 from rigorkd.records.study import StudyInfo, is_study, newest_study, read_info
 from rigorkd.records.tidy import declared, tidy
+from rigorkd.records.untrusted import (
+    PROTOCOL,
+    is_there,
+    parse_arrays,
+    read_bytes,
+    refuse_links_inside,
+    unreadable,
+)
 from rigorkd.text import count
 
 if TYPE_CHECKING:
@@ -60,7 +67,7 @@ def read_study(folder: Path) -> StudyTable:
     """
     info = read_info(folder)
     protocol = _protocol(folder, info, info.protocols[-1])
-    records = [read(path) for path in StudyFolder(folder).records()]
+    records = read_records(StudyFolder(folder))
     names = {cell.name for cell in protocol.cells}
     kept = [record for record in records if record.fields["cell"] in names]
     expected = expected_hashes(protocol, info.seeds, info.mode, info.start_files, info.numerics)
@@ -133,8 +140,12 @@ def read_protocol(folder: Path) -> Protocol:
 
 def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
     """A protocol text that was run into the study, as it was run."""
+    study = StudyFolder(folder)
+    path = study.protocol(text_hash)
+    refuse_links_inside(study.protocols, folder)  # its own code lies there too
+    content = read_bytes(path, folder, PROTOCOL) if is_there(path, folder) else None
     try:
-        protocol = load_protocol(StudyFolder(folder).protocol(text_hash))
+        protocol = load_protocol(path, content)
     except ProtocolError as error:
         if info.version == __version__:
             raise
@@ -146,16 +157,25 @@ def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
     return smoke(protocol) if info.smoke else protocol
 
 
+_PREDICTIONS = {
+    "target": ("i", 1),
+    "prediction": ("i", 1),
+    "loss": ("f", 1),
+    "confidence": ("f", 1),
+    "top5_hit": ("b", 1),
+    "logits": ("f", 2),
+}
+
+
 def read_predictions(folder: Path, cell: str, seed: int) -> dict[str, np.ndarray]:
-    """Arrays of one run, each (n_test,): target, prediction, loss, confidence, top5_hit.
+    """Arrays of one run, each (n_test,): target, prediction, loss, confidence, top5_hit; logits where kept.
 
     Raises DamagedError if the file is not the one that was committed.
     """
-    import numpy as np
-
-    record = read(StudyFolder(folder).run(f"{cell}/seed-{seed}") / "record.json")
-    with np.load(io.BytesIO(record.content("predictions.npz")), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    record = read_record(StudyFolder(folder), f"{cell}/seed-{seed}")
+    content = record.content("predictions.npz")
+    with unreadable(record.folder / "predictions.npz", AGAIN):
+        return parse_arrays(content, _PREDICTIONS)
 
 
 def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:

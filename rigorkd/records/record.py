@@ -8,27 +8,54 @@ counts.
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rigorkd.errors import DamagedError, StoreError
-from rigorkd.files import new_folder, write_atomically
+from rigorkd.files import new_folder, sha256_of, write_atomically
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.untrusted import (
+    HISTORY,
+    NO_FILE,
+    PREDICTIONS,
+    RECORD,
+    is_digest,
+    is_plain_name,
+    is_plain_path,
+    read_bytes,
+    read_json,
+    refuse_links,
+    sha256_below,
+)
 
 SCHEMA = "rigorkd.record/1"
 DONE, DIVERGED = "done", "diverged"
 SEAL = "record_sha256"
 """The key of a record's hash of itself."""
+WEIGHTS = "model.safetensors"
 AGAIN = "run the protocol again: the damaged record is set aside and only this run is trained again"
 """The hint of every damaged record."""
-_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
-"""Errors that say that no file is there; any other says nothing of what is in it."""
+_NONE: type = type(None)
+_NUMBERS: frozenset[type] = frozenset({int, float, _NONE})
+_HOLDERS = frozenset({dict, list})
+_KINDS: dict[str, tuple[str, frozenset[type]]] = {
+    **dict.fromkeys(
+        (
+            *("study", "role", "group", "student", "method", "start", "teacher", "model", "mode", "hardware"),
+            *("device", "precision_used", "training_key", "views_key", "finished", "weights_sha256"),
+        ),
+        ("text", frozenset({str, _NONE})),
+    ),
+    **dict.fromkeys(("epochs", "epochs_run", "ce_weight", "kd_weight"), ("number", _NUMBERS)),
+    **dict.fromkeys(("T", "alpha", "smoke"), ("single value", frozenset({str, bool, *_NUMBERS}))),
+    **dict.fromkeys(("versions", "latency_ms", "numerics_of_parts"), ("mapping", frozenset({dict, _NONE}))),
+}
+"""What every reader may take for granted of a record's values, where they are there."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +82,7 @@ class Record:
 
     def verify(self) -> list[str]:
         """Names of files that are missing, or whose content is not the one that was committed."""
-        damaged = [name for name, digest in self.files.items() if digest_of(self.folder / name) != digest]
+        damaged = [name for name, digest in self.files.items() if self.digest_of(name) != digest]
         return damaged if self.sealed else ["record.json", *damaged]
 
     @property
@@ -64,14 +91,18 @@ class Record:
         files: Mapping[str, str] = self.fields["files"]
         return files
 
+    def digest_of(self, name: str) -> str | None:
+        """SHA-256 of a sibling, None if it is not there. Its folder was looked at with the record."""
+        return digest_of(self.folder / name, self.folder)
+
     def content(self, name: str) -> bytes:
         """The bytes of a sibling. Raises DamagedError if they are not those that were committed."""
         path = self.folder / name
         try:
-            content = path.read_bytes()
+            content = read_bytes(path, self.folder, HISTORY if path.suffix == ".csv" else PREDICTIONS)
         except OSError as error:
             raise _unreadable(path, error) from None
-        if hashlib.sha256(content).hexdigest() != self.files.get(name):
+        if sha256_of(content) != self.files.get(name):
             raise DamagedError(f"{path}: not the file that its record names", hint=AGAIN)
         return content
 
@@ -87,7 +118,7 @@ def commit(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes]) 
     `fields` lacks `schema`, `files` and the record's own hash, which are filled here. Numbers that are not
     finite become null.
     """
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    hashes = {name: sha256_of(data) for name, data in files.items()}
     document = _finite({"schema": SCHEMA, **fields, "files": hashes})
     document[SEAL] = seal(document)
     for _ in range(2):
@@ -119,49 +150,104 @@ def _clear(folder: Path) -> None:
 def seal(fields: Mapping[str, Any]) -> str:
     """SHA-256 of a record's values, whatever their order and spacing in the file."""
     text = json.dumps({key: value for key, value in fields.items() if key != SEAL}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256_of(text)
 
 
-def read(record_json: Path) -> Record:
-    """Read one record. A torn or half-edited file is a DamagedError, a foreign or locked one a StoreError."""
+def read_records(study: StudyFolder, below: str = "") -> list[Record]:
+    """Every record of a study, or of the cells `below` a part of their name, by name."""
+    start = len(study.path.parts)
+    runs = ("/".join(path.parts[start:-1]) for path in study.records(below))
+    return [read_record(study, run, found=True) for run in runs]
+
+
+def find_record(study: StudyFolder, run: str, seen: set[str] | None = None) -> Record | None:
+    """The record of a run, None if there is none; raises as `read_record`. `refuse_links` tells of `seen`."""
+    path = study.record(run)
     try:
-        fields = json.loads(record_json.read_bytes())
+        refuse_links(path.parent, study.path, seen)
+        return _record(path, run, path.parent)
     except OSError as error:
-        raise _unreadable(record_json, error) from None
-    except (ValueError, RecursionError) as error:
-        raise DamagedError(f"{record_json}: the record cannot be read ({error})", hint=AGAIN) from None
-    if isinstance(fields, dict) and str(fields.get("schema", "")).startswith("rigorkd.record/"):
-        if fields["schema"] != SCHEMA:
-            raise StoreError(
-                f"{record_json}: a record of schema {fields['schema']}, of a newer rigorkd (this: {SCHEMA})",
-                hint="read it with that version: pip install --upgrade rigorkd",
-            )
-    else:
+        if error.errno in NO_FILE:
+            return None
+        raise _unreadable(path, error) from None
+
+
+def read_record(study: StudyFolder, run: str, *, found: bool = False) -> Record:
+    """Read one record. A torn or half-edited file is a DamagedError, a foreign or locked one a StoreError.
+
+    `found`: by a search that goes through no links.
+    """
+    path = study.record(run)
+    try:
+        return _record(path, run, path.parent if found else study.path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _record(path: Path, run: str, root: Path) -> Record:
+    """Read the record of a run, without links below `root`; OSError if it cannot be read."""
+    try:
+        fields = read_json(path, root, RECORD)
+    except ValueError as error:
+        raise DamagedError(f"{path}: the record cannot be read ({error})", hint=AGAIN) from None
+    schema = str(fields.get("schema", ""))
+    if schema != SCHEMA and schema.startswith("rigorkd.record/"):
         raise StoreError(
-            f"{record_json}: not a record of schema {SCHEMA}",
+            f"{path}: a record of schema {schema}, of a newer rigorkd (this: {SCHEMA})",
+            hint="read it with that version: pip install --upgrade rigorkd",
+        )
+    if schema != SCHEMA:
+        raise StoreError(
+            f"{path}: not a record of schema {SCHEMA}",
             hint="move the file away; results folders hold records only",
         )
-    missing = [key for key in ("cell", "seed", "run_hash", "metrics", "status", "files") if key not in fields]
-    missing += [key for key in ("metrics", "files") if not isinstance(fields.get(key, {}), dict)]
-    if missing:
-        raise DamagedError(f"{record_json}: the record lacks {', '.join(missing)}", hint=AGAIN)
-    record = Record(record_json.parent, fields)
-    if not record_json.absolute().parent.as_posix().endswith(f"/{record.run}"):
+    if wrong := list(_wrong(fields)):
+        raise DamagedError(f"{path}: {'; '.join(wrong)}", hint=AGAIN)
+    record = Record(path.parent, fields)
+    if record.run != run:
         raise StoreError(
-            f"{record_json}: this is the record of {record.run}; it does not belong here",
+            f"{path}: this is the record of {record.run}; it does not belong here",
             hint="delete the folder, or move it to where it belongs",
         )
     return record
 
 
-def verified_weights(folder: Path) -> Path:
+def _wrong(fields: Mapping[str, Any]) -> Iterator[str]:
+    """What nobody could have written into a record; what is not known here may be of a newer version."""
+    needed = ("cell", "seed", "run_hash", "metrics", "status", "files")
+    if missing := [key for key in needed if key not in fields]:
+        yield f"the record lacks {', '.join(missing)}"
+        return
+    seed, files, metrics = fields["seed"], fields["files"], fields["metrics"]
+    if not is_plain_path(fields["cell"]):
+        yield "cell is no name of one"
+    if seed is not None and (type(seed) is not int or seed < 0):
+        yield "seed is no seed"
+    if type(fields["run_hash"]) is not str:
+        yield "run_hash is no text"
+    if fields["status"] not in (DONE, DIVERGED):
+        yield f"status is neither {DONE} nor {DIVERGED}"
+    if type(metrics) is not dict or not _NUMBERS.issuperset(map(type, metrics.values())):
+        yield "metrics holds something else than numbers"
+    if type(files) is not dict or not all(is_plain_name(k) and is_digest(v) for k, v in files.items()):
+        yield "files names something else than files beside the record, with their hashes"
+    for name, (kind, types) in _KINDS.items():
+        if type(fields.get(name)) not in types:
+            yield f"{name} is no {kind}"
+    for name in ("latency_ms", "versions"):
+        inside = fields.get(name)
+        if type(inside) is dict and not _HOLDERS.isdisjoint(map(type, inside.values())):
+            yield f"{name} holds something else than single values"
+
+
+def verified_weights(study: StudyFolder, run: str) -> Path:
     """The weights of a finished run, whose bytes are those of its record. Raises StoreError otherwise."""
-    path = folder / "model.safetensors"
-    record = read(folder / "record.json")
-    if digest_of(path) != record.files.get(path.name, ""):
+    path = study.run(run) / WEIGHTS
+    record = read_record(study, run)
+    if record.digest_of(WEIGHTS) != record.files.get(WEIGHTS, ""):
         raise StoreError(
             f"{path}: not the weights that its record names",
-            hint=f"delete {folder / 'record.json'} and run again: this run is then trained again",
+            hint=f"delete {study.record(run)} and run again: this run is then trained again",
         )
     return path
 
@@ -181,13 +267,12 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def digest_of(path: Path) -> str | None:
-    """SHA-256 of a file, None if there is none. Raises StoreError if it is there and cannot be read."""
+def digest_of(path: Path, root: Path) -> str | None:
+    """SHA-256 of a file below `root`, None if there is none. Raises StoreError if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_below(path, root)
     except OSError as error:
-        if error.errno in _NO_FILE:
+        if error.errno in NO_FILE:
             return None
         raise _unreadable(path, error) from None
 
@@ -195,7 +280,7 @@ def digest_of(path: Path) -> str | None:
 def _unreadable(path: Path, error: OSError) -> StoreError:
     """A file that is gone is damage; one that may not be read, or not now, is perhaps whole."""
     message = f"{path}: cannot be read: {(error.strerror or str(error)).lower()}"
-    if error.errno in _NO_FILE:
+    if error.errno in NO_FILE:
         return DamagedError(message, hint=AGAIN)
     return StoreError(
         message, hint="it may be whole: mend its permissions, or the drive, and do the same again"

@@ -7,16 +7,15 @@ apart as exploratory.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rigorkd import __version__
 from rigorkd.errors import InputError, StoreError
-from rigorkd.files import write_atomically
+from rigorkd.files import sha256_of, write_atomically
 from rigorkd.protocol.catalog import is_own_model
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.numerics import NEWEST, Numerics, newer
@@ -25,6 +24,16 @@ from rigorkd.protocol.sources import own_modules
 from rigorkd.records.expected import StartFile
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import digest_of, to_json
+from rigorkd.records.untrusted import (
+    RECORD,
+    STUDY,
+    is_digest,
+    is_number,
+    is_plain_name,
+    is_there,
+    read_json,
+    refuse_links_inside,
+)
 
 SCHEMA = "rigorkd.study/1"
 KEYS = frozenset(
@@ -32,6 +41,9 @@ KEYS = frozenset(
     | {"start_files"}
 )
 """The keys of `study.json`. What others a newer version has written is kept, and named."""
+MODES = ("reference", "fast")
+MOST_SEEDS = 100_000
+"""What the analysis of a study would be asked to hold, not what anybody can train."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +90,16 @@ def is_study(folder: Path) -> bool:
 def read_info(folder: Path) -> StudyInfo:
     """Read `study.json`. Raises InputError if the folder is no study, StoreError if the file is damaged."""
     path = StudyFolder(folder).study_json
-    if not path.is_file():
+    if not is_there(path, folder):
         raise InputError(
             f"{folder}: not a study (there is no study.json in it)",
             hint="give the folder that `rigorkd run` made, such as results/digits",
         )
     try:
-        document = json.loads(path.read_bytes())
-        if not isinstance(document, dict):
-            raise ValueError("it holds no JSON object")
+        document = read_json(path, folder, STUDY)
         _refuse_newer(path, document)
+        if wrong := next(_wrong(document), None):
+            raise ValueError(wrong)
         return StudyInfo(
             study=document["study"],
             smoke=document["smoke"],
@@ -97,15 +109,39 @@ def read_info(folder: Path) -> StudyInfo:
             protocols=tuple(entry["sha256"] for entry in document["protocols"]),
             seeds=tuple(document["seeds"]),
             start_files={path: StartFile(None, sha256) for path, sha256 in document["start_files"].items()},
-            numerics={str(part): int(number) for part, number in document.get("numerics", {}).items()},
-            version=str(document.get("version", "0.1.0")),
+            numerics=document.get("numerics", {}),
+            version=document.get("version", "0.1.0"),
             unknown=tuple(sorted(document.keys() - KEYS)),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
             f"{path}: the file is damaged ({str(error).splitlines()[0]})",
             hint="restore it from a copy; the records beside it are untouched",
         ) from None
+
+
+def _wrong(document: Mapping[str, Any]) -> Iterator[str]:
+    """What no rigorkd could have written into a study.json of its schema."""
+    if not is_plain_name(document["study"]):
+        yield "study is no name"
+    if not isinstance(document["smoke"], bool):
+        yield "smoke is neither true nor false"
+    if document["mode"] not in MODES:
+        yield f"mode is none of {', '.join(MODES)}"
+    if not all(isinstance(document.get(name, ""), str) for name in ("created", "version")):
+        yield "created or version is no text"
+    protocols, seeds = document["protocols"], document["seeds"]
+    if not protocols or not all(is_digest(entry["sha256"]) for entry in protocols):
+        yield "protocols names no texts by their hashes"
+    if not all(isinstance(seed, int) and is_number(seed) and seed >= 0 for seed in seeds):
+        yield "seeds holds something else than seeds"
+    if len(seeds) > MOST_SEEDS:
+        yield f"it has {len(seeds):,} seeds, more than {MOST_SEEDS:,}"
+    if not all(isinstance(sha256, str) for sha256 in document["start_files"].values()):
+        yield "start_files holds something else than hashes"
+    numbers = document.get("numerics", {}).values()
+    if not all(isinstance(number, int) and is_number(number) for number in numbers):
+        yield "numerics holds something else than whole numbers"
 
 
 def _refuse_newer(path: Path, document: Mapping[str, Any]) -> None:
@@ -151,13 +187,14 @@ def register(
     that the study can be read without them; of the user's own code a copy, so that its runs can be repeated.
     """
     layout = StudyFolder(folder)
+    refuse_links_inside(layout.protocols, folder)
     now = _now()
     if is_study(folder):
         if newer := read_info(folder).newer:  # refuse a damaged file, too, before anything is changed
             raise StoreError(
                 f"{layout.study_json}: {newer}", hint="go on with that version, or begin another study"
             )
-        document: dict[str, Any] = json.loads(layout.study_json.read_bytes())
+        document = read_json(layout.study_json, folder, STUDY)
     else:
         analysis = protocol.spec.analysis.model_dump(mode="json")
         text = json.dumps(analysis, sort_keys=True)
@@ -171,7 +208,7 @@ def register(
             "numerics": dict(numerics),
             "planned": {
                 "time": now,
-                "sha256": hashlib.sha256(text.encode()).hexdigest(),
+                "sha256": sha256_of(text),
                 "analysis": analysis,
             },
             "protocols": [],
@@ -180,7 +217,7 @@ def register(
         }
     before = json.dumps(document)
     known = [entry["sha256"] for entry in document["protocols"]]
-    if digest_of(layout.protocol(protocol.text_hash)) != protocol.text_hash:
+    if digest_of(layout.protocol(protocol.text_hash), folder) != protocol.text_hash:
         write_atomically(layout.protocol(protocol.text_hash), protocol.text.encode())
     _keep_code(layout, files)
     if not known or known[-1] != protocol.text_hash:
@@ -218,7 +255,7 @@ def is_registered(
     return (
         info.mode == mode
         and info.protocols[-1:] == (protocol.text_hash,)
-        and digest_of(StudyFolder(folder).protocol(protocol.text_hash)) == protocol.text_hash
+        and digest_of(StudyFolder(folder).protocol(protocol.text_hash), folder) == protocol.text_hash
         and set(seeds) <= set(info.seeds)
         and all(known.get(path) == file.sha256 for path, file in files.items())
     )
@@ -238,11 +275,14 @@ def _now() -> str:
 
 
 def _last_finish(folder: Path) -> str:
-    return max(map(_finish_time, StudyFolder(folder).records()), default="")
-
-
-def _finish_time(record_json: Path) -> str:
     try:
-        return str(json.loads(record_json.read_bytes())["finished"])
-    except (ValueError, KeyError, TypeError, OSError, RecursionError):
+        return max((_finish_time(path, folder) for path in StudyFolder(folder).records()), default="")
+    except StoreError:  # one that cannot be read is not in the way of the others
+        return ""
+
+
+def _finish_time(record_json: Path, folder: Path) -> str:
+    try:
+        return str(read_json(record_json, folder, RECORD).get("finished") or "")
+    except (ValueError, OSError):
         return ""

@@ -66,7 +66,8 @@ def _row(record: Record) -> dict[str, Any]:
     row["teacher"] = row["teacher"] or ""
     # Only what two comparable cells must share: no length, and nothing that concerns the teacher alone.
     row["training"], row["views"] = fields.get("training_key"), fields.get("views_key")
-    row["versions"] = " ".join(f"{name}={version}" for name, version in fields["versions"].items())
+    versions = fields.get("versions") or {}
+    row["versions"] = " ".join(f"{name}={version}" for name, version in versions.items())
     row.update(fields["metrics"])
     latency = fields.get("latency_ms") or {}
     row["latency_ms"], row["latency_shared"] = latency.get("median"), latency.get("shared")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 from rigorkd_analysis.results import Analysis
 
+from rigorkd.errors import DamagedError
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import Record, read
+from rigorkd.records.record import AGAIN, Record, read_records
 from rigorkd.records.study import read_info
+from rigorkd.records.untrusted import HISTORY, PROTOCOL, read_text
 from rigorkd.report.evidence import CellFacts, Evidence, History, Latency, Provenance, Softness, evidence
 from rigorkd.report.sources import Source
 
@@ -30,11 +33,11 @@ def gather(found: Source, analysis: Analysis) -> Evidence:
     if found.folder is None:
         return evidence(analysis, found.table)
     folder = found.folder
-    records = [read(path) for path in StudyFolder(folder).records()]
+    records = read_records(StudyFolder(folder))
     teachers = [record for record in records if record.fields.get("role") == "teacher"]
 
     def history(cell: str, seed: int) -> History | None:
-        return read_history(StudyFolder(folder).run(f"{cell}/seed-{seed}") / "history.csv")
+        return read_history(folder, f"{cell}/seed-{seed}")
 
     return evidence(
         analysis,
@@ -68,13 +71,15 @@ def _latency(record: Record) -> Latency | None:
     return Latency(median, q25, q75, round(n), None if shared is None else bool(shared))
 
 
-def read_history(path: Path) -> History | None:
+def read_history(folder: Path, run: str) -> History | None:
     """One run by epochs, None if there is no such file or nothing in it; not-finite values are NaN."""
+    path = StudyFolder(folder).run(run) / "history.csv"
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
+        rows = list(csv.DictReader(io.StringIO(read_text(path, folder, HISTORY), newline="")))
     except OSError:
         return None
+    except csv.Error as error:
+        raise DamagedError(f"{path}: not a CSV ({error})", hint=AGAIN) from None
     if not rows or "epoch" not in rows[0]:
         return None
     columns = {name: np.array([_float(row[name]) for row in rows]) for name in rows[0] if name != "epoch"}
@@ -162,7 +167,7 @@ def _provenance(folder: Path, records: list[Record]) -> Provenance:
         data_checksum=_distinct(item.get("data_checksum") for item in fields),
         records=len(records),
         protocol_hashes=info.protocols,
-        protocol_text=newest.read_text(encoding="utf-8"),
+        protocol_text=read_text(newest, folder, PROTOCOL),
         train_seconds=math.fsum(_finite(record.metrics.get("train_seconds")) or 0.0 for record in records),
     )
 

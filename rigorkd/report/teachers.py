@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import Record, read
+from rigorkd.records.record import Record, read_records
 from rigorkd.report.page import Column, Page, Table
 
 _SHOWN = (1, 4, 10, 40)  # temperatures that fit on a page; the record has more
@@ -22,7 +22,7 @@ def with_teachers(page: Page, folder: Path | None) -> Page:
 
 def teachers_of(folder: Path) -> list[Record]:
     """The records of a study's teachers, which lie in a folder of their own."""
-    return [read(path) for path in StudyFolder(folder / "teacher").records()]
+    return read_records(StudyFolder(folder), "teacher")
 
 
 def teachers_table(records: Iterable[Record]) -> Table | None:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from rigorkd.errors import RigorkdError
 from rigorkd.files import send_output_to
-from rigorkd.records.record import read
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import read_record
 from rigorkd.track.ledger import Ledger, sending
 from rigorkd.track.publish import send
 from rigorkd.track.tracker import Card, MakeTracker, Row, TrackedRun, Tracker
@@ -115,7 +116,7 @@ def _take(item: Item, tracker: Tracker, study: Path, ledger: Ledger, running: di
             if name in running:
                 running[name].log(row)
         case Committed(run=name):
-            record = read(study / name / "record.json")
+            record = read_record(StudyFolder(study), name)
             send(record, tracker, ledger, running.pop(name, None))
             return True
         case Lost(run=name):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rigorkd.errors import StoreError
 from rigorkd.files import append_line
+from rigorkd.records.untrusted import INTERIM, parse, read_bytes, refuse_links
 
 FOLDER, FILE, LOCK = ".tracking", "sent.jsonl", "lock"
 
@@ -43,14 +44,14 @@ class Ledger:
 
     def _read(self) -> Iterator[tuple[str, str]]:
         try:
-            lines = self._path.read_bytes().splitlines()
+            lines = read_bytes(self._path, self.folder.parent, INTERIM).splitlines()
         except OSError:
             return
         for line in lines:
             try:
-                entry = json.loads(line)
+                entry = parse(line)
                 yield str(entry["run_hash"]), str(entry["destination"])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError):
                 continue
 
 
@@ -63,6 +64,7 @@ def sending(study: Path, *, alone: bool) -> Iterator[Ledger]:
     """
     folder = study / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
+    refuse_links(folder / LOCK if (folder / LOCK).exists() else folder, study)
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:

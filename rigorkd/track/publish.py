@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rigorkd.errors import RigorkdError, TrackingError
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import Record, read
+from rigorkd.records.record import Record, read_records
 from rigorkd.text import count
 from rigorkd.track.ledger import Ledger, sending
 from rigorkd.track.tracker import TrackedRun, Tracker, card_of_record, config_of, history_of, summary_of
@@ -31,8 +31,7 @@ def publish(folder: Path, tracker: Tracker, told: Callable[[str], None] = lambda
     """
     sent = before = 0
     with sending(folder, alone=True) as ledger:
-        for path in StudyFolder(folder).records():
-            record = read(path)
+        for record in read_records(StudyFolder(folder)):
             if (record.run_hash, tracker.destination) in ledger:
                 before += 1
                 continue

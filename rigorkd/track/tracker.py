@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from rigorkd.protocol.hashes import resolved
 from rigorkd.records.expected import Expected
-from rigorkd.records.record import Record
+from rigorkd.records.record import AGAIN, Record
+from rigorkd.records.untrusted import unreadable
 
 Row = Mapping[str, float | int | None]
 
@@ -111,7 +112,7 @@ def summary_of(record: Record) -> dict[str, Any]:
     summary = {name: value for name, value in record.metrics.items() if value is not None}
     latency = record.fields.get("latency_ms")
     if latency:
-        summary["latency_ms"] = latency["median"]
+        summary["latency_ms"] = latency.get("median")
         if latency.get("shared") is not None:
             summary["latency_shared"] = latency["shared"]
     for name in ("status", "epochs_run", "finished"):
@@ -125,13 +126,17 @@ def history_of(record: Record) -> list[dict[str, float | int | None]]:
 
     A teacher used as it is has no epochs and no rows.
     """
-    rows = csv.DictReader(io.StringIO(record.content("history.csv").decode()))
-    return [{name: _number(value) for name, value in row.items()} for row in rows]
+    content = record.content("history.csv")
+    with unreadable(record.folder / "history.csv", AGAIN):
+        rows = csv.DictReader(io.StringIO(content.decode()))
+        return [{name: _number(value) for name, value in row.items()} for row in rows]
 
 
 def _card(run_hash: str, name: str, config: Mapping[str, Any]) -> Card:
-    tags = (str(config["study"]), *(("smoke",) if config.get("smoke") else ()))
-    return Card(run_hash, name, str(config["cell"]), str(config["role"]), str(config["study"]), tags, config)
+    tags = (str(config.get("study")), *(("smoke",) if config.get("smoke") else ()))
+    return Card(
+        run_hash, name, str(config["cell"]), str(config.get("role")), str(config.get("study")), tags, config
+    )
 
 
 def _number(text: str | None) -> float | int | None:

@@ -35,7 +35,7 @@ from rigorkd.protocol.schema import PLACES
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
-from rigorkd.records.record import DONE, read, verified_weights
+from rigorkd.records.record import DONE, read_record, verified_weights
 from rigorkd.train.checkpoint import Saver
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.events import Event, RunFailed
@@ -148,7 +148,7 @@ class CohortContext:
             return TeacherOutputs(model, None, None, self.layers, distributed)
         key = replay_key(
             {
-                "teacher": read(self.study.run(want.run.name) / "record.json").fields["weights_sha256"],
+                "teacher": read_record(self.study, want.run.name).fields["weights_sha256"],
                 "teacher_run": want.run_hash,  # equal weights may see images at another size
                 "seed": self.seed,
                 "dataset": cell.dataset.model_dump(mode="json", exclude=set(PLACES)),
@@ -185,8 +185,8 @@ class CohortContext:
             return None
         if not any(each.run.cell.method.distils for each in self.task.runs):
             try:
-                done = read(self.study.run(want.run.name) / "record.json")
-            except (OSError, StoreError):
+                done = read_record(self.study, want.run.name)
+            except StoreError:
                 return None
             if (done.run_hash, done.fields["status"]) != (want.run_hash, DONE):
                 return None
@@ -247,10 +247,10 @@ class CohortContext:
         run, cell = want.run, want.run.cell
         weights: str | Path
         if trained:
-            weights = verified_weights(self.study.run(run.name))
+            weights = verified_weights(self.study, run.name)
         elif cell.start_cell is not None:
             start_seed = FIXED if run.seed is None else run.seed
-            weights = verified_weights(self.study.run(f"{cell.start_cell}/seed-{start_seed}"))
+            weights = verified_weights(self.study, f"{cell.start_cell}/seed-{start_seed}")
         elif want.start_file is not None:
             weights = want.start_file
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from rigorkd.data.images import ImageData
+from rigorkd.files import sha256_of
 from rigorkd.models.count import parameters_millions
 from rigorkd.models.macs import macs_millions
 from rigorkd.protocol.hashes import resolved, training_key, views_key
@@ -93,7 +93,7 @@ def finish(
             "start_run_hash": want.start_hash,
             "model_code": want.model_code,
             "method_code": want.method_code,
-            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+            "weights_sha256": sha256_of(weights),
             "data_checksum": data.checksum,
             "numerics": 1,
             "numerics_of_parts": dict(want.numerics),

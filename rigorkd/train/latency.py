@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +22,7 @@ from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.untrusted import read_note
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import architecture_key
 
@@ -53,7 +52,11 @@ class Latency:
 
 def noted_latency(want: Expected, study: StudyFolder, runtime: Runtime) -> Latency | None:
     """What is noted of a run's architecture on this kind of device."""
-    return _noted(study.latency(architecture_key(want, runtime.hardware())))
+    return _noted(study, architecture_key(want, runtime.hardware()))
+
+
+def _noted(study: StudyFolder, key: str) -> Latency | None:
+    return read_note(study.latency(key), study.path, Latency)
 
 
 def measure_latencies(
@@ -73,7 +76,7 @@ def measure_latencies(
     kinds = {architecture_key(want, runtime.hardware()): want for want in wants}
 
     def lacks(key: str, *, alone: bool) -> bool:
-        noted = _noted(study.latency(key))
+        noted = _noted(study, key)
         return noted is None or (alone and noted.shared is not False)
 
     def measure_missing(*, alone: bool) -> None:
@@ -159,12 +162,3 @@ def _autocast(device: torch.device, precision: str) -> torch.autocast:
     """What Accelerate puts around a forward pass; it allows one precision per process, and this any."""
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
     return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")
-
-
-def _noted(cache: Path) -> Latency | None:
-    """What the cache holds, None if it holds nothing, or nothing readable."""
-    try:
-        found: dict[str, Any] = json.loads(cache.read_bytes())
-        return Latency(**found)
-    except (OSError, ValueError, TypeError):
-        return None

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from rigorkd.distill.objective import Outputs
 from rigorkd.distill.taps import Taps
-from rigorkd.files import write_atomically
+from rigorkd.files import sha256_of, write_atomically
 from rigorkd.train.distributed import ALONE, Distributed
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.student import Batch
@@ -32,7 +32,7 @@ COMPUTE_DTYPE = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.fl
 
 def replay_key(facts: Mapping[str, Any]) -> str:
     """A file-safe key of what determines an epoch's logits (plain JSON values)."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    return sha256_of(json.dumps(facts, sort_keys=True))[:24]
 
 
 @dataclass(frozen=True)

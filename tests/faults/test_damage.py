@@ -15,7 +15,7 @@ from rigorkd.files import new_folder, set_aside, sweep_temporary
 from rigorkd.records.integrity import Intact, verify_study, weights_gone
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_predictions, read_study
-from rigorkd.records.record import commit, read
+from rigorkd.records.record import commit, read_record
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
@@ -131,11 +131,11 @@ def test_files_without_a_record_make_room(study: StudyFolder) -> None:
     (study.run(RUN) / "record.json").unlink()
     assert commit(study.run(RUN), FIELDS, {"history.csv": b"new\n"})
     assert sorted(path.name for path in study.run(RUN).iterdir()) == ["history.csv", "record.json"]
-    assert read(study.run(RUN) / "record.json").verify() == []
+    assert read_record(study, RUN).verify() == []
 
 
 def test_what_was_whole_is_believed_until_its_stamp_changes(study: StudyFolder) -> None:
-    record = read(study.run(RUN) / "record.json")
+    record = read_record(study, RUN)
     intact = Intact(study)
     assert intact.damage(record) is None
     intact.save()
@@ -153,14 +153,14 @@ def test_what_was_whole_is_believed_until_its_stamp_changes(study: StudyFolder) 
 
 
 def test_deleted_weights_of_a_student_are_noticed_but_no_damage(study: StudyFolder) -> None:
-    record = read(study.run(RUN) / "record.json")
+    record = read_record(study, RUN)
     (study.run(RUN) / "model.safetensors").unlink()
     assert Intact(study).damage(record) is None
     assert weights_gone([record]) == [RUN]
     teacher = StudyFolder(study.path / "other")
     commit(teacher.run(RUN), {**FIELDS, "role": "teacher"}, {"model.safetensors": b"weights"})
     (teacher.run(RUN) / "model.safetensors").unlink()
-    damage = Intact(teacher).damage(read(teacher.run(RUN) / "record.json"))
+    damage = Intact(teacher).damage(read_record(teacher, RUN))
     assert damage is not None
     assert damage.reason == "model.safetensors is missing"
 
@@ -182,13 +182,13 @@ def test_a_record_cut_anywhere_is_damaged(study: StudyFolder, length: int) -> No
     path = study.run(RUN) / "record.json"
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DamagedError, match=r"record\.json"):
-        read(path)
+        read_record(study, RUN)
 
 
 def test_another_order_of_keys_is_the_same_record(study: StudyFolder) -> None:
     path = study.run(RUN) / "record.json"
     path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True))
-    assert read(path).verify() == []
+    assert read_record(study, RUN).verify() == []
 
 
 def test_a_missing_record_beside_its_files_is_noticed(study: StudyFolder) -> None:

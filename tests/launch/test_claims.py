@@ -20,7 +20,7 @@ from rigorkd.errors import InputError
 from rigorkd.launch import process
 from rigorkd.launch.claims import Claims
 from rigorkd.launch.inventory import State, take_inventory
-from rigorkd.launch.presence import Holder, Presence, Witness, expiry, parse_holder
+from rigorkd.launch.presence import Holder, Presence, Witness, expiry, read_holder
 from rigorkd.launch.process import ProcessId, lives, this_process
 from rigorkd.launch.progress import Progress, ProgressFile
 from rigorkd.protocol.load import load_protocol
@@ -245,7 +245,8 @@ def test_a_torn_claim_holds_nothing(study: StudyFolder) -> None:
     (study.claims(RUN) / "1").write_bytes(b'{"id"')
     with Presence(study) as me:
         assert claims_of(study, me).take(RUN)
-    assert parse_holder(b"[]") is None
+    (study.path / "holder.json").write_bytes(b"[]")
+    assert read_holder(study.path / "holder.json", study) is None
 
 
 def test_without_hard_links(study: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:

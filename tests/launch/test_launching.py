@@ -12,6 +12,7 @@ from rigorkd.errors import InputError
 from rigorkd.launch import devices, display
 from rigorkd.launch.devices import device_slots, grouped
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress, read_progress
+from rigorkd.records.layout import StudyFolder
 from rigorkd.text import count, duration, nearest
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 
@@ -21,10 +22,11 @@ def test_progress_is_read_back(tmp_path: Path) -> None:
         runs=3, work=10, running=["a/seed-0"], slots={0: SlotProgress("seed 0: teacher", 1, 2)}
     )
     progress.advance(4)
-    ProgressFile(tmp_path).write(progress, force=True)
-    assert read_progress(tmp_path) == progress
-    (tmp_path / "progress.json").write_text("{")
-    assert read_progress(tmp_path) is None
+    study = StudyFolder(tmp_path)
+    ProgressFile(study.launcher("a")).write(progress, force=True)
+    assert read_progress(study, "a") == progress
+    (study.launcher("a") / "progress.json").write_text("{")
+    assert read_progress(study, "a") is None
 
 
 def test_progress_of_others_says_nothing_of_our_rate() -> None:

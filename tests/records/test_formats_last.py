@@ -32,7 +32,7 @@ from rigorkd.protocol.schema import Training
 from rigorkd.records.expected import StartFile, expected_hashes, start_files
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_study
-from rigorkd.records.record import read
+from rigorkd.records.record import read_record
 from rigorkd.records.study import read_info, register
 
 HERE = Path(__file__).parent / "study_0_1"
@@ -127,7 +127,8 @@ def test_it_is_continued(study: Path, rigorkd: Rigorkd) -> None:
     path.write_text(path.read_text().replace("T: [1, 4], alpha", "T: [1, 4, 8], alpha"))
     done = rigorkd("run", path, "--seeds", 4, "--only", "main/plain/*")
     assert done.returncode == 0, done.stderr
-    new = {read(file).run: read(file) for file in study.rglob("record.json") if file not in before}
+    names = (file.parent.relative_to(study) for file in study.rglob("record.json") if file not in before)
+    new = {name.as_posix(): read_record(StudyFolder(study), name.as_posix()) for name in names}
     cells = ("baseline", "kd-T1-a0.5", "kd-T4-a0.5", "kd-T8-a0.5")
     assert set(new) == {
         *("teacher/seed-3", *(f"main/plain/{cell}/seed-3" for cell in cells)),
@@ -246,10 +247,10 @@ def test_a_record_of_a_newer_schema_is_no_damage(study: Path) -> None:
     path = study / "main/plain/baseline/seed-0/record.json"
     edit(path, lambda d: d.update(schema="rigorkd.record/2"))
     with pytest.raises(StoreError, match=r"of schema rigorkd\.record/2, of a newer rigorkd"):
-        read(path)
+        read_record(StudyFolder(study), "main/plain/baseline/seed-0")
     edit(path, lambda d: d.update(schema="something/1"))
     with pytest.raises(StoreError, match="not a record of schema"):
-        read(path)
+        read_record(StudyFolder(study), "main/plain/baseline/seed-0")
 
 
 # ---------------------------------------------------------------------------------------------- numerics

@@ -15,9 +15,10 @@ from rigorkd.files import write_atomically
 from rigorkd.records.integrity import Intact, verify_study
 from rigorkd.records.interim import note_interim_analysis, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import commit, read, verified_weights
+from rigorkd.records.record import commit, read_record, verified_weights
 from rigorkd.records.study import newest_study, read_info
 
+RUN = "main/s/baseline/seed-0"
 FIELDS = {
     "cell": "main/s/baseline",
     "seed": 0,
@@ -30,7 +31,7 @@ FIELDS = {
 def test_commit_and_read(tmp_path: Path) -> None:
     folder = tmp_path / "main/s/baseline/seed-0"
     commit(folder, FIELDS, {"history.csv": b"epoch\n"})
-    record = read(folder / "record.json")
+    record = read_record(StudyFolder(tmp_path), RUN)
     assert record.run == "main/s/baseline/seed-0"
     assert record.run_hash == "h"
     assert record.metrics == {"test_top1": 90.0}
@@ -42,19 +43,20 @@ def test_commit_and_read(tmp_path: Path) -> None:
 def test_a_record_in_another_runs_folder_is_refused(tmp_path: Path) -> None:
     commit(tmp_path / "main/s/baseline/seed-1", FIELDS, {})
     with pytest.raises(StoreError, match="this is the record of main/s/baseline/seed-0"):
-        read(tmp_path / "main/s/baseline/seed-1/record.json")
+        read_record(StudyFolder(tmp_path), "main/s/baseline/seed-1")
 
 
 def test_weights_must_be_those_of_their_record(tmp_path: Path) -> None:
     folder = tmp_path / "main/s/baseline/seed-0"
     commit(folder, FIELDS, {"model.safetensors": b"weights"})
-    assert verified_weights(folder) == folder / "model.safetensors"
+    study = StudyFolder(tmp_path)
+    assert verified_weights(study, RUN) == folder / "model.safetensors"
     (folder / "model.safetensors").write_bytes(b"others")
     with pytest.raises(StoreError, match="not the weights that its record names"):
-        verified_weights(folder)
+        verified_weights(study, RUN)
     (folder / "model.safetensors").unlink()
     with pytest.raises(StoreError, match="run again"):
-        verified_weights(folder)
+        verified_weights(study, RUN)
 
 
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
@@ -102,10 +104,11 @@ def test_a_full_disk_leaves_no_record_and_no_temporary_file(
     ],
 )
 def test_a_damaged_record_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "record.json"
+    path = tmp_path / RUN / "record.json"
+    path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"record\.json"):
-        read(path)
+        read_record(StudyFolder(tmp_path), RUN)
 
 
 def test_a_file_that_may_not_be_read_is_not_called_damaged(
@@ -115,17 +118,17 @@ def test_a_file_that_may_not_be_read_is_not_called_damaged(
     study = StudyFolder(tmp_path)
     folder = study.run("main/s/baseline/seed-0")
     commit(folder, FIELDS, {"history.csv": b"x"})
-    record = read(folder / "record.json")
-    whole = Path.open
+    record = read_record(study, RUN)
+    whole = os.open
 
-    def locked(path: Path, *arguments: Any, **options: Any) -> Any:
-        if path.parent == folder:
+    def locked(path: Any, *arguments: Any, **options: Any) -> int:
+        if Path(path).parent == folder:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return whole(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", locked)
+    monkeypatch.setattr(os, "open", locked)
     for attempt in (
-        lambda: read(folder / "record.json"),
+        lambda: read_record(study, RUN),
         lambda: record.content("history.csv"),
         lambda: Intact(study).damage(record),
     ):

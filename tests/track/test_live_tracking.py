@@ -12,7 +12,7 @@ import pytest
 
 from rigorkd.errors import RigorkdError
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import read
+from rigorkd.records.record import read_records
 from rigorkd.track import live
 from rigorkd.track.follower import Taken
 from rigorkd.track.ledger import Ledger
@@ -51,7 +51,7 @@ def test_a_followed_launch_arrives_whole(
     assert "4 runs sent to memory" in said
     assert contents(study) == untracked
     seen = {entry["card"]["name"]: entry for entry in json.loads((tmp_path / "seen.json").read_text())}
-    records = [read(path) for path in StudyFolder(study).records()]
+    records = read_records(StudyFolder(study))
     assert set(seen) == {record.run for record in records}
     for record in records:
         entry, card = seen[record.run], card_of_record(record)

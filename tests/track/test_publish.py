@@ -12,7 +12,7 @@ import pytest
 
 from rigorkd.errors import StoreError, TrackingError
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import Record, read
+from rigorkd.records.record import Record, read_records
 from rigorkd.track.ledger import FILE, FOLDER, Ledger
 from rigorkd.track.memory import MemoryRun, MemoryTracker
 from rigorkd.track.publish import Published, publish
@@ -26,7 +26,7 @@ def study(plain_study: Path, tmp_path: Path) -> Path:
 
 
 def records(study: Path) -> list[Record]:
-    return [read(path) for path in StudyFolder(study).records()]
+    return read_records(StudyFolder(study))
 
 
 def test_every_run_once(study: Path) -> None:
@@ -119,5 +119,7 @@ def test_a_resumed_run_gets_only_the_epochs_that_the_server_lacks() -> None:
 
 
 def test_publishing_reads_no_weights(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rigorkd.records.record.digest_of", lambda path: pytest.fail(f"{path} was hashed"))
+    monkeypatch.setattr(
+        "rigorkd.records.record.digest_of", lambda path, root: pytest.fail(f"{path} was hashed")
+    )
     assert publish(study, MemoryTracker()) == Published(sent=4, before=0)

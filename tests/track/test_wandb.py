@@ -13,7 +13,7 @@ import pytest
 
 from rigorkd.errors import InputError
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import Record, read
+from rigorkd.records.record import Record, read_records
 from rigorkd.track.ledger import FOLDER
 from rigorkd.track.tracker import config_of, history_of, summary_of
 from rigorkd.track.wandb_tracker import _short, wandb_mode
@@ -61,7 +61,7 @@ def offline_runs(study: Path) -> dict[str, dict[str, Any]]:
 
 
 def records(study: Path) -> dict[str, Record]:
-    return {record.run: record for record in map(read, StudyFolder(study).records())}
+    return {record.run: record for record in read_records(StudyFolder(study))}
 
 
 def assert_shown(run: dict[str, Any], record: Record, project: str) -> None:

@@ -33,6 +33,7 @@ from rigorkd.records.expected import start_files
 from rigorkd.records.integrity import Intact
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import folder_name
+from rigorkd.records.untrusted import LOG, read_bytes
 from rigorkd.text import count
 
 LOOK_EVERY, ASK_EVERY = 1.0, 15.0
@@ -243,7 +244,8 @@ def _lost(submitted: Submitted, run: str) -> str:
     """Why a run has no record though its job has ended: the last error in the job's log, if there is one."""
     job = submitted.queued[run]
     for log in sorted(submitted.study.slurm.glob(f"*/{job}_0_log.out"), reverse=True):
-        errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("error: ")]
+        text = read_bytes(log, submitted.study.path, LOG).decode(errors="replace")
+        errors = [line for line in text.splitlines() if line.startswith("error: ")]
         said = f": {errors[-1].removeprefix('error: ')}" if errors else ""
         return f"its Slurm job {job} ended without it{said} (log: {log})"
     return f"its Slurm job {job} ended without it, before it began"

@@ -10,10 +10,13 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from rigorkd.errors import StoreError
 from rigorkd.files import write_atomically
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import to_json
+from rigorkd.records.untrusted import NOTE, read_json
 
 SCHEMA = "rigorkd.slurm/1"
 FILE = "submission.json"
@@ -77,17 +80,14 @@ def read_submission(folder: Path) -> Submission:
     """Read `folder`/submission.json; StoreError if it is damaged."""
     path = folder / FILE
     try:
-        document = json.loads(path.read_bytes())
+        document = read_json(path, folder.parents[1], NOTE)
         if document.pop("schema") != SCHEMA:
             raise ValueError(f"not of schema {SCHEMA}")
-        arrays = [
-            Array(entry["wave"], tuple(tuple(job) for job in entry["jobs"]), entry["id"])
-            for entry in document.pop("arrays")
-        ]
-        return Submission(**{**document, "seeds": tuple(document["seeds"]), "arrays": tuple(arrays)})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return TypeAdapter(Submission).validate_json(json.dumps(document), strict=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
         raise StoreError(
-            f"{path}: the note of a Slurm submission cannot be read ({error})",
+            f"{path}: the note of a Slurm submission cannot be read ({reason})",
             hint="delete its folder: the records are untouched, and the jobs can be submitted again",
         ) from None
 
