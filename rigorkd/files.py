@@ -50,8 +50,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         _flush_folder(path.parent)
 
 
-def append_line(path: Path, line: str) -> None:
-    """Append a line of text, on the disk before this returns; one that a crash tore does not swallow it.
+def append_line(path: Path, line: str, *, durable: bool = True) -> None:
+    """Append a line of text, if `durable` on the disk before this returns; one that a crash tore stays apart.
 
     Never through a link: OSError (ELOOP) if `path` is one, and for what is no regular file.
     """
@@ -64,8 +64,9 @@ def append_line(path: Path, line: str) -> None:
             file.seek(-1, os.SEEK_END)
             torn = file.read(1) != b"\n"
         file.write((b"\n" if torn else b"") + line.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @contextmanager
@@ -124,7 +125,7 @@ def sweep_temporary(root: Path, name: str = "") -> int:
 def send_output_to(log: Path) -> None:
     """Append stdout and stderr of this process to a file, so that the launcher's display stays clean."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
     for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
         if stream is not None:
             stream.flush()

@@ -46,6 +46,7 @@ def figures(study: Path | None, results: Path, out: Path | None, form: str, **as
     rigorkd figures results/digits --out paper/figures
     """
     from rigorkd.files import write_atomically
+    from rigorkd.records.untrusted import is_there, refuse_links
     from rigorkd.report.figures.canvas import figure_file
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.gather import gather
@@ -54,6 +55,8 @@ def figures(study: Path | None, results: Path, out: Path | None, form: str, **as
 
     found = find_source(study, results)
     folder = out or (found.folder / "figures" if found.folder else Path(f"{found.name}-figures"))
+    if out is None and found.folder and is_there(folder, found.folder):
+        refuse_links(folder, found.folder)
     free_for_writing(folder, folder=True)
     analysis = judged(found, Overrides(**asked), images=False, up_to=PREDICTIONS_UP_TO)
     evidence = gather(found, analysis)

@@ -15,7 +15,7 @@ from rigorkd.launch.launch import launch
 from rigorkd.launch.options import LaunchOptions
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
-from rigorkd.records.record import Record, read_record
+from rigorkd.records.record import Record, copy_record, read_record
 from rigorkd.records.study import read_info
 
 
@@ -51,7 +51,7 @@ def rerun(
             # Each in a study of its own: what one needs may be another one that is repeated.
             again = StudyFolder(Path(scratch) / name.replace("/", ",") / info.study)
             for need in sorted(wanted_runs(inventory.expected, {name}) - {name}):
-                shutil.copytree(study.run(need), again.run(need), symlinks=True)
+                copy_record(study, need, again)
             options = LaunchOptions(
                 seeds=info.seeds,
                 results=again.path.parent,

@@ -22,7 +22,7 @@ from rigorkd.protocol.sources import module_file, read_source
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import WEIGHTS, Record, digest_of, read_record
 from rigorkd.records.study import read_info
-from rigorkd.records.untrusted import STUDY, read_json, refuse_links_inside
+from rigorkd.records.untrusted import PROTOCOL, STUDY, read_json, refuse_links_inside
 
 MOST_KNOWN = 256 * 2**20
 """Bytes that intact.json may have: a line of 200 for every file of the study."""
@@ -154,7 +154,7 @@ def _study_damage(folder: Path) -> Iterator[Damage]:
         yield Damage("study.json", error.message)
         return
     try:
-        refuse_links_inside(study.protocols, folder)
+        refuse_links_inside(study.protocols, folder, PROTOCOL)
     except RigorkdError as error:
         yield Damage(study.protocols.name, error.message)
         return

@@ -142,7 +142,7 @@ def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
     """A protocol text that was run into the study, as it was run."""
     study = StudyFolder(folder)
     path = study.protocol(text_hash)
-    refuse_links_inside(study.protocols, folder)  # its own code lies there too
+    refuse_links_inside(study.protocols, folder, PROTOCOL)  # its own code lies there too
     content = read_bytes(path, folder, PROTOCOL) if is_there(path, folder) else None
     try:
         protocol = load_protocol(path, content)

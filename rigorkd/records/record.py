@@ -27,6 +27,8 @@ from rigorkd.records.untrusted import (
     is_digest,
     is_plain_name,
     is_plain_path,
+    is_there,
+    opened,
     read_bytes,
     read_json,
     refuse_links,
@@ -238,6 +240,17 @@ def _wrong(fields: Mapping[str, Any]) -> Iterator[str]:
         inside = fields.get(name)
         if type(inside) is dict and not _HOLDERS.isdisjoint(map(type, inside.values())):
             yield f"{name} holds something else than single values"
+
+
+def copy_record(study: StudyFolder, run: str, to: StudyFolder) -> None:
+    """Copy a record with the files that it names into another study."""
+    record = read_record(study, run)
+    to.run(run).mkdir(parents=True)
+    for name in ("record.json", *record.files):
+        path = record.folder / name
+        if is_there(path, record.folder):  # a student's weights may have been deleted
+            with opened(path, record.folder) as source, (to.run(run) / name).open("xb") as copy:
+                shutil.copyfileobj(source, copy)
 
 
 def verified_weights(study: StudyFolder, run: str) -> Path:

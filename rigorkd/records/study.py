@@ -25,6 +25,7 @@ from rigorkd.records.expected import StartFile
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import digest_of, to_json
 from rigorkd.records.untrusted import (
+    PROTOCOL,
     RECORD,
     STUDY,
     is_digest,
@@ -187,7 +188,7 @@ def register(
     that the study can be read without them; of the user's own code a copy, so that its runs can be repeated.
     """
     layout = StudyFolder(folder)
-    refuse_links_inside(layout.protocols, folder)
+    refuse_links_inside(layout.protocols, folder, PROTOCOL)
     now = _now()
     if is_study(folder):
         if newer := read_info(folder).newer:  # refuse a damaged file, too, before anything is changed

@@ -69,7 +69,7 @@ def opened(path: Path, root: Path, most: int | None = None) -> Iterator[io.Buffe
         yield file
 
 
-def read_bytes(path: Path, root: Path, most: int) -> bytes:
+def read_bytes(path: Path, root: Path, most: int | None) -> bytes:
     """The bytes of a file below `root`, as many as it had when it was opened; raises what `opened` does."""
     descriptor, size = _opened(path, root, most)
     try:
@@ -110,10 +110,8 @@ def _opened(path: Path, root: Path, most: int | None) -> tuple[int, int]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(found.st_mode):
         raise _irregular(path)
-    raise DamagedError(
-        f"{path}: has {found.st_size:,} bytes, and such a file at most {most:,}",
-        hint="rigorkd did not write it: restore it from a copy, or remove it",
-    )
+    assert most is not None, "any other size is no reason"
+    raise _large(path, found.st_size, most)
 
 
 def read_text(path: Path, root: Path, most: int) -> str:
@@ -162,8 +160,8 @@ def refuse_links(path: Path, root: Path, seen: set[str] | None = None) -> None:
         at += "/"
 
 
-def refuse_links_inside(folder: Path, root: Path) -> None:
-    """StoreError if anything at or below `folder` is a link or no file; it need not be there."""
+def refuse_links_inside(folder: Path, root: Path, most: int) -> None:
+    """StoreError if anything at or below `folder` is a link, no file, or too large; it need not be there."""
     if not is_there(folder, root):
         return
     refuse_links(folder, root)
@@ -178,6 +176,8 @@ def refuse_links_inside(folder: Path, root: Path) -> None:
                     waiting.append(path)
                 elif not entry.is_file():
                     raise _irregular(path)
+                elif (size := entry.stat().st_size) > most:
+                    raise _large(path, size, most)
 
 
 def _linked(path: Path) -> StoreError:
@@ -185,6 +185,13 @@ def _linked(path: Path) -> StoreError:
     return StoreError(
         f"{path}: {what}; rigorkd follows none inside a study",
         hint="put there what it points to (cp -RL copies it), or remove the link",
+    )
+
+
+def _large(path: Path, size: int, most: int) -> DamagedError:
+    return DamagedError(
+        f"{path}: has {size:,} bytes, and such a file at most {most:,}",
+        hint="rigorkd did not write it: restore it from a copy, or remove it",
     )
 
 

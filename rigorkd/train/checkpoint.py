@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import torch
 
 from rigorkd.files import replacing
+from rigorkd.records.untrusted import read_bytes
 from rigorkd.train.student import BestFile, Student
 
 _DIGEST = hashlib.sha256().digest_size
@@ -158,7 +159,7 @@ def _store(path: Path, content: Any) -> str:
 def _load(path: Path, device: torch.device, sha256: str | None = None) -> dict[str, Any] | None:
     """The content of a file, None if there is none, it is damaged, or its hash is not the one expected."""
     try:
-        content = memoryview(path.read_bytes())
+        content = memoryview(read_bytes(path, path.parent, None))
     except FileNotFoundError:
         return None
     payload, digest = content[:-_DIGEST], content[-_DIGEST:]

@@ -24,6 +24,7 @@ from rigorkd.distill.objective import Objective, Outputs, Targets
 from rigorkd.distill.own import own_term
 from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError, StoreError
+from rigorkd.files import append_line
 from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs
 from rigorkd.models.own import own_line
@@ -321,8 +322,7 @@ def _log(study: StudyFolder, run: Run, message: str) -> None:
     path = study.run_log(run.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{stamp} {message}\n")
+    append_line(path, f"{stamp} {message}", durable=False)
 
 
 _DATA_SHARE = 0.25

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from rigorkd.distill.objective import Outputs
 from rigorkd.distill.taps import Taps
 from rigorkd.files import sha256_of, write_atomically
+from rigorkd.records.untrusted import read_bytes
 from rigorkd.train.distributed import ALONE, Distributed
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.student import Batch
@@ -50,7 +51,7 @@ class Replay:
     def load(self, epoch: int, images: int, device: torch.device) -> Tensor | None:
         """Float32 logits (images, C) of an epoch in the order of its batches, None if not kept."""
         try:
-            content = self._path(epoch).read_bytes()
+            content = read_bytes(self._path(epoch), self.folder, None)
         except OSError:
             return None
         digest, payload = content[:_DIGEST], content[_DIGEST:]

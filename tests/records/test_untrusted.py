@@ -32,8 +32,17 @@ from rigorkd.launch.process import this_process
 from rigorkd.records.interim import note_interim_analysis
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_predictions
-from rigorkd.records.record import read_record, seal
-from rigorkd.records.untrusted import HISTORY, INTERIM, PREDICTIONS, PROTOCOL, RECORD, STUDY, parse
+from rigorkd.records.record import copy_record, read_record, seal
+from rigorkd.records.untrusted import (
+    HISTORY,
+    INTERIM,
+    PREDICTIONS,
+    PROTOCOL,
+    RECORD,
+    STUDY,
+    parse,
+    refuse_links,
+)
 
 HERE = Path(__file__).parent / "study_0_1"
 CELL = "main/plain/baseline"
@@ -299,6 +308,29 @@ def test_run_writes_into_no_folder_that_is_a_link(study: Path, tmp_path: Path, f
     message = refusal("run", HERE / "legacy.yaml", "--results", study.parent)
     assert f"{study / folder}: a link to a folder" in message
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_figures_are_drawn_into_no_folder_that_is_a_link(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (study / "figures").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="a link to a folder"):
+        refuse_links(study / "figures", study)
+    assert f"{study / 'figures'}: a link to a folder" in refusal("figures", study)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_record_is_copied_with_what_it_names_alone(study: Path, tmp_path: Path) -> None:
+    folder = study / RUN
+    (folder / "secret.txt").symlink_to("/etc/hostname")
+    os.mkfifo(folder / "pipe")
+    copy = StudyFolder(tmp_path / "copy")
+    copy_record(StudyFolder(study), RUN, copy)
+    names = ["history.csv", "predictions.npz", "record.json"]
+    assert sorted(path.name for path in copy.run(RUN).iterdir()) == names
+    assert read_record(copy, RUN).verify() == []
+    linked(folder / "history.csv")
+    with pytest.raises(StoreError, match="a link"):
+        copy_record(StudyFolder(study), RUN, StudyFolder(tmp_path / "again"))
 
 
 # ------------------------------------------------------------------------------------------- looks.jsonl
