@@ -1,1 +1,1 @@
-"""What a finished run leaves on disk: schema, atomic writing, reading into one table. Imports no torch."""
+"""What a finished run leaves on disk: schema, commit, reading into one table. Imports no torch."""

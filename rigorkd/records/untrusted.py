@@ -3,7 +3,8 @@
 What is read is a regular file below the study, of a size that rigorkd could have written. No link is
 followed, to a file or to a folder; only the study's own folder, which the user named, may be one. A FIFO is
 not waited for. JSON is an object of finite numbers and moderate depth. Anything else is one StoreError that
-names the file. Whether a file is there at all is told by OSError, as everywhere.
+names the file. Whether a file is there at all is told by OSError, as everywhere. Who can change a study while
+it is read is not kept out.
 """
 
 from __future__ import annotations
@@ -191,7 +192,7 @@ def _linked(path: Path) -> StoreError:
 def _large(path: Path, size: int, most: int) -> DamagedError:
     return DamagedError(
         f"{path}: has {size:,} bytes, and such a file at most {most:,}",
-        hint="rigorkd did not write it: restore it from a copy, or remove it",
+        hint="more than rigorkd writes there: restore it from a copy, or remove it",
     )
 
 
