@@ -65,7 +65,7 @@ class Progress:
         return cls(runs=len(epochs), work=sum(epochs.values()), _planned=epochs)
 
     @property
-    def says_elsewhere(self) -> str:
+    def says_remote(self) -> str:
         """`2 runs that other launchers train`, with a word if there is nothing to do but wait for them."""
         waiting = "" if self.slots else "waiting for "
         return f"{waiting}{count(self.elsewhere, 'run')} that other launchers train"

@@ -5,6 +5,7 @@ Pure bookkeeping: no process, file or clock. The pool asks for the next task and
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -47,6 +48,10 @@ class TaskQueue:
                 return entry.task
         return None
 
+    def runs(self) -> set[str]:
+        """The runs that are still to be handed out."""
+        return {want.run.name for entry in self._waiting for want in entry.task.runs}
+
     def has(self, run: str) -> bool:
         """Whether a run is still to be handed out."""
         return any(want.run.name == run for entry in self._waiting for want in entry.task.runs)
@@ -87,7 +92,7 @@ class TaskQueue:
 
 
 def build_queue(
-    expected: dict[str, Expected], missing: set[str], cohorts: tuple[Cohort, ...], like: Task
+    expected: Mapping[str, Expected], missing: AbstractSet[str], cohorts: Iterable[Cohort], like: Task
 ) -> TaskQueue:
     """Queue every missing run: seed by seed, teachers and starts before the cohorts that need them.
 

@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 
 from rigorkd.errors import InputError, StoreError
+from rigorkd.launch.backends.slurm.cluster import jobs_in_queue
+from rigorkd.launch.backends.slurm.submission import read_submission, submissions
 from rigorkd.launch.failures import Failure, note_failure
-from rigorkd.launch.presence import Holder
-from rigorkd.launch.process import ProcessId
+from rigorkd.launch.heartbeat import Holder, ProcessId
 from rigorkd.launch.progress import Progress, ProgressFile
-from rigorkd.launch.slurm.cluster import jobs_in_queue
-from rigorkd.launch.slurm.submission import read_submission, submissions
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.expected import expected_hashes
 from rigorkd.records.layout import StudyFolder
@@ -198,7 +197,7 @@ def test_a_job_trains_the_text_that_was_submitted(run: Run, protocol_file: Path,
     protocol_file.write_text(protocol_file.read_text().replace("epochs: 3", "epochs: 4"))
     assert "nothing to submit" in run(*only).stdout
     job = subprocess.run(
-        [sys.executable, "-m", "rigorkd.launch.slurm.share", str(folder), "0", "0"],
+        [sys.executable, "-m", "rigorkd.launch.backends.slurm.job", str(folder), "0", "0"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -252,7 +251,7 @@ def test_without_slurm_the_message_says_so(run: Run, tmp_path: Path) -> None:
 
 
 def test_without_submitit_the_message_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from rigorkd.launch.slurm.submit import slurm_executor
+    from rigorkd.launch.backends.slurm.cluster import slurm_executor
 
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(InputError, match=re.escape("pip install 'rigorkd[slurm]'")):

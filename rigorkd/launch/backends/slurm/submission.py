@@ -1,30 +1,48 @@
-"""`.slurm/<time>/submission.json`: what was handed to Slurm, so that jobs and later commands know it.
+"""What is handed to Slurm: stages of job arrays, and the note of them that jobs and later commands read.
 
-A job reads its runs and settings from here and writes nothing back: how far it came is told by the study's
-records, claims and logs, which outlive Slurm's own memory of the job.
+A stage waits for the one before it to end, however it ends: teachers come first so that no GPU waits for one,
+but it is the records that decide. A job whose teacher is missing after all trains it, or waits for the job
+that does.
+
+The note is `.slurm/<time>/submission.json`. A job reads its runs and settings there and writes nothing back:
+how far it came is told by the study's records, leases and logs, which outlive Slurm's own memory of the job.
 """
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rigorkd.errors import StoreError
+from rigorkd.launch.queue import missing_needs
+from rigorkd.protocol.cells import Cohort
 from rigorkd.records.atomic import write_atomically
+from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import to_json
 
 SCHEMA = "rigorkd.slurm/1"
 FILE = "submission.json"
 
+LARGEST_ARRAY = 1000
+"""Slurm's own default limit on the size of a job array."""
+
+CARRIED = ("seeds", "device", "mode", "jobs", "slots", "memory_bytes", "save_weights", "replay_bytes")
+"""What a job is told of the command line: the options of its launch, by name."""
+
+Runs = tuple[str, ...]
+"""Names of the runs that one job trains: a teacher or a start alone, or what is missing of a cohort."""
+
 
 @dataclass(frozen=True)
 class Array:
     """One job array. `jobs` are the runs of each of its jobs; `id` is Slurm's, None until it is submitted."""
 
-    wave: int
-    jobs: tuple[tuple[str, ...], ...]
+    wave: int  # the number of its stage; the name is that of the file
+    jobs: tuple[Runs, ...]
     id: str | None = None
 
     def job_id(self, index: int) -> str | None:
@@ -37,7 +55,7 @@ class Submission:
     """What a job needs to do its share. `name` is the Slurm name of all its jobs, unique on the cluster.
 
     `protocol` is the file, from which relative paths in it start; `text_hash` names the text as submitted.
-    From `device` to `replay_bytes` the values are the command line's. A job may run for `minutes`, and is
+    The values that are CARRIED are the command line's. A job may run for `minutes`, and is
     told to stop `stop_seconds` earlier; `gpus` says that it was given some.
     """
 
@@ -66,6 +84,43 @@ class Submission:
             for index, runs in enumerate(array.jobs)
             if (job_id := array.job_id(index)) is not None
         }
+
+
+def stages(
+    expected: Mapping[str, Expected], missing: Collection[str], cohorts: Iterable[Cohort]
+) -> list[list[Runs]]:
+    """The jobs that train what is missing, in stages: a job needs runs of earlier stages only.
+
+    Teachers and starts come first, cohorts in the stage after the last run that they need.
+    """
+    wanted = set(missing)
+    depths: dict[str, int] = {}
+
+    def depth(name: str) -> int:
+        if name not in depths:
+            needs = missing_needs(expected[name].run, wanted)
+            depths[name] = max((depth(need) + 1 for need in needs), default=0)
+        return depths[name]
+
+    jobs: list[Runs] = [
+        (name,) for name, want in expected.items() if name in wanted and want.run.cell.role != "student"
+    ]
+    for cohort in cohorts:
+        if members := tuple(run.name for run in cohort.runs if run.name in wanted):
+            jobs.append(members)
+    by_stage: defaultdict[int, list[Runs]] = defaultdict(list)
+    for job in jobs:
+        by_stage[max(map(depth, job))].append(job)
+    return [by_stage[stage] for stage in sorted(by_stage)]
+
+
+def arrays_of(stages: list[list[Runs]]) -> tuple[Array, ...]:
+    """The stages as job arrays of a size that Slurm accepts."""
+    return tuple(
+        Array(stage, tuple(jobs[start : start + LARGEST_ARRAY]))
+        for stage, jobs in enumerate(stages)
+        for start in range(0, len(jobs), LARGEST_ARRAY)
+    )
 
 
 def write_submission(folder: Path, submission: Submission) -> None:
