@@ -116,7 +116,7 @@ class Display:
             self._shown = now
             parts = [f"{self.progress.done}/{self.progress.runs} runs"]
             parts += [f"{slot.label}, {slot.says}" for slot in self.progress.slots.values() if slot.epoch]
-            parts += [self.progress.says_remote] * bool(self.progress.elsewhere)
+            parts += [self.progress.says_remote] * bool(self.progress.remote)
             self._line("; ".join(parts) + self._left())
 
     def stopping(self) -> None:
@@ -148,7 +148,7 @@ class Display:
         grid.add_row(head, _bar(progress.worked, progress.work), f"{spent}{self._left()}")
         for slot in progress.slots.values():
             grid.add_row(slot.label, _bar(slot.epoch, slot.epochs), slot.says)
-        if progress.elsewhere:
+        if progress.remote:
             grid.add_row(progress.says_remote)
         return grid
 

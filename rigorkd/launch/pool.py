@@ -227,7 +227,7 @@ class Pool:
             self._lose(failure.run, failure.reason)
         for task in news.free:
             self.queue.put_back(task, part=False)
-        self.progress.elsewhere = len(self.remote)
+        self.progress.remote = len(self.remote)
         now = time.monotonic()
         self._next_look = now + max(LOOK_EVERY, 10 * (now - begun))
 

@@ -39,7 +39,7 @@ class Progress:
 
     An epoch counts once, whoever trained it and when; what a resumed run had behind it, and what an early
     stop or a failure leaves undone, is work that is over. The rate is that of epochs trained here and now.
-    `elsewhere` counts runs that this launch needs and that other launchers are training now; the time left is
+    `remote` counts runs that this launch needs and that other launchers are training now; the time left is
     that of the work this launcher does itself, at its own rate.
     """
 
@@ -48,7 +48,7 @@ class Progress:
     done: int = 0
     failed: int = 0
     worked: int = 0
-    elsewhere: int = 0
+    remote: int = 0
     elapsed: float = 0.0
     running: list[str] = field(default_factory=list)
     slots: dict[int, SlotProgress] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Progress:
     def says_remote(self) -> str:
         """`2 runs that other launchers train`, with a word if there is nothing to do but wait for them."""
         waiting = "" if self.slots else "waiting for "
-        return f"{waiting}{count(self.elsewhere, 'run')} that other launchers train"
+        return f"{waiting}{count(self.remote, 'run')} that other launchers train"
 
     def reach(self, run: str, epoch: int, *, ours: bool = False) -> None:
         """A run has `epoch` epochs behind it; `ours` if it was trained here and now."""
@@ -120,6 +120,7 @@ class ProgressFile:
         if force or now - self._written >= WRITE_EVERY:
             self._written = now
             shown = {key: value for key, value in asdict(progress).items() if not key.startswith("_")}
+            shown["elsewhere"] = shown.pop("remote")  # as the file has always called it
             with contextlib.suppress(OSError):
                 write_atomically(self._path, json.dumps(shown).encode(), durable=False)
 
@@ -129,6 +130,7 @@ def read_progress(folder: Path) -> Progress | None:
     try:
         document = json.loads((folder / "progress.json").read_bytes())
         slots = {int(slot): SlotProgress(**entry) for slot, entry in document.pop("slots").items()}
-        return Progress(**document, slots=slots)
+        remote = document.pop("elsewhere")
+        return Progress(**document, remote=remote, slots=slots)
     except (OSError, ValueError, TypeError, KeyError):
         return None

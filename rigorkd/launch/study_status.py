@@ -131,7 +131,7 @@ def _launcher_entry(launcher: Launcher) -> dict[str, Any]:
         "launcher": launcher.holder.says,
         "done": progress.done,
         "runs": progress.runs,
-        "elsewhere": progress.elsewhere,
+        "elsewhere": progress.remote,
         "running": list(progress.running),
         "elapsed": progress.elapsed,
         "seconds_left": progress.seconds_left,
@@ -144,6 +144,6 @@ def _launcher_lines(launcher: Launcher) -> list[str]:
     done = f"{progress.done}/{progress.runs} runs in {duration(progress.elapsed)}"
     lines = [f"  {launcher.holder.says}: {done}{left}"]
     lines += [f"  running {slot.label}, {slot.says}" for slot in progress.slots.values()]
-    if progress.elsewhere:
+    if progress.remote:
         lines.append(f"  {progress.says_remote}")
     return lines

@@ -44,7 +44,7 @@ def test_arrays_hold_every_job_in_order(sizes: list[int]) -> None:
     arrays = arrays_of(planned)  # type: ignore[arg-type]
     assert all(0 < len(array.jobs) <= LARGEST_ARRAY for array in arrays)
     for stage, jobs in enumerate(planned):
-        assert [job for array in arrays if array.wave == stage for job in array.jobs] == jobs
+        assert [job for array in arrays if array.stage == stage for job in array.jobs] == jobs
 
 
 def test_jobs_are_named_as_slurm_names_them() -> None:

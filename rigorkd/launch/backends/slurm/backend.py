@@ -91,9 +91,9 @@ class Slurm(Backend):
         ids: dict[int, list[str]] = {}
         for number, array in enumerate(submission.arrays):
             jobs = [Job(str(folder), number, index) for index in range(len(array.jobs))]
-            after = ids.get(array.wave - 1, [])
+            after = ids.get(array.stage - 1, [])
             submitted = replace(array, id=submit_array(executor, self._asked, submission.name, jobs, after))
-            ids.setdefault(array.wave, []).append(str(submitted.id))
+            ids.setdefault(array.stage, []).append(str(submitted.id))
             arrays = tuple(submitted if each is array else each for each in submission.arrays)
             submission = replace(submission, arrays=arrays)
             try:
@@ -172,7 +172,7 @@ def _say(work: Work, queued: Mapping[str, str], new: Submission | None, folder: 
         + (f", {done} already done" if done else "")
     )
     for array in new.arrays:
-        after = [str(other.id) for other in new.arrays if other.wave == array.wave - 1]
+        after = [str(other.id) for other in new.arrays if other.stage == array.stage - 1]
         say(
             f"  job {array.id}: {count(len(array.jobs), 'task')}"
             + (f", after job {', '.join(after)}" if after else "")

@@ -41,7 +41,7 @@ Runs = tuple[str, ...]
 class Array:
     """One job array. `jobs` are the runs of each of its jobs; `id` is Slurm's, None until it is submitted."""
 
-    wave: int  # the number of its stage; the name is that of the file
+    stage: int
     jobs: tuple[Runs, ...]
     id: str | None = None
 
@@ -125,7 +125,11 @@ def arrays_of(stages: list[list[Runs]]) -> tuple[Array, ...]:
 
 def write_submission(folder: Path, submission: Submission) -> None:
     """Write `folder`/submission.json whole."""
-    write_atomically(folder / FILE, to_json({"schema": SCHEMA, **asdict(submission)}))
+    document = {"schema": SCHEMA, **asdict(submission)}
+    document["arrays"] = [
+        {"wave": array.stage, "jobs": array.jobs, "id": array.id} for array in submission.arrays
+    ]
+    write_atomically(folder / FILE, to_json(document))
 
 
 def read_submission(folder: Path) -> Submission:
