@@ -17,7 +17,7 @@ from pathlib import Path
 from rigorkd.errors import InputError
 from rigorkd.records.atomic import write_atomically
 from rigorkd.records.layout import StudyFolder
-from rigorkd.text import nearest
+from rigorkd.text import suggest
 
 
 @dataclass(frozen=True)
@@ -114,13 +114,8 @@ def read_log(study: StudyFolder, run: str) -> RunLog:
     except OSError:
         content = b""
         if failure is None:
-            close = nearest(run, logged_runs(study))
-            raise InputError(
-                f"{run}: no log of such a run in {study.path}",
-                hint=f"did you mean {close}?"
-                if close
-                else "a run is <cell>/seed-<k>; `rigorkd plan` lists cells",
-            ) from None
+            hint = suggest(run, logged_runs(study), "a run is <cell>/seed-<k>; `rigorkd plan` lists cells")
+            raise InputError(f"{run}: no log of such a run in {study.path}", hint=hint) from None
     text = content.decode(errors="replace")
     if failure is not None and failure.reason not in text:
         text += f"failed: {failure.reason}\n"

@@ -30,9 +30,7 @@ from rigorkd.launch.worker import (
     Ready,
     Stop,
     StopAll,
-    TaskDone,
-    TaskFailed,
-    TaskStopped,
+    TaskEnded,
     WorkerSettings,
     work,
 )
@@ -294,9 +292,9 @@ class Pool:
                 want = next(want for want in task.runs if want.run.name == run)
                 if not self._try_alone(task, (want,), reason):
                     self._fail(want, reason, slot)
-            case TaskDone() | TaskStopped():
+            case TaskEnded(failure=None):
                 self._free(slot)
-            case TaskFailed(reason=reason):
+            case TaskEnded(failure=str(reason)):
                 assert task is not None
                 if self._try_alone(task, self._unfinished(task), reason):
                     self._free(slot)

@@ -14,6 +14,9 @@ from rigorkd.protocol.cells import Cohort, Run
 from rigorkd.records.expected import Expected
 from rigorkd.train.task import Task
 
+Runs = tuple[str, ...]
+"""Names of the runs of one task: a teacher or a start alone, or what is missing of a cohort."""
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -51,6 +54,17 @@ class TaskQueue:
     def runs(self) -> set[str]:
         """The runs that are still to be handed out."""
         return {want.run.name for entry in self._waiting for want in entry.task.runs}
+
+    def stages(self) -> list[list[Runs]]:
+        """The tasks' runs in stages: each task as early as may be after the runs that it needs."""
+        found, left, done = [], self._waiting, set[str]()
+        while left:
+            ready = [entry for entry in left if entry.needs <= done]
+            assert ready
+            left = [entry for entry in left if not entry.needs <= done]
+            found.append([tuple(want.run.name for want in entry.task.runs) for entry in ready])
+            done.update(*found[-1])
+        return found
 
     def has(self, run: str) -> bool:
         """Whether a run is still to be handed out."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rigorkd.launch.launch import launch
-from rigorkd.launch.run_states import State, find_run_states, wanted_runs
+from rigorkd.launch.run_states import State, find_run_states, with_needs
 from rigorkd.launch.session import LaunchOptions
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
@@ -50,7 +50,7 @@ def rerun(
         for name in chosen:
             # Each in a study of its own: what one needs may be another one that is repeated.
             again = StudyFolder(Path(scratch) / name.replace("/", ",") / info.study)
-            for need in sorted(wanted_runs(states.expected, {name}) - {name}):
+            for need in sorted(with_needs(states.expected, {name}).keys() - {name}):
                 shutil.copytree(study.run(need), again.run(need))
             options = LaunchOptions(
                 seeds=info.seeds,

@@ -20,7 +20,7 @@ from rigorkd.records.expected import Expected, Stale, StartFile, expected_hashes
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, Record, read
 from rigorkd.records.study import is_study, read_info
-from rigorkd.text import nearest
+from rigorkd.text import suggest
 
 
 class State(StrEnum):
@@ -90,11 +90,11 @@ def find_run_states(
         numerics = read_info(study.path).numerics
     expected = expected_hashes(protocol, seeds, mode, files, numerics)
     if only:
-        names = wanted_cells(protocol, only)
-        expected = {run: want for run, want in expected.items() if want.run.cell.name in names}
+        cells = matching_cells(protocol, only)
+        runs = {run for run, want in expected.items() if want.run.cell.name in cells}
+        expected = with_needs(expected, runs)
     if only_runs is not None:
-        wanted = wanted_runs(expected, only_runs)
-        expected = {run: want for run, want in expected.items() if run in wanted}
+        expected = with_needs(expected, only_runs)
     records, damaged = {}, []
     for name in expected:
         path = study.run(name) / "record.json"
@@ -122,43 +122,30 @@ def find_run_states(
     return RunStates(expected, states, records, tuple(stale), failures, tuple(damaged))
 
 
-def wanted_runs(expected: Mapping[str, Expected], only: Collection[str]) -> set[str]:
-    """The named runs and the teachers and starts that they need. InputError for a name that is none."""
-    for name in only:
+def with_needs(expected: Mapping[str, Expected], names: Collection[str]) -> dict[str, Expected]:
+    """The named runs with the teachers and starts that they need. InputError for a name that is none."""
+    for name in names:
         if name not in expected:
-            close = nearest(name, expected)
-            raise InputError(
-                f"{name}: not a run of this protocol at these seeds",
-                hint=f"did you mean {close}?" if close else "a run is <cell>/seed-<k>",
-            )
+            hint = suggest(name, expected, "a run is <cell>/seed-<k>")
+            raise InputError(f"{name}: not a run of this protocol at these seeds", hint=hint)
     wanted: set[str] = set()
-    frontier = set(only)
-    while frontier:
-        wanted |= frontier
-        frontier = {
-            need for name in frontier for need in missing_needs(expected[name].run, expected.keys())
-        } - wanted
-    return wanted
+    new = set(names)
+    while new:
+        wanted |= new
+        new = {need for name in new for need in missing_needs(expected[name].run, expected.keys())} - wanted
+    return {run: want for run, want in expected.items() if run in wanted}
 
 
-def wanted_cells(protocol: Protocol, only: Sequence[str]) -> set[str]:
-    """Names of the cells that match any of the globs, with the teachers and starts that they need."""
+def matching_cells(protocol: Protocol, only: Sequence[str]) -> set[str]:
+    """Names of the cells that match any of the globs. InputError for a glob that none matches."""
     names = [cell.name for cell in protocol.cells]
     wanted: set[str] = set()
     for pattern in only:
-        matches = {name for name in names if fnmatch.fnmatchcase(name, pattern)}
+        matches = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
         if not matches:
-            close = nearest(pattern, names)
-            raise InputError(
-                f"--only {pattern}: no cell matches",
-                hint=f"did you mean {close}?" if close else "`rigorkd plan` lists the cells",
-            )
-        wanted |= matches
-    grown = True
-    while grown:
-        needs = {need for name in wanted for need in protocol.cell(name).needs}
-        grown = not needs <= wanted
-        wanted |= needs
+            hint = suggest(pattern, names, "`rigorkd plan` lists the cells")
+            raise InputError(f"--only {pattern}: no cell matches", hint=hint)
+        wanted.update(matches)
     return wanted
 
 

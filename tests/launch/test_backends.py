@@ -200,9 +200,9 @@ thing = 3
     ("target", "message"),
     [
         ("Half", "lacks submit: broken_backend:Half"),
-        ("Refusing", "cannot be made (RuntimeError: no cluster today)"),
+        ("Refusing", "does not work (RuntimeError: no cluster today)"),
         ("thing", "is no rigorkd.launch.backends.interface.Backend: broken_backend:thing"),
-        ("gone", "cannot be loaded from broken_backend:gone (AttributeError"),
+        ("gone", "does not work (AttributeError: module 'broken_backend' has no attribute 'gone'"),
     ],
 )
 def test_a_broken_backend_is_one_message(install: Install, target: str, message: str) -> None:

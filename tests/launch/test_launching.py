@@ -13,7 +13,7 @@ from rigorkd.launch import display
 from rigorkd.launch.backends import local
 from rigorkd.launch.backends.local import device_slots, grouped
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress, read_progress
-from rigorkd.text import count, duration, nearest
+from rigorkd.text import count, duration, nearest, suggest
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 
 
@@ -146,3 +146,5 @@ def test_words() -> None:
     assert [duration(8), duration(200), duration(19000)] == ["8 s", "3 min 20 s", "5 h 16 min"]
     assert nearest("epoch", ["epochs", "seeds"]) == "epochs"
     assert nearest("zzz", ["epochs"]) is None
+    assert suggest("epoch", ["epochs"], "see --help") == "did you mean epochs?"
+    assert suggest("zzz", ["epochs"], "see --help") == "see --help"

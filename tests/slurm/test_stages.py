@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rigorkd.launch.backends.slurm.submission import LARGEST_ARRAY, Array, arrays_of, stages
+from rigorkd.launch.backends.slurm.submission import LARGEST_ARRAY, Array, arrays_of
+from rigorkd.launch.queue import Runs, build_queue
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.records.expected import expected_hashes
+from rigorkd.train.task import Task
 
 SEEDS = (0, 1, 2)
 
@@ -21,9 +23,15 @@ def protocol(protocol_file: Path) -> Protocol:
     return load_protocol(protocol_file)
 
 
+def stages(protocol: Protocol, missing: set[str]) -> list[list[Runs]]:
+    expected = expected_hashes(protocol, SEEDS, "reference", {})
+    queue = build_queue(expected, missing, cohorts(protocol.cells, SEEDS), like=Task((), None))
+    return queue.stages()
+
+
 def test_teachers_go_first_and_each_cohort_is_a_job(protocol: Protocol) -> None:
     expected = expected_hashes(protocol, SEEDS, "reference", {})
-    first, second = stages(expected, set(expected), cohorts(protocol.cells, SEEDS))
+    first, second = stages(protocol, set(expected))
     assert first == [(f"teacher/seed-{seed}",) for seed in SEEDS]
     assert [len(job) for job in second] == [8, 8, 8]
     assert sorted(run for stage in (first, second) for job in stage for run in job) == sorted(expected)
@@ -32,10 +40,8 @@ def test_teachers_go_first_and_each_cohort_is_a_job(protocol: Protocol) -> None:
 def test_what_is_done_is_left_out_and_waits_for_nothing(protocol: Protocol) -> None:
     expected = expected_hashes(protocol, SEEDS, "reference", {})
     missing = {name for name in expected if name.endswith("seed-1")} - {"teacher/seed-1"}
-    assert stages(expected, missing, cohorts(protocol.cells, SEEDS)) == [
-        [tuple(name for name in expected if name in missing)]
-    ]
-    assert stages(expected, set(), cohorts(protocol.cells, SEEDS)) == []
+    assert stages(protocol, missing) == [[tuple(name for name in expected if name in missing)]]
+    assert stages(protocol, set()) == []
 
 
 @given(st.lists(st.integers(0, 2 * LARGEST_ARRAY + 1), min_size=1, max_size=3))

@@ -11,14 +11,13 @@ tells what became of every run.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import ClassVar
 
 from rigorkd.errors import InputError, RigorkdError
@@ -28,16 +27,16 @@ from rigorkd.launch.queue import TaskQueue, build_queue
 from rigorkd.launch.run_states import RunStates
 from rigorkd.launch.session import Session
 from rigorkd.protocol.cohorts import cohorts
-from rigorkd.text import nearest
+from rigorkd.text import suggest
 from rigorkd.train.task import Task
 
 GROUP = "rigorkd.backends"
 """The group of entry points in which other packages name their backends."""
 
-OWN = {
-    "local": "rigorkd.launch.backends.local:Local",
-    "slurm": "rigorkd.launch.backends.slurm.backend:Slurm",
-}
+OWN = (
+    EntryPoint("local", "rigorkd.launch.backends.local:Local", GROUP),
+    EntryPoint("slurm", "rigorkd.launch.backends.slurm.backend:Slurm", GROUP),
+)
 
 LOOK_EVERY, ASK_EVERY = 1.0, 15.0
 """Seconds between two looks at the records, and between two questions who is alive, while waiting."""
@@ -55,12 +54,12 @@ class Work:
     todo: frozenset[str]
     leases: Leases
 
-    def queue(self) -> TaskQueue:
-        """The runs as tasks; those that can never start, as one that they need failed or diverged, failed."""
+    def queue(self, runs: AbstractSet[str] | None = None) -> TaskQueue:
+        """`todo`, or some `runs` of it, as tasks; what needs one that failed or diverged has failed there."""
         protocol, options, expected = self.session.protocol, self.session.options, self.states.expected
         queue = build_queue(
             expected,
-            self.todo,
+            self.todo if runs is None else runs,
             cohorts(protocol.cells, options.seeds),
             like=Task(
                 runs=(),
@@ -158,45 +157,30 @@ class Backend(ABC):
 def find_backend(asked: str) -> Backend:
     """The backend of `NAME` or `NAME:OPTIONS`. InputError if there is none, or if it does not work."""
     name, colon, text = asked.partition(":")
-    made = _own(OWN[name]) if name in OWN else _foreign(name)
     try:
-        return made(text if colon else None)
+        return _class_of(name)(text if colon else None)
     except RigorkdError:
         raise
-    except Exception as error:
-        raise _broken(name, f"cannot be made ({type(error).__name__}: {error})") from error
+    except Exception as error:  # whatever a foreign module does when it is imported
+        raise _broken(name, f"does not work ({type(error).__name__}: {error})") from error
 
 
-def _own(target: str) -> type[Backend]:
-    module, attribute = target.split(":")
-    made: type[Backend] = getattr(importlib.import_module(module), attribute)
-    return made
-
-
-def _foreign(name: str) -> type[Backend]:
-    """The class that another package names."""
-    there = entry_points(group=GROUP)
-    found = {entry.value: entry for entry in there if entry.name == name}
+def _class_of(name: str) -> type[Backend]:
+    foreign = [*entry_points(group=GROUP)]
+    found = {entry.value: entry for entry in OWN if entry.name == name}  # ours are not replaced
+    found = found or {entry.value: entry for entry in foreign if entry.name == name}
     if not found:
-        names = sorted({*OWN, *(entry.name for entry in there)})
-        close = nearest(name, names)
-        raise InputError(
-            f"--backend {name}: there is no such backend",
-            hint=f"did you mean {close}?" if close else f"there are {', '.join(names)}",
-        )
+        names = sorted({entry.name for entry in (*OWN, *foreign)})
+        hint = suggest(name, names, f"there are {', '.join(names)}")
+        raise InputError(f"--backend {name}: there is no such backend", hint=hint)
     if len(found) > 1:
         raise _broken(name, f"is what several packages bring: {', '.join(sorted(found))}")
-    (entry,) = found.values()
-    try:
-        made = entry.load()
-    except Exception as error:  # whatever a foreign module does when it is imported
-        raise _broken(
-            name, f"cannot be loaded from {entry.value} ({type(error).__name__}: {error})"
-        ) from error
+    ((place, entry),) = found.items()
+    made = entry.load()
     if not (inspect.isclass(made) and issubclass(made, Backend)):
-        raise _broken(name, f"is no {Backend.__module__}.{Backend.__name__}: {entry.value}")
+        raise _broken(name, f"is no {Backend.__module__}.{Backend.__name__}: {place}")
     if missing := sorted(made.__abstractmethods__):
-        raise _broken(name, f"lacks {', '.join(missing)}: {entry.value}")
+        raise _broken(name, f"lacks {', '.join(missing)}: {place}")
     return made
 
 

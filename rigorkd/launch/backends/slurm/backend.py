@@ -24,13 +24,11 @@ from rigorkd.launch.backends.slurm.submission import (
     CARRIED,
     Submission,
     arrays_of,
-    stages,
     submissions,
     write_submission,
 )
 from rigorkd.launch.run_states import RunStates, State
 from rigorkd.launch.session import Session
-from rigorkd.protocol.cohorts import cohorts
 from rigorkd.records.layout import StudyFolder
 from rigorkd.text import count
 
@@ -71,7 +69,6 @@ class Slurm(Backend):
 
     def _submission(self, work: Work, wanted: AbstractSet[str], stamp: str) -> Submission:
         protocol, options = work.session.protocol, work.session.options
-        planned = stages(work.states.expected, wanted, cohorts(protocol.cells, options.seeds))
         return Submission(
             name=f"rigorkd-{work.session.study.path.name}-{stamp}",
             protocol=str(protocol.path.absolute()),
@@ -80,7 +77,7 @@ class Slurm(Backend):
             gpus=self._asked.gpus is not None,
             minutes=self._asked.minutes,
             stop_seconds=self._asked.stop_seconds,
-            arrays=arrays_of(planned),
+            arrays=arrays_of(work.queue(wanted).stages()),
             **{key: getattr(options, key) for key in CARRIED},
         )
 

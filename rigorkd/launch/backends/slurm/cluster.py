@@ -9,14 +9,14 @@ import math
 import re
 import shutil
 import subprocess
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.errors import InputError
 from rigorkd.launch.backends.slurm.job import Job
-from rigorkd.text import nearest
+from rigorkd.text import suggest
 
 if TYPE_CHECKING:
     import submitit
@@ -71,24 +71,17 @@ def parse_options(text: str) -> SlurmOptions:
         if not equals or not key or not value:
             raise InputError(f"--slurm: {pair.strip() or 'an empty pair'!r} is not key=value", hint=GRAMMAR)
         if key not in KEYS:
-            close = nearest(key, KEYS)
-            hint = f"did you mean {close}?" if close else f"the keys are {', '.join(KEYS)}"
+            hint = suggest(key, KEYS, f"the keys are {', '.join(KEYS)}")
             raise InputError(f"--slurm: no key {key!r}", hint=hint)
         if key in values:
             raise InputError(f"--slurm: {key} is given twice", hint=GRAMMAR)
         values[key] = value
-    return SlurmOptions(
-        partition=values.get("partition"),
-        gpus=_gpus(values["gpus"]) if "gpus" in values else None,
-        minutes=_minutes(values["time"]) if "time" in values else SlurmOptions.minutes,
-        mem=_memory(values["mem"]) if "mem" in values else None,
-        cpus=_count("cpus", values["cpus"]) if "cpus" in values else None,
-        array=_count("array", values["array"]) if "array" in values else SlurmOptions.array,
-        account=values.get("account"),
-        qos=values.get("qos"),
-        constraint=values.get("constraint"),
-        exclude=values.get("exclude"),
-    )
+    read: dict[str, Callable[[str, str], Any]] = {"gpus": _gpus, "time": _minutes, "mem": _memory}
+    read |= {"cpus": _count, "array": _count}
+    found: dict[str, Any] = {
+        key: read[key](key, value) if key in read else value for key, value in values.items()
+    }
+    return SlurmOptions(**{"minutes" if key == "time" else key: value for key, value in found.items()})
 
 
 def _count(key: str, value: str) -> int:
@@ -97,25 +90,25 @@ def _count(key: str, value: str) -> int:
     return int(value)
 
 
-def _gpus(value: str) -> str | None:
+def _gpus(key: str, value: str) -> str | None:
     if not re.fullmatch(r"([A-Za-z][\w.-]*:)?(0|[1-9]\d{0,2})", value, re.ASCII):
         raise InputError(
-            f"--slurm: gpus={value}: not a number of GPUs", hint="give a number, or type:number as in a100:1"
+            f"--slurm: {key}={value}: not a number of GPUs", hint="give a number, or type:number as in a100:1"
         )
     return None if value == "0" else value
 
 
-def _memory(value: str) -> str:
+def _memory(key: str, value: str) -> str:
     if not re.fullmatch(r"[1-9]\d*[KMGT]", value, re.ASCII | re.IGNORECASE):
-        raise InputError(f"--slurm: mem={value}: not a size", hint="give a number and a unit, such as 16G")
+        raise InputError(f"--slurm: {key}={value}: not a size", hint="give a number and a unit, such as 16G")
     return value.upper()
 
 
-def _minutes(value: str) -> int:
+def _minutes(key: str, value: str) -> int:
     """Minutes of a time limit in Slurm's own notation, seconds rounded up."""
     found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", value, re.ASCII)
     if not found:
-        raise InputError(f"--slurm: time={value}: not a time limit", hint=_TIME)
+        raise InputError(f"--slurm: {key}={value}: not a time limit", hint=_TIME)
     days, first, second, third = (None if part is None else int(part) for part in found.groups())
     if days is not None:  # days-hours, days-hours:minutes, days-hours:minutes:seconds
         seconds = ((days * 24 + (first or 0)) * 60 + (second or 0)) * 60 + (third or 0)
@@ -124,7 +117,7 @@ def _minutes(value: str) -> int:
     else:  # minutes, minutes:seconds
         seconds = (first or 0) * 60 + (second or 0)
     if seconds == 0:
-        raise InputError(f"--slurm: time={value}: a job needs some time", hint=_TIME)
+        raise InputError(f"--slurm: {key}={value}: a job needs some time", hint=_TIME)
     return math.ceil(seconds / 60)
 
 
@@ -154,7 +147,25 @@ def submit_array(
     """
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    executor.update_parameters(**_parameters(name, options, after))
+    executor.update_parameters(
+        job_name=name,
+        partition=options.partition,
+        gpus_per_node=options.gpus,
+        cpus_per_task=options.cpus,
+        mem=options.mem,
+        account=options.account,
+        qos=options.qos,
+        constraint=options.constraint,
+        exclude=options.exclude,
+        nodes=1,
+        ntasks_per_node=1,
+        time=options.minutes,
+        signal_delay_s=options.stop_seconds,
+        array_parallelism=options.array,
+        dependency="afterany:" + ":".join(after) if after else None,
+        stderr_to_stdout=True,
+        additional_parameters={"requeue": True},  # where the cluster's default is not to
+    )
     try:
         with executor.batch():
             handed = [executor.submit(job) for job in jobs]
@@ -166,32 +177,6 @@ def submit_array(
             hint="`sinfo` lists partitions; what was submitted goes on, and the same command adds the rest",
         ) from None
     return str(handed[0].job_id).split("_")[0]
-
-
-def _parameters(name: str, options: SlurmOptions, after: list[str]) -> dict[str, Any]:
-    """submitit's parameters; `after` are the ids of arrays that must have ended."""
-    asked = {
-        "partition": options.partition,
-        "gpus_per_node": options.gpus,
-        "cpus_per_task": options.cpus,
-        "mem": options.mem,
-        "account": options.account,
-        "qos": options.qos,
-        "constraint": options.constraint,
-        "exclude": options.exclude,
-        "dependency": "afterany:" + ":".join(after) if after else None,
-    }
-    return {
-        "job_name": name,
-        "nodes": 1,
-        "ntasks_per_node": 1,
-        "time": options.minutes,
-        "signal_delay_s": options.stop_seconds,
-        "array_parallelism": options.array,
-        "stderr_to_stdout": True,
-        "additional_parameters": {"requeue": True},  # where the cluster's default is not to
-        **asked,
-    }
 
 
 def jobs_in_queue(names: Collection[str]) -> set[str]:

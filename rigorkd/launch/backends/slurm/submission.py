@@ -11,16 +11,12 @@ how far it came is told by the study's records, leases and logs, which outlive S
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rigorkd.errors import StoreError
-from rigorkd.launch.queue import missing_needs
-from rigorkd.protocol.cells import Cohort
+from rigorkd.launch.queue import Runs
 from rigorkd.records.atomic import write_atomically
-from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import to_json
 
@@ -32,9 +28,6 @@ LARGEST_ARRAY = 1000
 
 CARRIED = ("seeds", "device", "mode", "jobs", "slots", "memory_bytes", "save_weights", "replay_bytes")
 """What a job is told of the command line: the options of its launch, by name."""
-
-Runs = tuple[str, ...]
-"""Names of the runs that one job trains: a teacher or a start alone, or what is missing of a cohort."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +48,8 @@ class Submission:
     """What a job needs to do its share. `name` is the Slurm name of all its jobs, unique on the cluster.
 
     `protocol` is the file, from which relative paths in it start; `text_hash` names the text as submitted.
-    The values that are CARRIED are the command line's. A job may run for `minutes`, and is
-    told to stop `stop_seconds` earlier; `gpus` says that it was given some.
+    What is CARRIED is the command line's. A job may run for `minutes`, and is told to stop `stop_seconds`
+    earlier; `gpus` says that it was given some.
     """
 
     name: str
@@ -84,34 +77,6 @@ class Submission:
             for index, runs in enumerate(array.jobs)
             if (job_id := array.job_id(index)) is not None
         }
-
-
-def stages(
-    expected: Mapping[str, Expected], missing: Collection[str], cohorts: Iterable[Cohort]
-) -> list[list[Runs]]:
-    """The jobs that train what is missing, in stages: a job needs runs of earlier stages only.
-
-    Teachers and starts come first, cohorts in the stage after the last run that they need.
-    """
-    wanted = set(missing)
-    depths: dict[str, int] = {}
-
-    def depth(name: str) -> int:
-        if name not in depths:
-            needs = missing_needs(expected[name].run, wanted)
-            depths[name] = max((depth(need) + 1 for need in needs), default=0)
-        return depths[name]
-
-    jobs: list[Runs] = [
-        (name,) for name, want in expected.items() if name in wanted and want.run.cell.role != "student"
-    ]
-    for cohort in cohorts:
-        if members := tuple(run.name for run in cohort.runs if run.name in wanted):
-            jobs.append(members)
-    by_stage: defaultdict[int, list[Runs]] = defaultdict(list)
-    for job in jobs:
-        by_stage[max(map(depth, job))].append(job)
-    return [by_stage[stage] for stage in sorted(by_stage)]
 
 
 def arrays_of(stages: list[list[Runs]]) -> tuple[Array, ...]:
