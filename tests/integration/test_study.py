@@ -396,7 +396,7 @@ def test_what_only_run_minds_stops_no_reading_command(
         done = rigorkd(command)
         assert done.returncode == 0, done.stderr
     said = rigorkd("analyze")
-    words = " ".join((said.stdout + said.stderr).split())  # where lines are folded depends on the folder's name
+    words = " ".join((said.stdout + said.stderr).split())  # lines are folded where a path's length says
     assert "2 records differ from what the newest protocol says" in words
     assert "lr: 0.5 → 0.01" in words
     refused = rigorkd("run", protocol_file)
