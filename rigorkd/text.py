@@ -13,6 +13,12 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     return by_folded[matches[0]] if matches else None
 
 
+def suggest(name: str, valid: Iterable[str], otherwise: str = "") -> str:
+    """The hint for a misspelt name: `did you mean …?` if a valid one is close, else what to say otherwise."""
+    close = nearest(name, valid)
+    return f"did you mean {close}?" if close else otherwise
+
+
 def count(n: int, noun: str, plural: str = "") -> str:
     """`1 run`, `2 runs`."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

@@ -37,7 +37,6 @@ import torch.utils.benchmark  # noqa: F401
 
 import rigorkd.cli.run
 import rigorkd.launch.display
-import rigorkd.launch.summary
 import rigorkd.train.cohort  # noqa: F401
 from rigorkd.cli.main import main as rigorkd_command
 from rigorkd.launch import pool

@@ -24,10 +24,10 @@ def logs(run: str, study: Path | None, results: Path, follow: bool, lines: int |
     rigorkd logs main/plain/kd-T4-a0.5/seed-0
     rigorkd logs main/plain/kd-T4-a0.5/seed-0 --follow
     """
-    from rigorkd.launch.inventory import running_now
-    from rigorkd.launch.logs import follow as followed
-    from rigorkd.launch.logs import read_log
-    from rigorkd.launch.presence import Witness
+    from rigorkd.launch.failures import follow as followed
+    from rigorkd.launch.failures import read_log
+    from rigorkd.launch.heartbeat import Liveness
+    from rigorkd.launch.run_states import running_now
     from rigorkd.records.layout import StudyFolder
 
     folder, name = _named(run, study, results)
@@ -39,8 +39,8 @@ def logs(run: str, study: Path | None, results: Path, follow: bool, lines: int |
         click.echo(f"--- its worker's log, {found.worker_path} ---")
         click.echo(found.worker_text, nl=False)
     if follow:
-        witness = Witness(place)  # one for all looks: it finds out a launcher on another host that has died
-        for more in followed(found.path, found.size, lambda: name not in running_now(witness)):
+        liveness = Liveness(place)  # one throughout: it finds out a launcher on another host that has died
+        for more in followed(found.path, found.size, lambda: name not in running_now(liveness)):
             click.echo(more, nl=False)
 
 

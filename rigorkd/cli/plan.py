@@ -12,7 +12,7 @@ from rigorkd.cli.checked import folder_for
 from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
 
 if TYPE_CHECKING:
-    from rigorkd.launch.plan import Plan
+    from rigorkd.launch.planning import Plan
 
 
 @click.command(short_help="Show cells, runs, cost and detectable gains; train nothing.")
@@ -52,8 +52,8 @@ def plan(
     rigorkd plan protocols/paper.yaml --seeds 5
     rigorkd plan protocols/digits.yaml --measure
     """
-    from rigorkd.launch.inventory import take_inventory
-    from rigorkd.launch.plan import make_plan
+    from rigorkd.launch.planning import make_plan
+    from rigorkd.launch.run_states import find_run_states
     from rigorkd.protocol.baselines import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.records.expected import ABSENT, start_files
@@ -76,13 +76,13 @@ def plan(
     for name, file in files.items():
         if file.sha256 == ABSENT:
             click.echo(f"note: {name} is not there yet; `rigorkd run` needs it", err=True)
-    inventory = take_inventory(loaded, chosen, study, mode, files, only)
+    states = find_run_states(loaded, chosen, study, mode, files, only)
     book = RateBook.of(results)
     if measure:
         from rigorkd.launch.measure import measure as measure_rates
 
-        measure_rates(loaded, inventory, chosen, book, mode, lambda text: click.echo(text, err=True))
-    made = make_plan(loaded, inventory, study, chosen, book, mode)
+        measure_rates(loaded, states, chosen, book, mode, lambda text: click.echo(text, err=True))
+    made = make_plan(loaded, states, study, chosen, book, mode)
     if form == "json":
         click.echo(json.dumps(made.document(), indent=1, ensure_ascii=False))
     else:
@@ -93,7 +93,7 @@ def _show(made: Plan) -> None:
     from rich import box
     from rich.table import Table
 
-    from rigorkd.launch.console import PlainConsole
+    from rigorkd.launch.display import PlainConsole
     from rigorkd.text import count, duration
 
     console = PlainConsole()

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rigorkd.cli.checked import device_option
 from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
 from rigorkd.cli.tracking import wandb_options, wandb_place
-from rigorkd.errors import RunsFailedError
+from rigorkd.errors import InputError, RunsFailedError
 from rigorkd.launch.failures import advice
-from rigorkd.launch.options import Outcome
 from rigorkd.text import count
+
+if TYPE_CHECKING:
+    from rigorkd_analysis.results import Sequential
+
+    from rigorkd.launch.backends.interface import Backend
+    from rigorkd.launch.display import PlainConsole
+    from rigorkd.launch.launch import LaunchOptions, Outcome
+    from rigorkd.protocol.load import Protocol
+
+FIRST_SEEDS = 4
+"""Of --until-decided: the anytime-valid interval is infinite below four seeds, so nothing can be decided."""
 
 
 @click.command(short_help="Train what a protocol still misses.")
@@ -73,6 +85,11 @@ from rigorkd.text import count
     help="Hand the work to Slurm: partition=gpu,gpus=1,time=4:00:00, also mem, cpus, array (jobs at once), "
     "account, qos, constraint, exclude.",
 )
+@click.option(
+    "--backend",
+    metavar="NAME[:OPTIONS]",
+    help="Who trains: local (default), slurm:KEY=VALUE,… (as --slurm), or what another package brings.",
+)
 @click.option("--wait", is_flag=True, help="With --slurm: stay until the jobs have ended.")
 @click.option("--wandb", is_flag=True, help="Show every run in Weights & Biases; offline when not logged in.")
 @wandb_options
@@ -94,6 +111,7 @@ def run(
     until_decided: bool,
     max_seeds: int | None,
     slurm: str | None,
+    backend: str | None,
     wait: bool,
     wandb: bool,
     wandb_project: str | None,
@@ -116,20 +134,26 @@ def run(
         raise click.UsageError("--memory and --replay are numbers of gigabytes")
     if until_decided != (max_seeds is not None):
         raise click.UsageError("--until-decided and --max-seeds N go together")
-    if wait and slurm is None:
-        raise click.UsageError("--wait needs --slurm")
-    if slurm is not None and (until_decided or wandb):
-        raise click.UsageError(
-            "--slurm goes without --until-decided, and without --wandb (publish afterwards)"
-        )
-    from rigorkd.cli.console import SteadyConsole
+    if slurm is not None:
+        if backend is not None:
+            raise click.UsageError("--slurm OPTIONS is --backend slurm:OPTIONS; give one of them")
+        backend = f"slurm:{slurm}"
+    from rigorkd.launch.backends.interface import find_backend
+    from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch
-    from rigorkd.launch.summary import print_summary
     from rigorkd.protocol.baselines import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.study import folder_name
 
+    trainer = find_backend(backend or "local")
+    if wait and not trainer.detached:
+        raise click.UsageError("--wait needs --slurm")
+    if trainer.detached and (until_decided or wandb):
+        given = "--backend" if slurm is None else "--slurm"
+        raise click.UsageError(
+            f"{given} goes without --until-decided, and without --wandb (publish afterwards)"
+        )
     loaded = load_protocol(protocol)
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):
@@ -156,20 +180,14 @@ def run(
         retry_failed=retry_failed,
         slots=slots,
         tracker=tracker,
+        wait=wait,
     )
     if max_seeds is not None:
-        from rigorkd.cli.until_decided import run_until_decided
-
-        outcome = run_until_decided(loaded, options, console, most=max_seeds, given=seeds is not None)
-    elif slurm is not None:
-        from rigorkd.launch.slurm.command import launch_on_slurm
-
-        waited_for = launch_on_slurm(loaded, options, slurm, console, wait=wait)
-        if waited_for is None:
-            return
-        outcome = waited_for
+        outcome = _until_decided(loaded, options, console, trainer, most=max_seeds, given=seeds is not None)
     else:
-        outcome = launch(loaded, options, console)
+        outcome = launch(loaded, options, console, trainer)
+    if not outcome.ended:
+        return
     if outcome.trained or outcome.failed:
         print_summary(outcome.study, console)
     else:
@@ -194,3 +212,67 @@ def _failed(outcome: Outcome) -> RunsFailedError:
         f"{count(len(outcome.failed), 'run')} failed; everything else is finished:\n" + "\n".join(lines),
         hint="\n  ".join(hints),
     )
+
+
+def _until_decided(
+    protocol: Protocol,
+    options: LaunchOptions,
+    console: PlainConsole,
+    backend: Backend,
+    *,
+    most: int,
+    given: bool,
+) -> Outcome:
+    """Run seeds, then one more at a time, until all is decided or `most` seeds are done; say why it stopped.
+
+    `options.seeds` are where it starts if they were `given` on the command line, else the first four. Looking
+    after every seed is allowed, because each interim analysis is the anytime-valid one, which keeps its level
+    at any stopping time. A fixed-n `analyze` afterwards says that it is a repeated look.
+    """
+    from rigorkd.launch.launch import launch
+
+    seeds = options.seeds if given else tuple(range(min(FIRST_SEEDS, most)))
+    if len(seeds) > most:
+        raise InputError(
+            f"--max-seeds {most}: fewer than the {count(len(seeds), 'seed')} to start from",
+            hint="raise --max-seeds or give fewer --seeds",
+        )
+    while True:
+        outcome = launch(protocol, replace(options, seeds=seeds), console, backend)
+        if outcome.failed:
+            return outcome
+        found = _look(outcome)
+        undecided = [one.name for one in found.comparisons if one.decided_at is None]
+        done = len(found.comparisons) - len(undecided)
+        console.print(
+            f"after {count(len(seeds), 'seed')}: {done} of {len(found.comparisons)} comparisons decided",
+        )
+        if found.decided or len(seeds) >= most:
+            _say_why(console, found, undecided, len(seeds))
+            return outcome
+        seeds = (*seeds, max(seeds) + 1)
+
+
+def _look(outcome: Outcome) -> Sequential:
+    """The anytime-valid analysis of the study as it is now; the look is noted."""
+    from rigorkd_analysis.sequential import until_decided
+
+    from rigorkd.records.interim import note_interim_analysis
+    from rigorkd.report.sources import from_study, located
+
+    source = from_study(outcome.study.path)
+    with located(source.where):
+        found = until_decided(source.table, source.plan)
+    note_interim_analysis(outcome.study.path, source.table["seed"], source.plan.metric or "test_top1")
+    return found
+
+
+def _say_why(console: PlainConsole, found: Sequential, undecided: list[str], n: int) -> None:
+    for one in found.comparisons:
+        console.print(f"  {one.says}")
+    if found.decided:
+        console.print(f"stopped after {count(n, 'seed')}: every planned comparison is decided")
+    else:
+        console.print(
+            f"stopped at --max-seeds {n}: {count(len(undecided), 'planned comparison')} still undecided",
+        )

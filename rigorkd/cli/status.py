@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import click
 
 from rigorkd.cli.options import results_option, study_folder
+
+EVERY = 2.0
+"""Seconds between two looks of --watch, at least; a large study is looked at less often."""
 
 
 @click.command(short_help="Show how far a study is, also while it runs.")
@@ -23,18 +27,48 @@ def status(study: Path | None, results: Path, watch: bool, form: str) -> None:
     rigorkd status --watch
     rigorkd status results/digits --format json
     """
-    from rigorkd.launch.status import study_status
+    from rigorkd.launch.study_status import study_status
 
     if watch and form == "json":
         raise click.UsageError("--watch is for a terminal; --format json shows the study once")
     folder = study_folder(study, results)
     if watch:
-        from rigorkd.cli.watch import watch_status
-
-        watch_status(folder)
+        _watch(folder)
         return
     found = study_status(folder)
     if form == "json":
         click.echo(json.dumps(found.document(), indent=1, ensure_ascii=False))
     else:
         click.echo(found.text())
+
+
+def _watch(folder: Path) -> None:
+    """Show the status until no launcher is at work, in place on a terminal. Ctrl-C ends the watching alone.
+
+    Liveness is judged by one observer throughout, so a launcher on another host that has died is found out.
+    """
+    from rich.live import Live
+    from rich.text import Text
+
+    from rigorkd.launch.display import PlainConsole
+    from rigorkd.launch.heartbeat import Liveness
+    from rigorkd.launch.study_status import study_status
+    from rigorkd.records.layout import StudyFolder
+
+    liveness = Liveness(StudyFolder(folder))
+    console = PlainConsole()
+    shown = ""
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            begun = time.monotonic()
+            status = study_status(folder, liveness)
+            text = status.text()
+            if console.is_terminal:
+                live.update(Text(text), refresh=True)
+            elif text != shown:
+                console.print(text)
+            shown = text
+            if not status.launchers:
+                return
+            spent = time.monotonic() - begun
+            time.sleep(max(EVERY, 4 * spent))

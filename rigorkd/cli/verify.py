@@ -50,7 +50,7 @@ def verify(
     found = verify_study(folder)
     again: list[Rerun] = []
     if rerun is not None and not found.damaged:
-        from rigorkd.launch.console import PlainConsole
+        from rigorkd.launch.display import PlainConsole
         from rigorkd.launch.rerun import rerun as repeat
 
         console = PlainConsole(stderr=True)

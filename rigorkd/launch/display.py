@@ -1,10 +1,15 @@
-"""What `rigorkd run` shows while it trains: a live panel on a terminal, plain lines elsewhere."""
+"""What `rigorkd run` shows: data being got ready, a panel or plain lines while it trains, the summary."""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from collections import defaultdict
+from statistics import fmean, stdev
 from types import TracebackType
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -13,11 +18,64 @@ from rich.text import Text
 
 from rigorkd.launch.progress import Progress
 from rigorkd.launch.worker import Message
-from rigorkd.text import duration
+from rigorkd.protocol.schema import Dataset
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import DIVERGED, read_records
+from rigorkd.text import count, duration
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 
 LINE_EVERY = 10.0
 """Seconds between two progress lines when standard output is not a terminal."""
+
+
+class PlainConsole(Console):
+    """A console for text with names and paths of the user's own.
+
+    Brackets are no markup and words between colons no emoji there, numbers have no colours, and a long line
+    is left to the terminal.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+
+class SteadyConsole(PlainConsole):
+    """Goes on in silence when whoever read its output has gone (`rigorkd run … | head`), and says so once."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, sys.stdout.fileno())
+        os.close(silence)
+        print("standard output was closed; training goes on (see `rigorkd status`)", file=sys.stderr)
+
+
+def prepare_data(dataset: Dataset, console: Console) -> None:
+    """Download and decode what is missing of a data set, showing how far it is.
+
+    Raises:
+        InputError: see `rigorkd.data.prepare.prepare`.
+    """
+    from rich import progress as bars
+
+    from rigorkd.data.prepare import prepare
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"{dataset.name}: decoding", total=None, visible=False)
+
+        def watch(done: int, total: int) -> None:
+            if done == 1:
+                images = count(total, "image")
+                console.print(f"{dataset.name}: decoding {images}, this once", highlight=False)
+            bar.update(task, completed=done, total=total, visible=True)
+
+        prepare(dataset, watch)
 
 
 class Display:
@@ -58,7 +116,7 @@ class Display:
             self._shown = now
             parts = [f"{self.progress.done}/{self.progress.runs} runs"]
             parts += [f"{slot.label}, {slot.says}" for slot in self.progress.slots.values() if slot.epoch]
-            parts += [self.progress.says_elsewhere] * bool(self.progress.elsewhere)
+            parts += [self.progress.says_remote] * bool(self.progress.remote)
             self._line("; ".join(parts) + self._left())
 
     def stopping(self) -> None:
@@ -90,10 +148,35 @@ class Display:
         grid.add_row(head, _bar(progress.worked, progress.work), f"{spent}{self._left()}")
         for slot in progress.slots.values():
             grid.add_row(slot.label, _bar(slot.epoch, slot.epochs), slot.says)
-        if progress.elsewhere:
-            grid.add_row(progress.says_elsewhere)
+        if progress.remote:
+            grid.add_row(progress.says_remote)
         return grid
 
 
 def _bar(completed: int, total: int) -> ProgressBar:
     return ProgressBar(total=max(total, 1), completed=completed, width=30)
+
+
+def print_summary(study: StudyFolder, console: Console) -> None:
+    """Print n and mean ± standard deviation of test top-1 per cell; verdicts are the analysis's."""
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    diverged: defaultdict[str, int] = defaultdict(int)
+    for record in read_records(study):
+        cell = str(record.fields["cell"])
+        top1 = record.metrics.get("test_top1")
+        if record.fields["status"] == DIVERGED or top1 is None:
+            diverged[cell] += 1
+            values[cell] += []
+        else:
+            values[cell].append(top1)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("cell", no_wrap=True)
+    table.add_column("n", justify="right")
+    table.add_column("test top-1 (%)", justify="right")
+    for cell, top1s in values.items():
+        spread = f" ± {stdev(top1s):.2f}" if len(top1s) > 1 else ""
+        mean = f"{fmean(top1s):.2f}{spread}" if top1s else "–"
+        note = f"  {count(diverged[cell], 'run')} diverged" if diverged[cell] else ""
+        table.add_row(cell, str(len(top1s)), mean + note)
+    console.print(table)
+    console.print("mean ± standard deviation over seeds", style="dim")

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from rigorkd.data.identity import data_checksum
 from rigorkd.errors import InputError
-from rigorkd.launch.cost import Images, cohort_work, work_left
-from rigorkd.launch.devices import device_slots
-from rigorkd.launch.inventory import Inventory
+from rigorkd.launch.backends.local import device_slots
+from rigorkd.launch.planning import Images, cohort_work, work_left
+from rigorkd.launch.run_states import RunStates
 from rigorkd.protocol.cells import Cell, Cohort, Run
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.facts import facts, side_of
@@ -51,7 +51,7 @@ ON_CPU, ON_GPU = Amount(steps=2, val=32), Amount(steps=20, val=500)
 
 def measure(
     protocol: Protocol,
-    inventory: Inventory,
+    states: RunStates,
     seeds: tuple[int, ...],
     book: RateBook,
     mode: str,
@@ -59,7 +59,7 @@ def measure(
 ) -> None:
     """Measure the rates of everything that is missing, on the device that `run` would choose, into `book`."""
     device = device_slots("auto", 1)[0]
-    runs = inventory.missing()
+    runs = states.missing()
     needed = work_left(protocol, runs, seeds, mode) or {}
     amount = ON_CPU if device == "cpu" else ON_GPU
     tasks = list(_tasks(protocol, runs, seeds, set(needed), amount, mode))

@@ -1,35 +1,36 @@
 """Local workers: one process per slot, fed from the queue until nothing is left.
 
-Every run is claimed before it is handed out; what other launchers hold is watched instead, and taken over if
-they die. A worker that dies is replaced and its task is queued again: its runs resume from their checkpoints.
-If it dies again without a new epoch, its runs are trained one by one, so that the one at fault fails alone.
+A lease of every run is taken before it is handed out; what other launchers hold is watched instead, and taken
+over if they die. A worker that dies is replaced and its task is queued again: its runs resume from their
+checkpoints. If it dies again without a new epoch, its runs are trained one by one, so that the one at fault
+fails alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing as mp
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import FrameType, TracebackType
 
 from rigorkd.errors import StoreError
-from rigorkd.launch.elsewhere import Elsewhere, has_record
 from rigorkd.launch.failures import Failure, forget_failure, is_out_of_memory, note_failure
+from rigorkd.launch.leases import RemoteRuns, has_record
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress
 from rigorkd.launch.queue import TaskQueue
-from rigorkd.launch.stop import StopRequest
 from rigorkd.launch.worker import (
     DeviceLost,
     Message,
     Ready,
     Stop,
     StopAll,
-    TaskDone,
-    TaskFailed,
-    TaskStopped,
+    TaskEnded,
     WorkerSettings,
     work,
 )
@@ -49,6 +50,40 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at what other launchers hold; more where looking takes long."""
 
 
+class StopRequest:
+    """Ctrl-C: once ends every run at its next epoch boundary, twice ends now. So does a TERM signal.
+
+    Listens for the signals for as long as it is entered; `asked` says that one came.
+
+    The second raises KeyboardInterrupt wherever the main thread is. Only the main thread may listen; entered
+    in another, nothing is ever asked.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in self.SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup`, a shell's background job
+                    self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
 @dataclass
 class Slot:
     """One worker process and the task that it is training; `log_start` is where the task's output begins."""
@@ -66,8 +101,7 @@ class Slot:
 class Pool:
     """Runs a queue of tasks on local worker processes.
 
-    `changed` is called after every message, `started` with the slot and process number of every new worker.
-    One Ctrl-C ends it at the next epoch boundary, two at once: KeyboardInterrupt either way.
+    `started` is called with the slot and process number of every new worker.
     """
 
     def __init__(
@@ -77,12 +111,11 @@ class Pool:
         settings: list[WorkerSettings],
         progress: Progress,
         file: ProgressFile,
-        elsewhere: Elsewhere,
-        changed: Callable[[Message | None], None],
+        remote: RemoteRuns,
         started: Callable[[int, int], None] = lambda slot, pid: None,
     ) -> None:
         self.queue, self.study, self.settings = queue, study, settings
-        self.progress, self.file, self.elsewhere, self.changed = progress, file, elsewhere, changed
+        self.progress, self.file, self.remote = progress, file, remote
         self.started = started
         self._deaths: dict[str, int] = {}
         self._furthest: dict[str, int] = {}
@@ -95,36 +128,44 @@ class Pool:
     def busy(self) -> bool:
         return any(slot.task for slot in self._slots)
 
-    def run(self, stop: StopRequest, stopping: Callable[[], None] = lambda: None) -> None:
-        """Train everything in the queue. Workers are ended on every way out of here.
+    def run(
+        self,
+        stop: StopRequest,
+        changed: Callable[[Message | None], None] = lambda message: None,
+        stopping: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Train everything in the queue; whoever calls this ends the workers, by `close`.
 
-        `stopping` is called once when a stop was asked for and is waited for.
+        `changed` is called after every message, `stopping` once when a stop was asked for and is waited for.
+        One Ctrl-C ends it at the next epoch boundary, two at once: KeyboardInterrupt either way.
         """
         told = False
-        try:
-            while self.queue or self.busy or self.elsewhere:
-                if stop.asked:
-                    if not self.busy:
-                        break
-                    if not told:
-                        self._ask_to_stop()
-                        stopping()
-                        told = True
-                else:
-                    self._look_elsewhere()
-                    self._hand_out()
-                    if not self.busy and not self.elsewhere:
-                        break  # what is left waits for runs that will not come
-                self._listen()
-        finally:
-            if self.busy:
-                self._mark_unswept()
-            for slot in self._slots:
-                slot.process.kill()
-            for slot in self._slots:
-                slot.process.join()
+        while self.queue or self.busy or self.remote:
+            if stop.asked:
+                if not self.busy:
+                    break
+                if not told:
+                    self._ask_to_stop()
+                    stopping()
+                    told = True
+            else:
+                self._look_at_remote()
+                self._hand_out()
+                if not self.busy and not self.remote:
+                    break  # what is left waits for runs that will not come
+            self._listen(changed)
         if stop.asked:
             raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """End the workers, in the middle of their tasks if they have any."""
+        if self.busy:
+            self._mark_unswept()
+        for slot in self._slots:
+            slot.process.kill()
+        for slot in self._slots:
+            slot.process.join()
+        self._slots = []
 
     def _ask_to_stop(self) -> None:
         for slot in self._slots:
@@ -156,11 +197,11 @@ class Pool:
     def _next_task(self) -> Task | None:
         """The next task of which something is ours to train. What others hold is watched from now on."""
         while task := self.queue.next(len(self.settings)):
-            claimed = self.elsewhere.claim(task)
-            for name in claimed.done:
-                self._done_elsewhere(name)
-            if claimed.ours:
-                return claimed.ours
+            leased = self.remote.lease(task)
+            for name in leased.done:
+                self._done_remotely(name)
+            if leased.ours:
+                return leased.ours
         return None
 
     def _idle_slot(self) -> Slot:
@@ -172,23 +213,23 @@ class Pool:
         self._slots.append(slot)
         return slot
 
-    def _look_elsewhere(self) -> None:
+    def _look_at_remote(self) -> None:
         """Learn what became of the runs that other launchers hold."""
         begun = time.monotonic()
-        if not self.elsewhere or begun < self._next_look:
+        if not self.remote or begun < self._next_look:
             return
-        news = self.elsewhere.look()
+        news = self.remote.look()
         for name in news.done:
-            self._done_elsewhere(name)
+            self._done_remotely(name)
         for failure in news.failed:
             self._lose(failure.run, failure.reason)
         for task in news.free:
             self.queue.put_back(task, part=False)
-        self.progress.elsewhere = len(self.elsewhere)
+        self.progress.remote = len(self.remote)
         now = time.monotonic()
         self._next_look = now + max(LOOK_EVERY, 10 * (now - begun))
 
-    def _done_elsewhere(self, run: str) -> None:
+    def _done_remotely(self, run: str) -> None:
         """A run has a record that was not told of by a worker of ours."""
         record = read_record(self.study, run)
         self._done(run, str(record.fields["status"]))
@@ -211,7 +252,7 @@ class Pool:
         theirs.close()
         return Slot(settings, process, ours)
 
-    def _listen(self) -> None:
+    def _listen(self, changed: Callable[[Message | None], None]) -> None:
         by_connection = {slot.connection: slot for slot in self._slots}
         for ready in wait(list(by_connection), timeout=0.5):
             slot = by_connection[ready]  # type: ignore[index]
@@ -221,9 +262,9 @@ class Pool:
                 self._replace(slot)
                 continue
             self._take(slot, message)
-            self.changed(message)
+            changed(message)
         self.progress.tick()
-        self.changed(None)
+        changed(None)
         self.file.write(self.progress)
 
     def _take(self, slot: Slot, message: Message) -> None:
@@ -251,9 +292,9 @@ class Pool:
                 want = next(want for want in task.runs if want.run.name == run)
                 if not self._try_alone(task, (want,), reason):
                     self._fail(want, reason, slot)
-            case TaskDone() | TaskStopped():
+            case TaskEnded(failure=None):
                 self._free(slot)
-            case TaskFailed(reason=reason):
+            case TaskEnded(failure=str(reason)):
                 assert task is not None
                 if self._try_alone(task, self._unfinished(task), reason):
                     self._free(slot)
@@ -302,7 +343,7 @@ class Pool:
                 self._leave(name)
                 self._deaths[name] = self._deaths.get(name, 0) + 1
             elif name in self.progress.running:  # it died between the record and the word of it
-                self._done_elsewhere(name)
+                self._done_remotely(name)
         deaths = max((self._deaths[want.run.name] for want in left), default=0)
         if len(left) == 1 and deaths >= DEATHS_ALONE:
             last = f"exit code {code}" if lost is None else lost

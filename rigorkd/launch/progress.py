@@ -8,6 +8,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from rigorkd.files import write_atomically
 from rigorkd.records.layout import StudyFolder
@@ -41,7 +44,7 @@ class Progress:
 
     An epoch counts once, whoever trained it and when; what a resumed run had behind it, and what an early
     stop or a failure leaves undone, is work that is over. The rate is that of epochs trained here and now.
-    `elsewhere` counts runs that this launch needs and that other launchers are training now; the time left is
+    `remote` counts runs that this launch needs and that other launchers are training now; the time left is
     that of the work this launcher does itself, at its own rate.
     """
 
@@ -50,7 +53,7 @@ class Progress:
     done: int = 0
     failed: int = 0
     worked: int = 0
-    elsewhere: int = 0
+    remote: Annotated[int, Field(validation_alias="elsewhere")] = 0
     elapsed: float = 0.0
     running: list[str] = field(default_factory=list)
     slots: dict[int, SlotProgress] = field(default_factory=dict)
@@ -67,10 +70,10 @@ class Progress:
         return cls(runs=len(epochs), work=sum(epochs.values()), _planned=epochs)
 
     @property
-    def says_elsewhere(self) -> str:
+    def says_remote(self) -> str:
         """`2 runs that other launchers train`, with a word if there is nothing to do but wait for them."""
         waiting = "" if self.slots else "waiting for "
-        return f"{waiting}{count(self.elsewhere, 'run')} that other launchers train"
+        return f"{waiting}{count(self.remote, 'run')} that other launchers train"
 
     def reach(self, run: str, epoch: int, *, ours: bool = False) -> None:
         """A run has `epoch` epochs behind it; `ours` if it was trained here and now."""
@@ -122,6 +125,7 @@ class ProgressFile:
         if force or now - self._written >= WRITE_EVERY:
             self._written = now
             shown = {key: value for key, value in asdict(progress).items() if not key.startswith("_")}
+            shown["elsewhere"] = shown.pop("remote")  # as the file has always called it
             with contextlib.suppress(OSError):
                 write_atomically(self._path, json.dumps(shown).encode(), durable=False)
 

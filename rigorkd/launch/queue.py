@@ -5,6 +5,7 @@ Pure bookkeeping: no process, file or clock. The pool asks for the next task and
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -12,6 +13,9 @@ from itertools import pairwise
 from rigorkd.protocol.cells import Cohort, Run
 from rigorkd.records.expected import Expected
 from rigorkd.train.task import Task
+
+Runs = tuple[str, ...]
+"""Names of the runs of one task: a teacher or a start alone, or what is missing of a cohort."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,21 @@ class TaskQueue:
                     return first
                 return entry.task
         return None
+
+    def runs(self) -> set[str]:
+        """The runs that are still to be handed out."""
+        return {want.run.name for entry in self._waiting for want in entry.task.runs}
+
+    def stages(self) -> list[list[Runs]]:
+        """The tasks' runs in stages: each task as early as may be after the runs that it needs."""
+        found, left, done = [], self._waiting, set[str]()
+        while left:
+            ready = [entry for entry in left if entry.needs <= done]
+            assert ready
+            left = [entry for entry in left if not entry.needs <= done]
+            found.append([tuple(want.run.name for want in entry.task.runs) for entry in ready])
+            done.update(*found[-1])
+        return found
 
     def has(self, run: str) -> bool:
         """Whether a run is still to be handed out."""
@@ -87,7 +106,7 @@ class TaskQueue:
 
 
 def build_queue(
-    expected: dict[str, Expected], missing: set[str], cohorts: tuple[Cohort, ...], like: Task
+    expected: Mapping[str, Expected], missing: AbstractSet[str], cohorts: Iterable[Cohort], like: Task
 ) -> TaskQueue:
     """Queue every missing run: seed by seed, teachers and starts before the cohorts that need them.
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rigorkd.launch.inventory import State, take_inventory, wanted_runs
 from rigorkd.launch.launch import launch
-from rigorkd.launch.options import LaunchOptions
+from rigorkd.launch.run_states import State, find_run_states, with_needs
+from rigorkd.launch.session import LaunchOptions
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.record import Record, copy_record, read_record
@@ -42,15 +42,15 @@ def rerun(
     study = StudyFolder(folder)
     info = read_info(folder)
     protocol = read_protocol(folder)
-    inventory = take_inventory(protocol, info.seeds, study, info.mode, info.start_files)
-    done = sorted(name for name, state in inventory.states.items() if state is State.DONE)
+    states = find_run_states(protocol, info.seeds, study, info.mode, info.start_files)
+    done = sorted(name for name, state in states.state.items() if state is State.DONE)
     chosen = sorted(random.Random(choice).sample(done, min(n, len(done))))
     found = []
     with tempfile.TemporaryDirectory(prefix="rigorkd-rerun-") as scratch:
         for name in chosen:
             # Each in a study of its own: what one needs may be another one that is repeated.
             again = StudyFolder(Path(scratch) / name.replace("/", ",") / info.study)
-            for need in sorted(wanted_runs(inventory.expected, {name}) - {name}):
+            for need in sorted(with_needs(states.expected, {name}).keys() - {name}):
                 copy_record(study, need, again)
             options = LaunchOptions(
                 seeds=info.seeds,
@@ -65,7 +65,7 @@ def rerun(
             if name in outcome.failed:
                 found.append(Rerun(name, (f"it failed: {outcome.failed[name]}",), ""))
             else:
-                found.append(compare(inventory.records[name], read_record(again, name)))
+                found.append(compare(states.records[name], read_record(again, name)))
             shutil.rmtree(again.path)
     return found
 

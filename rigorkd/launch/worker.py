@@ -60,20 +60,13 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class TaskDone:
-    """The task ended; its runs have told their own fates."""
+class TaskEnded:
+    """The task ended, or stopped at an epoch boundary as it was asked to; its runs have told their own fates.
 
+    With a `failure` it broke off as a whole.
+    """
 
-@dataclass(frozen=True)
-class TaskStopped:
-    """The task ended at an epoch boundary because a stop was asked for."""
-
-
-@dataclass(frozen=True)
-class TaskFailed:
-    """The task broke off as a whole, with a message for its log."""
-
-    reason: str
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +83,7 @@ class StopAll:
     message: str
 
 
-Message = Event | Ready | TaskDone | TaskStopped | TaskFailed | DeviceLost | StopAll
+Message = Event | Ready | TaskEnded | DeviceLost | StopAll
 
 
 def work(connection: Connection, settings: WorkerSettings) -> None:
@@ -147,7 +140,7 @@ def _train(
             else:
                 train_cohort(part, study, runtime, reporter)
     except _Stopping:
-        return TaskStopped()
+        return TaskEnded()
     except _Lost as lost:
         traceback.print_exc()
         sys.stderr.flush()
@@ -167,10 +160,10 @@ def _train(
         )
     except Exception as error:
         traceback.print_exc()
-        return TaskFailed(f"{type(error).__name__}: {error}")
+        return TaskEnded(f"{type(error).__name__}: {error}")
     finally:
         runtime.release()
-    return TaskDone()
+    return TaskEnded()
 
 
 class _Stopping(BaseException):

@@ -55,8 +55,8 @@ class StudyFolder:
         """There if a worker has died: it may have left something unfinished."""
         return self.launchers / "unswept"
 
-    def claims(self, run_name: str) -> Path:
-        """The folder of the claims on a run; folders do not nest there, so that one goes without a trace."""
+    def leases(self, run_name: str) -> Path:
+        """The folder of the leases of a run; folders do not nest there, so that one goes without a trace."""
         return self.path / ".claims" / run_name.replace("/", ",")
 
     @property

@@ -22,7 +22,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rigorkd.launch.options import LaunchOptions
+from rigorkd.launch.session import LaunchOptions
 from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.expected import Expected, expected_hashes, start_files

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.plan import plan
-from rigorkd.launch.console import PlainConsole
+from rigorkd.launch.display import PlainConsole
 
 
 @pytest.mark.parametrize(

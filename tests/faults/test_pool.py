@@ -13,77 +13,22 @@ from pathlib import Path
 
 import pytest
 
-WRAPPER = """
-import ctypes, os, sys, time
-import rigorkd.launch.worker as worker
-
-def work(connection, settings):
-    import rigorkd.train.{module} as module
-    real = module.{function}
-    def changed({first}, *others, **named):
-        if {condition}:
-            {act}
-        return real({first}, *others, **named)
-    module.{function} = changed
-    original(connection, settings)
-
-original = worker.work
-if __name__ == "__main__":
-    import rigorkd.launch.pool as pool
-    pool.work = work
-    from rigorkd.cli.main import main
-    main()
-"""
-
-STEP = {
-    "module": "student",
-    "function": "Student.step",
-    "first": "self",
-    "condition": "self.run.cell.name == 'main/plain/kd-T4-a0.5'",
-    "act": "os._exit(9)",
-}
-SEGFAULT = {**STEP, "act": "ctypes.string_at(0)"}
-BROKEN_DEVICE = {
-    **STEP,
-    "act": "worker._usable = lambda runtime: False; raise RuntimeError('CUDA error: device-side assert')",
-}
-COMMIT = {
-    "module": "finish",
-    "function": "commit",
-    "first": "folder, fields",
-    "condition": "fields['cell'] == 'main/plain/kd-T4-a0.5'",
-    "act": "os._exit(9)",
-}
-NO_MEMORY = {
-    **STEP,
-    "condition": "self.run.cell.name == 'main/plain/kd-T4-a0.5'",
-    "act": "raise MemoryError('CUDA out of memory')",
-}
-LAST_EPOCHS = {
-    "module": "student",
-    "function": "Student.end_epoch",
-    "first": "self",
-    "condition": "True",
-    "act": "time.sleep(0.3)",
-}
+MISHAPS = Path(__file__).with_name("mishaps.py")
 
 
-def changed(folder: Path, change: dict[str, str], *arguments: str) -> list[str]:
-    """The command line of a rigorkd whose workers are changed."""
-    script = folder / "changed.py"
-    script.write_text(WRAPPER.format(**change))
-    return [sys.executable, str(script), *arguments]
+def changed(mishap: str, *arguments: str) -> list[str]:
+    """The command line of a rigorkd whose workers meet with a mishap."""
+    return [sys.executable, str(MISHAPS), mishap, *arguments]
 
 
 def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "150"}
 
 
-def run(folder: Path, change: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, mishap: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         changed(
-            folder,
-            change,
+            mishap,
             "run",
             "tiny.yaml",
             "--seeds",
@@ -113,24 +58,27 @@ OTHERS = {"teacher", "main/plain/baseline", "main/plain/kd-T1-a0.5"}
 
 
 @pytest.mark.parametrize(
-    ("victim", "last"),
+    ("mishap", "last"),
     [
-        pytest.param(STEP, "exit code 9", id="exit in a step"),
-        pytest.param(SEGFAULT, "exit code -11", id="segfault in a step", marks=pytest.mark.slow),
-        pytest.param(COMMIT, "exit code 9", id="exit while its record is written", marks=pytest.mark.slow),
+        pytest.param("exit_in_a_step", "exit code 9", id="exit in a step"),
+        pytest.param("segfault_in_a_step", "exit code -11", id="segfault in a step", marks=pytest.mark.slow),
         pytest.param(
-            BROKEN_DEVICE,
+            "exit_while_its_record_is_written",
+            "exit code 9",
+            id="exit while its record is written",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "lose_the_device",
             "RuntimeError: CUDA error: device-side assert",
             id="a device that is lost",
             marks=pytest.mark.slow,
         ),
     ],
 )
-def test_a_run_that_kills_its_worker_fails_alone(
-    protocol_file: Path, victim: dict[str, str], last: str
-) -> None:
+def test_a_run_that_kills_its_worker_fails_alone(protocol_file: Path, mishap: str, last: str) -> None:
     folder = protocol_file.parent
-    done = run(folder, victim)
+    done = run(folder, mishap)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 run failed" in done.stderr
     said = f"main/plain/kd-T4-a0.5/seed-0: its worker died 3 times, last with {last}"
@@ -141,20 +89,18 @@ def test_a_run_that_kills_its_worker_fails_alone(
 @pytest.mark.slow
 def test_a_failure_is_remembered_and_tried_again_when_asked(protocol_file: Path) -> None:
     folder = protocol_file.parent
-    failing = {**STEP, "act": "raise ValueError('no')"}
-    first = run(folder, failing)
+    first = run(folder, "raise_in_a_step")
     assert first.returncode == 1
     assert "main/plain/kd-T4-a0.5/seed-0: ValueError: no" in first.stderr
     assert "--retry-failed" in first.stderr
     assert finished_cells(folder) == OTHERS
 
-    harmless = {**STEP, "condition": "False"}
-    second = run(folder, harmless)
+    second = run(folder, "nothing")
     assert second.returncode == 1
     assert "ValueError: no (before; not tried again)" in second.stderr
     assert finished_cells(folder) == OTHERS
 
-    third = run(folder, harmless, "--retry-failed")
+    third = run(folder, "nothing", "--retry-failed")
     assert third.returncode == 0, third.stderr
     assert "1 run to train" in third.stdout
     assert finished_cells(folder) == {*OTHERS, "main/plain/kd-T4-a0.5"}
@@ -164,13 +110,12 @@ def test_a_failure_is_remembered_and_tried_again_when_asked(protocol_file: Path)
 @pytest.mark.slow
 def test_a_failed_teacher_takes_its_students_with_it_until_it_is_tried_again(protocol_file: Path) -> None:
     folder = protocol_file.parent
-    failing = {**STEP, "condition": "self.run.cell.role == 'teacher'", "act": "raise ValueError('no')"}
-    first = run(folder, failing)
+    first = run(folder, "raise_in_a_step_of_the_teacher")
     assert first.returncode == 1
     assert "teacher/seed-0: ValueError: no" in first.stderr
     assert "main/plain/kd-T4-a0.5/seed-0: it needs teacher/seed-0, which failed" in first.stderr
     assert finished_cells(folder) == {"main/plain/baseline"}
-    again = run(folder, {**failing, "condition": "False"}, "--retry-failed")
+    again = run(folder, "nothing", "--retry-failed")
     assert again.returncode == 0, again.stderr
     assert finished_cells(folder) == {*OTHERS, "main/plain/kd-T4-a0.5"}
 
@@ -178,7 +123,7 @@ def test_a_failed_teacher_takes_its_students_with_it_until_it_is_tried_again(pro
 @pytest.mark.slow
 def test_without_memory_beside_others_a_run_is_tried_alone_then_advice_is_given(protocol_file: Path) -> None:
     folder = protocol_file.parent
-    done = run(folder, NO_MEMORY)
+    done = run(folder, "find_no_memory")
     assert done.returncode == 1, done.stdout + done.stderr
     assert finished_cells(folder) == OTHERS
     assert "main/plain/kd-T4-a0.5/seed-0: MemoryError: CUDA out of memory" in done.stderr
@@ -198,7 +143,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start a study of one teacher with long epochs in the background, in a process group of its own."""
     return subprocess.Popen(
-        changed(folder, LAST_EPOCHS, "run", "tiny.yaml", "--seeds", "1", "--only", "teacher", *arguments),
+        changed("take_long", "run", "tiny.yaml", "--seeds", "1", "--only", "teacher", *arguments),
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -232,7 +177,7 @@ def test_stopped_once_every_epoch_that_began_is_kept(protocol_file: Path, number
     assert "Traceback" not in output
     stopped_at = epochs(folder)
     assert stopped_at < 20
-    again = run(folder, {**STEP, "condition": "False"}, "--only", "teacher")
+    again = run(folder, "nothing", "--only", "teacher")
     assert again.returncode == 0, again.stderr
     log = (folder / "results" / "tiny" / ".logs" / "teacher" / "seed-0.log").read_text()
     assert f"resumed after epoch {stopped_at}" in log
@@ -256,7 +201,7 @@ def test_stopped_twice_it_ends_now(protocol_file: Path) -> None:
 @pytest.mark.slow
 def test_a_reader_that_leaves_does_not_end_the_training(protocol_file: Path) -> None:
     folder = protocol_file.parent
-    command = changed(folder, {**STEP, "condition": "False"}, "run", "tiny.yaml", "--only", "*/baseline")
+    command = changed("nothing", "run", "tiny.yaml", "--only", "*/baseline")
     process = subprocess.Popen(
         command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

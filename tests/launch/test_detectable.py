@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rigorkd_analysis.power import detectable as detectable_effect
 
-from rigorkd.launch.inventory import take_inventory
-from rigorkd.launch.plan import Detectable, make_plan
+from rigorkd.launch.planning import Detectable, make_plan
+from rigorkd.launch.run_states import find_run_states
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
@@ -15,9 +15,9 @@ from rigorkd.records.rates import RateBook
 
 def detectable(path: Path, only: tuple[str, ...] = ()) -> tuple[Detectable, ...]:
     protocol, study = load_protocol(path), StudyFolder(path.parent / "study")
-    inventory = take_inventory(protocol, (0, 1, 2), study, "reference", {}, only)
+    states = find_run_states(protocol, (0, 1, 2), study, "reference", {}, only)
     book = RateBook.of(path.parent)
-    return make_plan(protocol, inventory, study, (0, 1, 2), book, "reference").detectable
+    return make_plan(protocol, states, study, (0, 1, 2), book, "reference").detectable
 
 
 def test_every_distilled_cell_with_a_baseline_is_a_gain(protocol_file: Path) -> None:

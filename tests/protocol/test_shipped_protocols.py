@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.launch.cost import training_images
+from rigorkd.launch.planning import training_images
 from rigorkd.protocol.cohorts import cohorts, runs
 from rigorkd.protocol.load import load_protocol
 

@@ -22,7 +22,7 @@ import pytest
 
 from rigorkd import __version__
 from rigorkd.errors import StoreError
-from rigorkd.launch.inventory import State, take_inventory
+from rigorkd.launch.run_states import State, find_run_states
 from rigorkd.protocol import numerics
 from rigorkd.protocol.base import HASHED, added
 from rigorkd.protocol.cells import Cell, Run
@@ -261,13 +261,13 @@ def test_a_study_keeps_the_numerics_that_it_began_with(
 ) -> None:
     monkeypatch.setitem(numerics.NEWEST, "engine", 2)
     monkeypatch.setitem(numerics.NEWEST, "method/dkd", 3)
-    begun = take_inventory(legacy, (0, 1, 2), StudyFolder(study), "reference", {})
+    begun = find_run_states(legacy, (0, 1, 2), StudyFolder(study), "reference", {})
     assert begun.count(State.DONE) == 42  # 0.1 noted none: all were 1
     register(study, legacy, (0, 1, 2, 3), "reference", {})
     assert read_info(study).numerics == {}
 
     other = StudyFolder(tmp_path / "other")
-    fresh = take_inventory(legacy, (0,), other, "reference", {})
+    fresh = find_run_states(legacy, (0,), other, "reference", {})
     kd, dkd = "main/plain/kd-T4-a0.5/seed-0", "methods/plain/dkd-T4-tckd1-nckd8/seed-0"
     assert fresh.expected[kd].numerics == {"engine": 2}
     assert fresh.expected[dkd].numerics == {"engine": 2, "method/dkd": 3}
@@ -276,7 +276,7 @@ def test_a_study_keeps_the_numerics_that_it_began_with(
     assert read_info(other.path).numerics == {"engine": 2, "method/dkd": 3}
 
     monkeypatch.undo()
-    again = take_inventory(legacy, (0,), other, "reference", {})
+    again = find_run_states(legacy, (0,), other, "reference", {})
     assert again.expected[dkd].run_hash == fresh.expected[dkd].run_hash
     assert read_info(other.path).newer == (
         f"written by rigorkd {__version__}, this is {__version__}: "

@@ -26,9 +26,8 @@ from click.testing import CliRunner
 from rigorkd.cli.main import cli
 from rigorkd.errors import DamagedError, RigorkdError, StoreError
 from rigorkd.files import append_line, sha256_of
-from rigorkd.launch.logs import read_log
-from rigorkd.launch.presence import Witness
-from rigorkd.launch.process import this_process
+from rigorkd.launch.failures import read_log
+from rigorkd.launch.heartbeat import Liveness, this_process
 from rigorkd.records.interim import note_interim_analysis
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_predictions
@@ -492,7 +491,7 @@ def test_a_launcher_cannot_name_a_folder_elsewhere(study: Path, tmp_path: Path) 
     for name, stays in (("../../../victim", True), ("abc", False)):
         for folder in (tmp_path / "victim", entry):
             (folder / "holder.json").write_text(json.dumps({"id": name, "process": dead, "label": ""}))
-        Witness(StudyFolder(study)).bury()
+        Liveness(StudyFolder(study)).bury()
         assert entry.exists() == stays
         assert (tmp_path / "victim" / "holder.json").exists()
 

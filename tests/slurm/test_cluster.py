@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.launch.slurm.submission import submissions
+from rigorkd.launch.backends.slurm.submission import submissions
 from rigorkd.records.layout import StudyFolder
 
 pytestmark = pytest.mark.slow

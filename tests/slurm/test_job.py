@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.launch.slurm.job import Job
-from rigorkd.launch.slurm.submission import Array, Submission, write_submission
+from rigorkd.launch.backends.slurm.job import Job
+from rigorkd.launch.backends.slurm.submission import Array, Submission, write_submission
 from rigorkd.records.layout import StudyFolder
 
 RUN = "main/plain/baseline/seed-0"
@@ -101,20 +101,8 @@ def test_a_finished_epoch_starts_the_count_again(folder: Path) -> None:
 
 def test_a_cancelled_job_waits_to_be_ended(folder: Path) -> None:
     """Ending by itself it would count as done, and a preempted job would not be queued again."""
-    code = (
-        "import sys, time\n"
-        "from rigorkd.launch.slurm import job\n"
-        "class Slow:\n"
-        "    def __init__(self, *words, **named):\n"
-        "        self.process = real([sys.executable, '-c', 'import time; time.sleep(60)'], **named)\n"
-        "        print('began', flush=True)\n"
-        "    def __getattr__(self, name):\n"
-        "        return getattr(self.process, name)\n"
-        "real = job.subprocess.Popen\n"
-        "job.subprocess.Popen = Slow\n"
-        f"job.Job({str(folder)!r}, 0, 0)()\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ)
+    program = Path(__file__).with_name("patient_job.py")
+    process = subprocess.Popen([sys.executable, program, folder], stdout=subprocess.PIPE, env=os.environ)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"began\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rigorkd.errors import InputError
-from rigorkd.launch.slurm.options import SlurmOptions, parse_options
+from rigorkd.launch.backends.slurm.cluster import SlurmOptions, parse_options
 
 
 def test_every_key_is_understood() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,12 +15,21 @@ from pathlib import Path
 import pytest
 
 from rigorkd.errors import InputError, StoreError
+from rigorkd.launch.backends.interface import Submitted, Work
+from rigorkd.launch.backends.slurm import backend as backend_module
+from rigorkd.launch.backends.slurm.backend import Slurm
+from rigorkd.launch.backends.slurm.cluster import jobs_in_queue
+from rigorkd.launch.backends.slurm.submission import (
+    Submission,
+    read_submission,
+    submissions,
+    write_submission,
+)
+from rigorkd.launch.display import PlainConsole
 from rigorkd.launch.failures import Failure, note_failure
-from rigorkd.launch.presence import Holder
-from rigorkd.launch.process import ProcessId
+from rigorkd.launch.heartbeat import Holder, ProcessId
+from rigorkd.launch.launch import LaunchOptions, launch
 from rigorkd.launch.progress import Progress, ProgressFile
-from rigorkd.launch.slurm.cluster import jobs_in_queue
-from rigorkd.launch.slurm.submission import read_submission, submissions
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.expected import expected_hashes
 from rigorkd.records.layout import StudyFolder
@@ -51,6 +61,12 @@ echo "$@" >>"$(dirname "$0")/asked"
 cat "$(dirname "$0")/queue" 2>/dev/null || true
 """
 
+SCANCEL = """\
+#!/bin/sh
+echo "$@" >>"$(dirname "$0")/cancelled"
+rm -f "$(dirname "$0")/queue"
+"""
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -59,7 +75,8 @@ def cluster(tmp_path: Path) -> Path:
     """A folder of commands that take jobs and run none."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name, text in (("sbatch", SBATCH), ("squeue", SQUEUE), ("srun", "#!/bin/sh\nexit 1\n")):
+    commands = {"sbatch": SBATCH, "squeue": SQUEUE, "scancel": SCANCEL, "srun": "#!/bin/sh\nexit 1\n"}
+    for name, text in commands.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     return folder
@@ -181,6 +198,54 @@ def test_a_cluster_that_says_nothing_is_named(cluster: Path, monkeypatch: pytest
         jobs_in_queue({"rigorkd-tiny"})
 
 
+@pytest.fixture
+def here(cluster: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stand-in on this process's own path."""
+    monkeypatch.setenv("PATH", f"{cluster}:{os.environ['PATH']}")
+    return cluster
+
+
+class Kept(Slurm):
+    """Keeps what it has submitted."""
+
+    def submit(self, work: Work) -> Submitted:
+        self.submitted = super().submit(work)
+        return self.submitted
+
+
+def test_what_was_submitted_lives_until_it_is_cancelled(here: Path, protocol_file: Path) -> None:
+    backend = Kept("time=10")
+    options = LaunchOptions(seeds=(0,), results=protocol_file.parent / "results")
+    outcome = launch(load_protocol(protocol_file), options, PlainConsole(), backend)
+    assert not outcome.ended
+    assert len(backend.submitted.alive()) == len(backend.submitted.runs) == 9
+    backend.submitted.cancel()
+    ((_, submission),) = submissions(outcome.study)
+    assert (here / "cancelled").read_text() == f"--name={submission.name}\n"
+    assert backend.submitted.alive() == set()
+
+
+def test_a_job_of_which_no_note_can_be_made_is_cancelled(
+    here: Path, protocol_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No later command would know it, and it would be submitted twice."""
+    writes = 0
+
+    def full(folder: Path, submission: Submission) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_submission(folder, submission)
+
+    monkeypatch.setattr(backend_module, "write_submission", full)
+    options = LaunchOptions(seeds=(0,), results=protocol_file.parent / "results")
+    with pytest.raises(OSError, match="No space left"):
+        launch(load_protocol(protocol_file), options, PlainConsole(), Slurm("time=10"))
+    assert (here / "cancelled").read_text().startswith("--name=rigorkd-tiny-")
+    assert not (here / "queue").exists()
+
+
 def test_a_single_job_is_no_array(run: Run, tmp_path: Path) -> None:
     done = run("--slurm", "time=10", "--seeds", "1", "--only", "main/plain/*")
     assert "job 12: 1 task\n" in done.stdout
@@ -198,7 +263,7 @@ def test_a_job_trains_the_text_that_was_submitted(run: Run, protocol_file: Path,
     protocol_file.write_text(protocol_file.read_text().replace("epochs: 3", "epochs: 4"))
     assert "nothing to submit" in run(*only).stdout
     job = subprocess.run(
-        [sys.executable, "-m", "rigorkd.launch.slurm.share", str(folder), "0", "0"],
+        [sys.executable, "-m", "rigorkd.launch.backends.slurm.job", str(folder), "0", "0"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -224,6 +289,8 @@ def test_a_job_trains_the_text_that_was_submitted(run: Run, protocol_file: Path,
         ),
         (("--wait",), "--wait needs --slurm"),
         (("--slurm", "time=10", "--wandb"), "without --wandb"),
+        (("--slurm", "time=10", "--backend", "local"), "give one of them"),
+        (("--backend", "slurm:time=soon"), "error: --slurm: time=soon: not a time limit"),
     ],
 )
 def test_what_cannot_be_submitted_is_refused(run: Run, arguments: tuple[str, ...], message: str) -> None:
@@ -252,7 +319,7 @@ def test_without_slurm_the_message_says_so(run: Run, tmp_path: Path) -> None:
 
 
 def test_without_submitit_the_message_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from rigorkd.launch.slurm.submit import slurm_executor
+    from rigorkd.launch.backends.slurm.cluster import slurm_executor
 
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(InputError, match=re.escape("pip install 'rigorkd[slurm]'")):

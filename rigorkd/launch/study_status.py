@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rigorkd.launch.inventory import Inventory, State, take_inventory
-from rigorkd.launch.presence import Holder, Witness
+from rigorkd.launch.backends.slurm.submission import submissions
+from rigorkd.launch.heartbeat import Holder, Liveness
 from rigorkd.launch.progress import Progress, read_progress
-from rigorkd.launch.slurm.submission import submissions
+from rigorkd.launch.run_states import RunStates, State, find_run_states
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.study import read_info
@@ -86,46 +86,43 @@ class Status:
         return "\n".join(lines)
 
 
-def study_status(folder: Path, witness: Witness | None = None) -> Status:
+def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
     """The status of a study, against the newest protocol and all seeds that were run into it.
 
-    A `witness` that has watched for a while can tell launchers on other hosts that have died; a new one
+    A `liveness` that has watched for a while can tell launchers on other hosts that have died; a new one
     believes them.
     """
     study = StudyFolder(folder)
     info = read_info(folder)
-    witness = witness or Witness(study)
-    inventory = take_inventory(
-        read_protocol(folder), info.seeds, study, info.mode, info.start_files, witness=witness
+    liveness = liveness or Liveness(study)
+    states = find_run_states(
+        read_protocol(folder), info.seeds, study, info.mode, info.start_files, liveness=liveness
     )
     return Status(
         study=info.study,
         folder=folder,
         seeds=info.seeds,
-        runs={
-            "total": len(inventory.expected),
-            **{str(state): inventory.count(state) for state in State},
-        },
-        failed={run: failure.reason for run, failure in inventory.failures.items()},
-        stale={entry.run: entry.reason for entry in inventory.stale},
-        damaged={entry.run: entry.reason for entry in inventory.damaged},
-        diverged=tuple(run for run in inventory.records if inventory.diverged(run)),
+        runs=states.counts(),
+        failed={run: failure.reason for run, failure in states.failures.items()},
+        stale={entry.run: entry.reason for entry in states.stale},
+        damaged={entry.run: entry.reason for entry in states.damaged},
+        diverged=tuple(run for run in states.records if states.diverged(run)),
         launchers=tuple(
             Launcher(holder, progress)
-            for holder in witness.launchers()
+            for holder in liveness.launchers()
             if (progress := read_progress(study, holder.id)) is not None
         ),
-        submitted=_submitted(study, inventory),
+        submitted=_submitted(study, states),
     )
 
 
-def _submitted(study: StudyFolder, inventory: Inventory) -> dict[str, str]:
+def _submitted(study: StudyFolder, states: RunStates) -> dict[str, str]:
     """The missing runs that were handed to Slurm, with the job of the newest submission."""
     jobs: dict[str, str] = {}
     for _, submission in submissions(study):
         for job, runs in submission.runs_by_job().items():
             jobs |= dict.fromkeys(runs, job)
-    return {run: job for run, job in jobs.items() if inventory.states.get(run) is State.MISSING}
+    return {run: job for run, job in jobs.items() if states.state.get(run) is State.MISSING}
 
 
 def _launcher_entry(launcher: Launcher) -> dict[str, Any]:
@@ -134,7 +131,7 @@ def _launcher_entry(launcher: Launcher) -> dict[str, Any]:
         "launcher": launcher.holder.says,
         "done": progress.done,
         "runs": progress.runs,
-        "elsewhere": progress.elsewhere,
+        "elsewhere": progress.remote,
         "running": list(progress.running),
         "elapsed": progress.elapsed,
         "seconds_left": progress.seconds_left,
@@ -147,6 +144,6 @@ def _launcher_lines(launcher: Launcher) -> list[str]:
     done = f"{progress.done}/{progress.runs} runs in {duration(progress.elapsed)}"
     lines = [f"  {launcher.holder.says}: {done}{left}"]
     lines += [f"  running {slot.label}, {slot.says}" for slot in progress.slots.values()]
-    if progress.elsewhere:
-        lines.append(f"  {progress.says_elsewhere}")
+    if progress.remote:
+        lines.append(f"  {progress.says_remote}")
     return lines

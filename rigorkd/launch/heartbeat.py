@@ -2,14 +2,20 @@
 
 A launcher has a folder `.launchers/<id>/` with `holder.json` (who it is), `worker-<n>.json` (its workers)
 and `beat`, a counter that a thread of the launcher raises every few seconds. A launcher of this place is
-judged by its processes, for a worker outlives its launcher by a moment and may still write. One elsewhere is
-judged by its counter: it is dead when that has stood still for EXPIRY seconds on the observer's own clock.
-No file time and no wall clock decides anything, and nothing that a dead process leaves behind is binding.
+judged by its processes, for a worker outlives its launcher by a moment and may still write. One on another
+host is judged by its counter: it is dead when that has stood still for EXPIRY seconds on the observer's own
+clock. No file time and no wall clock decides anything, and nothing that a dead process leaves behind is
+binding.
+
+A process is known by where it runs (this boot of this machine, in this space of process numbers), its number
+and its start time in ticks since the boot: a number used again is another process. The kernel is asked.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import json
 import os
 import secrets
@@ -23,7 +29,6 @@ from types import TracebackType
 
 from rigorkd.errors import InputError
 from rigorkd.files import write_atomically
-from rigorkd.launch.process import ProcessId, is_here, lives, process_of, this_process
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.untrusted import NOTE, is_plain_name, read_bytes, read_note
 
@@ -47,6 +52,61 @@ def expiry() -> float:
 
 
 @dataclass(frozen=True)
+class ProcessId:
+    """A process: `place` is a hash that only processes which see each other share."""
+
+    place: str
+    pid: int
+    started: str
+
+
+@functools.cache
+def place() -> str:
+    """A hash of this boot and of the space of process numbers that this process lives in.
+
+    Two containers on one machine cannot see each other's processes, and so are two places. Where the kernel
+    does not tell, every process is a place of its own, and is judged from outside by its counter alone.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        space = Path("/proc/self/ns/pid").readlink().as_posix()
+    except OSError:
+        return secrets.token_hex(8)
+    return hashlib.sha256(f"{boot} {space}".encode()).hexdigest()[:16]
+
+
+def this_process() -> ProcessId:
+    """The process that asks."""
+    return process_of(os.getpid())
+
+
+def process_of(pid: int) -> ProcessId:
+    """A process of this place that is alive now."""
+    return ProcessId(place(), pid, _start_time(pid) or "")
+
+
+def is_here(process: ProcessId) -> bool:
+    """Whether `lives` can tell."""
+    return process.place == place()
+
+
+def lives(process: ProcessId) -> bool:
+    """Whether a process of this place is still alive; one that only waits to be reaped is not."""
+    return _start_time(process.pid) == process.started
+
+
+def _start_time(pid: int) -> str | None:
+    """Start time in ticks since the boot, None if there is no such process or it has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
+    state, start_time = fields[0], fields[19]
+    return None if state in "ZX" else start_time
+
+
+@dataclass(frozen=True)
 class Holder:
     """A launcher as it presents itself; `label` is for people (`slurm job 12_3`)."""
 
@@ -56,7 +116,7 @@ class Holder:
 
     @property
     def says(self) -> str:
-        """`process 4711 (slurm job 12_3)`, with a word if it runs elsewhere."""
+        """`process 4711 (slurm job 12_3)`, with a word if it runs on another host."""
         where = "" if is_here(self.process) else " on another host"
         return f"process {self.process.pid}{where}" + (f" ({self.label})" if self.label else "")
 
@@ -67,7 +127,7 @@ def read_holder(path: Path, study: StudyFolder) -> Holder | None:
     return holder if holder is not None and is_plain_name(holder.id) else None  # it names a folder
 
 
-class Presence:
+class Heartbeat:
     """This launcher's own entry, for as long as it is entered."""
 
     def __init__(self, study: StudyFolder, label: str = "") -> None:
@@ -81,7 +141,7 @@ class Presence:
     def holder_json(self) -> Path:
         return self.folder / "holder.json"
 
-    def __enter__(self) -> Presence:
+    def __enter__(self) -> Heartbeat:
         self.appear()
         self._thread.start()
         return self
@@ -125,8 +185,8 @@ class Presence:
             os.close(descriptor)
 
 
-class Witness:
-    """Judges launchers over time, on the monotonic clock `now`."""
+class Liveness:
+    """Judges which launchers live, over time, on the monotonic clock `now`."""
 
     def __init__(
         self, study: StudyFolder, *, after: float | None = None, now: Callable[[], float] = time.monotonic
@@ -137,7 +197,7 @@ class Witness:
         self._seen: dict[str, tuple[bytes, float]] = {}
 
     def alive(self, holder: Holder) -> bool:
-        """Whether a launcher may still live; one elsewhere is believed until its counter has stood still."""
+        """Whether a launcher may still live; one on another host does until its counter has stood still."""
         folder = self.study.launcher(holder.id)
         if not (folder / "holder.json").exists():
             return False  # it has left, or was found dead
@@ -151,7 +211,7 @@ class Witness:
         return self._now() - seen[1] < self._after
 
     def proven(self, holders: Iterable[Holder]) -> list[Holder]:
-        """Those that live for certain: the ones elsewhere are watched until their counters move or expire."""
+        """Those that live for certain: on other hosts they are watched until counters move or expire."""
         certain: list[Holder] = []
         watched: dict[Holder, bytes] = {}
         for holder in holders:
@@ -172,7 +232,7 @@ class Witness:
         """The launchers that have an entry and may be alive."""
         return [holder for holder in _present(self.study) if self.alive(holder)]
 
-    def bury(self) -> None:
+    def reap(self) -> None:
         """Remove the entries of launchers that are dead."""
         for holder in _present(self.study):
             if not self.alive(holder):

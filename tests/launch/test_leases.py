@@ -17,12 +17,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rigorkd.errors import InputError
-from rigorkd.launch import process
-from rigorkd.launch.claims import Claims
-from rigorkd.launch.inventory import State, take_inventory
-from rigorkd.launch.presence import Holder, Presence, Witness, expiry, read_holder
-from rigorkd.launch.process import ProcessId, lives, this_process
+from rigorkd.launch import heartbeat
+from rigorkd.launch.heartbeat import (
+    Heartbeat,
+    Holder,
+    Liveness,
+    ProcessId,
+    expiry,
+    lives,
+    read_holder,
+    this_process,
+)
+from rigorkd.launch.leases import Leases
 from rigorkd.launch.progress import Progress, ProgressFile
+from rigorkd.launch.run_states import State, find_run_states
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.layout import StudyFolder
 
@@ -44,11 +52,11 @@ class Clock:
         return self.seconds
 
 
-def claims_of(study: StudyFolder, me: Presence) -> Claims:
-    return Claims(study, me, Witness(study))
+def leases_of(study: StudyFolder, me: Heartbeat) -> Leases:
+    return Leases(study, me, Liveness(study))
 
 
-def elsewhere(study: StudyFolder, identity: str, beat: int) -> Holder:
+def remote(study: StudyFolder, identity: str, beat: int) -> Holder:
     """The entry of a launcher on another host, with its counter at `beat`."""
     holder = Holder(identity, ProcessId("another place", 1, "1"), "")
     folder = study.launcher(identity)
@@ -63,7 +71,7 @@ def test_a_process_is_known_by_its_number_and_its_start() -> None:
     assert lives(me)
     assert not lives(replace(me, started="0")), "another process had this number once"
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    started = process._start_time(child.pid)
+    started = heartbeat._start_time(child.pid)
     assert started is not None
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -72,8 +80,8 @@ def test_a_process_is_known_by_its_number_and_its_start() -> None:
 
 
 def test_one_holder_at_a_time(study: StudyFolder) -> None:
-    with Presence(study) as a, Presence(study) as b:
-        first, second = claims_of(study, a), claims_of(study, b)
+    with Heartbeat(study) as a, Heartbeat(study) as b:
+        first, second = leases_of(study, a), leases_of(study, b)
         assert first.take(RUN)
         assert first.take(RUN), "it holds it already"
         assert not second.take(RUN)
@@ -84,10 +92,10 @@ def test_one_holder_at_a_time(study: StudyFolder) -> None:
 
 
 def test_what_a_launcher_held_is_free_when_it_has_left(study: StudyFolder) -> None:
-    with Presence(study) as b:
-        second = claims_of(study, b)
-        with Presence(study) as a:
-            assert claims_of(study, a).take(RUN)
+    with Heartbeat(study) as b:
+        second = leases_of(study, b)
+        with Heartbeat(study) as a:
+            assert leases_of(study, a).take(RUN)
         assert second.holder(RUN) is None
         assert second.take(RUN)
     assert list(study.launchers.iterdir()) == []
@@ -96,22 +104,22 @@ def test_what_a_launcher_held_is_free_when_it_has_left(study: StudyFolder) -> No
 def test_a_killed_launcher_of_this_host_holds_nothing(study: StudyFolder) -> None:
     code = (
         "import os, pathlib, sys\n"
-        "from rigorkd.launch.claims import Claims\n"
-        "from rigorkd.launch.presence import Presence, Witness\n"
+        "from rigorkd.launch.leases import Leases\n"
+        "from rigorkd.launch.heartbeat import Heartbeat, Liveness\n"
         "from rigorkd.records.layout import StudyFolder\n"
         f"study = StudyFolder(pathlib.Path({str(study.path)!r}))\n"
-        "with Presence(study) as me:\n"
-        f"    assert Claims(study, me, Witness(study)).take({RUN!r})\n"
+        "with Heartbeat(study) as me:\n"
+        f"    assert Leases(study, me, Liveness(study)).take({RUN!r})\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert len(list(study.launchers.iterdir())) == 1
-    with Presence(study) as me:
-        mine = claims_of(study, me)
-        assert mine.witness.launchers() == [me.holder]
+    with Heartbeat(study) as me:
+        mine = leases_of(study, me)
+        assert mine.liveness.launchers() == [me.holder]
         assert mine.take(RUN)
-        mine.witness.bury()
+        mine.liveness.reap()
         assert [path.name for path in study.launchers.iterdir()] == [me.holder.id]
 
 
@@ -121,130 +129,132 @@ def test_a_launcher_is_not_dead_before_its_workers_are(study: StudyFolder) -> No
     folder = study.launcher("gone")
     folder.mkdir(parents=True)
     (folder / "holder.json").write_text(json.dumps(asdict(dead)))
-    assert not Witness(study).alive(dead)
-    (folder / "worker-0.json").write_text(json.dumps(asdict(process.process_of(worker.pid))))
+    assert not Liveness(study).alive(dead)
+    (folder / "worker-0.json").write_text(json.dumps(asdict(heartbeat.process_of(worker.pid))))
     (folder / "worker-1.json").write_text("{")
-    assert Witness(study).alive(dead)
+    assert Liveness(study).alive(dead)
     worker.kill()
     worker.communicate()
-    assert not Witness(study).alive(dead)
+    assert not Liveness(study).alive(dead)
 
 
-def test_a_launcher_elsewhere_is_dead_when_its_counter_stands_still(study: StudyFolder) -> None:
+def test_a_launcher_on_another_host_is_dead_when_its_counter_stands_still(study: StudyFolder) -> None:
     clock = Clock()
-    witness = Witness(study, after=90, now=clock)
-    holder = elsewhere(study, "other", beat=1)
-    assert witness.alive(holder)
+    liveness = Liveness(study, after=90, now=clock)
+    holder = remote(study, "other", beat=1)
+    assert liveness.alive(holder)
     clock.seconds = 89
-    assert witness.alive(holder)
-    elsewhere(study, "other", beat=2)
+    assert liveness.alive(holder)
+    remote(study, "other", beat=2)
     clock.seconds = 100
-    assert witness.alive(holder), "the counter moved"
+    assert liveness.alive(holder), "the counter moved"
     clock.seconds = 189
-    assert witness.alive(holder)
+    assert liveness.alive(holder)
     clock.seconds = 191
-    assert not witness.alive(holder)
+    assert not liveness.alive(holder)
 
 
-def test_before_records_are_pulled_away_a_launcher_elsewhere_is_watched(
+def test_before_records_are_pulled_away_a_launcher_on_another_host_is_watched(
     study: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    witness = Witness(study, after=90, now=clock)
-    holder = elsewhere(study, "other", beat=1)
+    liveness = Liveness(study, after=90, now=clock)
+    holder = remote(study, "other", beat=1)
 
     def sleep(seconds: float) -> None:
         clock.seconds += seconds
         if beats:
-            elsewhere(study, "third", beats.pop())
+            remote(study, "third", beats.pop())
 
-    monkeypatch.setattr("rigorkd.launch.presence.time.sleep", sleep)
+    monkeypatch.setattr("rigorkd.launch.heartbeat.time.sleep", sleep)
     beats: list[int] = []
-    assert witness.proven([holder]) == []
+    assert liveness.proven([holder]) == []
     assert clock.seconds == 90
     beats.append(2)
-    third = elsewhere(study, "third", beat=1)
-    assert witness.proven([third]) == [third]
+    third = remote(study, "third", beat=1)
+    assert liveness.proven([third]) == [third]
     assert clock.seconds < 92
 
 
 def test_launchers_are_watched_all_at_once(study: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    witness = Witness(study, after=90, now=clock)
-    dead = [elsewhere(study, f"dead-{n}", beat=1) for n in range(3)]
-    living = elsewhere(study, "living", beat=1)
+    liveness = Liveness(study, after=90, now=clock)
+    dead = [remote(study, f"dead-{n}", beat=1) for n in range(3)]
+    living = remote(study, "living", beat=1)
 
     def sleep(seconds: float) -> None:
         clock.seconds += seconds
-        elsewhere(study, "living", beat=1 + int(clock.seconds))
+        remote(study, "living", beat=1 + int(clock.seconds))
 
-    monkeypatch.setattr("rigorkd.launch.presence.time.sleep", sleep)
-    with Presence(study) as here:
-        assert witness.proven([*dead, living, here.holder]) == [here.holder, living]
+    monkeypatch.setattr("rigorkd.launch.heartbeat.time.sleep", sleep)
+    with Heartbeat(study) as here:
+        assert liveness.proven([*dead, living, here.holder]) == [here.holder, living]
     assert clock.seconds == 90
-    assert witness.launchers() == [living]
+    assert liveness.launchers() == [living]
 
 
-def test_what_a_dead_launcher_elsewhere_trained_runs_no_more(study: StudyFolder, protocol_file: Path) -> None:
+def test_what_a_dead_launcher_on_another_host_trained_runs_no_more(
+    study: StudyFolder, protocol_file: Path
+) -> None:
     protocol = load_protocol(protocol_file)
-    elsewhere(study, "other", beat=1)
+    remote(study, "other", beat=1)
     progress = Progress.of({RUN: 3})
     progress.running.append(RUN)
     ProgressFile(study.launcher("other")).write(progress, force=True)
     clock = Clock()
-    witness = Witness(study, after=90, now=clock)
-    found = take_inventory(protocol, (0,), study, "reference", {}, witness=witness)
-    assert found.states[RUN] is State.RUNNING
+    liveness = Liveness(study, after=90, now=clock)
+    found = find_run_states(protocol, (0,), study, "reference", {}, liveness=liveness)
+    assert found.state[RUN] is State.RUNNING
     clock.seconds = 91
-    found = take_inventory(protocol, (0,), study, "reference", {}, witness=witness)
-    assert found.states[RUN] is State.MISSING
+    found = find_run_states(protocol, (0,), study, "reference", {}, liveness=liveness)
+    assert found.state[RUN] is State.MISSING
 
 
 def test_file_times_and_the_wall_clock_decide_nothing(study: StudyFolder) -> None:
     clock = Clock()
-    witness = Witness(study, after=90, now=clock)
-    holder = elsewhere(study, "other", beat=1)
-    assert witness.alive(holder)
+    liveness = Liveness(study, after=90, now=clock)
+    holder = remote(study, "other", beat=1)
+    assert liveness.alive(holder)
     os.utime(study.launcher("other") / "beat", (0, 0))
-    assert witness.alive(holder), "a file of 1970"
+    assert liveness.alive(holder), "a file of 1970"
     os.utime(study.launcher("other") / "beat", (2**32, 2**32))
     clock.seconds = 91
-    assert not witness.alive(holder), "a file of the future"
+    assert not liveness.alive(holder), "a file of the future"
 
 
-def test_a_claim_of_an_expired_launcher_is_taken_over_once(study: StudyFolder) -> None:
-    other = elsewhere(study, "other", beat=1)
-    folder = study.claims(RUN)
+def test_a_lease_of_an_expired_launcher_is_taken_over_once(study: StudyFolder) -> None:
+    other = remote(study, "other", beat=1)
+    folder = study.leases(RUN)
     folder.mkdir(parents=True)
     os.link(study.launcher("other") / "holder.json", folder / "1")
     clock = Clock()
-    with Presence(study) as a, Presence(study) as b:
-        witness = Witness(study, after=90, now=clock)
-        first, second = Claims(study, a, witness), Claims(study, b, witness)
+    with Heartbeat(study) as a, Heartbeat(study) as b:
+        liveness = Liveness(study, after=90, now=clock)
+        first, second = Leases(study, a, liveness), Leases(study, b, liveness)
         assert not first.take(RUN)
         assert first.holder(RUN) == other
         clock.seconds = 91
         assert [first.take(RUN), second.take(RUN)] == [True, False]
         # The other was only asleep: it comes back, and finds that it holds the run no longer.
-        elsewhere(study, "other", beat=2)
+        remote(study, "other", beat=2)
         assert first.holder(RUN) == a.holder
 
 
-def test_a_launcher_that_was_buried_alive_appears_again(study: StudyFolder) -> None:
-    with Presence(study) as a, Presence(study) as b:
+def test_a_launcher_that_was_reaped_alive_appears_again(study: StudyFolder) -> None:
+    with Heartbeat(study) as a, Heartbeat(study) as b:
         (a.folder / "holder.json").unlink()
         a._raise_counter()
-        assert {holder.id for holder in Witness(study).launchers()} == {a.holder.id, b.holder.id}
+        assert {holder.id for holder in Liveness(study).launchers()} == {a.holder.id, b.holder.id}
         (a.folder / "holder.json").unlink()
-        assert claims_of(study, a).take(RUN)
-        assert not claims_of(study, b).take(RUN)
+        assert leases_of(study, a).take(RUN)
+        assert not leases_of(study, b).take(RUN)
 
 
-def test_a_torn_claim_holds_nothing(study: StudyFolder) -> None:
-    study.claims(RUN).mkdir(parents=True)
-    (study.claims(RUN) / "1").write_bytes(b'{"id"')
-    with Presence(study) as me:
-        assert claims_of(study, me).take(RUN)
+def test_a_torn_lease_holds_nothing(study: StudyFolder) -> None:
+    study.leases(RUN).mkdir(parents=True)
+    (study.leases(RUN) / "1").write_bytes(b'{"id"')
+    with Heartbeat(study) as me:
+        assert leases_of(study, me).take(RUN)
     (study.path / "holder.json").write_bytes(b"[]")
     assert read_holder(study.path / "holder.json", study) is None
 
@@ -254,15 +264,15 @@ def test_without_hard_links(study: StudyFolder, monkeypatch: pytest.MonkeyPatch)
         raise PermissionError
 
     monkeypatch.setattr(os, "link", refuse)
-    with Presence(study) as a, Presence(study) as b:
-        assert claims_of(study, a).take(RUN)
-        assert not claims_of(study, b).take(RUN)
+    with Heartbeat(study) as a, Heartbeat(study) as b:
+        assert leases_of(study, a).take(RUN)
+        assert not leases_of(study, b).take(RUN)
 
 
 def _take_all(path: Path, names: list[str], barrier: threading.Barrier, won: list[list[str]]) -> None:
     study = StudyFolder(path)
-    with Presence(study) as me:
-        mine = claims_of(study, me)
+    with Heartbeat(study) as me:
+        mine = leases_of(study, me)
         barrier.wait()
         won.append([name for name in names if mine.take(name)])
         barrier.wait()
@@ -271,9 +281,9 @@ def _take_all(path: Path, names: list[str], barrier: threading.Barrier, won: lis
 def test_many_at_once_each_run_has_one_holder(study: StudyFolder) -> None:
     names = [f"main/x/baseline/seed-{seed}" for seed in range(40)]
     for name in names[::2]:  # half of them were held by the dead
-        study.claims(name).mkdir(parents=True)
+        study.leases(name).mkdir(parents=True)
         dead = Holder("gone", this_process(), "")
-        (study.claims(name) / "1").write_text(json.dumps(asdict(dead)))
+        (study.leases(name) / "1").write_text(json.dumps(asdict(dead)))
     barrier = threading.Barrier(6)
     won: list[list[str]] = []
     threads = [threading.Thread(target=_take_all, args=(study.path, names, barrier, won)) for _ in range(6)]
@@ -286,8 +296,8 @@ def test_many_at_once_each_run_has_one_holder(study: StudyFolder) -> None:
 
 def _count_up(path: Path, times: int) -> None:
     study = StudyFolder(path)
-    with Presence(study) as me:
-        mine = claims_of(study, me)
+    with Heartbeat(study) as me:
+        mine = leases_of(study, me)
         for _ in range(times):
             with mine.whole_study():
                 counter = path / "counter"
@@ -304,7 +314,7 @@ def test_the_study_is_changed_by_one_at_a_time(study: StudyFolder) -> None:
     for one in processes:
         one.join()
     assert (study.path / "counter").read_text() == "75"
-    assert len(list(study.claims(".study").iterdir())) == 2, "old claims are not kept"
+    assert len(list(study.leases(".study").iterdir())) == 2, "old leases are not kept"
 
 
 @given(st.lists(st.sampled_from(["a takes", "b takes", "a leaves", "b leaves"]), max_size=12))
@@ -312,21 +322,21 @@ def test_the_study_is_changed_by_one_at_a_time(study: StudyFolder) -> None:
 def test_there_is_never_more_than_one_living_holder(tmp_path_factory: object, moves: list[str]) -> None:
     assert isinstance(tmp_path_factory, pytest.TempPathFactory)
     study = StudyFolder(tmp_path_factory.mktemp("study"))
-    here = {"a": Presence(study), "b": Presence(study)}
+    here = {"a": Heartbeat(study), "b": Heartbeat(study)}
     held = dict.fromkeys(here, False)
     for one in here.values():
         one.appear()
     for move in moves:
         name = move[0]
         if move.endswith("takes"):
-            held[name] = claims_of(study, here[name]).take(RUN)
+            held[name] = leases_of(study, here[name]).take(RUN)
         else:
             (here[name].folder / "holder.json").unlink(missing_ok=True)
-            here[name] = Presence(study)
+            here[name] = Heartbeat(study)
             here[name].appear()
             held[name] = False
         assert sum(held.values()) <= 1
-        holder = claims_of(study, here["a"]).holder(RUN)
+        holder = leases_of(study, here["a"]).holder(RUN)
         assert {key for key, is_held in held.items() if is_held} == (
             set() if holder is None else {key for key, one in here.items() if one.holder == holder}
         )

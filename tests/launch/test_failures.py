@@ -9,8 +9,15 @@ from click.testing import CliRunner
 
 from rigorkd.cli.logs import logs
 from rigorkd.errors import InputError
-from rigorkd.launch.failures import Failure, advice, is_out_of_memory, note_failure, read_failure
-from rigorkd.launch.logs import follow, read_log
+from rigorkd.launch.failures import (
+    Failure,
+    advice,
+    follow,
+    is_out_of_memory,
+    note_failure,
+    read_failure,
+    read_log,
+)
 from rigorkd.records.layout import StudyFolder
 
 RUN = "main/plain/baseline/seed-0"
@@ -63,7 +70,7 @@ def test_a_log_is_followed_by_whole_lines_until_its_run_has_ended(
             file.write(next(added, ""))
         return looks > 4
 
-    monkeypatch.setattr("rigorkd.launch.logs.POLL", 0.0)
+    monkeypatch.setattr("rigorkd.launch.failures.POLL", 0.0)
     shown = list(follow(path, path.stat().st_size, ended))
     assert shown == ["2026 epoch 2/3 trained\n", "2026 epoch 3/3 trained\n"]
 

@@ -1,7 +1,11 @@
-"""`.slurm/<time>/submission.json`: what was handed to Slurm, so that jobs and later commands know it.
+"""What is handed to Slurm: stages of job arrays, and the note of them that jobs and later commands read.
 
-A job reads its runs and settings from here and writes nothing back: how far it came is told by the study's
-records, claims and logs, which outlive Slurm's own memory of the job.
+A stage waits for the one before it to end, however it ends: teachers come first so that no GPU waits for one,
+but it is the records that decide. A job whose teacher is missing after all trains it, or waits for the job
+that does.
+
+The note is `.slurm/<time>/submission.json`. A job reads its runs and settings there and writes nothing back:
+how far it came is told by the study's records, leases and logs, which outlive Slurm's own memory of the job.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from rigorkd.errors import StoreError
+from rigorkd.launch.queue import Runs
 from rigorkd.files import write_atomically
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import to_json
@@ -21,13 +26,19 @@ from rigorkd.records.untrusted import NOTE, read_json
 SCHEMA = "rigorkd.slurm/1"
 FILE = "submission.json"
 
+LARGEST_ARRAY = 1000
+"""Slurm's own default limit on the size of a job array."""
+
+CARRIED = ("seeds", "device", "mode", "jobs", "slots", "memory_bytes", "save_weights", "replay_bytes")
+"""What a job is told of the command line: the options of its launch, by name."""
+
 
 @dataclass(frozen=True)
 class Array:
     """One job array. `jobs` are the runs of each of its jobs; `id` is Slurm's, None until it is submitted."""
 
-    wave: int
-    jobs: tuple[tuple[str, ...], ...]
+    stage: int
+    jobs: tuple[Runs, ...]
     id: str | None = None
 
     def job_id(self, index: int) -> str | None:
@@ -40,8 +51,8 @@ class Submission:
     """What a job needs to do its share. `name` is the Slurm name of all its jobs, unique on the cluster.
 
     `protocol` is the file, from which relative paths in it start; `text_hash` names the text as submitted.
-    From `device` to `replay_bytes` the values are the command line's. A job may run for `minutes`, and is
-    told to stop `stop_seconds` earlier; `gpus` says that it was given some.
+    What is CARRIED is the command line's. A job may run for `minutes`, and is told to stop `stop_seconds`
+    earlier; `gpus` says that it was given some.
     """
 
     name: str
@@ -71,9 +82,22 @@ class Submission:
         }
 
 
+def arrays_of(stages: list[list[Runs]]) -> tuple[Array, ...]:
+    """The stages as job arrays of a size that Slurm accepts."""
+    return tuple(
+        Array(stage, tuple(jobs[start : start + LARGEST_ARRAY]))
+        for stage, jobs in enumerate(stages)
+        for start in range(0, len(jobs), LARGEST_ARRAY)
+    )
+
+
 def write_submission(folder: Path, submission: Submission) -> None:
     """Write `folder`/submission.json whole."""
-    write_atomically(folder / FILE, to_json({"schema": SCHEMA, **asdict(submission)}))
+    document = {"schema": SCHEMA, **asdict(submission)}
+    document["arrays"] = [
+        {"wave": array.stage, "jobs": array.jobs, "id": array.id} for array in submission.arrays
+    ]
+    write_atomically(folder / FILE, to_json(document))
 
 
 def read_submission(folder: Path) -> Submission:

@@ -1,4 +1,4 @@
-"""What a study needs, and what of it is there: done, missing, failed, stale."""
+"""The runs that a study needs, and the state of each: done, missing, running, failed, stale."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from rigorkd.errors import DamagedError, InputError
 from rigorkd.launch.failures import Failure, read_failure
-from rigorkd.launch.presence import Witness
+from rigorkd.launch.heartbeat import Liveness
 from rigorkd.launch.progress import read_progress
 from rigorkd.launch.queue import missing_needs
 from rigorkd.protocol.cells import Run
@@ -20,7 +20,7 @@ from rigorkd.records.integrity import Damage
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, Record, find_record
 from rigorkd.records.study import is_study, read_info
-from rigorkd.text import nearest
+from rigorkd.text import suggest
 
 
 class State(StrEnum):
@@ -34,26 +34,34 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Inventory:
+class RunStates:
     """Every run that was asked for, with its expected hashes, its state and its record if it has one.
 
     `failures` are the notes of failed runs. Runs whose record cannot be read are missing, and `damaged`.
     """
 
     expected: dict[str, Expected]
-    states: dict[str, State]
+    state: dict[str, State]
     records: dict[str, Record]
     stale: tuple[Stale, ...]
     failures: dict[str, Failure]
     damaged: tuple[Damage, ...]
 
+    def in_state(self, state: State) -> set[str]:
+        """The runs that are in a state."""
+        return {run for run, found in self.state.items() if found is state}
+
     def count(self, state: State) -> int:
         """How many runs are in a state."""
-        return sum(found is state for found in self.states.values())
+        return len(self.in_state(state))
+
+    def counts(self) -> dict[str, int]:
+        """How many runs there are, and how many in each state: `runs` in the JSON of plan and status."""
+        return {"total": len(self.expected), **{str(state): self.count(state) for state in State}}
 
     def missing(self) -> list[Run]:
         """The runs that are not done, whatever the reason."""
-        return [self.expected[name].run for name, state in self.states.items() if state is not State.DONE]
+        return [self.expected[name].run for name, state in self.state.items() if state is not State.DONE]
 
     def diverged(self, run: str) -> bool:
         """Whether a run has finished by diverging."""
@@ -61,7 +69,7 @@ class Inventory:
         return record is not None and record.fields["status"] == DIVERGED
 
 
-def take_inventory(
+def find_run_states(
     protocol: Protocol,
     seeds: tuple[int, ...],
     study: StudyFolder,
@@ -69,12 +77,12 @@ def take_inventory(
     files: Mapping[str, StartFile],
     only: Sequence[str] = (),
     only_runs: Collection[str] | None = None,
-    witness: Witness | None = None,
+    liveness: Liveness | None = None,
     numerics: Numerics = NEWEST,
-) -> Inventory:
+) -> RunStates:
     """Compare what the protocol expands to with the records on disk. Reads no data and no weights.
 
-    `only` are globs of cells, `only_runs` exact names of runs; what those need is taken along. A `witness`
+    `only` are globs of cells, `only_runs` exact names of runs; what those need is taken along. A `liveness`
     that has watched for a while can tell launchers on other hosts that have died; a new one believes them.
     `numerics` are those of a study that is yet to begin.
     """
@@ -83,11 +91,11 @@ def take_inventory(
         numerics = read_info(study.path).numerics
     expected = expected_hashes(protocol, seeds, mode, files, numerics)
     if only:
-        names = wanted_cells(protocol, only)
-        expected = {run: want for run, want in expected.items() if want.run.cell.name in names}
+        cells = matching_cells(protocol, only)
+        runs = {run for run, want in expected.items() if want.run.cell.name in cells}
+        expected = with_needs(expected, runs)
     if only_runs is not None:
-        wanted = wanted_runs(expected, only_runs)
-        expected = {run: want for run, want in expected.items() if run in wanted}
+        expected = with_needs(expected, only_runs)
     records, damaged = {}, []
     seen: set[str] = set()
     for name in expected:
@@ -98,7 +106,7 @@ def take_inventory(
             damaged.append(Damage(name, error.message))
     stale = stale_runs(records.values(), expected)
     stale_names = {entry.run for entry in stale}
-    running = running_now(witness or Witness(study))
+    running = running_now(liveness or Liveness(study))
     states, failures = {}, {}
     for name in expected:
         if name in stale_names:
@@ -112,54 +120,41 @@ def take_inventory(
             failures[name] = failure
         else:
             states[name] = State.MISSING
-    return Inventory(expected, states, records, tuple(stale), failures, tuple(damaged))
+    return RunStates(expected, states, records, tuple(stale), failures, tuple(damaged))
 
 
-def wanted_runs(expected: Mapping[str, Expected], only: Collection[str]) -> set[str]:
-    """The named runs and the teachers and starts that they need. InputError for a name that is none."""
-    for name in only:
+def with_needs(expected: Mapping[str, Expected], names: Collection[str]) -> dict[str, Expected]:
+    """The named runs with the teachers and starts that they need. InputError for a name that is none."""
+    for name in names:
         if name not in expected:
-            close = nearest(name, expected)
-            raise InputError(
-                f"{name}: not a run of this protocol at these seeds",
-                hint=f"did you mean {close}?" if close else "a run is <cell>/seed-<k>",
-            )
+            hint = suggest(name, expected, "a run is <cell>/seed-<k>")
+            raise InputError(f"{name}: not a run of this protocol at these seeds", hint=hint)
     wanted: set[str] = set()
-    frontier = set(only)
-    while frontier:
-        wanted |= frontier
-        frontier = {
-            need for name in frontier for need in missing_needs(expected[name].run, expected.keys())
-        } - wanted
-    return wanted
+    new = set(names)
+    while new:
+        wanted |= new
+        new = {need for name in new for need in missing_needs(expected[name].run, expected.keys())} - wanted
+    return {run: want for run, want in expected.items() if run in wanted}
 
 
-def wanted_cells(protocol: Protocol, only: Sequence[str]) -> set[str]:
-    """Names of the cells that match any of the globs, with the teachers and starts that they need."""
+def matching_cells(protocol: Protocol, only: Sequence[str]) -> set[str]:
+    """Names of the cells that match any of the globs. InputError for a glob that none matches."""
     names = [cell.name for cell in protocol.cells]
     wanted: set[str] = set()
     for pattern in only:
-        matches = {name for name in names if fnmatch.fnmatchcase(name, pattern)}
+        matches = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
         if not matches:
-            close = nearest(pattern, names)
-            raise InputError(
-                f"--only {pattern}: no cell matches",
-                hint=f"did you mean {close}?" if close else "`rigorkd plan` lists the cells",
-            )
-        wanted |= matches
-    grown = True
-    while grown:
-        needs = {need for name in wanted for need in protocol.cell(name).needs}
-        grown = not needs <= wanted
-        wanted |= needs
+            hint = suggest(pattern, names, "`rigorkd plan` lists the cells")
+            raise InputError(f"--only {pattern}: no cell matches", hint=hint)
+        wanted.update(matches)
     return wanted
 
 
-def running_now(witness: Witness) -> set[str]:
-    """The runs that launchers say they are training, as far as the witness believes them alive."""
+def running_now(liveness: Liveness) -> set[str]:
+    """The runs that launchers say they are training, as far as the liveness believes them alive."""
     return {
         run
-        for holder in witness.launchers()
-        if (progress := read_progress(witness.study, holder.id)) is not None
+        for holder in liveness.launchers()
+        if (progress := read_progress(liveness.study, holder.id)) is not None
         for run in progress.running
     }

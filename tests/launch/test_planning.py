@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from rigorkd.errors import InputError
-from rigorkd.launch.cost import Images, cohort_work, cost, images_of, work_left
-from rigorkd.launch.inventory import Inventory, State, take_inventory
 from rigorkd.launch.measure import ON_CPU, _tasks, measure
+from rigorkd.launch.planning import Images, cohort_work, cost, images_of, work_left
+from rigorkd.launch.run_states import RunStates, State, find_run_states
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Cifar100, ImageFolder, PathStart, Split, Synthetic
 from rigorkd.records import rates
@@ -26,14 +26,14 @@ PAPER = Path(__file__).parents[2] / "protocols" / "paper.yaml"
 CPU = Machine("CPU, 1 thread (a)", metadata.version("torch"))
 
 
-def inventory_of(protocol: Protocol, folder: Path, seeds: Sequence[int]) -> Inventory:
-    return take_inventory(protocol, tuple(seeds), StudyFolder(folder / "study"), "reference", {})
+def states_of(protocol: Protocol, folder: Path, seeds: Sequence[int]) -> RunStates:
+    return find_run_states(protocol, tuple(seeds), StudyFolder(folder / "study"), "reference", {})
 
 
 def test_the_work_of_the_papers_grid(tmp_path: Path) -> None:
     """One seed: a teacher and 4 cells of 40 epochs, 6 of 30, one view and one teacher forward for all."""
     protocol = load_protocol(PAPER)
-    runs = inventory_of(protocol, tmp_path, [0]).missing()
+    runs = states_of(protocol, tmp_path, [0]).missing()
     found = work_left(protocol, runs, (0,), "reference")
     assert found is not None
     by_part = {
@@ -52,7 +52,7 @@ def test_the_work_of_the_papers_grid(tmp_path: Path) -> None:
         ("evaluate", "mobilenet_v2", ""): (2 * 40 + 6 * 30) * 5_000 + 8 * 10_000,
         ("evaluate", "shufflenet_v2_x1_0", ""): 2 * (40 * 5_000 + 10_000),
     }
-    doubled = work_left(protocol, inventory_of(protocol, tmp_path, [0, 1]).missing(), (0, 1), "reference")
+    doubled = work_left(protocol, states_of(protocol, tmp_path, [0, 1]).missing(), (0, 1), "reference")
     assert doubled == {work: 2 * number for work, number in found.items()}
 
 
@@ -60,7 +60,7 @@ def test_a_teacher_that_saw_clean_images_is_asked_once_which_is_not_counted(tmp_
     path = tmp_path / "clean.yaml"
     path.write_text(PAPER.read_text().replace("  size: 128\n", "  size: 128\n  teacher: clean\n", 1))
     protocol = load_protocol(path)
-    found = work_left(protocol, inventory_of(protocol, tmp_path, [0]).missing(), (0,), "reference")
+    found = work_left(protocol, states_of(protocol, tmp_path, [0]).missing(), (0,), "reference")
     assert found is not None
     assert [work for work in found if work.part == "teach"] == []
 
@@ -75,9 +75,9 @@ def test_images_of_a_data_set() -> None:
     assert images_of(ImageFolder(name="image_folder", resolution=64, split=split)) is None
 
 
-def filled(book: RateBook, protocol: Protocol, inventory: Inventory, seconds: float) -> None:
-    """Every rate that the inventory's missing runs need, at so many seconds per image."""
-    works = work_left(protocol, inventory.missing(), (0,), "reference")
+def filled(book: RateBook, protocol: Protocol, states: RunStates, seconds: float) -> None:
+    """Every rate that the states's missing runs need, at so many seconds per image."""
+    works = work_left(protocol, states.missing(), (0,), "reference")
     assert works is not None
     for work in works:
         book.note(CPU, work, seconds)
@@ -85,33 +85,33 @@ def filled(book: RateBook, protocol: Protocol, inventory: Inventory, seconds: fl
 
 def test_the_cost_is_images_times_rates(tmp_path: Path, protocol_file: Path) -> None:
     protocol, book = load_protocol(protocol_file), RateBook.of(tmp_path)
-    inventory = inventory_of(protocol, tmp_path, [0])
-    filled(book, protocol, inventory, 0.5)
-    found = cost(protocol, inventory, (0,), book, "reference")
-    works = work_left(protocol, inventory.missing(), (0,), "reference")
+    states = states_of(protocol, tmp_path, [0])
+    filled(book, protocol, states, 0.5)
+    found = cost(protocol, states, (0,), book, "reference")
+    works = work_left(protocol, states.missing(), (0,), "reference")
     assert works is not None
     assert found.seconds == sum(works.values()) / 2
     assert found.gpu_hours is None
     assert found.basis.startswith(f"rates measured on {CPU.hardware} with torch {CPU.torch}, each the median")
-    one = next(name for name, state in inventory.states.items() if state is State.MISSING)
-    less = replace(inventory, states={**inventory.states, one: State.DONE})
+    one = next(name for name, state in states.state.items() if state is State.MISSING)
+    less = replace(states, state={**states.state, one: State.DONE})
     assert 0 < (cost(protocol, less, (0,), book, "reference").seconds or 0) < found.seconds
-    done = replace(inventory, states=dict.fromkeys(inventory.states, State.DONE))
+    done = replace(states, state=dict.fromkeys(states.state, State.DONE))
     assert cost(protocol, done, (0,), book, "reference").seconds == 0
 
 
 def test_without_a_rate_the_cost_is_unknown_and_says_which(tmp_path: Path, protocol_file: Path) -> None:
     protocol, book = load_protocol(protocol_file), RateBook.of(tmp_path)
-    inventory = inventory_of(protocol, tmp_path, [0])
-    nothing = cost(protocol, inventory, (0,), book, "reference")
+    states = states_of(protocol, tmp_path, [0])
+    nothing = cost(protocol, states, (0,), book, "reference")
     assert nothing.seconds is None
     assert "no rates of any machine here" in nothing.basis
     assert "plan --measure" in nothing.basis
-    filled(book, protocol, inventory, 1.0)
-    assert cost(protocol, inventory, (0,), book, "fast").seconds is None
+    filled(book, protocol, states, 1.0)
+    assert cost(protocol, states, (0,), book, "fast").seconds is None
     lost = rates.step(protocol.cell("main/plain/kd-T4-a0.5"), "reference")
     book._path(CPU, lost).unlink()
-    lacking = cost(protocol, inventory, (0,), book, "reference")
+    lacking = cost(protocol, states, (0,), book, "reference")
     assert lacking.seconds is None
     assert (
         f"no rate of the training step of cnn (kd) at 8², batch 16, fp32 on {CPU.hardware}" in lacking.basis
@@ -122,14 +122,14 @@ def test_a_graphics_card_has_gpu_hours(
     tmp_path: Path, protocol_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     protocol, book = load_protocol(protocol_file), RateBook.of(tmp_path)
-    inventory = inventory_of(protocol, tmp_path, [0])
-    filled(book, protocol, inventory, 1.0)
+    states = states_of(protocol, tmp_path, [0])
+    filled(book, protocol, states, 1.0)
     for path in book.folder.glob("*/*.json"):
         document = json.loads(path.read_text())
         work = rates.Work(**document["work"])
         book.note(Machine("NVIDIA H200", CPU.torch), work, 0.001)
     monkeypatch.setattr(rates, "hardware_here", lambda: frozenset({"NVIDIA H200"}))
-    found = cost(protocol, inventory, (0,), book, "reference")
+    found = cost(protocol, states, (0,), book, "reference")
     assert found.gpu_hours == pytest.approx((found.seconds or 0) / 3600)
     assert "NVIDIA H200" in found.basis
 
@@ -140,13 +140,13 @@ def test_measuring_covers_every_kind_of_work(tmp_path: Path) -> None:
         protocol = load_protocol(path)
         if any(isinstance(cell.start, PathStart) for cell in protocol.cells):
             continue  # the files of weights are not here
-        inventory = inventory_of(protocol, tmp_path, [0, 1])
-        needed = work_left(protocol, inventory.missing(), (0, 1), "reference")
+        states = states_of(protocol, tmp_path, [0, 1])
+        needed = work_left(protocol, states.missing(), (0, 1), "reference")
         if needed is None:
             continue
         placed: set[str] = set()
         done: set[rates.Work] = set()
-        tasks = list(_tasks(protocol, inventory.missing(), (0, 1), set(needed), ON_CPU, "reference"))
+        tasks = list(_tasks(protocol, states.missing(), (0, 1), set(needed), ON_CPU, "reference"))
         for task in tasks:
             cells = [want.run.cell for want in task.runs]
             assert task.teacher is None or task.teacher.run.name in placed
@@ -156,7 +156,7 @@ def test_measuring_covers_every_kind_of_work(tmp_path: Path) -> None:
             assert {want.run.cell.dataset.name for want in task.runs} == {"synthetic"}
         one_process = {replace(work, processes=1) for work in needed}
         assert one_process <= {replace(work, processes=1) for work in done}, path.name
-        assert len(placed) < len(inventory.expected)
+        assert len(placed) < len(states.expected)
 
 
 class DyingPool(ThreadPoolExecutor):
@@ -176,6 +176,6 @@ def test_a_measurement_that_dies_is_named(
 ) -> None:
     monkeypatch.setattr("rigorkd.launch.measure.ProcessPoolExecutor", DyingPool)
     protocol = load_protocol(protocol_file)
-    inventory = inventory_of(protocol, tmp_path, [0])
+    states = states_of(protocol, tmp_path, [0])
     with pytest.raises(InputError, match=r"--measure: the process that trained .* died"):
-        measure(protocol, inventory, (0,), RateBook.of(tmp_path), "reference", lambda text: None)
+        measure(protocol, states, (0,), RateBook.of(tmp_path), "reference", lambda text: None)

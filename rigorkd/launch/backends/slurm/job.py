@@ -1,7 +1,7 @@
 """What runs inside a Slurm job: a launcher of its own for the job's runs, stopped and resumed with the job.
 
-The job's own process only watches. The launcher is its child (`rigorkd.launch.slurm.share`), so that a signal
-from Slurm never meets the middle of the launcher's work: it becomes a Ctrl-C, after which the launcher stops
+The job's own process only watches. The launcher is its child (this file as a program), so that a signal from
+Slurm never meets the middle of the launcher's work: it becomes a Ctrl-C, after which the launcher stops
 at the end of the epoch.
 
     the time limit nears, or the job is preempted   SIGUSR2: stop, then back into the queue
@@ -13,15 +13,22 @@ Whatever happens, a job that starts again reads the records and checkpoints and 
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rigorkd.launch.slurm.submission import Submission, read_submission
+from rigorkd.errors import RigorkdError
+from rigorkd.launch.backends.slurm.submission import CARRIED, Submission, read_submission
+from rigorkd.protocol.file import Protocol
+from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.smoke import smoke
 from rigorkd.records.layout import StudyFolder
+from rigorkd.text import count
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -48,17 +55,7 @@ class Job:
         """Train the job's runs. Exits as the launcher does: Slurm shows a job with failures as failed."""
         self._began = time.monotonic()
         self._marks = self._progress()
-        self._child = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "rigorkd.launch.slurm.share",
-                self.folder,
-                str(self.array),
-                str(self.index),
-            ],
-            preexec_fn=_leave_signals_to_the_parent,
-        )
+        self._child = subprocess.Popen(self.command(), preexec_fn=_leave_signals_to_the_parent)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         while self._child.poll() is None:  # not wait(): a signal's handler must be able to wait as well
             time.sleep(_LOOK_EVERY)
@@ -66,6 +63,10 @@ class Job:
             signal.pause()  # a job that ends by itself counts as done: only Slurm knows what is to follow
         if self._child.returncode:
             sys.exit(self._child.returncode)
+
+    def command(self) -> list[str]:
+        """The launcher of the job's runs."""
+        return [sys.executable, "-m", __name__, self.folder, str(self.array), str(self.index)]
 
     def checkpoint(self) -> DelayedSubmission | None:
         """Stop the launcher; what submitit is to queue again. None, saying why, if that is in vain."""
@@ -127,3 +128,62 @@ def _leave_signals_to_the_parent() -> None:
     """Slurm signals every process of a job; what its signals mean is for the parent to say."""
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def main(folder: Path, array: int, index: int) -> int:
+    """Train the runs of one job; 1 if some failed, 2 if nothing could be trained, 130 if it was stopped.
+
+    The protocol is the text that was submitted, whatever its file says by now.
+    """
+    from rigorkd.launch.display import PlainConsole
+    from rigorkd.launch.launch import LaunchOptions, launch
+
+    console = PlainConsole()
+    submission = read_submission(folder)
+    study = StudyFolder(folder.parents[1])
+    job = submission.arrays[array].job_id(index) or os.environ.get("SLURM_JOB_ID", "")
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+    console.print(f"slurm job {job} on {os.environ.get('SLURMD_NODENAME', 'an unnamed node')}, GPUs: {gpus}")
+    carried = {key: getattr(submission, key) for key in CARRIED}
+    try:
+        jobs, warning = _workers(submission)
+        if warning:
+            console.print(warning)
+        options = LaunchOptions(
+            results=study.path.parent,
+            only_runs=frozenset(submission.arrays[array].jobs[index]),
+            label=f"slurm job {job}",
+            **{**carried, "jobs": jobs},
+        )
+        outcome = launch(_submitted_protocol(study, submission), options, console)
+    except RigorkdError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; the checkpoints are written", file=sys.stderr)
+        return 130
+    console.print(f"{count(outcome.trained, 'run')} trained, {count(len(outcome.failed), 'run')} failed")
+    for run, reason in outcome.failed.items():
+        print(f"failed {run}: {reason}", file=sys.stderr)
+    return 1 if outcome.failed else 0
+
+
+def _submitted_protocol(study: StudyFolder, submission: Submission) -> Protocol:
+    """The protocol as it was submitted; relative paths in it start where its file was."""
+    protocol = replace(load_protocol(study.protocol(submission.text_hash)), path=Path(submission.protocol))
+    return smoke(protocol) if submission.smoke else protocol
+
+
+def _workers(submission: Submission) -> tuple[int | None, str]:
+    """How many workers to start: on a CPU one for each that Slurm gave, not one for each of the node."""
+    from rigorkd.launch.backends.local import device_slots
+
+    if device_slots(submission.device, submission.jobs, submission.slots)[0] != "cpu":
+        return submission.jobs, ""
+    blind = submission.gpus and submission.device == "auto"
+    warning = "warning: Slurm gave this job a GPU, but PyTorch sees none: training on the CPU" * blind
+    return submission.jobs or int(os.environ.get("SLURM_CPUS_PER_TASK") or 1), warning
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -1,7 +1,8 @@
-"""What the missing runs of a study would cost, from what was measured; nothing is guessed.
+"""The plan of a study: cells, runs, cohorts, what they cost, what these seeds can detect. Trains nothing.
 
-First choice: rates that finished runs of any study, or `rigorkd plan --measure`, left in the results folder.
-They know what a cohort shares. Else this study's own records, one run at a time. Else nothing, with why.
+The cost comes from what was measured; nothing is guessed. First choice: rates that finished runs of any
+study, or `rigorkd plan --measure`, left in the results folder. They know what a cohort shares. Else this
+study's own records, one run at a time. Else nothing, with why.
 """
 
 from __future__ import annotations
@@ -10,13 +11,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
-from rigorkd.launch.inventory import Inventory
+import numpy as np
+
+from rigorkd.launch.run_states import RunStates
+from rigorkd.protocol.baselines import gain_pairs
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.facts import facts
+from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Dataset
+from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
 from rigorkd.records.record import Record
 from rigorkd.text import count
@@ -33,6 +40,123 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Detectable:
+    """What a family of comparisons could detect at 80 % power.
+
+    `mde` and `equivalence_power` need the standard deviation of paired differences, which only finished runs
+    can tell; `mde_dz` is the detectable effect in units of it.
+    """
+
+    family: str
+    comparisons: int
+    mde: float | None
+    mde_dz: float | None
+    equivalence_power: float | None
+    sd: float | None
+    sd_source: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that `rigorkd plan` shows; `corrected`: whether families are corrected for their size."""
+
+    study: str
+    cells: tuple[dict[str, Any], ...]
+    seeds: tuple[int, ...]
+    runs: dict[str, int]
+    cohorts: int
+    cost: Cost
+    detectable: tuple[Detectable, ...]
+    corrected: bool = True
+    training_images: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The JSON of `plan --format json`, schema rigorkd.plan/1."""
+        return {
+            "schema": "rigorkd.plan/1",
+            "study": self.study,
+            "cells": list(self.cells),
+            "seeds": list(self.seeds),
+            "runs": self.runs,
+            "cohorts": self.cohorts,
+            "cost": vars(self.cost),
+            "detectable": [vars(entry) for entry in self.detectable],
+        }
+
+
+def make_plan(
+    protocol: Protocol,
+    states: RunStates,
+    study: StudyFolder,
+    seeds: tuple[int, ...],
+    book: RateBook,
+    mode: str,
+) -> Plan:
+    """Plan the runs of a protocol whose `states` were found; `book` knows how fast machines are."""
+    names = {want.run.cell.name for want in states.expected.values()}
+    cells = [cell for cell in protocol.cells if cell.name in names]
+    return Plan(
+        study=study.path.name,
+        cells=tuple(map(_cell_entry, cells)),
+        seeds=seeds,
+        runs=states.counts(),
+        cohorts=len(cohorts(cells, seeds)),
+        cost=cost(protocol, states, seeds, book, mode),
+        detectable=_detectable(protocol, states, cells, len(seeds)),
+        corrected=protocol.spec.analysis.correction != "none",
+        training_images=training_images(want.run for want in states.expected.values()),
+    )
+
+
+def _cell_entry(cell: Cell) -> dict[str, Any]:
+    described = {"cell": cell.name, "role": cell.role, "group": cell.group, "student": cell.student}
+    return {**described, **resolved(cell)}
+
+
+def _detectable(
+    protocol: Protocol, states: RunStates, cells: Sequence[Cell], n: int
+) -> tuple[Detectable, ...]:
+    """Detectable gains and contrasts at 80 % power with n seeds, corrected for the family's size."""
+    from rigorkd_analysis.power import detectable, equivalence_power
+
+    analysis = protocol.spec.analysis
+    pairs = gain_pairs(cells, protocol.cells)
+    sd, source = _sd_of_differences(states, pairs, analysis.metric)
+    entries = []
+    for family, size in (("gains", len(pairs)), ("contrasts", len(analysis.contrasts))):
+        if not size:
+            continue
+        m = 1 if analysis.correction == "none" else size
+        dz = detectable(n, 1.0, analysis.alpha, 0.8, m)
+        power = None
+        if sd is not None and analysis.sesoi is not None and n > 1:
+            power = equivalence_power(n, sd, analysis.sesoi, analysis.alpha, m)
+        mde = None if dz is None or sd is None else dz * sd
+        entries.append(Detectable(family, size, mde, dz, power, sd, source))
+    return tuple(entries)
+
+
+def _sd_of_differences(
+    states: RunStates, pairs: list[tuple[str, str]], metric: str
+) -> tuple[float | None, str]:
+    """The pooled standard deviation of paired differences over the finished seeds."""
+    values: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for record in states.records.values():
+        value = record.metrics.get(metric)
+        if value is not None and record.fields["seed"] is not None:
+            values[str(record.fields["cell"])][int(record.fields["seed"])] = value
+    variances = []
+    for a, b in pairs:
+        both = sorted(values[a].keys() & values[b].keys())
+        if len(both) >= 2:
+            variances.append(float(np.var([values[a][s] - values[b][s] for s in both], ddof=1)))
+    if not variances:
+        return None, "unknown before two seeds are finished"
+    sd = float(np.sqrt(np.mean(variances)))
+    return sd, f"pooled over {len(variances)} gains of this study's finished seeds"
+
+
+@dataclass(frozen=True)
 class Images:
     """How many images a run trains on per epoch, validates on per epoch, and is tested on."""
 
@@ -41,15 +165,15 @@ class Images:
     test: int
 
 
-def cost(protocol: Protocol, inventory: Inventory, seeds: tuple[int, ...], book: RateBook, mode: str) -> Cost:
-    """The cost of every run of the inventory that is not done, in one mode."""
-    left = inventory.missing()
+def cost(protocol: Protocol, states: RunStates, seeds: tuple[int, ...], book: RateBook, mode: str) -> Cost:
+    """The cost of every run that is not done, in one mode."""
+    left = states.missing()
     if not left:
         return Cost(0.0, 0.0, 0, "nothing is missing")
-    disk = _disk_bytes(inventory, left)
+    disk = _disk_bytes(states, left)
     amounts = work_left(protocol, left, seeds, mode)
     if amounts is None:
-        return _from_own_runs(inventory, left, disk, "how many images a folder holds is not known beforehand")
+        return _from_own_runs(states, left, disk, "how many images a folder holds is not known beforehand")
     machines = book.machines()
     for machine in machines:
         known = {work: rate for work in amounts if (rate := book.rate(machine, work))}
@@ -64,7 +188,7 @@ def cost(protocol: Protocol, inventory: Inventory, seeds: tuple[int, ...], book:
                 + f"{_from_to(min(runs), max(runs))}; one worker, "
                 + "cohorts as planned; without start-up, checkpoints and records",
             )
-    return _from_own_runs(inventory, left, disk, _unknown(amounts, machines, book))
+    return _from_own_runs(states, left, disk, _unknown(amounts, machines, book))
 
 
 def work_left(
@@ -147,20 +271,20 @@ def _unknown(amounts: Mapping[Work, int], machines: tuple[Machine, ...], book: R
     return f"no rate of {first.says()}{more} on {machines[index].hardware}"
 
 
-def _from_own_runs(inventory: Inventory, left: list[Run], disk: int | None, why: str) -> Cost:
+def _from_own_runs(states: RunStates, left: list[Run], disk: int | None, why: str) -> Cost:
     """Extrapolate from the seconds per epoch of this study's finished runs, by student and method."""
     rates: defaultdict[tuple[str, bool], list[float]] = defaultdict(list)
     devices = set()
-    for name, record in inventory.records.items():
+    for name, record in states.records.items():
         seconds, epochs = record.metrics.get("train_seconds"), record.fields.get("epochs_run")
         if seconds and epochs:
-            rates[_kind(inventory.expected[name].run)].append(seconds / epochs)
+            rates[_kind(states.expected[name].run)].append(seconds / epochs)
         devices.add(str(record.fields.get("hardware")))
     if not {_kind(run) for run in left} <= rates.keys():
         hint = "finished runs leave rates behind, and `rigorkd plan --measure` measures them"
         return Cost(None, None, disk, f"unknown: {why}; {hint}")
     seconds = sum(fmean(rates[_kind(run)]) * run.cell.training.epochs for run in left)
-    runs = count(len(inventory.records), "finished run")
+    runs = count(len(states.records), "finished run")
     on_gpu = not any(device.startswith("CPU") for device in devices)
     return Cost(
         seconds=seconds,
@@ -171,11 +295,11 @@ def _from_own_runs(inventory: Inventory, left: list[Run], disk: int | None, why:
     )
 
 
-def _disk_bytes(inventory: Inventory, left: list[Run]) -> int | None:
+def _disk_bytes(states: RunStates, left: list[Run]) -> int | None:
     """The size of the missing records, from this study's own; None if a kind of run has none yet."""
     sizes: defaultdict[tuple[str, bool], list[int]] = defaultdict(list)
-    for name, record in inventory.records.items():
-        sizes[_kind(inventory.expected[name].run)].append(_folder_bytes(record))
+    for name, record in states.records.items():
+        sizes[_kind(states.expected[name].run)].append(_folder_bytes(record))
     if not {_kind(run) for run in left} <= sizes.keys():
         return None
     return round(sum(fmean(sizes[_kind(run)]) for run in left))

@@ -1,0 +1,202 @@
+"""The backend that trains here: one worker process per device slot, ended with the launcher.
+
+A slot is a GPU, or a share of one, or a CPU core with one thread.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, nullcontext
+
+from rigorkd.errors import InputError
+from rigorkd.launch.backends.interface import Backend, Submitted, Work
+from rigorkd.launch.display import Display
+from rigorkd.launch.leases import RemoteRuns, has_record
+from rigorkd.launch.pool import Pool, StopRequest
+from rigorkd.launch.progress import Progress, ProgressFile
+from rigorkd.launch.run_states import RunStates, State
+from rigorkd.launch.session import LaunchOptions, Session
+from rigorkd.launch.worker import Message, WorkerSettings
+from rigorkd.protocol.cells import Run
+from rigorkd.protocol.load import protocol_error
+from rigorkd.records.record import read_record
+from rigorkd.text import count
+from rigorkd.train.events import RunDone
+from rigorkd.train.task import one_of_each
+
+Workers = list[tuple[str, ...]]
+"""The devices of each worker; several where a run takes several processes."""
+
+
+class Local(Backend):
+    """Trains on this machine's devices."""
+
+    detached = False
+
+    def __init__(self, text: str | None = None) -> None:
+        if text is not None:
+            raise InputError(
+                f"--backend local:{text}: local takes no options", hint="see --device and --jobs"
+            )
+
+    def check(self, session: Session, states: RunStates) -> None:
+        missing = states.missing()
+        workers = _workers(session.options, missing)
+        super().check(session, states)
+        if len(workers[0]) > 1 and workers[0][0] == "cpu":
+            from rigorkd.train.preflight import batchnorm_problems
+
+            protocol = session.protocol
+            if problems := batchnorm_problems(protocol, [run.cell for run in missing]):
+                raise protocol_error(problems, protocol.path, protocol.tree)
+
+    def submit(self, work: Work) -> Submitted:
+        return Training(work, _workers(work.session.options, work.states.missing()))
+
+
+class Training(Submitted):
+    """A queue of tasks and the workers that train them while somebody waits."""
+
+    def __init__(self, work: Work, workers: Workers) -> None:
+        super().__init__(work, work.todo)
+        session, expected = work.session, work.states.expected
+        study, me = session.study, work.leases.me
+        self._queue = work.queue()
+        self._progress = Progress.of({run: expected[run].run.cell.training.epochs for run in work.todo})
+        for name in self._queue.failed:
+            self._progress.fail(name)
+        for attempt in study.latency_attempts():  # what failed in an earlier launch may go well now
+            attempt.unlink(missing_ok=True)
+        measured = one_of_each(expected[name] for name in sorted(work.todo))
+        settings = [
+            WorkerSettings(
+                study=study.path,
+                slot=slot,
+                device=devices[0],
+                mode=session.options.mode,
+                memory_bytes=session.options.memory_bytes,
+                sharing=sum(devices[0] in other for other in workers) if devices[0] != "cpu" else 1,
+                log=study.worker_log(f"{me.holder.id}-{slot}"),
+                devices=devices,
+                measured=measured,
+            )
+            for slot, devices in enumerate(workers)
+        ]
+        remote, file = RemoteRuns(study, work.leases), ProgressFile(me.folder)
+        self._pool = Pool(self._queue, study, settings, self._progress, file, remote, me.note_worker)
+        done = work.states.count(State.DONE)
+        session.say(
+            f"{study.path.name}: {count(len(work.todo), 'run')} to train on {_describe(workers)}"
+            + (f", {done} already done" if done else "")
+        )
+
+    def alive(self) -> AbstractSet[str]:
+        study = self.work.session.study
+        return {run for run in self.runs - self._queue.failed.keys() if not has_record(study, run)}
+
+    def cancel(self) -> None:
+        self._pool.close()
+
+    def wait(self) -> dict[str, str]:
+        session = self.work.session
+        with self._tracking() as track, Display(session.console, self._progress) as show:
+
+            def changed(message: Message | None) -> None:
+                if isinstance(message, RunDone):
+                    session.intact.committed(read_record(session.study, message.run))
+                track(message)
+                show(message)
+
+            with StopRequest() as stop:
+                try:
+                    self._pool.run(stop, changed, show.stopping)
+                finally:
+                    self.cancel()
+        return self._queue.failed
+
+    def _tracking(self) -> AbstractContextManager[Callable[[Message | None], None]]:
+        """What follows the launch for the tracker that was asked for, or nothing."""
+        session = self.work.session
+        options = session.options
+        if options.tracker is None:
+            return nullcontext(lambda message: None)
+        from rigorkd.track.live import LiveTracking
+
+        return LiveTracking(
+            options.tracker,
+            session.study,
+            self.work.states.expected,
+            mode=options.mode,
+            smoke=session.protocol.smoke,
+            say=session.say,
+        )
+
+
+def device_slots(device: str, jobs: int | None, slots: int | None = None) -> list[str]:
+    """Torch device names, one per worker. `device` is auto, cpu, cuda or cuda:<index>.
+
+    There are `slots` workers on each GPU (default 1), or `jobs` in all. On a CPU in `reference` mode every
+    worker has one thread, so there are as many workers as cores.
+    """
+    if device == "auto":
+        device = "cuda" if shutil.which("nvidia-smi") and _gpus() else "cpu"
+    if device == "cpu":
+        if slots is not None:
+            raise InputError("--slots counts the workers of each GPU", hint="on a CPU, use --jobs")
+        return ["cpu"] * (jobs or len(os.sched_getaffinity(0)))
+    if device.startswith("cuda"):
+        gpus = _gpus()
+        if not gpus:
+            raise InputError(f"--device {device}: no CUDA device can be used here", hint="use --device cpu")
+        index = device.removeprefix("cuda").removeprefix(":")
+        if index and not (index.isdigit() and int(index) < gpus):
+            raise InputError(f"--device {device}: there are {gpus} CUDA devices, counted from 0")
+        names = [device] if index else [f"cuda:{gpu}" for gpu in range(gpus)]
+        workers = jobs or len(names) * (slots or 1)
+        return [names[worker % len(names)] for worker in range(workers)]
+    raise InputError(f"--device {device}: unknown", hint="use auto, cpu, cuda or cuda:<index>")
+
+
+def grouped(devices: list[str], processes: int) -> Workers:
+    """The devices of each worker where a run takes `processes` of them; what is left over stays idle.
+
+    Raises InputError if there are too few GPUs. Processes on a CPU share its cores.
+    """
+    if devices[0] == "cpu":
+        return [("cpu",) * processes] * max(1, len(devices) // processes)
+    gpus = len(set(devices))
+    if gpus < processes:
+        raise InputError(
+            f"processes_per_run: {processes} needs {processes} GPUs, and there are {gpus} here",
+            hint="run on a machine with more GPUs, or set a smaller processes_per_run in the protocol",
+        )
+    return [tuple(devices[at : at + processes]) for at in range(0, len(devices) - processes + 1, processes)]
+
+
+def _workers(options: LaunchOptions, missing: Sequence[Run]) -> Workers:
+    """The workers that train these runs. InputError if this machine's devices cannot."""
+    devices = device_slots(options.device, options.jobs, options.slots)
+    half = sorted(run.name for run in missing if run.cell.training.precision == "fp16")
+    if half and devices[0] == "cpu":
+        raise InputError(
+            f"{half[0]}: precision fp16 cannot be trained on a CPU",
+            hint="run on a GPU, set precision: bf16 or fp32 in the protocol, or try it with --smoke",
+        )
+    return grouped(devices, max((run.cell.training.processes_per_run for run in missing), default=1))
+
+
+def _describe(workers: Workers) -> str:
+    said = count(len(workers), "worker")
+    if len(workers[0]) > 1:
+        said += f" of {len(workers[0])} processes"
+    on_cpu = workers[0][0] == "cpu"
+    return said + (" (CPU, one thread each)" if on_cpu else f" on {', '.join(map('+'.join, workers))}")
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

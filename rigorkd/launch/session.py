@@ -1,0 +1,258 @@
+"""What a launch is asked for, and what it does to the study that all launchers share, one at a time.
+
+Before anything is trained: sweep what the dead have left, set damaged and stale records aside, note the
+protocol and its seeds. Afterwards: leave nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from rigorkd.errors import StoreError
+from rigorkd.launch.display import prepare_data
+from rigorkd.launch.failures import forget_failure
+from rigorkd.launch.heartbeat import Holder, Liveness, at_work
+from rigorkd.launch.leases import Leases, has_record
+from rigorkd.launch.run_states import RunStates, State, find_run_states
+from rigorkd.protocol.demands import needs_preflight
+from rigorkd.protocol.load import Protocol, protocol_error
+from rigorkd.protocol.numerics import NEWEST, Numerics
+from rigorkd.protocol.schema import Decoded
+from rigorkd.protocol.sources import comes_from_outside
+from rigorkd.files import set_aside, sweep_temporary
+from rigorkd.records.integrity import Damage, Intact, weights_gone
+from rigorkd.records.expected import StartFile, start_files
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.study import folder_name, is_registered, is_study, read_info, register
+from rigorkd.text import count
+
+if TYPE_CHECKING:
+    from rigorkd.track.tracker import MakeTracker
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """What the command line of `rigorkd run` decides.
+
+    `only` are globs of cells. `only_runs` are names of runs, for a launcher that does a part of a study
+    beside others: it trains these and whatever they need that no one else is training. `label` names it to
+    people. `slots` are the workers of each GPU, `jobs` those in all. `numerics` are for a study that begins
+    with this launch. `wait` is for a backend that goes on by itself: stay until all has ended.
+    """
+
+    seeds: tuple[int, ...]
+    results: Path
+    device: str = "auto"
+    mode: str = "reference"
+    jobs: int | None = None
+    only: tuple[str, ...] = ()
+    memory_bytes: int | None = None
+    save_weights: bool = True
+    replay_bytes: int = 0
+    retrain_stale: bool = False
+    retry_failed: bool = False
+    slots: int | None = None
+    only_runs: frozenset[str] | None = None
+    label: str = ""
+    tracker: MakeTracker | None = None
+    numerics: Numerics = field(default_factory=lambda: NEWEST)
+    wait: bool = False
+
+
+@dataclass(frozen=True)
+class Session:
+    """One launch of a protocol into its study; `intact` knows which files were found whole."""
+
+    protocol: Protocol
+    options: LaunchOptions
+    study: StudyFolder
+    files: Mapping[str, StartFile]
+    intact: Intact
+    console: Console
+
+    @classmethod
+    def of(cls, protocol: Protocol, options: LaunchOptions, console: Console) -> Session:
+        """Find the study. Raises if its folder holds another one, or if what runs start from is gone."""
+        if isinstance(protocol.spec.dataset, Decoded):
+            # Until its images are decoded, nobody knows what the runs are trained on.
+            prepare_data(protocol.spec.dataset, console)
+        files = start_files(protocol)
+        study = StudyFolder(options.results / folder_name(protocol, options.mode))
+        _refuse_foreign(study, protocol, options.mode)
+        return cls(protocol, options, study, files, Intact(study), console)
+
+    def run_states(self, liveness: Liveness | None = None) -> RunStates:
+        """What is there of what was asked for; `liveness` says who still trains."""
+        return find_run_states(
+            self.protocol,
+            self.options.seeds,
+            self.study,
+            self.options.mode,
+            self.files,
+            self.options.only,
+            self.options.only_runs,
+            liveness,
+            self.options.numerics,
+        )
+
+    def is_complete(self, states: RunStates) -> bool:
+        """Whether every run has a record that can be believed."""
+        return states.count(State.DONE) == len(states.expected) and not self._damaged(states)
+
+    def is_settled(self) -> bool:
+        """Whether no launcher is at work or has left anything behind, and `open` would note nothing new."""
+        return not any(self.study.launchers.glob("*")) and is_registered(
+            self.study.path, self.protocol, self.options.seeds, self.options.mode, self.files
+        )
+
+    def refuse_stale(self, states: RunStates) -> None:
+        """StoreError if there are stale records and they are not to be retrained."""
+        if states.stale and not self.options.retrain_stale:
+            raise StoreError(_stale_message(self.study, states))
+
+    def check_runnable(self, states: RunStates) -> None:
+        """Have the data at hand; try what a protocol alone cannot tell: models and layers from outside."""
+        wanted = [run.cell for run in states.missing()]
+        if any(comes_from_outside(cell) for cell in wanted):
+            from rigorkd.models.check import check_models
+
+            check_models(self.protocol, wanted)
+        prepare_data(self.protocol.spec.dataset, self.console)
+        if any(map(needs_preflight, wanted)):
+            from rigorkd.train.preflight import preflight
+
+            if problems := preflight(self.protocol, wanted):
+                raise protocol_error(problems, self.protocol.path, self.protocol.tree)
+
+    def say(self, text: str) -> None:
+        """Print a line with names of the user's own."""
+        self.console.print(text, highlight=False, markup=False)
+
+    def open(self, leases: Leases) -> RunStates:
+        """Make the study ready to train into; what is there afterwards."""
+        with leases.whole_study():
+            others = self._sweep(leases)
+            states = self.run_states(leases.liveness)
+            self.refuse_stale(states)
+            changed = self._set_damaged_aside(states)
+            changed |= self._set_stale_aside(states, others, leases)
+            if self.options.retry_failed:
+                for name in states.failures:
+                    forget_failure(self.study, name)
+                changed |= bool(states.failures)
+            if changed:
+                states = self.run_states(leases.liveness)
+            self._drop_leftovers(leases, states.records)
+            if not self._is_known_part():
+                register(
+                    self.study.path,
+                    self.protocol,
+                    self.options.seeds,
+                    self.options.mode,
+                    self.files,
+                    self.options.numerics,
+                )
+            leases.me.begin_work()
+        if gone := weights_gone(states.records.values()):
+            self.say(
+                f"the weights of {count(len(gone), 'student')} were deleted, first {gone[0]};"
+                " their records stand without"
+            )
+        return states
+
+    def close(self, leases: Leases, runs: Iterable[str]) -> None:
+        """Leave nothing of these runs behind; nor, if this launcher is the last one here, of the dead."""
+        self.intact.save()
+        self._drop_leftovers(leases, [name for name in runs if has_record(self.study, name)])
+        if len(list(self.study.launchers.glob("*"))) > 1:
+            with contextlib.suppress(OSError), leases.whole_study():  # what ended the launch is told instead
+                self._sweep(leases)
+
+    def _is_known_part(self) -> bool:
+        """Whether this does a part of what the study knows: an older text is not to become the newest."""
+        path = self.study.path
+        part = self.options.only_runs is not None
+        return part and is_study(path) and self.protocol.text_hash in read_info(path).protocols
+
+    def _drop_leftovers(self, leases: Leases, done: Collection[str]) -> None:
+        """Remove leases and checkpoints of runs that have their record: a worker may have died in between."""
+        leases.drop(done)
+        for name in done:
+            shutil.rmtree(self.study.checkpoint(name).parent, ignore_errors=True)
+
+    def _sweep(self, leases: Leases) -> list[Holder]:
+        """Remove what the dead have left, unless somebody else is here; the others that are."""
+        others = [one for one in leases.liveness.launchers() if one.id != leases.me.holder.id]
+        if not others:
+            # A launcher that is just starting, or a report, may be writing other things than these.
+            for folder in self.study.path.iterdir():
+                if folder.is_dir() and not folder.name.startswith("."):
+                    sweep_temporary(folder, "seed-")
+            for path in self.study.path.glob(f".{self.study.study_json.name}.*.tmp"):
+                path.unlink()
+            sweep_temporary(self.study.path / ".work")
+            sweep_temporary(self.study.protocols)
+            self.study.unswept.unlink(missing_ok=True)
+            leases.liveness.reap()
+        return others
+
+    def _damaged(self, states: RunStates) -> list[Damage]:
+        """The records that cannot be believed. A stale one is stale, whatever else is wrong with it."""
+        stale = {entry.run for entry in states.stale}
+        found = [
+            damage
+            for name, record in states.records.items()
+            if name not in stale and (damage := self.intact.damage(record))
+        ]
+        return [*states.damaged, *found]
+
+    def _set_damaged_aside(self, states: RunStates) -> bool:
+        damaged = self._damaged(states)
+        for entry in damaged:
+            place = set_aside(self.study.run(entry.run), self.study.damaged, entry.run)
+            self.say(f"damaged {entry.run}: {entry.reason}; set aside in {place}, to be trained again")
+        return bool(damaged)
+
+    def _set_stale_aside(self, states: RunStates, others: Sequence[Holder], leases: Leases) -> bool:
+        if not states.stale:
+            return False
+        if living := leases.liveness.proven(other for other in others if at_work(self.study, other)):
+            raise StoreError(
+                f"{self.study.path}: --retrain-stale while another launcher is at work ({living[0].says})",
+                hint="wait until it has ended (`rigorkd status --watch`), then run this again",
+            )
+        for entry in states.stale:
+            set_aside(self.study.run(entry.run), self.study.stale, entry.run)
+        return True
+
+
+def _refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:
+    """A results folder holds one study of one mode; anything else there is left alone."""
+    if not is_study(study.path):
+        return
+    info = read_info(study.path)
+    if (info.study, info.smoke, info.mode) != (folder_name(protocol, mode), protocol.smoke, mode):
+        raise StoreError(
+            f"{study.path}: the folder holds another study ({info.study}, mode {info.mode})",
+            hint="choose another folder with --results, or another name under `study:`",
+        )
+
+
+def _stale_message(study: StudyFolder, states: RunStates) -> str:
+    verb = "fits" if len(states.stale) == 1 else "fit"
+    shown = [f"  {entry.run}: {entry.reason}" for entry in states.stale[:5]]
+    if len(states.stale) > 5:
+        shown.append(f"  … and {len(states.stale) - 5} more")
+    return (
+        f"{study.path}: {count(len(states.stale), 'record')} no longer {verb} the protocol:\n"
+        + "\n".join(shown)
+        + "\n  change the protocol back, give the study another name, or set these records aside and train"
+        + " again with --retrain-stale"
+    )
