@@ -14,10 +14,12 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     "errors",
     "text",
-    "protocol",
+    "fields",
+    "problems",
     "data",
     "models",
-    "distill",
+    "methods",
+    "protocol",
     "records",
     "train",
     "track",
@@ -28,7 +30,7 @@ LAYERS = (
 """Lowest first: a layer may import itself and any layer before it; `__init__` is everybody's."""
 
 WITHOUT_TORCH = ("protocol", "records", "track", "launch", "report", "cli")
-"""Layers that never import torch at module level, nor anything of train, models, or distill that does."""
+"""Layers that never import torch at module level, nor anything of train, data, models, methods that does."""
 
 
 def layer_of(path: Path) -> str:

@@ -26,9 +26,8 @@ from rigorkd.launch.stop import StopRequest
 from rigorkd.launch.worker import Message, WorkerSettings
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import cohorts
-from rigorkd.protocol.demands import needs_preflight
 from rigorkd.protocol.load import Protocol, protocol_error
-from rigorkd.protocol.sources import comes_from_outside
+from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
 from rigorkd.records.damage import Intact
 from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder
@@ -95,7 +94,7 @@ def check_runnable(protocol: Protocol, inventory: Inventory, console: Console) -
     """Have the data at hand, and try what a protocol alone cannot tell: models and layers from outside."""
     wanted = [run.cell for run in inventory.missing()]
     if any(comes_from_outside(cell) for cell in wanted):
-        from rigorkd.models.check import check_models
+        from rigorkd.train.model_check import check_models
 
         check_models(protocol, wanted)
     prepare_data(protocol.spec.dataset, console)

@@ -21,14 +21,14 @@ from rigorkd.errors import InputError
 from rigorkd.launch.cost import Images, cohort_work, work_left
 from rigorkd.launch.devices import device_slots
 from rigorkd.launch.inventory import Inventory
+from rigorkd.methods.own import Own
+from rigorkd.models.own_code import has_source, read_source
 from rigorkd.protocol.cells import Cell, Cohort, Run
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.methods import Own
 from rigorkd.protocol.numerics import NEWEST, numbers_of
 from rigorkd.protocol.schema import Schedule, Split, Synthetic
-from rigorkd.protocol.sources import has_source, read_source
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook, Work

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from rigorkd.protocol.problems import ExpansionError, Path, Problem
+from rigorkd.problems import ExpansionError, Path, Problem
 
 MOST_CHOICES = 10_000
 

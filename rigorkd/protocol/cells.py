@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rigorkd.protocol.methods import Method
+from rigorkd.methods.base import Method
 from rigorkd.protocol.schema import Dataset, Model, StartField, Training, Views
 
 FIXED = "fixed"

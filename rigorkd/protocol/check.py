@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rigorkd.protocol.catalog import CNN, MODELS, is_known_model
+from rigorkd.models.catalog import CNN, MODELS, is_known_model
+from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.facts import Facts, facts
 from rigorkd.protocol.hashes import resolved
-from rigorkd.protocol.problems import Path, Problem, unknown
 from rigorkd.protocol.schema import Contrast, Model, Spec, Split, TrendSpec
 from rigorkd.protocol.views import check_views
 

@@ -13,16 +13,19 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from rigorkd.methods.base import Method
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.own import Own
+from rigorkd.methods.registry import KINDS, METHODS
+from rigorkd.models.catalog import weights_of
+from rigorkd.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.axes import MOST_CHOICES, Choice, choices, too_many
-from rigorkd.protocol.catalog import weights_of
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.demands import class_problems, view_problems
 from rigorkd.protocol.facts import facts
 from rigorkd.protocol.grids import grids, read_method
 from rigorkd.protocol.hashes import identity
-from rigorkd.protocol.methods import KINDS, METHODS, Baseline, Method, Own
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
-from rigorkd.protocol.problems import ExpansionError, Path, Problem, shown, unknown, validated
+from rigorkd.protocol.requirements import class_problems, view_problems
 from rigorkd.protocol.schema import (
     TRAINING_KEYS,
     WEIGHTS,

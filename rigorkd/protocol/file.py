@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from rigorkd.errors import InputError
+from rigorkd.problems import Path as KeyPath
+from rigorkd.problems import unknown
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.problems import Path as KeyPath
-from rigorkd.protocol.problems import unknown
 from rigorkd.protocol.schema import Spec
 from rigorkd.protocol.tree import Node, Place
 

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, get_origin
 
+from rigorkd.methods.base import Method, Weighted
+from rigorkd.methods.own import INPUTS, Own
+from rigorkd.methods.registry import KINDS
+from rigorkd.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.axes import Choice, choices
-from rigorkd.protocol.methods import INPUTS, KINDS, Method, Own, Weighted
-from rigorkd.protocol.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.schema import TUNING_KEYS, Group
 
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rigorkd.protocol.base import HASHED
+from rigorkd.fields import HASHED
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.numerics import NEWEST, Numerics, numbers_of
 from rigorkd.protocol.schema import PLACES, PathStart

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from rigorkd.errors import ProtocolError
+from rigorkd.problems import ExpansionError, Problem, from_validation
 from rigorkd.protocol.check import check_contrasts, check_spec
 from rigorkd.protocol.expand import expand
 from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.grids import grid_problems
-from rigorkd.protocol.problems import ExpansionError, Problem, from_validation
 from rigorkd.protocol.schema import Group, Spec
 from rigorkd.protocol.tree import LONGEST_TEXT, Node, TreeError, parse
 from rigorkd.text import nearest

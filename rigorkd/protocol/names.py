@@ -10,36 +10,25 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from rigorkd.methods.base import Method, Ramp, Weighted
+from rigorkd.methods.own import Own
 from rigorkd.protocol.axes import Choice
 from rigorkd.protocol.hashes import canonical, digest
-from rigorkd.protocol.methods import LayerPair, Method, Own, Ramp, Weighted
 from rigorkd.protocol.schema import Training, Views
 
 _SHORT = {
     "batch_size": "bs",
-    "ce_weight": "ce",
     "clip_norm": "clip",
-    "cosine": "cos",
     "early_stopping": "es",
-    "entropy_bound": "bound-",
-    "entropy_temperature": "eT",
     "epochs": "e",
     "label_smoothing": "ls",
-    "layers": "",
     "lr": "lr",
     "max": "clip",
     "min_lr": "min",
     "momentum": "m",
     "patience": "es",
     "processes_per_run": "p",
-    "standardize": "std",
     "start": "",
-    "t_squared": "t2",
-    "T_a": "Ta",
-    "T_min": "Tmin",
-    "T_range": "Trange",
-    "temperatures": "T",
-    "warmup": "w",
     "warmup_epochs": "w",
     "weight_decay": "wd",
 }
@@ -76,7 +65,7 @@ def method_label(method: Method) -> str:
     for name, info in type(method).model_fields.items():
         value = getattr(method, name)
         if name not in told and value != info.default:
-            parts.append(_label(name, value))
+            parts.append(_label(name, value, method.short.get(name, name)))
     return "-".join(parts)
 
 
@@ -138,9 +127,9 @@ def _without(value: Any, names: Sequence[str]) -> Any:
     )
 
 
-def _label(key: str, value: Any) -> str:
+def _label(key: str, value: Any, short: str | None = None) -> str:
     """A key and its value, short: `lr0.003`, `no-t2`, `sgd`, `crop.flip`."""
-    short = _SHORT.get(key, key)
+    short = _SHORT.get(key, key) if short is None else short
     if value is None or value is False:
         return _safe(f"no-{short}")
     if value is True:
@@ -149,7 +138,7 @@ def _label(key: str, value: Any) -> str:
         ops = ".".join(_op(op) for op in value) or "plain"
         return _safe(ops if key == "train" else f"{key}-{ops}")
     if isinstance(value, str):
-        return _safe(_SHORT[key] + value if _SHORT.get(key, "").endswith("-") else value)
+        return _safe(short + value if short.endswith("-") else value)
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         return _safe(value["name"])
     if key == "views" and isinstance(value, dict):
@@ -170,8 +159,6 @@ def _value(value: Any) -> str:
     if isinstance(value, tuple):
         joined = "_".join(_value(item) for item in value)
         return joined if len(joined) <= 32 else digest(joined)[:6]
-    if isinstance(value, LayerPair):
-        return f"{value.student}.{value.teacher}"
     if isinstance(value, dict):
         if isinstance(value.get("path"), str):
             return re.sub(r".*[/\\]|\.[a-z]+$", "", value["path"].lower())

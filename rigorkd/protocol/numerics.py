@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rigorkd.protocol.catalog import architecture_of
+from rigorkd.models.catalog import architecture_of
 from rigorkd.protocol.cells import Cell
 
 Numerics = Mapping[str, int]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from rigorkd.problems import Path
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.grids import grids, read_method
-from rigorkd.protocol.problems import Path
 from rigorkd.protocol.schema import Spec
 
 

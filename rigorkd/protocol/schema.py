@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
 
 from rigorkd.errors import InputError
-from rigorkd.protocol.base import (
+from rigorkd.fields import (
     Count,
     Finite,
     Fraction,
@@ -22,8 +22,8 @@ from rigorkd.protocol.base import (
     Positive,
     text_or_mapping,
 )
-from rigorkd.protocol.catalog import CNN, CNN_CHANNELS
-from rigorkd.protocol.methods import KINDS
+from rigorkd.methods.registry import KINDS
+from rigorkd.models.catalog import CNN, CNN_CHANNELS
 from rigorkd.protocol.seeds import parse_seeds
 
 

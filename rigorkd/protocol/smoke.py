@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rigorkd.models.catalog import min_size
 from rigorkd.protocol.baselines import gain_pairs
-from rigorkd.protocol.catalog import min_size
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
 from rigorkd.protocol.expand import expand
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.file import Protocol
-from rigorkd.protocol.methods import Method, PermutedTail
 from rigorkd.protocol.schema import CenterCrop, Cutout, Dataset, RandomCrop, Split, Synthetic, Training, Views
 
 LARGEST_SIDE = 16
@@ -92,17 +91,12 @@ class _Scale:
         return replace(
             cell,
             start=cell.start if cell.start_cell is not None else "random",
-            method=self.method(cell.method),
+            method=cell.method.shrunk(self.dataset.classes),
             training=self.training(cell.training),
             views=self.views(cell.views),
             dataset=self.dataset,
             size=None if cell.size is None else max(min(cell.size, self.side), _needed(cell)),
         )
-
-    def method(self, method: Method) -> Method:
-        if isinstance(method, PermutedTail):
-            return method.model_copy(update={"keep": max(1, min(method.keep, self.dataset.classes - 2))})
-        return method
 
     def training(self, training: Training) -> Training:
         epochs = 2 if training.epochs == self.longest else 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rigorkd.problems import Path, Problem
 from rigorkd.protocol.facts import facts, side_of
-from rigorkd.protocol.problems import Path, Problem
 from rigorkd.protocol.schema import (
     CenterCrop,
     Cutout,

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from rigorkd.data.identity import checksum_at_hand, data_checksum
 from rigorkd.errors import InputError, ProtocolError
+from rigorkd.methods.own import Own
+from rigorkd.models.own_code import Source, has_source, read_source
+from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import runs
 from rigorkd.protocol.hashes import cell_shape, explain_difference, resolved, run_hash
-from rigorkd.protocol.methods import Own
 from rigorkd.protocol.numerics import NEWEST, Numerics, numbers_of
 from rigorkd.protocol.places import method_place, model_place
-from rigorkd.protocol.problems import Path as KeyPath
 from rigorkd.protocol.schema import Dataset, Digits, PathStart, Spec, Synthetic
-from rigorkd.protocol.sources import Source, has_source, read_source
 from rigorkd.records.record import Record
 
 if TYPE_CHECKING:

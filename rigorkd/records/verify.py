@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rigorkd.errors import RigorkdError
-from rigorkd.protocol.catalog import is_own_model
-from rigorkd.protocol.sources import module_file, read_source
+from rigorkd.models.catalog import is_own_model
+from rigorkd.models.own_code import module_file, read_source
 from rigorkd.records.damage import Damage
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import digest_of, read

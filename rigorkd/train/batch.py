@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from rigorkd.distill.objective import Targets
+from rigorkd.methods.base import Targets
 
 
 class Batch(NamedTuple):

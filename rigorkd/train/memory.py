@@ -9,9 +9,9 @@ from rigorkd.data.images import ImageData
 from rigorkd.data.sources import load
 from rigorkd.data.views import build_view
 from rigorkd.models.build import build
+from rigorkd.models.own_code import Source
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.schema import SGD
-from rigorkd.protocol.sources import Source
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
 

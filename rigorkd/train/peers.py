@@ -23,7 +23,7 @@ from accelerate import PartialState, utils
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rigorkd.distill.objective import Outputs
+from rigorkd.methods.base import Outputs
 
 PATIENCE = timedelta(days=1)
 """How long a process waits for its peers, which may be evaluating; whoever started them notices a death."""

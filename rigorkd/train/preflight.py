@@ -18,24 +18,24 @@ from torch import nn
 from rigorkd.data.decoded import labels_of
 from rigorkd.data.images import DataShape
 from rigorkd.data.views import build_view
-from rigorkd.distill.feature import channels_of
-from rigorkd.distill.own import term_problems
-from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError
+from rigorkd.methods.feature import channels_of
+from rigorkd.methods.forward_hooks import feature_shapes
+from rigorkd.methods.own import Own
+from rigorkd.methods.own_check import term_problems
 from rigorkd.models.build import build
+from rigorkd.models.catalog import is_foreign_model
 from rigorkd.models.inputs import resize_inputs
+from rigorkd.models.own_code import has_source, read_source
 from rigorkd.models.weights import first_line, head_of
-from rigorkd.protocol.catalog import is_foreign_model
+from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.demands import class_problems, is_unusual
 from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.hashes import canonical
-from rigorkd.protocol.methods import Feature, Own
 from rigorkd.protocol.places import method_place, model_place, start_place
-from rigorkd.protocol.problems import Problem
+from rigorkd.protocol.requirements import class_problems, is_unusual
 from rigorkd.protocol.schema import Dataset, Decoded, Views
-from rigorkd.protocol.sources import has_source, read_source
 
 
 def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
@@ -63,8 +63,8 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
             if key not in tried:
                 tried.add(key)
                 problems += _term_problems(protocol, cell, cell.method)
-        if isinstance(cell.method, Feature):
-            problems += looked.problems(cell, cell.method)
+        if cell.method.needs_features:
+            problems += looked.problems(cell)
         if facts(cell.dataset) is None and cell.method.distils:
             problems += _folder_problems(protocol, cell)
     return list(dict.fromkeys(problems))
@@ -110,11 +110,11 @@ class _Looked:
         self.protocol = protocol
         self.seen: set[tuple[object, ...]] = set()
 
-    def problems(self, cell: Cell, method: Feature) -> Iterator[Problem]:
+    def problems(self, cell: Cell) -> Iterator[Problem]:
         """What is wrong with the layers that a cell imitates, in its student and in its teacher."""
         assert cell.teacher is not None, "a distilled cell has a teacher"
         teacher = self.protocol.cell(cell.teacher)
-        pairs = method.pairs()
+        pairs = cell.method.pairs()
         at = method_place(cell, self.protocol.spec, ("layers",))
         for owner, side, layers in (
             (cell, "student", tuple(own for own, _ in pairs)),

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.places import model_place
-from rigorkd.protocol.problems import Problem
 from rigorkd.train.preflight import network_of
 
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rigorkd.distill.objective import Objective, Outputs, Terms
-from rigorkd.distill.taps import Taps
+from rigorkd.methods.base import Outputs
+from rigorkd.methods.forward_hooks import ForwardHooks
+from rigorkd.methods.objective import Objective, Outputs, Terms
 from rigorkd.models.weights import put_state
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training
@@ -63,7 +64,7 @@ class Student:
         self.optimizer = self.accelerator.prepare_optimizer(
             build_optimizer(self.training.optimizer, self.parameters)
         )
-        self.taps = Taps(self.raw_model, objective.student_layers)
+        self.taps = ForwardHooks(self.raw_model, objective.student_layers)
         # Hooks that hand activations out would break a compiled graph where they stand.
         self.step_model = self.model if objective.student_layers else runtime.step_model(self.model)
         self.generators = generators_of(runtime.device)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rigorkd.distill.objective import Outputs
-from rigorkd.distill.taps import Taps
+from rigorkd.methods.base import Outputs
+from rigorkd.methods.forward_hooks import ForwardHooks
 from rigorkd.train.batch import Batch
 from rigorkd.train.evaluate import EvaluationSet
 from rigorkd.train.peers import ALONE, Peers
@@ -31,7 +31,7 @@ class Teaching:
         peers: Peers = ALONE,
     ) -> None:
         self.model, self.replay, self.layers, self.peers = model, replay, layers, peers
-        self.taps = Taps(model, layers)
+        self.taps = ForwardHooks(model, layers)
         self._table = None if clean is None else clean.logits(model)
         self._subsets: dict[str, Tensor] = {}
         self._known: Tensor | None = None

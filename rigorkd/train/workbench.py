@@ -18,18 +18,18 @@ from rigorkd.data.mix import mix_batch
 from rigorkd.data.random import seed_for
 from rigorkd.data.sources import load
 from rigorkd.data.views import View, build_strong_view, build_view
-from rigorkd.distill.build import Shapes, build_objective
-from rigorkd.distill.objective import Objective, Outputs, Targets
-from rigorkd.distill.own import own_term
-from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError, StoreError
+from rigorkd.methods.base import Outputs, Shapes, Targets
+from rigorkd.methods.forward_hooks import feature_shapes
+from rigorkd.methods.objective import Objective
+from rigorkd.methods.own import Own
+from rigorkd.methods.own_check import own_term
 from rigorkd.models.build import build
+from rigorkd.models.catalog import architecture_of
+from rigorkd.models.custom import own_line
 from rigorkd.models.inputs import resize_inputs
-from rigorkd.models.own import own_line
-from rigorkd.protocol.catalog import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import canonical
-from rigorkd.protocol.methods import Feature, Own
 from rigorkd.protocol.schema import PLACES
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
@@ -199,21 +199,15 @@ class Workbench:
     def layers(self) -> tuple[str, ...]:
         """The teacher's layers that some run of the task imitates."""
         return tuple(
-            dict.fromkeys(
-                layer
-                for want in self.task.runs
-                if isinstance(want.run.cell.method, Feature)
-                for _, layer in want.run.cell.method.pairs()
-            )
+            dict.fromkeys(layer for want in self.task.runs for _, layer in want.run.cell.method.pairs())
         )
 
     def objective(self, want: Expected, model: nn.Module) -> Objective:
         """The training objective of a run, with what it must know of both networks beforehand."""
         cell = want.run.cell
         shapes = None
-        if isinstance(cell.method, Feature):
+        if pairs := cell.method.pairs():
             image = self.eval_view(self.data.train.images[:1].to(self.device), None)
-            pairs = cell.method.pairs()
             shapes = Shapes(
                 student=feature_shapes(model, [own for own, _ in pairs], image.cpu()),
                 teacher=feature_shapes(self.teaching.model, [other for _, other in pairs], image),
@@ -223,7 +217,7 @@ class Workbench:
         if isinstance(cell.method, Own):
             seed = seed_for(self.seed, "init/term")
             term = own_term(cell.method, want.method_source, classes=len(self.data.class_names), seed=seed)
-        objective = build_objective(cell.method, cell.training.label_smoothing, shapes, term)
+        objective = Objective(cell.method, cell.training.label_smoothing, shapes, term)
         if objective.needs_training_logits:
             objective.learn_from(self.teaching.of("train", self.clean_train))
         return objective

@@ -20,9 +20,11 @@ from safetensors.torch import save
 from settings import Case, Settings
 
 from rigorkd.data.identity import data_checksum
+from rigorkd.methods.base import Method
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.kd import KD
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.methods import KD, Baseline, Method
 from rigorkd.protocol.schema import (
     AdamW,
     Clip,

@@ -16,10 +16,10 @@ from torchvision import models
 
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
+from rigorkd.models.catalog import TORCHVISION
 from rigorkd.models.count import parameters_millions
 from rigorkd.models.init import seeded
 from rigorkd.models.weights import put_state
-from rigorkd.protocol.catalog import TORCHVISION
 from rigorkd.protocol.schema import Model
 
 

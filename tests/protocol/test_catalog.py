@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rigorkd.protocol.catalog import (
+from rigorkd.models.catalog import (
     MODELS,
     STEM_RESNETS,
     TORCHVISION,

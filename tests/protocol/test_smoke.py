@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rigorkd.models.catalog import min_size
 from rigorkd.protocol.baselines import gain_pairs
-from rigorkd.protocol.catalog import min_size
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Synthetic
 from rigorkd.protocol.smoke import smoke

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rigorkd.errors import InputError, ProtocolError
+from rigorkd.models.own_code import has_source, own_modules, read_source
 from rigorkd.protocol.load import Protocol, load_protocol
-from rigorkd.protocol.sources import has_source, own_modules, read_source
 from rigorkd.records.expected import StartFile, expected_hashes, start_files
 
 Load = Callable[..., Protocol]

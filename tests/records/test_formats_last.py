@@ -22,9 +22,9 @@ import pytest
 
 from rigorkd import __version__
 from rigorkd.errors import StoreError
+from rigorkd.fields import HASHED, added
 from rigorkd.launch.inventory import State, take_inventory
 from rigorkd.protocol import numerics
-from rigorkd.protocol.base import HASHED, added
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.hashes import explain_difference, resolved, run_hash, training_key
 from rigorkd.protocol.load import Protocol, load_protocol

@@ -10,10 +10,13 @@ import pytest
 from accelerate.state import AcceleratorState
 
 from rigorkd.data.identity import DIGITS_SHA256
+from rigorkd.methods.base import Method
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.kd import KD
+from rigorkd.methods.own import Own
+from rigorkd.models.own_code import read_source
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.methods import KD, Baseline, Method, Own
 from rigorkd.protocol.schema import AdamW, Clip, Digits, Model, RandomCrop, Split, Training, Views
-from rigorkd.protocol.sources import read_source
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort

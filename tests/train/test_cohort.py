@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rigorkd.protocol.methods import KD, Baseline
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.kd import KD
 from rigorkd.protocol.schema import Views
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, finish, workbench

@@ -10,8 +10,8 @@ from torch import nn
 
 from rigorkd.data.images import ImageData, StoredImages, Subset
 from rigorkd.data.sources import load
-from rigorkd.distill.objective import Outputs
-from rigorkd.protocol.methods import KD
+from rigorkd.methods.base import Outputs
+from rigorkd.methods.kd import KD
 from rigorkd.protocol.schema import Clip, Dataset
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import student as student_module
