@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_serializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_serializer
 from pydantic_core.core_schema import SerializationInfo, SerializerFunctionWrapHandler
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
@@ -47,3 +47,12 @@ class Frozen(BaseModel):
 def text_or_mapping(value: Any) -> str:
     """The tag of a value that is written as a word or as a mapping."""
     return "mapping" if isinstance(value, dict | Frozen) else "text"
+
+
+def short_form(key: str) -> BeforeValidator:
+    """Accept the bare value of one key in place of the mapping: `cosine` for `{name: cosine}`."""
+
+    def widen(value: Any) -> Any:
+        return {key: value} if isinstance(value, str | int | float | tuple) else value
+
+    return BeforeValidator(widen)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from rigorkd.data.arrays import Pixels
+from rigorkd.data.dataset import Pixels
 
 Fit = Literal["crop", "squash"]
 

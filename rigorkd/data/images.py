@@ -120,7 +120,7 @@ class MeasuredShape(DataShape):
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """A data set, split. `checksum` identifies the source (see `rigorkd.data.identity`)."""
+    """A data set, split. `checksum` identifies the source (see `Dataset.checksum`)."""
 
     train: Subset
     val: Subset

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rigorkd.data.arrays import Labels
+from rigorkd.data.dataset import Labels, Split
 from rigorkd.data.random import stream
 from rigorkd.errors import InputError
-from rigorkd.protocol.schema import Split
 from rigorkd.text import count
 
 

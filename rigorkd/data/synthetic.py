@@ -7,12 +7,18 @@ look alike. Integer arithmetic only, so every machine draws the same bytes.
 
 from __future__ import annotations
 
+from typing import Annotated, ClassVar, Literal
+
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from rigorkd.data.arrays import Labels, Pixels, SourceArrays
+from rigorkd.data.dataset import Dataset, DatasetInfo, Labels, Pixels, SourceArrays, sha256_of
 from rigorkd.data.random import stream
-from rigorkd.protocol.schema import Synthetic
+from rigorkd.fields import Count, NonNegative
+
+SYNTHETIC_VERSION = 1
+"""Raised whenever the synthetic source draws other images from the same parameters."""
 
 _GRID = 4  # control points of a prototype along each side
 _AMPLITUDE = 80  # largest deviation of a prototype from mid-grey, in grey levels
@@ -21,13 +27,34 @@ _CHUNK = 512  # images made at a time: the working set stays in the cache
 Levels = npt.NDArray[np.int32]
 
 
-def draw_synthetic(dataset: Synthetic) -> SourceArrays:
-    """Draw pool and test set from `dataset.seed`; the same parameters give the same bytes."""
-    prototypes = _prototypes(dataset)
-    images, labels = _images(dataset, prototypes, dataset.images, "train")
-    test_images, test_labels = _images(dataset, prototypes, dataset.test_images, "test")
-    names = tuple(f"class {label}" for label in range(dataset.classes))
-    return SourceArrays(images, labels, names, test_images, test_labels)
+class Synthetic(Dataset):
+    """A learnable source of any shape and size, drawn from `seed`."""
+
+    in_files: ClassVar[bool] = False
+    name: Literal["synthetic"]
+    size: Annotated[int, Field(ge=4)] = 16
+    channels: Literal[1, 3] = 3
+    classes: Annotated[int, Field(ge=2)] = 10
+    images: Count = 1024
+    test_images: Count = 512
+    noise: NonNegative = 0.5
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def info(self) -> DatasetInfo:
+        return DatasetInfo("synthetic", self.images, self.test_images, self.classes, self.channels, self.size)
+
+    def checksum_at_hand(self) -> str:
+        drawn = self.model_dump(exclude={"name", "split", "label_noise"})
+        return sha256_of({"source": "synthetic", "version": SYNTHETIC_VERSION, **drawn})
+
+    def read(self) -> tuple[SourceArrays, str]:
+        """Draw pool and test set from `seed`; the same parameters give the same bytes."""
+        prototypes = _prototypes(self)
+        images, labels = _images(self, prototypes, self.images, "train")
+        test_images, test_labels = _images(self, prototypes, self.test_images, "test")
+        names = tuple(f"class {label}" for label in range(self.classes))
+        return SourceArrays(images, labels, names, test_images, test_labels), self.checksum()
 
 
 def _prototypes(dataset: Synthetic) -> npt.NDArray[np.int16]:

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from rigorkd.data.dataset import Dataset
 from rigorkd.launch.inventory import Inventory
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts
-from rigorkd.protocol.facts import facts
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.schema import Dataset
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
 from rigorkd.records.record import Record
 from rigorkd.text import count
@@ -122,7 +121,7 @@ def training_images(runs: Iterable[Run]) -> int | None:
 
 def images_of(dataset: Dataset) -> Images | None:
     """The sizes of the parts, as the split gives them; None for a folder of images."""
-    known, split = facts(dataset), dataset.split
+    known, split = dataset.info, dataset.split
     if known is None:
         return None
     each = known.classes if split.per_class else 1

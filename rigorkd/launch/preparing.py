@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from rigorkd.protocol.schema import Dataset, Decoded
+from rigorkd.data.dataset import Dataset
+from rigorkd.data.decoded import ImageFiles
 from rigorkd.text import count
 
 
@@ -12,9 +13,9 @@ def prepare_images(dataset: Dataset, console: Console) -> None:
     """Decode image files, before whose reading nobody knows what the runs are trained on.
 
     Raises:
-        InputError: see `rigorkd.data.prepare.prepare`.
+        InputError: see `Dataset.prepare`.
     """
-    if isinstance(dataset, Decoded):
+    if isinstance(dataset, ImageFiles):
         prepare_data(dataset, console)
 
 
@@ -22,11 +23,9 @@ def prepare_data(dataset: Dataset, console: Console) -> None:
     """Download and decode what is missing of a data set, showing how far it is.
 
     Raises:
-        InputError: see `rigorkd.data.prepare.prepare`.
+        InputError: see `Dataset.prepare`.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from rigorkd.data.prepare import prepare
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -38,4 +37,4 @@ def prepare_data(dataset: Dataset, console: Console) -> None:
                 console.print(f"{dataset.name}: decoding {images}, this once", highlight=False)
             bar.update(task, completed=done, total=total, visible=True)
 
-        prepare(dataset, watch)
+        dataset.prepare(watch)

@@ -22,6 +22,7 @@ from rigorkd.models.catalog import (
     MODELS,
     STEM_RESNETS,
     TORCHVISION,
+    Model,
     is_foreign_model,
     is_own_model,
 )
@@ -33,7 +34,6 @@ from rigorkd.models.own_code import Source
 from rigorkd.models.pooling import pool_deterministically
 from rigorkd.models.torchvision_models import imagenet_weights, torchvision_model
 from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights
-from rigorkd.protocol.schema import Model
 from rigorkd.text import nearest
 
 _PUBLISHED = ("imagenet1k_v1", "imagenet1k_v2", "pretrained")

@@ -1,4 +1,4 @@
-"""Models and their weights, as a protocol may name them.
+"""Models and their weights, as a protocol may name them. Imports no torch.
 
 The torchvision lists are written out so that checking a protocol imports no torch; a test compares them with
 the installed torchvision.
@@ -7,6 +7,11 @@ the installed torchvision.
 from __future__ import annotations
 
 import re
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from rigorkd.fields import Count, Frozen, short_form, text_or_mapping
 
 CIFAR_RESNETS = ("cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
 """The CIFAR ResNets of He et al. 2016, section 4.2: 6n + 2 layers, widths 16, 32, 64."""
@@ -102,3 +107,49 @@ def min_size(model: str) -> int:
         return _MIN_SIZE[model]
     patch = re.search(r"^timm/(?:vit|deit3?)_.*_patch(\d+)_", model)
     return max(_SMALLEST, int(patch[1])) if patch else _USUAL
+
+
+class Model(Frozen):
+    """A model by name: one of `MODELS`, or `timm/<name>`, `hf/<name>`, `module:function`.
+
+    `channels`, `hidden` and `dropout` shape the `cnn`; `args` are keyword arguments for any other model. The
+    cnn's defaults are filled in, so that one architecture is one value however it was spelt.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    channels: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
+    hidden: Count | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    args: dict[str, str | int | float | bool] = Field(default={})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("name") != CNN:
+            return value
+        filled = dict(value)
+        if filled.get("channels") is None:
+            filled["channels"] = CNN_CHANNELS
+        if filled.get("dropout") == 0 and filled["dropout"] is not False:
+            filled["dropout"] = None
+        return filled
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.channels, self.hidden, self.dropout, tuple(sorted(self.args))))
+
+
+ModelField = Annotated[Model, short_form("name")]
+
+
+class PathStart(Frozen):
+    """Weights from a safetensors file; a relative path starts at the protocol's folder."""
+
+    path: Annotated[str, Field(min_length=1)]
+
+
+WEIGHTS = ("random", "imagenet1k_v1", "imagenet1k_v2", "pretrained")
+"""Starts that are not runs; any other name must be declared under `starts:`."""
+
+StartField = Annotated[
+    Annotated[str, Tag("text")] | Annotated[PathStart, Tag("mapping")], Discriminator(text_or_mapping)
+]

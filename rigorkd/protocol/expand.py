@@ -13,31 +13,20 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from rigorkd.data.operations import VIEW_LISTS, Views, check_views
 from rigorkd.methods.base import Method
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.own import Own
 from rigorkd.methods.registry import KINDS, METHODS
-from rigorkd.models.catalog import weights_of
+from rigorkd.models.catalog import WEIGHTS, Model, PathStart, weights_of
 from rigorkd.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.axes import MOST_CHOICES, Choice, choices, too_many
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.facts import facts
 from rigorkd.protocol.grids import grids, read_method
 from rigorkd.protocol.hashes import identity
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
 from rigorkd.protocol.requirements import class_problems, view_problems
-from rigorkd.protocol.schema import (
-    TRAINING_KEYS,
-    WEIGHTS,
-    Group,
-    Model,
-    PathStart,
-    Spec,
-    Teacher,
-    Training,
-    Views,
-)
-from rigorkd.protocol.views import VIEW_LISTS, check_views
+from rigorkd.protocol.schema import TRAINING_KEYS, Group, Spec, Teacher, Training
 
 LONGEST_NAME = 200
 """Bytes of a cell's name: with its seed it must be the name of a file."""
@@ -457,7 +446,7 @@ class _Expansion:
             return self.spec.views
         values = {key: getattr(self.spec.views, key) for key in Views.model_fields}
         views = validated(Views, {**values, **choice.value}, choice.place)
-        if problems := check_views(views, self.spec, choice.place):
+        if problems := check_views(views, self.spec.dataset, choice.place):
             raise ExpansionError(problems)
         return views
 
@@ -474,7 +463,7 @@ class _Expansion:
         """What a method asks of the data, the views and the training."""
         if isinstance(method, Own):
             self.check_term(method, choice)
-        known = facts(self.spec.dataset)
+        known = self.spec.dataset.info
         problems = [*view_problems(method, views, training, choice.place)]
         if known:
             problems += class_problems(method, known.classes, choice.place)

@@ -12,10 +12,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rigorkd.data.dataset import LOCATION_KEYS
 from rigorkd.fields import HASHED
+from rigorkd.models.catalog import PathStart
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.numerics import NEWEST, Numerics, numbers_of
-from rigorkd.protocol.schema import PLACES, PathStart
 
 
 def canonical(value: Any) -> str:
@@ -120,7 +121,7 @@ def _shape(cell: Cell) -> dict[str, Any]:
         "method": {"key": cell.method.key, **cell.method.model_dump(context=HASHED)},
         "training": training,
         "views": views,
-        "dataset": cell.dataset.model_dump(exclude=set(PLACES), context=HASHED),
+        "dataset": cell.dataset.model_dump(exclude=set(LOCATION_KEYS), context=HASHED),
     }
 
 
@@ -183,7 +184,7 @@ def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
         "early_stopping": canonical(early.model_dump(context=context)) if early else None,
         "processes_per_run": training.processes_per_run,
         "views": canonical(_views(cell, context)),
-        "dataset": canonical(cell.dataset.model_dump(exclude=set(PLACES), context=context)),
+        "dataset": canonical(cell.dataset.model_dump(exclude=set(LOCATION_KEYS), context=context)),
     }
     return {
         key: canonical(value) if isinstance(value, dict | tuple) else value for key, value in flat.items()

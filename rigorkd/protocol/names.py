@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from rigorkd.data.operations import Views
 from rigorkd.methods.base import Method, Ramp, Weighted
 from rigorkd.methods.own import Own
 from rigorkd.protocol.axes import Choice
 from rigorkd.protocol.hashes import canonical, digest
-from rigorkd.protocol.schema import Training, Views
+from rigorkd.protocol.schema import Training
 
 _SHORT = {
     "batch_size": "bs",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from rigorkd.data.operations import CenterCrop, Views
 from rigorkd.methods.base import Method
 from rigorkd.methods.own import Own
 from rigorkd.models.catalog import is_foreign_model, min_size
 from rigorkd.problems import Path, Problem
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.facts import facts, side_of
-from rigorkd.protocol.schema import CenterCrop, Training, Views
+from rigorkd.protocol.schema import Training
 
 
 def class_problems(method: Method, classes: int, place: Callable[[Path], Path]) -> Iterator[Problem]:
@@ -51,7 +51,7 @@ def comes_from_outside(cell: Cell) -> bool:
 def needs_preflight(cell: Cell) -> bool:
     """Whether only its networks, a folder's classes or a user's own term can tell if it can be trained."""
     as_it_is = not cell.train and cell.start != "random"
-    unknown_classes = cell.method.distils and facts(cell.dataset) is None
+    unknown_classes = cell.method.distils and cell.dataset.info is None
     asks = cell.method.needs_features or isinstance(cell.method, Own)
     return asks or as_it_is or unknown_classes or is_unusual(cell)
 
@@ -62,7 +62,7 @@ def is_unusual(cell: Cell) -> bool:
     if is_foreign_model(model.name):
         return False  # tried with its weights: see `rigorkd.train.model_check`
     crops = [op.size for op in cell.views.eval if isinstance(op, CenterCrop)]
-    side = cell.size or min(crops, default=0) or cell.views.size or side_of(cell.dataset)
+    side = cell.size or min(crops, default=0) or cell.views.size or cell.dataset.side
     return bool(model.args) or side < min_size(model.name)
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.benchmark import timer as clock
 
-from rigorkd.data.sources import load
+from rigorkd.data.loading import load
 from rigorkd.data.views import build_view
 from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs

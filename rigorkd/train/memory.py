@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rigorkd.data.images import ImageData
-from rigorkd.data.sources import load
+from rigorkd.data.loading import load
 from rigorkd.data.views import build_view
 from rigorkd.models.build import build
 from rigorkd.models.own_code import Source

@@ -16,18 +16,16 @@ from rigorkd.data.images import DataShape
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.models.build import build
-from rigorkd.models.catalog import is_foreign_model, is_own_model
+from rigorkd.models.catalog import PathStart, is_foreign_model, is_own_model
 from rigorkd.models.init import seeded
 from rigorkd.models.inputs import require_untouched
 from rigorkd.models.own_code import Source, has_source, read_source
 from rigorkd.models.weights import first_line, put_state
 from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.places import model_place, start_place
 from rigorkd.protocol.requirements import comes_from_outside
-from rigorkd.protocol.schema import PathStart
 
 _USUAL_CLASSES = 10
 """For a folder of images, which is not looked at here."""
@@ -81,9 +79,9 @@ class _Shape:
 
     @staticmethod
     def of(cell: Cell) -> _Shape:
-        known = facts(cell.dataset)
+        known = cell.dataset.info
         channels = known.channels if known else 3
-        shape = DataShape(channels, side_of(cell.dataset), (0.5,) * channels, (0.5,) * channels)
+        shape = DataShape(channels, cell.dataset.side, (0.5,) * channels, (0.5,) * channels)
         view = build_view(cell.views, shape, train=False)
         return _Shape(known.classes if known else _USUAL_CLASSES, view.channels, cell.size or view.size)
 

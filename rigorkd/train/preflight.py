@@ -15,8 +15,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from rigorkd.data.decoded import labels_of
+from rigorkd.data.dataset import Dataset
+from rigorkd.data.decoded import ImageFiles
 from rigorkd.data.images import DataShape
+from rigorkd.data.operations import Views
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError
 from rigorkd.methods.feature import channels_of
@@ -30,12 +32,10 @@ from rigorkd.models.own_code import has_source, read_source
 from rigorkd.models.weights import first_line, head_of
 from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.hashes import canonical
 from rigorkd.protocol.places import method_place, model_place, start_place
 from rigorkd.protocol.requirements import class_problems, is_unusual
-from rigorkd.protocol.schema import Dataset, Decoded, Views
 
 
 def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
@@ -65,7 +65,7 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
                 problems += _term_problems(protocol, cell, cell.method)
         if cell.method.needs_features:
             problems += looked.problems(cell)
-        if facts(cell.dataset) is None and cell.method.distils:
+        if cell.dataset.info is None and cell.method.distils:
             problems += _folder_problems(protocol, cell)
     return list(dict.fromkeys(problems))
 
@@ -183,16 +183,16 @@ def _outline(protocol: Protocol, cell: Cell, views: Views, classes: int | None =
 
 def _input(views: Views, dataset: Dataset) -> tuple[int, int, int]:
     """The shape of one image in the evaluation view."""
-    known = facts(dataset)
+    known = dataset.info
     channels = known.channels if known else 3
-    shape = DataShape(channels, side_of(dataset), (0.5,) * channels, (0.5,) * channels)
+    shape = DataShape(channels, dataset.side, (0.5,) * channels, (0.5,) * channels)
     view = build_view(views, shape, train=False)
     return view.channels, view.size, view.size
 
 
 def _classes(dataset: Dataset) -> int:
-    known = facts(dataset)
+    known = dataset.info
     if known is not None:
         return known.classes
-    assert isinstance(dataset, Decoded), "only a folder's facts are unknown"
-    return int(labels_of(dataset)[0].max()) + 1
+    assert isinstance(dataset, ImageFiles), "of anything else the classes are known"
+    return int(dataset.pool_labels().max()) + 1

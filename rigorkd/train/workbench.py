@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rigorkd.data.dataset import LOCATION_KEYS
 from rigorkd.data.epochs import EpochTable
 from rigorkd.data.images import ImageData, StoredImages
+from rigorkd.data.loading import load
 from rigorkd.data.mix import mix_batch
 from rigorkd.data.random import seed_for
-from rigorkd.data.sources import load
 from rigorkd.data.views import View, build_strong_view, build_view
 from rigorkd.errors import InputError, StoreError
 from rigorkd.methods.base import Outputs, Shapes, Targets
@@ -30,7 +31,6 @@ from rigorkd.models.custom import own_line
 from rigorkd.models.inputs import resize_inputs
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import canonical
-from rigorkd.protocol.schema import PLACES
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
@@ -154,7 +154,7 @@ class Workbench:
                 "teacher": read(self.study.run(want.run.name) / "record.json").fields["weights_sha256"],
                 "teacher_run": want.run_hash,  # equal weights may see images at another size
                 "seed": self.seed,
-                "dataset": cell.dataset.model_dump(mode="json", exclude=set(PLACES)),
+                "dataset": cell.dataset.model_dump(mode="json", exclude=set(LOCATION_KEYS)),
                 "data": self.data.checksum,
                 "views": cell.views.model_dump(mode="json"),
                 "batch_size": self.batch_size,

@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import CutMix, MixUp
 
 from rigorkd.data.epochs import EpochTable
 from rigorkd.data.mix import MixedBatch, Mixing, draw_mixing, mix_batch, mix_images
-from rigorkd.protocol.schema import Mix
+from rigorkd.data.operations import Mix
 
 CLASSES = 5
 unit = st.floats(0, 1, exclude_max=True)

@@ -16,7 +16,7 @@ from torchvision import models
 
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
-from rigorkd.models.catalog import TORCHVISION
+from rigorkd.models.catalog import TORCHVISION, Model
 from rigorkd.models.count import parameters_millions
 from rigorkd.models.init import seeded
 from rigorkd.models.weights import put_state

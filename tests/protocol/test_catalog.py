@@ -10,6 +10,7 @@ from rigorkd.models.catalog import (
     MODELS,
     STEM_RESNETS,
     TORCHVISION,
+    WEIGHTS,
     architecture_of,
     hf_folder,
     is_known_model,
@@ -17,7 +18,6 @@ from rigorkd.models.catalog import (
     weights_of,
 )
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.schema import WEIGHTS
 
 Load = Callable[..., Protocol]
 

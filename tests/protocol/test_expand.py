@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.methods.kd import KD
+from rigorkd.models.catalog import PathStart
 from rigorkd.problems import ExpansionError
 from rigorkd.protocol.expand import expand
 from rigorkd.protocol.hashes import identity
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.schema import AdamW, PathStart, Spec
+from rigorkd.protocol.schema import AdamW, Spec
 from rigorkd.protocol.tree import parse
 
 Load = Callable[..., Protocol]

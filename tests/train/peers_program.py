@@ -11,6 +11,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from rigorkd.data.dataset import Split
+from rigorkd.data.digits import Digits
+from rigorkd.data.operations import Views
 from rigorkd.methods.base import Method, Outputs, Shapes, Targets
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.ctkd import CTKD
@@ -18,8 +21,9 @@ from rigorkd.methods.dist import DIST
 from rigorkd.methods.feature import Feature
 from rigorkd.methods.kd import KD
 from rigorkd.methods.objective import Objective
+from rigorkd.models.catalog import Model
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.schema import SGD, Clip, Digits, Model, Split, Training, Views
+from rigorkd.protocol.schema import SGD, Clip, Training
 from rigorkd.train.batch import Batch
 from rigorkd.train.peers import join
 from rigorkd.train.runtime import Runtime, start_runtime

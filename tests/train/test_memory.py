@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from rigorkd.data.sources import load
+from rigorkd.data.loading import load
 from rigorkd.models.build import build
 from rigorkd.models.count import parameters_millions
 from rigorkd.protocol.schema import SGD

@@ -15,6 +15,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from rigorkd.data.images import ImageData
+from rigorkd.data.operations import Cutout, RandAugment
 from rigorkd.methods.base import Method, Outputs, Shapes, Targets
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.ctkd import CTKD
@@ -29,7 +30,7 @@ from rigorkd.methods.permuted_tail import PermutedTail
 from rigorkd.methods.registry import KINDS
 from rigorkd.methods.rld import RLD
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.schema import SGD, Clip, Cutout, EarlyStopping, RandAugment
+from rigorkd.protocol.schema import SGD, Clip, EarlyStopping
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, workbench
 from rigorkd.train.batch import Batch

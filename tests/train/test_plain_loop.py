@@ -21,15 +21,16 @@ from torch.nn import functional as F
 
 from rigorkd.data.epochs import EpochTable
 from rigorkd.data.images import ImageData
+from rigorkd.data.loading import load as load_data
 from rigorkd.data.mix import mix_batch
-from rigorkd.data.sources import load as load_data
+from rigorkd.data.operations import Cutout, Mix
 from rigorkd.data.views import build_strong_view, build_view
 from rigorkd.methods.base import Outputs, Targets
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.kd import KD
 from rigorkd.methods.objective import Objective
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.schema import SGD, Adam, Clip, Cutout, EarlyStopping, Mix, Schedule, Training
+from rigorkd.protocol.schema import SGD, Adam, Clip, EarlyStopping, Schedule, Training
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.runtime import Runtime

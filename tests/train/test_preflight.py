@@ -12,9 +12,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from rigorkd.models.build import build
+from rigorkd.models.catalog import Model
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.requirements import needs_preflight
-from rigorkd.protocol.schema import Model
 from rigorkd.protocol.smoke import smoke
 from rigorkd.train.preflight import preflight
 

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from rigorkd.errors import ProtocolError
 from rigorkd.models import custom
 from rigorkd.models.build import build
+from rigorkd.models.catalog import Model
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.requirements import comes_from_outside
-from rigorkd.protocol.schema import Model
 from rigorkd.protocol.smoke import smoke
 from rigorkd.train.model_check import check_models
 

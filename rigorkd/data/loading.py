@@ -1,39 +1,13 @@
-"""Loading a data set: source arrays → split → label noise on the training labels → tensors.
-
-    prepare(dataset)        once, before any worker: downloads and decodes what is missing
-    load(dataset, seed)     what training sees
-
-Sources have one file each: digits, cifar, synthetic; those of image files (pets, cars, tiny_imagenet,
-image_folder) say what is where, and `decoded` makes one array of it.
-"""
+"""Loading a data set: source arrays → split → label noise on the training labels → tensors."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from rigorkd.data.arrays import Labels, Pixels, SourceArrays
-from rigorkd.data.cifar import load_cifar
-from rigorkd.data.decoded import load_decoded
-from rigorkd.data.digits import load_digits
-from rigorkd.data.identity import data_checksum
+from rigorkd.data.dataset import Dataset, Labels, Pixels, SourceArrays
 from rigorkd.data.images import ImageData, StoredImages, Subset
-from rigorkd.data.prepare import prepare
 from rigorkd.data.splits import add_label_noise, draw_split
-from rigorkd.data.synthetic import draw_synthetic
-from rigorkd.protocol.schema import (
-    Cars,
-    Cifar10,
-    Cifar100,
-    Dataset,
-    Digits,
-    ImageFolder,
-    Pets,
-    Synthetic,
-    TinyImageNet,
-)
-
-__all__ = ["load", "prepare"]
 
 
 def load(dataset: Dataset, seed: int) -> ImageData:
@@ -42,7 +16,7 @@ def load(dataset: Dataset, seed: int) -> ImageData:
     Raises:
         InputError: files are missing or damaged, or the sizes of the split do not fit.
     """
-    source, checksum = _read(dataset)
+    source, checksum = dataset.read()
     split_seed = seed if dataset.split.seed == "per_seed" else dataset.split.seed
     parts = draw_split(dataset.split, source.labels, source.test_labels, split_seed)
     classes = len(source.class_names)
@@ -61,19 +35,6 @@ def load(dataset: Dataset, seed: int) -> ImageData:
         class_names=source.class_names,
         checksum=checksum,
     )
-
-
-def _read(dataset: Dataset) -> tuple[SourceArrays, str]:
-    """The source with the checksum of what was read."""
-    match dataset:
-        case Digits():
-            return load_digits(), data_checksum(dataset)
-        case Synthetic():
-            return draw_synthetic(dataset), data_checksum(dataset)
-        case Cifar10() | Cifar100():
-            return load_cifar(dataset), data_checksum(dataset)
-        case Pets() | Cars() | TinyImageNet() | ImageFolder():
-            return load_decoded(dataset)
 
 
 def _subset(source: SourceArrays, images: Pixels, labels: Labels, index: Labels) -> Subset:

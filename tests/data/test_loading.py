@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from rigorkd.data import digits
-from rigorkd.data.identity import data_checksum
+from rigorkd.data.dataset import Split
+from rigorkd.data.digits import Digits
 from rigorkd.data.images import ImageData
-from rigorkd.data.sources import load
+from rigorkd.data.loading import load
+from rigorkd.data.synthetic import Synthetic
 from rigorkd.errors import InputError
-from rigorkd.protocol.schema import Digits, Split, Synthetic
 
 
 def digits_of(noise: float = 0.0, **split: object) -> Digits:
@@ -50,7 +51,7 @@ def test_digits_are_1797_grey_images_as_uint8() -> None:
 def test_other_digits_than_the_published_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digits, "DIGITS_SHA256", "0" * 64)
     with pytest.raises(InputError, match="not the published"):
-        digits.load_digits()
+        digits_of().read()
 
 
 def test_the_moments_are_those_of_the_training_images() -> None:
@@ -123,18 +124,16 @@ def test_synthetic_is_learnable_by_a_small_network_but_not_at_once() -> None:
 
 
 def test_the_checksum_names_the_source_and_not_its_split() -> None:
-    assert (
-        data_checksum(digits_of()) == data_checksum(digits_of(0.3, val=10)) == load(digits_of(), 0).checksum
-    )
-    base = data_checksum(synthetic())
-    assert base == data_checksum(synthetic(split={"val": 7}))
+    assert digits_of().checksum() == digits_of(0.3, val=10).checksum() == load(digits_of(), 0).checksum
+    base = synthetic().checksum()
+    assert base == synthetic(split={"val": 7}).checksum()
     for change in ({"noise": 0.6}, {"seed": 1}, {"size": 17}, {"classes": 3}, {"images": 500}):
-        assert data_checksum(synthetic(**change)) != base
+        assert synthetic(**change).checksum() != base
 
 
 def test_identity_and_random_import_no_torch() -> None:
     code = (
-        "import sys, rigorkd.data.identity, rigorkd.data.prepare, rigorkd.data.random, rigorkd.models;"
+        "import sys, rigorkd.data.datasets, rigorkd.data.random, rigorkd.models;"
         "print([m for m in ('torch', 'pandas', 'sklearn', 'scipy', 'PIL') if m in sys.modules])"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
