@@ -1,4 +1,4 @@
-"""A method and a data set are one new file and one entry each: scratch ones are added, and the files counted."""
+"""A method and a data set are one new file and one entry each: scratch ones are added, the files counted."""
 
 from __future__ import annotations
 
@@ -50,8 +50,6 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import numpy as np
-
 from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, sha256_of
 from rigorkd.fields import Count
 
@@ -71,6 +69,8 @@ class Shades(Dataset):
         return sha256_of({"source": "shades", "images": self.images})
 
     def read(self) -> tuple[SourceArrays, str]:
+        import numpy as np
+
         labels = np.arange(self.images) % 4
         images = np.repeat(labels * 60, 64).reshape(-1, 1, 8, 8).astype(np.uint8)
         return SourceArrays(images, labels, ("a", "b", "c", "d")), self.checksum()
@@ -108,7 +108,8 @@ def enter(registry: Path, module: str, name: str, *, after: str) -> None:
     text = registry.read_text()
     assert text.count(after) == 1
     text = text.replace(after, f"{after}        {name},\n")
-    registry.write_text(text.replace("\nfrom rigorkd.", f"\nfrom rigorkd.{module} import {name}\nfrom rigorkd.", 1))
+    first = "\nfrom rigorkd."
+    registry.write_text(text.replace(first, f"{first}{module} import {name}{first}", 1))
 
 
 def run(package: Path, *command: object) -> str:

@@ -125,7 +125,7 @@ def run(
     from rigorkd.cli.console import SteadyConsole
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.summary import print_summary
-    from rigorkd.protocol.baselines import lone_cells
+    from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.study import folder_name

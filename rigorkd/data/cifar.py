@@ -12,14 +12,16 @@ import tempfile
 import urllib.error
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-
-from rigorkd.data.dataset import DatasetInfo, Labels, Pixels, SourceArrays, sha256_of
+from rigorkd.data.dataset import DatasetInfo, SourceArrays, sha256_of
 from rigorkd.data.files import file_md5
 from rigorkd.data.image_files import PublishedFiles
 from rigorkd.errors import InputError
+
+if TYPE_CHECKING:
+    from rigorkd.data.dataset import Labels, Pixels
+
 
 _URL = "https://www.cs.toronto.edu/~kriz/"
 _DAMAGE = (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError, ImportError)
@@ -172,6 +174,8 @@ class _Cifar(PublishedFiles):
 
     def _images(self, files: tuple[DataFile, ...], classes: int) -> tuple[Pixels, Labels]:
         """Images (n, 3, 32, 32) and labels (n,) of some files."""
+        import numpy as np
+
         contents = [self._unpickled(file) for file in files]
         images = np.vstack([content["data"] for content in contents]).reshape(-1, 3, 32, 32)
         named = self.label_keys[0]

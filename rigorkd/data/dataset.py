@@ -1,7 +1,7 @@
 """What every data set has: its keys in a protocol, what is known of it, its checksum, and its images.
 
-One file per data set holds all of it. Neither this file nor those import torch when they are imported: a
-protocol is checked, and a study read, without it.
+One file per data set holds all of it. Neither this file nor those import torch or numpy when they are
+imported: a protocol is checked without them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from rigorkd.fields import Count, Frozen
 
-Pixels = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
+    Labels = npt.NDArray[np.int64]
+
 Watch = Callable[[int, int], None]
 """Called with the number of images decoded so far, and of all."""
 

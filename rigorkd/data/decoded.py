@@ -24,17 +24,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Annotated, Any, ClassVar, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
-from rigorkd.data.dataset import Labels, Pixels, SourceArrays, Watch
+from rigorkd.data.dataset import SourceArrays, Watch
 from rigorkd.data.files import file_sha256, fingerprint, replacing
 from rigorkd.data.image_files import Files, ImageFile, ImageIndex, Layout, fetch
-from rigorkd.data.splits import draw_split
 from rigorkd.errors import InputError
 from rigorkd.text import count
+
+if TYPE_CHECKING:
+    from rigorkd.data.dataset import Labels, Pixels
+
 
 SCHEMA = "rigorkd.images/1"
 CHANNELS = 3
@@ -67,6 +69,8 @@ class ImageFiles(Files):
         return None if note is None else note.checksum
 
     def prepare(self, watch: Watch | None = None) -> None:
+        from rigorkd.data.splits import draw_split
+
         note = ensure_decoded(self, watch)
         labels, test_labels = note.pool_labels, note.own_test_labels
         draw_split(self.split, labels, test_labels, seed=0)
@@ -85,6 +89,8 @@ class ImageFiles(Files):
         Raises:
             InputError: as `ensure_decoded`.
         """
+        import numpy as np
+
         note = ensure_decoded(self)
         images: Pixels = np.load(_array(self), mmap_mode="c", allow_pickle=False)
         pool = len(note.labels)
@@ -141,12 +147,18 @@ class Note:
     @property
     def pool_labels(self) -> Labels:
         """The labels of the training images (n,)."""
-        return np.array(self.labels, np.int64)
+        return _label_array(self.labels)
 
     @property
     def own_test_labels(self) -> Labels | None:
         """The labels of the data set's own test images (n,), if it has any."""
-        return None if self.test_labels is None else np.array(self.test_labels, np.int64)
+        return None if self.test_labels is None else _label_array(self.test_labels)
+
+
+def _label_array(labels: tuple[int, ...]) -> Labels:
+    import numpy as np
+
+    return np.array(labels, np.int64)
 
 
 def ensure_decoded(dataset: ImageFiles, watch: Watch | None = None) -> Note:
@@ -236,6 +248,8 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
     Raises:
         InputError: images cannot be decoded; all of them are looked at, and the first five named.
     """
+    import numpy as np
+
     from rigorkd.data.decode import decode
 
     folder, images, side = dataset.folder, index.files, dataset.side

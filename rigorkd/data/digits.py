@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-
-from rigorkd.data.dataset import Dataset, DatasetInfo, Labels, Pixels, SourceArrays
+from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays
 from rigorkd.errors import InputError
+
+if TYPE_CHECKING:
+    from rigorkd.data.dataset import Labels, Pixels
+
 
 DIGITS_SHA256 = "0b7e9c3202d7bcd255d6a19a238d3743bf5e320ba74812a6679958a017c55382"
 """SHA-256 of the digits' uint8 pixels followed by their int64 labels, little endian."""
@@ -33,6 +35,7 @@ class Digits(Dataset):
         Raises:
             InputError: the installed scikit-learn carries other digits than the ones rigorkd knows.
         """
+        import numpy as np
         from sklearn import datasets
 
         bunch = datasets.load_digits()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 
-from rigorkd.data.dataset import Dataset, Labels, Pixels, SourceArrays
+from rigorkd.data.dataset import Dataset, SourceArrays
 from rigorkd.data.images import ImageData, StoredImages, Subset
 from rigorkd.data.splits import add_label_noise, draw_split
+
+if TYPE_CHECKING:
+    from rigorkd.data.dataset import Labels, Pixels
 
 
 def load(dataset: Dataset, seed: int) -> ImageData:

@@ -7,15 +7,21 @@ look alike. Integer arithmetic only, so every machine draws the same bytes.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from rigorkd.data.dataset import Dataset, DatasetInfo, Labels, Pixels, SourceArrays, sha256_of
-from rigorkd.data.random import stream
+from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, sha256_of
 from rigorkd.fields import Count, NonNegative
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from rigorkd.data.dataset import Labels, Pixels
+
+    Levels = npt.NDArray[np.int32]
+
 
 SYNTHETIC_VERSION = 1
 """Raised whenever the synthetic source draws other images from the same parameters."""
@@ -23,8 +29,6 @@ SYNTHETIC_VERSION = 1
 _GRID = 4  # control points of a prototype along each side
 _AMPLITUDE = 80  # largest deviation of a prototype from mid-grey, in grey levels
 _CHUNK = 512  # images made at a time: the working set stays in the cache
-
-Levels = npt.NDArray[np.int32]
 
 
 class Synthetic(Dataset):
@@ -59,6 +63,10 @@ class Synthetic(Dataset):
 
 def _prototypes(dataset: Synthetic) -> npt.NDArray[np.int16]:
     """Smooth, periodic patterns (classes, C, S, S) with levels in ±_AMPLITUDE."""
+    import numpy as np
+
+    from rigorkd.data.random import stream
+
     shape = (dataset.classes, dataset.channels, _GRID, _GRID)
     generator = stream(dataset.seed, "synthetic/prototypes")
     control = generator.integers(-_AMPLITUDE, _AMPLITUDE + 1, shape, dtype=np.int32)
@@ -68,6 +76,8 @@ def _prototypes(dataset: Synthetic) -> npt.NDArray[np.int16]:
 
 def _stretch(values: Levels, size: int, axis: int) -> Levels:
     """Periodic linear interpolation of the control points along one axis, in integers."""
+    import numpy as np
+
     position = np.arange(size, dtype=np.int32) * _GRID
     left, weight = position // size, position % size
     shape = [-1 if dimension == axis else 1 for dimension in range(values.ndim)]
@@ -80,6 +90,10 @@ def _images(
     dataset: Synthetic, prototypes: npt.NDArray[np.int16], n: int, part: str
 ) -> tuple[Pixels, Labels]:
     """Images (n, C, S, S) and their labels (n,), in balanced classes."""
+    import numpy as np
+
+    from rigorkd.data.random import stream
+
     size, classes = dataset.size, dataset.classes
     layout = stream(dataset.seed, f"synthetic/{part}/layout")
     labels = layout.permutation(np.arange(n) % classes).astype(np.int64)

@@ -26,8 +26,8 @@ from rigorkd.methods.own import Own
 from rigorkd.models.own_code import has_source, read_source
 from rigorkd.protocol.cells import Cell, Cohort, Run
 from rigorkd.protocol.cohorts import cohorts
+from rigorkd.protocol.hashes import NEWEST, numbers_of
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.numerics import NEWEST, numbers_of
 from rigorkd.protocol.schema import Schedule
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rigorkd.protocol.numerics import NEWEST, Numerics
+from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.records.layout import StudyFolder
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ import numpy as np
 
 from rigorkd.launch.cost import Cost, cost, training_images
 from rigorkd.launch.inventory import Inventory, State
-from rigorkd.protocol.baselines import gain_pairs
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.cohorts import cohorts
+from rigorkd.protocol.cohorts import cohorts, gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.layout import StudyFolder

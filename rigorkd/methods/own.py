@@ -24,7 +24,7 @@ from rigorkd.errors import InputError
 from rigorkd.fields import Finite
 from rigorkd.methods.base import Outputs, Shapes, Targets, Temperature, Weighted
 from rigorkd.methods.divergences import full, over_labels
-from rigorkd.models.catalog import is_own_model
+from rigorkd.models.model import is_own_model
 
 if TYPE_CHECKING:
     from torch import Tensor

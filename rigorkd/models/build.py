@@ -1,4 +1,4 @@
-"""Models by the names of `rigorkd.models.catalog`, built on the CPU from a seed, with given weights.
+"""Models by the names of `rigorkd.models.model`, built on the CPU from a seed, with given weights.
 
 The head is new when published weights are loaded, and when a file of weights was trained on another number
 of classes but otherwise fits.
@@ -15,7 +15,11 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.models.catalog import (
+from rigorkd.models.cifar_resnet import cifar_resnet, stem_resnet
+from rigorkd.models.cnn import cnn
+from rigorkd.models.init import seeded
+from rigorkd.models.inputs import repeat_grey, require_untouched
+from rigorkd.models.model import (
     CIFAR_RESNETS,
     CNN,
     CNN_CHANNELS,
@@ -26,10 +30,6 @@ from rigorkd.models.catalog import (
     is_foreign_model,
     is_own_model,
 )
-from rigorkd.models.cifar_resnet import cifar_resnet, stem_resnet
-from rigorkd.models.cnn import cnn
-from rigorkd.models.init import seeded
-from rigorkd.models.inputs import repeat_grey, require_untouched
 from rigorkd.models.own_code import Source
 from rigorkd.models.pooling import pool_deterministically
 from rigorkd.models.torchvision_models import imagenet_weights, torchvision_model

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.models.catalog import hf_folder
 from rigorkd.models.hub import not_there, reachable
 from rigorkd.models.inputs import repeat_grey
+from rigorkd.models.model import hf_folder
 from rigorkd.models.weights import State, first_line
 
 _OURS = ("num_labels", "image_size", "num_channels")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rigorkd.errors import InputError
-from rigorkd.models.catalog import hf_folder, is_own_model
+from rigorkd.models.model import hf_folder, is_own_model
 from rigorkd.text import nearest
 
 

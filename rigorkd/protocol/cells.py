@@ -12,7 +12,7 @@ from typing import Literal
 from rigorkd.data.dataset import Dataset
 from rigorkd.data.operations import Views
 from rigorkd.methods.base import Method
-from rigorkd.models.catalog import Model, StartField
+from rigorkd.models.model import Model, StartField
 from rigorkd.protocol.schema import Training
 
 FIXED = "fixed"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rigorkd.data.dataset import DatasetInfo, Split
 from rigorkd.data.operations import check_views
-from rigorkd.models.catalog import CNN, MODELS, Model, is_known_model
+from rigorkd.models.model import CNN, MODELS, Model, is_known_model
 from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import resolved

@@ -13,26 +13,11 @@ from typing import Any
 from rigorkd.data.operations import Views
 from rigorkd.methods.base import Method, Ramp, Weighted
 from rigorkd.methods.own import Own
-from rigorkd.protocol.axes import Choice
+from rigorkd.protocol.grids import Choice
 from rigorkd.protocol.hashes import canonical, digest
-from rigorkd.protocol.schema import Training
+from rigorkd.protocol.schema import SHORT, TUNING_KEYS, Training
 
-_SHORT = {
-    "batch_size": "bs",
-    "clip_norm": "clip",
-    "early_stopping": "es",
-    "epochs": "e",
-    "label_smoothing": "ls",
-    "lr": "lr",
-    "max": "clip",
-    "min_lr": "min",
-    "momentum": "m",
-    "patience": "es",
-    "processes_per_run": "p",
-    "start": "",
-    "warmup_epochs": "w",
-    "weight_decay": "wd",
-}
+_SHORT = {**SHORT, "start": ""}
 _OPS = {
     "random_resized_crop": "rrc",
     "inception_crop": "inception",
@@ -79,12 +64,7 @@ def _argument(name: str, value: str | float) -> str:
 
 def tuning_label(training: Training, base: Training) -> list[str]:
     """What a grid tuned away from its group's training: `["lr0.003"]`."""
-    pairs = (
-        ("lr", training.optimizer.lr, base.optimizer.lr),
-        ("weight_decay", training.optimizer.weight_decay, base.optimizer.weight_decay),
-        ("label_smoothing", training.label_smoothing, base.label_smoothing),
-    )
-    return [_label(name, value) for name, value, before in pairs if value != before]
+    return [_label(key, training.tuned(key)) for key in TUNING_KEYS if training.tuned(key) != base.tuned(key)]
 
 
 def axis_labels(key: str, choices: Sequence[Choice], *, distils: bool = True) -> tuple[str, ...]:

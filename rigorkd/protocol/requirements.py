@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from rigorkd.data.operations import CenterCrop, Views
 from rigorkd.methods.base import Method
 from rigorkd.methods.own import Own
-from rigorkd.models.catalog import is_foreign_model, min_size
+from rigorkd.models.model import is_foreign_model, min_size
 from rigorkd.problems import Path, Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.schema import Training

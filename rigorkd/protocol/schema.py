@@ -24,7 +24,7 @@ from rigorkd.fields import (
     short_form,
 )
 from rigorkd.methods.registry import KINDS
-from rigorkd.models.catalog import ModelField, StartField
+from rigorkd.models.model import ModelField, StartField
 from rigorkd.protocol.seeds import parse_seeds
 
 
@@ -125,10 +125,32 @@ class Training(Frozen):
     early_stopping: EarlyStopping | None = None
     processes_per_run: Count = 1
 
+    def tuned(self, key: str) -> float:
+        """The value of one of `TUNING_KEYS`."""
+        value: float = getattr(self if key in type(self).model_fields else self.optimizer, key)
+        return value
+
 
 TRAINING_KEYS = tuple(Training.model_fields)
 TUNING_KEYS = ("lr", "weight_decay", "label_smoothing")
-"""Training keys that a method's grid may vary, so that a baseline can be tuned on the same budget."""
+"""Keys of training or its optimizer that a method's grid may vary: a baseline's tuning on the same budget."""
+COHORT_KEYS = ("batch_size", "precision", "processes_per_run")
+"""Training keys that the runs of a cohort share."""
+SHORT = {
+    "batch_size": "bs",
+    "clip_norm": "clip",
+    "early_stopping": "es",
+    "epochs": "e",
+    "label_smoothing": "ls",
+    "max": "clip",
+    "min_lr": "min",
+    "momentum": "m",
+    "patience": "es",
+    "processes_per_run": "p",
+    "warmup_epochs": "w",
+    "weight_decay": "wd",
+}
+"""What a cell's name calls them, and the keys inside them, where that is not the key itself."""
 
 # ------------------------------------------------------------------------------- teachers, students, groups
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from rigorkd.data.dataset import Dataset, Split
 from rigorkd.data.operations import CenterCrop, Cutout, RandomCrop, Views
 from rigorkd.data.synthetic import Synthetic
-from rigorkd.models.catalog import min_size
-from rigorkd.protocol.baselines import gain_pairs
+from rigorkd.models.model import min_size
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
+from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.expand import expand
-from rigorkd.protocol.file import Protocol
+from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Training
 
 LARGEST_SIDE = 16

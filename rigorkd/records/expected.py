@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING
 from rigorkd.data.dataset import Dataset
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.methods.own import Own
-from rigorkd.models.catalog import PathStart
+from rigorkd.models.model import PathStart
 from rigorkd.models.own_code import Source, has_source, read_source
 from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import runs
-from rigorkd.protocol.hashes import cell_shape, explain_difference, resolved, run_hash
-from rigorkd.protocol.numerics import NEWEST, Numerics, numbers_of
-from rigorkd.protocol.places import method_place, model_place
+from rigorkd.protocol.hashes import (
+    NEWEST,
+    Numerics,
+    cell_shape,
+    explain_difference,
+    numbers_of,
+    resolved,
+    run_hash,
+)
+from rigorkd.protocol.load import method_location, model_location
 from rigorkd.protocol.schema import Spec
 from rigorkd.records.record import Record
 
@@ -91,9 +98,9 @@ def start_files(
             files[key] = StartFile(None, checksum or cell.dataset.checksum())
         model, method = cell.model.name, cell.method
         if has_source(model) and model not in files:
-            files[model] = _source(protocol, "model", model, partial(model_place, cell))
+            files[model] = _source(protocol, "model", model, partial(model_location, cell))
         if isinstance(method, Own) and method.term not in files:
-            place = partial(method_place, cell, rest=("term",))
+            place = partial(method_location, cell, rest=("term",))
             files[method.term] = _source(protocol, "term", method.term, place)
         if isinstance(cell.start, PathStart) and cell.start.path not in files:
             path = (protocol.path.parent / Path(cell.start.path).expanduser()).absolute()

@@ -16,10 +16,10 @@ from typing import Any
 
 from rigorkd import __version__
 from rigorkd.errors import InputError, StoreError
-from rigorkd.models.catalog import is_own_model
+from rigorkd.models.model import is_own_model
 from rigorkd.models.own_code import own_modules
+from rigorkd.protocol.hashes import NEWEST, Numerics, newer
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.numerics import NEWEST, Numerics, newer
 from rigorkd.protocol.schema import Analysis
 from rigorkd.records.atomic import write_atomically
 from rigorkd.records.expected import StartFile

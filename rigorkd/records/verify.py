@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rigorkd.errors import RigorkdError
-from rigorkd.models.catalog import is_own_model
+from rigorkd.models.model import is_own_model
 from rigorkd.models.own_code import module_file, read_source
 from rigorkd.records.damage import Damage
 from rigorkd.records.layout import LEAF, StudyFolder

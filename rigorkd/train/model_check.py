@@ -16,15 +16,14 @@ from rigorkd.data.images import DataShape
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.models.build import build
-from rigorkd.models.catalog import PathStart, is_foreign_model, is_own_model
 from rigorkd.models.init import seeded
 from rigorkd.models.inputs import require_untouched
+from rigorkd.models.model import PathStart, is_foreign_model, is_own_model
 from rigorkd.models.own_code import Source, has_source, read_source
 from rigorkd.models.weights import first_line, put_state
 from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.file import Protocol
-from rigorkd.protocol.places import model_place, start_place
+from rigorkd.protocol.load import Protocol, model_location, start_location
 from rigorkd.protocol.requirements import comes_from_outside
 
 _USUAL_CLASSES = 10
@@ -58,7 +57,7 @@ def _check(protocol: Protocol, cell: Cell) -> None:
                 _require_seeded(model, _built(cell, shape, source), name)
             _require_trainable(model, shape, name)
     except InputError as error:
-        raise _at(protocol, model_place(cell, protocol.spec), error) from error
+        raise _at(protocol, model_location(cell, protocol.spec), error) from error
     if cell.start_cell is not None or cell.start == "random":
         return
     start = cell.start
@@ -66,7 +65,7 @@ def _check(protocol: Protocol, cell: Cell) -> None:
     try:
         _built(cell, shape, source, weights)
     except InputError as error:
-        raise _at(protocol, start_place(cell, protocol.spec), error) from error
+        raise _at(protocol, start_location(cell, protocol.spec), error) from error
 
 
 @dataclass(frozen=True)

@@ -26,15 +26,14 @@ from rigorkd.methods.forward_hooks import feature_shapes
 from rigorkd.methods.own import Own
 from rigorkd.methods.own_check import term_problems
 from rigorkd.models.build import build
-from rigorkd.models.catalog import is_foreign_model
 from rigorkd.models.inputs import resize_inputs
+from rigorkd.models.model import is_foreign_model
 from rigorkd.models.own_code import has_source, read_source
 from rigorkd.models.weights import first_line, head_of
 from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.hashes import canonical
-from rigorkd.protocol.places import method_place, model_place, start_place
+from rigorkd.protocol.load import Protocol, method_location, model_location, start_location
 from rigorkd.protocol.requirements import class_problems, is_unusual
 
 
@@ -72,7 +71,7 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
 
 def _head_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
     """A teacher that is used as it is keeps the head of its file, and published weights have none to keep."""
-    at = start_place(cell, protocol.spec)
+    at = start_location(cell, protocol.spec)
     if isinstance(cell.start, str):
         if cell.start != "random":
             message = f"with train: false, the weights {cell.start} would teach from a new, random head"
@@ -100,7 +99,7 @@ def _model_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
     try:
         _outline(protocol, cell, cell.views)
     except InputError as error:
-        yield Problem(model_place(cell, protocol.spec), error.message, error.hint)
+        yield Problem(model_location(cell, protocol.spec), error.message, error.hint)
 
 
 class _Looked:
@@ -115,7 +114,7 @@ class _Looked:
         assert cell.teacher is not None, "a distilled cell has a teacher"
         teacher = self.protocol.cell(cell.teacher)
         pairs = cell.method.pairs()
-        at = method_place(cell, self.protocol.spec, ("layers",))
+        at = method_location(cell, self.protocol.spec, ("layers",))
         for owner, side, layers in (
             (cell, "student", tuple(own for own, _ in pairs)),
             (teacher, "teacher", tuple(theirs for _, theirs in pairs)),
@@ -126,7 +125,7 @@ class _Looked:
                 try:
                     network = _outline(self.protocol, owner, cell.views)
                 except InputError as error:
-                    yield Problem(model_place(owner, self.protocol.spec), error.message, error.hint)
+                    yield Problem(model_location(owner, self.protocol.spec), error.message, error.hint)
                     continue
                 device = next(network.parameters()).device
                 image = torch.zeros(1, *_input(cell.views, cell.dataset), device=device)
@@ -146,13 +145,13 @@ def _folder_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
     yield from class_problems(
         cell.method,
         _classes(cell.dataset),
-        lambda rest: method_place(cell, protocol.spec, rest),
+        lambda rest: method_location(cell, protocol.spec, rest),
     )
 
 
 def _term_problems(protocol: Protocol, cell: Cell, method: Own) -> list[Problem]:
     source = read_source(method.term, protocol.path.parent)
-    place = partial(method_place, cell, protocol.spec)
+    place = partial(method_location, cell, protocol.spec)
     return term_problems(
         method, source, classes=_classes(cell.dataset), epochs=cell.training.epochs, place=place
     )

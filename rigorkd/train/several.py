@@ -13,8 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.file import Protocol
-from rigorkd.protocol.places import model_place
+from rigorkd.protocol.load import Protocol, model_location
 from rigorkd.train.preflight import network_of
 
 
@@ -22,7 +21,7 @@ def batchnorm_problems(protocol: Protocol, cells: Iterable[Cell]) -> list[Proble
     """The models with BatchNorm among the cells that several processes are to train, each once."""
     problems = {}
     for cell in cells:
-        place = model_place(cell, protocol.spec)
+        place = model_location(cell, protocol.spec)
         processes = cell.training.processes_per_run
         if processes > 1 and place not in problems and has_batchnorm(network_of(protocol, cell, cell.views)):
             problems[place] = Problem(

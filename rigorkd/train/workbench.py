@@ -26,9 +26,9 @@ from rigorkd.methods.objective import Objective
 from rigorkd.methods.own import Own
 from rigorkd.methods.own_check import own_term
 from rigorkd.models.build import build
-from rigorkd.models.catalog import architecture_of
 from rigorkd.models.custom import own_line
 from rigorkd.models.inputs import resize_inputs
+from rigorkd.models.model import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import canonical
 from rigorkd.records.expected import Expected

@@ -26,7 +26,7 @@ from rigorkd.methods.base import Method
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.kd import KD
 from rigorkd.models.build import build
-from rigorkd.models.catalog import Model
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.schema import AdamW, Clip, Training
 from rigorkd.records.expected import Expected

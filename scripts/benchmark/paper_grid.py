@@ -8,7 +8,7 @@ from pathlib import Path
 from cohorts import dataset
 from settings import Settings
 
-from rigorkd.models.catalog import Model
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import load_protocol
 

@@ -20,7 +20,7 @@ from rigorkd.errors import InputError
 from rigorkd.launch.cost import Images, cohort_work, cost, images_of, work_left
 from rigorkd.launch.inventory import Inventory, State, take_inventory
 from rigorkd.launch.measure import ON_CPU, _tasks, measure
-from rigorkd.models.catalog import PathStart
+from rigorkd.models.model import PathStart
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.records import rates
 from rigorkd.records.layout import StudyFolder

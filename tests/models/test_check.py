@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from rigorkd.errors import ProtocolError
 from rigorkd.models import custom
 from rigorkd.models.build import build
-from rigorkd.models.catalog import Model
+from rigorkd.models.model import Model
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.requirements import comes_from_outside
 from rigorkd.protocol.smoke import smoke

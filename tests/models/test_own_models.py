@@ -17,7 +17,7 @@ from torch import nn
 from rigorkd.errors import InputError
 from rigorkd.models import custom
 from rigorkd.models.build import build
-from rigorkd.models.catalog import Model
+from rigorkd.models.model import Model
 from rigorkd.models.own_code import Source, read_source
 
 DOUBLE = "def double(**_):\n    torch.set_default_dtype(torch.float64)\n\n\n"

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from rigorkd.models.build import build
-from rigorkd.models.catalog import Model
+from rigorkd.models.model import Model
 from rigorkd.models.pooling import DeterministicAdaptiveAvgPool2d, pool_deterministically
 
 

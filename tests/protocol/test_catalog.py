@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rigorkd.models.catalog import (
+from rigorkd.models.model import (
     MODELS,
     STEM_RESNETS,
     TORCHVISION,

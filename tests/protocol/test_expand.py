@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.methods.kd import KD
-from rigorkd.models.catalog import PathStart
+from rigorkd.models.model import PathStart
 from rigorkd.problems import ExpansionError
 from rigorkd.protocol.expand import expand
 from rigorkd.protocol.hashes import identity

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rigorkd.data.synthetic import Synthetic
-from rigorkd.models.catalog import min_size
-from rigorkd.protocol.baselines import gain_pairs
+from rigorkd.models.model import min_size
+from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.smoke import smoke
 

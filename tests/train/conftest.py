@@ -16,7 +16,7 @@ from rigorkd.methods.base import Method
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.kd import KD
 from rigorkd.methods.own import Own
-from rigorkd.models.catalog import Model
+from rigorkd.models.model import Model
 from rigorkd.models.own_code import read_source
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.schema import AdamW, Clip, Training

@@ -21,7 +21,7 @@ from rigorkd.methods.dist import DIST
 from rigorkd.methods.feature import Feature
 from rigorkd.methods.kd import KD
 from rigorkd.methods.objective import Objective
-from rigorkd.models.catalog import Model
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.schema import SGD, Clip, Training
 from rigorkd.train.batch import Batch

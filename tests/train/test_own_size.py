@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from rigorkd.models.catalog import Model
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from rigorkd.models.build import build
-from rigorkd.models.catalog import Model
+from rigorkd.models.model import Model
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.requirements import needs_preflight
 from rigorkd.protocol.smoke import smoke

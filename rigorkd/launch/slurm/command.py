@@ -28,7 +28,7 @@ from rigorkd.launch.slurm.submission import Array, Submission, submissions
 from rigorkd.launch.slurm.submit import arrays_of, slurm_executor, submit
 from rigorkd.launch.slurm.waves import waves
 from rigorkd.protocol.cohorts import cohorts
-from rigorkd.protocol.file import Protocol
+from rigorkd.protocol.load import Protocol
 from rigorkd.records.damage import Intact
 from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder

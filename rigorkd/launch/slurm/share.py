@@ -18,8 +18,7 @@ from rigorkd.launch.devices import device_slots
 from rigorkd.launch.launch import launch
 from rigorkd.launch.options import LaunchOptions
 from rigorkd.launch.slurm.submission import Submission, read_submission
-from rigorkd.protocol.file import Protocol
-from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.layout import StudyFolder
 from rigorkd.text import count
