@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from rigorkd.data.dataset import Dataset, SourceArrays
-from rigorkd.data.images import ImageData, StoredImages, Subset
+from rigorkd.data.image_data import ImageData, StoredImages, Subset
 from rigorkd.data.splits import add_label_noise, draw_split
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 
 from rigorkd.data import color, geometry
-from rigorkd.data.images import DataShape
+from rigorkd.data.image_data import DataShape
 from rigorkd.data.operations import (
     CenterCrop,
     ColorJitter,

@@ -76,7 +76,7 @@ class Feature(Weighted):
         """
         from torch import nn
 
-        from rigorkd.models.init import seeded
+        from rigorkd.models.weights import seeded
 
         assert shapes is not None, "the layers of both networks are looked at before"
         with seeded(shapes.seed):

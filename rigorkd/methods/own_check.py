@@ -14,8 +14,8 @@ from rigorkd.methods.base import Outputs, Targets
 from rigorkd.methods.objective import Objective
 from rigorkd.methods.own import INPUTS, OPEN, Own, parameters_of
 from rigorkd.models.custom import own_function, same_settings, telling
-from rigorkd.models.init import seeded
 from rigorkd.models.own_code import Source
+from rigorkd.models.weights import seeded
 from rigorkd.problems import Path, Problem
 from rigorkd.text import nearest
 

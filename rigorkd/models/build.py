@@ -15,9 +15,6 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.models.cifar_resnet import cifar_resnet, stem_resnet
-from rigorkd.models.cnn import cnn
-from rigorkd.models.init import seeded
 from rigorkd.models.inputs import repeat_grey, require_untouched
 from rigorkd.models.model import (
     CIFAR_RESNETS,
@@ -33,7 +30,8 @@ from rigorkd.models.model import (
 from rigorkd.models.own_code import Source
 from rigorkd.models.pooling import pool_deterministically
 from rigorkd.models.torchvision_models import imagenet_weights, torchvision_model
-from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights
+from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights, seeded
+from rigorkd.models.zoo import cifar_resnet, cnn, stem_resnet
 from rigorkd.text import nearest
 
 _PUBLISHED = ("imagenet1k_v1", "imagenet1k_v2", "pretrained")

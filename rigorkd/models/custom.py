@@ -22,9 +22,8 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.models.init import seeded
 from rigorkd.models.own_code import OwnModule, Source, own_modules, read_source
-from rigorkd.models.weights import first_line
+from rigorkd.models.weights import first_line, seeded
 
 
 def own_model(name: str, source: Source | None, **arguments: Any) -> nn.Module:

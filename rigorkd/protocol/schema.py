@@ -25,7 +25,7 @@ from rigorkd.fields import (
 )
 from rigorkd.methods.registry import KINDS
 from rigorkd.models.model import ModelField, StartField
-from rigorkd.protocol.seeds import parse_seeds
+from rigorkd.protocol.seed_grammar import parse_seeds
 
 
 def _as_tuple(value: Any) -> Any:

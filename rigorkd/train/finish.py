@@ -12,10 +12,9 @@ from typing import Any
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from rigorkd.data.images import ImageData
+from rigorkd.data.image_data import ImageData
 from rigorkd.methods.base import loss_weights
-from rigorkd.models.count import parameters_millions
-from rigorkd.models.macs import macs_millions
+from rigorkd.models.sizes import macs_millions, parameters_millions
 from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder

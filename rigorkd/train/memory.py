@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rigorkd.data.images import ImageData
+from rigorkd.data.image_data import ImageData
 from rigorkd.data.loading import load
 from rigorkd.data.views import build_view
 from rigorkd.models.build import build

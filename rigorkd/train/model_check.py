@@ -12,15 +12,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rigorkd.data.images import DataShape
+from rigorkd.data.image_data import DataShape
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.models.build import build
-from rigorkd.models.init import seeded
 from rigorkd.models.inputs import require_untouched
 from rigorkd.models.model import PathStart, is_foreign_model, is_own_model
 from rigorkd.models.own_code import Source, has_source, read_source
-from rigorkd.models.weights import first_line, put_state
+from rigorkd.models.weights import first_line, put_state, seeded
 from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import Protocol, model_location, start_location

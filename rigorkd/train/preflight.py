@@ -17,7 +17,7 @@ from torch import nn
 
 from rigorkd.data.dataset import Dataset
 from rigorkd.data.decoded import ImageFiles
-from rigorkd.data.images import DataShape
+from rigorkd.data.image_data import DataShape
 from rigorkd.data.operations import Views
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError

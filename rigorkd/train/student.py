@@ -64,7 +64,7 @@ class Student:
         self.optimizer = self.accelerator.prepare_optimizer(
             build_optimizer(self.training.optimizer, self.parameters)
         )
-        self.taps = ForwardHooks(self.raw_model, objective.student_layers)
+        self.hooks = ForwardHooks(self.raw_model, objective.student_layers)
         # Hooks that hand activations out would break a compiled graph where they stand.
         self.step_model = self.model if objective.student_layers else runtime.step_model(self.model)
         self.generators = generators_of(runtime.device)
@@ -113,9 +113,9 @@ class Student:
     def _look(self, batch: Batch) -> Outputs:
         """What the student says of a batch, as far as its objective asks."""
         share, rows = self.peers.share, len(batch.rows)
-        self.taps.open()
+        self.hooks.open()
         logits = self.step_model(share(batch.images))
-        features = self.taps.take()
+        features = self.hooks.take()
         strong = None
         if self.objective.needs_strong:
             assert batch.strong is not None, "the cohort shows what its objectives need"

@@ -31,7 +31,7 @@ class Teaching:
         peers: Peers = ALONE,
     ) -> None:
         self.model, self.replay, self.layers, self.peers = model, replay, layers, peers
-        self.taps = ForwardHooks(model, layers)
+        self.hooks = ForwardHooks(model, layers)
         self._table = None if clean is None else clean.logits(model)
         self._subsets: dict[str, Tensor] = {}
         self._known: Tensor | None = None
@@ -56,9 +56,9 @@ class Teaching:
         if self._known is not None and not features:
             return Outputs(self._known[batch.start : batch.start + len(batch.rows)], strong)
         if features:
-            self.taps.open()
+            self.hooks.open()
         said = self._hear(batch.images)
-        taught = self.peers.gather_outputs(Outputs(said, None, self.taps.take()), rows)
+        taught = self.peers.gather_outputs(Outputs(said, None, self.hooks.take()), rows)
         if self.replay is not None and self._known is None:
             self._heard.append(taught.logits)
         return taught._replace(strong=strong)

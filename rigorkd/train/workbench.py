@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from rigorkd.data.dataset import LOCATION_KEYS
-from rigorkd.data.epochs import EpochTable
-from rigorkd.data.images import ImageData, StoredImages
+from rigorkd.data.image_data import ImageData, StoredImages
 from rigorkd.data.loading import load
 from rigorkd.data.mix import mix_batch
-from rigorkd.data.random import seed_for
+from rigorkd.data.random import EpochTable, seed_for
 from rigorkd.data.views import View, build_strong_view, build_view
 from rigorkd.errors import InputError, StoreError
 from rigorkd.methods.base import Outputs, Shapes, Targets

@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional as F
 
 from rigorkd.data import geometry
-from rigorkd.data.epochs import EpochTable
-from rigorkd.data.images import DataShape
+from rigorkd.data.image_data import DataShape
 from rigorkd.data.operations import Views
+from rigorkd.data.random import EpochTable
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError
 

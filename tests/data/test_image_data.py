@@ -18,7 +18,7 @@ from torchvision import datasets
 
 from rigorkd.data.decode import decode
 from rigorkd.data.decoded import ImageFiles
-from rigorkd.data.images import Subset
+from rigorkd.data.image_data import Subset
 from rigorkd.data.loading import load
 from rigorkd.data.pets import PETS
 from rigorkd.errors import InputError

@@ -13,7 +13,7 @@ from torch import nn
 from rigorkd.data import digits
 from rigorkd.data.dataset import Split
 from rigorkd.data.digits import Digits
-from rigorkd.data.images import ImageData
+from rigorkd.data.image_data import ImageData
 from rigorkd.data.loading import load
 from rigorkd.data.synthetic import Synthetic
 from rigorkd.errors import InputError

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as tv
 
 from rigorkd.data import color, geometry
-from rigorkd.data.images import DataShape
+from rigorkd.data.image_data import DataShape
 from rigorkd.data.operations import Mix, Moments, Views
 from rigorkd.data.views import IMAGENET, View, build_strong_view, build_view
 from rigorkd.errors import InputError

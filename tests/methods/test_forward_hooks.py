@@ -1,4 +1,4 @@
-"""Taps take what layers give, and only while they listen."""
+"""Hooks take what layers give, and only while they listen."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ IMAGES = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
 
 def test_what_the_layers_give_carries_gradients() -> None:
     net = network()
-    taps = ForwardHooks(net, ["relu", "head"])
-    taps.open()
+    hooks = ForwardHooks(net, ["relu", "head"])
+    hooks.open()
     logits = net(IMAGES)
-    taken = taps.take()
+    taken = hooks.take()
     assert set(taken) == {"relu", "head"}
     assert taken["head"] is logits
     assert taken["relu"].shape == (2, 3, 2, 2)
@@ -35,23 +35,23 @@ def test_what_the_layers_give_carries_gradients() -> None:
 
 def test_a_tap_that_is_not_open_takes_nothing() -> None:
     net = network()
-    taps = ForwardHooks(net, ["conv"])
+    hooks = ForwardHooks(net, ["conv"])
     net(IMAGES)
-    assert taps.take() == {}
-    taps.open()
+    assert hooks.take() == {}
+    hooks.open()
     net(IMAGES)
-    assert set(taps.take()) == {"conv"}
+    assert set(hooks.take()) == {"conv"}
     net(IMAGES)
-    assert taps.take() == {}
+    assert hooks.take() == {}
 
 
-def test_taps_can_be_removed() -> None:
+def test_hooks_can_be_removed() -> None:
     net = network()
-    taps = ForwardHooks(net, ["conv"])
-    taps.remove()
-    taps.open()
+    hooks = ForwardHooks(net, ["conv"])
+    hooks.remove()
+    hooks.open()
     net(IMAGES)
-    assert taps.take() == {}
+    assert hooks.take() == {}
 
 
 @pytest.mark.parametrize("layer", ["convv", ""])
@@ -64,11 +64,11 @@ def test_an_unknown_layer_offers_the_nearest(layer: str) -> None:
 def test_an_output_that_a_later_layer_overwrites_is_refused() -> None:
     """It would be the activation, whatever its layer's name says; the activation itself can be named."""
     net = network(inplace=True)
-    taps = ForwardHooks(net, ["norm"])
-    taps.open()
+    hooks = ForwardHooks(net, ["norm"])
+    hooks.open()
     net(IMAGES)
     with pytest.raises(InputError, match="'norm' gives is overwritten"):
-        taps.take()
+        hooks.take()
     assert feature_shapes(net, ["relu"], IMAGES[:1]) == {"relu": (3, 2, 2)}
 
 

@@ -64,8 +64,8 @@ def test_the_identity_does_not_depend_on_the_place(
 
 
 def test_an_installed_module_counts_with_its_own_package_only() -> None:
-    found = sources("rigorkd.models.cnn:cnn", Path("nowhere"))
-    assert {"rigorkd.models.cnn", "rigorkd.models", "rigorkd"} <= set(found)
+    found = sources("rigorkd.models.zoo:cnn", Path("nowhere"))
+    assert {"rigorkd.models.zoo", "rigorkd.models", "rigorkd"} <= set(found)
     assert all(name == "rigorkd" or name.startswith("rigorkd.") for name in found)
 
 

@@ -14,7 +14,7 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from rigorkd.data.images import ImageData
+from rigorkd.data.image_data import ImageData
 from rigorkd.data.operations import Cutout, RandAugment
 from rigorkd.methods.base import Method, Outputs, Shapes, Targets
 from rigorkd.methods.baseline import Baseline

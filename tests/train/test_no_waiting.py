@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rigorkd.data.dataset import Dataset
-from rigorkd.data.images import ImageData, StoredImages, Subset
+from rigorkd.data.image_data import ImageData, StoredImages, Subset
 from rigorkd.data.loading import load
 from rigorkd.methods.base import Outputs
 from rigorkd.methods.kd import KD

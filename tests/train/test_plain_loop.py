@@ -19,11 +19,11 @@ from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rigorkd.data.epochs import EpochTable
-from rigorkd.data.images import ImageData
+from rigorkd.data.image_data import ImageData
 from rigorkd.data.loading import load as load_data
 from rigorkd.data.mix import mix_batch
 from rigorkd.data.operations import Cutout, Mix
+from rigorkd.data.random import EpochTable
 from rigorkd.data.views import build_strong_view, build_view
 from rigorkd.methods.base import Outputs, Targets
 from rigorkd.methods.baseline import Baseline

@@ -1,10 +1,15 @@
-"""The arithmetic of one forward pass, counted by PyTorch's own counter."""
+"""Sizes of models: parameters, and the arithmetic of one forward pass by PyTorch's own counter."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+
+
+def parameters_millions(model: nn.Module) -> float:
+    """Trainable and frozen parameters in millions; buffers such as BatchNorm statistics do not count."""
+    return sum(parameter.numel() for parameter in model.parameters()) / 1e6
 
 
 @torch.no_grad()

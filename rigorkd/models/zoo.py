@@ -1,12 +1,14 @@
-"""ResNets for small images: the 6n + 2 family, and the ImageNet ResNets with a CIFAR stem.
+"""Networks of rigorkd's own: the small plain one, and ResNets for small images.
 
-Sources: He et al. 2016, section 4.2 (16, 32, 64 channels, shortcuts without parameters); the stem of a 3×3
-stride-1 convolution without max-pool is the usual change to the ImageNet ResNets for images of 32 pixels.
+Sources of the ResNets: He et al. 2016, section 4.2 (16, 32, 64 channels, shortcuts without parameters); the
+stem of a 3×3 stride-1 convolution without max-pool is the usual change to the ImageNet ResNets for images of
+32 pixels.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +17,43 @@ from torch import nn
 from torchvision import models
 from torchvision.models.resnet import BasicBlock
 
+_SMALLEST_POOLED = 3  # a map of 2×2 or less is not pooled further
 _WIDTHS = (16, 32, 64)
+
+
+def cnn(
+    channels: Sequence[int],
+    *,
+    inputs: int,
+    size: int,
+    classes: int,
+    hidden: int | None = None,
+    dropout: float = 0.0,
+) -> nn.Sequential:
+    """3×3 convolution, BatchNorm, ReLU and 2×2 max-pool per entry of `channels`, then a linear classifier.
+
+    Takes images (B, inputs, size, size); pooling stops once the map is 2×2. `hidden` adds a linear layer with
+    ReLU, `dropout` acts on the input of the last layer. Layers are named conv1, norm1, relu1, pool1, conv2 …,
+    hidden, head.
+    """
+    layers: dict[str, nn.Module] = {}
+    for index, outputs in enumerate(channels, start=1):
+        layers[f"conv{index}"] = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        layers[f"norm{index}"] = nn.BatchNorm2d(outputs)
+        layers[f"relu{index}"] = nn.ReLU()
+        if size >= _SMALLEST_POOLED:
+            layers[f"pool{index}"] = nn.MaxPool2d(2)
+            size //= 2
+        inputs = outputs
+    layers["flatten"] = nn.Flatten()
+    width = inputs * size * size
+    if hidden is not None:
+        layers["hidden"], layers["hidden_relu"] = nn.Linear(width, hidden), nn.ReLU()
+        width = hidden
+    if dropout:
+        layers["dropout"] = nn.Dropout(dropout)
+    layers["head"] = nn.Linear(width, classes)
+    return nn.Sequential(OrderedDict(layers))
 
 
 class PaddedShortcut(nn.Module):
