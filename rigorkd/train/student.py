@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from rigorkd.methods.base import Outputs
 from rigorkd.methods.forward_hooks import ForwardHooks
-from rigorkd.methods.objective import Objective, Outputs, Terms
+from rigorkd.methods.objective import Objective, Terms
 from rigorkd.models.weights import put_state
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training

@@ -6,7 +6,6 @@ import copy
 
 import torch
 from cohorts import OpenCohort
-from rigorkd.protocol.methods import KD
 from settings import Settings
 from torch import Tensor
 from torch.nn import functional as F
