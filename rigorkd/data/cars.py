@@ -75,7 +75,6 @@ def _damaged(path: Path, reason: object) -> InputError:
 
 
 CARS = Layout(
-    title="Stanford Cars",
     folder="stanford_cars",
     parts=("cars_train", "cars_test", _META, *_PARTS.values()),
     advice="its publisher no longer offers it: from a copy, put the folders cars_train and cars_test, "

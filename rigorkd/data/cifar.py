@@ -192,7 +192,7 @@ class _Cifar(PublishedFiles):
 
 
 class Cifar10(_Cifar):
-    """CIFAR-10 through torchvision: 50,000 + 10,000 images of 32×32."""
+    """CIFAR-10: 50,000 + 10,000 images of 32×32."""
 
     layout = CIFAR10
     name: Literal["cifar10"]
@@ -203,7 +203,7 @@ class Cifar10(_Cifar):
 
 
 class Cifar100(_Cifar):
-    """CIFAR-100 through torchvision, with its 100 fine or 20 coarse labels."""
+    """CIFAR-100, with its 100 fine or 20 coarse labels."""
 
     layout = CIFAR100
     name: Literal["cifar100"]

@@ -68,7 +68,6 @@ class Layout:
     `unpacked`.
     """
 
-    title: str
     folder: str
     parts: tuple[str, ...]
     advice: str

@@ -61,7 +61,6 @@ def _images(folder: Path, part: str, names: tuple[str, ...]) -> tuple[ImageFile,
 
 
 IMAGE_FOLDER = Layout(
-    title="image_folder",
     folder="",
     parts=("train",),
     optional=("test",),

@@ -61,7 +61,6 @@ def _listed(folder: Path, part: str, names: dict[int, str]) -> tuple[ImageFile, 
 
 
 PETS = Layout(
-    title="Oxford-IIIT Pets",
     folder="oxford-iiit-pet",
     parts=("images", *_LISTS),
     advice=f"unpack {_SITE}images.tar.gz and {_SITE}annotations.tar.gz into {{place}}",

@@ -60,7 +60,6 @@ def index(folder: Path) -> ImageIndex:
 
 
 TINY_IMAGENET = Layout(
-    title="Tiny ImageNet",
     folder="tiny-imagenet-200",
     parts=("train", "val/images", _VAL, "wnids.txt", "words.txt"),
     advice=f"unpack {_URL} into {{place}}",

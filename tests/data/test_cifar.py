@@ -1,4 +1,4 @@
-"""CIFAR in its real pickled format, written with a few images and read through torchvision."""
+"""CIFAR in its real pickled format, written with a few images."""
 
 from __future__ import annotations
 

@@ -78,14 +78,14 @@ def insert(path: Path, before: str, text: str) -> None:
 
 
 def test_one_file_and_one_entry_make_a_method(tmp_path: Path) -> None:
-    method, entry = [text for text in blocks("python") if text not in files().values()]
+    (method,) = [text for text in blocks("python") if text not in files().values()]
     (written,) = re.findall(r"`(logit_matching: \{.*?\})`", PAGE)
     grid = f"    {written}"
     package = tmp_path / "rigorkd"
     shutil.copytree(ROOT / "rigorkd", package, ignore=shutil.ignore_patterns("__pycache__"))
     (package / "methods" / "logit_matching.py").write_text(method)
     registry = package / "methods" / "registry.py"
-    insert(registry, "    )\n}\n", entry)
+    insert(registry, "    )\n}\n", "        LogitMatching,\n")
     insert(registry, "\nMETHODS: dict", "from rigorkd.methods.logit_matching import LogitMatching\n")
     (tmp_path / "own.yaml").write_text(PROTOCOL.format(grid=grid.rstrip()))
 
