@@ -1,4 +1,6 @@
-"""A method and a data set are one new file and one entry each: scratch ones are added, the files counted."""
+"""A method and a data set are one new file and one entry each, a key of training one line of the schema:
+scratch ones are added, and the files counted.
+"""
 
 from __future__ import annotations
 
@@ -177,3 +179,45 @@ def test_the_reference_has_them(package: Path) -> None:
     assert "### `scratch`" in page
     assert "## Shades" in page
     assert "shades" in (pages / "protocol.schema.json").read_text()
+
+
+KEYS = """\
+rigorkd: 1
+study: keys
+dataset: {name: digits, split: {train: 100, val: 50, test: 100}}
+training: {optimizer: {name: adamw, lr: 1e-2}, epochs: 2}
+teacher: {model: cnn, stretch: 2}
+students: {plain: cnn}
+groups:
+  main: {baseline: true, kd: true, stretch: [1, 3]}
+"""
+
+
+def test_a_key_of_training_is_one_line(tmp_path: Path) -> None:
+    """Groups, teachers, names, records and hashes have it; at its default it changes no hash."""
+    package = tmp_path / "rigorkd"
+    shutil.copytree(ROOT / "rigorkd", package, ignore=shutil.ignore_patterns("__pycache__"))
+    schema = package / "protocol" / "schema.py"
+    last = "    processes_per_run: Count = 1\n"
+    assert schema.read_text().count(last) == 1
+    text = schema.read_text().replace(last, f'{last}    stretch: Count = added("0.2", 1)\n')
+    schema.write_text(
+        text.replace(
+            "\nfrom rigorkd.fields import",
+            "\nfrom rigorkd.fields import added\nfrom rigorkd.fields import",
+            1,
+        )
+    )
+    (tmp_path / "keys.yaml").write_text(KEYS)
+    code = (
+        "import json; from rigorkd.protocol.load import load_protocol\n"
+        "from rigorkd.protocol.hashes import cell_shape, resolved\n"
+        "print(json.dumps({cell.name: [resolved(cell)['stretch'], 'stretch' in cell_shape(cell)]"
+        " for cell in load_protocol('keys.yaml').cells}))"
+    )
+    assert changed(ROOT / "rigorkd", package) == {"protocol/schema.py"}
+    assert json.loads(run(package, "-c", code)) == {
+        "teacher": [2, True],
+        **{f"main/plain/{cell}-stretch1": [1, False] for cell in ("baseline", "kd-T4-a0.5")},
+        **{f"main/plain/{cell}-stretch3": [3, True] for cell in ("baseline", "kd-T4-a0.5")},
+    }
