@@ -88,7 +88,7 @@ def protocol_schema() -> dict[str, Any]:
 
 def protocol() -> str:
     """One table per section of a protocol, in the order in which a file mentions them."""
-    from rigorkd.protocol.methods import KINDS
+    from rigorkd.methods.registry import KINDS
 
     schema = protocol_schema()
     definitions = schema["$defs"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from rigorkd.data.identity import CIFAR10, CIFAR100
+from rigorkd.data.cifar import CIFAR10, CIFAR100
 
 settings.register_profile("rigorkd", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("rigorkd")

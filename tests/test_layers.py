@@ -15,10 +15,12 @@ LAYERS = (
     "errors",
     "text",
     "files",
-    "protocol",
+    "fields",
+    "problems",
     "data",
     "models",
-    "distill",
+    "methods",
+    "protocol",
     "records",
     "train",
     "track",
@@ -29,7 +31,7 @@ LAYERS = (
 """Lowest first: a layer may import itself and any layer before it; `__init__` is everybody's."""
 
 WITHOUT_TORCH = ("protocol", "records", "track", "launch", "report", "cli")
-"""Layers that never import torch at module level, nor anything of train, models, or distill that does."""
+"""Layers that never import torch at module level, nor anything of train, data, models, methods that does."""
 
 
 def layer_of(path: Path) -> str:

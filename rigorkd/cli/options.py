@@ -59,7 +59,7 @@ def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def seeds_of(text: str | None, protocol: Protocol) -> tuple[int, ...]:
     """The seeds of the command line, or else the protocol's."""
-    from rigorkd.protocol.seeds import parse_seeds
+    from rigorkd.protocol.seed_grammar import parse_seeds
 
     return protocol.seeds if text is None else parse_seeds(text)
 

@@ -54,7 +54,7 @@ def plan(
     """
     from rigorkd.launch.planning import make_plan
     from rigorkd.launch.run_states import find_run_states
-    from rigorkd.protocol.baselines import lone_cells
+    from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.records.expected import ABSENT, start_files
     from rigorkd.records.layout import StudyFolder

@@ -141,7 +141,7 @@ def run(
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch
-    from rigorkd.protocol.baselines import lone_cells
+    from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.study import folder_name

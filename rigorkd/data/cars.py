@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from rigorkd.data.image_files import ImageFile, ImageIndex, Layout, refuse_absent
+from rigorkd.data.dataset import DatasetInfo
+from rigorkd.data.decoded import ResizedFiles
+from rigorkd.data.image_files import ImageFile, ImageIndex, Layout, PublishedFiles, refuse_absent
 from rigorkd.errors import InputError
 
 _META = "devkit/cars_meta.mat"
@@ -73,10 +75,20 @@ def _damaged(path: Path, reason: object) -> InputError:
 
 
 CARS = Layout(
-    title="Stanford Cars",
     folder="stanford_cars",
     parts=("cars_train", "cars_test", _META, *_PARTS.values()),
     advice="its publisher no longer offers it: from a copy, put the folders cars_train and cars_test, "
     "devkit/cars_meta.mat, devkit/cars_train_annos.mat and cars_test_annos_withlabels.mat into {place}",
     index=index,
 )
+
+
+class Cars(PublishedFiles, ResizedFiles):
+    """Stanford Cars: 196 classes."""
+
+    layout = CARS
+    name: Literal["stanford_cars"]
+
+    @property
+    def info(self) -> DatasetInfo:
+        return DatasetInfo("Stanford Cars", 8_144, 8_041, classes=196, channels=3, size=self.resolution)

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 from the published Python files, read and downloaded by torchvision.
+"""CIFAR-10 and CIFAR-100 from the published Python files, downloaded by torchvision.
 
 Files whose MD5 is not the published one are accepted with a warning that names them; the data checksum then
 differs, so their runs are never mistaken for runs on the published images.
@@ -10,133 +10,210 @@ import logging
 import pickle
 import tempfile
 import urllib.error
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-from torchvision import datasets
-
-from rigorkd.data.arrays import Labels, Pixels, SourceArrays
-from rigorkd.data.identity import DataFile, data_folder, file_layout
+from rigorkd.data.dataset import DatasetInfo, SourceArrays, sha256_of
+from rigorkd.data.image_files import PublishedFiles
 from rigorkd.errors import InputError
 from rigorkd.files import file_md5
-from rigorkd.protocol.schema import Cifar10, Cifar100
+
+if TYPE_CHECKING:
+    from rigorkd.data.dataset import Labels, Pixels
+
 
 _URL = "https://www.cs.toronto.edu/~kriz/"
 _DAMAGE = (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError, ImportError)
 _log = logging.getLogger("rigorkd.data")
 
 
-def load_cifar(dataset: Cifar10 | Cifar100) -> SourceArrays:
-    """The training images as the pool and the published test images as the test set.
+@dataclass(frozen=True)
+class DataFile:
+    """One file of a published data set, with the MD5 that its authors (and torchvision) give."""
 
-    Raises:
-        InputError: files are missing and cannot be downloaded, are damaged, or changed while they were read.
-    """
-    prepare_cifar(dataset)
-    folder, layout = data_folder(dataset), file_layout(dataset)
-    before = {file.name: file_md5(folder / file.name) for file in layout.files}
-    foreign = ", ".join(file.name for file in layout.files if before[file.name] != file.md5)
-    if foreign:
-        _log.warning("%s: using files that are not the published ones (MD5 differs): %s", folder, foreign)
-    reader = _Cifar10 if isinstance(dataset, Cifar10) else _Cifar100
-    coarse = isinstance(dataset, Cifar100) and dataset.labels == "coarse"
-    try:
-        train, test = (reader(dataset.root, train=part, coarse=coarse) for part in (True, False))
-    except _DAMAGE as error:
-        raise InputError(
-            f"{folder}: not the published Python format of {dataset.name} ({type(error).__name__}: {error})",
-            hint=f"unpack {layout.archive} there again",
-        ) from error
-    if before != {file.name: file_md5(folder / file.name) for file in layout.files}:
-        raise InputError(
-            f"{folder}: the files changed while they were read", hint="run the same command again"
+    name: str
+    md5: str
+
+
+@dataclass(frozen=True)
+class CifarFiles:
+    """Where a CIFAR data set lies under its root."""
+
+    folder: str
+    archive: str
+    train: tuple[DataFile, ...]
+    test: tuple[DataFile, ...]
+    meta: DataFile
+
+    @property
+    def files(self) -> tuple[DataFile, ...]:
+        """The files with images and labels; the names of the classes change no result."""
+        return self.train + self.test
+
+
+CIFAR10 = CifarFiles(
+    folder="cifar-10-batches-py",
+    archive="cifar-10-python.tar.gz",
+    train=(
+        DataFile("data_batch_1", "c99cafc152244af753f735de768cd75f"),
+        DataFile("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"),
+        DataFile("data_batch_3", "54ebc095f3ab1f0389bbae665268c751"),
+        DataFile("data_batch_4", "634d18415352ddfa80567beed471001a"),
+        DataFile("data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb"),
+    ),
+    test=(DataFile("test_batch", "40351d587109b95175f43aff81a1287e"),),
+    meta=DataFile("batches.meta", "5ff9c542aee3614f3951f8cda6e48888"),
+)
+CIFAR100 = CifarFiles(
+    folder="cifar-100-python",
+    archive="cifar-100-python.tar.gz",
+    train=(DataFile("train", "16019d7e3df5f24257cddd939b257f8d"),),
+    test=(DataFile("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),),
+    meta=DataFile("meta", "7973b15100ade9c7d40fb424638fde48"),
+)
+
+
+class _Cifar(PublishedFiles):
+    """What both have in common."""
+
+    layout: ClassVar[CifarFiles]
+
+    @property
+    def label_keys(self) -> tuple[str, str]:
+        """What the labels are called in the files of images, and their names in the file of names."""
+        return "labels", "label_names"
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds (or will hold) the files."""
+        return Path(self.root).expanduser() / self.layout.folder
+
+    def checksum_at_hand(self) -> str | None:
+        return None if self._missing() else self.checksum()
+
+    def checksum(self) -> str:
+        """Files that are not there yet count with their published MD5, which a download satisfies."""
+        return sha256_of(
+            {
+                "source": self.name,
+                **{file.name: file_md5(self.folder / file.name) or file.md5 for file in self.layout.files},
+            }
         )
-    return SourceArrays(*train.arrays(), train.names(), *test.arrays())
 
+    def read(self) -> tuple[SourceArrays, str]:
+        """The training images as the pool and the published test images as the test set.
 
-def prepare_cifar(dataset: Cifar10 | Cifar100) -> None:
-    """Return if all files are there; otherwise download them if the protocol allows it.
-
-    Raises:
-        InputError: files are missing, and downloading is off or failed.
-    """
-    if not _missing(dataset):
-        return
-    trouble = "download is off"
-    if dataset.download:
+        Raises:
+            InputError: files are missing and cannot be downloaded, are damaged, or changed meanwhile.
+        """
+        self.prepare()
+        folder, layout = self.folder, self.layout
+        before = {file.name: file_md5(folder / file.name) for file in layout.files}
+        foreign = ", ".join(file.name for file in layout.files if before[file.name] != file.md5)
+        if foreign:
+            _log.warning("%s: using files that are not the published ones (MD5 differs): %s", folder, foreign)
         try:
-            _download(dataset)
-        except (urllib.error.URLError, OSError, RuntimeError, EOFError) as error:
-            trouble = f"the download failed: {error}"
-    missing = _missing(dataset)
-    if missing:
-        archive = file_layout(dataset).archive
-        raise InputError(
-            f"{dataset.name}: {data_folder(dataset) / missing[0].name} is missing, and {trouble}",
-            hint=f"unpack {_URL}{archive} into {Path(dataset.root).expanduser()}"
-            + ("" if dataset.download else ", or set dataset.download: true"),
-        )
+            names = tuple(self._unpickled(layout.meta)[self.label_keys[1]])
+            train, test = (self._images(files, len(names)) for files in (layout.train, layout.test))
+        except _DAMAGE as error:
+            raise InputError(
+                f"{folder}: not the published Python format of {self.name} ({type(error).__name__}: {error})",
+                hint=f"unpack {layout.archive} there again",
+            ) from error
+        if before != {file.name: file_md5(folder / file.name) for file in layout.files}:
+            raise InputError(
+                f"{folder}: the files changed while they were read", hint="run the same command again"
+            )
+        return SourceArrays(*train, names, *test), self.checksum()
 
+    def prepare(self, watch: object = None) -> None:
+        """Return if all files are there; otherwise download them if the protocol allows it.
 
-def _download(dataset: Cifar10 | Cifar100) -> None:
-    """Fetch into a folder beside the target and move in only what is missing, file by file and whole.
+        Raises:
+            InputError: files are missing, and downloading is off or failed.
+        """
+        if not self._missing():
+            return
+        trouble = "download is off"
+        if self.download:
+            try:
+                self._download()
+            except (urllib.error.URLError, OSError, RuntimeError, EOFError) as error:
+                trouble = f"the download failed: {error}"
+        missing = self._missing()
+        if missing:
+            raise InputError(
+                f"{self.name}: {self.folder / missing[0].name} is missing, and {trouble}",
+                hint=f"unpack {_URL}{self.layout.archive} into {Path(self.root).expanduser()}"
+                + ("" if self.download else ", or set dataset.download: true"),
+            )
 
-    So an interruption leaves no half file, and nothing that lies there already is overwritten.
-    """
-    published = datasets.CIFAR10 if isinstance(dataset, Cifar10) else datasets.CIFAR100
-    root, layout = Path(dataset.root).expanduser(), file_layout(dataset)
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as folder:
-        archive = root / layout.archive
-        if file_md5(archive) == published.tgz_md5:  # there already: torchvision unpacks it without a download
-            (Path(folder) / archive.name).symlink_to(archive.resolve())
-        published(folder, download=True)
-        data_folder(dataset).mkdir(exist_ok=True)
-        for file in _missing(dataset):
-            (Path(folder) / layout.folder / file.name).replace(data_folder(dataset) / file.name)
+    def _download(self) -> None:
+        """Fetch into a folder beside the target and move in only what is missing, file by file and whole.
 
+        So an interruption leaves no half file, and nothing that lies there already is overwritten.
+        """
+        from torchvision import datasets
 
-def _missing(dataset: Cifar10 | Cifar100) -> list[DataFile]:
-    folder, layout = data_folder(dataset), file_layout(dataset)
-    return [file for file in (*layout.files, layout.meta) if not (folder / file.name).is_file()]
+        published = getattr(datasets, self.name.upper())
+        root, layout = Path(self.root).expanduser(), self.layout
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as folder:
+            archive = root / layout.archive
+            if file_md5(archive) == published.tgz_md5:  # there already: torchvision unpacks it as it is
+                (Path(folder) / archive.name).symlink_to(archive.resolve())
+            published(folder, download=True)
+            self.folder.mkdir(exist_ok=True)
+            for file in self._missing():
+                (Path(folder) / layout.folder / file.name).replace(self.folder / file.name)
 
+    def _missing(self) -> list[DataFile]:
+        files = (*self.layout.files, self.layout.meta)
+        return [file for file in files if not (self.folder / file.name).is_file()]
 
-class _Cifar10(datasets.CIFAR10):  # type: ignore[misc]
-    """torchvision's reader without its insistence on the published MD5s."""
+    def _images(self, files: tuple[DataFile, ...], classes: int) -> tuple[Pixels, Labels]:
+        """Images (n, 3, 32, 32) and labels (n,) of some files."""
+        import numpy as np
 
-    train_list: list[list[Any]]
-    test_list: list[list[Any]]
-    meta: dict[str, Any]
-
-    def __init__(self, root: str, *, train: bool, coarse: bool) -> None:
-        # An MD5 of None makes torchvision check only that the file is there.
-        self.train_list = [[name, None] for name, _ in self.train_list]
-        self.test_list = [[name, None] for name, _ in self.test_list]
-        self.meta = {**self.meta, "md5": None}
-        super().__init__(Path(root).expanduser(), train=train)
-        if coarse:
-            files = self.train_list if train else self.test_list
-            self.targets = [label for name, _ in files for label in self._unpickle(name)["coarse_labels"]]
-            self.classes = self._unpickle(self.meta["filename"])["coarse_label_names"]
-
-    def arrays(self) -> tuple[Pixels, Labels]:
-        """Images (n, 3, 32, 32) and labels (n,)."""
-        labels = np.asarray(self.targets, np.int64)
-        if len(labels) != len(self.data):
-            raise ValueError(f"{len(self.data)} images but {len(labels)} labels")
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
+        contents = [self._unpickled(file) for file in files]
+        images = np.vstack([content["data"] for content in contents]).reshape(-1, 3, 32, 32)
+        named = self.label_keys[0]
+        labels = np.asarray([label for content in contents for label in content[named]], np.int64)
+        if len(labels) != len(images):
+            raise ValueError(f"{len(images)} images but {len(labels)} labels")
+        if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
             raise ValueError("a label is outside the classes of the meta file")
-        return np.ascontiguousarray(self.data.transpose(0, 3, 1, 2), np.uint8), labels
+        return np.ascontiguousarray(images, np.uint8), labels
 
-    def names(self) -> tuple[str, ...]:
-        """The names of the classes, in label order."""
-        return tuple(self.classes)
-
-    def _unpickle(self, name: str) -> Any:
-        with (Path(self.root) / self.base_folder / name).open("rb") as file:
-            return pickle.load(file, encoding="latin1")
+    def _unpickled(self, file: DataFile) -> Any:
+        with (self.folder / file.name).open("rb") as stream:
+            return pickle.load(stream, encoding="latin1")
 
 
-class _Cifar100(_Cifar10, datasets.CIFAR100):  # type: ignore[misc]
-    """The same for CIFAR-100, whose files also carry coarse labels."""
+class Cifar10(_Cifar):
+    """CIFAR-10: 50,000 + 10,000 images of 32×32."""
+
+    layout = CIFAR10
+    name: Literal["cifar10"]
+
+    @property
+    def info(self) -> DatasetInfo:
+        return DatasetInfo("CIFAR-10", 50_000, 10_000, classes=10, channels=3, size=32)
+
+
+class Cifar100(_Cifar):
+    """CIFAR-100, with its 100 fine or 20 coarse labels."""
+
+    layout = CIFAR100
+    name: Literal["cifar100"]
+    labels: Literal["fine", "coarse"] = "fine"
+
+    @property
+    def info(self) -> DatasetInfo:
+        classes = 100 if self.labels == "fine" else 20
+        return DatasetInfo("CIFAR-100", 50_000, 10_000, classes=classes, channels=3, size=32)
+
+    @property
+    def label_keys(self) -> tuple[str, str]:
+        return f"{self.labels}_labels", f"{self.labels}_label_names"

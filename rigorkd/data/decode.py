@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from rigorkd.data.arrays import Pixels
+if TYPE_CHECKING:
+    from rigorkd.data.dataset import Pixels
+
 
 Fit = Literal["crop", "squash"]
 

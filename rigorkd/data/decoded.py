@@ -19,23 +19,24 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import numpy as np
+from pydantic import Field
 
-from rigorkd.data.arrays import Labels, Pixels, SourceArrays
-from rigorkd.data.image_files import ImageFile, ImageIndex
-from rigorkd.data.layouts import fetch, folder_of, layout_of
+from rigorkd.data.dataset import SourceArrays, Watch
+from rigorkd.data.image_files import Files, ImageFile, ImageIndex, Layout, fetch
 from rigorkd.errors import InputError
 from rigorkd.files import file_sha256, fingerprint, replacing, write_atomically
-from rigorkd.protocol.facts import side_of
-from rigorkd.protocol.schema import Decoded, TinyImageNet
 from rigorkd.text import count
+
+if TYPE_CHECKING:
+    from rigorkd.data.dataset import Labels, Pixels
+
 
 SCHEMA = "rigorkd.images/1"
 CHANNELS = 3
@@ -44,8 +45,87 @@ DECODE_VERSION = 1
 
 _log = logging.getLogger("rigorkd.data")
 
-Watch = Callable[[int, int], None]
-"""Called with the number of images decoded so far, and of all."""
+
+class ImageFiles(Files):
+    """Image files, decoded once to an array in `cache` (`<root>/.rigorkd` if it is not given)."""
+
+    layout: ClassVar[Layout]
+
+    cache: Annotated[str, Field(min_length=1)] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds (or will hold) the files."""
+        return Path(self.root).expanduser() / self.layout.folder
+
+    @property
+    def fitted(self) -> Literal["crop", "squash"] | None:
+        """How an image becomes a square; None if all are squares of one size."""
+        return None
+
+    def checksum_at_hand(self) -> str | None:
+        """The hash of the content, or None if it is not there or not decoded yet. Reads no image."""
+        note = _current(self)
+        return None if note is None else note.checksum
+
+    def prepare(self, watch: Watch | None = None) -> None:
+        from rigorkd.data.splits import draw_split
+
+        note = ensure_decoded(self, watch)
+        labels, test_labels = note.pool_labels, note.own_test_labels
+        draw_split(self.split, labels, test_labels, seed=0)
+        found = (len(labels), 0 if test_labels is None else len(test_labels))
+        if self.info is not None and found != (self.info.images, self.info.test_images):
+            _log.warning(
+                "%s: not the published %s: %s + %s images instead of %s + %s",
+                *(self.folder, self.info.title, *found, self.info.images, self.info.test_images),
+            )
+
+    def read(self) -> tuple[SourceArrays, str]:
+        """The mapped images with their labels, and the checksum; decodes first if that was not done.
+
+        The images are mapped privately: they count as writable, but what is written stays in this process.
+
+        Raises:
+            InputError: as `ensure_decoded`.
+        """
+        import numpy as np
+
+        note = ensure_decoded(self)
+        images: Pixels = np.load(_array(self), mmap_mode="c", allow_pickle=False)
+        pool = len(note.labels)
+        arrays = SourceArrays(
+            images=images[:pool],
+            labels=note.pool_labels,
+            class_names=note.class_names,
+            test_images=None if note.test_labels is None else images[pool:],
+            test_labels=note.own_test_labels,
+            mapped=True,
+        )
+        return arrays, note.checksum
+
+    def pool_labels(self) -> Labels:
+        """The labels of the training images (n,); decodes first if that was not done."""
+        return ensure_decoded(self).pool_labels
+
+
+class ResizedFiles(ImageFiles):
+    """Image files of any size, stored as squares of `resolution` pixels.
+
+    `fit: crop` resizes the shorter side and keeps the central square, `squash` resizes the whole image to the
+    square whatever its aspect ratio.
+    """
+
+    resolution: Annotated[int, Field(ge=4)] = 256
+    fit: Literal["crop", "squash"] = "crop"
+
+    @property
+    def side(self) -> int:
+        return self.resolution
+
+    @property
+    def fitted(self) -> Literal["crop", "squash"]:
+        return self.fit
 
 
 @dataclass(frozen=True)
@@ -67,22 +147,22 @@ class Note:
     @property
     def pool_labels(self) -> Labels:
         """The labels of the training images (n,)."""
-        return np.array(self.labels, np.int64)
+        return _label_array(self.labels)
 
     @property
     def own_test_labels(self) -> Labels | None:
         """The labels of the data set's own test images (n,), if it has any."""
-        return None if self.test_labels is None else np.array(self.test_labels, np.int64)
+        return None if self.test_labels is None else _label_array(self.test_labels)
 
 
-def known_checksum(dataset: Decoded) -> str | None:
-    """The hash of the data set's content, or None if it is not there or not decoded yet. Reads no image."""
-    note = _current(dataset)
-    return None if note is None else note.checksum
+def _label_array(labels: tuple[int, ...]) -> Labels:
+    import numpy as np
+
+    return np.array(labels, np.int64)
 
 
-def ensure_decoded(dataset: Decoded, watch: Watch | None = None) -> Note:
-    """Fetch and decode what is missing, so that `load_decoded` has nothing left to do.
+def ensure_decoded(dataset: ImageFiles, watch: Watch | None = None) -> Note:
+    """Fetch and decode what is missing, so that reading has nothing left to do.
 
     Raises:
         InputError: files are missing or damaged, or the cache folder cannot be written.
@@ -90,7 +170,7 @@ def ensure_decoded(dataset: Decoded, watch: Watch | None = None) -> Note:
     note = _current(dataset)
     if note is not None:
         return note
-    fetch(dataset)
+    fetch(dataset, dataset.layout)
     try:
         _note(dataset).parent.mkdir(parents=True, exist_ok=True)
         with _alone(dataset):
@@ -102,38 +182,10 @@ def ensure_decoded(dataset: Decoded, watch: Watch | None = None) -> Note:
         ) from None
 
 
-def load_decoded(dataset: Decoded) -> tuple[SourceArrays, str]:
-    """The mapped images with their labels, and the checksum; decodes first if that was not done.
-
-    The images are mapped privately: they count as writable, but what is written stays in this process.
-
-    Raises:
-        InputError: as `ensure_decoded`.
-    """
-    note = ensure_decoded(dataset)
-    images: Pixels = np.load(_array(dataset), mmap_mode="c", allow_pickle=False)
-    pool = len(note.labels)
-    arrays = SourceArrays(
-        images=images[:pool],
-        labels=note.pool_labels,
-        class_names=note.class_names,
-        test_images=None if note.test_labels is None else images[pool:],
-        test_labels=note.own_test_labels,
-        mapped=True,
-    )
-    return arrays, note.checksum
-
-
-def labels_of(dataset: Decoded) -> tuple[Labels, Labels | None]:
-    """The labels of the pool (n,) and of the data set's own test set; decodes first if that was not done."""
-    note = ensure_decoded(dataset)
-    return note.pool_labels, note.own_test_labels
-
-
 # ------------------------------------------------------------------------------------- looking, then making
 
 
-def _current(dataset: Decoded) -> Note | None:
+def _current(dataset: ImageFiles) -> Note | None:
     """The note, if neither the files nor the array look changed since it was written."""
     note = _read_note(dataset)
     if note is None or note.source != _fingerprint(dataset):
@@ -141,13 +193,13 @@ def _current(dataset: Decoded) -> Note | None:
     return note if (note.array_bytes, note.array_modified) == _status(_array(dataset)) else None
 
 
-def _same_content(dataset: Decoded) -> Note | None:
+def _same_content(dataset: ImageFiles) -> Note | None:
     """The note, with new times, if files and array only look changed (copied elsewhere, say)."""
     note = _read_note(dataset)
     if note is None or _status(_array(dataset))[0] != note.array_bytes:
         return None
-    source, index = _fingerprint(dataset), layout_of(dataset).index(folder_of(dataset))
-    hashes = [file_sha256(folder_of(dataset) / file.name) for file in index.files]
+    source, index = _fingerprint(dataset), dataset.layout.index(dataset.folder)
+    hashes = [file_sha256(dataset.folder / file.name) for file in index.files]
     if _checksum(dataset, index, hashes) != note.checksum or index.class_names != note.class_names:
         return None
     if file_sha256(_array(dataset)) != note.array_sha256:
@@ -155,10 +207,10 @@ def _same_content(dataset: Decoded) -> Note | None:
     return _write_note(dataset, replace(note, source=source, array_modified=_status(_array(dataset))[1]))
 
 
-def _build(dataset: Decoded, watch: Watch | None) -> Note:
+def _build(dataset: ImageFiles, watch: Watch | None) -> Note:
     """Decode every image into a new array, and note what it was made from."""
-    folder, source = folder_of(dataset), _fingerprint(dataset)
-    index = layout_of(dataset).index(folder)
+    folder, source = dataset.folder, _fingerprint(dataset)
+    index = dataset.layout.index(folder)
     with replacing(_array(dataset)) as file:
         hashes = _decode_all(dataset, index, file, watch)
         file.flush()
@@ -187,7 +239,7 @@ def _build(dataset: Decoded, watch: Watch | None) -> Note:
     )
 
 
-def _decode_all(dataset: Decoded, index: ImageIndex, file: IO[bytes], watch: Watch | None) -> list[str]:
+def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: Watch | None) -> list[str]:
     """Write header and pixels to `file`; the SHA-256 of every source file.
 
     One thread per core: Pillow lets go of Python's lock while it decodes.
@@ -195,10 +247,11 @@ def _decode_all(dataset: Decoded, index: ImageIndex, file: IO[bytes], watch: Wat
     Raises:
         InputError: images cannot be decoded; all of them are looked at, and the first five named.
     """
+    import numpy as np
+
     from rigorkd.data.decode import decode
 
-    folder, images, side = folder_of(dataset), index.files, side_of(dataset)
-    fit = None if isinstance(dataset, TinyImageNet) else dataset.fit
+    folder, images, side = dataset.folder, index.files, dataset.side
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), CHANNELS, side, side)}
     np.lib.format.write_array_header_1_0(file, header)
     file.flush()
@@ -208,7 +261,7 @@ def _decode_all(dataset: Decoded, index: ImageIndex, file: IO[bytes], watch: Wat
         """The file's hash, and what is wrong with it."""
         try:
             content = (folder / image.name).read_bytes()
-            pixels = decode(content, side, fit)
+            pixels = decode(content, side, dataset.fitted)
         except (ValueError, OSError) as error:
             return "", str(error)
         _write_at(file.fileno(), pixels.tobytes(), start + row * size)
@@ -240,7 +293,7 @@ def _decode_all(dataset: Decoded, index: ImageIndex, file: IO[bytes], watch: Wat
 # --------------------------------------------------------------------------------------- what identifies it
 
 
-def _checksum(dataset: Decoded, index: ImageIndex, hashes: list[str]) -> str:
+def _checksum(dataset: ImageFiles, index: ImageIndex, hashes: list[str]) -> str:
     """SHA-256 over name, class and content of every image, in order; the same wherever the folder lies."""
     digest = hashlib.sha256(f"{dataset.name} {len(index.class_names)} {len(index.train)}\n".encode())
     for image, content in zip(index.files, hashes, strict=True):
@@ -248,14 +301,13 @@ def _checksum(dataset: Decoded, index: ImageIndex, hashes: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _fingerprint(dataset: Decoded) -> str:
-    layout = layout_of(dataset)
-    return fingerprint(folder_of(dataset), (*layout.parts, *layout.optional))
+def _fingerprint(dataset: ImageFiles) -> str:
+    layout = dataset.layout
+    return fingerprint(dataset.folder, (*layout.parts, *layout.optional))
 
 
-def _decode_settings(dataset: Decoded) -> dict[str, Any]:
-    fit = "none" if isinstance(dataset, TinyImageNet) else dataset.fit
-    return {"version": DECODE_VERSION, "side": side_of(dataset), "fit": fit}
+def _decode_settings(dataset: ImageFiles) -> dict[str, Any]:
+    return {"version": DECODE_VERSION, "side": dataset.side, "fit": dataset.fitted or "none"}
 
 
 def _decoder() -> str:
@@ -273,7 +325,7 @@ def _labels(index: ImageIndex) -> tuple[tuple[int, ...], tuple[int, ...] | None]
 # ------------------------------------------------------------------------------------------------ the files
 
 
-def _note(dataset: Decoded) -> Path:
+def _note(dataset: ImageFiles) -> Path:
     """Where the JSON of the data set at its size and fit lies."""
     settings = _decode_settings(dataset)
     stem = "-".join(str(part) for part in (dataset.name, settings["side"], settings["fit"]) if part != "none")
@@ -285,11 +337,11 @@ def _note(dataset: Decoded) -> Path:
     return Path(dataset.cache).expanduser() / f"{root.resolve().name}-{place}" / f"{stem}.json"
 
 
-def _array(dataset: Decoded) -> Path:
+def _array(dataset: ImageFiles) -> Path:
     return _note(dataset).with_suffix(".npy")
 
 
-def _read_note(dataset: Decoded) -> Note | None:
+def _read_note(dataset: ImageFiles) -> Note | None:
     """The note, unless there is none, or it is damaged, or of other settings."""
     path = _note(dataset)
     try:
@@ -307,13 +359,13 @@ def _parsed_note(path: Path, size: int, modified: int) -> Note:
     return Note(**values)
 
 
-def _write_note(dataset: Decoded, note: Note) -> Note:
+def _write_note(dataset: ImageFiles, note: Note) -> Note:
     write_atomically(_note(dataset), json.dumps(asdict(note)).encode(), durable=False)
     return note
 
 
 @contextmanager
-def _alone(dataset: Decoded) -> Iterator[None]:
+def _alone(dataset: ImageFiles) -> Iterator[None]:
     """Wait until no other process builds this array. What a killed builder left behind is removed."""
     path = _note(dataset).with_suffix(".lock")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

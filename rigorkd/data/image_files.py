@@ -1,17 +1,32 @@
-"""What data sets of image files have in common: where they lie, and which file is which class.
-
-Every such data set has one module with a `Layout`; `rigorkd.data.decoded` turns its images into one array.
-"""
+"""What data sets in files have in common: where they lie, which file is which class, how they are fetched."""
 
 from __future__ import annotations
 
+import tempfile
+import urllib.error
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
+
+from rigorkd.data.dataset import Dataset
 from rigorkd.errors import InputError
-from rigorkd.files import files_below
+from rigorkd.files import file_md5, files_below
 from rigorkd.text import count
+
+
+class Files(Dataset):
+    """A data set that lies in files under `root`."""
+
+    root: Annotated[str, Field(min_length=1)] = "data"
+
+
+class PublishedFiles(Files):
+    """One that can be downloaded, if the protocol says so."""
+
+    download: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,6 @@ class Layout:
     `unpacked`.
     """
 
-    title: str
     folder: str
     parts: tuple[str, ...]
     advice: str
@@ -102,3 +116,56 @@ def refuse_absent(folder: Path, files: Iterable[ImageFile], listed_in: str) -> N
             f"{folder / absent[0]} is missing{others}, but {folder / listed_in} lists it",
             hint=f"unpack the images into {(folder / absent[0]).parent} again",
         )
+
+
+def fetch(dataset: Files, layout: Layout) -> None:
+    """Return if all parts are there; otherwise download them if that can be done and the protocol says so.
+
+    Raises:
+        InputError: a part is missing, and downloading is off, impossible, or failed.
+    """
+    root = Path(dataset.root).expanduser()
+    folder = root / layout.folder
+    if not layout.missing(folder):
+        return
+    wanted = isinstance(dataset, PublishedFiles) and dataset.download
+    trouble = ""
+    if wanted and layout.archives:
+        try:
+            _download(layout, root)
+        except (urllib.error.URLError, OSError, RuntimeError, EOFError, ValueError) as error:
+            trouble = f", and the download failed: {error}"
+    elif layout.archives:
+        trouble = ", and download is off"
+    missing = layout.missing(folder)
+    if missing:
+        others = f" (and {', '.join(missing[1:])})" if len(missing) > 1 else ""
+        offer = ", or set dataset.download: true" if layout.archives and not wanted else ""
+        raise InputError(
+            f"{dataset.name}: {folder / missing[0]} is missing{others}{trouble}",
+            hint=layout.advice.format(place=folder.parent if layout.unpacked else folder) + offer,
+        )
+
+
+def _download(layout: Layout, root: Path) -> None:
+    """Unpack the archives into a folder beside the target and move in only the parts that are missing.
+
+    So an interruption leaves nothing half, and nothing that lies there already is overwritten. An archive
+    that lies there already, and is the published one, is not downloaded again.
+    """
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    target = root / layout.folder
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as name:
+        beside = Path(name)
+        for archive in layout.archives:
+            file = archive.url.rpartition("/")[2]
+            for present in (root / file, target / file):
+                if file_md5(present) == archive.md5:
+                    (beside / file).symlink_to(present.resolve())
+                    break
+            download_and_extract_archive(archive.url, name, md5=archive.md5)
+        for part in layout.missing(target):
+            (target / part).parent.mkdir(parents=True, exist_ok=True)
+            (beside / layout.unpacked / part).replace(target / part)

@@ -10,7 +10,9 @@ may lie in sub-folders of a class. Other folders under the root are not read.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+from rigorkd.data.decoded import ResizedFiles
 from rigorkd.data.image_files import ImageFile, ImageIndex, Layout, images_below
 from rigorkd.errors import InputError
 
@@ -59,10 +61,20 @@ def _images(folder: Path, part: str, names: tuple[str, ...]) -> tuple[ImageFile,
 
 
 IMAGE_FOLDER = Layout(
-    title="image_folder",
     folder="",
     parts=("train",),
     optional=("test",),
     advice="put the images of each class into a folder of its own, {place}/train/<class>/<image>",
     index=index,
 )
+
+
+class ImageFolder(ResizedFiles):
+    """A user's own folder with one sub-folder per class under `train` and, if there is one, `test`."""
+
+    layout = IMAGE_FOLDER
+    name: Literal["image_folder"]
+
+    @property
+    def info(self) -> None:
+        return None

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rigorkd.protocol.schema import Mix
+from rigorkd.data.operations import Mix
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,19 @@ Classes are the second column, as published (the breeds in alphabetical order, c
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from rigorkd.data.image_files import Archive, ImageFile, ImageIndex, Layout, read_lines, refuse_absent
+from rigorkd.data.dataset import DatasetInfo
+from rigorkd.data.decoded import ResizedFiles
+from rigorkd.data.image_files import (
+    Archive,
+    ImageFile,
+    ImageIndex,
+    Layout,
+    PublishedFiles,
+    read_lines,
+    refuse_absent,
+)
 from rigorkd.errors import InputError
 
 _SITE = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
@@ -50,7 +61,6 @@ def _listed(folder: Path, part: str, names: dict[int, str]) -> tuple[ImageFile, 
 
 
 PETS = Layout(
-    title="Oxford-IIIT Pets",
     folder="oxford-iiit-pet",
     parts=("images", *_LISTS),
     advice=f"unpack {_SITE}images.tar.gz and {_SITE}annotations.tar.gz into {{place}}",
@@ -60,3 +70,14 @@ PETS = Layout(
         Archive(f"{_SITE}annotations.tar.gz", "95a8c909bbe2e81eed6a22bccdf3f68f"),
     ),
 )
+
+
+class Pets(PublishedFiles, ResizedFiles):
+    """Oxford-IIIT Pets: 37 classes."""
+
+    layout = PETS
+    name: Literal["oxford_pets"]
+
+    @property
+    def info(self) -> DatasetInfo:
+        return DatasetInfo("Oxford-IIIT Pets", 3_680, 3_669, classes=37, channels=3, size=self.resolution)

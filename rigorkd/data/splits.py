@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rigorkd.data.arrays import Labels
+from rigorkd.data.dataset import Split
 from rigorkd.data.random import stream
 from rigorkd.errors import InputError
-from rigorkd.protocol.schema import Split
 from rigorkd.text import count
+
+if TYPE_CHECKING:
+    from rigorkd.data.dataset import Labels
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,31 +7,66 @@ look alike. Integer arithmetic only, so every machine draws the same bytes.
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from rigorkd.data.arrays import Labels, Pixels, SourceArrays
-from rigorkd.data.random import stream
-from rigorkd.protocol.schema import Synthetic
+from pydantic import Field
+
+from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, sha256_of
+from rigorkd.fields import Count, NonNegative
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from rigorkd.data.dataset import Labels, Pixels
+
+    Levels = npt.NDArray[np.int32]
+
+
+SYNTHETIC_VERSION = 1
+"""Raised whenever the synthetic source draws other images from the same parameters."""
 
 _GRID = 4  # control points of a prototype along each side
 _AMPLITUDE = 80  # largest deviation of a prototype from mid-grey, in grey levels
 _CHUNK = 512  # images made at a time: the working set stays in the cache
 
-Levels = npt.NDArray[np.int32]
 
+class Synthetic(Dataset):
+    """A learnable source of any shape and size, drawn from `seed`."""
 
-def draw_synthetic(dataset: Synthetic) -> SourceArrays:
-    """Draw pool and test set from `dataset.seed`; the same parameters give the same bytes."""
-    prototypes = _prototypes(dataset)
-    images, labels = _images(dataset, prototypes, dataset.images, "train")
-    test_images, test_labels = _images(dataset, prototypes, dataset.test_images, "test")
-    names = tuple(f"class {label}" for label in range(dataset.classes))
-    return SourceArrays(images, labels, names, test_images, test_labels)
+    in_files: ClassVar[bool] = False
+    name: Literal["synthetic"]
+    size: Annotated[int, Field(ge=4)] = 16
+    channels: Literal[1, 3] = 3
+    classes: Annotated[int, Field(ge=2)] = 10
+    images: Count = 1024
+    test_images: Count = 512
+    noise: NonNegative = 0.5
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def info(self) -> DatasetInfo:
+        return DatasetInfo("synthetic", self.images, self.test_images, self.classes, self.channels, self.size)
+
+    def checksum_at_hand(self) -> str:
+        drawn = self.model_dump(exclude={"name", "split", "label_noise"})
+        return sha256_of({"source": "synthetic", "version": SYNTHETIC_VERSION, **drawn})
+
+    def read(self) -> tuple[SourceArrays, str]:
+        """Draw pool and test set from `seed`; the same parameters give the same bytes."""
+        prototypes = _prototypes(self)
+        images, labels = _images(self, prototypes, self.images, "train")
+        test_images, test_labels = _images(self, prototypes, self.test_images, "test")
+        names = tuple(f"class {label}" for label in range(self.classes))
+        return SourceArrays(images, labels, names, test_images, test_labels), self.checksum()
 
 
 def _prototypes(dataset: Synthetic) -> npt.NDArray[np.int16]:
     """Smooth, periodic patterns (classes, C, S, S) with levels in ±_AMPLITUDE."""
+    import numpy as np
+
+    from rigorkd.data.random import stream
+
     shape = (dataset.classes, dataset.channels, _GRID, _GRID)
     generator = stream(dataset.seed, "synthetic/prototypes")
     control = generator.integers(-_AMPLITUDE, _AMPLITUDE + 1, shape, dtype=np.int32)
@@ -41,6 +76,8 @@ def _prototypes(dataset: Synthetic) -> npt.NDArray[np.int16]:
 
 def _stretch(values: Levels, size: int, axis: int) -> Levels:
     """Periodic linear interpolation of the control points along one axis, in integers."""
+    import numpy as np
+
     position = np.arange(size, dtype=np.int32) * _GRID
     left, weight = position // size, position % size
     shape = [-1 if dimension == axis else 1 for dimension in range(values.ndim)]
@@ -53,6 +90,10 @@ def _images(
     dataset: Synthetic, prototypes: npt.NDArray[np.int16], n: int, part: str
 ) -> tuple[Pixels, Labels]:
     """Images (n, C, S, S) and their labels (n,), in balanced classes."""
+    import numpy as np
+
+    from rigorkd.data.random import stream
+
     size, classes = dataset.size, dataset.classes
     layout = stream(dataset.seed, f"synthetic/{part}/layout")
     labels = layout.permutation(np.arange(n) % classes).astype(np.int64)

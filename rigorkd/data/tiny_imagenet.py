@@ -11,12 +11,16 @@ WordNet ids in sorted order, as torchvision's ImageFolder numbers them (`wnids.t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+from rigorkd.data.dataset import DatasetInfo
+from rigorkd.data.decoded import ImageFiles
 from rigorkd.data.image_files import (
     Archive,
     ImageFile,
     ImageIndex,
     Layout,
+    PublishedFiles,
     images_below,
     read_lines,
     refuse_absent,
@@ -56,7 +60,6 @@ def index(folder: Path) -> ImageIndex:
 
 
 TINY_IMAGENET = Layout(
-    title="Tiny ImageNet",
     folder="tiny-imagenet-200",
     parts=("train", "val/images", _VAL, "wnids.txt", "words.txt"),
     advice=f"unpack {_URL} into {{place}}",
@@ -64,3 +67,14 @@ TINY_IMAGENET = Layout(
     archives=(Archive(_URL, "90528d7ca1a48142e341f4ef8d21d0de"),),
     unpacked="tiny-imagenet-200",
 )
+
+
+class TinyImageNet(PublishedFiles, ImageFiles):
+    """Tiny ImageNet: 200 classes of 64×64 images."""
+
+    layout = TINY_IMAGENET
+    name: Literal["tiny_imagenet"]
+
+    @property
+    def info(self) -> DatasetInfo:
+        return DatasetInfo("Tiny ImageNet", 100_000, 10_000, classes=200, channels=3, size=64)

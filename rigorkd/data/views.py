@@ -20,10 +20,8 @@ from dataclasses import dataclass
 import torch
 
 from rigorkd.data import color, geometry
-from rigorkd.data.images import DataShape
-from rigorkd.data.randaugment import RandAugment as RandAugmentStep
-from rigorkd.errors import InputError
-from rigorkd.protocol.schema import (
+from rigorkd.data.image_data import DataShape
+from rigorkd.data.operations import (
     CenterCrop,
     ColorJitter,
     Cutout,
@@ -39,6 +37,8 @@ from rigorkd.protocol.schema import (
     SourceResizedCrop,
     Views,
 )
+from rigorkd.data.randaugment import RandAugment as RandAugmentStep
+from rigorkd.errors import InputError
 
 IMAGENET = Moments(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 

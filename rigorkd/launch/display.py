@@ -16,9 +16,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rigorkd.data.dataset import Dataset
 from rigorkd.launch.progress import Progress
 from rigorkd.launch.worker import Message
-from rigorkd.protocol.schema import Dataset
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, read_records
 from rigorkd.text import count, duration
@@ -54,11 +54,9 @@ def prepare_data(dataset: Dataset, console: Console) -> None:
     """Download and decode what is missing of a data set, showing how far it is.
 
     Raises:
-        InputError: see `rigorkd.data.prepare.prepare`.
+        InputError: see `Dataset.prepare`.
     """
     from rich import progress as bars
-
-    from rigorkd.data.prepare import prepare
 
     columns = (
         bars.TextColumn("{task.description}"),
@@ -75,7 +73,7 @@ def prepare_data(dataset: Dataset, console: Console) -> None:
                 console.print(f"{dataset.name}: decoding {images}, this once", highlight=False)
             bar.update(task, completed=done, total=total, visible=True)
 
-        prepare(dataset, watch)
+        dataset.prepare(watch)
 
 
 class Display:

@@ -16,19 +16,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rigorkd.data.identity import data_checksum
+from rigorkd.data.dataset import Split
+from rigorkd.data.synthetic import Synthetic
 from rigorkd.errors import InputError
 from rigorkd.launch.backends.local import device_slots
 from rigorkd.launch.planning import Images, cohort_work, work_left
 from rigorkd.launch.run_states import RunStates
+from rigorkd.methods.own import Own
+from rigorkd.models.own_code import has_source, read_source
 from rigorkd.protocol.cells import Cell, Cohort, Run
 from rigorkd.protocol.cohorts import cohorts
-from rigorkd.protocol.facts import facts, side_of
+from rigorkd.protocol.hashes import NEWEST, numbers_of
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.methods import Own
-from rigorkd.protocol.numerics import NEWEST, numbers_of
-from rigorkd.protocol.schema import Schedule, Split, Synthetic
-from rigorkd.protocol.sources import has_source, read_source
+from rigorkd.protocol.schema import Schedule
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook, Work
@@ -136,10 +136,10 @@ def _one_seed_each(protocol: Protocol, seeds: tuple[int, ...], names: set[str]) 
 
 def _shrunk(cell: Cell, amount: Amount, *, train: bool = True) -> Cell:
     """The cell on a few batches of synthetic images of its data's shape, from random weights."""
-    known, training = facts(cell.dataset), cell.training
+    known, training = cell.dataset.info, cell.training
     data = Synthetic(
         name="synthetic",
-        size=side_of(cell.dataset),
+        size=cell.dataset.side,
         channels=3 if known is None or known.channels == 3 else 1,
         classes=known.classes if known else 100,
         images=amount.steps * training.batch_size + amount.val,
@@ -166,7 +166,7 @@ def _expected(run: Run, folder: Path) -> Expected:
     return Expected(
         run,
         f"measured {run.name}",
-        data_checksum(run.cell.dataset),
+        run.cell.dataset.checksum(),
         None,
         None,
         model_source=read_source(name, folder) if has_source(name) else None,

@@ -15,14 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from rigorkd.data.dataset import Dataset
 from rigorkd.launch.run_states import RunStates
-from rigorkd.protocol.baselines import gain_pairs
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.cohorts import cohorts
-from rigorkd.protocol.facts import facts
+from rigorkd.protocol.cohorts import cohorts, gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.schema import Dataset
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
 from rigorkd.records.record import Record
@@ -246,7 +244,7 @@ def training_images(runs: Iterable[Run]) -> int | None:
 
 def images_of(dataset: Dataset) -> Images | None:
     """The sizes of the parts, as the split gives them; None for a folder of images."""
-    known, split = facts(dataset), dataset.split
+    known, split = dataset.info, dataset.split
     if known is None:
         return None
     each = known.classes if split.per_class else 1

@@ -13,8 +13,8 @@ from rigorkd.launch.heartbeat import Liveness
 from rigorkd.launch.progress import read_progress
 from rigorkd.launch.queue import missing_needs
 from rigorkd.protocol.cells import Run
+from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.numerics import NEWEST, Numerics
 from rigorkd.records.expected import Expected, Stale, StartFile, expected_hashes, stale_runs
 from rigorkd.records.integrity import Damage
 from rigorkd.records.layout import StudyFolder

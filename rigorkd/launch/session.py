@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from rigorkd.data.decoded import ImageFiles
 from rigorkd.errors import StoreError
+from rigorkd.files import set_aside, sweep_temporary
 from rigorkd.launch.display import prepare_data
 from rigorkd.launch.failures import forget_failure
 from rigorkd.launch.heartbeat import Holder, Liveness, at_work
 from rigorkd.launch.leases import Leases, has_record
 from rigorkd.launch.run_states import RunStates, State, find_run_states
-from rigorkd.protocol.demands import needs_preflight
+from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol, protocol_error
-from rigorkd.protocol.numerics import NEWEST, Numerics
-from rigorkd.protocol.schema import Decoded
-from rigorkd.protocol.sources import comes_from_outside
-from rigorkd.files import set_aside, sweep_temporary
-from rigorkd.records.integrity import Damage, Intact, weights_gone
+from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
 from rigorkd.records.expected import StartFile, start_files
+from rigorkd.records.integrity import Damage, Intact, weights_gone
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import folder_name, is_registered, is_study, read_info, register
 from rigorkd.text import count
@@ -80,7 +79,7 @@ class Session:
     @classmethod
     def of(cls, protocol: Protocol, options: LaunchOptions, console: Console) -> Session:
         """Find the study. Raises if its folder holds another one, or if what runs start from is gone."""
-        if isinstance(protocol.spec.dataset, Decoded):
+        if isinstance(protocol.spec.dataset, ImageFiles):
             # Until its images are decoded, nobody knows what the runs are trained on.
             prepare_data(protocol.spec.dataset, console)
         files = start_files(protocol)
@@ -121,7 +120,7 @@ class Session:
         """Have the data at hand; try what a protocol alone cannot tell: models and layers from outside."""
         wanted = [run.cell for run in states.missing()]
         if any(comes_from_outside(cell) for cell in wanted):
-            from rigorkd.models.check import check_models
+            from rigorkd.train.model_check import check_models
 
             check_models(self.protocol, wanted)
         prepare_data(self.protocol.spec.dataset, self.console)

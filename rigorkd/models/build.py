@@ -1,4 +1,4 @@
-"""Models by the names of `rigorkd.protocol.catalog`, built on the CPU from a seed, with given weights.
+"""Models by the names of `rigorkd.models.model`, built on the CPU from a seed, with given weights.
 
 The head is new when published weights are loaded, and when a file of weights was trained on another number
 of classes but otherwise fits.
@@ -15,25 +15,23 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.models.cifar_resnet import cifar_resnet, stem_resnet
-from rigorkd.models.cnn import cnn
-from rigorkd.models.init import seeded
 from rigorkd.models.inputs import repeat_grey, require_untouched
-from rigorkd.models.pooling import pool_deterministically
-from rigorkd.models.torchvision_models import imagenet_weights, torchvision_model
-from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights
-from rigorkd.protocol.catalog import (
+from rigorkd.models.model import (
     CIFAR_RESNETS,
     CNN,
     CNN_CHANNELS,
     MODELS,
     STEM_RESNETS,
     TORCHVISION,
+    Model,
     is_foreign_model,
     is_own_model,
 )
-from rigorkd.protocol.schema import Model
-from rigorkd.protocol.sources import Source
+from rigorkd.models.own_code import Source
+from rigorkd.models.pooling import pool_deterministically
+from rigorkd.models.torchvision_models import imagenet_weights, torchvision_model
+from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights, seeded
+from rigorkd.models.zoo import cifar_resnet, cnn, stem_resnet
 from rigorkd.text import nearest
 
 _PUBLISHED = ("imagenet1k_v1", "imagenet1k_v2", "pretrained")
@@ -157,7 +155,7 @@ def _foreign_maker(wanted: _Wanted) -> Maker:
     model, name, channels, size = wanted.model, wanted.name, wanted.channels, wanted.size
     _refuse(model, "channels", "hidden", "dropout")
     if is_own_model(name):
-        from rigorkd.models.own import own_model
+        from rigorkd.models.custom import own_model
 
         return lambda classes: own_model(
             name, wanted.source, classes=classes, channels=channels, size=size, **model.args

@@ -16,8 +16,8 @@ from torch import nn
 from rigorkd.errors import InputError
 from rigorkd.models.hub import not_there, reachable
 from rigorkd.models.inputs import repeat_grey
+from rigorkd.models.model import hf_folder
 from rigorkd.models.weights import State, first_line
-from rigorkd.protocol.catalog import hf_folder
 
 _OURS = ("num_labels", "image_size", "num_channels")
 _POSITIONS = "position_embeddings"

@@ -1,11 +1,13 @@
-"""Loading a full state dict into a network, but for a head that belongs to other classes.
+"""Weights: drawn from a seed, or loaded as a full state dict but for a head that belongs to other classes.
 
-A head is whatever changes shape with the number of classes.
+A head is whatever changes shape with the number of classes. Here is the one place where torch's global random
+state is touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,6 +19,18 @@ from rigorkd.errors import InputError
 
 State = Mapping[str, torch.Tensor]
 _SHOWN = 3  # how many differing tensors a message names
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's CPU generator inside the block and restore its state afterwards.
+
+    Weights are initialised on the CPU, so the same seed and architecture give the same bits on any device
+    and whatever was drawn before.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 def head_of(network: nn.Module, other: nn.Module) -> frozenset[str]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rigorkd.protocol.methods import Method
-from rigorkd.protocol.schema import Dataset, Model, StartField, Training, Views
+from rigorkd.data.dataset import Dataset
+from rigorkd.data.operations import Views
+from rigorkd.methods.base import Method
+from rigorkd.models.model import Model, StartField
+from rigorkd.protocol.schema import Training
 
 FIXED = "fixed"
 """The seed label of a teacher that all seeds share: its record lies in `seed-fixed`."""

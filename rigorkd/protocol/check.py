@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rigorkd.protocol.catalog import CNN, MODELS, is_known_model
+from rigorkd.data.dataset import DatasetInfo, Split
+from rigorkd.data.operations import check_views
+from rigorkd.models.model import CNN, MODELS, Model, is_known_model
+from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.facts import Facts, facts
 from rigorkd.protocol.hashes import resolved
-from rigorkd.protocol.problems import Path, Problem, unknown
-from rigorkd.protocol.schema import Contrast, Model, Spec, Split, TrendSpec
-from rigorkd.protocol.views import check_views
+from rigorkd.protocol.schema import Contrast, Spec, TrendSpec
 
 METRICS = (
     "test_top1",
@@ -35,11 +35,11 @@ def check_spec(spec: Spec) -> list[Problem]:
     """Problems that need no expansion."""
     problems = [
         *_names(spec),
-        *check_views(spec.views, spec, lambda loc: ("views", *loc)),
+        *check_views(spec.views, spec.dataset, lambda loc: ("views", *loc)),
         *_models(spec),
         *_metrics(spec),
     ]
-    if known := facts(spec.dataset):
+    if known := spec.dataset.info:
         problems += _split(spec.dataset.split, known)
     return problems
 
@@ -79,7 +79,7 @@ def _names(spec: Spec) -> Iterator[Problem]:
         yield Problem(("teachers",), "give teacher or teachers, not both", hint, at_key=True)
 
 
-def _split(split: Split, known: Facts) -> Iterator[Problem]:
+def _split(split: Split, known: DatasetInfo) -> Iterator[Problem]:
     path: Path = ("dataset", "split")
     if known.test_images is not None and split.test is not None:
         message = f"{known.title} has a test set of its own ({known.test_images:,} images)"

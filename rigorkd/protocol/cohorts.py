@@ -1,11 +1,13 @@
-"""Cells × seeds: the runs of a study, and the cohorts that train in lockstep."""
+"""Which cells belong together: the runs of a study, the cohorts in lockstep, the baseline of each gain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rigorkd.protocol.cells import Cell, Cohort, Run
-from rigorkd.protocol.hashes import canonical
+from rigorkd.protocol.hashes import canonical, training_key, views_key
+from rigorkd.protocol.schema import COHORT_KEYS
+from rigorkd.text import count
 
 
 def runs(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Run, ...]:
@@ -28,15 +30,12 @@ def cohorts(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Cohort, ...]:
 
 
 def _shared(cell: Cell) -> str:
-    training = cell.training
     return canonical(
         [
             cell.dataset.model_dump(),
             cell.views.model_dump(),
             cell.teacher,
-            training.batch_size,
-            training.precision,
-            training.processes_per_run,
+            *(getattr(cell.training, key) for key in COHORT_KEYS),
         ]
     )
 
@@ -47,3 +46,38 @@ def _cohort(seed: int, members: Sequence[Cell], by_name: dict[str, Cell]) -> Coh
         cell = by_name[members[0].teacher]
         teacher = Run(cell, seed if cell.per_seed else None)
     return Cohort(seed, tuple(Run(cell, seed) for cell in members), teacher)
+
+
+# ---------------------------------------------------------------------------------------------- baselines
+
+
+def gain_pairs(cells: Iterable[Cell], among: Iterable[Cell]) -> list[tuple[str, str]]:
+    """The names of the distilled cells that have a baseline among all cells, each with its baseline's."""
+    baselines: dict[tuple[object, ...], str] = {}
+    for cell in among:
+        if cell.role == "student" and not cell.method.distils:
+            baselines.setdefault(_held_equal(cell), cell.name)
+    return [
+        (cell.name, baselines[shared])
+        for cell in cells
+        if cell.method.distils and (shared := _held_equal(cell)) in baselines
+    ]
+
+
+def lone_cells(cells: Iterable[Cell]) -> str:
+    """A warning of distilled cells that lack a baseline; empty if none does, or if there is no baseline."""
+    cells = list(cells)
+    paired = {name for name, _ in gain_pairs(cells, cells)}
+    lone = [cell.name for cell in cells if cell.method.distils and cell.name not in paired]
+    if not lone or all(cell.method.distils for cell in cells if cell.role == "student"):
+        return ""
+    return (
+        f"warning: {count(len(lone), 'distilled cell')} without a baseline of the same group, student, start,"
+        f" epochs, training and views, first {lone[0]}: `rigorkd analyze` will ask for one"
+    )
+
+
+def _held_equal(cell: Cell) -> tuple[object, ...]:
+    """What a gain holds equal: by the columns of `rigorkd.records.table` that the analysis matches on."""
+    training, views = training_key(cell), views_key(cell)
+    return cell.group, cell.student, cell.start, cell.training.epochs, training, views

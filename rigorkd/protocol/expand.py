@@ -13,28 +13,19 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from rigorkd.protocol.axes import MOST_CHOICES, Choice, choices, too_many
-from rigorkd.protocol.catalog import weights_of
+from rigorkd.data.operations import VIEW_LISTS, Views, check_views
+from rigorkd.methods.base import Method
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.own import Own
+from rigorkd.methods.registry import KINDS, METHODS
+from rigorkd.models.model import WEIGHTS, Model, PathStart, weights_of
+from rigorkd.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.demands import class_problems, view_problems
-from rigorkd.protocol.facts import facts
-from rigorkd.protocol.grids import grids, read_method
+from rigorkd.protocol.grids import MOST_CHOICES, Choice, choices, grids, read_method, too_many
 from rigorkd.protocol.hashes import identity
-from rigorkd.protocol.methods import KINDS, METHODS, Baseline, Method, Own
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
-from rigorkd.protocol.problems import ExpansionError, Path, Problem, shown, unknown, validated
-from rigorkd.protocol.schema import (
-    TRAINING_KEYS,
-    WEIGHTS,
-    Group,
-    Model,
-    PathStart,
-    Spec,
-    Teacher,
-    Training,
-    Views,
-)
-from rigorkd.protocol.views import VIEW_LISTS, check_views
+from rigorkd.protocol.requirements import class_problems, view_problems
+from rigorkd.protocol.schema import TRAINING_KEYS, Group, Spec, Teacher, Training
 
 LONGEST_NAME = 200
 """Bytes of a cell's name: with its seed it must be the name of a file."""
@@ -53,7 +44,7 @@ def expand(spec: Spec, *, edges: bool = False) -> tuple[Cell, ...]:
 
 
 @dataclass(frozen=True)
-class _Combination:
+class _Point:
     """One point in a group's axes, with the labels that name it."""
 
     chosen: Mapping[str, Choice]
@@ -242,11 +233,11 @@ class _Expansion:
                         "teacher of this group", str(choice.value["teacher"]), filter(None, of_group)
                     )
                     self.problem(choice.place(("teacher",)), message, hint)
-        combinations = self.combinations(axes)
+        points = self.points(axes)
         for student in dict.fromkeys(students):
             if student in self.spec.students:
-                for combination in combinations:
-                    self.collect(partial(self.grid, path, student, combination, methods))
+                for point in points:
+                    self.collect(partial(self.grid, path, student, point, methods))
 
     def axes(self, group: Group, path: Path, distils: str | None) -> dict[str, tuple[Choice, ...]]:
         """A group's axes in name order: start, teacher, views, training keys."""
@@ -310,7 +301,7 @@ class _Expansion:
             )
         return (Choice(named if len(short) == 1 else None, path),)
 
-    def combinations(self, axes: Mapping[str, tuple[Choice, ...]]) -> list[_Combination]:
+    def points(self, axes: Mapping[str, tuple[Choice, ...]]) -> list[_Point]:
         full = {key: axis_labels(key, options) for key, options in axes.items()}
         plain = {
             key: ("",) * len(options) if key == "teacher" else axis_labels(key, options, distils=False)
@@ -321,7 +312,7 @@ class _Expansion:
             for key, options in axes.items()
         }
         return [
-            _Combination(
+            _Point(
                 {key: axes[key][index] for key, index in zip(axes, indices, strict=True)},
                 tuple(filter(None, (full[key][index] for key, index in zip(axes, indices, strict=True)))),
                 tuple(filter(None, (plain[key][index] for key, index in zip(axes, indices, strict=True)))),
@@ -332,10 +323,10 @@ class _Expansion:
     # ---------------------------------------------------------------------------------------------- cells
 
     def grid(
-        self, path: Path, student: str, combination: _Combination, methods: Mapping[str, tuple[Choice, ...]]
+        self, path: Path, student: str, point: _Point, methods: Mapping[str, tuple[Choice, ...]]
     ) -> None:
         """The cells of one student at one point of the group's axes."""
-        chosen, declared = combination.chosen, self.spec.students[student]
+        chosen, declared = point.chosen, self.spec.students[student]
         own = Choice(declared.start, ("students", student, "start"))
         at = chosen.get("start", own)
         start, start_cell = self.resolve_start(at.value, declared.model, at)
@@ -352,7 +343,7 @@ class _Expansion:
                 method, tuning = read_method(key, choice)
                 training = self.training(overrides, tuning) if tuning else base
                 self.check_method(method, views, training, choice)
-                labels = combination.labels if method.distils else combination.labels_without_teacher
+                labels = point.labels if method.distils else point.labels_without_teacher
                 parts = [method_label(method), *tuning_label(training, base), *labels]
                 cell = Cell(
                     name=f"{path[1]}/{student}/{'-'.join(parts)}",
@@ -426,7 +417,7 @@ class _Expansion:
         if tuning:
             values["optimizer"] = training.optimizer.model_dump()
             for key, choice in tuning.items():
-                (values if key == "label_smoothing" else values["optimizer"])[key] = choice.value
+                (values if key in TRAINING_KEYS else values["optimizer"])[key] = choice.value
 
             def place(loc: Path) -> Path:
                 key = str(loc[-1]) if loc else ""
@@ -454,7 +445,7 @@ class _Expansion:
             return self.spec.views
         values = {key: getattr(self.spec.views, key) for key in Views.model_fields}
         views = validated(Views, {**values, **choice.value}, choice.place)
-        if problems := check_views(views, self.spec, choice.place):
+        if problems := check_views(views, self.spec.dataset, choice.place):
             raise ExpansionError(problems)
         return views
 
@@ -471,7 +462,7 @@ class _Expansion:
         """What a method asks of the data, the views and the training."""
         if isinstance(method, Own):
             self.check_term(method, choice)
-        known = facts(self.spec.dataset)
+        known = self.spec.dataset.info
         problems = [*view_problems(method, views, training, choice.place)]
         if known:
             problems += class_problems(method, known.classes, choice.place)

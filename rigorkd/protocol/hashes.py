@@ -3,6 +3,11 @@
 A canonical form is JSON with sorted keys in which 1 and 1.0 are equal and every default is written out, so
 it depends neither on how the file spelt a value nor on the order of its keys. Keys that a version after 0.1
 added count only where they are not at their default: records outlive the version that wrote them.
+
+So do the numbers of the parts of rigorkd that shape bits, raised when a change of our own code changes
+results. A part whose number is 1 computes what it computed in version 0.1, and its number enters no hash. A
+study keeps the numbers that it began with and goes on under them; new studies get the newest. Who raises a
+number keeps the old path beside the new one, and chooses by `number`.
 """
 
 from __future__ import annotations
@@ -12,10 +17,49 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rigorkd.protocol.base import HASHED
+from rigorkd.data.dataset import LOCATION_KEYS
+from rigorkd.fields import HASHED
+from rigorkd.models.model import PathStart, architecture_of
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.numerics import NEWEST, Numerics, numbers_of
-from rigorkd.protocol.schema import PLACES, PathStart
+from rigorkd.protocol.schema import Training
+
+Numerics = Mapping[str, int]
+"""A number by part, as far as it is above 1: `engine`, `method/<key>`, `model/<name>`, `view/<operation>`."""
+
+NEWEST: dict[str, int] = {}
+"""What new studies get: the numbers above 1."""
+
+
+def number(numerics: Numerics, part: str) -> int:
+    """The number of a part."""
+    return numerics.get(part, 1)
+
+
+def numbers_of(cell: Cell, numerics: Numerics) -> dict[str, int]:
+    """The numbers above 1 of the parts that shape a cell's own bits. Its teacher's hash has the teacher's."""
+    views = cell.views
+    shown = views.train if cell.train else ()
+    operations = [*shown, *views.eval, *(views.strong if cell.method.needs_strong else ())]
+    parts = {
+        "engine",
+        f"method/{cell.method.key}",
+        f"model/{architecture_of(cell.model.name)}",
+        *(f"view/{operation.op}" for operation in operations),
+        *(["view/mix"] if views.mix and cell.train else []),
+    }
+    return {part: numerics[part] for part in sorted(parts & numerics.keys()) if numerics[part] > 1}
+
+
+def newer(numerics: Numerics) -> list[str]:
+    """The parts whose number this version does not know yet, as `engine 3 (here: 2)`."""
+    return [
+        f"{part} {found} (here: {number(NEWEST, part)})"
+        for part, found in sorted(numerics.items())
+        if found > number(NEWEST, part)
+    ]
+
+
+# ------------------------------------------------------------------------------------- forms and hashes
 
 
 def canonical(value: Any) -> str:
@@ -120,7 +164,7 @@ def _shape(cell: Cell) -> dict[str, Any]:
         "method": {"key": cell.method.key, **cell.method.model_dump(context=HASHED)},
         "training": training,
         "views": views,
-        "dataset": cell.dataset.model_dump(exclude=set(PLACES), context=HASHED),
+        "dataset": cell.dataset.model_dump(exclude=set(LOCATION_KEYS), context=HASHED),
     }
 
 
@@ -155,8 +199,6 @@ def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
     None for a cell that does not distil. Names (cell, group, student) are not part of it. With the context
     `HASHED`, keys that a version after 0.1 added are left out where they are at their default.
     """
-    training, optimizer = cell.training, cell.training.optimizer
-    early, clip = training.early_stopping, training.clip_norm
     flat: dict[str, Any] = {
         "method": cell.method.name,
         **cell.method.model_dump(context=context),
@@ -169,25 +211,29 @@ def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
         "train": cell.train,
         "per_seed": cell.per_seed,
         "size": cell.size,
-        "epochs": training.epochs,
-        "batch_size": training.batch_size,
-        "optimizer": optimizer.name,
-        **optimizer.model_dump(exclude={"name"}, context=context),
-        "schedule": training.schedule.name,
-        **training.schedule.model_dump(exclude={"name"}, context=context),
-        "clip_norm": clip.max if clip else None,
-        "clip_per": clip.per if clip else None,
-        "precision": training.precision,
-        "select": training.select,
-        "label_smoothing": training.label_smoothing,
-        "early_stopping": canonical(early.model_dump(context=context)) if early else None,
-        "processes_per_run": training.processes_per_run,
+        **_training_columns(cell.training, context),
         "views": canonical(_views(cell, context)),
-        "dataset": canonical(cell.dataset.model_dump(exclude=set(PLACES), context=context)),
+        "dataset": canonical(cell.dataset.model_dump(exclude=set(LOCATION_KEYS), context=context)),
     }
     return {
         key: canonical(value) if isinstance(value, dict | tuple) else value for key, value in flat.items()
     }
+
+
+def _training_columns(training: Training, context: str | None) -> dict[str, Any]:
+    """Every key of a training: what has a name is laid flat, a clip is two columns, other nesting is text."""
+    written = training.model_dump(context=context)
+    columns: dict[str, Any] = {}
+    for key in ("epochs", "batch_size", *written):
+        value = written[key]
+        if key == "clip_norm":
+            clip = value or {"max": None, "per": None}
+            columns |= {"clip_norm": clip["max"], "clip_per": clip["per"]}
+        elif isinstance(value, dict) and "name" in value:
+            columns |= {key: value["name"], **{inner: value[inner] for inner in value if inner != "name"}}
+        else:
+            columns[key] = canonical(value) if isinstance(value, dict) else value
+    return columns
 
 
 def explain_difference(before: Mapping[str, Any], cell: Cell) -> str:

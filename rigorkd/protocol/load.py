@@ -1,27 +1,63 @@
-"""`load_protocol`: a file to a `Protocol`, or one `ProtocolError` that lists all that is wrong, and where."""
+"""A protocol file, checked and expanded; or one `ProtocolError` that lists all that is wrong, and where."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from rigorkd.errors import ProtocolError
+from rigorkd.errors import InputError, ProtocolError
+from rigorkd.problems import ExpansionError, Problem, from_validation, unknown
+from rigorkd.problems import Path as KeyPath
+from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import check_contrasts, check_spec
 from rigorkd.protocol.expand import expand
-from rigorkd.protocol.file import Protocol
-from rigorkd.protocol.grids import grid_problems
-from rigorkd.protocol.problems import ExpansionError, Problem, from_validation
+from rigorkd.protocol.grids import grid_problems, grids, read_method
 from rigorkd.protocol.schema import Group, Spec
-from rigorkd.protocol.tree import LONGEST_TEXT, Node, TreeError, parse
+from rigorkd.protocol.tree import LONGEST_TEXT, Node, Place, TreeError, parse
 from rigorkd.text import nearest
 
-__all__ = ["Protocol", "load_protocol", "protocol_error"]
-
 MOST_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol file, checked and expanded: teachers first, then starts, then students in file order."""
+
+    path: Path
+    text: str
+    spec: Spec
+    cells: tuple[Cell, ...]
+    seeds: tuple[int, ...]
+    study: str
+    smoke: bool = False
+    tree: Node = field(default_factory=lambda: Node(Place(1, 1)), repr=False, compare=False)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Cell]:
+        return {cell.name: cell for cell in self.cells}
+
+    def cell(self, name: str) -> Cell:
+        """The cell of that name. Raises `InputError` with the nearest name."""
+        if name not in self._by_name:
+            message, hint = unknown("cell", name, self._by_name)
+            raise InputError(message, hint=hint)
+        return self._by_name[name]
+
+    @property
+    def text_hash(self) -> str:
+        """sha256 hex of the file's text, as UTF-8."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def place(self, path: KeyPath) -> Place:
+        """Where the value at a path of keys and indices stands, or the deepest part that the text has."""
+        return self.tree.find(path)
 
 
 def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
@@ -118,3 +154,46 @@ def protocol_error(problems: Sequence[Problem], file: Path, tree: Node) -> Proto
     if len(placed) > MOST_LISTED:
         lines.append(f"... and {len(placed) - MOST_LISTED} more")
     return ProtocolError("\n".join(lines), file=file, line=first.line, column=first.column)
+
+
+# ----------------------------------------------------------- locations: where a file declares parts of a cell
+
+
+def section_of(cell: Cell, spec: Spec) -> KeyPath:
+    """The section that declares the cell: its group, its start, or its teacher."""
+    if cell.role == "student":
+        return ("groups", cell.group)
+    if cell.role == "start":
+        return ("starts", cell.name.split("/")[1])
+    return ("teacher",) if spec.teacher is not None else ("teachers", cell.student)
+
+
+def is_overridden(cell: Cell, spec: Spec, key: str) -> bool:
+    """Whether the cell's own section, rather than the whole protocol's, sets the key."""
+    if cell.role == "student":
+        return key in spec.groups[cell.group].model_fields_set
+    if cell.role == "start":
+        return key in spec.starts[cell.name.split("/")[1]].model_fields_set
+    return key in spec.named_teachers()[cell.name].model_fields_set
+
+
+def model_location(cell: Cell, spec: Spec) -> KeyPath:
+    """The model of a teacher, or of the student that the cell trains."""
+    owner = section_of(cell, spec) if cell.role == "teacher" else ("students", cell.student)
+    return (*owner, "model", "name")
+
+
+def start_location(cell: Cell, spec: Spec) -> KeyPath:
+    """What says that the cell starts from its weights."""
+    if cell.role == "student" and not is_overridden(cell, spec, "start"):
+        return ("students", cell.student, "start")
+    return (*section_of(cell, spec), "from" if cell.role == "start" else "start")
+
+
+def method_location(cell: Cell, spec: Spec, rest: KeyPath = ()) -> KeyPath:
+    """Where a student's group declares (a part of) its method: the point of the grid that it stands for."""
+    group, key = section_of(cell, spec), cell.method.key
+    for point in grids(spec.groups[cell.group], group)[key]:
+        if read_method(key, point)[0] == cell.method:
+            return point.place(rest)
+    return (*group, key)

@@ -10,39 +10,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rigorkd.protocol.axes import Choice
+from rigorkd.data.operations import Views
+from rigorkd.methods.base import Method, Ramp, Weighted
+from rigorkd.methods.own import Own
+from rigorkd.protocol.grids import Choice
 from rigorkd.protocol.hashes import canonical, digest
-from rigorkd.protocol.methods import LayerPair, Method, Own, Ramp, Weighted
-from rigorkd.protocol.schema import Training, Views
+from rigorkd.protocol.schema import SHORT, TUNING_KEYS, Training
 
-_SHORT = {
-    "batch_size": "bs",
-    "ce_weight": "ce",
-    "clip_norm": "clip",
-    "cosine": "cos",
-    "early_stopping": "es",
-    "entropy_bound": "bound-",
-    "entropy_temperature": "eT",
-    "epochs": "e",
-    "label_smoothing": "ls",
-    "layers": "",
-    "lr": "lr",
-    "max": "clip",
-    "min_lr": "min",
-    "momentum": "m",
-    "patience": "es",
-    "processes_per_run": "p",
-    "standardize": "std",
-    "start": "",
-    "t_squared": "t2",
-    "T_a": "Ta",
-    "T_min": "Tmin",
-    "T_range": "Trange",
-    "temperatures": "T",
-    "warmup": "w",
-    "warmup_epochs": "w",
-    "weight_decay": "wd",
-}
+_SHORT = {**SHORT, "start": ""}
 _OPS = {
     "random_resized_crop": "rrc",
     "inception_crop": "inception",
@@ -76,7 +51,7 @@ def method_label(method: Method) -> str:
     for name, info in type(method).model_fields.items():
         value = getattr(method, name)
         if name not in told and value != info.default:
-            parts.append(_label(name, value))
+            parts.append(_label(name, value, method.short.get(name, name)))
     return "-".join(parts)
 
 
@@ -89,12 +64,7 @@ def _argument(name: str, value: str | float) -> str:
 
 def tuning_label(training: Training, base: Training) -> list[str]:
     """What a grid tuned away from its group's training: `["lr0.003"]`."""
-    pairs = (
-        ("lr", training.optimizer.lr, base.optimizer.lr),
-        ("weight_decay", training.optimizer.weight_decay, base.optimizer.weight_decay),
-        ("label_smoothing", training.label_smoothing, base.label_smoothing),
-    )
-    return [_label(name, value) for name, value, before in pairs if value != before]
+    return [_label(key, training.tuned(key)) for key in TUNING_KEYS if training.tuned(key) != base.tuned(key)]
 
 
 def axis_labels(key: str, choices: Sequence[Choice], *, distils: bool = True) -> tuple[str, ...]:
@@ -138,9 +108,9 @@ def _without(value: Any, names: Sequence[str]) -> Any:
     )
 
 
-def _label(key: str, value: Any) -> str:
+def _label(key: str, value: Any, short: str | None = None) -> str:
     """A key and its value, short: `lr0.003`, `no-t2`, `sgd`, `crop.flip`."""
-    short = _SHORT.get(key, key)
+    short = _SHORT.get(key, key) if short is None else short
     if value is None or value is False:
         return _safe(f"no-{short}")
     if value is True:
@@ -149,7 +119,7 @@ def _label(key: str, value: Any) -> str:
         ops = ".".join(_op(op) for op in value) or "plain"
         return _safe(ops if key == "train" else f"{key}-{ops}")
     if isinstance(value, str):
-        return _safe(_SHORT[key] + value if _SHORT.get(key, "").endswith("-") else value)
+        return _safe(short + value if short.endswith("-") else value)
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         return _safe(value["name"])
     if key == "views" and isinstance(value, dict):
@@ -170,8 +140,6 @@ def _value(value: Any) -> str:
     if isinstance(value, tuple):
         joined = "_".join(_value(item) for item in value)
         return joined if len(joined) <= 32 else digest(joined)[:6]
-    if isinstance(value, LayerPair):
-        return f"{value.student}.{value.teacher}"
     if isinstance(value, dict):
         if isinstance(value.get("path"), str):
             return re.sub(r".*[/\\]|\.[a-z]+$", "", value["path"].lower())

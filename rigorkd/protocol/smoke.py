@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rigorkd.protocol.baselines import gain_pairs
-from rigorkd.protocol.catalog import min_size
+from rigorkd.data.dataset import Dataset, Split
+from rigorkd.data.operations import CenterCrop, Cutout, RandomCrop, Views
+from rigorkd.data.synthetic import Synthetic
+from rigorkd.models.model import min_size
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
+from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.expand import expand
-from rigorkd.protocol.facts import facts, side_of
-from rigorkd.protocol.file import Protocol
-from rigorkd.protocol.methods import Method, PermutedTail
-from rigorkd.protocol.schema import CenterCrop, Cutout, Dataset, RandomCrop, Split, Synthetic, Training, Views
+from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.schema import Training
 
 LARGEST_SIDE = 16
 MOST_CLASSES = 10
@@ -52,7 +53,7 @@ def smoke(protocol: Protocol) -> Protocol:
 
 def _needed(cell: Cell) -> int:
     """The smallest side that the cell's model is known to take; what the protocol shows it is known too."""
-    return min(min_size(cell.model.name), cell.size or cell.views.size or side_of(cell.dataset))
+    return min(min_size(cell.model.name), cell.size or cell.views.size or cell.dataset.side)
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ class _Scale:
 
     @staticmethod
     def of(cells: Sequence[Cell], dataset: Dataset) -> _Scale:
-        known = facts(dataset)
+        known = dataset.info
         needed = max((_needed(cell) for cell in cells if cell.size is None), default=1)
-        source = min(side_of(dataset), LARGEST_SIDE)
+        source = min(dataset.side, LARGEST_SIDE)
         sizes = [cell.views.size or source for cell in cells]
         side = max(min(max(sizes), LARGEST_SIDE), needed)
         synthetic = Synthetic(
@@ -92,17 +93,12 @@ class _Scale:
         return replace(
             cell,
             start=cell.start if cell.start_cell is not None else "random",
-            method=self.method(cell.method),
+            method=cell.method.shrunk(self.dataset.classes),
             training=self.training(cell.training),
             views=self.views(cell.views),
             dataset=self.dataset,
             size=None if cell.size is None else max(min(cell.size, self.side), _needed(cell)),
         )
-
-    def method(self, method: Method) -> Method:
-        if isinstance(method, PermutedTail):
-            return method.model_copy(update={"keep": max(1, min(method.keep, self.dataset.classes - 2))})
-        return method
 
     def training(self, training: Training) -> Training:
         epochs = 2 if training.epochs == self.longest else 1

@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from rigorkd.protocol.problems import Path
+from rigorkd.problems import Path
 
 DEEPEST = 24
 MOST_NODES = 50_000

@@ -8,18 +8,26 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rigorkd.data.identity import checksum_at_hand, data_checksum
+from rigorkd.data.dataset import Dataset
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.files import file_sha256
+from rigorkd.methods.own import Own
+from rigorkd.models.model import PathStart
+from rigorkd.models.own_code import Source, has_source, read_source
+from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.cohorts import runs
-from rigorkd.protocol.hashes import cell_shape, explain_difference, resolved, run_hash
-from rigorkd.protocol.methods import Own
-from rigorkd.protocol.numerics import NEWEST, Numerics, numbers_of
-from rigorkd.protocol.places import method_place, model_place
-from rigorkd.protocol.problems import Path as KeyPath
-from rigorkd.protocol.schema import Dataset, Digits, PathStart, Spec, Synthetic
-from rigorkd.protocol.sources import Source, has_source, read_source
+from rigorkd.protocol.hashes import (
+    NEWEST,
+    Numerics,
+    cell_shape,
+    explain_difference,
+    numbers_of,
+    resolved,
+    run_hash,
+)
+from rigorkd.protocol.load import method_location, model_location
+from rigorkd.protocol.schema import Spec
 from rigorkd.records.record import Record
 
 if TYPE_CHECKING:
@@ -84,15 +92,15 @@ def start_files(
     files = {}
     for cell in protocol.cells:
         if (key := data_key(cell.dataset)) and key not in files:
-            checksum = checksum_at_hand(cell.dataset)
+            checksum = cell.dataset.checksum_at_hand()
             if checksum is None and remembered and key in remembered:
                 checksum = remembered[key].sha256
-            files[key] = StartFile(None, checksum or data_checksum(cell.dataset))
+            files[key] = StartFile(None, checksum or cell.dataset.checksum())
         model, method = cell.model.name, cell.method
         if has_source(model) and model not in files:
-            files[model] = _source(protocol, "model", model, partial(model_place, cell))
+            files[model] = _source(protocol, "model", model, partial(model_location, cell))
         if isinstance(method, Own) and method.term not in files:
-            place = partial(method_place, cell, rest=("term",))
+            place = partial(method_location, cell, rest=("term",))
             files[method.term] = _source(protocol, "term", method.term, place)
         if isinstance(cell.start, PathStart) and cell.start.path not in files:
             path = (protocol.path.parent / Path(cell.start.path).expanduser()).absolute()
@@ -112,7 +120,7 @@ def start_files(
 
 def data_key(dataset: Dataset) -> str | None:
     """Under which name a study remembers the checksum of a data set, if it lies in files."""
-    return None if isinstance(dataset, Digits | Synthetic) else f"data set {dataset.name}"
+    return f"data set {dataset.name}" if dataset.in_files else None
 
 
 def _source(protocol: Protocol, what: str, name: str, place: Callable[[Spec], KeyPath]) -> StartFile:
@@ -154,7 +162,7 @@ def expected_hashes(
         key = dataset.model_dump_json()
         if key not in checksums:
             known = files.get(data_key(dataset) or "")
-            checksums[key] = known.sha256 if known else data_checksum(dataset)
+            checksums[key] = known.sha256 if known else dataset.checksum()
         teacher_hash = of(run.cell.teacher, run.seed) if run.cell.method.distils else None
         start = run.cell.start
         file = files[start.path] if isinstance(start, PathStart) else None

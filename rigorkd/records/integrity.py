@@ -17,8 +17,8 @@ from pathlib import Path
 
 from rigorkd.errors import RigorkdError
 from rigorkd.files import sha256_of, write_atomically
-from rigorkd.protocol.catalog import is_own_model
-from rigorkd.protocol.sources import module_file, read_source
+from rigorkd.models.model import is_own_model
+from rigorkd.models.own_code import module_file, read_source
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import WEIGHTS, Record, digest_of, read_record
 from rigorkd.records.study import read_info

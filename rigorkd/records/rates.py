@@ -21,11 +21,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from rigorkd.data.operations import CenterCrop
 from rigorkd.files import write_atomically
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.facts import facts, side_of
 from rigorkd.protocol.hashes import canonical, digest
-from rigorkd.protocol.schema import CenterCrop
 from rigorkd.records.untrusted import read_note
 
 SCHEMA = "rigorkd.rates/1"
@@ -102,8 +101,8 @@ def teach(teacher: Cell, student: Cell, mode: str) -> Work:
 
 def view(cell: Cell, mode: str) -> Work:
     """The batch as the cell's cohort sees it: views, their draws, mixing, order."""
-    known = facts(cell.dataset)
-    source = [side_of(cell.dataset), known.channels if known else 3]
+    known = cell.dataset.info
+    source = [cell.dataset.side, known.channels if known else 3]
     shown = canonical([cell.views.model_dump(mode="json", exclude={"eval", "teacher"}), *source])
     training = cell.training
     return Work(
@@ -135,7 +134,7 @@ def _model(cell: Cell) -> str:
 
 def _side(cell: Cell, which: Literal["train", "eval"]) -> int:
     """The side in pixels of what the model sees."""
-    side = cell.size or cell.views.size or side_of(cell.dataset)
+    side = cell.size or cell.views.size or cell.dataset.side
     for op in getattr(cell.views, which):
         if isinstance(op, CenterCrop):
             side = op.size

@@ -16,11 +16,11 @@ from typing import Any
 from rigorkd import __version__
 from rigorkd.errors import InputError, StoreError
 from rigorkd.files import sha256_of, write_atomically
-from rigorkd.protocol.catalog import is_own_model
+from rigorkd.models.model import is_own_model
+from rigorkd.models.own_code import own_modules
+from rigorkd.protocol.hashes import NEWEST, Numerics, newer
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.numerics import NEWEST, Numerics, newer
 from rigorkd.protocol.schema import Analysis
-from rigorkd.protocol.sources import own_modules
 from rigorkd.records.expected import StartFile
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import digest_of, to_json

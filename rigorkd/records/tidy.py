@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rigorkd.methods.base import loss_weights
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.hashes import resolved, training_key, views_key
-from rigorkd.protocol.methods import loss_weights
 from rigorkd.records.record import Record
 
 if TYPE_CHECKING:

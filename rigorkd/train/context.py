@@ -13,26 +13,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rigorkd.data.epochs import EpochTable
-from rigorkd.data.images import ImageData, StoredImages
+from rigorkd.data.dataset import LOCATION_KEYS
+from rigorkd.data.image_data import ImageData, StoredImages
+from rigorkd.data.loading import load
 from rigorkd.data.mix import mix_batch
-from rigorkd.data.random import seed_for
-from rigorkd.data.sources import load
+from rigorkd.data.random import EpochTable, seed_for
 from rigorkd.data.views import View, build_strong_view, build_view
-from rigorkd.distill.build import Shapes, build_objective
-from rigorkd.distill.objective import Objective, Outputs, Targets
-from rigorkd.distill.own import own_term
-from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError, StoreError
 from rigorkd.files import append_line
+from rigorkd.methods.base import Outputs, Shapes, Targets
+from rigorkd.methods.forward_hooks import feature_shapes
+from rigorkd.methods.objective import Objective
+from rigorkd.methods.own import Own
+from rigorkd.methods.own_check import own_term
 from rigorkd.models.build import build
+from rigorkd.models.custom import own_line
 from rigorkd.models.inputs import resize_inputs
-from rigorkd.models.own import own_line
-from rigorkd.protocol.catalog import architecture_of
+from rigorkd.models.model import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import canonical
-from rigorkd.protocol.methods import Feature, Own
-from rigorkd.protocol.schema import PLACES
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
@@ -152,7 +151,7 @@ class CohortContext:
                 "teacher": read_record(self.study, want.run.name).fields["weights_sha256"],
                 "teacher_run": want.run_hash,  # equal weights may see images at another size
                 "seed": self.seed,
-                "dataset": cell.dataset.model_dump(mode="json", exclude=set(PLACES)),
+                "dataset": cell.dataset.model_dump(mode="json", exclude=set(LOCATION_KEYS)),
                 "data": self.data.checksum,
                 "views": cell.views.model_dump(mode="json"),
                 "batch_size": self.batch_size,
@@ -197,21 +196,15 @@ class CohortContext:
     def layers(self) -> tuple[str, ...]:
         """The teacher's layers that some run of the task imitates."""
         return tuple(
-            dict.fromkeys(
-                layer
-                for want in self.task.runs
-                if isinstance(want.run.cell.method, Feature)
-                for _, layer in want.run.cell.method.pairs()
-            )
+            dict.fromkeys(layer for want in self.task.runs for _, layer in want.run.cell.method.pairs())
         )
 
     def objective(self, want: Expected, model: nn.Module) -> Objective:
         """The training objective of a run, with what it must know of both networks beforehand."""
         cell = want.run.cell
         shapes = None
-        if isinstance(cell.method, Feature):
+        if pairs := cell.method.pairs():
             image = self.eval_view(self.data.train.images[:1].to(self.device), None)
-            pairs = cell.method.pairs()
             shapes = Shapes(
                 student=feature_shapes(model, [own for own, _ in pairs], image.cpu()),
                 teacher=feature_shapes(self.teacher_outputs.model, [other for _, other in pairs], image),
@@ -221,7 +214,7 @@ class CohortContext:
         if isinstance(cell.method, Own):
             seed = seed_for(self.seed, "init/term")
             term = own_term(cell.method, want.method_source, classes=len(self.data.class_names), seed=seed)
-        objective = build_objective(cell.method, cell.training.label_smoothing, shapes, term)
+        objective = Objective(cell.method, cell.training.label_smoothing, shapes, term)
         if objective.needs_training_logits:
             objective.learn_from(self.teacher_outputs.of("train", self.clean_train))
         return objective

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rigorkd.data.images import ImageData
-from rigorkd.data.sources import load
+from rigorkd.data.image_data import ImageData
+from rigorkd.data.loading import load
 from rigorkd.data.views import build_view
 from rigorkd.models.build import build
+from rigorkd.models.own_code import Source
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.schema import SGD
-from rigorkd.protocol.sources import Source
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
 

@@ -37,8 +37,8 @@ from accelerate import PartialState, utils
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rigorkd.distill.objective import Outputs
 from rigorkd.errors import RigorkdError
+from rigorkd.methods.base import Outputs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.events import Event, RunFailed
 from rigorkd.train.task import Task

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rigorkd.data.images import StoredImages
+from rigorkd.data.image_data import StoredImages
 
 BATCH = 500
 """Images per evaluation batch: fixed, since the batch size can change the last bits of a convolution."""

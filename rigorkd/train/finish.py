@@ -11,12 +11,11 @@ from typing import Any
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from rigorkd.data.images import ImageData
+from rigorkd.data.image_data import ImageData
 from rigorkd.files import sha256_of
-from rigorkd.models.count import parameters_millions
-from rigorkd.models.macs import macs_millions
+from rigorkd.methods.base import loss_weights
+from rigorkd.models.sizes import macs_millions, parameters_millions
 from rigorkd.protocol.hashes import resolved, training_key, views_key
-from rigorkd.protocol.methods import loss_weights
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, DONE, commit

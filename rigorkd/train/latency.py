@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.benchmark import timer as clock
 
-from rigorkd.data.sources import load
+from rigorkd.data.loading import load
 from rigorkd.data.views import build_view
 from rigorkd.files import write_atomically
 from rigorkd.models.build import build

@@ -16,27 +16,26 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from rigorkd.data.decoded import labels_of
-from rigorkd.data.images import DataShape
+from rigorkd.data.dataset import Dataset
+from rigorkd.data.decoded import ImageFiles
+from rigorkd.data.image_data import DataShape
+from rigorkd.data.operations import Views
 from rigorkd.data.views import build_view
-from rigorkd.distill.feature import channels_of
-from rigorkd.distill.own import term_problems
-from rigorkd.distill.taps import feature_shapes
 from rigorkd.errors import InputError
+from rigorkd.methods.feature import channels_of
+from rigorkd.methods.forward_hooks import feature_shapes
+from rigorkd.methods.own import Own
+from rigorkd.methods.own_check import term_problems
 from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs
+from rigorkd.models.model import is_foreign_model
+from rigorkd.models.own_code import has_source, read_source
 from rigorkd.models.weights import first_line, head_of
-from rigorkd.protocol.catalog import is_foreign_model
+from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.demands import class_problems, is_unusual
-from rigorkd.protocol.facts import facts, side_of
-from rigorkd.protocol.file import Protocol
 from rigorkd.protocol.hashes import canonical
-from rigorkd.protocol.methods import Feature, Own
-from rigorkd.protocol.places import method_place, model_place, start_place
-from rigorkd.protocol.problems import Problem
-from rigorkd.protocol.schema import Dataset, Decoded, Views
-from rigorkd.protocol.sources import has_source, read_source
+from rigorkd.protocol.load import Protocol, method_location, model_location, start_location
+from rigorkd.protocol.requirements import class_problems, is_unusual
 
 
 def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
@@ -64,16 +63,16 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
             if key not in tried:
                 tried.add(key)
                 problems += _term_problems(protocol, cell, cell.method)
-        if isinstance(cell.method, Feature):
-            problems += looked.problems(cell, cell.method)
-        if facts(cell.dataset) is None and cell.method.distils:
+        if cell.method.needs_features:
+            problems += looked.problems(cell)
+        if cell.dataset.info is None and cell.method.distils:
             problems += _folder_problems(protocol, cell)
     return list(dict.fromkeys(problems))
 
 
 def _head_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
     """A teacher that is used as it is keeps the head of its file, and published weights have none to keep."""
-    at = start_place(cell, protocol.spec)
+    at = start_location(cell, protocol.spec)
     if isinstance(cell.start, str):
         if cell.start != "random":
             message = f"with train: false, the weights {cell.start} would teach from a new, random head"
@@ -101,7 +100,7 @@ def _model_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
     try:
         _outline(protocol, cell, cell.views)
     except InputError as error:
-        yield Problem(model_place(cell, protocol.spec), error.message, error.hint)
+        yield Problem(model_location(cell, protocol.spec), error.message, error.hint)
 
 
 class _Looked:
@@ -111,12 +110,12 @@ class _Looked:
         self.protocol = protocol
         self.seen: set[tuple[object, ...]] = set()
 
-    def problems(self, cell: Cell, method: Feature) -> Iterator[Problem]:
+    def problems(self, cell: Cell) -> Iterator[Problem]:
         """What is wrong with the layers that a cell imitates, in its student and in its teacher."""
         assert cell.teacher is not None, "a distilled cell has a teacher"
         teacher = self.protocol.cell(cell.teacher)
-        pairs = method.pairs()
-        at = method_place(cell, self.protocol.spec, ("layers",))
+        pairs = cell.method.pairs()
+        at = method_location(cell, self.protocol.spec, ("layers",))
         for owner, side, layers in (
             (cell, "student", tuple(own for own, _ in pairs)),
             (teacher, "teacher", tuple(theirs for _, theirs in pairs)),
@@ -127,7 +126,7 @@ class _Looked:
                 try:
                     network = _outline(self.protocol, owner, cell.views)
                 except InputError as error:
-                    yield Problem(model_place(owner, self.protocol.spec), error.message, error.hint)
+                    yield Problem(model_location(owner, self.protocol.spec), error.message, error.hint)
                     continue
                 device = next(network.parameters()).device
                 image = torch.zeros(1, *_input(cell.views, cell.dataset), device=device)
@@ -147,13 +146,13 @@ def _folder_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
     yield from class_problems(
         cell.method,
         _classes(cell.dataset),
-        lambda rest: method_place(cell, protocol.spec, rest),
+        lambda rest: method_location(cell, protocol.spec, rest),
     )
 
 
 def _term_problems(protocol: Protocol, cell: Cell, method: Own) -> list[Problem]:
     source = read_source(method.term, protocol.path.parent)
-    place = partial(method_place, cell, protocol.spec)
+    place = partial(method_location, cell, protocol.spec)
     return term_problems(
         method, source, classes=_classes(cell.dataset), epochs=cell.training.epochs, place=place
     )
@@ -167,7 +166,7 @@ def batchnorm_problems(protocol: Protocol, cells: Iterable[Cell]) -> list[Proble
     """
     problems = {}
     for cell in cells:
-        place = model_place(cell, protocol.spec)
+        place = model_location(cell, protocol.spec)
         processes = cell.training.processes_per_run
         if processes > 1 and place not in problems and has_batchnorm(network_of(protocol, cell, cell.views)):
             problems[place] = Problem(
@@ -208,16 +207,16 @@ def _outline(protocol: Protocol, cell: Cell, views: Views, classes: int | None =
 
 def _input(views: Views, dataset: Dataset) -> tuple[int, int, int]:
     """The shape of one image in the evaluation view."""
-    known = facts(dataset)
+    known = dataset.info
     channels = known.channels if known else 3
-    shape = DataShape(channels, side_of(dataset), (0.5,) * channels, (0.5,) * channels)
+    shape = DataShape(channels, dataset.side, (0.5,) * channels, (0.5,) * channels)
     view = build_view(views, shape, train=False)
     return view.channels, view.size, view.size
 
 
 def _classes(dataset: Dataset) -> int:
-    known = facts(dataset)
+    known = dataset.info
     if known is not None:
         return known.classes
-    assert isinstance(dataset, Decoded), "only a folder's facts are unknown"
-    return int(labels_of(dataset)[0].max()) + 1
+    assert isinstance(dataset, ImageFiles), "of anything else the classes are known"
+    return int(dataset.pool_labels().max()) + 1

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rigorkd.distill.objective import Objective, Outputs, Targets, Terms
-from rigorkd.distill.taps import Taps
+from rigorkd.methods.base import Outputs, Targets
+from rigorkd.methods.forward_hooks import ForwardHooks
+from rigorkd.methods.objective import Objective, Terms
 from rigorkd.models.weights import put_state
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training
@@ -78,7 +79,7 @@ class Student:
         self.optimizer = self.accelerator.prepare_optimizer(
             build_optimizer(self.training.optimizer, self.parameters)
         )
-        self.taps = Taps(self.raw_model, objective.student_layers)
+        self.hooks = ForwardHooks(self.raw_model, objective.student_layers)
         # Hooks that hand activations out would break a compiled graph where they stand.
         self.step_model = self.model if objective.student_layers else runtime.step_model(self.model)
         self.generators = generators_of(runtime.device)
@@ -128,9 +129,9 @@ class Student:
     def _forward(self, batch: Batch) -> Outputs:
         """What the student says of a batch, as far as its objective asks."""
         share, rows = self.distributed.share, len(batch.rows)
-        self.taps.open()
+        self.hooks.open()
         logits = self.step_model(share(batch.images))
-        features = self.taps.take()
+        features = self.hooks.take()
         strong = None
         if self.objective.needs_strong:
             assert batch.strong is not None, "the cohort shows what its objectives need"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rigorkd.data.dataset import LOCATION_KEYS
 from rigorkd.protocol.hashes import digest
-from rigorkd.protocol.schema import PLACES
 from rigorkd.records.expected import Expected
 
 
@@ -48,7 +48,7 @@ class Task:
 def architecture_key(want: Expected, hardware: str = "") -> str:
     """A file-safe key of what latency depends on: architecture, images, precision, hardware."""
     cell = want.run.cell
-    images = cell.dataset.model_dump(mode="json", exclude={*PLACES, "split", "label_noise"})
+    images = cell.dataset.model_dump(mode="json", exclude={*LOCATION_KEYS, "split", "label_noise"})
     views = cell.views.model_dump(mode="json", include={"size", "normalize", "eval"})
     model = cell.model.model_dump(mode="json")
     precision = cell.training.precision

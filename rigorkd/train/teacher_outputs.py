@@ -19,9 +19,9 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from rigorkd.distill.objective import Outputs
-from rigorkd.distill.taps import Taps
 from rigorkd.files import sha256_of, write_atomically
+from rigorkd.methods.base import Outputs
+from rigorkd.methods.forward_hooks import ForwardHooks
 from rigorkd.records.untrusted import read_bytes
 from rigorkd.train.distributed import ALONE, Distributed
 from rigorkd.train.evaluate import EvaluationSet
@@ -96,7 +96,7 @@ class TeacherOutputs:
         distributed: Distributed = ALONE,
     ) -> None:
         self.model, self.replay, self.layers, self.distributed = model, replay, layers, distributed
-        self.taps = Taps(model, layers)
+        self.hooks = ForwardHooks(model, layers)
         self._table = None if clean is None else clean.logits(model)
         self._subsets: dict[str, Tensor] = {}
         self._known: Tensor | None = None
@@ -121,9 +121,9 @@ class TeacherOutputs:
         if self._known is not None and not features:
             return Outputs(self._known[batch.start : batch.start + len(batch.rows)], strong)
         if features:
-            self.taps.open()
+            self.hooks.open()
         said = self._hear(batch.images)
-        taught = self.distributed.gather_outputs(Outputs(said, None, self.taps.take()), rows)
+        taught = self.distributed.gather_outputs(Outputs(said, None, self.hooks.take()), rows)
         if self.replay is not None and self._known is None:
             self._heard.append(taught.logits)
         return taught._replace(strong=strong)

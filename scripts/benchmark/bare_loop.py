@@ -10,7 +10,7 @@ from settings import Settings
 from torch import Tensor
 from torch.nn import functional as F
 
-from rigorkd.protocol.methods import KD
+from rigorkd.methods.kd import KD
 from rigorkd.train.student import Student
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -19,23 +19,16 @@ from clock import seconds_of, watch_for
 from safetensors.torch import save
 from settings import Case, Settings
 
-from rigorkd.data.identity import data_checksum
+from rigorkd.data.dataset import Split
+from rigorkd.data.operations import ColorJitter, HorizontalFlip, RandomResizedCrop, Rotation, Views
+from rigorkd.data.synthetic import Synthetic
+from rigorkd.methods.base import Method
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.kd import KD
 from rigorkd.models.build import build
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.methods import KD, Baseline, Method
-from rigorkd.protocol.schema import (
-    AdamW,
-    Clip,
-    ColorJitter,
-    HorizontalFlip,
-    Model,
-    RandomResizedCrop,
-    Rotation,
-    Split,
-    Synthetic,
-    Training,
-    Views,
-)
+from rigorkd.protocol.schema import AdamW, Clip, Training
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DONE, commit
@@ -133,7 +126,7 @@ def kd_cells(count: int, model: str, teacher: Cell, training: Training) -> list[
 
 def expected(cell: Cell) -> Expected:
     """The run of a cell at the benchmark's seed. Nothing is reused between benchmarks: the hash is a name."""
-    return Expected(Run(cell, SEED), f"benchmark {cell.name}", data_checksum(cell.dataset), None, None)
+    return Expected(Run(cell, SEED), f"benchmark {cell.name}", cell.dataset.checksum(), None, None)
 
 
 @dataclass(frozen=True)

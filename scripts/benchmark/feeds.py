@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from rigorkd.data.images import Subset
-from rigorkd.data.sources import load
+from rigorkd.data.image_data import Subset
+from rigorkd.data.loading import load
 from rigorkd.data.views import IMAGENET, View, build_view
 
 Batches = Iterable[tuple[Tensor, Tensor]]

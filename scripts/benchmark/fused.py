@@ -10,9 +10,9 @@ from cohorts import dataset, paper_views
 from settings import Settings
 from table import Table
 
-from rigorkd.data.sources import load
+from rigorkd.data.loading import load
+from rigorkd.data.operations import ColorJitter, FusedGeometry, Views
 from rigorkd.data.views import View, build_view
-from rigorkd.protocol.schema import ColorJitter, FusedGeometry, Views
 
 
 def fused(settings: Settings) -> Iterator[Table]:

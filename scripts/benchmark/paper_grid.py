@@ -8,9 +8,9 @@ from pathlib import Path
 from cohorts import dataset
 from settings import Settings
 
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import load_protocol
-from rigorkd.protocol.schema import Model
 
 PROTOCOL = Path(__file__).parents[2] / "protocols" / "paper.yaml"
 

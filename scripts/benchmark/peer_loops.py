@@ -20,9 +20,9 @@ from paper_grid import Grid
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rigorkd.methods.kd import KD
 from rigorkd.models.build import build
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.methods import KD
 
 
 def new_model(cell: Cell, device: torch.device) -> nn.Module:

@@ -15,8 +15,8 @@ from peer_loops import PlainLoop, new_model
 from torch import nn
 from torch.utils.data import RandomSampler, SequentialSampler
 
+from rigorkd.methods.kd import KD
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.methods import KD
 
 
 def why_missing() -> str | None:

@@ -12,7 +12,11 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from rigorkd.protocol.schema import Cars, Decoded, ImageFolder, Pets, TinyImageNet
+from rigorkd.data.cars import Cars
+from rigorkd.data.decoded import ImageFiles
+from rigorkd.data.image_folder import ImageFolder
+from rigorkd.data.pets import Pets
+from rigorkd.data.tiny_imagenet import TinyImageNet
 
 PER_CLASS = 6
 TEST_PER_CLASS = 4
@@ -20,7 +24,7 @@ PETS = ("Abyssinian", "american_bulldog", "Bengal")
 WNIDS = ("n02124075", "n01443537", "n04067472")  # not in sorted order, as published
 SPLIT = {"val": 1, "per_class": True}
 
-Make = Callable[..., Decoded]
+Make = Callable[..., ImageFiles]
 
 
 def pictures(seed: int = 0) -> Iterator[Image.Image]:
@@ -112,13 +116,13 @@ def make(tmp_path: Path) -> Make:
     Three classes, PER_CLASS training and TEST_PER_CLASS test images each; keys of the data set can be given.
     """
 
-    def written(name: str, folder: str = "data", seed: int = 0, **keys: object) -> Decoded:
+    def written(name: str, folder: str = "data", seed: int = 0, **keys: object) -> ImageFiles:
         model, write, size = KINDS[name]
         root = tmp_path / folder
         if not root.exists():
             write(root, seed)
         values = {"name": name, "root": str(root), "split": SPLIT, **size, **keys}
-        dataset: Decoded = model.model_validate(values)
+        dataset: ImageFiles = model.model_validate(values)
         return dataset
 
     return written

@@ -1,4 +1,4 @@
-"""CIFAR in its real pickled format, written with a few images and read through torchvision."""
+"""CIFAR in its real pickled format, written with a few images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import pytest
 import torch
 from torchvision import datasets
 
-from rigorkd.data.identity import CIFAR10, CIFAR100, data_checksum
-from rigorkd.data.sources import load, prepare
+from rigorkd.data.cifar import CIFAR10, CIFAR100, Cifar10, Cifar100
+from rigorkd.data.dataset import Split
+from rigorkd.data.loading import load
 from rigorkd.errors import InputError
-from rigorkd.protocol.schema import Cifar10, Cifar100, Split
 
 PER_FILE = 30
 
@@ -84,7 +84,7 @@ def test_sizes_per_class_count_the_labels_in_use(tmp_path: Path, write_cifar: Wr
 def test_foreign_files_are_used_with_a_warning_and_another_checksum(
     tmp_path: Path, write_cifar: WriteCifar, caplog: pytest.LogCaptureFixture
 ) -> None:
-    absent = data_checksum(cifar100(tmp_path / "nothing"))
+    absent = cifar100(tmp_path / "nothing").checksum()
     write_cifar("cifar100", tmp_path / "a")
     write_cifar("cifar100", tmp_path / "b", seed=1)
     with caplog.at_level(logging.WARNING):
@@ -92,16 +92,16 @@ def test_foreign_files_are_used_with_a_warning_and_another_checksum(
     (record,) = caplog.records
     assert str(tmp_path / "a" / CIFAR100.folder) in record.getMessage()
     assert record.getMessage().endswith("(MD5 differs): train, test")
-    checksums = {absent, *(data_checksum(cifar100(tmp_path / name)) for name in "ab")}
+    checksums = {absent, *(cifar100(tmp_path / name).checksum() for name in "ab")}
     assert len(checksums) == 3
 
 
 def test_the_checksum_follows_a_changed_file(tmp_path: Path, write_cifar: WriteCifar) -> None:
     write_cifar("cifar10", tmp_path)
-    before = data_checksum(cifar10(tmp_path))
+    before = cifar10(tmp_path).checksum()
     file = tmp_path / CIFAR10.folder / "data_batch_5"
     file.write_bytes(file.read_bytes() + b" ")
-    assert data_checksum(cifar10(tmp_path)) != before
+    assert cifar10(tmp_path).checksum() != before
 
 
 def test_missing_files_without_download_name_file_and_place(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_failed_download_is_one_message(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(datasets.CIFAR10, "download", no_network)
     with pytest.raises(InputError, match=r"the download failed.*no route to host"):
-        prepare(cifar10(tmp_path, download=True))
+        cifar10(tmp_path, download=True).prepare()
 
 
 def test_a_published_archive_is_unpacked_without_touching_what_is_there(
@@ -139,12 +139,12 @@ def test_a_published_archive_is_unpacked_without_touching_what_is_there(
     (folder / "train").write_bytes(b"mine")
     (folder / "test").unlink()
     (folder / "meta").unlink()
-    prepare(cifar100(root, download=True))
+    cifar100(root, download=True).prepare()
     assert (folder / "train").read_bytes() == b"mine"
     assert (folder / "test").read_bytes() == published_test
     assert sorted(path.name for path in root.iterdir()) == sorted([archive.name, folder.name])
     (folder / "train").unlink()
-    prepare(cifar100(root, download=True))
+    cifar100(root, download=True).prepare()
     assert len(load(cifar100(root), 0).train) == PER_FILE - 5
 
 
@@ -179,7 +179,7 @@ def test_a_study_runs_on_files_that_are_not_the_published_ones(
     done = rigorkd("run", protocol, "--jobs", 1)
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "results" / "tiny").rglob("record.json")
-    assert json.loads(path.read_text())["data_checksum"] != data_checksum(cifar10(tmp_path / "nothing"))
+    assert json.loads(path.read_text())["data_checksum"] != cifar10(tmp_path / "nothing").checksum()
     shutil.rmtree(tmp_path / "data")
     table = rigorkd("table", "--format", "csv")
     assert table.returncode == 0, "the study remembers what it was trained on: " + table.stderr

@@ -18,15 +18,11 @@ import pytest
 import torch
 
 from rigorkd.data import decoded
-from rigorkd.data.decoded import ensure_decoded, known_checksum, load_decoded
-from rigorkd.data.identity import checksum_at_hand, data_checksum
-from rigorkd.data.layouts import folder_of
-from rigorkd.data.prepare import prepare
-from rigorkd.data.sources import load
+from rigorkd.data.decoded import ImageFiles, ensure_decoded
+from rigorkd.data.loading import load
 from rigorkd.errors import InputError
-from rigorkd.protocol.schema import Decoded
 
-Make = Callable[..., Decoded]
+Make = Callable[..., ImageFiles]
 NAMES = ("oxford_pets", "stanford_cars", "tiny_imagenet", "image_folder")
 
 
@@ -41,13 +37,13 @@ class Decoding:
         assert self.images == done <= total == 30
 
 
-def decodes(dataset: Decoded) -> int:
+def decodes(dataset: ImageFiles) -> int:
     watch = Decoding()
     ensure_decoded(dataset, watch)
     return watch.images
 
 
-def array(dataset: Decoded) -> Path:
+def array(dataset: ImageFiles) -> Path:
     (path,) = (Path(dataset.root) / ".rigorkd").glob("*.npy")
     return path
 
@@ -61,9 +57,9 @@ def touch(path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_images_are_decoded_once(make: Make, name: str) -> None:
     dataset = make(name)
-    assert known_checksum(dataset) is None
+    assert dataset.checksum_at_hand() is None
     assert decodes(dataset) == 30
-    assert known_checksum(dataset) == load_decoded(dataset)[1] == data_checksum(dataset)
+    assert dataset.checksum_at_hand() == dataset.read()[1] == dataset.checksum()
     before = array(dataset).stat().st_mtime_ns
     assert decodes(dataset) == 0
     assert array(dataset).stat().st_mtime_ns == before
@@ -73,7 +69,7 @@ def test_images_are_decoded_once(make: Make, name: str) -> None:
 
 def test_the_array_is_mapped_and_writing_to_it_changes_no_file(make: Make) -> None:
     dataset = make("image_folder")
-    arrays, _ = load_decoded(dataset)
+    arrays, _ = dataset.read()
     assert isinstance(arrays.images, np.memmap)
     before = array(dataset).read_bytes()
     torch.from_numpy(arrays.images).zero_()
@@ -89,15 +85,15 @@ def test_the_checksum_is_of_the_content_wherever_it_lies(make: Make, tmp_path: P
     copy = make(name, folder="copy")
     for file in array(copy).parent.iterdir():
         touch(file)
-    assert known_checksum(copy) is None
+    assert copy.checksum_at_hand() is None
     assert decodes(copy) == 0, "equal content need not be decoded again"
-    assert known_checksum(copy) == checksum
+    assert copy.checksum_at_hand() == checksum
     shutil.rmtree(array(copy).parent)
     assert decodes(copy) == 30
-    assert known_checksum(copy) == checksum
+    assert copy.checksum_at_hand() == checksum
     elsewhere = make(name, cache=str(tmp_path / "cache"))
     assert decodes(elsewhere) == 30
-    assert known_checksum(elsewhere) == checksum
+    assert elsewhere.checksum_at_hand() == checksum
 
 
 def test_folders_that_share_a_cache_do_not_meet(make: Make, tmp_path: Path) -> None:
@@ -111,11 +107,11 @@ def test_folders_that_share_a_cache_do_not_meet(make: Make, tmp_path: Path) -> N
 def test_a_changed_source_is_decoded_anew(make: Make, name: str) -> None:
     dataset = make(name)
     first = ensure_decoded(dataset).checksum
-    source = folder_of(dataset)
+    source = dataset.folder
     one, other = [path for path in sorted(source.rglob("*")) if path.suffix in (".jpg", ".JPEG", ".png")][1:3]
     content = one.read_bytes()
     one.write_bytes(other.read_bytes())
-    assert known_checksum(dataset) is None
+    assert dataset.checksum_at_hand() is None
     assert decodes(dataset) == 30
     second = ensure_decoded(dataset).checksum
     assert second != first
@@ -128,10 +124,10 @@ def test_a_changed_source_is_decoded_anew(make: Make, name: str) -> None:
 def test_a_changed_label_changes_the_checksum(make: Make) -> None:
     dataset = make("oxford_pets")
     first = ensure_decoded(dataset).checksum
-    lists = folder_of(dataset) / "annotations" / "trainval.txt"
+    lists = dataset.folder / "annotations" / "trainval.txt"
     lists.write_text(lists.read_text().replace("Bengal_2 3", "Bengal_2 2"))
     assert ensure_decoded(dataset).checksum != first
-    assert load_decoded(dataset)[0].labels.tolist().count(1) == 7
+    assert dataset.read()[0].labels.tolist().count(1) == 7
 
 
 def test_an_added_image_is_noticed(make: Make) -> None:
@@ -140,9 +136,9 @@ def test_an_added_image_is_noticed(make: Make) -> None:
     shutil.copy(
         Path(dataset.root) / "train" / "kite" / "0.png", Path(dataset.root) / "train" / "kite" / "9.png"
     )
-    assert known_checksum(dataset) is None
+    assert dataset.checksum_at_hand() is None
     assert ensure_decoded(dataset).checksum != first
-    assert len(load_decoded(dataset)[0].labels) == 19
+    assert len(dataset.read()[0].labels) == 19
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "note", "settings"])
@@ -166,10 +162,10 @@ def test_a_damaged_cache_is_made_again(make: Make, damage: str) -> None:
             note.write_text(json.dumps(fields))
     if damage == "flip":
         touch(path)  # the clock may be too coarse to show a write this soon
-    assert known_checksum(dataset) is None
+    assert dataset.checksum_at_hand() is None
     assert decodes(dataset) == 30
     assert path.read_bytes() == whole
-    assert known_checksum(dataset) == checksum
+    assert dataset.checksum_at_hand() == checksum
 
 
 def test_size_and_fit_have_arrays_of_their_own(make: Make) -> None:
@@ -177,14 +173,14 @@ def test_size_and_fit_have_arrays_of_their_own(make: Make) -> None:
     assert [decodes(kind) for kind in kinds + kinds] == [30, 30, 30, 0, 0, 0]
     assert len({ensure_decoded(kind).checksum for kind in kinds}) == 1, "the source is the same"
     assert [load(kind, 0).size for kind in kinds] == [24, 24, 16]
-    assert not np.array_equal(load_decoded(kinds[0])[0].images, load_decoded(kinds[1])[0].images)
+    assert not np.array_equal(kinds[0].read()[0].images, kinds[1].read()[0].images)
 
 
 def test_builders_at_once_both_end_well(make: Make) -> None:
     dataset = make("tiny_imagenet")
     code = (
         "import sys, json; from rigorkd.data.decoded import ensure_decoded\n"
-        "from rigorkd.protocol.schema import TinyImageNet\n"
+        "from rigorkd.data.tiny_imagenet import TinyImageNet\n"
         "dataset = TinyImageNet.model_validate_json(sys.argv[1])\n"
         "print(ensure_decoded(dataset, lambda *_: print('decoded')).checksum)"
     )
@@ -195,7 +191,7 @@ def test_builders_at_once_both_end_well(make: Make) -> None:
     ]
     said = [builder.communicate(timeout=120)[0].split() for builder in builders]
     assert [builder.returncode for builder in builders] == [0, 0, 0]
-    assert {lines[-1] for lines in said} == {known_checksum(dataset)}
+    assert {lines[-1] for lines in said} == {dataset.checksum_at_hand()}
     assert sum(lines.count("decoded") for lines in said) == 30, "the others waited for one"
     assert not list(array(dataset).parent.glob(".*"))
 
@@ -256,8 +252,8 @@ def test_files_that_change_while_they_are_read_are_refused(make: Make) -> None:
             (Path(dataset.root) / "train" / "kite" / "late.png").write_bytes(b"")
 
     with pytest.raises(InputError, match="changed while they were read"):
-        prepare(dataset, meddle)
-    assert known_checksum(dataset) is None
+        dataset.prepare(meddle)
+    assert dataset.checksum_at_hand() is None
 
 
 def test_a_cache_that_cannot_be_written_says_what_to_set(make: Make, tmp_path: Path) -> None:
@@ -269,9 +265,9 @@ def test_a_cache_that_cannot_be_written_says_what_to_set(make: Make, tmp_path: P
 
 def test_unread_images_have_a_checksum_that_is_nobodys(make: Make, tmp_path: Path) -> None:
     dataset = make("image_folder")
-    unread = data_checksum(dataset)
-    assert checksum_at_hand(dataset) is None
-    prepare(dataset)
-    assert checksum_at_hand(dataset) == data_checksum(dataset) != unread
+    unread = dataset.checksum()
+    assert dataset.checksum_at_hand() is None
+    dataset.prepare()
+    assert dataset.checksum_at_hand() == dataset.checksum() != unread
     (tmp_path / "none").mkdir()
-    assert data_checksum(make("image_folder", folder="none")) == unread
+    assert make("image_folder", folder="none").checksum() == unread

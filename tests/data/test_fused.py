@@ -9,11 +9,11 @@ import torch
 from torch.nn import functional as F
 
 from rigorkd.data import geometry
-from rigorkd.data.epochs import EpochTable
-from rigorkd.data.images import DataShape
+from rigorkd.data.image_data import DataShape
+from rigorkd.data.operations import Views
+from rigorkd.data.random import EpochTable
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError
-from rigorkd.protocol.schema import Views
 
 RGB = DataShape(3, 32, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
 B = 256

@@ -16,19 +16,17 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
-from rigorkd.data import layouts
 from rigorkd.data.decode import decode
-from rigorkd.data.identity import data_checksum
-from rigorkd.data.images import Subset
-from rigorkd.data.layouts import folder_of, layout_of
+from rigorkd.data.decoded import ImageFiles
+from rigorkd.data.image_data import Subset
+from rigorkd.data.loading import load
 from rigorkd.data.pets import PETS
-from rigorkd.data.prepare import prepare
-from rigorkd.data.sources import load
 from rigorkd.errors import InputError
-from rigorkd.protocol.schema import Decoded
 
-Make = Callable[..., Decoded]
-ALL = ("oxford_pets", "stanford_cars", "tiny_imagenet", "image_folder")
+from .conftest import KINDS
+
+Make = Callable[..., ImageFiles]
+ALL = tuple(KINDS)
 
 
 def whole(part: Subset) -> torch.Tensor:
@@ -42,7 +40,7 @@ def test_every_image_arrives_with_its_class(make: Make, name: str) -> None:
     assert (len(data.train), len(data.val), len(data.test)) == (15, 3, 12)
     assert torch.equal(data.val.labels.bincount(), torch.tensor([1, 1, 1]))
     assert sorted(torch.cat([data.train.index, data.val.index]).tolist()) == list(range(18))
-    files = layout_of(dataset).index(folder_of(dataset))
+    files = dataset.layout.index(dataset.folder)
     assert files.test is not None
     side, fit = (64, None) if name == "tiny_imagenet" else (24, "crop")
     for part, source in ((data.train, files.train), (data.val, files.train), (data.test, files.test)):
@@ -50,7 +48,7 @@ def test_every_image_arrives_with_its_class(make: Make, name: str) -> None:
         assert images.dtype == torch.uint8
         for image, label, index in zip(images, part.labels, part.index, strict=True):
             file = source[int(index)]
-            content = (folder_of(dataset) / file.name).read_bytes()
+            content = (dataset.folder / file.name).read_bytes()
             assert torch.equal(image, torch.from_numpy(decode(content, side, fit)))
             assert int(label) == file.label
     assert (
@@ -70,13 +68,13 @@ def test_pets_and_cars_are_indexed_as_torchvision_indexes_them(make: Make) -> No
         ("stanford_cars", datasets.StanfordCars, ("train", "test")),
     ):
         dataset = make(name, folder=name)
-        index = layout_of(dataset).index(folder_of(dataset))
+        index = dataset.layout.index(dataset.folder)
         for part, ours in zip(parts, (index.train, index.test), strict=True):
             theirs = reader(dataset.root, part)
             assert ours is not None
             assert len(theirs) == len(ours)
             for (picture, label), file in zip(theirs, ours, strict=True):
-                with Image.open(folder_of(dataset) / file.name) as own:
+                with Image.open(dataset.folder / file.name) as own:
                     assert np.array_equal(np.asarray(picture), np.asarray(own.convert("RGB")))
                 assert label == file.label
 
@@ -88,7 +86,7 @@ def test_a_folder_is_indexed_as_torchvision_indexes_it(make: Make) -> None:
     (root / "train" / "kite" / "more").mkdir()
     (root / "train" / "kite" / "0.png").rename(root / "train" / "kite" / "more" / "a.png")
     theirs = datasets.ImageFolder(str(root / "train"))
-    ours = layout_of(dataset).index(root)
+    ours = dataset.layout.index(root)
     assert ours.class_names == tuple(theirs.classes)
     assert sorted((str(root / file.name), file.label) for file in ours.train) == sorted(theirs.samples)
 
@@ -108,10 +106,10 @@ def test_archives_are_unpacked_without_touching_what_is_there(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Small archives take the place of the published ones; they lie there already, so nothing is fetched."""
-    source = folder_of(make(name, folder="source"))
+    source = make(name, folder="source").folder
     root = tmp_path / "root"
     root.mkdir()
-    layout = layout_of(make(name, folder="source"))
+    layout = make(name, folder="source").layout
     contents = [source / "images", source / "annotations"] if name == "oxford_pets" else [source]
     archives = []
     for archive, content in zip(layout.archives, contents, strict=True):
@@ -119,23 +117,23 @@ def test_archives_are_unpacked_without_touching_what_is_there(
         shutil.copytree(content, beside / content.name)
         packed(beside, file := root / archive.url.rpartition("/")[2])
         archives.append(replace(archive, md5=hashlib.md5(file.read_bytes()).hexdigest()))
-    monkeypatch.setitem(layouts._LAYOUTS, name, replace(layout, archives=tuple(archives)))
     dataset = make(name, folder="root", download=True)
-    prepare(dataset)
-    assert data_checksum(dataset) == data_checksum_of(make(name, folder="source"))
-    part = folder_of(dataset) / layout.parts[-1]
-    (own := folder_of(dataset) / layout.parts[0] / "own.txt").write_text("mine")
+    monkeypatch.setattr(type(dataset), "layout", replace(layout, archives=tuple(archives)))
+    dataset.prepare()
+    assert dataset.checksum() == data_checksum_of(make(name, folder="source"))
+    part = dataset.folder / layout.parts[-1]
+    (own := dataset.folder / layout.parts[0] / "own.txt").write_text("mine")
     part.unlink()
-    prepare(dataset)
+    dataset.prepare()
     assert part.is_file()
     assert own.read_text() == "mine"
     names = {path.name for path in root.iterdir()}
     assert names == {layout.folder, ".rigorkd", *(a.url.rpartition("/")[2] for a in archives)}
 
 
-def data_checksum_of(dataset: Decoded) -> str:
-    prepare(dataset)
-    return data_checksum(dataset)
+def data_checksum_of(dataset: ImageFiles) -> str:
+    dataset.prepare()
+    return dataset.checksum()
 
 
 def test_a_failed_download_is_one_message(
@@ -147,7 +145,7 @@ def test_a_failed_download_is_one_message(
     monkeypatch.setattr(datasets.utils, "download_and_extract_archive", no_network)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"the download failed.*no route to host") as caught:
-        prepare(make("oxford_pets", folder="empty", download=True))
+        make("oxford_pets", folder="empty", download=True).prepare()
     assert "unpack https://" in caught.value.hint
 
 
@@ -163,7 +161,7 @@ def test_nothing_there_names_a_place_and_a_source(make: Make, tmp_path: Path) ->
         ("image_folder", "train", "/train/<class>/<image>"),
     ):
         with pytest.raises(InputError, match="is missing") as caught:
-            prepare(make(name, folder="empty"))
+            make(name, folder="empty").prepare()
         assert str(tmp_path / "empty" / place) in caught.value.message
         assert source in caught.value.hint
         assert ("download: true" in caught.value.hint) == (name in ("oxford_pets", "tiny_imagenet"))
@@ -173,7 +171,7 @@ def test_nothing_there_names_a_place_and_a_source(make: Make, tmp_path: Path) ->
 def test_cars_cannot_be_downloaded_and_say_so(make: Make, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="cars_train is missing") as caught:
-        prepare(make("stanford_cars", folder="empty", download=True))
+        make("stanford_cars", folder="empty", download=True).prepare()
     assert "no longer offers it" in caught.value.hint
 
 
@@ -210,7 +208,7 @@ def test_what_is_missing_or_damaged_is_named(
     make: Make, name: str, file: str, content: bytes | None, message: str
 ) -> None:
     dataset = make(name)
-    path = folder_of(dataset) / file
+    path = dataset.folder / file
     if content is None:
         path.unlink()
     else:
@@ -227,20 +225,20 @@ def test_annotations_of_the_test_set_without_labels_are_refused(make: Make) -> N
 
     dataset = make("stanford_cars")
     rows = np.array([(1.0, "00001.jpg")], dtype=[("bbox_x1", object), ("fname", object)])
-    savemat(folder_of(dataset) / "cars_test_annos_withlabels.mat", {"annotations": rows})
+    savemat(dataset.folder / "cars_test_annos_withlabels.mat", {"annotations": rows})
     with pytest.raises(InputError, match="not the published annotations"):
-        prepare(dataset)
+        dataset.prepare()
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_images_that_cannot_be_decoded_are_named(make: Make, name: str) -> None:
     dataset = make(name)
-    images = layout_of(dataset).index(folder_of(dataset)).train
-    broken = [folder_of(dataset) / images[row].name for row in (3, 7)]
+    images = dataset.layout.index(dataset.folder).train
+    broken = [dataset.folder / images[row].name for row in (3, 7)]
     broken[0].write_bytes(broken[0].read_bytes()[:-200])
     broken[1].write_bytes(b"<html>not found</html>")
     with pytest.raises(InputError, match="2 images cannot be decoded") as caught:
-        prepare(dataset)
+        dataset.prepare()
     assert f"{broken[0]}: " in caught.value.message
     assert f"{broken[1]}: not an image of a known format" in caught.value.message
 
@@ -249,16 +247,16 @@ def test_a_tiny_imagenet_image_of_another_size_is_refused(make: Make) -> None:
     dataset = make("tiny_imagenet")
     buffer = io.BytesIO()
     Image.new("RGB", (65, 64)).save(buffer, "JPEG")
-    (folder_of(dataset) / "val" / "images" / "val_0.JPEG").write_bytes(buffer.getvalue())
+    (dataset.folder / "val" / "images" / "val_0.JPEG").write_bytes(buffer.getvalue())
     with pytest.raises(InputError, match=r"val_0.JPEG: 65×64 pixels, not 64×64"):
-        prepare(dataset)
+        dataset.prepare()
 
 
 def test_other_counts_than_published_are_warned_about(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    prepare(make("oxford_pets"))
+    make("oxford_pets").prepare()
     assert "18 + 12 images instead of 3680 + 3669" in caplog.text
     caplog.clear()
-    prepare(make("image_folder", folder="own"))
+    make("image_folder", folder="own").prepare()
     assert not caplog.text
 
 
@@ -268,14 +266,14 @@ def test_other_counts_than_published_are_warned_about(make: Make, caplog: pytest
 @pytest.mark.parametrize("name", ALL)
 def test_a_split_that_does_not_fit_is_found_before_training(make: Make, name: str) -> None:
     with pytest.raises(InputError, match="there are only 6 images of one class"):
-        prepare(make(name, split={"val": 6, "per_class": True}))
+        make(name, split={"val": 6, "per_class": True}).prepare()
 
 
 def test_a_folder_without_test_set_needs_split_test(make: Make, tmp_path: Path) -> None:
     dataset = make("image_folder")
     shutil.rmtree(tmp_path / "data" / "test")
     with pytest.raises(InputError, match="no test set of its own"):
-        prepare(dataset)
+        dataset.prepare()
     held_out = make("image_folder", split={"val": 1, "test": 2, "per_class": True})
     data = load(held_out, 0)
     assert (len(data.train), len(data.val), len(data.test)) == (9, 3, 6)
@@ -292,7 +290,7 @@ def test_a_limited_training_set_reads_its_own_rows_only(make: Make) -> None:
     assert torch.equal(whole(data.train), source[data.train.index])
 
 
-def _array_of(dataset: Decoded) -> np.ndarray:
+def _array_of(dataset: ImageFiles) -> np.ndarray:
     (path,) = (Path(dataset.root) / ".rigorkd").glob("*.npy")
     array: np.ndarray = np.load(path)
     return array

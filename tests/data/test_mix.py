@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import CutMix, MixUp
 
-from rigorkd.data.epochs import EpochTable
 from rigorkd.data.mix import MixedBatch, Mixing, draw_mixing, mix_batch, mix_images
-from rigorkd.protocol.schema import Mix
+from rigorkd.data.operations import Mix
+from rigorkd.data.random import EpochTable
 
 CLASSES = 5
 unit = st.floats(0, 1, exclude_max=True)

@@ -9,8 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rigorkd.data.epochs import EpochTable
-from rigorkd.data.random import seed_for, stream
+from rigorkd.data.random import EpochTable, seed_for, stream
 
 seeds = st.integers(0, 2**31 - 1)
 

@@ -9,17 +9,19 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 
-from rigorkd.data.sources import load
+from rigorkd.data.datasets import DATASETS
+from rigorkd.data.decoded import ImageFiles
+from rigorkd.data.loading import load
+from rigorkd.data.synthetic import Synthetic
 from rigorkd.protocol.load import load_protocol
-from rigorkd.protocol.schema import Dataset, Decoded, Synthetic
 from rigorkd.protocol.smoke import smoke
 
-Make = Callable[..., Decoded]
+Make = Callable[..., ImageFiles]
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
 PROTOCOL = """\
@@ -35,7 +37,7 @@ seeds: 1
 """
 
 
-def write_protocol(folder: Path, dataset: Decoded, *, distils: bool = False) -> Path:
+def write_protocol(folder: Path, dataset: ImageFiles, *, distils: bool = False) -> Path:
     keys = dataset.model_dump(mode="json", exclude_defaults=True)
     text = PROTOCOL.format(
         dataset=json.dumps(keys),
@@ -129,6 +131,4 @@ def test_the_docs_name_every_data_set_and_a_valid_one(tmp_path: Path) -> None:
     path.write_text(PROTOCOL.format(dataset="{}", teacher="", methods="").replace("dataset: {}\n", snippet))
     assert load_protocol(path).spec.dataset.name == "oxford_pets"
     rows = [line for line in text.split("## Where")[0].splitlines() if line.startswith("| `")]
-    assert {row.split("`")[1] for row in rows[1:]} == {
-        source.model_fields["name"].annotation.__args__[0] for source in get_args(get_args(Dataset)[0])
-    }
+    assert {row.split("`")[1] for row in rows[1:]} == set(DATASETS)

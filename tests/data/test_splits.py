@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rigorkd.data.dataset import Split
 from rigorkd.data.splits import add_label_noise, draw_split
 from rigorkd.errors import InputError
-from rigorkd.protocol.schema import Split
 
 LABELS = np.arange(120, dtype=np.int64) % 4
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from rigorkd.data.images import DataShape, ImageData, StoredImages, Subset
+from rigorkd.data.image_data import DataShape, ImageData, StoredImages, Subset
 from rigorkd.train.context import on_device
 from rigorkd.train.runtime import Runtime
 

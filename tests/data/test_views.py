@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional as tv
 
 from rigorkd.data import color, geometry
-from rigorkd.data.images import DataShape
+from rigorkd.data.image_data import DataShape
+from rigorkd.data.operations import Mix, Moments, Views
 from rigorkd.data.views import IMAGENET, View, build_strong_view, build_view
 from rigorkd.errors import InputError
-from rigorkd.protocol.schema import Mix, Moments, Views
 
 GREY = DataShape(1, 8, (0.3,), (0.4,))
 RGB = DataShape(3, 32, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))

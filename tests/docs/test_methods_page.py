@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from rigorkd.methods.base import Method
+from rigorkd.methods.registry import METHODS
 from rigorkd.protocol.load import load_protocol
-from rigorkd.protocol.methods import METHODS, Method
 
 PAGE = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
 ROWS = dict(re.findall(r"^\| `(\w+)` .*?\|(.*)\|$", PAGE, flags=re.MULTILINE))

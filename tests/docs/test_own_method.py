@@ -77,22 +77,16 @@ def insert(path: Path, before: str, text: str) -> None:
     path.write_text(content.replace(before, text + before))
 
 
-def test_three_edits_make_a_method(tmp_path: Path) -> None:
-    parameters, loss, line = [text for text in blocks("python") if text not in files().values()]
+def test_one_file_and_one_entry_make_a_method(tmp_path: Path) -> None:
+    (method,) = [text for text in blocks("python") if text not in files().values()]
     (written,) = re.findall(r"`(logit_matching: \{.*?\})`", PAGE)
     grid = f"    {written}"
     package = tmp_path / "rigorkd"
     shutil.copytree(ROOT / "rigorkd", package, ignore=shutil.ignore_patterns("__pycache__"))
-    methods, build = package / "protocol" / "methods.py", package / "distill" / "build.py"
-    insert(methods, "\nMETHODS: dict", f"\n{parameters}\n")
-    insert(methods, "        PermutedTail,\n    )\n}", "        LogitMatching,\n")
-    (package / "distill" / "logit_matching.py").write_text(loss)
-    insert(build, "    PermutedTail: PermutedTailObjective,\n", line)
-    imports = (
-        "from rigorkd.distill.logit_matching import LogitMatchingObjective\n"
-        "from rigorkd.protocol.methods import LogitMatching\n"
-    )
-    insert(build, "\n__all__ = ", imports)
+    (package / "methods" / "logit_matching.py").write_text(method)
+    registry = package / "methods" / "registry.py"
+    insert(registry, "    )\n}\n", "        LogitMatching,\n")
+    insert(registry, "\nMETHODS: dict", "from rigorkd.methods.logit_matching import LogitMatching\n")
     (tmp_path / "own.yaml").write_text(PROTOCOL.format(grid=grid.rstrip()))
 
     done = subprocess.run(

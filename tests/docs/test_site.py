@@ -48,8 +48,9 @@ def test_the_reference_has_every_command_and_option(pages: dict[str, str]) -> No
 
 
 def test_the_reference_has_every_key_of_a_protocol(pages: dict[str, str]) -> None:
-    from rigorkd.protocol.methods import KINDS
-    from rigorkd.protocol.schema import Analysis, Spec, Split, Training
+    from rigorkd.data.dataset import Split
+    from rigorkd.methods.registry import KINDS
+    from rigorkd.protocol.schema import Analysis, Spec, Training
 
     text = pages["reference/protocol.md"]
     for model in (Spec, Split, Training, Analysis):

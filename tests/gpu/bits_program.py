@@ -16,16 +16,10 @@ from pathlib import Path
 
 from conftest import BASELINE, DROPS, TEACHER, WARM, output_bytes, student_cell, wanted
 
+from rigorkd.data.operations import ColorJitter, HorizontalFlip, RandomResizedCrop, Rotation, Views
+from rigorkd.methods.kd import KD
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.methods import KD
-from rigorkd.protocol.schema import (
-    ColorJitter,
-    HorizontalFlip,
-    Model,
-    RandomResizedCrop,
-    Rotation,
-    Views,
-)
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.events import RunFailed

@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rigorkd.data.images import ImageData, StoredImages, Subset
-from rigorkd.protocol.methods import KD
+from rigorkd.data.image_data import ImageData, StoredImages, Subset
+from rigorkd.methods.kd import KD
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import context
 from rigorkd.train.student import Student

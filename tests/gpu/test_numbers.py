@@ -20,15 +20,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
 
-from rigorkd.data.images import DataShape
+from rigorkd.data.image_data import DataShape
+from rigorkd.data.operations import Mix, Op, Views
 from rigorkd.data.views import build_view
-from rigorkd.distill.build import build_objective
-from rigorkd.distill.objective import Outputs, Targets
+from rigorkd.methods.base import Method, Outputs, Targets
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.objective import Objective
+from rigorkd.methods.permuted_tail import PermutedTail
+from rigorkd.methods.registry import KINDS
 from rigorkd.models.build import build
-from rigorkd.protocol.catalog import MODELS, TORCHVISION, min_size
+from rigorkd.models.model import MODELS, TORCHVISION, Model, min_size
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.methods import KINDS, Baseline, Method, PermutedTail
-from rigorkd.protocol.schema import Clip, Mix, Model, Op, Optimizer, Views
+from rigorkd.protocol.schema import Clip, Optimizer
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.events import RunDone, RunFailed
@@ -36,7 +39,7 @@ from rigorkd.train.runtime import Runtime, start_runtime
 from rigorkd.train.student import build_optimizer
 from rigorkd.train.task import Task
 
-from ..distill.conftest import FEATURE, LOGIT_METHODS, SHAPES, label
+from ..methods.conftest import FEATURE, LOGIT_METHODS, SHAPES, label
 from ..train.conftest import COLD, DATA, PLAIN, TEACHER, TRAINING, WARM, Train, wanted
 from ..train.test_methods import CELLS
 from .conftest import DEVICE, ON_CUDA, PRECISIONS, QUICK
@@ -189,7 +192,7 @@ def targets_on(device: str, kind: str) -> Targets:
 
 def value_and_gradients(method: Method, kind: str, device: str) -> dict[str, Tensor]:
     """What one step of an objective gives in fp32: its terms, and the gradients of all that is learned."""
-    objective = build_objective(method, label_smoothing=0.1, shapes=SHAPES).to(torch.device(device))
+    objective = Objective(method, label_smoothing=0.1, shapes=SHAPES).to(torch.device(device))
     objective.begin_epoch(2, 5)
     learned = {
         name: on(device, normal(64, 10, seed=seed)).requires_grad_()

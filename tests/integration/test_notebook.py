@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import save_file
 
 from rigorkd.models.build import build
-from rigorkd.protocol.schema import Model
+from rigorkd.models.model import Model
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.protocol.methods import METHODS
+from rigorkd.methods.registry import METHODS
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 

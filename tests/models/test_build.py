@@ -16,11 +16,9 @@ from torchvision import models
 
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
-from rigorkd.models.count import parameters_millions
-from rigorkd.models.init import seeded
-from rigorkd.models.weights import put_state
-from rigorkd.protocol.catalog import TORCHVISION
-from rigorkd.protocol.schema import Model
+from rigorkd.models.model import TORCHVISION, Model
+from rigorkd.models.sizes import parameters_millions
+from rigorkd.models.weights import put_state, seeded
 
 
 def make(name: str, *, classes: int = 10, channels: int = 3, size: int = 32, **values: Any) -> nn.Module:

@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import save_file
 
 from rigorkd.errors import ProtocolError
-from rigorkd.models import own
+from rigorkd.models import custom
 from rigorkd.models.build import build
-from rigorkd.models.check import check_models
+from rigorkd.models.model import Model
 from rigorkd.protocol.load import load_protocol
-from rigorkd.protocol.schema import Model
+from rigorkd.protocol.requirements import comes_from_outside
 from rigorkd.protocol.smoke import smoke
-from rigorkd.protocol.sources import comes_from_outside
+from rigorkd.train.model_check import check_models
 
 PROTOCOL = """\
 rigorkd: 1
@@ -141,8 +141,8 @@ def check(tmp_path: Path) -> Iterator[Callable[..., None]]:
         check_models(protocol, protocol.cells)
 
     yield check_changed
-    own._forget()
-    own._functions.clear()
+    custom._forget()
+    custom._functions.clear()
 
 
 STUDENT = "one: {model: cnn}"

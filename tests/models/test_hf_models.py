@@ -15,9 +15,9 @@ from torch import nn
 
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
-from rigorkd.models.init import seeded
-from rigorkd.protocol.schema import Model
-from rigorkd.protocol.sources import read_source
+from rigorkd.models.model import Model
+from rigorkd.models.own_code import read_source
+from rigorkd.models.weights import seeded
 
 transformers = pytest.importorskip("transformers", reason="needs the extra rigorkd[hf]")
 

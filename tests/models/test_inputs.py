@@ -7,7 +7,7 @@ from torchvision.transforms.v2 import functional
 
 from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs
-from rigorkd.protocol.schema import Model
+from rigorkd.models.model import Model
 
 
 def test_images_of_another_size_are_resized_as_torchvision_does() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from rigorkd.models.build import build
-from rigorkd.models.macs import macs_millions
-from rigorkd.protocol.schema import Model
+from rigorkd.models.model import Model
+from rigorkd.models.sizes import macs_millions
 
 PUBLISHED = {"resnet50": 4089, "mobilenet_v2": 301, "shufflenet_v2_x1_0": 145, "vit_b_16": 17564}
 """Millions, as torchvision lists them with its ImageNet weights (224 × 224 pixels, 1,000 classes)."""

@@ -15,10 +15,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.models import own
+from rigorkd.models import custom
 from rigorkd.models.build import build
-from rigorkd.protocol.schema import Model
-from rigorkd.protocol.sources import Source, read_source
+from rigorkd.models.model import Model
+from rigorkd.models.own_code import Source, read_source
 
 DOUBLE = "def double(**_):\n    torch.set_default_dtype(torch.float64)\n\n\n"
 
@@ -61,8 +61,8 @@ def as_a_new_process() -> Iterator[None]:
     """Forget what the tests import, and prove that nothing is left of it."""
     path, modules = list(sys.path), set(sys.modules)
     yield
-    own._forget()
-    own._functions.clear()
+    custom._forget()
+    custom._functions.clear()
     assert sys.path == path
     assert not {"nets", "helper"} & (set(sys.modules) - modules)
 
@@ -135,7 +135,7 @@ def test_an_edit_under_a_running_study_changes_nothing(folder: Path) -> None:
 def test_two_studies_with_modules_of_one_name(folder: Path, tmp_path: Path, name: str) -> None:
     other = write(tmp_path / "other", width=11)
     for _ in range(2):
-        own._functions.clear()
+        custom._functions.clear()
         assert width(make(read_source(name, folder), name)) == 8
         assert width(make(read_source(name, other), name)) == 11
 
@@ -146,7 +146,7 @@ def test_the_protocols_folder_counts_not_the_current_one(
     monkeypatch.chdir(write(tmp_path / "current", width=12))
     monkeypatch.syspath_prepend("")
     assert width(make(read_source("nets:small", folder))) == 8
-    own._forget()
+    custom._forget()
 
 
 def test_the_same_code_serves_from_another_folder_when_the_first_is_gone(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_other_files_beside_the_protocol_stand_in_for_nothing(folder: Path, file
 
 def test_what_is_imported_later_is_what_was_hashed(folder: Path) -> None:
     planned = read_source("nets:lazy", folder)
-    own.own_function("nets:lazy", planned)
+    custom.own_function("nets:lazy", planned)
     (folder / "helper.py").write_text("WIDTH = 12\n")
     assert width(make(planned, "nets:lazy")) == 8
 

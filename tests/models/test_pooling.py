@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from rigorkd.models.build import build
+from rigorkd.models.model import Model
 from rigorkd.models.pooling import DeterministicAdaptiveAvgPool2d, pool_deterministically
-from rigorkd.protocol.schema import Model
 
 
 @pytest.mark.parametrize("size", [7, (6, 3), (None, 2)])

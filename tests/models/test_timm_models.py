@@ -15,8 +15,8 @@ from torch import nn
 
 from rigorkd.errors import InputError
 from rigorkd.models.build import build
-from rigorkd.models.init import seeded
-from rigorkd.protocol.schema import Model
+from rigorkd.models.model import Model
+from rigorkd.models.weights import seeded
 
 Publish = Callable[[str, dict[str, torch.Tensor]], Path]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.protocol.baselines import lone_cells
+from rigorkd.protocol.cohorts import lone_cells
 from rigorkd.protocol.load import Protocol, load_protocol
 
 PROTOCOLS = sorted((Path(__file__).parents[2] / "protocols").rglob("*.yaml"))

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from rigorkd.protocol.catalog import (
+from rigorkd.models.model import (
     MODELS,
     STEM_RESNETS,
     TORCHVISION,
+    WEIGHTS,
     architecture_of,
     hf_folder,
     is_known_model,
@@ -17,7 +18,6 @@ from rigorkd.protocol.catalog import (
     weights_of,
 )
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.schema import WEIGHTS
 
 Load = Callable[..., Protocol]
 

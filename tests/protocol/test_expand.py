@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rigorkd.errors import InputError, ProtocolError
+from rigorkd.methods.kd import KD
+from rigorkd.models.model import PathStart
+from rigorkd.problems import ExpansionError
 from rigorkd.protocol.expand import expand
 from rigorkd.protocol.hashes import identity
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.methods import KD
-from rigorkd.protocol.problems import ExpansionError
-from rigorkd.protocol.schema import AdamW, PathStart, Spec
+from rigorkd.protocol.schema import AdamW, Spec
 from rigorkd.protocol.tree import parse
 
 Load = Callable[..., Protocol]

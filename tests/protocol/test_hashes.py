@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rigorkd.methods.registry import METHODS
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.hashes import (
     canonical,
@@ -25,7 +26,6 @@ from rigorkd.protocol.hashes import (
     views_key,
 )
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.methods import METHODS
 
 Load = Callable[..., Protocol]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from rigorkd.errors import ProtocolError
+from rigorkd.methods.base import Ramp
+from rigorkd.methods.own import Own
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.methods import Own, Ramp
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.expected import expected_hashes, start_files
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rigorkd.protocol.axes import Choice
-from rigorkd.protocol.grids import read_method
-from rigorkd.protocol.methods import METHODS, loss_weights
+from rigorkd.methods.base import loss_weights
+from rigorkd.methods.registry import METHODS
+from rigorkd.protocol.grids import Choice, read_method
 
 PUBLISHED: dict[tuple[str, str | None], dict[str, Any]] = {
     ("kd", None): {"T": 4, "ce_weight": 0.5, "kd_weight": 0.5, "direction": "forward"},

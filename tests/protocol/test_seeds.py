@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rigorkd.errors import InputError
-from rigorkd.protocol.seeds import GRAMMAR, parse_seeds
+from rigorkd.protocol.seed_grammar import GRAMMAR, parse_seeds
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.protocol.baselines import gain_pairs
-from rigorkd.protocol.catalog import min_size
+from rigorkd.data.synthetic import Synthetic
+from rigorkd.models.model import min_size
+from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.load import Protocol, load_protocol
-from rigorkd.protocol.schema import Synthetic
 from rigorkd.protocol.smoke import smoke
 
 Load = Callable[..., Protocol]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rigorkd.errors import InputError, ProtocolError
+from rigorkd.models.own_code import has_source, own_modules, read_source
 from rigorkd.protocol.load import Protocol, load_protocol
-from rigorkd.protocol.sources import has_source, own_modules, read_source
 from rigorkd.records.expected import StartFile, expected_hashes, start_files
 
 Load = Callable[..., Protocol]
@@ -64,8 +64,8 @@ def test_the_identity_does_not_depend_on_the_place(
 
 
 def test_an_installed_module_counts_with_its_own_package_only() -> None:
-    found = sources("rigorkd.models.cnn:cnn", Path("nowhere"))
-    assert {"rigorkd.models.cnn", "rigorkd.models", "rigorkd"} <= set(found)
+    found = sources("rigorkd.models.zoo:cnn", Path("nowhere"))
+    assert {"rigorkd.models.zoo", "rigorkd.models", "rigorkd"} <= set(found)
     assert all(name == "rigorkd" or name.startswith("rigorkd.") for name in found)
 
 

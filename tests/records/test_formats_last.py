@@ -22,9 +22,9 @@ import pytest
 
 from rigorkd import __version__
 from rigorkd.errors import StoreError
+from rigorkd.fields import HASHED, added
 from rigorkd.launch.run_states import State, find_run_states
-from rigorkd.protocol import numerics
-from rigorkd.protocol.base import HASHED, added
+from rigorkd.protocol import hashes as numerics
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.hashes import explain_difference, resolved, run_hash, training_key
 from rigorkd.protocol.load import Protocol, load_protocol
@@ -175,7 +175,8 @@ def test_an_added_key_at_its_default_leaves_records_current(legacy: Protocol) ->
         assert training_key(later) == training_key(cell)
         assert later.training.model_dump()["stream"] == 0
         assert "stream" not in later.training.model_dump(context=HASHED)
-        assert resolved(later) == resolved(cell)
+        assert resolved(later) == {**resolved(cell), "stream": 0}, "records and tables show it"
+        assert resolved(later, HASHED) == resolved(cell, HASHED)
         assert hashed(with_stream(cell, 1)) != hashed(cell)
 
 
@@ -190,6 +191,8 @@ def test_what_a_record_lacks_was_at_its_default(legacy: Protocol) -> None:
     assert explain_difference(lacking, replace(cell, method=method)) == (
         "T: 4 → 2; lr: its default → 0.01; label_smoothing: its default → 0"
     ), "a key of 0.1 is never missing; one that was added later is, without a word"
+    assert explain_difference(record, with_stream(cell, 0)) == ""
+    assert explain_difference(record, with_stream(cell, 1)) == "stream: its default → 1"
 
 
 # ------------------------------------------------------------------------- what only a newer version can know

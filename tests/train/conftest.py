@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState
 
-from rigorkd.data.identity import DIGITS_SHA256
+from rigorkd.data.dataset import Split
+from rigorkd.data.digits import DIGITS_SHA256, Digits
+from rigorkd.data.operations import RandomCrop, Views
+from rigorkd.methods.base import Method
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.kd import KD
+from rigorkd.methods.own import Own
+from rigorkd.models.model import Model
+from rigorkd.models.own_code import read_source
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.methods import KD, Baseline, Method, Own
-from rigorkd.protocol.schema import AdamW, Clip, Digits, Model, RandomCrop, Split, Training, Views
-from rigorkd.protocol.sources import read_source
+from rigorkd.protocol.schema import AdamW, Clip, Training
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort

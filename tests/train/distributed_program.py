@@ -11,11 +11,19 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from rigorkd.distill.build import Shapes, build_objective
-from rigorkd.distill.objective import Outputs, Targets
+from rigorkd.data.dataset import Split
+from rigorkd.data.digits import Digits
+from rigorkd.data.operations import Views
+from rigorkd.methods.base import Method, Outputs, Shapes, Targets
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.ctkd import CTKD
+from rigorkd.methods.dist import DIST
+from rigorkd.methods.feature import Feature
+from rigorkd.methods.kd import KD
+from rigorkd.methods.objective import Objective
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.methods import CTKD, DIST, KD, Baseline, Feature, Method
-from rigorkd.protocol.schema import SGD, Clip, Digits, Model, Split, Training, Views
+from rigorkd.protocol.schema import SGD, Clip, Training
 from rigorkd.train.distributed import join
 from rigorkd.train.runtime import Runtime, start_runtime
 from rigorkd.train.student import Batch, Student
@@ -64,7 +72,7 @@ def train(method: Method, runtime: Runtime) -> dict[str, Tensor]:
         teacher="teacher",
     )
     shapes = Shapes(student={"0": (3, 6, 6)}, teacher={"0": (3, 6, 6)}, seed=5)
-    objective = build_objective(method, 0.0, shapes if method.needs_features else None).double()
+    objective = Objective(method, 0.0, shapes if method.needs_features else None).double()
     student = Student(Run(cell, 0), "hash", student_network, objective, runtime)
     found: dict[str, Tensor] = {}
     clip = student._clip

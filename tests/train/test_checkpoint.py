@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from rigorkd.distill.build import build_objective
-from rigorkd.distill.objective import Targets
+from rigorkd.methods.base import Targets
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.objective import Objective
 from rigorkd.protocol.cells import Run
-from rigorkd.protocol.methods import Baseline
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, cohort, context
 from rigorkd.train.events import Resumed
@@ -28,7 +28,7 @@ def a_student(runtime: Runtime) -> Student:
     cell = student_cell("x", Baseline(), epochs=20)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
-    return Student(Run(cell, 0), "hash", model, build_objective(Baseline()), runtime)
+    return Student(Run(cell, 0), "hash", model, Objective(Baseline()), runtime)
 
 
 def feed(student: Student, epoch: int, val_logits: list[list[float]]) -> None:

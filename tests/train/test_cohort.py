@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from rigorkd.protocol.methods import KD, Baseline
-from rigorkd.protocol.schema import Views
+from rigorkd.data.operations import Views
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.kd import KD
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, context, finish
 from rigorkd.train.events import EpochDone, RunDone, RunFailed

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from rigorkd.data.sources import load
+from rigorkd.data.loading import load
 from rigorkd.models.build import build
-from rigorkd.models.count import parameters_millions
+from rigorkd.models.sizes import parameters_millions
 from rigorkd.protocol.schema import SGD
 from rigorkd.train.device_memory import split_for, student_bytes
 from rigorkd.train.runtime import Runtime

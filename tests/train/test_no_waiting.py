@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from rigorkd.data.images import ImageData, StoredImages, Subset
-from rigorkd.data.sources import load
-from rigorkd.distill.objective import Outputs
-from rigorkd.protocol.methods import KD
-from rigorkd.protocol.schema import Clip, Dataset
+from rigorkd.data.dataset import Dataset
+from rigorkd.data.image_data import ImageData, StoredImages, Subset
+from rigorkd.data.loading import load
+from rigorkd.methods.base import Outputs
+from rigorkd.methods.kd import KD
+from rigorkd.protocol.schema import Clip
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import context
 from rigorkd.train import student as student_module

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.schema import Model
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.context import CohortContext

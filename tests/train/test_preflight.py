@@ -12,9 +12,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from rigorkd.models.build import build
-from rigorkd.protocol.demands import needs_preflight
+from rigorkd.models.model import Model
 from rigorkd.protocol.load import load_protocol
-from rigorkd.protocol.schema import Model
+from rigorkd.protocol.requirements import needs_preflight
 from rigorkd.protocol.smoke import smoke
 from rigorkd.train.preflight import preflight
 

@@ -13,10 +13,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
-from rigorkd.distill.build import build_objective
-from rigorkd.distill.objective import Targets
+from rigorkd.methods.base import Targets
+from rigorkd.methods.baseline import Baseline
+from rigorkd.methods.objective import Objective
 from rigorkd.protocol.cells import Run
-from rigorkd.protocol.methods import Baseline
 from rigorkd.protocol.schema import SGD, Adam, AdamW, Clip, EarlyStopping, Optimizer, Schedule, Training
 from rigorkd.train import checkpoint
 from rigorkd.train.runtime import Runtime
@@ -87,7 +87,7 @@ def test_per_layer_clipping_bounds_every_tensor(values: list[float], limit: floa
 def a_student(runtime: Runtime, **training: object) -> Student:
     cell = student_cell("x", Baseline(), training=TRAINING.model_copy(update=training), epochs=20)
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
-    return Student(Run(cell, 0), "hash", model, build_objective(Baseline()), runtime)
+    return Student(Run(cell, 0), "hash", model, Objective(Baseline()), runtime)
 
 
 def feed(student: Student, epoch: int, val_logits: list[list[float]]) -> None:

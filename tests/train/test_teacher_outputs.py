@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rigorkd.distill.objective import Outputs, Targets
+from rigorkd.methods.base import Outputs, Targets
 from rigorkd.protocol.cells import Cell
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.distributed import Distributed

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 
 from rigorkd.errors import RigorkdError
 from rigorkd.launch.backends.slurm.submission import CARRIED, Submission, read_submission
-from rigorkd.protocol.file import Protocol
-from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.layout import StudyFolder
 from rigorkd.text import count

@@ -17,8 +17,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from rigorkd.errors import StoreError
-from rigorkd.launch.queue import Runs
 from rigorkd.files import write_atomically
+from rigorkd.launch.queue import Runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import to_json
 from rigorkd.records.untrusted import NOTE, read_json

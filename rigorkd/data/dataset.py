@@ -1,0 +1,136 @@
+"""What every data set has: its keys in a protocol, what is known of it, its checksum, and its images.
+
+One file per data set holds all of it. Neither this file nor those import torch or numpy when they are
+imported: a protocol is checked without them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from rigorkd.fields import Count, Frozen
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
+    Labels = npt.NDArray[np.int64]
+
+Watch = Callable[[int, int], None]
+"""Called with the number of images decoded so far, and of all."""
+
+LOCATION_KEYS = frozenset({"root", "download", "cache"})
+"""Keys of a data set that say where it lies, which changes no result."""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A data set's shape. `images` are those to split; `test_images` is None if the split makes the test set.
+
+    `size` is the side in pixels; where images differ in size, that of the squares they are stored as.
+    """
+
+    title: str
+    images: int
+    test_images: int | None
+    classes: int
+    channels: int
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class SourceArrays:
+    """What a data set hands over before it is split: images (n, C, S, S) with labels (n,).
+
+    `test_*` where it defines its own test set. `mapped` says that the images lie in a file, so that rows
+    should be read only when they are asked for.
+    """
+
+    images: Pixels
+    labels: Labels
+    class_names: tuple[str, ...]
+    test_images: Pixels | None = None
+    test_labels: Labels | None = None
+    mapped: bool = False
+
+
+class Split(Frozen):
+    """Sizes of the split, and the seed that draws it. `per_seed` draws a new split for every run seed."""
+
+    train: Count | None = None
+    val: Count
+    test: Count | None = None
+    seed: Annotated[int, Field(ge=0)] | Literal["per_seed"] = 0
+    per_class: bool = False
+
+
+class Dataset(Frozen):
+    """Base of all data sets: its fields are the keys of `dataset:`, and `name` is the one that chooses it."""
+
+    if TYPE_CHECKING:
+        name: str  # a literal in every data set
+
+    in_files: ClassVar[bool] = True
+    """Whether it lies in files, which may be missing, or other ones than before."""
+
+    split: Split
+    label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @property
+    @abstractmethod
+    def info(self) -> DatasetInfo | None:
+        """What is known without the files, or None for a user's own images.
+
+        Those are not looked at: what a protocol means must not depend on the files of a machine.
+        """
+
+    @property
+    def side(self) -> int:
+        """The side in pixels of the square images that views are given."""
+        info = self.info
+        assert info is not None, "whoever does not know the rest knows the side"
+        return info.size
+
+    @abstractmethod
+    def checksum_at_hand(self) -> str | None:
+        """The checksum of data that can be loaded now, or None if files are missing or not decoded yet."""
+
+    def checksum(self) -> str:
+        """A hexadecimal SHA-256, for the run hash, that changes whenever images or labels do.
+
+        What is not there yet counts as unread, or with its published checksum: `prepare` first for the true
+        one. Split, label noise, the kind of labels and the stored size are not part of it: they are settings,
+        hashed with the cell. Loading verifies that it got what was hashed here.
+        """
+        return self.checksum_at_hand() or sha256_of({"source": self.name, "images": "unread"})
+
+    def prepare(self, watch: Watch | None = None) -> None:
+        """Get it ready before anything is trained: download, decode, check that the split fits.
+
+        `watch` is told the progress of a decoding, which can take minutes.
+
+        Raises:
+            InputError: files are missing or damaged and cannot be had, or the split asks for more images
+                than there are.
+        """
+
+    @abstractmethod
+    def read(self) -> tuple[SourceArrays, str]:
+        """The images with the checksum of what was read.
+
+        Raises:
+            InputError: files are missing or damaged.
+        """
+
+
+def sha256_of(parts: dict[str, Any]) -> str:
+    """SHA-256 of a mapping of plain values, in hex."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

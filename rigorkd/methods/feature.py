@@ -1,0 +1,132 @@
+"""Feature distillation (FitNets, Romero et al. 2015; in the form of arXiv 2605.31191).
+
+For every pair of layers the student's feature, after a learned bias-free 1×1 projection to the teacher's
+channels, is compared with the teacher's. Over the pairs, P the projected and F the teacher's feature:
+
+    ce_weight · CE + kd_weight · [mean over pairs of MSE(P, F)
+                                  + cosine · mean over pairs and images of (1 − cos(P̄, F̄))]
+
+MSE is the mean over all elements, P̄ and F̄ are means over the map. Of two map sizes the larger is averaged
+to the smaller; features (B, D) are maps of one pixel.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+
+from pydantic import Discriminator, Field, Tag
+
+from rigorkd.errors import InputError
+from rigorkd.fields import Frozen, NonNegative, text_or_mapping
+from rigorkd.methods.base import Outputs, Shapes, Targets, Weighted
+from rigorkd.methods.divergences import full
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import ModuleList
+
+    from rigorkd.methods.objective import Objective
+
+
+class LayerPair(Frozen):
+    """One hooked layer of the student and the teacher's layer that it should imitate."""
+
+    student: str
+    teacher: str
+
+    def __str__(self) -> str:
+        return f"{self.student}.{self.teacher}"
+
+
+Layer = Annotated[
+    Annotated[str, Tag("text")] | Annotated[LayerPair, Tag("mapping")], Discriminator(text_or_mapping)
+]
+
+
+class Feature(Weighted):
+    """FitNets line: MSE after a bias-free 1×1 projection, plus a cosine term of the pooled features."""
+
+    key = "feature"
+    needs_features = True
+    labels: ClassVar[dict[str, str]] = {"alpha": "a"}
+    short: ClassVar[dict[str, str]] = {**Weighted.short, "cosine": "cos", "layers": ""}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "capacity": {"layers": ("layer1", "layer2", "layer3", "layer4"), "cosine": 0.5}
+    }
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = (
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4",
+    )
+    cosine: NonNegative = 0.5
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The student's and the teacher's layer of every pair."""
+        return tuple(
+            (layer, layer) if isinstance(layer, str) else (layer.student, layer.teacher)
+            for layer in self.layers
+        )
+
+    def set_up(self, objective: Objective, shapes: Shapes | None) -> None:
+        """Draw the projections.
+
+        Raises:
+            InputError: a layer's output is neither a map (channels, height, width) nor a vector.
+        """
+        from torch import nn
+
+        from rigorkd.models.weights import seeded
+
+        assert shapes is not None, "the layers of both networks are looked at before"
+        with seeded(shapes.seed):
+            objective.projections = nn.ModuleList(
+                nn.Conv2d(
+                    channels_of("student", own, shapes.student[own]),
+                    channels_of("teacher", theirs, shapes.teacher[theirs]),
+                    kernel_size=1,
+                    bias=False,
+                )
+                for own, theirs in self.pairs()
+            )
+
+    def kd_term(self, objective: Objective, student: Outputs, targets: Targets, teacher: Outputs) -> Tensor:
+        from torch.nn import functional as F
+
+        projections = cast("ModuleList", objective.projections)
+        total = full(student.logits).new_zeros(())
+        for (own, theirs), projection in zip(self.pairs(), projections, strict=True):
+            mine, wanted = as_map(student.features[own]), as_map(teacher.features[theirs])
+            height, width = (min(a, b) for a, b in zip(mine.shape[2:], wanted.shape[2:], strict=True))
+            # A mean over pixels and a 1×1 projection commute; averaging first is cheaper.
+            projected, wanted = projection(averaged(mine, height, width)), averaged(wanted, height, width)
+            cosines = F.cosine_similarity(projected.mean(dim=(2, 3)), wanted.mean(dim=(2, 3)), dim=1)
+            total = total + F.mse_loss(projected, wanted) + self.cosine * (1 - cosines).mean()
+        return total / len(self.layers)
+
+
+def channels_of(network: str, layer: str, shape: tuple[int, ...]) -> int:
+    """The channels of a feature of this shape, without the batch axis; InputError for an unsupported rank."""
+    if len(shape) not in (1, 3):
+        raise InputError(
+            f"the {network}'s layer {layer!r} gives {' × '.join(map(str, shape)) or 'one number'} per image",
+            hint="feature compares maps (channels × height × width) or vectors; name another layer",
+        )
+    return shape[0]
+
+
+def as_map(feature: Tensor) -> Tensor:
+    """A feature (B, C, H, W) or (B, D) as a map in float32 at least."""
+    return full(feature if feature.dim() == 4 else feature[:, :, None, None])
+
+
+def averaged(maps: Tensor, height: int, width: int) -> Tensor:
+    """Maps (B, C, H, W) averaged to (B, C, height, width), none larger than before."""
+    from torch.nn import functional as F
+
+    from rigorkd.models.pooling import adaptive_average
+
+    rows, columns = maps.shape[2:]
+    if rows % height == 0 and columns % width == 0:
+        return F.avg_pool2d(maps, (rows // height, columns // width))
+    return adaptive_average(maps, height, width)
