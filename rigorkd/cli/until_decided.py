@@ -53,7 +53,7 @@ def run_until_decided(
 
 def _look(outcome: Outcome) -> Sequential:
     """The anytime-valid analysis of the study as it is now; the look is noted."""
-    from rigorkd_analysis.sequential import until_decided
+    from rigorkd_analysis import until_decided
 
     from rigorkd.records.looks import note_look
     from rigorkd.report.sources import from_study, located

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rigorkd_analysis.power import detectable as detectable_effect
+from rigorkd_analysis.stats.sample_size import detectable as detectable_effect
 
 from rigorkd.launch.inventory import take_inventory
 from rigorkd.launch.plan import Detectable, make_plan

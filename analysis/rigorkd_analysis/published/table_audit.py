@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import combinations
 from typing import Literal
 
-import numpy as np
-
-from rigorkd_analysis.adjust import adjust
-from rigorkd_analysis.audit_results import Audit, AuditCell, AuditComparison, Printed, Row
-from rigorkd_analysis.bounds import (
+from rigorkd_analysis.published.bounds import (
     Counts,
     McNemarBounds,
     Recovered,
@@ -30,20 +25,94 @@ from rigorkd_analysis.bounds import (
     two_sided_p,
     wilson,
 )
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.printed_checks import (
-    decimal_of,
+from rigorkd_analysis.published.printed_checks import (
+    DifferenceCheck,
+    EfficiencyFlag,
     efficiency_flags,
-    is_accuracy,
     other_differences,
     other_metrics,
     own_differences,
-    row_name,
     validation_picks,
 )
-from rigorkd_analysis.table import suggest
+from rigorkd_analysis.published.printed_table import (
+    Entry,
+    Printed,
+    check_range,
+    decimal_of,
+    entries_of,
+    images_of,
+    is_accuracy,
+    merge_runs,
+    seeds_of,
+    spread_out,
+)
+from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.moments import or_nan
+from rigorkd_analysis.table_error import TableError
 
 SCHEMA = "rigorkd.audit/1"
+
+
+@dataclass(frozen=True)
+class AuditCell:
+    """A printed value with its Wilson interval, in the units printed; a mean over k > 1 seeds has none."""
+
+    cell: str
+    student: str | None
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    std: float | None
+
+
+@dataclass(frozen=True)
+class AuditComparison:
+    """Two rows, the lower one as a: difference = b − a ≥ 0.
+
+    Attributes:
+        images: the difference in test images as printed; images_min and _max allow for rounding.
+        rejects_up_to_discordant: most discordant images at which McNemar's exact test still rejects.
+        break_even_seed_sd: necessary, not sufficient: the seed sd must be below it.
+        t_low, t_high, p_low, p_high: for means with printed sds, the paired test whatever the pairing.
+    """
+
+    a: str
+    b: str
+    difference: float
+    images: int | None
+    discordant_min: int | None
+    discordant_max: int | None
+    p_min: float | None
+    p_max: float | None
+    networks_differ: Literal["always", "never", "depends"] | None
+    rejects_up_to_discordant: int | None
+    break_even_seed_sd: float
+    images_min: int | None
+    images_max: int | None
+    t_low: float | None
+    t_high: float | None
+    p_low: float | None
+    p_high: float | None
+    says: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The document `rigorkd.audit/1`. `decimals` is the precision to which the column is printed."""
+
+    schema: str
+    metric: str
+    n_test: int | None
+    seeds: int
+    alpha: float
+    decimals: int
+    cells: tuple[AuditCell, ...]
+    comparisons: tuple[AuditComparison, ...]
+    efficiency: tuple[EfficiencyFlag, ...]
+    differences: tuple[DifferenceCheck, ...]
+    recovered: tuple[Recovered, ...]
+    survives: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def audit(table: Printed) -> Audit:
@@ -56,16 +125,16 @@ def audit(table: Printed) -> Audit:
         raise TableError("the table has no rows", hint="one row per cell, with a column such as top1")
     if not 0 < table.alpha < 0.5:
         raise TableError(f"alpha = {table.alpha:g} is not an error rate", hint="give one between 0 and 0.5")
-    rows, metric, notes = _long(table)
-    rows, merged = _merge_runs(rows, metric)
-    k = _seeds(table, rows)
-    n_test = _n_test(table, rows)
-    entries = _entries(rows, metric, k)
+    rows, metric, notes = spread_out(table)
+    rows, merged = merge_runs(rows, metric)
+    k = seeds_of(table, rows)
+    n_test = images_of(table, rows)
+    entries = entries_of(rows, metric, k)
     largest = max(abs(entry.value) for entry in entries)
     accuracy = is_accuracy(metric)
     whole = 100 if largest > 1 else 1
     if accuracy:
-        _check_range(entries, whole, metric)
+        check_range(entries, whole, metric)
     decimals = max(entry.decimals for entry in entries)
     judged = accuracy and k == 1
     if judged and n_test is None:
@@ -82,7 +151,7 @@ def audit(table: Printed) -> Audit:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
     comparisons = tuple(
         _compare(
-            entries[i], entries[j], placed[i], placed[j], _Question(metric, k, n_test, table.alpha, whole)
+            entries[i], entries[j], placed[i], placed[j], _Setting(metric, k, n_test, table.alpha, whole)
         )
         for i, j in combinations(range(len(entries)), 2)
         if entries[i].student == entries[j].student
@@ -109,18 +178,7 @@ def audit(table: Printed) -> Audit:
 
 
 @dataclass(frozen=True)
-class _Entry:
-    cell: str
-    student: str | None
-    value: Decimal
-    text: str
-    decimals: int
-    std: float | None
-    row: int
-
-
-@dataclass(frozen=True)
-class _Question:
+class _Setting:
     metric: str
     k: int
     n_test: int | None
@@ -132,137 +190,7 @@ class _Question:
         return " points" if self.whole == 100 and is_accuracy(self.metric) else ""
 
 
-def _long(table: Printed) -> tuple[list[Row], str, list[str]]:
-    """The rows with one value each: a wide table (standard_top1, kd_top1) is spread out."""
-    rows = list(table.rows)
-    columns = list(rows[0])
-    wanted = (table.metric,) if table.metric else ("test_top1", "top1")
-    for name in wanted:
-        if name in columns:
-            return rows, name, []
-    for name in wanted:
-        wide = [column for column in columns if column.endswith(f"_{name}")]
-        if len(wide) > 1:
-            spread = []
-            for position, row in enumerate(rows):
-                for column in wide:
-                    what = column.removesuffix(f"_{name}")
-                    who = row.get("cell") or row.get("student") or f"row {position + 1}"
-                    kept = {key: row[key] for key in ("student", "n_test", "seed") if key in row}
-                    spread.append({**kept, "cell": f"{who}/{what}", name: row[column]})
-            note = f"the table is wide: {', '.join(wide)} are read as cells of {name}"
-            return [dict(row) for row in spread], name, [note]
-    valid = [column for column in columns if decimal_of(rows[0].get(column, "")) is not None]
-    if table.metric:
-        raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
-    raise TableError(
-        "the table has neither test_top1 nor top1",
-        hint=f"name the column: --metric, one of {', '.join(valid)}",
-    )
-
-
-def _merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
-    kept: list[Row] = []
-    notes: list[str] = []
-    seen: dict[tuple[str, str], Row] = {}
-    for position, row in enumerate(rows):
-        run = (row.get("run") or "").strip()
-        key = (row.get("student") or "", run)
-        if not run or key not in seen:
-            kept.append(row)
-            seen[key] = row
-            continue
-        if row.get(metric) != seen[key].get(metric):
-            raise TableError(
-                f"run {run} is printed with {seen[key].get(metric)} and {row.get(metric)}",
-                hint="equal names in the column 'run' mean one run; correct the table",
-                row=position,
-                column="run",
-            )
-        notes.append(
-            f"{row_name(seen[key], 0)} and {row_name(row, position)} are one run ({run}) printed twice; "
-            "it counts once"
-        )
-    return kept, notes
-
-
-def _entries(rows: list[Row], metric: str, k: int) -> list[_Entry]:
-    sd_column = next((c for c in (f"{metric}_std", f"{metric}_sd", "std", "sd") if c in rows[0]), None)
-    out = []
-    for position, row in enumerate(rows):
-        text = (row.get(metric) or "").strip()
-        value = decimal_of(text)
-        if value is None:
-            raise TableError(
-                f"{text!r} is not a number" if text else "no value",
-                hint="print one number per row; leave rows without a value out",
-                row=position,
-                column=metric,
-            )
-        sd = decimal_of(row.get(sd_column) or "") if sd_column else None
-        if sd is not None and sd < 0:
-            raise TableError(
-                f"a standard deviation of {sd}", hint="check it", row=position, column=sd_column or ""
-            )
-        exponent = value.as_tuple().exponent
-        decimals = max(0, -exponent) if isinstance(exponent, int) else 0
-        std = float(sd) if sd is not None and k > 1 else None
-        out.append(
-            _Entry(row_name(row, position), row.get("student") or None, value, text, decimals, std, position)
-        )
-    doubled = {entry.cell for entry in out if sum(other.cell == entry.cell for other in out) > 1}
-    return [
-        entry
-        if entry.cell not in doubled
-        else _Entry(f"{entry.cell} (row {entry.row + 1})", *list(vars(entry).values())[1:])
-        for entry in out
-    ]
-
-
-def _check_range(entries: list[_Entry], whole: int, metric: str) -> None:
-    for entry in entries:
-        if not 0 <= entry.value <= whole:
-            raise TableError(
-                f"{entry.text} is not an accuracy", hint="print percent (0 to 100) or fractions (0 to 1)",
-                row=entry.row, column=metric,
-            )  # fmt: skip
-
-
-def _seeds(table: Printed, rows: list[Row]) -> int:
-    if table.seeds is not None:
-        if table.seeds < 1:
-            raise TableError(
-                f"seeds = {table.seeds}", hint="give the number of seeds behind each value, 1 or more"
-            )
-        return table.seeds
-    for column in ("n_seeds", "seeds", "n"):
-        if column in rows[0]:
-            found = {(row.get(column) or "").strip() for row in rows}
-            if len(found) == 1 and (only := found.pop()).isdigit() and int(only) > 0:
-                return int(only)
-            raise TableError(
-                f"the column {column!r} does not hold one number of seeds",
-                hint="give --seeds K",
-                column=column,
-            )
-    return 1
-
-
-def _n_test(table: Printed, rows: list[Row]) -> int | None:
-    if table.n_test is not None:
-        if table.n_test < 1:
-            raise TableError(f"n_test = {table.n_test}", hint="give the number of test images, such as 10000")
-        return table.n_test
-    found = {(row.get("n_test") or "").strip() for row in rows} - {""}
-    if len(found) > 1:
-        raise TableError(
-            f"the rows have different n_test: {', '.join(sorted(found))}", hint="audit one test set at a time"
-        )
-    only = found.pop() if found else ""
-    return int(only) if only.isdigit() and int(only) > 0 else None
-
-
-def _impossible(entries: list[_Entry], placed: list[Counts | None], n_test: int | None) -> list[str]:
+def _impossible(entries: list[Entry], placed: list[Counts | None], n_test: int | None) -> list[str]:
     return [
         f"{entry.cell}: no whole number of {n_test:,} images gives {entry.text}; the nearest is used"
         for entry, place in zip(entries, placed, strict=True)
@@ -270,7 +198,7 @@ def _impossible(entries: list[_Entry], placed: list[Counts | None], n_test: int 
     ]
 
 
-def _cell(entry: _Entry, place: Counts | None, n_test: int | None, whole: int, alpha: float) -> AuditCell:
+def _cell(entry: Entry, place: Counts | None, n_test: int | None, whole: int, alpha: float) -> AuditCell:
     low = high = None
     if place is not None and n_test:
         low = whole * wilson(place.low, n_test, alpha)[0]
@@ -279,7 +207,7 @@ def _cell(entry: _Entry, place: Counts | None, n_test: int | None, whole: int, a
 
 
 def _compare(
-    first: _Entry, second: _Entry, place_1: Counts | None, place_2: Counts | None, question: _Question
+    first: Entry, second: Entry, place_1: Counts | None, place_2: Counts | None, setting: _Setting
 ) -> AuditComparison:
     a, b, x_a, x_b = first, second, place_1, place_2
     if second.value < first.value:
@@ -288,20 +216,20 @@ def _compare(
     bound: McNemarBounds | None = None
     low = high = None
     differ: Literal["always", "never", "depends"] | None = None
-    if x_a is not None and x_b is not None and question.n_test:
-        bound = mcnemar_bounds(x_a, x_b, question.n_test, question.alpha)
+    if x_a is not None and x_b is not None and setting.n_test:
+        bound = mcnemar_bounds(x_a, x_b, setting.n_test, setting.alpha)
         low, high = max(0, x_b.low - x_a.high), max(x_b.high - x_a.low, 0)
         differ = "depends"
-        if bound.p_max < question.alpha:
+        if bound.p_max < setting.alpha:
             differ = "always"
-        elif bound.p_min >= question.alpha:
+        elif bound.p_min >= setting.alpha:
             differ = "never"
     t_low = t_high = p_low = p_high = None
-    if question.k > 1 and a.std is not None and b.std is not None and difference > 0:
-        t_low, t_high = t_range(difference, a.std, b.std, question.k)
-        p_low, p_high = two_sided_p(t_high, question.k - 1), two_sided_p(t_low, question.k - 1)
-    sd = break_even_sd(difference, question.k)
-    says = _says(a, b, difference, bound, differ, sd, (p_low, p_high), question)
+    if setting.k > 1 and a.std is not None and b.std is not None and difference > 0:
+        t_low, t_high = t_range(difference, a.std, b.std, setting.k)
+        p_low, p_high = two_sided_p(t_high, setting.k - 1), two_sided_p(t_low, setting.k - 1)
+    sd = break_even_sd(difference, setting.k)
+    says = _says(a, b, difference, bound, differ, sd, (p_low, p_high), setting)
     return AuditComparison(
         a=a.cell,
         b=b.cell,
@@ -325,34 +253,34 @@ def _compare(
 
 
 def _says(
-    a: _Entry,
-    b: _Entry,
+    a: Entry,
+    b: Entry,
     difference: float,
     bound: McNemarBounds | None,
     differ: str | None,
     sd: float,
     p: tuple[float | None, float | None],
-    question: _Question,
+    setting: _Setting,
 ) -> str:
     who = f"{b.text} ({b.cell}) against {a.text} ({a.cell})"
-    gap = f"{b.value - a.value}{question.points}"
+    gap = f"{b.value - a.value}{setting.points}"
     parts = []
-    if bound is not None and differ is not None and question.n_test:
-        images = f"{bound.images:,} image{'' if bound.images == 1 else 's'} of {question.n_test:,}"
+    if bound is not None and differ is not None and setting.n_test:
+        images = f"{bound.images:,} image{'' if bound.images == 1 else 's'} of {setting.n_test:,}"
         parts.append(f"{who} is {images}: {_networks(bound, differ)}")
     else:
         parts.append(f"{who} is {gap}")
     if p[0] is not None and p[1] is not None:
         parts.append(
-            f"a paired test over {question.k} seeds has p {p[0]:.2g} to {p[1]:.2g}, depending on the pairing"
+            f"a paired test over {setting.k} seeds has p {p[0]:.2g} to {p[1]:.2g}, depending on the pairing"
         )
     if difference > 0 and p[1] is None:
-        seeds = "one seed" if question.k == 1 else f"means of {question.k} seeds"
+        seeds = "one seed" if setting.k == 1 else f"means of {setting.k} seeds"
         parts.append(
-            f"{seeds} cannot tell the methods apart unless the seed sd is below {sd:.2g}{question.points}"
-            if question.k > 1
+            f"{seeds} cannot tell the methods apart unless the seed sd is below {sd:.2g}{setting.points}"
+            if setting.k > 1
             else "that the method differs cannot be read from one seed: a seed sd of "
-            f"{sd:.2g}{question.points} or more explains it by chance"
+            f"{sd:.2g}{setting.points} or more explains it by chance"
         )
     text = "; ".join(parts)
     return text[:1].upper() + text[1:] + "."
@@ -376,7 +304,7 @@ def _survives(comparisons: tuple[AuditComparison, ...], k: int, rows: int, alpha
     if k == 1:
         out = ["No claim about a method survives: with one seed its effect is not identifiable."]
         always = [c for c in comparisons if c.networks_differ == "always"]
-        worst = np.array([np.nan if c.p_max is None else c.p_max for c in comparisons])
+        worst = or_nan(c.p_max for c in comparisons)
         held = dict(zip(comparisons, adjust(worst, "holm") < alpha, strict=True))
         for c in always:
             claim = f"That the network of {c.b} is more accurate than that of {c.a} survives"

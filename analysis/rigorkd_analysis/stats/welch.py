@@ -11,35 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-from rigorkd_analysis.paired import Settings
-from rigorkd_analysis.power import nct_cdf
-
-Floats = NDArray[np.float64]
-
-#: Spread below this share of the values' size is rounding in the last bits, not spread.
-_NOISE = 1e-12
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Size, mean and standard deviation (ddof 1) of k samples, each of shape (k,).
-
-    The mean of an empty sample, the deviation of fewer than two values, and that of equal values are NaN.
-    """
-
-    n: Floats
-    mean: Floats
-    sd: Floats
-
-    @classmethod
-    def of(cls, samples: list[Floats]) -> Moments:
-        n = np.array([sample.size for sample in samples], dtype=np.float64)
-        mean = np.array([sample.mean() if sample.size else np.nan for sample in samples], dtype=np.float64)
-        sd = np.array([_sd(sample) for sample in samples], dtype=np.float64)
-        return cls(n, mean, sd)
+from rigorkd_analysis.stats.moments import Floats, Moments, or_none
+from rigorkd_analysis.stats.paired import Settings, t_test, tost
+from rigorkd_analysis.stats.sample_size import nct_cdf
 
 
 @dataclass(frozen=True)
@@ -62,8 +38,7 @@ class Welch:
 
     def row(self, position: int) -> dict[str, float | None]:
         """The statistics of one comparison; None where there is none."""
-        values = {field.name: float(getattr(self, field.name)[position]) for field in fields(self)}
-        return {name: value if np.isfinite(value) else None for name, value in values.items()}
+        return {field.name: or_none(getattr(self, field.name)[position]) for field in fields(self)}
 
 
 def welch(a: Moments, b: Moments, settings: Settings) -> Welch:
@@ -73,27 +48,24 @@ def welch(a: Moments, b: Moments, settings: Settings) -> Welch:
         se = np.sqrt(va + vb)
         df = (va + vb) ** 2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1))
         diff = a.mean - b.mean
-        t = diff / se
-        p = 2 * special.stdtr(df, -np.abs(t))
+        t, p = t_test(diff, se, df)
         half = -special.stdtrit(df, settings.alpha / 2) * se
         wide = -special.stdtrit(df, settings.alpha / settings.m / 2) * se
         narrow = -special.stdtrit(df, settings.alpha) * se
         equivalence = np.full(diff.shape, np.nan)
         if settings.sesoi is not None:
-            upper = special.stdtr(df, (diff - settings.sesoi) / se)
-            lower = special.stdtr(df, -(diff + settings.sesoi) / se)
-            equivalence = np.maximum(upper, lower)
+            equivalence = tost(diff, se, df, settings.sesoi)
     return Welch(
         mean_diff=diff,
         se=se,
         df=df,
         t=t,
-        p=np.asarray(p),
+        p=p,
         ci_low=diff - half,
         ci_high=diff + half,
         ci_simultaneous_low=diff - wide,
         ci_simultaneous_high=diff + wide,
-        p_equivalence=np.asarray(equivalence),
+        p_equivalence=equivalence,
         equivalence_ci_low=diff - narrow,
         equivalence_ci_high=diff + narrow,
         mde=se * detectable_noncentrality(df, settings.alpha / settings.m),
@@ -112,10 +84,3 @@ def detectable_noncentrality(df: Floats, alpha: float, power: float = 0.8) -> Fl
         enough = missed <= 1 - power
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return np.asarray(np.where(known, high, np.nan))
-
-
-def _sd(sample: Floats) -> float:
-    if sample.size < 2:
-        return float("nan")
-    sd = float(sample.std(ddof=1))
-    return float("nan") if sd <= _NOISE * float(np.abs(sample).max()) else sd

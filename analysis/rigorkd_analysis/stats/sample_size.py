@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rigorkd_analysis.errors import TableError
+from rigorkd_analysis.table_error import TableError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rigorkd_analysis.plan import Correction
+    from rigorkd_analysis.analysis_plan import Correction
 
     Floats = NDArray[np.float64]
 
