@@ -24,7 +24,7 @@ ABSURD_DZ = 4.0
 LENGTHS_DIFFER = 0.05
 
 
-def build(question: Question, name: FamilyName, planned: bool, parts: Sequence[Asked]) -> Family:
+def build_family(question: Question, name: FamilyName, planned: bool, parts: Sequence[Asked]) -> Family:
     """Judge these comparisons as one family."""
     runs, plan = question.runs, question.plan
     settings = Settings(plan.alpha, 1 if plan.correction == "none" else len(parts), plan.sesoi)

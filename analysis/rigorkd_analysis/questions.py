@@ -219,7 +219,7 @@ def _pair(runs: Runs, a: int, b: int, name: str | None = None) -> LinearContrast
     return difference_of(a, b, name or f"{runs.cells[a]} vs {runs.cells[b]}")
 
 
-def gains(runs: Runs, matcher: Matcher) -> list[LinearContrast]:
+def all_gains(runs: Runs, matcher: Matcher) -> list[LinearContrast]:
     """Every distilled cell against its own baseline."""
     return [_pair(runs, cell, matcher.of(cell)) for cell in matcher.targets()]
 

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis import families, questions
 from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.families import build_family
 from rigorkd_analysis.metric_names import Goal, goal_of, is_percentage
-from rigorkd_analysis.questions import Asked, Matcher, Question, baselines, distilled
+from rigorkd_analysis.questions import (
+    Asked,
+    Matcher,
+    Question,
+    all_gains,
+    all_pairs,
+    baselines,
+    distilled,
+    resolve,
+)
 from rigorkd_analysis.results import Analysis, CellSummary, Family, FamilyName, Secondary, Sequential
 from rigorkd_analysis.runs import Runs, read_runs
 from rigorkd_analysis.stats.anova import factorials
@@ -56,7 +65,7 @@ def analyze(
     matcher = Matcher(runs, plan.baselines)
     question = _question(runs, plan, goal)
     asked = _asked(question, matcher)
-    found = [families.build(question, *family) for family in asked]
+    found = [build_family(question, *family) for family in asked]
     secondary, skipped = _secondary(table, plan)
     return Analysis(
         schema=SCHEMA,
@@ -98,14 +107,14 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
         try:
             runs = read_runs(table, metric)
             goal = goal_of(metric)
-            gains = questions.gains(runs, Matcher(runs, plan.baselines))
+            gains = all_gains(runs, Matcher(runs, plan.baselines))
         except TableError as error:
             skipped.append(f"the secondary metric {metric} is left out: {error.message}")
             continue
         if gains:
             question = _question(runs, replace(plan, metric=metric, goal=goal, sesoi=None), goal)
             planned = plan.planned and not any(cell in runs.index for cell in plan.added)
-            family = families.build(question, "gains", planned, gains)
+            family = build_family(question, "gains", planned, gains)
             out.append(Secondary(metric, goal, cell_summaries(runs, plan.alpha), family))
     return out, skipped
 
@@ -121,14 +130,12 @@ def _asked(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool,
     runs, plan = question.runs, question.plan
     out: list[tuple[FamilyName, bool, list[Asked]]] = []
     if matcher.any():
-        gains = [(plan.planned, gain) for gain in questions.gains(runs, matcher)]
+        gains = [(plan.planned, gain) for gain in all_gains(runs, matcher)]
         out += [("gains", *part) for part in _by_plan(question, gains)]
-    contrasts = [
-        (contrast.planned, questions.resolve(runs, matcher, contrast)) for contrast in plan.contrasts
-    ]
+    contrasts = [(contrast.planned, resolve(runs, matcher, contrast)) for contrast in plan.contrasts]
     out += [("contrasts", *part) for part in _by_plan(question, contrasts)]
     if plan.all_pairs or not out:
-        pairs = [(False, pair) for pair in questions.all_pairs(runs)]
+        pairs = [(False, pair) for pair in all_pairs(runs)]
         out += [("all_pairs", *part) for part in _by_plan(question, pairs)]
     return out
 

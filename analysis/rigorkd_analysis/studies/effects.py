@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from rigorkd_analysis import questions
 from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.metric_names import Goal, goal_of, is_percentage
-from rigorkd_analysis.questions import Matcher
+from rigorkd_analysis.questions import Matcher, all_gains
 from rigorkd_analysis.runs import Runs, read_runs
 from rigorkd_analysis.stats.moments import Floats
 from rigorkd_analysis.table_error import TableError
@@ -83,7 +82,7 @@ def effects_of(study: Study, metric: str | None) -> Effects:
     try:
         runs = read_runs(study.table, metric or study.plan.metric)
         matcher = Matcher(runs, study.plan.baselines)
-        found = questions.gains(runs, matcher) if matcher.any() else []
+        found = all_gains(runs, matcher) if matcher.any() else []
     except TableError as error:
         raise TableError(
             f"{study.name}: {error.message}", hint=error.hint, row=error.row, column=error.column
