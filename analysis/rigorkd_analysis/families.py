@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.questions import Asked, Conjunction, LinearContrast, Question, differences, sides
+from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, Question, differences, sides
 from rigorkd_analysis.results import Comparison, Family, FamilyName
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
@@ -24,7 +24,7 @@ ABSURD_DZ = 4.0
 LENGTHS_DIFFER = 0.05
 
 
-def build_family(question: Question, name: FamilyName, planned: bool, parts: Sequence[Asked]) -> Family:
+def build_family(question: Question, name: FamilyName, planned: bool, parts: Sequence[Hypothesis]) -> Family:
     """Judge these comparisons as one family."""
     runs, plan = question.runs, question.plan
     settings = Settings(plan.alpha, 1 if plan.correction == "none" else len(parts), plan.sesoi)
@@ -205,7 +205,7 @@ def _reason(n: int, constant: bool) -> str:
     return "the difference has no spread over seeds" if constant else "it cannot be computed"
 
 
-def _warnings(question: Question, part: Asked, n: int, test: PairedTest) -> tuple[str, ...]:
+def _warnings(question: Question, part: Hypothesis, n: int, test: PairedTest) -> tuple[str, ...]:
     runs, plan = question.runs, question.plan
     cells, out = part.cells, []
     diverged = runs.diverged[cells]

@@ -86,7 +86,7 @@ class Conjunction:
         return list(dict.fromkeys(cell for member in self.members for cell in member.cells))
 
 
-Asked = LinearContrast | Conjunction
+Hypothesis = LinearContrast | Conjunction
 """One comparison of a family."""
 
 
@@ -239,7 +239,7 @@ def all_pairs(runs: Runs) -> list[LinearContrast]:
     return [_pair(runs, a, b) for cells in by_student.values() for a, b in combinations(cells, 2)]
 
 
-def resolve(runs: Runs, matcher: Matcher, contrast: Contrast) -> Asked:
+def resolve(runs: Runs, matcher: Matcher, contrast: Contrast) -> Hypothesis:
     """The weights of a named contrast.
 
     Raises:

@@ -14,7 +14,7 @@ from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.families import build_family
 from rigorkd_analysis.metric_names import Goal, goal_of, is_percentage
 from rigorkd_analysis.questions import (
-    Asked,
+    Hypothesis,
     Matcher,
     Question,
     all_gains,
@@ -64,7 +64,7 @@ def analyze(
     goal = goal_of(runs.metric, plan.goal)
     matcher = Matcher(runs, plan.baselines)
     question = _question(runs, plan, goal)
-    asked = _asked(question, matcher)
+    asked = _hypotheses(question, matcher)
     found = [build_family(question, *family) for family in asked]
     secondary, skipped = _secondary(table, plan)
     return Analysis(
@@ -125,10 +125,10 @@ def _question(runs: Runs, plan: Plan, goal: Goal) -> Question:
     return Question(used, plan, goal, Phrasing.of(runs, goal, _typical_sd(runs)), Names(runs))
 
 
-def _asked(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Asked]]]:
+def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:
     """The families before their numbers: name, whether it is planned, and what is compared."""
     runs, plan = question.runs, question.plan
-    out: list[tuple[FamilyName, bool, list[Asked]]] = []
+    out: list[tuple[FamilyName, bool, list[Hypothesis]]] = []
     if matcher.any():
         gains = [(plan.planned, gain) for gain in all_gains(runs, matcher)]
         out += [("gains", *part) for part in _by_plan(question, gains)]
@@ -140,7 +140,9 @@ def _asked(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool,
     return out
 
 
-def _by_plan(question: Question, members: Sequence[tuple[bool, Asked]]) -> list[tuple[bool, list[Asked]]]:
+def _by_plan(
+    question: Question, members: Sequence[tuple[bool, Hypothesis]]
+) -> list[tuple[bool, list[Hypothesis]]]:
     """The planned ones first, then the exploratory ones; what uses a cell added later is exploratory."""
     index = question.runs.index
     added = {index[cell] for cell in question.plan.added if cell in index}

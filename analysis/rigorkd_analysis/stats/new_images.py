@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from rigorkd_analysis.questions import Asked, LinearContrast, Question
+from rigorkd_analysis.questions import Hypothesis, LinearContrast, Question
 from rigorkd_analysis.stats.exact import mcnemar
 from rigorkd_analysis.stats.moments import NOISE, Floats
 from rigorkd_analysis.table_error import TableError
@@ -92,7 +92,7 @@ def crossed_interval(d: Floats, alpha: float) -> Crossed:
 
 
 def image_comparisons(
-    question: Question, parts: Sequence[Sequence[Asked]], source: PredictionSource | None
+    question: Question, parts: Sequence[Sequence[Hypothesis]], source: PredictionSource | None
 ) -> list[ImageComparison]:
     """Every pair of the families, once, where the predictions of both cells are there."""
     if source is None:

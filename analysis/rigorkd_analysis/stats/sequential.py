@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rigorkd_analysis.questions import Asked, Conjunction, Question, differences
+from rigorkd_analysis.questions import Conjunction, Hypothesis, Question, differences
 from rigorkd_analysis.stats.moments import NOISE, Floats
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text, percent_text
@@ -76,7 +76,7 @@ def interval(d: Floats, c2: float, alpha: float) -> tuple[Floats, Floats]:
 
 
 def sequential_analysis(
-    question: Question, families: Sequence[tuple[str, bool, Sequence[Asked]]]
+    question: Question, families: Sequence[tuple[str, bool, Sequence[Hypothesis]]]
 ) -> Sequential:
     """Judge the planned families, or all where none is planned, each at alpha over its own size.
 
@@ -109,7 +109,7 @@ class _Path:
         return cls(log_e(d, c2), low, high, np.cumsum(d) / np.arange(1, d.size + 1))
 
 
-def _judge(question: Question, part: Asked, m: int, family: str) -> SequentialComparison:
+def _judge(question: Question, part: Hypothesis, m: int, family: str) -> SequentialComparison:
     runs, plan = question.runs, question.plan
     rows = differences(runs, part.members if isinstance(part, Conjunction) else [part])
     rows = rows[:, ~np.isnan(rows).any(axis=0)]
