@@ -230,17 +230,13 @@ def _compare(
         p_low, p_high = two_sided_p(t_high, setting.k - 1), two_sided_p(t_low, setting.k - 1)
     sd = break_even_sd(difference, setting.k)
     says = _says(a, b, difference, bound, differ, sd, (p_low, p_high), setting)
+    of_networks = vars(bound) if bound else dict.fromkeys(McNemarBounds.__dataclass_fields__)
     return AuditComparison(
+        **of_networks,
         a=a.cell,
         b=b.cell,
         difference=difference,
-        images=bound.images if bound else None,
-        discordant_min=bound.discordant_min if bound else None,
-        discordant_max=bound.discordant_max if bound else None,
-        p_min=bound.p_min if bound else None,
-        p_max=bound.p_max if bound else None,
         networks_differ=differ,
-        rejects_up_to_discordant=bound.rejects_up_to_discordant if bound else None,
         break_even_seed_sd=sd,
         images_min=low,
         images_max=high,

@@ -8,41 +8,20 @@ two one-sided tests. scipy.stats.ttest_ind and statsmodels' ttost_ind are the or
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-
 import numpy as np
 from scipy import special
 
-from rigorkd_analysis.stats.moments import Floats, Moments, or_none
+from rigorkd_analysis.stats.moments import Floats, Moments
 from rigorkd_analysis.stats.paired import Settings, t_test, tost
 from rigorkd_analysis.stats.sample_size import nct_cdf
 
 
-@dataclass(frozen=True)
-class Welch:
-    """One array of shape (k,) per statistic; NaN where a side has no spread to estimate an error from."""
+def welch(a: Moments, b: Moments, settings: Settings) -> dict[str, Floats]:
+    """Compare k pairs of samples, a − b: one array of shape (k,) per statistic, by its name in the results.
 
-    mean_diff: Floats
-    se: Floats
-    df: Floats
-    t: Floats
-    p: Floats
-    ci_low: Floats
-    ci_high: Floats
-    ci_simultaneous_low: Floats
-    ci_simultaneous_high: Floats
-    p_equivalence: Floats
-    equivalence_ci_low: Floats
-    equivalence_ci_high: Floats
-    mde: Floats
-
-    def row(self, position: int) -> dict[str, float | None]:
-        """The statistics of one comparison; None where there is none."""
-        return {field.name: or_none(getattr(self, field.name)[position]) for field in fields(self)}
-
-
-def welch(a: Moments, b: Moments, settings: Settings) -> Welch:
-    """Compare k pairs of samples, a − b; `settings.m` is the family's size as the correction counts it."""
+    NaN where a side has no spread to estimate an error from. `settings.m` is the family's size as the
+    correction counts it.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         va, vb = a.sd**2 / a.n, b.sd**2 / b.n
         se = np.sqrt(va + vb)
@@ -55,21 +34,21 @@ def welch(a: Moments, b: Moments, settings: Settings) -> Welch:
         equivalence = np.full(diff.shape, np.nan)
         if settings.sesoi is not None:
             equivalence = tost(diff, se, df, settings.sesoi)
-    return Welch(
-        mean_diff=diff,
-        se=se,
-        df=df,
-        t=t,
-        p=p,
-        ci_low=diff - half,
-        ci_high=diff + half,
-        ci_simultaneous_low=diff - wide,
-        ci_simultaneous_high=diff + wide,
-        p_equivalence=equivalence,
-        equivalence_ci_low=diff - narrow,
-        equivalence_ci_high=diff + narrow,
-        mde=se * detectable_noncentrality(df, settings.alpha / settings.m),
-    )
+    return {
+        "mean_diff": diff,
+        "se": se,
+        "df": df,
+        "t": t,
+        "p": p,
+        "ci_low": diff - half,
+        "ci_high": diff + half,
+        "ci_simultaneous_low": diff - wide,
+        "ci_simultaneous_high": diff + wide,
+        "p_equivalence": equivalence,
+        "equivalence_ci_low": diff - narrow,
+        "equivalence_ci_high": diff + narrow,
+        "mde": se * detectable_noncentrality(df, settings.alpha / settings.m),
+    }
 
 
 def detectable_noncentrality(df: Floats, alpha: float, power: float = 0.8) -> Floats:

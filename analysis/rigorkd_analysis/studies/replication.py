@@ -167,12 +167,11 @@ def _family(
     a = Moments.of([ours[cell].values for cell in cells])
     b = Moments.of([theirs[cell].values for cell in cells])
     found = welch(a, b, Settings(plan.alpha, m, plan.sesoi))
-    p_adjusted = adjust(found.p, plan.correction)
-    p_equal = adjust(found.p_equivalence, plan.correction)
+    p_adjusted = adjust(found["p"], plan.correction)
+    p_equal = adjust(found["p_equivalence"], plan.correction)
     low, high = prediction_interval(a.mean, a.sd, a.n, b.n, plan.alpha)
     out = []
     for i, cell in enumerate(cells):
-        row = found.row(i)
         warnings = _warnings(ours[cell], theirs[cell], first.study, second.study)
         lost = bool(ours[cell].diverged or theirs[cell].diverged)
         verdict = _verdict(or_none(p_adjusted[i]), or_none(p_equal[i]), plan.alpha, lost)
@@ -188,7 +187,7 @@ def _family(
             mean_b=mean_b,
             sd_a=or_none(a.sd[i]),
             sd_b=or_none(b.sd[i]),
-            **row,
+            **{statistic: or_none(values[i]) for statistic, values in found.items()},
             p_adjusted=or_none(p_adjusted[i]),
             p_equivalence_adjusted=or_none(p_equal[i]),
             prediction_low=ends[0],

@@ -16,7 +16,7 @@ statsmodels'.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -256,11 +256,11 @@ def _summary(shared: _Shared, plan: Plan, goal: Goal) -> Summary:
         StudyShare(study, int(size), *map(float, row))
         for study, size, row in zip(names, n, numbers, strict=True)
     )
-    blank = Summary(
-        name=shared.name, k=k, studies=shares, mean=None, se=None, ci_low=None, ci_high=None, t=None, df=None,
-        p=None, p_adjusted=None, p_equivalence=None, p_equivalence_adjusted=None, prediction_low=None,
-        prediction_high=None, tau=None, p_same=None, weighted_mean=None, weighted_ci_low=None,
-        weighted_ci_high=None, favourable=int((sign * mean > 0).sum()), verdict="inconclusive", says="",
+    favourable = int((sign * mean > 0).sum())
+    unknown = dict.fromkeys(field.name for field in fields(Summary))
+    blank = replace(
+        Summary(**unknown),  # type: ignore[arg-type]
+        name=shared.name, k=k, studies=shares, favourable=favourable, verdict="inconclusive", says="",
         warnings=tuple(warnings),
     )  # fmt: skip
     spread = float(mean.std(ddof=1)) if k > 1 else 0.0
