@@ -23,19 +23,19 @@ WIDTH = 100
 
 DOCUMENTS = {
     "rigorkd.analysis/1": ("rigorkd analyze --format json", "rigorkd_analysis.results:Analysis"),
-    "rigorkd.audit/1": ("rigorkd audit --format json", "rigorkd_analysis.audit_results:Audit"),
-    "rigorkd.power/1": ("rigorkd power --format json", "rigorkd_analysis.power:Power"),
+    "rigorkd.audit/1": ("rigorkd audit --format json", "rigorkd_analysis.published.table_audit:Audit"),
+    "rigorkd.power/1": ("rigorkd power --format json", "rigorkd_analysis.stats.sample_size:Power"),
     "rigorkd.compare/1, kind replication": (
         "rigorkd compare STUDY_A STUDY_B --format json",
-        "rigorkd_analysis.comparing:Replication",
+        "rigorkd_analysis.studies.replication:Replication",
     ),
     "rigorkd.compare/1, kind published": (
         "rigorkd compare STUDY TABLE.csv --format json",
-        "rigorkd_analysis.comparing:Prediction",
+        "rigorkd_analysis.studies.prediction:Prediction",
     ),
     "rigorkd.compare/1, kind summary": (
         "rigorkd compare A B C … --format json",
-        "rigorkd_analysis.comparing:Synthesis",
+        "rigorkd_analysis.studies.synthesis:Synthesis",
     ),
 }
 
@@ -245,9 +245,10 @@ def _parts(result: type[Any]) -> Iterator[type[Any]]:
 
 def _hints(result: type[Any]) -> dict[str, Any]:
     """The types of a dataclass' fields, also where a module imports a name for type checkers alone."""
-    from rigorkd_analysis import plan
+    from rigorkd_analysis import analysis_plan
 
-    return typing.get_type_hints(result, {**vars(plan), **vars(importlib.import_module(result.__module__))})
+    own = vars(importlib.import_module(result.__module__))
+    return typing.get_type_hints(result, {**vars(analysis_plan), **own})
 
 
 def _inside(hint: Any) -> Iterator[Any]:
@@ -275,9 +276,10 @@ def _type(hint: Any) -> str:
 
 def _told(result: type[Any]) -> str:
     """A docstring as prose: its list of attributes becomes a list."""
-    text = inspect.getdoc(result) or ""
-    head, _, attributes = text.partition("Attributes:\n")
-    items = re.split(r"\n(?=    \S)", attributes.rstrip()) if attributes else []
+    parts = [part for part in result.__mro__ if dataclasses.is_dataclass(part)]  # fields may be inherited
+    docs = [(inspect.getdoc(part) or "").partition("Attributes:\n") for part in parts]
+    head = docs[0][0]
+    items = [item for _, _, own in docs if own for item in re.split(r"\n(?=    \S)", own.rstrip())]
     entries = ["- " + " ".join(item.split()) for item in items if item.strip()]
     return "\n\n".join(part for part in (_prose(head), "\n".join(entries)) if part)
 

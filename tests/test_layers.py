@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -75,13 +76,48 @@ def test_imports_point_one_way(path: Path) -> None:
             assert parts[1] in allowed, f"{module} lies above {layer}"
 
 
+STATISTICS = sorted((ROOT / "analysis" / "rigorkd_analysis").rglob("*.py"))
+
+STATISTICS_LAYERS = (
+    "table_error",
+    "metric_names",
+    "analysis_plan",
+    "runs",
+    "verdicts",
+    "wording",
+    "questions",
+    "stats",
+    "published",
+    "studies",
+    "results",
+    "families",
+    "whole_analysis",
+)
+"""The same for `rigorkd_analysis`."""
+
+
 def test_the_statistics_know_nothing_of_the_framework() -> None:
     forbidden = {"rigorkd", "torch", "pathlib", "os", "time", "datetime", "socket", "random"}
-    files = sorted((ROOT / "analysis" / "rigorkd_analysis").rglob("*.py"))
-    assert len(files) > 5
-    for path in files:
+    assert len(STATISTICS) > 5
+    for path in STATISTICS:
         found = {module.split(".")[0] for module, _ in imports(path)} & forbidden
         assert not found, f"{path.name} imports {found}"
+
+
+def test_the_statistics_are_layers_without_circles() -> None:
+    """Imports inside functions and for types count as well."""
+    graph: dict[str, set[str]] = {}
+    for path in STATISTICS:
+        if path.name == "__init__.py":  # the public names, found lazily
+            continue
+        parts = path.relative_to(ROOT / "analysis").with_suffix("").parts
+        allowed = set(STATISTICS_LAYERS[: STATISTICS_LAYERS.index(parts[1]) + 1])
+        used = {tuple(module.split(".")) for module, _ in imports(path)}
+        used = {names for names in used if names[0] == "rigorkd_analysis"}
+        graph[".".join(parts)] = {".".join(names) for names in used}
+        above = {names[1] for names in used} - allowed
+        assert not above, f"{path.name} imports {above}, which lie above it"
+    TopologicalSorter(graph).prepare()  # names the circle, if there is one
 
 
 @pytest.mark.parametrize("layer", WITHOUT_TORCH)

@@ -8,9 +8,11 @@ is read from the interval at 1 − alpha/m and all hold together at 1 − alpha.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from rigorkd_analysis.metrics import Goal
-from rigorkd_analysis.results import Verdict
+from rigorkd_analysis.metric_names import Goal
+
+Verdict = Literal["better", "worse", "equivalent", "better_negligible", "worse_negligible", "inconclusive"]
 
 AT_LEAST = "at least SESOI"
 UNDETERMINED = "size undetermined"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor, log10
 
-from rigorkd_analysis.metrics import Goal, label, unit_of
-from rigorkd_analysis.plan import Correction
-from rigorkd_analysis.table import Runs
+from rigorkd_analysis.analysis_plan import Correction
+from rigorkd_analysis.metric_names import Goal, label, unit_of
+from rigorkd_analysis.runs import Runs
 
 _METHODS = {"kd": "Distillation", "feature": "Feature distillation", "logit": "Logit distillation"}
 _ADJUSTED = {

@@ -47,7 +47,7 @@ def audit(
     """
     from rigorkd_analysis import Printed
     from rigorkd_analysis import audit as judge
-    from rigorkd_analysis.bounds import recover
+    from rigorkd_analysis.published.bounds import recover
 
     from rigorkd.errors import InputError
     from rigorkd.report.audit_page import audit_page, recovered_page

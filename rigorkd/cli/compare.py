@@ -11,8 +11,10 @@ from rigorkd.cli.options import results_option
 from rigorkd.report.page import FORMATS, Format
 
 if TYPE_CHECKING:
-    from rigorkd_analysis.comparing import Prediction, Replication, Synthesis
-    from rigorkd_analysis.plan import Plan
+    from rigorkd_analysis.analysis_plan import Plan
+    from rigorkd_analysis.studies.prediction import Prediction
+    from rigorkd_analysis.studies.replication import Replication
+    from rigorkd_analysis.studies.synthesis import Synthesis
 
     from rigorkd.report.compare_source import Names, Printed, Runs
 
@@ -66,7 +68,7 @@ def compare(
     rigorkd compare results/cifar10 results/cifar100 results/pets
     """
     from rigorkd_analysis import document
-    from rigorkd_analysis.plan import Plan
+    from rigorkd_analysis.analysis_plan import Plan
 
     from rigorkd.report.compare_page import compare_page
     from rigorkd.report.compare_source import open_source
@@ -94,10 +96,10 @@ def _compared(
     """The comparison that these sources ask for, with the sources' own warnings before its own."""
     from dataclasses import replace
 
-    from rigorkd_analysis.errors import TableError
-    from rigorkd_analysis.prediction import PublishedTable, compare_published
-    from rigorkd_analysis.replication import compare_studies
-    from rigorkd_analysis.synthesis import summarize_studies
+    from rigorkd_analysis.studies.prediction import PublishedTable, compare_published
+    from rigorkd_analysis.studies.replication import compare_studies
+    from rigorkd_analysis.studies.synthesis import summarize_studies
+    from rigorkd_analysis.table_error import TableError
 
     from rigorkd.errors import InputError
     from rigorkd.report.compare_source import Printed, Runs, common_plan, named

@@ -9,7 +9,7 @@ import click
 from rigorkd.report.page import FORMATS, Format
 
 if TYPE_CHECKING:
-    from rigorkd_analysis.plan import Correction
+    from rigorkd_analysis.analysis_plan import Correction
 
 
 @click.command(short_help="Compute detectable effects and seeds needed.")
@@ -43,7 +43,7 @@ def power(
     rigorkd power --n 5 --sd 0.2 --comparisons 9
     rigorkd power --sd 0.2 --comparisons 9 --effect 0.3
     """
-    from rigorkd_analysis.power import power as compute
+    from rigorkd_analysis.stats.sample_size import power as compute
 
     from rigorkd.report.data import to_csv, to_json
     from rigorkd.report.emit import emit

@@ -255,7 +255,7 @@ def _until_decided(
 
 def _look(outcome: Outcome) -> Sequential:
     """The anytime-valid analysis of the study as it is now; the look is noted."""
-    from rigorkd_analysis.sequential import until_decided
+    from rigorkd_analysis.whole_analysis import until_decided
 
     from rigorkd.records.interim import note_interim_analysis
     from rigorkd.report.sources import from_study, located

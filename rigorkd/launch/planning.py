@@ -115,7 +115,7 @@ def _detectable(
     protocol: Protocol, states: RunStates, cells: Sequence[Cell], n: int
 ) -> tuple[Detectable, ...]:
     """Detectable gains and contrasts at 80 % power with n seeds, corrected for the family's size."""
-    from rigorkd_analysis.power import detectable, equivalence_power
+    from rigorkd_analysis.stats.sample_size import detectable, equivalence_power
 
     analysis = protocol.spec.analysis
     pairs = gain_pairs(cells, protocol.cells)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rigorkd_analysis.audit_results import Audit, AuditComparison
-from rigorkd_analysis.bounds import Recovered
+from rigorkd_analysis.published.bounds import Recovered
+from rigorkd_analysis.published.table_audit import Audit, AuditComparison
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.page import Column, Page, Table

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rigorkd_analysis.comparing import (
-    Agreement,
-    DifferenceFamily,
-    Prediction,
-    PrintedFamily,
-    Replication,
-    SummaryFamily,
-    Synthesis,
-)
+from rigorkd_analysis.studies.prediction import Prediction, PrintedFamily
+from rigorkd_analysis.studies.replication import Agreement, DifferenceFamily, Replication
+from rigorkd_analysis.studies.synthesis import SummaryFamily, Synthesis
 from rigorkd_analysis.wording import adjusted_name, percent_text
 
 from rigorkd.report.headline import CORRECTIONS, MetricNumbers

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rigorkd_analysis.effects import Study
-from rigorkd_analysis.plan import Plan
+from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.studies.effects import Study
 
 from rigorkd.errors import InputError
 from rigorkd.records.study import is_study

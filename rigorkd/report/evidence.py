@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from rigorkd_analysis.results import Analysis, CellSummary, Comparison
-from rigorkd_analysis.table import seed_of
+from rigorkd_analysis.runs import seed_of
 
 if TYPE_CHECKING:
     import pandas as pd

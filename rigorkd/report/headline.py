@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from statistics import median
 
-from rigorkd_analysis.metrics import unit_of
-from rigorkd_analysis.power import MAX_SEEDS
+from rigorkd_analysis.metric_names import unit_of
 from rigorkd_analysis.results import Analysis, Comparison, Family
+from rigorkd_analysis.stats.sample_size import MAX_SEEDS
 from rigorkd_analysis.wording import decimals_for, number_text, p_text
 
 from rigorkd.text import count

@@ -11,7 +11,7 @@ from rigorkd.report.sources import Overrides, Source, located
 from rigorkd.text import count
 
 if TYPE_CHECKING:
-    from rigorkd_analysis.images import Predictions
+    from rigorkd_analysis.stats.new_images import Predictions
 
 
 def judged(found: Source, asked: Overrides, images: bool | None = None, *, up_to: int = 200) -> Analysis:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from rigorkd_analysis.metrics import label
+from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Comparison, Family, Secondary
 from rigorkd_analysis.wording import adjusted_name, percent_text
 

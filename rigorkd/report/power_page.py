@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rigorkd_analysis.power import Power, detectable
+from rigorkd_analysis.stats.sample_size import Power, detectable
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.page import Column, Page, Table

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.plan import (
+from rigorkd_analysis.analysis_plan import (
     AllOf,
     Contrast,
     Correction,
@@ -20,12 +19,13 @@ from rigorkd_analysis.plan import (
     Trend,
     Weighted,
 )
+from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rigorkd_analysis.images import PredictionSource
+    from rigorkd_analysis.stats.new_images import PredictionSource
 
     from rigorkd.protocol import schema
     from rigorkd.records.interim import InterimAnalysis
@@ -117,7 +117,7 @@ class Source:
         folder = self.folder
 
         def read(cell: str, seed: int) -> Any:
-            from rigorkd_analysis.images import Predictions
+            from rigorkd_analysis.stats.new_images import Predictions
 
             from rigorkd.records.read import read_predictions
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import AllOf, Pair, Plan, Study, TableError, Trend, analyze, summarize_studies
-from rigorkd_analysis.bounds import mcnemar_at
-from rigorkd_analysis.paired import Settings, noncentrality_interval, statistics
-from rigorkd_analysis.power import power
+from rigorkd_analysis.published.bounds import mcnemar_at
 from rigorkd_analysis.results import Analysis, Comparison
-from rigorkd_analysis.sequential import interval
+from rigorkd_analysis.stats.paired import Settings, noncentrality_interval, statistics
+from rigorkd_analysis.stats.sample_size import power
+from rigorkd_analysis.stats.sequential import interval
 from scipy import integrate, stats
 
 BASE = (80.1, 80.4, 79.9, 80.2, 80.3)
@@ -94,8 +94,8 @@ def test_no_statistic_of_a_tiny_spread_is_left_out() -> None:
     base = np.array([BASE])
     d = 0.5 + 1e-7 * np.array([[1.0, -2.0, 0.5, 1.5, -1.0]])
     found = statistics(d, Settings(0.05, 1, 0.3), base + d, base)
-    assert np.isfinite([found.dz_ci_low[0], found.dz_ci_high[0], found.t[0]]).all()
-    assert found.dz_ci_low[0] < found.dz[0] < found.dz_ci_high[0]
+    assert np.isfinite([found["dz_ci_low"][0], found["dz_ci_high"][0], found["t"][0]]).all()
+    assert found["dz_ci_low"][0] < found["dz"][0] < found["dz_ci_high"][0]
 
 
 def test_a_cell_that_lost_runs_is_named_in_the_average_of_all_gains() -> None:

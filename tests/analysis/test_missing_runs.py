@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from rigorkd_analysis import AllOf, DifferenceOfGains, Pair, Plan, Trend, analyze
-from rigorkd_analysis.sequential import until_decided
+from rigorkd_analysis import AllOf, DifferenceOfGains, Pair, Plan, Trend, analyze, until_decided
 
 CELLS = ["base", "kd-1", "kd-2", "kd-3", "kd-4"]
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from rigorkd_analysis import Plan, analyze
-from rigorkd_analysis.adjust import adjust
-from rigorkd_analysis.exact import signflip
-from rigorkd_analysis.paired import t_test, tost
+from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.exact import signflip
+from rigorkd_analysis.stats.paired import t_test, tost
 from rigorkd_analysis.verdicts import Evidence, verdict
 
 REPLICATES = 20_000

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rigorkd_analysis import Printed, TableError, audit
-from rigorkd_analysis.audit_results import Audit, AuditComparison
-from rigorkd_analysis.bounds import counts, mcnemar_at, mcnemar_bounds, recover, t_range, wilson
+from rigorkd_analysis.published.bounds import counts, mcnemar_at, mcnemar_bounds, recover, t_range, wilson
+from rigorkd_analysis.published.table_audit import Audit, AuditComparison
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import Pair, Plan, analyze
-from rigorkd_analysis.adjust import adjust
-from rigorkd_analysis.images import mcnemar
-from rigorkd_analysis.power import (
+from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.exact import mcnemar
+from rigorkd_analysis.stats.sample_size import (
     detectable,
     detectable_dz,
     equivalence_power,
@@ -17,7 +17,7 @@ from rigorkd_analysis.power import (
     seeds_needed_each,
     t_test_power,
 )
-from rigorkd_analysis.sequential import interval, log_e
+from rigorkd_analysis.stats.sequential import interval, log_e
 
 G1 = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
 G2 = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])

@@ -6,9 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from rigorkd_analysis.adjust import adjust
-from rigorkd_analysis.exact import signflip, wilcoxon
-from rigorkd_analysis.paired import Settings, noncentrality_interval, sd_interval, statistics
+from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.exact import signflip, wilcoxon
+from rigorkd_analysis.stats.moments import sd_interval
+from rigorkd_analysis.stats.paired import Settings, noncentrality_interval, statistics
 from scipy import stats
 
 with warnings.catch_warnings():
@@ -28,20 +29,20 @@ def test_paired_statistics(n: int):
         ci = oracle.confidence_interval(0.95)
         wide = oracle.confidence_interval(1 - 0.05 / 6)
         narrow = oracle.confidence_interval(0.90)
-        assert found.t[row] == pytest.approx(oracle.statistic)
-        assert found.p[row] == pytest.approx(oracle.pvalue)
-        assert (found.ci_low[row], found.ci_high[row]) == pytest.approx((ci.low, ci.high))
-        assert found.ci_simultaneous_low[row] == pytest.approx(wide.low)
-        assert found.ci_simultaneous_high[row] == pytest.approx(wide.high)
-        assert (found.equivalence_ci_low[row], found.equivalence_ci_high[row]) == pytest.approx(
+        assert found["t"][row] == pytest.approx(oracle.statistic)
+        assert found["p"][row] == pytest.approx(oracle.pvalue)
+        assert (found["ci_low"][row], found["ci_high"][row]) == pytest.approx((ci.low, ci.high))
+        assert found["ci_simultaneous_low"][row] == pytest.approx(wide.low)
+        assert found["ci_simultaneous_high"][row] == pytest.approx(wide.high)
+        assert (found["equivalence_ci_low"][row], found["equivalence_ci_high"][row]) == pytest.approx(
             (narrow.low, narrow.high)
         )
-        assert found.p_welch[row] == pytest.approx(stats.ttest_ind(x, y, equal_var=False).pvalue)
-        assert found.p_equivalence[row] == pytest.approx(ttost_paired(x, y, -0.4, 0.4)[0])
-        assert found.p_wilcoxon[row] == pytest.approx(stats.wilcoxon(x, y).pvalue)
-        assert found.r[row] == pytest.approx(np.corrcoef(x, y)[0, 1])
+        assert found["p_welch"][row] == pytest.approx(stats.ttest_ind(x, y, equal_var=False).pvalue)
+        assert found["p_equivalence"][row] == pytest.approx(ttost_paired(x, y, -0.4, 0.4)[0])
+        assert found["p_wilcoxon"][row] == pytest.approx(stats.wilcoxon(x, y).pvalue)
+        assert found["r"][row] == pytest.approx(np.corrcoef(x, y)[0, 1])
         expected = np.var(x - y, ddof=1) / (np.var(x, ddof=1) + np.var(y, ddof=1))
-        assert found.variance_ratio[row] == pytest.approx(expected)
+        assert found["variance_ratio"][row] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 6, 8])

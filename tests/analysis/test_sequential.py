@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from rigorkd_analysis import AllOf, Plan, analyze
-from rigorkd_analysis.sequential import interval, log_e, until_decided
+from rigorkd_analysis import AllOf, Plan, analyze, until_decided
+from rigorkd_analysis.stats.sequential import interval, log_e
 
 
 def table(gains: dict[str, np.ndarray]) -> pd.DataFrame:

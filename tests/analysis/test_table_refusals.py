@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import Pair, Plan, TableError, Trend, Weighted, analyze
-from rigorkd_analysis.plan import AllOf
+from rigorkd_analysis.analysis_plan import AllOf
 
 BASE = [80.1, 80.4, 79.9, 80.3, 80.2]
 KD = [80.6, 80.7, 80.9, 80.5, 80.8]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rigorkd_analysis.power import detectable as detectable_effect
+from rigorkd_analysis.stats.sample_size import detectable as detectable_effect
 
 from rigorkd.launch.planning import Detectable, make_plan
 from rigorkd.launch.run_states import find_run_states

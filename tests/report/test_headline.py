@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import Plan, analyze
-from rigorkd_analysis.power import seeds_needed
+from rigorkd_analysis.stats.sample_size import seeds_needed
 
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.evidence import evidence

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rigorkd_analysis.plan import Plan
+from rigorkd_analysis.analysis_plan import Plan
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import commit

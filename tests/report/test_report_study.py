@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from rigorkd_analysis.plan import AllOf, DifferenceOfGains, Pair, Trend, Weighted
+from rigorkd_analysis.analysis_plan import AllOf, DifferenceOfGains, Pair, Trend, Weighted
 
 from rigorkd.protocol.schema import Analysis
 from rigorkd.records.interim import FILE, note_interim_analysis, read_interim_analyses

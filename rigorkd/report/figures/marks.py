@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rigorkd_analysis.metrics import label as metric_label
-from rigorkd_analysis.metrics import unit_of as unit_by_name
+from rigorkd_analysis.metric_names import label as metric_label
+from rigorkd_analysis.metric_names import unit_of as unit_by_name
 
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.style import SMALL, Role, light

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rigorkd_analysis.metrics import label
+from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Candidates, Family, Verdict
 from rigorkd_analysis.wording import percent_text
 

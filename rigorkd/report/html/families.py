@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rigorkd_analysis.metrics import label
+from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, Comparison, Family, Secondary, Sequential
 from rigorkd_analysis.wording import adjusted_name, percent_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor, log10
 from typing import TypeVar
 
-from rigorkd_analysis.metrics import label
+from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, LeaveOneSeedOut, Optimism, Pick
 from rigorkd_analysis.wording import percent_text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rigorkd_analysis.metrics import label
+from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.wording import percent_text
 

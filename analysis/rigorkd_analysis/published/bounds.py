@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from scipy import special
 
-from rigorkd_analysis.errors import TableError
+from rigorkd_analysis.stats.exact import mcnemar
+from rigorkd_analysis.table_error import TableError
 
 Z95 = 1.96
 
@@ -71,19 +72,15 @@ def counts(value: Decimal, decimals: int, n_test: int, whole: int) -> Counts:
 
 def wilson(correct: int, n: int, alpha: float) -> tuple[float, float]:
     """The 1 − alpha interval of a proportion (Wilson 1927), as shares."""
-    z = -float(special.ndtri(alpha / 2))
-    share = correct / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(correct, n, alpha, method="wilson")
+    return max(0.0, float(low)), min(1.0, float(high))
 
 
 def mcnemar_at(delta: int, only_worse: int) -> float:
-    """Exact two-sided p: `only_worse` images are right in the worse network only, delta more in the other."""
-    discordant = delta + 2 * only_worse
-    if delta <= 1:  # half of the discordant images or more lie in either tail
-        return 1.0
-    return min(1.0, 2 * float(special.bdtr(only_worse, discordant, 0.5)))
+    """Exact p where `only_worse` images are right in the worse network only, delta more in the other."""
+    return mcnemar(only_worse + delta, only_worse)
 
 
 def mcnemar_bounds(a: Counts, b: Counts, n_test: int, alpha: float) -> McNemarBounds:

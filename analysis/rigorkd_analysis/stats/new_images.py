@@ -7,20 +7,38 @@ The interval over seeds alone speaks of these very test images; this one speaks 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from rigorkd_analysis.combinations import Combination
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.families import Asked
-from rigorkd_analysis.results import ImageComparison
-from rigorkd_analysis.wording import MINUS, percent_text
+from rigorkd_analysis.questions import Hypothesis, LinearContrast, Question
+from rigorkd_analysis.stats.exact import mcnemar
+from rigorkd_analysis.stats.moments import NOISE, Floats
+from rigorkd_analysis.table_error import TableError
+from rigorkd_analysis.wording import number_text, percent_text
 
-Floats = NDArray[np.float64]
+
+@dataclass(frozen=True)
+class ImageComparison:
+    """A difference of top-1 over new seeds and new test images, in points, from per-example predictions."""
+
+    a: str
+    b: str
+    n: int
+    images: int
+    mean_diff: float
+    ci_low: float | None
+    ci_high: float | None
+    df: float | None
+    seeds_only_ci_low: float | None
+    seeds_only_ci_high: float | None
+    agreement: float
+    mcnemar_p: tuple[float, ...]
+    says: str
 
 
 @dataclass(frozen=True)
@@ -60,7 +78,7 @@ def crossed_interval(d: Floats, alpha: float) -> Crossed:
     residual = max(total - ms_seed * (n - 1) - ms_image * (N - 1), 0.0)
     ms_residual = residual / ((n - 1) * (N - 1))
     seeds_only = ms_seed / (n * N)
-    if ms_seed <= 1e-12 * total:  # every seed has the same mean: copies, not replicates
+    if ms_seed <= NOISE * total:  # every seed has the same mean: copies, not replicates
         return Crossed(mean, None, None, None, None, None)
     variance = (ms_seed + ms_image - ms_residual) / (n * N)
     half_seeds = -special.stdtrit(n - 1, alpha / 2) * seeds_only**0.5
@@ -73,45 +91,38 @@ def crossed_interval(d: Floats, alpha: float) -> Crossed:
     return Crossed(mean, df, mean - half, mean + half, mean - half_seeds, mean + half_seeds)
 
 
-def mcnemar(only_a: int, only_b: int) -> float:
-    """McNemar's exact two-sided p: `only_a` images that only a gets right, `only_b` that only b does."""
-    discordant = only_a + only_b
-    if discordant == 0:
-        return 1.0
-    return float(min(1.0, 2 * special.bdtr(min(only_a, only_b), discordant, 0.5)))
-
-
 def image_comparisons(
-    asked: Asked, parts: list[list[Combination]], source: PredictionSource
+    question: Question, parts: Sequence[Sequence[Hypothesis]], source: PredictionSource | None
 ) -> list[ImageComparison]:
     """Every pair of the families, once, where the predictions of both cells are there."""
-    runs = asked.runs
-    cache: dict[tuple[int, int], Predictions | None] = {}
+    if source is None:
+        return []
+    runs = question.runs
 
+    @cache  # a baseline stands in many pairs
     def predictions(cell: int, seed: int) -> Predictions | None:
-        if (cell, seed) not in cache:
-            cache[(cell, seed)] = source(runs.cells[cell], seed)
-        return cache[(cell, seed)]
+        return source(runs.cells[cell], seed)
 
     out = []
     seen: set[tuple[int, int]] = set()
     for part in (part for family in parts for part in family):
-        if part.a is None or part.b is None or (part.a, part.b) in seen:
+        if not isinstance(part, LinearContrast) or part.pair is None or part.pair in seen:
             continue
-        seen.add((part.a, part.b))
-        there = np.asarray(~np.isnan(runs.values[[part.a, part.b]]).any(axis=0))
-        pairs = []
-        for seed in (seed for seed, used in zip(runs.seeds, there, strict=True) if used):
-            a, b = predictions(part.a, seed), predictions(part.b, seed)
-            if a is not None and b is not None:
-                pairs.append((a, b))
+        seen.add(part.pair)
+        a, b = part.pair
+        there = np.asarray(~np.isnan(runs.values[[a, b]]).any(axis=0))
+        used = [seed for seed, usable in zip(runs.seeds, there, strict=True) if usable]
+        found = [(predictions(a, seed), predictions(b, seed)) for seed in used]
+        pairs = [(x, y) for x, y in found if x is not None and y is not None]
         if pairs:
-            out.append(_compare(asked, part.a, part.b, pairs))
+            out.append(_compare(question, a, b, pairs))
     return out
 
 
-def _compare(asked: Asked, a: int, b: int, pairs: list[tuple[Predictions, Predictions]]) -> ImageComparison:
-    names = (asked.runs.cells[a], asked.runs.cells[b])
+def _compare(
+    question: Question, a: int, b: int, pairs: list[tuple[Predictions, Predictions]]
+) -> ImageComparison:
+    names = (question.runs.cells[a], question.runs.cells[b])
     target = pairs[0][0].target
     for run in (run for pair in pairs for run in pair):
         if run.target.shape != target.shape or (run.target != target).any():
@@ -121,11 +132,11 @@ def _compare(asked: Asked, a: int, b: int, pairs: list[tuple[Predictions, Predic
             )
     right_a = np.array([first.prediction == target for first, _ in pairs])
     right_b = np.array([second.prediction == target for _, second in pairs])
-    found = crossed_interval(100.0 * (right_a.astype(np.float64) - right_b), asked.plan.alpha)
+    found = crossed_interval(100.0 * (right_a.astype(np.float64) - right_b), question.plan.alpha)
     exact = tuple(
         mcnemar(int((x & ~y).sum()), int((y & ~x).sum())) for x, y in zip(right_a, right_b, strict=True)
     )
-    share = percent_text(1 - asked.plan.alpha)
+    share = percent_text(1 - question.plan.alpha)
 
     def interval(low: float | None, high: float | None) -> str:
         return "unknown" if low is None or high is None else f"{_signed(low)} to {_signed(high)}"
@@ -153,4 +164,4 @@ def _compare(asked: Asked, a: int, b: int, pairs: list[tuple[Predictions, Predic
 
 
 def _signed(points: float) -> str:
-    return f"{points:+.2f}".replace("-", MINUS)
+    return number_text(points, 2, signed=True)

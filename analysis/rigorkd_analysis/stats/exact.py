@@ -1,7 +1,7 @@
-"""Exact tests over the 2^n signs of n paired differences: sign flips of the mean, and Wilcoxon's ranks.
+"""Exact tests: over the 2^n signs of n paired differences (the mean's, and Wilcoxon's ranks), and McNemar's.
 
-They are sensitivity checks beside the t test. At n = 5 neither can go below 2/2^5 = .0625, whatever the data:
-that is the design's limit, not evidence against an effect.
+Those over signs are sensitivity checks beside the t test. At n = 5 neither can go below 2/2^5 = .0625,
+whatever the data: that is the design's limit, not evidence against an effect.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-Floats = NDArray[np.float64]
+from rigorkd_analysis.stats.moments import Floats
 
 #: Past this many seeds 2^n sums are not enumerated, even in halves.
 MAX_EXACT = 36
@@ -102,3 +101,10 @@ def _rank_sum_cdf(n: int) -> Floats:
     for rank in range(1, n + 1):
         ways[rank:] = (ways + np.concatenate([np.zeros(rank), ways[:-rank]]))[rank:]
     return np.asarray(np.cumsum(ways) / 2.0**n, dtype=np.float64)
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """McNemar's exact two-sided p: `only_a` images that only a gets right, `only_b` that only b does."""
+    if abs(only_a - only_b) <= 1:  # half of the discordant images or more lie in either tail
+        return 1.0
+    return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5)))

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import analyze
-from rigorkd_analysis.factorial import repeated_measures
 from rigorkd_analysis.results import Factorial
+from rigorkd_analysis.stats.anova import repeated_measures
 from scipy import stats
 
 with warnings.catch_warnings():

@@ -8,29 +8,89 @@ equal, and leave-one-seed-out selection estimates the accuracy of "the best" wit
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from rigorkd_analysis.families import Asked
-from rigorkd_analysis.results import Best, Candidates, LeaveOneSeedOut, Optimism, Pick
-from rigorkd_analysis.table import Runs
-
-Floats = NDArray[np.float64]
+from rigorkd_analysis.questions import Question
+from rigorkd_analysis.runs import Runs
+from rigorkd_analysis.stats.moments import NOISE, Floats, Moments
 
 #: With two cells the only question is their comparison.
 MIN_CELLS = 3
 
 
-def best_cells(asked: Asked, everything: Runs) -> Best | None:
+@dataclass(frozen=True)
+class Pick:
+    """The cell that validation picks among the candidates of one student, with its test result."""
+
+    student: str | None
+    group: str | None
+    candidates: int
+    chosen_by: str
+    cell: str
+    test_mean: float
+    best_on_test: str
+    says: str
+
+
+@dataclass(frozen=True)
+class LeaveOneSeedOut:
+    """Pick on all seeds but one, score on the one left out: "the best cell" without the winner's curse."""
+
+    student: str | None
+    group: str | None
+    mean: float
+    naive_mean: float
+    picks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """By how much the best test mean of these cells flatters, were all cells equal."""
+
+    student: str | None
+    group: str | None
+    cells: int
+    n: int
+    expected: float
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The cells of one student and group, and those among them that may be the best."""
+
+    student: str | None
+    group: str | None
+    cells: tuple[str, ...]
+    may_be_best: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Best:
+    """Which cells may be the best of their student (and group), and what choosing among them costs.
+
+    `cells` joins the cells that may be the best over all `sets`.
+    """
+
+    cells: tuple[str, ...]
+    sets: tuple[Candidates, ...]
+    validation_pick: tuple[Pick, ...]
+    leave_one_seed_out: tuple[LeaveOneSeedOut, ...]
+    optimism: tuple[Optimism, ...]
+
+
+def best_cells(question: Question, everything: Runs) -> Best | None:
     """The best of every student (within its group) that has at least three cells; None if none has.
 
     Args:
-        asked: its runs are those that verdicts use (seeds kept for choosing are blanked out).
+        question: its runs are those that verdicts use (seeds kept for choosing are blanked out).
         everything: all runs, with the seeds kept for choosing.
     """
-    runs = asked.runs
-    sign = 1.0 if asked.goal == "max" else -1.0
+    runs = question.runs
+    sign = question.sign
     found: list[Candidates] = []
     picks: list[Pick] = []
     left_out: list[LeaveOneSeedOut] = []
@@ -45,11 +105,11 @@ def best_cells(asked: Asked, everything: Runs) -> Best | None:
         who = (student or None, group or None)
         values = sign * runs.values[cells]
         diverged = np.asarray(runs.diverged[cells].any(axis=1))
-        stays = may_be_best(values, asked.plan.alpha, diverged)
+        stays = may_be_best(values, question.plan.alpha, diverged)
         kept = tuple(runs.cells[cell] for cell, may in zip(cells, stays, strict=True) if may)
         found.append(Candidates(*who, tuple(runs.cells[cell] for cell in cells), kept))
         common = values[:, ~np.isnan(values).any(axis=0)]
-        pick = _pick(asked, everything, cells, who, sign)
+        pick = _pick(question, everything, cells, who)
         if pick is not None:
             picks.append(pick)
         if common.shape[1] >= 2 and not diverged.any():
@@ -72,17 +132,14 @@ def may_be_best(values: Floats, alpha: float, diverged: NDArray[np.bool_] | None
     """
     m = values.shape[0]
     stays = np.ones(m, dtype=bool)
+    size = np.abs(values[~np.isnan(values)]).max(initial=0.0)
     for i in range(m):
         d = values - values[i]
-        there = ~np.isnan(d)
-        n = there.sum(axis=1)
+        moments = Moments.of_rows(d)
+        n, mean, sd = moments.n, moments.mean, moments.sd
         with np.errstate(divide="ignore", invalid="ignore"):
-            mean = np.where(there, d, 0.0).sum(axis=1) / n
-            sd = np.sqrt((np.where(there, d - mean[:, None], 0.0) ** 2).sum(axis=1) / (n - 1))
-            size = np.nanmax(np.abs(values)) if there.any() else 1.0
-            usable = (n >= 2) & (sd > 1e-12 * size)
-            p = special.stdtr(np.maximum(n - 1, 1), -mean / (sd / np.sqrt(n)))  # small when j is above i
-        beats = usable & (p < alpha / (m - 1))
+            p = special.stdtr(n - 1, -mean / (sd / np.sqrt(n)))  # small when j is above i
+        beats = (sd > NOISE * size) & (p < alpha / (m - 1))
         if diverged is not None:
             beats &= ~diverged
         stays[i] = not beats.any()
@@ -117,10 +174,10 @@ def expected_maximum(m: int) -> float:
 
 
 def _pick(
-    asked: Asked, everything: Runs, cells: list[int], who: tuple[str | None, str | None], sign: float
+    question: Question, everything: Runs, cells: list[int], who: tuple[str | None, str | None]
 ) -> Pick | None:
     """The cell chosen without the seeds (or the data) that judge it."""
-    runs, chosen_on = asked.runs, asked.plan.selection_seeds
+    runs, chosen_on, sign = question.runs, question.plan.selection_seeds, question.sign
     kept = np.isin(everything.seeds, chosen_on) if chosen_on else np.ones(len(everything.seeds), dtype=bool)
     if everything.validation is not None and not np.isnan(everything.validation[cells][:, kept]).all():
         scores, by = everything.validation[cells][:, kept], "validation"
@@ -138,7 +195,7 @@ def _pick(
     test = runs.values[cells][:, judged].mean(axis=1)
     top = cells[int(np.argmax(sign * test))]
     mean = float(test[cells.index(chosen)])
-    say = asked.phrasing
+    say = question.phrasing
     says = f"{by} picks {runs.cells[chosen]} among {len(cells)} cells: {say.words} {say.number(mean)}"
     if top != chosen:
         says += f"; {runs.cells[top]} has the best {say.words} ({say.number(float(test[cells.index(top)]))})"

@@ -6,24 +6,35 @@ The studies must be independent: a run that stands in two of them is no replicat
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations as pairs_of
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rigorkd_analysis import combinations
-from rigorkd_analysis.baselines import Matcher
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.metrics import Goal, goal_of, is_percentage
-from rigorkd_analysis.plan import Plan
-from rigorkd_analysis.table import Runs, read_runs
+from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.metric_names import Goal, goal_of, is_percentage
+from rigorkd_analysis.questions import Matcher, all_gains
+from rigorkd_analysis.runs import Runs, read_runs
+from rigorkd_analysis.stats.moments import Floats
+from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
+SCHEMA = "rigorkd.compare/1"
+
+Level = Literal["gains", "cells"]
+"""What two studies are compared by: their gains, or the cells themselves."""
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """A study that takes part. `cells` and `seeds` are counts; a published table has no runs of its own."""
+
+    name: str
+    cells: int
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -56,13 +67,22 @@ class Effects:
     weights: frozenset[str]
     modes: frozenset[str]
 
+    @property
+    def facts(self) -> StudyFacts:
+        return StudyFacts(self.study, len(self.cells), len(self.runs.seeds))
+
+    @property
+    def largest(self) -> float:
+        """The largest size of the metric, 0 if there is none."""
+        return float(np.abs(self.runs.values[np.isfinite(self.runs.values)]).max(initial=0.0))
+
 
 def effects_of(study: Study, metric: str | None) -> Effects:
     """Read a study. Raises TableError for an unusable table, naming the study."""
     try:
         runs = read_runs(study.table, metric or study.plan.metric)
         matcher = Matcher(runs, study.plan.baselines)
-        found = combinations.gains(runs, matcher) if matcher.any() else []
+        found = all_gains(runs, matcher) if matcher.any() else []
     except TableError as error:
         raise TableError(
             f"{study.name}: {error.message}", hint=error.hint, row=error.row, column=error.column
@@ -70,9 +90,8 @@ def effects_of(study: Study, metric: str | None) -> Effects:
     judged = runs.without(study.plan.selection_seeds)
     gains = {}
     for part in found:
-        a, b = part.a, part.b
-        assert a is not None
-        assert b is not None
+        assert part.pair is not None
+        a, b = part.pair
         difference = judged.values[a] - judged.values[b]
         lost = int((judged.diverged[a] | judged.diverged[b]).sum())
         gains[runs.cells[a]] = Effect(runs.cells[a], _there(difference), lost, runs.cells[b])
@@ -93,8 +112,7 @@ def common_metric(studies: list[Effects], goal: Goal | None) -> tuple[str, Goal,
             f"the studies have different metrics: {', '.join(metrics)}", hint="name one with --metric"
         )
     (metric,) = metrics
-    largest = [_largest(one) for one in studies]
-    percent = [is_percentage(metric, value) for value in largest]
+    percent = [is_percentage(metric, one.largest) for one in studies]
     if any(percent) and not all(percent):
         raise TableError(
             f"{metric} is in percent in {studies[percent.index(True)].study} and not in "
@@ -112,7 +130,7 @@ def common_metric(studies: list[Effects], goal: Goal | None) -> tuple[str, Goal,
 def refuse_dependence(studies: list[Effects]) -> list[str]:
     """TableError if a run stands in two studies; else what makes the studies less than independent."""
     warnings = []
-    for first, second in pairs_of(studies, 2):
+    for first, second in combinations(studies, 2):
         both = first.weights & second.weights
         if both:
             raise TableError(
@@ -143,11 +161,6 @@ def refuse_dependence(studies: list[Effects]) -> list[str]:
 
 def _there(values: Floats) -> Floats:
     return np.asarray(values[~np.isnan(values)], dtype=np.float64)
-
-
-def _largest(study: Effects) -> float:
-    finite = np.abs(study.runs.values[np.isfinite(study.runs.values)])
-    return float(finite.max()) if finite.size else 0.0
 
 
 def _texts(table: pd.DataFrame, column: str) -> frozenset[str]:

@@ -18,19 +18,26 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from rigorkd_analysis.adjust import adjust
-from rigorkd_analysis.comparing import SCHEMA, Prediction, PrintedFamily, PrintedNumber, StudyFacts
-from rigorkd_analysis.effects import Effect, Effects, Study, common_metric, effects_of
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.metrics import is_percentage
-from rigorkd_analysis.plan import Plan
-from rigorkd_analysis.printed_checks import decimal_of, row_name
-from rigorkd_analysis.replication import study_facts
-from rigorkd_analysis.table import Runs, suggest
-from rigorkd_analysis.welch import Moments
+from rigorkd_analysis.analysis_plan import Correction, Plan
+from rigorkd_analysis.metric_names import Goal, is_percentage
+from rigorkd_analysis.published.printed_table import Row, decimal_of, half_unit, row_name
+from rigorkd_analysis.runs import Runs, suggest
+from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.moments import Moments, or_none
+from rigorkd_analysis.studies.effects import (
+    SCHEMA,
+    Effect,
+    Effects,
+    Level,
+    Study,
+    StudyFacts,
+    common_metric,
+    effects_of,
+)
+from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
 
-Row = Mapping[str, str]
+Compatibility = Literal["inside", "outside", "unknown"]
 
 _DESCRIBES = ("group", "student", "method", "teacher", "T", "alpha", "ce_weight", "kd_weight", "epochs")
 
@@ -47,6 +54,64 @@ class PublishedTable:
     rows: Sequence[Row]
     metric: str | None = None
     seeds: int | None = None
+
+
+@dataclass(frozen=True)
+class PrintedNumber:
+    """A printed number of k seeds against the prediction interval m ± t·s·√(1/n + 1/k) of our n seeds.
+
+    Attributes:
+        printed: as it stands in the table. half_unit: half a unit of its last digit, which is rounding.
+        p: two-sided, of the part of the distance that rounding does not explain.
+        verdict: outside if the adjusted p is below alpha. Inside is no proof of agreement: `half_width` says
+            how far a number may be off and still be inside.
+    """
+
+    name: str
+    printed_name: str
+    printed: float
+    half_unit: float
+    k: int
+    n: int
+    mean: float | None
+    sd: float | None
+    prediction_low: float | None
+    prediction_high: float | None
+    half_width: float | None
+    t: float | None
+    df: int | None
+    p: float | None
+    p_adjusted: float | None
+    inside: bool | None
+    verdict: Compatibility
+    says: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PrintedFamily:
+    """Printed cells, or printed gains, corrected together."""
+
+    name: Level
+    size: int
+    comparisons: tuple[PrintedNumber, ...]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A study against a published table. `unmatched` names printed rows that no cell of the study is like."""
+
+    schema: str
+    kind: Literal["published"]
+    metric: str
+    printed_metric: str
+    goal: Goal
+    alpha: float
+    correction: Correction
+    studies: tuple[StudyFacts, ...]
+    families: tuple[PrintedFamily, ...]
+    unmatched: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -96,7 +161,7 @@ def compare_published(study: Study, table: PublishedTable, plan: Plan) -> Predic
         alpha=plan.alpha,
         correction=plan.correction,
         studies=(
-            study_facts(ours),
+            ours.facts,
             StudyFacts(table.name, len(table.rows), max(n.k for n in matched.values())),
         ),
         families=tuple(families),
@@ -138,9 +203,7 @@ def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, _N
         if cell is None:
             unmatched.append(f"{name} ({why})")
             continue
-        exponent = value.as_tuple().exponent
-        unit = 10.0**exponent if isinstance(exponent, int) else 0.0
-        number = _Number(name, value, unit / 2, _seeds(table, row, position))
+        number = _Number(name, value, float(half_unit(value)), _seeds(table, row, position))
         if cell in matched and matched[cell].value != value:
             raise TableError(
                 f"{matched[cell].name} and {name} are both like {cell}, and print {matched[cell].value} and "
@@ -205,8 +268,7 @@ def _seeds(table: PublishedTable, row: Row, position: int) -> int:
 
 def _same_scale(ours: Effects, matched: Mapping[str, _Number], metric: str, column: str, table: str) -> None:
     largest = max((abs(float(number.value)) for number in matched.values()), default=0.0)
-    finite = np.abs(ours.runs.values[np.isfinite(ours.runs.values)])
-    own = float(finite.max()) if finite.size else 0.0
+    own = ours.largest
     if is_percentage(metric, own) != is_percentage(metric, largest) and is_percentage(metric, 50.0):
         raise TableError(
             f"{metric} is {'in percent' if own > 1.5 else 'a fraction'} in {ours.study}, "
@@ -220,7 +282,7 @@ def _difference(a: _Number, b: _Number) -> _Number:
 
 
 def _family(
-    name: Literal["gains", "cells"],
+    name: Level,
     members: list[tuple[Effect, _Number]],
     plan: Plan,
     say: Phrasing,
@@ -253,15 +315,15 @@ def _family(
             half_unit=number.half_unit,
             k=number.k,
             n=int(n[i]),
-            mean=float(mean[i]) if n[i] else None,
-            sd=float(sd[i]) if np.isfinite(sd[i]) else None,
-            prediction_low=float(mean[i] - half[i]) if known else None,
-            prediction_high=float(mean[i] + half[i]) if known else None,
-            half_width=float(half[i]) if known else None,
-            t=float(t[i]) if known else None,
+            mean=or_none(mean[i]),
+            sd=or_none(sd[i]),
+            prediction_low=or_none(mean[i] - half[i]),
+            prediction_high=or_none(mean[i] + half[i]),
+            half_width=or_none(half[i]),
+            t=or_none(t[i]),
             df=int(n[i]) - 1 if known else None,
-            p=float(p[i]) if known else None,
-            p_adjusted=float(adjusted[i]) if known else None,
+            p=or_none(p[i]),
+            p_adjusted=or_none(adjusted[i]),
             inside=bool(p[i] >= plan.alpha) if known else None,
             verdict="unknown" if not known else "outside" if adjusted[i] < plan.alpha else "inside",
             says="",

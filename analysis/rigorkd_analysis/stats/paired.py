@@ -1,7 +1,10 @@
-"""The arithmetic of a family: rows of paired differences in, one array per statistic out.
+"""The paired test: what it says of one comparison (`PairedTest`), and the arithmetic of a family of them.
+
+A statistic is a field of `PairedTest` and a row of the same name in `_one_size` (or `_two_sides`, where it
+needs both cells of a pair): comparison, JSON document, CSV and reference page follow from the field.
 
 Vectorised over comparisons, since a call of scipy.stats per comparison takes milliseconds; scipy.stats is the
-oracle in the tests. A row that cannot be tested (n < 2, or no variance) holds NaN throughout.
+oracle in the tests. What cannot be tested (n < 2, or no variance) is NaN here and None in a `PairedTest`.
 
 Sources: Student (1908); Hedges (1981) for the bias correction; Steiger and Fouladi (1997) for the interval of
 dz; Schuirmann (1987) for the two one-sided tests; Welch (1947).
@@ -9,19 +12,17 @@ dz; Schuirmann (1987) for the two one-sided tests; Welch (1947).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from rigorkd_analysis.exact import signflip, signflip_floor, wilcoxon
-from rigorkd_analysis.power import detectable_dz, nct_cdf, seeds_needed_each
+from rigorkd_analysis.stats.exact import signflip, signflip_floor, wilcoxon
+from rigorkd_analysis.stats.moments import NOISE, Floats, or_none, sd_interval
+from rigorkd_analysis.stats.sample_size import detectable_dz, nct_cdf, seeds_needed_each
 
-Floats = NDArray[np.float64]
-
-#: Spread below this share of the values' size is rounding in the last bits, not spread.
-_NOISE = 1e-12
 #: Beyond this |t| the noncentral t is no longer inverted by its distribution function.
 _FAR = 1e4
 
@@ -36,38 +37,75 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """One array of shape (k,) per statistic; the names are those of `results.Comparison`."""
+class PairedTest:
+    """The numbers of one comparison, paired by seed. `sd_diff` is 0 where the difference has no spread.
 
-    n: NDArray[np.int64]
-    mean_diff: Floats
-    sd_diff: Floats
-    ci_low: Floats
-    ci_high: Floats
-    ci_simultaneous_low: Floats
-    ci_simultaneous_high: Floats
-    t: Floats
-    p: Floats
-    p_signflip: Floats
-    p_signflip_floor: Floats
-    p_wilcoxon: Floats
-    p_welch: Floats
-    dz: Floats
-    dz_ci_low: Floats
-    dz_ci_high: Floats
-    g_z: Floats
-    g_av: Floats
-    r: Floats
-    variance_ratio: Floats
-    p_equivalence: Floats
-    equivalence_ci_low: Floats
-    equivalence_ci_high: Floats
-    mde: Floats
-    mde_dz: Floats
-    seeds_needed: Floats
-    seeds_needed_low: Floats
-    seeds_needed_high: Floats
-    constant: NDArray[np.bool_]
+    Attributes:
+        ci_low, ci_high: 1 − alpha, for this comparison alone.
+        ci_simultaneous_low, ci_simultaneous_high: 1 − alpha/m, m the family's size.
+        p_signflip: exact over all sign flips; None past 36 seeds, where they are not enumerated.
+        p_signflip_floor: the smallest p-value that n sign flips can give, 2/2^n.
+        g_z, g_av: None at n = 2, where no unbiased estimate exists.
+        r: None where one of the two cells does not vary over seeds.
+        variance_ratio: var(a − b) / (var a + var b); below 1 pairing by seed narrowed the interval.
+        mde: difference that this design detects with 80 % power at alpha/m, given the sd seen.
+        seeds_needed: seeds at which the SESOI would be detected so; low and high at the ends of the sd's
+            χ² interval. None without a SESOI, and past 100,000.
+    """
+
+    mean_diff: float | None
+    sd_diff: float | None
+    ci_low: float | None
+    ci_high: float | None
+    ci_simultaneous_low: float | None
+    ci_simultaneous_high: float | None
+    t: float | None
+    df: int | None
+    p: float | None
+    p_adjusted: float | None
+    p_signflip: float | None
+    p_signflip_floor: float | None
+    p_wilcoxon: float | None
+    p_welch: float | None
+    dz: float | None
+    dz_ci_low: float | None
+    dz_ci_high: float | None
+    g_z: float | None
+    g_av: float | None
+    r: float | None
+    variance_ratio: float | None
+    p_equivalence: float | None
+    p_equivalence_adjusted: float | None
+    equivalence_ci_low: float | None
+    equivalence_ci_high: float | None
+    mde: float | None
+    seeds_needed: int | None
+    seeds_needed_low: int | None
+    seeds_needed_high: int | None
+
+
+#: The fields, and whether each is a whole number.
+_FIELDS = {field.name: "int" in str(field.type) for field in fields(PairedTest)}
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The numbers of k comparisons: one array of shape (k,) per field of `PairedTest`, by its name."""
+
+    columns: Mapping[str, Floats]
+
+    def __getitem__(self, name: str) -> Floats:
+        return self.columns[name]
+
+    def row(self, position: int) -> PairedTest:
+        """One of the comparisons."""
+        values = {name: or_none(self.columns[name][position]) for name in _FIELDS}
+        whole = {name: int(value) for name, value in values.items() if _FIELDS[name] and value is not None}
+        return PairedTest(**{**values, **whole})  # type: ignore[arg-type]
+
+
+#: What a comparison shows that cannot be computed.
+NO_TEST = PairedTest(**dict.fromkeys(_FIELDS))
 
 
 def statistics(d: Floats, settings: Settings, a: Floats | None = None, b: Floats | None = None) -> Statistics:
@@ -75,45 +113,38 @@ def statistics(d: Floats, settings: Settings, a: Floats | None = None, b: Floats
 
     Args:
         d: differences per seed, shape (k, seeds), NaN where a seed has no pair.
-        a, b: the two sides of each difference, same shape, for comparisons that are pairs.
+        a, b: the two sides of each difference, same shape; rows of NaN for comparisons that are no pairs.
     """
     k = d.shape[0]
     there = ~np.isnan(d)
     n = there.sum(axis=1)
-    out = {field.name: np.full(k, np.nan) for field in fields(Statistics)}
-    constant = np.zeros(k, dtype=bool)
+    columns = {name: np.full(k, np.nan) for name in _FIELDS}
     order = np.argsort(~there, axis=1, kind="stable")  # the seeds that are there, first
     d = np.take_along_axis(d, order, axis=1)
+    sides = None
     if a is not None and b is not None:
-        a = np.take_along_axis(np.where(there, a, np.nan), order, axis=1)
-        b = np.take_along_axis(np.where(there, b, np.nan), order, axis=1)
-    for size in np.unique(n):
-        size = int(size)
-        if size == 0:
-            continue
+        sides = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
+    for size in map(int, np.unique(n[n > 0])):
         rows = np.flatnonzero(n == size)
-        sides = None if a is None or b is None else (a[rows, :size], b[rows, :size])
+        own = None if sides is None else (sides[0][rows, :size], sides[1][rows, :size])
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            part, still = _one_size(d[rows, :size], sides, settings)
-        constant[rows] = still
+            part = _one_size(d[rows, :size], own, settings)
         for name, values in part.items():
-            out[name][rows] = values
-    known = {name: values for name, values in out.items() if name not in ("n", "constant")}
-    return Statistics(n=n.astype(np.int64), constant=constant, **known)
+            columns[name][rows] = values
+    return Statistics(columns)
 
 
-def _one_size(
-    d: Floats, sides: tuple[Floats, Floats] | None, settings: Settings
-) -> tuple[dict[str, Floats], NDArray[np.bool_]]:
+def _one_size(d: Floats, sides: tuple[Floats, Floats] | None, settings: Settings) -> dict[str, Floats]:
     n = d.shape[1]
     mean = d.mean(axis=1)
     if n < 2:
-        return {"mean_diff": mean}, np.zeros(d.shape[0], dtype=bool)
+        return {"mean_diff": mean}
     scale = np.abs(d).max(axis=1)
     if sides is not None:
-        scale = np.maximum(scale, np.maximum(np.abs(sides[0]).max(axis=1), np.abs(sides[1]).max(axis=1)))
+        size = np.maximum(np.abs(sides[0]).max(axis=1), np.abs(sides[1]).max(axis=1))
+        scale = np.fmax(scale, size)  # a contrast of several cells has no two sides: its own size counts
     sd = d.std(axis=1, ddof=1)
-    constant = sd <= _NOISE * scale
+    constant = sd <= NOISE * scale
     sd = np.where(constant, np.nan, sd)
     df = n - 1
     se = sd / np.sqrt(n)
@@ -122,7 +153,6 @@ def _one_size(
     half = -special.stdtrit(df, alpha / 2) * se
     wide = -special.stdtrit(df, alpha / m / 2) * se
     narrow = -special.stdtrit(df, alpha) * se
-    mde_dz = detectable_dz(n, alpha / m)
     # last bits away, so that equal differences tie: 80.1 − 80.0 and 81.1 − 81.0
     grain = 10.0 ** np.floor(np.log10(np.where(scale > 0, scale, 1.0)) - 11)
     clean = np.round(d / grain[:, None]) * grain[:, None]
@@ -137,6 +167,7 @@ def _one_size(
         "ci_simultaneous_low": mean - wide,
         "ci_simultaneous_high": mean + wide,
         "t": t,
+        "df": np.where(np.isfinite(t), df, np.nan),
         "p": p,
         "p_signflip": np.where(constant, np.nan, signflip(clean)),
         "p_signflip_floor": np.full(d.shape[0], signflip_floor(n)),
@@ -147,8 +178,7 @@ def _one_size(
         "g_z": bias * dz,
         "equivalence_ci_low": mean - narrow,
         "equivalence_ci_high": mean + narrow,
-        "mde": mde_dz * sd,
-        "mde_dz": np.full(d.shape[0], mde_dz),
+        "mde": detectable_dz(n, alpha / m) * sd,
     }
     if sides is not None:
         out |= _two_sides(*sides, mean, sd, bias, constant)
@@ -158,7 +188,7 @@ def _one_size(
         sd_low, sd_high = sd_interval(sd, df, alpha)
         for name, at in (("", sd), ("_low", sd_low), ("_high", sd_high)):
             out["seeds_needed" + name] = seeds_needed_each(settings.sesoi / at, alpha / m)
-    return out, constant
+    return out
 
 
 def _two_sides(
@@ -168,7 +198,7 @@ def _two_sides(
     var_a, var_b = a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)
     total = var_a + var_b
     scale = np.maximum(np.abs(a).max(axis=1), np.abs(b).max(axis=1))
-    both_vary = np.sqrt(np.minimum(var_a, var_b)) > _NOISE * scale
+    both_vary = np.sqrt(np.minimum(var_a, var_b)) > NOISE * scale
     centred = (a - a.mean(axis=1, keepdims=True)) * (b - b.mean(axis=1, keepdims=True))
     r = np.where(both_vary, centred.sum(axis=1) / (n - 1) / np.sqrt(var_a * var_b), np.nan)
     df = total**2 / ((var_a**2 + var_b**2) / (n - 1))
@@ -181,13 +211,13 @@ def _two_sides(
     }
 
 
-def t_test(mean: Floats, se: Floats, df: int) -> tuple[Floats, Floats]:
+def t_test(mean: Floats, se: Floats, df: Floats | int) -> tuple[Floats, Floats]:
     """Student's t of means with standard errors `se`, and the two-sided p."""
     t = mean / se
     return t, np.asarray(2 * special.stdtr(df, -np.abs(t)))
 
 
-def tost(mean: Floats, se: Floats, df: int, sesoi: float) -> Floats:
+def tost(mean: Floats, se: Floats, df: Floats | int, sesoi: float) -> Floats:
     """The larger p of the two one-sided tests that the true mean lies within ±sesoi."""
     upper = special.stdtr(df, (mean - sesoi) / se)
     lower = special.stdtr(df, -(mean + sesoi) / se)
@@ -202,19 +232,6 @@ def hedges_correction(df: int) -> float:
     if df < 2:
         return float("nan")
     return float(np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / np.sqrt(df / 2))
-
-
-def mean_interval(mean: Floats, sd: Floats, n: Floats, alpha: float) -> tuple[Floats, Floats]:
-    """The 1 − alpha t interval of a mean of n."""
-    half = -special.stdtrit(n - 1, alpha / 2) * sd / np.sqrt(n)
-    return mean - half, mean + half
-
-
-def sd_interval(sd: Floats, df: Floats | int, alpha: float) -> tuple[Floats, Floats]:
-    """The 1 − alpha χ² interval of a standard deviation with df degrees of freedom."""
-    low = sd * np.sqrt(df / special.chdtri(df, alpha / 2))
-    high = sd * np.sqrt(df / special.chdtri(df, 1 - alpha / 2))
-    return low, high
 
 
 def noncentrality_interval(t: Floats, df: int, alpha: float) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import TableError, analyze
-from rigorkd_analysis.images import Predictions, crossed_interval
+from rigorkd_analysis.stats.new_images import Predictions, crossed_interval
 from scipy import stats
 
 

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
+from decimal import Decimal
 
-from rigorkd_analysis.audit_results import DifferenceCheck, EfficiencyFlag, Row
-from rigorkd_analysis.metrics import label
+from rigorkd_analysis.metric_names import label
+from rigorkd_analysis.published.printed_table import Row, decimal_of, half_unit, is_accuracy, row_name
 
 _BASES = ("standard", "baseline", "scratch", "student", "before")
 _VALIDATION = ("best_val_top1", "val_top1", "best_val_acc", "val_acc")
 _FIXED_BY_ARCHITECTURE = ("latency", "params", "parameters", "flops", "macs", "throughput", "fps", "size_mb")
 
 
-def is_accuracy(metric: str) -> bool:
-    words = metric.casefold()
-    if "err" in words or "loss" in words:
-        return False
-    return any(word in words for word in ("top1", "top5", "acc"))
+@dataclass(frozen=True)
+class EfficiencyFlag:
+    """A cost that a table says differs between cells of one architecture."""
+
+    student: str
+    column: str
+    values: tuple[str, ...]
+    says: str
 
 
-def row_name(row: Row, position: int) -> str:
-    return row.get("cell") or row.get("run") or row.get("method") or row.get("model") or f"row {position + 1}"
+@dataclass(frozen=True)
+class DifferenceCheck:
+    """A printed difference beside the difference of the printed values."""
 
-
-def decimal_of(text: str) -> Decimal | None:
-    try:
-        value = Decimal(text.strip().replace("−", "-"))
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() else None
+    where: str
+    column: str
+    printed: float
+    recomputed: float
+    matches: bool
+    rounding_explains: bool
+    says: str
 
 
 def efficiency_flags(rows: list[Row]) -> list[EfficiencyFlag]:
@@ -104,7 +109,7 @@ def _check(where: str, column: str, printed: str, value: str, base: str) -> list
     said, after, before = (number for number in numbers if number is not None)
     found = after - before
     # each printed value is off by up to half of its last digit
-    slack = sum(Decimal(1).scaleb(int(number.as_tuple().exponent)) / 2 for number in (said, after, before))
+    slack = sum(half_unit(number) for number in (said, after, before))
     matches = said == found
     explained = abs(said - found) <= slack
     says = f"{where}: {column} is printed as {said:+f}, and {after} − {before} = {found:+f}"

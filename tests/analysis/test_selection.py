@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import Plan, analyze
-from rigorkd_analysis.best import expected_maximum, expected_optimism, leave_one_seed_out, may_be_best
+from rigorkd_analysis.stats.selection import (
+    expected_maximum,
+    expected_optimism,
+    leave_one_seed_out,
+    may_be_best,
+)
 
 
 def table(values: np.ndarray, validation: np.ndarray | None = None) -> pd.DataFrame:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis import combinations, families
-from rigorkd_analysis.baselines import Matcher, baselines, distilled
-from rigorkd_analysis.best import best_cells
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.factorial import factorials
-from rigorkd_analysis.images import PredictionSource, image_comparisons
-from rigorkd_analysis.metrics import Goal, goal_of, is_percentage
-from rigorkd_analysis.paired import mean_interval, sd_interval
-from rigorkd_analysis.plan import Plan
-from rigorkd_analysis.results import Analysis, CellSummary, Family, FamilyName, Secondary
-from rigorkd_analysis.sequential import sequential_analysis
-from rigorkd_analysis.table import Runs, read_runs
+from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.families import build_family
+from rigorkd_analysis.metric_names import Goal, goal_of, is_percentage
+from rigorkd_analysis.questions import (
+    Hypothesis,
+    Matcher,
+    Question,
+    all_gains,
+    all_pairs,
+    baselines,
+    distilled,
+    resolve,
+)
+from rigorkd_analysis.results import Analysis, CellSummary, Family, FamilyName, Secondary, Sequential
+from rigorkd_analysis.runs import Runs, read_runs
+from rigorkd_analysis.stats.anova import factorials
+from rigorkd_analysis.stats.moments import Moments, mean_interval, or_none, sd_interval
+from rigorkd_analysis.stats.new_images import PredictionSource, image_comparisons
+from rigorkd_analysis.stats.selection import best_cells
+from rigorkd_analysis.stats.sequential import sequential_analysis
+from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Names, Phrasing
 
 if TYPE_CHECKING:
@@ -54,8 +63,9 @@ def analyze(
     runs = read_runs(table, plan.metric)
     goal = goal_of(runs.metric, plan.goal)
     matcher = Matcher(runs, plan.baselines)
-    asked = _asked(runs, plan, goal)
-    found, parts = _families(asked, matcher)
+    question = _question(runs, plan, goal)
+    asked = _hypotheses(question, matcher)
+    found = [build_family(question, *family) for family in asked]
     secondary, skipped = _secondary(table, plan)
     return Analysis(
         schema=SCHEMA,
@@ -69,13 +79,24 @@ def analyze(
         conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
         cells=cell_summaries(runs, plan.alpha),
         families=tuple(found),
-        best=best_cells(asked, runs),
-        factorial=tuple(factorials(asked)),
-        images=tuple(image_comparisons(asked, parts, predictions)) if predictions else (),
-        sequential=sequential_analysis(asked, found, parts) if plan.sequential else None,
+        best=best_cells(question, runs),
+        factorial=tuple(factorials(question)),
+        images=tuple(image_comparisons(question, [parts for *_, parts in asked], predictions)),
+        sequential=sequential_analysis(question, asked) if plan.sequential else None,
         secondary=tuple(secondary),
         warnings=(*_warnings(runs, plan, matcher, found), *skipped),
     )
+
+
+def until_decided(table: pd.DataFrame, plan: Plan) -> Sequential:
+    """The anytime-valid verdict on every planned comparison of a growing table; `decided` says when to stop.
+
+    Raises:
+        TableError: the table is unusable.
+    """
+    found = analyze(table, replace(plan, sequential=True)).sequential
+    assert found is not None
+    return found
 
 
 def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[str]]:
@@ -86,51 +107,45 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
         try:
             runs = read_runs(table, metric)
             goal = goal_of(metric)
-            gains = combinations.gains(runs, Matcher(runs, plan.baselines))
+            gains = all_gains(runs, Matcher(runs, plan.baselines))
         except TableError as error:
             skipped.append(f"the secondary metric {metric} is left out: {error.message}")
             continue
         if gains:
-            asked = _asked(runs, replace(plan, metric=metric, goal=goal, sesoi=None), goal)
+            question = _question(runs, replace(plan, metric=metric, goal=goal, sesoi=None), goal)
             planned = plan.planned and not any(cell in runs.index for cell in plan.added)
-            family = families.build(asked, "gains", planned, gains)
+            family = build_family(question, "gains", planned, gains)
             out.append(Secondary(metric, goal, cell_summaries(runs, plan.alpha), family))
     return out, skipped
 
 
-def _asked(runs: Runs, plan: Plan, goal: Goal) -> families.Asked:
+def _question(runs: Runs, plan: Plan, goal: Goal) -> Question:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
-    spread = _typical_sd(runs)
-    judged = runs.without(plan.selection_seeds)
-    return families.Asked(judged, plan, goal, Phrasing.of(runs, goal, spread), Names(runs))
+    used = runs.without(plan.selection_seeds)
+    return Question(used, plan, goal, Phrasing.of(runs, goal, _typical_sd(runs)), Names(runs))
 
 
-def _families(
-    asked: families.Asked, matcher: Matcher
-) -> tuple[list[Family], list[list[combinations.Combination]]]:
-    runs, plan = asked.runs, asked.plan
-    out: list[Family] = []
-    parts: list[list[combinations.Combination]] = []
-
-    def add(name: FamilyName, members: list[tuple[bool, combinations.Combination]]) -> None:
-        for planned, some in _by_plan(runs, plan, members):
-            out.append(families.build(asked, name, planned, some))
-            parts.append(some)
-
+def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:
+    """The families before their numbers: name, whether it is planned, and what is compared."""
+    runs, plan = question.runs, question.plan
+    out: list[tuple[FamilyName, bool, list[Hypothesis]]] = []
     if matcher.any():
-        add("gains", [(plan.planned, part) for part in combinations.gains(runs, matcher)])
-    contrasts = [(c.planned, combinations.resolve(runs, matcher, c)) for c in plan.contrasts]
-    add("contrasts", contrasts)
+        gains = [(plan.planned, gain) for gain in all_gains(runs, matcher)]
+        out += [("gains", *part) for part in _by_plan(question, gains)]
+    contrasts = [(contrast.planned, resolve(runs, matcher, contrast)) for contrast in plan.contrasts]
+    out += [("contrasts", *part) for part in _by_plan(question, contrasts)]
     if plan.all_pairs or not out:
-        add("all_pairs", [(False, part) for part in combinations.all_pairs(runs)])
-    return out, parts
+        pairs = [(False, pair) for pair in all_pairs(runs)]
+        out += [("all_pairs", *part) for part in _by_plan(question, pairs)]
+    return out
 
 
 def _by_plan(
-    runs: Runs, plan: Plan, members: list[tuple[bool, combinations.Combination]]
-) -> list[tuple[bool, list[combinations.Combination]]]:
+    question: Question, members: Sequence[tuple[bool, Hypothesis]]
+) -> list[tuple[bool, list[Hypothesis]]]:
     """The planned ones first, then the exploratory ones; what uses a cell added later is exploratory."""
-    added = {runs.index[cell] for cell in plan.added if cell in runs.index}
+    index = question.runs.index
+    added = {index[cell] for cell in question.plan.added if cell in index}
     kinds = [planned and not added.intersection(part.cells) for planned, part in members]
     split = [
         (kind, [part for own, (_, part) in zip(kinds, members, strict=True) if own == kind])
@@ -141,34 +156,22 @@ def _by_plan(
 
 def cell_summaries(runs: Runs, alpha: float) -> tuple[CellSummary, ...]:
     """Mean and spread of every cell over its finished runs."""
-    there = ~np.isnan(runs.values)
-    n = there.sum(axis=1)
-    filled = np.where(there, runs.values, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = filled.sum(axis=1) / n
-        std = np.sqrt((np.where(there, runs.values - mean[:, None], 0.0) ** 2).sum(axis=1) / (n - 1))
-        std = np.where(n > 1, std, np.nan)
-        low, high = mean_interval(mean, std, n.astype(np.float64), alpha)
-        std_low, std_high = sd_interval(std, n - 1.0, alpha)
-    diverged = runs.diverged.sum(axis=1)
-
-    def value(array: np.ndarray[tuple[int, ...], np.dtype[np.float64]], cell: int) -> float | None:
-        number = float(array[cell])
-        return number if np.isfinite(number) else None
-
+    moments = Moments.of_rows(runs.values)
+    low, high = mean_interval(moments.mean, moments.sd, moments.n, alpha)
+    std_low, std_high = sd_interval(moments.sd, moments.n - 1.0, alpha)
     return tuple(
         CellSummary(
             cell=name,
             student=runs.student(cell),
             method=runs.text("method", cell) or None,
-            n=int(n[cell]),
-            diverged=int(diverged[cell]),
-            mean=value(mean, cell),
-            std=value(std, cell),
-            ci_low=value(low, cell),
-            ci_high=value(high, cell),
-            std_ci_low=value(std_low, cell),
-            std_ci_high=value(std_high, cell),
+            n=int(moments.n[cell]),
+            diverged=int(runs.diverged[cell].sum()),
+            mean=or_none(moments.mean[cell]),
+            std=or_none(moments.sd[cell]),
+            ci_low=or_none(low[cell]),
+            ci_high=or_none(high[cell]),
+            std_ci_low=or_none(std_low[cell]),
+            std_ci_high=or_none(std_high[cell]),
         )
         for cell, name in enumerate(runs.cells)
     )

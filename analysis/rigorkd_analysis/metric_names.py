@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from rigorkd_analysis.errors import TableError
+from rigorkd_analysis.table_error import TableError
 
 Goal = Literal["max", "min"]
 
@@ -30,18 +30,6 @@ _WORDS = {
 }
 
 _UNITS = {"ms": " ms", "seconds": " s", "millions": " M"}
-
-#: Columns that describe a run. They are never taken for a metric unless named.
-DESCRIPTIVE = frozenset(
-    {
-        "cell", "seed", "group", "student", "method", "start", "epochs", "epochs_run", "best_epoch",
-        "teacher", "T", "alpha", "ce_weight", "kd_weight", "training", "views", "status", "mode", "smoke",
-        "run", "run_hash", "teacher_run_hash",
-        "weights_sha256", "hardware", "device", "versions", "n_test", "table",
-        "factor", "params_millions", "macs_millions", "study", "precision", "finished", "select",
-        "selection", "selected_on", "latency_shared",
-    }
-)  # fmt: skip
 
 
 def _tokens(metric: str) -> list[str]:

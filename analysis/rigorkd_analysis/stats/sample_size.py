@@ -9,17 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from rigorkd_analysis.errors import TableError
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from rigorkd_analysis.plan import Correction
-
-    Floats = NDArray[np.float64]
+from rigorkd_analysis.analysis_plan import Correction
+from rigorkd_analysis.stats.moments import Floats
+from rigorkd_analysis.table_error import TableError
 
 #: No answer is given past this many seeds: nobody will train them.
 MAX_SEEDS = 100_000
@@ -114,9 +111,6 @@ def detectable_dz(n: int, alpha: float, power: float = 0.8) -> float:
 
 def t_test_power(dz: float, n: int, alpha: float) -> float:
     """Power of the two-sided one-sample t test: P(|T| > t_crit), T noncentral t with n − 1 df and dz·√n."""
-    import numpy as np
-    from scipy import special
-
     critical = float(-special.stdtrit(n - 1, alpha / 2))
     shift = np.asarray(abs(dz) * math.sqrt(n))
     return 1.0 - float(nct_cdf(n - 1, shift, critical)) + float(nct_cdf(n - 1, shift, -critical))
@@ -124,9 +118,6 @@ def t_test_power(dz: float, n: int, alpha: float) -> float:
 
 def nct_cdf(df: Floats | float, noncentrality: Floats, t: Floats | float) -> Floats:
     """P(T ≤ t) of the noncentral t. scipy gives NaN far out in the tails, where it is 0 or 1."""
-    import numpy as np
-    from scipy import special
-
     value = special.nctdtr(df, noncentrality, t)
     return np.asarray(np.where(np.isnan(value), np.where(noncentrality > t, 0.0, 1.0), value))
 
@@ -135,17 +126,12 @@ def seeds_needed(
     effect: float, sd: float, alpha: float = 0.05, power: float = 0.8, comparisons: int = 1
 ) -> int | None:
     """The fewest paired seeds that detect a true difference `effect`; None beyond 100,000."""
-    import numpy as np
-
     needed = seeds_needed_each(np.array([effect / sd if sd > 0 else math.inf]), alpha / comparisons, power)[0]
     return None if math.isnan(needed) else int(needed)
 
 
 def seeds_needed_each(dz: Floats, alpha: float, power: float = 0.8) -> Floats:
     """The fewest seeds for each standardised difference, shape (k,); NaN beyond 100,000 or where unknown."""
-    import numpy as np
-    from scipy import special
-
     size = np.abs(np.asarray(dz, dtype=np.float64))
 
     def reached(n: Floats, at: Floats) -> NDArray[np.bool_]:
@@ -176,9 +162,6 @@ def equivalence_power(n: int, sd: float, sesoi: float, alpha: float = 0.05, comp
     TOST declares it when |mean| < sesoi − t·s/√n. Given s that is a normal probability; it is integrated over
     the χ² law of s.
     """
-    import numpy as np
-    from scipy import special
-
     if n < 2:
         return 0.0
     if sd == 0:

@@ -9,33 +9,114 @@ interval .87 to 1, the plain ones .95 to .96 and .93 to .95 whatever the studies
 weighted average stays as a sensitivity check.
 
 Sources: Paule and Mandel (1982); Hartung and Knapp (2001), Sidik and Jonkman (2002) and, for a q not below 1,
-Knapp and Hartung (2003); Welch (1951) for the test that all effects are the same. statsmodels'
-combine_effects and anova_oneway are the oracles in the tests.
+Knapp and Hartung (2003); Welch (1951) for the test that all effects are the same. Both are
+statsmodels'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-from rigorkd_analysis.adjust import adjust
-from rigorkd_analysis.comparing import SCHEMA, StudyShare, Summary, SummaryFamily, Synthesis
-from rigorkd_analysis.effects import Effects, Study, common_metric, effects_of, refuse_dependence
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.metrics import Goal
-from rigorkd_analysis.paired import tost
-from rigorkd_analysis.plan import Plan
-from rigorkd_analysis.replication import study_facts
-from rigorkd_analysis.verdicts import Evidence, verdict
-from rigorkd_analysis.welch import Moments
+from rigorkd_analysis.analysis_plan import Correction, Plan
+from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.moments import Floats, Moments, mean_interval, or_nan, or_none
+from rigorkd_analysis.stats.paired import tost
+from rigorkd_analysis.studies.effects import (
+    SCHEMA,
+    Effects,
+    Study,
+    StudyFacts,
+    common_metric,
+    effects_of,
+    refuse_dependence,
+)
+from rigorkd_analysis.table_error import TableError
+from rigorkd_analysis.verdicts import Evidence, Verdict, verdict
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
 
-Floats = NDArray[np.float64]
+
+@dataclass(frozen=True)
+class StudyShare:
+    """What one study says of a question: its mean over n seeds with a t interval."""
+
+    study: str
+    n: int
+    mean: float
+    sd: float
+    ci_low: float
+    ci_high: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One question over k studies, each of which counts once: the study is the unit here.
+
+    Attributes:
+        mean, ci_low, ci_high: the average true effect over such studies, t with k − 1 degrees of freedom.
+        prediction_low, prediction_high: where a new such study, of about as many seeds, will find its mean.
+        tau: the standard deviation of true effects between studies beyond the noise of seeds, by moments.
+        p_same: Welch's analysis of variance, that all true effects are equal.
+        weighted_*: the same average by inverse-variance weights (Paule–Mandel, Hartung–Knapp–Sidik–Jonkman),
+            a sensitivity check.
+        favourable: studies whose mean points the way of the goal.
+    """
+
+    name: str
+    k: int
+    studies: tuple[StudyShare, ...]
+    mean: float | None
+    se: float | None
+    ci_low: float | None
+    ci_high: float | None
+    t: float | None
+    df: int | None
+    p: float | None
+    p_adjusted: float | None
+    p_equivalence: float | None
+    p_equivalence_adjusted: float | None
+    prediction_low: float | None
+    prediction_high: float | None
+    tau: float | None
+    p_same: float | None
+    weighted_mean: float | None
+    weighted_ci_low: float | None
+    weighted_ci_high: float | None
+    favourable: int
+    verdict: Verdict
+    says: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SummaryFamily:
+    """`gains`: every gain that several studies have. `overall`: the average of those that all have."""
+
+    name: Literal["overall", "gains"]
+    size: int
+    summaries: tuple[Summary, ...]
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """One question over many studies. `unmatched` names gains that fewer than two studies have."""
+
+    schema: str
+    kind: Literal["summary"]
+    metric: str
+    goal: Goal
+    alpha: float
+    correction: Correction
+    sesoi: float | None
+    studies: tuple[StudyFacts, ...]
+    families: tuple[SummaryFamily, ...]
+    unmatched: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -50,43 +131,18 @@ class WeightedAverage:
 
 
 def weighted_average(effects: Floats, variances: Floats, alpha: float) -> WeightedAverage:
-    """Combine k ≥ 2 effects with their squared standard errors, both of shape (k,)."""
-    k = effects.size
-    tau2 = paule_mandel(effects, variances)
-    weights = 1 / (variances + tau2)
-    mean = float((weights * effects).sum() / weights.sum())
-    q = float((weights * (effects - mean) ** 2).sum() / (k - 1))
-    se = float(np.sqrt(max(1.0, q) / weights.sum()))
-    half = float(-special.stdtrit(k - 1, alpha / 2)) * se
-    return WeightedAverage(mean, se, mean - half, mean + half, tau2)
+    """Combine k ≥ 2 effects with their squared standard errors, both of shape (k,), by statsmodels.
 
+    Paule and Mandel's iteration doubles its way up from the noise, so that it takes many steps where studies
+    scatter far beyond it.
+    """
+    from statsmodels.stats.meta_analysis import combine_effects
 
-def paule_mandel(effects: Floats, variances: Floats) -> float:
-    """The τ² at which Cochran's Q with weights 1/(v + τ²) equals its expectation k − 1; 0 if none does."""
-    k = effects.size
-
-    def excess(tau2: float) -> float:
-        w = 1 / (variances + tau2)
-        mean = (w * effects).sum() / w.sum()
-        return float((w * (effects - mean) ** 2).sum()) - (k - 1)
-
-    if excess(0.0) <= 0:
-        return 0.0
-    low, high = 0.0, float(np.var(effects)) * k + float(variances.max())
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
-    return high
-
-
-def welch_anova(n: Floats, mean: Floats, sd: Floats) -> float:
-    """The p-value of Welch's test that k means are equal, variances not assumed so."""
-    k = mean.size
-    weights = n / sd**2
-    centre = (weights * mean).sum() / weights.sum()
-    spread = ((1 - weights / weights.sum()) ** 2 / (n - 1)).sum()
-    f = (weights * (mean - centre) ** 2).sum() / (k - 1) / (1 + 2 * (k - 2) / (k**2 - 1) * spread)
-    return float(special.fdtrc(k - 1, (k**2 - 1) / (3 * spread), f))
+    found = combine_effects(effects, variances, method_re="iterated", use_t=True, maxiter=500)
+    mean = float(found.mean_effect_re)
+    se = float(found.sd_eff_w_re * np.sqrt(max(1.0, found.scale_hksj_re)))
+    half = float(-special.stdtrit(effects.size - 1, alpha / 2)) * se
+    return WeightedAverage(mean, se, mean - half, mean + half, float(found.tau2))
 
 
 def summarize_studies(studies: Sequence[Study], plan: Plan) -> Synthesis:
@@ -109,18 +165,17 @@ def summarize_studies(studies: Sequence[Study], plan: Plan) -> Synthesis:
     families = []
     if len(everywhere) > 1:
         average = [(one.study, _average(one, everywhere)) for one in found]
-        families.append(
-            _family("overall", [(f"average of {len(everywhere)} gains", average, 0)], plan, goal, say)
-        )
-    questions = [
-        (
+        whole = _Shared(f"average of {len(everywhere)} gains", average, 0)
+        families.append(_family("overall", [whole], plan, goal, say))
+    gains = [
+        _Shared(
             name,
             [(one.study, one.gains[name].values) for one in found if name in one.gains],
             sum(one.gains[name].diverged for one in found if name in one.gains),
         )
         for name in shared
     ]
-    families.append(_family("gains", questions, plan, goal, say))
+    families.append(_family("gains", gains, plan, goal, say))
     return Synthesis(
         schema=SCHEMA,
         kind="summary",
@@ -129,7 +184,7 @@ def summarize_studies(studies: Sequence[Study], plan: Plan) -> Synthesis:
         alpha=plan.alpha,
         correction=plan.correction,
         sesoi=plan.sesoi,
-        studies=tuple(study_facts(one) for one in found),
+        studies=tuple(one.facts for one in found),
         families=tuple(families),
         unmatched=tuple(
             f"{name} (only in {one.study})" for one in found for name in one.gains if name not in shared
@@ -148,73 +203,73 @@ def _average(study: Effects, names: list[str]) -> Floats:
     return np.asarray(grid[:, ~np.isnan(grid).any(axis=0)].mean(axis=0), dtype=np.float64)
 
 
-Question = tuple[str, list[tuple[str, Floats]], int]
-"""A name, the values per seed of each study, and how many runs diverged."""
+@dataclass(frozen=True)
+class _Shared:
+    """What is summed up: the values per seed of each study that has it, and how many runs diverged."""
+
+    name: str
+    samples: list[tuple[str, Floats]]
+    diverged: int
 
 
 def _family(
-    name: Literal["overall", "gains"], questions: list[Question], plan: Plan, goal: Goal, say: Phrasing
+    name: Literal["overall", "gains"], asked: list[_Shared], plan: Plan, goal: Goal, say: Phrasing
 ) -> SummaryFamily:
-    summaries = [_summary(*question, plan, goal) for question in questions]
-    p = np.array([np.nan if one.p is None else one.p for one in summaries])
-    p_equal = np.array([np.nan if one.p_equivalence is None else one.p_equivalence for one in summaries])
-    adjusted, adjusted_equal = adjust(p, plan.correction), adjust(p_equal, plan.correction)
+    summaries = [_summary(shared, plan, goal) for shared in asked]
+    adjusted = adjust(or_nan(one.p for one in summaries), plan.correction)
+    adjusted_equal = adjust(or_nan(one.p_equivalence for one in summaries), plan.correction)
     out = []
-    for one, question, p_adj, p_eq in zip(summaries, questions, adjusted, adjusted_equal, strict=True):
+    for one, shared, p_adj, p_eq in zip(summaries, asked, adjusted, adjusted_equal, strict=True):
         evidence = Evidence(
             mean_diff=one.mean,
-            p_adjusted=_value(p_adj),
-            p_equivalence_adjusted=_value(p_eq),
+            p_adjusted=or_none(p_adj),
+            p_equivalence_adjusted=or_none(p_eq),
             simultaneous=None,
             # what converged is a selection, and whether cell or baseline lost runs is not told apart here
-            diverged_a=question[2] > 0,
-            diverged_b=question[2] > 0,
+            diverged_a=shared.diverged > 0,
+            diverged_b=shared.diverged > 0,
         )
         word, _ = verdict(evidence, goal=goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=False)
-        one = replace(one, p_adjusted=_value(p_adj), p_equivalence_adjusted=_value(p_eq), verdict=word)
+        one = replace(one, p_adjusted=or_none(p_adj), p_equivalence_adjusted=or_none(p_eq), verdict=word)
         out.append(replace(one, says=_says(one, len(summaries), plan, say)))
     return SummaryFamily(name, len(summaries), tuple(out))
 
 
-def _summary(name: str, values: list[tuple[str, Floats]], diverged: int, plan: Plan, goal: Goal) -> Summary:
-    moments = Moments.of([sample for _, sample in values])
+def _summary(shared: _Shared, plan: Plan, goal: Goal) -> Summary:
+    moments = Moments.of([sample for _, sample in shared.samples])
     usable = np.isfinite(moments.sd)
     warnings = [
         f"{study} is left out: {'its seeds are equal' if sample.size > 1 else 'it has fewer than 2 seeds'}"
-        for (study, sample), there in zip(values, usable, strict=True)
+        for (study, sample), there in zip(shared.samples, usable, strict=True)
         if not there
     ]
-    if diverged:
-        warnings.append(f"{diverged} runs of it diverged: among converged seeds only")
+    if shared.diverged:
+        warnings.append(f"{shared.diverged} runs of it diverged: among converged seeds only")
     n, mean, sd = moments.n[usable], moments.mean[usable], moments.sd[usable]
-    names = [study for (study, _), there in zip(values, usable, strict=True) if there]
-    k = len(names)
+    k = n.size
     if k == 2:
         warnings.append("two studies tell little of how such studies scatter")
     sign = 1.0 if goal == "max" else -1.0
-    half = -special.stdtrit(n - 1, plan.alpha / 2) * sd / np.sqrt(n)
+    names = [study for (study, _), there in zip(shared.samples, usable, strict=True) if there]
+    numbers = zip(mean, sd, *mean_interval(mean, sd, n, plan.alpha), strict=True)
     shares = tuple(
-        StudyShare(
-            names[i],
-            int(n[i]),
-            float(mean[i]),
-            float(sd[i]),
-            float(mean[i] - half[i]),
-            float(mean[i] + half[i]),
-        )
-        for i in range(k)
+        StudyShare(study, int(size), *map(float, row))
+        for study, size, row in zip(names, n, numbers, strict=True)
     )
-    blank = Summary(
-        name=name, k=k, studies=shares, mean=None, se=None, ci_low=None, ci_high=None, t=None, df=None,
-        p=None, p_adjusted=None, p_equivalence=None, p_equivalence_adjusted=None, prediction_low=None,
-        prediction_high=None, tau=None, p_same=None, weighted_mean=None, weighted_ci_low=None,
-        weighted_ci_high=None, favourable=int((sign * mean > 0).sum()), verdict="inconclusive", says="",
+    favourable = int((sign * mean > 0).sum())
+    unknown = dict.fromkeys(field.name for field in fields(Summary))
+    blank = replace(
+        Summary(**unknown),  # type: ignore[arg-type]
+        name=shared.name, k=k, studies=shares, favourable=favourable, verdict="inconclusive", says="",
         warnings=tuple(warnings),
     )  # fmt: skip
     spread = float(mean.std(ddof=1)) if k > 1 else 0.0
     if spread == 0:
         return blank
+    from statsmodels.stats.oneway import anova_generic
+
     centre, se = float(mean.mean()), spread / float(np.sqrt(k))
+    new = spread * float(np.sqrt(1 + 1 / k))
     reach = float(-special.stdtrit(k - 1, plan.alpha / 2))
     equal = None
     if plan.sesoi is not None:
@@ -232,10 +287,10 @@ def _summary(name: str, values: list[tuple[str, Floats]], diverged: int, plan: P
         df=k - 1,
         p=float(2 * special.stdtr(k - 1, -abs(centre / se))),
         p_equivalence=equal,
-        prediction_low=centre - reach * spread * float(np.sqrt(1 + 1 / k)),
-        prediction_high=centre + reach * spread * float(np.sqrt(1 + 1 / k)),
+        prediction_low=centre - reach * new,
+        prediction_high=centre + reach * new,
         tau=float(np.sqrt(max(0.0, spread**2 - float((sd**2 / n).mean())))),
-        p_same=welch_anova(n, mean, sd),
+        p_same=float(anova_generic(mean, sd**2, n, use_var="unequal").pvalue),
         weighted_mean=weighted.mean,
         weighted_ci_low=weighted.ci_low,
         weighted_ci_high=weighted.ci_high,
@@ -273,7 +328,3 @@ _WORDS = {
     "worse_negligible": "worse on average, by less than {}{}",
     "inconclusive": "inconclusive",
 }
-
-
-def _value(number: np.float64 | float) -> float | None:
-    return float(number) if np.isfinite(number) else None

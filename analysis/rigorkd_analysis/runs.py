@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.metrics import DESCRIPTIVE
+from rigorkd_analysis.table_error import TableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +26,18 @@ Floats = NDArray[np.float64]
 
 #: Larger values are no measurement, and their squares overflow.
 LARGEST = 1e100
+
+#: Columns that describe a run. They are never taken for a metric unless named.
+DESCRIPTIVE = frozenset(
+    {
+        "cell", "seed", "group", "student", "method", "start", "epochs", "epochs_run", "best_epoch",
+        "teacher", "T", "alpha", "ce_weight", "kd_weight", "training", "views", "status", "mode", "smoke",
+        "run", "run_hash", "teacher_run_hash",
+        "weights_sha256", "hardware", "device", "versions", "n_test", "table",
+        "factor", "params_millions", "macs_millions", "study", "precision", "finished", "select",
+        "selection", "selected_on", "latency_shared",
+    }
+)  # fmt: skip
 
 _TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no", ""}
 _INNER = ("image", "image_index", "example", "index", "epoch", "step", "fold", "repeat", "evaluation")

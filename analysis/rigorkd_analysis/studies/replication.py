@@ -8,30 +8,97 @@ against the smallest effect of interest, or not at all.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
 
-from rigorkd_analysis.adjust import adjust
-from rigorkd_analysis.comparing import (
+from rigorkd_analysis.analysis_plan import Correction, Plan
+from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.moments import Moments, or_none, prediction_interval
+from rigorkd_analysis.stats.paired import Settings
+from rigorkd_analysis.stats.welch import welch
+from rigorkd_analysis.studies.effects import (
     SCHEMA,
-    Agreement,
-    DifferenceFamily,
-    Replication,
-    StudyDifference,
+    Effect,
+    Effects,
+    Level,
+    Study,
     StudyFacts,
+    common_metric,
+    effects_of,
+    refuse_dependence,
 )
-from rigorkd_analysis.effects import Effect, Effects, Study, common_metric, effects_of, refuse_dependence
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.paired import Settings
-from rigorkd_analysis.plan import Plan
-from rigorkd_analysis.welch import Moments, welch
+from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
 
-Floats = NDArray[np.float64]
+Agreement = Literal["differ", "agree", "differ_negligible", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class StudyDifference:
+    """One gain (or one cell) in two studies: mean_diff = mean_a − mean_b, Welch.
+
+    Attributes:
+        prediction_low, prediction_high: where the mean of b was to be expected from a alone, were they equal.
+        mde: the difference that these seeds detect with 80 % power.
+    """
+
+    name: str
+    n_a: int
+    n_b: int
+    mean_a: float | None
+    mean_b: float | None
+    sd_a: float | None
+    sd_b: float | None
+    mean_diff: float | None
+    se: float | None
+    df: float | None
+    t: float | None
+    p: float | None
+    p_adjusted: float | None
+    ci_low: float | None
+    ci_high: float | None
+    ci_simultaneous_low: float | None
+    ci_simultaneous_high: float | None
+    p_equivalence: float | None
+    p_equivalence_adjusted: float | None
+    equivalence_ci_low: float | None
+    equivalence_ci_high: float | None
+    prediction_low: float | None
+    prediction_high: float | None
+    inside_prediction: bool | None
+    mde: float | None
+    verdict: Agreement
+    says: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DifferenceFamily:
+    """Gains, or cells, of two studies, corrected together."""
+
+    name: Level
+    size: int
+    comparisons: tuple[StudyDifference, ...]
+
+
+@dataclass(frozen=True)
+class Replication:
+    """Two studies of the same question. `unmatched` names gains and cells that only one of them has."""
+
+    schema: str
+    kind: Literal["replication"]
+    metric: str
+    goal: Goal
+    alpha: float
+    correction: Correction
+    sesoi: float | None
+    studies: tuple[StudyFacts, ...]
+    families: tuple[DifferenceFamily, ...]
+    unmatched: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def compare_studies(a: Study, b: Study, plan: Plan) -> Replication:
@@ -43,7 +110,7 @@ def compare_studies(a: Study, b: Study, plan: Plan) -> Replication:
     first, second = effects_of(a, plan.metric), effects_of(b, plan.metric)
     warnings = refuse_dependence([first, second])
     metric, goal, say = common_metric([first, second], plan.goal)
-    both: tuple[tuple[Literal["gains", "cells"], Mapping[str, Effect], Mapping[str, Effect]], ...] = (
+    both: tuple[tuple[Level, Mapping[str, Effect], Mapping[str, Effect]], ...] = (
         ("gains", first.gains, second.gains),
         ("cells", first.cells, second.cells),
     )
@@ -69,7 +136,7 @@ def compare_studies(a: Study, b: Study, plan: Plan) -> Replication:
         alpha=plan.alpha,
         correction=plan.correction,
         sesoi=plan.sesoi,
-        studies=tuple(study_facts(one) for one in (first, second)),
+        studies=tuple(one.facts for one in (first, second)),
         families=tuple(families),
         unmatched=tuple(
             f"{name} (only in {one.study})"
@@ -81,17 +148,13 @@ def compare_studies(a: Study, b: Study, plan: Plan) -> Replication:
     )
 
 
-def study_facts(study: Effects) -> StudyFacts:
-    return StudyFacts(study.study, len(study.cells), len(study.runs.seeds))
-
-
 def _some(study: Effects) -> str:
     names = list(study.cells)
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _family(
-    name: Literal["gains", "cells"],
+    name: Level,
     ours: Mapping[str, Effect],
     theirs: Mapping[str, Effect],
     first: Effects,
@@ -104,16 +167,15 @@ def _family(
     a = Moments.of([ours[cell].values for cell in cells])
     b = Moments.of([theirs[cell].values for cell in cells])
     found = welch(a, b, Settings(plan.alpha, m, plan.sesoi))
-    p_adjusted = adjust(found.p, plan.correction)
-    p_equal = adjust(found.p_equivalence, plan.correction)
-    low, high = prediction(a.mean, a.sd, a.n, b.n, plan.alpha)
+    p_adjusted = adjust(found["p"], plan.correction)
+    p_equal = adjust(found["p_equivalence"], plan.correction)
+    low, high = prediction_interval(a.mean, a.sd, a.n, b.n, plan.alpha)
     out = []
     for i, cell in enumerate(cells):
-        row = found.row(i)
         warnings = _warnings(ours[cell], theirs[cell], first.study, second.study)
         lost = bool(ours[cell].diverged or theirs[cell].diverged)
-        verdict = _verdict(_value(p_adjusted[i]), _value(p_equal[i]), plan.alpha, lost)
-        mean_b, ends = _value(b.mean[i]), (_value(low[i]), _value(high[i]))
+        verdict = _verdict(or_none(p_adjusted[i]), or_none(p_equal[i]), plan.alpha, lost)
+        mean_b, ends = or_none(b.mean[i]), (or_none(low[i]), or_none(high[i]))
         inside = None
         if mean_b is not None and ends[0] is not None and ends[1] is not None:
             inside = ends[0] <= mean_b <= ends[1]
@@ -121,13 +183,13 @@ def _family(
             name=cell,
             n_a=int(a.n[i]),
             n_b=int(b.n[i]),
-            mean_a=_value(a.mean[i]),
+            mean_a=or_none(a.mean[i]),
             mean_b=mean_b,
-            sd_a=_value(a.sd[i]),
-            sd_b=_value(b.sd[i]),
-            **row,
-            p_adjusted=_value(p_adjusted[i]),
-            p_equivalence_adjusted=_value(p_equal[i]),
+            sd_a=or_none(a.sd[i]),
+            sd_b=or_none(b.sd[i]),
+            **{statistic: or_none(values[i]) for statistic, values in found.items()},
+            p_adjusted=or_none(p_adjusted[i]),
+            p_equivalence_adjusted=or_none(p_equal[i]),
             prediction_low=ends[0],
             prediction_high=ends[1],
             inside_prediction=inside,
@@ -137,13 +199,6 @@ def _family(
         )
         out.append(_with_words(one, name, first.study, second.study, len(cells), plan, say))
     return DifferenceFamily(name, len(cells), tuple(out))
-
-
-def prediction(mean: Floats, sd: Floats, n: Floats, k: Floats, alpha: float) -> tuple[Floats, Floats]:
-    """Where the mean of k new seeds lies with probability 1 − alpha: mean ± t·sd·√(1/n + 1/k), n − 1 df."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        half = -special.stdtrit(n - 1, alpha / 2) * sd * np.sqrt(1 / n + 1 / k)
-    return mean - half, mean + half
 
 
 def _verdict(p: float | None, p_equal: float | None, alpha: float, lost: bool) -> Agreement:
@@ -206,7 +261,3 @@ def _with_words(
         if one.mde is not None:
             end += f"; these seeds detect {say.number(one.mde)}{say.unit} or more with 80 % power"
     return replace(one, says=f"{seen}: {end} ({numbers}).")
-
-
-def _value(number: np.float64 | float) -> float | None:
-    return float(number) if np.isfinite(number) else None

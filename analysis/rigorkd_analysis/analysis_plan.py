@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rigorkd_analysis.errors import TableError
-from rigorkd_analysis.metrics import Goal
+from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.table_error import TableError
 
 Correction = Literal["holm", "bonferroni", "bh", "none"]
 

@@ -10,23 +10,46 @@ in ascending order. The price of stopping at will is an interval about twice as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rigorkd_analysis.combinations import Combination
-from rigorkd_analysis.families import Asked, differences
-from rigorkd_analysis.results import Family, Sequential, SequentialComparison, Verdict
+from rigorkd_analysis.questions import Conjunction, Hypothesis, Question, differences
+from rigorkd_analysis.stats.moments import NOISE, Floats
+from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text, percent_text
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-    from rigorkd_analysis.plan import Plan
+@dataclass(frozen=True)
+class SequentialComparison:
+    """One comparison by the anytime-valid t test; `decided_at` is the number of seeds at the first crossing.
 
-Floats = NDArray[np.float64]
+    `m` is the size of its family: p_adjusted is min(1, m·p) and the interval is at 1 − alpha/m.
+    """
+
+    name: str
+    family: str
+    m: int
+    n: int
+    log_e: float | None
+    p: float
+    p_adjusted: float
+    ci_low: float | None
+    ci_high: float | None
+    verdict: Verdict
+    decided_at: int | None
+    says: str
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """The anytime-valid analysis of every planned comparison, or of all where none is planned."""
+
+    c2: float
+    size: int
+    decided: bool
+    comparisons: tuple[SequentialComparison, ...]
 
 
 def log_e(d: Floats, c2: float) -> Floats:
@@ -52,29 +75,23 @@ def interval(d: Floats, c2: float, alpha: float) -> tuple[Floats, Floats]:
     return mean - half, mean + half
 
 
-def until_decided(table: pd.DataFrame, plan: Plan) -> Sequential:
-    """The anytime-valid verdict on every planned comparison of a growing table; `decided` says when to stop.
+def sequential_analysis(
+    question: Question, families: Sequence[tuple[str, bool, Sequence[Hypothesis]]]
+) -> Sequential:
+    """Judge the planned families, or all where none is planned, each at alpha over its own size.
 
-    Raises:
-        TableError: the table is unusable.
+    A family is its name, whether it is planned, and what is compared in it.
     """
-    from rigorkd_analysis.analysis import analyze
-
-    found = analyze(table, replace(plan, sequential=True)).sequential
-    assert found is not None
-    return found
-
-
-def sequential_analysis(asked: Asked, found: list[Family], parts: list[list[Combination]]) -> Sequential:
-    """Judge the planned families, or all where none is planned; each at alpha over its own size."""
-    planned = any(family.planned for family in found)
-    out: list[SequentialComparison] = []
-    for family, members in zip(found, parts, strict=True):
-        if family.planned or not planned:
-            out += [_judge(asked, part, family.size, family.name) for part in members]
+    any_planned = any(planned for _, planned, _ in families)
+    out = [
+        _judge(question, part, len(members), name)
+        for name, planned, members in families
+        if planned or not any_planned
+        for part in members
+    ]
     judged = [comparison for comparison in out if comparison.n > 0]  # cells left out of a run decide nothing
     decided = bool(judged) and all(comparison.decided_at is not None for comparison in judged)
-    return Sequential(c2=asked.plan.c2, size=len(out), decided=decided, comparisons=tuple(out))
+    return Sequential(c2=question.plan.c2, size=len(out), decided=decided, comparisons=tuple(out))
 
 
 @dataclass(frozen=True)
@@ -92,15 +109,14 @@ class _Path:
         return cls(log_e(d, c2), low, high, np.cumsum(d) / np.arange(1, d.size + 1))
 
 
-def _judge(asked: Asked, part: Combination, m: int, family: str) -> SequentialComparison:
-    runs, plan = asked.runs, asked.plan
-    members = [Combination("", a, b, ((a, 1.0), (b, -1.0))) for a, b in part.members] or [part]
-    rows = differences(runs, members)
+def _judge(question: Question, part: Hypothesis, m: int, family: str) -> SequentialComparison:
+    runs, plan = question.runs, question.plan
+    rows = differences(runs, part.members if isinstance(part, Conjunction) else [part])
     rows = rows[:, ~np.isnan(rows).any(axis=0)]
     n = rows.shape[1]
     cells = part.cells
     size = float(np.nanmax(np.abs(runs.values[cells]))) if n else 1.0
-    if n < 2 or (rows.std(axis=1) <= 1e-12 * size).any():
+    if n < 2 or (rows.std(axis=1) <= NOISE * size).any():
         why = "fewer than 2 seeds" if n < 2 else "no spread over seeds"
         return SequentialComparison(
             part.name, family, m, n, None, 1.0, 1.0, None, None, "inconclusive", None,
@@ -122,7 +138,7 @@ def _judge(asked: Asked, part: Combination, m: int, family: str) -> SequentialCo
     verdict: Verdict = "inconclusive"
     if decided_at is not None:
         at = decided_at - 1
-        favoured = (signs[0][at] > 0) == (asked.goal == "max")
+        favoured = (signs[0][at] > 0) == (question.goal == "max")
         verdict = _verdict(bool(differs[at]), bool(inside[at]), favoured)
     highest = float(np.max(evidence))
     p = float(min(1.0, np.exp(-highest)))
@@ -133,7 +149,7 @@ def _judge(asked: Asked, part: Combination, m: int, family: str) -> SequentialCo
     adjusted = min(1.0, m * p)
     return SequentialComparison(
         part.name, family, m, n, float(evidence[-1]), p, adjusted, ends[0], ends[1], verdict, decided_at,
-        _says(asked, part.name, n, adjusted, ends, verdict, decided_at, lost, m),
+        _says(question, part.name, n, adjusted, ends, verdict, decided_at, lost, m),
     )  # fmt: skip
 
 
@@ -146,7 +162,7 @@ def _verdict(differs: bool, inside: bool, favoured: bool) -> Verdict:
 
 
 def _says(
-    asked: Asked,
+    question: Question,
     name: str,
     n: int,
     p: float,
@@ -156,17 +172,17 @@ def _says(
     lost: bool,
     m: int,
 ) -> str:
-    say = asked.phrasing
+    say = question.phrasing
     numbers = p_text(p, "anytime-valid p")
     if ends[0] is not None:
         level = f", simultaneous over {m}" if m > 1 else ""
-        numbers += f", {percent_text(1 - asked.plan.alpha)} interval {say.interval(*ends)}{level}"
+        numbers += f", {percent_text(1 - question.plan.alpha)} interval {say.interval(*ends)}{level}"
     if lost:
         return f"{name}: undecided, since runs diverged ({numbers}, n = {n} seeds)."
     if decided_at is None:
         return f"{name}: undecided after {n} seeds ({numbers})."
     words = verdict.replace("_", ", but ")
     if verdict == "equivalent":
-        words += f" within ±{say.number(asked.plan.sesoi)}{say.unit}, sign undecided"
+        words += f" within ±{say.number(question.plan.sesoi)}{say.unit}, sign undecided"
     later = f" (decided at {decided_at} seeds)" if decided_at < n else ""
     return f"{name}: {words} after {decided_at} seeds ({numbers}){later}."

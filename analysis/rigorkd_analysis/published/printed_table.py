@@ -1,0 +1,204 @@
+"""A published table as it is printed: its text, what the page around it says, and one checked number per row.
+
+Printed decimals are part of the input, so values are text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from rigorkd_analysis.runs import suggest
+from rigorkd_analysis.table_error import TableError
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A published table: rows of text, and what the page around it says.
+
+    Attributes:
+        rows: one mapping per row, values as printed.
+        n_test: test images; None takes the table's `n_test` column.
+        metric: column; None takes the first of `test_top1` and `top1`.
+        seeds: k, if the values are means over k seeds; None takes a column `n` or `n_seeds`, else 1.
+        differences: rows of another table that prints differences of these values.
+        test: t, p and difference of a paired test printed in the text.
+    """
+
+    rows: Sequence[Row]
+    n_test: int | None = None
+    metric: str | None = None
+    seeds: int | None = None
+    alpha: float = 0.05
+    differences: Sequence[Row] = ()
+    test: tuple[float, float, float | None] | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One printed value; `row` is its position in the table."""
+
+    cell: str
+    student: str | None
+    value: Decimal
+    text: str
+    decimals: int
+    std: float | None
+    row: int
+
+
+def is_accuracy(metric: str) -> bool:
+    words = metric.casefold()
+    if "err" in words or "loss" in words:
+        return False
+    return any(word in words for word in ("top1", "top5", "acc"))
+
+
+def row_name(row: Row, position: int) -> str:
+    return row.get("cell") or row.get("run") or row.get("method") or row.get("model") or f"row {position + 1}"
+
+
+def decimal_of(text: str) -> Decimal | None:
+    try:
+        value = Decimal(text.strip().replace("−", "-"))
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
+
+
+def half_unit(value: Decimal) -> Decimal:
+    """Half a unit of the last digit that is printed: what rounding may hide."""
+    return Decimal(1).scaleb(int(value.as_tuple().exponent)) / 2
+
+
+def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
+    """The rows with one value each: a wide table (standard_top1, kd_top1) is spread out."""
+    rows = list(table.rows)
+    columns = list(rows[0])
+    wanted = (table.metric,) if table.metric else ("test_top1", "top1")
+    for name in wanted:
+        if name in columns:
+            return rows, name, []
+    for name in wanted:
+        wide = [column for column in columns if column.endswith(f"_{name}")]
+        if len(wide) > 1:
+            spread = []
+            for position, row in enumerate(rows):
+                for column in wide:
+                    what = column.removesuffix(f"_{name}")
+                    who = row.get("cell") or row.get("student") or f"row {position + 1}"
+                    kept = {key: row[key] for key in ("student", "n_test", "seed") if key in row}
+                    spread.append({**kept, "cell": f"{who}/{what}", name: row[column]})
+            note = f"the table is wide: {', '.join(wide)} are read as cells of {name}"
+            return [dict(row) for row in spread], name, [note]
+    valid = [column for column in columns if decimal_of(rows[0].get(column, "")) is not None]
+    if table.metric:
+        raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
+    raise TableError(
+        "the table has neither test_top1 nor top1",
+        hint=f"name the column: --metric, one of {', '.join(valid)}",
+    )
+
+
+def merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
+    kept: list[Row] = []
+    notes: list[str] = []
+    seen: dict[tuple[str, str], Row] = {}
+    for position, row in enumerate(rows):
+        run = (row.get("run") or "").strip()
+        key = (row.get("student") or "", run)
+        if not run or key not in seen:
+            kept.append(row)
+            seen[key] = row
+            continue
+        if row.get(metric) != seen[key].get(metric):
+            raise TableError(
+                f"run {run} is printed with {seen[key].get(metric)} and {row.get(metric)}",
+                hint="equal names in the column 'run' mean one run; correct the table",
+                row=position,
+                column="run",
+            )
+        notes.append(
+            f"{row_name(seen[key], 0)} and {row_name(row, position)} are one run ({run}) printed twice; "
+            "it counts once"
+        )
+    return kept, notes
+
+
+def entries_of(rows: list[Row], metric: str, k: int) -> list[Entry]:
+    sd_column = next((c for c in (f"{metric}_std", f"{metric}_sd", "std", "sd") if c in rows[0]), None)
+    out = []
+    for position, row in enumerate(rows):
+        text = (row.get(metric) or "").strip()
+        value = decimal_of(text)
+        if value is None:
+            raise TableError(
+                f"{text!r} is not a number" if text else "no value",
+                hint="print one number per row; leave rows without a value out",
+                row=position,
+                column=metric,
+            )
+        sd = decimal_of(row.get(sd_column) or "") if sd_column else None
+        if sd is not None and sd < 0:
+            raise TableError(
+                f"a standard deviation of {sd}", hint="check it", row=position, column=sd_column or ""
+            )
+        exponent = value.as_tuple().exponent
+        decimals = max(0, -exponent) if isinstance(exponent, int) else 0
+        std = float(sd) if sd is not None and k > 1 else None
+        out.append(
+            Entry(row_name(row, position), row.get("student") or None, value, text, decimals, std, position)
+        )
+    doubled = {entry.cell for entry in out if sum(other.cell == entry.cell for other in out) > 1}
+    return [
+        entry
+        if entry.cell not in doubled
+        else Entry(f"{entry.cell} (row {entry.row + 1})", *list(vars(entry).values())[1:])
+        for entry in out
+    ]
+
+
+def check_range(entries: list[Entry], whole: int, metric: str) -> None:
+    for entry in entries:
+        if not 0 <= entry.value <= whole:
+            raise TableError(
+                f"{entry.text} is not an accuracy", hint="print percent (0 to 100) or fractions (0 to 1)",
+                row=entry.row, column=metric,
+            )  # fmt: skip
+
+
+def seeds_of(table: Printed, rows: list[Row]) -> int:
+    if table.seeds is not None:
+        if table.seeds < 1:
+            raise TableError(
+                f"seeds = {table.seeds}", hint="give the number of seeds behind each value, 1 or more"
+            )
+        return table.seeds
+    for column in ("n_seeds", "seeds", "n"):
+        if column in rows[0]:
+            found = {(row.get(column) or "").strip() for row in rows}
+            if len(found) == 1 and (only := found.pop()).isdigit() and int(only) > 0:
+                return int(only)
+            raise TableError(
+                f"the column {column!r} does not hold one number of seeds",
+                hint="give --seeds K",
+                column=column,
+            )
+    return 1
+
+
+def images_of(table: Printed, rows: list[Row]) -> int | None:
+    if table.n_test is not None:
+        if table.n_test < 1:
+            raise TableError(f"n_test = {table.n_test}", hint="give the number of test images, such as 10000")
+        return table.n_test
+    found = {(row.get("n_test") or "").strip() for row in rows} - {""}
+    if len(found) > 1:
+        raise TableError(
+            f"the rows have different n_test: {', '.join(sorted(found))}", hint="audit one test set at a time"
+        )
+    only = found.pop() if found else ""
+    return int(only) if only.isdigit() and int(only) > 0 else None

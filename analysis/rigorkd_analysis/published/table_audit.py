@@ -1,0 +1,349 @@
+"""What a published table with one seed per cell, or with means over k seeds, supports.
+
+Two claims are kept apart. *These two networks differ on this test distribution*: bounded, since the per-image
+outcomes are unknown. *The method differs*: not identifiable from one seed; the break-even seed standard
+deviation says how little spread would explain the difference. Printed decimals are part of the input, so
+values are text.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from rigorkd_analysis.published.bounds import (
+    Counts,
+    McNemarBounds,
+    Recovered,
+    break_even_sd,
+    counts,
+    mcnemar_bounds,
+    recover,
+    t_range,
+    two_sided_p,
+    wilson,
+)
+from rigorkd_analysis.published.printed_checks import (
+    DifferenceCheck,
+    EfficiencyFlag,
+    efficiency_flags,
+    other_differences,
+    other_metrics,
+    own_differences,
+    validation_picks,
+)
+from rigorkd_analysis.published.printed_table import (
+    Entry,
+    Printed,
+    check_range,
+    decimal_of,
+    entries_of,
+    images_of,
+    is_accuracy,
+    merge_runs,
+    seeds_of,
+    spread_out,
+)
+from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.moments import or_nan
+from rigorkd_analysis.table_error import TableError
+
+SCHEMA = "rigorkd.audit/1"
+
+
+@dataclass(frozen=True)
+class AuditCell:
+    """A printed value with its Wilson interval, in the units printed; a mean over k > 1 seeds has none."""
+
+    cell: str
+    student: str | None
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    std: float | None
+
+
+@dataclass(frozen=True)
+class AuditComparison:
+    """Two rows, the lower one as a: difference = b − a ≥ 0.
+
+    Attributes:
+        images: the difference in test images as printed; images_min and _max allow for rounding.
+        rejects_up_to_discordant: most discordant images at which McNemar's exact test still rejects.
+        break_even_seed_sd: necessary, not sufficient: the seed sd must be below it.
+        t_low, t_high, p_low, p_high: for means with printed sds, the paired test whatever the pairing.
+    """
+
+    a: str
+    b: str
+    difference: float
+    images: int | None
+    discordant_min: int | None
+    discordant_max: int | None
+    p_min: float | None
+    p_max: float | None
+    networks_differ: Literal["always", "never", "depends"] | None
+    rejects_up_to_discordant: int | None
+    break_even_seed_sd: float
+    images_min: int | None
+    images_max: int | None
+    t_low: float | None
+    t_high: float | None
+    p_low: float | None
+    p_high: float | None
+    says: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The document `rigorkd.audit/1`. `decimals` is the precision to which the column is printed."""
+
+    schema: str
+    metric: str
+    n_test: int | None
+    seeds: int
+    alpha: float
+    decimals: int
+    cells: tuple[AuditCell, ...]
+    comparisons: tuple[AuditComparison, ...]
+    efficiency: tuple[EfficiencyFlag, ...]
+    differences: tuple[DifferenceCheck, ...]
+    recovered: tuple[Recovered, ...]
+    survives: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def audit(table: Printed) -> Audit:
+    """Say what the table supports.
+
+    Raises:
+        TableError: a value or an argument is unusable; row and column are named.
+    """
+    if not table.rows:
+        raise TableError("the table has no rows", hint="one row per cell, with a column such as top1")
+    if not 0 < table.alpha < 0.5:
+        raise TableError(f"alpha = {table.alpha:g} is not an error rate", hint="give one between 0 and 0.5")
+    rows, metric, notes = spread_out(table)
+    rows, merged = merge_runs(rows, metric)
+    k = seeds_of(table, rows)
+    n_test = images_of(table, rows)
+    entries = entries_of(rows, metric, k)
+    largest = max(abs(entry.value) for entry in entries)
+    accuracy = is_accuracy(metric)
+    whole = 100 if largest > 1 else 1
+    if accuracy:
+        check_range(entries, whole, metric)
+    decimals = max(entry.decimals for entry in entries)
+    judged = accuracy and k == 1
+    if judged and n_test is None:
+        raise TableError(
+            "how many test images?",
+            hint="give --n-test N (10000 for CIFAR), or a column n_test",
+            column=metric,
+        )
+    placed = [
+        counts(entry.value, decimals, n_test, whole) if judged and n_test else None for entry in entries
+    ]
+    notes += merged + _impossible(entries, placed, n_test)
+    if accuracy and whole == 1:
+        notes.append("the values are taken as fractions of 1; differences and standard deviations too")
+    comparisons = tuple(
+        _compare(
+            entries[i], entries[j], placed[i], placed[j], _Setting(metric, k, n_test, table.alpha, whole)
+        )
+        for i, j in combinations(range(len(entries)), 2)
+        if entries[i].student == entries[j].student
+    )
+    checks = [*own_differences(table.rows), *other_differences(table.differences, table.rows)]
+    return Audit(
+        schema=SCHEMA,
+        metric=metric,
+        n_test=n_test,
+        seeds=k,
+        alpha=table.alpha,
+        decimals=decimals,
+        cells=tuple(
+            _cell(entry, place, n_test, whole, table.alpha)
+            for entry, place in zip(entries, placed, strict=True)
+        ),
+        comparisons=comparisons,
+        efficiency=tuple(efficiency_flags(rows)),
+        differences=tuple(checks),
+        recovered=tuple(_recovered(table)),
+        survives=_survives(comparisons, k, len(entries), table.alpha),
+        notes=(*notes, *validation_picks(rows, metric), *other_metrics(rows, metric)),
+    )
+
+
+@dataclass(frozen=True)
+class _Setting:
+    metric: str
+    k: int
+    n_test: int | None
+    alpha: float
+    whole: int
+
+    @property
+    def points(self) -> str:
+        return " points" if self.whole == 100 and is_accuracy(self.metric) else ""
+
+
+def _impossible(entries: list[Entry], placed: list[Counts | None], n_test: int | None) -> list[str]:
+    return [
+        f"{entry.cell}: no whole number of {n_test:,} images gives {entry.text}; the nearest is used"
+        for entry, place in zip(entries, placed, strict=True)
+        if place is not None and not place.exists
+    ]
+
+
+def _cell(entry: Entry, place: Counts | None, n_test: int | None, whole: int, alpha: float) -> AuditCell:
+    low = high = None
+    if place is not None and n_test:
+        low = whole * wilson(place.low, n_test, alpha)[0]
+        high = whole * wilson(place.high, n_test, alpha)[1]
+    return AuditCell(entry.cell, entry.student, float(entry.value), low, high, entry.std)
+
+
+def _compare(
+    first: Entry, second: Entry, place_1: Counts | None, place_2: Counts | None, setting: _Setting
+) -> AuditComparison:
+    a, b, x_a, x_b = first, second, place_1, place_2
+    if second.value < first.value:
+        a, b, x_a, x_b = second, first, place_2, place_1
+    difference = float(b.value - a.value)
+    bound: McNemarBounds | None = None
+    low = high = None
+    differ: Literal["always", "never", "depends"] | None = None
+    if x_a is not None and x_b is not None and setting.n_test:
+        bound = mcnemar_bounds(x_a, x_b, setting.n_test, setting.alpha)
+        low, high = max(0, x_b.low - x_a.high), max(x_b.high - x_a.low, 0)
+        differ = "depends"
+        if bound.p_max < setting.alpha:
+            differ = "always"
+        elif bound.p_min >= setting.alpha:
+            differ = "never"
+    t_low = t_high = p_low = p_high = None
+    if setting.k > 1 and a.std is not None and b.std is not None and difference > 0:
+        t_low, t_high = t_range(difference, a.std, b.std, setting.k)
+        p_low, p_high = two_sided_p(t_high, setting.k - 1), two_sided_p(t_low, setting.k - 1)
+    sd = break_even_sd(difference, setting.k)
+    says = _says(a, b, difference, bound, differ, sd, (p_low, p_high), setting)
+    of_networks = vars(bound) if bound else dict.fromkeys(McNemarBounds.__dataclass_fields__)
+    return AuditComparison(
+        **of_networks,
+        a=a.cell,
+        b=b.cell,
+        difference=difference,
+        networks_differ=differ,
+        break_even_seed_sd=sd,
+        images_min=low,
+        images_max=high,
+        t_low=t_low,
+        t_high=t_high if t_high is not None and math.isfinite(t_high) else None,
+        p_low=p_low,
+        p_high=p_high,
+        says=says,
+    )
+
+
+def _says(
+    a: Entry,
+    b: Entry,
+    difference: float,
+    bound: McNemarBounds | None,
+    differ: str | None,
+    sd: float,
+    p: tuple[float | None, float | None],
+    setting: _Setting,
+) -> str:
+    who = f"{b.text} ({b.cell}) against {a.text} ({a.cell})"
+    gap = f"{b.value - a.value}{setting.points}"
+    parts = []
+    if bound is not None and differ is not None and setting.n_test:
+        images = f"{bound.images:,} image{'' if bound.images == 1 else 's'} of {setting.n_test:,}"
+        parts.append(f"{who} is {images}: {_networks(bound, differ)}")
+    else:
+        parts.append(f"{who} is {gap}")
+    if p[0] is not None and p[1] is not None:
+        parts.append(
+            f"a paired test over {setting.k} seeds has p {p[0]:.2g} to {p[1]:.2g}, depending on the pairing"
+        )
+    if difference > 0 and p[1] is None:
+        seeds = "one seed" if setting.k == 1 else f"means of {setting.k} seeds"
+        parts.append(
+            f"{seeds} cannot tell the methods apart unless the seed sd is below {sd:.2g}{setting.points}"
+            if setting.k > 1
+            else "that the method differs cannot be read from one seed: a seed sd of "
+            f"{sd:.2g}{setting.points} or more explains it by chance"
+        )
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] + "."
+
+
+def _networks(bound: McNemarBounds, differ: str) -> str:
+    if differ == "always":
+        return f"these two networks differ, whatever the per-image outcomes (McNemar p ≤ {bound.p_max:.2g})"
+    if differ == "never":
+        least = "p = 1" if bound.p_min == 1 else f"p ≥ {bound.p_min:.2g}"
+        return f"these two networks cannot be told apart (McNemar {least})"
+    text = "whether these two networks differ depends on per-image outcomes that are not printed"
+    text += f" (McNemar p from {bound.p_min:.1g} to {bound.p_max:.2g}"
+    if bound.rejects_up_to_discordant is not None:
+        text += f"; it rejects up to {bound.rejects_up_to_discordant:,} discordant images"
+    return text + ")"
+
+
+def _survives(comparisons: tuple[AuditComparison, ...], k: int, rows: int, alpha: float) -> tuple[str, ...]:
+    """The claims that the table supports, in words; the first line is about methods."""
+    if k == 1:
+        out = ["No claim about a method survives: with one seed its effect is not identifiable."]
+        always = [c for c in comparisons if c.networks_differ == "always"]
+        worst = or_nan(c.p_max for c in comparisons)
+        held = dict(zip(comparisons, adjust(worst, "holm") < alpha, strict=True))
+        for c in always:
+            claim = f"That the network of {c.b} is more accurate than that of {c.a} survives"
+            out.append(
+                claim + ("." if held[c] else f", but not Holm's correction over {len(comparisons)} pairs.")
+            )
+        unclear = sum(c.networks_differ == "depends" for c in comparisons)
+        none = sum(c.networks_differ == "never" for c in comparisons)
+        if not comparisons:
+            out.append(f"No two of the {rows} rows share a student, so nothing is compared.")
+        if unclear:
+            out.append(
+                f"{unclear} of {len(comparisons)} pairs of networks depend on outcomes that are not printed."
+            )
+        if none:
+            out.append(f"{none} of {len(comparisons)} pairs of networks cannot be told apart at all.")
+        return tuple(out)
+    sure = [c for c in comparisons if c.p_high is not None and c.p_high < alpha]
+    out = [
+        f"That {c.b} is above {c.a} survives whatever the pairing of the seeds (p ≤ {c.p_high:.2g})."
+        for c in sure
+    ]
+    if not sure:
+        out.append(
+            "No difference survives for certain: it depends on spreads or pairings that are not printed."
+        )
+    return tuple(out)
+
+
+def _recovered(table: Printed) -> list[Recovered]:
+    out = [recover(*table.test, alpha=table.alpha)] if table.test else []
+    for row in table.rows:
+        t, p = decimal_of(row.get("t") or ""), decimal_of(row.get("p") or "")
+        difference = next(
+            (
+                d
+                for c in ("difference", "mean_diff", "gain")
+                if (d := decimal_of(row.get(c) or "")) is not None
+            ),
+            None,
+        )
+        if t is not None and p is not None:
+            out.append(
+                recover(float(t), float(p), None if difference is None else float(difference), table.alpha)
+            )
+    return out

@@ -1,0 +1,357 @@
+"""From questions about cells to weights over cells: gains, pairs, trends, conjunctions.
+
+Every comparison is a linear contrast, Σ weight · cell per seed with weights that sum to 0; its test is a
+one-sample t over seeds. A conjunction ("all of these gain") has no weights of its own: it is an
+intersection–union test over its members, whose p-value is their largest (Berger 1982).
+
+A distilled cell's gain is judged against the cell whose method is `baseline` and that agrees with it in
+group, student, start, epochs, training and views, as far as the table has such columns. Never matched: the
+teacher and the method's own parameters, since a baseline has neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
+from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.runs import Runs, suggest
+from rigorkd_analysis.table_error import TableError
+from rigorkd_analysis.wording import Names, Phrasing
+
+Floats = NDArray[np.float64]
+
+#: A family larger than this is not a question any more.
+MAX_PAIRS = 50_000
+
+#: What a baseline shares with the cells that it is the baseline of.
+MATCHED = ("group", "student", "start", "epochs", "training", "views")
+_NOT_DISTILLED = ("baseline", "teacher", "")
+
+#: Columns that can tell the cells of one method apart.
+AXES = (
+    "T", "alpha", "ce_weight", "kd_weight", "beta", "gamma", "epochs", "teacher", "start", "training",
+    "views", "direction", "t_squared", "lr", "weight_decay", "batch_size",
+)  # fmt: skip
+#: The two ways to write one weight: when one of them is the axis, the others follow it.
+_SAME_AXIS = dict.fromkeys(("alpha", "ce_weight", "kd_weight"), ("alpha", "ce_weight", "kd_weight"))
+
+
+@dataclass(frozen=True)
+class Question:
+    """What all comparisons share: the runs that verdicts use, the plan, and how things are called."""
+
+    runs: Runs
+    plan: Plan
+    goal: Goal
+    phrasing: Phrasing
+    names: Names
+
+    @property
+    def sign(self) -> float:
+        """1 where more is better, else −1."""
+        return 1.0 if self.goal == "max" else -1.0
+
+
+@dataclass(frozen=True)
+class LinearContrast:
+    """A comparison before its numbers: weights of cells (by position); a − b has its `pair` as well."""
+
+    name: str
+    weights: tuple[tuple[int, float], ...]
+    pair: tuple[int, int] | None = None
+    subject: str = ""
+
+    @property
+    def cells(self) -> list[int]:
+        """Every cell that takes part, once."""
+        return [cell for cell, _ in self.weights]
+
+
+@dataclass(frozen=True)
+class Conjunction:
+    """Several contrasts that are to hold together."""
+
+    name: str
+    members: tuple[LinearContrast, ...]
+
+    @property
+    def cells(self) -> list[int]:
+        """Every cell that takes part, once."""
+        return list(dict.fromkeys(cell for member in self.members for cell in member.cells))
+
+
+Hypothesis = LinearContrast | Conjunction
+"""One comparison of a family."""
+
+
+def difference_of(a: int, b: int, name: str = "") -> LinearContrast:
+    """a − b."""
+    return LinearContrast(name, ((a, 1.0), (b, -1.0)), (a, b))
+
+
+def differences(runs: Runs, contrasts: Sequence[LinearContrast]) -> Floats:
+    """Σ weight · cell per seed, shape (k, seeds), NaN where a cell has no finished run at that seed."""
+    out = np.empty((len(contrasts), len(runs.seeds)))
+    pairs, a, b = sides(contrasts)
+    out[pairs] = runs.values[a] - runs.values[b]
+    for row, contrast in enumerate(contrasts):
+        if contrast.pair is None:
+            out[row] = np.array([weight for _, weight in contrast.weights]) @ runs.values[contrast.cells]
+    return out
+
+
+def sides(contrasts: Sequence[LinearContrast]) -> tuple[list[int], list[int], list[int]]:
+    """Which of the contrasts are pairs, and the two cells of each of these."""
+    found = [(row, *contrast.pair) for row, contrast in enumerate(contrasts) if contrast.pair is not None]
+    return [row for row, _, _ in found], [a for _, a, _ in found], [b for _, _, b in found]
+
+
+def distilled(runs: Runs) -> list[int]:
+    """Positions of the cells that have a distillation method."""
+    if "method" not in runs.attributes:
+        return []
+    return [cell for cell in range(len(runs.cells)) if runs.text("method", cell) not in _NOT_DISTILLED]
+
+
+def baselines(runs: Runs) -> list[int]:
+    """Positions of the cells whose method is `baseline`."""
+    if "method" not in runs.attributes:
+        return []
+    return [cell for cell in range(len(runs.cells)) if runs.text("method", cell) == "baseline"]
+
+
+class Matcher:
+    """Finds the baseline of a cell by the rule above, or among the cells that were named."""
+
+    def __init__(self, runs: Runs, named: tuple[str, ...] = ()) -> None:
+        self._runs = runs
+        self._columns = [column for column in MATCHED if column in runs.attributes]
+        self._named: dict[str, int] = {}
+        for name in named:
+            position = runs.position(name)
+            student = runs.text("student", position)
+            if student in self._named:
+                of = f" of {student}" if student else ""
+                raise TableError(
+                    f"two baselines{of}: {runs.cells[self._named[student]]} and {name}",
+                    hint="name one baseline per student",
+                )
+            self._named[student] = position
+        self._by_key: dict[tuple[str, ...], list[int]] = {}
+        for position in baselines(runs):
+            self._by_key.setdefault(self._key(position), []).append(position)
+
+    def _key(self, cell: int) -> tuple[str, ...]:
+        return tuple(_normal(self._runs.text(column, cell)) for column in self._columns)
+
+    def any(self) -> bool:
+        """Whether there is any baseline at all."""
+        return bool(self._named or self._by_key)
+
+    def targets(self) -> list[int]:
+        """The cells that have a gain: the distilled ones, or all others if only named baselines tell."""
+        if "method" in self._runs.attributes:
+            cells = distilled(self._runs)
+        else:
+            cells = list(range(len(self._runs.cells)))
+            cells = [cell for cell in cells if self._runs.text("student", cell) in self._named]
+        return [cell for cell in cells if cell not in self._named.values()]
+
+    def of(self, cell: int) -> int:
+        """The baseline of a cell.
+
+        Raises:
+            TableError: none or several; the candidates are named.
+        """
+        student = self._runs.text("student", cell)
+        if student in self._named:
+            return self._named[student]
+        found = self._by_key.get(self._key(cell), [])
+        if len(found) == 1:
+            return found[0]
+        name = self._runs.cells[cell]
+        if found:
+            listed = ", ".join(self._runs.cells[position] for position in found)
+            raise TableError(
+                f"{name} has several baselines: {listed}",
+                hint="choose one with --baseline CELL",
+                column="method",
+            )
+        matching = ", ".join(self._columns) or "no column"
+        raise TableError(
+            f"{name} has no baseline (a cell of method 'baseline' with the same {matching})",
+            hint=self._nearest(cell),
+            column="method",
+        )
+
+    def _nearest(self, cell: int) -> str:
+        runs = self._runs
+        lines = []
+        same_student = [b for b in baselines(runs) if runs.text("student", b) == runs.text("student", cell)]
+        for position in (same_student or baselines(runs))[:6]:
+            differs = [
+                f"{column} {runs.text(column, position) or '–'} instead of {runs.text(column, cell) or '–'}"
+                for column in self._columns
+                if _normal(runs.text(column, position)) != _normal(runs.text(column, cell))
+            ]
+            lines.append(f"{runs.cells[position]} has {', '.join(differs)}")
+        if not lines:
+            others = [name for position, name in enumerate(runs.cells) if position != cell]
+            return f"name one with --baseline CELL, among: {', '.join(others[:12])}"
+        return "candidates: " + "; ".join(lines) + ". Name one with --baseline CELL, or correct the table"
+
+
+def _normal(text: str) -> str:
+    """Numbers written differently are equal: 30 and 30.0."""
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text
+
+
+def _pair(runs: Runs, a: int, b: int, name: str | None = None) -> LinearContrast:
+    return difference_of(a, b, name or f"{runs.cells[a]} vs {runs.cells[b]}")
+
+
+def all_gains(runs: Runs, matcher: Matcher) -> list[LinearContrast]:
+    """Every distilled cell against its own baseline."""
+    return [_pair(runs, cell, matcher.of(cell)) for cell in matcher.targets()]
+
+
+def all_pairs(runs: Runs) -> list[LinearContrast]:
+    """All pairs of cells of one student; teachers are no one's rival."""
+    by_student: dict[str, list[int]] = {}
+    for cell in range(len(runs.cells)):
+        if runs.text("method", cell) != "teacher":
+            by_student.setdefault(runs.text("student", cell), []).append(cell)
+    total = sum(len(cells) * (len(cells) - 1) // 2 for cells in by_student.values())
+    if total > MAX_PAIRS:
+        raise TableError(
+            f"all pairs of these cells are {total:,} comparisons",
+            hint="name what to compare: --baseline CELL or --compare A B",
+        )
+    return [_pair(runs, a, b) for cells in by_student.values() for a, b in combinations(cells, 2)]
+
+
+def resolve(runs: Runs, matcher: Matcher, contrast: Contrast) -> Hypothesis:
+    """The weights of a named contrast.
+
+    Raises:
+        TableError: a cell does not exist, has no baseline, or a trend is ambiguous.
+    """
+    match contrast:
+        case Pair(a, b, name):
+            if a == b:
+                raise TableError(f"{a} is compared with itself", hint="name two different cells")
+            return _pair(runs, runs.position(a), runs.position(b), name)
+        case DifferenceOfGains(a, b, name):
+            return _difference_of_gains(runs, matcher, a, b, name)
+        case AllOf(cells, name):
+            places = [runs.position(cell) for cell in cells]
+            members = tuple(difference_of(cell, matcher.of(cell)) for cell in places)
+            return Conjunction(name or f"all of {', '.join(cells)} gain", members)
+        case Weighted(weights, name):
+            return _weighted(runs, weights, name)
+        case Trend():
+            return _trend(runs, contrast)
+
+
+def _difference_of_gains(runs: Runs, matcher: Matcher, a: str, b: str, name: str | None) -> LinearContrast:
+    first, second = runs.position(a), runs.position(b)
+    placed = ((first, 1.0), (matcher.of(first), -1.0), (second, -1.0), (matcher.of(second), 1.0))
+    return LinearContrast(name or f"gain of {a} vs gain of {b}", _summed(placed))
+
+
+def _summed(weights: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Every cell once, without those whose weights cancel."""
+    total: dict[int, float] = {}
+    for cell, weight in weights:
+        total[cell] = total.get(cell, 0.0) + weight
+    return tuple((cell, weight) for cell, weight in total.items() if weight)
+
+
+def _weighted(runs: Runs, weights: tuple[tuple[str, float], ...], name: str | None) -> LinearContrast:
+    total = sum(weight for _, weight in weights)
+    size = max((abs(weight) for _, weight in weights), default=0.0)
+    if size == 0 or abs(total) > 1e-9 * size:
+        raise TableError(
+            f"the weights of {name or 'a contrast'} sum to {total:g}", hint="weights of a contrast sum to 0"
+        )
+    placed = _summed((runs.position(cell), float(weight)) for cell, weight in weights)
+    shown = " ".join(f"{weight:+g}·{cell}" for cell, weight in weights)
+    return LinearContrast(name or shown, placed)
+
+
+def _trend(runs: Runs, trend: Trend) -> LinearContrast:
+    over = trend.over
+    if over not in runs.attributes:
+        raise TableError(f"no column {over!r} to follow a trend over", hint=suggest(over, runs.attributes))
+    cells = [
+        cell
+        for cell in range(len(runs.cells))
+        if runs.number(over, cell) is not None
+        and (trend.group is None or runs.text("group", cell) == trend.group)
+        and (trend.student is None or runs.text("student", cell) == trend.student)
+        and runs.text("method", cell) not in ("baseline", "teacher")
+        and all(_matches(runs, cell, column, value) for column, value in trend.where)
+    ]
+    what = trend.name or f"trend over {over}"
+    arm = _arm(runs, cells, over, what)
+    values = np.array([runs.number(over, cell) for cell in arm], dtype=np.float64)
+    centred = values - values.mean()
+    # the fitted line's change from the smallest to the largest value, in the metric's units
+    weights = centred / (centred**2).sum() * (values.max() - values.min())
+    name = trend.name or f"{runs.cells[arm[0]].rsplit('/', 1)[0]}: trend over {over}"
+    placed = tuple((cell, float(weight)) for cell, weight in zip(arm, weights, strict=True) if weight)
+    shown = ", ".join(f"{value:g}" for value in values)
+    return LinearContrast(name, placed, subject=f"fitted change over {over} = {shown}")
+
+
+def _matches(runs: Runs, cell: int, column: str, value: float | str) -> bool:
+    number = runs.number(column, cell)
+    if isinstance(value, (int, float)) and number is not None:
+        return number == float(value)
+    return runs.text(column, cell) == str(value)
+
+
+def _arm(runs: Runs, cells: list[int], over: str, what: str) -> list[int]:
+    """The cells that differ in `over` alone: of a cross, the arm that shares the other axes' common value."""
+    others = [
+        "group",
+        "student",
+        "method",
+        *(axis for axis in AXES if axis not in _SAME_AXIS.get(over, (over,))),
+    ]
+    arms: dict[tuple[str, ...], list[int]] = {}
+    for cell in cells:
+        arms.setdefault(tuple(runs.text(column, cell) for column in others), []).append(cell)
+    several = {key: arm for key, arm in arms.items() if len({runs.number(over, cell) for cell in arm}) >= 2}
+    if not several:
+        raise TableError(
+            f"{what}: no two cells differ in {over!r} alone", hint="check the group and student of the trend"
+        )
+    if len(several) > 1:
+        keys = list(several)
+        varying = [column for i, column in enumerate(others) if len({key[i] for key in keys}) > 1]
+        listed = "; ".join(
+            ", ".join(f"{column} {key[others.index(column)]}" for column in varying) for key in keys[:6]
+        )
+        ask = "student: …" if "student" in varying else f"where: {{{varying[-1]}: …}}"
+        raise TableError(
+            f"{what}: {len(several)} arms could be meant ({listed})",
+            hint=f"say which in the trend, with {ask}",
+        )
+    arm = next(iter(several.values()))
+    seen = [runs.number(over, cell) for cell in arm]
+    if len(set(seen)) < len(seen):
+        listed = ", ".join(runs.cells[cell] for cell in arm)
+        raise TableError(
+            f"{what}: two cells share a value of {over!r}: {listed}", hint="narrow it with `where`"
+        )
+    return sorted(arm, key=lambda cell: runs.number(over, cell) or 0.0)

@@ -1,0 +1,1 @@
+"""The methods, one file each: arithmetic on arrays, and the typed numbers that it gives."""

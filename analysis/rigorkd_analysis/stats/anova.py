@@ -1,0 +1,303 @@
+"""Repeated-measures F tests over seeds: the T × alpha structure of distilled cells, and all gains together.
+
+A complete grid gets both main effects and the interaction; a cross gets one test per arm, since its
+interaction is not identifiable. Sphericity is not assumed: degrees of freedom are multiplied by
+Greenhouse and Geisser's ε (1959), which at n = 5 is conservative. Each test is on orthonormal contrasts Y of
+an effect, shape (seeds, q), with mean ȳ and covariance S:
+
+    F = n·ȳᵀȳ / tr S,   ε = (tr S)² / (q · tr S²),   df = ε·q and ε·q·(n − 1)
+
+A study of many teacher × student × data settings is summed up over its settings (`consistency`), not by a
+count of stars: ten gains of which two are significant may all be equal, and ten that are not significant may
+together be clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from rigorkd_analysis.questions import AXES, LinearContrast, Question, differences, distilled
+from rigorkd_analysis.runs import Runs
+from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.moments import NOISE, Floats, mean_interval, or_nan, or_none
+from rigorkd_analysis.wording import p_text, percent_text
+
+_WEIGHTS = ("alpha", "ce_weight", "kd_weight")
+#: What all cells of one grid share: everything that can be an axis, but T and the weights.
+_FIXED = ("group", "student", "method", *(axis for axis in AXES if axis not in ("T", *_WEIGHTS)))
+_SYMBOL = {"T": "T", "alpha": "α"}
+
+#: Fewer gains are not summed up.
+MIN_SETTINGS = 3
+_MAX_TESTED = 100
+
+
+@dataclass(frozen=True)
+class FTest:
+    """A repeated-measures F test with Greenhouse–Geisser ε, or a single-df contrast (then ε is 1)."""
+
+    effect: str
+    cells: tuple[str, ...]
+    n: int
+    F: float | None
+    df_effect: float
+    df_error: float
+    epsilon: float | None
+    p_uncorrected: float | None
+    p: float | None
+    p_adjusted: float | None
+
+
+@dataclass(frozen=True)
+class Factorial:
+    """The T × alpha structure of one student's cells: a complete grid, or the arms of a cross."""
+
+    student: str | None
+    group: str | None
+    method: str | None
+    design: Literal["grid", "arms"]
+    tests: tuple[FTest, ...]
+    contrasts: tuple[FTest, ...]
+    says: str
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """All gains of a family taken together, instead of a count of stars. The settings are these very ones.
+
+    Attributes:
+        mean, ci_low, ci_high: of the gain averaged over the settings, a t interval over seeds.
+        favourable: settings whose mean difference points the way of the goal.
+        between_sd: standard deviation of the true gains between settings, beyond the noise of seeds.
+        p_equal: Greenhouse–Geisser F test that all settings gain the same; None for more than 100.
+    """
+
+    settings: int
+    n: int
+    mean: float
+    ci_low: float | None
+    ci_high: float | None
+    favourable: int
+    between_sd: float | None
+    p_equal: float | None
+    says: str
+
+
+def factorials(question: Question) -> list[Factorial]:
+    """One analysis per set of cells that differ in T and alpha (or another weight) alone."""
+    runs = question.runs
+    sets: dict[tuple[str, ...], list[int]] = {}
+    for cell in distilled(runs):
+        if runs.number("T", cell) is not None:
+            sets.setdefault(tuple(runs.text(column, cell) for column in _FIXED), []).append(cell)
+    out = []
+    for key, cells in sets.items():
+        if len(cells) < 2:
+            continue
+        weight = next((name for name in _WEIGHTS if runs.number(name, cells[0]) is not None), None)
+        found = _factorial(question, cells, weight, dict(zip(_FIXED, key, strict=True)))
+        if found is not None:
+            out.append(found)
+    return out
+
+
+def _factorial(
+    question: Question, cells: list[int], weight: str | None, key: dict[str, str]
+) -> Factorial | None:
+    runs = question.runs
+    at: dict[tuple[float, float], int] = {}
+    for cell in cells:
+        point = (runs.number("T", cell) or 0.0, (runs.number(weight, cell) if weight else None) or 0.0)
+        if point in at:  # something else tells these cells apart: no grid of T and alpha
+            return None
+        at[point] = cell
+    temperatures = sorted({T for T, _ in at})
+    weights = sorted({w for _, w in at})
+    symbol = _SYMBOL.get(weight or "", weight or "")
+    tests: list[FTest] = []
+    contrasts: list[FTest] = []
+    complete = len(at) == len(temperatures) * len(weights)
+    design: Literal["grid", "arms"]
+    if complete and len(temperatures) > 1 and len(weights) > 1:
+        design = "grid"
+        grid = [at[(T, w)] for T in temperatures for w in weights]
+        tests, contrasts = _grid(runs, grid, np.array(temperatures), np.array(weights), symbol)
+    else:
+        design = "arms"
+        for arm in _arms(at, temperatures, weights, symbol):
+            test, own = _arm(runs, *arm)
+            tests.append(test)
+            contrasts += own
+    if not tests:
+        return None
+    adjusted = _adjusted(tests)
+    return Factorial(
+        student=key["student"] or None,
+        group=key["group"] or None,
+        method=key["method"] or None,
+        design=design,
+        tests=adjusted,
+        contrasts=_adjusted(contrasts),
+        says=_says(question, design, adjusted, len(temperatures) > 1 and len(weights) > 1, symbol),
+    )
+
+
+def _arms(
+    at: dict[tuple[float, float], int], temperatures: list[float], weights: list[float], symbol: str
+) -> list[tuple[str, list[int], Floats]]:
+    arms: list[tuple[str, list[int], Floats]] = []
+    for w in weights:
+        along = [T for T in temperatures if (T, w) in at]
+        if len(along) > 1:
+            where = f" at {symbol} = {w:g}" if symbol else ""
+            arms.append((f"T{where}", [at[(T, w)] for T in along], np.array(along)))
+    for T in temperatures:
+        along = [w for w in weights if (T, w) in at]
+        if len(along) > 1:
+            arms.append((f"{symbol} at T = {T:g}", [at[(T, w)] for w in along], np.array(along)))
+    return arms
+
+
+def _arm(runs: Runs, effect: str, cells: list[int], levels: Floats) -> tuple[FTest, list[FTest]]:
+    data, names, basis = (
+        _complete(runs, cells),
+        tuple(runs.cells[cell] for cell in cells),
+        _polynomials(levels),
+    )
+    return repeated_measures(data, basis, effect, names), _by_degree(data, basis, effect, names)
+
+
+def _grid(
+    runs: Runs, cells: list[int], temperatures: Floats, weights: Floats, symbol: str
+) -> tuple[list[FTest], list[FTest]]:
+    data, names = _complete(runs, cells), tuple(runs.cells[cell] for cell in cells)
+    over_T, over_w = _polynomials(temperatures), _polynomials(weights)
+    flat_T = np.full((temperatures.size, 1), temperatures.size**-0.5)
+    flat_w = np.full((weights.size, 1), weights.size**-0.5)
+    bases: dict[str, Floats] = {
+        "T": np.kron(over_T, flat_w),
+        symbol: np.kron(flat_T, over_w),
+        f"T × {symbol}": np.asarray(np.kron(over_T, over_w), dtype=np.float64),
+    }
+    tests = [repeated_measures(data, basis, effect, names) for effect, basis in bases.items()]
+    mains = [_by_degree(data, bases[effect], effect, names) for effect in ("T", symbol)]
+    return tests, [contrast for main in mains for contrast in main]
+
+
+def _by_degree(data: Floats, basis: Floats, effect: str, names: tuple[str, ...]) -> list[FTest]:
+    """The linear and the quadratic part of an effect, each with one degree of freedom."""
+    return [
+        repeated_measures(data, basis[:, degree : degree + 1], f"{effect}: {name}", names)
+        for degree, name in enumerate(("linear", "quadratic"))
+        if degree < basis.shape[1]
+    ]
+
+
+def _complete(runs: Runs, cells: list[int]) -> Floats:
+    values = runs.values[cells]
+    return np.asarray(values[:, ~np.isnan(values).any(axis=0)].T)
+
+
+def _polynomials(levels: Floats) -> Floats:
+    """Orthonormal polynomial contrasts of the levels as they are spaced, shape (k, k − 1): linear first."""
+    k = levels.size
+    centred = (levels - levels.mean()) / np.abs(levels - levels.mean()).max()
+    q, r = np.linalg.qr(np.vander(centred, k, increasing=True))
+    return np.asarray(q[:, 1:] * np.sign(np.diag(r)[1:]), dtype=np.float64)
+
+
+def repeated_measures(data: Floats, basis: Floats, effect: str = "", cells: tuple[str, ...] = ()) -> FTest:
+    """The F test that the contrasts `basis` (cells, q, orthonormal) of `data` (seeds, cells) are all 0."""
+    n, q = data.shape[0], basis.shape[1]
+    empty = FTest(effect, cells, n, None, float(q), float(q * max(n - 1, 0)), None, None, None, None)
+    if n < 2:
+        return empty
+    y = data @ basis
+    mean = y.mean(axis=0)
+    S = np.atleast_2d(np.cov(y, rowvar=False))
+    trace = float(np.trace(S))
+    if trace <= NOISE**2 * float((data**2).max()):
+        return empty
+    F = float(n * mean @ mean / trace)
+    epsilon = trace**2 / (q * float((S * S).sum()))
+    df_effect, df_error = epsilon * q, epsilon * q * (n - 1)
+    return replace(
+        empty,
+        F=F,
+        df_effect=df_effect,
+        df_error=df_error,
+        epsilon=epsilon,
+        p_uncorrected=float(special.fdtrc(q, q * (n - 1), F)),
+        p=float(special.fdtrc(df_effect, df_error, F)),
+    )
+
+
+def _adjusted(tests: list[FTest]) -> tuple[FTest, ...]:
+    p = adjust(or_nan(test.p for test in tests), "holm")
+    return tuple(replace(test, p_adjusted=or_none(value)) for test, value in zip(tests, p, strict=True))
+
+
+def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: bool, symbol: str) -> str:
+    alpha = question.plan.alpha
+    parts = []
+    p_name = "Holm-adjusted p" if len(tests) > 1 else "p"
+    for test in tests:
+        if test.F is None or test.epsilon is None:
+            parts.append(f"{test.effect}: not testable")
+            continue
+        found = "an effect" if test.p_adjusted is not None and test.p_adjusted < alpha else "no effect shown"
+        parts.append(
+            f"{test.effect}: {found} (F({test.df_effect:.2f}, {test.df_error:.2f}) = {test.F:.2f}, "
+            f"ε = {test.epsilon:.2f}, {p_text(test.p_adjusted, p_name)}, "
+            f"n = {test.n})"
+        )
+    text = "; ".join(parts) + "."
+    if design == "arms" and two_axes:
+        text += f" The cells form a cross, not a grid: the interaction of T and {symbol} is not identifiable."
+    if any(test.epsilon is not None and test.n <= 6 for test in tests):
+        text += " With so few seeds the Greenhouse–Geisser test is conservative."
+    return text
+
+
+def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consistency | None:
+    """Sum up gains over the seeds that all of them have; None for fewer than three gains or two seeds."""
+    runs, alpha, say = question.runs, question.plan.alpha, question.phrasing
+    d = differences(runs, gains)
+    m = d.shape[0]
+    d = d[:, ~np.isnan(d).any(axis=0)]
+    n = d.shape[1]
+    if m < MIN_SETTINGS or n < 2:
+        return None
+    per_seed, per_setting = d.mean(axis=0), d.mean(axis=1)
+    mean, sd = float(per_seed.mean()), float(per_seed.std(ddof=1))
+    low = high = None
+    if sd > NOISE * float(np.abs(d).max()):
+        ends = mean_interval(np.array([mean]), np.array([sd]), np.array([float(n)]), alpha)
+        low, high = float(ends[0][0]), float(ends[1][0])
+    residual = d - per_setting[:, None] - per_seed + mean
+    ms_residual = float((residual**2).sum()) / ((m - 1) * (n - 1))
+    ms_setting = n * float(((per_setting - mean) ** 2).sum()) / (m - 1)
+    between = float(np.sqrt(max(0.0, (ms_setting - ms_residual) / n)))
+    p = None
+    if m <= _MAX_TESTED:
+        basis = np.asarray(np.linalg.qr(np.column_stack([np.ones(m), np.eye(m)[:, 1:]]))[0][:, 1:])
+        p = repeated_measures(np.asarray(d.T), basis).p
+    favourable = int((question.sign * per_setting > 0).sum())
+    diverged = runs.diverged[[cell for gain in gains for cell in gain.cells]].any()
+    seeds = f"{n} seeds at which every run converged" if diverged else f"{n} seeds"
+    interval = f"{percent_text(1 - alpha)} CI {say.interval(low, high)} over {seeds}, for these very settings"
+    if low is None:
+        interval = f"the same at all {seeds}, so without an interval"
+    says = (
+        f"Over the {m} settings the gain averages {say.number(mean, True)}{say.unit} ({interval}); "
+        f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
+    )
+    if p is not None:
+        same = "they differ from each other" if p < alpha else "that they differ from each other is not shown"
+        says += f", and {same} ({p_text(p)}, sd between settings {say.number(between)})"
+    return Consistency(m, n, mean, low, high, favourable, between, p, says + ".")

@@ -1,0 +1,1 @@
+"""Several studies of one question: replication, average over studies, a study against printed numbers."""
