@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rigorkd.metrics import NAMES as METRICS
 from rigorkd.protocol.catalog import CNN, MODELS, is_known_model
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.facts import Facts, facts
@@ -11,22 +12,6 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.problems import Path, Problem, unknown
 from rigorkd.protocol.schema import Contrast, Model, Spec, Split, TrendSpec
 from rigorkd.protocol.views import check_views
-
-METRICS = (
-    "test_top1",
-    "test_top5",
-    "test_loss",
-    "ece",
-    "best_val_top1",
-    "best_epoch",
-    "params_millions",
-    "macs_millions",
-    "train_seconds",
-    "teacher_agreement",
-    "teacher_kl",
-)
-"""Metrics of every record, whose direction is known; another one is accepted with its `goal`."""
-
 
 RESERVED_ENDINGS = (".smoke", ".fast")
 

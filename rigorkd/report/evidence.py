@@ -15,15 +15,12 @@ from numpy.typing import NDArray
 from rigorkd_analysis.results import Analysis, CellSummary, Comparison
 from rigorkd_analysis.table import seed_of
 
+from rigorkd.metrics import NAMES
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-
-_MEASURES = (
-    *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch", "params_millions"),
-    *("train_seconds", "latency_ms", "teacher_agreement", "teacher_kl"),
-)
 
 
 @dataclass(frozen=True)
@@ -198,7 +195,7 @@ def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
     seed_at = [seed_of(seed) for seed in frame["seed"]]
     seeds = sorted({seed for seed in seed_at if seed is not None})
     position = {seed: at for at, seed in enumerate(seeds)}
-    metrics = [name for name in dict.fromkeys((*_MEASURES, analysis.metric)) if name in frame.columns]
+    metrics = [name for name in dict.fromkeys((*NAMES, analysis.metric)) if name in frame.columns]
     numbers = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float) for name in metrics}
     rows: dict[str, list[int]] = {}
     for row, cell in enumerate(frame["cell"]):

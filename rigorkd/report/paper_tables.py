@@ -17,6 +17,7 @@ from rigorkd_analysis.results import Comparison, Family, Secondary
 from rigorkd_analysis.wording import adjusted_name, percent_text
 
 from rigorkd.errors import InputError
+from rigorkd.metrics import BY_NAME, shown
 from rigorkd.report.evidence import CellFacts, Evidence, Latency
 from rigorkd.report.figures.settings import grids
 from rigorkd.report.headline import CORRECTIONS, Numbers
@@ -25,16 +26,6 @@ from rigorkd.text import count
 
 Layout = Literal["overall", "gains", "ablation"]
 LAYOUTS: tuple[Layout, ...] = ("overall", "gains", "ablation")
-
-#: Metrics beside the primary one: heading, decimals.
-_OTHERS = {
-    "best_val_top1": ("best val. top-1 (%)", 2),
-    "test_loss": ("test loss", 4),
-    "test_top1": ("top-1 (%)", 2),
-    "test_top5": ("top-5 (%)", 2),
-    "latency_ms": ("latency (ms)", 3),
-    "train_seconds": ("training (s)", 1),
-}
 
 
 def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) -> Page:
@@ -82,11 +73,12 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         models += [cell for cell in (baseline, distilled) if cell not in models]
     gains = {distilled.cell: comparison for distilled, _, comparison in pairs}
     metric = evidence.analysis.metric
-    shown = [name for name in (*_OTHERS, *({metric} - set(_OTHERS))) if any(m.values(name) for m in models)]
+    others = [item.name for item in shown("overall")]
+    measured = [n for n in dict.fromkeys((*others, metric)) if any(m.values(n) for m in models)]
     share = percent_text(1 - evidence.analysis.alpha)
     say = Numbers(evidence.analysis)
     columns = [Column("model"), Column("cell"), Column("params (M)", True)]
-    for name in shown:
+    for name in measured:
         columns.append(Column(_heading(name), True))
         columns += [Column(f"{share} CI", True)] if name == metric else []
     columns += [Column(_p_name(evidence), True), Column("verdict")]
@@ -94,7 +86,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     for model in models:
         params = model.mean("params_millions")
         row = [model.student or model.cell, model.label, "–" if params is None else _short(params)]
-        for name in shown:
+        for name in measured:
             own = name == "latency_ms" and evidence.latencies
             row.append(_latency(model, evidence) if own else _mean_std(model, name, evidence))
             row += [_mean_interval(evidence, model, say)] if name == metric else []
@@ -107,32 +99,32 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(rows),
         f"Mean ± standard deviation over {_seeds(evidence)}; {share} t interval of the mean of "
         f"{label(metric)}. p and verdict: distilled against baseline, {_test(evidence)}."
-        + _latency_note(evidence, shown, models),
+        + _latency_note(evidence, measured, models),
     )
 
 
 def _latency(model: CellFacts, evidence: Evidence) -> str:
     """`4.012 (3.980 to 4.100)`: quartiles of the measurement that all runs share, of each if several."""
-    found = _shown(evidence, model)
-    decimals = _OTHERS["latency_ms"][1]
+    found = _counted(evidence, model)
+    decimals = BY_NAME["latency_ms"].decimals
     texts = (f"{one.median:.{decimals}f} ({one.q25:.{decimals}f} to {one.q75:.{decimals}f})" for one in found)
     return "; ".join(texts) or "–"
 
 
-def _shown(evidence: Evidence, model: CellFacts) -> list[Latency]:
+def _counted(evidence: Evidence, model: CellFacts) -> list[Latency]:
     """The measurements that count: those taken alone on the device, else those that do not know."""
     found = [latency for latency in evidence.latencies.get(model.cell, ()) if not latency.shared]
     return [latency for latency in found if latency.shared is False] or found
 
 
-def _latency_note(evidence: Evidence, shown: list[str], models: list[CellFacts]) -> str:
+def _latency_note(evidence: Evidence, measured: list[str], models: list[CellFacts]) -> str:
     """What the column of latencies rests on, and what it leaves out."""
-    if "latency_ms" not in shown:
+    if "latency_ms" not in measured:
         return ""
     found = [latency for model in models for latency in evidence.latencies.get(model.cell, ())]
     if not found:
         return " Latency as given, per run."
-    counted = [latency for model in models for latency in _shown(evidence, model)]
+    counted = [latency for model in models for latency in _counted(evidence, model)]
     if not counted:
         return " Latencies were measured beside other work and are left out."
     forwards = sorted({latency.n for latency in counted})
@@ -273,7 +265,7 @@ def _factors(cells: tuple[CellFacts, ...]) -> list[tuple[str, list[CellFacts]]]:
 
 
 def _heading(metric: str) -> str:
-    return _OTHERS[metric][0] if metric in _OTHERS else label(metric)
+    return BY_NAME[metric].paper_heading if metric in BY_NAME else label(metric)
 
 
 def _mean_std(cell: CellFacts, metric: str, evidence: Evidence) -> str:
@@ -282,7 +274,8 @@ def _mean_std(cell: CellFacts, metric: str, evidence: Evidence) -> str:
     if not values:
         return "–"
     mean = cell.mean(metric) or 0.0
-    decimals = _OTHERS[metric][1] if metric in _OTHERS else Numbers(evidence.analysis).decimals
+    decimals = BY_NAME[metric].decimals if metric in BY_NAME else None
+    decimals = Numbers(evidence.analysis).decimals if decimals is None else decimals
     if len(values) < 2:
         return f"{mean:.{decimals}f}"
     spread = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rigorkd_analysis.results import Analysis
 
 from rigorkd.errors import InputError, TrackingError
+from rigorkd.metrics import shown
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.markdown import markdown
 from rigorkd.report.page import Page, Table
@@ -124,7 +125,7 @@ def _students(wr: Any, analysis: Analysis, project: str, entity: str) -> Any:
                 y=metric,
                 layout=wr.Layout(x=8 * position, y=8, w=8, h=8),
             )
-            for position, cost in ((1, "latency_ms"), (2, "params_millions"))
+            for position, cost in enumerate((metric.name for metric in shown("tradeoff")), start=1)
         ),
     ]
     return wr.PanelGrid(runsets=[runset], panels=[*curves, *results])

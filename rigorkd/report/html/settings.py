@@ -9,6 +9,7 @@ from rigorkd_analysis.metrics import label
 from rigorkd_analysis.results import Analysis, LeaveOneSeedOut, Optimism, Pick
 from rigorkd_analysis.wording import percent_text
 
+from rigorkd.metrics import shown
 from rigorkd.report.evidence import CellFacts, Evidence
 from rigorkd.report.figures.settings import grids
 from rigorkd.report.headline import Numbers
@@ -20,13 +21,6 @@ _Found = TypeVar("_Found", Pick, LeaveOneSeedOut, Optimism)
 
 MAX_CELLS = 300
 _MAX_SEEDS = 20
-_COSTS = (
-    ("params_millions", "parameters (M)"),
-    ("latency_ms", "latency (ms)"),
-    ("train_seconds", "training (s)"),
-    ("teacher_agreement", "agrees with teacher (%)"),
-    ("teacher_kl", "KL to teacher"),
-)
 
 
 def grid_tables(evidence: Evidence) -> tuple[DataTable, ...]:
@@ -202,14 +196,16 @@ def cells_table(evidence: Evidence) -> DataTable:
 
 def costs_table(evidence: Evidence) -> DataTable | None:
     """What a cell costs and how well it follows its teacher: means over its runs."""
-    costs = [cost for cost in _COSTS if any(cell.mean(cost[0]) is not None for cell in evidence.cells)]
+    costs = [
+        cost for cost in shown("costs") if any(cell.mean(cost.name) is not None for cell in evidence.cells)
+    ]
     if not costs:
         return None
     rows = tuple(
-        (name(cell.cell), *(_measured(cell, key, evidence.cells) for key, _ in costs))
+        (name(cell.cell), *(_measured(cell, cost.name, evidence.cells) for cost in costs))
         for cell in evidence.cells[:MAX_CELLS]
     )
-    columns = (Heading("cell"), *(Heading(words, True) for _, words in costs))
+    columns = (Heading("cell"), *(Heading(cost.heading, True) for cost in costs))
     note = "Means over seeds. Latency is the median time for one image; its differences are not tested."
     if evidence.latencies:
         note += (
@@ -234,24 +230,19 @@ def _measured(facts: CellFacts, key: str, among: tuple[CellFacts, ...]) -> Cell:
 
 def teachers_table(evidence: Evidence) -> DataTable | None:
     """The teachers' own results, as means over their runs."""
-    shown = [
-        (key, words)
-        for key, words in (
-            ("test_top1", "test top-1 (%)"),
-            ("best_val_top1", "best validation top-1 (%)"),
-            ("test_loss", "test loss"),
-            *_COSTS[:3],
-        )
-        if any(teacher.mean(key) is not None for teacher in evidence.teachers)
+    measured = [
+        metric
+        for metric in shown("teachers")
+        if any(teacher.mean(metric.name) is not None for teacher in evidence.teachers)
     ]
-    if not shown:
+    if not measured:
         return None
     rows = tuple(
         (
             name(teacher.cell),
             Cell((teacher.student,), sort=teacher.student),
             number(len(teacher.seeds), f"runs|{teacher.cell}|seeds|count", f"{len(teacher.seeds)}"),
-            *(_measured(teacher, key, evidence.teachers) for key, _ in shown),
+            *(_measured(teacher, metric.name, evidence.teachers) for metric in measured),
         )
         for teacher in evidence.teachers
     )
@@ -259,7 +250,7 @@ def teachers_table(evidence: Evidence) -> DataTable | None:
     return DataTable(
         "teachers-table",
         "Teachers",
-        (*columns, *(Heading(words, True) for _, words in shown)),
+        (*columns, *(Heading(metric.heading, True) for metric in measured)),
         rows,
         "Means over the teacher's runs; one run is one teacher for all seeds.",
     )
