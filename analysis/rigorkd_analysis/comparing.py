@@ -7,7 +7,7 @@ from typing import Literal
 
 from rigorkd_analysis.metrics import Goal
 from rigorkd_analysis.plan import Correction
-from rigorkd_analysis.results import Verdict
+from rigorkd_analysis.verdicts import Verdict
 
 SCHEMA = "rigorkd.compare/1"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any
 
 
@@ -17,4 +18,4 @@ def document(result: Any) -> Any:
         return [document(item) for item in result]
     if isinstance(result, float) and not math.isfinite(result):
         return None
-    return result
+    return result.value if isinstance(result, Enum) else result

@@ -15,7 +15,7 @@ from rigorkd_analysis.paired import Settings, Statistics, statistics
 from rigorkd_analysis.plan import Plan
 from rigorkd_analysis.results import Comparison, Family, FamilyName
 from rigorkd_analysis.table import Runs
-from rigorkd_analysis.verdicts import Evidence, verdict
+from rigorkd_analysis.verdicts import Evidence, Verdict, verdict
 from rigorkd_analysis.wording import Context, Facts, Names, Phrasing, conjunction, sentence
 
 Floats = NDArray[np.float64]
@@ -170,8 +170,8 @@ def _conjunction(
         diverged_b=bool(runs.diverged[b].any()),
     )
     decided, magnitude = verdict(evidence, goal=asked.goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=False)
-    if not union.sign and decided != "equivalent":
-        decided, magnitude = "inconclusive", None
+    if not union.sign and decided is not Verdict.EQUIVALENT:
+        decided, magnitude = Verdict.INCONCLUSIVE, None
     warnings = _warnings(asked, part, len(union.seeds), False, None)
     n = len(union.seeds)
     nothing = Facts(

@@ -10,8 +10,8 @@ from typing import Literal
 
 from rigorkd_analysis.metrics import Goal
 from rigorkd_analysis.plan import Correction
+from rigorkd_analysis.verdicts import Verdict
 
-Verdict = Literal["better", "worse", "equivalent", "better_negligible", "worse_negligible", "inconclusive"]
 FamilyName = Literal["gains", "contrasts", "all_pairs"]
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.combinations import Combination
 from rigorkd_analysis.families import Asked, differences
-from rigorkd_analysis.results import Family, Sequential, SequentialComparison, Verdict
+from rigorkd_analysis.results import Family, Sequential, SequentialComparison
+from rigorkd_analysis.verdicts import Verdict, directed
 from rigorkd_analysis.wording import p_text, percent_text
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _judge(asked: Asked, part: Combination, m: int, family: str) -> SequentialCo
     if n < 2 or (rows.std(axis=1) <= 1e-12 * size).any():
         why = "fewer than 2 seeds" if n < 2 else "no spread over seeds"
         return SequentialComparison(
-            part.name, family, m, n, None, 1.0, 1.0, None, None, "inconclusive", None,
+            part.name, family, m, n, None, 1.0, 1.0, None, None, Verdict.INCONCLUSIVE, None,
             f"{part.name}: undecided ({why}).",
         )  # fmt: skip
     level = plan.alpha / m
@@ -119,7 +120,7 @@ def _judge(asked: Asked, part: Combination, m: int, family: str) -> SequentialCo
     lost = bool(runs.diverged[cells].any())
     crossed = np.flatnonzero(differs | inside)
     decided_at = None if lost or crossed.size == 0 else int(crossed[0]) + 1
-    verdict: Verdict = "inconclusive"
+    verdict = Verdict.INCONCLUSIVE
     if decided_at is not None:
         at = decided_at - 1
         favoured = (signs[0][at] > 0) == (asked.goal == "max")
@@ -138,11 +139,7 @@ def _judge(asked: Asked, part: Combination, m: int, family: str) -> SequentialCo
 
 
 def _verdict(differs: bool, inside: bool, favoured: bool) -> Verdict:
-    if differs and inside:
-        return "better_negligible" if favoured else "worse_negligible"
-    if differs:
-        return "better" if favoured else "worse"
-    return "equivalent"
+    return directed(favoured, negligible=inside) if differs else Verdict.EQUIVALENT
 
 
 def _says(
@@ -165,8 +162,8 @@ def _says(
         return f"{name}: undecided, since runs diverged ({numbers}, n = {n} seeds)."
     if decided_at is None:
         return f"{name}: undecided after {n} seeds ({numbers})."
-    words = verdict.replace("_", ", but ")
-    if verdict == "equivalent":
+    words = verdict.label.replace(", ", ", but ")
+    if verdict is Verdict.EQUIVALENT:
         words += f" within ±{say.number(asked.plan.sesoi)}{say.unit}, sign undecided"
     later = f" (decided at {decided_at} seeds)" if decided_at < n else ""
     return f"{name}: {words} after {decided_at} seeds ({numbers}){later}."

@@ -31,7 +31,7 @@ from rigorkd_analysis.metrics import Goal
 from rigorkd_analysis.paired import tost
 from rigorkd_analysis.plan import Plan
 from rigorkd_analysis.replication import study_facts
-from rigorkd_analysis.verdicts import Evidence, verdict
+from rigorkd_analysis.verdicts import Evidence, Verdict, verdict
 from rigorkd_analysis.welch import Moments
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
 
@@ -208,7 +208,7 @@ def _summary(name: str, values: list[tuple[str, Floats]], diverged: int, plan: P
         name=name, k=k, studies=shares, mean=None, se=None, ci_low=None, ci_high=None, t=None, df=None,
         p=None, p_adjusted=None, p_equivalence=None, p_equivalence_adjusted=None, prediction_low=None,
         prediction_high=None, tau=None, p_same=None, weighted_mean=None, weighted_ci_low=None,
-        weighted_ci_high=None, favourable=int((sign * mean > 0).sum()), verdict="inconclusive", says="",
+        weighted_ci_high=None, favourable=int((sign * mean > 0).sum()), verdict=Verdict.INCONCLUSIVE, says="",
         warnings=tuple(warnings),
     )  # fmt: skip
     spread = float(mean.std(ddof=1)) if k > 1 else 0.0
@@ -259,20 +259,21 @@ def _says(one: Summary, size: int, plan: Plan, say: Phrasing) -> str:
     return (
         f"Over {one.k} studies the {subject} {say.number(one.mean, True)}{say.unit} "
         f"({share} CI {say.interval(one.ci_low, one.ci_high)}, {p_text(one.p_adjusted, name)}): "
-        f"{_WORDS[one.verdict].format(say.number(plan.sesoi), say.unit)}; {same} ({p_text(one.p_same)}, "
+        f"{_on_average(one.verdict, say.number(plan.sesoi) + say.unit)}; {same} ({p_text(one.p_same)}, "
         f"sd between studies {say.number(one.tau)}), and a new such study will find "
         f"{say.interval(one.prediction_low, one.prediction_high)} ({share} prediction)."
     )
 
 
-_WORDS = {
-    "better": "better on average",
-    "worse": "worse on average",
-    "equivalent": "equivalent on average within ±{}{}",
-    "better_negligible": "better on average, by less than {}{}",
-    "worse_negligible": "worse on average, by less than {}{}",
-    "inconclusive": "inconclusive",
-}
+def _on_average(verdict: Verdict, sesoi: str) -> str:
+    if verdict is Verdict.INCONCLUSIVE:
+        return verdict.label
+    within = ""
+    if verdict is Verdict.EQUIVALENT:
+        within = f" within ±{sesoi}"
+    elif verdict.negligible:
+        within = f", by less than {sesoi}"
+    return f"{verdict.badge} on average{within}"
 
 
 def _value(number: np.float64 | float) -> float | None:

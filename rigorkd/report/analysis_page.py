@@ -14,6 +14,7 @@ from rigorkd_analysis.results import (
     Secondary,
     Sequential,
 )
+from rigorkd_analysis.verdicts import AT_LEAST, Verdict
 from rigorkd_analysis.wording import adjusted_name, percent_text
 
 from rigorkd.report.headline import CORRECTIONS, FAMILIES, Numbers, headline
@@ -38,7 +39,7 @@ def analysis_page(analysis: Analysis) -> Page:
         comparison.says
         for family in analysis.families
         for comparison in family.comparisons
-        if comparison.verdict != "inconclusive" or family.name == "contrasts"
+        if comparison.verdict is not Verdict.INCONCLUSIVE or family.name == "contrasts"
     ]
     smoke = next((text for text in analysis.warnings if text.startswith("SMOKE")), "")
     return Page(
@@ -71,7 +72,7 @@ def _family(analysis: Analysis, family: Family, say: Numbers) -> Table:
     rows, emphasis = [], set()
     for position, (_, comparison) in enumerate(ranked):
         rows.append(_row(analysis, family, comparison, say))
-        if comparison.verdict != "inconclusive":
+        if comparison.verdict is not Verdict.INCONCLUSIVE:
             emphasis.add(position)
     return Table(
         title=FAMILIES[family.name] + ("" if family.planned else " (exploratory)"),
@@ -88,8 +89,8 @@ def _row(analysis: Analysis, family: Family, c: Comparison, say: Numbers) -> tup
     row = [name, str(c.n), say(c.mean_diff, True), interval, _p(c.p), _p(c.p_adjusted), say(c.mde)]
     if analysis.sesoi is not None:
         row += [_p(c.p_equivalence_adjusted), "–" if c.seeds_needed is None else f"{c.seeds_needed:,}"]
-    verdict = c.verdict.replace("_", ", ")
-    if c.magnitude == "at least SESOI":
+    verdict = c.verdict.label
+    if c.magnitude == AT_LEAST:
         verdict += " ≥ SESOI"
     marks = "*" if c.warnings else ""
     return (*row, verdict + marks)
@@ -231,7 +232,7 @@ def _secondary(analysis: Analysis, item: Secondary) -> Table:
     rows = tuple(
         (
             *(c.a or c.name, str(c.n), say(c.mean_diff, True), _interval(c.ci_low, c.ci_high, say)),
-            *(_p(c.p_adjusted), c.verdict.replace("_", ", ")),
+            *(_p(c.p_adjusted), c.verdict.label),
         )
         for c in comparisons
     )
@@ -244,7 +245,7 @@ def _secondary(analysis: Analysis, item: Secondary) -> Table:
         f"{item.metric} ({aim}), a secondary metric: each cell minus its baseline, paired t test, "
         f"{CORRECTIONS[analysis.correction]} over {count(item.family.size, 'comparison')} of it alone."
     )
-    emphasis = frozenset(i for i, c in enumerate(comparisons) if c.verdict != "inconclusive")
+    emphasis = frozenset(i for i, c in enumerate(comparisons) if c.verdict is not Verdict.INCONCLUSIVE)
     return Table(f"Secondary: {item.metric}", columns, rows, text, emphasis)
 
 
@@ -257,7 +258,7 @@ def _sequential(analysis: Analysis, found: Sequential, say: Numbers) -> Table:
             _interval(item.ci_low, item.ci_high, say),
             _p(item.p_adjusted),
             "–" if item.decided_at is None else str(item.decided_at),
-            item.verdict.replace("_", ", ") if item.decided_at is not None else "undecided",
+            item.verdict.label if item.decided_at is not None else "undecided",
         )
         for item in found.comparisons
     )

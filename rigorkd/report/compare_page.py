@@ -13,6 +13,7 @@ from rigorkd_analysis.comparing import (
     SummaryFamily,
     Synthesis,
 )
+from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import adjusted_name, percent_text
 
 from rigorkd.report.headline import CORRECTIONS, MetricNumbers
@@ -224,7 +225,7 @@ def _synthesis(result: Synthesis) -> Page:
         if family.name == "overall":
             headline += [one.says for one in family.summaries]
             continue
-        found = Counter(one.verdict.replace("_", ", ") for one in family.summaries)
+        found = Counter(one.verdict.label for one in family.summaries)
         told = ", ".join(f"{number} {verdict}" for verdict, number in found.items())
         headline.append(f"Gains over {count(len(result.studies), 'study', 'studies')}: {told}.")
     return Page(
@@ -257,9 +258,11 @@ def _summaries(result: Synthesis, family: SummaryFamily, say: _Numbers) -> Table
         ]
         if result.sesoi is not None:
             row.append(_p(one.p_equivalence_adjusted))
-        verdict = one.verdict.replace("_", ", ") + ("*" if one.warnings else "")
+        verdict = one.verdict.label + ("*" if one.warnings else "")
         rows.append((*row, _p(one.p_same), say(one.weighted_mean, True), verdict))
-    emphasis = frozenset(i for i, one in enumerate(family.summaries) if one.verdict != "inconclusive")
+    emphasis = frozenset(
+        i for i, one in enumerate(family.summaries) if one.verdict is not Verdict.INCONCLUSIVE
+    )
     caption = (
         f"{result.metric}: gains over the baseline, t over studies, {_correction(result, family.size)}; "
         "prediction: what a new such study will find; same?: p of Welch's test that the true gains are equal."

@@ -8,6 +8,7 @@ from statistics import median
 from rigorkd_analysis.metrics import unit_of
 from rigorkd_analysis.power import MAX_SEEDS
 from rigorkd_analysis.results import Analysis, Comparison, Family
+from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import decimals_for, number_text, p_text
 
 from rigorkd.text import count
@@ -60,27 +61,15 @@ def headline(analysis: Analysis, say: Numbers | None = None) -> tuple[str, ...]:
 
 def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     noun = _NOUN[family.name]
-    by: dict[str, list[Comparison]] = {}
-    for comparison in family.comparisons:
-        by.setdefault(comparison.verdict, []).append(comparison)
-    undecided = len(by.get("inconclusive", ()))
+    pairs = family.name == "all_pairs"  # no side of such a pair is the one to judge
+    by: dict[str, int] = {}
+    for verdict in sorted((c.verdict for c in family.comparisons), key=list(Verdict).index):
+        words = "differ" if pairs and verdict.directed else str(verdict.badge)
+        words += " by a negligible amount" if verdict.negligible else ""
+        by[words] = by.get(words, 0) + 1
+    undecided = by.pop(Verdict.INCONCLUSIVE.label, 0)
     total = count(family.size, noun)
-    if family.name == "all_pairs":  # no side of such a pair is the one to judge
-        by["better"] = by.pop("better", []) + by.pop("worse", [])
-        by["better_negligible"] = by.pop("better_negligible", []) + by.pop("worse_negligible", [])
-        by = {verdict: members for verdict, members in by.items() if members}
-    pairs = family.name == "all_pairs"
-    found = [
-        f"{len(by[verdict])} {words}"
-        for verdict, words in (
-            ("better", "differ" if pairs else "better"),
-            ("worse", "worse"),
-            ("equivalent", "equivalent"),
-            ("better_negligible", ("differ" if pairs else "better") + " by a negligible amount"),
-            ("worse_negligible", "worse by a negligible amount"),
-        )
-        if verdict in by
-    ]
+    found = [f"{number} {words}" for words, number in by.items()]
     status = "planned" if family.planned else "exploratory"
     if not found:
         of = f"none of {total} holds" if family.size > 1 else f"the one {noun} is undecided"
@@ -110,12 +99,12 @@ def _holds(analysis: Analysis, c: Comparison) -> bool:
     if not analysis.joint:
         return c.p_adjusted is not None and c.p_adjusted < analysis.alpha
     if c.ci_simultaneous_low is None or c.ci_simultaneous_high is None:
-        return c.verdict not in ("inconclusive", "equivalent")
+        return c.verdict.directed
     return c.ci_simultaneous_low > 0 or c.ci_simultaneous_high < 0
 
 
 def _still_missing(analysis: Analysis, family: Family, say: Numbers) -> list[str]:
-    undecided = [c for c in family.comparisons if c.verdict == "inconclusive"]
+    undecided = [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if not undecided:
         return []
     lines = []

@@ -14,6 +14,7 @@ from typing import Literal
 
 from rigorkd_analysis.metrics import label
 from rigorkd_analysis.results import Comparison, Family, Secondary
+from rigorkd_analysis.verdicts import AT_LEAST, Verdict
 from rigorkd_analysis.wording import adjusted_name, percent_text
 
 from rigorkd.errors import InputError
@@ -177,7 +178,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             before, after = baseline.mean("latency_ms"), distilled.mean("latency_ms")
             row.append("–" if before is None or after is None else _signed(after - before, 3))
         rows.append(tuple(row))
-        if c.verdict != "inconclusive":
+        if c.verdict is not Verdict.INCONCLUSIVE:
             emphasis.add(at)
     text = (
         f"Mean ± standard deviation over {_seeds(evidence)}; gain: distilled minus baseline, paired by "
@@ -231,7 +232,7 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 c = gains.get(cell.cell)
                 if c is not None:
                     row += [say(c.mean_diff, True), _interval(c, say), _p(c.p_adjusted), _verdict(c)]
-                    if c.verdict != "inconclusive":
+                    if c.verdict is not Verdict.INCONCLUSIVE:
                         emphasis.add(len(rows))
                 elif gains:
                     row += ["–"] * 4
@@ -298,7 +299,7 @@ def _p(p: float | None) -> str:
 
 
 def _verdict(c: Comparison) -> str:
-    return c.verdict.replace("_", ", ") + (" ≥ SESOI" if c.magnitude == "at least SESOI" else "")
+    return c.verdict.label + (" ≥ SESOI" if c.magnitude == AT_LEAST else "")
 
 
 def _short(value: float | None) -> str:

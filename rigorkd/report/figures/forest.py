@@ -11,10 +11,9 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.marks import (
+    BADGES,
     MAX_PANELS,
     MAX_ROWS,
-    VERDICT_ROLES,
-    VERDICT_WORDS,
     difference_name,
     room,
     rows,
@@ -74,12 +73,12 @@ def _figure(
         keys.append(Key(f"simultaneous over all {family.size}", "thin", "muted"))
     if evidence.analysis.sesoi is not None:
         keys.append(Key("too small to matter", "band", "band"))
-    verdicts = {c.verdict for _, members in shown for _, c in members}
-    for verdict, kind in (("better", "filled"), ("worse", "filled"), ("equivalent", "diamond")):
-        if any(found.startswith(verdict) for found in verdicts):
-            keys.append(Key(verdict, kind, VERDICT_ROLES[verdict]))  # type: ignore[arg-type, index]
-    if "inconclusive" in verdicts:
-        keys.append(Key("inconclusive", "hollow", "ink"))
+    badges = {c.verdict.badge for _, members in shown for _, c in members}
+    keys += [
+        Key(badge, kind, "ink" if kind == "hollow" else role)
+        for badge, (role, kind) in BADGES.items()
+        if badge in badges
+    ]
     total, drawn = sum(len(m) for _, m in parts), sum(len(m) for _, m in shown)
     return Figure(
         name=name,
@@ -141,7 +140,7 @@ def _panel(
 
 
 def _row(axes: Axes, at: int, c: Comparison, limits: tuple[float, float]) -> None:
-    color = light(VERDICT_ROLES[c.verdict])
+    color = light(BADGES[c.verdict.badge][0])
     _line(axes, at, c.ci_simultaneous_low, c.ci_simultaneous_high, limits, color, 0.8)
     _line(axes, at, c.ci_low, c.ci_high, limits, color, 2.4)
     if c.mean_diff is not None:
@@ -178,6 +177,6 @@ def _words(evidence: Evidence, members: list[tuple[str, Comparison]]) -> str:
     parts = []
     for label, c in members[:12]:
         interval = "" if c.ci_low is None else f" ({share} {say(c.ci_low, True)} to {say(c.ci_high, True)})"
-        parts.append(f"{label}: {say(c.mean_diff, True)}{interval}, {VERDICT_WORDS[c.verdict]}")
+        parts.append(f"{label}: {say(c.mean_diff, True)}{interval}, {c.verdict.label}")
     more = f"; and {len(members) - 12} more rows" if len(members) > 12 else ""
     return f"Differences in{say.unit or ' the metric'}: " + "; ".join(parts) + more + "."

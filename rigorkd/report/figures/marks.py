@@ -9,12 +9,13 @@ from rigorkd_analysis.metrics import label as metric_label
 from rigorkd_analysis.metrics import unit_of as unit_by_name
 
 from rigorkd.report.evidence import Evidence
+from rigorkd.report.figures.spec import KeyKind
 from rigorkd.report.figures.style import SMALL, Role, light
 from rigorkd.report.headline import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from rigorkd_analysis.results import Verdict
+    from rigorkd_analysis.verdicts import Badge, Verdict
 
 #: More rows than this in one panel cannot be read; the tables hold them all.
 MAX_ROWS = 30
@@ -23,22 +24,13 @@ MAX_PANELS = 6
 _CHARACTER = 0.057
 _LONGEST = 25
 
-VERDICT_WORDS: dict[Verdict, str] = {
-    "better": "better",
-    "worse": "worse",
-    "equivalent": "equivalent",
-    "better_negligible": "better, but negligibly",
-    "worse_negligible": "worse, but negligibly",
-    "inconclusive": "inconclusive",
+BADGES: dict[Badge, tuple[Role, KeyKind]] = {
+    "better": ("blue", "filled"),
+    "worse": ("vermillion", "filled"),
+    "equivalent": ("green", "diamond"),
+    "inconclusive": ("muted", "hollow"),
 }
-VERDICT_ROLES: dict[Verdict, Role] = {
-    "better": "blue",
-    "better_negligible": "blue",
-    "worse": "vermillion",
-    "worse_negligible": "vermillion",
-    "equivalent": "green",
-    "inconclusive": "muted",
-}
+"""Colour and mark of each kind of verdict; the mark of an inconclusive one is drawn in ink."""
 
 
 def axis_name(evidence: Evidence, metric: str | None = None) -> str:
@@ -131,9 +123,9 @@ def point(
 
 def verdict_point(axes: Axes, x: float, y: float, verdict: Verdict) -> None:
     """A filled circle for a direction, a diamond for equivalence, a hollow circle for inconclusive."""
-    role = VERDICT_ROLES[verdict]
-    if verdict == "inconclusive":
+    role, mark = BADGES[verdict.badge]
+    if mark == "hollow":
         point(axes, x, y, "ink", hollow=True, above=5, clip=False)
     else:
-        diamond = verdict == "equivalent"
+        diamond = mark == "diamond"
         point(axes, x, y, role, mark="D" if diamond else "o", size=4.2 if diamond else 5, above=5, clip=False)

@@ -9,7 +9,7 @@ from rigorkd_analysis.results import Comparison
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import CellFacts, Evidence
-from rigorkd.report.figures.marks import VERDICT_WORDS, axis_name, difference_name, point, verdict_point
+from rigorkd.report.figures.marks import axis_name, difference_name, point, verdict_point
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
 from rigorkd.report.headline import Numbers
@@ -132,7 +132,7 @@ def _gains(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
 
     say = Numbers(evidence.analysis)
     parts = [
-        f"{p.student}, {p.distilled.label}: {say(p.gain.mean_diff, True)}, {VERDICT_WORDS[p.gain.verdict]}"
+        f"{p.student}, {p.distilled.label}: {say(p.gain.mean_diff, True)}, {p.gain.verdict.label}"
         for p in found
     ]
     return Panel("Gain over the baseline", draw, 2.1, "; ".join(parts) + ".", 0.62)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from rigorkd_analysis.metrics import label
-from rigorkd_analysis.results import Candidates, Family, Verdict
+from rigorkd_analysis.results import Candidates, Family
+from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.headline import FAMILIES, Numbers, headline
-from rigorkd.report.html.values import BADGES
 from rigorkd.report.html.view import Answer, Count, Said, Tally
 from rigorkd.text import count
 
@@ -53,8 +53,8 @@ def _short(evidence: Evidence) -> str:
     """The answer in a few words, by the verdicts on the gains."""
     found = Counter(comparison.verdict for comparison in evidence.gains())
     total = sum(found.values())
-    better, little = found["better"], found["better_negligible"]
-    worse = found["worse"] + found["worse_negligible"]
+    better, little = found[Verdict.BETTER], found[Verdict.BETTER_NEGLIGIBLE]
+    worse = found[Verdict.WORSE] + found[Verdict.WORSE_NEGLIGIBLE]
     if not total:
         return ""
 
@@ -105,13 +105,12 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
 
 def _tally(position: int, family: Family) -> Tally:
     found = Counter(comparison.verdict for comparison in family.comparisons)
-    always: tuple[Verdict, ...] = ("better", "worse", "equivalent", "inconclusive")
     return Tally(
         title=FAMILIES[family.name] + (", planned" if family.planned else ", exploratory"),
         counts=tuple(
-            Count(found[verdict], BADGES[verdict][0], BADGES[verdict][1], f"{position}:{verdict}")
-            for verdict in BADGES
-            if found[verdict] or verdict in always
+            Count(found[verdict], verdict.label, verdict.badge, f"{position}:{verdict}")
+            for verdict in Verdict
+            if found[verdict] or not verdict.negligible
         ),
     )
 
@@ -121,7 +120,7 @@ def _sentences(evidence: Evidence) -> tuple[Said, ...]:
     out = []
     for at, family in enumerate(evidence.analysis.families):
         for position, comparison in enumerate(family.comparisons):
-            if comparison.verdict != "inconclusive":
+            if comparison.verdict is not Verdict.INCONCLUSIVE:
                 out.append(Said(comparison.says, f"families/{at}/comparisons/{position}/says", strong=True))
         if family.consistency is not None:
             out.append(Said(family.consistency.says, f"families/{at}/consistency/says"))
@@ -136,7 +135,7 @@ def _open(evidence: Evidence) -> tuple[Said, ...]:
             for at, family in enumerate(evidence.analysis.families)
             if family.name == "contrasts"
             for position, comparison in enumerate(family.comparisons)
-            if comparison.verdict == "inconclusive"
+            if comparison.verdict is Verdict.INCONCLUSIVE
         ][:_SENTENCES]
     )
 
@@ -145,7 +144,9 @@ def _cautions(evidence: Evidence, say: Numbers) -> tuple[Said, ...]:
     """What the results do not say, in this study's own numbers."""
     analysis = evidence.analysis
     out = []
-    undecided = [c for family in analysis.families for c in family.comparisons if c.verdict == "inconclusive"]
+    undecided = [
+        c for family in analysis.families for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE
+    ]
     if undecided:
         text = "“Inconclusive” is not “no difference”"
         mdes = [c.mde for c in undecided if c.mde is not None]

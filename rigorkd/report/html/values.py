@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from rigorkd_analysis.results import Verdict
+from rigorkd_analysis.verdicts import AT_LEAST, Verdict
 
 from rigorkd.report.headline import Numbers
 from rigorkd.report.html.view import Cell, Value
 
 MISSING = "–"
-
-BADGES: dict[Verdict, tuple[str, str]] = {
-    "better": ("better", "better"),
-    "worse": ("worse", "worse"),
-    "equivalent": ("equivalent", "equivalent"),
-    "better_negligible": ("better, negligible", "better"),
-    "worse_negligible": ("worse, negligible", "worse"),
-    "inconclusive": ("inconclusive", "inconclusive"),
-}
-"""Each verdict in words, and the style of its badge."""
 
 
 def p_short(p: float | None) -> str:
@@ -70,11 +60,8 @@ def p_value(p: float | None, path: str) -> Cell:
 
 def verdict(found: Verdict, magnitude: str | None, *, starred: bool = False) -> Cell:
     """A verdict as a badge; a star points to the warnings."""
-    words, badge = BADGES[found]
-    if magnitude == "at least SESOI":
-        words += ", ≥ SESOI"
-    order = list(BADGES).index(found)
-    return Cell((words + ("*" if starred else ""),), sort=float(order), badge=badge)
+    words = found.label + (", ≥ SESOI" if magnitude == AT_LEAST else "") + ("*" if starred else "")
+    return Cell((words,), sort=float(list(Verdict).index(found)), badge=found.badge)
 
 
 def count(value: int | None, path: str) -> Cell:
