@@ -85,20 +85,21 @@ def _layout(
     from dataclasses import replace
 
     from rigorkd.report.gather import gather
-    from rigorkd.report.judged import judged, note
-    from rigorkd.report.latex import latex
-    from rigorkd.report.markdown import markdown
     from rigorkd.report.paper_tables import paper_table
-    from rigorkd.report.sources import Overrides
+    from rigorkd.report.render.latex import latex
+    from rigorkd.report.render.markdown import markdown
+    from rigorkd.report.sources import Question, analysis_of, note
+    from rigorkd.text import printable
 
     found = find_source(study, results)
     if "test_top5" in found.table.columns and asked["metric"] in (None, found.plan.metric):
         secondary = (*found.plan.secondary, "test_top5")
         found = replace(found, plan=replace(found.plan, secondary=tuple(dict.fromkeys(secondary))))
-    analysis = judged(found, Overrides(**asked), images=False)
+    analysis = analysis_of(found, Question(**asked), images=False)
     page = paper_table(gather(found, analysis), layout, group)
     click.echo((latex if form == "latex" else markdown)(page), nl=False)
     for warning in analysis.warnings:
-        click.echo(warning if warning.startswith("SMOKE") else f"warning: {warning}", err=True)
+        text = warning if warning.startswith("SMOKE") else f"warning: {warning}"
+        click.echo(printable(text), err=True)
     if trouble := note(found, analysis.metric):
         click.echo(trouble, err=True)

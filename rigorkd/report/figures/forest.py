@@ -22,7 +22,7 @@ from rigorkd.report.figures.marks import (
 )
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import light
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,10 +39,16 @@ def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
     by: dict[str, list[tuple[str, Comparison]]] = {}
     for comparison in family.comparisons:
         facts = evidence.facts(comparison.a or "")
-        by.setdefault(facts.family, []).append((facts.label, comparison))
+        by.setdefault(facts.block, []).append((facts.label, comparison))
     name = "gains-exploratory" if added else "gains"
     title = "Gains of cells added later, with their intervals" if added else "Gains with their intervals"
     return _figure(evidence, family, name, title, list(by.items()))
+
+
+def gains_section(evidence: Evidence) -> str:
+    """Where the first family of gains stands on the page: among the planned ones, if it is one of them."""
+    family = evidence.analysis.family("gains")
+    return "gains" if family is None or family.planned else "gains-exploratory"
 
 
 def contrasts(evidence: Evidence, planned: bool) -> Figure | None:

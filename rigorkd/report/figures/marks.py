@@ -11,7 +11,7 @@ from rigorkd_analysis.metrics import unit_of as unit_by_name
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.spec import KeyKind
 from rigorkd.report.figures.style import SMALL, Role, light
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from rigorkd.report.evidence import CellFacts, Evidence
 from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS, axis_name, point, room, rows
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Dashes, Role, light
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ def pairs(evidence: Evidence) -> Figure | None:
     by: dict[str, list[tuple[CellFacts, CellFacts]]] = {}
     for comparison in evidence.gains():
         distilled = evidence.facts(comparison.a or "")
-        by.setdefault(distilled.family, []).append((distilled, evidence.facts(comparison.b or "")))
+        by.setdefault(distilled.block, []).append((distilled, evidence.facts(comparison.b or "")))
     if not by:
         return _alone(evidence)
     shown = [(name, members[:MAX_ROWS]) for name, members in list(by.items())[:MAX_PANELS]]
@@ -97,7 +97,7 @@ def _dumbbells(
 
 def _alone(evidence: Evidence) -> Figure | None:
     """Without baselines: the seeds of every cell."""
-    groups = evidence.families()
+    groups = evidence.blocks()
     shown = [(name, cells[:MAX_ROWS]) for name, cells in groups[:MAX_PANELS]]
     total, drawn = len(evidence.cells), sum(len(cells) for _, cells in shown)
     return Figure(

@@ -9,7 +9,7 @@ from rigorkd.report.evidence import CellFacts, Evidence
 from rigorkd.report.figures.marks import axis_name, point
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import SERIES, light, series
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

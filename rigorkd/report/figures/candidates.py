@@ -11,7 +11,7 @@ from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS, axis_name, point, room, rows
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
