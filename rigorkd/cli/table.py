@@ -69,14 +69,19 @@ def table(
 
 def _runs(folder: Path, form: str) -> None:
     from rigorkd.records.read import read_study
+    from rigorkd.report.emit import no_formula
+    from rigorkd.text import unhidden
 
     runs = read_study(folder).runs
     if form == "csv":
+        for name in runs.select_dtypes("object"):
+            runs[name] = [no_formula(value) if isinstance(value, str) else value for value in runs[name]]
         click.echo(runs.to_csv(index=False), nl=False)
     else:
         rows = runs.astype(object).where(runs.notna(), None).to_dict(orient="records")
         # Python writes the shortest text that reads back as the same number; pandas cuts at 15 digits.
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False, default=lambda value: value.item()))
+        text = json.dumps(rows, indent=1, ensure_ascii=False, default=lambda value: value.item())
+        click.echo(unhidden(text))
 
 
 def _layout(

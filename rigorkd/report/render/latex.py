@@ -69,9 +69,7 @@ def _table(table: Table) -> str:
         cells = [escape(text) for text in row]
         if position in table.emphasis:
             cells = [rf"\textbf{{{text}}}" if text else text for text in cells]
-        # After a rule or the end of a row, a bracket or a star would be taken for an option of it.
-        opened = "{}" if cells[0].startswith(("[", "*", "(")) else ""
-        rows.append("    " + opened + " & ".join(cells) + r" \\")
+        rows.append(_row(cells))
     return "\n".join(
         [
             r"\begin{table}",
@@ -81,7 +79,7 @@ def _table(table: Table) -> str:
             rf"  \label{{tab:{label}}}",
             rf"  \begin{{tabular}}{{{spec}}}",
             r"    \toprule",
-            "    " + " & ".join(escape(column.heading) for column in table.columns) + r" \\",
+            _row([escape(column.heading) for column in table.columns]),
             r"    \midrule",
             *rows,
             r"    \bottomrule",
@@ -89,3 +87,9 @@ def _table(table: Table) -> str:
             r"\end{table}",
         ]
     )
+
+
+def _row(cells: list[str]) -> str:
+    # After a rule or the end of a row, a bracket or a star would be taken for an option of it.
+    opened = "{}" if cells[0].startswith(("[", "*", "(")) else ""
+    return f"    {opened}{' & '.join(cells)} \\\\"

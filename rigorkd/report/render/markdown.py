@@ -16,11 +16,11 @@ def markdown(page: Page) -> str:
     """The whole page; GitHub's tables, captions in italics under them."""
     parts = []
     if page.banner:
-        parts.append(f"> **{_text(page.banner)}**")
+        parts.append(f"> {_marked(page.banner)}")
     opening = [page.question, page.setting, page.short, *page.headline]
     first, *rest = [text for text in opening if text] or [""]
     if first:
-        parts.append("\n\n".join([f"**{_text(first)}**", *map(_line, rest)]))
+        parts.append("\n\n".join([_marked(first), *map(_line, rest)]))
     parts += [text for block in page.everything for text in _block(block, 3)]
     if page.warnings:
         parts.append(_list("Warnings", tuple(said.whole for said in page.warnings)))
@@ -37,7 +37,9 @@ def _block(block: Block, depth: int) -> Iterator[str]:
             for inner in block.blocks:
                 yield from _block(inner, depth + 1)
         case Code():
-            yield "\n".join(f"    {printable(line)}" for line in lines_of(block))
+            text = printable(block.text)
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+            yield f"{fence}\n{text}\n{fence}"
         case Prose(bullets=False):
             yield "\n\n".join(map(_line, lines_of(block)))
         case _:
@@ -55,12 +57,18 @@ def _table(table: Table) -> str:
     lines = [f"### {_text(table.title)}", "", _row([_cell(text) for text in headings]), _row(rules)]
     for position, row in enumerate(table.texts()):
         bold = position in table.emphasis
-        lines.append(_row([f"**{_cell(text)}**" if bold and text else _cell(text) for text in row]))
-    return "\n".join([*lines, "", f"*{_text(table.caption)}*"])
+        lines.append(_row([_marked(text).replace("|", "\\|") if bold else _cell(text) for text in row]))
+    return "\n".join([*lines, "", _marked(table.caption, "*")])
 
 
 def _row(texts: list[str]) -> str:
     return "| " + " | ".join(texts) + " |"
+
+
+def _marked(text: str, mark: str = "**") -> str:
+    """Text in bold; of nothing, the marks alone would be a rule."""
+    inner = _text(text)
+    return f"{mark}{inner}{mark}" if inner else ""
 
 
 def _cell(text: str) -> str:
