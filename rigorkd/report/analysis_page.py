@@ -38,25 +38,45 @@ _MAX_CELLS = 60
 _RANKED_FROM = 40
 _SIGNED = {"mean_diff", "ci", "ci_simultaneous", "equivalence_ci"}
 
-SHORT = ("n", "mean_diff", "ci", "p", "p_adjusted", "mde")
-SHORT_EQUIVALENCE = ("p_equivalence_adjusted", "seeds_needed")
+_HEADINGS: dict[str, tuple[str, str]] = {
+    "mean_diff": ("difference", "mean over seeds, in{unit}"),
+    "ci": ("{share} interval", "for this comparison alone"),
+    "ci_simultaneous": ("simultaneous", "holds for all {size} comparisons together"),
+    "p": ("p", "two-sided paired t test, for this comparison alone"),
+    "p_adjusted": ("{adjusted}", "the p that verdicts use"),
+    "n": ("n", "seeds that both cells have"),
+    "sd_diff": ("sd of differences", ""),
+    "mde": ("detects", "the difference found with 80 % power at these seeds"),
+    "seeds_needed": ("needs", "seeds to find a difference of the SESOI with 80 % power"),
+    "needs": ("between", "the same at the ends of the interval of the sd"),
+    "equivalence_ci": ("{twice} equivalence interval", ""),
+    "p_equivalence_adjusted": ("TOST p adjusted", "two one-sided tests against the SESOI"),
+    "dz": ("dz", "mean difference over its standard deviation"),
+    "dz_ci": ("interval of dz", ""),
+    "g_z": ("g_z", "dz without its bias"),
+    "g_av": ("g_av", "the difference over the root mean variance, without bias"),
+    "r": ("r", "correlation of the pairs over seeds"),
+    "variance_ratio": ("variance ratio", "below 1: pairing by seed narrowed the interval"),
+    "p_signflip": ("sign flips p", "exact, over all flips of signs"),
+    "p_signflip_floor": ("its floor", "the smallest p that so many seeds can give"),
+    "p_wilcoxon": ("Wilcoxon p", ""),
+    "p_welch": ("Welch p", "as if the seeds were not paired"),
+    "p_equivalence": ("TOST p", "equivalence, for this comparison alone"),
+}
+"""What each field of a comparison is called, and what it means."""
+_NARROW = {"mean_diff": "diff", "ci": "{share} CI", "p_equivalence_adjusted": "TOST p"}
 
 
 def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     """Render an analysis for people, with the table of a study's teachers if there is one."""
     say = Numbers(analysis, narrow=True)
-    equivalence = SHORT_EQUIVALENCE if analysis.sesoi is not None else ()
-    tables = [
-        comparisons_table(
-            analysis,
-            position,
-            (*SHORT, *equivalence, "verdict"),
-            say,
-            title=FAMILIES[family.name] + ("" if family.planned else " (exploratory)"),
-            caption=caption(analysis, family, say),
-        )
-        for position, family in enumerate(analysis.families)
-    ]
+    equivalence = ("p_equivalence_adjusted", "seeds_needed") if analysis.sesoi is not None else ()
+    fields = ("n", "mean_diff", "ci", "p", "p_adjusted", "mde", *equivalence, "verdict")
+    tables = []
+    for at, family in enumerate(analysis.families):
+        title = FAMILIES[family.name] + ("" if family.planned else " (exploratory)")
+        text = caption(analysis, family, say)
+        tables.append(comparisons_table(analysis, family, f"families/{at}", fields, say, title, text))
     tables += [
         secondary_table(analysis, at, ("n", "mean_diff", "ci", "p_adjusted", "verdict"), narrow=True)
         for at in range(len(analysis.secondary))
@@ -90,33 +110,17 @@ def listed(*parts: tuple[str, Iterable[Said]]) -> tuple[Prose, ...]:
 
 def comparisons_table(
     analysis: Analysis,
-    position: int,
-    fields: Sequence[str],
-    say: MetricNumbers,
-    *,
-    title: str,
-    caption: str,
-    id: str = "",
-    most: int | None = None,
-) -> Table:
-    """Fields of the comparisons of one family, `most` of them: those with the smallest p."""
-    family = analysis.families[position]
-    path = f"families/{position}/comparisons"
-    return _comparisons(analysis, family, path, fields, say, title=title, caption=caption, id=id, most=most)
-
-
-def _comparisons(
-    analysis: Analysis,
     family: Family,
     path: str,
     fields: Sequence[str],
     say: MetricNumbers,
-    *,
     title: str,
     caption: str,
-    id: str,
-    most: int | None,
+    *,
+    id: str = "",
+    most: int | None = None,
 ) -> Table:
+    """Fields of the comparisons of a family that lies at `path`; `most` of them, with the smallest p."""
     numbered = list(enumerate(family.comparisons))
     if len(numbered) > (most or _RANKED_FROM):
         numbered.sort(key=lambda item: (item[1].p is None, item[1].p or 0.0, item[0]))
@@ -131,7 +135,7 @@ def _comparisons(
         title,
         (Column(first), *(_column(analysis, family, field, say) for field in fields)),
         tuple(
-            (name_of(family, c), *(_entry(c, field, f"{path}/{at}", say) for field in fields))
+            (name_of(family, c), *(_entry(c, field, f"{path}/comparisons/{at}", say) for field in fields))
             for at, c in kept
         ),
         caption,
@@ -148,47 +152,18 @@ def _entry(c: Comparison, field: str, path: str, say: MetricNumbers) -> Entry:
 
 
 def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) -> Column:
-    """The heading of a field, and what it means; a short one for narrow tables where it has one."""
-    share, twice = percent_text(1 - analysis.alpha), percent_text(1 - 2 * analysis.alpha)
-    adjusted = p_heading(analysis.correction, family.size, "p adj." if say.narrow else "p adjusted")
-    words: dict[str, tuple[str, str, str]] = {  # heading, help, heading of a narrow table
-        "mean_diff": ("difference", f"mean over seeds, in{say.unit or ' units of the metric'}", "diff"),
-        "ci": (f"{share} interval", "for this comparison alone", f"{share} CI"),
-        "ci_simultaneous": (
-            *("simultaneous", f"holds for all {family.size} comparisons together"),
-            "simultaneous",
-        ),
-        "p": ("p", "two-sided paired t test, for this comparison alone", "p"),
-        "p_adjusted": (adjusted, "the p that verdicts use", adjusted),
-        "n": ("n", "seeds that both cells have", "n"),
-        "sd_diff": ("sd of differences", "", "sd"),
-        "mde": ("detects", "the difference found with 80 % power at these seeds", "detects"),
-        "seeds_needed": ("needs", "seeds to find a difference of the SESOI with 80 % power", "needs"),
-        "needs": ("between", "the same at the ends of the interval of the sd", "between"),
-        "equivalence_ci": (f"{twice} equivalence interval", "", f"{twice} CI"),
-        "p_equivalence_adjusted": (
-            *("TOST p adjusted", "two one-sided tests against the SESOI"),
-            "TOST p",
-        ),
-        "dz": ("dz", "mean difference over its standard deviation", "dz"),
-        "dz_ci": ("interval of dz", "", "dz CI"),
-        "g_z": ("g_z", "dz without its bias", "g_z"),
-        "g_av": ("g_av", "the difference over the root mean variance, without bias", "g_av"),
-        "r": ("r", "correlation of the pairs over seeds", "r"),
-        "variance_ratio": ("variance ratio", "below 1: pairing by seed narrowed the interval", "var. ratio"),
-        "p_signflip": ("sign flips p", "exact, over all flips of signs", "flips p"),
-        "p_signflip_floor": ("its floor", "the smallest p that so many seeds can give", "floor"),
-        "p_wilcoxon": ("Wilcoxon p", "", "Wilcoxon p"),
-        "p_welch": ("Welch p", "as if the seeds were not paired", "Welch p"),
-        "p_equivalence": ("TOST p", "equivalence, for this comparison alone", "TOST p"),
+    words = {
+        "share": percent_text(1 - analysis.alpha),
+        "twice": percent_text(1 - 2 * analysis.alpha),
+        "adjusted": p_heading(analysis.correction, family.size, "p adj." if say.narrow else "p adjusted"),
+        "size": family.size,
+        "unit": say.unit or " units of the metric",
     }
-    heading, help, short = words.get(field, (field, "", field))
-    return Column(
-        short if say.narrow else heading,
-        field != "verdict",
-        "" if say.narrow else help,
-        detail=field == "p" and say.narrow,
-    )
+    heading, help = _HEADINGS.get(field, (field, ""))
+    if say.narrow:
+        heading, help = _NARROW.get(field, heading), ""
+    detail = field == "p" and say.narrow
+    return Column(heading.format(**words), field != "verdict", help.format(**words), detail)
 
 
 def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bool = True) -> str:
@@ -243,14 +218,12 @@ def secondary_table(
     """The gains on a secondary metric, in its own decimals and judged by its own goal."""
     item = analysis.secondary[position]
     say = Numbers(replace(analysis, metric=item.metric, cells=item.cells), narrow=narrow)
+    title, path = f"Secondary: {item.metric}", f"secondary/{position}/family"
     text = (
         f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus its baseline, paired t test, "
         f"{CORRECTIONS[analysis.correction]} over {count(item.family.size, 'comparison')} of it alone."
     )
-    return _comparisons(
-        *(analysis, item.family, f"secondary/{position}/family/comparisons", fields, say),
-        title=f"Secondary: {item.metric}", caption=text, id=id, most=most,
-    )  # fmt: skip
+    return comparisons_table(analysis, item.family, path, fields, say, title, text, id=id, most=most)
 
 
 def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: int | None = None) -> Table:

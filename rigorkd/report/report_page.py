@@ -41,6 +41,10 @@ from rigorkd.text import count
 #: More rows than this are not readable; the strongest are shown and the rest is left to `analyze`.
 MAX_ROWS = 250
 _SAID, _IN_WORDS = 12, 60
+_STATISTICS = (
+    *("t", "df", "dz", "dz_ci", "g_z", "g_av", "r", "variance_ratio", "p_signflip", "p_signflip_floor"),
+    *("p_wilcoxon", "p_welch", "p_equivalence"),
+)
 
 
 def report_page(evidence: Evidence) -> Page:
@@ -267,21 +271,14 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
     if not several:
         fields = [field for field in fields if field not in ("ci_simultaneous", "p_adjusted")]
     table = comparisons_table(
-        *(analysis, position, fields, say),
-        title=f"{FAMILIES[family.name]}, in numbers", caption=caption(analysis, family, say, power=False),
-        id=f"{id}-verdicts", most=MAX_ROWS,
+        *(analysis, family, f"families/{position}", fields, say, f"{FAMILIES[family.name]}, in numbers"),
+        caption(analysis, family, say, power=False), id=f"{id}-verdicts", most=MAX_ROWS,
     )  # fmt: skip
     everything = comparisons_table(
-        analysis,
-        position,
-        (
-            *("t", "df", "dz", "dz_ci", "g_z", "g_av", "r", "variance_ratio", "p_signflip"),
-            *("p_signflip_floor", "p_wilcoxon", "p_welch", "p_equivalence"),
-        ),
-        say,
-        title=f"All statistics: {FAMILIES[family.name].lower()}",
-        caption="The verdict uses the paired t test alone. Sign flips, Wilcoxon and Welch are sensitivity "
-        "checks; the floor of the first two is a limit of the design, never evidence against an effect.",
+        *(analysis, family, f"families/{position}", _STATISTICS, say),
+        f"All statistics: {FAMILIES[family.name].lower()}",
+        "The verdict uses the paired t test alone. Sign flips, Wilcoxon and Welch are sensitivity checks; "
+        "the floor of the first two is a limit of the design, never evidence against an effect.",
         id=f"{id}-statistics",
         most=MAX_ROWS,
     )
@@ -311,7 +308,6 @@ def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
         note += " Seeds are added only by the sequential analysis (rigorkd analyze --sequential)."
         fields += ["seeds_needed", "needs", "equivalence_ci", "p_equivalence_adjusted"]
     return comparisons_table(
-        *(analysis, position, fields, say),
-        title=f"Power: {FAMILIES[family.name].lower()}", caption=note, id=f"{family_id(family)}-power",
-        most=MAX_ROWS,
+        *(analysis, family, f"families/{position}", fields, say, f"Power: {FAMILIES[family.name].lower()}"),
+        note, id=f"{family_id(family)}-power", most=MAX_ROWS,
     )  # fmt: skip
