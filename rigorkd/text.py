@@ -40,6 +40,11 @@ def printable(text: str) -> str:
     return _HIDDEN.sub("", text.replace("\r\n", "\n"))
 
 
+def one_line(text: str) -> str:
+    """The same on one line, so that no name begins a line of its own."""
+    return " ".join(printable(text).splitlines())
+
+
 def unhidden(document: str) -> str:
     """JSON whose hidden characters are written as escapes: the same document, harmless on a screen."""
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

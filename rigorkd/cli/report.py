@@ -48,7 +48,7 @@ def report(
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
     from rigorkd.report.sources import Question, analysis_of, note
-    from rigorkd.text import printable
+    from rigorkd.text import one_line
 
     found = find_source(study, results)
     file = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
@@ -64,5 +64,5 @@ def report(
         click.echo(trouble, err=True)
     for warning in analysis.warnings:
         text = f"warning: {warning}" if not warning.startswith("SMOKE") else warning
-        click.echo(printable(text), err=True)
+        click.echo(one_line(text), err=True)
     click.echo(target)

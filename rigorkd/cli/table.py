@@ -94,7 +94,7 @@ def _layout(
     from rigorkd.report.render.latex import latex
     from rigorkd.report.render.markdown import markdown
     from rigorkd.report.sources import Question, analysis_of, note
-    from rigorkd.text import printable
+    from rigorkd.text import one_line
 
     found = find_source(study, results)
     if "test_top5" in found.table.columns and asked["metric"] in (None, found.plan.metric):
@@ -105,6 +105,6 @@ def _layout(
     click.echo((latex if form == "latex" else markdown)(page), nl=False)
     for warning in analysis.warnings:
         text = warning if warning.startswith("SMOKE") else f"warning: {warning}"
-        click.echo(printable(text), err=True)
+        click.echo(one_line(text), err=True)
     if trouble := note(found, analysis.metric):
         click.echo(trouble, err=True)

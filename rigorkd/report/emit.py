@@ -16,7 +16,7 @@ import click
 from rigorkd_analysis import document
 
 from rigorkd.report.model import Format, Page
-from rigorkd.text import printable, unhidden
+from rigorkd.text import one_line, printable, unhidden
 
 
 def emit(form: Format, page: Callable[[], Page], *, json: Callable[[], str], csv: Callable[[], str]) -> None:
@@ -44,7 +44,7 @@ def emit(form: Format, page: Callable[[], Page], *, json: Callable[[], str], csv
     rendered = page()
     for line in (rendered.banner, *(f"warning: {warning.whole}" for warning in rendered.warnings)):
         if line:
-            click.echo(printable(line), err=True)
+            click.echo(one_line(line), err=True)
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -17,7 +17,7 @@ from rigorkd.metrics import shown
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.model import Page, Prose, Table
 from rigorkd.report.render.markdown import markdown
-from rigorkd.text import printable
+from rigorkd.text import one_line
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2.interface import Report
@@ -40,12 +40,12 @@ def build(analysis: Analysis, *, project: str, entity: str) -> Report:
     lists["Warnings"] = page.warnings
 
     def listed(title: str) -> list[Any]:
-        lines = [printable(line.whole) for line in lists.get(title, ())]
+        lines = [one_line(line.whole) for line in lists.get(title, ())]
         return [wr.H2(text=title), wr.UnorderedList(items=lines)] if lines else []
 
     if page.banner:
-        blocks.append(wr.CalloutBlock(text=printable(page.banner)))
-    blocks += [wr.H1(text="What holds"), *(wr.P(text=printable(line)) for line in page.headline)]
+        blocks.append(wr.CalloutBlock(text=one_line(page.banner)))
+    blocks += [wr.H1(text="What holds"), *(wr.P(text=one_line(line)) for line in page.headline)]
     blocks += [wr.MarkdownBlock(text=_markdown(table)) for table in page.tables]
     blocks += listed("In words")
     blocks += [wr.H1(text="Runs"), _students(wr, analysis, project, entity)]

@@ -15,8 +15,8 @@ from rigorkd.report.figures.marks import (
     MAX_PANELS,
     MAX_ROWS,
     difference_name,
-    room,
-    rows,
+    in_words,
+    row_panel,
     verdict_point,
     zero_line,
 )
@@ -26,8 +26,6 @@ from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_ROW, _ROW_WITH_LABEL_ABOVE = 0.19, 0.36
 
 
 def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
@@ -129,20 +127,14 @@ def _limits(comparisons: Sequence[Comparison], sesoi: float | None) -> tuple[flo
 def _panel(
     evidence: Evidence, title: str, members: list[tuple[str, Comparison]], limits: tuple[float, float]
 ) -> Panel:
-    labels = [label for label, _ in members]
-    left = room(labels)
-    above = left is None
-
     def draw(axes: Axes) -> None:
         zero_line(axes, evidence.analysis.sesoi)
         axes.set_xlim(*limits)
-        rows(axes, labels, above=above)
         for at, (_, comparison) in enumerate(members):
             _row(axes, at, comparison, limits)
         axes.set_xlabel(difference_name(evidence))
 
-    height = len(members) * (_ROW_WITH_LABEL_ABOVE if above else _ROW) + 0.12
-    return Panel(title, draw, height, _words(evidence, members), 0.14 if left is None else left)
+    return row_panel(title, [label for label, _ in members], draw, _words(evidence, members), extra=0.12)
 
 
 def _row(axes: Axes, at: int, c: Comparison, limits: tuple[float, float]) -> None:
@@ -184,5 +176,4 @@ def _words(evidence: Evidence, members: list[tuple[str, Comparison]]) -> str:
     for label, c in members[:12]:
         interval = "" if c.ci_low is None else f" ({share} {say(c.ci_low, True)} to {say(c.ci_high, True)})"
         parts.append(f"{label}: {say(c.mean_diff, True)}{interval}, {c.verdict.label}")
-    more = f"; and {len(members) - 12} more rows" if len(members) > 12 else ""
-    return f"Differences in{say.unit or ' the metric'}: " + "; ".join(parts) + more + "."
+    return f"Differences in{say.unit or ' the metric'}: " + in_words(parts, len(members), " rows")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rigorkd_analysis.metrics import label as metric_label
 from rigorkd_analysis.metrics import unit_of as unit_by_name
 
 from rigorkd.report.evidence import Evidence
-from rigorkd.report.figures.spec import KeyKind
+from rigorkd.report.figures.spec import KeyKind, Panel
 from rigorkd.report.figures.style import SMALL, Role, light
 from rigorkd.report.numbers import Numbers
 
@@ -52,6 +52,37 @@ def unit_of(evidence: Evidence, metric: str) -> str:
         return Numbers(evidence.analysis).unit
     values = [abs(value) for cell in evidence.cells for value in cell.values(metric)]
     return unit_by_name(metric, max(values, default=0.0))
+
+
+def row_panel(
+    title: str,
+    labels: Sequence[str],
+    draw: Callable[[Axes], None],
+    describe: str,
+    *,
+    heights: tuple[float, float] = (0.19, 0.36),
+    extra: float = 0.1,
+) -> Panel:
+    """A panel of labelled rows on which `draw` puts the marks.
+
+    Args:
+        heights: of a row in inches, with its label at the left and with its label above it.
+        extra: inches for all rows together.
+    """
+    left = room(labels)
+
+    def whole(axes: Axes) -> None:
+        rows(axes, labels, above=left is None)
+        draw(axes)
+
+    height = len(labels) * heights[left is None] + extra
+    return Panel(title, whole, height, describe, 0.14 if left is None else left)
+
+
+def in_words(parts: Sequence[str], total: int | None = None, what: str = "") -> str:
+    """What a panel shows, for readers who cannot see it: the first dozen of its marks."""
+    more = (len(parts) if total is None else total) - 12
+    return "; ".join(parts[:12]) + (f"; and {more} more{what}" if more > 0 else "") + "."
 
 
 def room(labels: Iterable[str]) -> float | None:

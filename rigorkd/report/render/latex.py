@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rigorkd.report.model import Page, Table, flat, lines_of, title_of
-from rigorkd.text import printable
+from rigorkd.text import one_line
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -57,8 +57,7 @@ def latex(page: Page) -> str:
 
 def escape(text: str) -> str:
     """One line of text that LaTeX prints as it stands."""
-    line = " ".join(printable(text).splitlines())
-    return "".join(_ESCAPES.get(character, character) for character in line)
+    return "".join(_ESCAPES.get(character, character) for character in one_line(text))
 
 
 def _table(table: Table) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from rigorkd.report.model import Block, Code, Page, Prose, Section, Table, lines_of, title_of
-from rigorkd.text import printable
+from rigorkd.text import one_line, printable
 
 _MARKS = re.compile(r"([\\*_<`\[\]~&$])")
 _OPENING = re.compile(r"^(?:([#>+=-])|(\d+)(?=[.)](?:\s|$)))")
@@ -83,4 +83,4 @@ def _line(text: str) -> str:
 def _text(text: str) -> str:
     """One line that Markdown shows as it stands: names such as kd_T4_a0.5 must not turn into emphasis, nor
     others into links, formulas or HTML."""
-    return _MARKS.sub(r"\\\1", " ".join(printable(text).splitlines())).strip()
+    return _MARKS.sub(r"\\\1", one_line(text)).strip()

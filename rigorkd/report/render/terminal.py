@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rigorkd.report.model import Block, Page, Prose, Section, Table, Tally, lines_of, title_of
-from rigorkd.text import printable
+from rigorkd.text import one_line, printable
 
 WIDTH = 100
 #: A longer name is broken before its last part.
@@ -39,14 +39,14 @@ def show(page: Page, stream: TextIO | None = None) -> None:
     if page.warnings:
         console.print()
         for said in page.warnings:
-            console.print(Text.assemble(("warning:", "yellow"), " ", printable(said.whole)))
+            console.print(Text.assemble(("warning:", "yellow"), " ", one_line(said.whole)))
     if page.banner:
         console.print(_text(page.banner, "bold red"))
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Text that a terminal shows as it stands: no markup, no escape sequences."""
-    return Text(printable(text), style)
+    """A line that a terminal shows as it stands: no markup, no escape sequences."""
+    return Text(one_line(text), style)
 
 
 def _block(console: Console, block: Block) -> None:
