@@ -18,7 +18,7 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read
-from rigorkd.report.model import MISSING, Cell, Column, Entry, Page, Prose, Said, Table, Value
+from rigorkd.report.model import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.numbers import MetricNumbers, Numbers, p_heading
 from rigorkd.report.sentences import (
     CORRECTIONS,
@@ -100,12 +100,6 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
         warnings=warnings_of(analysis),
         banner=smoke_of(analysis.warnings),
     )
-
-
-def listed(*parts: tuple[str, Iterable[Said]]) -> tuple[Prose, ...]:
-    """Lists under their titles, those that have something in them."""
-    made = [Prose(tuple(lines), title, bullets=True) for title, lines in parts]
-    return tuple(prose for prose in made if prose.lines)
 
 
 def comparisons_table(

@@ -7,8 +7,7 @@ from rigorkd_analysis.bounds import Recovered
 from rigorkd_analysis.power import Power, detectable
 from rigorkd_analysis.wording import percent_text
 
-from rigorkd.report.analysis_page import listed
-from rigorkd.report.model import MISSING, Column, Page, Said, Table
+from rigorkd.report.model import MISSING, Column, Page, Said, Table, listed
 from rigorkd.text import count
 
 

@@ -16,8 +16,7 @@ from rigorkd_analysis.comparing import (
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
-from rigorkd.report.analysis_page import listed
-from rigorkd.report.model import Cell, Column, Page, Said, Table
+from rigorkd.report.model import Cell, Column, Page, Said, Table, listed
 from rigorkd.report.numbers import MetricNumbers, p_heading
 from rigorkd.report.sentences import CORRECTIONS, grouped, smoke_of
 from rigorkd.text import count

@@ -7,7 +7,7 @@ came: what is harmless in a format is for its renderer to see to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -121,12 +121,22 @@ class Prose:
 
 
 @dataclass(frozen=True)
+class Count:
+    """How many comparisons have a verdict; `path` is `<position of their family>:<verdict>`."""
+
+    number: int
+    label: str
+    badge: Badge
+    meaning: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Tally:
-    """How many comparisons of a family have each verdict: number, label, badge, meaning, and
-    `<family's position>:<verdict>`."""
+    """The verdicts of one family, counted."""
 
     title: str
-    counts: tuple[tuple[int, str, str, str, str], ...]
+    counts: tuple[Count, ...]
 
 
 @dataclass(frozen=True)
@@ -197,6 +207,12 @@ class Page:
         return (*self.answer, *self.blocks)
 
 
+def listed(*parts: tuple[str, Iterable[Said]]) -> tuple[Prose, ...]:
+    """Lists under their titles, those that have something in them."""
+    made = [Prose(tuple(lines), title, bullets=True) for title, lines in parts]
+    return tuple(prose for prose in made if prose.lines)
+
+
 def flat(blocks: tuple[Block, ...]) -> Iterator[Block]:
     """Blocks in order, those of sections in the place of their section."""
     for block in blocks:
@@ -212,7 +228,7 @@ def lines_of(block: Block) -> tuple[str, ...]:
         case Prose():
             return tuple(line.whole for line in block.lines)
         case Tally():
-            return (", ".join(f"{number} {label}" for number, label, *_ in block.counts),)
+            return (", ".join(f"{count.number} {count.label}" for count in block.counts),)
         case Chart():
             figure = block.figure
             said = [f"{one.title}: {one.describe}" if one.title else one.describe for one in figure.panels]

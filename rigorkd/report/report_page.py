@@ -20,13 +20,12 @@ from rigorkd.report.analysis_page import (
     cells_table,
     comparisons_table,
     images_table,
-    listed,
     secondary_table,
     sequential_table,
 )
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.catalog import on_page
-from rigorkd.report.model import Block, Chart, Page, Prose, Said, Section, Table, Tally
+from rigorkd.report.model import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.sentences import (
     FAMILIES,
@@ -145,7 +144,7 @@ def _tally(position: int, family: Family) -> Tally:
     return Tally(
         FAMILIES[family.name] + (", planned" if family.planned else ", exploratory"),
         tuple(
-            (found[verdict], verdict.label, verdict.badge, verdict.sentence, f"{position}:{verdict}")
+            Count(found[verdict], verdict.label, verdict.badge, verdict.sentence, f"{position}:{verdict}")
             for verdict in Verdict
             if found[verdict] or not verdict.negligible
         ),

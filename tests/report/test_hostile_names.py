@@ -23,7 +23,7 @@ from rigorkd.report.emit import no_formula, to_csv, to_json
 from rigorkd.report.evidence import Evidence, evidence
 from rigorkd.report.figures.canvas import figure_file
 from rigorkd.report.figures.catalog import figures
-from rigorkd.report.model import Code, Column, Facts, Page, Prose, Said, Section, Table
+from rigorkd.report.model import Code, Column, Count, Facts, Page, Prose, Said, Section, Table, Tally
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
@@ -72,7 +72,13 @@ def small(name: str) -> Page:
     """A page on which a name stands in every place."""
     table = Table(name, (Column(name), Column(name, True, name)), ((name, name),), name, frozenset({0}))
     said = Prose((Said(name, lead=name), Said(name)), name, bullets=True)
-    blocks = (table, Prose((Said(name),)), Section(name, (said, Facts(((name, (name,)),)), Code(name, name))))
+    tally = Tally(name, (Count(0, name, "better", name, name),))
+    blocks = (
+        table,
+        tally,
+        Prose((Said(name),)),
+        Section(name, (said, Facts(((name, (name,)),)), Code(name, name))),
+    )
     return Page((name, name), blocks, (Said(name),), banner=name, title=name, study=name, question=name)
 
 
