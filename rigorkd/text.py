@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -32,3 +33,24 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+
+
+def printable(text: str) -> str:
+    """The text without characters that steer where it is shown: escape sequences, other controls, and marks
+    that reorder or hide what stands beside them. Line breaks and tabs stay."""
+    return _HIDDEN.sub("", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """The same on one line, so that no name begins a line of its own."""
+    return " ".join(printable(text).splitlines())
+
+
+def unhidden(document: str) -> str:
+    """JSON whose hidden characters are written as escapes: the same document, harmless on a screen."""
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

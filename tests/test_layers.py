@@ -18,6 +18,7 @@ LAYERS = (
     "files",
     "fields",
     "problems",
+    "metrics",
     "data",
     "models",
     "methods",

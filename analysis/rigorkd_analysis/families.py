@@ -15,7 +15,7 @@ from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.anova import consistency
 from rigorkd_analysis.stats.moments import or_nan, or_none
 from rigorkd_analysis.stats.paired import NO_TEST, PairedTest, Settings, Statistics, statistics
-from rigorkd_analysis.verdicts import Evidence, verdict
+from rigorkd_analysis.verdicts import Evidence, Verdict, verdict
 from rigorkd_analysis.wording import Context, Facts, conjunction, sentence
 
 #: A design whose detectable effect is this many standard deviations of the difference decides nothing.
@@ -105,8 +105,8 @@ def _conjunction(
     decided, magnitude = verdict(
         evidence, goal=question.goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=False
     )
-    if not union.sign and decided != "equivalent":
-        decided, magnitude = "inconclusive", None
+    if not union.sign and decided is not Verdict.EQUIVALENT:
+        decided, magnitude = Verdict.INCONCLUSIVE, None
     n = len(union.seeds)
     facts = Facts(
         "all_of", None, (None, None), (None, None), None, None, adjusted[0], adjusted[1], None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from typing import Any, Literal
 
 from rigorkd_analysis.analysis_plan import Correction
@@ -146,4 +147,4 @@ def document(result: Any) -> Any:
         return [document(item) for item in result]
     if isinstance(result, float) and not math.isfinite(result):
         return None
-    return result
+    return result.value if isinstance(result, Enum) else result

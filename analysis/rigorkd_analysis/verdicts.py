@@ -1,4 +1,5 @@
-"""The verdict on one comparison, from adjusted p-values or, for joint verdicts, from simultaneous intervals.
+"""Verdicts: what each one says, and how it is reached for one comparison, from adjusted p-values or, for
+joint verdicts, from simultaneous intervals.
 
 Direction is controlled at alpha over the family by Holm, equivalence at alpha over the family by
 Holm-adjusted TOST: a false verdict of either kind has probability up to 2·alpha. With `joint` every verdict
@@ -8,11 +9,62 @@ is read from the interval at 1 − alpha/m and all hold together at 1 − alpha.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from rigorkd_analysis.metric_names import Goal
 
-Verdict = Literal["better", "worse", "equivalent", "better_negligible", "worse_negligible", "inconclusive"]
+Badge = Literal["better", "worse", "equivalent", "inconclusive"]
+
+
+class Verdict(StrEnum):
+    """What the test says of a comparison; the values are those of the JSON documents.
+
+    Attributes:
+        label: in a table.
+        badge: what it looks like: its mark and its colour.
+        sentence: what it means.
+    """
+
+    label: str
+    badge: Badge
+    sentence: str
+
+    def __new__(cls, value: str, label: str, badge: Badge, sentence: str) -> Verdict:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label, member.badge, member.sentence = label, badge, sentence
+        return member
+
+    BETTER = "better", "better", "better", "The corrected paired test finds it better."
+    WORSE = "worse", "worse", "worse", "The corrected paired test finds it worse."
+    EQUIVALENT = (
+        *("equivalent", "equivalent", "equivalent"),
+        "Both one-sided tests reject a difference as large as the smallest effect of interest.",
+    )
+    BETTER_NEGLIGIBLE = (
+        *("better_negligible", "better, negligible", "better"),
+        "Better, and equivalent: a real difference that is too small to matter.",
+    )
+    WORSE_NEGLIGIBLE = (
+        *("worse_negligible", "worse, negligible", "worse"),
+        "Worse, and equivalent: a real difference that is too small to matter.",
+    )
+    INCONCLUSIVE = (
+        *("inconclusive", "inconclusive", "inconclusive"),
+        "Neither a difference nor equivalence is shown. This is never “no difference”.",
+    )
+
+    @property
+    def directed(self) -> bool:
+        """Whether a difference was found, however small."""
+        return self.badge in ("better", "worse")
+
+    @property
+    def negligible(self) -> bool:
+        """Whether a difference was found that is too small to matter."""
+        return self.directed and self.value != self.badge
+
 
 AT_LEAST = "at least SESOI"
 UNDETERMINED = "size undetermined"
@@ -36,7 +88,7 @@ def verdict(
 ) -> tuple[Verdict, str | None]:
     """The verdict and, for a direction, its magnitude against the SESOI."""
     if evidence.mean_diff is None or evidence.p_adjusted is None:
-        return "inconclusive", None
+        return Verdict.INCONCLUSIVE, None
     upward = evidence.mean_diff > 0
     if joint and evidence.simultaneous is not None:
         low, high = evidence.simultaneous
@@ -50,13 +102,20 @@ def verdict(
         # what survived is a selection: it may count against a cell that lost runs, never for it; nor is a
         # cell called better whose rival lost runs, since the pairs that are left are a selection too
         if not differs or a_favoured or evidence.diverged_b:
-            return "inconclusive", None
+            return Verdict.INCONCLUSIVE, None
         equal = False
     if differs and equal:
-        return ("better_negligible" if a_favoured else "worse_negligible"), BELOW
+        return directed(a_favoured, negligible=True), BELOW
     if differs:
-        return ("better" if a_favoured else "worse"), _magnitude(evidence, sesoi)
-    return ("equivalent", BELOW) if equal else ("inconclusive", None)
+        return directed(a_favoured), _magnitude(evidence, sesoi)
+    return (Verdict.EQUIVALENT, BELOW) if equal else (Verdict.INCONCLUSIVE, None)
+
+
+def directed(better: bool, *, negligible: bool = False) -> Verdict:
+    """The verdict that a difference was found."""
+    if negligible:
+        return Verdict.BETTER_NEGLIGIBLE if better else Verdict.WORSE_NEGLIGIBLE
+    return Verdict.BETTER if better else Verdict.WORSE
 
 
 def _magnitude(evidence: Evidence, sesoi: float | None) -> str:

@@ -8,6 +8,7 @@ from math import floor, log10
 from rigorkd_analysis.analysis_plan import Correction
 from rigorkd_analysis.metric_names import Goal, label, unit_of
 from rigorkd_analysis.runs import Runs
+from rigorkd_analysis.verdicts import AT_LEAST, Verdict
 
 _METHODS = {"kd": "Distillation", "feature": "Feature distillation", "logit": "Logit distillation"}
 _ADJUSTED = {
@@ -153,7 +154,7 @@ class Facts:
     p_equivalence_adjusted: float | None
     mde: float | None
     n: int
-    verdict: str
+    verdict: Verdict
     magnitude: str | None
     converged_only: bool
     reason: str
@@ -186,22 +187,22 @@ def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
         return f"Nothing can be said of {_lower(subject)}{_for(of)}{seen}: {facts.reason}."
     numbers = _numbers(facts, context)
     size = f"{say.number(abs(facts.mean_diff))}{say.unit}"
-    if facts.verdict in ("better", "worse", "better_negligible", "worse_negligible"):
+    if facts.verdict.directed:
         raised = facts.mean_diff > 0
         if facts.kind == "gain":
             verb = "raised" if raised else "lowered"
             claim = f"{subject} {verb} {_owner(of)}{say.words} by {size}{among}"
         else:
             claim = f"{subject}: {say.words} {'higher' if raised else 'lower'} by {size}{among}"
-        if facts.verdict.endswith("negligible"):
+        if facts.verdict.negligible:
             extra = f"; the effect is real but smaller than {say.number(context.sesoi)}{say.unit}"
             extra += f" ({_tost(facts, context)})"
-        elif facts.magnitude == "at least SESOI":
+        elif facts.magnitude == AT_LEAST:
             extra = f"; by more than the smallest effect of interest, {say.number(context.sesoi)}{say.unit}"
         else:
             extra = ""
         return f"{claim} ({numbers}){extra}."
-    if facts.verdict == "equivalent":
+    if facts.verdict is Verdict.EQUIVALENT:
         low, high = facts.equivalence_ci
         share = percent_text(1 - 2 * context.alpha)
         return (
@@ -223,10 +224,9 @@ def conjunction(facts: Facts, context: Context, subject: str) -> str:
     if facts.p_adjusted is None:
         return f"Nothing can be said of {_lower(subject)}: {facts.reason}."
     p = p_text(facts.p_adjusted, f"largest {adjusted_name(context.correction, context.size)}")
-    if facts.verdict in ("better", "worse", "better_negligible", "worse_negligible"):
-        way = "better" if facts.verdict.startswith("better") else "worse"
-        return f"{subject}: holds, each is {way} ({p}, n = {facts.n} seeds)."
-    if facts.verdict == "equivalent":
+    if facts.verdict.directed:
+        return f"{subject}: holds, each is {facts.verdict.badge} ({p}, n = {facts.n} seeds)."
+    if facts.verdict is Verdict.EQUIVALENT:
         return f"{subject}: each is equivalent within ±{context.sesoi:g} ({p}, n = {facts.n} seeds)."
     return f"{subject}: not shown for all of them ({p}, n = {facts.n} seeds)."
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
-from rigorkd.report.page import FORMATS, Format
+from rigorkd.report.model import FORMATS, Format
 
 
 @click.command(short_help="Say which differences are real.")
@@ -34,21 +34,18 @@ def analyze(source: Path | None, results: Path, form: Format, images: bool | Non
     rigorkd analyze
     rigorkd analyze runs.csv --baseline resnet18/baseline --sesoi 0.3
     """
-    from rigorkd.report.analysis_page import analysis_page
-    from rigorkd.report.data import to_csv, to_json
-    from rigorkd.report.emit import emit
-    from rigorkd.report.judged import judged, note
-    from rigorkd.report.sources import Overrides
-    from rigorkd.report.teachers import with_teachers
+    from rigorkd.report.analysis_page import analysis_page, teachers_of
+    from rigorkd.report.emit import emit, to_csv, to_json
+    from rigorkd.report.sources import Question, analysis_of, note
 
     found = find_source(source, results)
-    result = judged(found, Overrides(**asked), images, up_to=PREDICTIONS_UP_TO)
+    result = analysis_of(found, Question(**asked), images, up_to=PREDICTIONS_UP_TO)
     if trouble := note(found, result.metric):
         click.echo(trouble, err=True)
     pairs = [(family, c) for family in result.families for c in family.comparisons]
     emit(
         form,
-        lambda: with_teachers(analysis_page(result), found.folder),
+        lambda: analysis_page(result, teachers_of(found.folder)),
         json=lambda: to_json(result),
         csv=lambda: to_csv(
             [comparison for _, comparison in pairs],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rigorkd.report.page import FORMATS, Format
+from rigorkd.report.model import FORMATS, Format
 
 
 @click.command(short_help="Say what a published table of one seed supports.")
@@ -51,8 +51,7 @@ def audit(
 
     from rigorkd.errors import InputError
     from rigorkd.report.audit_page import audit_page, recovered_page
-    from rigorkd.report.data import to_csv, to_json
-    from rigorkd.report.emit import emit
+    from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.sources import at, located, read_rows
 
     if (t is None) != (p is None):

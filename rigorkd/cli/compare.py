@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rigorkd.cli.options import results_option
-from rigorkd.report.page import FORMATS, Format
+from rigorkd.report.model import FORMATS, Format
 
 if TYPE_CHECKING:
     from rigorkd_analysis.analysis_plan import Plan
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rigorkd_analysis.studies.replication import Replication
     from rigorkd_analysis.studies.synthesis import Synthesis
 
-    from rigorkd.report.compare_source import Names, Printed, Runs
+    from rigorkd.report.sources import Names, Printed, Runs
 
 
 @click.command(short_help="Say whether studies, or a published table, agree.")
@@ -71,10 +71,8 @@ def compare(
     from rigorkd_analysis.analysis_plan import Plan
 
     from rigorkd.report.compare_page import compare_page
-    from rigorkd.report.compare_source import open_source
-    from rigorkd.report.data import to_csv, to_json
-    from rigorkd.report.emit import emit
-    from rigorkd.report.sources import located
+    from rigorkd.report.emit import emit, to_csv, to_json
+    from rigorkd.report.sources import located, open_source
 
     if len(sources) < 2:
         raise click.UsageError("give two sources or more: studies, CSVs of runs, or a published table last")
@@ -102,8 +100,7 @@ def _compared(
     from rigorkd_analysis.table_error import TableError
 
     from rigorkd.errors import InputError
-    from rigorkd.report.compare_source import Printed, Runs, common_plan, named
-    from rigorkd.report.sources import at, located
+    from rigorkd.report.sources import Printed, Runs, at, common_plan, located, named
 
     studies = [one for one in opened if isinstance(one, Runs)]
     tables = [one for one in opened if isinstance(one, Printed)]

@@ -50,15 +50,14 @@ def figures(study: Path | None, results: Path, out: Path | None, form: str, **as
     from rigorkd.report.figures.canvas import figure_file
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.gather import gather
-    from rigorkd.report.judged import judged, note
-    from rigorkd.report.sources import Overrides
+    from rigorkd.report.sources import Question, analysis_of, note
 
     found = find_source(study, results)
     folder = out or (found.folder / "figures" if found.folder else Path(f"{found.name}-figures"))
     if out is None and found.folder and is_there(folder, found.folder):
         refuse_links(folder, found.folder)
     free_for_writing(folder, folder=True)
-    analysis = judged(found, Overrides(**asked), images=False, up_to=PREDICTIONS_UP_TO)
+    analysis = analysis_of(found, Question(**asked), images=False, up_to=PREDICTIONS_UP_TO)
     evidence = gather(found, analysis)
     forms: tuple[Literal["svg", "pdf"], ...] = ("svg", "pdf")
     for figure in all_figures(evidence):

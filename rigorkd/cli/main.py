@@ -130,4 +130,6 @@ _STORE_TROUBLE = {
 
 
 def _say(message: str) -> None:
-    click.echo(f"error: {message}", err=True)
+    from rigorkd.text import printable
+
+    click.echo(f"error: {printable(message)}", err=True)

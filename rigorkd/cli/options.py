@@ -51,7 +51,7 @@ _QUESTION = (
 
 
 def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that change the question put to a source; the names are those of `sources.Overrides`."""
+    """Options that change the question put to a source; the names are those of `sources.Question`."""
     for option in reversed(_QUESTION):
         command = option(command)
     return command

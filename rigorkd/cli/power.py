@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rigorkd.report.page import FORMATS, Format
+from rigorkd.report.model import FORMATS, Format
 
 if TYPE_CHECKING:
     from rigorkd_analysis.analysis_plan import Correction
@@ -45,9 +45,8 @@ def power(
     """
     from rigorkd_analysis.stats.sample_size import power as compute
 
-    from rigorkd.report.data import to_csv, to_json
-    from rigorkd.report.emit import emit
-    from rigorkd.report.power_page import power_page
+    from rigorkd.report.audit_page import power_page
+    from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.sources import located
 
     with located(lambda _: "rigorkd power"):

@@ -45,22 +45,24 @@ def report(
     """
     from rigorkd.files import write_atomically
     from rigorkd.report.gather import gather
-    from rigorkd.report.html.page import page
-    from rigorkd.report.judged import judged, note
-    from rigorkd.report.sources import Overrides
+    from rigorkd.report.render.html import html
+    from rigorkd.report.report_page import report_page
+    from rigorkd.report.sources import Question, analysis_of, note
+    from rigorkd.text import one_line
 
     found = find_source(study, results)
     file = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
     if not wandb:
         free_for_writing(file)
-    analysis = judged(found, Overrides(**asked), up_to=PREDICTIONS_UP_TO)
+    analysis = analysis_of(found, Question(**asked), up_to=PREDICTIONS_UP_TO)
     if wandb:
         target = saved_report(found.folder, analysis, wandb_project, wandb_entity)
     else:
-        write_atomically(file, page(gather(found, analysis)).encode())
+        write_atomically(file, html(report_page(gather(found, analysis))).encode())
         target = str(file)
     if trouble := note(found, analysis.metric):
         click.echo(trouble, err=True)
     for warning in analysis.warnings:
-        click.echo(f"warning: {warning}" if not warning.startswith("SMOKE") else warning, err=True)
+        text = f"warning: {warning}" if not warning.startswith("SMOKE") else warning
+        click.echo(one_line(text), err=True)
     click.echo(target)

@@ -69,14 +69,19 @@ def table(
 
 def _runs(folder: Path, form: str) -> None:
     from rigorkd.records.read import read_study
+    from rigorkd.report.emit import no_formula
+    from rigorkd.text import unhidden
 
     runs = read_study(folder).runs
     if form == "csv":
+        for name in runs.select_dtypes("object"):
+            runs[name] = [no_formula(value) if isinstance(value, str) else value for value in runs[name]]
         click.echo(runs.to_csv(index=False), nl=False)
     else:
         rows = runs.astype(object).where(runs.notna(), None).to_dict(orient="records")
         # Python writes the shortest text that reads back as the same number; pandas cuts at 15 digits.
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False, default=lambda value: value.item()))
+        text = json.dumps(rows, indent=1, ensure_ascii=False, default=lambda value: value.item())
+        click.echo(unhidden(text))
 
 
 def _layout(
@@ -85,20 +90,21 @@ def _layout(
     from dataclasses import replace
 
     from rigorkd.report.gather import gather
-    from rigorkd.report.judged import judged, note
-    from rigorkd.report.latex import latex
-    from rigorkd.report.markdown import markdown
     from rigorkd.report.paper_tables import paper_table
-    from rigorkd.report.sources import Overrides
+    from rigorkd.report.render.latex import latex
+    from rigorkd.report.render.markdown import markdown
+    from rigorkd.report.sources import Question, analysis_of, note
+    from rigorkd.text import one_line
 
     found = find_source(study, results)
     if "test_top5" in found.table.columns and asked["metric"] in (None, found.plan.metric):
         secondary = (*found.plan.secondary, "test_top5")
         found = replace(found, plan=replace(found.plan, secondary=tuple(dict.fromkeys(secondary))))
-    analysis = judged(found, Overrides(**asked), images=False)
+    analysis = analysis_of(found, Question(**asked), images=False)
     page = paper_table(gather(found, analysis), layout, group)
     click.echo((latex if form == "latex" else markdown)(page), nl=False)
     for warning in analysis.warnings:
-        click.echo(warning if warning.startswith("SMOKE") else f"warning: {warning}", err=True)
+        text = warning if warning.startswith("SMOKE") else f"warning: {warning}"
+        click.echo(one_line(text), err=True)
     if trouble := note(found, analysis.metric):
         click.echo(trouble, err=True)

@@ -6,27 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from rigorkd.data.dataset import DatasetInfo, Split
 from rigorkd.data.operations import check_views
+from rigorkd.metrics import NAMES as METRICS
 from rigorkd.models.model import CNN, MODELS, Model, is_known_model
 from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.schema import Contrast, Spec, TrendSpec
-
-METRICS = (
-    "test_top1",
-    "test_top5",
-    "test_loss",
-    "ece",
-    "best_val_top1",
-    "best_epoch",
-    "params_millions",
-    "macs_millions",
-    "train_seconds",
-    "teacher_agreement",
-    "teacher_kl",
-)
-"""Metrics of every record, whose direction is known; another one is accepted with its `goal`."""
-
 
 RESERVED_ENDINGS = (".smoke", ".fast")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.methods.base import loss_weights
+from rigorkd.metrics import NAMES as METRICS
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.records.record import Record
@@ -17,10 +18,6 @@ DESCRIPTION = (
     *("cell", "seed", "group", "student", "method", "start", "epochs", "epochs_run", "teacher"),
     *("T", "alpha", "ce_weight", "kd_weight", "training", "views"),
     *("status", "mode", "smoke", "run_hash", "weights_sha256", "hardware", "versions", "latency_shared"),
-)
-METRICS = (
-    *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch"),
-    *("params_millions", "macs_millions", "train_seconds", "latency_ms", "teacher_agreement", "teacher_kl"),
 )
 
 

@@ -1,114 +1,170 @@
-"""The page of an analysis: what holds first, then one table per family, then everything else it found."""
+"""The tables of an analysis, and the page that `rigorkd analyze` prints: what holds first, then one table per
+family, then everything else it found.
+
+The page that is sent (`rigorkd.report.report_page`) shows the same tables with more columns.
+"""
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from rigorkd_analysis.results import (
-    Analysis,
-    Candidates,
-    Comparison,
-    Family,
-    LeaveOneSeedOut,
-    Optimism,
-    Secondary,
-    Sequential,
+from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.results import Analysis, Comparison, Family, Sequential
+from rigorkd_analysis.verdicts import Verdict
+from rigorkd_analysis.wording import percent_text
+
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import Record, read_records
+from rigorkd.report.model import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
+from rigorkd.report.numbers import MetricNumbers, Numbers, p_heading
+from rigorkd.report.sentences import (
+    CORRECTIONS,
+    FAMILIES,
+    about,
+    headline,
+    may_be_best,
+    name_of,
+    smoke_of,
+    warnings_of,
+    who,
 )
-from rigorkd_analysis.wording import adjusted_name, percent_text
-
-from rigorkd.report.headline import CORRECTIONS, FAMILIES, Numbers, headline
-from rigorkd.report.page import Column, Page, Table
 from rigorkd.text import count
 
 _MAX_CELLS = 60
+#: More rows than this are ranked by p, so that the strongest stand where a screen shows only some.
+_RANKED_FROM = 40
+_SIGNED = {"mean_diff", "ci", "ci_simultaneous", "equivalence_ci"}
+
+_HEADINGS: dict[str, tuple[str, str]] = {
+    "mean_diff": ("difference", "mean over seeds, in{unit}"),
+    "ci": ("{share} interval", "for this comparison alone"),
+    "ci_simultaneous": ("simultaneous", "holds for all {size} comparisons together"),
+    "p": ("p", "two-sided paired t test, for this comparison alone"),
+    "p_adjusted": ("{adjusted}", "the p that verdicts use"),
+    "n": ("n", "seeds that both cells have"),
+    "sd_diff": ("sd of differences", ""),
+    "mde": ("detects", "the difference found with 80 % power at these seeds"),
+    "seeds_needed": ("needs", "seeds to find a difference of the SESOI with 80 % power"),
+    "needs": ("between", "the same at the ends of the interval of the sd"),
+    "equivalence_ci": ("{twice} equivalence interval", ""),
+    "p_equivalence_adjusted": ("TOST p adjusted", "two one-sided tests against the SESOI"),
+    "dz": ("dz", "mean difference over its standard deviation"),
+    "dz_ci": ("interval of dz", ""),
+    "g_z": ("g_z", "dz without its bias"),
+    "g_av": ("g_av", "the difference over the root mean variance, without bias"),
+    "r": ("r", "correlation of the pairs over seeds"),
+    "variance_ratio": ("variance ratio", "below 1: pairing by seed narrowed the interval"),
+    "p_signflip": ("sign flips p", "exact, over all flips of signs"),
+    "p_signflip_floor": ("its floor", "the smallest p that so many seeds can give"),
+    "p_wilcoxon": ("Wilcoxon p", ""),
+    "p_welch": ("Welch p", "as if the seeds were not paired"),
+    "p_equivalence": ("TOST p", "equivalence, for this comparison alone"),
+}
+"""What each field of a comparison is called, and what it means."""
+_NARROW = {"mean_diff": "diff", "ci": "{share} CI", "p_equivalence_adjusted": "TOST p"}
 
 
-def analysis_page(analysis: Analysis) -> Page:
-    """Render an analysis for people."""
-    say = Numbers(analysis)
-    tables = [_family(analysis, family, say) for family in analysis.families]
-    tables += [_secondary(analysis, item) for item in analysis.secondary]
+def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
+    """Render an analysis for people, with the table of a study's teachers if there is one."""
+    say = Numbers(analysis, narrow=True)
+    equivalence = ("p_equivalence_adjusted", "seeds_needed") if analysis.sesoi is not None else ()
+    fields = ("n", "mean_diff", "ci", "p", "p_adjusted", "mde", *equivalence, "verdict")
+    tables = []
+    for at, family in enumerate(analysis.families):
+        title = FAMILIES[family.name] + ("" if family.planned else " (exploratory)")
+        text = caption(analysis, family, say)
+        tables.append(comparisons_table(analysis, family, f"families/{at}", fields, say, title, text))
+    tables += [
+        secondary_table(analysis, at, ("n", "mean_diff", "ci", "p_adjusted", "verdict"), narrow=True)
+        for at in range(len(analysis.secondary))
+    ]
     if analysis.sequential is not None:
-        tables.append(_sequential(analysis, analysis.sequential, say))
+        tables.append(sequential_table(analysis, analysis.sequential, say))
     if analysis.images:
-        tables.append(_images(analysis, say))
+        tables.append(images_table(analysis, say))
     if len(analysis.cells) <= _MAX_CELLS:
-        tables.append(_cells(analysis, say))
-    sentences = [
-        comparison.says
+        tables.append(cells_table(analysis, say))
+    tables += [teachers] if teachers is not None else []
+    sentences = tuple(
+        Said(comparison.says)
         for family in analysis.families
         for comparison in family.comparisons
-        if comparison.verdict != "inconclusive" or family.name == "contrasts"
-    ]
-    smoke = next((text for text in analysis.warnings if text.startswith("SMOKE")), "")
+        if comparison.verdict is not Verdict.INCONCLUSIVE or family.name == "contrasts"
+    )
     return Page(
         headline=headline(analysis, say),
-        tables=tuple(tables),
-        sentences=tuple(sentences),
-        notes=tuple(_notes(analysis, say)),
-        warnings=tuple(text for text in _warnings(analysis) if text != smoke),
-        banner=smoke,
+        blocks=(*tables, *listed(("In words", sentences), ("Notes", _notes(analysis, say)))),
+        warnings=warnings_of(analysis),
+        banner=smoke_of(analysis.warnings),
     )
 
 
-def _family(analysis: Analysis, family: Family, say: Numbers) -> Table:
-    p_name = adjusted_name(analysis.correction, family.size).replace("-adjusted", "")
-    columns = [
-        Column("comparison"),
-        Column("n", True),
-        Column("diff", True),
-        Column(f"{percent_text(1 - analysis.alpha)} CI", True),
-        Column("p", True, detail=True),
-        Column(p_name if p_name != "p" else "p adj.", True),
-        Column("detects", True),
-    ]
-    if analysis.sesoi is not None:
-        columns += [Column("TOST p", True), Column("needs", True)]
-    columns.append(Column("verdict"))
-    ranked = list(enumerate(family.comparisons))
-    if len(ranked) > 40:  # the strongest first, where a terminal shows only some
-        ranked.sort(key=lambda item: (item[1].p is None, item[1].p or 0.0, item[0]))
-    rows, emphasis = [], set()
-    for position, (_, comparison) in enumerate(ranked):
-        rows.append(_row(analysis, family, comparison, say))
-        if comparison.verdict != "inconclusive":
-            emphasis.add(position)
+def comparisons_table(
+    analysis: Analysis,
+    family: Family,
+    path: str,
+    fields: Sequence[str],
+    say: MetricNumbers,
+    title: str,
+    caption: str,
+    *,
+    id: str = "",
+    most: int | None = None,
+) -> Table:
+    """Fields of the comparisons of a family that lies at `path`; `most` of them, with the smallest p."""
+    numbered = list(enumerate(family.comparisons))
+    if len(numbered) > (most or _RANKED_FROM):
+        numbered.sort(key=lambda item: (item[1].p is None, item[1].p or 0.0, item[0]))
+    if most is not None and len(numbered) > most:
+        caption += (
+            f" The {most} comparisons with the smallest p of {len(numbered):,}; "
+            "rigorkd analyze --format csv has them all."
+        )
+    kept = numbered[:most]
+    first = "cell" if family.name == "gains" and not say.narrow else "comparison"
     return Table(
-        title=FAMILIES[family.name] + ("" if family.planned else " (exploratory)"),
-        columns=tuple(columns),
-        rows=tuple(rows),
-        caption=caption(analysis, family, say),
-        emphasis=frozenset(emphasis),
+        title,
+        (Column(first), *(_column(analysis, family, field, say) for field in fields)),
+        tuple(
+            (name_of(family, c), *(_entry(c, field, f"{path}/comparisons/{at}", say) for field in fields))
+            for at, c in kept
+        ),
+        caption,
+        frozenset(row for row, (_, c) in enumerate(kept) if c.verdict is not Verdict.INCONCLUSIVE),
+        id=id,
     )
 
 
-def _row(analysis: Analysis, family: Family, c: Comparison, say: Numbers) -> tuple[str, ...]:
-    name = c.a if family.name == "gains" and c.a is not None else c.name
-    interval = "–" if c.ci_low is None else f"{say(c.ci_low, True)} … {say(c.ci_high, True)}"
-    row = [name, str(c.n), say(c.mean_diff, True), interval, _p(c.p), _p(c.p_adjusted), say(c.mde)]
-    if analysis.sesoi is not None:
-        row += [_p(c.p_equivalence_adjusted), "–" if c.seeds_needed is None else f"{c.seeds_needed:,}"]
-    verdict = c.verdict.replace("_", ", ")
-    if c.magnitude == "at least SESOI":
-        verdict += " ≥ SESOI"
-    marks = "*" if c.warnings else ""
-    return (*row, verdict + marks)
+def _entry(c: Comparison, field: str, path: str, say: MetricNumbers) -> Entry:
+    if field == "needs":
+        low, high = (say.field(c, f"seeds_needed_{end}", path) for end in ("low", "high"))
+        return Cell((low, " to ", high))
+    return say.show(c, field, path, signed=field in _SIGNED)
 
 
-def _p(p: float | None) -> str:
-    if p is None:
-        return "–"
-    return "<.0001" if p < 1e-4 else f"{p:.4f}"
+def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) -> Column:
+    words = {
+        "share": percent_text(1 - analysis.alpha),
+        "twice": percent_text(1 - 2 * analysis.alpha),
+        "adjusted": p_heading(analysis.correction, family.size, "p adj." if say.narrow else "p adjusted"),
+        "size": family.size,
+        "unit": say.unit or " units of the metric",
+    }
+    heading, help = _HEADINGS.get(field, (field, ""))
+    if say.narrow:
+        heading, help = _NARROW.get(field, heading), ""
+    detail = field == "p" and say.narrow
+    return Column(heading.format(**words), field != "verdict", help.format(**words), detail)
 
 
-def caption(analysis: Analysis, family: Family, say: Numbers) -> str:
-    """n, test, correction, family size, what was planned and what is held fixed."""
+def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bool = True) -> str:
+    """n, test, correction, size, what was planned, what is held fixed; `power` explains its columns."""
     ns = sorted({c.n for c in family.comparisons})
     seeds = count(ns[0], "seed") if len(ns) == 1 else f"{ns[0]}–{ns[-1]} seeds"
-    aim = "higher is better" if analysis.goal == "max" else "lower is better"
     over = f"{CORRECTIONS[analysis.correction]} over {count(family.size, 'comparison')}"
-    if analysis.correction == "none":
-        over = f"no correction over {count(family.size, 'comparison')}"
     versus = (
         "each cell minus its baseline"
         if family.name == "gains"
@@ -116,7 +172,7 @@ def caption(analysis: Analysis, family: Family, say: Numbers) -> str:
     )
     percent = " in percent" if say.unit == " points" else ""
     parts = [
-        f"{analysis.metric}{percent} ({aim}), {versus}, {seeds} paired by seed",
+        f"{analysis.metric}{percent} ({aim(analysis.goal)}), {versus}, {seeds} paired by seed",
         f"two-sided paired t test, {over}" + (", joint verdicts" if analysis.joint else ""),
         "planned before the results were seen"
         if family.planned
@@ -124,10 +180,10 @@ def caption(analysis: Analysis, family: Family, say: Numbers) -> str:
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
-    parts.append(
-        "detects: the difference found with 80 % power"
-        + ("; needs: seeds to find the SESOI so; ≥ SESOI: by more than that" if analysis.sesoi else "")
-    )
+    if power:
+        parts.append("detects: the difference found with 80 % power")
+        parts += ["needs: seeds to find the SESOI so"] if analysis.sesoi else []
+    parts += ["≥ SESOI: by more than that"] if analysis.sesoi else []
     text = "; ".join(parts) + "."
     low = [c.n for c in family.comparisons if c.n >= 2 and 2.0 / 2.0**c.n >= analysis.alpha]
     if low:
@@ -140,170 +196,179 @@ def caption(analysis: Analysis, family: Family, say: Numbers) -> str:
     return text
 
 
-def _cells(analysis: Analysis, say: Numbers) -> Table:
-    share = percent_text(1 - analysis.alpha)
-    rows: tuple[tuple[str, ...], ...] = tuple(
-        (
-            cell.cell,
-            str(cell.n),
-            str(cell.diverged) if cell.diverged else "",
-            say(cell.mean),
-            "–" if cell.ci_low is None else f"{say(cell.ci_low)} … {say(cell.ci_high)}",
-            say(cell.std),
-            "–" if cell.std_ci_low is None else f"{say(cell.std_ci_low)} … {say(cell.std_ci_high)}",
-        )
-        for cell in analysis.cells
-    )
-    columns: tuple[Column, ...] = (
-        *(Column("cell"), Column("n", True), Column("diverged", True), Column("mean", True)),
-        *(Column(f"{share} CI", True), Column("sd", True), Column(f"sd {share} CI", True)),
-    )
-    if not any(cell.diverged for cell in analysis.cells):
-        columns = columns[:2] + columns[3:]
-        rows = tuple(row[:2] + row[3:] for row in rows)
-    text = f"{analysis.metric} over seeds: t interval of the mean, χ² interval of the standard deviation."
-    return Table("Cells", columns, rows, text)
+def aim(goal: Goal) -> str:
+    return "higher is better" if goal == "max" else "lower is better"
 
 
-def _notes(analysis: Analysis, say: Numbers) -> list[str]:
-    notes = [family.consistency.says for family in analysis.families if family.consistency is not None]
-    if analysis.best is not None:
-        best = analysis.best
-        notes += [_may_be_best(item, percent_text(1 - analysis.alpha)) for item in best.sets[:6]]
-        notes += [pick.says for pick in best.validation_pick[:6]]
-        notes += [
-            _of(
-                item,
-                f"picking the best cell on the other seeds scores {say(item.mean)} on the one left out; "
-                f"its own mean would claim {say(item.naive_mean)}.",
-            )
-            for item in best.leave_one_seed_out[:6]
-        ]
-        notes += [
-            _of(
-                item,
-                f"the best of {item.cells} equal cells would look {say(item.expected)}{say.unit} better than "
-                f"it is (n = {item.n}).",
-            )
-            for item in best.optimism[:6]
-        ]
-    notes += [_who(item.student, item.group) + item.says for item in analysis.factorial[:8]]
-    return notes
-
-
-def _may_be_best(item: Candidates, share: str) -> str:
-    if len(item.may_be_best) == len(item.cells):
-        return _of(item, f"any of the {len(item.cells)} cells may be the best one ({share} confidence).")
-    names = ", ".join(item.may_be_best)
-    is_among = "is" if len(item.may_be_best) == 1 else "is among"
-    return _of(item, f"the best one of {len(item.cells)} cells {is_among} {names} ({share} confidence).")
-
-
-def _images(analysis: Analysis, say: Numbers) -> Table:
-    gains = {c.name for family in analysis.families if family.name == "gains" for c in family.comparisons}
-    share = percent_text(1 - analysis.alpha)
-    rows = tuple(
-        (
-            item.a if f"{item.a} vs {item.b}" in gains else f"{item.a} vs {item.b}",
-            say(item.mean_diff, True),
-            _interval(item.seeds_only_ci_low, item.seeds_only_ci_high, say),
-            _interval(item.ci_low, item.ci_high, say),
-            f"{100 * item.agreement:.1f}",
-        )
-        for item in analysis.images
-    )
-    columns = (
-        *(Column("comparison"), Column("diff", True), Column("new seeds", True)),
-        *(Column("new seeds and images", True), Column("agree %", True)),
-    )
-    images = analysis.images[0].images
-    text = (
-        f"{share} intervals of the difference in top-1, over new seeds on these {images:,} test images, and "
-        "over new seeds and new test images; agree: predictions that the two cells share, seed by seed."
-    )
-    return Table("New test images", columns, rows, text)
-
-
-def _secondary(analysis: Analysis, item: Secondary) -> Table:
+def secondary_table(
+    analysis: Analysis,
+    position: int,
+    fields: Sequence[str],
+    *,
+    narrow: bool = False,
+    id: str = "",
+    most: int | None = None,
+) -> Table:
     """The gains on a secondary metric, in its own decimals and judged by its own goal."""
-    comparisons = item.family.comparisons
-    say = Numbers(replace(analysis, metric=item.metric, cells=item.cells))
-    rows = tuple(
-        (
-            *(c.a or c.name, str(c.n), say(c.mean_diff, True), _interval(c.ci_low, c.ci_high, say)),
-            *(_p(c.p_adjusted), c.verdict.replace("_", ", ")),
-        )
-        for c in comparisons
-    )
-    columns = (
-        *(Column("comparison"), Column("n", True), Column("diff", True)),
-        *(Column(f"{percent_text(1 - analysis.alpha)} CI", True), Column("p adj.", True), Column("verdict")),
-    )
-    aim = "higher is better" if item.goal == "max" else "lower is better"
+    item = analysis.secondary[position]
+    say = Numbers(replace(analysis, metric=item.metric, cells=item.cells), narrow=narrow)
+    title, path = f"Secondary: {item.metric}", f"secondary/{position}/family"
     text = (
-        f"{item.metric} ({aim}), a secondary metric: each cell minus its baseline, paired t test, "
+        f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus its baseline, paired t test, "
         f"{CORRECTIONS[analysis.correction]} over {count(item.family.size, 'comparison')} of it alone."
     )
-    emphasis = frozenset(i for i, c in enumerate(comparisons) if c.verdict != "inconclusive")
-    return Table(f"Secondary: {item.metric}", columns, rows, text, emphasis)
+    return comparisons_table(analysis, item.family, path, fields, say, title, text, id=id, most=most)
 
 
-def _sequential(analysis: Analysis, found: Sequential, say: Numbers) -> Table:
-    share = percent_text(1 - analysis.alpha)
-    rows = tuple(
-        (
-            item.name.split(" vs ")[0] if item.family == "gains" else item.name,
-            str(item.n),
-            _interval(item.ci_low, item.ci_high, say),
-            _p(item.p_adjusted),
-            "–" if item.decided_at is None else str(item.decided_at),
-            item.verdict.replace("_", ", ") if item.decided_at is not None else "undecided",
-        )
-        for item in found.comparisons
-    )
+def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: int | None = None) -> Table:
+    """Intervals over new seeds, and over new seeds and new test images."""
+    gains = {c.name for family in analysis.families if family.name == "gains" for c in family.comparisons}
+    rows = []
+    for at, item in enumerate(analysis.images[:most]):
+        path = f"images/{at}"
+        name = f"{item.a} vs {item.b}"
+        fields = ("mean_diff", "seeds_only_ci", "ci")
+        agreement = Value(f"{100 * item.agreement:.1f} %", item.agreement, f"{path}/agreement")
+        shown = (say.show(item, field, path, signed=True) for field in fields)
+        rows.append((item.a if name in gains else name, *shown, agreement))
     columns = (
-        *(Column("comparison"), Column("n", True), Column(f"{share} interval", True)),
-        *(Column("anytime p", True), Column("decided at", True), Column("verdict")),
+        *(Column("comparison"), Column("diff" if say.narrow else "difference", True)),
+        *(Column("new seeds", True), Column("new seeds and images", True)),
+        Column("agree", True, "predictions that the two cells share, seed by seed"),
+    )
+    text = (
+        f"{percent_text(1 - analysis.alpha)} intervals of the difference in top-1, uncorrected, over new "
+        f"seeds on these {analysis.images[0].images:,} test images, and over new seeds and new test images; "
+        "agree: predictions that the two cells share, seed by seed."
+    )
+    return Table("New test images", columns, tuple(rows), text, id=id)
+
+
+def sequential_table(
+    analysis: Analysis, found: Sequential, say: MetricNumbers, *, id: str = "", most: int | None = None
+) -> Table:
+    """Verdicts that stay valid while seeds are added."""
+    rows = []
+    for at, item in enumerate(found.comparisons[:most]):
+        path = f"sequential/comparisons/{at}"
+        rows.append(
+            (
+                item.name.split(" vs ")[0] if item.family == "gains" else item.name,
+                say.show(item, "n", path),
+                say.show(item, "ci", path, signed=True),
+                *(say.show(item, field, path) for field in ("p_adjusted", "decided_at")),
+                Cell(("undecided",), "inconclusive", 99.0)
+                if item.decided_at is None
+                else say.show(item, "verdict", path),
+            )
+        )
+    columns = (
+        *(Column("comparison"), Column("n", True)),
+        Column(f"{percent_text(1 - analysis.alpha)} interval", True),
+        *(Column("anytime p", True), Column("decided at", True, "seeds"), Column("verdict")),
     )
     text = (
         f"Anytime-valid t (mixture c² = {found.c2:g}), at α over each family's size; valid while seeds are "
         "added one by one, and frozen when first decided. The interval is at the last seed; – is an "
         "infinite one."
     )
-    emphasis = frozenset(i for i, item in enumerate(found.comparisons) if item.decided_at is not None)
-    return Table("Sequential verdicts", columns, rows, text, emphasis)
+    decided = frozenset(i for i, item in enumerate(found.comparisons) if item.decided_at is not None)
+    return Table("Sequential verdicts", columns, tuple(rows), text, decided, id=id)
 
 
-def _interval(low: float | None, high: float | None, say: Numbers) -> str:
-    return "–" if low is None else f"{say(low, True)} … {say(high, True)}"
+def cells_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: int | None = None) -> Table:
+    """Mean and spread of every cell."""
+    share = percent_text(1 - analysis.alpha)
+    interval = f"{share} CI" if say.narrow else f"{share} interval"
+    headings = {"n": "n", "diverged": "diverged", "mean": "mean", "ci": interval, "std": "sd"}
+    headings["std_ci"] = f"sd {share} CI" if say.narrow else f"{share} interval of the sd"
+    if not any(cell.diverged for cell in analysis.cells):
+        del headings["diverged"]
+    text = f"{analysis.metric} over seeds: t interval of the mean, χ² interval of the standard deviation."
+    if not say.narrow:
+        text += (
+            " Seeds are paired, so overlapping intervals of means are no test: the verdicts are above."
+            + first_of(most, len(analysis.cells), "cells")
+        )
+    return Table(
+        "Cells",
+        (Column("cell"), *(Column(heading, True) for heading in headings.values())),
+        tuple(
+            (cell.cell, *(say.show(cell, field, f"cells/{at}") for field in headings))
+            for at, cell in enumerate(analysis.cells[:most])
+        ),
+        text,
+        id=id,
+    )
 
 
-def _of(item: Candidates | LeaveOneSeedOut | Optimism, text: str) -> str:
-    """A sentence about the cells of one student, where there are several students or groups to tell apart."""
-    who = _who(item.student, item.group)
-    return who + text if who else text[:1].upper() + text[1:]
+def first_of(most: int | None, total: int, what: str) -> str:
+    """What a table that was cut says of it."""
+    return f" The first {most} of {total:,} {what}." if most is not None and total > most else ""
 
 
-def _who(student: str | None, group: str | None) -> str:
-    name = "/".join(part for part in (group, student) if part)
-    return f"{name}: " if name else ""
+def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
+    notes = [Said(f.consistency.says) for f in analysis.families if f.consistency is not None]
+    if (best := analysis.best) is not None:
+        notes += [may_be_best(item, analysis.alpha) for item in best.sets[:6]]
+        notes += [Said(pick.says) for pick in best.validation_pick[:6]]
+        for left in best.leave_one_seed_out[:6]:
+            text = (
+                f"picking the best cell on the other seeds scores {say(left.mean)} on the one left out; "
+                f"its own mean would claim {say(left.naive_mean)}."
+            )
+            notes.append(about(left.student, left.group, text))
+        for flattery in best.optimism[:6]:
+            text = (
+                f"the best of {flattery.cells} equal cells would look {say(flattery.expected)}{say.unit} "
+                f"better than it is (n = {flattery.n})."
+            )
+            notes.append(about(flattery.student, flattery.group, text))
+    return notes + [Said(item.says, lead=who(item.student, item.group)) for item in analysis.factorial[:8]]
 
 
-def _warnings(analysis: Analysis) -> list[str]:
-    """The study's warnings, then those of comparisons, each once with the comparisons it concerns."""
-    by_text: dict[str, list[str]] = {}
-    for family in analysis.families:
-        for comparison in family.comparisons:
-            for text in comparison.warnings:
-                by_text.setdefault(text, []).append(comparison.a or comparison.name)
-    total = sum(len(family.comparisons) for family in analysis.families)
-    out = list(analysis.warnings)
-    for text, names in by_text.items():
-        unique = list(dict.fromkeys(names))
-        if len(names) == total and total > 1:
-            out.append(f"all comparisons: {text}")
-        elif len(unique) > 3:
-            out.append(f"{len(names)} comparisons ({', '.join(unique[:3])}, …): {text}")
-        else:
-            out.append(f"{', '.join(unique)}: {text}")
-    return out
+# ---------------------------------------------------------------------------------------------- teachers
+
+_SHOWN = (1, 4, 10, 40)  # temperatures that fit on a page; the record has more
+
+
+def teachers_of(folder: Path | None) -> Table | None:
+    """The teachers of a study, which lie in a folder of their own; a bare CSV (None) has none."""
+    if folder is None:
+        return None
+    return teachers_table(read_records(StudyFolder(folder), "teacher"))
+
+
+def teachers_table(records: Iterable[Record]) -> Table | None:
+    """Per teacher its accuracy and the relative entropy of its softened output, None where none is known.
+
+    Means over seeds; the accuracy with its standard deviation.
+    """
+    by_cell: dict[str, list[Record]] = {}
+    for record in records:
+        if record.fields["status"] == "done" and "softness_T1" in record.metrics:
+            by_cell.setdefault(str(record.fields["cell"]), []).append(record)
+    if not by_cell:
+        return None
+    rows = []
+    for cell, found in sorted(by_cell.items()):
+        accuracy = _values(found, "test_top1")
+        spread = f" ± {statistics.stdev(accuracy):.2f}" if len(accuracy) > 1 else ""
+        top1 = f"{statistics.fmean(accuracy):.2f}{spread}" if accuracy else MISSING
+        rows.append((cell, str(len(found)), top1, *(_softness(found, T) for T in _SHOWN)))
+    caption = (
+        "T: relative entropy H(p) / log C of the teacher's output softened at T, over the test images"
+        " (0: one-hot, 1: uniform); in brackets the same without its most probable class"
+    )
+    columns = (Column("teacher"), Column("n", True), Column("test top-1", True))
+    return Table("Teachers", (*columns, *(Column(f"T={T}", True) for T in _SHOWN)), tuple(rows), caption)
+
+
+def _softness(records: list[Record], T: int) -> str:
+    whole, rest = _values(records, f"softness_T{T}"), _values(records, f"softness_rest_T{T}")
+    text = f"{statistics.fmean(whole):.2f}" if whole else MISSING
+    return f"{text} ({statistics.fmean(rest):.2f})" if rest else text
+
+
+def _values(records: list[Record], metric: str) -> list[float]:
+    return [value for record in records if (value := record.metrics.get(metric)) is not None]

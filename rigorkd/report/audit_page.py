@@ -1,12 +1,13 @@
-"""The page of an audit: which claims of a published table survive, then the numbers behind that."""
+"""Pages without runs: which claims of a published table survive, and what a number of seeds can detect."""
 
 from __future__ import annotations
 
 from rigorkd_analysis.published.bounds import Recovered
 from rigorkd_analysis.published.table_audit import Audit, AuditComparison
+from rigorkd_analysis.stats.sample_size import Power, detectable
 from rigorkd_analysis.wording import percent_text
 
-from rigorkd.report.page import Column, Page, Table
+from rigorkd.report.model import MISSING, Column, Page, Said, Table, listed
 from rigorkd.text import count
 
 
@@ -21,9 +22,13 @@ def audit_page(audit: Audit) -> Page:
     tables = [_comparisons(audit)] if audit.comparisons else []
     return Page(
         headline=audit.survives,
-        tables=(*tables, _cells(audit)),
-        sentences=tuple(comparison.says for comparison in audit.comparisons),
-        notes=(*notes, *audit.notes),
+        blocks=(
+            *(*tables, _cells(audit)),
+            *listed(
+                ("In words", (Said(comparison.says) for comparison in audit.comparisons)),
+                ("Notes", map(Said, (*notes, *audit.notes))),
+            ),
+        ),
     )
 
 
@@ -66,10 +71,10 @@ def _comparisons(audit: Audit) -> Table:
 
 
 def _row(c: AuditComparison, decimals: int) -> tuple[str, ...]:
-    images = "–" if c.images is None else f"{c.images:,}"
+    images = MISSING if c.images is None else f"{c.images:,}"
     if c.images_min is not None and c.images_min != c.images_max:
         images = f"{c.images_min:,}–{c.images_max:,}"
-    discordant = "–" if c.discordant_min is None else f"{c.discordant_min:,}–{c.discordant_max:,}"
+    discordant = MISSING if c.discordant_min is None else f"{c.discordant_min:,}–{c.discordant_max:,}"
     p = _range(c.p_min, c.p_max)
     sd = f"{c.break_even_seed_sd:.2g}"
     return (
@@ -78,14 +83,14 @@ def _row(c: AuditComparison, decimals: int) -> tuple[str, ...]:
         images,
         discordant,
         p,
-        c.networks_differ or "–",
+        c.networks_differ or MISSING,
         sd,
     )
 
 
 def _range(low: float | None, high: float | None) -> str:
     if low is None and high is None:
-        return "–"
+        return MISSING
     ends = ["∞" if end is None else f"{end:.2g}" for end in (low, high)]
     return ends[0] if ends[0] == ends[1] else "–".join(ends) if "e-" not in ends[0] else " … ".join(ends)
 
@@ -97,7 +102,9 @@ def _cells(audit: Audit) -> Table:
         (
             cell.cell,
             f"{cell.value:.{audit.decimals}f}" + ("" if cell.std is None else f" ± {cell.std:g}"),
-            "–" if cell.ci_low is None or cell.ci_high is None else f"{cell.ci_low:.4g} … {cell.ci_high:.4g}",
+            MISSING
+            if cell.ci_low is None or cell.ci_high is None
+            else f"{cell.ci_low:.4g} … {cell.ci_high:.4g}",
         )
         for cell in audit.cells
     )
@@ -107,4 +114,47 @@ def _cells(audit: Audit) -> Table:
 
 def recovered_page(answer: Recovered) -> Page:
     """Render what a printed t and p imply."""
-    return Page(headline=(answer.says,), tables=())
+    return Page(headline=(answer.says,))
+
+
+def power_page(answer: Power) -> Page:
+    """Render a power calculation, with the detectable effect at neighbouring numbers of seeds."""
+    share = percent_text(answer.power)
+    m = 1 if answer.correction == "none" else answer.comparisons
+    family = f"{count(answer.comparisons, 'comparison')} at α = {answer.alpha:g}"
+    lines = []
+    if answer.mde is not None:
+        lines.append(
+            f"{answer.n} seeds detect a difference of {answer.mde:.3g} with {share} power "
+            f"(sd of the paired differences {answer.sd:g}, {family})."
+        )
+    if answer.effect is not None:
+        lines.append(
+            f"A difference of {abs(answer.effect):g} takes {count(answer.seeds_needed, 'seed')}."
+            if answer.seeds_needed is not None
+            else f"A difference of {abs(answer.effect):g} takes more than 100,000 seeds."
+        )
+    if answer.sesoi is not None and answer.equivalence_power is not None:
+        lines.append(
+            f"If the methods are equal, {answer.n} seeds show equivalence within ±{answer.sesoi:g} with "
+            f"probability {answer.equivalence_power:.2g}."
+        )
+    sizes = sorted({3, 4, 5, 7, 10, 15, 20, answer.n})
+    rows = []
+    for n in sizes:
+        mde = detectable(n, answer.sd, answer.alpha, answer.power, m)
+        rows.append(
+            (
+                str(n),
+                MISSING if mde is None else f"{mde:.3g}",
+                MISSING if mde is None else f"{mde / answer.sd:.2f}",
+            )
+        )
+    table = Table(
+        "Detectable differences",
+        (Column("seeds", True), Column("difference", True), Column("in sd", True)),
+        tuple(rows),
+        f"Two-sided paired t test at {'α' if m == 1 else 'α/m'}, {family}, {share} power.",
+        frozenset({sizes.index(answer.n)}),
+    )
+    return Page(headline=tuple(lines), blocks=(table,))

@@ -7,10 +7,12 @@ from collections import Counter
 from rigorkd_analysis.studies.prediction import Prediction, PrintedFamily
 from rigorkd_analysis.studies.replication import Agreement, DifferenceFamily, Replication
 from rigorkd_analysis.studies.synthesis import SummaryFamily, Synthesis
-from rigorkd_analysis.wording import adjusted_name, percent_text
+from rigorkd_analysis.verdicts import Verdict
+from rigorkd_analysis.wording import percent_text
 
-from rigorkd.report.headline import CORRECTIONS, MetricNumbers
-from rigorkd.report.page import Column, Page, Table
+from rigorkd.report.model import Cell, Column, Page, Said, Table, listed
+from rigorkd.report.numbers import MetricNumbers, p_heading
+from rigorkd.report.sentences import CORRECTIONS, grouped, smoke_of
 from rigorkd.text import count
 
 _AGREEMENTS: dict[Agreement, str] = {
@@ -22,81 +24,59 @@ _AGREEMENTS: dict[Agreement, str] = {
 _TITLES = {"gains": "Gains", "cells": "Cells", "overall": "All of them"}
 
 
-def compare_page(result: Replication | Prediction | Synthesis) -> Page:
+Compared = Replication | Prediction | Synthesis
+
+
+def compare_page(result: Compared) -> Page:
     """Render a comparison for people."""
     if isinstance(result, Replication):
-        page = _replication(result)
+        headline, tables, sentences, pairs = _replication(result)
     elif isinstance(result, Prediction):
-        page = _prediction(result)
+        headline, tables, sentences, pairs = _prediction(result)
     else:
-        page = _synthesis(result)
-    smoke = next((text for text in result.warnings if text.startswith("SMOKE")), "")
-    notes = (f"not compared: {'; '.join(result.unmatched)}",) if result.unmatched else ()
+        headline, tables, sentences, pairs = _synthesis(result)
+    total = len({name for name, _ in pairs})
+    notes = grouped([(name, text) for name, texts in pairs for text in texts], total, "all comparisons")
+    notes += [f"not compared: {'; '.join(result.unmatched)}"] if result.unmatched else []
+    smoke = smoke_of(result.warnings)
     return Page(
-        headline=page.headline,
-        tables=page.tables,
-        sentences=page.sentences,
-        notes=(*page.notes, *notes),
-        warnings=tuple(text for text in result.warnings if text != smoke),
+        headline=headline,
+        blocks=(*tables, *listed(("In words", map(Said, sentences)), ("Notes", map(Said, notes)))),
+        warnings=tuple(Said(text) for text in result.warnings if text != smoke),
         banner=smoke,
     )
 
 
-class _Numbers(MetricNumbers):
-    """Values and intervals in the decimals of the studies' metric."""
-
-    def interval(self, low: float | None, high: float | None, signed: bool = True) -> str:
-        return "–" if low is None or high is None else f"{self(low, signed)} … {self(high, signed)}"
+Parts = tuple[tuple[str, ...], tuple[Table, ...], tuple[str, ...], list[tuple[str, tuple[str, ...]]]]
+"""Headline, tables, sentences, and the warnings of every comparison by its name."""
 
 
-def _p(p: float | None) -> str:
-    if p is None:
-        return "–"
-    return "<.0001" if p < 1e-4 else f"{p:.4f}"
-
-
-def _p_name(result: Replication | Prediction | Synthesis, size: int) -> str:
-    return adjusted_name(result.correction, size).replace("-adjusted", "")
-
-
-def _noted(warnings: list[tuple[str, str]], total: int) -> tuple[str, ...]:
-    """Each warning once, with what it concerns."""
-    by_text: dict[str, list[str]] = {}
-    for name, text in warnings:
-        by_text.setdefault(text, []).append(name)
-    return tuple(
-        f"all: {text}" if len(names) == total > 1 else f"{', '.join(dict.fromkeys(names))}: {text}"
-        for text, names in by_text.items()
-    )
-
-
-def _correction(result: Replication | Prediction | Synthesis, size: int) -> str:
+def _correction(result: Compared, size: int) -> str:
     return f"{CORRECTIONS[result.correction]} over {count(size, 'comparison')}"
 
 
 # ------------------------------------------------------------------------------------------ two studies
 
 
-def _replication(result: Replication) -> Page:
+def _replication(result: Replication) -> Parts:
     first, second = (study.name for study in result.studies)
     everything = [one for family in result.families for one in family.comparisons]
-    say = _Numbers(
+    say = MetricNumbers(
         result.metric,
         [value for one in everything for value in (one.mean_a, one.mean_b)],
         [value for one in everything for value in (one.sd_a, one.sd_b)],
+        narrow=True,
     )
     headline = tuple(
         f"{_TITLES[family.name]}: {_tally(family)} of {count(family.size, 'comparison')} of {first} "
         f"with {second}."
         for family in result.families
     )
-    return Page(
-        headline=(*headline, "What shows neither a difference nor agreement is open, not the same."),
-        tables=tuple(_differences(result, family, say) for family in result.families),
-        sentences=tuple(
-            one.says for family in result.families if family.name == "gains" for one in family.comparisons
-        ),
-        notes=_noted([(one.name, text) for one in everything for text in one.warnings], len(everything)),
+    return (
+        (*headline, "What shows neither a difference nor agreement is open, not the same."),
+        tuple(_differences(result, family, say) for family in result.families),
+        tuple(one.says for family in result.families if family.name == "gains" for one in family.comparisons),
+        [(one.name, one.warnings) for one in everything],
     )
 
 
@@ -105,43 +85,28 @@ def _tally(family: DifferenceFamily) -> str:
     return ", ".join(f"{found[verdict]} {words}" for verdict, words in _AGREEMENTS.items() if found[verdict])
 
 
-def _differences(result: Replication, family: DifferenceFamily, say: _Numbers) -> Table:
+def _differences(result: Replication, family: DifferenceFamily, say: MetricNumbers) -> Table:
     first, second = (study.name for study in result.studies)
     gains = family.name == "gains"
-    columns = [
-        Column("comparison"),
-        Column(first, True),
-        Column(second, True),
-        Column("diff", True),
-        Column(f"{percent_text(1 - result.alpha)} CI", True),
-        Column("p", True, detail=True),
-        Column(_p_name(result, family.size), True),
-    ]
-    if result.sesoi is not None:
-        columns.append(Column("TOST p", True))
-    columns += [Column("detects", True), Column("verdict")]
-    if _p_name(result, family.size) == "p":
-        columns.pop(5)
-    rows, emphasis = [], set()
+    adjusted = p_heading(result.correction, family.size)
+    columns = {
+        "mean_diff": Column("diff", True),
+        "ci": Column(f"{percent_text(1 - result.alpha)} CI", True),
+        **({"p": Column("p", True, detail=True)} if adjusted != "p" else {}),
+        "p_adjusted": Column(adjusted, True),
+        **({"p_equivalence_adjusted": Column("TOST p", True)} if result.sesoi is not None else {}),
+        "mde": Column("detects", True),
+        "verdict": Column("verdict"),
+    }
     sizes = {(one.n_a, one.n_b) for one in family.comparisons}
-    for position, one in enumerate(family.comparisons):
-        shown = ("", "") if len(sizes) == 1 else (f" (n = {one.n_a})", f" (n = {one.n_b})")
-        row = [
-            one.name,
-            say(one.mean_a, gains) + shown[0],
-            say(one.mean_b, gains) + shown[1],
-            say(one.mean_diff, True),
-            say.interval(one.ci_low, one.ci_high),
-            _p(one.p),
-            _p(one.p_adjusted),
+    rows = []
+    for one in family.comparisons:
+        means = [
+            Cell((say.value(mean, signed=gains), "" if len(sizes) == 1 else f" (n = {n})"))
+            for mean, n in ((one.mean_a, one.n_a), (one.mean_b, one.n_b))
         ]
-        if len(columns) < (9 if result.sesoi is None else 10):
-            row.pop(5)
-        if result.sesoi is not None:
-            row.append(_p(one.p_equivalence_adjusted))
-        rows.append((*row, say(one.mde), one.verdict.replace("_", ", ") + ("*" if one.warnings else "")))
-        if one.verdict != "inconclusive":
-            emphasis.add(position)
+        shown = (say.show(one, field, signed=field in ("mean_diff", "ci")) for field in columns)
+        rows.append((one.name, *means, *shown))
     what = "gains over the baseline" if gains else "means"
     n_a, n_b = next(iter(sizes))
     seeds = f", n = {n_a} and {n_b} seeds" if len(sizes) == 1 else ""
@@ -151,17 +116,23 @@ def _differences(result: Replication, family: DifferenceFamily, say: _Numbers) -
     )
     if result.sesoi is not None:
         caption += f"; agreement within ±{say(result.sesoi)}{say.unit} by two one-sided tests"
-    caption += "; detects: the difference found with 80 % power."
-    return Table(_TITLES[family.name], tuple(columns), tuple(rows), caption, frozenset(emphasis))
+    return Table(
+        _TITLES[family.name],
+        (Column("comparison"), Column(first, True), Column(second, True), *columns.values()),
+        tuple(rows),
+        caption + "; detects: the difference found with 80 % power.",
+        frozenset(at for at, one in enumerate(family.comparisons) if one.verdict != "inconclusive"),
+    )
 
 
 # ------------------------------------------------------------------------------------- a published table
 
 
-def _prediction(result: Prediction) -> Page:
+def _prediction(result: Prediction) -> Parts:
     study, table = (one.name for one in result.studies)
     everything = [one for family in result.families for one in family.comparisons]
-    say = _Numbers(result.metric, [one.mean for one in everything], [one.sd for one in everything])
+    means, spreads = [one.mean for one in everything], [one.sd for one in everything]
+    say = MetricNumbers(result.metric, means, spreads, narrow=True)
     headline = []
     for family in result.families:
         found = Counter(one.verdict for one in family.comparisons)
@@ -170,30 +141,27 @@ def _prediction(result: Prediction) -> Page:
             f"Printed {family.name}: of {family.size} in {table}, {found['outside']} lie outside what "
             f"{study} predicts, {found['inside']} inside{unknown}."
         )
-    return Page(
-        headline=(
-            *headline,
-            "Inside is no proof of agreement: ± says how far off a number may be unnoticed.",
-        ),
-        tables=tuple(_printed(result, family, say) for family in result.families),
-        sentences=tuple(one.says for one in everything if one.verdict == "outside"),
-        notes=_noted([(one.name, text) for one in everything for text in one.warnings], len(everything)),
+    return (
+        (*headline, "Inside is no proof of agreement: ± says how far off a number may be unnoticed."),
+        tuple(_printed(result, family, say) for family in result.families),
+        tuple(one.says for one in everything if one.verdict == "outside"),
+        [(one.name, one.warnings) for one in everything],
     )
 
 
-def _printed(result: Prediction, family: PrintedFamily, say: _Numbers) -> Table:
+def _printed(result: Prediction, family: PrintedFamily, say: MetricNumbers) -> Table:
     gains = family.name == "gains"
-    columns = (
-        *(Column("cell"), Column("printed", True), Column("ours", True), Column("n", True)),
-        *(Column(f"{percent_text(1 - result.alpha)} prediction", True), Column("±", True)),
-        *(Column(_p_name(result, family.size), True), Column("verdict")),
-    )
+    columns = {
+        "printed": Column("printed", True),
+        "mean": Column("ours", True),
+        "n": Column("n", True),
+        "prediction": Column(f"{percent_text(1 - result.alpha)} prediction", True),
+        "half_width": Column("±", True),
+        "p_adjusted": Column(p_heading(result.correction, family.size), True),
+        "verdict": Column("verdict"),
+    }
     rows = tuple(
-        (
-            *(one.name, say(one.printed, gains), say(one.mean, gains), str(one.n)),
-            *(say.interval(one.prediction_low, one.prediction_high, gains), say(one.half_width)),
-            *(_p(one.p_adjusted), one.verdict + ("*" if one.warnings else "")),
-        )
+        (one.name, *(say.show(one, field, signed=gains and field != "half_width") for field in columns))
         for one in family.comparisons
     )
     ks = sorted({one.k for one in family.comparisons})
@@ -202,74 +170,61 @@ def _printed(result: Prediction, family: PrintedFamily, say: _Numbers) -> Table:
         f"{result.printed_metric} as printed ({k} each) against {result.metric} of {result.studies[0].name}: "
         f"mean ± t·sd·√(1/n + 1/k); printed rounding is allowed for; {_correction(result, family.size)}."
     )
-    emphasis = frozenset(i for i, one in enumerate(family.comparisons) if one.verdict == "outside")
-    return Table(f"Printed {family.name}", columns, rows, caption, emphasis)
+    outside = frozenset(i for i, one in enumerate(family.comparisons) if one.verdict == "outside")
+    return Table(f"Printed {family.name}", (Column("cell"), *columns.values()), rows, caption, outside)
 
 
 # ------------------------------------------------------------------------------------------ many studies
 
 
-def _synthesis(result: Synthesis) -> Page:
+def _synthesis(result: Synthesis) -> Parts:
     everything = [one for family in result.families for one in family.summaries]
     shares = [share for one in everything for share in one.studies]
-    say = _Numbers(result.metric, [share.mean for share in shares], [share.sd for share in shares])
+    means, spreads = [share.mean for share in shares], [share.sd for share in shares]
+    say = MetricNumbers(result.metric, means, spreads, narrow=True)
     headline = []
     for family in result.families:
         if family.name == "overall":
             headline += [one.says for one in family.summaries]
             continue
-        found = Counter(one.verdict.replace("_", ", ") for one in family.summaries)
-        told = ", ".join(f"{number} {verdict}" for verdict, number in found.items())
+        found = Counter(one.verdict.label for one in family.summaries)
+        told = ", ".join(f"{number} {label}" for label, number in found.items())
         headline.append(f"Gains over {count(len(result.studies), 'study', 'studies')}: {told}.")
-    return Page(
-        headline=tuple(headline),
-        tables=(
-            *(_summaries(result, family, say) for family in result.families),
-            _shares(result, say),
-        ),
-        sentences=tuple(
-            one.says for family in result.families if family.name == "gains" for one in family.summaries
-        ),
-        notes=_noted([(one.name, text) for one in everything for text in one.warnings], len(everything)),
+    return (
+        tuple(headline),
+        (*(_summaries(result, family, say) for family in result.families), _shares(result, say)),
+        tuple(one.says for family in result.families if family.name == "gains" for one in family.summaries),
+        [(one.name, one.warnings) for one in everything],
     )
 
 
-def _summaries(result: Synthesis, family: SummaryFamily, say: _Numbers) -> Table:
+def _summaries(result: Synthesis, family: SummaryFamily, say: MetricNumbers) -> Table:
     share = percent_text(1 - result.alpha)
-    columns = [
-        *(Column("gain"), Column("studies", True), Column("mean", True), Column(f"{share} CI", True)),
-        *(Column(f"{share} prediction", True), Column(_p_name(result, family.size), True)),
-    ]
-    if result.sesoi is not None:
-        columns.append(Column("TOST p", True))
-    columns += [Column("same?", True), Column("weighted", True, detail=True), Column("verdict")]
-    rows = []
-    for one in family.summaries:
-        row = [
-            *(one.name, str(one.k), say(one.mean, True), say.interval(one.ci_low, one.ci_high)),
-            *(say.interval(one.prediction_low, one.prediction_high), _p(one.p_adjusted)),
-        ]
-        if result.sesoi is not None:
-            row.append(_p(one.p_equivalence_adjusted))
-        verdict = one.verdict.replace("_", ", ") + ("*" if one.warnings else "")
-        rows.append((*row, _p(one.p_same), say(one.weighted_mean, True), verdict))
-    emphasis = frozenset(i for i, one in enumerate(family.summaries) if one.verdict != "inconclusive")
+    columns = {
+        "k": Column("studies", True),
+        "mean": Column("mean", True),
+        "ci": Column(f"{share} CI", True),
+        "prediction": Column(f"{share} prediction", True),
+        "p_adjusted": Column(p_heading(result.correction, family.size), True),
+        **({"p_equivalence_adjusted": Column("TOST p", True)} if result.sesoi is not None else {}),
+        "p_same": Column("same?", True),
+        "weighted_mean": Column("weighted", True, detail=True),
+        "verdict": Column("verdict"),
+    }
+    rows = tuple(
+        (one.name, *(say.show(one, field, signed=True) for field in columns)) for one in family.summaries
+    )
     caption = (
         f"{result.metric}: gains over the baseline, t over studies, {_correction(result, family.size)}; "
         "prediction: what a new such study will find; same?: p of Welch's test that the true gains are equal."
     )
-    return Table(_TITLES[family.name], tuple(columns), tuple(rows), caption, emphasis)
+    found = frozenset(i for i, o in enumerate(family.summaries) if o.verdict is not Verdict.INCONCLUSIVE)
+    return Table(_TITLES[family.name], (Column("gain"), *columns.values()), rows, caption, found)
 
 
-def _shares(result: Synthesis, say: _Numbers) -> Table:
+def _shares(result: Synthesis, say: MetricNumbers) -> Table:
     rows = tuple(
-        (
-            one.name,
-            share.study,
-            str(share.n),
-            say(share.mean, True),
-            say.interval(share.ci_low, share.ci_high),
-        )
+        (one.name, share.study, *(say.show(share, field, signed=True) for field in ("n", "mean", "ci")))
         for family in result.families
         for one in family.summaries
         for share in one.studies

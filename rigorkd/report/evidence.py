@@ -15,15 +15,12 @@ from numpy.typing import NDArray
 from rigorkd_analysis.results import Analysis, CellSummary, Comparison
 from rigorkd_analysis.runs import seed_of
 
+from rigorkd.metrics import NAMES
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-
-_MEASURES = (
-    *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch", "params_millions"),
-    *("train_seconds", "latency_ms", "teacher_agreement", "teacher_kl"),
-)
 
 
 @dataclass(frozen=True)
@@ -49,15 +46,14 @@ class CellFacts:
         return self.method == "baseline"
 
     @property
-    def family(self) -> str:
+    def block(self) -> str:
         """The cells that belong side by side: `<group>/<student>`, as far as they are known."""
         return "/".join(part for part in (self.group, self.student) if part)
 
     @property
     def label(self) -> str:
-        """The name within its family, such as `kd-T4-a0.5`."""
-        prefix = self.family + "/"
-        return self.cell.removeprefix(prefix) if self.family else self.cell
+        """The name within its block, such as `kd-T4-a0.5`."""
+        return self.cell.removeprefix(self.block + "/") if self.block else self.cell
 
     def values(self, metric: str) -> tuple[float, ...]:
         """The values of a metric over those seeds that have one."""
@@ -154,11 +150,11 @@ class Evidence:
     def summary(self, cell: str) -> CellSummary:
         return self.analysis.cells[self.index[cell]]
 
-    def families(self) -> tuple[tuple[str, tuple[CellFacts, ...]], ...]:
+    def blocks(self) -> tuple[tuple[str, tuple[CellFacts, ...]], ...]:
         """Cells by `<group>/<student>`, in the order of their names."""
         found: dict[str, list[CellFacts]] = {}
         for cell in self.cells:
-            found.setdefault(cell.family, []).append(cell)
+            found.setdefault(cell.block, []).append(cell)
         return tuple((name, tuple(cells)) for name, cells in found.items())
 
     def gains(self) -> tuple[Comparison, ...]:
@@ -198,7 +194,7 @@ def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
     seed_at = [seed_of(seed) for seed in frame["seed"]]
     seeds = sorted({seed for seed in seed_at if seed is not None})
     position = {seed: at for at, seed in enumerate(seeds)}
-    metrics = [name for name in dict.fromkeys((*_MEASURES, analysis.metric)) if name in frame.columns]
+    metrics = [name for name in dict.fromkeys((*NAMES, analysis.metric)) if name in frame.columns]
     numbers = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float) for name in metrics}
     rows: dict[str, list[int]] = {}
     for row, cell in enumerate(frame["cell"]):
@@ -236,6 +232,36 @@ def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
             )
         )
     return tuple(out)
+
+
+def grids(evidence: Evidence) -> list[tuple[str, tuple[CellFacts, ...]]]:
+    """Sets of cells that differ in T and alpha alone, as far as their names tell, each with a title."""
+    out: dict[tuple[str, ...], list[CellFacts]] = {}
+    for cell in evidence.cells:
+        if cell.T is not None or cell.alpha is not None:
+            key = (cell.block, cell.method, cell.teacher, str(cell.epochs), _rest_of_name(cell))
+            out.setdefault(key, []).append(cell)
+    sets: dict[str, int] = {}
+    for parts, cells in out.items():
+        sets[parts[0]] = sets.get(parts[0], 0) + (len(cells) > 1)
+    named = []
+    for parts, cells in out.items():
+        name = parts[0] or "all cells"
+        if sets[parts[0]] > 1:
+            name += f", {parts[4] or parts[1]}"
+        named.append((name, tuple(cells)))
+    return named
+
+
+def _rest_of_name(cell: CellFacts) -> str:
+    """The cell's label without its T and alpha: cells with another extra parameter are another grid."""
+    parts = cell.label.split("-")
+    drop = {
+        f"T{cell.T:g}" if cell.T is not None else "",
+        f"a{cell.alpha:g}" if cell.alpha is not None else "",
+    }
+    kept = [part for part in parts if part not in drop]
+    return "-".join(kept) if len(kept) < len(parts) else cell.method
 
 
 def _text(value: object) -> str:

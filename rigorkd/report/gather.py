@@ -14,6 +14,7 @@ import numpy as np
 from rigorkd_analysis.results import Analysis
 
 from rigorkd.errors import DamagedError
+from rigorkd.metrics import NAMES
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_records
 from rigorkd.records.study import read_info
@@ -21,10 +22,6 @@ from rigorkd.records.untrusted import HISTORY, PROTOCOL, read_text
 from rigorkd.report.evidence import CellFacts, Evidence, History, Latency, Provenance, Softness, evidence
 from rigorkd.report.sources import Source
 
-_MEASURED = (
-    *("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "best_epoch", "params_millions"),
-    "train_seconds",
-)
 _SOFTNESS = re.compile(r"softness_T([0-9.e+-]+)")
 
 
@@ -102,7 +99,7 @@ def _teachers(records: list[Record]) -> tuple[CellFacts, ...]:
 
 def _teacher(cell: str, records: list[Record]) -> CellFacts:
     measures: dict[str, tuple[float | None, ...]] = {
-        name: tuple(_finite(record.metrics.get(name)) for record in records) for name in _MEASURED
+        name: tuple(_finite(record.metrics.get(name)) for record in records) for name in NAMES
     }
     latencies = [_latency(record) for record in records]
     measures["latency_ms"] = tuple(item.median if item and not item.shared else None for item in latencies)

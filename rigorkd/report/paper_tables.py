@@ -14,27 +14,19 @@ from typing import Literal
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Comparison, Family, Secondary
-from rigorkd_analysis.wording import adjusted_name, percent_text
+from rigorkd_analysis.verdicts import Verdict
+from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.errors import InputError
-from rigorkd.report.evidence import CellFacts, Evidence, Latency
-from rigorkd.report.figures.settings import grids
-from rigorkd.report.headline import CORRECTIONS, Numbers
-from rigorkd.report.page import Column, Page, Table
+from rigorkd.metrics import BY_NAME, shown
+from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
+from rigorkd.report.model import MISSING, Column, Entry, Page, Table
+from rigorkd.report.numbers import Numbers, p_heading, verdict
+from rigorkd.report.sentences import CORRECTIONS, seeds_of
 from rigorkd.text import count
 
 Layout = Literal["overall", "gains", "ablation"]
 LAYOUTS: tuple[Layout, ...] = ("overall", "gains", "ablation")
-
-#: Metrics beside the primary one: heading, decimals.
-_OTHERS = {
-    "best_val_top1": ("best val. top-1 (%)", 2),
-    "test_loss": ("test loss", 4),
-    "test_top1": ("top-1 (%)", 2),
-    "test_top5": ("top-5 (%)", 2),
-    "latency_ms": ("latency (ms)", 3),
-    "train_seconds": ("training (s)", 1),
-}
 
 
 def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) -> Page:
@@ -53,7 +45,7 @@ def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) ->
     table = replace(make(evidence, group), dense=True)
     if evidence.is_smoke:
         table = replace(table, title=f"SMOKE RUNS, no result: {table.title}")
-    return Page(headline=(), tables=(table,))
+    return Page(blocks=(table,))
 
 
 def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts, CellFacts, Comparison]]:
@@ -70,8 +62,8 @@ def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts
         )
     if group is not None:
         return [pair for pair in pairs if pair[0].group == group]
-    families = [pair[0].family for pair in pairs]
-    alone = [pair for pair in pairs if families.count(pair[0].family) == 1]
+    blocks = [pair[0].block for pair in pairs]
+    alone = [pair for pair in pairs if blocks.count(pair[0].block) == 1]
     return alone or pairs
 
 
@@ -82,57 +74,59 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         models += [cell for cell in (baseline, distilled) if cell not in models]
     gains = {distilled.cell: comparison for distilled, _, comparison in pairs}
     metric = evidence.analysis.metric
-    shown = [name for name in (*_OTHERS, *({metric} - set(_OTHERS))) if any(m.values(name) for m in models)]
+    others = [item.name for item in shown("overall")]
+    measured = [n for n in dict.fromkeys((*others, metric)) if any(m.values(n) for m in models)]
     share = percent_text(1 - evidence.analysis.alpha)
-    say = Numbers(evidence.analysis)
+    say, seeds = Numbers(evidence.analysis), seeds_of(cell.n for cell in evidence.analysis.cells)
     columns = [Column("model"), Column("cell"), Column("params (M)", True)]
-    for name in shown:
+    for name in measured:
         columns.append(Column(_heading(name), True))
         columns += [Column(f"{share} CI", True)] if name == metric else []
     columns += [Column(_p_name(evidence), True), Column("verdict")]
     rows = []
     for model in models:
         params = model.mean("params_millions")
-        row = [model.student or model.cell, model.label, "–" if params is None else _short(params)]
-        for name in shown:
+        row: list[Entry] = [model.student or model.cell, model.label]
+        row.append(MISSING if params is None else _short(params))
+        for name in measured:
             own = name == "latency_ms" and evidence.latencies
             row.append(_latency(model, evidence) if own else _mean_std(model, name, evidence))
             row += [_mean_interval(evidence, model, say)] if name == metric else []
         comparison = gains.get(model.cell)
-        row += ["", ""] if comparison is None else [_p(comparison.p_adjusted), _verdict(comparison)]
+        row += ["", ""] if comparison is None else _tested(comparison, say)[2:]
         rows.append(tuple(row))
     return Table(
         "Overall results",
         tuple(columns),
         tuple(rows),
-        f"Mean ± standard deviation over {_seeds(evidence)}; {share} t interval of the mean of "
+        f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
         f"{label(metric)}. p and verdict: distilled against baseline, {_test(evidence)}."
-        + _latency_note(evidence, shown, models),
+        + _latency_note(evidence, measured, models),
     )
 
 
 def _latency(model: CellFacts, evidence: Evidence) -> str:
     """`4.012 (3.980 to 4.100)`: quartiles of the measurement that all runs share, of each if several."""
-    found = _shown(evidence, model)
-    decimals = _OTHERS["latency_ms"][1]
+    found = _counted(evidence, model)
+    decimals = BY_NAME["latency_ms"].decimals
     texts = (f"{one.median:.{decimals}f} ({one.q25:.{decimals}f} to {one.q75:.{decimals}f})" for one in found)
-    return "; ".join(texts) or "–"
+    return "; ".join(texts) or MISSING
 
 
-def _shown(evidence: Evidence, model: CellFacts) -> list[Latency]:
+def _counted(evidence: Evidence, model: CellFacts) -> list[Latency]:
     """The measurements that count: those taken alone on the device, else those that do not know."""
     found = [latency for latency in evidence.latencies.get(model.cell, ()) if not latency.shared]
     return [latency for latency in found if latency.shared is False] or found
 
 
-def _latency_note(evidence: Evidence, shown: list[str], models: list[CellFacts]) -> str:
+def _latency_note(evidence: Evidence, measured: list[str], models: list[CellFacts]) -> str:
     """What the column of latencies rests on, and what it leaves out."""
-    if "latency_ms" not in shown:
+    if "latency_ms" not in measured:
         return ""
     found = [latency for model in models for latency in evidence.latencies.get(model.cell, ())]
     if not found:
         return " Latency as given, per run."
-    counted = [latency for model in models for latency in _shown(evidence, model)]
+    counted = [latency for model in models for latency in _counted(evidence, model)]
     if not counted:
         return " Latencies were measured beside other work and are left out."
     forwards = sorted({latency.n for latency in counted})
@@ -156,12 +150,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     main = _heading(analysis.metric)
     columns = [
         *(Column("student"), Column("distilled"), Column(f"baseline {main}", True), Column(main, True)),
-        *(
-            Column("gain", True),
-            Column(f"{share} CI", True),
-            Column(_p_name(evidence), True),
-            Column("verdict"),
-        ),
+        *_tested_columns(evidence),
     ]
     if second is not None:
         columns += [Column("baseline top-5 (%)", True), Column("top-5 (%)", True)]
@@ -171,25 +160,20 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     columns += [Column("latency difference (ms)", True)] if latency else []
     rows, emphasis = [], set()
     for at, (distilled, baseline, c) in enumerate(pairs):
-        row = [
-            *(distilled.family or distilled.student, distilled.label),
-            *(
-                _mean_std(baseline, analysis.metric, evidence),
-                _mean_std(distilled, analysis.metric, evidence),
-            ),
-            *(say(c.mean_diff, True), _interval(c, say), _p(c.p_adjusted), _verdict(c)),
-        ]
+        row: list[Entry] = [distilled.block or distilled.student, distilled.label]
+        row += [_mean_std(cell, analysis.metric, evidence) for cell in (baseline, distilled)]
+        row += _tested(c, say)
         if second is not None:
             row += _second(evidence, second, distilled, baseline)
         if latency:
             before, after = baseline.mean("latency_ms"), distilled.mean("latency_ms")
-            row.append("–" if before is None or after is None else _signed(after - before, 3))
+            row.append(number_text(None if before is None or after is None else after - before, 3, True))
         rows.append(tuple(row))
-        if c.verdict != "inconclusive":
+        if c.verdict is not Verdict.INCONCLUSIVE:
             emphasis.add(at)
     text = (
-        f"Mean ± standard deviation over {_seeds(evidence)}; gain: distilled minus baseline, paired by "
-        f"seed, with its {share} interval; {_test(evidence)}."
+        f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: distilled "
+        f"minus baseline, paired by seed, with its {share} interval; {_test(evidence)}."
     )
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
@@ -198,11 +182,11 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     return Table("Gains over the baseline", tuple(columns), tuple(rows), text, frozenset(emphasis))
 
 
-def _second(evidence: Evidence, item: Secondary, distilled: CellFacts, baseline: CellFacts) -> list[str]:
+def _second(evidence: Evidence, item: Secondary, distilled: CellFacts, baseline: CellFacts) -> list[Entry]:
     found = next((c for c in item.family.comparisons if c.a == distilled.cell), None)
     say = Numbers(replace(evidence.analysis, metric=item.metric, cells=item.cells))
-    cells = [_mean_std(baseline, item.metric, evidence), _mean_std(distilled, item.metric, evidence)]
-    return cells + (["–", "–"] if found is None else [say(found.mean_diff, True), _interval(found, say)])
+    cells: list[Entry] = [_mean_std(cell, item.metric, evidence) for cell in (baseline, distilled)]
+    return cells + ([MISSING, MISSING] if found is None else _tested(found, say)[:2])
 
 
 def _ablation(evidence: Evidence, group: str | None) -> Table:
@@ -227,24 +211,23 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     columns = [Column("student"), Column("factor"), Column("T", True), Column("α", True)]
     columns += [Column(_heading(name), True) for name in (*others[:1], metric, *others[1:])]
     if gains:
-        columns += [Column("gain", True), Column(f"{share} CI", True), Column(_p_name(evidence), True)]
-        columns += [Column("verdict")]
-    rows: list[tuple[str, ...]] = []
+        columns += _tested_columns(evidence)
+    rows: list[tuple[Entry, ...]] = []
     emphasis = set()
     for title, cells in sets:
         for factor, members in _factors(cells):
             for cell in members:
-                row = [title, factor, _short(cell.T), _short(cell.alpha)]
+                row: list[Entry] = [title, factor, _short(cell.T), _short(cell.alpha)]
                 row += [_mean_std(cell, name, evidence) for name in (*others[:1], metric, *others[1:])]
                 c = gains.get(cell.cell)
                 if c is not None:
-                    row += [say(c.mean_diff, True), _interval(c, say), _p(c.p_adjusted), _verdict(c)]
-                    if c.verdict != "inconclusive":
+                    row += _tested(c, say)
+                    if c.verdict is not Verdict.INCONCLUSIVE:
                         emphasis.add(len(rows))
                 elif gains:
-                    row += ["–"] * 4
+                    row += [MISSING] * 4
                 rows.append(tuple(row))
-    text = f"Mean ± standard deviation over {_seeds(evidence)}."
+    text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
     if gains:
         text += f" Gain: over the baseline, paired by seed, with its {share} interval; {_test(evidence)}."
     text += " A cell that lies on both arms is printed twice and was run once per seed."
@@ -273,47 +256,41 @@ def _factors(cells: tuple[CellFacts, ...]) -> list[tuple[str, list[CellFacts]]]:
 
 
 def _heading(metric: str) -> str:
-    return _OTHERS[metric][0] if metric in _OTHERS else label(metric)
+    return BY_NAME[metric].paper_heading if metric in BY_NAME else label(metric)
 
 
 def _mean_std(cell: CellFacts, metric: str, evidence: Evidence) -> str:
     """`81.20 ± 0.31`; one run alone has no standard deviation."""
     values = cell.values(metric)
     if not values:
-        return "–"
+        return MISSING
     mean = cell.mean(metric) or 0.0
-    decimals = _OTHERS[metric][1] if metric in _OTHERS else Numbers(evidence.analysis).decimals
+    decimals = BY_NAME[metric].decimals if metric in BY_NAME else None
+    decimals = Numbers(evidence.analysis).decimals if decimals is None else decimals
     if len(values) < 2:
         return f"{mean:.{decimals}f}"
     spread = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
     return f"{mean:.{decimals}f} ± {spread:.{decimals}f}"
 
 
-def _mean_interval(evidence: Evidence, model: CellFacts, say: Numbers) -> str:
-    if model.cell not in evidence.index:
-        return ""
-    found = evidence.summary(model.cell)
-    return "–" if found.ci_low is None else f"{say(found.ci_low)} to {say(found.ci_high)}"
+def _mean_interval(evidence: Evidence, model: CellFacts, say: Numbers) -> Entry:
+    return say.show(evidence.summary(model.cell), "ci") if model.cell in evidence.index else ""
 
 
-def _interval(c: Comparison, say: Numbers) -> str:
-    return "–" if c.ci_low is None else f"{say(c.ci_low, True)} to {say(c.ci_high, True)}"
+def _tested(c: Comparison, say: Numbers) -> list[Entry]:
+    """Gain, interval, p and verdict, under the headings of `_tested_columns`."""
+    shown = [say.show(c, field, signed=True) for field in ("mean_diff", "ci", "p_adjusted")]
+    return [*shown, verdict(c.verdict, c.magnitude)]
 
 
-def _p(p: float | None) -> str:
-    return "–" if p is None else "<.0001" if p < 1e-4 else f"{p:.4f}"
-
-
-def _verdict(c: Comparison) -> str:
-    return c.verdict.replace("_", ", ") + (" ≥ SESOI" if c.magnitude == "at least SESOI" else "")
+def _tested_columns(evidence: Evidence) -> list[Column]:
+    share = percent_text(1 - evidence.analysis.alpha)
+    numbers = ("gain", f"{share} CI", _p_name(evidence))
+    return [*(Column(heading, True) for heading in numbers), Column("verdict")]
 
 
 def _short(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}" if abs(value) < 1 else f"{value:.4g}"
-
-
-def _signed(value: float, decimals: int) -> str:
-    return f"{value:+.{decimals}f}".replace("-", "−")
 
 
 def _families(evidence: Evidence) -> list[Family]:
@@ -323,12 +300,7 @@ def _families(evidence: Evidence) -> list[Family]:
 
 def _p_name(evidence: Evidence) -> str:
     size = max((family.size for family in _families(evidence)), default=1)
-    return adjusted_name(evidence.analysis.correction, size).replace("-adjusted", "")
-
-
-def _seeds(evidence: Evidence) -> str:
-    ns = sorted({cell.n for cell in evidence.analysis.cells})
-    return count(ns[0], "seed") if len(ns) == 1 else f"{ns[0]} to {ns[-1]} seeds"
+    return p_heading(evidence.analysis.correction, size)
 
 
 def _test(evidence: Evidence) -> str:

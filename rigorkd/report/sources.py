@@ -1,9 +1,14 @@
-"""What `analyze` is given: a study folder or any CSV, as a table, a plan and a way to say "where"."""
+"""What is analysed: a study folder or any CSV, as a table, a plan and a way to say "where"; what is asked of
+it; and the one way from both to an analysis, which `analyze` prints and `report` and `figures` show.
+
+The last part is for `compare`: several such sources, or a study and a published table.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +24,18 @@ from rigorkd_analysis.analysis_plan import (
     Trend,
     Weighted,
 )
+from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.studies.effects import Study
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
+from rigorkd.metrics import BY_NAME
+from rigorkd.records.study import is_study
+from rigorkd.text import count
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rigorkd_analysis.stats.new_images import PredictionSource
+    from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
 
     from rigorkd.protocol import schema
     from rigorkd.records.interim import InterimAnalysis
@@ -52,7 +62,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Overrides:
+class Question:
     """What the command line asks beyond, or instead of, the plan of a study. None and () change nothing."""
 
     metric: str | None = None
@@ -235,6 +245,67 @@ def _contrast(item: schema.Contrast, planned: bool) -> Contrast:
     return Weighted(tuple((item.weights or {}).items()), name=item.name, planned=planned)
 
 
+def analysis_of(found: Source, asked: Question, images: bool | None = None, *, up_to: int = 200) -> Analysis:
+    """Analyse a source.
+
+    Args:
+        asked: what to change of the source's plan.
+        images: whether intervals over new test images are computed; None computes them for at most `up_to`
+            runs, since the predictions of each are a file.
+
+    Raises:
+        InputError: the table or the question is unusable, with file and line.
+    """
+    from rigorkd_analysis import analyze
+
+    with located(found.where):
+        plan = found.with_looks(asked.onto(found.plan))
+        known = BY_NAME.get(plan.metric or "")
+        plan = replace(plan, goal=plan.goal or (known.goal if known else None))
+        wanted = images if images is not None else len(found.table) <= up_to
+        top1 = plan.metric in (None, "test_top1")
+        read = found.predictions() if wanted and top1 else None
+        lost: list[str] = []
+
+        def predictions(cell: str, seed: int) -> Predictions | None:
+            one = read(cell, seed) if read is not None else None
+            lost.extend([f"{cell}/seed-{seed}"] * (one is None))
+            return one
+
+        result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
+    notes = (*_other_metrics(found, result.metric), *_lost(lost))
+    return replace(result, warnings=(*result.warnings, *found.warnings, *notes))
+
+
+def _lost(runs: list[str]) -> tuple[str, ...]:
+    """That intervals over new test images rest on fewer seeds than the rest."""
+    if not runs:
+        return ()
+    named = ", ".join(runs[:3]) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
+    return (
+        f"the predictions of {count(len(runs), 'run')} ({named}) are gone or not those that were written, so"
+        " new test images are judged without their seeds; `rigorkd verify` says more",
+    )
+
+
+def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
+    """That a metric is not the one that the protocol named first."""
+    primary = found.plan.metric
+    if found.folder is None or primary is None or metric == primary:
+        return ()
+    role = "a secondary metric" if metric in found.plan.secondary else "no metric of the protocol"
+    return (f"{metric} is {role}; {primary} is the primary one, and its verdicts are those of the study",)
+
+
+def note(found: Source, metric: str) -> str:
+    """Note in the study that its verdicts were seen; what to tell the user if that was impossible."""
+    from rigorkd.records.interim import note_interim_analysis
+
+    if found.folder is None or note_interim_analysis(found.folder, found.table["seed"], metric):
+        return ""
+    return f"note: {found.folder} cannot be written, so this look is not noted there"
+
+
 def read_rows(path: Path) -> Rows:
     """Read a CSV as text, strictly: every row has as many fields as the header.
 
@@ -298,3 +369,110 @@ def at(rows: Rows, error: TableError) -> str:
     elif error.column:
         place += ":1"
     return place + (f": column {error.column!r}" if error.column else "")
+
+
+# ------------------------------------------------------------------------------------ several sources
+
+Names = tuple[tuple[str, str], ...]
+"""Pairs (old, new) of names, or of parts of names between slashes."""
+
+_NAMED = ("cell", "run", "student", "group", "method", "model", "teacher")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A source with one row per run."""
+
+    source: Source
+    path: Path
+
+    def study(self, name: str, renamed: Names) -> Study:
+        return Study(name, _renamed_table(self.source.table, renamed), self.source.plan)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A published table: every cell stands in it once."""
+
+    rows: Rows
+
+    def mappings(self, renamed: Names) -> list[Mapping[str, str]]:
+        return [
+            {key: _rename(value, renamed) if key in _NAMED else value for key, value in row.items()}
+            for row in self.rows.mappings()
+        ]
+
+
+def open_source(source: Path, results: Path) -> Runs | Printed:
+    """A study folder, the name of one under `results`, a CSV of runs, or a CSV of printed values.
+
+    A CSV is one of runs if it has the columns cell and seed and some cell has several rows.
+    """
+    for folder in (source, results / source):
+        if is_study(folder):
+            return Runs(from_study(folder), folder)
+    rows = read_rows(source)
+    names = [row.get("cell", "") for row in rows.mappings()]
+    if {"cell", "seed"} <= set(rows.columns) and len(set(names)) < len(names):
+        return Runs(from_csv(source), source)
+    return Printed(rows)
+
+
+def named(sources: Sequence[Runs], renamed: Names) -> list[Study]:
+    """The studies under names of their own; `renamed` is for all but the first."""
+    own = [one.source.name for one in sources]
+    paths = [one.path.absolute() for one in sources]
+    for position, path in enumerate(paths):
+        if path in paths[:position]:
+            raise InputError(f"{sources[position].path} is given twice", hint="a study agrees with itself")
+    names = own if len(set(own)) == len(own) else [str(one.path) for one in sources]
+    return [
+        one.study(name, renamed if position else ())
+        for position, (one, name) in enumerate(zip(sources, names, strict=True))
+    ]
+
+
+def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
+    """What was asked on the command line, completed from the studies where they agree; and warnings."""
+    warnings: list[str] = []
+    metrics = {one.source.plan.metric for one in sources} - {None}
+    metric = asked.metric or (metrics.pop() if len(metrics) == 1 else None)
+    goals = {one.source.plan.goal for one in sources if one.source.plan.metric == metric} - {None}
+    goal = asked.goal or (goals.pop() if len(goals) == 1 else None)
+    sesoi = asked.sesoi
+    if sesoi is None:
+        named_by = {
+            one.source.name: one.source.plan.sesoi
+            for one in sources
+            if one.source.plan.sesoi is not None and one.source.plan.metric in (metric, None)
+        }
+        if len(set(named_by.values())) == 1:
+            sesoi = next(iter(named_by.values()))
+        elif named_by:
+            told = ", ".join(f"{value:g} in {name}" for name, value in named_by.items())
+            warnings.append(f"the smallest effect of interest differs ({told}); name one with --sesoi")
+    else:
+        warnings.append("the smallest effect of interest was given on the command line: exploratory")
+    return replace(asked, metric=metric, goal=goal, sesoi=sesoi), warnings
+
+
+def _renamed_table(table: pd.DataFrame, renamed: Names) -> pd.DataFrame:
+    if not renamed:
+        return table
+    table = table.copy()
+    for column in set(_NAMED) & set(table.columns):
+        table[column] = [
+            _rename(value, renamed) if isinstance(value, str) else value for value in table[column]
+        ]
+    return table
+
+
+def _rename(text: str, renamed: Names) -> str:
+    for old, new in renamed:
+        text = re.sub(rf"(^|/){re.escape(old)}(?=/|$)", rf"\g<1>{_literal(new)}", text)
+    return text
+
+
+def _literal(text: str) -> str:
+    """The text as it stands in a replacement of `re.sub`."""
+    return text.replace("\\", r"\\")

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rigorkd_analysis.results import Analysis
 
 from rigorkd.errors import InputError, TrackingError
+from rigorkd.metrics import shown
 from rigorkd.report.analysis_page import analysis_page
-from rigorkd.report.markdown import markdown
-from rigorkd.report.page import Page, Table
+from rigorkd.report.model import Page, Prose, Table
+from rigorkd.report.render.markdown import markdown
+from rigorkd.text import one_line
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2.interface import Report
@@ -34,17 +36,21 @@ def build(analysis: Analysis, *, project: str, entity: str) -> Report:
     wr = _library()
     page = analysis_page(analysis)
     blocks: list[Any] = []
+    lists = {block.title: block.lines for block in page.blocks if isinstance(block, Prose)}
+    lists["Warnings"] = page.warnings
+
+    def listed(title: str) -> list[Any]:
+        lines = [one_line(line.whole) for line in lists.get(title, ())]
+        return [wr.H2(text=title), wr.UnorderedList(items=lines)] if lines else []
+
     if page.banner:
-        blocks.append(wr.CalloutBlock(text=page.banner))
-    blocks += [wr.H1(text="What holds"), *(wr.P(text=line) for line in page.headline)]
+        blocks.append(wr.CalloutBlock(text=one_line(page.banner)))
+    blocks += [wr.H1(text="What holds"), *(wr.P(text=one_line(line)) for line in page.headline)]
     blocks += [wr.MarkdownBlock(text=_markdown(table)) for table in page.tables]
-    if page.sentences:
-        blocks += [wr.H2(text="In words"), wr.UnorderedList(items=list(page.sentences))]
+    blocks += listed("In words")
     blocks += [wr.H1(text="Runs"), _students(wr, analysis, project, entity)]
     blocks += [wr.H2(text="Teachers and starts"), _others(wr, analysis, project, entity)]
-    for title, lines in (("Notes", page.notes), ("Warnings", page.warnings)):
-        if lines:
-            blocks += [wr.H2(text=title), wr.UnorderedList(items=list(lines))]
+    blocks += [*listed("Notes"), *listed("Warnings")]
     blocks += [
         wr.H2(text="Where the numbers come from"),
         wr.P(
@@ -124,7 +130,7 @@ def _students(wr: Any, analysis: Analysis, project: str, entity: str) -> Any:
                 y=metric,
                 layout=wr.Layout(x=8 * position, y=8, w=8, h=8),
             )
-            for position, cost in ((1, "latency_ms"), (2, "params_millions"))
+            for position, cost in enumerate((metric.name for metric in shown("tradeoff")), start=1)
         ),
     ]
     return wr.PanelGrid(runsets=[runset], panels=[*curves, *results])
@@ -150,7 +156,7 @@ def _runset(wr: Any, analysis: Analysis, project: str, entity: str, name: str, r
 
 
 def _markdown(table: Table) -> str:
-    return markdown(Page(headline=(), tables=(table,)))
+    return markdown(Page(blocks=(table,)))
 
 
 def _library() -> Any:

@@ -10,10 +10,10 @@ import pytest
 from rigorkd_analysis import Plan, TableError, analyze
 
 from rigorkd.report.analysis_page import analysis_page
-from rigorkd.report.data import to_json
-from rigorkd.report.latex import latex
-from rigorkd.report.markdown import markdown
-from rigorkd.report.terminal import show
+from rigorkd.report.emit import to_json
+from rigorkd.report.render.latex import latex
+from rigorkd.report.render.markdown import markdown
+from rigorkd.report.render.terminal import show
 
 TABLES = {
     "single seeds, none shared": ("test_top1", "a,0,baseline,80 b,1,kd,81 c,2,kd,82"),

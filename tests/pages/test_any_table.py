@@ -11,16 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rigorkd.errors import InputError
-from rigorkd.report.data import to_json
+from rigorkd.report.emit import to_json
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.canvas import figure_file
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.gather import gather
-from rigorkd.report.html.page import page
-from rigorkd.report.judged import judged
-from rigorkd.report.latex import latex
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
-from rigorkd.report.sources import Overrides, from_csv
+from rigorkd.report.render.html import html
+from rigorkd.report.render.latex import latex
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sources import Question, analysis_of, from_csv
 
 OPTIONAL = (
     "group",
@@ -81,7 +81,7 @@ def everything(evidence: Evidence) -> str:
     for layout in LAYOUTS:
         with contextlib.suppress(InputError):  # it has no cells of that shape
             latex(paper_table(evidence, layout))
-    return page(evidence)
+    return html(report_page(evidence))
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
@@ -93,13 +93,13 @@ def test_any_accepted_table_can_be_shown(
     table.to_csv(path, index=False)
     try:
         found = from_csv(path)
-        analysis = judged(found, Overrides(sesoi=sesoi, sequential=sequential))
+        analysis = analysis_of(found, Question(sesoi=sesoi, sequential=sequential))
     except InputError:
         return
-    html = everything(gather(found, analysis))
+    text = everything(gather(found, analysis))
     document = json.loads(to_json(analysis))
-    assert f"<h1>{'Does' if analysis.family('gains') else 'Which'}" in html
+    assert f"<h1>{'Does' if analysis.family('gains') else 'Which'}" in text
     for cell in document["cells"]:
-        assert cell["cell"] in html
-    assert ">nan<" not in html.casefold()
-    assert '="nan"' not in html.casefold()
+        assert cell["cell"] in text
+    assert ">nan<" not in text.casefold()
+    assert '="nan"' not in text.casefold()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from rigorkd.report.gather import gather
-from rigorkd.report.html.page import page
-from rigorkd.report.judged import judged
-from rigorkd.report.sources import Overrides, from_csv, from_study
+from rigorkd.report.render.html import html
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sources import Question, analysis_of, from_csv, from_study
 
 pytestmark = pytest.mark.slow
 
@@ -49,9 +49,9 @@ def pages(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     }
     out = {}
     for name, found in sources.items():
-        asked = Overrides() if name == "study" else Overrides(sesoi=0.2)
+        asked = Question() if name == "study" else Question(sesoi=0.2)
         out[name] = folder / f"{name}.html"
-        out[name].write_text(page(gather(found, judged(found, asked))), encoding="utf-8")
+        out[name].write_text(html(report_page(gather(found, analysis_of(found, asked)))), encoding="utf-8")
     return out
 
 
@@ -156,7 +156,7 @@ def test_figures_open(chromium: Any, tmp_path: Path) -> None:
     from rigorkd.report.figures.catalog import figures
 
     found = from_csv(PUBLISHED)
-    drawn = figures(gather(found, judged(found, Overrides(sesoi=0.2))))
+    drawn = figures(gather(found, analysis_of(found, Question(sesoi=0.2))))
     assert len(drawn) >= 4
     for figure in drawn:
         path = tmp_path / f"{figure.name}.svg"

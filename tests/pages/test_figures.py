@@ -14,16 +14,17 @@ import pytest
 from matplotlib.figure import Figure as Drawing
 from rigorkd_analysis import Plan, analyze
 
-from rigorkd.report.evidence import Evidence, History, Softness, evidence
-from rigorkd.report.figures import best, forest, overall, seeds, settings, softness, training
+from rigorkd.report.evidence import Evidence, History, Softness, evidence, grids
+from rigorkd.report.figures import candidates, catalog, convergence, curves, forest, overall, pairs, softness
 from rigorkd.report.figures.canvas import figure_file, panel_svg
-from rigorkd.report.figures.catalog import PUBLISHED, figures
+from rigorkd.report.figures.catalog import CATALOG, drawn, figures, on_page
 from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS
-from rigorkd.report.figures.spec import Panel
+from rigorkd.report.figures.spec import Figure, Panel
 from rigorkd.report.figures.style import PALETTE
 from rigorkd.report.gather import gather
-from rigorkd.report.judged import judged
-from rigorkd.report.sources import Overrides, from_study
+from rigorkd.report.render.html import html
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sources import Question, analysis_of, from_study
 
 
 def table(students: int = 2, n: int = 5) -> pd.DataFrame:
@@ -83,10 +84,38 @@ def lines(panel: Panel) -> list[tuple[list[float], list[float]]]:
 
 def test_the_study_of_the_paper_has_its_figures(study: Evidence) -> None:
     names = [figure.name for figure in figures(study)]
-    assert set(PUBLISHED) <= set(names)
+    published = {figure.name: entry.published for entry, figure in drawn(study) if entry.published}
+    assert published == {
+        "overall": "Figure 2",
+        "cost": "Figure 3",
+        "training": "Figure 4",
+        "mean-temperature": "Figure 5",
+        "mean-alpha": "Figure 5",
+    }
     assert {"gains", "seeds", "gain-temperature", "gain-alpha", "best", "softness"} <= set(names)
     assert "contrasts" not in names
     assert len(names) == len(set(names))
+
+
+def test_the_page_asks_the_catalog_which_figures_a_section_has(study: Evidence) -> None:
+    shown = on_page(study)
+    names = {section: [figure.name for figure in found] for section, found in shown.items()}
+    assert names["gains-exploratory"] == ["gains"], "this family was not planned"
+    assert names["seeds"] == ["seeds", "overall"]
+    assert names["settings"] == ["gain-temperature", "gain-alpha"], "means only where there are no gains"
+    every = [name for found in names.values() for name in found]
+    assert len(every) == len(set(every))
+    alone = on_page(made(table().query("method == 'kd'")))
+    assert [figure.name for figure in alone["settings"]] == ["mean-temperature", "mean-alpha"]
+
+
+def test_a_new_figure_is_one_line_of_the_catalog(study: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scratch(evidence: Evidence) -> Figure:
+        return Figure("scratch", "Scratch", "", (Panel("", lambda axes: None, 1.0, "nothing"),))
+
+    monkeypatch.setattr(catalog, "CATALOG", (*CATALOG, catalog.Entry(scratch, "training")))
+    assert figures(study)[-1].name == "scratch"
+    assert '<figure id="figure-scratch">' in html(report_page(study))
 
 
 def test_a_forest_draws_the_intervals_of_the_analysis(study: Evidence) -> None:
@@ -116,7 +145,7 @@ def test_intervals_beyond_the_axis_get_arrowheads() -> None:
 
 
 def test_every_seed_is_joined_with_its_baseline(study: Evidence) -> None:
-    figure = seeds.pairs(study)
+    figure = pairs.pairs(study)
     assert figure is not None
     joined = set()
     for panel in figure.panels:
@@ -130,7 +159,7 @@ def test_every_seed_is_joined_with_its_baseline(study: Evidence) -> None:
 
 
 def test_curves_run_over_one_axis_at_a_time(study: Evidence) -> None:
-    figure = settings.mean_curves(study, "T")
+    figure = curves.mean_curves(study, "T")
     assert figure is not None
     assert [panel.title for panel in figure.panels] == ["ablation/net0"]
     means = {cell.cell: cell.mean for cell in study.analysis.cells}
@@ -145,7 +174,7 @@ def test_other_parameters_make_another_grid() -> None:
     frame = table(students=1)
     reverse = frame[frame["group"].eq("ablation") & frame["method"].eq("kd")].copy()
     reverse["cell"] += "-reverse"
-    both = settings.grids(made(pd.concat([frame, reverse])))
+    both = grids(made(pd.concat([frame, reverse])))
     assert sorted(len(cells) for _, cells in both) == [1, 5, 5]
     assert len({title for title, _ in both}) == 3
 
@@ -159,7 +188,7 @@ def test_the_distilled_cell_beside_a_baseline_is_not_chosen_on_test(study: Evide
 
 
 def test_the_set_that_may_be_best_is_filled(study: Evidence) -> None:
-    figure = best.candidates(study)
+    figure = candidates.candidates(study)
     assert figure is not None
     assert study.analysis.best is not None
     for panel, item in zip(figure.panels, study.analysis.best.sets, strict=True):
@@ -167,7 +196,7 @@ def test_the_set_that_may_be_best_is_filled(study: Evidence) -> None:
 
 
 def test_bands_reach_from_the_lowest_to_the_highest_seed(study: Evidence) -> None:
-    figure = training.convergence(study)
+    figure = convergence.convergence(study)
     assert figure is not None
     drawn = lines(figure.panels[0])
     epochs = np.arange(1.0, 31.0)
@@ -182,12 +211,12 @@ def test_curves_of_different_lengths_and_without_files() -> None:
         epochs = np.arange(1.0, 4.0 + seed)
         return None if seed == 4 else History(epochs, {"val_top1": epochs * 10})
 
-    figure = training.convergence(made(table(), history=history))
+    figure = convergence.convergence(made(table(), history=history))
     assert figure is not None
     assert all("validation" in panel.title for panel in figure.panels)
     assert lines(figure.panels[0])[0][0] == [1, 2, 3, 4, 5, 6]
-    assert training.convergence(made(table(), history=lambda cell, seed: None)) is None
-    assert training.convergence(made(table())) is None
+    assert convergence.convergence(made(table(), history=lambda cell, seed: None)) is None
+    assert convergence.convergence(made(table())) is None
 
 
 def test_softness_is_shown_where_it_was_measured(study: Evidence) -> None:
@@ -199,7 +228,7 @@ def test_softness_is_shown_where_it_was_measured(study: Evidence) -> None:
 
 def test_softness_is_read_from_the_records_of_teachers(finished: Path) -> None:
     study = from_study(finished / "results" / "tiny")
-    read = gather(study, judged(study, Overrides(), images=False))
+    read = gather(study, analysis_of(study, Question(), images=False))
     teachers = (finished / "results" / "tiny" / "teacher").glob("*/record.json")
     records = [json.loads(path.read_bytes()) for path in sorted(teachers)]
     wanted = {

@@ -15,11 +15,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from rigorkd.report.data import to_json
+from rigorkd.report.emit import to_json
 from rigorkd.report.gather import gather
-from rigorkd.report.html.page import page
-from rigorkd.report.judged import judged
-from rigorkd.report.sources import Overrides, from_csv
+from rigorkd.report.render.html import html
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sources import Question, analysis_of, from_csv
 
 PUBLISHED = Path(__file__).parents[2] / "analysis" / "published" / "kd_capacity_gap_runs.csv"
 
@@ -160,13 +160,13 @@ def measured_in(table: pd.DataFrame, teachers: dict[str, list[dict[str, Any]]] |
 
 
 @pytest.mark.parametrize(
-    "asked", [Overrides(sesoi=0.2), Overrides(sequential=True), Overrides(all_pairs=True, correction="none")]
+    "asked", [Question(sesoi=0.2), Question(sequential=True), Question(all_pairs=True, correction="none")]
 )
-def test_the_page_of_a_table_says_what_the_analysis_says(asked: Overrides) -> None:
+def test_the_page_of_a_table_says_what_the_analysis_says(asked: Question) -> None:
     found = from_csv(PUBLISHED)
-    analysis = judged(found, asked)
-    html = page(gather(found, analysis))
-    assert compare(html, json.loads(to_json(analysis)), measured_in(pd.read_csv(PUBLISHED))) > 300
+    analysis = analysis_of(found, asked)
+    text = html(report_page(gather(found, analysis)))
+    assert compare(text, json.loads(to_json(analysis)), measured_in(pd.read_csv(PUBLISHED))) > 300
 
 
 def test_the_page_of_a_study_says_what_analyze_prints(finished: Path, rigorkd: Any, tmp_path: Path) -> None:
@@ -190,17 +190,17 @@ def test_the_page_of_a_study_says_what_analyze_prints(finished: Path, rigorkd: A
 def test_the_comparison_finds_a_wrong_number() -> None:
     """The check itself: one digit changed anywhere is found."""
     found = from_csv(PUBLISHED)
-    analysis = judged(found, Overrides(sesoi=0.2))
-    html, document = page(gather(found, analysis)), json.loads(to_json(analysis))
+    analysis = analysis_of(found, Question(sesoi=0.2))
+    text, document = html(report_page(gather(found, analysis))), json.loads(to_json(analysis))
     measured = measured_in(pd.read_csv(PUBLISHED))
     gain = document["families"][0]["comparisons"][0]["mean_diff"]
     for wrong in (
-        html.replace(f'data-value="{gain!r}"', f'data-value="{gain + 1e-9!r}"', 1),
-        html.replace(f'data-value="{gain!r}">+', f'data-value="{gain!r}">+1', 1),
-        re.sub(r'(<b data-count="[^"]+">)0', r"\g<1>7", html, count=1),
-        html.replace("</td></tr>", " 5</td></tr>", 1),
+        text.replace(f'data-value="{gain!r}"', f'data-value="{gain + 1e-9!r}"', 1),
+        text.replace(f'data-value="{gain!r}">+', f'data-value="{gain!r}">+1', 1),
+        re.sub(r'(<b data-count="[^"]+">)0', r"\g<1>7", text, count=1),
+        text.replace("</td></tr>", " 5</td></tr>", 1),
     ):
-        assert wrong != html
+        assert wrong != text
         with pytest.raises(AssertionError):
             compare(wrong, document, measured)
 

@@ -14,9 +14,10 @@ import pytest
 
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.gather import gather
-from rigorkd.report.html.page import page, view
-from rigorkd.report.judged import judged
-from rigorkd.report.sources import Overrides, from_csv
+from rigorkd.report.model import Prose
+from rigorkd.report.render.html import html as render
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sources import Question, analysis_of, from_csv
 
 PUBLISHED = Path(__file__).parents[2] / "analysis" / "published" / "kd_capacity_gap_runs.csv"
 
@@ -55,12 +56,16 @@ def evidence_of(table: pd.DataFrame, folder: Path, **asked: object) -> Evidence:
     path = folder / "runs.csv"
     table.to_csv(path, index=False)
     found = from_csv(path)
-    return gather(found, judged(found, Overrides(**asked)))  # type: ignore[arg-type]
+    return gather(found, analysis_of(found, Question(**asked)))  # type: ignore[arg-type]
+
+
+def rendered(evidence: Evidence) -> str:
+    return render(report_page(evidence))
 
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return page(evidence_of(grid(), tmp_path_factory.mktemp("grid"), sesoi=0.3))
+    return rendered(evidence_of(grid(), tmp_path_factory.mktemp("grid"), sesoi=0.3))
 
 
 def test_nothing_is_loaded_from_anywhere(html: str) -> None:
@@ -109,16 +114,17 @@ def test_what_holds_comes_first(html: str) -> None:
 
 
 def test_a_gain_that_holds_is_said(tmp_path: Path) -> None:
-    shown = view(evidence_of(grid(students=1, gain=2.0), tmp_path, sesoi=0.3)).answer
+    shown = report_page(evidence_of(grid(students=1, gain=2.0), tmp_path, sesoi=0.3))
     assert shown.short == "Shown for all 25 cells."
-    assert len(shown.sentences) >= 5
-    assert all(said.path for said in shown.sentences)
-    worse = view(evidence_of(grid(students=1, gain=-2.0), tmp_path, sesoi=0.3)).answer
+    (found,) = (b for b in shown.answer if isinstance(b, Prose) and b.title == "What may be said")
+    assert len(found.lines) >= 5
+    assert all(said.path for said in found.lines)
+    worse = report_page(evidence_of(grid(students=1, gain=-2.0), tmp_path, sesoi=0.3))
     assert worse.short == "Not shown for any of 25 cells; 25 are worse."
 
 
 def test_smoke_is_unmistakable(tmp_path: Path) -> None:
-    html = page(evidence_of(grid(students=1).assign(smoke=True), tmp_path))
+    html = rendered(evidence_of(grid(students=1).assign(smoke=True), tmp_path))
     assert html.count('<aside class="banner"') == 2
     assert html.count("SMOKE RUNS") >= 2
     assert "<title>SMOKE: " in html
@@ -128,7 +134,7 @@ def test_smoke_is_unmistakable(tmp_path: Path) -> None:
 
 def test_a_table_without_baselines_has_a_page(tmp_path: Path) -> None:
     table = grid(students=1).drop(columns=["method", "T", "alpha", "latency_ms", "params_millions"])
-    html = page(evidence_of(table, tmp_path))
+    html = rendered(evidence_of(table, tmp_path))
     assert "<h1>Which cells differ in test top-1?</h1>" in html
     assert 'id="all-pairs-exploratory"' in html
     assert 'id="provenance"' not in html
@@ -136,11 +142,11 @@ def test_a_table_without_baselines_has_a_page(tmp_path: Path) -> None:
 
 
 def test_one_seed_and_lost_runs_have_a_page(tmp_path: Path) -> None:
-    assert "inconclusive" in page(evidence_of(grid(students=1, seeds=1), tmp_path, sesoi=0.3))
+    assert "inconclusive" in rendered(evidence_of(grid(students=1, seeds=1), tmp_path, sesoi=0.3))
     table = grid(students=1, seeds=3)
     table["status"] = "done"
     table.loc[table.index[-1], ["status", "test_top1"]] = ["diverged", None]
-    html = page(evidence_of(table, tmp_path, sesoi=0.3))
+    html = rendered(evidence_of(table, tmp_path, sesoi=0.3))
     assert "diverged" in html
 
 
@@ -148,7 +154,7 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
     table = grid(students=1)
     table["cell"] = table["cell"].str.replace("main/net0", "<b>&\"'x/$y$_{z}")
     table[["group", "student"]] = ["", "<i>student"]
-    html = page(evidence_of(table, tmp_path, sesoi=0.3))
+    html = rendered(evidence_of(table, tmp_path, sesoi=0.3))
     assert "<b>&\"'x" not in html
     assert "<i>student" not in html
     assert "&lt;b&gt;&amp;" in html
@@ -158,14 +164,14 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
 def test_two_hundred_cells_make_a_small_page(tmp_path: Path) -> None:
     evidence = evidence_of(grid(students=8), tmp_path, sesoi=0.3)
     assert len(evidence.cells) == 208
-    html = page(evidence)
+    html = rendered(evidence)
     assert len(html.encode()) < 3_000_000
     assert html.count("<svg viewBox") < 120
     assert "are drawn" in html, "what was left out is said"
 
 
 def test_equal_evidence_gives_equal_bytes(tmp_path: Path, html: str) -> None:
-    assert page(evidence_of(grid(), tmp_path, sesoi=0.3)) == html
+    assert rendered(evidence_of(grid(), tmp_path, sesoi=0.3)) == html
 
 
 @pytest.mark.parametrize(
@@ -256,5 +262,5 @@ def test_templates_lie_in_the_package() -> None:
     """They are read as package data; the wheel takes every file of the package."""
     from importlib.resources import files
 
-    names = {item.name for item in (files("rigorkd.report.html") / "templates").iterdir()}
+    names = {item.name for item in (files("rigorkd.report.render") / "templates").iterdir()}
     assert {"page.html.j2", "blocks.html.j2", "page.css", "page.js"} <= names

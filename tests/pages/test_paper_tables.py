@@ -15,9 +15,9 @@ from rigorkd_analysis import Plan, analyze
 
 from rigorkd.errors import InputError
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, evidence
-from rigorkd.report.latex import latex
-from rigorkd.report.markdown import markdown
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
+from rigorkd.report.render.latex import latex
+from rigorkd.report.render.markdown import markdown
 
 
 def runs() -> pd.DataFrame:
@@ -70,7 +70,7 @@ def rows_of(study: Evidence, layout: str, group: str | None = None) -> list[dict
     (table,) = paper_table(study, layout, group).tables  # type: ignore[arg-type]
     headings = [column.heading for column in table.columns]
     assert len(headings) == len(set(headings)), "every column has a name of its own"
-    return [dict(zip(headings, row, strict=True)) for row in table.rows]
+    return [dict(zip(headings, row, strict=True)) for row in table.texts()]
 
 
 def mean_std(cell: str, metric: str, decimals: int) -> str:

@@ -15,11 +15,11 @@ from rigorkd_analysis import Plan, Printed, analyze, audit
 
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.audit_page import audit_page
-from rigorkd.report.latex import latex
-from rigorkd.report.markdown import markdown
-from rigorkd.report.page import Page
+from rigorkd.report.model import Page
+from rigorkd.report.render.latex import latex
+from rigorkd.report.render.markdown import markdown
+from rigorkd.report.render.terminal import show
 from rigorkd.report.sources import read_rows
-from rigorkd.report.terminal import show
 
 GOLDEN = Path(__file__).parent / "golden"
 PUBLISHED = Path(__file__).parents[2] / "analysis" / "published"

@@ -13,10 +13,12 @@ from rigorkd_analysis.stats.sample_size import seeds_needed
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.evidence import evidence
 from rigorkd.report.figures.catalog import figures
-from rigorkd.report.headline import MetricNumbers, headline
-from rigorkd.report.html.answer import answer
-from rigorkd.report.html.page import page
+from rigorkd.report.model import Prose
+from rigorkd.report.numbers import MetricNumbers
 from rigorkd.report.paper_tables import paper_table
+from rigorkd.report.render.html import html
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sentences import headline
 
 BASE = np.array([80.1, 80.4, 79.9, 80.2, 80.3])
 
@@ -80,7 +82,7 @@ def test_added_gains_stand_beside_the_planned_ones_everywhere():
     assert [c.a for c in shown.gains()] == ["k1", "k2", "k4"]
     assert [path for _, path in shown.gain_paths()][2] == "families/1/comparisons/0"
     assert {"gains", "gains-exploratory"} <= {figure.name for figure in figures(shown)}
-    text = page(shown)
+    text = html(report_page(shown))
     ids = re.findall(r'\sid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
     tables = " ".join(table.caption for table in paper_table(shown, "ablation").tables)
@@ -108,13 +110,15 @@ def test_added_gains_stand_beside_the_planned_ones_everywhere():
 )
 def test_the_short_answer_is_of_one_piece(shifts, short):
     frame = table(**{f"k{at}": shift for at, shift in enumerate(shifts, start=1)})
-    assert answer(evidence(analyze(frame, Plan(sesoi=0.3)), frame)).short == short
+    assert report_page(evidence(analyze(frame, Plan(sesoi=0.3)), frame)).short == short
 
 
 def test_a_single_cell_that_may_be_best_is_not_among_others():
     frame = table(k1=(2.0, 2.1, 2.0, 2.05, 1.95), k2=(0.5, 0.2, 0.1, 0.4, 0.3)).drop(columns="student")
-    notes = analysis_page(analyze(frame)).notes
-    assert "The best one of 3 cells is k1 (95 % confidence)." in notes
+    (notes,) = (
+        b for b in analysis_page(analyze(frame)).blocks if isinstance(b, Prose) and b.title == "Notes"
+    )
+    assert "The best one of 3 cells is k1 (95 % confidence)." in [said.whole for said in notes.lines]
 
 
 def test_numbers_have_no_sign_before_zero():

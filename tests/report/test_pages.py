@@ -12,12 +12,12 @@ import pytest
 from rigorkd_analysis import Plan, analyze
 
 from rigorkd.report.analysis_page import analysis_page
-from rigorkd.report.data import to_csv, to_json
-from rigorkd.report.headline import headline
-from rigorkd.report.latex import escape, latex
-from rigorkd.report.markdown import markdown
-from rigorkd.report.page import Column, Page, Table
-from rigorkd.report.terminal import show
+from rigorkd.report.emit import to_csv, to_json
+from rigorkd.report.model import Column, Page, Said, Table
+from rigorkd.report.render.latex import escape, latex
+from rigorkd.report.render.markdown import markdown
+from rigorkd.report.render.terminal import show
+from rigorkd.report.sentences import headline
 
 
 def table(gain: float = 1.0, n: int = 5) -> pd.DataFrame:
@@ -223,7 +223,9 @@ def test_long_tables_are_cut_on_a_terminal_only():
 
 
 def test_markup_in_a_name_is_printed_as_it_is():
-    page = Page(("[red]x[/red]",), (Table("t", (Column("a"),), (("[b]cell[/b]",),), "c"),), warnings=("[x]",))
+    page = Page(
+        ("[red]x[/red]",), (Table("t", (Column("a"),), (("[b]cell[/b]",),), "c"),), warnings=(Said("[x]"),)
+    )
     text = shown(page)
     assert "[red]x[/red]" in text
     assert "[b]cell[/b]" in text

@@ -8,7 +8,7 @@ import pytest
 from rigorkd_analysis import Pair, Plan, TableError
 
 from rigorkd.errors import InputError
-from rigorkd.report.sources import Overrides, at, from_csv, located, read_rows
+from rigorkd.report.sources import Question, at, from_csv, located, read_rows
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -64,17 +64,17 @@ def test_errors_name_file_line_and_column(tmp_path):
 
 def test_overrides_that_change_the_question_make_it_exploratory():
     plan = Plan(metric="test_top1", sesoi=0.3, planned=True, contrasts=(Pair("a", "b", planned=True),))
-    assert Overrides().onto(plan) == plan
-    assert Overrides(metric="test_top1", sesoi=0.3).onto(plan).planned
-    changed = Overrides(alpha=0.01).onto(plan)
+    assert Question().onto(plan) == plan
+    assert Question(metric="test_top1", sesoi=0.3).onto(plan).planned
+    changed = Question(alpha=0.01).onto(plan)
     assert not changed.planned
     assert not changed.contrasts[0].planned
-    added = Overrides(compare=(("c", "d"),)).onto(plan)
+    added = Question(compare=(("c", "d"),)).onto(plan)
     assert added.planned
     assert [contrast.planned for contrast in added.contrasts] == [True, False]
 
 
 def test_a_sesoi_does_not_carry_over_to_another_metric():
     plan = Plan(metric="test_top1", goal="max", sesoi=0.3, planned=True)
-    other = Overrides(metric="test_loss").onto(plan)
+    other = Question(metric="test_loss").onto(plan)
     assert (other.sesoi, other.goal, other.planned) == (None, None, False)

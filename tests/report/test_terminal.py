@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from rigorkd.report.page import Column, Page, Table
-from rigorkd.report.terminal import WIDTH, show
+from rigorkd.report.model import Column, Page, Table
+from rigorkd.report.render.terminal import WIDTH, show
 
 
 def shown(table: Table) -> list[str]:

@@ -15,9 +15,9 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_records
 from rigorkd.track import live
 from rigorkd.track.follower import Taken
+from rigorkd.track.in_memory import MemoryTracker
 from rigorkd.track.ledger import Ledger
 from rigorkd.track.live import LiveTracking
-from rigorkd.track.memory import MemoryTracker
 from rigorkd.track.tracker import MakeTracker, card_of_record, history_of, summary_of
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from rigorkd_analysis.questions import Conjunction, Hypothesis, Question, differences
 from rigorkd_analysis.stats.moments import NOISE, Floats
-from rigorkd_analysis.verdicts import Verdict
+from rigorkd_analysis.verdicts import Verdict, directed
 from rigorkd_analysis.wording import p_text, percent_text
 
 
@@ -119,7 +119,7 @@ def _judge(question: Question, part: Hypothesis, m: int, family: str) -> Sequent
     if n < 2 or (rows.std(axis=1) <= NOISE * size).any():
         why = "fewer than 2 seeds" if n < 2 else "no spread over seeds"
         return SequentialComparison(
-            part.name, family, m, n, None, 1.0, 1.0, None, None, "inconclusive", None,
+            part.name, family, m, n, None, 1.0, 1.0, None, None, Verdict.INCONCLUSIVE, None,
             f"{part.name}: undecided ({why}).",
         )  # fmt: skip
     level = plan.alpha / m
@@ -135,7 +135,7 @@ def _judge(question: Question, part: Hypothesis, m: int, family: str) -> Sequent
     lost = bool(runs.diverged[cells].any())
     crossed = np.flatnonzero(differs | inside)
     decided_at = None if lost or crossed.size == 0 else int(crossed[0]) + 1
-    verdict: Verdict = "inconclusive"
+    verdict = Verdict.INCONCLUSIVE
     if decided_at is not None:
         at = decided_at - 1
         favoured = (signs[0][at] > 0) == (question.goal == "max")
@@ -154,11 +154,7 @@ def _judge(question: Question, part: Hypothesis, m: int, family: str) -> Sequent
 
 
 def _verdict(differs: bool, inside: bool, favoured: bool) -> Verdict:
-    if differs and inside:
-        return "better_negligible" if favoured else "worse_negligible"
-    if differs:
-        return "better" if favoured else "worse"
-    return "equivalent"
+    return directed(favoured, negligible=inside) if differs else Verdict.EQUIVALENT
 
 
 def _says(
@@ -181,8 +177,8 @@ def _says(
         return f"{name}: undecided, since runs diverged ({numbers}, n = {n} seeds)."
     if decided_at is None:
         return f"{name}: undecided after {n} seeds ({numbers})."
-    words = verdict.replace("_", ", but ")
-    if verdict == "equivalent":
+    words = verdict.label.replace(", ", ", but ")
+    if verdict is Verdict.EQUIVALENT:
         words += f" within ±{say.number(question.plan.sesoi)}{say.unit}, sign undecided"
     later = f" (decided at {decided_at} seeds)" if decided_at < n else ""
     return f"{name}: {words} after {decided_at} seeds ({numbers}){later}."

@@ -260,7 +260,7 @@ def _summary(shared: _Shared, plan: Plan, goal: Goal) -> Summary:
     unknown = dict.fromkeys(field.name for field in fields(Summary))
     blank = replace(
         Summary(**unknown),  # type: ignore[arg-type]
-        name=shared.name, k=k, studies=shares, favourable=favourable, verdict="inconclusive", says="",
+        name=shared.name, k=k, studies=shares, favourable=favourable, verdict=Verdict.INCONCLUSIVE, says="",
         warnings=tuple(warnings),
     )  # fmt: skip
     spread = float(mean.std(ddof=1)) if k > 1 else 0.0
@@ -314,17 +314,18 @@ def _says(one: Summary, size: int, plan: Plan, say: Phrasing) -> str:
     return (
         f"Over {one.k} studies the {subject} {say.number(one.mean, True)}{say.unit} "
         f"({share} CI {say.interval(one.ci_low, one.ci_high)}, {p_text(one.p_adjusted, name)}): "
-        f"{_WORDS[one.verdict].format(say.number(plan.sesoi), say.unit)}; {same} ({p_text(one.p_same)}, "
+        f"{_on_average(one.verdict, say.number(plan.sesoi) + say.unit)}; {same} ({p_text(one.p_same)}, "
         f"sd between studies {say.number(one.tau)}), and a new such study will find "
         f"{say.interval(one.prediction_low, one.prediction_high)} ({share} prediction)."
     )
 
 
-_WORDS = {
-    "better": "better on average",
-    "worse": "worse on average",
-    "equivalent": "equivalent on average within ±{}{}",
-    "better_negligible": "better on average, by less than {}{}",
-    "worse_negligible": "worse on average, by less than {}{}",
-    "inconclusive": "inconclusive",
-}
+def _on_average(verdict: Verdict, sesoi: str) -> str:
+    if verdict is Verdict.INCONCLUSIVE:
+        return verdict.label
+    within = ""
+    if verdict is Verdict.EQUIVALENT:
+        within = f" within ±{sesoi}"
+    elif verdict.negligible:
+        within = f", by less than {sesoi}"
+    return f"{verdict.badge} on average{within}"

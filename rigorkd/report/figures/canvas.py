@@ -8,14 +8,16 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from html import escape
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import DASHES, FONT, MARKS, PALETTE, PANEL_WIDTH, SMALL, light
+from rigorkd.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -131,7 +133,26 @@ def _drawing(panels: tuple[Panel, ...], columns: int, keys: tuple[Key, ...] = ()
             columnspacing=1.4,
             borderaxespad=0.2,
         )
+    _drop_hidden(drawing)
     return drawing
+
+
+def _drop_hidden(drawing: Drawing) -> None:
+    """Names come from anywhere: whatever stands on a drawing loses the characters that steer a screen."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FuncFormatter
+
+    for text in drawing.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(printable(text.get_text()))
+    for axis in (axis for axes in drawing.axes for axis in (axes.xaxis, axes.yaxis)):
+        formatter = axis.get_major_formatter()
+        if isinstance(formatter, FuncFormatter):  # of labels that were given
+            formatter.func = partial(_printable_label, formatter.func)
+
+
+def _printable_label(inner: Callable[[float, int | None], str], x: float, position: int | None) -> str:
+    return printable(inner(x, position))
 
 
 def _keys_per_row(keys: tuple[Key, ...], width: float) -> int:
@@ -220,8 +241,8 @@ def _for_page(raw: str, key: str, title: str, description: str) -> str:
     box = re.search(r'viewBox="([^"]+)"', body)
     head = (
         f'<svg viewBox="{box[1] if box else ""}" role="img" aria-labelledby="{key}-title {key}-desc" '
-        f'class="panel"><title id="{key}-title">{escape(title)}</title>'
-        f'<desc id="{key}-desc">{escape(description)}</desc>'
+        f'class="panel"><title id="{key}-title">{escape(printable(title))}</title>'
+        f'<desc id="{key}-desc">{escape(printable(description))}</desc>'
     )
     return head + body[body.index(">") + 1 :]
 

@@ -1,37 +1,83 @@
-"""Which figures a study has, in the order in which a report shows them."""
+"""Which figures a study has, each with the section of the page that it belongs to.
+
+A new figure is a function of the evidence, and a line here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 from rigorkd.report.evidence import Evidence
-from rigorkd.report.figures import best, cost, forest, overall, seeds, settings, softness, training
+from rigorkd.report.figures import (
+    candidates,
+    convergence,
+    curves,
+    forest,
+    overall,
+    pairs,
+    softness,
+    tradeoff,
+)
 from rigorkd.report.figures.spec import Figure
 
-#: Where the figures of the CIFAR-100 study (Fauzan et al. 2026) are found again, with seed intervals.
-PUBLISHED = {
-    "overall": "Figure 2",
-    "cost": "Figure 3",
-    "training": "Figure 4",
-    "mean-temperature": "Figure 5",
-    "mean-alpha": "Figure 5",
-}
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure that a study may have.
+
+    Attributes:
+        make: None where the evidence lacks the cells for it.
+        section: where it stands on the page, or how that follows from the evidence.
+        published: the figure of the CIFAR-100 study (Fauzan et al. 2026) that it is, with seed intervals.
+        substitute: on the page it stands only where its section has no other figure.
+    """
+
+    make: Callable[[Evidence], Figure | None]
+    section: str | Callable[[Evidence], str]
+    published: str = ""
+    substitute: bool = False
+
+
+CATALOG: tuple[Entry, ...] = (
+    Entry(forest.gains, forest.gains_section),
+    Entry(partial(forest.gains, added=True), "gains-exploratory"),
+    Entry(partial(forest.contrasts, planned=True), "contrasts"),
+    Entry(partial(forest.contrasts, planned=False), "contrasts-exploratory"),
+    Entry(pairs.pairs, "seeds"),
+    Entry(overall.overall, "seeds", "Figure 2"),
+    Entry(partial(curves.gain_curves, axis="T"), "settings"),
+    Entry(partial(curves.gain_curves, axis="alpha"), "settings"),
+    Entry(partial(curves.mean_curves, axis="T"), "settings", "Figure 5", substitute=True),
+    Entry(partial(curves.mean_curves, axis="alpha"), "settings", "Figure 5", substitute=True),
+    Entry(candidates.candidates, "best"),
+    Entry(tradeoff.tradeoff, "cost", "Figure 3"),
+    Entry(convergence.convergence, "training", "Figure 4"),
+    Entry(softness.softness, "teacher"),
+)
+"""In the order in which a page shows them."""
+
+
+def drawn(evidence: Evidence) -> tuple[tuple[Entry, Figure], ...]:
+    """Every figure for which the evidence has the cells."""
+    made = ((entry, entry.make(evidence)) for entry in CATALOG)
+    return tuple((entry, figure) for entry, figure in made if figure is not None and figure.panels)
 
 
 def figures(evidence: Evidence) -> tuple[Figure, ...]:
-    """Every figure for which the evidence has the cells."""
-    found = (
-        overall.overall(evidence),
-        forest.gains(evidence),
-        forest.gains(evidence, added=True),
-        forest.contrasts(evidence, planned=True),
-        forest.contrasts(evidence, planned=False),
-        seeds.pairs(evidence),
-        settings.gain_curves(evidence, "T"),
-        settings.gain_curves(evidence, "alpha"),
-        settings.mean_curves(evidence, "T"),
-        settings.mean_curves(evidence, "alpha"),
-        best.candidates(evidence),
-        cost.tradeoff(evidence),
-        training.convergence(evidence),
-        softness.softness(evidence),
-    )
-    return tuple(figure for figure in found if figure is not None)
+    """The same without where they belong."""
+    return tuple(figure for _, figure in drawn(evidence))
+
+
+def on_page(evidence: Evidence) -> dict[str, tuple[Figure, ...]]:
+    """The figures of each section of the page."""
+    found: dict[str, list[tuple[Entry, Figure]]] = {}
+    for entry, figure in drawn(evidence):
+        section = entry.section if isinstance(entry.section, str) else entry.section(evidence)
+        found.setdefault(section, []).append((entry, figure))
+    return {
+        section: tuple(figure for entry, figure in members if not entry.substitute)
+        or tuple(figure for _, figure in members)
+        for section, members in found.items()
+    }

@@ -11,24 +11,21 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.marks import (
+    BADGES,
     MAX_PANELS,
     MAX_ROWS,
-    VERDICT_ROLES,
-    VERDICT_WORDS,
     difference_name,
-    room,
-    rows,
+    in_words,
+    row_panel,
     verdict_point,
     zero_line,
 )
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import light
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_ROW, _ROW_WITH_LABEL_ABOVE = 0.19, 0.36
 
 
 def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
@@ -40,10 +37,16 @@ def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
     by: dict[str, list[tuple[str, Comparison]]] = {}
     for comparison in family.comparisons:
         facts = evidence.facts(comparison.a or "")
-        by.setdefault(facts.family, []).append((facts.label, comparison))
+        by.setdefault(facts.block, []).append((facts.label, comparison))
     name = "gains-exploratory" if added else "gains"
     title = "Gains of cells added later, with their intervals" if added else "Gains with their intervals"
     return _figure(evidence, family, name, title, list(by.items()))
+
+
+def gains_section(evidence: Evidence) -> str:
+    """Where the first family of gains stands on the page: among the planned ones, if it is one of them."""
+    family = evidence.analysis.family("gains")
+    return "gains" if family is None or family.planned else "gains-exploratory"
 
 
 def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
@@ -74,12 +77,12 @@ def _figure(
         keys.append(Key(f"simultaneous over all {family.size}", "thin", "muted"))
     if evidence.analysis.sesoi is not None:
         keys.append(Key("too small to matter", "band", "band"))
-    verdicts = {c.verdict for _, members in shown for _, c in members}
-    for verdict, kind in (("better", "filled"), ("worse", "filled"), ("equivalent", "diamond")):
-        if any(found.startswith(verdict) for found in verdicts):
-            keys.append(Key(verdict, kind, VERDICT_ROLES[verdict]))  # type: ignore[arg-type, index]
-    if "inconclusive" in verdicts:
-        keys.append(Key("inconclusive", "hollow", "ink"))
+    badges = {c.verdict.badge for _, members in shown for _, c in members}
+    keys += [
+        Key(badge, kind, "ink" if kind == "hollow" else role)
+        for badge, (role, kind) in BADGES.items()
+        if badge in badges
+    ]
     total, drawn = sum(len(m) for _, m in parts), sum(len(m) for _, m in shown)
     return Figure(
         name=name,
@@ -124,24 +127,18 @@ def _limits(comparisons: Sequence[Comparison], sesoi: float | None) -> tuple[flo
 def _panel(
     evidence: Evidence, title: str, members: list[tuple[str, Comparison]], limits: tuple[float, float]
 ) -> Panel:
-    labels = [label for label, _ in members]
-    left = room(labels)
-    above = left is None
-
     def draw(axes: Axes) -> None:
         zero_line(axes, evidence.analysis.sesoi)
         axes.set_xlim(*limits)
-        rows(axes, labels, above=above)
         for at, (_, comparison) in enumerate(members):
             _row(axes, at, comparison, limits)
         axes.set_xlabel(difference_name(evidence))
 
-    height = len(members) * (_ROW_WITH_LABEL_ABOVE if above else _ROW) + 0.12
-    return Panel(title, draw, height, _words(evidence, members), 0.14 if left is None else left)
+    return row_panel(title, [label for label, _ in members], draw, _words(evidence, members), extra=0.12)
 
 
 def _row(axes: Axes, at: int, c: Comparison, limits: tuple[float, float]) -> None:
-    color = light(VERDICT_ROLES[c.verdict])
+    color = light(BADGES[c.verdict.badge][0])
     _line(axes, at, c.ci_simultaneous_low, c.ci_simultaneous_high, limits, color, 0.8)
     _line(axes, at, c.ci_low, c.ci_high, limits, color, 2.4)
     if c.mean_diff is not None:
@@ -178,6 +175,5 @@ def _words(evidence: Evidence, members: list[tuple[str, Comparison]]) -> str:
     parts = []
     for label, c in members[:12]:
         interval = "" if c.ci_low is None else f" ({share} {say(c.ci_low, True)} to {say(c.ci_high, True)})"
-        parts.append(f"{label}: {say(c.mean_diff, True)}{interval}, {VERDICT_WORDS[c.verdict]}")
-    more = f"; and {len(members) - 12} more rows" if len(members) > 12 else ""
-    return f"Differences in{say.unit or ' the metric'}: " + "; ".join(parts) + more + "."
+        parts.append(f"{label}: {say(c.mean_diff, True)}{interval}, {c.verdict.label}")
+    return f"Differences in{say.unit or ' the metric'}: " + in_words(parts, len(members), " rows")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rigorkd_analysis.metric_names import label as metric_label
 from rigorkd_analysis.metric_names import unit_of as unit_by_name
 
 from rigorkd.report.evidence import Evidence
+from rigorkd.report.figures.spec import KeyKind, Panel
 from rigorkd.report.figures.style import SMALL, Role, light
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from rigorkd_analysis.results import Verdict
+    from rigorkd_analysis.verdicts import Badge, Verdict
 
 #: More rows than this in one panel cannot be read; the tables hold them all.
 MAX_ROWS = 30
@@ -23,22 +24,13 @@ MAX_PANELS = 6
 _CHARACTER = 0.057
 _LONGEST = 25
 
-VERDICT_WORDS: dict[Verdict, str] = {
-    "better": "better",
-    "worse": "worse",
-    "equivalent": "equivalent",
-    "better_negligible": "better, but negligibly",
-    "worse_negligible": "worse, but negligibly",
-    "inconclusive": "inconclusive",
+BADGES: dict[Badge, tuple[Role, KeyKind]] = {
+    "better": ("blue", "filled"),
+    "worse": ("vermillion", "filled"),
+    "equivalent": ("green", "diamond"),
+    "inconclusive": ("muted", "hollow"),
 }
-VERDICT_ROLES: dict[Verdict, Role] = {
-    "better": "blue",
-    "better_negligible": "blue",
-    "worse": "vermillion",
-    "worse_negligible": "vermillion",
-    "equivalent": "green",
-    "inconclusive": "muted",
-}
+"""Colour and mark of each kind of verdict; the mark of an inconclusive one is drawn in ink."""
 
 
 def axis_name(evidence: Evidence, metric: str | None = None) -> str:
@@ -60,6 +52,37 @@ def unit_of(evidence: Evidence, metric: str) -> str:
         return Numbers(evidence.analysis).unit
     values = [abs(value) for cell in evidence.cells for value in cell.values(metric)]
     return unit_by_name(metric, max(values, default=0.0))
+
+
+def row_panel(
+    title: str,
+    labels: Sequence[str],
+    draw: Callable[[Axes], None],
+    describe: str,
+    *,
+    heights: tuple[float, float] = (0.19, 0.36),
+    extra: float = 0.1,
+) -> Panel:
+    """A panel of labelled rows on which `draw` puts the marks.
+
+    Args:
+        heights: of a row in inches, with its label at the left and with its label above it.
+        extra: inches for all rows together.
+    """
+    left = room(labels)
+
+    def whole(axes: Axes) -> None:
+        rows(axes, labels, above=left is None)
+        draw(axes)
+
+    height = len(labels) * heights[left is None] + extra
+    return Panel(title, whole, height, describe, 0.14 if left is None else left)
+
+
+def in_words(parts: Sequence[str], total: int | None = None, what: str = "") -> str:
+    """What a panel shows, for readers who cannot see it: the first dozen of its marks."""
+    more = (len(parts) if total is None else total) - 12
+    return "; ".join(parts[:12]) + (f"; and {more} more{what}" if more > 0 else "") + "."
 
 
 def room(labels: Iterable[str]) -> float | None:
@@ -131,9 +154,9 @@ def point(
 
 def verdict_point(axes: Axes, x: float, y: float, verdict: Verdict) -> None:
     """A filled circle for a direction, a diamond for equivalence, a hollow circle for inconclusive."""
-    role = VERDICT_ROLES[verdict]
-    if verdict == "inconclusive":
+    role, mark = BADGES[verdict.badge]
+    if mark == "hollow":
         point(axes, x, y, "ink", hollow=True, above=5, clip=False)
     else:
-        diamond = verdict == "equivalent"
+        diamond = mark == "diamond"
         point(axes, x, y, role, mark="D" if diamond else "o", size=4.2 if diamond else 5, above=5, clip=False)

@@ -9,10 +9,10 @@ from rigorkd_analysis.results import Comparison
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import CellFacts, Evidence
-from rigorkd.report.figures.marks import VERDICT_WORDS, axis_name, difference_name, point, verdict_point
+from rigorkd.report.figures.marks import axis_name, difference_name, point, verdict_point
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,13 +40,13 @@ def pairings(evidence: Evidence) -> tuple[Pairing, ...]:
     picked = {pick.cell for pick in best.validation_pick} if best else set()
     by: dict[str, list[Comparison]] = {}
     for comparison in evidence.gains():
-        by.setdefault(evidence.facts(comparison.a or "").family, []).append(comparison)
+        by.setdefault(evidence.facts(comparison.a or "").block, []).append(comparison)
     out = []
-    for family, members in by.items():
+    for block, members in by.items():
         chosen = members if len(members) == 1 else [c for c in members if c.a in picked]
         if len(chosen) == 1 and chosen[0].a is not None and chosen[0].b is not None:
             distilled = evidence.facts(chosen[0].a)
-            name = family or distilled.student or distilled.cell
+            name = block or distilled.student or distilled.cell
             out.append(Pairing(name, evidence.facts(chosen[0].b), distilled, chosen[0]))
     return tuple(out[:_MAX_STUDENTS])
 
@@ -132,7 +132,7 @@ def _gains(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
 
     say = Numbers(evidence.analysis)
     parts = [
-        f"{p.student}, {p.distilled.label}: {say(p.gain.mean_diff, True)}, {VERDICT_WORDS[p.gain.verdict]}"
+        f"{p.student}, {p.distilled.label}: {say(p.gain.mean_diff, True)}, {p.gain.verdict.label}"
         for p in found
     ]
     return Panel("Gain over the baseline", draw, 2.1, "; ".join(parts) + ".", 0.62)

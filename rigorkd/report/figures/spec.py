@@ -10,6 +10,7 @@ from rigorkd.report.figures.style import Role
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+KeyKind = Literal["line", "thick", "thin", "band", "filled", "hollow", "diamond", "cross", "star"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Key:
     """What one mark means. `kind` is how it looks; a line's dashes and mark are those at `position`."""
 
     text: str
-    kind: Literal["line", "thick", "thin", "band", "filled", "hollow", "diamond", "cross", "star"]
+    kind: KeyKind
     role: Role = "ink"
     position: int = 0
 

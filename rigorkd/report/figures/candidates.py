@@ -8,10 +8,11 @@ from rigorkd_analysis.results import Candidates
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence
-from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS, axis_name, point, room, rows
+from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS, axis_name, point, row_panel
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
+from rigorkd.report.sentences import who
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,11 +56,9 @@ def _panel(evidence: Evidence, item: Candidates, picked: set[str]) -> Panel:
     known = [evidence.summary(cell) for cell in item.cells]
     ranked = sorted((s for s in known if s.mean is not None), key=lambda s: sign * (s.mean or 0.0))[:MAX_ROWS]
     labels = [evidence.facts(summary.cell).label for summary in ranked]
-    left = room(labels)
     may = set(item.may_be_best)
 
     def draw(axes: Axes) -> None:
-        rows(axes, labels, above=left is None)
         for at, summary in enumerate(ranked):
             inside = summary.cell in may
             role: Role = "blue" if inside else "muted"
@@ -75,6 +74,4 @@ def _panel(evidence: Evidence, item: Candidates, picked: set[str]) -> Panel:
         f"{label}: {say(summary.mean)}{', may be the best' if summary.cell in may else ''}"
         for label, summary in zip(labels[:12], ranked, strict=False)
     ]
-    name = "/".join(part for part in (item.group, item.student) if part)
-    height = len(ranked) * (0.19 if left is not None else 0.36) + 0.1
-    return Panel(name, draw, height, "; ".join(parts) + ".", 0.14 if left is None else left)
+    return row_panel(who(item.student, item.group), labels, draw, "; ".join(parts) + ".")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 from rigorkd_analysis.wording import percent_text
 
-from rigorkd.report.evidence import CellFacts, Evidence
+from rigorkd.report.evidence import CellFacts, Evidence, grids
 from rigorkd.report.figures.marks import MAX_PANELS, axis_name, difference_name
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import SERIES, light, series
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,36 +94,6 @@ def _figure(evidence: Evidence, axis: Axis, found: dict[str, Point], *, gain: bo
         keys=tuple(keys),
         omitted="" if len(shown) == len(parts) else f"The first {len(shown)} of {len(parts)} are drawn.",
     )
-
-
-def grids(evidence: Evidence) -> list[tuple[str, tuple[CellFacts, ...]]]:
-    """Sets of cells that differ in T and alpha alone, as far as their names tell, each with a title."""
-    out: dict[tuple[str, ...], list[CellFacts]] = {}
-    for cell in evidence.cells:
-        if cell.T is not None or cell.alpha is not None:
-            key = (cell.family, cell.method, cell.teacher, str(cell.epochs), _rest_of_name(cell))
-            out.setdefault(key, []).append(cell)
-    families: dict[str, int] = {}
-    for parts, cells in out.items():
-        families[parts[0]] = families.get(parts[0], 0) + (len(cells) > 1)
-    named = []
-    for parts, cells in out.items():
-        name = parts[0] or "all cells"
-        if families[parts[0]] > 1:
-            name += f", {parts[4] or parts[1]}"
-        named.append((name, tuple(cells)))
-    return named
-
-
-def _rest_of_name(cell: CellFacts) -> str:
-    """The cell's label without its T and alpha: cells with another extra parameter are another grid."""
-    parts = cell.label.split("-")
-    drop = {
-        f"T{cell.T:g}" if cell.T is not None else "",
-        f"a{cell.alpha:g}" if cell.alpha is not None else "",
-    }
-    kept = [part for part in parts if part not in drop]
-    return "-".join(kept) if len(kept) < len(parts) else cell.method
 
 
 def _curves(cells: Sequence[CellFacts], axis: Axis, found: dict[str, Point]) -> tuple[Curve, ...]:

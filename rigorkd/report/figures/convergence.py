@@ -39,7 +39,7 @@ def convergence(evidence: Evidence) -> Figure | None:
     if evidence.history is None:
         return None
     panels = []
-    groups = evidence.families()
+    groups = evidence.blocks()
     most = 1
     for name, cells in groups[: MAX_PANELS // 2]:
         shown = shown_cells(evidence, cells)

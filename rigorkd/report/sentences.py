@@ -1,15 +1,17 @@
-"""What an analysis says first: what holds, what the correction took, what is still missing."""
+"""What pages say in sentences: what holds, what the correction took, what is still missing; warnings, each
+once with what it concerns; which cells may be the best."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from statistics import median
 
-from rigorkd_analysis.metric_names import unit_of
-from rigorkd_analysis.results import Analysis, Comparison, Family
+from rigorkd_analysis.results import Analysis, Candidates, Comparison, Family
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
-from rigorkd_analysis.wording import decimals_for, number_text, p_text
+from rigorkd_analysis.verdicts import Verdict
+from rigorkd_analysis.wording import p_text, percent_text
 
+from rigorkd.report.model import Said
+from rigorkd.report.numbers import MetricNumbers, Numbers
 from rigorkd.text import count
 
 CORRECTIONS = {
@@ -22,27 +24,7 @@ FAMILIES = {"gains": "Gains over the baseline", "contrasts": "Contrasts", "all_p
 _NOUN = {"gains": "gain", "contrasts": "contrast", "all_pairs": "pair"}
 
 
-class MetricNumbers:
-    """Values in a metric's decimals: two for percentages, else enough to show the spread."""
-
-    def __init__(self, metric: str, values: Iterable[float | None], spreads: Iterable[float | None]) -> None:
-        known = [abs(value) for value in values if value is not None]
-        self.unit = unit_of(metric, max(known, default=0.0))
-        self.decimals = decimals_for(self.unit, median([spread for spread in spreads if spread] or [0.0]))
-
-    def __call__(self, value: float | None, signed: bool = False) -> str:
-        return number_text(value, self.decimals, signed)
-
-
-class Numbers(MetricNumbers):
-    """Values in the decimals of the metric that was analysed."""
-
-    def __init__(self, analysis: Analysis) -> None:
-        cells = analysis.cells
-        super().__init__(analysis.metric, (cell.mean for cell in cells), (cell.std for cell in cells))
-
-
-def headline(analysis: Analysis, say: Numbers | None = None) -> tuple[str, ...]:
+def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str, ...]:
     """What holds, in a few plain sentences."""
     say = say or Numbers(analysis)
     lines = [line for family in analysis.families for line in _what_holds(analysis, family)]
@@ -60,27 +42,15 @@ def headline(analysis: Analysis, say: Numbers | None = None) -> tuple[str, ...]:
 
 def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     noun = _NOUN[family.name]
-    by: dict[str, list[Comparison]] = {}
-    for comparison in family.comparisons:
-        by.setdefault(comparison.verdict, []).append(comparison)
-    undecided = len(by.get("inconclusive", ()))
+    pairs = family.name == "all_pairs"  # no side of such a pair is the one to judge
+    by: dict[str, int] = {}
+    for verdict in sorted((c.verdict for c in family.comparisons), key=list(Verdict).index):
+        words = "differ" if pairs and verdict.directed else str(verdict.badge)
+        words += " by a negligible amount" if verdict.negligible else ""
+        by[words] = by.get(words, 0) + 1
+    undecided = by.pop(Verdict.INCONCLUSIVE.label, 0)
     total = count(family.size, noun)
-    if family.name == "all_pairs":  # no side of such a pair is the one to judge
-        by["better"] = by.pop("better", []) + by.pop("worse", [])
-        by["better_negligible"] = by.pop("better_negligible", []) + by.pop("worse_negligible", [])
-        by = {verdict: members for verdict, members in by.items() if members}
-    pairs = family.name == "all_pairs"
-    found = [
-        f"{len(by[verdict])} {words}"
-        for verdict, words in (
-            ("better", "differ" if pairs else "better"),
-            ("worse", "worse"),
-            ("equivalent", "equivalent"),
-            ("better_negligible", ("differ" if pairs else "better") + " by a negligible amount"),
-            ("worse_negligible", "worse by a negligible amount"),
-        )
-        if verdict in by
-    ]
+    found = [f"{number} {words}" for words, number in by.items()]
     status = "planned" if family.planned else "exploratory"
     if not found:
         of = f"none of {total} holds" if family.size > 1 else f"the one {noun} is undecided"
@@ -110,12 +80,12 @@ def _holds(analysis: Analysis, c: Comparison) -> bool:
     if not analysis.joint:
         return c.p_adjusted is not None and c.p_adjusted < analysis.alpha
     if c.ci_simultaneous_low is None or c.ci_simultaneous_high is None:
-        return c.verdict not in ("inconclusive", "equivalent")
+        return c.verdict.directed
     return c.ci_simultaneous_low > 0 or c.ci_simultaneous_high < 0
 
 
-def _still_missing(analysis: Analysis, family: Family, say: Numbers) -> list[str]:
-    undecided = [c for c in family.comparisons if c.verdict == "inconclusive"]
+def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> list[str]:
+    undecided = [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if not undecided:
         return []
     lines = []
@@ -152,3 +122,72 @@ def _seeds(n: int) -> str:
 
 def _range(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
+
+
+def name_of(family: Family, comparison: Comparison) -> str:
+    """What a row is called: a gain by its distilled cell."""
+    return comparison.a if family.name == "gains" and comparison.a is not None else comparison.name
+
+
+def who(student: str | None, group: str | None) -> str:
+    """The cells of one student, "" where there is nothing to tell apart."""
+    return "/".join(part for part in (group, student) if part)
+
+
+def seeds_of(ns: Iterable[int]) -> str:
+    """`5 seeds`; `3 to 5 seeds`."""
+    found = sorted(set(ns))
+    return count(found[0], "seed") if len(found) == 1 else f"{found[0]} to {found[-1]} seeds"
+
+
+def may_be_best(item: Candidates, alpha: float) -> Said:
+    """Which cells of a set the data cannot tell from the best one."""
+    cells, share = f"{len(item.cells)} cells", percent_text(1 - alpha)
+    if len(item.may_be_best) == len(item.cells):
+        text = f"any of the {cells} may be the best one ({share} confidence)."
+    else:
+        among = "is" if len(item.may_be_best) == 1 else "is among"
+        text = f"the best one of {cells} {among} {', '.join(item.may_be_best)} ({share} confidence)."
+    return about(item.student, item.group, text)
+
+
+def about(student: str | None, group: str | None, text: str) -> Said:
+    """A sentence about the cells of one student, where there are several students or groups to tell apart."""
+    lead = who(student, group)
+    return Said(text, lead=lead) if lead else Said(text[:1].upper() + text[1:])
+
+
+def smoke_of(warnings: Iterable[str]) -> str:
+    """The warning that makes all of a page worthless, "" if there is none."""
+    return next((text for text in warnings if text.startswith("SMOKE")), "")
+
+
+def grouped(warnings: Iterable[tuple[str, str]], total: int, all_of_them: str) -> list[str]:
+    """Warnings of comparisons, as pairs of name and text, each once with the comparisons it concerns."""
+    by_text: dict[str, list[str]] = {}
+    for name, text in warnings:
+        by_text.setdefault(text, []).append(name)
+    out = []
+    for text, names in by_text.items():
+        unique = list(dict.fromkeys(names))
+        if len(names) == total > 1:
+            out.append(f"{all_of_them}: {text}")
+        elif len(unique) > 3:
+            out.append(f"{len(names)} comparisons ({', '.join(unique[:3])}, …): {text}")
+        else:
+            out.append(f"{', '.join(unique)}: {text}")
+    return out
+
+
+def warnings_of(analysis: Analysis) -> tuple[Said, ...]:
+    """The warnings of the study, then those of comparisons; not that it is a smoke study."""
+    smoke = smoke_of(analysis.warnings)
+    own = [Said(text, f"warnings/{at}") for at, text in enumerate(analysis.warnings) if text != smoke]
+    pairs = [
+        (comparison.a or comparison.name, text)
+        for family in analysis.families
+        for comparison in family.comparisons
+        for text in comparison.warnings
+    ]
+    total = sum(len(family.comparisons) for family in analysis.families)
+    return (*own, *map(Said, grouped(pairs, total, "all comparisons")))

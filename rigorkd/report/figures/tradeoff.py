@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rigorkd.metrics import shown
 from rigorkd.report.evidence import CellFacts, Evidence
 from rigorkd.report.figures.marks import axis_name, point
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import SERIES, light, series
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_AXES = (("latency_ms", "latency of one image (ms)"), ("params_millions", "parameters (millions)"))
 _MAX_STUDENTS = 6
 
 
 def tradeoff(evidence: Evidence) -> Figure | None:
     """The metric against latency and against parameters; teachers too."""
-    panels = [panel for name, axis in _AXES if (panel := _panel(evidence, name, axis)) is not None]
+    panels = [
+        panel
+        for cost in shown("tradeoff")
+        if (panel := _panel(evidence, cost.name, cost.heading)) is not None
+    ]
     if not panels or evidence.analysis.metric == "latency_ms":
         return None
     students = _students(evidence)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rigorkd.report.evidence import CellFacts, Evidence
-from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS, axis_name, point, room, rows
+from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS, axis_name, in_words, point, room, row_panel
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Dashes, Role, light
-from rigorkd.report.headline import Numbers
+from rigorkd.report.numbers import Numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ def pairs(evidence: Evidence) -> Figure | None:
     by: dict[str, list[tuple[CellFacts, CellFacts]]] = {}
     for comparison in evidence.gains():
         distilled = evidence.facts(comparison.a or "")
-        by.setdefault(distilled.family, []).append((distilled, evidence.facts(comparison.b or "")))
+        by.setdefault(distilled.block, []).append((distilled, evidence.facts(comparison.b or "")))
     if not by:
         return _alone(evidence)
     shown = [(name, members[:MAX_ROWS]) for name, members in list(by.items())[:MAX_PANELS]]
@@ -46,7 +46,6 @@ def pairs(evidence: Evidence) -> Figure | None:
 def _pairs_panel(evidence: Evidence, name: str, members: list[tuple[CellFacts, CellFacts]]) -> Panel:
     metric, sign = evidence.analysis.metric, 1.0 if evidence.analysis.goal == "max" else -1.0
     labels = [distilled.label for distilled, _ in members]
-    left = room(labels)
     joined = [
         [
             (before, after)
@@ -57,10 +56,9 @@ def _pairs_panel(evidence: Evidence, name: str, members: list[tuple[CellFacts, C
     ]
 
     def draw(axes: Axes) -> None:
-        rows(axes, labels, above=left is None)
         for at in range(1, len(members)):
             axes.axhline(at - 0.5, color=light("rule"), linewidth=0.6, zorder=0)
-        _dumbbells(axes, joined, sign, below_label=left is None)
+        _dumbbells(axes, joined, sign, below_label=room(labels) is None)
         axes.set_xlabel(axis_name(evidence))
 
     better = [sum(sign * (after - before) > 0 for before, after in seeds) for seeds in joined]
@@ -68,9 +66,7 @@ def _pairs_panel(evidence: Evidence, name: str, members: list[tuple[CellFacts, C
         f"{label}: better in {up} of {len(seeds)} seeds"
         for label, up, seeds in zip(labels, better, joined, strict=True)
     ]
-    describe = "; ".join(counts[:12]) + (f"; and {len(counts) - 12} more" if len(counts) > 12 else "") + "."
-    height = len(members) * (_ROW if left is not None else 1.7 * _ROW) + 0.1
-    return Panel(name, draw, height, describe, 0.14 if left is None else left)
+    return row_panel(name, labels, draw, in_words(counts), heights=(_ROW, 1.7 * _ROW))
 
 
 def _dumbbells(
@@ -97,7 +93,7 @@ def _dumbbells(
 
 def _alone(evidence: Evidence) -> Figure | None:
     """Without baselines: the seeds of every cell."""
-    groups = evidence.families()
+    groups = evidence.blocks()
     shown = [(name, cells[:MAX_ROWS]) for name, cells in groups[:MAX_PANELS]]
     total, drawn = len(evidence.cells), sum(len(cells) for _, cells in shown)
     return Figure(
@@ -112,11 +108,8 @@ def _alone(evidence: Evidence) -> Figure | None:
 
 def _alone_panel(evidence: Evidence, name: str, cells: tuple[CellFacts, ...]) -> Panel:
     metric = evidence.analysis.metric
-    labels = [cell.label for cell in cells]
-    left = room(labels)
 
     def draw(axes: Axes) -> None:
-        rows(axes, labels, above=left is None)
         for at, cell in enumerate(cells):
             values = cell.values(metric)
             point(axes, values, [at] * len(values), "ink", size=3.4, hollow=True)
@@ -127,5 +120,4 @@ def _alone_panel(evidence: Evidence, name: str, cells: tuple[CellFacts, ...]) ->
 
     say = Numbers(evidence.analysis)
     means = [f"{cell.label}: mean {say(evidence.summary(cell.cell).mean)}" for cell in cells[:12]]
-    height = len(cells) * (0.2 if left is not None else 0.36) + 0.1
-    return Panel(name, draw, height, "; ".join(means) + ".", 0.14 if left is None else left)
+    return row_panel(name, [cell.label for cell in cells], draw, "; ".join(means) + ".", heights=(0.2, 0.36))

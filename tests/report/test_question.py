@@ -11,8 +11,7 @@ from rigorkd_analysis.analysis_plan import Plan
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import commit
-from rigorkd.report.judged import judged
-from rigorkd.report.sources import Overrides, Source
+from rigorkd.report.sources import Question, Source, analysis_of
 
 
 def source(folder: Path) -> Source:
@@ -34,7 +33,7 @@ def source(folder: Path) -> Source:
 
 
 def test_whole_predictions_need_no_word(tmp_path: Path) -> None:
-    found = judged(source(tmp_path), Overrides())
+    found = analysis_of(source(tmp_path), Question())
     assert len(found.images) == 1
     assert not any("predictions" in text for text in found.warnings)
 
@@ -42,7 +41,7 @@ def test_whole_predictions_need_no_word(tmp_path: Path) -> None:
 def test_a_run_without_its_predictions_is_named(tmp_path: Path) -> None:
     study = source(tmp_path)
     (StudyFolder(tmp_path).run("m/s/kd/seed-1") / "predictions.npz").write_bytes(b"torn")
-    found = judged(study, Overrides())
+    found = analysis_of(study, Question())
     assert len(found.images) == 1
     (warning,) = [text for text in found.warnings if "predictions" in text]
     assert "1 run (m/s/kd/seed-1)" in warning

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from rigorkd.report.page import Page, Table
+from rigorkd.report.model import Page, Table, flat, lines_of, title_of
+from rigorkd.text import one_line
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -35,39 +36,39 @@ _ESCAPES = {
     "<": "$<$",
     ">": "$>$",
     "•": r"\textbullet{}",
+    "|": r"\textbar{}",
 }
 
 
 def latex(page: Page) -> str:
     """Every table as a float with caption and label; headline, sentences and warnings as comments above."""
     lines = ["% needs \\usepackage{booktabs}"]
-    for heading, texts in (
-        ("", (page.banner,) if page.banner else ()),
-        ("", page.headline),
-        ("in words", page.sentences),
-        ("notes", page.notes),
-        ("warnings", page.warnings),
-    ):
+    opening = (page.banner, page.question, page.setting, page.short, *page.headline)
+    said = [("", tuple(text for text in opening if text))]
+    said += [(title_of(block).lower(), lines_of(block)) for block in flat(page.everything)]
+    said.append(("warnings", tuple(one.whole for one in page.warnings)))
+    for title, texts in said:
         if texts:
-            lines += [f"% {heading}:"] if heading else []
+            lines += [f"% {escape(title)}:"] if title else []
             lines += [f"% {escape(text)}" for text in texts]
-    return "\n".join([*lines, *(_table(table) for table in page.tables)]) + "\n"
+    tables = [_table(block) for block in flat(page.everything) if isinstance(block, Table)]
+    return "\n".join([*lines, *tables]) + "\n"
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it stands."""
-    return "".join(_ESCAPES.get(character, character) for character in text).replace("\n", " ")
+    """One line of text that LaTeX prints as it stands."""
+    return "".join(_ESCAPES.get(character, character) for character in one_line(text))
 
 
 def _table(table: Table) -> str:
     spec = "".join("r" if column.numeric else "l" for column in table.columns)
     label = re.sub(r"[^a-z0-9]+", "-", table.title.casefold()).strip("-")
     rows = []
-    for position, row in enumerate(table.rows):
+    for position, row in enumerate(table.texts()):
         cells = [escape(text) for text in row]
         if position in table.emphasis:
             cells = [rf"\textbf{{{text}}}" if text else text for text in cells]
-        rows.append("    " + " & ".join(cells) + r" \\")
+        rows.append(_row(cells))
     return "\n".join(
         [
             r"\begin{table}",
@@ -77,7 +78,7 @@ def _table(table: Table) -> str:
             rf"  \label{{tab:{label}}}",
             rf"  \begin{{tabular}}{{{spec}}}",
             r"    \toprule",
-            "    " + " & ".join(escape(column.heading) for column in table.columns) + r" \\",
+            _row([escape(column.heading) for column in table.columns]),
             r"    \midrule",
             *rows,
             r"    \bottomrule",
@@ -85,3 +86,9 @@ def _table(table: Table) -> str:
             r"\end{table}",
         ]
     )
+
+
+def _row(cells: list[str]) -> str:
+    # After a rule or the end of a row, a bracket or a star would be taken for an option of it.
+    opened = "{}" if cells[0].startswith(("[", "*", "(")) else ""
+    return f"    {opened}{' & '.join(cells)} \\\\"

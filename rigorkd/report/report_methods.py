@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence, Provenance
-from rigorkd.report.headline import CORRECTIONS, FAMILIES, Numbers
-from rigorkd.report.html.view import Code, Facts, Fold, Prose, Said, Section
+from rigorkd.report.model import Code, Facts, Prose, Said, Section
+from rigorkd.report.numbers import Numbers
+from rigorkd.report.sentences import CORRECTIONS, FAMILIES
 from rigorkd.text import count, duration
+
+
+def sections(evidence: Evidence) -> Iterator[Section]:
+    """The last sections of the page."""
+    yield planned(evidence)
+    yield methods(evidence.analysis)
+    if evidence.provenance is not None:
+        yield provenance(evidence.provenance)
+    yield reproduce(evidence)
 
 
 def planned(evidence: Evidence) -> Section:
@@ -33,7 +45,7 @@ def planned(evidence: Evidence) -> Section:
                 "family."
             )
         )
-    blocks: list[Prose | Fold] = [Prose(tuple(lines), bullets=True)]
+    blocks = [Prose(tuple(lines), bullets=True)]
     if evidence.provenance is not None:
         text = (
             f"The plan was written into the study at its first run, {_minute(evidence.provenance.created)}."
@@ -42,7 +54,7 @@ def planned(evidence: Evidence) -> Section:
             versions = count(len(evidence.provenance.protocol_hashes), "version")
             text += f" The protocol has {versions}; what later ones added to the analysis is exploratory."
         blocks.append(Prose((Said(text),)))
-    return Section("planned", "Planned and exploratory", tuple(blocks))
+    return Section("Planned and exploratory", tuple(blocks), "planned")
 
 
 def methods(analysis: Analysis) -> Section:
@@ -90,14 +102,8 @@ def methods(analysis: Analysis) -> Section:
         "Student, Biometrika 6 (1908). Wang and Ramdas, arXiv 2310.03722 (2023). Welch, Biometrika 34 "
         "(1947). Wilcoxon, Biometrics Bull. 1 (1945)."
     )
-    return Section(
-        "methods",
-        "Methods",
-        (
-            Prose(tuple(Said(line) for line in lines if line)),
-            Fold("References", (Prose((Said(references),)),)),
-        ),
-    )
+    folded = Section("References", (Prose((Said(references),)),), folded=True)
+    return Section("Methods", (Prose(tuple(map(Said, lines))), folded), "methods")
 
 
 def _correction(analysis: Analysis) -> str:
@@ -141,7 +147,7 @@ def provenance(found: Provenance) -> Section:
     )
     kept = tuple((term, values) for term, values in items if any(values))
     note = Said("More than one value in a line means that the records differ in it.")
-    return Section("provenance", "Provenance", (Facts(kept), Prose((note,))))
+    return Section("Provenance", (Facts(kept), Prose((note,))), "provenance")
 
 
 def _minute(time: str) -> str:
@@ -159,7 +165,7 @@ def reproduce(evidence: Evidence) -> Section:
         text = (
             f"rigorkd analyze {analysis.study}.csv{question}\nrigorkd report {analysis.study}.csv{question}"
         )
-        return Section("reproduce", "Reproduce", (Code(text, "Commands"),))
+        return Section("Reproduce", (Code(text, "Commands"),), "reproduce")
     seeds = evidence.cells[0].seeds if evidence.cells else ()
     asked = ",".join(str(seed) for seed in seeds)
     if seeds == tuple(range(len(seeds))):
@@ -171,19 +177,13 @@ def reproduce(evidence: Evidence) -> Section:
         f"rigorkd run protocol.yaml --seeds {asked}{mode}{smoke}\n"
         f"rigorkd analyze results/{name}\nrigorkd report results/{name}"
     )
+    how = Said(
+        "Save the protocol below as protocol.yaml. In reference mode, equal versions and hardware give equal "
+        "bits; rigorkd verify re-hashes the records."
+    )
+    protocol = Code(evidence.provenance.protocol_text, "protocol.yaml")
     return Section(
-        "reproduce",
         "Reproduce",
-        (
-            Prose(
-                (
-                    Said(
-                        "Save the protocol below as protocol.yaml. In reference mode, equal versions and "
-                        "hardware give equal bits; rigorkd verify re-hashes the records."
-                    ),
-                )
-            ),
-            Code(text, "Commands"),
-            Fold("The protocol", (Code(evidence.provenance.protocol_text, "protocol.yaml"),)),
-        ),
+        (Prose((how,)), Code(text, "Commands"), Section("The protocol", (protocol,), folded=True)),
+        "reproduce",
     )

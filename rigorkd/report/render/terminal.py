@@ -9,10 +9,11 @@ from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
-from rigorkd.report.page import Page, Table
+from rigorkd.report.model import Block, Page, Prose, Section, Table, Tally, lines_of, title_of
+from rigorkd.text import one_line, printable
 
 WIDTH = 100
 #: A longer name is broken before its last part.
@@ -26,38 +27,53 @@ MAX_ROWS = 40
 def show(page: Page, stream: TextIO | None = None) -> None:
     """Print a page to a stream, standard output by default."""
     stream = stream or sys.stdout
-    console = Console(
-        file=stream, width=None if stream.isatty() else WIDTH, highlight=False, soft_wrap=False, emoji=False
-    )
+    width = None if stream.isatty() else WIDTH
+    console = Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False)
     if page.banner:
-        console.print(f"[bold red]{escape(page.banner)}[/]")
-    for position, line in enumerate(page.headline):
-        console.print(f"[bold]{escape(line)}[/]" if position == 0 else escape(line))
-    for table in page.tables:
-        console.print()
-        console.print(f"[bold]{escape(table.title)}[/]")
-        console.print(_rich(table, console.width))
-        if len(table.rows) > MAX_ROWS:
-            console.print(
-                f"  … {len(table.rows) - MAX_ROWS:,} more rows; --format csv has them all", style="yellow"
-            )
-        console.print(escape(table.caption), style="dim")
-    for heading, lines in (("In words", page.sentences), ("Notes", page.notes)):
-        if lines:
-            console.print()
-            console.print(f"[bold]{heading}[/]")
-            for line in lines[:MAX_ROWS]:
-                console.print(f"  • {escape(line)}")
-            if len(lines) > MAX_ROWS:
-                console.print(
-                    f"  … {len(lines) - MAX_ROWS:,} more; --format csv has them all", style="yellow"
-                )
+        console.print(_text(page.banner, "bold red"))
+    opening = [text for text in (page.question, page.setting, page.short, *page.headline) if text]
+    for position, line in enumerate(opening):
+        console.print(_text(line, "" if position else "bold"))
+    for block in page.everything:
+        _block(console, block)
     if page.warnings:
         console.print()
-        for line in page.warnings:
-            console.print(f"[yellow]warning:[/] {escape(line)}")
+        for said in page.warnings:
+            console.print(Text.assemble(("warning:", "yellow"), " ", one_line(said.whole)))
     if page.banner:
-        console.print(f"[bold red]{escape(page.banner)}[/]")
+        console.print(_text(page.banner, "bold red"))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """A line that a terminal shows as it stands: no markup, no escape sequences."""
+    return Text(one_line(text), style)
+
+
+def _block(console: Console, block: Block) -> None:
+    console.print()
+    if title := title_of(block):
+        console.print(_text(title, "bold"))
+    match block:
+        case Table():
+            console.print(_rich(block, console.width))
+            _cut(console, len(block.rows), "more rows")
+            console.print(_text(block.caption, "dim"))
+        case Section():
+            for inner in block.blocks:
+                _block(console, inner)
+        case Prose(bullets=True) | Tally():
+            lines = lines_of(block)
+            for line in lines[:MAX_ROWS]:
+                console.print(_text(f"  • {line}"))
+            _cut(console, len(lines), "more")
+        case _:
+            for line in lines_of(block):
+                console.print(_text(line))
+
+
+def _cut(console: Console, total: int, what: str) -> None:
+    if total > MAX_ROWS:
+        console.print(f"  … {total - MAX_ROWS:,} {what}; --format csv has them all", style="yellow")
 
 
 def _broken(text: str, room: int) -> str:
@@ -89,9 +105,9 @@ def _rich(table: Table, width: int) -> RichTable:
     out = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), collapse_padding=True)
     shown = [i for i, column in enumerate(table.columns) if width > WIDTH or not column.detail]
     last = len(table.columns) - 1
-    rows = table.rows[:MAX_ROWS]
+    rows = [tuple(map(printable, row)) for row in table.texts()[:MAX_ROWS]]
     contents = {i: max([len(row[i]) for row in rows], default=0) for i in shown}
-    headings = {i: table.columns[i].heading for i in shown}
+    headings = {i: printable(table.columns[i].heading) for i in shown}
     wide = sum(max(contents[i], len(headings[i])) + 2 for i in shown) > width
     room = LONG_NAME
     if wide:
@@ -103,14 +119,14 @@ def _rich(table: Table, width: int) -> RichTable:
     for position in shown:
         column = table.columns[position]
         out.add_column(
-            headings[position],
+            Text(headings[position]),
             justify="right" if column.numeric else "left",
             overflow="fold",
             no_wrap=column.numeric or position == last > 1,
         )
     for position, row in enumerate(rows):
         out.add_row(
-            *(escape(_broken(row[i], room) if wide else row[i]) for i in shown),
+            *(Text(_broken(row[i], room) if wide else row[i]) for i in shown),
             style="bold" if position in table.emphasis else None,
         )
     return out

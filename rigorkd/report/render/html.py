@@ -1,0 +1,77 @@
+"""A page as one self-contained HTML text: styles, script and figures are in it, and a content policy forbids
+the browser to fetch more. Equal pages give equal bytes.
+
+Every expression of the templates is escaped and loses hidden characters on its way out; only drawings, which
+are made here, enter as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from rigorkd.report.figures.canvas import key_svg, panel_svg
+from rigorkd.report.model import Block, Page
+from rigorkd.text import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    from rigorkd.report.figures.spec import Figure, Key
+
+
+def html(page: Page) -> str:
+    """Render a page; it needs no network and no other file."""
+    return _environment().get_template("page.html.j2").render(page=page)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    from rigorkd.report.figures.style import PALETTE
+
+    folder = files("rigorkd.report.render") / "templates"
+
+    def load(name: str) -> str:
+        return (folder / name).read_text(encoding="utf-8")
+
+    def finalize(value: Any) -> Any:
+        return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    def panels(figure: Figure) -> list[Markup]:
+        return [Markup(panel_svg(figure, at, f"{figure.name}-{at}")) for at in range(len(figure.panels))]
+
+    def swatch(key: Key) -> Markup:
+        return Markup(key_svg(key))
+
+    environment = Environment(
+        loader=FunctionLoader(load),
+        autoescape=True,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["palette"] = PALETTE
+    environment.filters.update(exact=_exact, kind=_kind, slug=_slug, panels=panels, swatch=swatch)
+    return environment
+
+
+def _exact(value: float | int | str | None) -> str:
+    """The shortest text that reads back as the same number; "" for none."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return str(value) if isinstance(value, int) else repr(float(value))
+
+
+def _kind(block: Block) -> str:
+    return type(block).__name__.lower()
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.casefold()).strip("-")

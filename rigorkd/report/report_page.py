@@ -1,0 +1,312 @@
+"""The page for people who did not run a study: the question, what holds in words, what must not be read into
+it, then every comparison, seed and setting, the plan, the methods and where the records come from.
+
+Pure: an `Evidence` in, a page out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rigorkd_analysis.metric_names import label
+from rigorkd_analysis.results import Analysis, Family
+from rigorkd_analysis.verdicts import Verdict
+
+from rigorkd import __version__
+from rigorkd.report import report_methods, report_tables
+from rigorkd.report.analysis_page import (
+    caption,
+    cells_table,
+    comparisons_table,
+    images_table,
+    secondary_table,
+    sequential_table,
+)
+from rigorkd.report.evidence import Evidence
+from rigorkd.report.figures.catalog import on_page
+from rigorkd.report.model import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
+from rigorkd.report.numbers import Numbers
+from rigorkd.report.sentences import (
+    FAMILIES,
+    headline,
+    may_be_best,
+    seeds_of,
+    smoke_of,
+    warnings_of,
+)
+from rigorkd.text import count
+
+#: More rows than this are not readable; the strongest are shown and the rest is left to `analyze`.
+MAX_ROWS = 250
+_SAID, _IN_WORDS = 12, 60
+_STATISTICS = (
+    *("t", "df", "dz", "dz_ci", "g_z", "g_av", "r", "variance_ratio", "p_signflip", "p_signflip_floor"),
+    *("p_wilcoxon", "p_welch", "p_equivalence"),
+)
+
+
+def report_page(evidence: Evidence) -> Page:
+    """Everything that there is to see of a study."""
+    analysis, say = evidence.analysis, Numbers(evidence.analysis)
+    smoke, name = smoke_of(analysis.warnings), analysis.study or "study"
+    first, *further = headline(analysis, say)
+    return Page(
+        title=f"{'SMOKE: ' if smoke else ''}{name} · rigorkd report",
+        study=name,
+        banner=smoke,
+        question=_question(evidence),
+        setting=_setting(evidence, say),
+        short=_short(evidence),
+        headline=(first,),
+        answer=(
+            *(_tally(at, family) for at, family in enumerate(analysis.families)),
+            Prose(tuple(map(Said, further))),
+            *listed(
+                ("What may be said", _findings(analysis)),
+                ("What stays open", _open(analysis)),
+                ("What must not be read into it", _cautions(analysis, say)),
+            ),
+        ),
+        warnings=warnings_of(analysis),
+        blocks=tuple(section for section in _sections(evidence, say) if section.blocks),
+        colophon=f"Made by rigorkd {__version__}. Every number in a table carries its unrounded value.",
+    )
+
+
+# -------------------------------------------------------------------------------------------- the answer
+
+
+def _question(evidence: Evidence) -> str:
+    analysis = evidence.analysis
+    if analysis.family("gains") is None:
+        return f"Which cells differ in {label(analysis.metric)}?"
+    verb = "raise" if analysis.goal == "max" else "lower"
+    gaining = [evidence.facts(c.a) for c in evidence.gains() if c.a is not None]
+    students = list(dict.fromkeys(cell.student for cell in gaining if cell.student))
+    methods = sorted({cell.method for cell in gaining} - {""})
+    named = 0 < len(methods) <= 4 and methods != ["kd"]
+    what = f"distillation ({', '.join(methods)})" if named else "distillation"
+    of = f" of {' and '.join(filter(None, (', '.join(students[:-1]), students[-1])))}" if students else ""
+    return f"Does {what} {verb} the {label(analysis.metric)}{of if len(students) <= 4 else ''}?"
+
+
+def _short(evidence: Evidence) -> str:
+    """The answer in a few words, by the verdicts on the gains."""
+    found = Counter(comparison.verdict for comparison in evidence.gains())
+    total = sum(found.values())
+    better, little = found[Verdict.BETTER], found[Verdict.BETTER_NEGLIGIBLE]
+    worse = found[Verdict.WORSE] + found[Verdict.WORSE_NEGLIGIBLE]
+    if not total:
+        return ""
+
+    def of(some: int) -> str:
+        if total == 1:
+            return "the one cell"
+        return f"all {total} cells" if some == total else f"{some} of {total} cells"
+
+    if better:
+        parts = [f"Shown for {of(better)}"]
+        if little:
+            parts.append(f"for {little} more by too little to matter")
+    elif little:
+        parts = [f"Shown for {of(little)}, but by too little to matter"]
+    else:
+        parts = [f"Not shown for {'the one cell' if total == 1 else f'any of {total} cells'}"]
+    if worse:
+        parts.append(f"{worse} {'is' if worse == 1 else 'are'} worse")
+    return "; ".join(parts) + "."
+
+
+def _setting(evidence: Evidence, say: Numbers) -> str:
+    """How the question was put: what is compared, over how many seeds, what would matter, planned or not."""
+    analysis = evidence.analysis
+    family = analysis.families[0] if analysis.families else None
+    parts = []
+    if family is not None and family.name == "gains":
+        parts.append(f"{count(family.size, 'distilled cell')}, each against its own baseline")
+    elif family is not None:
+        parts.append(count(family.size, "comparison"))
+    parts.append(f"{seeds_of(cell.n for cell in analysis.cells)}, paired")
+    if analysis.sesoi is not None:
+        parts.append(f"less than {say(analysis.sesoi)}{say.unit} is too small to matter")
+    if family is not None:
+        parts.append(
+            "planned before the results were seen"
+            if family.planned
+            else "exploratory: nothing shows that this was planned before the results"
+        )
+    return "; ".join(parts) + "."
+
+
+def _tally(position: int, family: Family) -> Tally:
+    found = Counter(comparison.verdict for comparison in family.comparisons)
+    return Tally(
+        FAMILIES[family.name] + (", planned" if family.planned else ", exploratory"),
+        tuple(
+            Count(found[verdict], verdict.label, verdict.badge, verdict.sentence, f"{position}:{verdict}")
+            for verdict in Verdict
+            if found[verdict] or not verdict.negligible
+        ),
+    )
+
+
+def _findings(analysis: Analysis) -> tuple[Said, ...]:
+    """What a paper may say: every finding, and the gains taken together."""
+    out = []
+    for at, family in enumerate(analysis.families):
+        for position, comparison in enumerate(family.comparisons):
+            if comparison.verdict is not Verdict.INCONCLUSIVE:
+                out.append(Said(comparison.says, f"families/{at}/comparisons/{position}/says", strong=True))
+        if family.consistency is not None:
+            out.append(Said(family.consistency.says, f"families/{at}/consistency/says"))
+    return tuple(out[:_SAID])
+
+
+def _open(analysis: Analysis) -> tuple[Said, ...]:
+    """The contrasts that stay undecided: each was a question of its own."""
+    found = [
+        Said(comparison.says, f"families/{at}/comparisons/{position}/says")
+        for at, family in enumerate(analysis.families)
+        if family.name == "contrasts"
+        for position, comparison in enumerate(family.comparisons)
+        if comparison.verdict is Verdict.INCONCLUSIVE
+    ]
+    return tuple(found[:_SAID])
+
+
+def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
+    """What the results do not say, in this study's own numbers."""
+    out = []
+    undecided = [c for f in analysis.families for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
+    if undecided:
+        text = "“Inconclusive” is not “no difference”"
+        mdes = [c.mde for c in undecided if c.mde is not None]
+        if mdes:
+            smallest = f"{say(min(mdes))}{say.unit}"
+            text += f": differences below {smallest} can hide in every one of these comparisons"
+        out.append(Said(text + "."))
+    sets = [item for item in analysis.best.sets if len(item.cells) > 1][:3] if analysis.best else []
+    if sets:
+        out.append(Said("The highest mean need not be that of the best cell."))
+    out += [may_be_best(item, analysis.alpha) for item in sets]
+    if any(not family.planned for family in analysis.families):
+        out.append(
+            Said(
+                "What is marked exploratory suggests questions for new seeds. It confirms nothing by itself."
+            )
+        )
+    if analysis.conditioned_on:
+        out.append(Said(f"All of it holds for: {', '.join(analysis.conditioned_on)}."))
+    return tuple(out)
+
+
+# ------------------------------------------------------------------------------------------- the sections
+
+
+def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
+    """In order; one without blocks is left out."""
+    analysis = evidence.analysis
+    charts = on_page(evidence)
+
+    def drawn(section: str) -> tuple[Chart, ...]:
+        return tuple(Chart(figure) for figure in charts.get(section, ()))
+
+    def section(id: str, title: str, *blocks: Block | None) -> Section:
+        return Section(title, (*drawn(id), *(block for block in blocks if block is not None)), id)
+
+    each_seed = section(
+        *("seeds", "Every seed"),
+        Section("Every run as a number", (report_tables.seeds_table(evidence),), folded=True),
+    )
+    for position, family in enumerate(analysis.families):
+        yield _family(analysis, position, say, drawn(family_id(family)))
+        if family is analysis.family("gains"):
+            yield each_seed
+    if analysis.family("gains") is None:
+        yield each_seed
+    tests = report_tables.factorial_table(analysis)
+    yield section(
+        "settings",
+        "Temperature and α",
+        *report_tables.grid_tables(evidence),
+        Prose(report_tables.factorial_sentences(analysis)) if analysis.factorial else None,
+        Section("The F tests", (tests,), folded=True) if tests is not None else None,
+    )
+    yield section("best", "Which cell may be the best", report_tables.choice_table(analysis))
+    means = cells_table(analysis, say, id="cells-table", most=report_tables.MAX_CELLS)
+    yield section("means", "Every cell", means)
+    yield section("cost", "Accuracy and cost", report_tables.costs_table(evidence))
+    yield section("training", "Training")
+    # The table says who the teachers are, so it stands before their figure.
+    teachers = report_tables.teachers_table(evidence)
+    yield Section("Teacher", (*((teachers,) if teachers else ()), *drawn("teacher")), "teacher")
+    fields = ("verdict", "mean_diff", "ci", "p", "p_adjusted", "n")
+    secondary = [
+        secondary_table(analysis, at, fields, id=f"secondary-{at}", most=MAX_ROWS)
+        for at in range(len(analysis.secondary))
+    ]
+    yield section("secondary", "Secondary metrics", *secondary)
+    if analysis.images:
+        table = images_table(analysis, say, id="images-table", most=MAX_ROWS)
+        yield section("images", "New test images", table)
+    if analysis.sequential is not None:
+        table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
+        yield section("sequential", "Sequential verdicts", table)
+    powers = [_power(analysis, position, say) for position in range(len(analysis.families))]
+    yield section("power", "Power", *powers)
+    yield from report_methods.sections(evidence)
+
+
+def family_id(family: Family) -> str:
+    """Where a family stands on the page; its figure names the same place."""
+    return family.name.replace("_", "-") + ("" if family.planned else "-exploratory")
+
+
+def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart, ...]) -> Section:
+    family, several = analysis.families[position], analysis.families[position].size > 1
+    id = family_id(family)
+    fields = ["verdict", "mean_diff", "ci", "ci_simultaneous", "p", "p_adjusted", "n"]
+    if not several:
+        fields = [field for field in fields if field not in ("ci_simultaneous", "p_adjusted")]
+    table = comparisons_table(
+        *(analysis, family, f"families/{position}", fields, say, f"{FAMILIES[family.name]}, in numbers"),
+        caption(analysis, family, say, power=False), id=f"{id}-verdicts", most=MAX_ROWS,
+    )  # fmt: skip
+    everything = comparisons_table(
+        *(analysis, family, f"families/{position}", _STATISTICS, say),
+        f"All statistics: {FAMILIES[family.name].lower()}",
+        "The verdict uses the paired t test alone. Sign flips, Wilcoxon and Welch are sensitivity checks; "
+        "the floor of the first two is a limit of the design, never evidence against an effect.",
+        id=f"{id}-statistics",
+        most=MAX_ROWS,
+    )
+    said = [
+        Said(comparison.says, f"families/{position}/comparisons/{at}/says")
+        for at, comparison in enumerate(family.comparisons[:_IN_WORDS])
+    ]
+    if family.size > _IN_WORDS:
+        said.append(
+            Said(f"The first {_IN_WORDS} of {family.size:,}; rigorkd analyze --format csv has them all.")
+        )
+    folded = (
+        Section("In words, for a paper", (Prose(tuple(said), bullets=True),), folded=True),
+        Section("All statistics", (everything,), folded=True),
+    )
+    mark = "planned" if family.planned else "exploratory"
+    return Section(FAMILIES[family.name], (*charts, table, *folded), id, mark)
+
+
+def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
+    """What these seeds can detect, what the SESOI would need, and the tests of equivalence."""
+    family = analysis.families[position]
+    m = f"at α/{family.size}" if family.size > 1 else "at α"
+    note = f"Two-sided paired t test {m}, given the standard deviation of these seeds' differences."
+    fields = ["sd_diff", "mde"]
+    if analysis.sesoi is not None:
+        note += " Seeds are added only by the sequential analysis (rigorkd analyze --sequential)."
+        fields += ["seeds_needed", "needs", "equivalence_ci", "p_equivalence_adjusted"]
+    return comparisons_table(
+        *(analysis, family, f"families/{position}", fields, say, f"Power: {FAMILIES[family.name].lower()}"),
+        note, id=f"{family_id(family)}-power", most=MAX_ROWS,
+    )  # fmt: skip

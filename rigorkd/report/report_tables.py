@@ -1,0 +1,215 @@
+"""Tables about cells on the page that is sent: T × alpha, the choice of one, costs, teachers, every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import floor, log10
+from typing import TypeVar
+
+from rigorkd_analysis.metric_names import label
+from rigorkd_analysis.results import Analysis, LeaveOneSeedOut, Optimism, Pick
+from rigorkd_analysis.wording import number_text
+
+from rigorkd.metrics import Metric, shown
+from rigorkd.report.analysis_page import first_of
+from rigorkd.report.evidence import CellFacts, Evidence, grids
+from rigorkd.report.model import MISSING, Cell, Column, Entry, Said, Table, Value
+from rigorkd.report.numbers import MetricNumbers, Numbers, count
+from rigorkd.report.sentences import who
+
+_Chosen = Pick | LeaveOneSeedOut | Optimism
+_Found = TypeVar("_Found", Pick, LeaveOneSeedOut, Optimism)
+
+MAX_CELLS = 300
+_MAX_SEEDS = 20
+
+
+def grid_tables(evidence: Evidence) -> tuple[Table, ...]:
+    """T down, alpha across: mean and gain of every cell of a grid that has both axes."""
+    analysis, say = evidence.analysis, Numbers(evidence.analysis)
+    out: list[Table] = []
+    for title, cells in grids(evidence):
+        temperatures = sorted({cell.T for cell in cells if cell.T is not None})
+        alphas = sorted({cell.alpha for cell in cells if cell.alpha is not None})
+        if len(temperatures) < 2 or len(alphas) < 2:
+            continue
+        by = {(cell.T, cell.alpha): cell for cell in cells}
+        rows = tuple(
+            (
+                Cell((f"T = {temperature:g}",), sort=temperature),
+                *(_grid_cell(evidence, by.get((temperature, alpha)), say) for alpha in alphas),
+            )
+            for temperature in temperatures
+        )
+        note = f"Mean {label(analysis.metric)} over seeds."
+        note += " In brackets the gain over the baseline." if evidence.gains() else ""
+        if len(by) < len(temperatures) * len(alphas):
+            note += " An empty place is no cell of the study."
+        columns = (Column("T"), *(Column(f"α = {alpha:g}", True) for alpha in alphas))
+        out.append(Table(f"T × α: {title}", columns, rows, note, id=f"grid-{len(out)}"))
+    return tuple(out)
+
+
+def _grid_cell(evidence: Evidence, cell: CellFacts | None, say: MetricNumbers) -> Entry:
+    if cell is None:
+        return ""
+    at = evidence.index[cell.cell]
+    mean = say.value(evidence.analysis.cells[at].mean, f"cells/{at}/mean")
+    for c, path in evidence.gain_paths():
+        if c.a == cell.cell and c.mean_diff is not None:
+            return Cell((mean, " (", say.value(c.mean_diff, f"{path}/mean_diff", signed=True), ")"))
+    return mean
+
+
+def factorial_sentences(analysis: Analysis) -> tuple[Said, ...]:
+    """The repeated-measures tests of T, alpha and their interaction, in words."""
+    return tuple(
+        Said(item.says, f"factorial/{at}/says", lead=who(item.student, item.group))
+        for at, item in enumerate(analysis.factorial)
+    )
+
+
+def factorial_table(analysis: Analysis) -> Table | None:
+    """The same as numbers."""
+    say = Numbers(analysis)
+    rows: list[tuple[Entry, ...]] = []
+    for at, item in enumerate(analysis.factorial):
+        for kind, tests in (("tests", item.tests), ("contrasts", item.contrasts)):
+            for position, test in enumerate(tests):
+                path = f"factorial/{at}/{kind}/{position}"
+                effect, error = (say.field(test, name, path) for name in ("df_effect", "df_error"))
+                rows.append(
+                    (
+                        *(who(item.student, item.group) or "all", test.effect, say.field(test, "F", path)),
+                        Cell((effect, ", ", error)),
+                        *(say.field(test, name, path) for name in ("epsilon", "p", "p_adjusted")),
+                    )
+                )
+    if not rows:
+        return None
+    columns = (
+        *(Column("cells"), Column("effect"), Column("F", True), Column("df", True)),
+        *(Column("ε", True, "Greenhouse and Geisser's; 1 for a single contrast"), Column("p", True)),
+        Column("p adjusted", True),
+    )
+    note = (
+        "Repeated-measures F tests over seeds with Greenhouse–Geisser correction; conservative at few seeds."
+    )
+    return Table("Does T or α matter at all?", columns, tuple(rows), note, id="factorial")
+
+
+def choice_table(analysis: Analysis) -> Table | None:
+    """What choosing one cell costs: validation's pick, leave-one-seed-out selection, expected optimism."""
+    best, say = analysis.best, Numbers(analysis)
+    if best is None:
+        return None
+    chosen: tuple[_Chosen, ...] = (*best.validation_pick, *best.leave_one_seed_out, *best.optimism)
+    rows: list[tuple[Entry, ...]] = []
+    for student, group in dict.fromkeys((item.student, item.group) for item in chosen):
+        row: list[Entry] = [who(student, group) or "all cells"]
+        pick = _find(best.validation_pick, student, group)
+        row.append(MISSING if pick is None else pick[1].cell)
+        for name, found, fields in (
+            ("validation_pick", pick, ("test_mean",)),
+            ("leave_one_seed_out", _find(best.leave_one_seed_out, student, group), ("naive_mean", "mean")),
+            ("optimism", _find(best.optimism, student, group), ("expected",)),
+        ):
+            for field in fields:
+                path = "" if found is None else f"best/{name}/{found[0]}"
+                row.append(MISSING if found is None else say.field(found[1], field, path))
+        rows.append(tuple(row))
+    if not rows:
+        return None
+    columns = (
+        Column("cells"),
+        Column("validation picks"),
+        Column("its test mean", True),
+        Column("best mean on test", True, "flattered by the choice"),
+        Column("leave one seed out", True, "picked on the other seeds, scored on the one left out"),
+        Column("expected flattery", True, "by how much the best of so many equal cells would look better"),
+    )
+    note = (
+        "The best mean on test is chosen by the numbers that it reports. Picking on the other seeds and "
+        "scoring on the one left out has almost no such bias."
+    )
+    return Table("What choosing the best costs", columns, tuple(rows), note, id="choice")
+
+
+def _find(items: tuple[_Found, ...], student: str | None, group: str | None) -> tuple[int, _Found] | None:
+    """The entry of one student and group, with its position."""
+    for at, item in enumerate(items):
+        if (item.student, item.group) == (student, group):
+            return at, item
+    return None
+
+
+def costs_table(evidence: Evidence) -> Table | None:
+    """What a cell costs and how well it follows its teacher: means over its runs."""
+    costs = _measured(shown("costs"), evidence.cells)
+    if not costs:
+        return None
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
+        (cell.cell, *(_mean(cell, cost, evidence.cells) for cost in costs))
+        for cell in evidence.cells[:MAX_CELLS]
+    )
+    note = "Means over seeds. Latency is the median time for one image; its differences are not tested."
+    if evidence.latencies:
+        note += (
+            " It was measured once per architecture and device; one measured beside other work is left out."
+        )
+    columns = (Column("cell"), *(Column(cost.heading, True) for cost in costs))
+    cut = first_of(MAX_CELLS, len(evidence.cells), "cells")
+    return Table("What a cell costs", columns, rows, note + cut, id="costs-table")
+
+
+def _measured(metrics: Iterable[Metric], among: tuple[CellFacts, ...]) -> list[Metric]:
+    return [metric for metric in metrics if any(cell.mean(metric.name) is not None for cell in among)]
+
+
+def _mean(facts: CellFacts, metric: Metric, among: tuple[CellFacts, ...]) -> Value:
+    """The mean of a metric over the runs of a cell, in decimals that suit the whole column."""
+    mean = facts.mean(metric.name)
+    largest = max((abs(value) for cell in among for value in cell.values(metric.name)), default=0.0)
+    decimals = min(6, max(0, 3 - floor(log10(largest)))) if largest > 0 else 0
+    return Value(number_text(mean, decimals), mean, f"runs|{facts.cell}|{metric.name}|mean")
+
+
+def teachers_table(evidence: Evidence) -> Table | None:
+    """The teachers' own results, as means over their runs."""
+    teachers = evidence.teachers
+    measured = _measured(shown("teachers"), teachers)
+    if not measured:
+        return None
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
+        (
+            *(teacher.cell, teacher.student, count(len(teacher.seeds), f"runs|{teacher.cell}|seeds|count")),
+            *(_mean(teacher, metric, teachers) for metric in measured),
+        )
+        for teacher in teachers
+    )
+    columns = (
+        *(Column("teacher"), Column("model"), Column("runs", True)),
+        *(Column(metric.heading, True) for metric in measured),
+    )
+    note = "Means over the teacher's runs; one run is one teacher for all seeds."
+    return Table("Teachers", columns, rows, note, id="teachers-table")
+
+
+def seeds_table(evidence: Evidence) -> Table:
+    """The metric of every run."""
+    metric, say = evidence.analysis.metric, Numbers(evidence.analysis)
+    seeds = evidence.cells[0].seeds if evidence.cells else ()
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
+        (
+            cell.cell,
+            *(
+                say.value(value, f"runs|{cell.cell}|{metric}|{seed}")
+                for seed, value in zip(seeds[:_MAX_SEEDS], cell.measures[metric], strict=False)
+            ),
+        )
+        for cell in evidence.cells[:MAX_CELLS]
+    )
+    note = f"{label(metric)} of each run; {MISSING}: no such run, or it diverged."
+    note += first_of(_MAX_SEEDS, len(seeds), "seeds")
+    columns = (Column("cell"), *(Column(f"seed {seed}", True) for seed in seeds[:_MAX_SEEDS]))
+    return Table("Every run", columns, rows, note, id="seeds-table")
