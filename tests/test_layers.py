@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -127,6 +128,30 @@ def test_layers_that_start_fast_import_no_torch(layer: str) -> None:
     for path in (ROOT / "rigorkd" / layer).rglob("*.py"):
         eager = {module.split(".")[0] for module, lazy in imports(path) if not lazy}
         assert not eager & heavy, path.name
+
+
+READS = re.compile(r"json\.loads?\(|np\.load\(|\.read_(bytes|text)\(\)|\.read_text\(|\.open\(\"r")
+OWN_FILES = (
+    '"/proc/',  # what the kernel says
+    '"/sys/',
+    "lines = path.read_text()",  # the driver's list of GPUs
+    "json.loads(self.model)",  # a value, not a file
+    "self.me.holder_json",  # this launcher's own entry
+    "path.read_bytes() != content",  # below a folder that was looked through
+    "(folder / name).read_text(",  # the templates of the page
+)
+"""Readings of something else than a study, each by a part of its line."""
+
+
+@pytest.mark.parametrize("layer", ["records", "launch", "track", "report", "cli", "train"])
+def test_a_study_is_read_through_one_door(layer: str) -> None:
+    """`rigorkd.records.untrusted` follows no link, waits for no pipe and bounds what it reads."""
+    found = []
+    for path in (ROOT / "rigorkd" / layer).rglob("*.py"):
+        if path.name != "untrusted.py":
+            lines = [line.strip() for line in path.read_text().splitlines() if READS.search(line)]
+            found += [f"{path.name}: {line}" for line in lines if not any(own in line for own in OWN_FILES)]
+    assert found == []
 
 
 COMMANDS = [
