@@ -122,6 +122,9 @@ def run(
         raise click.UsageError(
             "--slurm goes without --until-decided, and without --wandb (publish afterwards)"
         )
+    from rigorkd.extras import require
+
+    require("train", "rigorkd run")
     from rigorkd.cli.console import SteadyConsole
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.summary import print_summary

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.errors import InputError
+from rigorkd.extras import require
 from rigorkd.launch.slurm.job import Job
 from rigorkd.launch.slurm.options import SlurmOptions
 from rigorkd.launch.slurm.submission import Array, Submission, write_submission
@@ -58,12 +59,9 @@ def submit(folder: Path, submission: Submission, options: SlurmOptions) -> Submi
 
 def slurm_executor(folder: Path) -> submitit.SlurmExecutor:
     """submitit's executor that keeps its scripts and logs in `folder`; InputError where it cannot work."""
-    try:
-        import submitit
-    except ImportError:
-        raise InputError(
-            "--slurm needs the package submitit", hint="install it: pip install 'rigorkd[slurm]'"
-        ) from None
+    require("slurm", "--slurm")
+    import submitit
+
     missing = [program for program in ("sbatch", "srun", "squeue") if shutil.which(program) is None]
     if missing:
         raise InputError(
