@@ -23,6 +23,7 @@ LAYERS = (
     "launch",
     "report",
     "cli",
+    "api",
 )
 """Lowest first: a layer may import itself and any layer before it; `__init__` is everybody's."""
 
