@@ -415,7 +415,7 @@ def _findings(source: Source, asked: dict[str, Any], images: bool | None) -> Fin
 
 
 def _late(plan: Plan, own: Plan) -> Plan:
-    """A plan put to a study that has its own: nothing of it was planned, and the conditions are the study's."""
+    """A plan put to a study that has its own: none of it was planned, and the conditions are the study's."""
     contrasts = tuple(replace(contrast, planned=False) for contrast in plan.contrasts)
     return replace(plan, planned=False, contrasts=contrasts, conditioned_on=own.conditioned_on)
 
