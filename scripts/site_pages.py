@@ -24,6 +24,7 @@ FROM_REPOSITORY = {
     "index.md": "README.md",
     "statistics.md": "analysis/README.md",
     "changelog.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
 }
 """Pages of the site that are files elsewhere in the repository."""
 
