@@ -1,5 +1,5 @@
 # Sourced by the other scripts: makes .venv with rigorkd and the pinned versions, once per change of the pins.
-# Usage: source scripts/environment.sh EXTRAS        (EXTRAS as in pyproject.toml, "" for none)
+# Usage: source scripts/environment.sh EXTRAS        (as in pyproject.toml: train, dev, "train,slurm", "" for none)
 # An environment that is already active is used as it is when RIGORKD_ENV=active.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

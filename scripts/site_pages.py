@@ -1,14 +1,17 @@
 """Hooks of mkdocs: pages that are made from other files of the repository while the site is built.
 
 README becomes the first page, analysis/README.md the statistical guide; the reference comes from
-scripts/reference.py; the notebook-style scripts in docs/examples are run, and shown with what they print.
+scripts/reference.py; the notebooks and notebook-style scripts in docs/examples are run, and shown with what
+they print.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib.util
 import io
+import json
 import os
 import posixpath
 import re
@@ -21,6 +24,7 @@ FROM_REPOSITORY = {
     "index.md": "README.md",
     "statistics.md": "analysis/README.md",
     "changelog.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
 }
 """Pages of the site that are files elsewhere in the repository."""
 
@@ -76,32 +80,64 @@ def relinked(markdown: str, page: str, known: set[str]) -> str:
 
 
 def notebooks() -> dict[str, Path]:
-    """The notebook-style scripts by the page that each becomes."""
-    return {f"examples/{path.stem}.md": path for path in sorted((ROOT / "docs" / "examples").glob("*.py"))}
+    """The notebooks, and scripts in percent format, by the page that each becomes."""
+    found = [path for path in (ROOT / "docs" / "examples").iterdir() if path.suffix in (".py", ".ipynb")]
+    return {f"examples/{path.stem}.md": path for path in sorted(found)}
 
 
-def notebook(script: Path) -> str:
-    """Run a script in percent format, cell by cell, from the repository's root; all of it as Markdown."""
+def notebook(file: Path) -> str:
+    """Run a notebook, cell by cell, from the repository's root; all of it as Markdown."""
     out: list[str] = []
     names: dict[str, Any] = {"__name__": "notebook"}
     here = Path.cwd()
     os.chdir(ROOT)
     try:
-        for cell in re.split(r"^# %%", script.read_text(), flags=re.MULTILINE)[1:]:
-            head, _, body = cell.partition("\n")
-            body = body.strip("\n")
-            if "[markdown]" in head:
-                out.append("\n".join(line.removeprefix("#").removeprefix(" ") for line in body.splitlines()))
+        for is_text, source in _cells(file):
+            if is_text:
+                out.append(source)
                 continue
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                exec(compile(body, script.name, "exec"), names)
-            out.append(f"```python\n{body}\n```")
+                shown = _run(source, file.name, names)
+            out.append(f"```python\n{source}\n```")
             if printed.getvalue().strip():
                 out.append(f"```text\n{printed.getvalue().rstrip()}\n```")
+            if shown is not None:
+                out.append(_display(shown))
     finally:
         os.chdir(here)
     return "\n\n".join(out) + "\n"
+
+
+def _cells(file: Path) -> list[tuple[bool, str]]:
+    """The cells of a notebook or of a script in percent format, and whether each is text."""
+    if file.suffix == ".ipynb":
+        cells = json.loads(file.read_text())["cells"]
+        return [(cell["cell_type"] == "markdown", "".join(cell["source"])) for cell in cells]
+    found = []
+    for cell in re.split(r"^# %%", file.read_text(), flags=re.MULTILINE)[1:]:
+        head, _, body = cell.partition("\n")
+        body = body.strip("\n")
+        if "[markdown]" in head:
+            body = "\n".join(line.removeprefix("#").removeprefix(" ") for line in body.splitlines())
+        found.append(("[markdown]" in head, body))
+    return found
+
+
+def _run(source: str, name: str, names: dict[str, Any]) -> Any:
+    """Run a cell; what its last line is worth, as a notebook shows it."""
+    body = ast.parse(source).body
+    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+    exec(compile(ast.Module(body, []), name, "exec"), names)
+    return None if last is None else eval(compile(ast.Expression(last.value), name, "eval"), names)
+
+
+def _display(shown: Any) -> str:
+    """What a notebook would show of an object; on one line, since Markdown ends HTML at an empty one."""
+    for method in ("_repr_html_", "_repr_svg_"):
+        if hasattr(shown, method):
+            return f"<div>{' '.join(getattr(shown, method)().split())}</div>"
+    return f"```text\n{shown!r}\n```"
 
 
 def _only(nav: Any, known: set[str]) -> Any:

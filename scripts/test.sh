@@ -2,7 +2,7 @@
 # Sets up an environment and runs the tests.
 #   scripts/test.sh                 style, types and the fast tests
 #   scripts/test.sh --slow          the slow tests: all tiers
-#   scripts/test.sh --slow TIER …   some: smoke, faults, slurm, simulations, pages
+#   scripts/test.sh --slow TIER …   some: smoke, faults, slurm, simulations, pages, coverage
 #   scripts/test.sh PATH …          whatever pytest takes
 set -euo pipefail
 source "$(dirname "$0")/environment.sh" dev
@@ -24,8 +24,15 @@ slow() {
         simulations) python -m pytest -q -m slow --durations=0 tests/analysis ;;
         pages) # in a real browser, through a real LaTeX, into real tracking files; the documentation's site
             python -m pytest -q -m slow --durations=0 tests/pages tests/track tests/docs ;;
+        coverage) # the fast tests once more, measured in all their processes; fails below 90 % of lines and branches
+            in_memory
+            export COVERAGE_FILE="${TMPDIR:-/tmp}/rigorkd-coverage"
+            coverage erase
+            coverage run -m pytest -q -m "not slow" --numprocesses "$cores" --dist worksteal
+            coverage combine --quiet
+            coverage report ;;
         *)
-            echo "error: no tier $1: smoke, faults, slurm, simulations, pages" >&2
+            echo "error: no tier $1: smoke, faults, slurm, simulations, pages, coverage" >&2
             exit 2 ;;
     esac
 }
@@ -48,7 +55,7 @@ case "${1:-}" in
         python -m pytest -q -m "not slow" --numprocesses "$cores" --dist worksteal --durations=15 ;;
     --slow)
         shift
-        [ $# -gt 0 ] || set -- smoke faults slurm simulations pages
+        [ $# -gt 0 ] || set -- smoke faults slurm simulations pages coverage
         for tier in "$@"; do
             begun=$SECONDS
             echo "== slow tests: $tier"

@@ -52,6 +52,7 @@ def plan(
     rigorkd plan protocols/paper.yaml --seeds 5
     rigorkd plan protocols/digits.yaml --measure
     """
+    from rigorkd.extras import require
     from rigorkd.launch.planning import make_plan
     from rigorkd.launch.run_states import find_run_states
     from rigorkd.protocol.cohorts import lone_cells
@@ -61,6 +62,8 @@ def plan(
     from rigorkd.records.rates import RateBook
     from rigorkd.records.study import folder_name, is_study, read_info
 
+    if measure:
+        require("train", "--measure")
     loaded = load_protocol(protocol)
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):

@@ -138,6 +138,9 @@ def run(
         if backend is not None:
             raise click.UsageError("--slurm OPTIONS is --backend slurm:OPTIONS; give one of them")
         backend = f"slurm:{slurm}"
+    from rigorkd.extras import require
+
+    require("train", "rigorkd run")
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch

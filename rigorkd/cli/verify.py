@@ -44,8 +44,11 @@ def verify(
     rigorkd verify
     rigorkd verify results/digits --rerun 2
     """
+    from rigorkd.extras import require
     from rigorkd.records.integrity import verify_study
 
+    if rerun is not None:
+        require("train", "--rerun")
     folder = study_folder(study, results)
     found = verify_study(folder)
     again: list[Rerun] = []

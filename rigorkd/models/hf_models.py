@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
+from rigorkd.extras import require
 from rigorkd.models.hub import not_there, reachable
 from rigorkd.models.inputs import repeat_grey
 from rigorkd.models.model import hf_folder
@@ -86,13 +87,9 @@ def _logits(_: nn.Module, arguments: Any, output: Any) -> torch.Tensor:
 
 
 def _library(name: str) -> Any:
-    try:
-        transformers = importlib.import_module("transformers")
-        quiet = importlib.import_module("transformers.utils.logging")
-    except ImportError:
-        raise InputError(
-            f"the model {name} needs the library transformers", hint="pip install 'rigorkd[hf]'"
-        ) from None
+    require("hf", f"the model {name}")
+    transformers = importlib.import_module("transformers")
+    quiet = importlib.import_module("transformers.utils.logging")
     quiet.set_verbosity_error()
     quiet.disable_progress_bar()
     return transformers

@@ -171,11 +171,16 @@ class RateBook:
         return Rate(statistics.median(known), len(known)) if known else None
 
     def machines(self) -> tuple[Machine, ...]:
-        """The machines with rates under the installed torch: this one first, the others by name."""
-        here, version = hardware_here(), metadata.version("torch")
+        """The machines with rates under the installed torch: this one first, the others by name.
+
+        Where no torch is installed, nothing trains, and every machine's rates tell as much.
+        """
+        here, version = hardware_here(), None
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            version = metadata.version("torch")
         found = {rates.machine for rates in self._one_each()}
-        fitting = [machine for machine in found if machine.torch == version]
-        return tuple(sorted(fitting, key=lambda machine: (machine.hardware not in here, machine.hardware)))
+        fitting = [machine for machine in found if version in (None, machine.torch)]
+        return tuple(sorted(fitting, key=lambda it: (it.hardware not in here, it.hardware, it.torch)))
 
     def take_over(self, other: RateBook) -> None:
         """Replace what this book knows by what `other` knows of the same parts."""

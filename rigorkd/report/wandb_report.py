@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rigorkd_analysis.results import Analysis
 
-from rigorkd.errors import InputError, TrackingError
+from rigorkd.errors import TrackingError
+from rigorkd.extras import require
 from rigorkd.metrics import shown
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.model import Page, Prose, Table
@@ -169,12 +170,7 @@ def _library_interface() -> Any:
 
 
 def _imported(name: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its own deprecations are not ours to mend
-            return import_module(name)
-    except ImportError:
-        raise InputError(
-            "W&B reports need wandb-workspaces, which is not installed",
-            hint="pip install 'rigorkd[wandb-report]'",
-        ) from None
+    require("wandb-report", "a W&B Report")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own deprecations are not ours to mend
+        return import_module(name)

@@ -12,12 +12,12 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from rigorkd.errors import InputError
+from rigorkd.extras import is_installed
 from rigorkd.track.tracker import Card, Row
 
 FORBIDDEN = "/\\#?%:"
@@ -41,12 +41,8 @@ class WandbPlace:
 
 
 def require_wandb() -> None:
-    """InputError if wandb cannot be imported. A folder named `wandb` in the way does not count."""
-    try:
-        spec = find_spec("wandb")
-    except ValueError:  # somebody has put a placeholder among the modules
-        spec = None
-    if spec is None or spec.origin is None:
+    """InputError if wandb cannot be imported."""
+    if not is_installed("wandb"):
         raise InputError(
             "Weights & Biases is not installed", hint="install it (pip install wandb), or leave --wandb out"
         )

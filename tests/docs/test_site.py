@@ -92,15 +92,42 @@ def test_the_reference_has_every_field_of_a_document(pages: dict[str, str]) -> N
     check(json.loads(done.stdout))
 
 
-def test_the_notebook_runs_and_shows_what_it_prints() -> None:
+def test_the_script_runs_and_shows_what_it_prints() -> None:
     site = script("site_pages")
-    (path,) = site.notebooks().values()
-    page = site.notebook(path)
+    page = site.notebook(site.notebooks()["examples/outside_csv.md"])
     assert page.startswith("# An outside CSV")
     printed = re.findall(r"^```text\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
     assert len(printed) == 5
     assert "inconclusive" in printed[1]
     assert "Holm-adjusted p" in printed[2]
+
+
+def test_the_notebook_runs() -> None:
+    """In Jupyter's own way: every cell, in order, in a kernel; on disk it has no outputs."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    document = nbformat.read(ROOT / "docs" / "examples" / "from_python.ipynb", as_version=4)
+    nbformat.validate(document)
+    code = [cell for cell in document.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    NotebookClient(document, timeout=300, resources={"metadata": {"path": str(ROOT)}}).execute()
+    shown = [item for cell in code for item in cell.outputs if "data" in item]
+    verdicts = [
+        item.data["text/html"] for item in shown if 'class="rigorkd"' in item.data.get("text/html", "")
+    ]
+    assert len(verdicts) == 2
+    assert all("inconclusive" in text for text in verdicts)
+    assert any(item.data.get("image/svg+xml", "").startswith("<svg") for item in shown)
+
+
+def test_the_notebook_is_shown_with_its_results() -> None:
+    site = script("site_pages")
+    page = site.notebook(site.notebooks()["examples/from_python.md"])
+    assert page.startswith("# From Python")
+    assert page.count('<div class="rigorkd">') == 2
+    assert page.count("<svg") == 1
+    assert "<rigorkd.Study 'tests/records/study_0_1/results/legacy': 36 student runs>" in page
 
 
 def test_links_are_those_of_the_site() -> None:
@@ -167,7 +194,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stdout + done.stderr
-    for page in ("index", "tutorial", "statistics", "reference/commands", "examples/outside_csv"):
+    for page in ("index", "tutorial", "statistics", "reference/commands", "api", "examples/from_python"):
         assert (tmp_path / "site" / f"{page}.html").is_file()
     schema = json.loads((tmp_path / "site" / "reference" / "protocol.schema.json").read_text())
     assert schema["properties"]["students"]

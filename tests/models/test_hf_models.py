@@ -159,6 +159,6 @@ def test_a_folder_that_holds_something_else(written: Path, tmp_path: Path) -> No
 
 def test_without_the_library_the_extra_is_named(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match="needs the library transformers") as caught:
+    with pytest.raises(InputError, match="needs the package transformers") as caught:
         make(written)
     assert "rigorkd[hf]" in caught.value.hint

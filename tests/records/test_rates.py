@@ -126,3 +126,17 @@ def test_what_changes_the_work_changes_the_key(cell: Cell) -> None:
         assert rates.step(other, "reference") != rates.step(cell, "reference")
     assert rates.step(cell, "fast") != rates.step(cell, "reference")
     assert rates.step(cell, "reference").says() == "the training step of cnn (kd) at 8², batch 16, fp32"
+
+
+def test_without_torch_every_machine_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing trains, no version is the one that will."""
+    book = RateBook.of(tmp_path)
+    for version in ("2.0", "1.0"):
+        book.note(Machine("A", version), WORK, 1.0)
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    assert book.machines() == ()
+    monkeypatch.setattr(metadata, "version", missing)
+    assert book.machines() == (Machine("A", "1.0"), Machine("A", "2.0"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.errors import InputError
+from rigorkd.extras import require
 from rigorkd.launch.backends.slurm.job import Job
 from rigorkd.text import suggest
 
@@ -123,12 +124,9 @@ def _minutes(key: str, value: str) -> int:
 
 def slurm_executor(folder: Path) -> submitit.SlurmExecutor:
     """submitit's executor that keeps its scripts and logs in `folder`; InputError where it cannot work."""
-    try:
-        import submitit
-    except ImportError:
-        raise InputError(
-            "--slurm needs the package submitit", hint="install it: pip install 'rigorkd[slurm]'"
-        ) from None
+    require("slurm", "--slurm")
+    import submitit
+
     missing = [program for program in ("sbatch", "srun", "squeue") if shutil.which(program) is None]
     if missing:
         raise InputError(

@@ -1,0 +1,40 @@
+"""CONTRIBUTING tells where things are: its paths exist, its tiers are those of scripts/test.sh."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text()
+
+BEING_BUILT = {
+    "rigorkd/data/datasets.py",
+    "rigorkd/launch/backends/",
+    "rigorkd/methods/",
+    "rigorkd/methods/registry.py",
+    "rigorkd/metrics.py",
+    "analysis/rigorkd_analysis/stats/paired.py",
+}
+"""Rooms of the house that are being moved to where the page says."""
+
+
+def test_paths_exist() -> None:
+    paths = set(re.findall(r"`([\w.]+/[\w./-]*)", PAGE))
+    assert len(paths) > 15
+    assert {path for path in paths if not (ROOT / path).exists()} <= BEING_BUILT
+
+
+def test_there_are_ten_changes() -> None:
+    table = PAGE.partition("| you add or change |")[2].partition("\n\n")[0]
+    assert len(table.splitlines()) == 2 + 10
+
+
+def test_the_tiers_are_those_of_the_script() -> None:
+    script = (ROOT / "scripts" / "test.sh").read_text()
+    (every,) = re.findall(r"\|\| set -- (.+)$", script, flags=re.MULTILINE)
+    assert re.findall(r"^\| `scripts/test.sh --slow (\w+)`", PAGE, flags=re.MULTILINE) == every.split()
+    for tier in every.split():
+        assert re.search(rf"^        {tier}\)", script, flags=re.MULTILINE), tier
+    workflow = (ROOT / ".github" / "workflows" / "slow.yml").read_text()
+    assert f"tier: [{', '.join(every.split())}]" in workflow
