@@ -491,7 +491,7 @@ def test_a_launcher_cannot_name_a_folder_elsewhere(study: Path, tmp_path: Path) 
     for name, stays in (("../../../victim", True), ("abc", False)):
         for folder in (tmp_path / "victim", entry):
             (folder / "holder.json").write_text(json.dumps({"id": name, "process": dead, "label": ""}))
-        Liveness(StudyFolder(study)).bury()
+        Liveness(StudyFolder(study)).reap()
         assert entry.exists() == stays
         assert (tmp_path / "victim" / "holder.json").exists()
 
