@@ -51,15 +51,6 @@ def expiry() -> float:
     return seconds
 
 
-@dataclass(frozen=True)
-class ProcessId:
-    """A process: `place` is a hash that only processes which see each other share."""
-
-    place: str
-    pid: int
-    started: str
-
-
 @functools.cache
 def place() -> str:
     """A hash of this boot and of the space of process numbers that this process lives in.
@@ -75,24 +66,27 @@ def place() -> str:
     return hashlib.sha256(f"{boot} {space}".encode()).hexdigest()[:16]
 
 
-def this_process() -> ProcessId:
-    """The process that asks."""
-    return process_of(os.getpid())
+@dataclass(frozen=True)
+class ProcessId:
+    """A process: `place` is a hash that only processes which see each other share."""
 
+    place: str
+    pid: int
+    started: str
 
-def process_of(pid: int) -> ProcessId:
-    """A process of this place that is alive now."""
-    return ProcessId(place(), pid, _start_time(pid) or "")
+    @classmethod
+    def of(cls, pid: int) -> ProcessId:
+        """A process of this place that is alive now."""
+        return cls(place(), pid, _start_time(pid) or "")
 
+    @property
+    def is_here(self) -> bool:
+        """Whether `lives` can tell."""
+        return self.place == place()
 
-def is_here(process: ProcessId) -> bool:
-    """Whether `lives` can tell."""
-    return process.place == place()
-
-
-def lives(process: ProcessId) -> bool:
-    """Whether a process of this place is still alive; one that only waits to be reaped is not."""
-    return _start_time(process.pid) == process.started
+    def lives(self) -> bool:
+        """Whether a process of this place is still alive; one that only waits to be reaped is not."""
+        return _start_time(self.pid) == self.started
 
 
 def _start_time(pid: int) -> str | None:
@@ -117,7 +111,7 @@ class Holder:
     @property
     def says(self) -> str:
         """`process 4711 (slurm job 12_3)`, with a word if it runs on another host."""
-        where = "" if is_here(self.process) else " on another host"
+        where = "" if self.process.is_here else " on another host"
         return f"process {self.process.pid}{where}" + (f" ({self.label})" if self.label else "")
 
 
@@ -131,7 +125,7 @@ class Heartbeat:
     """This launcher's own entry, for as long as it is entered."""
 
     def __init__(self, study: StudyFolder, label: str = "") -> None:
-        self.holder = Holder(secrets.token_hex(6), this_process(), label)
+        self.holder = Holder(secrets.token_hex(6), ProcessId.of(os.getpid()), label)
         self.folder = study.launcher(self.holder.id)
         self._beat = 0
         self._ended = threading.Event()
@@ -159,7 +153,7 @@ class Heartbeat:
 
     def note_worker(self, slot: int, pid: int) -> None:
         """A worker has been started in a slot; a full disk is for the records to report."""
-        content = json.dumps(asdict(process_of(pid))).encode()
+        content = json.dumps(asdict(ProcessId.of(pid))).encode()
         with contextlib.suppress(OSError):
             write_atomically(self.folder / f"worker-{slot}.json", content, durable=False)
 
@@ -201,8 +195,8 @@ class Liveness:
         folder = self.study.launcher(holder.id)
         if not (folder / "holder.json").exists():
             return False  # it has left, or was found dead
-        if is_here(holder.process):
-            return lives(holder.process) or any(map(lives, _workers(self.study, folder)))
+        if holder.process.is_here:
+            return holder.process.lives() or any(worker.lives() for worker in _workers(self.study, folder))
         beat = self._beat(holder)
         seen = self._seen.get(holder.id)
         if seen is None or seen[0] != beat:
@@ -215,7 +209,7 @@ class Liveness:
         certain: list[Holder] = []
         watched: dict[Holder, bytes] = {}
         for holder in holders:
-            if not is_here(holder.process):
+            if not holder.process.is_here:
                 watched[holder] = self._beat(holder)
             elif self.alive(holder):
                 certain.append(holder)

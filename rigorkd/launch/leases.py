@@ -113,14 +113,6 @@ class Leases:
 
 
 @dataclass(frozen=True)
-class Leased:
-    """A task after leasing: what of it is ours to train, if anything, and which runs are done already."""
-
-    ours: Task | None
-    done: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class News:
     """What became of the watched runs: done, failed, or free again because their holder has gone."""
 
@@ -139,8 +131,11 @@ class RemoteRuns:
     def __len__(self) -> int:
         return len(self._watched)
 
-    def lease(self, task: Task) -> Leased:
-        """Take every run of a task; those that others hold are watched from now on."""
+    def lease(self, task: Task) -> tuple[Task | None, list[str]]:
+        """Take every run of a task: what is ours to train now, and which runs are done already.
+
+        Those that others hold are watched from now on.
+        """
         ours, done = [], []
         for want in task.runs:
             name = want.run.name
@@ -150,7 +145,7 @@ class RemoteRuns:
                 done.append(name)
             else:
                 ours.append(want)
-        return Leased(replace(task, runs=tuple(ours)) if ours else None, tuple(done))
+        return replace(task, runs=tuple(ours)) if ours else None, done
 
     def look(self) -> News:
         """See what became of the watched runs; those that are told of are watched no longer."""

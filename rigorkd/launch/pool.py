@@ -197,11 +197,11 @@ class Pool:
     def _next_task(self) -> Task | None:
         """The next task of which something is ours to train. What others hold is watched from now on."""
         while task := self.queue.next(len(self.settings)):
-            leased = self.remote.lease(task)
-            for name in leased.done:
+            ours, done = self.remote.lease(task)
+            for name in done:
                 self._done_remotely(name)
-            if leased.ours:
-                return leased.ours
+            if ours:
+                return ours
         return None
 
     def _idle_slot(self) -> Slot:

@@ -23,6 +23,21 @@ class Launcher:
     holder: Holder
     progress: Progress
 
+    def entry(self) -> dict[str, Any]:
+        """Its part of the JSON."""
+        shown = ("done", "runs", "elsewhere", "running", "elapsed", "seconds_left")
+        known = {**vars(self.progress), "elsewhere": self.progress.remote}
+        return {"launcher": self.holder.says, **{key: known[key] for key in shown}}
+
+    def lines(self) -> list[str]:
+        """Its part of the text."""
+        progress = self.progress
+        left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} left"
+        done = f"{progress.done}/{progress.runs} runs in {duration(progress.elapsed)}"
+        lines = [f"  {self.holder.says}: {done}{left}"]
+        lines += [f"  running {slot.label}, {slot.says}" for slot in progress.slots.values()]
+        return lines + [f"  {progress.says_remote}"] * bool(progress.remote)
+
 
 @dataclass(frozen=True)
 class Status:
@@ -60,7 +75,7 @@ class Status:
             "damaged": self.damaged,
             "diverged": list(self.diverged),
             "running": [vars(slot) for one in self.launchers for slot in one.progress.slots.values()],
-            "launchers": [_launcher_entry(one) for one in self.launchers],
+            "launchers": [one.entry() for one in self.launchers],
             "submitted": self.submitted,
             "seconds_left": self.seconds_left,
         }
@@ -70,7 +85,7 @@ class Status:
         parts = [f"{number} {state}" for state, number in self.runs.items() if state != "total" and number]
         lines = [f"{self.folder}: {count(self.runs['total'], 'run')}: {', '.join(parts)}"]
         for one in self.launchers:
-            lines += _launcher_lines(one)
+            lines += one.lines()
         lines += [f"  failed {run}: {reason}" for run, reason in self.failed.items()]
         lines += [f"  stale {run}: {reason}" for run, reason in self.stale.items()]
         lines += [f"  damaged {run}: {reason}" for run, reason in self.damaged.items()]
@@ -123,27 +138,3 @@ def _submitted(study: StudyFolder, states: RunStates) -> dict[str, str]:
         for job, runs in submission.runs_by_job().items():
             jobs |= dict.fromkeys(runs, job)
     return {run: job for run, job in jobs.items() if states.state.get(run) is State.MISSING}
-
-
-def _launcher_entry(launcher: Launcher) -> dict[str, Any]:
-    progress = launcher.progress
-    return {
-        "launcher": launcher.holder.says,
-        "done": progress.done,
-        "runs": progress.runs,
-        "elsewhere": progress.remote,
-        "running": list(progress.running),
-        "elapsed": progress.elapsed,
-        "seconds_left": progress.seconds_left,
-    }
-
-
-def _launcher_lines(launcher: Launcher) -> list[str]:
-    progress = launcher.progress
-    left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} left"
-    done = f"{progress.done}/{progress.runs} runs in {duration(progress.elapsed)}"
-    lines = [f"  {launcher.holder.says}: {done}{left}"]
-    lines += [f"  running {slot.label}, {slot.says}" for slot in progress.slots.values()]
-    if progress.remote:
-        lines.append(f"  {progress.says_remote}")
-    return lines

@@ -18,16 +18,7 @@ from hypothesis import strategies as st
 
 from rigorkd.errors import InputError
 from rigorkd.launch import heartbeat
-from rigorkd.launch.heartbeat import (
-    Heartbeat,
-    Holder,
-    Liveness,
-    ProcessId,
-    expiry,
-    lives,
-    read_holder,
-    this_process,
-)
+from rigorkd.launch.heartbeat import Heartbeat, Holder, Liveness, ProcessId, expiry, read_holder
 from rigorkd.launch.leases import Leases
 from rigorkd.launch.progress import Progress, ProgressFile
 from rigorkd.launch.run_states import State, find_run_states
@@ -67,15 +58,15 @@ def remote(study: StudyFolder, identity: str, beat: int) -> Holder:
 
 
 def test_a_process_is_known_by_its_number_and_its_start() -> None:
-    me = this_process()
-    assert lives(me)
-    assert not lives(replace(me, started="0")), "another process had this number once"
+    me = ProcessId.of(os.getpid())
+    assert me.lives()
+    assert not replace(me, started="0").lives(), "another process had this number once"
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     started = heartbeat._start_time(child.pid)
     assert started is not None
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not lives(ProcessId(me.place, child.pid, started)), "it is dead, though nobody has reaped it"
+    assert not ProcessId(me.place, child.pid, started).lives(), "it is dead, though nobody has reaped it"
     child.communicate()
 
 
@@ -125,12 +116,12 @@ def test_a_killed_launcher_of_this_host_holds_nothing(study: StudyFolder) -> Non
 
 def test_a_launcher_is_not_dead_before_its_workers_are(study: StudyFolder) -> None:
     worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    dead = Holder("gone", replace(this_process(), started="0"), "")
+    dead = Holder("gone", replace(ProcessId.of(os.getpid()), started="0"), "")
     folder = study.launcher("gone")
     folder.mkdir(parents=True)
     (folder / "holder.json").write_text(json.dumps(asdict(dead)))
     assert not Liveness(study).alive(dead)
-    (folder / "worker-0.json").write_text(json.dumps(asdict(heartbeat.process_of(worker.pid))))
+    (folder / "worker-0.json").write_text(json.dumps(asdict(ProcessId.of(worker.pid))))
     (folder / "worker-1.json").write_text("{")
     assert Liveness(study).alive(dead)
     worker.kill()
@@ -282,7 +273,7 @@ def test_many_at_once_each_run_has_one_holder(study: StudyFolder) -> None:
     names = [f"main/x/baseline/seed-{seed}" for seed in range(40)]
     for name in names[::2]:  # half of them were held by the dead
         study.leases(name).mkdir(parents=True)
-        dead = Holder("gone", this_process(), "")
+        dead = Holder("gone", ProcessId.of(os.getpid()), "")
         (study.leases(name) / "1").write_text(json.dumps(asdict(dead)))
     barrier = threading.Barrier(6)
     won: list[list[str]] = []
