@@ -45,8 +45,8 @@ def launch(
     backend = backend or Local()
     session = Session.of(protocol, options, console)
     study, states = session.study, session.run_states()
-    incomplete = not session.is_complete(states)
-    if incomplete:
+    checked = not session.is_complete(states)
+    if checked:
         session.refuse_stale(states)
         backend.check(session, states)
     elif session.is_settled() and not backend.detached:
@@ -66,7 +66,9 @@ def launch(
         todo = frozenset(run.name for run in states.missing()) - before.keys()
         try:
             if todo or backend.detached:
-                if not incomplete:  # records have turned out to be damaged
+                if (
+                    not checked
+                ):  # records were found damaged only now, or a backend is to say that all is done
                     backend.check(session, states)
                 submitted = backend.submit(Work(session, states, todo, leases))
                 if not backend.detached:

@@ -37,7 +37,7 @@ LONG = """\
 rigorkd: 1
 study: long
 dataset: {name: digits, split: {train: 160, val: 100, test: 200, seed: 3}}
-training: {optimizer: {name: adamw, lr: 1e-3}, batch_size: 16, epochs: 40}
+training: {optimizer: {name: adamw, lr: 1e-3}, batch_size: 16, epochs: 80}
 students: {plain: {model: "slow:build"}}
 groups:
   hour: {epochs: 130, baseline: true}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import secrets
 from collections.abc import Iterable, Mapping
@@ -96,7 +97,8 @@ class Slurm(Backend):
             try:
                 write_submission(folder, submission)
             except OSError:
-                cancel_jobs(submission.name)  # of a job without a note no later command would know
+                with contextlib.suppress(InputError):
+                    cancel_jobs(submission.name)  # of a job without a note no later command would know
                 raise
         return submission
 
