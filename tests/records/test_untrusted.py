@@ -27,7 +27,7 @@ from rigorkd.cli.main import cli
 from rigorkd.errors import DamagedError, RigorkdError, StoreError
 from rigorkd.files import append_line, sha256_of
 from rigorkd.launch.failures import read_log
-from rigorkd.launch.heartbeat import Liveness, this_process
+from rigorkd.launch.heartbeat import Liveness, ProcessId
 from rigorkd.records.interim import note_interim_analysis
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_predictions
@@ -487,7 +487,7 @@ def test_a_launcher_cannot_name_a_folder_elsewhere(study: Path, tmp_path: Path) 
     (tmp_path / "victim").mkdir()
     entry = study / ".launchers" / "abc"
     entry.mkdir(parents=True)
-    dead = asdict(replace(this_process(), started="before"))
+    dead = asdict(replace(ProcessId.of(os.getpid()), started="before"))
     for name, stays in (("../../../victim", True), ("abc", False)):
         for folder in (tmp_path / "victim", entry):
             (folder / "holder.json").write_text(json.dumps({"id": name, "process": dead, "label": ""}))
