@@ -27,6 +27,7 @@ def checkpoints(settings: Settings) -> Iterator[Table]:
         "the loop waits ms",
         "n",
     )
+    planned = tuple({"case": str(case)} for case in settings.cases)
     for case, paced in settings.each_case():
         seconds, blocked = _measure(paced, case)
         ratio = ratios(seconds["with"], seconds["without"])
@@ -47,7 +48,7 @@ def checkpoints(settings: Settings) -> Iterator[Table]:
             "has 351: a checkpoint costs the same after a longer one",
         )
         title = "an epoch with the engine's checkpoints of every student against one without"
-        yield Table("checkpoints", title, columns, tuple(rows), tuple(values), notes)
+        yield Table("checkpoints", title, columns, tuple(rows), tuple(values), notes, planned)
 
 
 def _measure(settings: Settings, case: Case) -> tuple[dict[str, list[float]], list[float]]:
