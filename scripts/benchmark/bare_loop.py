@@ -22,7 +22,7 @@ class BareLoop:
     def __init__(
         self, opened: OpenCohort, student: Student, settings: Settings, *, with_teacher: bool
     ) -> None:
-        bench = opened.bench
+        bench = opened.context
         cell = student.run.cell
         self.data, self.view, self.device = bench.data.train, bench.view, bench.device
         self.batch = cell.training.batch_size
@@ -34,7 +34,7 @@ class BareLoop:
         # In `fast` mode the bare loop is compiled and channels-last too: the step is the same.
         self.runtime = bench.runtime
         self.step_model = self.runtime.step_model(self.model)
-        self.teacher = copy.deepcopy(bench.teaching.model) if self.method else None
+        self.teacher = copy.deepcopy(bench.teacher_outputs.model) if self.method else None
         if self.teacher is not None:
             self.teacher.__dict__.pop("forward", None)
             self.teacher.__dict__.pop("_original_forward", None)

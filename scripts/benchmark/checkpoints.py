@@ -27,6 +27,7 @@ def checkpoints(settings: Settings) -> Iterator[Table]:
         "the loop waits ms",
         "n",
     )
+    planned = tuple({"case": str(case)} for case in settings.cases)
     for case, paced in settings.each_case():
         seconds, blocked = _measure(paced, case)
         ratio = ratios(seconds["with"], seconds["without"])
@@ -47,7 +48,7 @@ def checkpoints(settings: Settings) -> Iterator[Table]:
             "has 351: a checkpoint costs the same after a longer one",
         )
         title = "an epoch with the engine's checkpoints of every student against one without"
-        yield Table("checkpoints", title, columns, tuple(rows), tuple(values), notes)
+        yield Table("checkpoints", title, columns, tuple(rows), tuple(values), notes, planned)
 
 
 def _measure(settings: Settings, case: Case) -> tuple[dict[str, list[float]], list[float]]:
@@ -64,16 +65,16 @@ def _measure(settings: Settings, case: Case) -> tuple[dict[str, list[float]], li
 
             def work() -> None:
                 epoch()
-                waited.append(seconds_of(lambda: _save(opened), opened.bench.device))
+                waited.append(seconds_of(lambda: _save(opened), opened.context.device))
 
-            seconds = seconds_of(work, opened.bench.device)
+            seconds = seconds_of(work, opened.context.device)
             blocked.extend(waited)
-            opened.bench.saver.settle()
+            opened.context.saver.settle()
             return seconds
 
         variants: dict[str, Callable[[], float]] = {
             "with": saved,
-            "without": lambda: seconds_of(epoch, opened.bench.device),
+            "without": lambda: seconds_of(epoch, opened.context.device),
         }
         for run in variants.values():
             run()
@@ -84,7 +85,7 @@ def _measure(settings: Settings, case: Case) -> tuple[dict[str, list[float]], li
 
 def _save(opened: OpenCohort) -> None:
     """What the engine's loop does at the end of an epoch."""
-    bench = opened.bench
+    bench = opened.context
     bench.saver.settle()
     for student in opened.students:
         bench.saver.save(bench.study.checkpoint(student.run.name), student)

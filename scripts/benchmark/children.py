@@ -7,10 +7,13 @@ a word through its pipe is one piece of work, its answer the seconds that the wo
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from cohorts import OpenCohort, open_case
@@ -41,7 +44,14 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=serve, args=(job, other))
-        self.process.start()
+        # An interrupt is for the parent, which then ends its workers; they inherit that it is held back. One
+        # that comes meanwhile reaches the parent afterwards. (The tracker's own start would let it through.)
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         other.close()
 
     def tell(self, word: str) -> None:
@@ -73,7 +83,9 @@ def workers(jobs: Sequence[Job]) -> Iterator[list[Worker]]:
         for worker in started:
             worker.process.join(2)
             worker.process.terminate()
-            worker.process.join(5)
+            worker.process.join(2)
+            worker.process.kill()
+            worker.process.join(2)
 
 
 def job_of(case: Case, settings: Settings, students: int) -> Job:
@@ -84,6 +96,7 @@ def job_of(case: Case, settings: Settings, students: int) -> Job:
 
 def serve(job: Job, pipe: Connection) -> None:
     """The worker itself: the seconds of its first epoch, then an answer to every word."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it has opened is closed
     try:
         runtime = start_runtime(job.device, job.mode)
         settings = settings_for(Planned(""), runtime, precision=job.precision, quick=False)

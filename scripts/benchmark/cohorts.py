@@ -194,7 +194,7 @@ class OpenCohort:
 def study_with(teacher: Cell) -> Iterator[Path]:
     """A temporary study folder in which the teacher is done; it had random weights, which cost the same."""
     with TemporaryDirectory(prefix="rigorkd-benchmark-") as name:
-        folder = Path(name)
+        folder = Path(name) / "study"  # rates are kept beside it
         model = build(
             teacher.model, classes=CLASSES, channels=3, size=teacher.views.size or IMAGE_SIZE, seed=SEED
         )

@@ -33,6 +33,7 @@ def compiled(settings: Settings) -> Iterator[Table]:
         f"one student's step in a cohort of {STUDENTS}, {settings.steps} steps per variant and round; "
         "× times as fast as eager (quartiles)",
     )
+    planned = tuple({"student": case.student, "size": case.size} for case in settings.cases)
     for case, paced in settings.each_case():
         seconds, skipped = _measure(paced, case)
         found = {form: quartiles(seconds[form]) for form in seconds}
@@ -51,7 +52,7 @@ def compiled(settings: Settings) -> Iterator[Table]:
         rows.append((*row, choice, str(found[EAGER].n)))
         values.append(value)
         title = "what compiling a student's step gains"
-        yield Table("compiled", title, columns, tuple(rows), tuple(values), notes)
+        yield Table("compiled", title, columns, tuple(rows), tuple(values), notes, planned)
 
 
 def _ratio(seconds: dict[str, list[float]], form: str) -> Quartiles | None:

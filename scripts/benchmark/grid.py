@@ -7,7 +7,7 @@ come from protocols/paper.yaml.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,7 @@ from settings import Settings
 from table import Table
 
 SEEDS = 5
+TEACHER = "resnet50"
 
 
 @dataclass
@@ -122,19 +123,27 @@ def _measure(settings: Settings) -> Rates:
     training = paper_training(batch, 1000, settings.precision)
     shown = batch * settings.steps
     views = paper_grid().teacher.views.model_copy(update={"size": settings.paper_size, "eval": ()})
-    teacher = teacher_cell("resnet50", views, training, dataset(shown, val=batch))
-    rates = Rates([], [], {"resnet50": []}, {"resnet50": []})
-    cells = [kd_cells(1, model, teacher, training)[0] for model in _models()]
+    # In quick tiny networks stand for the paper's.
+    teacher = teacher_cell(
+        settings.teacher if settings.quick else TEACHER, views, training, dataset(shown, val=batch)
+    )
+    names = {f"main/{model}/kd": model for model in _models()}
+    rates = Rates([], [], {TEACHER: []}, {TEACHER: []})
+    cells = [
+        replace(kd_cells(1, settings.teacher if settings.quick else model, teacher, training)[0], name=name)
+        for name, model in names.items()
+    ]
+    names[teacher.name] = TEACHER
     with study_with(teacher) as folder, TemporaryDirectory(prefix="rigorkd-benchmark-") as other:
         students = OpenCohort(cells, teacher, folder, settings.runtime)
-        alone = OpenCohort([teacher], None, Path(other), settings.runtime)
+        alone = OpenCohort([teacher], None, Path(other) / "study", settings.runtime)
 
         def cohort() -> float:
             seconds = 0.0
             for index, student in enumerate(students.students):
                 seconds += students.epoch([student])
                 parts = students.parts()
-                rates.train.setdefault(student.run.cell.model.name, []).append(parts.students / shown)
+                rates.train.setdefault(names[student.run.cell.name], []).append(parts.students / shown)
                 if index == 0:
                     rates.view.append(parts.view / shown)
                     rates.teach.append(parts.teacher / shown)
@@ -142,7 +151,7 @@ def _measure(settings: Settings) -> Rates:
 
         def train_teacher() -> float:
             seconds = alone.epoch()
-            rates.train["resnet50"].append(alone.parts().students / shown)
+            rates.train[TEACHER].append(alone.parts().students / shown)
             return seconds
 
         def evaluate() -> float:
@@ -150,7 +159,7 @@ def _measure(settings: Settings) -> Rates:
             for opened in (students, alone):
                 for student in opened.students:
                     seconds = seconds_of(lambda o=opened, s=student: o.bench.val.logits(s.model), device)
-                    rates.evaluate.setdefault(student.run.cell.model.name, []).append(seconds / batch)
+                    rates.evaluate.setdefault(names[student.run.cell.name], []).append(seconds / batch)
                     total += seconds
             return total
 

@@ -33,6 +33,11 @@ def idle(settings: Settings) -> Iterator[Table]:
         "epoch under the profiler, wall: an epoch without it",
         *(["on a CPU operators stand in for kernels: no measurement"] if _cpu(settings) else []),
     )
+    planned = tuple(
+        {"student": case.student, "size": case.size, "students": count}
+        for case in settings.cases
+        for count in (1, settings.many)
+    )
     for case, paced in settings.each_case():
         for count, (walls, busies) in _measure(paced, case).items():
             share = quartiles([1 - busy / wall for wall, busy in zip(walls, busies, strict=True)])
@@ -50,7 +55,8 @@ def idle(settings: Settings) -> Iterator[Table]:
                 }
             )
         title = "the share of time in which the device idles while the engine trains"
-        yield Table("idle", title, columns, tuple(rows), tuple(values), (f"batch {case.batch}", *notes))
+        every = (f"batch {case.batch}", *notes)
+        yield Table("idle", title, columns, tuple(rows), tuple(values), every, planned)
 
 
 def covered(intervals: Iterable[tuple[float, float]]) -> float:

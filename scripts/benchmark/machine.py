@@ -5,15 +5,20 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 
+from rigorkd import __version__
+from rigorkd.train.provenance import git_state
 from rigorkd.train.runtime import Runtime
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Hardware, versions, mode and date of one output."""
+    """Hardware, code, versions, mode and date of one output."""
 
     hardware: str
     threads: int
@@ -28,6 +33,9 @@ class Machine:
     date: str
     cuda: str = ""
     """The CUDA that PyTorch was built with; empty on a CPU."""
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    """Of the checkout that was measured, and whether it had uncommitted changes; None: it is none."""
 
     def text(self) -> str:
         """One line for people."""
@@ -40,7 +48,8 @@ class Machine:
 
 
 def describe(runtime: Runtime, precision: str, date: str) -> Machine:
-    """This machine, as the runtime has set it up."""
+    """This machine, as the runtime has set it up, and the code that is measured."""
+    git = git_state(ROOT)
     return Machine(
         hardware=runtime.hardware(),
         threads=torch.get_num_threads(),
@@ -51,9 +60,11 @@ def describe(runtime: Runtime, precision: str, date: str) -> Machine:
         torch=torch.__version__,
         torchvision=_version("torchvision"),
         accelerate=_version("accelerate"),
-        rigorkd=_version("rigorkd"),
+        rigorkd=__version__,
         date=date,
         cuda=(torch.version.cuda or "") if runtime.device.type == "cuda" else "",
+        git_commit=git.commit,
+        git_dirty=git.dirty,
     )
 
 

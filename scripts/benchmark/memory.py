@@ -25,9 +25,10 @@ def memory(settings: Settings) -> Iterator[Table]:
     """Peak bytes of cohorts of 1 and 8, and what the growth leaves unexplained."""
     sizes = (1, max(settings.sharing_sizes))
     found = []
-    for count in sizes:
-        settings.note(f"a cohort of {count}")
-        found.append(_probe(settings, count))
+    # A process each: what the first leaves would count for the second. In quick nothing is measured.
+    for counts in (sizes,) if settings.quick else [(size,) for size in sizes]:
+        settings.note(f"a cohort of {' and of '.join(map(str, counts))}")
+        found += _probe(settings, counts)
     one = found[0]
     rows, values = [], []
     for count, probe in zip(sizes, found, strict=True):
@@ -57,17 +58,17 @@ def memory(settings: Settings) -> Iterator[Table]:
     yield Table("memory", title, columns, tuple(rows), tuple(values), notes)
 
 
-def _probe(settings: Settings, count: int) -> Probe:
+def _probe(settings: Settings, counts: tuple[int, ...]) -> list[Probe]:
     runtime = settings.runtime
     if runtime.device.type == "cuda":  # the allocator counts what lives: no process of its own is needed
         runtime.release()
         names = (settings.students[0], settings.teacher)
-        sizes = (count, settings.paper_size, settings.memory_batch)
-        return probed(*names, *sizes, settings.precision, str(runtime.device), runtime.mode)
+        of = (settings.paper_size, settings.memory_batch, settings.precision)
+        return [probed(*names, count, *of, str(runtime.device), runtime.mode) for count in counts]
     asked = [
         settings.students[0],
         settings.teacher,
-        count,
+        ",".join(map(str, counts)),
         settings.paper_size,
         settings.memory_batch,
         settings.precision,
@@ -77,5 +78,5 @@ def _probe(settings: Settings, count: int) -> Probe:
     command = [sys.executable, str(Path(__file__).parent / "memory_probe.py"), *map(str, asked)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"the memory probe of {count} students failed:\n{done.stderr[-2000:]}")
-    return Probe(**json.loads(done.stdout.splitlines()[-1]))
+        raise RuntimeError(f"the memory probe of {counts} students failed:\n{done.stderr[-2000:]}")
+    return [Probe(**json.loads(line)) for line in done.stdout.splitlines()[-len(counts) :]]

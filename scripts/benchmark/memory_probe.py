@@ -1,6 +1,6 @@
-"""One process that trains one cohort and prints its peak memory as JSON.
+"""One process that trains one cohort, or one after the other, and prints each one's peak memory as JSON.
 
-    memory_probe.py STUDENT TEACHER COUNT SIZE BATCH PRECISION DEVICE MODE
+    memory_probe.py STUDENT TEACHER COUNT[,COUNT] SIZE BATCH PRECISION DEVICE MODE
 
 Not for people: `run.py --only memory` starts it.
 """
@@ -113,9 +113,7 @@ def _peak(profiler: torch.profiler.profile) -> int:
 
 
 if __name__ == "__main__":
-    student, teacher_model, count, size, batch, precision, device, mode = sys.argv[1:]
-    print(
-        json.dumps(
-            asdict(probe(student, teacher_model, int(count), int(size), int(batch), precision, device, mode))
-        )
-    )
+    student, teacher_model, counts, size, batch, precision, device, mode = sys.argv[1:]
+    for count in map(int, counts.split(",")):
+        of = (int(size), int(batch), precision, device, mode)
+        print(json.dumps(asdict(probe(student, teacher_model, count, *of))))

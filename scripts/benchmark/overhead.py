@@ -30,6 +30,11 @@ def overhead(settings: Settings) -> Iterator[Table]:
         f"{settings.steps} steps per variant and round; the targets are meant for 64² and more",
         "replay: the bare side is a baseline's bare loop, i.e. view + student step without any teacher",
     )
+    planned = tuple(
+        {"student": case.student, "size": case.size, "kind": kind}
+        for case in settings.cases
+        for kind in KINDS
+    )
     for case, paced in settings.each_case():
         seconds = _measure(paced, case)
         for kind, target in KINDS.items():
@@ -50,7 +55,7 @@ def overhead(settings: Settings) -> Iterator[Table]:
                 }
             )
         title = "N = 1 against a bare PyTorch loop of the same step"
-        yield Table("overhead", title, columns, tuple(rows), tuple(values), notes)
+        yield Table("overhead", title, columns, tuple(rows), tuple(values), notes, planned)
 
 
 def _measure(settings: Settings, case: Case) -> dict[tuple[str, str], list[float]]:
@@ -75,7 +80,7 @@ def _measure(settings: Settings, case: Case) -> dict[tuple[str, str], list[float
             return seconds
 
         def bare(kind: str) -> float:
-            return seconds_of(loops[kind].epoch, opened.bench.device)
+            return seconds_of(loops[kind].epoch, opened.context.device)
 
         variants: dict[tuple[str, str], Callable[[], float]] = {
             **{(kind, "engine"): (lambda kind=kind: engine(kind)) for kind in KINDS},

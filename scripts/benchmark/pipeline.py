@@ -15,6 +15,11 @@ def pipeline(settings: Settings) -> Iterator[Table]:
     rows: list[tuple[str, ...]] = []
     values: list[dict[str, float | str | None]] = []
     columns = ("student, size", "N", "share (quartiles)", "view ms", "teacher ms", "one student ms", "n")
+    planned = tuple(
+        {"student": case.student, "size": case.size, "students": count}
+        for case in settings.cases
+        for count in (1, settings.many)
+    )
     for case, paced in settings.each_case():
         for count, parts in _measure(paced, case).items():
             share = quartiles([part.view / part.all for part in parts])
@@ -41,7 +46,7 @@ def pipeline(settings: Settings) -> Iterator[Table]:
             )
         notes = (f"teacher {case.teacher}; the paper's training view; target on a GPU: ≤ 5 %",)
         title = "the input pipeline's share of a step"
-        yield Table("pipeline", title, columns, tuple(rows), tuple(values), notes)
+        yield Table("pipeline", title, columns, tuple(rows), tuple(values), notes, planned)
 
 
 def _measure(settings: Settings, case: Case) -> dict[int, list[Parts]]:

@@ -9,13 +9,15 @@
 Variants are interleaved in one process and ratios are taken within a round; the tables give medians and
 quartiles over the rounds. A CPU uses one thread and process time, CUDA uses device events. The tables are
 printed last, in Markdown, and a summary of all goals after them: docs/benchmarks.md is made of them. What was
-not measured is named. Exit code 1: a table failed; the others are there.
+not measured is named. Exit code 1: a table failed; the others are there. Ctrl-C (exit code 130) and TERM
+(143) end it at once; the file of --json then has what was measured, and says that it is not complete.
 """
 
 from __future__ import annotations
 
 import datetime
 import math
+import re
 import time
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from compiling import compiling
 from fused import fused
 from grid import grid
 from idle import idle
+from interrupts import Interrupted, interruptible
 from machine import describe
 from memory import memory
 from overhead import overhead
@@ -37,7 +40,7 @@ from plan import PARTS, Cut, everything
 from settings import Planned, Settings, settings_for
 from sharing import sharing
 from slots import slots
-from suite import Benchmark, Results, measure
+from suite import Benchmark, Results, measure, scratch
 from torch.nn import functional as F
 
 from rigorkd.errors import InputError
@@ -125,6 +128,11 @@ def main(
     if part and only:
         raise click.UsageError("--part and --only: a part has its own tables; give one of the two")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    named = re.fullmatch(r"cpu|cuda(?::(\d+))?", device)
+    if named is None:
+        raise click.UsageError(f"--device {device}: use cuda, cuda:N or cpu")
+    if device != "cpu" and int(named[1] or 0) >= torch.cuda.device_count():
+        raise click.UsageError(f"--device {device}: no such CUDA device can be used here; use --device cpu")
     try:
         runtime = start_runtime("cuda:0" if device == "cuda" else device, part or mode)
     except InputError as error:
@@ -149,14 +157,27 @@ def main(
 
         return settings_for(each, runtime, precision=precision, quick=quick, rounds=rounds, note=note)
 
-    results.write()
-    start_device(runtime)
+    try:
+        results.write()
+    except OSError as error:
+        raise click.UsageError(f"--json {json_file} cannot be written: {error.strerror}") from None
     until = math.inf if minutes is None else begun + 60 * minutes
-    measure(planned, BENCHMARKS, settings_of, results, starts_until=until)
+    with interruptible():
+        try:
+            with scratch():
+                start_device(runtime)
+                measure(planned, BENCHMARKS, settings_of, results, starts_until=until)
+        except Interrupted as interrupt:
+            results.write()
+            kept = f"; {json_file} has what was measured" if json_file else ""
+            click.echo(f"error: interrupted by {interrupt}{kept}", err=True)
+            raise SystemExit(128 + interrupt.number) from None
     for table in results.tables.values():
         click.echo(table.text(machine))
     say("not measured", results.cut)
     say("failed", results.failed)
+    if json_file:
+        click.echo(f"written: {json_file}")
     raise SystemExit(1 if results.failed else 0)
 
 

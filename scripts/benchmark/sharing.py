@@ -31,13 +31,18 @@ def sharing(settings: Settings) -> Iterator[Table]:
         "n",
     )
     notes = (f"{settings.steps} steps per variant and round; target S / formula ≥ 0.95",)
+    planned = tuple(
+        {"case": str(case), "n_students": str(size)}
+        for case in settings.cases
+        for size in (1, *settings.sharing_sizes)
+    )
     for case, paced in settings.each_case():
         for value in _measure(paced, case):
             values.append(value)
             rows.append(tuple(str(cell) for cell in list(value.values())[:7]))
         title = "a cohort of N against N solo runs of the same steps"
         batch = (f"batch {case.batch}",)
-        yield Table("sharing", title, columns, tuple(rows), tuple(values), batch + notes)
+        yield Table("sharing", title, columns, tuple(rows), tuple(values), batch + notes, planned)
 
 
 def _measure(settings: Settings, case: Case) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ def slots(settings: Settings) -> Iterator[Table]:
     rows: list[tuple[str, ...]] = []
     values: list[dict[str, float | str | None]] = []
     columns = ("student / teacher, size", "throughput of two / one (quartiles)", "alone s", "both s", "n")
+    planned = tuple({"case": str(case)} for case in settings.cases)
     for case, paced in settings.each_case():
         seconds = _measure(paced, case)
         gain = ratios([2 * value for value in seconds["alone"]], seconds["both"])
@@ -33,7 +34,7 @@ def slots(settings: Settings) -> Iterator[Table]:
             "would be a second device for nothing, 1 no gain",
         )
         title = "two worker processes on one device against one"
-        yield Table("slots", title, columns, tuple(rows), tuple(values), notes)
+        yield Table("slots", title, columns, tuple(rows), tuple(values), notes, planned)
 
 
 def _measure(settings: Settings, case: Case) -> dict[str, list[float]]:

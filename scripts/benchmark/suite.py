@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from plan import Cut
 from settings import Planned, Settings
 from summary import summary
 from table import Table
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from rigorkd.files import write_atomically
 
@@ -77,6 +81,30 @@ class Results:
         self.tables[goals.name] = goals
         self.complete = True
         self.write()
+
+
+@contextmanager
+def scratch() -> Iterator[None]:
+    """Temporary files of the block, and of the processes it starts, lie in one folder that goes with it.
+
+    But for compiled code, which the next measurement on the machine is to find.
+    """
+    variables = ("TMPDIR", "TORCHINDUCTOR_CACHE_DIR")
+    before, folder = {name: os.environ.get(name) for name in variables}, tempfile.tempdir
+    compiled = Path(default_cache_dir())
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiled))
+    with tempfile.TemporaryDirectory(prefix="rigorkd-benchmark-", ignore_cleanup_errors=True) as name:
+        os.environ["TMPDIR"] = tempfile.tempdir = name
+        try:
+            yield
+        finally:
+            tempfile.tempdir = folder
+            for variable, value in before.items():
+                os.environ.pop(variable, None)
+                if value is not None:
+                    os.environ[variable] = value
+            with suppress(OSError):
+                compiled.rmdir()  # made when PyTorch is imported; empty where nothing was compiled
 
 
 def measure(

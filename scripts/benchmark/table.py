@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from machine import Machine  # which imports torch; who only reads tables needs none
 
 
+Value = Mapping[str, float | str | None]
+
+
 @dataclass(frozen=True)
 class Table:
-    """Rows of text for people and `values` for scripts; `n` is the number of rounds behind each row."""
+    """Rows of text for people and `values` for scripts; `n` is the number of rounds behind each row.
+
+    `planned` has what names each value that was to be measured: a table that was cut has fewer values.
+    """
 
     name: str
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    values: tuple[Mapping[str, float | str | None], ...]
+    values: tuple[Value, ...]
     notes: tuple[str, ...] = ()
+    planned: tuple[Value, ...] = ()
 
     def text(self, machine: Machine) -> str:
         """The table in Markdown under its title and the machine."""
@@ -27,18 +34,17 @@ class Table:
 
     def markdown(self) -> str:
         """The table in Markdown, its columns aligned, and its notes."""
-        grid = [self.columns, *self.rows]
+        grid = [[plain(cell) for cell in row] for row in (self.columns, *self.rows)]
         widths = [max(len(row[i]) for row in grid) for i in range(len(self.columns))]
         lines = [
             "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
             for row in grid
         ]
         lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-        notes = [f"- {note}" for note in self.notes]
+        notes = [f"- {plain(note)}" for note in self.notes]
         return "\n".join([*lines, *([""] if notes else []), *notes])
 
 
-def table_of(fields: dict[str, Any]) -> Table:
-    """The table that a result file holds."""
-    lists = {key: tuple(fields[key]) for key in ("columns", "values", "notes")}
-    return Table(fields["name"], fields["title"], rows=tuple(map(tuple, fields["rows"])), **lists)
+def plain(text: str) -> str:
+    """Text that stays one cell or line of Markdown whatever it holds: no bar, line end, tag or comment."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

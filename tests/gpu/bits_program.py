@@ -1,15 +1,22 @@
-"""One precision in one process: the same runs in a cohort, alone, interrupted and resumed, and replayed.
+"""One precision in one process: the same runs in a cohort, alone, killed and resumed, and replayed.
 
 python -P bits_program.py DEVICE PRECISION FOLDER [--quick], with tests/train on the path. Prints one JSON
 object: the bytes' digests of every run in every situation, and what shows that the situation was really met.
+
+The process that is killed is forked from this one before anything has touched the device, so that it need not
+import PyTorch anew; it trains the teacher, which this one then finds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import signal
 import sys
+import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,10 +51,6 @@ AUGMENTED = Views(
 )
 
 
-class Killed(BaseException):
-    """Stands for the death of the process: nothing in the product catches it."""
-
-
 class Bench:
     """Trains cells into one folder after another."""
 
@@ -64,7 +67,8 @@ class Bench:
         self.cells = tuple(map(self._adapted, (*small, *own)))
         self.teacher = wanted(self._adapted(TEACHER))
         self.first = StudyFolder(folder / "together")
-        train_cohort(Task((self.teacher,), None), self.first, self.runtime, _raise_failure)
+        if not self.first.run(self.teacher.run.name).exists():
+            train_cohort(Task((self.teacher,), None), self.first, self.runtime, _raise_failure)
 
     def _adapted(self, cell: Cell) -> Cell:
         training = cell.training.model_copy(update={"precision": self.precision, "epochs": self.epochs})
@@ -83,23 +87,21 @@ class Bench:
         task = Task(tuple(map(wanted, cells)), self.teacher, replay_bytes=replay_bytes)
         train_cohort(task, study, self.runtime, _raise_failure)
 
-    def interrupt(self, study: StudyFolder) -> None:
-        """Train the cohort until the second student has taken one step of the second epoch."""
+    def die(self, study: StudyFolder) -> None:
+        """Train the cohort until the second student has taken a step of the second epoch; be killed."""
         step, victim = Student.step, self.cells[1].name
+        saved = [study.checkpoint(f"{cell.name}/seed-0") for cell in self.cells]
 
-        def die(student: Student, batch: Batch, taught: Outputs | None) -> None:
+        def until(student: Student, batch: Batch, taught: Outputs | None) -> None:
             if (student.run.cell.name, student.epoch, student._steps) == (victim, 1, 1):
-                raise Killed
+                # On CUDA a thread still writes what the first epoch ended with.
+                while not all(path.exists() for path in saved):
+                    time.sleep(0.01)
+                os.kill(os.getpid(), signal.SIGKILL)
             step(student, batch, taught)
 
-        Student.step = die  # type: ignore[method-assign]
-        try:
-            self.train(self.cells, study)
-        except Killed:
-            return
-        finally:
-            Student.step = step  # type: ignore[method-assign]
-        raise AssertionError("the cohort was not interrupted")
+        Student.step = until  # type: ignore[method-assign]
+        self.train(self.cells, study)
 
 
 def _raise_failure(event: object) -> None:
@@ -125,8 +127,7 @@ def main(device: str, precision: str, folder: Path, *, quick: bool) -> dict[str,
     for cell in bench.cells:
         bench.train([cell], bench.study(situation))
     situation = "resumed"
-    bench.interrupt(bench.study(situation))
-    bench.train(bench.cells, bench.study(situation))
+    bench.train(bench.cells, StudyFolder(folder / situation))
     situation = "kept"
     bench.train(bench.cells[:1], bench.study("replayed"), ROOM)
     situation = "replayed"
@@ -157,6 +158,22 @@ def main(device: str, precision: str, folder: Path, *, quick: bool) -> dict[str,
     }
 
 
+def killed(device: str, precision: str, folder: Path, *, quick: bool) -> int:
+    """The exit code of a process that trains a cohort until it is killed: -9, or what went wrong."""
+    child = os.fork()
+    if child == 0:
+        try:
+            bench = Bench(device, precision, folder, quick=quick)
+            bench.die(bench.study("resumed"))
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 if __name__ == "__main__":
-    found = main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), quick="--quick" in sys.argv[4:])
-    print(json.dumps(found))
+    where, asked, root, *options = sys.argv[1:]
+    code = killed(where, asked, Path(root), quick="--quick" in options)
+    if code != -signal.SIGKILL:
+        sys.exit(f"the cohort was not killed in its second epoch: exit code {code}")
+    print(json.dumps(main(where, asked, Path(root), quick="--quick" in options)))

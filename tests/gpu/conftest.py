@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from rigorkd.files import write_atomically
-from rigorkd.train.provenance import settings, versions
+from rigorkd.train.provenance import git_state, settings, versions
 from rigorkd.train.runtime import Runtime, start_runtime
 
 from ..train.conftest import one_precision_per_test, study, train
@@ -35,6 +35,8 @@ SCHEMA = "rigorkd.gpu-check/1"
 
 PATIENCE = 170 if ON_CUDA else 1800
 """Seconds for one process of a test: one that hangs is not to take a lent GPU's whole time."""
+STUDY_PATIENCE = 300 if ON_CUDA else 1800
+"""For a whole study, which runs beside others on the same device and has workers of its own."""
 
 cuda_only = pytest.mark.skipif(not ON_CUDA, reason="a CPU has nothing of the kind")
 no_fp16 = pytest.mark.skipif(not ON_CUDA, reason="fp16 is not trained on a CPU")
@@ -81,12 +83,14 @@ class Result:
 
     def __init__(self, path: Path) -> None:
         self.path, self.begun = path, time.monotonic()
-        found = versions()
+        found, git = versions(), git_state(HERE.parents[1])
         self.head: dict[str, Any] = {
             "schema": SCHEMA,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "device": Runtime(torch.device(DEVICE), "reference", 1).hardware(),
-            **{key: found.get(key) for key in ("torch", "cuda", "cudnn", "python")},
+            **{key: found.get(key) for key in ("rigorkd", "torch", "cuda", "cudnn", "python")},
+            "git_commit": git.commit,
+            "git_dirty": git.dirty,
             "driver": settings()["driver"],
             "platform": platform.platform(),
             "quick": QUICK,

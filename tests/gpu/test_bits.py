@@ -31,7 +31,7 @@ FILES = {"history.csv", "predictions.npz", "model.safetensors"}
 
 @pytest.mark.cuda(seconds=25)
 @pytest.mark.parametrize("precision", PRECISIONS[1:] if QUICK else PRECISIONS)
-def test_alone_in_a_cohort_resumed_and_replayed_are_the_same_bytes(precision: str, tmp_path: Path) -> None:
+def test_alone_in_a_cohort_killed_and_replayed_are_the_same_bytes(precision: str, tmp_path: Path) -> None:
     """In a process of its own, since Accelerate allows one precision per process."""
     path = os.pathsep.join(filter(None, [str(HERE.parent / "train"), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(

@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import re
 import shutil
+import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -121,7 +123,11 @@ def test_a_view_agrees_with_the_cpu(runtime: Runtime, operation: Any, size: int)
     assert torch.equal(there, view(on(DEVICE, images), on(DEVICE, draws)))  # and repeats itself
 
 
-@every_operation
+@pytest.mark.parametrize(
+    "operation",
+    [each for each in OPERATIONS if not QUICK or each.op in ("center_crop", "randaugment")],
+    ids=lambda operation: operation.op,
+)
 def test_a_run_with_every_operation_trains(study: StudyFolder, runtime: Runtime, operation: Any) -> None:
     """Through the cohort's own way: draws of the epoch on the device, mixing, strong view and evaluation."""
     views = Views(
@@ -163,7 +169,7 @@ def cohort(study: StudyFolder, runtime: Runtime, teacher: Cell, cells: list[Cell
     return events
 
 
-@pytest.mark.parametrize("per", ["global", "layer"])
+@pytest.mark.parametrize("per", ["layer"] if QUICK else ["global", "layer"])
 @pytest.mark.parametrize("precision", PRECISIONS[:1] if QUICK else PRECISIONS)
 def test_every_method_trains(train: Train, precision: str, per: Any) -> None:
     """Under deterministic algorithms, which raise where an operation has no such form on the device."""
@@ -304,9 +310,7 @@ def families() -> dict[str, str]:
 
 
 FAMILIES = families()
-TRIED = (
-    {family: FAMILIES[family] for family in ("cnn", "cifar_resnet", "shufflenet_v2")} if QUICK else FAMILIES
-)
+TRIED = {family: FAMILIES[family] for family in ("cnn", "shufflenet_v2")} if QUICK else FAMILIES
 
 
 def gradients(network: nn.Module, images: Tensor, precision: str) -> list[Tensor]:
@@ -372,11 +376,18 @@ def fast() -> Iterator[Callable[[bool], Runtime]]:
     torch.use_deterministic_algorithms(True)
 
 
+def lacking() -> str:
+    """What compiling would need and this machine lacks: Triton builds its launchers as modules of Python."""
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    parts = {
+        "a C compiler (gcc or clang)": any(map(shutil.which, ("gcc", "clang"))),
+        f"Python's headers ({header})": header.exists(),
+    }
+    return " and ".join(name for name, found in parts.items() if not found)
+
+
 @pytest.mark.cuda(seconds=40)
-@pytest.mark.skipif(
-    ON_CUDA and not any(map(shutil.which, ("gcc", "clang"))),
-    reason="torch compiles with a C compiler; none is here",
-)
+@pytest.mark.skipif(ON_CUDA and bool(lacking()), reason=f"to compile, torch needs {lacking()}: not here")
 @pytest.mark.parametrize("precision", PRECISIONS[:1] if QUICK else PRECISIONS)
 def test_fast_steps_train_as_eager_ones_do(
     study: StudyFolder, fast: Callable[[bool], Runtime], precision: str

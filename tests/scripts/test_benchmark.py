@@ -5,24 +5,30 @@ The two parts for a GPU run on the CPU, to the end; what their deadlines do is s
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
 import math
 import os
+import pty
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from click.testing import CliRunner
 
+from rigorkd import __version__
 from rigorkd.train.runtime import Runtime
 
 ROOT = Path(__file__).parents[2]
@@ -65,11 +71,12 @@ def test_help_teaches() -> None:
     assert all(word in done.stdout for word in ("--only", "--quick", "--part", "docs/benchmarks.md", *NAMES))
 
 
-def test_half_precision_on_a_cpu_is_refused() -> None:
-    done = run("--device", "cpu", "--precision", "fp16")
-    assert done.returncode == 2
-    assert "use fp32 or bf16" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_half_precision_on_a_cpu_is_refused(benchmark: dict[str, ModuleType]) -> None:
+    asked = ["--device", "cpu", "--precision", "fp16"]
+    done = CliRunner().invoke(importlib.import_module("run").main, asked)
+    assert done.exit_code == 2
+    assert "use fp32 or bf16" in done.output
+    assert isinstance(done.exception, SystemExit)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +86,10 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
         (("fast", "--device", "tpu"), "cuda, cuda:N or cpu"),
         (("fast", "--seconds", "soon"), "whole number"),
         (("fast", "--out"), "needs a value"),
+        (("fast", "--out", ""), "needs a value"),
+        (("fast", "--seconds", "0"), "whole number"),
         (("slow",), "unknown argument slow"),
+        (("reference", "fast"), "one part at a time, not reference and fast"),
     ],
 )
 def test_wrong_use_of_measure_is_one_message(arguments: tuple[str, ...], says: str) -> None:
@@ -91,11 +101,133 @@ def test_wrong_use_of_measure_is_one_message(arguments: tuple[str, ...], says: s
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_device_the_measurement_says_so(tmp_path: Path) -> None:
-    done = run("fast", "--out", str(tmp_path), script=MEASURE)
+    done = run("fast", "--device", "cuda:9", "--out", str(tmp_path / "out"), script=MEASURE)
     assert done.returncode == 2
-    assert "no CUDA device can be used here" in done.stderr
+    assert "--device cuda:9: no such CUDA device can be used here" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_result_that_cannot_be_written_is_one_message(
+    benchmark: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    file = tmp_path / "file" / "fast.json"
+    arguments = ["--only", "fused", "--device", "cpu", "--json", str(file)]
+    done = CliRunner().invoke(importlib.import_module("run").main, arguments)
+    assert done.exit_code == 2
+    assert f"--json {file} cannot be written" in done.output
+    assert isinstance(done.exception, SystemExit)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+# -------------------------------------------------------------------------------------------- interrupts
+
+
+def wait_for(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Until it has; the process is still running then."""
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    found = []
+    for each in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            found += [each] if "spawn_main" in " ".join(each.cmdline()) else []
+    return found
+
+
+@pytest.mark.parametrize(
+    ("part", "number", "code"), [("reference", signal.SIGINT, 130), ("fast", signal.SIGTERM, 143)]
+)
+def test_an_interrupt_ends_the_measurement_and_leaves_its_file_alone(
+    part: str, number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    """^C typed at a terminal, after a table; a kill of the script itself, while it has a worker."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    file = tmp_path / "out" / f"{part}.json"
+    terminal, inside = pty.openpty()
+    line = [MEASURE, part, "--device", "cpu", "--quick", "--out", file.parent]
+    with subprocess.Popen(
+        # Of a session whose terminal this is.
+        [sys.executable, "-c", LOGIN, *map(str, line)],
+        stdin=inside,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHON": sys.executable, "TMPDIR": str(scratch)},
+    ) as process:
+        os.close(inside)
+        try:
+            if number == signal.SIGINT:
+                wait_for(lambda: file.exists() and bool(json.loads(file.read_text())["tables"]), process)
+                os.write(terminal, b"\x03")
+                started = psutil.Process(process.pid).children(recursive=True)
+            else:
+                wait_for(lambda: bool(workers_of(process.pid)), process)
+                started = psutil.Process(process.pid).children(recursive=True)
+                process.send_signal(number)
+            errors = process.communicate()[1].decode()
+        finally:
+            os.close(terminal)
+            process.kill()
+    assert process.returncode == code, errors
+    assert f"interrupted by {number.name}; {file} has what was measured" in errors
+    assert "Traceback" not in errors
+    document = json.loads(file.read_text())
+    assert document["complete"] is False
+    assert bool(document["tables"]) is (number == signal.SIGINT)
+    assert not psutil.wait_procs(started, timeout=60)[1]  # the tracker of the workers ends after them
+    assert list(scratch.iterdir()) == []
+    assert list(file.parent.iterdir()) == [file]
+
+
+LOGIN = """\
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_second_interrupt_does_not_wait_for_the_first() -> None:
+    """One that is the same Ctrl-C passed on is none."""
+    program = (
+        "import os, signal, sys, time\n"
+        f"sys.path.insert(0, {str(FOLDER)!r})\n"
+        "from interrupts import Interrupted, interruptible\n"
+        "with interruptible():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    except Interrupted:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        print('closing', flush=True)\n"
+        "        time.sleep(1.1)\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "print('not reached')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "closing\n"), done.stderr
+
+
+def test_temporary_files_go_with_their_folder_but_not_compiled_code(
+    benchmark: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    before = dict(os.environ)
+    with contextlib.suppress(KeyError), benchmark["suite"].scratch():
+        tempfile.mkdtemp()
+        child = "import tempfile; print(tempfile.mkdtemp())"
+        made = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
+        assert Path(made.stdout.strip()).is_relative_to(tmp_path)
+        assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).parent == tmp_path
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    assert dict(os.environ) == before
+    assert tempfile.gettempdir() == str(tmp_path)
 
 
 # ---------------------------------------------------------------------------------- the parts for a GPU
@@ -105,12 +237,19 @@ def test_without_a_device_the_measurement_says_so(tmp_path: Path) -> None:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Both parts on the CPU. Without a C++ compiler: what it would compile, the slow test of --quick does."""
     folder = tmp_path_factory.mktemp("gpu-results")
+    scratch = folder / "scratch"
+    scratch.mkdir()
     for part in ("reference", "fast"):
         done = run(
-            part, "--device", "cpu", "--quick", "--out", str(folder), script=MEASURE, CXX="no-such-compiler"
+            *(part, "--device", "cpu", "--quick", "--out", str(folder / "out")),
+            script=MEASURE,
+            CXX="no-such-compiler",
+            TMPDIR=str(scratch),
         )
         assert done.returncode == 0, done.stderr
-    return {part: json.loads((folder / f"{part}.json").read_text()) for part in ("reference", "fast")}
+        assert done.stdout.splitlines()[-1] == f"written: {folder / 'out' / part}.json"
+        assert list(scratch.iterdir()) == [], "temporary files are left"
+    return {part: json.loads((folder / "out" / f"{part}.json").read_text()) for part in ("reference", "fast")}
 
 
 def test_both_parts_run_to_their_end_and_say_what_they_cut(
@@ -131,6 +270,29 @@ def test_both_parts_run_to_their_end_and_say_what_they_cut(
             assert table["rows"], table["name"]
             assert all(len(row) == len(table["columns"]) for row in table["rows"])
             assert len(table["values"]) == len(table["rows"])
+
+
+def test_what_is_planned_names_every_value_and_every_result_can_be_read(
+    parts: dict[str, dict[str, Any]], benchmark: dict[str, ModuleType]
+) -> None:
+    results = importlib.import_module("results")
+    for document in parts.values():
+        measured = results.Benchmark.model_validate(document)
+        assert measured.machine.rigorkd == __version__
+        by_case = {table.name: table for table in measured.tables if table.planned}
+        for table in by_case.values():
+            assert [
+                {key: value[key] for key in due}
+                for due, value in zip(table.planned, table.values, strict=True)
+            ] == table.planned
+        named = {name for name, (case, _) in results.VALUES.items() if case is not results.Model}
+        assert by_case.keys() == named & {table.name for table in measured.tables}
+        found = next(table for table in measured.tables if table.name == "summary")
+        assert all(value["cases"] == value["cases_due"] or value["goal"] in SHRUNK for value in found.values)
+
+
+SHRUNK = {"S / formula, N = 2, 4, 8"}
+"""Goals of more than --quick tries."""
 
 
 def test_the_tables_of_the_parts_agree_with_themselves(parts: dict[str, dict[str, Any]]) -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from rigorkd import __version__
 
 ROOT = Path(__file__).parents[2]
 GPU = ROOT / "scripts" / "gpu"
@@ -101,8 +107,11 @@ def checked(
     """The quick check on the CPU, in a Python without all that a bare machine lacks; its output folder."""
     folder = tmp_path_factory.mktemp("check")
     (folder / "sitecustomize.py").write_text(BLOCKER % (absent,))
+    (folder / "scratch").mkdir()
     line = (GPU / "check.sh", "--device", "cpu", "--quick", "--out", folder / "out")
-    return shell(*line, PYTHONPATH=str(folder)), folder / "out"
+    done = shell(*line, PYTHONPATH=str(folder), TMPDIR=str(folder / "scratch"))
+    assert list((folder / "scratch").iterdir()) == [], "temporary files are left"
+    return done, folder / "out"
 
 
 def test_the_quick_check_passes_on_a_bare_machine(
@@ -126,6 +135,10 @@ def test_the_result_names_the_machine_and_every_test(
     assert document["device"].startswith("CPU")
     assert document["quick"] is True
     assert document["seconds"] > 0
+    assert document["rigorkd"] == __version__
+    git = shell("git", "rev-parse", "HEAD")
+    assert document["git_commit"] == (git.stdout.strip() or None)
+    assert type(document["git_dirty"]) is (bool if document["git_commit"] else type(None))
     assert {test["outcome"] for test in document["tests"]} == {"passed", "skipped"}
     for test in document["tests"]:
         assert set(test) == {"name", "outcome", "seconds", "reason"}
@@ -180,12 +193,12 @@ def test_a_failure_is_told_and_a_check_that_dies_leaves_what_it_knew(tmp_path: P
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_no_device_is_one_message(tmp_path: Path) -> None:
-    done = shell(GPU / "check.sh", "--device", "cuda", "--out", tmp_path)
+    done = shell(GPU / "check.sh", "--device", "cuda:9", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
-    assert "no such CUDA device can be used here; use --device cpu" in done.stderr
-    assert not (tmp_path / "check.json").exists()
+    assert "--device cuda:9: no such CUDA device can be used here; use --device cpu" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -193,11 +206,127 @@ def test_no_device_is_one_message(tmp_path: Path) -> None:
     [(("--device", "tpu"), "tpu"), (("--device",), "--device"), (("--slow",), "--slow"), (("x",), "x")],
 )
 def test_bad_usage_is_one_message(words: tuple[str, ...], named: str, tmp_path: Path) -> None:
-    done = shell(GPU / "check.sh", *words)
-    assert (done.returncode, done.stdout) == (2, "")
+    refused(named, *words)
+
+
+@pytest.mark.parametrize("workers", ["many", "0", "-1", "2.5"])
+def test_a_number_of_workers_that_is_none_is_one_message(workers: str) -> None:
+    refused(f"WORKERS={workers}", WORKERS=workers)
+
+
+def test_results_that_cannot_be_written_are_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        refused(f"--out {out} cannot be written to", "--device", "cpu", "--out", str(out), said=1)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["pytest", "hypothesis"])
+def test_what_the_check_itself_needs_is_looked_for_first(name: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BLOCKER % ([name],))
+    words = ("--device", "cuda:9", "--out", str(tmp_path / "out"))
+    refused(f"lacks {name}: install", *words, PYTHONPATH=str(tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
+def refused(named: str, *words: str, said: int = 0, **environment: str) -> None:
+    """One message that names this, after so many lines on the machine."""
+    done = shell(GPU / "check.sh", *words, **environment)
+    assert done.returncode == 2
+    assert done.stdout.count("\n") == said
     assert done.stderr.startswith("error: ")
     assert named in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+PYTEST = """\
+import json, os, signal, subprocess, sys, time
+if "-c" in sys.argv[1:2] or "-" in sys.argv[1:2]:  # the script's own questions to Python
+    os.execv(REAL, [REAL, *sys.argv[1:]])
+DEAF = (
+    "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+    "open(os.environ['TMPDIR'] + '/left', 'w'); time.sleep(600)"
+)
+print("arguments", *sys.argv[1:], flush=True)
+open(os.environ["RIGORKD_GPU_RESULT"], "w").write("{}")
+try:
+    subprocess.Popen([REAL, "-c", DEAF])
+    while STAYS:
+        time.sleep(0.1)
+except KeyboardInterrupt:
+    print("pytest writes its result", flush=True)
+    sys.exit(2)
+"""
+"""A stand-in for the tests, with a process of its own that hears no interrupt, as the worker of a study."""
+
+
+def stand_in(folder: Path, *, stays: bool) -> Path:
+    program = folder / "python"
+    program.write_text(f"#!{sys.executable}\nREAL, STAYS = {sys.executable!r}, {stays}\n{PYTEST}")
+    program.chmod(0o755)
+    return program
+
+
+def test_without_xdist_one_process_tests_and_says_so(tmp_path: Path) -> None:
+    program = stand_in(tmp_path, stays=False)
+    words = (GPU / "check.sh", "--device", "cpu", "--out", tmp_path / "out")
+    many = shell(*words, PYTHON=str(program), WORKERS="3")
+    assert many.returncode == 0, many.stderr
+    assert "--numprocesses 3" in many.stdout
+    (tmp_path / "sitecustomize.py").write_text(BLOCKER % (["xdist"],))
+    one = shell(*words, PYTHON=str(program), WORKERS="3", PYTHONPATH=str(tmp_path))
+    assert one.returncode == 0, one.stderr
+    assert "--numprocesses" not in one.stdout
+    assert "one process instead of 3" in one.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_ends_the_tests_and_all_that_they_started(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    """^C typed at a terminal, and a kill of the script itself."""
+    scratch, result = tmp_path / "scratch", tmp_path / "out" / "check.json"
+    scratch.mkdir()
+    terminal, inside = pty.openpty()
+    line = [GPU / "check.sh", "--device", "cpu", "--out", result.parent]
+    with subprocess.Popen(
+        [sys.executable, "-c", LOGIN, *map(str, line)],
+        stdin=inside,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "PYTHON": str(stand_in(tmp_path, stays=True)), "TMPDIR": str(scratch)},
+    ) as process:
+        os.close(inside)
+        try:
+            while not list(scratch.glob("*/left")):
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
+            started = psutil.Process(process.pid).children(recursive=True)
+            assert len(started) == 2
+            if number == signal.SIGINT:
+                os.write(terminal, b"\x03")
+            else:
+                process.send_signal(number)
+            said, errors = process.communicate()
+        finally:
+            os.close(terminal)
+            process.kill()
+    assert process.returncode == code, errors
+    assert b"pytest writes its result" in said
+    assert f"interrupted; results: {result}".encode() in said
+    assert errors == b""
+    assert not psutil.wait_procs(started, timeout=60)[1]
+    assert result.exists()
+    assert list(scratch.iterdir()) == []
+
+
+LOGIN = """\
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Runs a command with standard input as the terminal of its session."""
 
 
 @pytest.mark.parametrize("script", ["check.sh", "prepare.sh"])
