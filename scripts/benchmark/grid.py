@@ -158,7 +158,7 @@ def _measure(settings: Settings) -> Rates:
             total = 0.0
             for opened in (students, alone):
                 for student in opened.students:
-                    seconds = seconds_of(lambda o=opened, s=student: o.bench.val.logits(s.model), device)
+                    seconds = seconds_of(lambda o=opened, s=student: o.context.val.logits(s.model), device)
                     rates.evaluate.setdefault(names[student.run.cell.name], []).append(seconds / batch)
                     total += seconds
             return total
