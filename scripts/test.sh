@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up an environment and runs the tests.
 #   scripts/test.sh                 style, types and the fast tests
-#   scripts/test.sh --slow          the slow tests: all tiers
+#   scripts/test.sh --slow          the slow tests: all tiers but coverage
 #   scripts/test.sh --slow TIER …   some: smoke, faults, slurm, simulations, pages, coverage
 #   scripts/test.sh PATH …          whatever pytest takes
 set -euo pipefail
@@ -55,7 +55,7 @@ case "${1:-}" in
         python -m pytest -q -m "not slow" --numprocesses "$cores" --dist worksteal --durations=15 ;;
     --slow)
         shift
-        [ $# -gt 0 ] || set -- smoke faults slurm simulations pages coverage
+        [ $# -gt 0 ] || set -- smoke faults slurm simulations pages
         for tier in "$@"; do
             begun=$SECONDS
             echo "== slow tests: $tier"

@@ -207,7 +207,7 @@ def test_figures_by_name(study: Study, found: Findings, tmp_path: Path) -> None:
     for form, start in (("svg", b"<?xml"), ("pdf", b"%PDF")):
         path = picture.save(tmp_path / f"gains.{form}")
         assert path.read_bytes().startswith(start)
-    for wrong, message in (("gainz", "did you mean 'gains'"), ("qqq", "it has overall, gains")):
+    for wrong, message in (("gainz", "did you mean 'gains'"), ("qqq", "it has gains, seeds")):
         with pytest.raises(rigorkd.RigorkdError, match=message):
             found.plot(wrong)
     with pytest.raises(rigorkd.RigorkdError, match=r"\.svg or \.pdf"):

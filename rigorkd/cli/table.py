@@ -68,13 +68,15 @@ def table(
 
 
 def _runs(folder: Path, form: str) -> None:
+    from pandas.api.types import is_numeric_dtype
+
     from rigorkd.records.read import read_study
     from rigorkd.report.emit import no_formula
     from rigorkd.text import unhidden
 
     runs = read_study(folder).runs
     if form == "csv":
-        for name in runs.select_dtypes("object"):
+        for name in runs.columns[[not is_numeric_dtype(dtype) for dtype in runs.dtypes]]:
             runs[name] = [no_formula(value) if isinstance(value, str) else value for value in runs[name]]
         click.echo(runs.to_csv(index=False), nl=False)
     else:

@@ -25,6 +25,7 @@ from rigorkd.records.untrusted import (
     PREDICTIONS,
     RECORD,
     is_digest,
+    is_number,
     is_plain_name,
     is_plain_path,
     is_there,
@@ -45,6 +46,8 @@ AGAIN = "run the protocol again: the damaged record is set aside and only this r
 _NONE: type = type(None)
 _NUMBERS: frozenset[type] = frozenset({int, float, _NONE})
 _HOLDERS = frozenset({dict, list})
+_DAY = 24 * 3600 * 1000
+"""Milliseconds: more than anybody waits for one image."""
 _KINDS: dict[str, tuple[str, frozenset[type]]] = {
     **dict.fromkeys(
         (
@@ -240,6 +243,20 @@ def _wrong(fields: Mapping[str, Any]) -> Iterator[str]:
         inside = fields.get(name)
         if type(inside) is dict and not _HOLDERS.isdisjoint(map(type, inside.values())):
             yield f"{name} holds something else than single values"
+    if type(latency := fields.get("latency_ms")) is dict and not _is_latency(latency):
+        yield "latency_ms is no measurement: milliseconds from 0 to a day, a count, and whether it was shared"
+
+
+def _is_latency(latency: Mapping[str, Any]) -> bool:
+    """Whether it is what `rigorkd.train.latency` notes; keys of a newer version are not looked at."""
+    times = [latency.get(name) for name in ("median", "q25", "q75", "mean", "sd")]
+    n, shared = latency.get("n"), latency.get("shared")
+    return (
+        all(time is None or (is_number(time) and 0 <= time <= _DAY) for time in times)
+        and type(n) is int
+        and 0 < n <= _DAY
+        and type(shared) in (bool, type(None))
+    )
 
 
 def copy_record(study: StudyFolder, run: str, to: StudyFolder) -> None:

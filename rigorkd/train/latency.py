@@ -8,13 +8,13 @@ that cannot be had, the figure says so (`shared`) and no table for a paper shows
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.benchmark import timer as clock
 
 from rigorkd.data.loading import load
 from rigorkd.data.views import build_view
@@ -149,14 +149,24 @@ def measure(model: nn.Module, image: Tensor, precision: str = "fp32", *, shared:
             model(image)
         while len(seconds) < REPEATS and (len(seconds) < FEWEST or sum(seconds) < ENOUGH_SECONDS):
             # Timer.timeit would warm up again for every figure: three forwards for one that is timed.
-            begun = clock()  # waits for a GPU
+            begun = clock(image.device)
             model(image)
-            seconds.append(clock() - begun)
+            seconds.append(clock(image.device) - begun)
     model.train(was_training)
     times = torch.tensor(seconds, dtype=torch.float64) * 1e3
     q25, median, q75 = torch.quantile(times, torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)).tolist()
     mean, sd = float(times.mean()), float(times.std())
     return Latency(median=median, q25=q25, q75=q75, n=len(seconds), mean=mean, sd=sd, shared=shared)
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, when the device has done all that it was given.
+
+    torch.utils.benchmark has the same, and imports a compiler's tool chain for it.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -17,7 +17,7 @@ ROW = '        "dz": dz,\n'
 ASK = """
 import json, sys
 import pandas as pd
-from rigorkd.report.data import to_csv
+from rigorkd.report.emit import to_csv
 from rigorkd_analysis import AllOf, Plan, Trend, analyze, document
 
 found = analyze(pd.read_csv(sys.argv[1]), Plan(contrasts=(AllOf(("kd-1", "kd-2")), Trend("T"))))

@@ -142,6 +142,9 @@ def replaced(old: str, new: str) -> Harm:
     return harm
 
 
+LATENCY = {"median": 2.0, "q25": 1.0, "q75": 3.0, "n": 5, "mean": 2.0, "sd": 0.5, "shared": False}
+
+
 def having(**values: object) -> Harm:
     return edited(lambda document: document.update(values))
 
@@ -191,6 +194,11 @@ RECORDS: list[tuple[str, Harm, str]] = [
     ("versions", having(versions=["torch"]), "versions is no mapping"),
     ("version", having(versions={"torch": {}}), "versions holds something else"),
     ("latency", having(latency_ms=5), "latency_ms is no mapping"),
+    ("latency-text", having(latency_ms={**LATENCY, "median": "x"}), "latency_ms is no measurement"),
+    ("latency-below", having(latency_ms={**LATENCY, "q25": -1}), "latency_ms is no measurement"),
+    ("latency-huge", having(latency_ms={**LATENCY, "mean": 1e308}), "latency_ms is no measurement"),
+    ("latency-count", having(latency_ms={**LATENCY, "n": True}), "latency_ms is no measurement"),
+    ("latency-shared", having(latency_ms={**LATENCY, "shared": "false"}), "latency_ms is no measurement"),
     ("group", having(group={"a": 1}), "group is no text"),
     ("T", having(T=[4]), "T is no single value"),
     ("epochs", having(epochs_run=True), "epochs_run is no number"),

@@ -71,7 +71,7 @@ def test_every_architecture_is_measured_once() -> None:
 
 def test_the_figures_are_those_of_the_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([0.0, 0.010, 1.0, 1.020, 2.0, 2.060, 3.0, 3.030, 4.0, 4.080, 5.0, 5.040])
-    monkeypatch.setattr(latency, "clock", lambda: next(ticks))
+    monkeypatch.setattr(latency, "clock", lambda device: next(ticks))
     monkeypatch.setattr(latency, "ENOUGH_SECONDS", 0.21)
     model = nn.Flatten().train()
     found = measure(model, torch.zeros(1, 1, 2, 2), shared=False)

@@ -31,6 +31,7 @@ from rigorkd.launch.backends.slurm.submission import (
 from rigorkd.launch.run_states import RunStates, State
 from rigorkd.launch.session import Session
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.untrusted import LOG, read_bytes
 from rigorkd.text import count
 
 
@@ -127,8 +128,8 @@ class Jobs(Submitted):
         """The last error in the job's log, if there is one."""
         job = self._jobs[run]
         for log in sorted(self.work.session.study.slurm.glob(f"*/{job}_0_log.out"), reverse=True):
-            lines = log.read_text(errors="replace").splitlines()
-            errors = [line for line in lines if line.startswith("error: ")]
+            text = read_bytes(log, self.work.session.study.path, LOG).decode(errors="replace")
+            errors = [line for line in text.splitlines() if line.startswith("error: ")]
             said = f": {errors[-1].removeprefix('error: ')}" if errors else ""
             return f"its Slurm job {job} ended without it{said} (log: {log})"
         return f"its Slurm job {job} ended without it, before it began"

@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from rigorkd.errors import StoreError
 from rigorkd.files import write_atomically
@@ -37,7 +38,7 @@ CARRIED = ("seeds", "device", "mode", "jobs", "slots", "memory_bytes", "save_wei
 class Array:
     """One job array. `jobs` are the runs of each of its jobs; `id` is Slurm's, None until it is submitted."""
 
-    stage: int
+    stage: Annotated[int, Field(validation_alias="wave")]  # as the file has always called it
     jobs: tuple[Runs, ...]
     id: str | None = None
 
