@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 
+
 def test_paths_exist() -> None:
     paths = set(re.findall(r"`([\w.]+/[\w./-]*)", PAGE))
     assert len(paths) > 15
