@@ -21,6 +21,7 @@ import contextlib
 import os
 import pickle
 import random
+import resource
 import select
 import signal
 import sys
@@ -39,6 +40,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "analysis" / "rigorkd_analysis"
 TESTS = ROOT / "tests" / "analysis"
+
+#: What a mutant's process may take, in bytes.
+MEMORY = 4 * 2**30
 
 SWAPS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Add: (ast.Sub,),
@@ -237,6 +241,8 @@ def answers(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Any, Any]]:
 
 
 def _work(task: Task, writing: int) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # a mutant may ask for all there is
     signal.alarm(max(1, round(task.seconds)))
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
@@ -335,6 +341,7 @@ def main() -> int:
     mutants = [mutant for path in files for mutant in mutants_of(path)]
     random.Random(given.seed).shuffle(mutants)
     total, mutants = len(mutants), mutants[: given.sample or None]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     campaign = Campaign(mutants, given.jobs, given.longest)
     hypothesis.settings.register_profile("mutants", derandomize=True, database=None, deadline=None)
     hypothesis.settings.load_profile("mutants")
