@@ -31,7 +31,13 @@ from rigorkd_analysis.stats.anova import repeated_measures
 from rigorkd_analysis.stats.exact import signflip
 from rigorkd_analysis.stats.new_images import crossed_interval
 from rigorkd_analysis.stats.paired import hedges_correction
-from rigorkd_analysis.stats.sample_size import seeds_needed
+from rigorkd_analysis.stats.sample_size import (
+    detectable,
+    detectable_dz,
+    equivalence_power,
+    seeds_needed,
+    t_test_power,
+)
 from rigorkd_analysis.stats.selection import may_be_best
 from rigorkd_analysis.stats.sequential import interval, log_e
 from rigorkd_analysis.studies.synthesis import weighted_average
@@ -337,6 +343,7 @@ def test_a_summary_over_studies_is_a_t_over_their_means(table_of, n: int, k: int
     means, variances = np.array([g.mean() for g in gains]), np.array([g.var(ddof=1) for g in gains]) / n
     spread, reach = means.std(ddof=1), stats.t.ppf(0.975, k - 1)
     assert one.t == pytest.approx(means.mean() / (spread / math.sqrt(k)))
+    assert one.df == k - 1
     ahead = reach * spread * math.sqrt(1 + 1 / k)
     assert (one.prediction_low, one.prediction_high) == pytest.approx(
         (means.mean() - ahead, means.mean() + ahead)
@@ -568,3 +575,27 @@ def test_a_table_without_the_column_offers_its_numbers():
     with pytest.raises(TableError) as caught:
         audit(Printed([{"cell": "a", "score": "80.1", "note": "best"}], n_test=100))
     assert caught.value.hint == "name the column: --metric, one of score"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "magnitude"),
+    [
+        (0.1, 0.25, "size undetermined"),
+        (0.1, 0.9, "size undetermined"),
+        (0.31, 0.9, "at least SESOI"),
+        (-0.9, -0.31, "at least SESOI"),
+        (-0.9, -0.1, "size undetermined"),
+    ],
+)
+def test_a_magnitude_is_read_from_the_simultaneous_interval(low: float, high: float, magnitude: str):
+    evidence = Evidence((low + high) / 2, 0.001, 0.9, (low, high))
+    found = verdict(evidence, goal="max", alpha=0.05, sesoi=0.3, joint=False)
+    assert found == ("better" if low > 0 else "worse", magnitude)
+
+
+@pytest.mark.parametrize("n", [3, 5, 50, 400])
+def test_a_detectable_difference_has_the_power_that_it_is_said_to_have(n: int):
+    dz = detectable_dz(n, 0.01)
+    assert t_test_power(dz, n, 0.01) == pytest.approx(0.8, abs=1e-9)
+    assert detectable(n, 2.0, 0.05, comparisons=5) == pytest.approx(2 * dz)
+    assert equivalence_power(n, 1.0, 1.0) == equivalence_power(n, 1.0, 1.0, comparisons=1)

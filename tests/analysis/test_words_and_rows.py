@@ -22,6 +22,7 @@ from rigorkd_analysis import (
     Study,
     TableError,
     Trend,
+    Weighted,
     analyze,
     audit,
     compare_published,
@@ -317,6 +318,17 @@ def test_a_contrast_is_called_by_its_name(table_of):
     assert says[1].startswith("kd vs base: test top-1 higher by 0.53 points")
 
 
+def test_contrasts_without_a_name_say_what_they_are():
+    frame = grid((1, 4), (0.1,))
+    weights = (("kd-1-0.1", 1.0), ("kd-4-0.1", -0.5), ("base", -0.5))
+    for name, first, second in (
+        (None, "+1·kd-1-0.1 -0.5·kd-4-0.1 -0.5·base", "kd-1-0.1: trend over T"),
+        ("mine", "mine", "mine"),
+    ):
+        plan = Plan(contrasts=(Weighted(weights, name=name), Trend("T", name=name)))
+        assert [one.name for one in analyze(frame, plan).family("contrasts").comparisons] == [first, second]
+
+
 def test_an_error_says_how_to_mend_it():
     assert str(TableError("what", hint="how")) == "what\n  how"
     assert str(TableError("what")) == "what"
@@ -357,8 +369,13 @@ def test_printed_rows_at_their_limits():
     loss = audit(printed({"test_loss": "1.8"}, {"test_loss": "1.7"}, metric="test_loss"))
     assert "points" not in loss.comparisons[0].says
     turned = [{"student": "s", "kd_top1": "71.0", "standard_top1": "70.0", "top1_gain": "1.0"}]
-    (check,) = audit(Printed(turned, n_test=1000)).differences
-    assert check.matches
+    for gain, says in (
+        ("1.0", "71.0 − 70.0 = +1.0."),
+        ("1.1", "71.0 − 70.0 = +1.0; rounding of unprinted digits can explain it."),
+        ("1.2", "71.0 − 70.0 = +1.0; rounding cannot explain it."),
+    ):
+        (check,) = audit(Printed([turned[0] | {"top1_gain": gain}], n_test=1000)).differences
+        assert check.says == f"s: top1_gain is printed as +{gain}, and {says}"
     for after, told in (("0.6", False), ("0.7", False), ("0.8", True), ("", False)):
         rows = [
             {"student": "s", "method": "baseline", "top1": "80.1", "test_loss": "0.7"},
