@@ -54,8 +54,10 @@ class Leases:
         try:
             for path in folder.iterdir():  # what is below ours counts for nobody
                 if path.name.isdecimal() and int(path.name) < mine:
-                    _given_back(path).unlink(missing_ok=True)
+                    # The lease first: while it is there, so is the word that it was given back. Its holder,
+                    # whose listing may be older than ours, would take it for held otherwise.
                     path.unlink(missing_ok=True)
+                    _given_back(path).unlink(missing_ok=True)
             yield
         finally:
             with contextlib.suppress(OSError):
@@ -71,7 +73,7 @@ class Leases:
         highest = _highest(folder)
         if highest:
             path = folder / str(highest)
-            if self._is_mine(path) and not _given_back(path).exists():
+            if not _given_back(path).exists() and self._is_mine(path):  # in this order: see whole_study
                 return highest
             if self._living_holder(folder, highest) is not None:
                 return None

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rigorkd.errors import InputError
-from rigorkd.launch import heartbeat
+from rigorkd.launch import heartbeat, leases
 from rigorkd.launch.heartbeat import Heartbeat, Holder, Liveness, ProcessId, expiry, read_holder
 from rigorkd.launch.leases import Leases
 from rigorkd.launch.progress import Progress, ProgressFile
@@ -306,6 +306,32 @@ def test_the_study_is_changed_by_one_at_a_time(study: StudyFolder) -> None:
         one.join()
     assert (study.path / "counter").read_text() == "75"
     assert len(list(study.leases(".study").iterdir())) == 2, "old leases are not kept"
+
+
+def test_a_lease_given_back_is_not_taken_for_held_while_it_is_removed(
+    study: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two steps of a removal its holder, who had listed the leases before, looks at them."""
+    with Heartbeat(study) as a, Heartbeat(study) as b:
+        holder, remover = leases_of(study, a), leases_of(study, b)
+        with holder.whole_study():
+            pass
+        folder = study.leases(".study")
+        unlink = Path.unlink
+        looked = []
+
+        def look_and_unlink(path: Path, missing_ok: bool = False) -> None:
+            unlink(path, missing_ok)
+            if path.parent == folder:
+                monkeypatch.setattr(leases, "_highest", lambda folder: 1)
+                looked.append(holder._take(folder))
+                monkeypatch.undo()
+                monkeypatch.setattr(Path, "unlink", look_and_unlink)
+
+        monkeypatch.setattr(Path, "unlink", look_and_unlink)
+        with remover.whole_study():
+            monkeypatch.undo()
+            assert looked == [None, None]
 
 
 @given(st.lists(st.sampled_from(["a takes", "b takes", "a leaves", "b leaves"]), max_size=12))
