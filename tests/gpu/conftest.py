@@ -145,8 +145,6 @@ def _name(nodeid: str) -> str:
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     """In one line why a test was skipped, or what it met."""
-    if hasattr(report, "wasxfail"):
-        return f"known fault: {report.wasxfail}"
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
