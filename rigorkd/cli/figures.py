@@ -11,7 +11,17 @@ from rigorkd.cli.checked import free_for_writing
 from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
 
 
-@click.command(short_help="Write the figures of a study as SVG and PDF.")
+class _ListsFigures(click.Command):
+    """Its help ends with the catalog, which takes too long to import where no help is asked for."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        from rigorkd.report.figures.catalog import CATALOG
+
+        with formatter.section("Figures"):
+            formatter.write_dl([(entry.name, entry.shows) for entry in CATALOG])
+
+
+@click.command(cls=_ListsFigures, short_help="Write the figures of a study as SVG and PDF.")
 @click.argument("study", required=False, type=click.Path(path_type=Path))
 @results_option
 @click.option(
@@ -28,17 +38,6 @@ from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options
 @question_options
 def figures(study: Path | None, results: Path, out: Path | None, form: str, **asked: Any) -> None:
     """Write every figure for which STUDY (a study folder or a CSV of runs) has the cells.
-
-    \b
-    overall                       teacher, baseline and distilled student; the gain of each student
-    gains, contrasts              forest plots: intervals alone and simultaneous, the band too small to matter
-    seeds                         every seed, its baseline joined with its distilled run
-    gain-temperature, gain-alpha  gain against T and against alpha, with paired intervals
-    mean-temperature, mean-alpha  the metric itself against T and against alpha
-    best                          which cell may be the best
-    cost                          the metric against latency and against parameters
-    training                      training and validation curves with bands over seeds
-    softness                      entropy of the teacher's softened output
 
     Colours can be told apart with any colour vision; equal records give equal files.
 

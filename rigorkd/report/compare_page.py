@@ -15,12 +15,6 @@ from rigorkd.report.numbers import MetricNumbers, p_heading
 from rigorkd.report.sentences import CORRECTIONS, grouped, smoke_of
 from rigorkd.text import count
 
-_AGREEMENTS: dict[Agreement, str] = {
-    "differ": "differ",
-    "agree": "agree",
-    "differ_negligible": "differ by a negligible amount",
-    "inconclusive": "show neither",
-}
 _TITLES = {"gains": "Gains", "cells": "Cells", "overall": "All of them"}
 
 
@@ -82,7 +76,7 @@ def _replication(result: Replication) -> Parts:
 
 def _tally(family: DifferenceFamily) -> str:
     found = Counter(one.verdict for one in family.comparisons)
-    return ", ".join(f"{found[verdict]} {words}" for verdict, words in _AGREEMENTS.items() if found[verdict])
+    return ", ".join(f"{found[verdict]} {verdict.counted}" for verdict in Agreement if found[verdict])
 
 
 def _differences(result: Replication, family: DifferenceFamily, say: MetricNumbers) -> Table:
@@ -121,7 +115,9 @@ def _differences(result: Replication, family: DifferenceFamily, say: MetricNumbe
         (Column("comparison"), Column(first, True), Column(second, True), *columns.values()),
         tuple(rows),
         caption + "; detects: the difference found with 80 % power.",
-        frozenset(at for at, one in enumerate(family.comparisons) if one.verdict != "inconclusive"),
+        frozenset(
+            at for at, one in enumerate(family.comparisons) if one.verdict is not Agreement.INCONCLUSIVE
+        ),
     )
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from matplotlib.figure import Figure as Drawing
 from rigorkd_analysis import Plan, analyze
 
+from rigorkd.cli.figures import figures as figures_command
 from rigorkd.report.evidence import Evidence, History, Softness, evidence, grids
 from rigorkd.report.figures import candidates, catalog, convergence, curves, forest, overall, pairs, softness
 from rigorkd.report.figures.canvas import figure_file, panel_svg
@@ -109,11 +111,20 @@ def test_the_page_asks_the_catalog_which_figures_a_section_has(study: Evidence) 
     assert [figure.name for figure in alone["settings"]] == ["mean-temperature", "mean-alpha"]
 
 
+def test_a_figure_has_the_name_that_the_catalog_lists(study: Evidence) -> None:
+    for seen in (study, made(table().query("method == 'kd'"))):
+        assert all(entry.name == figure.name for entry, figure in drawn(seen))
+    listed = CliRunner().invoke(figures_command, ["--help"]).output
+    assert all(entry.name in listed and entry.shows[:30] in listed for entry in CATALOG)
+
+
 def test_a_new_figure_is_one_line_of_the_catalog(study: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
     def scratch(evidence: Evidence) -> Figure:
         return Figure("scratch", "Scratch", "", (Panel("", lambda axes: None, 1.0, "nothing"),))
 
-    monkeypatch.setattr(catalog, "CATALOG", (*CATALOG, catalog.Entry(scratch, "training")))
+    monkeypatch.setattr(
+        catalog, "CATALOG", (*CATALOG, catalog.Entry("scratch", "nothing", scratch, "training"))
+    )
     assert figures(study)[-1].name == "scratch"
     assert '<figure id="figure-scratch">' in html(report_page(study))
 

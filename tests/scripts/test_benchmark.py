@@ -186,7 +186,8 @@ def test_an_interrupt_ends_the_measurement_and_leaves_its_file_alone(
 
 
 LOGIN = """\
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell have it ignored
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """

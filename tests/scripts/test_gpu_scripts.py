@@ -322,7 +322,8 @@ def test_an_interrupt_ends_the_tests_and_all_that_they_started(
 
 
 LOGIN = """\
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell have it ignored
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """

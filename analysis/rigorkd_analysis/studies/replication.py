@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Literal
 
 import numpy as np
@@ -33,7 +34,26 @@ from rigorkd_analysis.studies.effects import (
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
 
-Agreement = Literal["differ", "agree", "differ_negligible", "inconclusive"]
+
+class Agreement(StrEnum):
+    """What two studies show of each other; the values are those of the JSON documents.
+
+    Attributes:
+        counted: what so many gains do, in the headline.
+    """
+
+    counted: str
+
+    def __new__(cls, value: str, counted: str) -> Agreement:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.counted = counted
+        return member
+
+    DIFFER = "differ", "differ"
+    AGREE = "agree", "agree"
+    DIFFER_NEGLIGIBLE = "differ_negligible", "differ by a negligible amount"
+    INCONCLUSIVE = "inconclusive", "show neither"
 
 
 @dataclass(frozen=True)
@@ -203,11 +223,11 @@ def _family(
 
 def _verdict(p: float | None, p_equal: float | None, alpha: float, lost: bool) -> Agreement:
     if p is None or lost:  # what converged is a selection, whichever study lost runs
-        return "inconclusive"
+        return Agreement.INCONCLUSIVE
     differ, agree = p < alpha, p_equal is not None and p_equal < alpha
     if differ and agree:
-        return "differ_negligible"
-    return "differ" if differ else "agree" if agree else "inconclusive"
+        return Agreement.DIFFER_NEGLIGIBLE
+    return Agreement.DIFFER if differ else Agreement.AGREE if agree else Agreement.INCONCLUSIVE
 
 
 def _warnings(a: Effect, b: Effect, first: str, second: str) -> list[str]:
@@ -249,12 +269,12 @@ def _with_words(
         f"{say.interval(one.ci_low, one.ci_high)}, Welch t({one.df:.1f}) = {one.t:.2f}, "
         f"{p_text(one.p_adjusted, name)}"
     ).replace("= -", "= −")
-    if one.verdict == "differ":
+    if one.verdict == Agreement.DIFFER:
         end = "the studies differ"
-    elif one.verdict == "agree":
+    elif one.verdict == Agreement.AGREE:
         end = f"the studies agree within ±{say.number(plan.sesoi)}{say.unit}"
         end += f" ({p_text(one.p_equivalence_adjusted, 'TOST ' + name)})"
-    elif one.verdict == "differ_negligible":
+    elif one.verdict == Agreement.DIFFER_NEGLIGIBLE:
         end = f"the studies differ, by less than {say.number(plan.sesoi)}{say.unit}"
     else:
         end = "neither a difference nor agreement is shown"

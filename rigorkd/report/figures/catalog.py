@@ -28,33 +28,68 @@ class Entry:
     """A figure that a study may have.
 
     Attributes:
+        name: of its files, and in `Analysis.plot`.
+        shows: what is to be seen, as `rigorkd figures --help` says it.
         make: None where the evidence lacks the cells for it.
         section: where it stands on the page, or how that follows from the evidence.
         published: the figure of the CIFAR-100 study (Fauzan et al. 2026) that it is, with seed intervals.
         substitute: on the page it stands only where its section has no other figure.
     """
 
+    name: str
+    shows: str
     make: Callable[[Evidence], Figure | None]
     section: str | Callable[[Evidence], str]
     published: str = ""
     substitute: bool = False
 
 
+_FOREST = "forest plots: intervals alone and simultaneous, the band too small to matter"
+_LATER = "the same of what was added later"
+_SETTING = "gain against {}, with paired intervals"
+_MEAN = "the metric itself against {}"
+
 CATALOG: tuple[Entry, ...] = (
-    Entry(forest.gains, forest.gains_section),
-    Entry(partial(forest.gains, added=True), "gains-exploratory"),
-    Entry(partial(forest.contrasts, planned=True), "contrasts"),
-    Entry(partial(forest.contrasts, planned=False), "contrasts-exploratory"),
-    Entry(pairs.pairs, "seeds"),
-    Entry(overall.overall, "seeds", "Figure 2"),
-    Entry(partial(curves.gain_curves, axis="T"), "settings"),
-    Entry(partial(curves.gain_curves, axis="alpha"), "settings"),
-    Entry(partial(curves.mean_curves, axis="T"), "settings", "Figure 5", substitute=True),
-    Entry(partial(curves.mean_curves, axis="alpha"), "settings", "Figure 5", substitute=True),
-    Entry(candidates.candidates, "best"),
-    Entry(tradeoff.tradeoff, "cost", "Figure 3"),
-    Entry(convergence.convergence, "training", "Figure 4"),
-    Entry(softness.softness, "teacher"),
+    Entry("gains", _FOREST, forest.gains, forest.gains_section),
+    Entry("gains-exploratory", _LATER, partial(forest.gains, added=True), "gains-exploratory"),
+    Entry("contrasts", _FOREST, partial(forest.contrasts, planned=True), "contrasts"),
+    Entry("contrasts-exploratory", _LATER, partial(forest.contrasts, planned=False), "contrasts-exploratory"),
+    Entry("seeds", "every seed, its baseline joined with its distilled run", pairs.pairs, "seeds"),
+    Entry(
+        "overall",
+        "teacher, baseline and distilled student; the gain of each student",
+        overall.overall,
+        "seeds",
+        "Figure 2",
+    ),
+    Entry("gain-temperature", _SETTING.format("T"), partial(curves.gain_curves, axis="T"), "settings"),
+    Entry("gain-alpha", _SETTING.format("alpha"), partial(curves.gain_curves, axis="alpha"), "settings"),
+    Entry(
+        "mean-temperature",
+        _MEAN.format("T"),
+        partial(curves.mean_curves, axis="T"),
+        "settings",
+        "Figure 5",
+        substitute=True,
+    ),
+    Entry(
+        "mean-alpha",
+        _MEAN.format("alpha"),
+        partial(curves.mean_curves, axis="alpha"),
+        "settings",
+        "Figure 5",
+        substitute=True,
+    ),
+    Entry("best", "which cell may be the best", candidates.candidates, "best"),
+    Entry("cost", "the metric against latency and against parameters", tradeoff.tradeoff, "cost", "Figure 3"),
+    Entry(
+        "training",
+        "training and validation curves with bands over seeds",
+        convergence.convergence,
+        "training",
+        "Figure 4",
+    ),
+    Entry("softness", "entropy of the teacher's softened output", softness.softness, "teacher"),
 )
 """In the order in which a page shows them."""
 
