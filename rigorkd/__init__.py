@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rigorkd.api import Findings, Picture, Study, analyze, load, run
     from rigorkd.errors import RigorkdError, RunsFailedError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _HOME = {
     **dict.fromkeys(("Findings", "Picture", "Study", "analyze", "load", "run"), "api"),

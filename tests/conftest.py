@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import pickle
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,23 +50,59 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
 
 
-def run_command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run `rigorkd` with these arguments in a process of its own.
+READING = ("analyze", "audit", "compare", "figures", "logs", "plan", "power", "report", "status", "table")
+"""Commands that start no process: most of their time would go into imports."""
+
+
+def run_command(*arguments: object, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run `rigorkd` with these arguments, and `more` in its environment, in a process of its own.
 
     `run` takes one worker unless the test says how many: each costs seconds, and tests run side by side.
     """
     line = [str(argument) for argument in arguments]
+    if line and line[0] in READING:
+        return _server.run(line, cwd, {**environment(), **more})
     if line[:1] == ["run"] and "--jobs" not in line:
         line += ["--jobs", "1"]
     return subprocess.run(
         [sys.executable, "-m", "rigorkd", *line],
         cwd=cwd,
-        env=environment(),
+        env={**environment(), **more},
         capture_output=True,
         text=True,
         timeout=1500,
         check=False,
     )
+
+
+class CommandServer:
+    """Runs one command after another in processes that command_server.py forks; started by the first."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self, line: list[str], cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", Path(__file__).with_name("command_server.py"), *READING],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            atexit.register(self._process.communicate)
+        requests, replies = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert replies is not None
+        with tempfile.TemporaryDirectory() as folder:
+            stdout, stderr = Path(folder, "stdout"), Path(folder, "stderr")
+            request = {"line": line, "cwd": str(cwd), "environment": env}
+            requests.write(json.dumps({**request, "stdout": str(stdout), "stderr": str(stderr)}) + "\n")
+            requests.flush()
+            code = int(replies.readline())
+            return subprocess.CompletedProcess(line, code, stdout.read_text(), stderr.read_text())
+
+
+_server = CommandServer()
 
 
 @pytest.fixture
@@ -74,12 +113,18 @@ def protocol_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def command_line() -> Rigorkd:
+    """Run the command line in a folder, which the test names as `cwd`."""
+    return run_command
+
+
 @pytest.fixture
 def rigorkd(tmp_path: Path) -> Rigorkd:
-    """Run the command line in `tmp_path` (or `cwd`) and return what it printed."""
+    """Run the command line in `tmp_path` (or `cwd`), with more in its environment; what it printed."""
 
-    def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return run_command(*arguments, cwd=cwd or tmp_path)
+    def run(*arguments: object, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        return run_command(*arguments, cwd=cwd or tmp_path, **more)
 
     return run
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "analysis" / "README.md"]
 
@@ -42,7 +41,7 @@ Workspaces = Callable[[Path], Path]
 
 
 @pytest.fixture(scope="module")
-def workspaces(tmp_path_factory: pytest.TempPathFactory) -> Workspaces:
+def workspaces(tmp_path_factory: pytest.TempPathFactory, command_line: Rigorkd) -> Workspaces:
     """A folder for each page's reader: what its commands read, its files, and a finished study of digits.
 
     The study is the smoked one in the place of its full results.
@@ -51,7 +50,7 @@ def workspaces(tmp_path_factory: pytest.TempPathFactory) -> Workspaces:
     first = root / "first"
     for name in ("protocols", "analysis", "docs"):
         shutil.copytree(ROOT / name, first / name)
-    run(first, "rigorkd run protocols/digits.yaml --smoke --seeds 3")
+    run(command_line, first, "rigorkd run protocols/digits.yaml --smoke --seeds 3")
     shutil.copytree(first / "results" / "digits.smoke", first / "results" / "digits")
 
     def of(page: Path) -> Path:
@@ -65,22 +64,14 @@ def workspaces(tmp_path_factory: pytest.TempPathFactory) -> Workspaces:
     return of
 
 
-def run(folder: Path, command: str) -> str:
+def run(command_line: Rigorkd, folder: Path, command: str) -> str:
     """Run a documented command and return its standard output; a run that would take long is smoked."""
     words = shlex.split(command)
     assert words[0] == "rigorkd"
     if words[1] == "run" and "--smoke" not in words:
         words.append("--smoke")
         words += [] if "--seeds" in words else ["--seeds", "2"]
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=folder,
-        env={**os.environ, "WANDB_MODE": "offline"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = command_line(*words[1:], cwd=folder, WANDB_MODE="offline")
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -90,14 +81,14 @@ def test_pages_show_commands() -> None:
 
 
 @pytest.mark.parametrize("command", list(commands()))
-def test_documented_commands_work(workspaces: Workspaces, command: str) -> None:
+def test_documented_commands_work(workspaces: Workspaces, command_line: Rigorkd, command: str) -> None:
     if command.startswith("scripts/"):
         script = ROOT / command.split()[0]
         assert script.is_file()
         assert script.stat().st_mode & 0o111, "not executable"
         subprocess.run(["bash", "-n", str(script)], check=True)
     else:
-        assert run(workspaces(commands()[command]), command).strip()
+        assert run(command_line, workspaces(commands()[command]), command).strip()
 
 
 def test_the_protocol_in_the_readme_is_valid(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,8 @@ from rigorkd.report.model import Prose
 from rigorkd.report.render.html import html as render
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sources import Question, analysis_of, from_csv
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
 PUBLISHED = Path(__file__).parents[2] / "analysis" / "published" / "kd_capacity_gap_runs.csv"
 
@@ -184,12 +187,11 @@ def test_equal_evidence_gives_equal_bytes(tmp_path: Path, html: str) -> None:
         ([str(PUBLISHED), "--out", "folder"], "folder"),
     ],
 )
-def test_bad_input_is_one_message(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_bad_input_is_one_message(
+    arguments: list[str], message: str, tmp_path: Path, rigorkd: Rigorkd
+) -> None:
     (tmp_path / "folder").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "rigorkd", "report", *arguments],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = rigorkd("report", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr

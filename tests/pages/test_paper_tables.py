@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from rigorkd.report.evidence import CellFacts, Evidence, Latency, evidence
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def runs() -> pd.DataFrame:
@@ -205,20 +207,13 @@ def test_smoke_tables_say_so() -> None:
         assert "SMOKE RUNS, no result" in markdown(paper_table(evidence(analyze(frame), frame), layout))
 
 
-def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "rigorkd", "table", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-
-
-def test_the_command_prints_a_layout_of_any_table_of_runs(tmp_path: Path) -> None:
+def test_the_command_prints_a_layout_of_any_table_of_runs(tmp_path: Path, rigorkd: Rigorkd) -> None:
     runs().to_csv(tmp_path / "runs.csv", index=False)
-    done = command(tmp_path, "runs.csv", "--layout", "gains", "--format", "latex", "--sesoi", "0.3")
+    done = rigorkd("table", "runs.csv", "--layout", "gains", "--format", "latex", "--sesoi", "0.3")
     assert done.returncode == 0, done.stderr
     assert r"\begin{table}" in done.stdout
     assert "top-5 gain" in done.stdout, "top-5 is judged as a secondary metric"
-    assert "### Ablation" in command(tmp_path, "runs.csv", "--layout", "ablation").stdout
+    assert "### Ablation" in rigorkd("table", "runs.csv", "--layout", "ablation").stdout
 
 
 @pytest.mark.parametrize(
@@ -229,7 +224,7 @@ def test_the_command_prints_a_layout_of_any_table_of_runs(tmp_path: Path) -> Non
         (["--layout", "gains", "--format", "csv"], "a layout has no format csv"),
     ],
 )
-def test_options_that_do_not_go_together(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = command(tmp_path, *arguments)
+def test_options_that_do_not_go_together(arguments: list[str], message: str, rigorkd: Rigorkd) -> None:
+    done = rigorkd("table", *arguments)
     assert done.returncode == 2
     assert message in done.stderr

@@ -1,0 +1,70 @@
+"""Answers the tests' commands: it has imported what reading commands import, and forks for each of them.
+
+A command then takes what it does, not a second or two of imports. The process of a test cannot fork so: it
+has threads, and PyTorch. The arguments name the commands to prepare for.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+import traceback
+from typing import Any, NoReturn
+
+from rigorkd.cli.main import COMMANDS, main
+
+# What they import when they are at it.
+AT_WORK = (
+    *(
+        "pandas",
+        "scipy.optimize",
+        "scipy.stats",
+        "statsmodels.stats.multitest",
+        "matplotlib.backends.backend_svg",
+    ),
+    *("rigorkd.launch.planning", "rigorkd.report.report_page", "rigorkd.report.figures.canvas"),
+)
+
+
+def serve(names: list[str]) -> None:
+    """Read a request per line, write the exit code of each, until there are no more."""
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    for module in (*(COMMANDS[name].target.partition(":")[0] for name in names), *AT_WORK):
+        importlib.import_module(module)
+    gc.freeze()  # a collection in a fork would copy its pages
+    for text in sys.stdin:
+        if not (child := os.fork()):
+            replies.close()
+            become(json.loads(text))
+        replies.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
+        replies.flush()
+
+
+def become(request: dict[str, Any]) -> NoReturn:
+    """Be the process of a command from here on."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(os.open(request["stdout"], os.O_WRONLY | os.O_CREAT, 0o600), 1)
+    os.dup2(os.open(request["stderr"], os.O_WRONLY | os.O_CREAT, 0o600), 2)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = ["rigorkd", *request["line"]]
+    try:
+        main()
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else error.code is not None
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # taking down all that was imported would take as long as many a command
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])
