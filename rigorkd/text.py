@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
+
+from rigorkd.errors import InputError
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
@@ -33,6 +36,18 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def seconds_in(variable: str, default: float, *, least: float) -> float:
+    """The seconds that an environment variable names, or the default. InputError for less than `least`."""
+    text = os.environ.get(variable, "")
+    try:
+        seconds = float(text) if text else default
+    except ValueError:
+        seconds = float("nan")
+    if not seconds >= least:
+        raise InputError(f"{variable}={text}: not a number of seconds of at least {least:g}")
+    return seconds
 
 
 _HIDDEN = re.compile(

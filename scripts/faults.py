@@ -102,7 +102,8 @@ def campaign(folder: Path, kills: int, rng: random.Random) -> dict[str, Any]:
         mishap = draw(rng, usual)
         together = 1 + (rng.random() < 0.4)
         launches += together
-        killed.update(disturb(folder, studies[-1], mishap, together))
+        every = rng.choice(("0", "0", "0.3", ""))
+        killed.update(disturb(folder, studies[-1], mishap, together, every))
         if launches > 12 * kills:
             wrong.append("the kills do not hit")
             break
@@ -128,11 +129,11 @@ def draw(rng: random.Random, usual: float) -> Mishap:
     return Mishap(victim, step=rng.randrange(1, STEPS))
 
 
-def disturb(folder: Path, results: str, mishap: Mishap, together: int) -> list[str]:
+def disturb(folder: Path, results: str, mishap: Mishap, together: int, every: str) -> list[str]:
     """Launch once, or twice at the same time, with a mishap; the kinds of kills that came to pass."""
     token = folder / "token"
     token.touch()
-    launchers = [start(folder, results, mishap) for _ in range(together)]
+    launchers = [start(folder, results, mishap, every) for _ in range(together)]
     kinds: list[str] = []
     if mishap.seconds is not None:
         time.sleep(mishap.seconds)
@@ -160,8 +161,11 @@ def kill_now(launcher: int, victim: str) -> list[str]:
     return [f"{victim} at any time"] if targets else []
 
 
-def start(folder: Path, results: str, mishap: Mishap | None = None) -> int:
-    """Fork a launcher on the study under `results`; its process number."""
+def start(folder: Path, results: str, mishap: Mishap | None = None, every: str = "") -> int:
+    """Fork a launcher on the study under `results`; its process number.
+
+    `every` are the seconds between checkpoints, the product's own by default.
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -175,6 +179,8 @@ def start(folder: Path, results: str, mishap: Mishap | None = None) -> int:
         vars(pool)["mp"] = forking
         if mishap is not None and mishap.step is not None:
             vars(pool)["work"] = accident_prone(vars(pool)["work"], folder / "token", mishap)
+        # Seldom enough that a kill may find a checkpoint of long ago, or none; or after every epoch.
+        os.environ["RIGORKD_CHECKPOINT_EVERY"] = every
         count_commits(folder / f"{results}.commits")
         sys.argv = ["rigorkd", "run", "faults.yaml", "--results", results, "--jobs", "2", "--device", "cpu"]
         rigorkd_command()

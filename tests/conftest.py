@@ -18,6 +18,10 @@ from hypothesis import settings
 
 from rigorkd.data.cifar import CIFAR10, CIFAR100
 
+# What tests train takes seconds. With a checkpoint after every epoch their kills meet runs that have some;
+# the tests of stopping, and of checkpoints by time, take this back.
+os.environ.setdefault("RIGORKD_CHECKPOINT_EVERY", "0")
+
 settings.register_profile("rigorkd", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("rigorkd")
 

@@ -27,10 +27,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
-from rigorkd.errors import InputError
 from rigorkd.files import write_atomically
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.untrusted import NOTE, is_plain_name, read_bytes, read_note
+from rigorkd.text import seconds_in
 
 BEAT_EVERY = 5.0
 """Seconds between two raises of the counter."""
@@ -41,14 +41,7 @@ EXPIRY = 90.0
 
 def expiry() -> float:
     """EXPIRY, or RIGORKD_LAUNCHER_EXPIRY: all launchers of a study need about the same."""
-    text = os.environ.get("RIGORKD_LAUNCHER_EXPIRY", "")
-    try:
-        seconds = float(text) if text else EXPIRY
-    except ValueError:
-        seconds = -1.0
-    if not seconds > 0:
-        raise InputError(f"RIGORKD_LAUNCHER_EXPIRY={text}: not a number of seconds above 0")
-    return seconds
+    return seconds_in("RIGORKD_LAUNCHER_EXPIRY", EXPIRY, least=0.001)
 
 
 @functools.cache

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +47,7 @@ class Status:
     """Counts of runs by state; `failed`, `stale` and `damaged` map runs to reasons.
 
     `submitted` maps missing runs to the Slurm job that is to train them; whether it still waits, Slurm knows.
+    `checkpoints` maps runs that have begun to the seconds since their last checkpoint.
     """
 
     study: str
@@ -56,6 +60,7 @@ class Status:
     diverged: tuple[str, ...]
     launchers: tuple[Launcher, ...]
     submitted: dict[str, str]
+    checkpoints: dict[str, float]
 
     @property
     def seconds_left(self) -> float | None:
@@ -77,6 +82,7 @@ class Status:
             "running": [vars(slot) for one in self.launchers for slot in one.progress.slots.values()],
             "launchers": [one.entry() for one in self.launchers],
             "submitted": self.submitted,
+            "checkpoints": self.checkpoints,
             "seconds_left": self.seconds_left,
         }
 
@@ -86,6 +92,9 @@ class Status:
         lines = [f"{self.folder}: {count(self.runs['total'], 'run')}: {', '.join(parts)}"]
         for one in self.launchers:
             lines += one.lines()
+        running = [run for one in self.launchers for run in one.progress.running]
+        if running:
+            lines.append(f"  last checkpoint {self._ago(running) or 'not written yet'}")
         lines += [f"  failed {run}: {reason}" for run, reason in self.failed.items()]
         lines += [f"  stale {run}: {reason}" for run, reason in self.stale.items()]
         lines += [f"  damaged {run}: {reason}" for run, reason in self.damaged.items()]
@@ -97,8 +106,18 @@ class Status:
             runs = count(len(self.submitted), "run")
             lines.append(f"  {runs} handed to Slurm, not begun: job {', '.join(jobs)} (`squeue` shows them)")
         elif self.runs["missing"] and not self.launchers:
-            lines.append("  nothing is running; `rigorkd run` with the same protocol resumes")
+            since = self._ago(self.checkpoints)
+            lines.append(
+                "  nothing is running; `rigorkd run` with the same protocol resumes"
+                + (f" (last checkpoint {since})" if since else "")
+            )
         return "\n".join(lines)
+
+    def _ago(self, runs: Iterable[str]) -> str:
+        """`12 s ago`, or `5 s to 48 s ago` where runs differ; empty without any checkpoint."""
+        ages = [self.checkpoints[run] for run in runs if run in self.checkpoints]
+        said = dict.fromkeys((duration(min(ages)), duration(max(ages)))) if ages else {}
+        return " to ".join(said) + " ago" * bool(ages)
 
 
 def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
@@ -128,7 +147,18 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
             if (progress := read_progress(study, holder.id)) is not None
         ),
         submitted=_submitted(study, states),
+        checkpoints=_checkpoints(study, states),
     )
+
+
+def _checkpoints(study: StudyFolder, states: RunStates) -> dict[str, float]:
+    """Seconds since the last checkpoint of every run that has one and no record yet."""
+    ages = {}
+    for run, state in states.state.items():
+        if state in (State.MISSING, State.RUNNING):
+            with contextlib.suppress(OSError):
+                ages[run] = max(0.0, time.time() - study.checkpoint(run).lstat().st_mtime)
+    return ages
 
 
 def _submitted(study: StudyFolder, states: RunStates) -> dict[str, str]:

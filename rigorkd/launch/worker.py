@@ -18,7 +18,7 @@ from rigorkd.errors import RigorkdError
 from rigorkd.files import send_output_to
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train.events import EpochDone, Event, RunDone, RunFailed
+from rigorkd.train.events import EpochDone, Event, RunDone, RunFailed, Stopping
 from rigorkd.train.task import Task
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _train(
                 train_in_processes(part, study, devices, settings.mode, reporter)
             else:
                 train_cohort(part, study, runtime, reporter)
-    except _Stopping:
+    except Stopping:
         return TaskEnded()
     except _Lost as lost:
         traceback.print_exc()
@@ -166,10 +166,6 @@ def _train(
     return TaskEnded()
 
 
-class _Stopping(BaseException):
-    """Leaves the cohort loop at an epoch boundary; no `except Exception` there may swallow it."""
-
-
 class _Lost(BaseException):
     """Leaves the cohort loop because the device is lost to this process."""
 
@@ -177,8 +173,8 @@ class _Lost(BaseException):
 class _Reporter:
     """Sends a cohort's events, and breaks the cohort off where that loses nothing or cannot be helped.
 
-    When a stop was asked for, the cohort ends after an epoch: its checkpoints are written by then, and the
-    runs that end with that epoch get their records first.
+    When a stop was asked for, the cohort ends after an epoch: the runs that end with that epoch get their
+    records first, the others their checkpoints.
     """
 
     def __init__(self, task: Task, connection: Connection, runtime: Runtime) -> None:
@@ -196,7 +192,7 @@ class _Reporter:
         elif isinstance(event, RunDone):
             self._finishing -= 1
         if not isinstance(event, RunFailed) and self._finishing <= 0 and self._asked_to_stop():
-            raise _Stopping
+            raise Stopping
 
     def _asked_to_stop(self) -> bool:
         while self._connection.poll():

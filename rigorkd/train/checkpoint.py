@@ -1,4 +1,8 @@
-"""Epoch-boundary checkpoints of one run. Losing one costs time, never correctness.
+"""Checkpoints at the ends of epochs, by time. Losing one costs time, never correctness.
+
+They are written at the end of an epoch if another one as long would put more than `EVERY` seconds at stake,
+and when a stop is asked for: a kill costs the longer of `EVERY` seconds and one epoch of the cohort. A run
+that ends goes straight to its record.
 
     checkpoint.pt     everything that resuming needs but the best weights
     best-<epoch>.pt   the best weights, if they are not those of the checkpoint itself: written when they
@@ -7,13 +11,17 @@
 A file is its payload, then the payload's SHA-256: a torn or damaged one is seen before it is parsed. The
 payload is hashed while it is written, so that no second copy of it is ever in memory. A checkpoint names the
 hash of the best weights it belongs with, and what the last one needs is removed only once the next is there.
+The archive's own checksums, a second digest of the same bytes, are left out; files with them are read too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,9 +30,18 @@ import torch
 
 from rigorkd.files import replacing
 from rigorkd.records.untrusted import read_bytes
+from rigorkd.text import seconds_in
 from rigorkd.train.student import BestFile, Student
 
 _DIGEST = hashlib.sha256().digest_size
+
+EVERY = 60.0
+"""Seconds of work that a kill may cost, as far as epochs allow."""
+
+
+def every() -> float:
+    """EVERY, or RIGORKD_CHECKPOINT_EVERY: 0 writes at the end of every epoch."""
+    return seconds_in("RIGORKD_CHECKPOINT_EVERY", EVERY, least=0.0)
 
 
 class _HashingFile:
@@ -42,16 +59,39 @@ class _HashingFile:
 
 
 class Saver:
-    """Writes the checkpoints of a cohort. On CUDA a thread writes while the next epoch is being trained.
+    """Writes the checkpoints of a cohort in time. On CUDA a thread writes while the next epoch is trained.
 
     What is written is copied to the host first, so training never waits for the disk; one epoch's checkpoints
     at most are on their way. On a CPU the thread would take the time from training, so there is none.
     """
 
-    def __init__(self, machine: str, *, background: bool) -> None:
+    def __init__(self, machine: str, *, background: bool, now: Callable[[], float] = time.monotonic) -> None:
         self.machine = machine
+        self._every, self._now = every(), now
+        self._saved = self._begun = now()
+        self._unsaved: Mapping[Path, Student] = {}
         self._thread = ThreadPoolExecutor(max_workers=1) if background else None
         self._underway: list[Future[None]] = []
+
+    def begin_epoch(self) -> None:
+        """The students are about to change: they can be written again when they have ended the epoch."""
+        self._unsaved = {}
+        self._begun = self._now()
+
+    def end_epoch(self, students: Mapping[Path, Student]) -> None:
+        """Write the students, by path, if one more epoch like this one would put too much at stake."""
+        self.settle()
+        self._unsaved = students
+        now = self._now()
+        if now - self._saved + (now - self._begun) > self._every or self._every == 0:
+            self.save_unsaved()
+
+    def save_unsaved(self) -> None:
+        """Write, or begin to, every student that has ended an epoch since it was last written."""
+        for path, student in self._unsaved.items():
+            self.save(path, student)
+        self._unsaved = {}
+        self._saved = self._now()
 
     def save(self, path: Path, student: Student) -> None:
         """Write the student's state to `path`, or begin to."""
@@ -149,11 +189,22 @@ def _best_path(path: Path, epoch: int) -> Path:
 
 def _store(path: Path, content: Any) -> str:
     """Write a file and give its hash."""
-    with replacing(path, durable=False) as file:
+    with replacing(path, durable=False) as file, _no_checksums():
         hashing = _HashingFile(file)
         torch.save(content, hashing)  # type: ignore[arg-type]
         file.write(hashing.digest.digest())
     return hashing.digest.hexdigest()
+
+
+@contextmanager
+def _no_checksums() -> Iterator[None]:
+    """Leave the checksums out of the archives that torch writes."""
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        yield
+    finally:
+        torch.serialization.set_crc32_options(before)
 
 
 def _load(path: Path, device: torch.device, sha256: str | None = None) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint
 from rigorkd.train.context import CohortContext
-from rigorkd.train.events import EpochDone, Event, Resumed, RunDone
+from rigorkd.train.events import EpochDone, Event, Resumed, RunDone, Stopping
 from rigorkd.train.finish import finish
 from rigorkd.train.latency import measure_latencies
 from rigorkd.train.runtime import Runtime
@@ -34,7 +34,11 @@ def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Calla
         context = CohortContext(task, study, runtime)
     try:
         _train(context, report)
-    finally:  # also where the launcher breaks it off at an epoch boundary
+    except Stopping:
+        with runtime.device_lock.busy():
+            context.saver.save_unsaved()
+        raise
+    finally:
         context.saver.settle()
 
 
@@ -78,6 +82,7 @@ def _train_epoch(
         mixing = context.mix_draws(epoch, len(batches))
         strong_draws = context.strong_draws(epoch) if _any(active, "needs_strong") else None
         seeds = context.table.step_seeds(epoch, len(batches)).tolist()
+    context.saver.begin_epoch()
     for student in active:
         student.begin_epoch(epoch)
     teacher = context.teacher_outputs if _any(active, "needs_teacher") else None
@@ -134,17 +139,22 @@ def _validate(
 def _close_epoch(
     epoch: int, active: list[Student], context: CohortContext, report: Callable[[Event], None]
 ) -> float:
-    """Validate every active student, write its history row and its checkpoint; the epoch's seconds."""
+    """Validate every active student, write its history row, and checkpoints in time; the epoch's seconds."""
     students = [student for student in active if student.run.name not in context.failed]
     validated = _validate(students, context, report)
     students = [student for student, _ in validated]
     for student, val_logits in validated:
         student.end_epoch(epoch, val_logits, context.val.labels, context.val_objective(student, val_logits))
     seconds = context.charge(students)
-    context.saver.settle()
+    if context.leads:
+        context.saver.end_epoch(
+            {
+                context.study.checkpoint(student.run.name): student
+                for student in students
+                if not student.finished  # a finished one goes straight to its record
+            }
+        )
     for student in students:
-        if context.leads and not student.finished:  # a finished one goes straight to its record
-            context.saver.save(context.study.checkpoint(student.run.name), student)
         context.log(student.run, f"epoch {epoch}/{student.training.epochs} trained")
     return seconds
 

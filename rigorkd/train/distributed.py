@@ -17,6 +17,7 @@ death the launcher sees to that.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing as mp
 import os
 import pickle
@@ -29,6 +30,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -40,7 +42,7 @@ from torch.nn import functional as F
 from rigorkd.errors import RigorkdError
 from rigorkd.methods.base import Outputs
 from rigorkd.records.layout import StudyFolder
-from rigorkd.train.events import Event, RunFailed
+from rigorkd.train.events import Event, RunFailed, Stopping
 from rigorkd.train.task import Task
 
 PATIENCE = timedelta(days=1)
@@ -190,7 +192,7 @@ def train_in_processes(
     """Train the task with one process per device. A run that raises an exception is reported as failed.
 
     Raises RigorkdError and OSError as `train_cohort` does, ProcessDiedError for a death without a word.
-    Whatever `report` raises ends the processes.
+    Whatever `report` raises ends the processes; before that, if it is `Stopping`, they write checkpoints.
     """
     try:
         _train_together(task, study, devices, mode, report)
@@ -215,7 +217,7 @@ def _train_together(
     try:
         for rank in range(len(devices)):
             place = Place(rank, devices, mode, f"{folder}/meeting")
-            ours, theirs = context.Pipe(duplex=False)
+            ours, theirs = context.Pipe()
             process = context.Process(target=_train_share, args=(place, task, study.path, theirs))
             process.start()
             theirs.close()
@@ -232,7 +234,7 @@ def _train_together(
                     who = f"process {lines[line] + 1} of {len(devices)}"
                     raise ProcessDiedError(f"{who} ended with exit code {process.exitcode}") from None
                 if not isinstance(message, _Ended):
-                    report(message)
+                    _tell(message, line, report)
                 elif message.error is not None:
                     raise message.error
                 else:
@@ -243,6 +245,21 @@ def _train_together(
         for process in processes:
             process.join()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tell(event: Event, line: Connection, report: Callable[[Event], None]) -> None:
+    """Report an event of the first process, which waits to hear whether to go on; it is left time to stop."""
+    try:
+        report(event)
+    except Stopping:
+        with contextlib.suppress(OSError, EOFError):
+            line.send(False)
+            last = line.recv()  # it has stopped, or what has kept it from writing a checkpoint
+            if isinstance(last, _Ended) and last.error is not None:
+                raise last.error from None
+        raise
+    with contextlib.suppress(OSError):  # it has died: the next message, which never comes, says so
+        line.send(True)
 
 
 def _train_share(place: Place, task: Task, study: Path, line: Connection) -> None:
@@ -256,13 +273,24 @@ def _train_share(place: Place, task: Task, study: Path, line: Connection) -> Non
 
         alone = start_runtime(place.devices[place.rank], place.mode)
         runtime = replace(alone, distributed=join(place.rank, place.devices, place.meeting))
-        train_cohort(task, StudyFolder(study), runtime, line.send if place.rank == 0 else _ignore)
+        report = partial(_report, line) if place.rank == 0 else _ignore
+        train_cohort(task, StudyFolder(study), runtime, report)
         PartialState().destroy_process_group()
         line.send(_Ended())
+    except Stopping:
+        line.send(_Ended())
+        os._exit(0)  # without waiting for the others, which are on their way into the next epoch
     except Exception as error:
         traceback.print_exc()
         line.send(_Ended(_as_sent(error)))
         os._exit(1)  # without waiting for those that wait for this one
+
+
+def _report(line: Connection, event: Event) -> None:
+    """Tell an event to whoever started the processes, and go on if that is wanted."""
+    line.send(event)
+    if not line.recv():
+        raise Stopping
 
 
 def _ignore(event: Event) -> None:

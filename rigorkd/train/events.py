@@ -46,4 +46,11 @@ class RunFailed:
     reason: str
 
 
+class Stopping(BaseException):
+    """Raised by whoever is told of an event between epochs: nothing more is wanted.
+
+    The cohort writes its checkpoints and lets it pass; no `except Exception` may swallow it.
+    """
+
+
 Event = Resumed | EpochDone | RunDone | RunFailed

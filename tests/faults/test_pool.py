@@ -145,7 +145,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         changed("take_long", "run", "tiny.yaml", "--seeds", "1", "--only", "teacher", *arguments),
         cwd=folder,
-        env=environment(),
+        env={**environment(), "RIGORKD_CHECKPOINT_EVERY": ""},  # the stop alone writes checkpoints
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -313,7 +313,10 @@ def test_no_epoch_before_the_last_checkpoint_is_trained_again(protocol_file: Pat
     assert [line.split(" ")[1] for line in trained_after] == [f"{n}/60" for n in range(last + 1, 61)]
 
 
-def test_interrupted_by_the_keyboard(protocol_file: Path, rigorkd: Rigorkd) -> None:
+def test_interrupted_by_the_keyboard(
+    protocol_file: Path, rigorkd: Rigorkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RIGORKD_CHECKPOINT_EVERY")
     protocol_file.write_text(protocol_file.read_text().replace("epochs: 3", "epochs: 400"))
     folder = protocol_file.parent
     process = start(folder)
@@ -321,6 +324,7 @@ def test_interrupted_by_the_keyboard(protocol_file: Path, rigorkd: Rigorkd) -> N
     wait_for(lambda: logs.exists() and len(list(logs.rglob("seed-*.log"))) > 0)
     running = rigorkd("status", "results/tiny")
     assert "running seed 0: teacher" in running.stdout
+    assert "last checkpoint not written yet" in running.stdout
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
@@ -329,7 +333,10 @@ def test_interrupted_by_the_keyboard(protocol_file: Path, rigorkd: Rigorkd) -> N
     assert "Traceback" not in output
     assert list((folder / "results" / "tiny").rglob("checkpoint.pt")) != []
     after = rigorkd("status", "results/tiny")
-    assert "nothing is running" in after.stdout
+    assert "nothing is running; `rigorkd run` with the same protocol resumes (last checkpoint" in after.stdout
+    ages = json.loads(rigorkd("status", "results/tiny", "--format", "json").stdout)["checkpoints"]
+    assert ages
+    assert all(0 <= age < 300 for age in ages.values())
 
 
 def test_precisions_do_not_share_a_process(protocol_file: Path, rigorkd: Rigorkd) -> None:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from rigorkd.errors import InputError
 from rigorkd.methods.base import Targets
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.objective import Objective
 from rigorkd.protocol.cells import Run
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, cohort, context
-from rigorkd.train.events import Resumed
+from rigorkd.train.cohort import train_cohort
+from rigorkd.train.events import EpochDone, Event, Resumed, RunDone, Stopping
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.student import Batch, Student
+from rigorkd.train.task import Task
 
-from .conftest import BASELINE, DROPS, SHORT, TEACHER, WARM, Train, output_bytes, student_cell
+from .conftest import BASELINE, DROPS, SHORT, TEACHER, WARM, Train, output_bytes, student_cell, wanted
 
 GOOD, MIXED, BAD = [[2.0, 0.0]] * 2, [[2.0, 0.0], [0.0, 2.0]], [[0.0, 2.0]] * 2
 CPU = torch.device("cpu")
@@ -134,6 +142,118 @@ def test_killed_between_two_files_the_last_checkpoint_is_whole(
     resumed = a_student(runtime)
     assert checkpoint.restore(path, resumed, "here", CPU)
     assert_same(resumed, fourth)
+
+
+def test_a_checkpoint_with_the_checksums_of_version_0_1_is_read(runtime: Runtime, tmp_path: Path) -> None:
+    """It had a digest and, within the archive, a checksum of every tensor."""
+    student, path = a_student(runtime), tmp_path / "checkpoint.pt"
+    feed(student, 1, GOOD)
+    checkpoint.save(path, student, "here")
+    assert torch.serialization.get_crc32_options(), "others of this process keep theirs"
+    lean = path.read_bytes()
+    state = torch.load(io.BytesIO(lean[:-32]), weights_only=True)
+    archive = io.BytesIO()
+    torch.save(state, archive)
+    full = archive.getvalue()
+    path.write_bytes(full + hashlib.sha256(full).digest())
+    assert path.read_bytes() != lean
+    resumed = a_student(runtime)
+    assert checkpoint.restore(path, resumed, "here", CPU)
+    assert_same(resumed, student)
+
+
+# ------------------------------------------------------------------------- when they are written
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.mark.parametrize(
+    ("every", "seconds", "written"),
+    [
+        pytest.param("", [10.0] * 13, [6, 12], id="no more than a minute is at stake"),
+        pytest.param("", [70.0] * 3, [1, 2, 3], id="long epochs, each"),
+        pytest.param("", [31.0] * 3, [1, 2, 3], id="two epochs would be more than a minute"),
+        pytest.param("0", [0.0] * 3, [1, 2, 3], id="each, if asked for"),
+        pytest.param("25", [10.0] * 6, [2, 4, 6], id="other seconds"),
+    ],
+)
+def test_they_are_written_by_time(
+    runtime: Runtime,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    every: str,
+    seconds: list[float],
+    written: list[int],
+) -> None:
+    monkeypatch.setenv("RIGORKD_CHECKPOINT_EVERY", every)
+    clock, path, student = Clock(), tmp_path / "checkpoint.pt", a_student(runtime)
+    saver = checkpoint.Saver("here", background=False, now=clock)
+    found = []
+    for epoch, spent in enumerate(seconds, start=1):
+        saver.begin_epoch()
+        feed(student, epoch, BAD)
+        clock.time += spent
+        saver.end_epoch({path: student})
+        if path.exists():
+            found.append(epoch)
+            path.unlink()
+    assert found == written
+
+
+@pytest.mark.parametrize("wrong", ["-1", "often", "nan"])
+def test_impossible_seconds_are_refused(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("RIGORKD_CHECKPOINT_EVERY", wrong)
+    with pytest.raises(InputError, match="RIGORKD_CHECKPOINT_EVERY"):
+        checkpoint.Saver("here", background=False)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_stop_writes_checkpoints_and_a_kill_may_find_none(
+    runtime: Runtime, study: StudyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    """With short epochs, nothing is written unless somebody asks to stop; then every run is."""
+    monkeypatch.delenv("RIGORKD_CHECKPOINT_EVERY")
+    cells = (BASELINE, SHORT)
+    task = Task(tuple(map(wanted, cells)), wanted(TEACHER))
+    events: list[Event] = []
+
+    def leave(how: type[BaseException]) -> Callable[[Event], None]:
+        def report(event: Event) -> None:
+            events.append(event)
+            ends = RunDone if epoch == SHORT.training.epochs else EpochDone
+            if isinstance(event, ends):
+                raise how
+
+        return report
+
+    other = StudyFolder(tmp_path / "other")
+    for folder in (study, other):
+        train_cohort(Task((wanted(TEACHER),), None), folder, runtime, events.append)
+    train_cohort(task, study, runtime, events.append)
+    with pytest.raises(Killed):
+        train_cohort(task, other, runtime, leave(Killed))
+    assert not list(other.path.rglob("checkpoint.pt"))
+    shutil.rmtree(other.run(f"{SHORT.name}/seed-0"), ignore_errors=True)
+    with pytest.raises(Stopping):
+        train_cohort(task, other, runtime, leave(Stopping))
+    kept = {
+        path.parent.relative_to(other.path / ".work").as_posix() for path in other.path.rglob("checkpoint.pt")
+    }
+    left = (BASELINE,) if epoch == SHORT.training.epochs else cells
+    assert kept == {f"{cell.name}/seed-0" for cell in left}
+    events.clear()
+    train_cohort(replace(task, runs=tuple(map(wanted, left))), other, runtime, events.append)
+    assert [event.epoch for event in events if isinstance(event, Resumed)] == [epoch] * len(left)
+    for cell in cells:
+        assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
 
 
 # ------------------------------------------------------------------------- what a kill costs
