@@ -47,7 +47,7 @@ class Digits(Dataset):
 
 @cache
 def _pool() -> tuple[Pixels, Labels]:
-    """Pixels (1797, 1, 8, 8) and labels (1797,). Kept: reading their text takes longer than some trainings."""
+    """Pixels (1797, 1, 8, 8) and labels (1797,). Kept: reading them takes longer than some trainings."""
     import numpy as np
     from sklearn import datasets
 
