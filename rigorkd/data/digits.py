@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays
@@ -35,19 +36,25 @@ class Digits(Dataset):
         Raises:
             InputError: the installed scikit-learn carries other digits than the ones rigorkd knows.
         """
-        import numpy as np
-        from sklearn import datasets
-
-        bunch = datasets.load_digits()
-        levels = bunch.images.astype(np.int64)
-        images = ((levels * 255 + 8) // 16).astype(np.uint8)[:, None]
-        labels = bunch.target.astype(np.int64)
+        images, labels = _pool()
         if digest(images, labels) != DIGITS_SHA256:
             raise InputError(
                 "the digits of the installed scikit-learn are not the published 1,797 images",
                 hint="reinstall scikit-learn, or use another data set",
             )
         return SourceArrays(images, labels, tuple(str(digit) for digit in range(10))), DIGITS_SHA256
+
+
+@cache
+def _pool() -> tuple[Pixels, Labels]:
+    """Pixels (1797, 1, 8, 8) and labels (1797,). Kept: reading them takes longer than some trainings."""
+    import numpy as np
+    from sklearn import datasets
+
+    bunch = datasets.load_digits()
+    levels = bunch.images.astype(np.int64)
+    images = ((levels * 255 + 8) // 16).astype(np.uint8)[:, None]
+    return images, bunch.target.astype(np.int64)
 
 
 def digest(images: Pixels, labels: Labels) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -110,6 +112,10 @@ def work(connection: Connection, settings: WorkerSettings) -> None:
         why = f"{type(error).__name__}: {error}"
         connection.send(StopAll(f"a worker could not start ({why}); its log is {settings.log}"))
         return
+    # Every task ends with a collection, which would go through all that the libraries made when imported.
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # extension modules report what is still there at the end as leaks
     connection.send(Ready())
     while True:
         try:

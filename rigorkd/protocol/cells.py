@@ -12,6 +12,7 @@ from typing import Literal
 from rigorkd.data.dataset import Dataset
 from rigorkd.data.operations import Views
 from rigorkd.methods.base import Method
+from rigorkd.methods.baseline import Baseline
 from rigorkd.models.model import Model, StartField
 from rigorkd.protocol.schema import Training
 
@@ -44,6 +45,11 @@ class Cell:
     size: int | None = None
     train: bool = True
     per_seed: bool = True
+
+    @property
+    def stream(self) -> int:
+        """Which stream of initial weights, order and augmentations the cell's runs draw from; 0 is common."""
+        return self.method.stream if isinstance(self.method, Baseline) else 0
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ def runs(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Run, ...]:
 def cohorts(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Cohort, ...]:
     """The student runs that share every batch and the teacher: seed by seed, in the order of the cells.
 
-    Cells share a cohort if data and split, views, teacher and its view, batch size and precision are equal.
+    Cells share a cohort if data and split, views, teacher and its view, stream, batch size and precision are
+    equal.
     """
     by_name = {cell.name: cell for cell in cells}
     shared: dict[str, list[Cell]] = {}
@@ -35,6 +36,7 @@ def _shared(cell: Cell) -> str:
             cell.dataset.model_dump(),
             cell.views.model_dump(),
             cell.teacher,
+            cell.stream,
             *(getattr(cell.training, key) for key in COHORT_KEYS),
         ]
     )

@@ -188,8 +188,9 @@ def training_key(cell: Cell) -> str:
 
 
 def views_key(cell: Cell) -> str:
-    """Equal for cells that see the same views, whatever their teacher sees."""
-    return canonical(cell.views.model_dump(exclude={"teacher", "strong"}, context=HASHED))
+    """Equal for cells that see the same views, whatever their teacher sees: of one stream, then."""
+    seen = cell.views.model_dump(exclude={"teacher", "strong"}, context=HASHED)
+    return canonical({**seen, "stream": cell.stream} if cell.stream else seen)
 
 
 def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:

@@ -66,8 +66,7 @@ class CohortContext:
         self.data = on_device(data, runtime)
         self.val = EvaluationSet(self.data.val.images, self.data.val.labels, self.eval_view)
         self.test = EvaluationSet(self.data.test.images, self.data.test.labels, self.eval_view)
-        role = cell.role if run.seed is not None else "fixed teacher"
-        self.table = EpochTable(self.seed, role, len(self.data.train.labels))
+        self.table = EpochTable(self.seed, _kind(run), len(self.data.train.labels))
         self.batch_size = cell.training.batch_size
         self._order = torch.empty(0, dtype=torch.int64)  # of the epoch under way, on the host
         self.watch = Stopwatch(runtime.device)
@@ -252,12 +251,11 @@ class CohortContext:
             weights = cell.start
         # The same architecture starts from the same weights in every cell of a seed: what differs between
         # baseline and distilled is then the loss alone. A teacher of the student's own kind starts elsewhere.
-        role = cell.role if run.seed is not None else "fixed teacher"
         # Dropout is no part of an architecture's weights, so it may vary without moving their start.
         architecture = canonical(
             {**cell.model.model_dump(exclude={"dropout"}), "name": architecture_of(cell.model.name)}
         )
-        seed = seed_for(self.seed, f"init/{role}/{architecture}")
+        seed = seed_for(self.seed, f"init/{_kind(run)}/{architecture}")
         model = build(
             cell.model,
             classes=self.data.classes,
@@ -308,6 +306,12 @@ class CohortContext:
         reason = f"{type(error).__name__}: {error}{own_line(error)}".strip()
         _log(self.study, run, f"failed: {reason}\n" + "".join(traceback.format_exception(error)))
         report(RunFailed(run.name, reason))
+
+
+def _kind(run: Run) -> str:
+    """The kind of training, whose random streams are apart from those of other kinds at the same seed."""
+    role = run.cell.role if run.seed is not None else "fixed teacher"
+    return f"{role}/stream {run.cell.stream}" if run.cell.stream else role
 
 
 def _log(study: StudyFolder, run: Run, message: str) -> None:

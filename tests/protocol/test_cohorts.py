@@ -48,6 +48,16 @@ def test_what_splits_a_cohort(load: Load) -> None:
     assert n("views: {teacher: [same, clean]}") == 2
 
 
+def test_streams_share_no_batch_and_so_no_cohort(load: Load) -> None:
+    protocol = load(("    baseline: true", "    baseline: {stream: [0, 3]}"))
+    common, other = cohorts(protocol.cells, (0,))
+    assert len(common.runs) == 10
+    assert [run.cell.name for run in other.runs] == [
+        f"main/{name}/baseline-stream3" for name in ("small", "large")
+    ]
+    assert other.teacher is None
+
+
 def test_teachers_split_cohorts_and_may_be_shared_by_all_seeds(load: Load) -> None:
     protocol = load(
         (TEACHER, "teachers: {a: {model: cnn, per_seed: false}, b: {model: {name: cnn, hidden: 4}}}"),

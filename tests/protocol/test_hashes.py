@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rigorkd.errors import ProtocolError
+from rigorkd.fields import HASHED
 from rigorkd.methods.registry import METHODS
 from rigorkd.protocol.cells import Cell, Run
+from rigorkd.protocol.cohorts import gain_pairs, lone_cells
 from rigorkd.protocol.hashes import (
     canonical,
     cell_shape,
@@ -256,7 +259,32 @@ def test_canonical_forms_ignore_order_and_the_spelling_of_numbers(value: Any) ->
 
 def test_no_method_parameter_hides_a_training_key(load: Load) -> None:
     cell = load().cell(BASELINE)
-    plain = set(resolved(cell))
+    plain = set(resolved(cell)) - set(type(cell.method).model_fields)
     for kind in METHODS.values():
         assert not plain & set(kind.model_fields), kind.key
         assert set(resolved(replace(cell, method=kind()))) == plain | set(kind.model_fields)
+
+
+def test_stream_0_is_what_a_baseline_was_before_there_were_streams(load: Load) -> None:
+    plain = load().cell(BASELINE)
+    streams = load(("    baseline: true", "    baseline: {stream: [0, 1, 2]}"))
+    names = [BASELINE, f"{BASELINE}-stream1", f"{BASELINE}-stream2"]
+    assert [cell.name for cell in streams.cells if cell.name in names] == names
+    assert "stream" not in cell_shape(plain)
+    assert hashed(streams.cell(BASELINE)) == hashed(plain)
+    assert len({hashed(streams.cell(name)) for name in names}) == 3
+    assert explain_difference(resolved(plain, HASHED), streams.cell(names[1])) == "stream: its default → 1"
+
+
+def test_a_gain_is_over_the_baseline_that_sees_the_same_batches(load: Load) -> None:
+    cells = load(("    baseline: true", "    baseline: {stream: [1, 0]}")).cells
+    pairs = dict(gain_pairs(cells, cells))
+    assert len(pairs) == 8
+    assert {pair.removesuffix("/baseline") for pair in pairs.values()} == {"main/small", "main/large"}
+    assert not lone_cells(cells)
+
+
+@pytest.mark.parametrize("stream", [-1, 1.5, True])
+def test_a_stream_is_a_count(load: Load, stream: Any) -> None:
+    with pytest.raises(ProtocolError, match=r"stream"):
+        load(("    baseline: true", f"    baseline: {{stream: {str(stream).lower()}}}"))

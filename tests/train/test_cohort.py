@@ -10,12 +10,17 @@ import pytest
 import torch
 
 from rigorkd.data.operations import Views
+from rigorkd.data.random import EpochTable
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.kd import KD
+from rigorkd.protocol.cells import Cell
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, context, finish
+from rigorkd.train.context import CohortContext
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
+from rigorkd.train.runtime import Runtime
 from rigorkd.train.student import Student
+from rigorkd.train.task import Task
 from rigorkd.train.teacher_outputs import TeacherOutputs
 
 from .conftest import (
@@ -336,3 +341,40 @@ def test_mixed_and_augmented_runs_keep_their_bits(
     train([BASELINE, COLD], folder=StudyFolder(study.path / "plain"))
     assert output_bytes(other, cold) == output_bytes(study, cold)
     assert output_bytes(StudyFolder(study.path / "plain"), COLD) != output_bytes(study, cold)
+
+
+def in_stream(cell: Cell, stream: int) -> Cell:
+    return replace(cell, name=f"{cell.name}-stream{stream}", method=Baseline(stream=stream))
+
+
+def test_a_stream_draws_its_own_weights_order_and_augmentations(study: StudyFolder, runtime: Runtime) -> None:
+    """Stream 0 draws under the names that runs of 0.1 drew under; other streams share nothing with it."""
+    contexts = [
+        CohortContext(Task((wanted(in_stream(BASELINE, stream)),), None), study, runtime)
+        for stream in (0, 1, 2)
+    ]
+    before = EpochTable(0, "student", 120)
+    assert contexts[0].table == before
+    weights = [each.build_model(each.task.runs[0]).conv1.weight.detach().flatten() for each in contexts]
+    orders = [torch.from_numpy(each.table.order(1)) for each in contexts]
+    draws = [torch.from_numpy(each.table.draws(1, 2)).flatten() for each in contexts]
+    steps = [each.table.step_seeds(1, 4).tolist() for each in contexts]
+    assert len({tuple(each) for each in steps}) == 3
+    for drawn in (weights, orders, draws):
+        rows = torch.stack([each.double() for each in drawn])
+        apart = torch.corrcoef(rows)[~torch.eye(3, dtype=torch.bool)]
+        assert apart.abs().max() < 0.4, "36 to 240 values each: chance correlations stay below"
+    labels = [each.data.train.labels for each in contexts]
+    assert all(torch.equal(each, labels[0]) for each in labels), "split and label noise are the seed's"
+
+
+def test_a_run_of_another_stream_has_the_same_bits_alone_and_in_its_cohort(
+    train: Train, study: StudyFolder, other: StudyFolder
+) -> None:
+    cells = [in_stream(BASELINE, 1), in_stream(DROPS_BASELINE, 1)]
+    train([BASELINE, DROPS_BASELINE])
+    train(cells)
+    for cell in cells:
+        train([cell], folder=other)
+        assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
+    assert output_bytes(study, cells[0]) != output_bytes(study, BASELINE)
