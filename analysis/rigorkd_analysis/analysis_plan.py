@@ -86,6 +86,7 @@ class Plan:
         c2: mixture constant of the anytime-valid test.
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
         conditioned_on: what was held fixed, stated with every verdict.
+        test_images: how many images the runs were tested on; None takes the column `n_test`, if any.
         secondary: further metrics, whose gains are reported as secondary and corrected by themselves.
     """
 
@@ -105,6 +106,7 @@ class Plan:
     c2: float = 0.25
     selection_seeds: tuple[int, ...] = ()
     conditioned_on: tuple[str, ...] = ()
+    test_images: int | None = None
     secondary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rigorkd_analysis.paper_sentences import Context, Facts, conjunction, sentence
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, Question, differences, sides
 from rigorkd_analysis.results import Comparison, Family, FamilyName
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.anova import consistency
 from rigorkd_analysis.stats.moments import or_nan, or_none
+from rigorkd_analysis.stats.new_images import ImageComparison
 from rigorkd_analysis.stats.paired import NO_TEST, PairedTest, Settings, Statistics, statistics
-from rigorkd_analysis.verdicts import Evidence, Verdict, verdict
-from rigorkd_analysis.wording import Context, Facts, conjunction, sentence
+from rigorkd_analysis.verdicts import PAIRED_T, UNION_T, Claim, Evidence, Verdict, claim, verdict
 
 #: A design whose detectable effect is this many standard deviations of the difference decides nothing.
 ABSURD_DZ = 4.0
@@ -24,8 +25,47 @@ ABSURD_DZ = 4.0
 LENGTHS_DIFFER = 0.05
 
 
-def build_family(question: Question, name: FamilyName, planned: bool, parts: Sequence[Hypothesis]) -> Family:
-    """Judge these comparisons as one family."""
+@dataclass(frozen=True)
+class Settled:
+    """What every claim of a family shares: the question, its wording, and the test images where known."""
+
+    question: Question
+    context: Context
+    planned: bool
+    images: Mapping[tuple[str, str], ImageComparison]
+
+    def claim(
+        self, part: Hypothesis, found: tuple[Verdict, str | None], lost: bool, test: str = PAIRED_T
+    ) -> tuple[Claim, ImageComparison | None]:
+        """What may be said of a comparison by this verdict, and its interval over new test images."""
+        question = self.question
+        seen = None
+        if isinstance(part, LinearContrast) and part.pair is not None:
+            a, b = (question.runs.cells[cell] for cell in part.pair)
+            seen = self.images.get((a, b))
+        known = seen.images if seen else question.plan.test_images or test_images(question.runs, part.cells)
+        conditions = ("among converged seeds",) * lost
+        if known is not None:
+            conditions += (f"on these {known:,} test images",)
+        collapsed = question.outlying.collapsed_in(question.runs, part.cells)
+        made = claim(
+            found,
+            not_valid=question.repeated_look or collapsed,
+            conditions=conditions,
+            planned=self.planned,
+            test=test,
+        )
+        return made, seen
+
+
+def build_family(
+    question: Question,
+    name: FamilyName,
+    planned: bool,
+    parts: Sequence[Hypothesis],
+    images: Mapping[tuple[str, str], ImageComparison] | None = None,
+) -> Family:
+    """Judge these comparisons as one family; `images` has intervals over new test images by pair."""
     runs, plan = question.runs, question.plan
     settings = Settings(plan.alpha, 1 if plan.correction == "none" else len(parts), plan.sesoi)
     simple = [part for part in parts if isinstance(part, LinearContrast)]
@@ -38,17 +78,18 @@ def build_family(question: Question, name: FamilyName, planned: bool, parts: Seq
     p = adjust(or_nan(test.p for test in tests), plan.correction)
     p_equivalence = adjust(or_nan(test.p_equivalence for test in tests), plan.correction)
     context = Context(plan.alpha, plan.correction, len(parts), plan.sesoi, plan.joint, question.phrasing)
+    settled = Settled(question, context, planned, images or {})
     kind = "gain" if name == "gains" else "contrast"
     comparisons = []
     for part, test, own, own_equivalence in zip(parts, tests, p, p_equivalence, strict=True):
         adjusted = or_none(own), or_none(own_equivalence)
         if isinstance(part, Conjunction):
             assert isinstance(test, UnionTest)
-            comparisons.append(_conjunction(question, context, part, test, adjusted))
+            comparisons.append(_conjunction(settled, part, test, adjusted))
         else:
             assert isinstance(test, PairedTest)
             test = replace(test, p_adjusted=adjusted[0], p_equivalence_adjusted=adjusted[1])
-            comparisons.append(_comparison(question, context, part, test, kind))
+            comparisons.append(_comparison(settled, part, test, kind))
     together = consistency(question, simple) if name == "gains" else None
     return Family(name, planned, len(parts), tuple(comparisons), together)
 
@@ -92,12 +133,12 @@ class UnionTest:
 
 
 def _conjunction(
-    question: Question,
-    context: Context,
+    settled: Settled,
     part: Conjunction,
     union: UnionTest,
     adjusted: tuple[float | None, float | None],
 ) -> Comparison:
+    question, context = settled.question, settled.context
     runs, plan = question.runs, question.plan
     m = 1 if plan.correction == "none" else context.size
     judged_by = union.jointly(m) if plan.joint else adjusted
@@ -108,9 +149,10 @@ def _conjunction(
     if not union.sign and decided is not Verdict.EQUIVALENT:
         decided, magnitude = Verdict.INCONCLUSIVE, None
     n = len(union.seeds)
+    lost = evidence.diverged_a or evidence.diverged_b
+    made, _ = settled.claim(part, (decided, magnitude), lost, test=UNION_T)
     facts = Facts(
-        "all_of", None, (None, None), (None, None), None, None, adjusted[0], adjusted[1], None,
-        n, decided, magnitude, evidence.diverged_a or evidence.diverged_b,
+        "all_of", replace(NO_TEST, p_adjusted=adjusted[0], p_equivalence_adjusted=adjusted[1]), n, made, None,
         "one of its gains cannot be tested" if n > 1 else _reason(n, False),
     )  # fmt: skip
     test = replace(
@@ -129,16 +171,14 @@ def _conjunction(
         student=None,
         n=n,
         seeds=union.seeds,
-        verdict=decided,
-        magnitude=magnitude,
+        **vars(made),
         says=conjunction(facts, context, part.name),
         warnings=_warnings(question, part, n, NO_TEST),
     )
 
 
-def _comparison(
-    question: Question, context: Context, part: LinearContrast, test: PairedTest, kind: str
-) -> Comparison:
+def _comparison(settled: Settled, part: LinearContrast, test: PairedTest, kind: str) -> Comparison:
+    question, context = settled.question, settled.context
     runs, plan = question.runs, question.plan
     seeds = _seeds_of(runs, np.asarray(~np.isnan(runs.values[part.cells]).any(axis=0)))
     n = len(seeds)
@@ -150,25 +190,9 @@ def _comparison(
         None if low is None or high is None else (low, high),
         *_lost(runs, part),
     )
-    decided, magnitude = verdict(
-        evidence, goal=question.goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=plan.joint
-    )
-    facts = Facts(
-        kind=kind,
-        mean_diff=test.mean_diff,
-        ci=(test.ci_low, test.ci_high),
-        equivalence_ci=(test.equivalence_ci_low, test.equivalence_ci_high),
-        t=test.t,
-        df=n - 1,
-        p_adjusted=test.p_adjusted,
-        p_equivalence_adjusted=test.p_equivalence_adjusted,
-        mde=test.mde,
-        n=n,
-        verdict=decided,
-        magnitude=magnitude,
-        converged_only=evidence.diverged_a or evidence.diverged_b,
-        reason=_reason(n, test.sd_diff == 0),
-    )
+    found = verdict(evidence, goal=question.goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=plan.joint)
+    made, seen = settled.claim(part, found, evidence.diverged_a or evidence.diverged_b)
+    facts = Facts(kind, test, n, made, seen, _reason(n, test.sd_diff == 0))
     students = {runs.student(cell) for cell in part.cells}
     student = students.pop() if len(students) == 1 else None
     subject, of = f"{part.name} ({part.subject})" if part.subject else part.name, ""
@@ -183,8 +207,7 @@ def _comparison(
         student=student,
         n=n,
         seeds=seeds,
-        verdict=decided,
-        magnitude=magnitude,
+        **vars(made),
         says=sentence(facts, context, subject, of),
         warnings=_warnings(question, part, n, test),
     )
@@ -206,7 +229,7 @@ def _reason(n: int, constant: bool) -> str:
 
 
 def _warnings(question: Question, part: Hypothesis, n: int, test: PairedTest) -> tuple[str, ...]:
-    runs, plan = question.runs, question.plan
+    runs = question.runs
     cells, out = part.cells, []
     diverged = runs.diverged[cells]
     if diverged.any():
@@ -238,13 +261,17 @@ def _warnings(question: Question, part: Hypothesis, n: int, test: PairedTest) ->
     lengths = _lengths(runs, cells)
     if lengths:
         out.append(lengths)
-    earlier = [look for look in plan.looks if look < n]
-    if earlier:
-        out.append(
-            "repeated look, not valid at alpha: analysed before at n = "
-            f"{', '.join(map(str, sorted(set(earlier))))}; use --sequential"
-        )
+    if question.repeated_look:
+        out.append(f"{question.repeated_look}; --sequential, or seeds that no look has seen, stay valid")
+    out += question.outlying.warnings(runs, cells)
     return tuple(out)
+
+
+def test_images(runs: Runs, cells: Sequence[int]) -> int | None:
+    """How many test images these cells were tested on, if the table has one number for all of them."""
+    known = {runs.number("n_test", cell) for cell in cells}
+    only = known.pop() if len(known) == 1 else None
+    return int(only) if only is not None and only >= 1 else None
 
 
 def _seeds_of(runs: Runs, which: NDArray[np.bool_]) -> tuple[int, ...]:

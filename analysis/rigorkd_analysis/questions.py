@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.runs import Runs, suggest
+from rigorkd_analysis.sanity import Outlying
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Names, Phrasing
 
@@ -51,6 +52,15 @@ class Question:
     goal: Goal
     phrasing: Phrasing
     names: Names
+    outlying: Outlying
+
+    @property
+    def repeated_look(self) -> str | None:
+        """Why no fixed-n test of these runs is valid any more; None at the first look."""
+        earlier = sorted({look for look in self.plan.looks if look != len(self.runs.seeds)})
+        if not earlier:
+            return None
+        return f"repeated look, not valid at alpha: analysed before at n = {', '.join(map(str, earlier))}"
 
     @property
     def sign(self) -> float:

@@ -18,13 +18,14 @@ from rigorkd_analysis.stats.new_images import ImageComparison
 from rigorkd_analysis.stats.paired import PairedTest
 from rigorkd_analysis.stats.selection import Best, Candidates, LeaveOneSeedOut, Optimism, Pick
 from rigorkd_analysis.stats.sequential import Sequential, SequentialComparison
-from rigorkd_analysis.verdicts import Verdict
+from rigorkd_analysis.verdicts import Claim, Verdict
 
 __all__ = [
     "Analysis",
     "Best",
     "Candidates",
     "CellSummary",
+    "Claim",
     "Comparison",
     "Consistency",
     "FTest",
@@ -77,11 +78,9 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Comparison(PairedTest, Compared):
-    """One comparison: what is compared, the paired test's numbers, and the verdict on them."""
+class Comparison(Claim, PairedTest, Compared):
+    """One comparison: what is compared, the paired test's numbers, and the claim that they support."""
 
-    verdict: Verdict
-    magnitude: str | None
     says: str
     warnings: tuple[str, ...]
 

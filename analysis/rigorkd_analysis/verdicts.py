@@ -1,5 +1,6 @@
 """Verdicts: what each one says, and how it is reached for one comparison, from adjusted p-values or, for
-joint verdicts, from simultaneous intervals.
+joint verdicts, from simultaneous intervals. A `Claim` is a verdict with everything that it depends on:
+tables, sentences, captions and documents are derived from it, so that none can leave a condition behind.
 
 Direction is controlled at alpha over the family by Holm, equivalence at alpha over the family by
 Holm-adjusted TOST: a false verdict of either kind has probability up to 2·alpha. With `joint` every verdict
@@ -81,6 +82,47 @@ class Evidence:
     simultaneous: tuple[float, float] | None
     diverged_a: bool = False
     diverged_b: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What may be said of one comparison, and what that depends on.
+
+    Attributes:
+        not_valid: why no verdict is valid at alpha here, such as a repeated look; the verdict is then
+            inconclusive, whatever the p-values are. None where nothing stands against one.
+        conditions: what the verdict holds for, as a sentence has it: "on these 400 test images".
+        planned: whether the question was fixed before the results were seen.
+        test: the test that the verdict rests on.
+    """
+
+    verdict: Verdict
+    magnitude: str | None
+    not_valid: str | None
+    conditions: tuple[str, ...]
+    planned: bool
+    test: str
+
+    def __post_init__(self) -> None:
+        if self.not_valid and (self.verdict is not Verdict.INCONCLUSIVE or self.magnitude):
+            raise ValueError(f"a claim that is not valid ({self.not_valid}) says {self.verdict}")
+
+
+PAIRED_T = "paired t"
+UNION_T = "intersection–union of paired t"
+
+
+def claim(
+    found: tuple[Verdict, str | None],
+    *,
+    not_valid: str | None,
+    conditions: tuple[str, ...],
+    planned: bool,
+    test: str = PAIRED_T,
+) -> Claim:
+    """A verdict and its magnitude with their conditions; what is not valid at alpha decides nothing."""
+    decided, magnitude = (Verdict.INCONCLUSIVE, None) if not_valid else found
+    return Claim(decided, magnitude, not_valid, conditions, planned, test)
 
 
 def verdict(

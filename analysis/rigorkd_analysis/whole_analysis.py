@@ -25,6 +25,7 @@ from rigorkd_analysis.questions import (
 )
 from rigorkd_analysis.results import Analysis, CellSummary, Family, FamilyName, Secondary, Sequential
 from rigorkd_analysis.runs import Runs, read_runs
+from rigorkd_analysis.sanity import outlying
 from rigorkd_analysis.stats.anova import factorials
 from rigorkd_analysis.stats.moments import Moments, mean_interval, or_none, sd_interval
 from rigorkd_analysis.stats.new_images import PredictionSource, image_comparisons
@@ -65,7 +66,9 @@ def analyze(
     matcher = Matcher(runs, plan.baselines)
     question = _question(runs, plan, goal)
     asked = _hypotheses(question, matcher)
-    found = [build_family(question, *family) for family in asked]
+    images = tuple(image_comparisons(question, [parts for *_, parts in asked], predictions))
+    by_pair = {(one.a, one.b): one for one in images}
+    found = [build_family(question, *family, by_pair) for family in asked]
     secondary, skipped = _secondary(table, plan)
     return Analysis(
         schema=SCHEMA,
@@ -81,10 +84,10 @@ def analyze(
         families=tuple(found),
         best=best_cells(question, runs),
         factorial=tuple(factorials(question)),
-        images=tuple(image_comparisons(question, [parts for *_, parts in asked], predictions)),
+        images=images,
         sequential=sequential_analysis(question, asked) if plan.sequential else None,
         secondary=tuple(secondary),
-        warnings=(*_warnings(runs, plan, matcher, found), *skipped),
+        warnings=(*_warnings(question, runs, matcher, found), *skipped),
     )
 
 
@@ -122,7 +125,8 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
 def _question(runs: Runs, plan: Plan, goal: Goal) -> Question:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
     used = runs.without(plan.selection_seeds)
-    return Question(used, plan, goal, Phrasing.of(runs, goal, _typical_sd(runs)), Names(runs))
+    phrasing = Phrasing.of(runs, goal, _typical_sd(runs))
+    return Question(used, plan, goal, phrasing, Names(runs), outlying(used, goal))
 
 
 def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:
@@ -185,8 +189,8 @@ def _typical_sd(runs: Runs) -> float:
     return float(np.median(spreads)) if spreads.size else 0.0
 
 
-def _warnings(runs: Runs, plan: Plan, matcher: Matcher, found: list[Family]) -> list[str]:
-    out = []
+def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Family]) -> list[str]:
+    plan, out = question.plan, []
     if runs.smoke:
         out.append("SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method")
     out += runs.warnings
@@ -211,11 +215,8 @@ def _warnings(runs: Runs, plan: Plan, matcher: Matcher, found: list[Family]) -> 
             "no comparison that misses one can be better"
         )
     out += _without_spread(runs)
-    looks = sorted(set(plan.looks))
-    if looks and looks[0] < len(runs.seeds):
-        out.append(
-            f"repeated look, not valid at alpha: this study was analysed before at n = {_listed(looks)}"
-        )
+    if question.repeated_look:
+        out.append(question.repeated_look)
     out += _untuned_baselines(runs, matcher)
     return out
 

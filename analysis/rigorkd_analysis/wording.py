@@ -1,4 +1,4 @@
-"""Sentences: what a cell is called, and what may be said of a comparison in a paper."""
+"""Words: what a cell is called, how a number, an interval and a p-value are said."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from math import floor, log10
 from rigorkd_analysis.analysis_plan import Correction
 from rigorkd_analysis.metric_names import Goal, label, unit_of
 from rigorkd_analysis.runs import Runs
-from rigorkd_analysis.verdicts import AT_LEAST, Verdict
 
 _METHODS = {"kd": "Distillation", "feature": "Feature distillation", "logit": "Logit distillation"}
 _ADJUSTED = {
@@ -138,121 +137,3 @@ class Names:
 def _plain(text: str) -> str:
     """40.0 is 40."""
     return text.removesuffix(".0")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """The numbers a sentence needs, already settled."""
-
-    kind: str
-    mean_diff: float | None
-    ci: tuple[float | None, float | None]
-    equivalence_ci: tuple[float | None, float | None]
-    t: float | None
-    df: int | None
-    p_adjusted: float | None
-    p_equivalence_adjusted: float | None
-    mde: float | None
-    n: int
-    verdict: Verdict
-    magnitude: str | None
-    converged_only: bool
-    reason: str
-
-
-@dataclass(frozen=True)
-class Context:
-    """What all sentences of a family share."""
-
-    alpha: float
-    correction: Correction
-    size: int
-    sesoi: float | None
-    joint: bool
-    phrasing: Phrasing
-
-
-def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
-    """One sentence for a paper.
-
-    Args:
-        subject: what was done, or the contrast's name. of: the student, "" if unknown; for a gain only.
-    """
-    say = context.phrasing
-    among = " among converged seeds" if facts.converged_only else ""
-    if facts.mean_diff is None or facts.p_adjusted is None:
-        seen = (
-            "" if facts.mean_diff is None else f" (difference {say.number(facts.mean_diff, True)}{say.unit})"
-        )
-        return f"Nothing can be said of {_lower(subject)}{_for(of)}{seen}: {facts.reason}."
-    numbers = _numbers(facts, context)
-    size = f"{say.number(abs(facts.mean_diff))}{say.unit}"
-    if facts.verdict.directed:
-        raised = facts.mean_diff > 0
-        if facts.kind == "gain":
-            verb = "raised" if raised else "lowered"
-            claim = f"{subject} {verb} {_owner(of)}{say.words} by {size}{among}"
-        else:
-            claim = f"{subject}: {say.words} {'higher' if raised else 'lower'} by {size}{among}"
-        if facts.verdict.negligible:
-            extra = f"; the effect is real but smaller than {say.number(context.sesoi)}{say.unit}"
-            extra += f" ({_tost(facts, context)})"
-        elif facts.magnitude == AT_LEAST:
-            extra = f"; by more than the smallest effect of interest, {say.number(context.sesoi)}{say.unit}"
-        else:
-            extra = ""
-        return f"{claim} ({numbers}){extra}."
-    if facts.verdict is Verdict.EQUIVALENT:
-        low, high = facts.equivalence_ci
-        share = percent_text(1 - 2 * context.alpha)
-        return (
-            f"{subject}{_for(of)}: equivalent within ±{say.number(context.sesoi)}{say.unit} "
-            f"in {say.words}{among} (difference {say.number(facts.mean_diff, True)}, "
-            f"{share} CI {say.interval(low, high)}, {_tost(facts, context)}, n = {facts.n} seeds)."
-        )
-    limit = ""
-    if facts.mde is not None:
-        limit = f"; {facts.n} seeds detect {say.number(facts.mde)}{say.unit} or more with 80 % power"
-    return (
-        f"{subject}{_for(of)}: inconclusive; {say.words} differed by "
-        f"{say.number(facts.mean_diff, True)}{say.unit}{among} ({numbers}){limit}."
-    )
-
-
-def conjunction(facts: Facts, context: Context, subject: str) -> str:
-    """The sentence of an intersection–union test."""
-    if facts.p_adjusted is None:
-        return f"Nothing can be said of {_lower(subject)}: {facts.reason}."
-    p = p_text(facts.p_adjusted, f"largest {adjusted_name(context.correction, context.size)}")
-    if facts.verdict.directed:
-        return f"{subject}: holds, each is {facts.verdict.badge} ({p}, n = {facts.n} seeds)."
-    if facts.verdict is Verdict.EQUIVALENT:
-        return f"{subject}: each is equivalent within ±{context.sesoi:g} ({p}, n = {facts.n} seeds)."
-    return f"{subject}: not shown for all of them ({p}, n = {facts.n} seeds)."
-
-
-def _numbers(facts: Facts, context: Context) -> str:
-    say = context.phrasing
-    p = p_text(facts.p_adjusted, adjusted_name(context.correction, context.size))
-    t = "" if facts.t is None else f"paired t({facts.df}) = {facts.t:.2f}, ".replace("-", MINUS)
-    return f"{percent_text(1 - context.alpha)} CI {say.interval(*facts.ci)}, {t}{p}, n = {facts.n} seeds"
-
-
-def _tost(facts: Facts, context: Context) -> str:
-    return p_text(facts.p_equivalence_adjusted, f"TOST {adjusted_name(context.correction, context.size)}")
-
-
-def _owner(student: str) -> str:
-    return f"{student}'s " if student else "the student's "
-
-
-def _for(student: str) -> str:
-    return f" on {student}" if student else ""
-
-
-def _lower(subject: str) -> str:
-    return (
-        subject[:1].lower() + subject[1:]
-        if subject.startswith(("Distillation", "Feature", "Logit"))
-        else subject
-    )

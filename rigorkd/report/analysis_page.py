@@ -28,6 +28,7 @@ from rigorkd.report.sentences import (
     may_be_best,
     name_of,
     smoke_of,
+    some_not_valid,
     warnings_of,
     who,
 )
@@ -191,13 +192,14 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design."
     if analysis.conditioned_on:
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
+    text += some_not_valid([family])
     if any(c.warnings for c in family.comparisons):
         text += " * see the warnings."
     return text
 
 
 def aim(goal: Goal) -> str:
-    return "higher is better" if goal == "max" else "lower is better"
+    return f"goal: {'higher' if goal == 'max' else 'lower'}"
 
 
 def secondary_table(
@@ -216,6 +218,7 @@ def secondary_table(
     text = (
         f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus its baseline, paired t test, "
         f"{CORRECTIONS[analysis.correction]} over {count(item.family.size, 'comparison')} of it alone."
+        + some_not_valid([item.family])
     )
     return comparisons_table(analysis, item.family, path, fields, say, title, text, id=id, most=most)
 
@@ -320,8 +323,8 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
             notes.append(about(left.student, left.group, text))
         for flattery in best.optimism[:6]:
             text = (
-                f"the best of {flattery.cells} equal cells would look {say(flattery.expected)}{say.unit} "
-                f"better than it is (n = {flattery.n})."
+                f"the first of {flattery.cells} equal cells would look too good by "
+                f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
             notes.append(about(flattery.student, flattery.group, text))
     return notes + [Said(item.says, lead=who(item.student, item.group)) for item in analysis.factorial[:8]]

@@ -22,7 +22,7 @@ from rigorkd.metrics import BY_NAME, shown
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.model import MISSING, Column, Entry, Page, Table
 from rigorkd.report.numbers import Numbers, p_heading, verdict
-from rigorkd.report.sentences import CORRECTIONS, seeds_of
+from rigorkd.report.sentences import CORRECTIONS, seeds_of, some_not_valid
 from rigorkd.text import count
 
 Layout = Literal["overall", "gains", "ablation"]
@@ -101,6 +101,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(rows),
         f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
         f"{label(metric)}. p and verdict: distilled against baseline, {_test(evidence)}."
+        + some_not_valid(_families(evidence))
         + _latency_note(evidence, measured, models),
     )
 
@@ -174,7 +175,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: distilled "
         f"minus baseline, paired by seed, with its {share} interval; {_test(evidence)}."
-    )
+    ) + some_not_valid(_families(evidence))
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     if latency:
@@ -230,6 +231,7 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
     if gains:
         text += f" Gain: over the baseline, paired by seed, with its {share} interval; {_test(evidence)}."
+        text += some_not_valid(_families(evidence))
     text += " A cell that lies on both arms is printed twice and was run once per seed."
     return Table("Ablation of T and α", tuple(columns), tuple(rows), text, frozenset(emphasis))
 

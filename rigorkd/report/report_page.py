@@ -31,6 +31,7 @@ from rigorkd.report.sentences import (
     FAMILIES,
     headline,
     may_be_best,
+    not_valid,
     seeds_of,
     smoke_of,
     warnings_of,
@@ -95,6 +96,9 @@ def _short(evidence: Evidence) -> str:
     """The answer in a few words, by the verdicts on the gains."""
     found = Counter(comparison.verdict for comparison in evidence.gains())
     total = sum(found.values())
+    reasons = {comparison.not_valid for comparison in evidence.gains()}
+    if reasons and None not in reasons:
+        return f"Not shown: {'; '.join(sorted(map(str, reasons)))}."
     better, little = found[Verdict.BETTER], found[Verdict.BETTER_NEGLIGIBLE]
     worse = found[Verdict.WORSE] + found[Verdict.WORSE_NEGLIGIBLE]
     if not total:
@@ -141,12 +145,13 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
 
 def _tally(position: int, family: Family) -> Tally:
     found = Counter(comparison.verdict for comparison in family.comparisons)
+    unfit = not_valid(family)
     return Tally(
         FAMILIES[family.name] + (", planned" if family.planned else ", exploratory"),
         tuple(
             Count(found[verdict], verdict.label, verdict.badge, verdict.sentence, f"{position}:{verdict}")
             for verdict in Verdict
-            if found[verdict] or not verdict.negligible
+            if found[verdict] or not (verdict.negligible or unfit)
         ),
     )
 
@@ -158,7 +163,7 @@ def _findings(analysis: Analysis) -> tuple[Said, ...]:
         for position, comparison in enumerate(family.comparisons):
             if comparison.verdict is not Verdict.INCONCLUSIVE:
                 out.append(Said(comparison.says, f"families/{at}/comparisons/{position}/says", strong=True))
-        if family.consistency is not None:
+        if family.consistency is not None and not not_valid(family):
             out.append(Said(family.consistency.says, f"families/{at}/consistency/says"))
     return tuple(out[:_SAID])
 

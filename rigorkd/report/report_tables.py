@@ -126,7 +126,7 @@ def choice_table(analysis: Analysis) -> Table | None:
         Column("its test mean", True),
         Column("best mean on test", True, "flattered by the choice"),
         Column("leave one seed out", True, "picked on the other seeds, scored on the one left out"),
-        Column("expected flattery", True, "by how much the best of so many equal cells would look better"),
+        Column("expected flattery", True, "by how much the best of so many equal cells would look too good"),
     )
     note = (
         "The best mean on test is chosen by the numbers that it reports. Picking on the other seeds and "

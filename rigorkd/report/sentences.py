@@ -52,7 +52,10 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     total = count(family.size, noun)
     found = [f"{number} {words}" for words, number in by.items()]
     status = "planned" if family.planned else "exploratory"
-    if not found:
+    if unfit := not_valid(family):
+        which = f"all {total}" if family.size > 1 else f"the one {noun}"
+        line = f"{FAMILIES[family.name]} ({status}): {which} inconclusive: {unfit}."
+    elif not found:
         of = f"none of {total} holds" if family.size > 1 else f"the one {noun} is undecided"
         line = f"{FAMILIES[family.name]} ({status}): {of}; "
         line += "inconclusive does not mean that there is no difference."
@@ -61,18 +64,47 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         line += f"; {undecided} inconclusive." if undecided else "."
     lines = [line]
     naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
-    kept = [c for c in family.comparisons if _holds(analysis, c)]
+    kept = [c for c in family.comparisons if c.not_valid is None and _holds(analysis, c)]
     if analysis.correction != "none" and family.size > 1 and len(naive) != len(kept):
-        named = ""
+        text = f"Unadjusted paired t tests find {len(naive)} of {family.size} below {analysis.alpha:g}"
         if len(naive) <= 2:
-            named = " (" + ", ".join(f"{c.a or c.name}, {p_text(c.p)}" for c in naive) + ")"
-        left = f"leaves {len(kept)}" if kept else "leaves none"
-        lines.append(
-            f"Unadjusted paired t tests find {len(naive)} of {family.size} below {analysis.alpha:g}{named}; "
-            f"{'simultaneous inference' if analysis.joint else CORRECTIONS[analysis.correction]} over "
-            f"{family.size} {left}."
-        )
+            text += " (" + ", ".join(f"{c.a or c.name}, {p_text(c.p)}" for c in naive) + ")"
+        text += _directions(analysis, family, naive)
+        if not unfit:
+            by_name = "simultaneous inference" if analysis.joint else CORRECTIONS[analysis.correction]
+            text += f"; {by_name} over {family.size} leaves {len(kept) or 'none'}"
+        lines.append(text + ".")
     return lines
+
+
+def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> str:
+    """Which way unadjusted findings point: one that is a loss must not be read as a gain."""
+    if family.name == "all_pairs" or not found:
+        return ""
+    up = sum((c.mean_diff or 0.0) > 0 for c in found)
+    gains = up if analysis.goal == "max" else len(found) - up
+    kinds = ("a gain", "a loss") if family.name == "gains" else ("towards the goal", "away from it")
+    if len(found) == 1:
+        return f", and it is {kinds[0] if gains else kinds[1]}"
+    if gains in (0, len(found)):
+        return f", each {kinds[0] if gains else kinds[1]}"
+    plain = ("gains", "losses") if family.name == "gains" else kinds
+    return f", {gains} {plain[0]} and {len(found) - gains} {plain[1]}"
+
+
+def not_valid(family: Family) -> str:
+    """Why none of a family's verdicts is valid at alpha, "" where some are."""
+    reasons = dict.fromkeys(c.not_valid for c in family.comparisons)
+    return "" if None in reasons else "; ".join(map(str, reasons))
+
+
+def some_not_valid(families: Iterable[Family]) -> str:
+    """What a caption says of verdicts that are not valid at alpha, "" where all are."""
+    reasons = dict.fromkeys(c.not_valid for f in families for c in f.comparisons if c.not_valid)
+    if not reasons:
+        return ""
+    more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return f" Inconclusive whatever p is: {'; '.join(list(reasons)[:3])}{more}."
 
 
 def _holds(analysis: Analysis, c: Comparison) -> bool:
@@ -85,7 +117,7 @@ def _holds(analysis: Analysis, c: Comparison) -> bool:
 
 
 def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> list[str]:
-    undecided = [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE]
+    undecided = [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE and not c.not_valid]
     if not undecided:
         return []
     lines = []

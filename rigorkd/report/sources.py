@@ -120,6 +120,16 @@ class Source:
             plan, looks=tuple(look.n for look in self.looks if look.metric == metric and look.n < seeds)
         )
 
+    def test_images(self) -> int | None:
+        """How many images a study's runs were tested on, by the first whose predictions can be read."""
+        read = self.predictions()
+        if read is None:
+            return None
+        rows = zip(self.table["cell"], self.table["seed"], self.table["status"], strict=True)
+        finished = [(str(cell), int(seed)) for cell, seed, status in rows if status == "done"]
+        one = next((one for at in finished[:3] if (one := read(*at)) is not None), None)
+        return None if one is None else int(one.target.size)
+
     def predictions(self) -> PredictionSource | None:
         """A reader of per-example predictions, for a study."""
         if self.folder is None:
@@ -265,6 +275,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         wanted = images if images is not None else len(found.table) <= up_to
         top1 = plan.metric in (None, "test_top1")
         read = found.predictions() if wanted and top1 else None
+        plan = replace(plan, test_images=plan.test_images or found.test_images())
         lost: list[str] = []
 
         def predictions(cell: str, seed: int) -> Predictions | None:

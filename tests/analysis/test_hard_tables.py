@@ -157,7 +157,7 @@ def test_joint_verdicts_hold_a_conjunction_to_its_members_intervals() -> None:
     """With Holm the conjunction would be tested at alpha once the rest is decided: not so when joint."""
     rng = np.random.default_rng(2)
     clear = tuple(95 + rng.normal(0, 0.05, 5))
-    table = runs({"base": BASE, "kd-1": clear, "kd-2": shifted(0.6, 0.3, 0.0, 0.5, 0.3)})
+    table = runs({"base": BASE, "kd-1": clear, "kd-2": shifted(0.5, 0.0, 0.3, 0.4, 0.6)})
     contrasts = (Pair("kd-1", "base"), Pair("kd-1", "kd-2"), AllOf(("kd-1", "kd-2"), name="both"))
     by_holm, joint = (
         analyze(table, Plan(contrasts=contrasts, joint=joint)).families[1].comparisons[2]

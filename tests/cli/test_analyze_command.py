@@ -18,7 +18,8 @@ def test_the_capacity_study_in_words(rigorkd):
     text = " ".join(done.stdout.split())
     assert text.startswith("Gains over the baseline (exploratory): none of 8 gains holds")
     assert (
-        "find 1 of 8 below 0.05 (resnet50_to_resnet34_feature, p = 0.0403); Holm over 8 leaves none" in text
+        "find 1 of 8 below 0.05 (resnet50_to_resnet34_feature, p = 0.0403), and it is a gain; "
+        "Holm over 8 leaves none" in text
     )
     assert "A difference of 0.20 points would take 7 to 22 seeds" in text
 

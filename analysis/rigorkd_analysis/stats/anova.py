@@ -251,6 +251,7 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
             parts.append(f"{test.effect}: not testable")
             continue
         found = "an effect" if test.p_adjusted is not None and test.p_adjusted < alpha else "no effect shown"
+        found = "not judged at a repeated look" if question.repeated_look else found
         parts.append(
             f"{test.effect}: {found} (F({test.df_effect:.2f}, {test.df_error:.2f}) = {test.F:.2f}, "
             f"ε = {test.epsilon:.2f}, {p_text(test.p_adjusted, p_name)}, "
@@ -298,6 +299,7 @@ def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consiste
         f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
     )
     if p is not None:
-        same = "they differ from each other" if p < alpha else "that they differ from each other is not shown"
+        differ = p < alpha and not question.repeated_look
+        same = "they differ from each other" if differ else "that they differ from each other is not shown"
         says += f", and {same} ({p_text(p)}, sd between settings {say.number(between)})"
     return Consistency(m, n, mean, low, high, favourable, between, p, says + ".")

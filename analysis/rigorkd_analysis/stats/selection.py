@@ -106,6 +106,8 @@ def best_cells(question: Question, everything: Runs) -> Best | None:
         values = sign * runs.values[cells]
         diverged = np.asarray(runs.diverged[cells].any(axis=1))
         stays = may_be_best(values, question.plan.alpha, diverged)
+        if question.repeated_look:  # nothing is excluded validly at a repeated look
+            stays[:] = True
         kept = tuple(runs.cells[cell] for cell, may in zip(cells, stays, strict=True) if may)
         found.append(Candidates(*who, tuple(runs.cells[cell] for cell in cells), kept))
         common = values[:, ~np.isnan(values).any(axis=0)]

@@ -34,7 +34,7 @@ def candidates(evidence: Evidence) -> Figure | None:
         omitted.append(f"Of each set the {MAX_ROWS} cells with the best means are drawn.")
     keys = [
         Key(f"may be the best ({share} confidence)", "filled", "blue"),
-        Key("some cell is better", "hollow", "muted"),
+        Key("excluded: some cell beats it", "hollow", "muted"),
     ]
     if picked:
         keys.append(Key("the one that validation picks", "star", "orange"))

@@ -23,6 +23,7 @@ from rigorkd.report.figures.marks import (
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import light
 from rigorkd.report.numbers import Numbers
+from rigorkd.report.sentences import some_not_valid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,6 +91,7 @@ def _figure(
         caption=(
             "An interval that leaves 0 does not decide by itself: the verdict is on the p-value corrected "
             "over the whole family. Arrowheads: the interval goes on beyond the axis."
+            + some_not_valid([family])
         ),
         panels=tuple(_panel(evidence, part, members, limits) for part, members in shown if members),
         keys=tuple(keys),

@@ -36,8 +36,8 @@ def pairs(evidence: Evidence) -> Figure | None:
         panels=tuple(_pairs_panel(evidence, name, members) for name, members in shown),
         keys=(
             Key("baseline", "hollow", "ink"),
-            Key("distilled, better in this seed", "filled", "blue"),
-            Key("distilled, not better in this seed", "filled", "vermillion"),
+            Key("distilled, ahead in this seed", "filled", "blue"),
+            Key("distilled, not ahead in this seed", "filled", "vermillion"),
         ),
         omitted="" if drawn == total else f"The first {drawn} of {total} cells are drawn.",
     )
@@ -61,10 +61,10 @@ def _pairs_panel(evidence: Evidence, name: str, members: list[tuple[CellFacts, C
         _dumbbells(axes, joined, sign, below_label=room(labels) is None)
         axes.set_xlabel(axis_name(evidence))
 
-    better = [sum(sign * (after - before) > 0 for before, after in seeds) for seeds in joined]
+    ahead = [sum(sign * (after - before) > 0 for before, after in seeds) for seeds in joined]
     counts = [
-        f"{label}: better in {up} of {len(seeds)} seeds"
-        for label, up, seeds in zip(labels, better, joined, strict=True)
+        f"{label}: ahead in {up} of {len(seeds)} seeds"
+        for label, up, seeds in zip(labels, ahead, joined, strict=True)
     ]
     return row_panel(name, labels, draw, in_words(counts), heights=(_ROW, 1.7 * _ROW))
 

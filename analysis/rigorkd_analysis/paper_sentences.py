@@ -1,0 +1,149 @@
+"""Sentences for a paper: what may be said of one comparison, with the conditions that its claim carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rigorkd_analysis.analysis_plan import Correction
+from rigorkd_analysis.stats.new_images import ImageComparison
+from rigorkd_analysis.stats.paired import PairedTest
+from rigorkd_analysis.verdicts import AT_LEAST, Claim, Verdict
+from rigorkd_analysis.wording import MINUS, Phrasing, adjusted_name, number_text, p_text, percent_text
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a sentence needs, already settled.
+
+    Attributes:
+        over_images: the interval over new seeds and new test images, where predictions give one.
+        reason: why nothing can be tested, where that is so.
+    """
+
+    kind: str
+    test: PairedTest
+    n: int
+    claim: Claim
+    over_images: ImageComparison | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all sentences of a family share."""
+
+    alpha: float
+    correction: Correction
+    size: int
+    sesoi: float | None
+    joint: bool
+    phrasing: Phrasing
+
+
+def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
+    """One sentence for a paper: the claim with its conditions, never without them.
+
+    Args:
+        subject: what was done, or the contrast's name. of: the student, "" if unknown; for a gain only.
+    """
+    say, test, claim = context.phrasing, facts.test, facts.claim
+    where = "".join(f" {condition}" for condition in claim.conditions)
+    if test.mean_diff is None or test.p_adjusted is None:
+        seen = "" if test.mean_diff is None else f" (difference {say.number(test.mean_diff, True)}{say.unit})"
+        return f"Nothing can be said of {_lower(subject)}{_for(of)}{seen}: {facts.reason}."
+    numbers = _numbers(facts, context)
+    size = f"{say.number(abs(test.mean_diff))}{say.unit}"
+    if claim.verdict.directed:
+        raised = test.mean_diff > 0
+        if facts.kind == "gain":
+            verb = "raised" if raised else "lowered"
+            said = f"{subject} {verb} {_owner(of)}{say.words} by {size}{where}"
+        else:
+            said = f"{subject}: {say.words} {'higher' if raised else 'lower'} by {size}{where}"
+        if claim.verdict.negligible:
+            extra = f"; the effect is real but smaller than {say.number(context.sesoi)}{say.unit}"
+            extra += f" ({_tost(facts, context)})"
+        elif claim.magnitude == AT_LEAST:
+            extra = f"; by more than the smallest effect of interest, {say.number(context.sesoi)}{say.unit}"
+        else:
+            extra = ""
+        return f"{said}{_open_on_others(facts, context)} ({numbers}){extra}."
+    if claim.verdict is Verdict.EQUIVALENT:
+        share = percent_text(1 - 2 * context.alpha)
+        interval = say.interval(test.equivalence_ci_low, test.equivalence_ci_high)
+        return (
+            f"{subject}{_for(of)}: equivalent within ±{say.number(context.sesoi)}{say.unit} "
+            f"in {say.words}{where} (difference {say.number(test.mean_diff, True)}, "
+            f"{share} CI {interval}, {_tost(facts, context)}, n = {facts.n} seeds)."
+        )
+    limit = ""
+    if test.mde is not None and not claim.not_valid:
+        limit = f"; {facts.n} seeds detect {say.number(test.mde)}{say.unit} or more with 80 % power"
+    return (
+        f"{subject}{_for(of)}: inconclusive{_since(claim)}; {say.words} differed by "
+        f"{say.number(test.mean_diff, True)}{say.unit}{where} ({numbers}){limit}."
+    )
+
+
+def conjunction(facts: Facts, context: Context, subject: str) -> str:
+    """The sentence of an intersection–union test."""
+    claim = facts.claim
+    if facts.test.p_adjusted is None:
+        return f"Nothing can be said of {_lower(subject)}: {facts.reason}."
+    where = "".join(f" {condition}" for condition in claim.conditions)
+    p = p_text(facts.test.p_adjusted, f"largest {adjusted_name(context.correction, context.size)}")
+    if claim.verdict.directed:
+        return f"{subject}: holds{where}, each is {claim.verdict.badge} ({p}, n = {facts.n} seeds)."
+    if claim.verdict is Verdict.EQUIVALENT:
+        return f"{subject}: each is equivalent within ±{context.sesoi:g}{where} ({p}, n = {facts.n} seeds)."
+    if claim.not_valid:
+        return f"{subject}: inconclusive{_since(claim)} ({p}, n = {facts.n} seeds)."
+    return f"{subject}: not shown for all of them{where} ({p}, n = {facts.n} seeds)."
+
+
+def _since(claim: Claim) -> str:
+    return f" ({claim.not_valid})" if claim.not_valid else ""
+
+
+def _open_on_others(facts: Facts, context: Context) -> str:
+    """That new test images may turn a direction, where their interval holds 0."""
+    over = facts.over_images
+    if over is None or over.ci_low is None or over.ci_high is None or not over.ci_low <= 0 <= over.ci_high:
+        return ""
+    interval = f"{number_text(over.ci_low, 2, True)} to {number_text(over.ci_high, 2, True)}"
+    share = percent_text(1 - context.alpha)
+    return f", though not shown for new ones ({share} CI over new seeds and images {interval} points)"
+
+
+def _numbers(facts: Facts, context: Context) -> str:
+    """Interval and p of this comparison alone, then those that hold over the family, side by side."""
+    say, test = context.phrasing, facts.test
+    p = p_text(test.p_adjusted, adjusted_name(context.correction, context.size))
+    t = "" if test.t is None else f"{facts.claim.test}({facts.n - 1}) = {test.t:.2f}, ".replace("-", MINUS)
+    alone = f"{percent_text(1 - context.alpha)} CI {say.interval(test.ci_low, test.ci_high)}"
+    together = ""
+    if context.size > 1 and context.correction != "none" and test.ci_simultaneous_low is not None:
+        interval = say.interval(test.ci_simultaneous_low, test.ci_simultaneous_high)
+        together = f", over all {context.size} {interval}"
+    return f"{alone}{together}, {t}{p}, n = {facts.n} seeds"
+
+
+def _tost(facts: Facts, context: Context) -> str:
+    name = f"TOST {adjusted_name(context.correction, context.size)}"
+    return p_text(facts.test.p_equivalence_adjusted, name)
+
+
+def _owner(student: str) -> str:
+    return f"{student}'s " if student else "the student's "
+
+
+def _for(student: str) -> str:
+    return f" on {student}" if student else ""
+
+
+def _lower(subject: str) -> str:
+    return (
+        subject[:1].lower() + subject[1:]
+        if subject.startswith(("Distillation", "Feature", "Logit"))
+        else subject
+    )

@@ -1,0 +1,132 @@
+"""A claim and its conditions are one object: what is not valid is inconclusive, and every sentence says on
+which images, and whether new ones may turn it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from rigorkd_analysis import Plan, analyze
+from rigorkd_analysis.results import Comparison
+from rigorkd_analysis.stats.new_images import Predictions
+from rigorkd_analysis.verdicts import Claim, Verdict
+
+BASE = (80.1, 80.4, 79.9, 80.2, 80.3)
+
+
+def table(**columns: object) -> pd.DataFrame:
+    """A baseline and cells given by their values; other columns hold one value for every row."""
+    cells = {name: row for name, row in columns.items() if isinstance(row, tuple)}
+    same = {name: value for name, value in columns.items() if name not in cells}
+    return pd.DataFrame(
+        [
+            {"cell": cell, "method": "baseline" if cell == "base" else "kd", "seed": seed, "test_top1": value}
+            | same
+            for cell, row in {"base": BASE, **cells}.items()
+            for seed, value in enumerate(row)
+        ]
+    )
+
+
+def only(frame: pd.DataFrame, plan: Plan | None = None) -> Comparison:
+    (family,) = analyze(frame, plan).families
+    return family.comparisons[0]
+
+
+def shifted(*by: float) -> tuple[float, ...]:
+    return tuple(value + step for value, step in zip(BASE, by, strict=True))
+
+
+CLEAR = shifted(1.0, 1.1, 0.9, 1.2, 1.0)
+
+
+def test_a_claim_that_is_not_valid_cannot_have_a_direction():
+    with pytest.raises(ValueError, match="repeated look"):
+        Claim(Verdict.BETTER, None, "repeated look", (), True, "paired t")
+    assert Claim(Verdict.INCONCLUSIVE, None, "repeated look", (), True, "paired t").not_valid
+
+
+def test_a_claim_carries_its_plan_and_its_test():
+    assert (only(table(kd=CLEAR)).planned, only(table(kd=CLEAR)).test) == (False, "paired t")
+    assert only(table(kd=CLEAR), Plan(planned=True)).planned
+
+
+@pytest.mark.parametrize("sesoi", [None, 5.0])
+def test_a_collapsed_seed_decides_nothing(sesoi):
+    whole = only(table(kd=CLEAR), Plan(sesoi=sesoi))
+    assert whole.verdict == ("better" if sesoi is None else "better_negligible")
+    fallen = only(table(kd=(*CLEAR[:4], 76.0)), Plan(sesoi=sesoi))
+    assert fallen.verdict == "inconclusive"
+    assert fallen.not_valid == "a seed collapsed: kd has 76 at seed 4, its median is 81.1"
+    assert fallen.not_valid in fallen.says
+    assert any(text.startswith("a collapsed seed: kd has 76") for text in fallen.warnings)
+    assert fallen.p_equivalence == only(table(kd=(*CLEAR[:4], 76.0)), Plan(sesoi=sesoi)).p_equivalence
+
+
+def test_a_collapse_is_a_high_loss():
+    frame = table(kd=tuple(-value for value in CLEAR)).rename(columns={"test_top1": "test_loss"})
+    frame["test_loss"] = frame["test_loss"].abs() / 100
+    frame.loc[frame.index[-1], "test_loss"] = 1.2
+    assert "collapsed: kd has 1.2 at seed 4" in (only(frame).not_valid or "")
+    frame.loc[frame.index[-1], "test_loss"] = 0.4
+    assert only(frame).not_valid is None
+
+
+def test_a_seed_far_above_its_cell_is_named_and_judged():
+    found = only(table(kd=(*CLEAR[:4], 86.0)))
+    assert found.not_valid is None
+    assert "an outlying seed: kd has 86 at seed 4, its median is 81.4" in found.warnings
+
+
+def test_a_seed_at_which_all_cells_fell_alike_does_no_harm():
+    base, kd = (*BASE[:4], 76.0), (*CLEAR[:4], 77.0)
+    frame = table(kd=kd)
+    frame.loc[frame["cell"] == "base", "test_top1"] = base
+    found = only(frame)
+    assert found.not_valid is None
+    assert found.verdict == "better"
+    assert len([text for text in found.warnings if text.startswith("a collapsed seed")]) == 2
+
+
+def test_every_sentence_names_the_test_images():
+    found = only(table(kd=CLEAR, n_test=400))
+    assert found.conditions == ("on these 400 test images",)
+    assert "raised the student's test top-1 by 1.04 points on these 400 test images (" in found.says
+    undecided = only(table(kd=shifted(0.1, -0.1, 0.2, -0.2, 0.0), n_test=10_000))
+    assert "differed by 0.00 points on these 10,000 test images (" in undecided.says
+    assert only(table(kd=CLEAR)).conditions == ()
+    assert only(table(kd=CLEAR), Plan(test_images=397)).conditions == ("on these 397 test images",)
+
+
+def predicted(helped: int, hurt: int, images: int) -> tuple[pd.DataFrame, dict[tuple[str, int], Predictions]]:
+    """Distillation helps and hurts the same images at every seed; one image or two differ by seed."""
+    found, rows = {}, []
+    at = np.arange(images)
+    for cell in ("base", "kd"):
+        for seed in range(5):
+            right = at >= helped if cell == "base" else (at < helped) | (at >= helped + hurt)
+            right = right & (at != images - 1 - (seed if cell == "kd" else 0)) | (at == 5) & (seed == 2)
+            found[cell, seed] = Predictions(np.zeros(images, int), (~right).astype(int))
+            rows.append((cell, "baseline" if cell == "base" else "kd", seed, 100 * right.mean()))
+    return pd.DataFrame(rows, columns=["cell", "method", "seed", "test_top1"]), found
+
+
+def test_a_direction_that_new_images_may_turn_says_so_in_its_sentence():
+    frame, found = predicted(20, 12, 60)
+    (family,) = analyze(frame, predictions=lambda *run: found[run]).families
+    (one,) = family.comparisons
+    assert one.verdict == "better"
+    assert (
+        "on these 60 test images, though not shown for new ones (95 % CI over new seeds and images −"
+        in one.says
+    )
+    frame, found = predicted(80, 4, 400)
+    (one,) = analyze(frame, predictions=lambda *run: found[run]).families[0].comparisons
+    assert "on these 400 test images (" in one.says
+
+
+def test_interval_and_p_over_the_family_stand_beside_those_alone():
+    found = only(table(kd=CLEAR, kd2=shifted(0.4, 0.1, 0.2, 0.5, 0.3)))
+    assert "over all 2 +" in found.says
+    assert "Holm-adjusted p" in found.says
+    assert "over all" not in only(table(kd=CLEAR)).says
