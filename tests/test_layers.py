@@ -85,7 +85,7 @@ STATISTICS_LAYERS = (
     "metric_names",
     "analysis_plan",
     "runs",
-    "sanity",
+    "outliers",
     "verdicts",
     "wording",
     "questions",
@@ -94,6 +94,7 @@ STATISTICS_LAYERS = (
     "published",
     "studies",
     "results",
+    "sanity",
     "families",
     "whole_analysis",
 )

@@ -87,6 +87,8 @@ class Plan:
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
         conditioned_on: what was held fixed, stated with every verdict.
         test_images: how many images the runs were tested on; None takes the column `n_test`, if any.
+        classes: how many classes the data have, for what is near chance; None takes the column `classes`.
+        teachers: test accuracies of teachers that are no rows of the table, by name.
         secondary: further metrics, whose gains are reported as secondary and corrected by themselves.
     """
 
@@ -107,6 +109,8 @@ class Plan:
     selection_seeds: tuple[int, ...] = ()
     conditioned_on: tuple[str, ...] = ()
     test_images: int | None = None
+    classes: int | None = None
+    teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
     secondary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

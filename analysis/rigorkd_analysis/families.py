@@ -47,7 +47,8 @@ class Settled:
         conditions = ("among converged seeds",) * lost
         if known is not None:
             conditions += (f"on these {known:,} test images",)
-        collapsed = question.outlying.collapsed_in(question.runs, part.cells)
+        equivalent = found[0] is Verdict.EQUIVALENT or found[0].negligible
+        collapsed = question.outlying.collapsed_in(question.runs, part.cells, equivalent=equivalent)
         made = claim(
             found,
             not_valid=question.repeated_look or collapsed,

@@ -29,6 +29,15 @@ _WORDS = {
     "train": "training",
 }
 
+#: Words that make another quantity of a metric: `accuracy_drop` is no accuracy, nor is `loss_of_accuracy`.
+_CHANGES = {
+    "drop", "gap", "degradation", "forgetting", "delta", "diff", "difference", "change", "std", "stdev", "sd",
+    "var", "variance", "stderr", "se", "of",
+}  # fmt: skip
+_GAINS = {"gain", "improvement"}
+_PEAKS = {"best", "max", "peak", "highest"}
+_VALIDATION = {"val", "valid", "validation", "dev"}
+
 _UNITS = {"ms": " ms", "seconds": " s", "millions": " M"}
 
 
@@ -44,7 +53,9 @@ def goal_of(metric: str, goal: Goal | None = None) -> Goal:
     """
     if goal is not None:
         return goal
-    for token in reversed(_tokens(metric)):  # the noun comes last: top1_error is an error
+    tokens = _tokens(metric)
+    for token in reversed(tokens if _CHANGES.isdisjoint(tokens) else ()):
+        # the noun comes last: top1_error is an error
         if token in _MAX:
             return "max"
         if token in _MIN:
@@ -59,6 +70,29 @@ def goal_of(metric: str, goal: Goal | None = None) -> Goal:
 def is_percentage(metric: str, largest: float) -> bool:
     """Whether values of this metric are percentages, so that a difference is in points."""
     return any(token in _PERCENT for token in _tokens(metric)) and 1.5 < largest <= 100.0
+
+
+def is_accuracy(metric: str) -> bool:
+    """Whether values of this metric lie between 0 and 1, or 0 and 100, and nowhere else."""
+    tokens = _tokens(metric)
+    nouns = [token for token in tokens if token in _MAX | _MIN]
+    changed = not (_CHANGES | _GAINS).isdisjoint(tokens)
+    return bool(nouns) and nouns[-1] in _PERCENT and not changed
+
+
+def is_peak(metric: str) -> bool:
+    """Whether this is the largest of many values, such as `best_acc`: the maximum over epochs of some log."""
+    tokens = set(_tokens(metric))
+    return not tokens.isdisjoint(_PEAKS) and tokens.isdisjoint(_VALIDATION)
+
+
+def is_validation(column: str) -> bool:
+    """Whether a column is about validation data."""
+    return not _VALIDATION.isdisjoint(_tokens(column))
+
+
+def is_top5(metric: str) -> bool:
+    return not {"top5", "acc5"}.isdisjoint(_tokens(metric))
 
 
 def unit_of(metric: str, largest: float) -> str:

@@ -5,8 +5,9 @@ one-sample t over seeds. A conjunction ("all of these gain") has no weights of i
 intersection–union test over its members, whose p-value is their largest (Berger 1982).
 
 A distilled cell's gain is judged against the cell whose method is `baseline` and that agrees with it in
-group, student, start, epochs, training and views, as far as the table has such columns. Never matched: the
-teacher and the method's own parameters, since a baseline has neither.
+group, student, start, epochs, training and views, as far as the table has such columns. A baseline that is
+named settles the cells for which that finds none or several, no others. Never matched: the teacher and the
+method's own parameters, since a baseline has neither.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
 from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.outliers import Outlying
 from rigorkd_analysis.runs import Runs, suggest
-from rigorkd_analysis.sanity import Outlying
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Names, Phrasing
 
@@ -137,7 +138,10 @@ def baselines(runs: Runs) -> list[int]:
 
 
 class Matcher:
-    """Finds the baseline of a cell by the rule above, or among the cells that were named."""
+    """Finds the baseline of a cell by the rule above.
+
+    Cells that were named settle it where the rule finds none or several, and only there.
+    """
 
     def __init__(self, runs: Runs, named: tuple[str, ...] = ()) -> None:
         self._runs = runs
@@ -179,12 +183,12 @@ class Matcher:
         Raises:
             TableError: none or several; the candidates are named.
         """
-        student = self._runs.text("student", cell)
-        if student in self._named:
-            return self._named[student]
         found = self._by_key.get(self._key(cell), [])
         if len(found) == 1:
             return found[0]
+        student = self._runs.text("student", cell)
+        if student in self._named:
+            return self._named[student]
         name = self._runs.cells[cell]
         if found:
             listed = ", ".join(self._runs.cells[position] for position in found)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rigorkd_analysis.metric_names import is_accuracy, is_peak, is_validation
 from rigorkd_analysis.table_error import TableError
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ DESCRIPTIVE = frozenset(
         "weights_sha256", "hardware", "device", "versions", "n_test", "table",
         "factor", "params_millions", "macs_millions", "study", "precision", "finished", "select",
         "selection", "selected_on", "latency_shared",
+    }
+)  # fmt: skip
+
+#: Columns that set a cell up, as `_plain_name` writes them: runs that differ in one are not one cell. What a
+#: log says of a run, such as the epochs that it trained before it stopped, is none of them.
+SETTINGS = frozenset(
+    {
+        "student", "method", "group", "start", "training", "views", "t", "alpha", "kdweight", "ceweight",
+        "beta", "gamma", "temperature", "temp", "tau", "kdtemperature", "kdt", "lambda", "lr", "learningrate",
+        "baselr", "initiallr", "batchsize", "bs", "weightdecay", "wd", "momentum", "optimizer", "schedule",
+        "scheduler", "lrschedule", "epochs", "numepochs", "nepochs", "totalepochs", "maxepochs",
+        "warmupepochs", "dropout", "labelsmoothing", "augmentation", "augment", "resolution", "imagesize",
+        "model", "arch", "architecture", "dataset", "precision", "clipnorm",
     }
 )  # fmt: skip
 
@@ -141,7 +155,9 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
     constant: list[str] = []
     for column in frame.columns:
         name = str(column)
-        if name in DESCRIPTIVE or not name or name.startswith("Unnamed:"):  # an index that pandas wrote
+        if (
+            name in DESCRIPTIVE or _plain_name(name) in SETTINGS or not name or name.startswith("Unnamed:")
+        ):  # an index that pandas wrote
             continue
         numbers = pd.to_numeric(frame[name], errors="coerce")
         if not numbers.notna().any() or numbers.notna().mean() < 0.5:
@@ -193,6 +209,7 @@ def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
     there = frame[~is_missing]
     _no_shared_checkpoints(there, names[~is_missing])
     smoke = _one_kind(there)
+    _on_one_scale(metric, numbers, cells, cell_of)
     shape = (cells.size, all_seeds.size)
 
     def spread(column: Floats) -> Floats:
@@ -215,7 +232,7 @@ def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
         ),
         epochs_run=_optional(frame, ("epochs_run", "epochs"), spread, is_missing),
         smoke=smoke,
-        warnings=(*_mixtures(there), *_chosen_on_test(there, metric), *_fixed_teacher(there)),
+        warnings=(*_mixtures(there), *chosen_on_test(there, metric), *_fixed_teacher(there)),
         index={str(cell): position for position, cell in enumerate(cells)},
     )
 
@@ -281,6 +298,63 @@ def _numbers(frame: pd.DataFrame, metric: str, diverged: NDArray[np.bool_]) -> F
         "set the run's status to diverged if training diverged",
     )
     return np.asarray(numbers, dtype=np.float64)
+
+
+def _on_one_scale(
+    metric: str, numbers: Floats, cells: NDArray[np.object_], cell_of: NDArray[np.intp]
+) -> None:
+    """Refuse accuracies that cannot be: beyond 0 and 100, or fractions beside percentages."""
+    if not is_accuracy(metric):
+        return
+    finite = np.isfinite(numbers)
+    for wrong in np.flatnonzero(finite & ((numbers < 0) | (numbers > 100)))[:1]:
+        raise TableError(
+            f"{numbers[wrong]:g} is not an accuracy in {metric!r} (cell {cells[cell_of[wrong]]})",
+            hint="accuracies lie between 0 and 100, or as fractions between 0 and 1: correct this value",
+            row=int(wrong),
+            column=metric,
+        )
+    middle = np.array([_median(numbers[finite & (cell_of == cell)]) for cell in range(cells.size)])
+    own = middle[cell_of]
+    # one value on the other scale; a network that fell to chance (1.00 %) is not near a hundredth of the rest
+    stray = finite & (own > 1.5) & (numbers <= 1) & (np.abs(100 * numbers - own) <= 0.25 * own)
+    stray |= finite & (own <= 1) & (numbers > 1.5) & (np.abs(numbers / 100 - own) <= 0.25 * own)
+    for row in np.flatnonzero(stray)[:1]:
+        raise TableError(
+            f"{numbers[row]:g} stands beside {own[row]:g} in {metric!r} of {cells[cell_of[row]]}: "
+            "fractions beside percentages",
+            hint="write all of the column in percent, or all of it as fractions",
+            row=int(row),
+            column=metric,
+        )
+    percent, fractions = np.flatnonzero(middle > 1.5), np.flatnonzero(middle <= 1)
+    if percent.size and fractions.size:
+        low, high = middle[percent].min() / 2, middle[percent].max() * 1.25
+        for cell in fractions[(100 * middle[fractions] >= low) & (100 * middle[fractions] <= high)][:1]:
+            raise TableError(
+                f"{cells[cell]} is in fractions (median {middle[cell]:g}) and {cells[percent[0]]} in percent "
+                f"(median {middle[percent[0]]:g}), both in {metric!r}",
+                hint="write all of the column in percent, or all of it as fractions",
+                row=int(np.flatnonzero(cell_of == cell)[0]),
+                column=metric,
+            )
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values)) if values.size else math.nan
+
+
+def _plain_name(column: str) -> str:
+    """A column's name without case, blanks and signs: Learning-Rate and learning_rate are one."""
+    return "".join(sign for sign in column.casefold() if sign.isalnum())
+
+
+def _number_text(text: object) -> str:
+    """Numbers written differently are equal: 30, 30.0 and 3e1."""
+    try:
+        return f"{float(str(text)):.12g}"
+    except ValueError:
+        return str(text).strip()
 
 
 def _no_duplicates(
@@ -360,13 +434,19 @@ def _attributes(
         values = _text(frame[name])
         per_cell = values[first]
         same = values == per_cell[cell_of]
+        setting = _plain_name(name) in SETTINGS
+        if setting and not same.all():  # 4 and 4.0 are one temperature
+            unequal = np.flatnonzero(~same)
+            same[unequal] = [
+                _number_text(values[row]) == _number_text(per_cell[cell_of[row]]) for row in unequal
+            ]
         if same.all():
             attributes[name] = tuple(str(value) for value in per_cell)
-        elif name in ("student", "method", "group", "start", "training", "views", "T", "alpha", "kd_weight"):
+        elif setting:
             row = int(np.flatnonzero(~same)[0])
             raise TableError(
                 f"the runs of {cells[cell_of[row]]} differ in {name!r}: "
-                f"{per_cell[cell_of[row]]} and {values[row]}",
+                f"{per_cell[cell_of[row]] or 'none'} and {values[row] or 'none'}",
                 hint="a cell is one configuration; give each its own cell name",
                 row=row,
                 column=name,
@@ -408,12 +488,14 @@ def _fixed_teacher(frame: pd.DataFrame) -> list[str]:
     return []
 
 
-def _chosen_on_test(frame: pd.DataFrame, metric: str) -> list[str]:
+def chosen_on_test(frame: pd.DataFrame, metric: str) -> list[str]:
+    """That values are the best of many on the test images, as far as names tell."""
     out = []
-    words = metric.casefold().replace("-", "_")
-    if any(word in words for word in ("best_test", "test_best", "max_test", "test_max", "peak_test")):
+    validated = "test" not in metric.casefold() and any(is_validation(str(name)) for name in frame.columns)
+    if is_peak(metric) and not validated:
         out.append(
-            f"{metric} is chosen on test data: its values are optimistic, and so may be every gain here"
+            f"{metric} is chosen on test data (the best of many epochs, by its name): its values are "
+            "optimistic, and so may be every gain here"
         )
     for name in ("select", "selection", "selected_on", "training"):
         if name in frame.columns and any(

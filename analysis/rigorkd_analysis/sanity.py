@@ -1,124 +1,114 @@
-"""Sanity before inference: values that no network can have reached are refused, seeds that fell out of their
-cell's range are named, before any test is believed.
+"""Doubts about what was trained, before its verdicts are read: teachers that cannot teach, networks at chance
+or with one answer, top-5 of five classes. They stop nothing; each names its cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
 
-from rigorkd_analysis.metric_names import Goal
-from rigorkd_analysis.runs import Floats, Runs
-
-#: Smaller than this share of the largest value, a distance is the last bits of a float.
-NOISE = 1e-12
-#: A value further from its cell's median than so many robust standard deviations is outlying …
-FAR_ROBUST = 5.0
-#: … or than so many standard deviations, pooled over cells.
-FAR_POOLED = 3.0
-#: With fewer seeds a median absolute deviation says nothing: by chance alone one cell in five were outlying.
-ROBUST_FROM = 5
+from rigorkd_analysis.metric_names import is_accuracy, is_top5
+from rigorkd_analysis.questions import Matcher, Question, distilled
+from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
+from rigorkd_analysis.table_error import TableError
 
 
-@dataclass(frozen=True)
-class Outlying:
-    """Which runs lie far from their cell's median, and which of them on the bad side: (cells, seeds) each."""
-
-    far: NDArray[np.bool_]
-    collapsed: NDArray[np.bool_]
-    medians: Floats
-
-    def collapsed_in(self, runs: Runs, cells: Sequence[int]) -> str | None:
-        """Why a comparison of these cells rests on a collapsed seed, None where it does not.
-
-        A seed at which all of its cells fell alike does no harm: the difference does not show it.
-        """
-        named = [
-            _named(runs, cell, int(seed), float(self.medians[cell]))
-            for cell in cells
-            for seed in np.flatnonzero(self.collapsed[cell])
-            if self._alone(runs, cells, cell, int(seed))
-        ]
-        return f"a seed collapsed: {'; '.join(named)}" if named else None
-
-    def warnings(self, runs: Runs, cells: Sequence[int]) -> Iterator[str]:
-        """The outlying runs of these cells."""
-        for cell in cells:
-            for seed in np.flatnonzero(self.far[cell]):
-                word = "a collapsed seed" if self.collapsed[cell, seed] else "an outlying seed"
-                yield f"{word}: {_named(runs, cell, int(seed), float(self.medians[cell]))}"
-
-    def _alone(self, runs: Runs, cells: Sequence[int], cell: int, seed: int) -> bool:
-        """Whether the other cells did not fall at least half as far at this seed."""
-        fall = abs(runs.values[cell, seed] - self.medians[cell])
-        others = [other for other in cells if other != cell and np.isfinite(runs.values[other, seed])]
-        return not others or any(
-            abs(
-                (runs.values[other, seed] - self.medians[other])
-                - (runs.values[cell, seed] - self.medians[cell])
+def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
+    """Warnings of a study's teachers, baselines and metric."""
+    metrics = (question.runs.metric, *question.plan.secondary)
+    classes = _classes(question)
+    yield from _trivial_top5(question, classes, [metric for metric in metrics if is_top5(metric)])
+    if question.goal != "max" or not is_accuracy(question.runs.metric) or is_top5(question.runs.metric):
+        return
+    means = question.runs.values.copy()
+    there = ~np.isnan(means)
+    mean = {
+        cell: float(row[mask].mean())
+        for cell, (row, mask) in enumerate(zip(means, there, strict=True))
+        if mask.any()
+    }
+    whole = 100.0 if max(mean.values(), default=0.0) > 1.5 else 1.0
+    chance = None if classes is None else whole / classes
+    for cell, value in mean.items():
+        if question.runs.text("method", cell) == "baseline" and _at_chance(value, chance, whole):
+            yield (
+                f"the baseline {question.runs.cells[cell]} is at chance ({value:.4g} of {classes} classes): "
+                "a gain over it says nothing of distillation"
             )
-            > fall / 2
-            for other in others
+    yield from _teachers(question, matcher, mean, chance, whole)
+
+
+def _classes(question: Question) -> int | None:
+    if question.plan.classes is not None:
+        return question.plan.classes
+    for column in ("classes", "n_classes", "num_classes"):
+        known = {question.runs.number(column, cell) for cell in range(len(question.runs.cells))} - {None}
+        if len(known) == 1:
+            return int(known.pop() or 0) or None
+    return None
+
+
+def _at_chance(value: float, chance: float | None, whole: float) -> bool:
+    """Less than half again as much as guessing, where that is below a tenth of the way to knowing all."""
+    return chance is not None and value <= min(1.5 * chance, chance + 0.1 * (whole - chance))
+
+
+def _teachers(
+    question: Question, matcher: Matcher, mean: dict[int, float], chance: float | None, whole: float
+) -> Iterator[str]:
+    runs = question.runs
+    known = {name: float(np.mean(values)) for name, values in question.plan.teachers if values}
+    known |= {
+        runs.cells[cell]: value for cell, value in mean.items() if runs.text("method", cell) == "teacher"
+    }
+    if not known:
+        return
+    for name, value in known.items():
+        if _at_chance(value, chance, whole):
+            yield f"the teacher {name} is near chance ({value:.4g}): it has nothing to teach"
+    students: dict[tuple[str, str], None] = {}
+    for cell in distilled(runs):
+        named = runs.text("teacher", cell)
+        teacher = named if named in known else next(iter(known)) if len(known) == 1 else None
+        try:
+            baseline = matcher.of(cell)
+        except TableError:
+            continue
+        if teacher is not None and baseline in mean and known[teacher] <= mean[baseline]:
+            students[teacher, runs.cells[baseline]] = None
+    for teacher, student in students:
+        yield (
+            f"the teacher {teacher} ({known[teacher]:.4g}) is no better than its student without it, "
+            f"{student} ({mean[runs.position(student)]:.4g})"
         )
 
 
-def _named(runs: Runs, cell: int, seed: int, median: float) -> str:
-    value = runs.values[cell, seed]
-    return f"{runs.cells[cell]} has {value:.4g} at seed {runs.seeds[seed]}, its median is {median:.4g}"
+def _trivial_top5(question: Question, classes: int | None, metrics: list[str]) -> Iterator[str]:
+    for metric in metrics:
+        full = metric == question.runs.metric and bool(
+            np.all(question.runs.values[~np.isnan(question.runs.values)] == 100)
+        )
+        if classes is not None and classes <= 5:
+            yield f"{metric} is right by its definition with {classes} classes: it compares nothing"
+        elif full:
+            yield f"{metric} is 100 in every run, as with five classes or fewer: it compares nothing"
 
 
-def outlying(runs: Runs, goal: Goal) -> Outlying:
-    """Find the runs that lie outside their cell.
+class OneClass:
+    """Reads predictions for others, and remembers the runs that gave every image the same class."""
 
-    The scale is the larger of what the cell itself and what all cells show, so that neither three seeds that
-    happen to lie close nor one cell of a wider spread give alarm; no run is part of the scale it is held to.
-    """
-    values = runs.values
-    there = ~np.isnan(values)
-    n = there.sum(axis=1, keepdims=True)
-    filled = np.where(there, values, 0.0)
-    medians = np.array(
-        [np.median(row[mask]) if mask.any() else np.nan for row, mask in zip(values, there, strict=True)]
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        away = np.where(there, values - medians[:, None], 0.0)
-        far = _beyond_robust(np.abs(away), there, n) | _beyond_pooled(np.abs(away), filled, there, n)
-    far &= there & (np.abs(away) > NOISE * np.abs(filled).max(initial=0.0))
-    worse = away < 0 if goal == "max" else away > 0
-    return Outlying(far, far & worse, medians)
+    def __init__(self, source: PredictionSource) -> None:
+        self._source = source
+        self._found: dict[str, list[int]] = {}
 
+    def __call__(self, cell: str, seed: int) -> Predictions | None:
+        one = self._source(cell, seed)
+        if one is not None and one.prediction.size > 1 and (one.prediction == one.prediction[0]).all():
+            self._found.setdefault(cell, []).append(seed)
+        return one
 
-def _beyond_robust(away: Floats, there: NDArray[np.bool_], n: NDArray[np.intp]) -> NDArray[np.bool_]:
-    spread = np.array(
-        [1.4826 * np.median(row[mask]) if mask.any() else 0.0 for row, mask in zip(away, there, strict=True)]
-    )
-    usual = np.median(spread[n[:, 0] >= 2]) if (n >= 2).any() else 0.0
-    scale = np.maximum(spread, usual)[:, None]
-    return np.asarray((n >= ROBUST_FROM) & (scale > 0) & (away > FAR_ROBUST * scale))
-
-
-def _beyond_pooled(
-    away: Floats, filled: Floats, there: NDArray[np.bool_], n: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    """Beyond three standard deviations of all other runs, and of the other runs of its own cell.
-
-    Of few runs the pooled one is itself uncertain: three is then the quantile of Student's t that lies as far
-    out as three standard deviations of a normal variable.
-    """
-    count = np.maximum(n, 1)
-    centred = np.where(there, filled - filled.sum(axis=1, keepdims=True) / count, 0.0)
-    squares = (centred**2).sum(axis=1, keepdims=True)
-    own = np.where(n > 1, n / np.maximum(n - 1, 1) * centred**2, 0.0)  # what a run adds to its cell's squares
-    rest = np.maximum(squares - own, 0.0)
-    within = rest / np.maximum(n - 2, 1)
-    freedom = float(np.maximum(n - 1, 0).sum()) - 1
-    if freedom < 1:
-        return np.zeros(away.shape, dtype=bool)
-    pooled = np.maximum(squares.sum() - own, 0.0) / freedom
-    far = float(special.stdtrit(freedom, special.ndtr(FAR_POOLED)))
-    scale = np.maximum(FAR_POOLED * np.sqrt(within), far * np.sqrt(pooled))
-    return np.asarray((n >= 3) & (scale > 0) & (away > scale))
+    def warnings(self) -> Iterator[str]:
+        for cell, seeds in self._found.items():
+            listed = ", ".join(map(str, seeds))
+            yield f"{cell} predicts one class for every image at seed {listed}: it did not learn"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.families import build_family
-from rigorkd_analysis.metric_names import Goal, goal_of, is_percentage
+from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy
+from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.questions import (
     Hypothesis,
     Matcher,
@@ -25,7 +26,7 @@ from rigorkd_analysis.questions import (
 )
 from rigorkd_analysis.results import Analysis, CellSummary, Family, FamilyName, Secondary, Sequential
 from rigorkd_analysis.runs import Runs, read_runs
-from rigorkd_analysis.sanity import outlying
+from rigorkd_analysis.sanity import OneClass, doubts
 from rigorkd_analysis.stats.anova import factorials
 from rigorkd_analysis.stats.moments import Moments, mean_interval, or_none, sd_interval
 from rigorkd_analysis.stats.new_images import PredictionSource, image_comparisons
@@ -63,10 +64,12 @@ def analyze(
     plan = plan or Plan()
     runs = read_runs(table, plan.metric)
     goal = goal_of(runs.metric, plan.goal)
+    _sesoi_on_scale(runs, plan)
     matcher = Matcher(runs, plan.baselines)
     question = _question(runs, plan, goal)
+    watched = None if predictions is None else OneClass(predictions)
     asked = _hypotheses(question, matcher)
-    images = tuple(image_comparisons(question, [parts for *_, parts in asked], predictions))
+    images = tuple(image_comparisons(question, [parts for *_, parts in asked], watched))
     by_pair = {(one.a, one.b): one for one in images}
     found = [build_family(question, *family, by_pair) for family in asked]
     secondary, skipped = _secondary(table, plan)
@@ -87,7 +90,11 @@ def analyze(
         images=images,
         sequential=sequential_analysis(question, asked) if plan.sequential else None,
         secondary=tuple(secondary),
-        warnings=(*_warnings(question, runs, matcher, found), *skipped),
+        warnings=(
+            *_warnings(question, runs, matcher, found),
+            *(() if watched is None else watched.warnings()),
+            *skipped,
+        ),
     )
 
 
@@ -194,7 +201,8 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
     if runs.smoke:
         out.append("SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method")
     out += runs.warnings
-    out += _units_and_goal(runs, plan)
+    out += _usual_goal(runs, plan)
+    out += doubts(question, matcher)
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
     if not found:
         out.append("nothing to compare" + (": there is only one cell" if len(runs.cells) == 1 else ""))
@@ -240,8 +248,8 @@ def _range(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(there.any(axis=1), largest - smallest, 0.0)
 
 
-def _units_and_goal(runs: Runs, plan: Plan) -> list[str]:
-    """A goal against the metric's name, and a SESOI in points for a metric in fractions (or the reverse)."""
+def _usual_goal(runs: Runs, plan: Plan) -> list[str]:
+    """A goal against the metric's name."""
     out = []
     if plan.goal is not None:
         try:
@@ -250,13 +258,28 @@ def _units_and_goal(runs: Runs, plan: Plan) -> list[str]:
             usual = plan.goal
         if usual != plan.goal:
             out.append(f"the goal of {runs.metric} was given as {plan.goal}; by its name it would be {usual}")
-    finite = np.abs(runs.values[np.isfinite(runs.values)])
-    if plan.sesoi is not None and finite.size and is_percentage(runs.metric, 50.0):
-        largest = float(finite.max())
-        if (largest <= 1 and plan.sesoi >= 0.1) or (largest > 1.5 and plan.sesoi < 0.005):
-            values = "fractions" if largest <= 1 else "percentages"
-            out.append(f"is the SESOI of {plan.sesoi:g} meant so? The values of {runs.metric} are {values}")
     return out
+
+
+def _sesoi_on_scale(runs: Runs, plan: Plan) -> None:
+    """Refuse a SESOI in points for an accuracy in fractions, or the reverse."""
+    finite = runs.values[np.isfinite(runs.values)]
+    if plan.sesoi is None or not finite.size or not is_accuracy(runs.metric):
+        return
+    low, high = float(finite.min()), float(finite.max())
+    between = f"(values of {runs.metric} lie between {low:.4g} and {high:.4g})"
+    if high <= 1 and plan.sesoi >= 0.1:
+        raise TableError(
+            f"sesoi {plan.sesoi:g} is {100 * plan.sesoi:g} points on this scale {between}",
+            hint=f"did you mean --sesoi {plan.sesoi / 100:g}?",
+            column=runs.metric,
+        )
+    if high > 1.5 and plan.sesoi < 0.005:
+        raise TableError(
+            f"sesoi {plan.sesoi:g} is {plan.sesoi:g} points of 100, less than anyone can mean {between}",
+            hint=f"did you mean --sesoi {100 * plan.sesoi:g}?",
+            column=runs.metric,
+        )
 
 
 def _listed(items: Iterable[object]) -> str:

@@ -41,6 +41,7 @@ class StudyTable:
     `missing` has a row for every student run that the newest protocol declares, at the seeds asked for so
     far, and that has no record: families keep the size that the protocol gave them. `left_out` names records
     of cells that the newest protocol no longer has, `added` cells that the first protocol did not have.
+    `classes` is None for a user's own images; `teachers` have their test top-1 by name.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -56,6 +57,8 @@ class StudyTable:
     left_out: tuple[str, ...]
     added: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    classes: int | None = None
+    teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -97,8 +100,20 @@ def read_study(folder: Path) -> StudyTable:
         ),
         left_out=tuple(sorted({str(record.fields["cell"]) for record in records} - names)),
         added=_added(folder, info, protocol),
+        classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
+        teachers=_teachers(records),
         notes=(*_notes(stale), *([f"study.json: {info.newer}; ignored here"] if info.newer else [])),
     )
+
+
+def _teachers(records: list[Record]) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """The test top-1 of the teachers' finished runs, by the name of their cell."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        top1 = record.metrics.get("test_top1")
+        if record.fields.get("role") == "teacher" and top1 is not None:
+            found.setdefault(str(record.fields["cell"]), []).append(top1)
+    return tuple((name, tuple(values)) for name, values in sorted(found.items()))
 
 
 def _notes(stale: list[Stale]) -> list[str]:

@@ -235,6 +235,8 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             c2=asked.sequential.c2 if asked.sequential else 0.25,
             selection_seeds=tuple(asked.selection.seeds) if asked.selection else (),
             conditioned_on=study.conditioned_on,
+            classes=study.classes,
+            teachers=study.teachers,
             secondary=asked.secondary,
         ),
         tuple(warnings),

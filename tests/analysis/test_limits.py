@@ -215,9 +215,14 @@ def test_percentages_are_told_from_fractions_by_their_size():
 @pytest.mark.parametrize(
     ("sesoi", "scale", "asks"), [(0.1, 100, True), (0.09, 100, False), (0.005, 1, False), (0.0049, 1, True)]
 )
-def test_a_sesoi_of_another_unit_is_asked_about(table_of, sesoi: float, scale: float, asks: bool):
+def test_a_sesoi_of_another_unit_is_refused(table_of, sesoi: float, scale: float, asks: bool):
     table = table_of({"base": BASE[:5] / scale, "kd": (BASE[:5] + NOISE[:5]) / scale})
-    assert any("meant so?" in text for text in analyze(table, Plan(sesoi=sesoi)).warnings) == asks
+    if not asks:
+        assert analyze(table, Plan(sesoi=sesoi)).sesoi == sesoi
+        return
+    with pytest.raises(TableError, match="lie between") as error:
+        analyze(table, Plan(sesoi=sesoi))
+    assert error.value.hint.startswith("did you mean --sesoi")
 
 
 # ------------------------------------------------------------------------------------------- numbers
@@ -435,9 +440,9 @@ def test_joint_equivalence_ends_where_the_interval_touches_the_sesoi():
 
 def test_cells_name_their_method_and_a_fraction_of_1_is_one(table_of):
     table = table_of({"base": [1.0, 0.9, 0.95], "kd": [0.99, 0.97, 0.98]})
-    found = analyze(table, Plan(sesoi=0.1))
-    assert [one.method for one in found.cells] == ["baseline", "kd"]
-    assert any("are fractions" in text for text in found.warnings)
+    assert [one.method for one in analyze(table).cells] == ["baseline", "kd"]
+    with pytest.raises(TableError, match=r"sesoi .* is 10 points"):
+        analyze(table, Plan(sesoi=0.1))
 
 
 def test_what_is_missing_is_not_a_value(table_of):

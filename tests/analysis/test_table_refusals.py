@@ -246,7 +246,7 @@ def test_one_fixed_teacher_is_seen_in_its_hash(table_of):
 def test_an_unusual_goal_and_a_sesoi_in_other_units_are_asked_about(table_of):
     table = table_of({"base": BASE, "kd": KD})
     assert any("by its name it would be max" in w for w in analyze(table, Plan(goal="min")).warnings)
-    assert any("percentages" in w for w in analyze(table, Plan(sesoi=0.003)).warnings)
+    assert "--sesoi 0.3" in refusal(table, Plan(sesoi=0.003)).hint
     fraction = table.assign(test_top1=table["test_top1"] / 100)
-    assert any("fractions" in w for w in analyze(fraction, Plan(sesoi=0.3)).warnings)
+    assert "--sesoi 0.003" in refusal(fraction, Plan(sesoi=0.3)).hint
     assert analyze(fraction, Plan(sesoi=0.003)).warnings == ()

@@ -1,0 +1,134 @@
+"""Runs that fell out of the range of their cell: a collapse at one seed makes a t test err and an equivalence
+test blind, so it is named before any test is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.runs import Floats, Runs
+
+#: Smaller than this share of the largest value, a distance is the last bits of a float.
+NOISE = 1e-12
+#: A value further from its cell's median than so many robust standard deviations is outlying …
+FAR_ROBUST = 5.0
+#: … or than so many standard deviations, pooled over cells.
+FAR_POOLED = 3.0
+#: With fewer seeds a median absolute deviation says nothing: by chance alone one cell in five were outlying.
+ROBUST_FROM = 5
+
+
+@dataclass(frozen=True)
+class Outlying:
+    """Runs that lie far from their cell's median, of shape (cells, seeds).
+
+    Attributes:
+        far: further than runs of an ordinary cell lie; each is named in a warning.
+        fallen: those of them on the bad side. An equivalence that rests on one is blind: it averages over it.
+        collapsed: fallen so far that in a study of ordinary runs none would be, whatever their number. A
+            direction that rests on one is none either.
+    """
+
+    far: NDArray[np.bool_]
+    fallen: NDArray[np.bool_]
+    collapsed: NDArray[np.bool_]
+    medians: Floats
+
+    def collapsed_in(self, runs: Runs, cells: Sequence[int], *, equivalent: bool) -> str | None:
+        """Why a comparison of these cells rests on a collapsed seed, None where it does not.
+
+        A seed at which all of its cells fell alike does no harm: the difference does not show it.
+        """
+        which = self.fallen if equivalent else self.collapsed
+        named = [
+            _named(runs, cell, int(seed), float(self.medians[cell]))
+            for cell in cells
+            for seed in np.flatnonzero(which[cell])
+            if self._alone(runs, cells, cell, int(seed))
+        ]
+        return f"a seed collapsed: {'; '.join(named)}" if named else None
+
+    def warnings(self, runs: Runs, cells: Sequence[int]) -> Iterator[str]:
+        """The outlying runs of these cells."""
+        for cell in cells:
+            for seed in np.flatnonzero(self.far[cell]):
+                word = "a collapsed seed" if self.fallen[cell, seed] else "an outlying seed"
+                yield f"{word}: {_named(runs, cell, int(seed), float(self.medians[cell]))}"
+
+    def _alone(self, runs: Runs, cells: Sequence[int], cell: int, seed: int) -> bool:
+        """Whether the other cells did not fall at least half as far at this seed."""
+        fall = abs(runs.values[cell, seed] - self.medians[cell])
+        others = [other for other in cells if other != cell and np.isfinite(runs.values[other, seed])]
+        return not others or any(
+            abs(
+                (runs.values[other, seed] - self.medians[other])
+                - (runs.values[cell, seed] - self.medians[cell])
+            )
+            > fall / 2
+            for other in others
+        )
+
+
+def _named(runs: Runs, cell: int, seed: int, median: float) -> str:
+    value = runs.values[cell, seed]
+    return f"{runs.cells[cell]} has {value:.4g} at seed {runs.seeds[seed]}, its median is {median:.4g}"
+
+
+def outlying(runs: Runs, goal: Goal) -> Outlying:
+    """Find the runs that lie outside their cell.
+
+    The scale is the larger of what the cell itself and what all cells show, so that neither three seeds that
+    happen to lie close nor one cell of a wider spread give alarm; no run is part of the scale it is held to.
+    """
+    values = runs.values
+    there = ~np.isnan(values)
+    n = there.sum(axis=1, keepdims=True)
+    filled = np.where(there, values, 0.0)
+    medians = np.array(
+        [np.median(row[mask]) if mask.any() else np.nan for row, mask in zip(values, there, strict=True)]
+    )
+    away = np.where(there, values - medians[:, None], 0.0)
+    seen = there & (np.abs(away) > NOISE * np.abs(filled).max(initial=0.0))
+    outside = 1.0 - float(special.ndtr(FAR_POOLED))
+    far = _beyond_robust(np.abs(away), there, n) | _beyond_pooled(np.abs(away), filled, there, n, outside)
+    very = _beyond_pooled(np.abs(away), filled, there, n, outside / max(int(n.sum()), 1))
+    worse = away < 0 if goal == "max" else away > 0
+    return Outlying(far & seen, far & seen & worse, very & seen & worse, medians)
+
+
+def _beyond_robust(away: Floats, there: NDArray[np.bool_], n: NDArray[np.intp]) -> NDArray[np.bool_]:
+    spread = np.array(
+        [1.4826 * np.median(row[mask]) if mask.any() else 0.0 for row, mask in zip(away, there, strict=True)]
+    )
+    usual = np.median(spread[n[:, 0] >= 2]) if (n >= 2).any() else 0.0
+    scale = np.maximum(spread, usual)[:, None]
+    return np.asarray((n >= ROBUST_FROM) & (scale > 0) & (away > FAR_ROBUST * scale))
+
+
+def _beyond_pooled(
+    away: Floats, filled: Floats, there: NDArray[np.bool_], n: NDArray[np.intp], outside: float
+) -> NDArray[np.bool_]:
+    """Beyond three standard deviations of all other runs, and of the other runs of its own cell.
+
+    Of few runs the pooled one is itself uncertain: three is then the quantile of Student's t with as much
+    `outside` it.
+    """
+    count = np.maximum(n, 1)
+    centred = np.where(there, filled - filled.sum(axis=1, keepdims=True) / count, 0.0)
+    squares = (centred**2).sum(axis=1, keepdims=True)
+    own = np.where(n > 1, n / np.maximum(n - 1, 1) * centred**2, 0.0)  # what a run adds to its cell's squares
+    rest = np.maximum(squares - own, 0.0)
+    within = rest / np.maximum(n - 2, 1)
+    freedom = float(np.maximum(n - 1, 0).sum()) - 1
+    if freedom < 1:
+        return np.zeros(away.shape, dtype=bool)
+    pooled = np.maximum(squares.sum() - own, 0.0) / freedom
+    far = -float(special.stdtrit(freedom, outside))
+    scale = np.maximum(FAR_POOLED * np.sqrt(within), far * np.sqrt(pooled))
+    return np.asarray((n >= 3) & (scale > 0) & (away > scale))

@@ -1,0 +1,65 @@
+"""Which runs are outlying or collapsed: false alarms on ordinary studies, and what the gate does and does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rigorkd_analysis.outliers import Outlying, outlying
+from rigorkd_analysis.runs import Runs
+from rigorkd_analysis.stats.paired import t_test
+
+Floats = np.ndarray
+
+
+def judged(values: Floats) -> Outlying:
+    cells, seeds = values.shape
+    names = tuple(f"c{cell}" for cell in range(cells))
+    runs = Runs("test_top1", names, tuple(range(seeds)), values, np.zeros(values.shape, bool), {})
+    return outlying(runs, "max")
+
+
+@pytest.mark.parametrize(("cells", "seeds"), [(2, 3), (2, 5), (10, 3), (10, 5), (10, 10)])
+def test_ordinary_studies_give_few_alarms(cells: int, seeds: int):
+    draw = np.random.default_rng(5)
+    found = [judged(draw.normal(size=(cells, seeds))) for _ in range(150)]
+    assert np.mean([one.fallen.any(axis=1).mean() for one in found]) < 0.03  # of cells
+    assert np.mean([one.collapsed.any() for one in found]) < 0.03  # of studies
+
+
+@pytest.mark.parametrize(
+    ("cells", "seeds", "by", "least"), [(10, 5, 5, 0.7), (10, 10, 5, 0.8), (2, 5, 10, 0.95)]
+)
+def test_a_fallen_seed_is_mostly_seen(cells: int, seeds: int, by: float, least: float):
+    draw = np.random.default_rng(6)
+    seen = []
+    for _ in range(150):
+        values = draw.normal(size=(cells, seeds))
+        values[0, 0] -= by
+        seen.append(judged(values).fallen[0, 0])
+    assert np.mean(seen) > least
+
+
+def test_ties_and_missing_runs_are_no_alarm():
+    values = np.array([[80.0] * 5, [80.0, 80.0, 80.0, 80.0, 80.0 + 1e-12], [81.0, np.nan, 81.5, 80.5, 81.2]])
+    assert not judged(values).far.any()
+    assert not judged(np.full((2, 3), np.nan)).far.any()
+    assert not judged(np.array([[80.0, 10.0]])).far.any()  # of two, neither is the odd one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seeds", "rate"), [(5, 0.077), (10, 0.089), (20, 0.071)])
+def test_the_gate_cannot_see_what_did_not_happen(seeds: int, rate: float):
+    """Distilled runs lose 5 sd in one seed of ten and gain 0.5 otherwise: no effect on average. The paired t
+    rejects too often in studies in which no seed happened to collapse, and those show no collapse to gate."""
+    draw = np.random.default_rng(1)
+    before = after = 0.0
+    replicates = 1500
+    for _ in range(replicates):
+        values = draw.normal(size=seeds) * 0.3**0.5 + draw.normal(size=(10, seeds)) * 0.7**0.5
+        values[1:] += 0.5 - 5 * (draw.random((9, seeds)) < 0.1)
+        found, d = judged(values), values[1:] - values[0]
+        hit = t_test(d.mean(axis=1), d.std(axis=1, ddof=1) / np.sqrt(seeds), seeds - 1)[1] < 0.05
+        gated = found.collapsed[1:].any(axis=1) | found.collapsed[0].any()
+        before, after = before + hit.mean(), after + (hit & ~gated).mean()
+    assert before / replicates == pytest.approx(rate, abs=0.02)
+    assert after <= before

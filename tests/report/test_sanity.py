@@ -1,0 +1,219 @@
+"""Sanity before inference: tables that no training can have given are refused, others doubted by cell.
+
+`cases/` holds small tables of a review, each with one thing wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rigorkd_analysis import Plan, TableError, analyze
+from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.stats.new_images import Predictions
+
+from rigorkd.errors import InputError
+from rigorkd.report.sources import Question, analysis_of, from_csv, from_study
+
+CASES = Path(__file__).parent / "cases"
+BASE = (72.5, 72.9, 72.3, 72.6, 72.7)
+KD = (73.5, 73.9, 73.1, 73.6, 73.8)
+
+
+def case(number: str, **asked: Any) -> Analysis:
+    (path,) = CASES.glob(f"{number}-*.csv")
+    return analysis_of(from_csv(path), Question(**asked))
+
+
+def refused(number: str, **asked: Any) -> InputError:
+    with pytest.raises(InputError) as error:
+        case(number, **asked)
+    return error.value
+
+
+def table(metric: str = "test_top1", *, kd: tuple[float, ...] = KD, **columns: object) -> pd.DataFrame:
+    rows = {"base": BASE, "kd": kd}
+    frame = pd.DataFrame(
+        [
+            {"cell": cell, "method": "baseline" if cell == "base" else "kd", "seed": seed, metric: value}
+            for cell, values in rows.items()
+            for seed, value in enumerate(values)
+        ]
+    )
+    return frame.assign(**columns)
+
+
+def test_a_sesoi_in_points_on_fractions():
+    error = refused("01", baselines=("supervised",), sesoi=0.3)
+    assert "sesoi 0.3 is 30 points on this scale" in error.message
+    assert "between 0.8146 and 0.8479" in error.message
+    assert error.hint == "did you mean --sesoi 0.003?"
+    (gain,) = case("01", baselines=("supervised",), sesoi=0.003).families[0].comparisons
+    assert gain.verdict == "better"
+    assert (gain.mean_diff, gain.t, gain.p) == pytest.approx((0.0166, 3.7737, 0.01954), abs=5e-5)
+    assert (gain.ci_low, gain.ci_high) == pytest.approx((0.0044, 0.0288), abs=5e-5)
+
+
+def test_fractions_beside_percent():
+    error = refused("02", sesoi=0.3)
+    assert "csv:7" in error.message
+    assert "kd is in fractions (median 0.735) and base in percent (median 72.6)" in error.message
+
+
+def test_an_accuracy_above_100_or_below_0():
+    error = refused("03", sesoi=0.3)
+    assert "csv:5" in error.message
+    assert "735 is not an accuracy in 'test_top1' (cell kd)" in error.message
+    with pytest.raises(TableError, match=r"-73.* is not an accuracy"):
+        analyze(table(kd=(*KD[:4], -73.5)))
+
+
+@pytest.mark.parametrize(("stray", "refuses"), [(0.738, True), (1.0, False), (0.1, False)])
+def test_one_fraction_in_a_cell_of_percentages(stray, refuses):
+    """A network at chance (1 % of 100 classes, 0.1 % of 1,000) is none."""
+    frame = table(kd=(*KD[:4], stray))
+    if not refuses:
+        assert "collapsed" in (analyze(frame).families[0].comparisons[0].not_valid or "")
+        return
+    with pytest.raises(TableError, match=r"0.738 stands beside 73.5 .* of kd") as error:
+        analyze(frame)
+    assert error.value.row == 9
+
+
+def test_losses_and_changes_have_no_such_scale():
+    assert analyze(table("test_loss", kd=(172.0, 0.2, 1.0, 2.0, 3.0)))
+    assert analyze(table("accuracy_drop", kd=(-1.0, 0.2, 101.0, 2.0, 3.0)), Plan(goal="min"))
+    assert analyze(table("accuracy_gain", kd=(-1.0, 0.2, 1.0, 2.0, 3.0)))
+
+
+def test_a_named_baseline_settles_the_ambiguous_cells_alone():
+    assert "kd-10 has several baselines" in refused("07").message
+    first, second = case("07", baselines=("base-10",)).families[0].comparisons
+    assert (first.b, second.b) == ("base-10", "base-70")
+    assert second.verdict == "worse"
+    assert (second.mean_diff, second.t, second.p) == pytest.approx((-1.6933, -29.14, 0.00118), abs=5e-3)
+    assert second.p == pytest.approx(0.00118, abs=5e-6)
+
+
+def test_settings_mixed_inside_a_cell():
+    for asked in ({"metric": "test_acc"}, {}):
+        error = refused("08", **asked)
+        assert "csv:10" in error.message
+        assert "the runs of kd differ in 'temperature': 4 and 2" in error.message
+
+
+@pytest.mark.parametrize(
+    "column", ["tau", "lr", "Learning-Rate", "learning_rate", "batch_size", "weight_decay", "epochs", "alpha"]
+)
+def test_runs_that_differ_in_a_setting_are_not_one_cell(column):
+    with pytest.raises(TableError, match="the runs of kd differ in") as error:
+        analyze(table(**{column: [0.1] * 9 + [0.2]}))
+    assert (error.value.row, error.value.column) == (9, column)
+    assert analyze(table(**{column: ["0.1", "1e-1"] * 5})).families[0].comparisons[0].verdict == "better"
+
+
+@pytest.mark.parametrize("column", ["epochs_run", "best_epoch", "train_seconds", "final_lr"])
+def test_what_a_log_says_of_a_run_may_differ(column):
+    assert analyze(table(**{column: range(10)}), Plan(metric="test_top1")).families[0].size == 1
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["accuracy_drop", "acc_gap", "loss_of_accuracy", "acc_degradation", "forgetting", "test_acc_std"],
+)
+def test_the_goal_of_a_change_is_asked_for(metric):
+    assert "--goal" in (refused("09").hint or "")
+    with pytest.raises(TableError, match="better or worse"):
+        analyze(table(metric))
+    assert analyze(table(metric), Plan(goal="min")).goal == "min"
+
+
+@pytest.mark.parametrize(
+    "metric", ["best_acc", "best_acc1", "best_top1", "acc_best", "student_best", "max_acc", "test_best_acc"]
+)
+def test_the_best_of_many_epochs_is_chosen_on_test(metric):
+    goal = "max" if metric == "student_best" else None
+    found = analyze(table(metric), Plan(goal=goal))
+    assert any(text.startswith(f"{metric} is chosen on test data") for text in found.warnings)
+    assert any(text.startswith("best_acc is chosen on test data") for text in case("10").warnings)
+
+
+def test_validation_may_have_chosen_the_best():
+    said = [
+        "chosen on test" in " ".join(analyze(frame, Plan(metric=metric)).warnings)
+        for metric, frame in (
+            ("best_val_top1", table("best_val_top1")),
+            ("best_acc", table("best_acc", val_acc=70.0)),
+            ("best_test_acc", table("best_test_acc", val_acc=70.0)),
+        )
+    ]
+    assert said == [False, False, True]
+
+
+def warnings(frame: pd.DataFrame, **plan: Any) -> str:
+    return " | ".join(analyze(frame, Plan(**plan)).warnings)
+
+
+def test_a_baseline_at_chance():
+    frame = table()
+    frame.loc[frame["cell"] == "base", "test_top1"] = [10.0, 11.0, 9.5, 10.2, 9.9]
+    assert "the baseline base is at chance (10.12 of 10 classes)" in warnings(frame, classes=10)
+    assert "the baseline base is at chance" in warnings(frame.assign(classes=10))
+    assert "at chance" not in warnings(frame)
+    assert "at chance" not in warnings(frame, classes=100)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"), [(12.0, "near chance (12)"), (72.0, "no better than its student")]
+)
+def test_a_teacher_that_cannot_teach(accuracy, said):
+    text = warnings(table(), classes=10, teachers=(("teacher/r50", (accuracy, accuracy)),))
+    assert (
+        f"the teacher teacher/r50 {'is ' * (accuracy < 20)}{'' if accuracy < 20 else '(72) is '}{said}"
+        in text
+    )
+    assert "teacher" not in warnings(table(), classes=10, teachers=(("teacher/r50", (80.0,)),))
+    frame = pd.concat(
+        [table(), pd.DataFrame({"cell": "big", "method": "teacher", "seed": [0, 1], "test_top1": accuracy})]
+    )
+    assert "the teacher big " in warnings(frame, classes=10)
+
+
+def test_top5_of_five_classes():
+    frame = table("test_top5")
+    assert "test_top5 is right by its definition with 5 classes" in warnings(frame, classes=5)
+    assert "test_top5" not in warnings(frame, classes=10)
+    assert "100 in every run" in warnings(frame.assign(test_top5=100.0))
+    both = table().assign(test_top5=100.0)
+    assert "test_top5 is right" in warnings(both, classes=4, secondary=("test_top5",))
+
+
+def test_networks_that_predict_one_class():
+    target = np.arange(40) % 4
+
+    def read(cell: str, seed: int) -> Predictions:
+        one = cell == "kd" and seed in (1, 3)
+        return Predictions(target, np.zeros(40, int) if one else np.roll(target, seed % 2))
+
+    found = analyze(table(), predictions=read)
+    assert "kd predicts one class for every image at seed 1, 3: it did not learn" in found.warnings
+    assert sum("one class" in text for text in found.warnings) == 1
+
+
+def test_a_study_knows_its_classes_and_its_teachers(made, tmp_path):
+    values = {
+        "main/plain/baseline": (10.0, 10.5, 9.5, 10.25, 9.75),
+        "main/plain/kd-T1-a0.5": (60.0, 60.5, 59.5, 60.0, 59.75),
+        "main/plain/kd-T4-a0.5": (62.0, 62.5, 61.5, 62.0, 61.75),
+    }
+    source = from_study(made(tmp_path, values, teacher=10.0))
+    assert (source.plan.classes, source.plan.teachers) == (10, (("teacher", (10.0,) * 5),))
+    text = " | ".join(analysis_of(source, Question()).warnings)
+    assert "the baseline main/plain/baseline is at chance" in text
+    assert "the teacher teacher is near chance" in text
+    asked = replace(source, plan=replace(source.plan, classes=None))
+    assert "chance" not in " ".join(analysis_of(asked, Question()).warnings)
