@@ -1,4 +1,4 @@
-"""Which runs are outlying or collapsed: false alarms on ordinary studies, and what the gate does and does not."""
+"""Which runs are outlying or collapsed: false alarms on ordinary studies, what the gate does and what not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def judged(values: Floats) -> Outlying:
 def test_ordinary_studies_give_few_alarms(cells: int, seeds: int):
     draw = np.random.default_rng(5)
     found = [judged(draw.normal(size=(cells, seeds))) for _ in range(150)]
-    assert np.mean([one.fallen.any(axis=1).mean() for one in found]) < 0.03  # of cells
+    assert np.mean([one.fallen.any(axis=1).mean() for one in found]) < 0.04  # of cells
     assert np.mean([one.collapsed.any() for one in found]) < 0.03  # of studies
 
 
