@@ -125,8 +125,9 @@ class Source:
         read = self.predictions()
         if read is None:
             return None
-        rows = zip(self.table["cell"], self.table["seed"], self.table["status"], strict=True)
-        finished = [(str(cell), int(seed)) for cell, seed, status in rows if status == "done"]
+        runs = self.table
+        runs = runs[runs["status"] == "done"] if "status" in runs else runs
+        finished = [(str(cell), int(seed)) for cell, seed in zip(runs["cell"], runs["seed"], strict=True)]
         one = next((one for at in finished[:3] if (one := read(*at)) is not None), None)
         return None if one is None else int(one.target.size)
 
