@@ -20,7 +20,6 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
         "pillow": "PIL",
         "psutil": "psutil",
         "safetensors": "safetensors",
-        "scikit-learn": "sklearn",
     },
     "hf": {"transformers": "transformers"},
     "slurm": {"submitit": "submitit"},

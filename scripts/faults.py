@@ -32,7 +32,6 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import sklearn.datasets  # noqa: F401  loaded once, here
 import torch.utils.benchmark  # noqa: F401
 
 import rigorkd.cli.run

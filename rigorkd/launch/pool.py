@@ -9,19 +9,19 @@ fails alone.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing as mp
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from types import FrameType, TracebackType
 
 from rigorkd.errors import StoreError
 from rigorkd.launch.failures import Failure, forget_failure, is_out_of_memory, note_failure
 from rigorkd.launch.leases import RemoteRuns, has_record
+from rigorkd.launch.processes import start_process
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress
 from rigorkd.launch.queue import TaskQueue
 from rigorkd.launch.worker import (
@@ -89,7 +89,7 @@ class Slot:
     """One worker process and the task that it is training; `log_start` is where the task's output begins."""
 
     settings: WorkerSettings
-    process: SpawnProcess
+    process: BaseProcess
     connection: Connection
     task: Task | None = None
     precision: str | None = None
@@ -243,13 +243,9 @@ class Pool:
         self.queue.done(run)
 
     def _start(self, settings: WorkerSettings) -> Slot:
-        context = mp.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, settings), name=f"rigorkd-{settings.slot}")
-        process.start()
+        process, ours = start_process(work, settings.device, settings, name=f"rigorkd-{settings.slot}")
         assert process.pid is not None
         self.started(settings.slot, process.pid)
-        theirs.close()
         return Slot(settings, process, ours)
 
     def _listen(self, changed: Callable[[Message | None], None]) -> None:

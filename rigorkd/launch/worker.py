@@ -8,16 +8,16 @@ import gc
 import os
 import signal
 import sys
-import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd.errors import RigorkdError
 from rigorkd.files import send_output_to
+from rigorkd.launch.processes import adopt, die_with_parent
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.events import EpochDone, Event, RunDone, RunFailed, Stopping
@@ -88,11 +88,12 @@ class StopAll:
 Message = Event | Ready | TaskEnded | DeviceLost | StopAll
 
 
-def work(connection: Connection, settings: WorkerSettings) -> None:
+def work(connection: Connection, environment: Mapping[str, str] | None, settings: WorkerSettings) -> None:
     """Process entry point: train tasks as they come until the launcher closes the connection or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's: it ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
+    adopt(environment)
     study = StudyFolder(settings.study)
     send_output_to(settings.log)
 
@@ -217,14 +218,3 @@ def _usable(runtime: Runtime) -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _die_with_parent() -> None:
-    """End this process when the launcher has died, however it died."""
-    parent = parent_process()
-    assert parent is not None
-    # The sentinel tells at once. It tells nothing where another process holds a copy of it; then the kernel
-    # does, by giving this process another parent.
-    while not wait([parent.sentinel], timeout=1.0) and os.getppid() == parent.pid:
-        pass
-    os._exit(1)

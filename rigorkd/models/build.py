@@ -29,7 +29,6 @@ from rigorkd.models.model import (
 )
 from rigorkd.models.own_code import Source
 from rigorkd.models.pooling import pool_deterministically
-from rigorkd.models.torchvision_models import imagenet_weights, torchvision_model
 from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights, seeded
 from rigorkd.models.zoo import cifar_resnet, cnn, stem_resnet
 from rigorkd.text import nearest
@@ -140,6 +139,7 @@ def _maker(wanted: _Wanted) -> Maker:
         plain = name.removesuffix("_cifar")
         return lambda classes: stem_resnet(plain, channels=channels, classes=classes, **arguments)
     assert name in TORCHVISION
+    from rigorkd.models.torchvision_models import torchvision_model
 
     def with_grey(classes: int) -> nn.Module:
         made = torchvision_model(name, classes=classes, size=size, arguments=arguments)
@@ -208,6 +208,8 @@ def _published(wanted: _Wanted, network: nn.Module, tag: str) -> State:
     """The tensors of published weights."""
     name = wanted.name
     if name in TORCHVISION:
+        from rigorkd.models.torchvision_models import imagenet_weights
+
         return imagenet_weights(name, tag, size=wanted.size)
     if tag == "pretrained" and wanted.timm_name is not None:
         from rigorkd.models.timm_models import timm_weights

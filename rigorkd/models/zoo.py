@@ -2,7 +2,7 @@
 
 Sources of the ResNets: He et al. 2016, section 4.2 (16, 32, 64 channels, shortcuts without parameters); the
 stem of a 3×3 stride-1 convolution without max-pool is the usual change to the ImageNet ResNets for images of
-32 pixels.
+32 pixels. torchvision is imported by what builds on it: that takes longer than training a small network.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision import models
-from torchvision.models.resnet import BasicBlock
 
 _SMALLEST_POOLED = 3  # a map of 2×2 or less is not pooled further
 _WIDTHS = (16, 32, 64)
@@ -70,6 +68,8 @@ class PaddedShortcut(nn.Module):
 
 def cifar_resnet(depth: int, *, channels: int, classes: int) -> nn.Sequential:
     """The ResNet of `depth` = 6n + 2 layers; its stages are named layer1, layer2, layer3."""
+    from torchvision.models.resnet import BasicBlock
+
     blocks = (depth - 2) // 6
     inputs = _WIDTHS[0]
     parts: list[tuple[str, nn.Module]] = [
@@ -95,6 +95,8 @@ def cifar_resnet(depth: int, *, channels: int, classes: int) -> nn.Sequential:
 
 def stem_resnet(name: str, *, channels: int, classes: int, **arguments: Any) -> nn.Module:
     """torchvision's ResNet `name` with a 3×3 stride-1 first convolution and no max-pool."""
+    from torchvision import models
+
     model: nn.Module = models.get_model(name, weights=None, num_classes=classes, **arguments)
     model.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")

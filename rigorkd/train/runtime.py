@@ -19,6 +19,7 @@ import psutil
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rigorkd.errors import InputError
 from rigorkd.records.rates import cpu_name
@@ -201,7 +202,11 @@ def start_runtime(device: str, mode: str) -> Runtime:
             "--mode fast: torch compiles steps with the help of a C compiler, and there is none",
             hint="install gcc, or use --mode reference, which compiles nothing",
         )
-    torch.use_deterministic_algorithms(reference)
+    if reference:
+        _keep_compiler_out()
+    # As use_deterministic_algorithms does, which imports torch's compiler to tell it the same. One that is
+    # imported later learns it from its variable.
+    torch.set_deterministic_debug_mode("error" if reference else "default")
     # Deterministic algorithms would also fill every new tensor, to expose reads of memory never written; that
     # is a debugging aid, and costs a pass over memory for each activation.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -214,6 +219,20 @@ def start_runtime(device: str, mode: str) -> Runtime:
     else:
         torch.cuda.set_device(where)
     return Runtime(where, mode, torch.get_num_threads(), compiles)
+
+
+def _keep_compiler_out() -> None:
+    """Keep torch from importing its compiler only to learn which functions not to compile.
+
+    The import takes longer, and more memory, than training a small network. Where torch keeps the answer is
+    its own affair: if it moves, the compiler is imported as before.
+    """
+    os.environ["TORCHINDUCTOR_DETERMINISTIC"] = "1"
+    for owner in (torch.optim.Optimizer, *TorchDispatchMode.__subclasses__()):
+        for function in vars(owner).values():
+            marked = getattr(function, "__wrapped__", None)
+            if marked is not None and not hasattr(marked, "__dynamo_disable"):
+                marked.__dynamo_disable = marked
 
 
 def _forget_accelerate_settings() -> None:

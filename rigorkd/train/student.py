@@ -190,10 +190,10 @@ class Student:
         clip = self.training.clip_norm
         if clip is None:
             return None
+        self.accelerator.unscale_gradients(self.optimizer)
         if clip.per == "layer":
-            self.accelerator.unscale_gradients(self.optimizer)
             return clip_per_layer(self.parameters, clip.max)
-        norm: Tensor = self.accelerator.clip_grad_norm_(self.parameters, clip.max)
+        norm = nn.utils.clip_grad_norm_(self.parameters, clip.max)
         return (norm > clip.max) & norm.isfinite()  # an overflow is skipped by the scaler, not clipped
 
     def end_epoch(

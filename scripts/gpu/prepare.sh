@@ -6,7 +6,7 @@
 #   scripts/gpu/prepare.sh --list    only the names of the packages
 #
 # The machine is taken to have CPython 3.12 on x86_64 Linux with torch, torchvision, timm, accelerate,
-# statsmodels, pandas, scikit-learn, scipy, psutil, rich, click, jinja2, matplotlib, safetensors, and
+# statsmodels, pandas, scipy, psutil, rich, click, jinja2, matplotlib, safetensors, and
 # hypothesis, pytest and pytest-xdist for the check. PYTHON_VERSION=3.13 prepares for another one.
 # Weights & Biases, submitit and transformers are imported only where they are asked for, so they stay behind.
 set -euo pipefail

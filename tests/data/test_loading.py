@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -46,6 +47,15 @@ def test_digits_are_1797_grey_images_as_uint8() -> None:
     indices = torch.cat([data.train.index, data.val.index, data.test.index])
     assert torch.equal(indices.sort().values, torch.arange(1797))
     assert int(data.train.images.max()) == 255
+
+
+def test_the_packaged_digits_are_scikit_learns() -> None:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    with np.load(digits.FILE) as found:
+        assert found["levels"].astype(bunch.images.dtype).tobytes() == bunch.images.tobytes()
+        assert found["labels"].astype(bunch.target.dtype).tobytes() == bunch.target.tobytes()
 
 
 def test_other_digits_than_the_published_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,9 +89,9 @@ def nothing() -> None:
     """All goes well."""
 
 
-def work(connection: Connection, settings: worker.WorkerSettings) -> None:
+def work(connection: Connection, environment: dict[str, str] | None, settings: worker.WorkerSettings) -> None:
     globals()[os.environ["MISHAP"]]()
-    worker.work(connection, settings)
+    worker.work(connection, environment, settings)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from rigorkd import __version__
 ROOT = Path(__file__).parents[2]
 GPU = ROOT / "scripts" / "gpu"
 BARE = (
-    *("torch", "torchvision", "timm", "accelerate", "statsmodels", "pandas", "scikit-learn", "scipy"),
+    *("torch", "torchvision", "timm", "accelerate", "statsmodels", "pandas", "scipy"),
     *("psutil", "rich", "click", "jinja2", "matplotlib", "safetensors"),
     *("hypothesis", "pytest", "pytest-xdist"),
 )

@@ -68,3 +68,20 @@ def test_without_a_c_compiler_fast_mode_on_a_gpu_is_refused(
     monkeypatch.delenv("CC", raising=False)
     with pytest.raises(InputError, match="C compiler"):
         start_runtime("cuda", "fast")
+
+
+def test_a_small_study_imports_nothing_that_it_does_not_use() -> None:
+    """Neither torch's compiler nor torchvision: each takes longer to import than small networks to train."""
+    program = Path(__file__).with_name("lean_program.py")
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
+
+
+def test_a_compiler_that_a_study_does_import_is_deterministic() -> None:
+    """`torch.use_deterministic_algorithms` would say so to the compiler, and import it for that."""
+    code = (
+        "from rigorkd.train.runtime import start_runtime; start_runtime('cpu', 'reference');"
+        "import torch._inductor.config as config; print(config.deterministic)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stdout + done.stderr

@@ -16,6 +16,7 @@ from rigorkd.launch.backends.interface import Backend, Submitted, Work
 from rigorkd.launch.display import Display
 from rigorkd.launch.leases import RemoteRuns, has_record
 from rigorkd.launch.pool import Pool, StopRequest
+from rigorkd.launch.processes import begin_server
 from rigorkd.launch.progress import Progress, ProgressFile
 from rigorkd.launch.run_states import RunStates, State
 from rigorkd.launch.session import LaunchOptions, Session
@@ -45,6 +46,7 @@ class Local(Backend):
     def check(self, session: Session, states: RunStates) -> None:
         missing = states.missing()
         workers = _workers(session.options, missing)
+        begin_server(workers[0][0], {run.cell.model.name for run in missing})
         super().check(session, states)
         if len(workers[0]) > 1 and workers[0][0] == "cpu":
             from rigorkd.train.preflight import batchnorm_problems
