@@ -70,7 +70,7 @@ class Gains:
 
     @property
     def n(self) -> int:
-        return self.d.shape[-1]
+        return int(self.d.shape[-1])
 
     @property
     def mean(self) -> Floats:
@@ -111,7 +111,7 @@ def announced(gains: Gains) -> Floats:
 
 def announced_points(gains: Gains) -> Floats:
     """The largest gain with p below alpha, 0 where a study announces none."""
-    return np.where((gains.p < ALPHA) & (gains.mean > 0), gains.mean, 0.0).max(axis=1)
+    return np.asarray(np.where((gains.p < ALPHA) & (gains.mean > 0), gains.mean, 0.0).max(axis=1))
 
 
 def overall(gains: Gains) -> Floats:
@@ -139,7 +139,7 @@ def one_equivalent(gains: Gains) -> Floats:
 
 
 def largest(gains: Gains) -> Floats:
-    return gains.d.mean(axis=-1).max(axis=1)
+    return np.asarray(gains.d.mean(axis=-1).max(axis=1))
 
 
 @dataclass(frozen=True)
@@ -270,26 +270,24 @@ def judge(values: Floats, deals: int = DEALS) -> dict[str, Any]:
 
 def _rates(studies: Studies, truth: float, rng: np.random.Generator) -> dict[str, Any]:
     """The rates of every question in studies of one size, then those that have no reference."""
-    outcomes: dict[str, Floats] = {}
+    references = len(studies.values)
+    outcomes = {question.key: np.zeros(len(studies.members)) for question in QUESTIONS}
     points = np.zeros(len(studies.members))
     for gains in studies.over_each():
         for question in QUESTIONS:
-            outcomes[question.key] = outcomes.get(question.key, 0.0) + question.of(gains) / len(
-                studies.values
-            )
-        points += announced_points(gains) / len(studies.values)
+            outcomes[question.key] += question.of(gains) / references
+        points += announced_points(gains) / references
     of_cells = Moments.of_rows(studies.of_cells.reshape(-1, studies.members.shape[1]))
     low, high = mean_interval(of_cells.mean, of_cells.sd, of_cells.n, ALPHA)
     holds = ((low <= truth) & (high >= truth)).reshape(len(studies.members), -1)
     outcomes["interval_of_a_cell"] = holds.mean(axis=1)
     stays = np.array([may_be_best(cells, ALPHA) for cells in studies.of_cells], np.float64)
     outcomes["best_stays"] = stays.mean(axis=1)
-    outcomes["best_narrowed"] = 1.0 - stays.all(axis=1)
-    outcomes["announced_points"] = points
+    outcomes["best_narrowed"] = np.asarray(1.0 - stays.min(axis=1))
     rates = estimates(studies, outcomes, rng)
     announced_each = rates["announced"].value
     return {
-        **{name: vars(estimate) for name, estimate in rates.items() if name != "announced_points"},
+        **{name: vars(estimate) for name, estimate in rates.items()},
         "announced_points": float(points.mean() / announced_each) if announced_each else None,
     }
 
