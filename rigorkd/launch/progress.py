@@ -124,10 +124,10 @@ class ProgressFile:
         now = time.monotonic()
         if force or now - self._written >= WRITE_EVERY:
             self._written = now
-            shown = {key: value for key, value in asdict(progress).items() if not key.startswith("_")}
+            shown = {key: value for key, value in vars(progress).items() if not key.startswith("_")}
             shown["elsewhere"] = shown.pop("remote")  # as the file has always called it
             with contextlib.suppress(OSError):
-                write_atomically(self._path, json.dumps(shown).encode(), durable=False)
+                write_atomically(self._path, json.dumps(shown, default=asdict).encode(), durable=False)
 
 
 def read_progress(study: StudyFolder, launcher: str) -> Progress | None:

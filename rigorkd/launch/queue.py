@@ -80,7 +80,10 @@ class TaskQueue:
 
     def done(self, run: str) -> None:
         """A run has its record: what waited for it may start."""
-        self._waiting = [replace(entry, needs=entry.needs - {run}) for entry in self._waiting]
+        self._waiting = [
+            replace(entry, needs=entry.needs - {run}) if run in entry.needs else entry
+            for entry in self._waiting
+        ]
 
     def fail(self, run: str, reason: str) -> list[str]:
         """A run has failed. Returns every run that needed it; all are noted in `failed`."""
