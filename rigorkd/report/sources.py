@@ -7,6 +7,7 @@ The last part is for `compare`: several such sources, or a study and a published
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -372,6 +373,31 @@ def read_rows(path: Path) -> Rows:
         raise InputError(
             f"{path}: not a CSV ({error})", hint="separate fields by commas, one row per line"
         ) from None
+
+
+def printed_rows(path: Path) -> Rows:
+    """The rows of a published table: a CSV, or what Markdown or LaTeX makes of one.
+
+    Raises:
+        InputError: it is neither, with file and line.
+    """
+    from rigorkd_analysis.published.printed_cells import pasted_rows
+
+    from rigorkd.readers.listing import read_named
+
+    if path.suffix.casefold() in (".csv", ".tsv"):
+        return read_rows(path)
+    place = Path("/dev/stdin") if str(path) == "-" else path
+    if place.is_dir():
+        return read_rows(path)  # says that it is a folder
+    content = read_named(place)
+    pasted = pasted_rows(content.decode(errors="replace"))
+    if pasted is None:
+        with io.TextIOWrapper(
+            io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
+        ) as stream:
+            return _rows(path, stream)
+    return Rows(path, tuple(pasted[0]), tuple(tuple(row.values()) for row in pasted), (1,) * len(pasted))
 
 
 def _rows(path: Path, stream: Any) -> Rows:
