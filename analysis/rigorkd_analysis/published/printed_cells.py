@@ -94,7 +94,8 @@ def spread_column(columns: Sequence[str], metric: str) -> str | None:
     for base in dict.fromkeys((metric, stem)):
         for word in SPREADS:
             for name in (f"{base}_{word}", f"{base} {word}", f"{base}.{word}", f"{base}/{word}",
-                         f"{base} ({word})", f"{word}_{base}", f"{word} {base}", f"{word}({base})", f"{base}{word}"):  # fmt: skip
+                         f"{base} ({word})", f"{word}_{base}", f"{word} {base}", f"{word}({base})",
+                         f"{base}{word}"):  # fmt: skip
                 if name.casefold() in by_folded and by_folded[name.casefold()] != metric:
                     return by_folded[name.casefold()]
     return next((by_folded[word] for word in SPREADS if word in by_folded), None)
