@@ -121,7 +121,7 @@ def analyze(
     from rigorkd.report.sources import Source
 
     if isinstance(data, str | Path):
-        source = find_source(Path(data), Path("results"))
+        source = find_source([str(data)], Path("results"), metric=metric)
     else:
         source = Source(name, data.reset_index(drop=True), Plan(), lambda error: _place(name, error))
     if plan is not None:

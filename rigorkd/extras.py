@@ -24,6 +24,9 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
     "hf": {"transformers": "transformers"},
     "slurm": {"submitit": "submitit"},
     "wandb-report": {"wandb-workspaces": "wandb_workspaces"},
+    "excel": {"openpyxl": "openpyxl"},
+    "parquet": {"pyarrow": "pyarrow"},
+    "tensorboard": {"tensorboard": "tensorboard"},
 }
 """Each extra's packages, as pip names them, and the module by which each is imported."""
 

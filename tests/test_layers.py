@@ -27,13 +27,14 @@ LAYERS = (
     "train",
     "track",
     "launch",
+    "readers",
     "report",
     "cli",
     "api",
 )
 """Lowest first: a layer may import itself and any layer before it; `__init__` is everybody's."""
 
-WITHOUT_TORCH = ("protocol", "records", "track", "launch", "report", "cli")
+WITHOUT_TORCH = ("protocol", "records", "track", "launch", "readers", "report", "cli")
 """Layers that never import torch at module level, nor anything of train, data, models, methods that does."""
 
 

@@ -1,4 +1,4 @@
-"""`rigorkd analyze`: which differences of a study, or of any CSV of runs, are real."""
+"""`rigorkd analyze`: which differences of a study, or of results from anywhere, are real."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from typing import Any
 
 import click
 
-from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
+from rigorkd.cli.options import (
+    PREDICTIONS_UP_TO,
+    account,
+    find_source,
+    question_options,
+    reading_of,
+    reading_options,
+    results_option,
+    tell,
+)
 from rigorkd.report.model import FORMATS, Format
 
 
 @click.command(short_help="Say which differences are real.")
-@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @results_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @question_options
@@ -24,21 +33,45 @@ from rigorkd.report.model import FORMATS, Format
     default=None,
     help=f"Intervals over new test images too, from predictions  [default: up to {PREDICTIONS_UP_TO} runs]",
 )
-def analyze(source: Path | None, results: Path, form: Format, images: bool | None, **asked: Any) -> None:
+@reading_options
+@click.option("--dry-run", is_flag=True, help="Only say what is understood of SOURCE.")
+def analyze(
+    sources: tuple[str, ...], results: Path, form: Format, images: bool | None, dry_run: bool, **asked: Any
+) -> None:
     """Say which differences between the cells of SOURCE are real.
 
-    SOURCE is a study folder or a CSV with columns cell, seed and a metric (- reads it from standard
-    input); default: the newest study.
+    SOURCE is a study folder (default: the newest study), or results of any origin: tables, globs, folders of
+    tables or logs, a tracker's project (- reads a CSV from standard input). Several are read as one table.
 
     \b
-    rigorkd analyze
+    rigorkd analyze                                     the newest study
     rigorkd analyze runs.csv --baseline resnet18/baseline --sesoi 0.3
+    rigorkd analyze runs.xlsx --cell model,lr           a sheet; what defines a cell
+    rigorkd analyze wide.csv                            a column per seed, or per method
+    rigorkd analyze 'runs/*/results.csv'                a file per run, the seed in a folder's name
+    rigorkd analyze log.csv --select best:val_acc       a log of epochs
+    rigorkd analyze wandb_export.csv                    W&B's table of runs
+    rigorkd analyze wandb/                              offline runs of W&B
+    rigorkd analyze wandb:team/project                  the project itself, over the network
+    rigorkd analyze mlruns/                             MLflow (mlflow:URL/EXPERIMENT for a server)
+    rigorkd analyze lightning_logs/ --select last       Lightning's CSV logger
+    rigorkd analyze multirun/                           Hydra
+    rigorkd analyze runs/ --from tensorboard --select last
+    rigorkd analyze checkpoints/ --select last          Hugging Face's trainer_state.json
+    rigorkd analyze output/ --select last               mdistiller
+    rigorkd analyze results/lm-eval/                    lm-evaluation-harness samples, Inspect logs
     """
     from rigorkd.report.analysis_page import analysis_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.sources import Question, analysis_of, note
 
-    found = find_source(source, results)
+    reading = reading_of(asked)
+    found = find_source(sources, results, reading, asked["metric"])
+    if dry_run:
+        lines = account(found.tidy) if found.tidy else [f"a study: {found.folder}"]
+        click.echo("\n".join(lines))
+        return
+    tell(found)
     result = analysis_of(found, Question(**asked), images, up_to=PREDICTIONS_UP_TO)
     if trouble := note(found, result.metric):
         click.echo(trouble, err=True)

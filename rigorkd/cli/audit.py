@@ -39,10 +39,13 @@ def audit(
     difference: float | None,
     form: Format,
 ) -> None:
-    """Say what a published TABLE (a CSV with one row per printed cell) supports.
+    """Say what a published TABLE supports: a CSV with one row per printed cell, or a table in Markdown or
+    LaTeX, pasted into a file (- reads standard input). Cells may hold mean ± sd; a column n says of how many
+    seeds.
 
     \b
     rigorkd audit table4.csv --n-test 10000
+    rigorkd audit table2.tex --metric "ResNet8x4" --seeds 3
     rigorkd audit --t 3.9024 --p 0.0175 --difference 2.24
     """
     from rigorkd_analysis import Printed
@@ -52,7 +55,7 @@ def audit(
     from rigorkd.errors import InputError
     from rigorkd.report.audit_page import audit_page, recovered_page
     from rigorkd.report.emit import emit, to_csv, to_json
-    from rigorkd.report.sources import at, located, read_rows
+    from rigorkd.report.sources import at, located, printed_rows
 
     if (t is None) != (p is None):
         raise InputError("--t and --p go together", hint="give both, and --difference if it is printed")
@@ -64,8 +67,8 @@ def audit(
     if table is None:
         raise InputError("there is no table to audit", hint="give a CSV, or --t and --p")
     test = None if t is None or p is None else (t, p, difference)
-    rows = read_rows(table)
-    others = () if differences is None else read_rows(differences).mappings()
+    rows = printed_rows(table)
+    others = () if differences is None else printed_rows(differences).mappings()
     with located(lambda error: at(rows, error)):
         result = judge(Printed(rows.mappings(), n_test, metric, seeds, alpha, others, test))
     emit(

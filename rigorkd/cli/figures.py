@@ -8,7 +8,15 @@ from typing import Any, Literal
 import click
 
 from rigorkd.cli.checked import free_for_writing
-from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
+from rigorkd.cli.options import (
+    PREDICTIONS_UP_TO,
+    find_source,
+    question_options,
+    reading_of,
+    reading_options,
+    results_option,
+    tell,
+)
 
 
 class _ListsFigures(click.Command):
@@ -22,7 +30,7 @@ class _ListsFigures(click.Command):
 
 
 @click.command(cls=_ListsFigures, short_help="Write the figures of a study as SVG and PDF.")
-@click.argument("study", required=False, type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @results_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The folder to write into  [default: figures in the study]"
@@ -36,8 +44,9 @@ class _ListsFigures(click.Command):
     help="SVG has its text as outlines, PDF has its fonts embedded.",
 )
 @question_options
-def figures(study: Path | None, results: Path, out: Path | None, form: str, **asked: Any) -> None:
-    """Write every figure for which STUDY (a study folder or a CSV of runs) has the cells.
+@reading_options
+def figures(sources: tuple[str, ...], results: Path, out: Path | None, form: str, **asked: Any) -> None:
+    """Write every figure for which SOURCE has the cells: a study, or results of any origin, as for analyze.
 
     Colours can be told apart with any colour vision; equal records give equal files.
 
@@ -51,7 +60,9 @@ def figures(study: Path | None, results: Path, out: Path | None, form: str, **as
     from rigorkd.report.gather import gather
     from rigorkd.report.sources import Question, analysis_of, note
 
-    found = find_source(study, results)
+    reading = reading_of(asked)
+    found = find_source(sources, results, reading, asked["metric"])
+    tell(found)
     folder = out or (found.folder / "figures" if found.folder else Path(f"{found.name}-figures"))
     if out is None and found.folder and is_there(folder, found.folder):
         refuse_links(folder, found.folder)

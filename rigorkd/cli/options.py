@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from rigorkd.protocol.load import Protocol
+    from rigorkd.readers.raw import Reading
+    from rigorkd.readers.tidy import Tidy
     from rigorkd.report.sources import Source
 
 results_option = click.option(
@@ -83,14 +85,88 @@ def study_folder(study: Path | None, results: Path) -> Path:
     )
 
 
-def find_source(source: Path | None, results: Path) -> Source:
-    """The CSV or the study that was named, `-` for a CSV on standard input, or the newest study."""
-    from rigorkd.report.sources import from_csv, from_study
+_READING = (
+    click.option("--cell", metavar="COLUMNS", help="The columns that define a cell, such as model,lr."),
+    click.option(
+        "--seed", metavar="PATTERN", help="The seed's column, or a pattern for names: run{} takes 3 of run3."
+    ),
+    click.option(
+        "--select", metavar="EPOCH", help="Of a log of epochs: last, or best:COLUMN, such as best:val_acc."
+    ),
+    click.option("--average", metavar="COLUMN", help="Average over fold, item or the like within a seed."),
+    click.option("--wide", is_flag=True, help="Every column of numbers is a cell."),
+    click.option("--decimal", type=click.Choice([".", ","]), help="What stands before decimals."),
+    click.option("--encoding", metavar="NAME", help="Of text files  [default: UTF-8]"),
+    click.option("--sheet", metavar="NAME", help="Of a workbook."),
+    click.option(
+        "--from", "kind", metavar="KIND", help="Of a folder with several kinds of logs: which to read."
+    ),
+)
 
-    if source is not None and str(source) == "-":
-        return from_csv(Path("/dev/stdin"))
-    if source is not None and source.is_file():
-        return from_csv(source)
-    if source is None or source.is_dir() or (results / source).is_dir():
-        return from_study(study_folder(source, results))
-    return from_csv(source)  # says that there is no such file or study
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say how results from elsewhere are read; the names are those of `Reading`."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
+
+def reading_of(options: dict[str, Any]) -> Reading:
+    """Takes the reading options out of a command's options."""
+    from dataclasses import fields
+
+    from rigorkd.readers.raw import Reading
+
+    return Reading(**{field.name: options.pop(field.name) for field in fields(Reading)})
+
+
+def find_source(
+    sources: Sequence[str], results: Path, asked: Reading | None = None, metric: str | None = None
+) -> Source:
+    """The study or the tables that were named, `-` for a CSV on standard input, or the newest study."""
+    from rigorkd.errors import InputError
+    from rigorkd.readers.raw import Reading
+    from rigorkd.records.study import is_study
+    from rigorkd.report.sources import from_sources, from_study
+
+    if not sources:
+        return from_study(study_folder(None, results))
+    studies = [name for name in sources if is_study(Path(name)) or is_study(results / name)]
+    if studies and len(sources) > 1:
+        raise InputError(
+            f"{studies[0]} is a study, and other sources are given beside it",
+            hint="analyze judges one study, or several tables as one; `rigorkd compare` compares studies",
+        )
+    if studies:
+        if asked not in (None, Reading()):
+            raise InputError(
+                f"{studies[0]} is a study: it says itself what its cells and seeds are",
+                hint="leave --cell, --seed, --select and the like out",
+            )
+        return from_study(study_folder(Path(studies[0]), results))
+    lone = Path(sources[0])
+    if len(sources) == 1 and not lone.exists() and not lone.suffix and asked in (None, Reading()):
+        from rigorkd.readers.registry import expanded, remote
+
+        if remote(sources[0]) is None and expanded(sources[0]) == [lone]:
+            return from_study(study_folder(lone, results))  # says that there is no such study
+    return from_sources(sources, asked or Reading(), metric)
+
+
+def tell(found: Source) -> None:
+    """Say on stderr what was understood of tables, and what was left out."""
+    if found.tidy is None:
+        return
+    for line in account(found.tidy, most=10):
+        click.echo(line, err=True)
+
+
+def account(tidy: Tidy, most: int | None = None) -> list[str]:
+    """What was understood, in three lines, and a line for each thing that was left out, at most so many."""
+    from rigorkd.text import one_line
+
+    dropped = tidy.dropped if most is None else tidy.dropped[:most]
+    lines = [*tidy.understood, *(f"left out: {text}" for text in dropped)]
+    if len(dropped) < len(tidy.dropped):
+        lines.append(f"left out: {len(tidy.dropped) - len(dropped)} more; --dry-run lists all")
+    return [one_line(line) for line in lines]

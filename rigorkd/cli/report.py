@@ -8,12 +8,20 @@ from typing import Any
 import click
 
 from rigorkd.cli.checked import free_for_writing
-from rigorkd.cli.options import PREDICTIONS_UP_TO, find_source, question_options, results_option
+from rigorkd.cli.options import (
+    PREDICTIONS_UP_TO,
+    find_source,
+    question_options,
+    reading_of,
+    reading_options,
+    results_option,
+    tell,
+)
 from rigorkd.cli.tracking import saved_report, wandb_options
 
 
 @click.command(short_help="Write one HTML page for people who did not run the study.")
-@click.argument("study", required=False, type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @results_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The file to write  [default: report.html in the study]"
@@ -21,8 +29,9 @@ from rigorkd.cli.tracking import saved_report, wandb_options
 @click.option("--wandb", is_flag=True, help="Make a W&B Report of the study instead of a page.")
 @wandb_options
 @question_options
+@reading_options
 def report(
-    study: Path | None,
+    sources: tuple[str, ...],
     results: Path,
     out: Path | None,
     wandb: bool,
@@ -30,9 +39,9 @@ def report(
     wandb_entity: str | None,
     **asked: Any,
 ) -> None:
-    """Write what STUDY shows as one HTML page: open it, send it, print it.
+    """Write what SOURCE shows as one HTML page: open it, send it, print it.
 
-    STUDY is a study folder (default: the newest) or a CSV with columns cell, seed and a metric. The page
+    SOURCE is a study folder (default: the newest) or results of any origin, as for analyze. The page
     says first what holds and what must not be read into it, then shows every comparison, seed and setting,
     the plan, the methods and where the records come from. It needs no network and no other file; light,
     dark, phone and paper are all meant. Its numbers are those of `rigorkd analyze --format json`.
@@ -50,7 +59,9 @@ def report(
     from rigorkd.report.sources import Question, analysis_of, note
     from rigorkd.text import one_line
 
-    found = find_source(study, results)
+    reading = reading_of(asked)
+    found = find_source(sources, results, reading, asked["metric"])
+    tell(found)
     file = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
     if not wandb:
         free_for_writing(file)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.options import find_source, question_options, results_option, study_folder
+from rigorkd.cli.options import find_source, question_options, results_option, study_folder, tell
 
 if TYPE_CHECKING:
     from rigorkd.report.paper_tables import Layout
@@ -98,7 +98,8 @@ def _layout(
     from rigorkd.report.sources import Question, analysis_of, note
     from rigorkd.text import one_line
 
-    found = find_source(study, results)
+    found = find_source([] if study is None else [str(study)], results, metric=asked["metric"])
+    tell(found)
     if "test_top5" in found.table.columns and asked["metric"] in (None, found.plan.metric):
         secondary = (*found.plan.secondary, "test_top5")
         found = replace(found, plan=replace(found.plan, secondary=tuple(dict.fromkeys(secondary))))

@@ -33,7 +33,7 @@ def audit_page(audit: Audit) -> Page:
 
 
 def _comparisons(audit: Audit) -> Table:
-    if audit.seeds > 1:
+    if any(cell.n > 1 for cell in audit.cells):
         columns: tuple[Column, ...] = (
             *(Column("pair"), Column("difference", True), Column("paired |t|", True)),
             *(Column("p", True), Column("break-even seed sd", True)),
@@ -42,14 +42,14 @@ def _comparisons(audit: Audit) -> Table:
             (
                 f"{c.b}\nover {c.a}",
                 f"{c.difference:.{audit.decimals}f}",
-                _range(c.t_low, c.t_high),
-                _range(c.p_low, c.p_high),
+                _range(c.t_low, c.t_high) if c.welch_t is None else f"{c.welch_t:.3g} (Welch)",
+                _range(c.p_low, c.p_high) if c.welch_p is None else f"{c.welch_p:.2g}",
                 f"{c.break_even_seed_sd:.2g}",
             )
             for c in audit.comparisons
         )
         text = (
-            f"{audit.metric}, means of {audit.seeds} seeds as printed; the range of the paired t test over "
+            f"{audit.metric}, means of {_seeds(audit)} seeds as printed; the range of the paired t test over "
             "all pairings of the seeds needs printed standard deviations. A seed sd below the break-even is "
             "necessary, not sufficient."
         )
@@ -109,7 +109,13 @@ def _cells(audit: Audit) -> Table:
         for cell in audit.cells
     )
     text = "Of each network alone, over new test images; printed rounding is included."
-    return Table("Rows", columns, rows, text if audit.seeds == 1 else "As printed.")
+    one_seed = all(cell.n == 1 for cell in audit.cells)
+    return Table("Rows", columns, rows, text if one_seed else "As printed.")
+
+
+def _seeds(audit: Audit) -> str:
+    numbers = sorted({cell.n for cell in audit.cells})
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
 def recovered_page(answer: Recovered) -> Page:

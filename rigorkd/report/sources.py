@@ -7,6 +7,7 @@ The last part is for `compare`: several such sources, or a study and a published
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
 from rigorkd.metrics import BY_NAME
+from rigorkd.readers.raw import Reading
 from rigorkd.records.study import is_study
 from rigorkd.text import count
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
 
     from rigorkd.protocol import schema
+    from rigorkd.readers.tidy import Tidy
     from rigorkd.records.interim import InterimAnalysis
     from rigorkd.records.read import StudyTable
 
@@ -102,7 +105,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Source:
-    """A table with its plan. `folder` is the study's, None for a CSV."""
+    """A table with its plan. `folder` is the study's, None for tables; `tidy` is how they were understood."""
 
     name: str
     table: pd.DataFrame
@@ -111,6 +114,7 @@ class Source:
     warnings: tuple[str, ...] = ()
     folder: Path | None = None
     looks: tuple[InterimAnalysis, ...] = ()
+    tidy: Tidy | None = None
 
     def with_looks(self, plan: Plan) -> Plan:
         """The plan, told of earlier analyses of its metric on fewer seeds."""
@@ -161,9 +165,33 @@ def located(where: Callable[[TableError], str]) -> Iterator[None]:
 
 
 def from_csv(path: Path) -> Source:
-    """A bare CSV: everything asked of it is exploratory."""
-    rows = read_rows(path)
-    return Source(name=path.stem, table=rows.frame(), plan=Plan(), where=lambda error: at(rows, error))
+    """A bare table: everything asked of it is exploratory."""
+    return from_sources([str(path)], Reading())
+
+
+def from_sources(sources: Sequence[str], asked: Reading, metric: str | None = None) -> Source:
+    """Results that others made, of any form that `rigorkd.readers` knows: everything asked is exploratory.
+
+    Raises:
+        InputError: they cannot be read, or something in them is ambiguous; says which option decides it.
+    """
+    from rigorkd.readers.registry import read_sources, remote
+    from rigorkd.readers.tidy import tidy
+
+    first = sources[0]
+    name = first.partition(":")[2].rstrip("/").split("/")[-1] if remote(first) else Path(first).stem
+    found = tidy(read_sources(sources, asked), asked, metric, name.replace("*", "").strip("-_.") or "runs")
+    table = found.table
+
+    def where(error: TableError) -> str:
+        if error.row is not None:
+            place = table.place(error.row)
+        else:
+            place = table.files[0] + (":1" if error.column and table.line.any() else "")
+        return place + (f": column {error.column!r}" if error.column else "")
+
+    plan = Plan() if found.metric == "test_top1" else Plan(metric=found.metric)
+    return Source(found.name, table.frame, plan, where, found.warnings, tidy=found)
 
 
 def from_study(folder: Path) -> Source:
@@ -345,6 +373,31 @@ def read_rows(path: Path) -> Rows:
         raise InputError(
             f"{path}: not a CSV ({error})", hint="separate fields by commas, one row per line"
         ) from None
+
+
+def printed_rows(path: Path) -> Rows:
+    """The rows of a published table: a CSV, or what Markdown or LaTeX makes of one.
+
+    Raises:
+        InputError: it is neither, with file and line.
+    """
+    from rigorkd_analysis.published.printed_cells import pasted_rows
+
+    from rigorkd.readers.listing import read_named
+
+    if path.suffix.casefold() in (".csv", ".tsv"):
+        return read_rows(path)
+    place = Path("/dev/stdin") if str(path) == "-" else path
+    if place.is_dir():
+        return read_rows(path)  # says that it is a folder
+    content = read_named(place)
+    pasted = pasted_rows(content.decode(errors="replace"))
+    if pasted is None:
+        with io.TextIOWrapper(
+            io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
+        ) as stream:
+            return _rows(path, stream)
+    return Rows(path, tuple(pasted[0]), tuple(tuple(row.values()) for row in pasted), (1,) * len(pasted))
 
 
 def _rows(path: Path, stream: Any) -> Rows:

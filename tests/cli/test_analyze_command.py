@@ -14,7 +14,9 @@ RUNS = PUBLISHED / "kd_capacity_gap_runs.csv"
 def test_the_capacity_study_in_words(rigorkd):
     done = rigorkd("analyze", RUNS, "--sesoi", "0.2")
     assert done.returncode == 0
-    assert done.stderr == ""
+    read, *how = done.stderr.splitlines()
+    assert read.startswith("read: 50 runs, 10 cells, 5 seeds (0 to 4) from ")
+    assert how == ["cells: column cell; seed: column seed", "metric: test_top1"]
     text = " ".join(done.stdout.split())
     assert text.startswith("Gains over the baseline (exploratory): none of 8 gains holds")
     assert (

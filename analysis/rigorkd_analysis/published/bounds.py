@@ -106,8 +106,11 @@ def mcnemar_bounds(a: Counts, b: Counts, n_test: int, alpha: float) -> McNemarBo
     return McNemarBounds(images, smallest, discordant_max, p_min, p_max, rejects_up_to)
 
 
-def break_even_sd(difference: float, k: int) -> float:
-    """The seed standard deviation above which chance alone explains a difference of means of k seeds."""
+def break_even_sd(difference: float, k: float) -> float:
+    """The seed standard deviation above which chance alone explains a difference of means of k seeds.
+
+    Where the two have different numbers, k is their harmonic mean.
+    """
     return abs(difference) * math.sqrt(k) / (Z95 * math.sqrt(2))
 
 
@@ -117,6 +120,18 @@ def t_range(difference: float, sd_a: float, sd_b: float, k: int) -> tuple[float,
     most = sd_a + sd_b
     least = abs(sd_a - sd_b)
     return (size / most if most else math.inf), (size / least if least else math.inf)
+
+
+def welch_test(
+    difference: float, a: tuple[float, int], b: tuple[float, int]
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Welch's t, its df and p, of two means given each as (sd, n); None where neither has a spread."""
+    va, vb = a[0] ** 2 / a[1], b[0] ** 2 / b[1]
+    if va + vb == 0:
+        return None, None, None
+    df = (va + vb) ** 2 / (va**2 / (a[1] - 1) + vb**2 / (b[1] - 1))
+    t = difference / math.sqrt(va + vb)
+    return t, df, two_sided_p(t, df)
 
 
 def two_sided_p(t: float, df: float) -> float:

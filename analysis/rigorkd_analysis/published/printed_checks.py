@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from rigorkd_analysis.metric_names import label
-from rigorkd_analysis.published.printed_table import Row, decimal_of, half_unit, is_accuracy, row_name
+from rigorkd_analysis.published.printed_cells import Row
+from rigorkd_analysis.published.printed_table import decimal_of, half_unit, is_accuracy, row_name
 
 _BASES = ("standard", "baseline", "scratch", "student", "before")
 _VALIDATION = ("best_val_top1", "val_top1", "best_val_acc", "val_acc")

@@ -5,14 +5,13 @@ Printed decimals are part of the input, so values are text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
+from rigorkd_analysis.published.printed_cells import Row, first_name, spread_column
 from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
-
-Row = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Printed:
         rows: one mapping per row, values as printed.
         n_test: test images; None takes the table's `n_test` column.
         metric: column; None takes the first of `test_top1` and `top1`.
-        seeds: k, if the values are means over k seeds; None takes a column `n` or `n_seeds`, else 1.
+        seeds: k, if the values are means over k seeds; None takes each row's `n` or `n_seeds`, else 1.
         differences: rows of another table that prints differences of these values.
         test: t, p and difference of a paired test printed in the text.
     """
@@ -39,7 +38,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class Entry:
-    """One printed value; `row` is its position in the table."""
+    """One printed value, a mean of n seeds; `row` is its position in the table."""
 
     cell: str
     student: str | None
@@ -48,6 +47,7 @@ class Entry:
     decimals: int
     std: float | None
     row: int
+    n: int = 1
 
 
 def is_accuracy(metric: str) -> bool:
@@ -78,10 +78,12 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     """The rows with one value each: a wide table (standard_top1, kd_top1) is spread out."""
     rows = list(table.rows)
     columns = list(rows[0])
-    wanted = (table.metric,) if table.metric else ("test_top1", "top1")
+    wanted = (table.metric,) if table.metric else ("test_top1", "top1", "test_top1_mean", "top1_mean")
+    folded = {column.casefold(): column for column in columns}
     for name in wanted:
-        if name in columns:
-            return rows, name, []
+        found = name if name in columns else folded.get(name.casefold())
+        if found is not None:
+            return rows, found, []
     for name in wanted:
         wide = [column for column in columns if column.endswith(f"_{name}")]
         if len(wide) > 1:
@@ -90,11 +92,15 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
                 for column in wide:
                     what = column.removesuffix(f"_{name}")
                     who = row.get("cell") or row.get("student") or f"row {position + 1}"
-                    kept = {key: row[key] for key in ("student", "n_test", "seed") if key in row}
+                    kept = {
+                        key: row[key] for key in ("student", "n_test", "seed", "n", "n_seeds") if key in row
+                    }
+                    if (sd := spread_column(columns, column)) is not None and column in sd:
+                        kept[f"{name}_std"] = row[sd]
                     spread.append({**kept, "cell": f"{who}/{what}", name: row[column]})
             note = f"the table is wide: {', '.join(wide)} are read as cells of {name}"
             return [dict(row) for row in spread], name, [note]
-    valid = [column for column in columns if decimal_of(rows[0].get(column, "")) is not None]
+    valid = [column for column in columns if decimal_of(rows[0].get(column) or "") is not None]
     if table.metric:
         raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
     raise TableError(
@@ -128,8 +134,10 @@ def merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
     return kept, notes
 
 
-def entries_of(rows: list[Row], metric: str, k: int) -> list[Entry]:
-    sd_column = next((c for c in (f"{metric}_std", f"{metric}_sd", "std", "sd") if c in rows[0]), None)
+def entries_of(rows: list[Row], metric: str, seeds: Sequence[int] | None) -> list[Entry]:
+    """The checked values; `seeds` is each row's n, None if the table does not say it: then 1."""
+    sd_column = spread_column(list(rows[0]), metric)
+    names = [_name(row, position, first_name(rows)) for position, row in enumerate(rows)]
     out = []
     for position, row in enumerate(rows):
         text = (row.get(metric) or "").strip()
@@ -146,17 +154,26 @@ def entries_of(rows: list[Row], metric: str, k: int) -> list[Entry]:
             raise TableError(
                 f"a standard deviation of {sd}", hint="check it", row=position, column=sd_column or ""
             )
+        if sd is not None and seeds is None:
+            raise TableError(
+                f"means with spreads ({sd_column}), and no number of seeds",
+                hint="give --seeds K, or a column n",
+                row=position,
+                column=metric,
+            )
+        n = seeds[position] if seeds is not None else 1
         exponent = value.as_tuple().exponent
         decimals = max(0, -exponent) if isinstance(exponent, int) else 0
-        std = float(sd) if sd is not None and k > 1 else None
+        std = float(sd) if sd is not None and n > 1 else None
         out.append(
-            Entry(row_name(row, position), row.get("student") or None, value, text, decimals, std, position)
+            Entry(names[position], row.get("student") or None, value, text, decimals, std, position, n)
         )
     doubled = {entry.cell for entry in out if sum(other.cell == entry.cell for other in out) > 1}
+    longer = [f"{entry.student}/{entry.cell}" if entry.student else entry.cell for entry in out]
+    if doubled and len(set(longer)) == len(longer):
+        return [replace(entry, cell=name) for entry, name in zip(out, longer, strict=True)]
     return [
-        entry
-        if entry.cell not in doubled
-        else Entry(f"{entry.cell} (row {entry.row + 1})", *list(vars(entry).values())[1:])
+        entry if entry.cell not in doubled else replace(entry, cell=f"{entry.cell} (row {entry.row + 1})")
         for entry in out
     ]
 
@@ -170,24 +187,32 @@ def check_range(entries: list[Entry], whole: int, metric: str) -> None:
             )  # fmt: skip
 
 
-def seeds_of(table: Printed, rows: list[Row]) -> int:
+def _name(row: Row, position: int, named: str | None) -> str:
+    own = row_name(row, position)
+    return row[named] if named is not None and own == f"row {position + 1}" else own
+
+
+def seeds_of(table: Printed, rows: list[Row]) -> list[int] | None:
+    """The number of seeds behind each row's value; None if the table does not say it."""
     if table.seeds is not None:
         if table.seeds < 1:
             raise TableError(
                 f"seeds = {table.seeds}", hint="give the number of seeds behind each value, 1 or more"
             )
-        return table.seeds
+        return [table.seeds] * len(rows)
     for column in ("n_seeds", "seeds", "n"):
         if column in rows[0]:
-            found = {(row.get(column) or "").strip() for row in rows}
-            if len(found) == 1 and (only := found.pop()).isdigit() and int(only) > 0:
-                return int(only)
+            found = [(row.get(column) or "").strip() for row in rows]
+            wrong = [i for i, text in enumerate(found) if not text.isdigit() or int(text) < 1]
+            if not wrong:
+                return [int(text) for text in found]
             raise TableError(
-                f"the column {column!r} does not hold one number of seeds",
+                f"the column {column!r} does not hold a number of seeds in every row",
                 hint="give --seeds K",
+                row=wrong[0],
                 column=column,
             )
-    return 1
+    return None
 
 
 def images_of(table: Printed, rows: list[Row]) -> int | None:

@@ -9,7 +9,7 @@ values are text.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -23,8 +23,10 @@ from rigorkd_analysis.published.bounds import (
     recover,
     t_range,
     two_sided_p,
+    welch_test,
     wilson,
 )
+from rigorkd_analysis.published.printed_cells import cleaned
 from rigorkd_analysis.published.printed_checks import (
     DifferenceCheck,
     EfficiencyFlag,
@@ -63,6 +65,7 @@ class AuditCell:
     ci_low: float | None
     ci_high: float | None
     std: float | None
+    n: int
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class AuditComparison:
         rejects_up_to_discordant: most discordant images at which McNemar's exact test still rejects.
         break_even_seed_sd: necessary, not sufficient: the seed sd must be below it.
         t_low, t_high, p_low, p_high: for means with printed sds, the paired test whatever the pairing.
+        welch_t, welch_df, welch_p: for means of different numbers of seeds with printed sds, Welch's test.
     """
 
     a: str
@@ -94,11 +98,17 @@ class AuditComparison:
     p_low: float | None
     p_high: float | None
     says: str
+    welch_t: float | None = None
+    welch_df: float | None = None
+    welch_p: float | None = None
 
 
 @dataclass(frozen=True)
 class Audit:
-    """The document `rigorkd.audit/1`. `decimals` is the precision to which the column is printed."""
+    """The document `rigorkd.audit/1`.
+
+    `decimals` is the precision to which the column is printed, `seeds` the smallest number behind a row.
+    """
 
     schema: str
     metric: str
@@ -125,18 +135,20 @@ def audit(table: Printed) -> Audit:
         raise TableError("the table has no rows", hint="one row per cell, with a column such as top1")
     if not 0 < table.alpha < 0.5:
         raise TableError(f"alpha = {table.alpha:g} is not an error rate", hint="give one between 0 and 0.5")
+    table = replace(table, rows=cleaned(table.rows), differences=cleaned(table.differences))
     rows, metric, notes = spread_out(table)
     rows, merged = merge_runs(rows, metric)
-    k = seeds_of(table, rows)
     n_test = images_of(table, rows)
-    entries = entries_of(rows, metric, k)
+    entries = entries_of(rows, metric, seeds_of(table, rows))
+    k = min(entry.n for entry in entries)
+    one_seed = all(entry.n == 1 for entry in entries)
     largest = max(abs(entry.value) for entry in entries)
     accuracy = is_accuracy(metric)
     whole = 100 if largest > 1 else 1
     if accuracy:
         check_range(entries, whole, metric)
     decimals = max(entry.decimals for entry in entries)
-    judged = accuracy and k == 1
+    judged = accuracy and one_seed
     if judged and n_test is None:
         raise TableError(
             "how many test images?",
@@ -150,9 +162,7 @@ def audit(table: Printed) -> Audit:
     if accuracy and whole == 1:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
     comparisons = tuple(
-        _compare(
-            entries[i], entries[j], placed[i], placed[j], _Setting(metric, k, n_test, table.alpha, whole)
-        )
+        _compare(entries[i], entries[j], placed[i], placed[j], _Setting(metric, n_test, table.alpha, whole))
         for i, j in combinations(range(len(entries)), 2)
         if entries[i].student == entries[j].student
     )
@@ -172,7 +182,7 @@ def audit(table: Printed) -> Audit:
         efficiency=tuple(efficiency_flags(rows)),
         differences=tuple(checks),
         recovered=tuple(_recovered(table)),
-        survives=_survives(comparisons, k, len(entries), table.alpha),
+        survives=_survives(comparisons, one_seed, len(entries), table.alpha),
         notes=(*notes, *validation_picks(rows, metric), *other_metrics(rows, metric)),
     )
 
@@ -180,7 +190,6 @@ def audit(table: Printed) -> Audit:
 @dataclass(frozen=True)
 class _Setting:
     metric: str
-    k: int
     n_test: int | None
     alpha: float
     whole: int
@@ -203,7 +212,7 @@ def _cell(entry: Entry, place: Counts | None, n_test: int | None, whole: int, al
     if place is not None and n_test:
         low = whole * wilson(place.low, n_test, alpha)[0]
         high = whole * wilson(place.high, n_test, alpha)[1]
-    return AuditCell(entry.cell, entry.student, float(entry.value), low, high, entry.std)
+    return AuditCell(entry.cell, entry.student, float(entry.value), low, high, entry.std, entry.n)
 
 
 def _compare(
@@ -225,11 +234,15 @@ def _compare(
         elif bound.p_min >= setting.alpha:
             differ = "never"
     t_low = t_high = p_low = p_high = None
-    if setting.k > 1 and a.std is not None and b.std is not None and difference > 0:
-        t_low, t_high = t_range(difference, a.std, b.std, setting.k)
-        p_low, p_high = two_sided_p(t_high, setting.k - 1), two_sided_p(t_low, setting.k - 1)
-    sd = break_even_sd(difference, setting.k)
-    says = _says(a, b, difference, bound, differ, sd, (p_low, p_high), setting)
+    t, df, p = None, None, None
+    if a.std is not None and b.std is not None and min(a.n, b.n) > 1 and difference > 0:
+        if a.n == b.n:
+            t_low, t_high = t_range(difference, a.std, b.std, a.n)
+            p_low, p_high = two_sided_p(t_high, a.n - 1), two_sided_p(t_low, a.n - 1)
+        else:
+            t, df, p = welch_test(difference, (a.std, a.n), (b.std, b.n))
+    sd = break_even_sd(difference, 2 / (1 / a.n + 1 / b.n))
+    says = _says(a, b, difference, bound, differ, sd, (p_low, p_high), (t, df, p), setting)
     of_networks = vars(bound) if bound else dict.fromkeys(McNemarBounds.__dataclass_fields__)
     return AuditComparison(
         **of_networks,
@@ -245,6 +258,9 @@ def _compare(
         p_low=p_low,
         p_high=p_high,
         says=says,
+        welch_t=t,
+        welch_df=df,
+        welch_p=p,
     )
 
 
@@ -256,6 +272,7 @@ def _says(
     differ: str | None,
     sd: float,
     p: tuple[float | None, float | None],
+    welch: tuple[float | None, float | None, float | None],
     setting: _Setting,
 ) -> str:
     who = f"{b.text} ({b.cell}) against {a.text} ({a.cell})"
@@ -268,13 +285,19 @@ def _says(
         parts.append(f"{who} is {gap}")
     if p[0] is not None and p[1] is not None:
         parts.append(
-            f"a paired test over {setting.k} seeds has p {p[0]:.2g} to {p[1]:.2g}, depending on the pairing"
+            f"a paired test over {a.n} seeds has p {p[0]:.2g} to {p[1]:.2g}, depending on the pairing"
         )
-    if difference > 0 and p[1] is None:
-        seeds = "one seed" if setting.k == 1 else f"means of {setting.k} seeds"
+    if welch[2] is not None:
+        parts.append(
+            f"{b.n} and {a.n} seeds cannot be paired: Welch's t = {welch[0]:.2f}, df {welch[1]:.1f}, "
+            f"p = {welch[2]:.2g}"
+        )
+    if difference > 0 and p[1] is None and welch[2] is None:
+        several = f"{a.n}" if a.n == b.n else f"{b.n} and {a.n}"
+        seeds = "one seed" if several == "1" else f"means of {several} seeds"
         parts.append(
             f"{seeds} cannot tell the methods apart unless the seed sd is below {sd:.2g}{setting.points}"
-            if setting.k > 1
+            if several != "1"
             else "that the method differs cannot be read from one seed: a seed sd of "
             f"{sd:.2g}{setting.points} or more explains it by chance"
         )
@@ -295,9 +318,11 @@ def _networks(bound: McNemarBounds, differ: str) -> str:
     return text + ")"
 
 
-def _survives(comparisons: tuple[AuditComparison, ...], k: int, rows: int, alpha: float) -> tuple[str, ...]:
+def _survives(
+    comparisons: tuple[AuditComparison, ...], one_seed: bool, rows: int, alpha: float
+) -> tuple[str, ...]:
     """The claims that the table supports, in words; the first line is about methods."""
-    if k == 1:
+    if one_seed:
         out = ["No claim about a method survives: with one seed its effect is not identifiable."]
         always = [c for c in comparisons if c.networks_differ == "always"]
         worst = or_nan(c.p_max for c in comparisons)
@@ -323,9 +348,23 @@ def _survives(comparisons: tuple[AuditComparison, ...], k: int, rows: int, alpha
         f"That {c.b} is above {c.a} survives whatever the pairing of the seeds (p ≤ {c.p_high:.2g})."
         for c in sure
     ]
-    if not sure:
+    unpaired = [c for c in comparisons if c.welch_p is not None]
+    adjusted = adjust(or_nan(c.welch_p for c in unpaired), "holm") if unpaired else ()
+    out += [
+        f"That {c.b} is above {c.a} survives Welch's test of unpaired seeds (p = {c.welch_p:.2g}"
+        + (f", {p:.2g} by Holm over {len(unpaired)})." if len(unpaired) > 1 else ").")
+        for c, p in zip(unpaired, adjusted, strict=True)
+        if p < alpha
+    ]
+    if not out:
+        printed = comparisons and all(c.p_high is not None or c.welch_p is not None for c in comparisons)
         out.append(
-            "No difference survives for certain: it depends on spreads or pairings that are not printed."
+            "No difference survives for certain"
+            + (
+                ": none holds whatever the pairing of the seeds."
+                if printed
+                else ": it depends on spreads or pairings that are not printed."
+            )
         )
     return tuple(out)
 

@@ -1,0 +1,186 @@
+"""How tables are printed: mean and spread in one cell, marks of the best, names of columns in any case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+Row = Mapping[str, str]
+
+KNOWN = ("cell", "run", "method", "model", "student", "teacher", "n_test", "n_seeds", "seeds", "seed", "n",
+         "t", "p", "test_top1", "top1")  # fmt: skip
+"""Columns that the audit knows by name, whatever their case."""
+
+_COMMANDS = re.compile(
+    r"\\(?:mathbf|textbf|mathrm|text|textit|emph|underline|boldsymbol|bm|mathit|mbox|scriptsize|small|footnotesize"
+    r"|tiny|bf|it|rm|cellcolor\{[^{}]*\}|textcolor\{[^{}]*\}|color\{[^{}]*\}|best|second)\b\s*"
+)
+_CITED = re.compile(r"\\(?:cite[a-z]*|ref|footnote|label)\*?(?:\[[^\]]*\])?\{[^{}]*\}")
+_SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
+_MARKS = re.compile(
+    r"(?<=[\d%)])\s*\^?(?:[*†‡↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
+)
+_NUMBER = r"[+-]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_BOTH = re.compile(
+    rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({_NUMBER})\s*%?|[(\[]\s*(?:±|\+/-|\+-)?\s*({_NUMBER})\s*%?\s*[)\]]"
+    rf"|[_^]\s*(?:±\s*)?({_NUMBER}))$",
+    re.IGNORECASE,
+)
+
+_STEM = re.compile(r"(?:^|[_ ./-])(?:mean|avg|average|m)(?:$|[_ ./-])|\((?:mean|avg)\)", re.IGNORECASE)
+SPREADS = ("std", "sd", "stdev", "stddev", "std.", "s.d.", "±", "+-", "+/-")
+
+
+def unmarked(text: str) -> str:
+    """A printed cell without what only makes it look so: bold, underlined, coloured, cited, starred."""
+    text = _CITED.sub("", text)
+    text = _SPREAD.sub(r" ± \1", text)
+    text = re.sub(r"\\pm\b|\$\\pm\$|&plusmn;|\\textpm\b", "±", text)
+    previous = None
+    while previous != text:
+        previous, text = text, _COMMANDS.sub("", text)
+    text = (
+        text.replace("\\%", "%").replace("\\_", "_").replace("\\&", "&").replace("~", " ").replace("\\,", "")
+    )
+    text = re.sub(r"[{}$]", "", text).replace("**", "").replace("__", "").replace("−", "-").replace("–", "-")
+    text = re.sub(r"</?(?:b|strong|i|em|u|sub|sup|br)\s*/?>", "", text, flags=re.IGNORECASE)
+    return _MARKS.sub("", text.strip()).strip()
+
+
+def value_and_spread(text: str) -> tuple[str, str] | None:
+    """`72.50 ± 0.20`, `72.5(0.2)` and the like as two numbers, None for a cell that is not both."""
+    found = _BOTH.fullmatch(unmarked(text))
+    if found is None:
+        return None
+    return found[1], next(part for part in found.groups()[1:] if part is not None)
+
+
+def cleaned(rows: Sequence[Row]) -> list[Row]:
+    """The rows with known columns by their names, cells without marks, and mean and spread in two columns."""
+    if not rows:
+        return []
+    names = {column: _known(column) for column in rows[0]}
+    taken = list(names.values())
+    names = {column: known if taken.count(known) == 1 else column for column, known in names.items()}
+    both = {column for column in names if any(value_and_spread(row.get(column) or "") for row in rows)}
+    out: list[Row] = []
+    for row in rows:
+        made: dict[str, str] = {}
+        for column, name in names.items():
+            text = row.get(column) or ""
+            pair = value_and_spread(text) if column in both else None
+            if pair is not None:
+                made[name], made[f"{name}_std"] = pair
+            else:
+                plain = unmarked(text)
+                made[name] = plain if plain != text else text
+                if column in both:
+                    made.setdefault(f"{name}_std", "")
+        out.append(made)
+    return out
+
+
+def _known(column: str) -> str:
+    name = unmarked(column)
+    folded = re.sub(r"[\s-]+", "_", name.casefold())
+    folded = {"top_1": "top1", "#seeds": "n_seeds", "num_seeds": "n_seeds", "runs": "n"}.get(folded, folded)
+    return folded if folded in KNOWN else name
+
+
+def spread_column(columns: Sequence[str], metric: str) -> str | None:
+    """The column that holds the standard deviations of `metric`, by any usual pair of names."""
+    stem = _STEM.sub("", metric).strip("_ ./-")
+    by_folded = {column.casefold(): column for column in columns}
+    for base in dict.fromkeys((metric, stem)):
+        for word in SPREADS:
+            for name in (f"{base}_{word}", f"{base} {word}", f"{base}.{word}", f"{base}/{word}",
+                         f"{base} ({word})", f"{word}_{base}", f"{word} {base}", f"{word}({base})",
+                         f"{base}{word}"):  # fmt: skip
+                if name.casefold() in by_folded and by_folded[name.casefold()] != metric:
+                    return by_folded[name.casefold()]
+    return next((by_folded[word] for word in SPREADS if word in by_folded), None)
+
+
+def first_name(rows: Sequence[Row]) -> str | None:
+    """The first column of words, which names the rows where no known column does."""
+    for column in rows[0] if rows else ():
+        texts = [row.get(column) or "" for row in rows]
+        if all(texts) and not any(re.fullmatch(rf"{_NUMBER}%?", text) for text in texts):
+            return column
+    return None
+
+
+# ------------------------------------------------------------------------------------------ pasted tables
+
+
+def pasted_rows(text: str) -> list[dict[str, str]] | None:
+    """The rows of a Markdown or LaTeX table in a text, None if there is none in it."""
+    rows = _latex_rows(text) if re.search(r"(?<!\\)&", text) and "\\\\" in text else _markdown_rows(text)
+    rows = [row for row in rows if any(row) and (len(set(row)) > 1 or len(row) == 1)]  # no row is a heading
+    if len(rows) < 2:
+        return None
+    width = max(map(len, rows))
+    rows = [[*row, *[""] * (width - len(row))] for row in rows]
+    header, body = rows[0], rows[1:]
+    if len(body) > 1 and not any(map(_is_value, body[0])) and any(map(_is_value, body[1])):
+        header = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip(header, body[0], strict=True)]
+        body = body[1:]
+    names: list[str] = []
+    for position, name in enumerate(header):
+        own = unmarked(name) or f"column {position + 1}"
+        names.append(own if own not in names else f"{own} ({position + 1})")
+    body = [row for row in body if any(map(_is_value, row))]
+    return [dict(zip(names, row, strict=True)) for row in body] or None
+
+
+def _is_value(text: str) -> bool:
+    plain = unmarked(text)
+    return bool(re.fullmatch(rf"{_NUMBER}\s*%?", plain)) or value_and_spread(text) is not None
+
+
+def _markdown_rows(text: str) -> list[list[str]]:
+    rows = []
+    for line in text.splitlines():
+        line = line.strip()
+        if "|" not in line or re.fullmatch(r"[|:\s+=-]+", line):
+            continue
+        rows.append(
+            [cell.strip().replace("\0", "|") for cell in line.replace("\\|", "\0").strip("|").split("|")]
+        )
+    return rows
+
+
+_RULES = re.compile(
+    r"\\(?:hline|toprule|midrule|bottomrule|centering)\b|\\(?:cmidrule|cline)(?:\([^)]*\))?\{[^}]*\}"
+    r"|\\(?:addlinespace|noalign)(?:\[[^\]]*\]|\{[^}]*\})?"
+)
+
+
+def _latex_rows(text: str) -> list[list[str]]:
+    text = re.sub(r"(?<!\\)%.*", "", text)
+    inside = re.search(r"\\begin\{(tabular[x*]?|longtable|array)\}(.*?)\\end\{\1\}", text, re.DOTALL)
+    body = inside[2] if inside else text
+    if inside:
+        body = re.sub(r"^\s*(?:\[[^\]]*\])?(?:\{[^{}]*\})?\s*\{(?:[^{}]|\{[^{}]*\})*\}", "", body, count=1)
+    body = _RULES.sub("", body)
+    rows: list[list[str]] = []
+    filling: dict[int, tuple[str, int]] = {}
+    for line in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
+        cells: list[str] = []
+        for cell in re.split(r"(?<!\\)&", line):
+            cell = " ".join(cell.split())
+            wide = re.match(r"\\multicolumn\{(\d+)\}\{[^{}]*\}\{(.*)\}$", cell)
+            tall = re.match(
+                r"\\multirow(?:\[[^\]]*\])?\{(\d+)\}\{[^{}]*\}\{(.*)\}$", wide[2] if wide else cell
+            )
+            if tall:
+                filling[len(cells)] = (tall[2], int(tall[1]))
+                cell = tall[2]
+            cells += [wide[2] if wide and not tall else cell] * (min(int(wide[1]), 64) if wide else 1)
+        for position, (word, left) in list(filling.items()):
+            if left > 0 and position < len(cells):
+                cells[position] = cells[position] or word
+                filling[position] = (word, left - 1)
+        if any(cells):
+            rows.append(cells)
+    return rows

@@ -1,0 +1,121 @@
+"""CSV and its relatives: commas, semicolons, tabs or bars, whatever the encoding says of itself."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import sys
+from collections.abc import Iterator
+
+from rigorkd.errors import InputError
+from rigorkd.readers.grid import Grid, is_number, table_from
+from rigorkd.readers.raw import RawTable, Reading
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_KINDS = {",": "CSV", ";": "CSV with semicolons", "\t": "TSV", "|": "table with bars"}
+
+OWN = "# rigorkd import/1"
+"""The first line of a table that `rigorkd import` wrote."""
+
+
+def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
+    """Read a delimited file.
+
+    Raises:
+        InputError: it is no text, or no table; says on which line.
+    """
+    text = _decoded(file, content, asked.encoding)
+    if "\0" in text[:4096]:
+        raise InputError(f"{file}: not text (byte 0 in it)", hint="give a CSV, or --encoding utf-16")
+    delimiter = _delimiter(text, file)
+    try:
+        comments, rows, lines = _rows(file, text, delimiter)
+    except csv.Error as error:
+        raise InputError(
+            f"{file}: not a CSV ({error})", hint="separate fields by commas, one row per line"
+        ) from None
+    settings = _settings(comments) if comments[:1] == [OWN] else {}
+    notes = () if settings or not comments else (f"{file}: {len(comments)} comment lines",)
+    if comments and not settings and rows and _numeric(rows[0]):
+        name = next(csv.reader([comments[-1].lstrip("# ")], delimiter=delimiter))
+        if len(name) == len(rows[0]):  # numpy writes its header as a comment
+            rows.insert(0, tuple(field.strip() for field in name))
+            lines.insert(0, lines[0] - 1)
+    return table_from(Grid(file, rows, lines, _KINDS[delimiter], notes=notes, settings=settings))
+
+
+def _decoded(file: str, content: bytes, encoding: str | None) -> str:
+    found = next((name for mark, name in _BOMS if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(encoding or found)
+    except LookupError:
+        raise InputError(
+            f"--encoding {encoding}: no such encoding", hint="such as cp1252, latin-1 or utf-16"
+        ) from None
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{file}:{line}: not text in UTF-8 ({error.reason} at byte {error.start})"
+            if encoding is None
+            else f"{file}:{line}: not text in {encoding}",
+            hint="give --encoding, such as cp1252 for a sheet saved on Windows, or save it as a UTF-8 CSV",
+        ) from None
+
+
+def _delimiter(text: str, file: str) -> str:
+    """The separator that gives the first rows equally many fields, and the most; else a comma."""
+    head = [line for line in text[:65536].splitlines() if line.strip() and not line.startswith("#")][:20]
+    if len(text) > 65536:
+        head = head[:-1]
+    best, most = "\t" if file.endswith((".tsv", ".tab")) else ",", 1
+    for candidate in (",", ";", "\t", "|"):
+        try:
+            widths = {len(row) for row in csv.reader(head, delimiter=candidate, strict=True)}
+        except csv.Error:
+            continue
+        if len(widths) == 1 and (width := widths.pop()) > most:
+            best, most = candidate, width
+    if most == 1 and head:  # uneven rows: the header decides, and the line at fault is named later
+        counts = {candidate: head[0].count(candidate) for candidate in (",", ";", "\t", "|")}
+        best = max(counts, key=lambda candidate: counts[candidate]) if any(counts.values()) else best
+    return best
+
+
+def _rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[tuple[str, ...]], list[int]]:
+    comments: list[str] = []
+
+    def uncommented() -> Iterator[str]:
+        for line in io.StringIO(text, newline=""):
+            if line.startswith("#"):
+                comments.append(line.rstrip("\r\n"))
+                yield "\n"
+            else:
+                yield line
+
+    reader = csv.reader(uncommented(), delimiter=delimiter, strict=True)
+    rows, lines = [], []
+    for fields in reader:
+        row = tuple([sys.intern(field.strip()) for field in fields])  # a log says the same words often
+        if any(row):
+            rows.append(row)
+            lines.append(reader.line_num)
+    return comments, rows, lines
+
+
+def _numeric(row: tuple[str, ...]) -> bool:
+    return any(map(is_number, row))
+
+
+def _settings(comments: list[str]) -> dict[str, tuple[str, ...]]:
+    """What `rigorkd import` wrote above its table: `# key: value`, a key several times for several values."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in comments[1:]:
+        key, colon, value = line.lstrip("# ").partition(": ")
+        if colon:
+            found[key] = (*found.get(key, ()), value)
+    return found

@@ -1,0 +1,123 @@
+"""A table on its way to being tidy: what was said of it so far, and its columns by known names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rigorkd.readers.grid import SUMMARY
+from rigorkd.readers.known_names import canonical, folded, status_of
+from rigorkd.readers.raw import RawTable, Reading
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+@dataclass
+class Draft:
+    """The table on its way, with what was said of it so far."""
+
+    table: RawTable
+    asked: Reading
+    plainly: bool
+    came: dict[str, str]
+    dropped: list[str]
+    warnings: list[str] = field(default_factory=list)
+    cells: str = ""
+    seeds: str = ""
+    epochs: str = ""
+    metric: str = ""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return self.table.frame
+
+    def put(self, **columns: Any) -> None:
+        self.table = replace(self.table, frame=self.frame.assign(**columns))
+
+    def keep(self, rows: NDArray[np.bool_]) -> None:
+        if not rows.all():
+            self.table = self.table.rows(rows)
+
+
+def rename(draft: Draft) -> None:
+    """Known columns by the names that the analysis knows; case does not matter."""
+    if {"Name", "State"} <= set(draft.frame.columns):  # W&B's table of runs: its steps are the last ones
+        frame = draft.frame.drop(columns=[name for name in ("_step", "Sweep") if name in draft.frame])
+        draft.table = replace(draft.table, frame=frame, kind=f"{draft.table.kind}, W&B's table of runs")
+    columns = [str(name) for name in draft.frame.columns]
+    draft.plainly = {"cell", "seed"} <= set(columns) and draft.asked == Reading()
+    taken: dict[str, list[str]] = {}
+    for name in columns:
+        known = canonical(name)
+        if known and (not draft.plainly or folded(name) == known.casefold() or known == "status"):
+            taken.setdefault(known, []).append(name)
+    renamed: dict[str, str] = {}
+    for known, names in taken.items():
+        exact = [name for name in names if name == known] or [
+            name for name in names if folded(name) == known.casefold()
+        ]
+        chosen = exact or names
+        if len(chosen) > 1 and known in ("seed", "cell", "status", "method", "student", "T", "alpha"):
+            if known == "seed" and draft.asked.seed in chosen:
+                chosen = [str(draft.asked.seed)]
+            elif known == "status" or (known == "seed" and draft.asked.seed):
+                continue
+            elif known == "seed":
+                raise draft.table.error(
+                    f"several columns may hold the seed: {', '.join(chosen)}", "give --seed COLUMN"
+                )
+            elif draft.asked.cell is None:
+                raise draft.table.error(
+                    f"several columns may be the {known}: {', '.join(chosen)}",
+                    f"give --cell COLUMNS, such as --cell {chosen[0]}",
+                )
+            else:
+                continue
+        if chosen[0] != known and known not in columns:
+            if known == "status" and not _is_status(draft, chosen[0]):
+                continue
+            renamed[chosen[0]] = known
+            draft.came[known] = f"column {chosen[0]!r}"
+    if renamed:
+        draft.table = replace(draft.table, frame=draft.frame.rename(columns=renamed))
+    doubled = draft.frame.columns[draft.frame.columns.duplicated()]
+    if len(doubled):
+        raise draft.table.error(f"the column {str(doubled[0])!r} is there twice", "name every column once")
+
+
+def _is_status(draft: Draft, column: str) -> bool:
+    return any(status_of(word) for word in draft.frame[column].unique())
+
+
+def original(draft: Draft, name: str) -> str | None:
+    """The column that somebody means by a name, in the table as it now is."""
+    columns = [str(column) for column in draft.frame.columns]
+    if name in columns:
+        return name
+    for known, where in draft.came.items():
+        if where == f"column {name!r}" and known in columns:
+            return known
+    return next((column for column in columns if folded(column) == folded(name)), None)
+
+
+def summary_rows(draft: Draft) -> None:
+    """Rows below the data that sum them up: `mean`, `std` where a seed or a name stands."""
+    columns = [name for name in ("seed", "run", "cell", "method", "epoch") if name in draft.frame]
+    first = str(draft.frame.columns[0]) if len(draft.frame.columns) else ""
+    wrong = np.zeros(len(draft.frame), dtype=bool)
+    if "seed" in draft.frame:
+        wrong |= draft.frame["seed"].str.casefold().isin(SUMMARY).to_numpy()
+        blank = (draft.frame["seed"] == "").to_numpy()
+        for name in dict.fromkeys((first, *columns)):
+            wrong |= blank & draft.frame[name].str.casefold().isin(SUMMARY).to_numpy()
+    elif first and not draft.plainly:
+        wrong |= draft.frame[first].str.casefold().isin(SUMMARY).to_numpy()
+    if wrong.any():
+        for row in np.flatnonzero(wrong)[:20]:
+            words = [word for word in draft.frame.iloc[row] if word.casefold() in SUMMARY]
+            draft.dropped.append(f"{draft.table.place(row)}: a row that sums up ({words[0]})")
+        draft.keep(~wrong)

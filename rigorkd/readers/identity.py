@@ -1,0 +1,244 @@
+"""Which cell and which seed a row belongs to: by its columns, its name, or the folder that it lies in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rigorkd_analysis.runs import seed_of
+
+from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.known_names import ALWAYS, INNER, NAMED, PARAMETERS, folded, seed_in, without
+from rigorkd.readers.numbers import ABSENT, numbers_of
+from rigorkd.readers.shapes import is_metric, pattern_of
+from rigorkd.text import suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# -------------------------------------------------------------------------------------------------- seeds
+
+
+def find_seeds(draft: Draft) -> None:
+    asked = draft.asked.seed
+    pattern = pattern_of(asked) if asked else None
+    if asked and pattern is None:
+        column = original(draft, asked)
+        if column is None and "seed" in draft.came and "headings" in draft.came["seed"]:
+            column = "seed"
+        if column is None:
+            raise draft.table.error(
+                f"--seed {asked}: no such column",
+                suggest(asked, map(str, draft.frame.columns), "give a column, or a pattern such as run{}"),
+            )
+        if column in INNER:
+            raise draft.table.error(
+                f"--seed {asked}: its values share training data or checkpoints, so they are no seeds",
+                f"average over them: --average {asked}",
+            )
+        if column != "seed":
+            draft.put(seed=draft.frame[column])
+            draft.came["seed"] = f"column {asked!r}"
+    if "seed" in draft.frame and (pattern is None or "headings" in draft.came.get("seed", "")):
+        words = draft.frame["seed"].unique()
+        if not draft.plainly and any(seed_of(word) is None for word in words):
+            plainly = {word: _seed_word(word) for word in words}
+            draft.put(seed=draft.frame["seed"].map(plainly))
+            words = draft.frame["seed"].unique()
+        where = draft.came.get("seed", "column seed")
+        draft.seeds = f"seed: {where}" + (" (--seed)" if asked else "")
+        if "" in words and "run" in draft.frame and not draft.plainly:
+            _fill_seeds(draft)
+        return
+    names, where = _named_by(draft, pattern)
+    found = {name: _seed_by(name, pattern) for name in names.unique()}
+    missing = [name for name, seed in found.items() if seed is None]
+    if len(missing) == len(found):
+        what = f"--seed {asked} fits none of {where}" if asked else "no column, name or folder tells the seed"
+        shown = ", ".join(sorted({str(name) for name in names.iloc[:50]})[:3])
+        raise draft.table.error(
+            f"{what}; columns: {', '.join(map(str, draft.frame.columns))}; names: {shown}",
+            "give --seed COLUMN, or --seed PATTERN with {} where the number stands, such as --seed 'run{}'",
+        )
+    if missing:
+        row = int(np.flatnonzero((names == missing[0]).to_numpy())[0])
+        raise draft.table.error(
+            f"no seed in {missing[0]!r}, though others have one",
+            "give --seed COLUMN or --seed PATTERN, or leave the row out",
+            row,
+        )
+    told = {name: seed for name, seed in found.items() if seed is not None}
+    draft.put(
+        seed=names.map({name: str(seed) for name, (seed, _) in told.items()}),
+        _stem=names.map({name: stem for name, (_, stem) in told.items()}),
+    )
+    draft.came["seed"] = where
+    draft.seeds = f"seed: from {where}" + (f" by {asked!r}" if asked else " (--seed changes it)")
+
+
+def _fill_seeds(draft: Draft) -> None:
+    """A seed that a column lacks in some rows, from their run names."""
+    blank = draft.frame["seed"] == ""
+    found = {name: seed_in(name) for name in draft.frame.loc[blank, "run"].unique()}
+    named = {name: str(inside[0]) for name, inside in found.items() if inside is not None}
+    draft.put(seed=draft.frame["seed"].where(~blank, draft.frame["run"].map(named).fillna("")))
+
+
+def _seed_word(word: str) -> str:
+    inside = seed_in(word)
+    return str(inside[0]) if inside is not None and not inside[1] else word
+
+
+def _seed_by(name: str, pattern: re.Pattern[str] | None) -> tuple[int, str] | None:
+    if pattern is None:
+        return seed_in(name)
+    found = list(pattern.finditer(name))
+    if len(found) != 1:
+        return None
+    return int(found[0][1]), without(name, found[0].start(), found[0].end())
+
+
+def _named_by(draft: Draft, pattern: re.Pattern[str] | None) -> tuple[pd.Series[Any], str]:
+    """What tells the seed where no column does: the names of the runs, or else their folders or files."""
+    import pandas as pd
+
+    if (
+        "run" in draft.frame
+        and draft.frame["run"].map(lambda name: _seed_by(name, pattern) is not None).any()
+    ):
+        return draft.frame["run"], "the runs' names"
+    paths = _paths(draft.table.files)
+    names = np.array(paths, dtype=object)[draft.table.file_of]
+    if any(_seed_by(path, pattern) is not None for path in paths):
+        return pd.Series(names, index=draft.frame.index), "the folders' and files' names"
+    if "run" in draft.frame:
+        return draft.frame["run"], "the runs' names"
+    return pd.Series(names, index=draft.frame.index), "the folders' and files' names"
+
+
+def _paths(files: Sequence[str]) -> list[str]:
+    """The files' paths without what all of them share: folders above, and the last part if all end in it."""
+    parts = [re.split(r"[/\\]", name) for name in files]
+    if len(parts) == 1:
+        return [re.sub(r"\.[A-Za-z]+$", "", "/".join(parts[0][-2:]))]
+    while all(len(one) > 1 for one in parts) and len({one[0] for one in parts}) == 1:
+        parts = [one[1:] for one in parts]
+    while all(len(one) > 1 for one in parts) and len({one[-1] for one in parts}) == 1:
+        parts = [one[:-1] for one in parts]
+    return [re.sub(r"\.(csv|tsv|txt|json|jsonl|xlsx|parquet|log)$", "", "/".join(one)) for one in parts]
+
+
+# -------------------------------------------------------------------------------------------------- cells
+
+
+def find_cells(draft: Draft) -> None:
+    for name in PARAMETERS:
+        if name in draft.frame and draft.frame[name].str.contains(",", regex=False).any():
+            draft.put(**{name: numbers_of(draft.table, name, draft.asked).text})
+    if draft.asked.cell:
+        columns = []
+        for name in (part.strip() for part in draft.asked.cell.split(",")):
+            column = original(draft, name)
+            if column is None:
+                raise draft.table.error(
+                    f"--cell {name}: no such column",
+                    suggest(
+                        name, map(str, draft.frame.columns), f"there are: {', '.join(draft.frame.columns)}"
+                    ),
+                )
+            columns.append(column)
+        _compose(draft, columns)
+        draft.cells = f"cells: {', '.join(columns)} (--cell)"
+        return
+    if "cell" in draft.frame:
+        draft.cells = f"cells: {draft.came.get('cell', 'column cell')}"
+        return
+    known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame]
+    columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
+    columns = [name for name in columns if name in ALWAYS or not is_metric(name)]
+    if any((draft.frame[name] != "").any() for name in columns):
+        if "student" in columns and "model" in columns:  # two words for one thing, or the student's base
+            columns.remove("model") if draft.frame["model"].equals(draft.frame["student"]) else None
+        _compose(draft, columns)
+        draft.cells = f"cells: {', '.join(columns)} (known names; --cell COLUMNS changes it)"
+        return
+    if "_stem" in draft.frame:
+        names, where = draft.frame["_stem"], draft.came["seed"]
+    elif "run" in draft.frame and draft.frame["run"].nunique() < len(draft.frame):
+        names, where = draft.frame["run"], f"{draft.came.get('run', 'column run')}"
+    elif "run" in draft.frame:
+        rest = {name: (seed_in(name) or (0, name))[1] for name in draft.frame["run"].unique()}
+        names = draft.frame["run"].map(rest)
+        where = f"{draft.came.get('run', 'column run')} without the seed"
+    elif len(draft.table.files) > 1:
+        import pandas as pd
+
+        stems = [(seed_in(path) or (0, path))[1] for path in _paths(draft.table.files)]
+        names = pd.Series(np.array(stems, dtype=object)[draft.table.file_of], index=draft.frame.index)
+        where = "the files' names"
+    else:
+        raise draft.table.error(
+            f"no column tells which configuration a row is of; columns: {', '.join(draft.frame.columns)}",
+            "give --cell COLUMNS, the columns that define one, such as --cell model,lr; "
+            "if every column is a method, give --wide",
+        )
+    draft.put(cell=names)
+    if (draft.frame["cell"] == "").any():
+        row = int(np.flatnonzero((draft.frame["cell"] == "").to_numpy())[0])
+        raise draft.table.error("nothing but a seed names this run", "give --cell COLUMNS", row)
+    draft.came["cell"] = f"{where}, without the seed"
+    draft.cells = f"cells: from {where} without the seed (--cell COLUMNS changes it)"
+
+
+def _compose(draft: Draft, columns: Sequence[str]) -> None:
+    """A cell's name of its columns: `student/method-T4-a0.1`."""
+    unique = draft.frame[list(columns)].drop_duplicates()
+    made = {}
+    for values in unique.itertuples(index=False, name=None):
+        made[values] = _cell_name(dict(zip(columns, values, strict=True)))
+    keys = list(draft.frame[list(columns)].itertuples(index=False, name=None))
+    names = [made[key] for key in keys]
+    if "" in names:
+        raise draft.table.error(
+            f"nothing stands in {', '.join(columns)}", "name the run's configuration", names.index("")
+        )
+    changes: dict[str, Any] = {"cell": names}
+    if "method" in columns:  # `Baseline` is the word of the analysis, in another case
+        changes["method"] = draft.frame["method"].map(
+            lambda word: "baseline" if folded(word) == "baseline" else word
+        )
+    draft.put(**changes)
+    draft.came["cell"] = f"columns {', '.join(columns)}"
+
+
+def _cell_name(values: Mapping[str, str]) -> str:
+    names, parameters = [], []
+    for column, text in values.items():
+        word = _short_number(text)
+        if not word or word.casefold() in ABSENT:
+            continue
+        if column in PARAMETERS and column not in NAMED:
+            parameters.append(f"{PARAMETERS[column]}{word}")
+        elif column in NAMED or (word == text and not _is_number(word)):
+            names.append("baseline" if column == "method" and folded(word) == "baseline" else word)
+        else:
+            parameters.append(f"{column}{word}")
+    return "-".join(["/".join(names), *parameters]).strip("-")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _short_number(text: str) -> str:
+    try:
+        return f"{float(text):g}" if float(text) == float(f"{float(text):g}") else text
+    except ValueError:
+        return text

@@ -1,0 +1,71 @@
+"""JSON Lines, and JSON files of one object or a list: one row each, nested names joined by dots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rigorkd.errors import InputError
+from rigorkd.readers.raw import RawTable, flat, table_of
+
+_LONGEST = 200
+"""Characters of a text or list that may be part of a table of runs."""
+
+
+def read_json_lines(file: str, content: bytes) -> RawTable:
+    """Read JSON Lines; InputError names the line that is none."""
+    rows, lines = [], []
+    for number, value in json_lines(file, content):
+        rows.append(scalars(value))
+        lines.append(number)
+    if not rows:
+        raise InputError(f"{file}: the file is empty", hint="one JSON object per line and run")
+    return table_of(rows, [file] * len(rows), "JSON Lines", lines=lines)
+
+
+def json_lines(file: str, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of JSON Lines with their lines."""
+    for number, line in enumerate(content.splitlines(), start=1):
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(
+                    f"{file}:{number}: not JSON ({error})", hint="one JSON object per line"
+                ) from None
+            if not isinstance(value, dict):
+                raise InputError(f"{file}:{number}: not a JSON object", hint="one JSON object per line")
+            yield number, value
+
+
+def read_json_table(file: str, content: bytes) -> RawTable:
+    """Read a JSON file that is a row, a list of rows, or columns as pandas writes them."""
+    value = json_document(file, content)
+    if isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values()):
+        indices = [set(item) for item in value.values()]
+        if indices[0] and all(index == indices[0] for index in indices[1:]) and len(indices) > 1:
+            keys = list(next(iter(value.values())))
+            if all(key.isdecimal() for key in keys):  # DataFrame.to_json()
+                value = [{name: column[key] for name, column in value.items()} for key in keys]
+    rows = value if isinstance(value, list) else [value]
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{file}: no JSON object or list of them", hint="one object per run")
+    return table_of([scalars(row) for row in rows], [file] * len(rows), "JSON")
+
+
+def json_document(file: str, content: bytes) -> Any:
+    """What a JSON file holds; InputError if it holds none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: not JSON ({error})", hint="restore the file, or leave it out") from None
+
+
+def scalars(values: dict[str, Any]) -> dict[str, object]:
+    """The numbers and short texts of an object, nested ones by dotted names."""
+    return {
+        name: value
+        for name, value in flat(values).items()
+        if isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST)
+    }

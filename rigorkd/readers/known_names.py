@@ -1,0 +1,168 @@
+"""What columns of other people's tables are called, and their trackers' words for how a run ended."""
+
+from __future__ import annotations
+
+import re
+
+_SEEDS = (
+    "seed", "random_seed", "rng_seed", "manual_seed", "run_seed", "train_seed", "training_seed", "torch_seed",
+    "random_state",
+)  # fmt: skip
+
+NAMED = ("group", "dataset", "task", "model", "student", "start", "teacher", "method")
+"""Columns that define a cell and name it, in the order in which they stand in its name."""
+
+PARAMETERS = {
+    "T": "T", "alpha": "a", "beta": "b", "gamma": "g", "lr": "lr", "weight_decay": "wd", "batch_size": "bs",
+    "epochs": "e", "optimizer": "", "augmentation": "", "training": "", "views": "",
+}  # fmt: skip
+"""Columns that define a cell and follow its name, each with its short form."""
+
+ALWAYS = frozenset({"group", "student", "method", "T", "alpha"})
+"""Those that define a cell even where all rows agree in them."""
+
+_CANONICAL = {
+    **dict.fromkeys(_SEEDS, "seed"),
+    **{name: name for name in (*NAMED, *PARAMETERS) if name != "T"},
+    "cell": "cell",
+    "student_model": "student", "student_arch": "student", "model_s": "student", "s_model": "student",
+    "student_name": "student",
+    "teacher_model": "teacher", "teacher_arch": "teacher", "model_t": "teacher", "t_model": "teacher",
+    "teacher_name": "teacher",
+    "algorithm": "method", "algo": "method", "distiller": "method", "approach": "method", "distill": "method",
+    "kd_method": "method", "method_name": "method",
+    "arch": "model", "architecture": "model", "backbone": "model", "network": "model", "model_name": "model",
+    "data": "dataset", "data_set": "dataset", "benchmark": "dataset", "dataset_name": "dataset",
+    "temperature": "T", "temp": "T", "kd_t": "T", "tau": "T",
+    "learning_rate": "lr", "wd": "weight_decay", "bs": "batch_size", "batchsize": "batch_size",
+    "optim": "optimizer", "opt": "optimizer", "num_epochs": "epochs", "max_epochs": "epochs",
+    "num_train_epochs": "epochs", "n_epochs": "epochs",
+    "status": "status", "state": "status", "run_status": "status", "job_status": "status",
+    "epoch": "epoch", "_epoch": "epoch", "epoch_number": "epoch", "epoch_idx": "epoch",
+    "step": "step", "_step": "step", "global_step": "step", "iteration": "step", "iter": "step",
+    "name": "run", "run": "run", "run_name": "run", "experiment": "run", "experiment_name": "run",
+    "exp_name": "run", "exp": "run", "run_dir": "run", "job_name": "run", "tags.mlflow.runname": "run",
+    "run_id": "run_id", "id": "run_id", "job_id": "run_id", "jobid": "run_id", "uuid": "run_id",
+    "trial_id": "run_id",
+    "created": "time", "created_at": "time", "start_time": "time", "started": "time", "end_time": "time",
+    "finished_at": "time", "timestamp": "time", "_timestamp": "time", "date": "time", "datetime": "time",
+    "datetime_start": "time", "time": "time", "submit": "time",
+    "fold": "fold", "cv_fold": "fold", "k_fold": "fold", "split_index": "fold",
+}  # fmt: skip
+
+_BOOKKEEPING = frozenset(
+    {
+        "runtime", "_runtime", "duration", "elapsed", "notes", "user", "tags", "sweep", "host", "hostname",
+        "gpu", "device", "index", "image", "image_index", "example", "repeat", "evaluation", "trial",
+        "replicate", "rank", "best_epoch", "epochs_run", "n_test", "n_seeds", "n", "wall_time", "wallclock",
+        "num_workers", "port", "pid",
+        "run_hash", "teacher_run_hash", "weights_sha256", "hardware", "versions", "mode", "smoke", "table",
+        "factor", "study", "precision", "finished", "select", "selection", "selected_on", "latency_shared",
+        "params_millions", "macs_millions", "total_flos", "ce_weight", "kd_weight", "doc_id", "sample",
+        "item", "github", "commit", "cluster", "order", "level_0",
+    }
+)  # fmt: skip
+"""Columns that are no results, whatever numbers they hold."""
+
+INNER = (
+    "fold",
+    "image",
+    "image_index",
+    "example",
+    "index",
+    "item",
+    "sample",
+    "doc_id",
+    "repeat",
+    "evaluation",
+)
+"""Columns whose values are no replicates: they are averaged before seeds are compared."""
+
+_PREFIX = re.compile(
+    r"^(?:config|params?|hparams|hyperparameters|args|cfg|training|trainer|train|run|general)[./:_-]"
+)
+
+BASELINES = frozenset(
+    {"baseline", "base", "vanilla", "scratch", "student", "supervised", "ce", "none", "no_kd"}
+)
+"""What a column or a row of a comparison is called if it is the one without the method."""
+
+STATUSES = {
+    **dict.fromkeys(
+        (
+            "done", "finished", "finish", "complete", "completed", "completed+", "success", "succeeded",
+            "successful", "successfully", "ok", "passed", "terminated", "published", "exited_0",
+        ),
+        "done",
+    ),
+    **dict.fromkeys(["diverged", "divergence", "nan", "diverging"], "diverged"),
+    **dict.fromkeys(
+        (
+            "missing", "crashed", "crash", "failed", "fail", "failure", "killed", "preempted",
+            "preempting", "running", "pending", "queued", "cancelled", "canceled", "timeout", "timed_out",
+            "out_of_memory", "oom", "node_fail", "boot_fail", "deadline", "aborted", "abort",
+            "interrupted", "stopped", "unfinished", "scheduled", "pruned", "waiting", "requeued",
+            "suspended", "error", "errored", "started", "paused", "in_progress", "starting",
+            "initializing", "not_started", "resuming",
+        ),
+        "missing",
+    ),
+}  # fmt: skip
+"""How a run ended, in the words of W&B, MLflow, Slurm, Optuna, Ray, Inspect and ClearML: ours for each."""
+
+
+def folded(name: str) -> str:
+    """A column's name without regard to case, spaces and dashes."""
+    return re.sub(r"[\s-]+", "_", name.strip().casefold())
+
+
+def canonical(name: str) -> str | None:
+    """What a column is, by its name: `seed`, `method`, `status`, … None for one that is not known."""
+    if name.strip() == "T":
+        return "T"
+    short = folded(name)
+    if short in _CANONICAL:
+        return _CANONICAL[short]
+    bare = _PREFIX.sub("", short)
+    while bare != short:
+        if bare in _CANONICAL and _CANONICAL[bare] not in ("run", "run_id", "time"):
+            return "T" if bare == "t" else _CANONICAL[bare]
+        short, bare = bare, _PREFIX.sub("", bare)
+    return None
+
+
+def is_bookkeeping(name: str) -> bool:
+    """Whether a column is known to hold no result."""
+    return folded(name) in _BOOKKEEPING or canonical(name) is not None
+
+
+def status_of(word: str) -> str | None:
+    """`done`, `diverged` or `missing` for a tracker's word, "" for none; None for an unknown word."""
+    short = folded(word)
+    if short in ("", "-"):
+        return ""
+    short = re.sub(r"^runstatus\.|^trialstate\.|^jobstatus\.", "", short)
+    return STATUSES.get(short) or STATUSES.get(short.split("_by_")[0])
+
+
+_SEED = re.compile(r"(?:^|(?<=[-_/. =\[(,]))(?:seed|Seed|SEED|rng|s|S)[-_=]?(\d{1,19})(?=$|[-_/. \]),])")
+_LONG = re.compile(r"(?:seed|Seed|SEED)[-_=]?(\d{1,19})(?!\d)")
+
+
+def seed_in(name: str) -> tuple[int, str] | None:
+    """The seed that a name holds (`r8-kd-s3`, `seed_3`, `kd/seed=3`) and the name without it.
+
+    None if there is none, or if several places could be it.
+    """
+    found = list(_LONG.finditer(name)) or list(_SEED.finditer(name))
+    if len(found) != 1:
+        return None
+    return int(found[0][1]), without(name, found[0].start(), found[0].end())
+
+
+def without(name: str, start: int, end: int) -> str:
+    """A name without one of its parts, and without the separators that held it."""
+    rest = f"{name[:start].rstrip('-_/. =[(,')}\0{name[end:].lstrip('-_/. ])')}"
+    left, right = rest.split("\0")
+    joint = name[start - 1] if left and right and start else ""
+    return f"{left}{joint if joint in '-_/. ' else '-'}{right}" if left and right else left or right

@@ -1,0 +1,117 @@
+"""Which column is judged, and its numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.known_names import is_bookkeeping
+from rigorkd.readers.numbers import looks_numeric, numbers_of, plain
+from rigorkd.readers.shapes import UNNAMED, is_metric
+
+
+def choose_metric(draft: Draft, metric: str | None) -> str | None:
+    """The column to judge, its numbers read; None leaves the refusal to the analysis."""
+    frame = draft.frame
+    if metric is not None:
+        column = original(draft, metric) or (UNNAMED if UNNAMED in frame else None)
+        if column is None:
+            return None
+        if column != metric:
+            draft.table = replace(draft.table, frame=frame.rename(columns={column: metric}))
+            draft.came[metric] = f"column {column!r}" if column != UNNAMED else "the fields of the wide table"
+        found = [metric]
+    else:
+        found = candidates(draft)
+    _read_numbers(draft, found)
+    if metric is not None:
+        draft.metric = f"metric: {metric}"
+        return metric
+    if found == [UNNAMED]:
+        return _unnamed(draft)
+    if "test_top1" in found:
+        draft.metric = "metric: test_top1"
+        return "test_top1"
+    if len(found) == 1:
+        draft.metric = f"metric: {found[0]}, the only one"
+        return found[0]
+    tested = [name for name in found if _is_test_accuracy(name)]
+    if len(tested) == 1:
+        draft.metric = f"metric: {tested[0]}, by its name (--metric changes it; also there: " + (
+            f"{', '.join(name for name in found if name != tested[0])})"
+        )
+        return tested[0]
+    if not found:
+        shown = ", ".join(map(str, frame.columns))
+        raise draft.table.error(
+            f"the table has no metric column; columns: {shown}", "add a numeric column, such as test_top1"
+        )
+    raise draft.table.error("which metric?", f"give --metric, one of: {', '.join(found)}")
+
+
+def candidates(draft: Draft) -> list[str]:
+    """Numeric columns that hold results, by name and by what is in them."""
+    names: list[str] = []
+    constant: list[str] = []
+    for column in map(str, draft.frame.columns):
+        if column in ("cell", "seed", "_stem") or is_bookkeeping(column) or not column:
+            continue
+        if column.startswith("column ") or not looks_numeric(draft.frame[column]):
+            continue
+        values = draft.frame[column]
+        cells = draft.frame["cell"].to_numpy()
+        first = dict(zip(cells[::-1], values.to_numpy()[::-1], strict=True))
+        varies = any(
+            first[cell] != value for cell, value in zip(cells, values.to_numpy(), strict=True) if value
+        )
+        (names if varies else constant).append(column)
+    return names or [name for name in constant if is_metric(name)] or constant
+
+
+def _is_test_accuracy(name: str) -> bool:
+    tokens = set(re.split(r"[^a-z0-9]+", name.casefold()))
+    return (
+        bool(tokens & {"test", "eval"})
+        and bool(tokens & {"acc", "acc1", "top1", "accuracy"})
+        and not tokens
+        & {"best", "max", "min", "peak", "top5", "acc5", "std", "sd", "stderr", "loss", "error"}
+    )
+
+
+def _unnamed(draft: Draft) -> str:
+    """The metric of a wide table that names none: accuracy where only that is plausible, else asked for."""
+    values = plain(draft.frame[UNNAMED])
+    values = values[np.isfinite(values)]
+    percent = values.size > 0 and bool(((values > 50) & (values <= 100)).all())
+    share = values.size > 0 and bool(((values > 0.5) & (values <= 1)).all())
+    if not (percent or share):
+        raise draft.table.error(
+            "the table does not name its metric",
+            "give --metric NAME, such as test_acc or test_loss (and --goal, if the name does not say it)",
+        )
+    draft.table = replace(draft.table, frame=draft.frame.rename(columns={UNNAMED: "accuracy"}))
+    unit = "percent" if percent else "fractions of 1"
+    draft.came["accuracy"] = "the fields of the wide table, which does not name its metric"
+    draft.metric = f"metric: not named; read as accuracy in {unit}, more is better (--metric NAME changes it)"
+    draft.warnings.append(
+        f"the table does not name its metric: it is read as accuracy in {unit}, more is better"
+    )
+    return "accuracy"
+
+
+def _read_numbers(draft: Draft, columns: Sequence[str]) -> None:
+    changed = {}
+    for column in columns:
+        found = numbers_of(draft.table, column, draft.asked)
+        if found.said:
+            changed[column] = found.text
+            draft.dropped += [text for text in found.said if "left out" in text]
+            draft.came[column] = f"{draft.came.get(column, f'column {column!r}')}; " + "; ".join(
+                text for text in found.said if "left out" not in text
+            )
+    if changed:
+        draft.put(**changed)

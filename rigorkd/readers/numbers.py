@@ -1,0 +1,137 @@
+"""Numbers as people write them: percent signs, thousands separators, decimal commas, mean ± spread."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rigorkd.readers.raw import RawTable, Reading
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_PLUS_MINUS = re.compile(r"^\s*(.+?)\s*(?:±|\+/-|\+-|\\pm)\s*(.+?)\s*$")
+_MINUS = str.maketrans({"−": "-", "\u00a0": "", "\u202f": "", "\u2009": "", " ": "", "'": ""})
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")
+_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
+
+ABSENT = frozenset({"", "-", "–", "—", "n/a", "na", "none", "null", "nan"})
+"""What stands where there is no number. NaN is no divergence unless a status says so."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column as numbers: `text` is how each would be written plainly, `said` what had to be understood."""
+
+    values: NDArray[np.float64]
+    text: pd.Series[Any]
+    said: tuple[str, ...] = ()
+
+
+def plain(column: pd.Series[Any]) -> NDArray[np.float64]:
+    """The column as numbers, NaN for what is none."""
+    import pandas as pd
+
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def looks_numeric(column: pd.Series[Any]) -> bool:
+    """Whether at least half of the values that a column has are numbers in some notation."""
+    there = column[~column.str.casefold().isin(ABSENT)]
+    if there.empty:
+        return False
+    sample = there if len(there) <= 2000 else there.iloc[:: len(there) // 2000]
+    good = sum(_readable(value) for value in sample)
+    return good >= 0.5 * len(sample)
+
+
+def _readable(text: str) -> bool:
+    found = _PLUS_MINUS.match(text)
+    bare = (found[1] if found else text).strip().removesuffix("%").translate(_MINUS)
+    try:
+        float(bare)
+    except ValueError:
+        return bool(_THOUSANDS.fullmatch(bare) or _COMMA.fullmatch(bare) or _POINTS.fullmatch(bare))
+    return "_" not in bare
+
+
+def numbers_of(table: RawTable, column: str, asked: Reading) -> Numbers:
+    """A column of the table, read as numbers. What is no number stays text, for the analysis to refuse.
+
+    Raises:
+        InputError: a value can be read in two ways; says which option decides.
+    """
+    text = table.frame[column]
+    values = plain(text)
+    there = ~text.str.casefold().isin(ABSENT).to_numpy()
+    if not (np.isnan(values) & there).any():
+        return Numbers(values, text)
+    said: list[str] = []
+    words = {word: word for word in text[there].unique()}
+    spreads = {word: found for word in words if (found := _PLUS_MINUS.match(word))}
+    if spreads:
+        words.update({word: found[1] for word, found in spreads.items()})
+        said.append(f"what follows ± in {column} is left out: the spread is that over the seeds")
+    signed = {word for word, bare in words.items() if bare.rstrip().endswith("%")}
+    if signed and len(signed) == len(words):
+        words = {word: bare.rstrip()[:-1] for word, bare in words.items()}
+        said.append(f"{column} in percent")
+    elif signed:
+        row = int(np.flatnonzero(text.isin(signed).to_numpy())[0])
+        raise table.error(
+            f"{text.iloc[row]!r} has a percent sign, other values have none",
+            "write all of them with it, or none: one may be a fraction",
+            row,
+            column,
+        )
+    words = {word: bare.translate(_MINUS) for word, bare in words.items()}
+    if any("," in bare for bare in words.values()):
+        words, how = _commas(table, column, words, asked)
+        said.append(how)
+    made = text.map(lambda word: words.get(word, word))
+    return Numbers(plain(made), made, tuple(said))
+
+
+def _commas(
+    table: RawTable, column: str, words: dict[str, str], asked: Reading
+) -> tuple[dict[str, str], str]:
+    """What the commas of a column are, by all of its values."""
+    bare = [text for text in words.values() if "," in text]
+    as_thousands = all(_THOUSANDS.fullmatch(text) for text in bare)
+    as_decimal = all(_COMMA.fullmatch(text) or _POINTS.fullmatch(text) for text in bare)
+    if asked.decimal:
+        as_thousands, as_decimal = asked.decimal == ".", asked.decimal == ","
+    elif as_thousands and as_decimal and "semicolons" in table.kind:
+        as_thousands = False
+    if as_thousands and as_decimal:
+        row = int(np.flatnonzero(table.frame[column].map(lambda text: "," in text).to_numpy())[0])
+        raise table.error(
+            f"{table.frame[column].iloc[row]!r} may be thousands or decimals",
+            "give --decimal , if the comma stands before decimals, --decimal . if it separates thousands",
+            row,
+            column,
+        )
+    if as_thousands:
+        return (
+            {
+                word: text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+                for word, text in words.items()
+            },
+            f"{column} with commas between thousands",
+        )
+    if as_decimal:
+        return (
+            {
+                word: text.replace(".", "").replace(",", ".")
+                if _POINTS.fullmatch(text) and "," in text
+                else text.replace(",", ".")
+                for word, text in words.items()
+            },
+            f"{column} with decimal commas",
+        )
+    return words, f"{column} with commas"

@@ -1,0 +1,41 @@
+"""Parquet and Feather files, by pyarrow."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from rigorkd.errors import InputError
+from rigorkd.extras import require
+from rigorkd.readers.raw import RawTable, text_of
+
+
+def read_parquet(file: str, content: bytes) -> RawTable:
+    """Read a Parquet file; its index, where pandas kept one with a name, is a column.
+
+    Raises:
+        InputError: pyarrow is not there, or it is no Parquet file.
+    """
+    require("parquet", "reading a Parquet file")
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        found = pd.read_parquet(io.BytesIO(content), engine="pyarrow")
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{file}: not a Parquet file ({error})", hint="save it again, or as a CSV") from None
+    if any(found.index.names):
+        found = found.reset_index()
+    names = ["_".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in found.columns]
+    frame = pd.DataFrame(
+        {name: [text_of(value) for value in found.iloc[:, i]] for i, name in enumerate(names)}, dtype=object
+    )
+    for name in names:  # what pandas made a float because of a gap is a whole number still
+        words = frame[name]
+        if words.map(lambda word: word.endswith(".0") or word == "nan").all():
+            frame[name] = words.map(lambda word: "" if word == "nan" else word[:-2])
+    rows = len(frame)
+    return RawTable(
+        frame, (file,), np.zeros(rows, dtype=np.int64), np.arange(1, rows + 1, dtype=np.int64), "Parquet"
+    )

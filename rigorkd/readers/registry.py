@@ -1,0 +1,219 @@
+"""Every kind of results that rigorkd reads, and which one a source is."""
+
+from __future__ import annotations
+
+import glob as globs
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+
+from rigorkd.errors import InputError
+from rigorkd.readers.listing import Listing, listing, read_named
+from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.text import nearest
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """A kind of log folder: which of its files it claims, and what reads them (`module:function`).
+
+    The function takes the listing, the files claimed, and the way of reading; it gives raw tables.
+    """
+
+    key: str
+    title: str
+    claims: Callable[[Path], bool]
+    target: str
+    rank: int = 0
+
+    def read(self, found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable]:
+        module, name = self.target.split(":")
+        tables: list[RawTable] = getattr(import_module(f"rigorkd.readers.{module}"), name)(
+            found, files, asked
+        )
+        return tables
+
+
+TRACKERS = (
+    Tracker("wandb", "W&B run folders", lambda path: path.suffix == ".wandb", "wandb_runs:read"),
+    Tracker("mlflow", "MLflow file store", lambda path: path.name == "meta.yaml", "mlflow_store:read"),
+    Tracker(
+        "trainer",
+        "Hugging Face trainer_state.json",
+        lambda path: path.name == "trainer_state.json",
+        "trainer_state:read",
+    ),
+    Tracker("mdistiller", "mdistiller logs", lambda path: path.name == "worklog.txt", "mdistiller:read"),
+    Tracker(
+        "lm-eval",
+        "lm-evaluation-harness logs",
+        lambda path: path.name.startswith("samples_") and path.suffix == ".jsonl",
+        "lm_eval:read",
+    ),
+    Tracker("inspect", "Inspect logs", lambda path: path.suffix == ".eval", "inspect_logs:read"),
+    Tracker("lightning", "Lightning's CSV logs", lambda path: path.name == "metrics.csv", "lightning:read"),
+    Tracker(
+        "tensorboard",
+        "TensorBoard event files",
+        lambda path: "tfevents" in path.name,
+        "tensorboard:read",
+        rank=1,
+    ),
+)
+"""A lower rank goes first: a log that TensorBoard's files repeat is read by its own reader."""
+
+TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".xlsx", ".xlsm", ".parquet", ".pq")
+"""How the names of tables end."""
+
+REMOTE = {"wandb": "wandb_api:read", "mlflow": "mlflow_api:read"}
+"""Sources that are asked for over the network: `wandb:ENTITY/PROJECT`, `mlflow:URL/EXPERIMENT`."""
+
+KINDS = (*(tracker.key for tracker in TRACKERS), "table")
+"""What `--from` may name."""
+
+
+def remote(source: str) -> str | None:
+    """Which tracker's server a source names, None if it names a file or folder."""
+    scheme = source.partition(":")[0]
+    return scheme if scheme in REMOTE and ":" in source else None
+
+
+def read_sources(sources: Sequence[str], asked: Reading) -> list[RawTable]:
+    """The tables of files, globs, folders and trackers' servers.
+
+    Raises:
+        InputError: there is no such thing, or it is of no kind, or of several, that can be read.
+    """
+    tables: list[RawTable] = []
+    for source in sources:
+        if scheme := remote(source):
+            module, name = REMOTE[scheme].split(":")
+            read = getattr(import_module(f"rigorkd.readers.{module}"), name)
+            tables += read(source.partition(":")[2], asked)
+            continue
+        for path in expanded(source):
+            tables += _folder(path, asked) if path.is_dir() else [_file(path, asked)]
+    return tables
+
+
+def expanded(source: str) -> list[Path]:
+    """The paths that a source names: itself, or what fits its `*`."""
+    path = Path(source)
+    if path.exists() or not globs.has_magic(source):
+        return [Path("/dev/stdin") if source == "-" else path]
+    found = sorted(globs.glob(source, recursive=True))  # noqa: PTH207
+    if not found:
+        raise InputError(f"{source}: nothing fits this pattern", hint="look at the folder's files")
+    return [Path(name) for name in found]
+
+
+def _file(path: Path, asked: Reading) -> RawTable:
+    """A file that was named."""
+    tracker = next(
+        (
+            one
+            for one in TRACKERS
+            if one.claims(path) and asked.kind in (None, one.key) and one.key != "lightning"
+        ),
+        None,
+    )
+    if tracker is not None and path.is_file():
+        found = Listing(path.parent, (path,))
+        tables = tracker.read(found, [path], asked)
+        return tables[0]
+    return read_table(path, read_named(path), asked)
+
+
+def read_table(path: Path, content: bytes, asked: Reading) -> RawTable:
+    """A file that holds a table, by its ending and its first bytes."""
+    file, ending = str(path), path.suffix.casefold()
+    if ending in (".xlsx", ".xlsm") or content.startswith(b"PK\x03\x04"):
+        from rigorkd.readers.workbook import read_workbook
+
+        return read_workbook(file, content, asked)
+    if ending in (".parquet", ".pq") or content.startswith(b"PAR1"):
+        from rigorkd.readers.parquet import read_parquet
+
+        return read_parquet(file, content)
+    if ending in (".jsonl", ".ndjson"):
+        from rigorkd.readers.json_records import read_json_lines
+
+        return read_json_lines(file, content)
+    if ending == ".json":
+        from rigorkd.readers.json_records import read_json_table
+
+        return read_json_table(file, content)
+    if ending in (".pkl", ".pickle", ".pt", ".pth"):
+        raise InputError(
+            f"{file}: a pickle, which runs code when it is read", hint="save the results as CSV or JSON"
+        )
+    from rigorkd.readers.delimited import read_delimited
+
+    return read_delimited(file, content, asked)
+
+
+def _folder(path: Path, asked: Reading) -> list[RawTable]:
+    found = listing(path)
+    claimed = {tracker: files for tracker in TRACKERS if (files := found.named(tracker.claims))}
+    claimed = {tracker: files for tracker, files in claimed.items() if asked.kind in (None, tracker.key)}
+    if asked.kind == "table":
+        claimed = {}
+    if claimed:
+        rank = min(tracker.rank for tracker in claimed)
+        first = [tracker for tracker in claimed if tracker.rank == rank]
+        if len(first) > 1:
+            kinds = ", ".join(f"{one.key} ({one.title}, {len(claimed[one])} files)" for one in first)
+            raise InputError(f"{path}: several kinds of logs: {kinds}", hint=f"give --from {first[0].key}")
+        tables = first[0].read(found, claimed[first[0]], asked)
+        others = [one for one in claimed if one not in first]
+        told = tuple(f"{one.title} beside them (--from {one.key} reads those)" for one in others)
+        tables = [replace(table, dropped=(*table.dropped, *told)) for table in tables]
+    elif asked.kind not in (None, "table"):
+        close = nearest(asked.kind, KINDS)
+        raise InputError(
+            f"{path}: nothing of the kind {asked.kind!r} in it",
+            hint=f"did you mean --from {close}?" if close and close != asked.kind else "leave --from out",
+        )
+    else:
+        tables = _tables(path, found, asked)
+    from rigorkd.readers.hydra import with_overrides
+
+    return with_overrides(found, tables)
+
+
+def _tables(path: Path, found: Listing, asked: Reading) -> list[RawTable]:
+    """The tables of a folder, which must be of one form."""
+    files = [file for file in found.files if file.suffix.casefold() in TABLES and ".hydra" not in file.parts]
+    if not files:
+        raise InputError(
+            f"{path}: a folder, but no study, and no table or log in it",
+            hint="give a study folder, a folder of CSV, JSON, XLSX or Parquet files, or of logs of "
+            + ", ".join(tracker.key for tracker in TRACKERS),
+        )
+    by_name: dict[str, list[Path]] = {}
+    for file in files:
+        by_name.setdefault(file.name, []).append(file)
+    several = {name: own for name, own in by_name.items() if len(own) > 1}
+    if len(by_name) > 1 and several:
+        shown = ", ".join(f"{name} ({len(own)} times)" for name, own in list(by_name.items())[:5])
+        name = max(several, key=lambda key: len(several[key]))
+        raise InputError(
+            f"{path}: several kinds of tables: {shown}",
+            hint=f"name one by a glob, such as '{path}/**/{name}'",
+        )
+    tables = [read_table(file, found.read(file), asked) for file in files]
+    columns = {frozenset(_form(str(name)) for name in table.frame.columns) for table in tables}
+    if len(columns) > 1 and len(by_name) > 1:
+        shown = ", ".join(str(file.relative_to(path)) for file in files[:4])
+        raise InputError(
+            f"{path}: tables with different columns: {shown}", hint="name the ones that hold the runs"
+        )
+    return tables
+
+
+def _form(name: str) -> str:
+    return re.sub(r"\s+", "", name.casefold())

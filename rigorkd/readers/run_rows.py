@@ -1,0 +1,199 @@
+"""Runs are not rows: which rows count, and what is left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.epochs import select_epochs
+from rigorkd.readers.known_names import INNER, status_of
+from rigorkd.readers.metric_choice import candidates
+from rigorkd.readers.numbers import plain
+from rigorkd.readers.shapes import is_metric
+from rigorkd.text import count, suggest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def average(draft: Draft, metric: str | None) -> None:
+    """Rows of one run averaged over folds, items or repeats, which are no replicates."""
+    if draft.asked.average is None:
+        return
+    column = original(draft, draft.asked.average)
+    if column is None:
+        raise draft.table.error(
+            f"--average {draft.asked.average}: no such column",
+            suggest(draft.asked.average, draft.frame.columns),
+        )
+    keys = [name for name in ("cell", "seed", "run_id") if name in draft.frame]
+    group = draft.frame.groupby(keys, sort=False)
+    number = group.ngroup().to_numpy()
+    first = np.unique(number, return_index=True)[1]
+    frame = draft.frame.iloc[first].copy()
+    results = [metric] if metric else []
+    results += [name for name in candidates(draft) if name != metric]
+    for name in results:
+        values = plain(draft.frame[name])
+        if np.isnan(values).any():
+            if name != metric:
+                frame = frame.drop(columns=name)
+                continue
+            row = int(np.flatnonzero(np.isnan(values))[0])
+            raise draft.table.error("no number to average", "leave the row out, or mend it", row, str(metric))
+        means = np.bincount(number, weights=values) / np.bincount(number)
+        frame[name] = [repr(float(value)) for value in means]
+    frame = frame.drop(columns=column)
+    sizes = np.bincount(number)
+    draft.epochs = f"averaged over {column} ({sizes.min()} to {sizes.max()} rows a run)"
+    if sizes.min() != sizes.max():
+        draft.warnings.append(f"runs are averages over {sizes.min()} to {sizes.max()} rows of {column}")
+    draft.table = draft.table.rows(first, frame)
+
+
+def statuses(draft: Draft) -> None:
+    """Statuses in our words."""
+    if "status" not in draft.frame:
+        return
+    words = {word: status_of(word) for word in draft.frame["status"].unique()}
+    unknown = [word for word, ours in words.items() if ours is None]
+    if unknown:
+        row = int(np.flatnonzero((draft.frame["status"] == unknown[0]).to_numpy())[0])
+        raise draft.table.error(
+            f"{unknown[0]!r} does not say whether this run is done, diverged or missing",
+            "write done (finished, completed, success), diverged, or missing (crashed, failed, running)",
+            row,
+            draft.came.get("status", "status").removeprefix("column ").strip("'"),
+        )
+    draft.put(_word=draft.frame["status"], status=draft.frame["status"].map(words))
+
+
+def epochs(draft: Draft, metric: str | None) -> None:
+    if metric is None or not {"epoch", "step"} & set(draft.frame.columns):
+        if draft.asked.select:
+            raise draft.table.error("--select needs a column epoch or step", "leave --select out")
+        return
+    found = select_epochs(draft.table, metric, draft.asked)
+    draft.table = found.table
+    draft.epochs = found.said
+    draft.warnings += found.warnings
+
+
+def duplicates(draft: Draft, metric: str | None) -> None:
+    """Each seed of a cell once: a failed try beside a finished one, or one run listed twice, is left out."""
+    if "seed" not in draft.frame:
+        return
+    frame = draft.frame
+    status = frame["status"].to_numpy() if "status" in frame else np.full(len(frame), "", dtype=object)
+    unfinished = status == "missing"
+    keep = np.ones(len(frame), dtype=bool)
+    if unfinished.any() and metric is not None:  # what a run shows that did not finish is no result
+        values = frame[metric].to_numpy(copy=True)
+        values[unfinished] = ""
+        draft.put(**{metric: values})
+        frame = draft.frame
+        names = [name for name in ("cell", "seed") if name in frame]
+        for row in np.flatnonzero(unfinished):
+            if any(frame[name].iloc[row] == "" for name in names):
+                keep[row] = False
+                draft.dropped.append(_told(draft, int(row), "did not finish and has no seed"))
+    key = frame.groupby(["cell", "seed"], sort=False).ngroup().to_numpy()
+    sizes = np.bincount(key)
+    lost = 0
+    for group in np.flatnonzero(sizes > 1) if (sizes > 1).any() else ():
+        rows = np.flatnonzero((key == group) & keep)
+        kept = _one_of(draft, rows, unfinished)
+        for row in rows:
+            if kept is not None and row != kept:
+                keep[row] = False
+    for row in np.flatnonzero(unfinished & keep):
+        lost += 1
+        draft.dropped.append(_told(draft, int(row), "did not finish, and nothing replaces it"))
+    if lost:
+        draft.warnings.append(
+            f"{count(lost, 'run')} did not finish and {'is' if lost == 1 else 'are'} missing"
+        )
+    draft.keep(keep)
+
+
+def _told(draft: Draft, row: int, why: str) -> str:
+    frame = draft.frame
+    name = frame["run"].iloc[row] if "run" in frame else ""
+    name = name or f"{frame['cell'].iloc[row]} seed {frame['seed'].iloc[row]}"
+    word = frame["_word"].iloc[row] if "_word" in frame else ""
+    return f"{draft.table.place(row)}: {name}" + (f" ({word})" if word else "") + f": {why}"
+
+
+def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_]) -> int | None:
+    """Which of several rows for one seed of a cell counts; None leaves it to the analysis to refuse."""
+    frame = draft.frame
+    if rows.size < 2:
+        return None
+    done = rows[~unfinished[rows]]
+    if done.size == 0:  # none finished: one stands for the run that is missing
+        for row in rows[:-1]:
+            draft.dropped.append(_told(draft, int(row), "did not finish, as another try of it"))
+        return int(rows[-1])
+    for row in rows[unfinished[rows]]:
+        draft.dropped.append(_told(draft, int(row), "did not finish; another try of this seed did"))
+    if done.size == 1:
+        return int(done[0])
+    columns = [name for name in frame.columns if not name.startswith("_")]
+    own = frame.iloc[done]
+    if "run_id" in frame and own["run_id"].nunique() == 1 and own["run_id"].iloc[0]:
+        if len(own[columns].drop_duplicates()) == 1:
+            for row in done[1:]:
+                draft.dropped.append(_told(draft, int(row), "the same run once more, by its id"))
+            return int(done[0])
+    elif "time" in frame and own["time"].nunique() == len(own) and (own["time"] != "").all():
+        newest = max(done, key=lambda row: _instant(frame["time"].iloc[row]))
+        for row in done:
+            if row != newest:
+                draft.dropped.append(_told(draft, int(row), "an earlier run of this seed; the latest counts"))
+        draft.warnings.append(
+            f"seed {own['seed'].iloc[0]} of {own['cell'].iloc[0]} was run {len(own)} times; the latest counts"
+        )
+        return int(newest)
+    if draft.plainly:
+        return None
+    inner = next((name for name in INNER if name in frame), None)
+    varying = [
+        name
+        for name in columns
+        if own[name].nunique() > 1 and name not in ("run", "run_id", "time") and not is_metric(name)
+    ]
+    if inner:
+        hint = (
+            f"the unit of replication is the seed: average over {inner!r} first (--average {inner}); "
+            "its values are not replicates"
+        )
+    elif varying:
+        more = ",".join(dict.fromkeys((*_cell_columns(draft), varying[0])))
+        hint = f"these rows differ in {', '.join(varying[:5])}: give --cell {more}"
+    else:
+        hint = "a run id, a status or a time would tell them apart; leave one out, or give --cell COLUMNS"
+    lines = " and ".join(draft.table.place(int(row)) for row in done[:2])
+    raise draft.table.error(
+        f"seed {own['seed'].iloc[0]} of {own['cell'].iloc[0]} is there {len(own)} times ({lines})",
+        hint,
+        int(done[1]),
+        "seed",
+    )
+
+
+def _cell_columns(draft: Draft) -> list[str]:
+    where = draft.came.get("cell", "")
+    return where.removeprefix("columns ").split(", ") if where.startswith("columns ") else ["cell"]
+
+
+def _instant(text: str) -> float:
+    import pandas as pd
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    moment = pd.to_datetime(text, errors="coerce", utc=True)
+    return float("-inf") if isinstance(moment, type(pd.NaT)) else float(moment.timestamp())

@@ -1,0 +1,213 @@
+"""Wide tables made long: a column per seed, a column per method, pandas' pivots."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from rigorkd_analysis.metric_names import goal_of
+from rigorkd_analysis.table_error import TableError
+
+from rigorkd.readers.grid import LEVEL, SUMMARY, is_number
+from rigorkd.readers.known_names import (
+    BASELINES,
+    NAMED,
+    PARAMETERS,
+    canonical,
+    folded,
+    is_bookkeeping,
+    seed_in,
+)
+from rigorkd.readers.raw import RawTable, Reading
+
+UNNAMED = "value"
+"""The metric of a wide table, whose name stands nowhere in it."""
+
+_METHODS = frozenset(
+    {
+        "kd", "dkd", "crd", "fitnet", "fitnets", "at", "sp", "cc", "vid", "rkd", "pkt", "ab", "ft", "fsp",
+        "nst", "reviewkd", "review", "srrl", "mgd", "simkd", "dist", "ctkd", "lskd", "mlkd", "rld",
+        "eakd", "feature", "ofa", "okddip", "dml", "takd", "kd_logit",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One column of a wide table: the values that its heading says, and the metric that it holds."""
+
+    column: str
+    says: tuple[tuple[str, str], ...]
+    metric: str
+
+
+def is_metric(name: str) -> bool:
+    """Whether a name says whether more is better."""
+    try:
+        goal_of(name)
+    except TableError:
+        return False
+    return True
+
+
+def pattern_of(text: str) -> re.Pattern[str] | None:
+    """The pattern that `run{}` means: the number at {} is the seed; None for a text without {}."""
+    if "{}" not in text:
+        return None
+    before, after = text.split("{}", 1)
+    return re.compile(rf"{re.escape(before)}(\d{{1,19}}){re.escape(after)}")
+
+
+def unfold(table: RawTable, asked: Reading) -> RawTable:
+    """The table with one row per run (and epoch), whatever its shape was.
+
+    Raises:
+        InputError: it holds means and spreads, not runs.
+    """
+    if table.settings:
+        return table
+    columns = list(table.frame.columns)
+    if any(LEVEL in name or name.startswith("=") for name in columns):
+        parts, summaries, said = _levels(table, columns)
+    elif by_seed := _by_seed(table, asked):
+        parts, summaries = by_seed, [name for name in columns if folded(name) in SUMMARY]
+        said = "one column per seed"
+    elif by_cell := _by_cell(table, asked):
+        parts, summaries = by_cell, [name for name in columns if folded(name) in SUMMARY]
+        said = "one column per method"
+    else:
+        return table
+    if not parts:
+        raise table.error(
+            f"means and spreads ({', '.join(summaries[:3])}), no runs",
+            "one row per run is judged; `rigorkd audit` judges a table of means and standard deviations",
+        )
+    return _melted(table, parts, summaries, said)
+
+
+def _melted(table: RawTable, parts: Sequence[_Part], summaries: Sequence[str], said: str) -> RawTable:
+    import pandas as pd
+
+    wide = {part.column for part in parts}
+    ids = [name for name in table.frame.columns if name not in wide and name not in summaries]
+    blocks: dict[tuple[tuple[str, str], ...], list[_Part]] = {}
+    for part in parts:
+        blocks.setdefault(part.says, []).append(part)
+    frames, rows = [], []
+    for says, members in blocks.items():
+        frame = table.frame[ids].assign(
+            **dict(says), **{part.metric: table.frame[part.column] for part in members}
+        )
+        there = (frame[[part.metric for part in members]] != "").any(axis=1).to_numpy()
+        frames.append(frame[there])  # an empty field of a wide table is a run that does not exist
+        rows.append(np.flatnonzero(there))
+    order = np.concatenate(rows)
+    frame = pd.concat(frames, ignore_index=True).fillna("")
+    came = {name: f"the headings ({said})" for part in parts for name, _ in part.says}
+    dropped = table.dropped + ((f"columns {', '.join(summaries)}: they sum up",) if summaries else ())
+    made = replace(table, kind=f"{table.kind}, {said}", came={**table.came, **came}, dropped=dropped)
+    return made.rows(order, frame)
+
+
+def _by_seed(table: RawTable, asked: Reading) -> list[_Part]:
+    columns = list(table.frame.columns)
+    if any(canonical(name) == "seed" for name in columns):
+        return []
+    pattern = pattern_of(asked.seed) if asked.seed else None
+    parts = []
+    for name in columns:
+        if pattern is not None:
+            found = pattern.fullmatch(name)
+            if found:
+                parts.append(_Part(name, (("seed", found[1]),), UNNAMED))
+            continue
+        inside = seed_in(name)
+        if inside is not None:
+            rest = inside[1].strip("-_/. ")
+            parts.append(_Part(name, (("seed", str(inside[0])),), rest or UNNAMED))
+        elif name.isdecimal() and len(name) < 19:
+            parts.append(_Part(name, (("seed", name),), UNNAMED))
+    if len(parts) < 2 or len({part.says for part in parts}) < 2:
+        return []
+    metrics = {part.metric for part in parts}
+    doubled = {(part.says, part.metric) for part in parts}
+    if len(doubled) < len(parts) or (len(metrics) > 1 and not all(is_metric(name) for name in metrics)):
+        return []
+    return parts
+
+
+def _by_cell(table: RawTable, asked: Reading) -> list[_Part]:
+    columns = list(table.frame.columns)
+    kinds = {name: canonical(name) for name in columns}
+    if not asked.wide and {"cell", "method", "run", "T", "alpha"} & set(kinds.values()):
+        return []
+    if "seed" not in kinds.values() and asked.seed is None:
+        return []
+    cells = [
+        name
+        for name in columns
+        if kinds[name] in (None, "method")
+        and name != asked.seed
+        and (not is_bookkeeping(name) or kinds[name] == "method")
+        and folded(name) not in SUMMARY
+        and table.frame[name].map(is_number).mean() > 0.5
+    ]
+    known = any(folded(name) in BASELINES | _METHODS for name in cells)
+    if len(cells) < 2 or not (asked.wide or (known and not any(is_metric(name) for name in cells))):
+        return []
+    column = "cell" if any("/" in name for name in cells) else "method"
+    return [
+        _Part(name, ((column, "baseline" if folded(name) == "baseline" else name),), UNNAMED)
+        for name in cells
+    ]
+
+
+def _levels(table: RawTable, columns: Sequence[str]) -> tuple[list[_Part], list[str], str]:
+    """What a header of several rows says: which level holds seeds, which metrics, which cells."""
+    wide = [name for name in columns if LEVEL in name or name.startswith("=")]
+    split = {name: [part.partition("=")[::2] for part in _full(name)] for name in wide}
+    depth = max(len(parts) for parts in split.values())
+    roles: list[str] = []
+    has_seed = any(canonical(name) == "seed" for name in columns if name not in wide)
+    for level in range(depth):
+        names = {parts[level][0] for parts in split.values() if level < len(parts)}
+        values = [parts[level][1] for parts in split.values() if level < len(parts)]
+        roles.append(_role(names.pop() if len(names) == 1 else "", values, has_seed or "seed" in roles))
+    parts, summaries = [], []
+    for name, levels in split.items():
+        says: list[tuple[str, str]] = []
+        metric = ""
+        for role, (_, value) in zip(roles, levels, strict=False):
+            if role == "metric":
+                metric = f"{metric}_{value}".strip("_") if folded(value) not in SUMMARY else "\0"
+            elif role == "seed":
+                inside = seed_in(value)
+                says.append(("seed", str(inside[0]) if inside else value))
+            else:
+                says.append((role, "baseline" if folded(value) == "baseline" else value))
+        if "\0" in metric or any(folded(value) in SUMMARY for _, value in says):
+            summaries.append(" ".join(value for _, value in levels))
+        else:
+            parts.append(_Part(name, tuple(says), metric or UNNAMED))
+    dropped = [name for name in wide if name not in {part.column for part in parts}]
+    return parts, dropped if parts else summaries, "a header of several rows"
+
+
+def _full(name: str) -> list[str]:
+    return name.split(LEVEL)
+
+
+def _role(name: str, values: Sequence[str], has_seed: bool) -> str:
+    known = canonical(name) if name else None
+    if known == "seed" or known in NAMED or known in PARAMETERS or known == "cell":
+        return known
+    if not has_seed and all(value.isdecimal() or seed_in(value) for value in values):
+        return "seed"
+    plain = [folded(value) for value in values]
+    if all(value in SUMMARY or value == UNNAMED for value in plain):
+        return "metric"
+    if any(map(is_metric, values)) and not set(plain) & (BASELINES | _METHODS):
+        return "metric"
+    return folded(name) if name else "method"

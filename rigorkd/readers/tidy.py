@@ -1,0 +1,132 @@
+"""The tidy table: one row per run, from raw tables of any shape, with an account of what was understood.
+
+Nothing is guessed silently: what a name says is taken and said, what is ambiguous is asked for by the option
+that decides it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rigorkd_analysis.runs import seed_of
+
+from rigorkd.readers.draft import Draft, rename, summary_rows
+from rigorkd.readers.identity import find_cells, find_seeds
+from rigorkd.readers.metric_choice import choose_metric
+from rigorkd.readers.raw import RawTable, Reading, joined
+from rigorkd.readers.run_rows import average, duplicates, epochs, statuses
+from rigorkd.readers.shapes import unfold
+from rigorkd.text import count
+
+
+@dataclass(frozen=True)
+class Tidy:
+    """The table that the analysis judges, and what was understood.
+
+    Attributes:
+        table: one row per run, with the columns cell, seed, metrics, and what else is known of the runs.
+        metric: the column to judge, None to leave it to the analysis.
+        understood: three lines: what was read, what a cell and a seed are, what the metric is.
+        dropped: each thing that was left out.
+        warnings: what a reader of the verdicts must know as well.
+        came: where the columns came from that were not there by their names.
+        name: what to call the table.
+    """
+
+    table: RawTable
+    metric: str | None
+    understood: tuple[str, str, str]
+    dropped: tuple[str, ...]
+    warnings: tuple[str, ...]
+    came: Mapping[str, str]
+    name: str = ""
+
+
+def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, name: str = "") -> Tidy:
+    """The tidy table of one source or several.
+
+    Raises:
+        InputError: something is ambiguous or impossible; says where, and which option helps.
+    """
+    table = joined([unfold(one, asked) for one in tables])
+    if table.settings:
+        return _written_by_us(table, metric, name)
+    draft = Draft(table, asked, False, dict(table.came), list(table.dropped))
+    rename(draft)
+    summary_rows(draft)
+    if draft.frame.empty:
+        raise table.error("the table has no rows", "one row per run: cell, seed and a metric")
+    find_seeds(draft)
+    find_cells(draft)
+    chosen = choose_metric(draft, metric)
+    average(draft, chosen)
+    statuses(draft)
+    epochs(draft, chosen)
+    duplicates(draft, chosen)
+    return _finished(draft, chosen, name)
+
+
+def _finished(draft: Draft, metric: str | None, name: str) -> Tidy:
+    frame = draft.frame
+    empty = [column for column in frame.columns if column.startswith("_") and column in ("_stem", "_word")]
+    empty += [
+        str(column)
+        for column in frame.columns
+        if column not in ("cell", "seed", metric) and not (frame[column] != "").any()
+    ]
+    table = replace(draft.table, frame=frame.drop(columns=list(dict.fromkeys(empty))))
+    frame = table.frame
+    seeds = sorted({number for word in frame["seed"].unique() if (number := seed_of(word)) is not None})
+    shown = (
+        f"{seeds[0]} to {seeds[-1]}"
+        if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1))
+        else ", ".join(map(str, seeds[:8])) + (", …" if len(seeds) > 8 else "")
+    )
+    files = table.files[0] if len(table.files) == 1 else count(len(table.files), "file")
+    read = (
+        f"read: {count(len(frame), 'run')}, {count(frame['cell'].nunique(), 'cell')}, "
+        f"{count(len(seeds), 'seed')} ({shown}) from {files} ({table.kind})"
+    )
+    how = "; ".join(part for part in (draft.cells, draft.seeds, draft.epochs) if part)
+    notation = draft.came.get(metric or "", "").partition("; ")[2]
+    said = draft.metric or "metric: left to the analysis"
+    return Tidy(
+        table,
+        metric,
+        (read, how, said + (f"; {notation}" if notation else "")),
+        tuple(dict.fromkeys(draft.dropped)),
+        tuple(draft.warnings),
+        draft.came,
+        name,
+    )
+
+
+def _written_by_us(table: RawTable, metric: str | None, name: str) -> Tidy:
+    """A table that `rigorkd import` wrote: what its header says holds."""
+    settings = table.settings
+    chosen = metric or next(iter(settings.get("metric", ())), None)
+    frame = table.frame
+    text = {
+        column: frame[column].map(lambda word: word[1:] if re.match(r"'[=+@-]", word) else word)
+        for column in frame.columns
+    }
+    frame = frame.assign(**text)
+    seeds = frame["seed"].nunique() if "seed" in frame else 0
+    cells = frame["cell"].nunique() if "cell" in frame else 0
+    said = settings.get("understood", ())
+    read = f"read: {count(len(frame), 'run')}, {count(cells, 'cell')}, {count(seeds, 'seed')}"
+    return Tidy(
+        replace(table, frame=frame),
+        chosen,
+        (
+            f"{read} from {table.files[0]} (imported by rigorkd)",
+            said[1] if len(said) > 1 else "",
+            f"metric: {chosen}",
+        ),
+        settings.get("left out", ()),
+        settings.get("warning", ()),
+        {},
+        next(iter(settings.get("study", (name,))), name),
+    )

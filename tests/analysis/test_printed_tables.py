@@ -1,0 +1,148 @@
+"""Tables as they are printed: mean and sd in one cell, any column names, n per row, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import pytest
+from rigorkd_analysis import Printed, TableError, audit
+from rigorkd_analysis.published.printed_cells import pasted_rows, spread_column, unmarked, value_and_spread
+from scipy import stats
+
+BASE, KD, DKD = ("r8/base", "72.50", "0.20"), ("r8/kd", "73.33", "0.25"), ("r8/dkd", "76.32", "0.15")
+
+
+def pairs(table: Printed) -> dict[tuple[str, str], tuple[float, float]]:
+    return {(c.b, c.a): (round(c.p_low or -1, 9), round(c.p_high or -1, 9)) for c in audit(table).comparisons}
+
+
+EXPECTED = pairs(
+    Printed([{"cell": name, "top1": mean, "top1_std": sd} for name, mean, sd in (BASE, KD, DKD)], seeds=5)
+)
+
+
+def test_the_reference_itself():
+    # |t| over all pairings lies in Δ√k/(s_a + s_b) to Δ√k/|s_a − s_b|
+    t = 0.83 * 5**0.5 / 0.45
+    assert EXPECTED["r8/kd", "r8/base"][1] == pytest.approx(2 * stats.t.sf(t, 4), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{m} ± {s}", "{m}±{s}", "{m}+-{s}", "{m} +/- {s}", r"${m} \pm {s}$", r"$\mathbf{{{m}}} \pm {s}$",
+        "{m}({s})", "{m} (±{s})", r"\textbf{{{m}}} $\pm$ {s}", r"${m}_{{\pm {s}}}$", r"{m}\std{{{s}}}",
+        "**{m} ± {s}**", r"\underline{{{m}}} {{\scriptsize $\pm${s}}}", "{m} % ± {s} %",
+        r"{m} ± {s}\cite{{a}}",
+    ],
+)  # fmt: skip
+def test_mean_and_spread_in_one_cell(form: str):
+    rows = [{"cell": name, "top1": form.format(m=mean, s=sd)} for name, mean, sd in (BASE, KD, DKD)]
+    assert pairs(Printed(rows, seeds=5)) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd"),
+    [("test_top1_mean", "test_top1_std"), ("top1", "std"), ("top1 mean", "top1 std"), ("Top-1", "SD"),
+     ("mean_top1", "std_top1"), ("top1 (mean)", "top1 (std)"), ("top1/mean", "top1/stdev"), ("top1.mean",
+     "top1.sd")],
+)  # fmt: skip
+def test_any_usual_pair_of_columns(mean: str, sd: str):
+    rows = [{"Cell": name, mean: value, sd: spread} for name, value, spread in (BASE, KD, DKD)]
+    metric = None if mean in ("top1", "Top-1", "test_top1_mean") else mean
+    assert pairs(Printed(rows, seeds=5, metric=metric)) == EXPECTED
+    assert spread_column([mean, sd], mean) == sd
+
+
+def test_rows_named_by_any_header_within_their_students():
+    rows = [
+        {"Method": "Student", "Student": "resnet8x4", "top1": "72.50"},
+        {"Method": "KD", "Student": "resnet8x4", "top1": "73.33"},
+        {"Method": "Student", "Student": "vgg8", "top1": "70.36"},
+        {"Method": "KD", "Student": "vgg8", "top1": "72.98"},
+    ]
+    found = audit(Printed(rows, n_test=10_000)).comparisons
+    assert [(c.b, c.a, round(c.difference, 2)) for c in found] == [
+        ("resnet8x4/KD", "resnet8x4/Student", 0.83),
+        ("vgg8/KD", "vgg8/Student", 2.62),
+    ]
+    named = audit(Printed([{"Approach": "KD", "top1": "73"}, {"Approach": "CRD", "top1": "74"}], n_test=100))
+    assert [cell.cell for cell in named.cells] == ["KD", "CRD"]
+
+
+def test_rows_of_different_numbers_of_seeds_by_welch():
+    rows = [
+        {"cell": "paper", "top1_err": "25.65", "top1_err_std": "0.15", "n": "3"},
+        {"cell": "ours", "top1_err": "26.0", "top1_err_std": "0.3", "n": "8"},
+    ]
+    result = audit(Printed(rows, metric="top1_err"))
+    (c,) = result.comparisons
+    oracle = stats.ttest_ind_from_stats(26.0, 0.3, 8, 25.65, 0.15, 3, equal_var=False)
+    assert c.welch_t == pytest.approx(oracle.statistic, rel=1e-9)
+    assert c.welch_p == pytest.approx(oracle.pvalue, rel=1e-9)
+    assert (round(c.welch_t, 3), round(c.welch_df, 1), round(c.welch_p, 3)) == (2.556, 7.6, 0.035)
+    assert (c.t_low, c.p_low) == (None, None)
+    assert [cell.n for cell in result.cells] == [3, 8]
+    assert result.survives == (
+        "That ours is above paper survives Welch's test of unpaired seeds (p = 0.035).",
+    )
+    assert "8 and 3 seeds cannot be paired: Welch's t = 2.56, df 7.6, p = 0.035" in c.says
+
+
+def test_spreads_without_a_number_of_seeds_are_asked_about():
+    with pytest.raises(TableError, match="no number of seeds") as caught:
+        audit(Printed([{"cell": "a", "top1": "72.5 ± 0.2"}, {"cell": "b", "top1": "73 ± 0.2"}], n_test=100))
+    assert "--seeds K" in caught.value.hint
+
+
+MARKDOWN = """\
+Table 3. Accuracy of the students.
+
+| Method | Top-1 (%) | Venue |
+|:-------|:---------:|-------|
+| base   | 72.50 ± 0.20 | |
+| KD     | **73.33 ± 0.25** | arXiv |
+"""
+LATEX = r"""
+\begin{table}[t]\caption{Accuracy.}
+\begin{tabular}{@{}l|cc@{}} \toprule
+  & \multicolumn{2}{c}{CIFAR-100} \\ \cmidrule(lr){2-3}
+Method & top1 & top5 \\ \midrule % as printed
+\multicolumn{3}{l}{\textit{logits}} \\
+base \cite{he} & $72.50 \pm 0.20$ & 92.1 \\
+KD~\cite{hinton} & $\mathbf{73.33} \pm 0.25$ & 92.8 \\ \bottomrule
+\end{tabular}\end{table}
+"""
+
+
+@pytest.mark.parametrize(("text", "metric"), [(MARKDOWN, "Top-1 (%)"), (LATEX, "CIFAR-100 top1")])
+def test_pasted_tables(text: str, metric: str):
+    rows = pasted_rows(text)
+    assert rows is not None
+    found = audit(Printed(rows, seeds=5, metric=metric))
+    assert [(cell.cell, cell.value, cell.std) for cell in found.cells] == [
+        ("base", 72.5, 0.2),
+        ("KD", 73.33, 0.25),
+    ]
+
+
+def test_rows_that_span_and_text_without_a_table():
+    rows = pasted_rows(
+        r"Teacher & Method & top1 \\ \hline \multirow{2}{*}{R34} & KD & 71.0 \\ & CRD & 72.0 \\"
+    )
+    assert rows == [
+        {"Teacher": "R34", "Method": "KD", "top1": "71.0"},
+        {"Teacher": "R34", "Method": "CRD", "top1": "72.0"},
+    ]
+    assert pasted_rows("cell,top1\na,70\nb,71\n") is None
+    assert pasted_rows("") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"), [("73.3*", "73.3"), ("$73.3^{\\dagger}$", "73.3"), ("−0.5", "-0.5")]
+)
+def test_marks_of_the_printer(text: str, plain: str):
+    assert unmarked(text) == plain
+
+
+@pytest.mark.parametrize("text", ["72.5", "72.5 (3 seeds)", "KD (ours)", "", "± 0.2", "1-2"])
+def test_cells_that_are_not_both(text: str):
+    assert value_and_spread(text) is None

@@ -1,0 +1,143 @@
+"""Tables that are read right, or refused with one message that names place, column and option."""
+
+from __future__ import annotations
+
+import pytest
+
+GAIN = {"kd": (0.966667, 3)}
+ROWS = ["baseline,0,72.5", "baseline,1,72.9", "baseline,2,72.3", "kd,0,73.5", "kd,1,73.2", "kd,2,73.9"]
+PLAIN = "\n".join(["method,seed,test_acc", *ROWS]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a byte order mark", "\ufeff" + PLAIN),
+        ("Unix and Windows", PLAIN.replace("\n", "\r\n")),
+        ("capitals and spaces", PLAIN.replace("method,seed,test_acc", " Method , SEED ,test_acc")),
+        ("an index", "\n".join([",method,seed,test_acc", *(f"{i},{row}" for i, row in enumerate(ROWS))])),
+        (
+            "pandas' index, read and written once more",
+            "\n".join(["Unnamed: 0,method,seed,test_acc", *(f"{i},{row}" for i, row in enumerate(ROWS))]),
+        ),
+        ("comments", "# trained on Tuesday\n" + PLAIN.replace("kd,0", "# the distilled ones\nkd,0")),
+        ("numpy's header", "# " + PLAIN),
+        ("means below", PLAIN + "mean,,73.05\nstd,,0.6\n"),
+        ("a mean among the seeds", PLAIN + "kd,mean,73.5\n"),
+        ("an empty column", "\n".join(["method,seed,test_acc,", *(f"{row}," for row in ROWS)])),
+        ("a title", "Results of our runs,,\n" + PLAIN),
+        ("percent signs", "\n".join(["method,seed,test_acc", *(f"{row}%" for row in ROWS)])),
+        ("plus or minus", "\n".join(["method,seed,test_acc", *(f"{row} ± 0.2" for row in ROWS)])),
+        ("seeds with a word", PLAIN.replace("baseline,", "baseline,seed_").replace("kd,", "kd,seed_")),
+        ("bars", PLAIN.replace(",", "|")),
+        (
+            "merged headings, as a sheet saves them",
+            "seed,baseline,,kd,\n,test_acc,n_steps,test_acc,n_steps\n".replace("\n,", "\nseed,", 1)
+            + "0,72.5,9,73.5,9\n1,72.9,9,73.2,9\n2,72.3,9,73.9,9\n",
+        ),
+    ],
+)
+def test_read_right(folder, name: str, text: str):
+    folder.write("runs.csv", text)
+    assert folder.gains("runs.csv", metric="test_acc") == GAIN
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_encodings_that_say_so(folder, encoding: str):
+    folder.write("runs.csv", PLAIN.encode(encoding))
+    assert folder.gains("runs.csv") == GAIN
+
+
+def test_an_encoding_that_does_not_say_so_is_asked_for(folder):
+    folder.write("runs.csv", PLAIN.replace("kd", "Lehrer–Schüler").encode("cp1252"))
+    told = folder.refusal("runs.csv")
+    assert told.startswith("runs.csv:5: not text in UTF-8")
+    assert "--encoding, such as cp1252" in told
+    assert list(folder.gains("runs.csv", encoding="cp1252")) == ["Lehrer–Schüler"]
+
+
+def test_thousands_and_decimal_commas(folder):
+    def reward(*values: str) -> str:
+        return "cell,seed,reward\n" + "".join(f'a,{i},"{value}"\n' for i, value in enumerate(values))
+
+    def means(**asked: object) -> float:
+        return float(folder.open("runs.csv", metric="reward", **asked).table.reward.astype(float).mean())
+
+    folder.write("runs.csv", reward("1,732.5", "1,751.5"))
+    assert means() == 1742
+    folder.write("runs.csv", reward("73,25", "74,75"))
+    assert means() == 74
+    folder.write("runs.csv", reward("1.732,5", "1.751,5"))
+    assert means() == 1742
+    folder.write("runs.csv", reward("1,732", "1,752"))
+    told = folder.refusal("runs.csv", metric="reward")
+    assert told.startswith("runs.csv:2: column 'reward': '1,732' may be thousands or decimals")
+    assert "--decimal" in told
+    assert (means(decimal="."), means(decimal=",")) == (1742, 1.742)
+
+
+def test_percent_signs_in_some_rows_only(folder):
+    folder.write("runs.csv", PLAIN.replace("73.5", "73.5%"))
+    assert folder.refusal("runs.csv").startswith("runs.csv:5: column 'test_acc': '73.5%' has a percent sign")
+
+
+def test_folds_are_no_metric_and_no_seeds(folder):
+    rows = [f"{m},42,{fold},{acc}" for m, acc in (("baseline", 0.8), ("kd", 0.85)) for fold in range(3)]
+    folder.write("runs.csv", "\n".join(["method,seed,fold,accuracy", *rows]))
+    told = folder.refusal("runs.csv")
+    assert "runs.csv:3: column 'seed': seed 42 of baseline is there 3 times" in told
+    assert "--average fold" in told
+    assert "are no seeds" in folder.refusal("runs.csv", seed="fold")
+    assert folder.gains("runs.csv", average="fold") == {"kd": (0.05, 1)}
+
+
+def test_rows_that_differ_in_a_setting_nobody_named(folder):
+    rows = [f"{row},{lr}" for row in ROWS for lr in (0.1, 0.01)]
+    folder.write("runs.csv", "\n".join(["method,seed,test_acc,warmup", *rows]))
+    assert "give --cell method,warmup" in folder.refusal("runs.csv", metric="test_acc")
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("", ["runs.csv: the file is empty"]),
+        ("method,seed,test_acc\nkd,0\n", ["runs.csv:2: 2 fields, but the header has 3"]),
+        ("seed,test_acc,note\n0,1,a\n1,2,b\n", ["no column tells which configuration", "--cell COLUMNS"]),
+        ("method,test_acc\nkd,1\nbaseline,2\n", ["tells the seed", "--seed COLUMN", "--seed PATTERN"]),
+        ("method,seed,note\nkd,0,a\n", ["no metric column; columns: method, seed, note, cell"]),
+        (
+            "method,train_seed,rng_seed,acc\nkd,0,1,2\n",
+            ["several columns may hold the seed", "--seed COLUMN"],
+        ),
+        (
+            "method,seed,a_acc,b_acc\nkd,0,1,2\nkd,1,2,3\n",
+            ["which metric?", "--metric, one of: a_acc, b_acc"],
+        ),
+        (
+            "method,seed,status,acc\nkd,0,done,2\nkd,1,asleep,3\n",
+            ["runs.csv:3: column 'status': 'asleep'", "finished, completed"],
+        ),
+        (
+            "method,seed,acc\nkd,0,2\nkd,1,nan\nbaseline,0,1\n",
+            ["runs.csv:3: column 'acc'", "status to diverged"],
+        ),
+    ],
+)
+def test_refused_with_place_and_option(folder, text: str, messages: list[str]):
+    folder.write("runs.csv", text)
+    told = folder.refusal("runs.csv")
+    for message in messages:
+        assert message in told
+
+
+def test_pickles_are_never_opened(folder):
+    folder.write("runs.pkl", b"\x80\x04.")
+    assert "runs code when it is read" in folder.refusal("runs.pkl")
+
+
+def test_links_inside_a_folder_are_not_followed(folder):
+    folder.write("elsewhere/kd-s0.csv", "acc\n1\n")
+    folder.write("runs/kd-s1.csv", "acc\n1\n")
+    (folder.path / "runs" / "kd-s0.csv").symlink_to(folder.path / "elsewhere" / "kd-s0.csv")
+    source = folder.open("runs", cell="acc")
+    assert len(source.table) == 1

@@ -1,0 +1,92 @@
+"""Which rows are runs: statuses of every tracker, duplicates, NaN."""
+
+from __future__ import annotations
+
+import pytest
+
+HEADER = "cell,seed,student,method,status,test_top1\n"
+VALUES = {"baseline": (72.5, 72.9, 72.3), "kd": (73.5, 73.2, 73.9)}
+GAIN = {"kd": (0.966667, 3)}
+
+
+def table(word: str) -> str:
+    return HEADER + "".join(
+        f"{method},{seed},r8,{method},{word},{value}\n"
+        for method, values in VALUES.items()
+        for seed, value in enumerate(values)
+    )
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["finished", "FINISHED", "COMPLETED", "COMPLETE", "success", "Succeeded", "TrialState.COMPLETE", "ok"],
+)
+def test_words_for_done(folder, word: str):
+    folder.write("runs.csv", table(word))
+    assert folder.gains("runs.csv") == GAIN
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["crashed", "failed", "FAILED", "killed", "CANCELLED by 1000", "preempted", "running", "TIMEOUT",
+     "OUT_OF_MEMORY", "PRUNED"],
+)  # fmt: skip
+def test_a_run_that_did_not_finish_is_missing_and_named(folder, word: str):
+    folder.write("runs.csv", table("finished").replace("kd,2,r8,kd,finished,73.9", f"kd,2,r8,kd,{word},10.0"))
+    source = folder.open("runs.csv")
+    assert source.tidy is not None
+    assert source.tidy.dropped == (
+        f"{folder.path}/runs.csv:7: kd seed 2 ({word}): did not finish, and nothing replaces it",
+    )
+    assert source.warnings == ("1 run did not finish and is missing",)
+    assert folder.gains("runs.csv") == {"kd": (0.65, 2)}
+
+
+def test_a_failed_try_beside_a_finished_one(folder):
+    folder.write("runs.csv", table("finished") + "kd,2,r8,kd,crashed,10\nkd,2,r8,kd,killed,\n")
+    assert folder.gains("runs.csv") == GAIN
+    tidy = folder.open("runs.csv").tidy
+    assert tidy is not None
+    assert [text.partition(": ")[2] for text in tidy.dropped] == [
+        "kd seed 2 (crashed): did not finish; another try of this seed did",
+        "kd seed 2 (killed): did not finish; another try of this seed did",
+    ]
+
+
+def test_duplicates_need_something_that_tells_them_apart(folder):
+    folder.write("plain.csv", table("finished") + "kd,2,r8,kd,finished,73.9\n")
+    assert "seed 2 of kd is there twice" in folder.refusal("plain.csv")
+    rows = [
+        f"{method},{seed},{method}{seed},2026-10-0{seed + 1}T10:00:00Z,{value}"
+        for method, values in VALUES.items()
+        for seed, value in enumerate(values)
+    ]
+    header = "method,seed,run_id,created,test_acc"
+    folder.write("same.csv", "\n".join([header, *rows, rows[-1]]))
+    assert folder.gains("same.csv") == GAIN
+    folder.write("later.csv", "\n".join([header, "kd,2,again,2026-10-01T09:00:00Z,10.0", *rows]))
+    assert folder.gains("later.csv") == GAIN
+    assert any("the latest counts" in text for text in folder.open("later.csv").warnings)
+    folder.write("two.csv", "\n".join([header, rows[-1].replace("kd2", "other"), *rows]))
+    assert "seed 2 of kd is there 2 times" in folder.refusal("two.csv")
+
+
+def test_nan_is_a_divergence_only_where_a_status_says_so(folder):
+    text = table("finished").replace("kd,2,r8,kd,finished,73.9", "kd,2,r8,kd,{},nan")
+    folder.write("runs.csv", text.format("diverged"))
+    assert folder.gains("runs.csv") == {"kd": (0.65, 2)}
+    folder.write("runs.csv", text.format("finished"))
+    assert "'nan' is not a number" in folder.refusal("runs.csv")
+
+
+def test_a_table_of_wandb(folder):
+    head = '"Name","State","Created","Runtime","Sweep","seed","method","student","epochs",'
+    head += '"test/acc1","val/acc1","_step"'
+    rows = [
+        f'"r8-{m}-s{s}","finished","2026-10-01T1{s}:00:00.000Z","3600","","{s}","{m}","r8","240","{v}","70","239"'
+        for m, values in VALUES.items()
+        for s, v in enumerate(values)
+    ]
+    crashed = '"r8-kd-s2","crashed","2026-10-01T09:00:00.000Z","9","","2","kd","r8","240","10.4","9","7"'
+    folder.write("runs.csv", "\n".join([head, *rows, crashed]))
+    assert folder.gains("runs.csv") == {"r8/kd": (0.966667, 3)}

@@ -1,0 +1,198 @@
+"""Tables of other people: long, wide, pivoted, of epochs, in several files."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+BASE = {0: 72.5, 1: 72.9, 2: 72.3}
+KD = {0: 73.5, 1: 73.2, 2: 73.9}
+GAIN = (0.966667, 3)
+
+LONG = "student,method,seed,test_acc\n" + "".join(
+    f"r8,{method},{seed},{value}\n"
+    for method, values in (("baseline", BASE), ("kd", KD))
+    for seed, value in values.items()
+)
+
+
+def test_the_plain_table(folder):
+    folder.write("runs.csv", LONG)
+    source = folder.open("runs.csv")
+    assert source.tidy is not None
+    assert source.tidy.understood == (
+        f"read: 6 runs, 2 cells, 3 seeds (0 to 2) from {folder.path}/runs.csv (CSV)",
+        "cells: student, method (known names; --cell COLUMNS changes it); seed: column seed",
+        "metric: test_acc, the only one",
+    )
+    assert folder.gains("runs.csv") == {"r8/kd": GAIN}
+
+
+def test_cells_from_the_columns_that_define_them(folder):
+    rows = [f"r8,baseline,,,{seed},{value}" for seed, value in BASE.items()]
+    rows += [f"r8,kd,{T},0.1,{seed},{value + float(T)}" for T in ("4", "2.0") for seed, value in KD.items()]
+    folder.write("runs.csv", "student,method,T,alpha,seed,test_acc\n" + "\n".join(rows))
+    assert folder.gains("runs.csv") == {"r8/kd-T2-a0.1": (2.966667, 3), "r8/kd-T4-a0.1": (4.966667, 3)}
+    assert folder.gains("runs.csv", cell="method, T") == {"kd-T2": (2.966667, 3), "kd-T4": (4.966667, 3)}
+
+
+def test_wide_by_seed_and_by_method(folder):
+    folder.write(
+        "seeds.csv",
+        "cell,student,method,seed_0,seed_1,seed_2,mean,std\n"
+        "r8/base,r8,baseline,72.5,72.9,72.3,72.57,0.31\nr8/kd,r8,kd,73.5,73.2,73.9,73.53,0.35\n",
+    )
+    folder.write("methods.csv", "seed,baseline,kd\n0,72.5,73.5\n1,72.9,73.2\n2,72.3,73.9\n")
+    heading = "method,test_acc_s0,test_acc_s1,test_acc_s2"
+    folder.write("named.csv", f"{heading}\nBaseline,72.5,72.9,72.3\nkd,73.5,73.2,73.9")
+    assert folder.gains("seeds.csv") == {"r8/kd": GAIN}
+    assert folder.gains("methods.csv") == {"kd": GAIN}
+    assert folder.gains("named.csv") == {"kd": GAIN}
+    tidy = folder.open("seeds.csv").tidy
+    assert tidy is not None
+    assert tidy.dropped == ("columns mean, std: they sum up",)
+    assert tidy.warnings == (
+        "the table does not name its metric: it is read as accuracy in percent, more is better",
+    )
+
+
+def test_a_wide_table_whose_metric_could_be_anything_is_asked_about(folder):
+    folder.write("loss.csv", "seed,baseline,kd\n0,1.25,1.35\n1,1.29,1.32\n2,1.23,1.39\n")
+    assert "the table does not name its metric" in (told := folder.refusal("loss.csv"))
+    assert "--metric NAME" in told
+    assert folder.gains("loss.csv", metric="test_loss") == {"kd": (0.096667, 3)}
+
+
+def test_wide_columns_that_are_no_known_methods_are_asked_about(folder):
+    folder.write("two.csv", "seed,ours,theirs\n0,72.5,73.5\n1,72.9,73.2\n2,72.3,73.9\n")
+    assert "--wide" in folder.refusal("two.csv")
+    assert folder.gains("two.csv", wide=True) == {"ours vs theirs": (-0.966667, 3)}
+
+
+def pivots() -> dict[str, pd.DataFrame]:
+    frame = pd.read_csv(io.StringIO(LONG))
+    frame["test_loss"] = 100 - frame.test_acc
+    return {
+        "by seed": frame.pivot(index="method", columns="seed", values="test_acc"),
+        "by method": frame.pivot(index="seed", columns="method", values="test_acc"),
+        "two metrics": frame.pivot(index="seed", columns="method", values=["test_acc", "test_loss"]),
+        "seeds in columns": frame.pivot(
+            index=["student", "method"], columns="seed", values=["test_acc", "test_loss"]
+        ),
+        "unstacked": frame.set_index(["seed", "student", "method"])[["test_acc"]].unstack([1, 2]),
+    }
+
+
+@pytest.mark.parametrize("name", list(pivots()))
+def test_what_pandas_pivots_and_writes(folder, name: str):
+    pivots()[name].to_csv(folder.path / "pivot.csv")
+    (gain,) = folder.gains("pivot.csv", metric="test_acc").values()
+    assert gain == GAIN
+
+
+def test_a_table_of_means_points_to_audit(folder):
+    frame = pd.read_csv(io.StringIO(LONG)).groupby("method")[["test_acc"]].agg(["mean", "std"])
+    frame.to_csv(folder.path / "means.csv")
+    assert "rigorkd audit" in folder.refusal("means.csv")
+
+
+def epochs(seeds=(0, 1, 2), length=4) -> str:
+    rows = ["method,seed,epoch,val_acc,test_acc"]
+    for method, ends in (("baseline", BASE), ("kd", KD)):
+        for seed in seeds:
+            for epoch in range(length):  # validation is best one epoch before the end
+                bump = 5.0 if epoch == length - 2 else 0.0
+                test = ends[seed] - (length - 1 - epoch)
+                rows.append(f"{method},{seed},{epoch},{60 + epoch + bump},{test:.1f}")
+    return "\n".join(rows)
+
+
+def test_logs_of_epochs(folder):
+    folder.write("log.csv", epochs())
+    assert "--select last, or --select best:COLUMN" in folder.refusal("log.csv")
+    assert folder.gains("log.csv", select="last") == {"kd": GAIN}
+    assert folder.gains("log.csv", select="best:val_acc") == {"kd": GAIN}
+    last, best = (folder.open("log.csv", select=how).table for how in ("last", "best:VAL_acc"))
+    assert (last.test_acc.astype(float) - best.test_acc.astype(float)).round(6).eq(1).all()
+    assert "no column 'val_ac'" in folder.refusal("log.csv", select="best:val_ac")
+
+
+def test_an_epoch_chosen_on_test_data_is_marked(folder):
+    folder.write("log.csv", epochs())
+    source = folder.open("log.csv", select="best:test_acc")
+    assert any("chosen on test data" in text for text in source.warnings)
+
+
+def test_a_test_logged_once_needs_no_choice_of_epoch(folder):
+    rows = ["method,seed,epoch,val_acc,test_acc"]
+    for method, ends in (("baseline", BASE), ("kd", KD)):
+        for seed in ends:
+            rows += [f"{method},{seed},{epoch},{50 + epoch}," for epoch in range(3)]
+            rows.append(f"{method},{seed},3,,{ends[seed]}")
+    folder.write("log.csv", "\n".join(rows))
+    assert folder.gains("log.csv", metric="test_acc") == {"kd": GAIN}
+
+
+def test_one_epoch_with_two_values_is_two_runs(folder):
+    text = epochs()
+    folder.write("log.csv", text + "\nkd,2,3,99,50.0")
+    assert "log.csv:26: column 'test_acc': epoch 3 of kd seed 2 is there twice" in folder.refusal(
+        "log.csv", select="last"
+    )
+
+
+def test_a_file_per_run_with_the_seed_in_its_folder(folder):
+    for method, values in (("baseline", BASE), ("kd", KD)):
+        for seed, value in values.items():
+            folder.write(f"multi/{method}/seed_{seed}/results.csv", f"test_accuracy\n{value}\n")
+            folder.write(f"flat/{method}-s{seed}.csv", f"test_accuracy\n{value}\n")
+            folder.write(f"odd/{method}/try{seed}/results.json", f'{{"test_accuracy": {value}}}')
+    pair = {"baseline vs kd": (-0.966667, 3)}
+    assert folder.gains("multi") == pair
+    assert folder.gains("flat") == pair
+    assert folder.gains("multi/*/*/results.csv") == pair
+    assert folder.gains("multi/baseline", "multi/kd") == pair
+    assert "--seed PATTERN" in folder.refusal("odd")
+    assert folder.gains("odd", seed="try{}") == pair
+
+
+def test_a_folder_of_several_kinds_of_tables(folder):
+    for seed in range(2):
+        folder.write(f"runs/s{seed}/results.csv", "acc\n1\n")
+        folder.write(f"runs/s{seed}/history.csv", "epoch,acc\n1,1\n")
+    assert "results.csv (2 times)" in (told := folder.refusal("runs"))
+    assert "'runs/**/" in told.replace(f"{folder.path}/", "")
+
+
+def test_other_file_formats(folder):
+    frame = pd.read_csv(io.StringIO(LONG))
+    frame.to_json(folder.path / "runs.jsonl", orient="records", lines=True)
+    frame.to_json(folder.path / "runs.json", orient="records")
+    frame.to_json(folder.path / "columns.json")
+    frame.to_csv(folder.path / "runs.tsv", sep="\t", index=False)
+    frame.to_csv(folder.path / "german.csv", sep=";", decimal=",", index=False)
+    for name in ("runs.jsonl", "runs.json", "columns.json", "runs.tsv", "german.csv"):
+        assert folder.gains(name) == {"r8/kd": GAIN}, name
+
+
+def test_a_workbook(folder):
+    pytest.importorskip("openpyxl", reason="needs rigorkd[excel]")
+    frame = pd.read_csv(io.StringIO(LONG))
+    with pd.ExcelWriter(folder.path / "runs.xlsx") as book:
+        frame.to_excel(book, sheet_name="runs", index=False)
+        frame.head(3).to_excel(book, sheet_name="old", index=False)
+    assert "--sheet NAME" in folder.refusal("runs.xlsx")
+    assert folder.gains("runs.xlsx", sheet="runs") == {"r8/kd": GAIN}
+    pivots()["two metrics"].to_excel(folder.path / "pivot.xlsx")
+    assert folder.gains("pivot.xlsx", metric="test_acc") == {"kd": GAIN}
+
+
+def test_a_parquet_file(folder):
+    pytest.importorskip("pyarrow", reason="needs rigorkd[parquet]")
+    frame = pd.read_csv(io.StringIO(LONG))
+    frame["T"] = np.where(frame.method == "kd", 4.0, np.nan)
+    frame.set_index("seed").to_parquet(folder.path / "runs.parquet")
+    assert folder.gains("runs.parquet") == {"r8/kd-T4": GAIN}
