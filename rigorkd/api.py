@@ -320,7 +320,7 @@ class Findings:
         pairs = [(family, one) for family in self.result.families for one in family.comparisons]
         frame = _frame([one for _, one in pairs])
         frame.insert(0, "family", [family.name for family, _ in pairs])
-        frame.insert(1, "planned", [family.planned for family, _ in pairs])
+        frame.insert(1, "planned", frame.pop("planned"))
         return frame
 
     @property
@@ -408,9 +408,11 @@ def _findings(source: Source, asked: dict[str, Any], images: bool | None) -> Fin
     """Analyse a source, and note in a study that it was looked at."""
     from rigorkd.report.sources import Question, analysis_of, note
 
-    result = analysis_of(source, Question(**asked), images)
-    trouble = note(source, result.metric)
-    return Findings(replace(result, warnings=(*result.warnings, *[trouble] * bool(trouble))), source)
+    question = Question(**asked)
+    result = analysis_of(source, question, images)
+    trouble = note(source, result, question)
+    found = replace(result, warnings=(*result.warnings, *[trouble] * bool(trouble)))
+    return Findings(found, source.only(question.seeds))
 
 
 def _late(plan: Plan, own: Plan) -> Plan:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rigorkd_analysis.studies.replication import compare_studies
     from rigorkd_analysis.studies.synthesis import summarize_studies
     from rigorkd_analysis.table_error import TableError
-    from rigorkd_analysis.whole_analysis import analyze, until_decided
+    from rigorkd_analysis.whole_analysis import analyze, progress, until_decided
 
 _HOME = {
     "analysis_plan": ("AllOf", "DifferenceOfGains", "Pair", "Plan", "Trend", "Weighted"),
@@ -37,7 +37,7 @@ _HOME = {
     "studies.replication": ("compare_studies",),
     "studies.synthesis": ("summarize_studies",),
     "table_error": ("TableError",),
-    "whole_analysis": ("analyze", "until_decided"),
+    "whole_analysis": ("analyze", "progress", "until_decided"),
 }
 _NAMES = {name: home for home, names in _HOME.items() for name in names}
 
@@ -61,6 +61,7 @@ __all__ = [
     "compare_studies",
     "document",
     "power",
+    "progress",
     "summarize_studies",
     "until_decided",
 ]

@@ -37,6 +37,7 @@ __all__ = [
     "Optimism",
     "PairedTest",
     "Pick",
+    "Progress",
     "Secondary",
     "Sequential",
     "SequentialComparison",
@@ -110,6 +111,16 @@ class Secondary:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a study is: nothing is judged before its planned seeds are complete, unless asked for."""
+
+    done: int
+    total: int
+    seeds_complete: int
+    seeds: int
+
+
+@dataclass(frozen=True)
 class Analysis:
     """All that was found, in the order of the JSON document."""
 
@@ -129,6 +140,7 @@ class Analysis:
     images: tuple[ImageComparison, ...]
     sequential: Sequential | None
     secondary: tuple[Secondary, ...]
+    progress: Progress | None
     warnings: tuple[str, ...]
 
     def family(self, name: str) -> Family | None:

@@ -24,7 +24,15 @@ from rigorkd_analysis.questions import (
     distilled,
     resolve,
 )
-from rigorkd_analysis.results import Analysis, CellSummary, Family, FamilyName, Secondary, Sequential
+from rigorkd_analysis.results import (
+    Analysis,
+    CellSummary,
+    Family,
+    FamilyName,
+    Progress,
+    Secondary,
+    Sequential,
+)
 from rigorkd_analysis.runs import Runs, read_runs
 from rigorkd_analysis.sanity import OneClass, doubts
 from rigorkd_analysis.stats.anova import factorials
@@ -39,6 +47,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "rigorkd.analysis/1"
+SMOKE = "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method"
 _CSV_CONDITIONS = ("the test images", "whatever the table's runs share and its columns do not tell")
 
 
@@ -90,11 +99,54 @@ def analyze(
         images=images,
         sequential=sequential_analysis(question, asked) if plan.sequential else None,
         secondary=tuple(secondary),
+        progress=None,
         warnings=(
             *_warnings(question, runs, matcher, found),
             *(() if watched is None else watched.warnings()),
             *skipped,
         ),
+    )
+
+
+def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") -> Analysis:
+    """How far a study is, and the means so far: no p-value, no interval, no verdict. It is no look.
+
+    Raises:
+        TableError: the table is unusable.
+    """
+    plan = plan or Plan()
+    runs = read_runs(table, plan.metric)
+    missing = np.zeros(runs.values.shape, dtype=bool)
+    rows = table[table["status"] == "missing"] if "status" in table else table[:0]
+    for cell, seed in zip(rows["cell"], rows["seed"], strict=True):
+        missing[runs.index[str(cell)], runs.seeds.index(int(seed))] = True
+    return Analysis(
+        schema=SCHEMA,
+        study=study,
+        metric=runs.metric,
+        goal=goal_of(runs.metric, plan.goal),
+        alpha=plan.alpha,
+        correction=plan.correction,
+        sesoi=plan.sesoi,
+        joint=plan.joint,
+        conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
+        cells=tuple(
+            replace(cell, ci_low=None, ci_high=None, std_ci_low=None, std_ci_high=None)
+            for cell in cell_summaries(runs, plan.alpha)
+        ),
+        families=(),
+        best=None,
+        factorial=(),
+        images=(),
+        sequential=None,
+        secondary=(),
+        progress=Progress(
+            done=len(table) - len(rows),
+            total=len(table),
+            seeds_complete=int((~missing.any(axis=0)).sum()),
+            seeds=len(runs.seeds),
+        ),
+        warnings=(*([SMOKE] if runs.smoke else []), *runs.warnings),
     )
 
 
@@ -199,7 +251,7 @@ def _typical_sd(runs: Runs) -> float:
 def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Family]) -> list[str]:
     plan, out = question.plan, []
     if runs.smoke:
-        out.append("SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method")
+        out.append(SMOKE)
     out += runs.warnings
     out += _usual_goal(runs, plan)
     out += doubts(question, matcher)

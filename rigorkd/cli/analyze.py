@@ -72,8 +72,9 @@ def analyze(
         click.echo("\n".join(lines))
         return
     tell(found)
-    result = analysis_of(found, Question(**asked), images, up_to=PREDICTIONS_UP_TO)
-    if trouble := note(found, result.metric):
+    question = Question(**asked)
+    result = analysis_of(found, question, images, up_to=PREDICTIONS_UP_TO)
+    if trouble := note(found, result, question):
         click.echo(trouble, err=True)
     pairs = [(family, c) for family in result.families for c in family.comparisons]
     emit(
@@ -82,6 +83,6 @@ def analyze(
         json=lambda: to_json(result),
         csv=lambda: to_csv(
             [comparison for _, comparison in pairs],
-            [{"family": family.name, "planned": family.planned} for family, _ in pairs],
+            [{"family": family.name, "planned": one.planned} for family, one in pairs],
         ),
     )

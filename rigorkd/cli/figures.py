@@ -67,8 +67,9 @@ def figures(sources: tuple[str, ...], results: Path, out: Path | None, form: str
     if out is None and found.folder and is_there(folder, found.folder):
         refuse_links(folder, found.folder)
     free_for_writing(folder, folder=True)
-    analysis = analysis_of(found, Question(**asked), images=False, up_to=PREDICTIONS_UP_TO)
-    evidence = gather(found, analysis)
+    question = Question(**asked)
+    analysis = analysis_of(found, question, images=False, up_to=PREDICTIONS_UP_TO)
+    evidence = gather(found.only(question.seeds), analysis)
     forms: tuple[Literal["svg", "pdf"], ...] = ("svg", "pdf")
     for figure in all_figures(evidence):
         for kind in forms:
@@ -76,7 +77,7 @@ def figures(sources: tuple[str, ...], results: Path, out: Path | None, form: str
                 target = folder / f"{figure.name}.{kind}"
                 write_atomically(target, figure_file(figure, kind), durable=False)
                 click.echo(str(target))
-    if trouble := note(found, analysis.metric):
+    if trouble := note(found, analysis, question):
         click.echo(trouble, err=True)
     if evidence.is_smoke:
         click.echo("SMOKE RUNS: these figures say nothing about any method", err=True)

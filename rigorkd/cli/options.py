@@ -43,6 +43,15 @@ _QUESTION = (
         "--baseline", "baselines", multiple=True, metavar="CELL", help="Judge cells against this one."
     ),
     click.option("--sesoi", type=float, help="Smallest effect size of interest, in units of the metric."),
+    click.option(
+        "--seeds",
+        metavar="SEEDS",
+        callback=lambda _context, _option, text: parsed_seeds(text),
+        help="Judge these seeds alone, such as 5:8: those that no look has seen stay valid.",
+    ),
+    click.option(
+        "--interim", is_flag=True, help="Judge a study before its planned runs are there; that is a look."
+    ),
     click.option("--alpha", type=float, help="Error rate over a family  [default: 0.05]"),
     click.option(
         "--correction",
@@ -57,6 +66,13 @@ def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_QUESTION):
         command = option(command)
     return command
+
+
+def parsed_seeds(text: str | None) -> tuple[int, ...] | None:
+    """The seeds of the command line, None where none are named."""
+    from rigorkd.protocol.seed_grammar import parse_seeds
+
+    return None if text is None else parse_seeds(text)
 
 
 def seeds_of(text: str | None, protocol: Protocol) -> tuple[int, ...]:

@@ -53,7 +53,7 @@ def plan(
     rigorkd plan protocols/digits.yaml --measure
     """
     from rigorkd.extras import require
-    from rigorkd.launch.planning import make_plan
+    from rigorkd.launch.planning import cost_of_growing, make_plan
     from rigorkd.launch.run_states import find_run_states
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
@@ -73,6 +73,8 @@ def plan(
 
         loaded = shrink(loaded)
     folder_for(results)
+    if warning := cost_of_growing(results / folder_name(loaded, mode), chosen):
+        click.echo(warning, err=True)
     study = StudyFolder(results / folder_name(loaded, mode))
     remembered = read_info(study.path).start_files if is_study(study.path) else None
     files = start_files(loaded, remembered, planning=True)

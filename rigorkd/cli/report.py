@@ -65,13 +65,14 @@ def report(
     file = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
     if not wandb:
         free_for_writing(file)
-    analysis = analysis_of(found, Question(**asked), up_to=PREDICTIONS_UP_TO)
+    question = Question(**asked)
+    analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
     if wandb:
         target = saved_report(found.folder, analysis, wandb_project, wandb_entity)
     else:
-        write_atomically(file, html(report_page(gather(found, analysis))).encode())
+        write_atomically(file, html(report_page(gather(found.only(question.seeds), analysis))).encode())
         target = str(file)
-    if trouble := note(found, analysis.metric):
+    if trouble := note(found, analysis, question):
         click.echo(trouble, err=True)
     for warning in analysis.warnings:
         text = f"warning: {warning}" if not warning.startswith("SMOKE") else warning

@@ -168,6 +168,11 @@ def run(
         tracker = wandb_place(results / folder_name(loaded, mode), wandb_project, wandb_entity)
     elif wandb_project or wandb_entity:
         raise click.UsageError("--wandb-project and --wandb-entity need --wandb")
+    if not smoke and max_seeds is None:
+        from rigorkd.launch.planning import cost_of_growing
+
+        if warning := cost_of_growing(results / folder_name(loaded, mode), chosen):
+            click.echo(warning, err=True)
     console = SteadyConsole()
     options = LaunchOptions(
         seeds=chosen,
@@ -266,7 +271,8 @@ def _look(outcome: Outcome) -> Sequential:
     source = from_study(outcome.study.path)
     with located(source.where):
         found = until_decided(source.table, source.plan)
-    note_interim_analysis(outcome.study.path, source.table["seed"], source.plan.metric or "test_top1")
+    seeds, metric = map(int, source.table["seed"]), source.plan.metric or "test_top1"
+    note_interim_analysis(outcome.study.path, seeds, metric, source.complete_seeds)
     return found
 
 

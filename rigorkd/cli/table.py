@@ -103,11 +103,12 @@ def _layout(
     if "test_top5" in found.table.columns and asked["metric"] in (None, found.plan.metric):
         secondary = (*found.plan.secondary, "test_top5")
         found = replace(found, plan=replace(found.plan, secondary=tuple(dict.fromkeys(secondary))))
-    analysis = analysis_of(found, Question(**asked), images=False)
-    page = paper_table(gather(found, analysis), layout, group)
+    question = Question(**asked)
+    analysis = analysis_of(found, question, images=False)
+    page = paper_table(gather(found.only(question.seeds), analysis), layout, group)
     click.echo((latex if form == "latex" else markdown)(page), nl=False)
     for warning in analysis.warnings:
         text = warning if warning.startswith("SMOKE") else f"warning: {warning}"
         click.echo(one_line(text), err=True)
-    if trouble := note(found, analysis.metric):
+    if trouble := note(found, analysis, question):
         click.echo(trouble, err=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -21,6 +22,7 @@ from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts, gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
+from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
 from rigorkd.records.record import Record
@@ -309,3 +311,24 @@ def _kind(run: Run) -> tuple[str, bool]:
 
 def _folder_bytes(record: Record) -> int:
     return sum(path.stat().st_size for path in record.folder.iterdir() if path.is_file())
+
+
+def cost_of_growing(folder: Path, seeds: Iterable[int]) -> str:
+    """What it costs to add seeds to a study that was looked at, and which ways are valid; "" if nothing."""
+    asked = set(seeds)
+    looks = read_interim_analyses(folder)
+    seen = {seed for look in looks for seed in look.seeds}
+    fresh = asked - seen
+    if not looks or not fresh:
+        return ""
+    from rigorkd_analysis.stats.sequential import error_of_looks
+
+    sizes = sorted({look.n for look in looks})
+    total = len(asked | seen)
+    error = error_of_looks((*(size for size in sizes if size > 1), total))
+    return (
+        f"note: {folder} was analysed at n = {', '.join(map(str, sizes))}. Analysed again at n = {total}, a "
+        f"test at .05 rejects a true null {error:.3f} of the time: every verdict will be inconclusive.\n"
+        "  valid: `rigorkd analyze --sequential`, at any time; the new seeds alone, `rigorkd analyze --seeds "
+        f"{listed_seeds(fresh)}`; looks that are planned before the first of them"
+    )

@@ -1,7 +1,7 @@
 """`looks.jsonl` in a study: when it was analysed on how many seeds.
 
-A fixed-n test is valid once. The first analysis of a growing study is fair; the next on
-more seeds makes it an interim one, and says so.
+A fixed-n test is valid once. The first analysis of a study is fair; one that meets seeds of an earlier look
+together with others is a repeated look, and says so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILE = "looks.jsonl"
 
 @dataclass(frozen=True)
 class InterimAnalysis:
-    """One analysis: of `n` seeds, on one metric, at an ISO time."""
+    """One analysis: of `seeds`, on one metric, at an ISO time; at `n` of them every run was there."""
 
     n: int
     seeds: tuple[int, ...]
@@ -45,18 +45,47 @@ def read_interim_analyses(folder: Path) -> tuple[InterimAnalysis, ...]:
     return tuple(found)
 
 
-def note_interim_analysis(folder: Path, seeds: Iterable[int], metric: str) -> bool:
-    """Note an analysis if it meets more seeds than any before; whether it could be noted where it had to be.
+def seen_before(
+    looks: Iterable[InterimAnalysis], seeds: Iterable[int], metric: str, n: int
+) -> tuple[int, ...]:
+    """At how many seeds the data of an analysis were looked at before, other than by this very analysis.
 
-    A folder that cannot be written stops no analysis: False is returned. StoreError if the file is a link.
+    Looks at other seeds do not count, nor do those after the first one at just these data.
+    """
+    now, found = set(seeds), []
+    for look in looks:
+        then = set(look.seeds)
+        if look.metric != metric or not then & now:
+            continue
+        if then == now and look.n == n:
+            break
+        found.append(look.n if then >= now else min(look.n, len(then & now)))
+    return tuple(found)
+
+
+def note_interim_analysis(folder: Path, seeds: Iterable[int], metric: str, n: int | None = None) -> bool:
+    """Note an analysis if it meets data that none did before; whether it could be noted where it had to be.
+
+    `n` of the seeds are complete; None says that all are. A folder that cannot be written stops no analysis:
+    False is returned. StoreError if the file is a link.
     """
     seen = tuple(sorted(set(seeds)))
-    if any(earlier.metric == metric and earlier.n >= len(seen) for earlier in read_interim_analyses(folder)):
+    n = len(seen) if n is None else n
+    known = (look for look in read_interim_analyses(folder) if look.metric == metric and look.n >= n)
+    if any(set(seen) <= set(look.seeds) for look in known):
         return True
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    line = json.dumps(asdict(InterimAnalysis(len(seen), seen, metric, now)))
+    line = json.dumps(asdict(InterimAnalysis(n, seen, metric, now)))
     try:
         append_line(folder / FILE, line)
     except OSError:
         return False
     return True
+
+
+def listed_seeds(seeds: Iterable[int]) -> str:
+    """Seeds as `--seeds` takes them: 5:8, or 3,7,11; a range without its end."""
+    found = sorted(seeds)
+    if len(found) > 1 and found == list(range(found[0], found[-1] + 1)):
+        return f"{found[0]}:{found[-1] + 1}"
+    return ",".join(map(str, found)) if len(found) != 1 else f"{found[0]}:{found[0] + 1}"

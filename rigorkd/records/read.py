@@ -41,7 +41,8 @@ class StudyTable:
     `missing` has a row for every student run that the newest protocol declares, at the seeds asked for so
     far, and that has no record: families keep the size that the protocol gave them. `left_out` names records
     of cells that the newest protocol no longer has, `added` cells that the first protocol did not have.
-    `classes` is None for a user's own images; `teachers` have their test top-1 by name.
+    `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
+    user's own images; `teachers` have their test top-1 by name.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -59,6 +60,7 @@ class StudyTable:
     notes: tuple[str, ...] = ()
     classes: int | None = None
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    planned_seeds: tuple[int, ...] = ()
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -102,6 +104,7 @@ def read_study(folder: Path) -> StudyTable:
         added=_added(folder, info, protocol),
         classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
         teachers=_teachers(records),
+        planned_seeds=info.planned_seeds,
         notes=(*_notes(stale), *([f"study.json: {info.newer}; ignored here"] if info.newer else [])),
     )
 

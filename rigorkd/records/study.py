@@ -22,6 +22,7 @@ from rigorkd.protocol.hashes import NEWEST, Numerics, newer
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.records.expected import StartFile
+from rigorkd.records.interim import read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import digest_of, to_json
 from rigorkd.records.untrusted import (
@@ -39,7 +40,7 @@ from rigorkd.records.untrusted import (
 SCHEMA = "rigorkd.study/1"
 KEYS = frozenset(
     {"schema", "study", "smoke", "mode", "created", "version", "numerics", "planned", "protocols", "seeds"}
-    | {"start_files"}
+    | {"start_files", "planned_seeds"}
 )
 """The keys of `study.json`. What others a newer version has written is kept, and named."""
 MODES = ("reference", "fast")
@@ -51,8 +52,9 @@ MOST_SEEDS = 100_000
 class StudyInfo:
     """`study.json` as read. `protocols` are the hashes of the texts run into the study, oldest first.
 
-    `numerics` are those that the study began with; version 0.1 noted none, and all were 1. `version` is that
-    of the rigorkd that wrote the file last, and `unknown` are keys that this one does not know.
+    `planned_seeds` are those that the latest `run` before any look asked for; version 0.1 noted none, and all
+    of `seeds` were. `numerics` are those that the study began with; in 0.1 all were 1. `version` is that of
+    the rigorkd that wrote the file last, and `unknown` are keys that this one does not know.
     """
 
     study: str
@@ -65,6 +67,7 @@ class StudyInfo:
     start_files: dict[str, StartFile]
     numerics: Numerics = field(default_factory=dict)
     version: str = "0.1.0"
+    planned_seeds: tuple[int, ...] = ()
     unknown: tuple[str, ...] = ()
 
     @property
@@ -112,6 +115,7 @@ def read_info(folder: Path) -> StudyInfo:
             start_files={path: StartFile(None, sha256) for path, sha256 in document["start_files"].items()},
             numerics=document.get("numerics", {}),
             version=document.get("version", "0.1.0"),
+            planned_seeds=tuple(document.get("planned_seeds", document["seeds"])),
             unknown=tuple(sorted(document.keys() - KEYS)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -132,9 +136,10 @@ def _wrong(document: Mapping[str, Any]) -> Iterator[str]:
     if not all(isinstance(document.get(name, ""), str) for name in ("created", "version")):
         yield "created or version is no text"
     protocols, seeds = document["protocols"], document["seeds"]
+    planned = document.get("planned_seeds", [])
     if not protocols or not all(is_digest(entry["sha256"]) for entry in protocols):
         yield "protocols names no texts by their hashes"
-    if not all(isinstance(seed, int) and is_number(seed) and seed >= 0 for seed in seeds):
+    if not all(isinstance(seed, int) and is_number(seed) and seed >= 0 for seed in (*seeds, *planned)):
         yield "seeds holds something else than seeds"
     if len(seeds) > MOST_SEEDS:
         yield f"it has {len(seeds):,} seeds, more than {MOST_SEEDS:,}"
@@ -223,6 +228,8 @@ def register(
     _keep_code(layout, files)
     if not known or known[-1] != protocol.text_hash:
         document["protocols"].append({"sha256": protocol.text_hash, "time": now})
+    if not read_interim_analyses(folder):  # what was looked at was planned before
+        document["planned_seeds"] = sorted(seeds)
     document["seeds"] = sorted({*document["seeds"], *seeds})
     document["start_files"] |= {path: file.sha256 for path, file in files.items()}
     if json.dumps(document) != before or not is_study(folder):
@@ -258,6 +265,7 @@ def is_registered(
         and info.protocols[-1:] == (protocol.text_hash,)
         and digest_of(StudyFolder(folder).protocol(protocol.text_hash), folder) == protocol.text_hash
         and set(seeds) <= set(info.seeds)
+        and (set(seeds) == set(info.planned_seeds) or bool(read_interim_analyses(folder)))
         and all(known.get(path) == file.sha256 for path, file in files.items())
     )
 

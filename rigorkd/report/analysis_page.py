@@ -288,7 +288,10 @@ def cells_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: i
     if not any(cell.diverged for cell in analysis.cells):
         del headings["diverged"]
     text = f"{analysis.metric} over seeds: t interval of the mean, χ² interval of the standard deviation."
-    if not say.narrow:
+    if analysis.progress is not None:
+        del headings["ci"], headings["std_ci"]
+        text = f"{analysis.metric} over the runs that are finished."
+    elif not say.narrow:
         text += (
             " Seeds are paired, so overlapping intervals of means are no test: the verdicts are above."
             + first_of(most, len(analysis.cells), "cells")

@@ -19,10 +19,11 @@ from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME, shown
+from rigorkd.report.analysis_page import cells_table
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.model import MISSING, Column, Entry, Page, Table
 from rigorkd.report.numbers import Numbers, p_heading, verdict
-from rigorkd.report.sentences import CORRECTIONS, seeds_of, some_not_valid
+from rigorkd.report.sentences import CORRECTIONS, how_far, seeds_of, some_not_valid
 from rigorkd.text import count
 
 Layout = Literal["overall", "gains", "ablation"]
@@ -41,6 +42,9 @@ def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) ->
     groups = {cell.group for cell in evidence.cells}
     if group is not None and group not in groups:
         raise InputError(f"no group {group!r} in this study", hint=f"there are: {', '.join(sorted(groups))}")
+    if evidence.analysis.progress is not None:
+        so_far = cells_table(evidence.analysis, Numbers(evidence.analysis))
+        return Page(headline=how_far(evidence.analysis.progress), blocks=(replace(so_far, dense=True),))
     make = {"overall": _overall, "gains": _gains, "ablation": _ablation}[layout]
     table = replace(make(evidence, group), dense=True)
     if evidence.is_smoke:

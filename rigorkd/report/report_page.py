@@ -80,6 +80,8 @@ def report_page(evidence: Evidence) -> Page:
 
 def _question(evidence: Evidence) -> str:
     analysis = evidence.analysis
+    if analysis.progress is not None:
+        return f"How far is {analysis.study or 'the study'}?"
     if analysis.family("gains") is None:
         return f"Which cells differ in {label(analysis.metric)}?"
     verb = "raise" if analysis.goal == "max" else "lower"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rigorkd_analysis.results import Analysis, Candidates, Comparison, Family
+from rigorkd_analysis.results import Analysis, Candidates, Comparison, Family, Progress
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text, percent_text
@@ -26,6 +26,8 @@ _NOUN = {"gains": "gain", "contrasts": "contrast", "all_pairs": "pair"}
 
 def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str, ...]:
     """What holds, in a few plain sentences."""
+    if analysis.progress is not None:
+        return how_far(analysis.progress)
     say = say or Numbers(analysis)
     lines = [line for family in analysis.families for line in _what_holds(analysis, family)]
     lines += [line for family in analysis.families[:1] for line in _still_missing(analysis, family, say)]
@@ -38,6 +40,16 @@ def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str,
             else f"Sequential: {total - len(open_)} of {total} are decided; more seeds may decide the rest."
         )
     return tuple(lines) or ("Nothing was compared.",)
+
+
+def how_far(found: Progress) -> tuple[str, ...]:
+    """What is said of a study before its planned seeds are complete."""
+    return (
+        f"In progress: {found.done} of {count(found.total, 'planned run')} are finished, "
+        f"{found.seeds_complete} of {count(found.seeds, 'seed')} complete.",
+        "Nothing is judged before all are, and this was no look. --interim judges what is there, but counts "
+        "as a look: a later fixed-n analysis of all seeds is then not valid at alpha.",
+    )
 
 
 def _what_holds(analysis: Analysis, family: Family) -> list[str]:

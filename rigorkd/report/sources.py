@@ -26,12 +26,14 @@ from rigorkd_analysis.analysis_plan import (
     Weighted,
 )
 from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.runs import seed_of
 from rigorkd_analysis.studies.effects import Study
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.raw import Reading
+from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.records.study import is_study
 from rigorkd.text import count
 
@@ -66,7 +68,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class Question:
-    """What the command line asks beyond, or instead of, the plan of a study. None and () change nothing."""
+    """What the command line asks beyond, or instead of, the plan of a study. None and () change nothing.
+
+    `seeds` are judged alone; `interim` judges a study of which planned runs are still missing.
+    """
 
     metric: str | None = None
     goal: Any = None
@@ -77,6 +82,8 @@ class Question:
     compare: tuple[tuple[str, str], ...] = ()
     all_pairs: bool = False
     sequential: bool = False
+    seeds: tuple[int, ...] | None = None
+    interim: bool = False
 
     def onto(self, plan: Plan) -> Plan:
         """The plan with these changes; a change of the question makes all of it exploratory."""
@@ -117,22 +124,49 @@ class Source:
     tidy: Tidy | None = None
 
     def with_looks(self, plan: Plan) -> Plan:
-        """The plan, told of earlier analyses of its metric on fewer seeds."""
-        metric = plan.metric or "test_top1"
-        seeds = len(set(self.table["seed"])) if "seed" in self.table else 0
+        """The plan, told of earlier analyses of its metric that met some of these seeds."""
+        if not self.looks:
+            return plan
+        seeds = set(map(int, self.table["seed"]))
         return replace(
-            plan, looks=tuple(look.n for look in self.looks if look.metric == metric and look.n < seeds)
+            plan, looks=seen_before(self.looks, seeds, plan.metric or "test_top1", self.complete_seeds)
         )
+
+    def only(self, seeds: tuple[int, ...] | None) -> Source:
+        """The runs of these seeds alone; None keeps all."""
+        if seeds is None:
+            return self
+        kept = self.table["seed"].map(seed_of).isin(seeds)
+        there = self.table[kept]
+        if lost := sorted(set(seeds) - set(there["seed"].map(seed_of))):
+            raise InputError(
+                f"{self.name} has no runs of {count(len(lost), 'seed')} asked for: {listed_seeds(lost)}",
+                hint="give --seeds that the table has",
+            )
+        return replace(self, table=there.reset_index(drop=True))
+
+    @property
+    def missing(self) -> int:
+        """Runs that a study plans and that are not there yet; a CSV plans none."""
+        if self.folder is None or "status" not in self.table:
+            return 0
+        return int((self.table["status"] == "missing").sum())
+
+    @property
+    def complete_seeds(self) -> int:
+        """At how many seeds every run is there."""
+        if not self.missing:
+            return int(self.table["seed"].nunique())
+        return int((self.table["status"] != "missing").groupby(self.table["seed"]).all().sum())
 
     def test_images(self) -> int | None:
         """How many images a study's runs were tested on, by the first whose predictions can be read."""
         read = self.predictions()
         if read is None:
             return None
-        runs = self.table
-        runs = runs[runs["status"] == "done"] if "status" in runs else runs
-        finished = [(str(cell), int(seed)) for cell, seed in zip(runs["cell"], runs["seed"], strict=True)]
-        one = next((one for at in finished[:3] if (one := read(*at)) is not None), None)
+        there = self.table[self.table["status"] == "done"] if "status" in self.table else self.table
+        runs = zip(there["cell"][:3], there["seed"][:3], strict=True)
+        one = next((one for cell, seed in runs if (one := read(str(cell), int(seed))) is not None), None)
         return None if one is None else int(one.target.size)
 
     def predictions(self) -> PredictionSource | None:
@@ -210,9 +244,11 @@ def from_study(folder: Path) -> Source:
     if len(study.missing):
         import pandas as pd
 
-        total = len(study.runs) + len(study.missing)
-        warnings += (f"{len(study.missing)} of {total} runs are not there yet: a look before the end",)
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
+    looks = read_interim_analyses(folder)
+    if not looks:
+        runs, left_out = _planned_or_complete(runs, study.planned_seeds)
+        warnings += left_out
     return Source(
         name=study.study,
         table=runs,
@@ -220,8 +256,26 @@ def from_study(folder: Path) -> Source:
         where=lambda error: f"{folder}" + (f": column {error.column!r}" if error.column else ""),
         warnings=warnings,
         folder=folder,
-        looks=read_interim_analyses(folder),
+        looks=looks,
     )
+
+
+def _planned_or_complete(
+    runs: pd.DataFrame, planned: tuple[int, ...]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Without the seeds that an earlier `run` asked for, the latest did not, and that are not complete.
+
+    Before any look this chooses by what was asked and finished, never by results.
+    """
+    unfinished = set(runs.loc[runs["status"] == "missing", "seed"]) - set(planned)
+    if not unfinished:
+        return runs, ()
+    kept = runs[~runs["seed"].isin(unfinished)].reset_index(drop=True)
+    text = (
+        f"left out: {count(len(unfinished), 'seed')} ({listed_seeds(sorted(unfinished))}) that the latest "
+        "`run` did not ask for and that are not complete"
+    )
+    return kept, (text,)
 
 
 def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
@@ -297,9 +351,13 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     Raises:
         InputError: the table or the question is unusable, with file and line.
     """
-    from rigorkd_analysis import analyze
+    from rigorkd_analysis import analyze, progress
 
+    found = found.only(asked.seeds)
     with located(found.where):
+        if found.missing and not asked.interim:
+            shown = progress(found.table, asked.onto(found.plan), study=found.name)
+            return replace(shown, warnings=(*shown.warnings, *found.warnings))
         plan = found.with_looks(asked.onto(found.plan))
         known = BY_NAME.get(plan.metric or "")
         plan = replace(plan, goal=plan.goal or (known.goal if known else None))
@@ -315,7 +373,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
             return one
 
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
-    notes = (*_other_metrics(found, result.metric), *_lost(lost))
+    notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
     return replace(result, warnings=(*result.warnings, *found.warnings, *notes))
 
 
@@ -330,6 +388,14 @@ def _lost(runs: list[str]) -> tuple[str, ...]:
     )
 
 
+def _before_the_end(found: Source) -> tuple[str, ...]:
+    """That an analysis was asked for before the planned runs were all there."""
+    if not found.missing:
+        return ()
+    text = f"{found.missing} of {len(found.table)} runs are not there yet: a look before the end"
+    return (text + ", so that no fixed-n verdict of all of them will be valid",)
+
+
 def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
     """That a metric is not the one that the protocol named first."""
     primary = found.plan.metric
@@ -339,13 +405,21 @@ def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
     return (f"{metric} is {role}; {primary} is the primary one, and its verdicts are those of the study",)
 
 
-def note(found: Source, metric: str) -> str:
-    """Note in the study that its verdicts were seen; what to tell the user if that was impossible."""
+def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
+    """Note in the study that its verdicts were seen; what to tell the user if that was impossible.
+
+    Progress is no look.
+    """
     from rigorkd.records.interim import note_interim_analysis
 
-    if found.folder is None or note_interim_analysis(found.folder, found.table["seed"], metric):
+    folder = found.folder
+    if folder is None or result.progress is not None:
         return ""
-    return f"note: {found.folder} cannot be written, so this look is not noted there"
+    found = found.only(None if asked is None else asked.seeds)
+    seeds = map(int, found.table["seed"])
+    if note_interim_analysis(folder, seeds, result.metric, found.complete_seeds):
+        return ""
+    return f"note: {folder} cannot be written, so this look is not noted there"
 
 
 def read_rows(path: Path) -> Rows:

@@ -42,7 +42,7 @@ def looked_twice(made: Callable[..., Path], folder: Path) -> Source:
     first = from_study(study)
     found = analysis_of(first, Question())
     assert [c.verdict for c in found.families[0].comparisons] == ["better", "better"]
-    note(first, found.metric)
+    note(first, found)
     return from_study(made(folder, VALUES))
 
 

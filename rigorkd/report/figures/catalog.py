@@ -34,6 +34,7 @@ class Entry:
         section: where it stands on the page, or how that follows from the evidence.
         published: the figure of the CIFAR-100 study (Fauzan et al. 2026) that it is, with seed intervals.
         substitute: on the page it stands only where its section has no other figure.
+        in_progress: it shows how training goes, not results, so that it is no look at a study in progress.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Entry:
     section: str | Callable[[Evidence], str]
     published: str = ""
     substitute: bool = False
+    in_progress: bool = False
 
 
 _FOREST = "forest plots: intervals alone and simultaneous, the band too small to matter"
@@ -88,15 +90,23 @@ CATALOG: tuple[Entry, ...] = (
         convergence.convergence,
         "training",
         "Figure 4",
+        in_progress=True,
     ),
-    Entry("softness", "entropy of the teacher's softened output", softness.softness, "teacher"),
+    Entry(
+        "softness",
+        "entropy of the teacher's softened output",
+        softness.softness,
+        "teacher",
+        in_progress=True,
+    ),
 )
 """In the order in which a page shows them."""
 
 
 def drawn(evidence: Evidence) -> tuple[tuple[Entry, Figure], ...]:
     """Every figure for which the evidence has the cells."""
-    made = ((entry, entry.make(evidence)) for entry in CATALOG)
+    judged = evidence.analysis.progress is None
+    made = ((entry, entry.make(evidence)) for entry in CATALOG if judged or entry.in_progress)
     return tuple((entry, figure) for entry, figure in made if figure is not None and figure.panels)
 
 

@@ -1,0 +1,172 @@
+"""Accidental looks: before the planned seeds are complete a study shows how far it is, and notes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.stats.sequential import error_of_looks
+
+from rigorkd.cli.main import cli
+from rigorkd.errors import InputError
+from rigorkd.launch.planning import cost_of_growing
+from rigorkd.records.interim import FILE, InterimAnalysis, listed_seeds, read_interim_analyses, seen_before
+from rigorkd.records.study import read_info
+from rigorkd.report.sources import Question, analysis_of, from_study, note
+
+FIVE = {
+    "main/plain/baseline": (70.0, 70.5, 69.5, 70.25, 69.75, 70.0, 70.25, 69.75),
+    "main/plain/kd-T1-a0.5": (70.5, 70.75, 70.0, 70.25, 70.5, 70.5, 70.25, 70.0),
+    "main/plain/kd-T4-a0.5": (72.0, 72.25, 71.75, 72.5, 71.75, 72.0, 72.25, 71.5),
+}
+
+
+def first(n: int, last: int | None = None) -> dict[str, tuple[float, ...]]:
+    """The values of the first n seeds; the last cell has those of `last` alone."""
+    rows = {cell: row[:n] for cell, row in FIVE.items()}
+    return rows if last is None else {**rows, "main/plain/kd-T4-a0.5": FIVE["main/plain/kd-T4-a0.5"][:last]}
+
+
+def look(study: Path, **asked: object) -> Analysis:
+    """What `rigorkd analyze` shows, and notes."""
+    source, question = from_study(study), Question(**asked)
+    found = analysis_of(source, question)
+    note(source, found, question)
+    return found
+
+
+def verdicts(found: Analysis) -> set[str]:
+    return {str(c.verdict) for c in found.families[0].comparisons}
+
+
+def test_before_the_planned_seeds_are_complete_nothing_is_judged_or_noted(made, tmp_path):
+    study = made(tmp_path, first(4, last=3), seeds=range(5))
+    found = look(study)
+    assert (found.families, found.best, found.images, found.factorial) == ((), None, (), ())
+    assert [(cell.n, cell.ci_low, cell.std_ci_low) for cell in found.cells] == [(4, None, None)] * 2 + [
+        (3, None, None)
+    ]
+    assert found.progress is not None
+    assert (found.progress.done, found.progress.total) == (11, 15)
+    assert (found.progress.seeds_complete, found.progress.seeds) == (3, 5)
+    assert not (study / FILE).exists()
+    whole = look(made(tmp_path, first(5), seeds=range(5)))
+    assert whole.progress is None
+    assert verdicts(whole) == {"better"}
+    assert [one.n for one in read_interim_analyses(study)] == [5]
+
+
+COMMANDS = (
+    ["analyze"],
+    ["analyze", "--format", "json"],
+    ["analyze", "--format", "csv"],
+    ["report"],
+    ["table", "--layout", "gains"],
+    ["table", "--layout", "overall", "--format", "latex"],
+    ["figures", "--format", "svg"],
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_command_looks_by_accident(made, tmp_path, monkeypatch, command):
+    study = made(tmp_path, first(4, last=3), seeds=range(5))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, [*command, str(study)])
+    assert done.exit_code == 0, done.output
+    shown = done.stdout + "".join(path.read_text() for path in study.glob("report.html"))
+    for word in ("inconclusive", "better", "Holm p", "95 % CI", "p_adjusted"):
+        assert word not in shown.split("<style")[0], word
+    assert not list(study.glob("figures/gains*"))
+    assert not (study / FILE).exists()
+
+
+def test_an_interim_look_is_asked_for_and_counts(made, tmp_path):
+    study = made(tmp_path, first(4, last=3), seeds=range(5))
+    found = look(study, interim=True)
+    assert found.progress is None
+    assert verdicts(found) == {"inconclusive", "better"}
+    assert any("4 of 15 runs are not there yet: a look before the end" in text for text in found.warnings)
+    assert [(one.n, one.seeds) for one in read_interim_analyses(study)] == [(3, (0, 1, 2, 3, 4))]
+    assert verdicts(look(study, interim=True)) == {"inconclusive", "better"}  # the same data: no second look
+    whole = look(made(tmp_path, first(5), seeds=range(5)))
+    assert verdicts(whole) == {"inconclusive"}
+    assert "analysed before at n = 3" in (whole.families[0].comparisons[0].not_valid or "")
+
+
+def test_the_planned_seeds_are_those_of_the_latest_run_before_any_look(made, tmp_path):
+    study = made(tmp_path, first(6, last=5), seeds=range(8))
+    assert read_info(study).planned_seeds == tuple(range(8))
+    made(tmp_path, first(6, last=5), seeds=range(5))
+    assert (read_info(study).planned_seeds, read_info(study).seeds) == (tuple(range(5)), tuple(range(8)))
+    found = look(study)
+    assert {c.n for c in found.families[0].comparisons} == {5}
+    assert any("left out: 3 seeds (5:8)" in text for text in found.warnings)
+    made(tmp_path, first(8), seeds=range(8))  # after the look the plan stays
+    assert read_info(study).planned_seeds == tuple(range(5))
+
+
+def test_seeds_asked_for_in_two_runs_before_any_look_are_all_judged(made, tmp_path):
+    made(tmp_path, first(5), seeds=range(5))
+    found = look(made(tmp_path, first(8), seeds=range(5, 8)))
+    assert {c.n for c in found.families[0].comparisons} == {8}
+    assert verdicts(found) == {"better"}
+
+
+def test_fresh_seeds_alone_stay_valid(made, tmp_path):
+    look(made(tmp_path, first(5)))
+    study = made(tmp_path, first(8))
+    fresh = look(study, seeds=(5, 6, 7))
+    assert {(c.n, c.not_valid) for c in fresh.families[0].comparisons} == {(3, None)}
+    assert fresh.families[0].planned
+    assert {c.not_valid for c in look(study, seeds=(0, 1, 2, 3, 4)).families[0].comparisons} == {None}
+    assert verdicts(look(study)) == {"inconclusive"}
+    mixed = look(study, seeds=(4, 5, 6, 7)).families[0].comparisons[0]
+    assert mixed.not_valid == "repeated look, not valid at alpha: analysed before at n = 1, 3, 8"
+    with pytest.raises(InputError, match="1 seed asked for: 9:10"):
+        look(study, seeds=(7, 9))
+
+
+def test_which_earlier_looks_count():
+    looks = [InterimAnalysis(len(seeds), seeds, "acc", "") for seeds in ((0, 1, 2), (0, 1, 2, 3, 4), (5, 6))]
+    assert seen_before(looks, (0, 1, 2), "acc", 3) == ()
+    assert seen_before(looks, (0, 1, 2, 3, 4), "acc", 5) == (3,)
+    assert seen_before(looks, (0, 1), "acc", 2) == (3, 5)
+    assert seen_before(looks, (4, 5), "acc", 2) == (1, 1)
+    assert seen_before(looks, (0, 1, 2, 3, 4), "loss", 5) == ()
+
+
+def test_seeds_are_written_as_they_are_asked_for():
+    assert [listed_seeds(seeds) for seeds in ((5, 6, 7), (3,), (7, 3, 11))] == ["5:8", "3:4", "3,7,11"]
+
+
+def test_what_more_seeds_cost_is_said_beforehand(made, tmp_path):
+    study = made(tmp_path, first(5))
+    assert cost_of_growing(study, range(8)) == ""
+    look(study)
+    assert cost_of_growing(study, range(5)) == ""
+    text = cost_of_growing(study, range(8))
+    assert "analysed at n = 5. Analysed again at n = 8, a test at .05 rejects a true null 0.085" in text
+    assert "rigorkd analyze --sequential" in text
+    assert "rigorkd analyze --seeds 5:8" in text
+    arguments = ["plan", str(tmp_path / "made.yaml"), "--results", str(tmp_path / "results"), "--seeds"]
+    assert "note: " in CliRunner().invoke(cli, [*arguments, "8"]).stderr
+    assert "note: " not in CliRunner().invoke(cli, [*arguments, "5"]).stderr
+
+
+def test_two_looks_reject_more_often_than_one():
+    assert error_of_looks((5,)) == pytest.approx(0.05, abs=0.005)
+    assert error_of_looks((5, 10)) == pytest.approx(0.083, abs=0.006)
+    assert error_of_looks((5, 10)) == error_of_looks((10, 5, 5))
+
+
+def test_a_study_of_0_1_planned_all_its_seeds(made, tmp_path):
+    study = made(tmp_path, first(4, last=3), seeds=range(5))
+    file = study / "study.json"
+    document = json.loads(file.read_text())
+    del document["planned_seeds"]
+    file.write_text(json.dumps(document))
+    assert read_info(study).planned_seeds == (0, 1, 2, 3, 4)
+    assert look(study).progress is not None
