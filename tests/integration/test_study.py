@@ -369,7 +369,7 @@ def test_fast_mode_is_a_study_of_its_own(copied: Path, rigorkd: Rigorkd) -> None
 
 def test_a_part_of_a_study_is_judged_within_the_whole_family(protocol_file: Path, rigorkd: Rigorkd) -> None:
     assert rigorkd("run", protocol_file, "--only", "main/plain/*").returncode == 0
-    done = rigorkd("analyze", "--format", "json")
+    done = rigorkd("analyze", "--interim", "--format", "json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     gains = document["families"][0]
