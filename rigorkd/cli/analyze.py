@@ -34,9 +34,18 @@ from rigorkd.report.model import FORMATS, Format
     help=f"Intervals over new test images too, from predictions  [default: up to {PREDICTIONS_UP_TO} runs]",
 )
 @reading_options
+@click.option(
+    "--all", "everything", is_flag=True, help="Show everything, not the answer alone."
+)
 @click.option("--dry-run", is_flag=True, help="Only say what is understood of SOURCE.")
 def analyze(
-    sources: tuple[str, ...], results: Path, form: Format, images: bool | None, dry_run: bool, **asked: Any
+    sources: tuple[str, ...],
+    results: Path,
+    form: Format,
+    images: bool | None,
+    everything: bool,
+    dry_run: bool,
+    **asked: Any,
 ) -> None:
     """Say which differences between the cells of SOURCE are real.
 
@@ -61,7 +70,7 @@ def analyze(
     rigorkd analyze output/ --select last               mdistiller
     rigorkd analyze results/lm-eval/                    lm-evaluation-harness samples, Inspect logs
     """
-    from rigorkd.report.analysis_page import analysis_page, teachers_of
+    from rigorkd.report.analysis_page import analysis_page, short_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.sources import Question, analysis_of, note
 
@@ -79,7 +88,11 @@ def analyze(
     pairs = [(family, c) for family in result.families for c in family.comparisons]
     emit(
         form,
-        lambda: analysis_page(result, teachers_of(found.folder)),
+        lambda: (
+            analysis_page(result, teachers_of(found.folder))
+            if everything or form != "table"
+            else short_page(result)
+        ),
         json=lambda: to_json(result),
         csv=lambda: to_csv(
             [comparison for _, comparison in pairs],

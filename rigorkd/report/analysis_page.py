@@ -27,23 +27,27 @@ from rigorkd.report.sentences import (
     headline,
     may_be_best,
     name_of,
+    seeds_of,
     smoke_of,
     some_not_valid,
     warnings_of,
-    who,
+    what_holds,
+    what_next,
+    whose,
 )
 from rigorkd.text import count
 
 _MAX_CELLS = 60
+_MOST_WARNINGS = 6
 #: More rows than this are ranked by p, so that the strongest stand where a screen shows only some.
 _RANKED_FROM = 40
 _SIGNED = {"mean_diff", "ci", "ci_simultaneous", "equivalence_ci"}
 
 _HEADINGS: dict[str, tuple[str, str]] = {
     "mean_diff": ("difference", "mean over seeds, in{unit}"),
-    "ci": ("{share} interval", "for this comparison alone"),
-    "ci_simultaneous": ("simultaneous", "holds for all {size} comparisons together"),
-    "p": ("p", "two-sided paired t test, for this comparison alone"),
+    "ci": ("{share} interval{alone}", "for this comparison alone"),
+    "ci_simultaneous": ("{share} interval of all {size}", "holds for all {size} comparisons together"),
+    "p": ("p{alone}", "two-sided paired t test, for this comparison alone"),
     "p_adjusted": ("{adjusted}", "the p that verdicts use"),
     "n": ("n", "seeds that both cells have"),
     "sd_diff": ("sd of differences", ""),
@@ -65,7 +69,74 @@ _HEADINGS: dict[str, tuple[str, str]] = {
     "p_equivalence": ("TOST p", "equivalence, for this comparison alone"),
 }
 """What each field of a comparison is called, and what it means."""
-_NARROW = {"mean_diff": "diff", "ci": "{share} CI", "p_equivalence_adjusted": "TOST p"}
+_NARROW = {
+    "mean_diff": "diff",
+    "ci": "{share} CI{alone}",
+    "ci_simultaneous": "{share} CI of all",
+    "p_equivalence_adjusted": "TOST p",
+}
+
+
+def short_page(analysis: Analysis) -> Page:
+    """What a terminal shows unless all is asked for: the answer, the comparisons, and what to do next."""
+    say = Numbers(analysis, narrow=True)
+    warnings, banner = warnings_of(analysis), smoke_of(analysis.warnings)
+    if analysis.progress is not None:
+        return Page(headline(analysis, say), (cells_table(analysis, say),), warnings, banner, narrow=True)
+    tables = []
+    for at, family in enumerate(analysis.families):
+        corrected = family.size > 1 and analysis.correction != "none"
+        fields = ("mean_diff", "ci_simultaneous" if corrected else "ci", "p_adjusted", "verdict")
+        start = common_start(name_of(family, c) for c in family.comparisons)
+        title = FAMILIES[family.name] + ("" if family.planned else " (exploratory)")
+        title += f": {start}…" if start else ""
+        table = comparisons_table(
+            *(analysis, family, f"families/{at}", fields, say, title, short_caption(analysis, family, say)),
+        )
+        rows = tuple((str(name).replace(start, "") if start else name, *rest) for name, *rest in table.rows)
+        tables.append(replace(table, rows=rows))
+    next_steps = (
+        *what_next(analysis, say),
+        "--all shows everything here; `rigorkd report` writes a page to send.",
+    )
+    shown = warnings[:_MOST_WARNINGS]
+    if len(warnings) > len(shown):
+        shown += (Said(f"{count(len(warnings) - len(shown), 'more warning')}: --all"),)
+    return Page(
+        headline=what_holds(analysis),
+        blocks=(*tables, *listed(("What next", tuple(map(Said, next_steps))))),
+        warnings=shown,
+        banner=banner,
+        narrow=True,
+    )
+
+
+def common_start(names: Iterable[str]) -> str:
+    """The folders that all cells in these names begin with: `main/plain/`."""
+    paths = [word.split("/")[:-1] for name in names for word in name.split(" ") if "/" in word]
+    if not paths:
+        return ""
+    shared = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return "/".join(shared) + "/" if shared else ""
+
+
+def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str:
+    """n, test, correction, what was planned, in two lines."""
+    over = f"{CORRECTIONS[analysis.correction]} over {family.size}" if family.size > 1 else "one comparison"
+    parts = [
+        f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
+        "each minus its baseline" if family.name == "gains" else "the first minus the second",
+        f"{seeds_of(c.n for c in family.comparisons)}, paired t, {over}",
+        "planned" if family.planned else "not planned before the results",
+    ]
+    if analysis.sesoi is not None:
+        parts.append(f"equivalent: within ±{say(analysis.sesoi)}")
+    starred = any(c.warnings for c in family.comparisons)
+    return "; ".join(parts) + "." + some_not_valid([family]) + " * see the warnings." * starred
 
 
 def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
@@ -152,6 +223,7 @@ def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) 
         "twice": percent_text(1 - 2 * analysis.alpha),
         "adjusted": p_heading(analysis.correction, family.size, "p adj." if say.narrow else "p adjusted"),
         "size": family.size,
+        "alone": ", unadjusted" if family.size > 1 and analysis.correction != "none" else "",
         "unit": say.unit or " units of the metric",
     }
     heading, help = _HEADINGS.get(field, (field, ""))
@@ -330,7 +402,7 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
                 f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
             notes.append(about(flattery.student, flattery.group, text))
-    return notes + [Said(item.says, lead=who(item.student, item.group)) for item in analysis.factorial[:8]]
+    return notes + [Said(item.says, lead=whose(item)) for item in analysis.factorial[:8]]
 
 
 # ---------------------------------------------------------------------------------------------- teachers

@@ -183,6 +183,7 @@ class Page:
         headline: what holds; the first line says the most.
         banner: said first and last, for results that must not be believed.
         question, setting, short: what was asked, how, and the answer in a few words, on a page that is sent.
+        narrow: it is made for 80 columns.
         answer: what belongs to the headline, before the warnings; `blocks` come after them.
     """
 
@@ -197,6 +198,7 @@ class Page:
     short: str = ""
     answer: tuple[Block, ...] = ()
     colophon: str = ""
+    narrow: bool = False
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -97,7 +97,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
             row.append(_latency(model, evidence) if own else _mean_std(model, name, evidence))
             row += [_mean_interval(evidence, model, say)] if name == metric else []
         comparison = gains.get(model.cell)
-        row += ["", ""] if comparison is None else _tested(comparison, say)[2:]
+        row += ["", ""] if comparison is None else _tested(comparison, say, evidence)[-2:]
         rows.append(tuple(row))
     return Table(
         "Overall results",
@@ -167,7 +167,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     for at, (distilled, baseline, c) in enumerate(pairs):
         row: list[Entry] = [distilled.block or distilled.student, distilled.label]
         row += [_mean_std(cell, analysis.metric, evidence) for cell in (baseline, distilled)]
-        row += _tested(c, say)
+        row += _tested(c, say, evidence)
         if second is not None:
             row += _second(evidence, second, distilled, baseline)
         if latency:
@@ -178,7 +178,8 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             emphasis.add(at)
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: distilled "
-        f"minus baseline, paired by seed, with its {share} interval; {_test(evidence)}."
+        f"minus baseline, paired by seed, with its {share} interval alone and that for all together; "
+        f"{_test(evidence)}."
     ) + some_not_valid(_families(evidence))
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
@@ -191,7 +192,7 @@ def _second(evidence: Evidence, item: Secondary, distilled: CellFacts, baseline:
     found = next((c for c in item.family.comparisons if c.a == distilled.cell), None)
     say = Numbers(replace(evidence.analysis, metric=item.metric, cells=item.cells))
     cells: list[Entry] = [_mean_std(cell, item.metric, evidence) for cell in (baseline, distilled)]
-    return cells + ([MISSING, MISSING] if found is None else _tested(found, say)[:2])
+    return cells + ([MISSING, MISSING] if found is None else _tested(found, say, evidence)[:2])
 
 
 def _ablation(evidence: Evidence, group: str | None) -> Table:
@@ -226,11 +227,11 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 row += [_mean_std(cell, name, evidence) for name in (*others[:1], metric, *others[1:])]
                 c = gains.get(cell.cell)
                 if c is not None:
-                    row += _tested(c, say)
+                    row += _tested(c, say, evidence)
                     if c.verdict is not Verdict.INCONCLUSIVE:
                         emphasis.add(len(rows))
                 elif gains:
-                    row += [MISSING] * 4
+                    row += [MISSING] * len(_tested_columns(evidence))
                 rows.append(tuple(row))
     text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
     if gains:
@@ -283,16 +284,25 @@ def _mean_interval(evidence: Evidence, model: CellFacts, say: Numbers) -> Entry:
     return say.show(evidence.summary(model.cell), "ci") if model.cell in evidence.index else ""
 
 
-def _tested(c: Comparison, say: Numbers) -> list[Entry]:
-    """Gain, interval, p and verdict, under the headings of `_tested_columns`."""
-    shown = [say.show(c, field, signed=True) for field in ("mean_diff", "ci", "p_adjusted")]
+def _tested(c: Comparison, say: Numbers, evidence: Evidence) -> list[Entry]:
+    """Gain, intervals, p and verdict, under the headings of `_tested_columns`."""
+    fields = ("mean_diff", "ci", *["ci_simultaneous"] * _corrected(evidence), "p_adjusted")
+    shown = [say.show(c, field, signed=True) for field in fields]
     return [*shown, verdict(c.verdict, c.magnitude)]
 
 
 def _tested_columns(evidence: Evidence) -> list[Column]:
     share = percent_text(1 - evidence.analysis.alpha)
-    numbers = ("gain", f"{share} CI", _p_name(evidence))
+    intervals = [f"{share} CI"]
+    if _corrected(evidence):  # the adjusted p has the interval beside it that goes with it
+        intervals = [f"{share} CI, unadjusted", f"{share} CI of all"]
+    numbers = ("gain", *intervals, _p_name(evidence))
     return [*(Column(heading, True) for heading in numbers), Column("verdict")]
+
+
+def _corrected(evidence: Evidence) -> bool:
+    several = any(family.size > 1 for family in _families(evidence))
+    return several and evidence.analysis.correction != "none"
 
 
 def _short(value: float | None) -> str:

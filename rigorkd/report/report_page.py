@@ -197,6 +197,11 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     if sets:
         out.append(Said("The highest mean need not be that of the best cell."))
     out += [may_be_best(item, analysis.alpha) for item in sets]
+    if sets:
+        text = (
+            "Cells that are left out of such a set are not tested jointly: of ten equal cells at least one is"
+        )
+        out.append(Said(f"{text} left out in .35 of studies."))
     if any(not family.planned for family in analysis.families):
         out.append(
             Said(

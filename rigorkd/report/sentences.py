@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rigorkd_analysis.results import Analysis, Candidates, Comparison, Family, Progress
+from rigorkd_analysis.results import Analysis, Candidates, Comparison, Factorial, Family, Progress
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text, percent_text
@@ -29,8 +29,12 @@ def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str,
     if analysis.progress is not None:
         return how_far(analysis.progress)
     say = say or Numbers(analysis)
+    return (*what_holds(analysis), *_power(analysis, say))
+
+
+def what_holds(analysis: Analysis) -> tuple[str, ...]:
+    """The answer alone."""
     lines = [line for family in analysis.families for line in _what_holds(analysis, family)]
-    lines += [line for family in analysis.families[:1] for line in _still_missing(analysis, family, say)]
     if analysis.sequential is not None:
         open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
         total = len(analysis.sequential.comparisons)
@@ -40,6 +44,26 @@ def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str,
             else f"Sequential: {total - len(open_)} of {total} are decided; more seeds may decide the rest."
         )
     return tuple(lines) or ("Nothing was compared.",)
+
+
+def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
+    return [line for family in analysis.families[:1] for line in _still_missing(analysis, family, say)]
+
+
+def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
+    """What to do about what was not shown."""
+    lines = _power(analysis, say)
+    reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
+    if any(reason.startswith("repeated look") for reason in reasons):
+        lines.append(
+            "After the first look a fixed-n test of all seeds decides nothing any more: --sequential does, "
+            "or seeds that no look has seen (`rigorkd run` more of them, then --seeds 8:13)."
+        )
+    if any(reason.startswith("a seed collapsed") for reason in reasons):
+        lines.append(
+            "Look at the log of a collapsed run (`rigorkd logs RUN`): it may have failed, not differed."
+        )
+    return lines
 
 
 def how_far(found: Progress) -> tuple[str, ...]:
@@ -68,9 +92,10 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         which = f"all {total}" if family.size > 1 else f"the one {noun}"
         line = f"{FAMILIES[family.name]} ({status}): {which} inconclusive: {unfit}."
     elif not found:
-        of = f"none of {total} holds" if family.size > 1 else f"the one {noun} is undecided"
-        line = f"{FAMILIES[family.name]} ({status}): {of}; "
-        line += "inconclusive does not mean that there is no difference."
+        nothing = "difference" if pairs else noun
+        of = f", of {family.size} tested" if family.size > 1 else ""
+        line = f"{FAMILIES[family.name]} ({status}): no {nothing} was shown{of}; "
+        line += "that does not mean that there is none."
     else:
         line = f"{FAMILIES[family.name]} ({status}): of {total}, {', '.join(found)}"
         line += f"; {undecided} inconclusive." if undecided else "."
@@ -94,14 +119,16 @@ def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> 
     if family.name == "all_pairs" or not found:
         return ""
     up = sum((c.mean_diff or 0.0) > 0 for c in found)
-    gains = up if analysis.goal == "max" else len(found) - up
-    kinds = ("a gain", "a loss") if family.name == "gains" else ("towards the goal", "away from it")
+    if family.name == "gains":
+        up = up if analysis.goal == "max" else len(found) - up
+        one, several = ("a gain", "a loss"), ("gains", "losses")
+    else:  # no side of a contrast is the one to favour: its sign alone is said
+        one, several = ("a positive difference", "a negative difference"), ("positive", "negative")
     if len(found) == 1:
-        return f", and it is {kinds[0] if gains else kinds[1]}"
-    if gains in (0, len(found)):
-        return f", each {kinds[0] if gains else kinds[1]}"
-    plain = ("gains", "losses") if family.name == "gains" else kinds
-    return f", {gains} {plain[0]} and {len(found) - gains} {plain[1]}"
+        return f", and it is {one[0] if up else one[1]}"
+    if up in (0, len(found)):
+        return f", each {one[0] if up else one[1]}"
+    return f", {up} {several[0]} and {len(found) - up} {several[1]}"
 
 
 def not_valid(family: Family) -> str:
@@ -136,8 +163,8 @@ def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> li
     mdes = sorted(c.mde for c in undecided if c.mde is not None)
     if mdes:
         lines.append(
-            "These seeds detect, with 80 % power, differences of "
-            f"{_range(say(mdes[0]), say(mdes[-1]))}{say.unit} or more."
+            f"Differences below {_range(say(mdes[0]), say(mdes[-1]))}{say.unit} can hide here: those are "
+            "found with 80 % power, if the spread is what these seeds show."
         )
     if analysis.sesoi is None:
         lines.append(
@@ -151,7 +178,7 @@ def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> li
         most = max(_or_most(c.seeds_needed_high) for c in tested)
         if max(_or_most(c.seeds_needed) for c in tested) <= MAX_SEEDS:
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
-        lines.append(text + "; seeds may only be added with --sequential.")
+        lines.append(text + "; after this look, seeds are added by --sequential or judged alone (--seeds).")
     return lines
 
 
@@ -176,6 +203,12 @@ def name_of(family: Family, comparison: Comparison) -> str:
 def who(student: str | None, group: str | None) -> str:
     """The cells of one student, "" where there is nothing to tell apart."""
     return "/".join(part for part in (group, student) if part)
+
+
+def whose(item: Factorial) -> str:
+    """Whose T and α are tested: student, group and, where there are several, the teacher."""
+    lead = who(item.student, item.group)
+    return f"{lead} from {item.teacher}".strip() if item.teacher else lead
 
 
 def seeds_of(ns: Iterable[int]) -> str:

@@ -18,7 +18,7 @@ def test_the_capacity_study_in_words(rigorkd):
     assert read.startswith("read: 50 runs, 10 cells, 5 seeds (0 to 4) from ")
     assert how == ["cells: column cell; seed: column seed", "metric: test_top1"]
     text = " ".join(done.stdout.split())
-    assert text.startswith("Gains over the baseline (exploratory): none of 8 gains holds")
+    assert text.startswith("Gains over the baseline (exploratory): no gain was shown, of 8 tested")
     assert (
         "find 1 of 8 below 0.05 (resnet50_to_resnet34_feature, p = 0.0403), and it is a gain; "
         "Holm over 8 leaves none" in text

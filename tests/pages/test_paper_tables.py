@@ -148,7 +148,7 @@ def test_gains_are_those_of_the_analysis(study: Evidence) -> None:
     assert gain.mean_diff is not None
     assert gain.p_adjusted is not None
     assert found[0]["gain"] == f"+{gain.mean_diff:.2f}"
-    assert found[0]["95 % CI"] == f"+{gain.ci_low:.2f} to +{gain.ci_high:.2f}"
+    assert found[0]["95 % CI, unadjusted"] == f"+{gain.ci_low:.2f} to +{gain.ci_high:.2f}"
     assert found[0]["Holm p"] == f"{gain.p_adjusted:.4f}"
     second = study.analysis.secondary[0].family.comparisons
     top5 = next(c for c in second if c.a == "main/mobilenetv2/kd-T4-a0.5")

@@ -55,7 +55,10 @@ class FTest:
 
 @dataclass(frozen=True)
 class Factorial:
-    """The T × alpha structure of one student's cells: a complete grid, or the arms of a cross."""
+    """The T × alpha structure of one student's cells: a complete grid, or the arms of a cross.
+
+    `teacher` is named where the student has several, each with a structure of its own.
+    """
 
     student: str | None
     group: str | None
@@ -64,6 +67,7 @@ class Factorial:
     tests: tuple[FTest, ...]
     contrasts: tuple[FTest, ...]
     says: str
+    teacher: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,11 @@ def factorials(question: Question) -> list[Factorial]:
         weight = next((name for name in _WEIGHTS if runs.number(name, cells[0]) is not None), None)
         found = _factorial(question, cells, weight, dict(zip(_FIXED, key, strict=True)))
         if found is not None:
-            out.append(found)
-    return out
+            out.append(replace(found, teacher=dict(zip(_FIXED, key, strict=True))["teacher"] or None))
+    teachers: dict[tuple[str | None, str | None], set[str | None]] = {}
+    for one in out:
+        teachers.setdefault((one.student, one.group), set()).add(one.teacher)
+    return [one if len(teachers[one.student, one.group]) > 1 else replace(one, teacher=None) for one in out]
 
 
 def _factorial(
@@ -261,7 +268,9 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
     if design == "arms" and two_axes:
         text += f" The cells form a cross, not a grid: the interaction of T and {symbol} is not identifiable."
     if any(test.epsilon is not None and test.n <= 6 for test in tests):
-        text += " With so few seeds the Greenhouse–Geisser test is conservative."
+        text += (
+            " With so few seeds the Greenhouse–Geisser test is conservative: it seldom shows what is there."
+        )
     return text
 
 

@@ -1,4 +1,4 @@
-"""A page on a terminal, readable at 100 columns; plain text where the output is no terminal."""
+"""A page on a terminal, readable at 100 columns, a narrow one at 80; plain text where it is no terminal."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rigorkd.report.model import Block, Page, Prose, Section, Table, Tally, line
 from rigorkd.text import one_line, printable
 
 WIDTH = 100
+NARROW = 80
 #: A longer name is broken before its last part.
 LONG_NAME = 26
 #: A longer heading of a column of numbers is folded, unless its numbers are as wide.
@@ -27,7 +28,7 @@ MAX_ROWS = 40
 def show(page: Page, stream: TextIO | None = None) -> None:
     """Print a page to a stream, standard output by default."""
     stream = stream or sys.stdout
-    width = None if stream.isatty() else WIDTH
+    width = None if stream.isatty() else NARROW if page.narrow else WIDTH
     console = Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False)
     if page.banner:
         console.print(_text(page.banner, "bold red"))

@@ -1,0 +1,85 @@
+"""What a terminal shows unless all is asked for: the answer, the comparisons, what to do next; one page."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from rigorkd.cli.main import cli
+from rigorkd.protocol.load import load_protocol
+from rigorkd.report.analysis_page import common_start, short_page
+from rigorkd.report.render.terminal import show
+from rigorkd.report.sources import Question, analysis_of, from_study
+
+DIGITS = Path(__file__).parents[2] / "protocols" / "digits.yaml"
+
+
+@pytest.fixture(scope="module")
+def study(made, tmp_path_factory) -> Path:
+    """The digits study with made-up accuracies of 400 images: 18 gains, 4 contrasts."""
+    draw = np.random.default_rng(0)
+    shared = draw.normal(0, 0.4, 5)
+    cells = [cell.name for cell in load_protocol(DIGITS).cells if cell.role == "student"]
+    values = {cell: (np.round(4 * (95 + shared + draw.normal(0, 0.5, 5))) / 4).tolist() for cell in cells}
+    folder = tmp_path_factory.mktemp("digits")
+    return made(folder, values, text=DIGITS.read_text(), teacher=97.0)
+
+
+def lines(study: Path, **asked: object) -> list[str]:
+    stream = io.StringIO()
+    show(short_page(analysis_of(from_study(study), Question(**asked), images=False)), stream)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def test_digits_fit_on_a_page_of_80_columns(study):
+    shown = lines(study)
+    assert len(shown) <= 64
+    assert max(map(len, shown)) <= 80
+    assert shown[0].startswith("Gains over the baseline (planned): ")
+    titles = ("Gains over the baseline: main/…", "Contrasts", "What next")
+    assert [line for line in shown if line in titles] == [*titles]
+    text = "\n".join(shown)
+    for word in ("cnn16/kd-T4-a0.5", "inconclusive", "a cool teacher beats a warm one"):
+        assert word in text  # no word is broken
+    assert "95 % CI of all" in text
+    assert "Holm p" in text
+    assert "rigorkd report" in text
+
+
+def test_all_shows_the_rest(study):
+    short, whole = (
+        CliRunner().invoke(cli, ["analyze", *more, str(study)]).stdout for more in ([], ["--all"])
+    )
+    assert len(short.splitlines()) < 70 < len(whole.splitlines())
+    for title in ("Cells", "Teachers", "Notes", "In words"):
+        assert f"\n{title}\n" in whole or title == "Teachers"
+        assert f"\n{title}\n" not in short
+
+
+def test_a_study_in_progress_fits_too(made, tmp_path):
+    study = made(tmp_path, {"main/plain/baseline": (70.0, 71.0)}, seeds=range(5))
+    shown = lines(study)
+    assert shown[0] == "In progress: 2 of 15 planned runs are finished, 0 of 5 seeds complete."
+    assert max(map(len, shown)) <= 80
+
+
+def test_what_next_after_a_second_look(made, tmp_path):
+    values = {"main/plain/baseline": (70.0, 71.0, 70.5), "main/plain/kd-T1-a0.5": (70.5, 71.2, 71.0)}
+    values["main/plain/kd-T4-a0.5"] = values["main/plain/kd-T1-a0.5"]
+    study = made(tmp_path, values)
+    (study / "looks.jsonl").write_text('{"n": 2, "seeds": [0, 1], "metric": "test_top1", "time": ""}\n')
+    text = " ".join(lines(study))
+    assert "--sequential does, or seeds that no look has seen" in text
+    assert "80 % power" not in text
+
+
+def test_folders_that_all_cells_share_are_dropped():
+    assert common_start(["main/a/kd-1", "main/a/kd-2"]) == "main/a/"
+    assert common_start(["main/a/kd-1 vs main/a/kd-2", "both gain"]) == "main/a/"
+    assert common_start(["main/a/kd-1", "main/b/kd-1"]) == "main/"
+    assert common_start(["kd-1", "kd-2"]) == ""
+    assert common_start(["x/kd-1", "y/kd-2"]) == ""
