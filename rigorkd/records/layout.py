@@ -80,6 +80,10 @@ class StudyFolder:
     def checkpoint(self, run_name: str) -> Path:
         return self.path / ".work" / run_name / "checkpoint.pt"
 
+    def failed_runs(self) -> int:
+        """How many runs failed and were not trained again since."""
+        return sum(1 for _ in (self.path / ".work").rglob("failed.json"))
+
     def failure(self, run_name: str) -> Path:
         return self.path / ".work" / run_name / "failed.json"
 

@@ -261,7 +261,8 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     low = [c.n for c in family.comparisons if c.n >= 2 and 2.0 / 2.0**c.n >= analysis.alpha]
     if low:
         floor = 2.0 / 2.0 ** min(low)
-        text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design."
+        text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design, and"
+        text += " too few seeds to check the normal differences that the t test assumes."
     if analysis.conditioned_on:
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
     text += some_not_valid([family])

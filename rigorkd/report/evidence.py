@@ -121,6 +121,7 @@ class Provenance:
     protocol_hashes: tuple[str, ...]
     protocol_text: str
     train_seconds: float
+    failed: int = 0
 
 
 @dataclass(frozen=True)

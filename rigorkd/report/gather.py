@@ -166,6 +166,7 @@ def _provenance(folder: Path, records: list[Record]) -> Provenance:
         protocol_hashes=info.protocols,
         protocol_text=read_text(newest, folder, PROTOCOL),
         train_seconds=math.fsum(_finite(record.metrics.get("train_seconds")) or 0.0 for record in records),
+        failed=StudyFolder(folder).failed_runs(),
     )
 
 

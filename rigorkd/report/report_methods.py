@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.stats.exact import signflip_floor
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.model import Code, Facts, Prose, Said, Section
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.sentences import CORRECTIONS, FAMILIES
+from rigorkd.report.sentences import CORRECTIONS, FAMILIES, seeds_of
 from rigorkd.text import count, duration
 
 
@@ -19,6 +20,8 @@ def sections(evidence: Evidence) -> Iterator[Section]:
     """The last sections of the page."""
     yield planned(evidence)
     yield methods(evidence.analysis)
+    if evidence.analysis.families:
+        yield checklist(evidence)
     if evidence.provenance is not None:
         yield provenance(evidence.provenance)
     yield reproduce(evidence)
@@ -64,7 +67,7 @@ def methods(analysis: Analysis) -> Section:
     lines = [
         "The unit of replication is the seed. Runs of one seed share split, batches and, mostly, the "
         "teacher, so differences are paired by seed and tested by Student's t on n − 1 degrees of freedom "
-        f"(Student 1908); intervals are {share} t intervals.",
+        f"(Student 1908); intervals are {share} t intervals. Assumed: {normality(analysis)}.",
         _correction(analysis),
         _equivalence(analysis, say),
         "A verdict claims a direction if the adjusted p is below α, equivalence if the adjusted p of "
@@ -106,6 +109,62 @@ def methods(analysis: Analysis) -> Section:
     )
     folded = Section("References", (Prose((Said(references),)),), folded=True)
     return Section("Methods", (Prose(tuple(map(Said, lines))), folded), "methods")
+
+
+def checklist(evidence: Evidence) -> Section:
+    """Answers for checklists such as that of NeurIPS: statistical significance and compute resources."""
+    analysis, found = evidence.analysis, evidence.provenance
+    share, over = percent_text(1 - analysis.alpha), seeds_of(cell.n for cell in analysis.cells)
+    corrected = "without correction"
+    if analysis.correction != "none":
+        corrected = f"corrected over its family by {CORRECTIONS[analysis.correction]}"
+    held = ", ".join(analysis.conditioned_on)
+    lost = sum(cell.diverged for cell in analysis.cells)
+    items = [
+        ("variability", (f"between training runs of {over}; held fixed: {held}",)),
+        (
+            "shown as",
+            (f"± is the standard deviation over seeds, not the standard error; intervals are {share}",),
+        ),
+        ("test", (f"two-sided paired t test over seeds, {corrected}, in closed form (no bootstrap)",)),
+        ("assumptions", (normality(analysis), "seeds are independent of each other")),
+        ("diverged runs", (f"{lost}, counted as outcomes, none dropped",)),
+    ]
+    if found is not None:
+        items += [
+            ("compute", (f"{duration(found.train_seconds)} of training in {count(found.records, 'run')}",)),
+            ("hardware", found.hardware),
+            (
+                "failed runs",
+                (_failed(found.failed), "time that failed runs took is not in the compute above"),
+            ),
+        ]
+    note = Said("Preliminary runs outside this study are not known here; a checklist asks for them too.")
+    return Section("For a checklist", (Facts(tuple(items)), Prose((note,))), "checklist")
+
+
+def _failed(failed: int) -> str:
+    return f"{count(failed, 'run')} without a record"
+
+
+def normality(analysis: Analysis) -> str:
+    """What the t test assumes, and from how many seeds on an exact test could reject at all."""
+    several = analysis.correction != "none"
+    sizes = {family.size if several else 1 for family in analysis.families}
+    least = sorted({exact_from(analysis.alpha / size) for size in sizes})
+    ends = str(least[0]) if len(least) == 1 else f"{least[0]} to {least[-1]}, by family,"
+    return (
+        "differences over seeds are normal, which so few seeds cannot check: below "
+        f"{ends} seeds no exact test could reject at all"
+    )
+
+
+def exact_from(level: float) -> int:
+    """The fewest seeds at which sign flips can go below this level: the smallest n with 2/2^n < level."""
+    n = 1
+    while signflip_floor(n) >= level:
+        n += 1
+    return n
 
 
 def _correction(analysis: Analysis) -> str:
