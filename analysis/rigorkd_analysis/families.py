@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, Question, differences, sides
-from rigorkd_analysis.results import Comparison, Family, FamilyName
+from rigorkd_analysis.declared import OneTested, apply_declared
+from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, Question, differences
+from rigorkd_analysis.results import Comparison, Family, FamilyName, TestName
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.anova import consistency
+from rigorkd_analysis.stats.exact import exact_from
 from rigorkd_analysis.stats.moments import or_nan, or_none
-from rigorkd_analysis.stats.paired import NO_TEST, PairedTest, Settings, Statistics, statistics
+from rigorkd_analysis.stats.new_images import PredictionSource
+from rigorkd_analysis.stats.paired import NO_TEST, PairedTest, Settings
 from rigorkd_analysis.verdicts import Evidence, Verdict, verdict
 from rigorkd_analysis.wording import Context, Facts, conjunction, sentence
 
@@ -24,21 +27,31 @@ ABSURD_DZ = 4.0
 LENGTHS_DIFFER = 0.05
 
 
-def build_family(question: Question, name: FamilyName, planned: bool, parts: Sequence[Hypothesis]) -> Family:
-    """Judge these comparisons as one family."""
-    runs, plan = question.runs, question.plan
-    settings = Settings(plan.alpha, 1 if plan.correction == "none" else len(parts), plan.sesoi)
+def build_family(
+    question: Question,
+    name: FamilyName,
+    planned: bool,
+    parts: Sequence[Hypothesis],
+    predictions: PredictionSource | None = None,
+) -> Family:
+    """Judge these comparisons as one family; `predictions` are for an inference to new test images."""
+    plan = question.plan
+    m = 1 if plan.correction == "none" else len(parts)
+    settings = Settings(plan.alpha, m, plan.sesoi, plan.interim, question.sign)
     simple = [part for part in parts if isinstance(part, LinearContrast)]
-    stats = _statistics(runs, simple, settings)
+    tested = apply_declared(question, simple, settings, predictions, gains=name == "gains")
     row = {id(part): position for position, part in enumerate(simple)}
     tests = [
-        stats.row(row[id(part)]) if isinstance(part, LinearContrast) else UnionTest.of(runs, part, settings)
+        tested.one(row[id(part)])
+        if isinstance(part, LinearContrast)
+        else UnionTest.of(question, part, settings, predictions)
         for part in parts
     ]
-    p = adjust(or_nan(test.p for test in tests), plan.correction)
-    p_equivalence = adjust(or_nan(test.p_equivalence for test in tests), plan.correction)
-    context = Context(plan.alpha, plan.correction, len(parts), plan.sesoi, plan.joint, question.phrasing)
-    kind = "gain" if name == "gains" else "contrast"
+    p = adjust(or_nan(test.p for test in tests), plan.correction_of_looks)
+    p_equivalence = adjust(or_nan(test.p_equivalence for test in tests), plan.correction_of_looks)
+    correction = plan.correction_of_looks
+    context = Context(plan.alpha, correction, len(parts), plan.sesoi, plan.joint, question.phrasing)
+    kind = "gain" if name in ("overall", "primary", "gains") else "contrast"
     comparisons = []
     for part, test, own, own_equivalence in zip(parts, tests, p, p_equivalence, strict=True):
         adjusted = or_none(own), or_none(own_equivalence)
@@ -46,41 +59,53 @@ def build_family(question: Question, name: FamilyName, planned: bool, parts: Seq
             assert isinstance(test, UnionTest)
             comparisons.append(_conjunction(question, context, part, test, adjusted))
         else:
-            assert isinstance(test, PairedTest)
-            test = replace(test, p_adjusted=adjusted[0], p_equivalence_adjusted=adjusted[1])
-            comparisons.append(_comparison(question, context, part, test, kind))
-    together = consistency(question, simple) if name == "gains" else None
-    return Family(name, planned, len(parts), tuple(comparisons), together)
-
-
-def _statistics(runs: Runs, contrasts: Sequence[LinearContrast], settings: Settings) -> Statistics:
-    d = differences(runs, contrasts)
-    a, b = np.full(d.shape, np.nan), np.full(d.shape, np.nan)
-    pairs, left, right = sides(contrasts)
-    a[pairs], b[pairs] = runs.values[left], runs.values[right]
-    return statistics(d, settings, a, b)
+            assert isinstance(test, OneTested)
+            comparisons.append(_comparison(question, context, part, test.adjusted(*adjusted), kind))
+    together = consistency(question, simple) if name == "gains" and plan.test != "unpaired" else None
+    from_seeds = exact_from(plan.alpha / m)
+    return Family(name, planned, len(parts), tuple(comparisons), together, from_seeds)
 
 
 @dataclass(frozen=True)
 class UnionTest:
-    """An intersection–union test over gains: the largest p of its members, 1 if they disagree in sign."""
+    """An intersection–union test over gains: the largest p of its members, one-sided towards the goal.
+
+    Under version 0.1 and for joint verdicts they are two-sided, and p is 1 if they disagree in sign.
+    """
 
     p: float | None
     p_equivalence: float | None
     sign: int
     seeds: tuple[int, ...]
     weakest: float
+    kind: TestName
+    refused: str
 
     @classmethod
-    def of(cls, runs: Runs, part: Conjunction, settings: Settings) -> UnionTest:
-        stats = _statistics(runs, part.members, replace(settings, m=1))
+    def of(
+        cls, question: Question, part: Conjunction, settings: Settings, predictions: PredictionSource | None
+    ) -> UnionTest:
+        runs, plan = question.runs, question.plan
+        tested = apply_declared(question, part.members, replace(settings, m=1), predictions)
         there = np.asarray(~np.isnan(differences(runs, part.members)).any(axis=0))
-        signs = np.unique(np.sign(stats["mean_diff"]))  # NaN where a member has no seed
-        sign = int(signs[0]) if len(signs) == 1 and np.isfinite(signs[0]) else 0
-        p = float(np.max(stats["p"])) if sign or np.isnan(stats["p"]).any() else 1.0
-        weakest = float(np.min(np.abs(stats["mean_diff"]))) * sign if sign else 0.0
-        p_equivalence = or_none(np.max(stats["p_equivalence"]))
-        return cls(or_none(p), p_equivalence, sign, _seeds_of(runs, there), weakest)
+        mean, two_sided = tested.stats["mean_diff"], tested.p
+        if plan.first_version or plan.joint:  # of either direction, as simultaneous intervals are
+            signs = np.unique(np.sign(mean))  # NaN where a member has no seed
+            sign = int(signs[0]) if len(signs) == 1 and np.isfinite(signs[0]) else 0
+            p = float(np.max(two_sided)) if sign or np.isnan(two_sided).any() else 1.0
+        else:
+            favourable = question.sign * mean > 0
+            p = float(np.max(np.where(favourable, two_sided / 2, 1 - two_sided / 2)))
+            sign = int(question.sign) if favourable.all() else 0
+        return cls(
+            p=or_none(p),
+            p_equivalence=or_none(np.max(tested.p_equivalence)),
+            sign=sign,
+            seeds=_seeds_of(runs, there),
+            weakest=float(np.min(np.abs(mean))) * sign if sign else 0.0,
+            kind=tested.kind,
+            refused=next(iter(tested.refused.values()), ""),
+        )
 
     def jointly(self, m: int) -> tuple[float | None, float | None]:
         """The p-values below alpha exactly where all two-sided intervals at 1 − alpha/m show the same.
@@ -105,13 +130,13 @@ def _conjunction(
     decided, magnitude = verdict(
         evidence, goal=question.goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=False
     )
-    if not union.sign and decided is not Verdict.EQUIVALENT:
+    if union.refused or (not union.sign and decided is not Verdict.EQUIVALENT):
         decided, magnitude = Verdict.INCONCLUSIVE, None
     n = len(union.seeds)
     facts = Facts(
-        "all_of", None, (None, None), (None, None), None, None, adjusted[0], adjusted[1], None,
+        "all_of", None, (None, None), (None, None), None, None, adjusted[0], adjusted[1], (None, None, None),
         n, decided, magnitude, evidence.diverged_a or evidence.diverged_b,
-        "one of its gains cannot be tested" if n > 1 else _reason(n, False),
+        union.refused or "one of its gains cannot be tested" if n > 1 else _reason(n, False),
     )  # fmt: skip
     test = replace(
         NO_TEST,
@@ -131,17 +156,20 @@ def _conjunction(
         seeds=union.seeds,
         verdict=decided,
         magnitude=magnitude,
+        test=union.kind,
+        decided_at=None,
         says=conjunction(facts, context, part.name),
-        warnings=_warnings(question, part, n, NO_TEST),
+        warnings=_warnings(question, part, n, NO_TEST, union.refused),
     )
 
 
 def _comparison(
-    question: Question, context: Context, part: LinearContrast, test: PairedTest, kind: str
+    question: Question, context: Context, part: LinearContrast, one: OneTested, kind: str
 ) -> Comparison:
-    runs, plan = question.runs, question.plan
-    seeds = _seeds_of(runs, np.asarray(~np.isnan(runs.values[part.cells]).any(axis=0)))
-    n = len(seeds)
+    runs, plan, test = question.runs, question.plan, one.test
+    seeds = _seeds_of(runs, one.there)
+    numbers = (~np.isnan(runs.values[part.cells])).sum(axis=1)
+    n = int(numbers.min()) if one.kind == "unpaired" else len(seeds)
     low, high = test.ci_simultaneous_low, test.ci_simultaneous_high
     evidence = Evidence(
         test.mean_diff,
@@ -153,27 +181,33 @@ def _comparison(
     decided, magnitude = verdict(
         evidence, goal=question.goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=plan.joint
     )
+    if one.refused:
+        decided, magnitude = Verdict.INCONCLUSIVE, None
     facts = Facts(
         kind=kind,
         mean_diff=test.mean_diff,
         ci=(test.ci_low, test.ci_high),
         equivalence_ci=(test.equivalence_ci_low, test.equivalence_ci_high),
         t=test.t,
-        df=n - 1,
+        df=test.df,
         p_adjusted=test.p_adjusted,
         p_equivalence_adjusted=test.p_equivalence_adjusted,
-        mde=test.mde,
+        mde=(test.mde, test.mde_low, test.mde_high),
         n=n,
         verdict=decided,
         magnitude=magnitude,
         converged_only=evidence.diverged_a or evidence.diverged_b,
-        reason=_reason(n, test.sd_diff == 0),
+        reason=one.refused or _reason(n, test.sd_diff == 0),
+        test=one.kind,
+        runs=tuple(sorted({int(number) for number in numbers})) if one.kind == "unpaired" else (),
     )
     students = {runs.student(cell) for cell in part.cells}
     student = students.pop() if len(students) == 1 else None
     subject, of = f"{part.name} ({part.subject})" if part.subject else part.name, ""
     if kind == "gain" and part.pair:
         subject, of = question.names.cell(part.pair[0]), student or ""
+    elif part.averaged > 1:
+        subject, of = question.names.average(part.cells[0], part.averaged), student or ""
     return Comparison(
         **vars(test),
         name=part.name,
@@ -185,8 +219,10 @@ def _comparison(
         seeds=seeds,
         verdict=decided,
         magnitude=magnitude,
+        test=one.kind,
+        decided_at=one.decided_at,
         says=sentence(facts, context, subject, of),
-        warnings=_warnings(question, part, n, test),
+        warnings=_warnings(question, part, n, test, one.refused),
     )
 
 
@@ -205,9 +241,11 @@ def _reason(n: int, constant: bool) -> str:
     return "the difference has no spread over seeds" if constant else "it cannot be computed"
 
 
-def _warnings(question: Question, part: Hypothesis, n: int, test: PairedTest) -> tuple[str, ...]:
+def _warnings(
+    question: Question, part: Hypothesis, n: int, test: PairedTest, refused: str = ""
+) -> tuple[str, ...]:
     runs, plan = question.runs, question.plan
-    cells, out = part.cells, []
+    cells, out = part.cells, [refused] if refused else []
     diverged = runs.diverged[cells]
     if diverged.any():
         lost = [
@@ -218,13 +256,18 @@ def _warnings(question: Question, part: Hypothesis, n: int, test: PairedTest) ->
         out.append(f"among converged seeds only; diverged: {'; '.join(lost)}")
     there = ~np.isnan(runs.values[cells])
     missing = np.asarray(there.any(axis=0) & ~(there | diverged).all(axis=0))
-    if missing.any():
+    if missing.any() and plan.test != "unpaired":
         out.append(f"missing pairs: {_listed(_seeds_of(runs, missing))} lack a run in some of the cells")
+    if n < 2 and plan.test == "paired" and (there.sum(axis=1) >= 2).all():
+        out.append(
+            "its cells have no two seeds in common; if that is by design, --unpaired compares the runs "
+            "without pairing them (Welch's test)"
+        )
     if n == 0:
         out.append("no seed has all the cells it needs")
     elif n == 1:
         out.append("n = 1: one seed has no spread, so nothing is tested; see `rigorkd audit`")
-    elif test.sd_diff == 0:
+    elif test.sd_diff == 0 and plan.test != "unpaired":
         out.append(
             "zero variance: the runs are identical at every seed"
             if test.mean_diff == 0
@@ -238,11 +281,11 @@ def _warnings(question: Question, part: Hypothesis, n: int, test: PairedTest) ->
     lengths = _lengths(runs, cells)
     if lengths:
         out.append(lengths)
-    earlier = [look for look in plan.looks if look < n]
+    earlier = [look for look in plan.unplanned_looks if look < n]
     if earlier:
         out.append(
             "repeated look, not valid at alpha: analysed before at n = "
-            f"{', '.join(map(str, sorted(set(earlier))))}; use --sequential"
+            f"{', '.join(map(str, earlier))}; use --sequential"
         )
     return tuple(out)
 

@@ -21,6 +21,14 @@ _SYMBOLS = {"alpha": "α", "kd_weight": "KD weight", "ce_weight": "CE weight"}
 _NOT_DISTILLED = ("baseline", "teacher", "")
 MINUS = "−"
 
+TESTS = {
+    "paired": "paired t",
+    "moderated": "moderated t",
+    "unpaired": "Welch's t",
+    "seeds_and_images": "t over seeds and images",
+}
+"""What the statistic of each test is called."""
+
 
 def decimals_for(unit: str, spread: float) -> int:
     """Two for percentages, else enough to show two digits of the spread (0 if there is none)."""
@@ -134,6 +142,12 @@ class Names:
     def cell(self, cell: int) -> str:
         return self._unique[cell]
 
+    def average(self, cell: int, settings: int) -> str:
+        """What the average gain over the settings of a cell's method is called."""
+        method = self._runs.text("method", cell)
+        words = _METHODS.get(method, f"{method.upper()} distillation" if method else "Distillation")
+        return f"{words}, averaged over {settings} settings,"
+
 
 def _plain(text: str) -> str:
     """40.0 is 40."""
@@ -149,15 +163,24 @@ class Facts:
     ci: tuple[float | None, float | None]
     equivalence_ci: tuple[float | None, float | None]
     t: float | None
-    df: int | None
+    df: int | float | None
     p_adjusted: float | None
     p_equivalence_adjusted: float | None
-    mde: float | None
+    mde: tuple[float | None, float | None, float | None]
     n: int
     verdict: Verdict
     magnitude: str | None
     converged_only: bool
     reason: str
+    test: str = "paired"
+    runs: tuple[int, ...] = ()
+
+    @property
+    def replicates(self) -> str:
+        """`n = 5 seeds`; of unpaired cells `n = 5 runs per cell`, or `n = 8 to 20 runs per cell`."""
+        if not self.runs:
+            return f"n = {self.n} seeds"
+        return f"n = {' to '.join(dict.fromkeys(map(str, (self.runs[0], self.runs[-1]))))} runs per cell"
 
 
 @dataclass(frozen=True)
@@ -208,11 +231,14 @@ def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
         return (
             f"{subject}{_for(of)}: equivalent within ±{say.number(context.sesoi)}{say.unit} "
             f"in {say.words}{among} (difference {say.number(facts.mean_diff, True)}, "
-            f"{share} CI {say.interval(low, high)}, {_tost(facts, context)}, n = {facts.n} seeds)."
+            f"{share} CI {say.interval(low, high)}, {_tost(facts, context)}, {facts.replicates})."
         )
     limit = ""
-    if facts.mde is not None:
-        limit = f"; {facts.n} seeds detect {say.number(facts.mde)}{say.unit} or more with 80 % power"
+    mde, low, high = facts.mde
+    if mde is not None:
+        limit = f"; {facts.n} seeds detect about {say.number(mde)}{say.unit} with 80 % power"
+        if low is not None and high is not None:
+            limit += f" ({say.number(low)} to {say.number(high)}, as the spread is known no better)"
     return (
         f"{subject}{_for(of)}: inconclusive; {say.words} differed by "
         f"{say.number(facts.mean_diff, True)}{say.unit}{among} ({numbers}){limit}."
@@ -234,8 +260,9 @@ def conjunction(facts: Facts, context: Context, subject: str) -> str:
 def _numbers(facts: Facts, context: Context) -> str:
     say = context.phrasing
     p = p_text(facts.p_adjusted, adjusted_name(context.correction, context.size))
-    t = "" if facts.t is None else f"paired t({facts.df}) = {facts.t:.2f}, ".replace("-", MINUS)
-    return f"{percent_text(1 - context.alpha)} CI {say.interval(*facts.ci)}, {t}{p}, n = {facts.n} seeds"
+    df = f"{facts.df}" if isinstance(facts.df, int) else f"{facts.df or 0:.2f}"
+    t = "" if facts.t is None else f"{TESTS[facts.test]}({df}) = {facts.t:.2f}, ".replace("-", MINUS)
+    return f"{percent_text(1 - context.alpha)} CI {say.interval(*facts.ci)}, {t}{p}, {facts.replicates}"
 
 
 def _tost(facts: Facts, context: Context) -> str:

@@ -56,6 +56,7 @@ class StudyTable:
     left_out: tuple[str, ...]
     added: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    planned_under_0_1: bool = False
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -97,6 +98,7 @@ def read_study(folder: Path) -> StudyTable:
         ),
         left_out=tuple(sorted({str(record.fields["cell"]) for record in records} - names)),
         added=_added(folder, info, protocol),
+        planned_under_0_1=info.planned_under_0_1,
         notes=(*_notes(stale), *([f"study.json: {info.newer}; ignored here"] if info.newer else [])),
     )
 
