@@ -59,6 +59,7 @@ class StudyTable:
     notes: tuple[str, ...] = ()
     classes: int | None = None
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    planned_under_0_1: bool = False
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -102,6 +103,7 @@ def read_study(folder: Path) -> StudyTable:
         added=_added(folder, info, protocol),
         classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
         teachers=_teachers(records),
+        planned_under_0_1=info.planned_under_0_1,
         notes=(*_notes(stale), *([f"study.json: {info.newer}; ignored here"] if info.newer else [])),
     )
 

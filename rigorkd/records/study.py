@@ -52,7 +52,8 @@ class StudyInfo:
     """`study.json` as read. `protocols` are the hashes of the texts run into the study, oldest first.
 
     `numerics` are those that the study began with; version 0.1 noted none, and all were 1. `version` is that
-    of the rigorkd that wrote the file last, and `unknown` are keys that this one does not know.
+    of the rigorkd that wrote the file last; one without the key `numerics` was planned under 0.1, whatever
+    went on with it. And `unknown` are keys that this one does not know.
     """
 
     study: str
@@ -65,6 +66,7 @@ class StudyInfo:
     start_files: dict[str, StartFile]
     numerics: Numerics = field(default_factory=dict)
     version: str = "0.1.0"
+    planned_under_0_1: bool = False
     unknown: tuple[str, ...] = ()
 
     @property
@@ -112,6 +114,7 @@ def read_info(folder: Path) -> StudyInfo:
             start_files={path: StartFile(None, sha256) for path, sha256 in document["start_files"].items()},
             numerics=document.get("numerics", {}),
             version=document.get("version", "0.1.0"),
+            planned_under_0_1="numerics" not in document,
             unknown=tuple(sorted(document.keys() - KEYS)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from rigorkd_analysis.results import Analysis, CellSummary, Comparison
+from rigorkd_analysis.results import GAINS, Analysis, CellSummary, Comparison
 from rigorkd_analysis.runs import seed_of
 
 from rigorkd.metrics import NAMES
@@ -166,7 +166,7 @@ class Evidence:
         return tuple(
             (comparison, f"families/{at}/comparisons/{position}")
             for at, family in enumerate(self.analysis.families)
-            if family.name == "gains"
+            if family.name in GAINS
             for position, comparison in enumerate(family.comparisons)
         )
 

@@ -73,8 +73,7 @@ def methods(analysis: Analysis) -> Section:
         f"equivalence are each controlled at α = {analysis.alpha:g} over the family, so some false verdict "
         "of either kind has a probability of up to 2α. A page asks several questions, each family at its own "
         "α: under a complete null some family makes a claim more often than that (on .19 of pages in a "
-        "simulation)."
-        + (" Here verdicts are joint: all hold together at 1 − α." if analysis.joint else ""),
+        "simulation)." + (" Here verdicts are joint: all hold together at 1 − α." if analysis.joint else ""),
         "“Detects” is the difference that a test at α/m finds with 80 % power, given the standard deviation "
         "seen; “needs” is the number of seeds for the smallest effect of interest, never for the difference "
         "observed.",

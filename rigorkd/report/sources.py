@@ -77,6 +77,7 @@ class Question:
     compare: tuple[tuple[str, str], ...] = ()
     all_pairs: bool = False
     sequential: bool = False
+    unpaired: bool = False
 
     def onto(self, plan: Plan) -> Plan:
         """The plan with these changes; a change of the question makes all of it exploratory."""
@@ -91,6 +92,8 @@ class Question:
             changes["secondary"] = ()
         if "metric" in changes and "goal" not in changes:
             changes["goal"] = None
+        if self.unpaired and plan.test != "unpaired":
+            changes |= {"test": "unpaired", "inference": "seeds", "interim": ()}
         if self.baselines:
             changes["baselines"] = self.baselines
         contrasts = plan.contrasts
@@ -224,6 +227,13 @@ def from_study(folder: Path) -> Source:
     )
 
 
+_FIXED = (
+    *("metric", "goal", "alpha", "correction", "joint", "sesoi", "selection"),
+    *("primary", "test", "inference", "looks"),
+)
+"""Keys of the analysis that every verdict uses."""
+
+
 def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     """The plan of a study, and what was changed after the first run."""
     asked = study.current or study.planned
@@ -233,7 +243,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     warnings: list[str] = []
     changed = []
     if first is not None:
-        for name in ("metric", "goal", "alpha", "correction", "joint", "sesoi", "selection"):
+        for name in _FIXED:
             if getattr(first, name) != getattr(asked, name):
                 changed.append(name)
     if changed:
@@ -260,6 +270,11 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             joint=asked.joint,
             contrasts=tuple(_contrast(item, planned and item in kept) for item in asked.contrasts),
             planned=planned and whole,
+            primary=asked.primary,
+            test=asked.test,
+            inference=asked.inference,
+            interim=asked.looks,
+            first_version=study.planned_under_0_1,
             added=study.added,
             c2=asked.sequential.c2 if asked.sequential else 0.25,
             selection_seeds=tuple(asked.selection.seeds) if asked.selection else (),
@@ -304,6 +319,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         known = BY_NAME.get(plan.metric or "")
         plan = replace(plan, goal=plan.goal or (known.goal if known else None))
         wanted = images if images is not None else len(found.table) <= up_to
+        wanted = wanted or plan.inference == "seeds_and_images"
         top1 = plan.metric in (None, "test_top1")
         read = found.predictions() if wanted and top1 else None
         plan = replace(plan, test_images=plan.test_images or found.test_images())
