@@ -97,7 +97,11 @@ def read_study(folder: Path) -> StudyTable:
         ),
         left_out=tuple(sorted({str(record.fields["cell"]) for record in records} - names)),
         added=_added(folder, info, protocol),
-        notes=(*_notes(stale), *([f"study.json: {info.newer}; ignored here"] if info.newer else [])),
+        notes=(
+            *_notes(stale),
+            *_less(kept),
+            *([f"study.json: {info.newer}; ignored here"] if info.newer else []),
+        ),
     )
 
 
@@ -108,6 +112,17 @@ def _notes(stale: list[Stale]) -> list[str]:
     records = count(len(stale), "record")
     first = f"{stale[0].run}: {stale[0].reason}"
     return [f"{records} differ from what the newest protocol says ({first}); `rigorkd run` would refuse"]
+
+
+def _less(records: list[Record]) -> list[str]:
+    """Records of processors that lack the instructions to which all are held."""
+    less = [record for record in records if "less than" in record.dispatch]
+    if not less:
+        return []
+    return [
+        f"{count(len(less), 'record')} of {len(records)} come from a processor with less than AVX2 "
+        f"({less[0].run}: {less[0].dispatch}): their bits are not those of other processors"
+    ]
 
 
 def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale]) -> None:
