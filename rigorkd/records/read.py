@@ -104,7 +104,11 @@ def read_study(folder: Path) -> StudyTable:
         classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
         teachers=_teachers(records),
         planned_under_0_1=info.planned_under_0_1,
-        notes=(*_notes(stale), *([f"study.json: {info.newer}; ignored here"] if info.newer else [])),
+        notes=(
+            *_notes(stale),
+            *_less(kept),
+            *([f"study.json: {info.newer}; ignored here"] if info.newer else []),
+        ),
     )
 
 
@@ -125,6 +129,17 @@ def _notes(stale: list[Stale]) -> list[str]:
     records = count(len(stale), "record")
     first = f"{stale[0].run}: {stale[0].reason}"
     return [f"{records} differ from what the newest protocol says ({first}); `rigorkd run` would refuse"]
+
+
+def _less(records: list[Record]) -> list[str]:
+    """Records of processors that lack the instructions to which all are held."""
+    less = [record for record in records if "less than" in record.dispatch]
+    if not less:
+        return []
+    return [
+        f"{count(len(less), 'record')} of {len(records)} come from a processor with less than AVX2 "
+        f"({less[0].run}: {less[0].dispatch}): their bits are not those of other processors"
+    ]
 
 
 def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale]) -> None:

@@ -113,6 +113,7 @@ class Provenance:
     finished_last: str
     mode: str
     hardware: tuple[str, ...]
+    dispatch: tuple[str, ...]
     versions: tuple[str, ...]
     precision: tuple[str, ...]
     git: tuple[str, ...]

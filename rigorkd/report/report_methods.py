@@ -142,6 +142,7 @@ def provenance(found: Provenance) -> Section:
         ("mode", (found.mode,)),
         ("precision", found.precision),
         ("hardware", found.hardware),
+        ("dispatch", found.dispatch),
         ("versions", found.versions),
         ("commit", found.git),
         ("data, SHA-256", found.data_checksum),
@@ -181,7 +182,8 @@ def reproduce(evidence: Evidence) -> Section:
     )
     how = Said(
         "Save the protocol below as protocol.yaml. In reference mode, equal versions and hardware give equal "
-        "bits; rigorkd verify re-hashes the records."
+        "bits, and so do processors whose dispatch is AVX2, as far as tried (docs/running.md); rigorkd "
+        "verify re-hashes the records."
     )
     protocol = Code(evidence.provenance.protocol_text, "protocol.yaml")
     return Section(

@@ -536,7 +536,22 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
             warnings.append(f"the smallest effect of interest differs ({told}); name one with --sesoi")
     else:
         warnings.append("the smallest effect of interest was given on the command line: exploratory")
+    warnings += _other_dispatch(sources)
     return replace(asked, metric=metric, goal=goal, sesoi=sesoi), warnings
+
+
+def _other_dispatch(sources: Sequence[Runs]) -> list[str]:
+    """That studies were computed with different instructions; a CSV without the column does not tell."""
+    tables = {one.source.name: one.source.table for one in sources}
+    found = {
+        name: sorted({value for value in table["dispatch"] if isinstance(value, str) and value})
+        for name, table in tables.items()
+        if "dispatch" in table
+    }
+    if len({value for values in found.values() for value in values}) < 2:
+        return []
+    told = "; ".join(f"{name}: {' and '.join(values)}" for name, values in found.items() if values)
+    return [f"their processors were not held to the same instructions ({told}): equal runs differ in bits"]
 
 
 def _renamed_table(table: pd.DataFrame, renamed: Names) -> pd.DataFrame:

@@ -208,6 +208,8 @@ def test_lengths_hardware_and_tuning_are_warned_about(table_of):
     )
     found = analyze(table)
     assert any("different hardware" in warning for warning in found.warnings)
+    mixed = analyze(table.assign(dispatch=["AVX2"] * 7 + ["AVX512, not fixed"] * 8)).warnings
+    assert "runs of different dispatch are compared: AVX2; AVX512, not fixed" in mixed
     assert any("tuning was unequal: kd of this table at 2 settings" in warning for warning in found.warnings)
     a, b = found.family("gains").comparisons
     assert any("different lengths" in warning and "137" in warning for warning in a.warnings)
