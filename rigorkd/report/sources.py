@@ -139,7 +139,9 @@ class Source:
         return None if one is None else int(one.target.size)
 
     def predictions(self) -> PredictionSource | None:
-        """A reader of per-example predictions, for a study."""
+        """A reader of per-example predictions: of a study, or of evaluations that kept each item's score."""
+        if self.tidy is not None and self.tidy.table.items is not None and self.tidy.metric is not None:
+            return self.tidy.table.items.reader(self.tidy.table, self.tidy.metric)
         if self.folder is None:
             return None
         folder = self.folder
@@ -321,6 +323,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         wanted = images if images is not None else len(found.table) <= up_to
         wanted = wanted or plan.inference == "seeds_and_images"
         top1 = plan.metric in (None, "test_top1")
+        if found.tidy is not None:
+            top1 = plan.metric == found.tidy.metric
         read = found.predictions() if wanted and top1 else None
         plan = replace(plan, test_images=plan.test_images or found.test_images())
         lost: list[str] = []
