@@ -26,6 +26,7 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
     "wandb-report": {"wandb-workspaces": "wandb_workspaces"},
     "excel": {"openpyxl": "openpyxl"},
     "parquet": {"pyarrow": "pyarrow"},
+    "inspect": {"zstandard": "zstandard"},
     "tensorboard": {"tensorboard": "tensorboard"},
 }
 """Each extra's packages, as pip names them, and the module by which each is imported."""

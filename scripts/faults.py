@@ -38,7 +38,7 @@ import rigorkd.cli.run
 import rigorkd.launch.display
 import rigorkd.train.cohort  # noqa: F401
 from rigorkd.cli.main import main as rigorkd_command
-from rigorkd.launch import pool
+from rigorkd.launch import pool, processes
 from rigorkd.records.integrity import verify_study
 from rigorkd.train import finish as finishing
 
@@ -175,7 +175,8 @@ def start(folder: Path, results: str, mishap: Mishap | None = None, every: str =
         os.dup2(log, 1)
         os.dup2(log, 2)
         forking = SimpleNamespace(get_context=lambda _: multiprocessing.get_context("fork"))
-        vars(pool)["mp"] = forking
+        vars(processes)["mp"] = forking
+        vars(processes)["forkserver"] = SimpleNamespace(ensure_running=lambda: None)
         if mishap is not None and mishap.step is not None:
             vars(pool)["work"] = accident_prone(vars(pool)["work"], folder / "token", mishap)
         # Seldom enough that a kill may find a checkpoint of long ago, or none; or after every epoch.

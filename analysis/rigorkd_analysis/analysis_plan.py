@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,8 @@ from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.table_error import TableError
 
 Correction = Literal["holm", "bonferroni", "bh", "none"]
+Test = Literal["paired", "moderated", "unpaired"]
+Inference = Literal["seeds", "seeds_and_images"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class DifferenceOfGains:
 
 @dataclass(frozen=True)
 class AllOf:
-    """Every one of these cells gains over its baseline. The p-value is the largest of theirs."""
+    """Every one of these cells gains over its baseline. p is the largest of their one-sided ones."""
 
     cells: tuple[str, ...]
     name: str | None = None
@@ -79,7 +82,15 @@ class Plan:
         alpha: error rate over a family, for direction and for equivalence each.
         joint: read every verdict from the simultaneous interval, so that all hold together at 1 − alpha.
         baselines: cells named as baselines instead of the matching rule, each for its own student.
-        planned: the gains family was fixed before the results were seen.
+        planned: the families of gains were fixed before the results were seen.
+        primary: a distilled cell whose gain is tested alone, the other gains being a family of their own.
+        test: paired by seed (the default), moderated (gains lend one another variance; families of gains
+            alone), or unpaired (Welch, for runs without common seeds).
+        inference: to new seeds on these test images, or to new test images too, from predictions.
+        interim: numbers of seeds of planned interim analyses, the last one included; each tests at the
+            nominal level that keeps alpha over all of them.
+        first_version: planned under version 0.1, which knew no overall question and tested conjunctions
+            with two-sided members.
         added: cells that were not in that plan: their gains, and contrasts that use them, are exploratory.
         looks: numbers of seeds at which this study was analysed before.
         sequential: judge with the anytime-valid test as well.
@@ -102,6 +113,11 @@ class Plan:
     baselines: tuple[str, ...] = ()
     all_pairs: bool = False
     planned: bool = False
+    primary: str | None = None
+    test: Test = "paired"
+    inference: Inference = "seeds"
+    interim: tuple[int, ...] = ()
+    first_version: bool = False
     added: tuple[str, ...] = ()
     looks: tuple[int, ...] = ()
     sequential: bool = False
@@ -125,3 +141,35 @@ class Plan:
             )
         if not 0 < self.c2 < float("inf"):
             raise TableError(f"c2 = {self.c2:g} is not a mixture constant", hint="give a positive number")
+        for message, hint in unusable(self.test, self.inference, self.interim, self.correction):
+            raise TableError(message, hint=hint)
+
+    @property
+    def unplanned_looks(self) -> list[int]:
+        """Earlier analyses that no plan foresaw, by their numbers of seeds."""
+        return sorted(set(self.looks) - set(self.interim))
+
+    @property
+    def correction_of_looks(self) -> Correction:
+        """The correction over a family: Bonferroni's where there are planned looks."""
+        return "bonferroni" if len(self.interim) > 1 and self.correction == "holm" else self.correction
+
+
+def unusable(
+    test: Test, inference: Inference, looks: tuple[int, ...], correction: Correction
+) -> Iterator[tuple[str, str]]:
+    """What was declared that has no valid analysis, and how to mend it."""
+    if looks and (list(looks) != sorted(set(looks)) or looks[0] < 3 or len(looks) < 2):
+        yield (
+            f"looks: {', '.join(map(str, looks))} are no planned interim analyses",
+            "give rising numbers of seeds from 3 on, the last one of them the end: [5, 8, 12]",
+        )
+    elif looks and test != "paired":
+        yield f"looks are for the paired test, not the {test} one", "leave out looks, or test: paired"
+    elif looks and correction == "bh":
+        yield "planned looks have no false discovery rate", "take correction: bonferroni, or leave out looks"
+    if test != "paired" and inference != "seeds":
+        yield (
+            f"inference to new test images pairs runs by seed, and the {test} test does not decide then",
+            "leave out inference, or test",
+        )

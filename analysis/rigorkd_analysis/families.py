@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rigorkd_analysis.declared import OneTested, apply_declared
 from rigorkd_analysis.paper_sentences import Context, Facts, conjunction, sentence
-from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, Question, differences, sides
+from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, Question, differences
 from rigorkd_analysis.results import Comparison, Family, FamilyName
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.anova import consistency
+from rigorkd_analysis.stats.exact import exact_from
 from rigorkd_analysis.stats.moments import or_nan, or_none
-from rigorkd_analysis.stats.new_images import ImageComparison
-from rigorkd_analysis.stats.paired import NO_TEST, PairedTest, Settings, Statistics, statistics
-from rigorkd_analysis.verdicts import PAIRED_T, UNION_T, Claim, Evidence, Verdict, claim, verdict
+from rigorkd_analysis.stats.new_images import ImageComparison, PredictionSource
+from rigorkd_analysis.stats.paired import NO_TEST, PairedTest, Settings
+from rigorkd_analysis.verdicts import Claim, Evidence, TestName, Verdict, claim, verdict
 
 #: A design whose detectable effect is this many standard deviations of the difference decides nothing.
 ABSURD_DZ = 4.0
@@ -35,9 +37,17 @@ class Settled:
     images: Mapping[tuple[str, str], ImageComparison]
 
     def claim(
-        self, part: Hypothesis, found: tuple[Verdict, str | None], lost: bool, test: str = PAIRED_T
+        self,
+        part: Hypothesis,
+        found: tuple[Verdict, str | None],
+        lost: bool,
+        test: TestName,
+        refused: str = "",
     ) -> tuple[Claim, ImageComparison | None]:
-        """What may be said of a comparison by this verdict, and its interval over new test images."""
+        """What may be said of a comparison by this verdict, and its interval over new test images.
+
+        `refused` is why the declared test has no valid answer here, "" where it has one.
+        """
         question = self.question
         seen = None
         if isinstance(part, LinearContrast) and part.pair is not None:
@@ -45,13 +55,13 @@ class Settled:
             seen = self.images.get((a, b))
         known = seen.images if seen else question.plan.test_images or test_images(question.runs, part.cells)
         conditions = ("among converged seeds",) * lost
-        if known is not None:
+        if known is not None and test != "seeds_and_images":
             conditions += (f"on these {known:,} test images",)
         equivalent = found[0] is Verdict.EQUIVALENT or found[0].negligible
         collapsed = question.outlying.collapsed_in(question.runs, part.cells, equivalent=equivalent)
         made = claim(
             found,
-            not_valid=question.repeated_look or collapsed,
+            not_valid=refused or question.repeated_look or collapsed,
             conditions=conditions,
             planned=self.planned,
             test=test,
@@ -65,22 +75,32 @@ def build_family(
     planned: bool,
     parts: Sequence[Hypothesis],
     images: Mapping[tuple[str, str], ImageComparison] | None = None,
+    predictions: PredictionSource | None = None,
 ) -> Family:
-    """Judge these comparisons as one family; `images` has intervals over new test images by pair."""
-    runs, plan = question.runs, question.plan
-    settings = Settings(plan.alpha, 1 if plan.correction == "none" else len(parts), plan.sesoi)
+    """Judge these comparisons as one family.
+
+    Args:
+        images: intervals over new test images, by pair.
+        predictions: for an inference to new test images.
+    """
+    plan = question.plan
+    m = 1 if plan.correction == "none" else len(parts)
+    settings = Settings(plan.alpha, m, plan.sesoi, plan.interim, question.sign)
     simple = [part for part in parts if isinstance(part, LinearContrast)]
-    stats = _statistics(runs, simple, settings)
+    tested = apply_declared(question, simple, settings, predictions, gains=name == "gains")
     row = {id(part): position for position, part in enumerate(simple)}
     tests = [
-        stats.row(row[id(part)]) if isinstance(part, LinearContrast) else UnionTest.of(runs, part, settings)
+        tested.one(row[id(part)])
+        if isinstance(part, LinearContrast)
+        else UnionTest.of(question, part, settings, predictions)
         for part in parts
     ]
-    p = adjust(or_nan(test.p for test in tests), plan.correction)
-    p_equivalence = adjust(or_nan(test.p_equivalence for test in tests), plan.correction)
-    context = Context(plan.alpha, plan.correction, len(parts), plan.sesoi, plan.joint, question.phrasing)
+    p = adjust(or_nan(test.p for test in tests), plan.correction_of_looks)
+    p_equivalence = adjust(or_nan(test.p_equivalence for test in tests), plan.correction_of_looks)
+    correction = plan.correction_of_looks
+    context = Context(plan.alpha, correction, len(parts), plan.sesoi, plan.joint, question.phrasing)
     settled = Settled(question, context, planned, images or {})
-    kind = "gain" if name == "gains" else "contrast"
+    kind = "gain" if name in ("overall", "primary", "gains") else "contrast"
     comparisons = []
     for part, test, own, own_equivalence in zip(parts, tests, p, p_equivalence, strict=True):
         adjusted = or_none(own), or_none(own_equivalence)
@@ -88,41 +108,53 @@ def build_family(
             assert isinstance(test, UnionTest)
             comparisons.append(_conjunction(settled, part, test, adjusted))
         else:
-            assert isinstance(test, PairedTest)
-            test = replace(test, p_adjusted=adjusted[0], p_equivalence_adjusted=adjusted[1])
-            comparisons.append(_comparison(settled, part, test, kind))
-    together = consistency(question, simple) if name == "gains" else None
-    return Family(name, planned, len(parts), tuple(comparisons), together)
-
-
-def _statistics(runs: Runs, contrasts: Sequence[LinearContrast], settings: Settings) -> Statistics:
-    d = differences(runs, contrasts)
-    a, b = np.full(d.shape, np.nan), np.full(d.shape, np.nan)
-    pairs, left, right = sides(contrasts)
-    a[pairs], b[pairs] = runs.values[left], runs.values[right]
-    return statistics(d, settings, a, b)
+            assert isinstance(test, OneTested)
+            comparisons.append(_comparison(settled, part, test.adjusted(*adjusted), kind))
+    together = consistency(question, simple) if name == "gains" and plan.test != "unpaired" else None
+    from_seeds = exact_from(plan.alpha / m)
+    return Family(name, planned, len(parts), tuple(comparisons), together, from_seeds)
 
 
 @dataclass(frozen=True)
 class UnionTest:
-    """An intersection–union test over gains: the largest p of its members, 1 if they disagree in sign."""
+    """An intersection–union test over gains: the largest p of its members, one-sided towards the goal.
+
+    Under version 0.1 and for joint verdicts they are two-sided, and p is 1 if they disagree in sign.
+    """
 
     p: float | None
     p_equivalence: float | None
     sign: int
     seeds: tuple[int, ...]
     weakest: float
+    kind: TestName
+    refused: str
 
     @classmethod
-    def of(cls, runs: Runs, part: Conjunction, settings: Settings) -> UnionTest:
-        stats = _statistics(runs, part.members, replace(settings, m=1))
+    def of(
+        cls, question: Question, part: Conjunction, settings: Settings, predictions: PredictionSource | None
+    ) -> UnionTest:
+        runs, plan = question.runs, question.plan
+        tested = apply_declared(question, part.members, replace(settings, m=1), predictions)
         there = np.asarray(~np.isnan(differences(runs, part.members)).any(axis=0))
-        signs = np.unique(np.sign(stats["mean_diff"]))  # NaN where a member has no seed
-        sign = int(signs[0]) if len(signs) == 1 and np.isfinite(signs[0]) else 0
-        p = float(np.max(stats["p"])) if sign or np.isnan(stats["p"]).any() else 1.0
-        weakest = float(np.min(np.abs(stats["mean_diff"]))) * sign if sign else 0.0
-        p_equivalence = or_none(np.max(stats["p_equivalence"]))
-        return cls(or_none(p), p_equivalence, sign, _seeds_of(runs, there), weakest)
+        mean, two_sided = tested.stats["mean_diff"], tested.p
+        if plan.first_version or plan.joint:  # of either direction, as simultaneous intervals are
+            signs = np.unique(np.sign(mean))  # NaN where a member has no seed
+            sign = int(signs[0]) if len(signs) == 1 and np.isfinite(signs[0]) else 0
+            p = float(np.max(two_sided)) if sign or np.isnan(two_sided).any() else 1.0
+        else:
+            favourable = question.sign * mean > 0
+            p = float(np.max(np.where(favourable, two_sided / 2, 1 - two_sided / 2)))
+            sign = int(question.sign) if favourable.all() else 0
+        return cls(
+            p=or_none(p),
+            p_equivalence=or_none(np.max(tested.p_equivalence)),
+            sign=sign,
+            seeds=_seeds_of(runs, there),
+            weakest=float(np.min(np.abs(mean))) * sign if sign else 0.0,
+            kind=tested.kind,
+            refused=next(iter(tested.refused.values()), ""),
+        )
 
     def jointly(self, m: int) -> tuple[float | None, float | None]:
         """The p-values below alpha exactly where all two-sided intervals at 1 − alpha/m show the same.
@@ -151,10 +183,10 @@ def _conjunction(
         decided, magnitude = Verdict.INCONCLUSIVE, None
     n = len(union.seeds)
     lost = evidence.diverged_a or evidence.diverged_b
-    made, _ = settled.claim(part, (decided, magnitude), lost, test=UNION_T)
+    made, _ = settled.claim(part, (decided, magnitude), lost, union.kind, union.refused)
     facts = Facts(
         "all_of", replace(NO_TEST, p_adjusted=adjusted[0], p_equivalence_adjusted=adjusted[1]), n, made, None,
-        "one of its gains cannot be tested" if n > 1 else _reason(n, False),
+        union.refused or "one of its gains cannot be tested" if n > 1 else _reason(n, False),
     )  # fmt: skip
     test = replace(
         NO_TEST,
@@ -172,17 +204,19 @@ def _conjunction(
         student=None,
         n=n,
         seeds=union.seeds,
+        decided_at=None,
         **vars(made),
         says=conjunction(facts, context, part.name),
-        warnings=_warnings(question, part, n, NO_TEST),
+        warnings=_warnings(question, part, n, NO_TEST, union.refused),
     )
 
 
-def _comparison(settled: Settled, part: LinearContrast, test: PairedTest, kind: str) -> Comparison:
+def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: str) -> Comparison:
     question, context = settled.question, settled.context
-    runs, plan = question.runs, question.plan
-    seeds = _seeds_of(runs, np.asarray(~np.isnan(runs.values[part.cells]).any(axis=0)))
-    n = len(seeds)
+    runs, plan, test = question.runs, question.plan, one.test
+    seeds = _seeds_of(runs, one.there)
+    numbers = (~np.isnan(runs.values[part.cells])).sum(axis=1)
+    n = int(numbers.min()) if one.kind == "unpaired" else len(seeds)
     low, high = test.ci_simultaneous_low, test.ci_simultaneous_high
     evidence = Evidence(
         test.mean_diff,
@@ -192,13 +226,17 @@ def _comparison(settled: Settled, part: LinearContrast, test: PairedTest, kind: 
         *_lost(runs, part),
     )
     found = verdict(evidence, goal=question.goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=plan.joint)
-    made, seen = settled.claim(part, found, evidence.diverged_a or evidence.diverged_b)
-    facts = Facts(kind, test, n, made, seen, _reason(n, test.sd_diff == 0))
+    lost = evidence.diverged_a or evidence.diverged_b
+    made, seen = settled.claim(part, found, lost, one.kind, one.refused)
+    each = tuple(sorted({int(number) for number in numbers})) if one.kind == "unpaired" else ()
+    facts = Facts(kind, test, n, made, seen, one.refused or _reason(n, test.sd_diff == 0), each)
     students = {runs.student(cell) for cell in part.cells}
     student = students.pop() if len(students) == 1 else None
     subject, of = f"{part.name} ({part.subject})" if part.subject else part.name, ""
     if kind == "gain" and part.pair:
         subject, of = question.names.cell(part.pair[0]), student or ""
+    elif part.averaged > 1:
+        subject, of = question.names.average(part.cells[0], part.averaged), student or ""
     return Comparison(
         **vars(test),
         name=part.name,
@@ -208,9 +246,10 @@ def _comparison(settled: Settled, part: LinearContrast, test: PairedTest, kind: 
         student=student,
         n=n,
         seeds=seeds,
+        decided_at=one.decided_at,
         **vars(made),
         says=sentence(facts, context, subject, of),
-        warnings=_warnings(question, part, n, test),
+        warnings=_warnings(question, part, n, test, one.refused),
     )
 
 
@@ -229,9 +268,11 @@ def _reason(n: int, constant: bool) -> str:
     return "the difference has no spread over seeds" if constant else "it cannot be computed"
 
 
-def _warnings(question: Question, part: Hypothesis, n: int, test: PairedTest) -> tuple[str, ...]:
-    runs = question.runs
-    cells, out = part.cells, []
+def _warnings(
+    question: Question, part: Hypothesis, n: int, test: PairedTest, refused: str = ""
+) -> tuple[str, ...]:
+    runs, plan = question.runs, question.plan
+    cells, out = part.cells, [refused] if refused else []
     diverged = runs.diverged[cells]
     if diverged.any():
         lost = [
@@ -242,13 +283,18 @@ def _warnings(question: Question, part: Hypothesis, n: int, test: PairedTest) ->
         out.append(f"among converged seeds only; diverged: {'; '.join(lost)}")
     there = ~np.isnan(runs.values[cells])
     missing = np.asarray(there.any(axis=0) & ~(there | diverged).all(axis=0))
-    if missing.any():
+    if missing.any() and plan.test != "unpaired":
         out.append(f"missing pairs: {_listed(_seeds_of(runs, missing))} lack a run in some of the cells")
+    if n < 2 and plan.test == "paired" and (there.sum(axis=1) >= 2).all():
+        out.append(
+            "its cells have no two seeds in common; if that is by design, --unpaired compares the runs "
+            "without pairing them (Welch's test)"
+        )
     if n == 0:
         out.append("no seed has all the cells it needs")
     elif n == 1:
         out.append("n = 1: one seed has no spread, so nothing is tested; see `rigorkd audit`")
-    elif test.sd_diff == 0:
+    elif test.sd_diff == 0 and plan.test != "unpaired":
         out.append(
             "zero variance: the runs are identical at every seed"
             if test.mean_diff == 0

@@ -8,7 +8,15 @@ from rigorkd_analysis.analysis_plan import Correction
 from rigorkd_analysis.stats.new_images import ImageComparison
 from rigorkd_analysis.stats.paired import PairedTest
 from rigorkd_analysis.verdicts import AT_LEAST, Claim, Verdict
-from rigorkd_analysis.wording import MINUS, Phrasing, adjusted_name, number_text, p_text, percent_text
+from rigorkd_analysis.wording import (
+    MINUS,
+    TESTS,
+    Phrasing,
+    adjusted_name,
+    number_text,
+    p_text,
+    percent_text,
+)
 
 
 @dataclass(frozen=True)
@@ -18,6 +26,7 @@ class Facts:
     Attributes:
         over_images: the interval over new seeds and new test images, where predictions give one.
         reason: why nothing can be tested, where that is so.
+        runs: of unpaired cells the different numbers of runs, ascending.
     """
 
     kind: str
@@ -26,6 +35,14 @@ class Facts:
     claim: Claim
     over_images: ImageComparison | None
     reason: str
+    runs: tuple[int, ...] = ()
+
+    @property
+    def replicates(self) -> str:
+        """`n = 5 seeds`; of unpaired cells `n = 5 runs per cell`, or `n = 8 to 20 runs per cell`."""
+        if not self.runs:
+            return f"n = {self.n} seeds"
+        return f"n = {' to '.join(dict.fromkeys(map(str, (self.runs[0], self.runs[-1]))))} runs per cell"
 
 
 @dataclass(frozen=True)
@@ -74,11 +91,14 @@ def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
         return (
             f"{subject}{_for(of)}: equivalent within ±{say.number(context.sesoi)}{say.unit} "
             f"in {say.words}{where} (difference {say.number(test.mean_diff, True)}, "
-            f"{share} CI {interval}, {_tost(facts, context)}, n = {facts.n} seeds)."
+            f"{share} CI {interval}, {_tost(facts, context)}, {facts.replicates})."
         )
     limit = ""
     if test.mde is not None and not claim.not_valid:
-        limit = f"; {facts.n} seeds detect {say.number(test.mde)}{say.unit} or more with 80 % power"
+        limit = f"; {facts.n} seeds detect about {say.number(test.mde)}{say.unit} with 80 % power"
+        if test.mde_low is not None and test.mde_high is not None:
+            among = f"{say.number(test.mde_low)} to {say.number(test.mde_high)}"
+            limit += f" ({among}, as the spread is known no better)"
     return (
         f"{subject}{_for(of)}: inconclusive{_since(claim)}; {say.words} differed by "
         f"{say.number(test.mean_diff, True)}{say.unit}{where} ({numbers}){limit}."
@@ -119,13 +139,14 @@ def _numbers(facts: Facts, context: Context) -> str:
     """Interval and p of this comparison alone, then those that hold over the family, side by side."""
     say, test = context.phrasing, facts.test
     p = p_text(test.p_adjusted, adjusted_name(context.correction, context.size))
-    t = "" if test.t is None else f"{facts.claim.test}({facts.n - 1}) = {test.t:.2f}, ".replace("-", MINUS)
+    df = f"{test.df}" if isinstance(test.df, int) else f"{test.df or 0:.2f}"
+    t = "" if test.t is None else f"{TESTS[facts.claim.test]}({df}) = {test.t:.2f}, ".replace("-", MINUS)
     alone = f"{percent_text(1 - context.alpha)} CI {say.interval(test.ci_low, test.ci_high)}"
     together = ""
     if context.size > 1 and context.correction != "none" and test.ci_simultaneous_low is not None:
         interval = say.interval(test.ci_simultaneous_low, test.ci_simultaneous_high)
         together = f", over all {context.size} {interval}"
-    return f"{alone}{together}, {t}{p}, n = {facts.n} seeds"
+    return f"{alone}{together}, {t}{p}, {facts.replicates}"
 
 
 def _tost(facts: Facts, context: Context) -> str:

@@ -58,7 +58,7 @@ class Question:
     @property
     def repeated_look(self) -> str | None:
         """Why no fixed-n test of these runs is valid any more; None at the first look."""
-        earlier = sorted({look for look in self.plan.looks if look != len(self.runs.seeds)})
+        earlier = [look for look in self.plan.unplanned_looks if look != len(self.runs.seeds)]
         if not earlier:
             return None
         return f"repeated look, not valid at alpha: analysed before at n = {', '.join(map(str, earlier))}"
@@ -71,12 +71,16 @@ class Question:
 
 @dataclass(frozen=True)
 class LinearContrast:
-    """A comparison before its numbers: weights of cells (by position); a − b has its `pair` as well."""
+    """A comparison before its numbers: weights of cells (by position); a − b has its `pair` as well.
+
+    `averaged` is the number of gains that it is the average of.
+    """
 
     name: str
     weights: tuple[tuple[int, float], ...]
     pair: tuple[int, int] | None = None
     subject: str = ""
+    averaged: int = 1
 
     @property
     def cells(self) -> list[int]:
@@ -236,6 +240,25 @@ def _pair(runs: Runs, a: int, b: int, name: str | None = None) -> LinearContrast
 def all_gains(runs: Runs, matcher: Matcher) -> list[LinearContrast]:
     """Every distilled cell against its own baseline."""
     return [_pair(runs, cell, matcher.of(cell)) for cell in matcher.targets()]
+
+
+def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast]:
+    """The average gain per group, student and method: does distillation help over these settings?"""
+    sets: dict[tuple[str, ...], list[LinearContrast]] = {}
+    for gain in gains:
+        assert gain.pair is not None
+        key = tuple(runs.text(column, gain.pair[0]) for column in ("group", "student", "method"))
+        sets.setdefault(key, []).append(gain)
+    out = []
+    for key, some in sets.items():
+        if len(some) == 1:
+            out.append(some[0])
+            continue
+        share = 1 / len(some)
+        weights = _summed((cell, weight * share) for gain in some for cell, weight in gain.weights)
+        name = "/".join(filter(None, key)) or "all settings"
+        out.append(LinearContrast(f"{name}: average of {len(some)}", weights, averaged=len(some)))
+    return out
 
 
 def all_pairs(runs: Runs) -> list[LinearContrast]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from rigorkd_analysis.analysis_plan import Correction
+from rigorkd_analysis.analysis_plan import Correction, Inference
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.stats.anova import Consistency, Factorial, FTest
 from rigorkd_analysis.stats.new_images import ImageComparison
@@ -45,7 +45,9 @@ __all__ = [
     "document",
 ]
 
-FamilyName = Literal["gains", "contrasts", "all_pairs"]
+FamilyName = Literal["overall", "primary", "gains", "contrasts", "all_pairs"]
+GAINS = ("primary", "gains")
+"""Families that hold the gains of single cells."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,13 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison(Claim, PairedTest, Compared):
-    """One comparison: what is compared, the paired test's numbers, and the claim that they support."""
+    """One comparison: what is compared, the test's numbers, and the claim that they support.
 
+    Attributes:
+        decided_at: of planned looks, the number of seeds at the first one that decided.
+    """
+
+    decided_at: int | None
     says: str
     warnings: tuple[str, ...]
 
@@ -90,7 +97,8 @@ class Comparison(Claim, PairedTest, Compared):
 class Family:
     """Comparisons that are corrected together. `planned` families were fixed before the results were seen.
 
-    `consistency` sums up a family of three gains or more.
+    `consistency` sums up a family of three gains or more. Below `exact_from` seeds no exact test could reject
+    at alpha over the family, whatever the data: what is found there rests on normal differences.
     """
 
     name: FamilyName
@@ -98,6 +106,7 @@ class Family:
     size: int
     comparisons: tuple[Comparison, ...]
     consistency: Consistency | None = None
+    exact_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,8 @@ class Analysis:
     correction: Correction
     sesoi: float | None
     joint: bool
+    inference: Inference
+    looks: tuple[int, ...]
     conditioned_on: tuple[str, ...]
     cells: tuple[CellSummary, ...]
     families: tuple[Family, ...]
@@ -146,6 +157,11 @@ class Analysis:
     def family(self, name: str) -> Family | None:
         """The first family of this name, if any."""
         return next((family for family in self.families if family.name == name), None)
+
+    @property
+    def lead(self) -> Family | None:
+        """The one family that a headline speaks of: the primary question, else the overall one."""
+        return self.family("primary") or self.family("overall")
 
 
 def document(result: Any) -> Any:

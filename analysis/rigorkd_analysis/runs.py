@@ -34,7 +34,7 @@ DESCRIPTIVE = frozenset(
         "cell", "seed", "group", "student", "method", "start", "epochs", "epochs_run", "best_epoch",
         "teacher", "T", "alpha", "ce_weight", "kd_weight", "training", "views", "status", "mode", "smoke",
         "run", "run_hash", "teacher_run_hash",
-        "weights_sha256", "hardware", "device", "versions", "n_test", "table",
+        "weights_sha256", "hardware", "dispatch", "device", "versions", "n_test", "table",
         "factor", "params_millions", "macs_millions", "study", "precision", "finished", "select",
         "selection", "selected_on", "latency_shared",
     }
@@ -469,7 +469,7 @@ def _optional(
 
 def _mixtures(frame: pd.DataFrame) -> list[str]:
     out = []
-    for name in ("hardware", "versions"):
+    for name in ("hardware", "dispatch", "versions"):
         if name in frame.columns:
             kinds = sorted({str(value) for value in _text(frame[name])} - {""})
             if len(kinds) > 1:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from rigorkd_analysis.metric_names import Goal
 
+TestName = Literal["paired", "moderated", "unpaired", "seeds_and_images"]
 Badge = Literal["better", "worse", "equivalent", "inconclusive"]
 
 
@@ -101,15 +102,11 @@ class Claim:
     not_valid: str | None
     conditions: tuple[str, ...]
     planned: bool
-    test: str
+    test: TestName
 
     def __post_init__(self) -> None:
         if self.not_valid and (self.verdict is not Verdict.INCONCLUSIVE or self.magnitude):
             raise ValueError(f"a claim that is not valid ({self.not_valid}) says {self.verdict}")
-
-
-PAIRED_T = "paired t"
-UNION_T = "intersection–union of paired t"
 
 
 def claim(
@@ -118,7 +115,7 @@ def claim(
     not_valid: str | None,
     conditions: tuple[str, ...],
     planned: bool,
-    test: str = PAIRED_T,
+    test: TestName,
 ) -> Claim:
     """A verdict and its magnitude with their conditions; what is not valid at alpha decides nothing."""
     decided, magnitude = (Verdict.INCONCLUSIVE, None) if not_valid else found

@@ -16,10 +16,12 @@ from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy
 from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.questions import (
     Hypothesis,
+    LinearContrast,
     Matcher,
     Question,
     all_gains,
     all_pairs,
+    averages,
     baselines,
     distilled,
     resolve,
@@ -80,7 +82,7 @@ def analyze(
     asked = _hypotheses(question, matcher)
     images = tuple(image_comparisons(question, [parts for *_, parts in asked], watched))
     by_pair = {(one.a, one.b): one for one in images}
-    found = [build_family(question, *family, by_pair) for family in asked]
+    found = [build_family(question, *family, by_pair, watched) for family in asked]
     secondary, skipped = _secondary(table, plan)
     return Analysis(
         schema=SCHEMA,
@@ -88,16 +90,18 @@ def analyze(
         metric=runs.metric,
         goal=goal,
         alpha=plan.alpha,
-        correction=plan.correction,
+        correction=plan.correction_of_looks,
         sesoi=plan.sesoi,
         joint=plan.joint,
+        inference=plan.inference,
+        looks=plan.interim,
         conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
         cells=cell_summaries(runs, plan.alpha),
         families=tuple(found),
         best=best_cells(question, runs),
         factorial=tuple(factorials(question)),
         images=images,
-        sequential=sequential_analysis(question, asked) if plan.sequential else None,
+        sequential=sequential_analysis(question, _once(asked)) if plan.sequential else None,
         secondary=tuple(secondary),
         progress=None,
         warnings=(
@@ -129,6 +133,8 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
         correction=plan.correction,
         sesoi=plan.sesoi,
         joint=plan.joint,
+        inference=plan.inference,
+        looks=plan.interim,
         conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
         cells=tuple(
             replace(cell, ci_low=None, ci_high=None, std_ci_low=None, std_ci_high=None)
@@ -174,7 +180,8 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
             skipped.append(f"the secondary metric {metric} is left out: {error.message}")
             continue
         if gains:
-            question = _question(runs, replace(plan, metric=metric, goal=goal, sesoi=None), goal)
+            own = replace(plan, metric=metric, goal=goal, sesoi=None, inference="seeds")
+            question = _question(runs, own, goal)
             planned = plan.planned and not any(cell in runs.index for cell in plan.added)
             family = build_family(question, "gains", planned, gains)
             out.append(Secondary(metric, goal, cell_summaries(runs, plan.alpha), family))
@@ -193,14 +200,39 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
     runs, plan = question.runs, question.plan
     out: list[tuple[FamilyName, bool, list[Hypothesis]]] = []
     if matcher.any():
-        gains = [(plan.planned, gain) for gain in all_gains(runs, matcher)]
-        out += [("gains", *part) for part in _by_plan(question, gains)]
+        gains = all_gains(runs, matcher)
+        for planned, part in _by_plan(question, [(True, gain) for gain in gains]):
+            known = planned and plan.planned and not plan.first_version
+            simple = [gain for gain in part if isinstance(gain, LinearContrast)]
+            out.append(("overall", known, [*averages(runs, simple)]))
+        if plan.primary is not None:
+            cell = runs.position(plan.primary)
+            alone = [gain for gain in gains if gain.pair is not None and gain.pair[0] == cell]
+            if not alone:
+                raise TableError(
+                    f"the primary cell {plan.primary} has no gain",
+                    hint="name a distilled cell that has a baseline",
+                )
+            gains = [gain for gain in gains if gain not in alone]
+            out += [("primary", *part) for part in _by_plan(question, [(plan.planned, alone[0])])]
+        out += [("gains", *part) for part in _by_plan(question, [(plan.planned, gain) for gain in gains])]
     contrasts = [(contrast.planned, resolve(runs, matcher, contrast)) for contrast in plan.contrasts]
     out += [("contrasts", *part) for part in _by_plan(question, contrasts)]
     if plan.all_pairs or not out:
         pairs = [(False, pair) for pair in all_pairs(runs)]
         out += [("all_pairs", *part) for part in _by_plan(question, pairs)]
     return out
+
+
+def _once(
+    families: Sequence[tuple[FamilyName, bool, list[Hypothesis]]],
+) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:
+    """Without averages that are of one gain each: the family of gains asks the same."""
+
+    def repeats(name: FamilyName, parts: list[Hypothesis]) -> bool:
+        return name == "overall" and all(isinstance(part, LinearContrast) and part.pair for part in parts)
+
+    return [family for family in families if not repeats(family[0], family[2])]
 
 
 def _by_plan(

@@ -20,6 +20,14 @@ _SYMBOLS = {"alpha": "α", "kd_weight": "KD weight", "ce_weight": "CE weight"}
 _NOT_DISTILLED = ("baseline", "teacher", "")
 MINUS = "−"
 
+TESTS = {
+    "paired": "paired t",
+    "moderated": "moderated t",
+    "unpaired": "Welch's t",
+    "seeds_and_images": "t over seeds and images",
+}
+"""What the statistic of each test is called."""
+
 
 def decimals_for(unit: str, spread: float) -> int:
     """Two for percentages, else enough to show two digits of the spread (0 if there is none)."""
@@ -132,6 +140,12 @@ class Names:
 
     def cell(self, cell: int) -> str:
         return self._unique[cell]
+
+    def average(self, cell: int, settings: int) -> str:
+        """What the average gain over the settings of a cell's method is called."""
+        method = self._runs.text("method", cell)
+        words = _METHODS.get(method, f"{method.upper()} distillation" if method else "Distillation")
+        return f"{words}, averaged over {settings} settings,"
 
 
 def _plain(text: str) -> str:

@@ -27,6 +27,11 @@ from rigorkd.report.model import FORMATS, Format
 @question_options
 @click.option("--compare", nargs=2, multiple=True, metavar="A B", help="Compare two cells; repeatable.")
 @click.option("--all-pairs", is_flag=True, help="Add all pairs of cells within a student (exploratory).")
+@click.option(
+    "--unpaired",
+    is_flag=True,
+    help="Compare runs without pairing them by seed (Welch): for cells without common seeds.",
+)
 @click.option("--sequential", is_flag=True, help="Add verdicts that stay valid while seeds are added.")
 @click.option(
     "--images/--no-images",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -55,7 +55,7 @@ def figures(sources: tuple[str, ...], results: Path, out: Path | None, form: str
     """
     from rigorkd.files import write_atomically
     from rigorkd.records.untrusted import is_there, refuse_links
-    from rigorkd.report.figures.canvas import figure_file
+    from rigorkd.report.figures.canvas import Form, figure_files
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.gather import gather
     from rigorkd.report.sources import Question, analysis_of, note
@@ -70,13 +70,13 @@ def figures(sources: tuple[str, ...], results: Path, out: Path | None, form: str
     question = Question(**asked)
     analysis = analysis_of(found, question, images=False, up_to=PREDICTIONS_UP_TO)
     evidence = gather(found.only(question.seeds), analysis)
-    forms: tuple[Literal["svg", "pdf"], ...] = ("svg", "pdf")
+    every: tuple[Form, ...] = ("svg", "pdf")
+    forms = [kind for kind in every if form in (kind, "both")]
     for figure in all_figures(evidence):
-        for kind in forms:
-            if form in (kind, "both"):
-                target = folder / f"{figure.name}.{kind}"
-                write_atomically(target, figure_file(figure, kind), durable=False)
-                click.echo(str(target))
+        for kind, content in figure_files(figure, forms).items():
+            target = folder / f"{figure.name}.{kind}"
+            write_atomically(target, content, durable=False)
+            click.echo(str(target))
     if trouble := note(found, analysis, question):
         click.echo(trouble, err=True)
     if evidence.is_smoke:

@@ -171,7 +171,9 @@ def run(
     if not smoke and max_seeds is None:
         from rigorkd.launch.planning import cost_of_growing
 
-        if warning := cost_of_growing(results / folder_name(loaded, mode), chosen):
+        if warning := cost_of_growing(
+            results / folder_name(loaded, mode), chosen, loaded.spec.analysis.looks
+        ):
             click.echo(warning, err=True)
     console = SteadyConsole()
     options = LaunchOptions(

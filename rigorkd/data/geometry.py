@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -82,7 +83,7 @@ def resized_crop_boxes(
     area = (uniform[:, :RESIZED_CROP_TRIES] * (scale[1] - scale[0]) + scale[0]) * (size * size)
     low, high = math.log(ratio[0]), math.log(ratio[1])
     aspect = (uniform[:, RESIZED_CROP_TRIES:-2] * (high - low) + low).exp()
-    widths, heights = (area * aspect).sqrt().round().long(), (area / aspect).sqrt().round().long()
+    widths, heights = (_sqrt(box).round().long() for box in (area * aspect, area / aspect))
     fits = (widths > 0) & (widths <= size) & (heights > 0) & (heights <= size)
     earliest = torch.arange(RESIZED_CROP_TRIES, 0, -1, device=draws.device)
     first = (fits * earliest).argmax(1, keepdim=True)
@@ -95,6 +96,14 @@ def resized_crop_boxes(
     top = torch.where(found, (uniform[:, -2] * (top + 1)).long(), top // 2)
     left = torch.where(found, (uniform[:, -1] * (left + 1)).long(), left // 2)
     return torch.stack((top, left, height, width), 1)
+
+
+def _sqrt(values: torch.Tensor) -> torch.Tensor:
+    """The square root; on a CPU numpy's, which is the nearest number on every processor: torch's is not.
+
+    Version 0.1 used torch's, whose last bit is lost in the rounding to whole pixels.
+    """
+    return torch.from_numpy(np.sqrt(values.numpy())) if values.device.type == "cpu" else values.sqrt()
 
 
 def resized_crop(

@@ -313,13 +313,16 @@ def _folder_bytes(record: Record) -> int:
     return sum(path.stat().st_size for path in record.folder.iterdir() if path.is_file())
 
 
-def cost_of_growing(folder: Path, seeds: Iterable[int]) -> str:
-    """What it costs to add seeds to a study that was looked at, and which ways are valid; "" if nothing."""
+def cost_of_growing(folder: Path, seeds: Iterable[int], planned: Sequence[int] = ()) -> str:
+    """What it costs to add seeds to a study that was looked at, and which ways are valid; "" if nothing.
+
+    Nothing does where the protocol `planned` a look at as many seeds.
+    """
     asked = set(seeds)
     looks = read_interim_analyses(folder)
     seen = {seed for look in looks for seed in look.seeds}
     fresh = asked - seen
-    if not looks or not fresh:
+    if not looks or not fresh or len(asked | seen) in planned:
         return ""
     from rigorkd_analysis.stats.sequential import error_of_looks
 

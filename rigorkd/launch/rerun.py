@@ -88,4 +88,6 @@ def _excuse(before: Record, after: Record) -> str:
         then, now = before.fields.get(key), after.fields.get(key)
         if then != now:
             return f"other {key}: {then} then, {now} now"
+    if before.dispatch != after.dispatch:
+        return f"other dispatch: {before.dispatch} then, {after.dispatch} now"
     return ""

@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 from rigorkd.errors import RigorkdError
 from rigorkd.files import send_output_to
 from rigorkd.launch.processes import adopt, die_with_parent
+from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.events import EpochDone, Event, RunDone, RunFailed, Stopping
+from rigorkd.train.processor import fix_dispatch
 from rigorkd.train.task import Task
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class WorkerSettings:
     device, divided by the `sharing` workers that use it. Output goes to `log`. `devices`, `device` first, are
     those of a run that takes several processes; the worker then only starts them and listens. `measured` has
     a run of every architecture: before it trains, the worker measures what latencies are not noted yet.
+    `numerics` are the study's.
     """
 
     study: Path
@@ -49,6 +52,7 @@ class WorkerSettings:
     log: Path
     devices: tuple[str, ...] = ()
     measured: tuple[Expected, ...] = ()
+    numerics: Numerics = field(default_factory=lambda: NEWEST)
 
 
 @dataclass(frozen=True)
@@ -96,13 +100,14 @@ def work(connection: Connection, environment: Mapping[str, str] | None, settings
     adopt(environment)
     study = StudyFolder(settings.study)
     send_output_to(settings.log)
+    fix_dispatch(settings.device, settings.mode, settings.numerics)  # before torch comes
 
     try:
         import rigorkd.train.cohort  # noqa: F401  what cannot be imported stops here, not in every task
         from rigorkd.train.latency import measure_latencies
         from rigorkd.train.runtime import start_runtime
 
-        runtime = start_runtime(settings.device, settings.mode)
+        runtime = start_runtime(settings.device, settings.mode, settings.numerics)
         with contextlib.suppress(OSError):  # a full disk is for the records to report
             measure_latencies(settings.measured, study, runtime, patience=PATIENCE)
     except RigorkdError as error:

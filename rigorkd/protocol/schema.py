@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
+from rigorkd_analysis.analysis_plan import unusable
 
 from rigorkd.data.datasets import AnyDataset
 from rigorkd.data.operations import Views
@@ -21,6 +22,7 @@ from rigorkd.fields import (
     Name,
     NonNegative,
     Positive,
+    added,
     short_form,
 )
 from rigorkd.methods.registry import KINDS
@@ -297,6 +299,16 @@ class Analysis(Frozen):
     contrasts: tuple[Annotated[Contrast, BeforeValidator(_widen_contrast)], ...] = ()
     sequential: Sequential | None = None
     selection: Selection | None = None
+    primary: str | None = added("0.2", None)
+    test: Literal["paired", "moderated", "unpaired"] = added("0.2", "paired")
+    inference: Literal["seeds", "seeds_and_images"] = added("0.2", "seeds")
+    looks: tuple[Count, ...] = added("0.2", ())
+
+    @model_validator(mode="after")
+    def _can_be_analysed(self) -> Analysis:
+        for message, hint in unusable(self.test, self.inference, self.looks, self.correction):
+            raise ValueError(f"{message} ({hint})")
+        return self
 
 
 # -------------------------------------------------------------------------------------------- the file

@@ -103,7 +103,7 @@ def _best(
     first = np.full(size, np.inf)  # the earliest of equals
     at_best = values == best[runs]
     np.minimum.at(first, runs[at_best], times[at_best])
-    test = bool({"test", "eval"} & set(folded(column).replace("/", "_").split("_")))
+    test = bool({"test"} & set(folded(column).replace("/", "_").split("_")))
     said = f"{clock}: the best of each run by {column} ({goal})" + (", which is of test data" if test else "")
     return first, said, f"best_test: {column}" if test else ""
 

@@ -123,7 +123,7 @@ def _paths(files: Sequence[str]) -> list[str]:
     """The files' paths without what all of them share: folders above, and the last part if all end in it."""
     parts = [re.split(r"[/\\]", name) for name in files]
     if len(parts) == 1:
-        return [re.sub(r"\.[A-Za-z]+$", "", "/".join(parts[0][-2:]))]
+        return [re.sub(r"\.[A-Za-z]+$", "", "/".join(parts[0][-3:]))]
     while all(len(one) > 1 for one in parts) and len({one[0] for one in parts}) == 1:
         parts = [one[1:] for one in parts]
     while all(len(one) > 1 for one in parts) and len({one[-1] for one in parts}) == 1:
@@ -164,6 +164,7 @@ def find_cells(draft: Draft) -> None:
             columns.remove("model") if draft.frame["model"].equals(draft.frame["student"]) else None
         _compose(draft, columns)
         draft.cells = f"cells: {', '.join(columns)} (known names; --cell COLUMNS changes it)"
+        _matched(draft, columns)
         return
     if "_stem" in draft.frame:
         names, where = draft.frame["_stem"], draft.came["seed"]
@@ -191,6 +192,17 @@ def find_cells(draft: Draft) -> None:
         raise draft.table.error("nothing but a seed names this run", "give --cell COLUMNS", row)
     draft.came["cell"] = f"{where}, without the seed"
     draft.cells = f"cells: from {where} without the seed (--cell COLUMNS changes it)"
+
+
+def _matched(draft: Draft, columns: Sequence[str]) -> None:
+    """A baseline has the data and the model of its cells: the group and the student, if none is named."""
+    setting = [name for name in ("dataset", "task") if name in columns]
+    if setting and "group" not in draft.frame:
+        draft.put(group=["/".join(filter(None, row)) for row in draft.frame[setting].itertuples(index=False)])
+        draft.came["group"] = f"columns {', '.join(setting)}"
+    if "model" in columns and "student" not in draft.frame:
+        draft.put(student=draft.frame["model"])
+        draft.came["student"] = "column model"
 
 
 def _compose(draft: Draft, columns: Sequence[str]) -> None:

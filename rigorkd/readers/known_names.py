@@ -79,7 +79,7 @@ INNER = (
 """Columns whose values are no replicates: they are averaged before seeds are compared."""
 
 _PREFIX = re.compile(
-    r"^(?:config|params?|hparams|hyperparameters|args|cfg|training|trainer|train|run|general)[./:_-]"
+    r"^(?:config|params?|hparams|hyperparameters|args|task_args|model_args|metadata|cfg|training|trainer|train|run|general)[./:_-]"
 )
 
 BASELINES = frozenset(

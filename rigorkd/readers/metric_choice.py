@@ -39,7 +39,8 @@ def choose_metric(draft: Draft, metric: str | None) -> str | None:
     if len(found) == 1:
         draft.metric = f"metric: {found[0]}, the only one"
         return found[0]
-    tested = [name for name in found if _is_test_accuracy(name)]
+    tested = [name for name in found if _is_accuracy_of("test", name)]
+    tested = tested or [name for name in found if _is_accuracy_of("eval", name)]
     if len(tested) == 1:
         draft.metric = f"metric: {tested[0]}, by its name (--metric changes it; also there: " + (
             f"{', '.join(name for name in found if name != tested[0])})"
@@ -72,10 +73,10 @@ def candidates(draft: Draft) -> list[str]:
     return names or [name for name in constant if is_metric(name)] or constant
 
 
-def _is_test_accuracy(name: str) -> bool:
+def _is_accuracy_of(split: str, name: str) -> bool:
     tokens = set(re.split(r"[^a-z0-9]+", name.casefold()))
     return (
-        bool(tokens & {"test", "eval"})
+        split in tokens
         and bool(tokens & {"acc", "acc1", "top1", "accuracy"})
         and not tokens
         & {"best", "max", "min", "peak", "top5", "acc5", "std", "sd", "stderr", "loss", "error"}

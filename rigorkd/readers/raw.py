@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from rigorkd.readers.item_scores import Items
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -54,6 +56,7 @@ class RawTable:
         came: for columns that are not simply columns of the file, where they came from.
         dropped: what was left out already, in words.
         settings: what rigorkd itself wrote above the table, if it did.
+        items: the scores of single items behind each file's row, where they are kept.
     """
 
     frame: pd.DataFrame
@@ -64,6 +67,7 @@ class RawTable:
     came: Mapping[str, str] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    items: Items | None = None
 
     def place(self, row: int) -> str:
         """`file:line` of a row."""
@@ -82,6 +86,7 @@ class RawTable:
             self.came,
             self.dropped,
             self.settings,
+            self.items,
         )
 
     def error(self, message: str, hint: str, row: int | None = None, column: str = "") -> InputError:
@@ -157,7 +162,15 @@ def joined(tables: Sequence[RawTable]) -> RawTable:
         {name: where for table in tables for name, where in table.came.items()},
         tuple(dict.fromkeys(text for table in tables for text in table.dropped)),
         {key: value for table in tables for key, value in table.settings.items()},
+        _items(tables),
     )
+
+
+def _items(tables: Sequence[RawTable]) -> Items | None:
+    from rigorkd.readers.item_scores import Items
+
+    kept = [table.items for table in tables if table.items is not None]
+    return Items({file: scores for items in kept for file, scores in items.of.items()}) if kept else None
 
 
 def flat(values: Mapping[Any, Any], prefix: str = "") -> dict[str, object]:

@@ -38,6 +38,19 @@ class Tracker:
         return tables
 
 
+def is_lightning(path: Path) -> bool:
+    """Whether a file is a log of Lightning's: any other program may call one metrics.csv."""
+    return path.name == "metrics.csv" and (
+        path.parent.name.startswith("version_") or (path.parent / "hparams.yaml").is_file()
+    )
+
+
+def is_inspect(path: Path) -> bool:
+    """Whether a file is a log of Inspect's, by the name that it gives them."""
+    stamp = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d[+-]\d\d-\d\d_.+\.json"
+    return path.suffix == ".eval" or re.fullmatch(stamp, path.name) is not None
+
+
 TRACKERS = (
     Tracker("wandb", "W&B run folders", lambda path: path.suffix == ".wandb", "wandb_runs:read"),
     Tracker("mlflow", "MLflow file store", lambda path: path.name == "meta.yaml", "mlflow_store:read"),
@@ -54,8 +67,8 @@ TRACKERS = (
         lambda path: path.name.startswith("samples_") and path.suffix == ".jsonl",
         "lm_eval:read",
     ),
-    Tracker("inspect", "Inspect logs", lambda path: path.suffix == ".eval", "inspect_logs:read"),
-    Tracker("lightning", "Lightning's CSV logs", lambda path: path.name == "metrics.csv", "lightning:read"),
+    Tracker("inspect", "Inspect logs", is_inspect, "inspect_logs:read"),
+    Tracker("lightning", "Lightning's CSV logs", is_lightning, "lightning:read"),
     Tracker(
         "tensorboard",
         "TensorBoard event files",

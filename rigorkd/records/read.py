@@ -61,6 +61,7 @@ class StudyTable:
     classes: int | None = None
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
     planned_seeds: tuple[int, ...] = ()
+    planned_under_0_1: bool = False
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -105,7 +106,12 @@ def read_study(folder: Path) -> StudyTable:
         classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
         teachers=_teachers(records),
         planned_seeds=info.planned_seeds,
-        notes=(*_notes(stale), *([f"study.json: {info.newer}; ignored here"] if info.newer else [])),
+        planned_under_0_1=info.planned_under_0_1,
+        notes=(
+            *_notes(stale),
+            *_less(kept),
+            *([f"study.json: {info.newer}; ignored here"] if info.newer else []),
+        ),
     )
 
 
@@ -126,6 +132,17 @@ def _notes(stale: list[Stale]) -> list[str]:
     records = count(len(stale), "record")
     first = f"{stale[0].run}: {stale[0].reason}"
     return [f"{records} differ from what the newest protocol says ({first}); `rigorkd run` would refuse"]
+
+
+def _less(records: list[Record]) -> list[str]:
+    """Records of processors that lack the instructions to which all are held."""
+    less = [record for record in records if "less than" in record.dispatch]
+    if not less:
+        return []
+    return [
+        f"{count(len(less), 'record')} of {len(records)} come from a processor with less than AVX2 "
+        f"({less[0].run}: {less[0].dispatch}): their bits are not those of other processors"
+    ]
 
 
 def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale]) -> None:

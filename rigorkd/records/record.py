@@ -53,6 +53,7 @@ _KINDS: dict[str, tuple[str, frozenset[type]]] = {
         (
             *("study", "role", "group", "student", "method", "start", "teacher", "model", "mode", "hardware"),
             *("device", "precision_used", "training_key", "views_key", "finished", "weights_sha256"),
+            *("dispatch", "cpu_capability"),
         ),
         ("text", frozenset({str, _NONE})),
     ),
@@ -110,6 +111,17 @@ class Record:
         if sha256_of(content) != self.files.get(name):
             raise DamagedError(f"{path}: not the file that its record names", hint=AGAIN)
         return content
+
+    @property
+    def dispatch(self) -> str:
+        """What a CPU computed with, as `AVX2` or `AVX512, not fixed`; empty for a GPU.
+
+        What version 0.1 computed with was never fixed, and it noted the name alone.
+        """
+        if self.fields.get("device") != "cpu":
+            return ""
+        before = self.fields.get("cpu_capability")
+        return str(self.fields.get("dispatch") or (f"{before}, not fixed" if before else ""))
 
     @property
     def sealed(self) -> bool:

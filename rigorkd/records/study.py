@@ -53,8 +53,9 @@ class StudyInfo:
     """`study.json` as read. `protocols` are the hashes of the texts run into the study, oldest first.
 
     `planned_seeds` are those that the latest `run` before any look asked for; version 0.1 noted none, and all
-    of `seeds` were. `numerics` are those that the study began with; in 0.1 all were 1. `version` is that of
-    the rigorkd that wrote the file last, and `unknown` are keys that this one does not know.
+    of `seeds` were. `numerics` are those that the study began with; version 0.1 noted none, and all were 1.
+    `version` is that of the rigorkd that wrote the file last; a file without the key `numerics` was planned
+    under 0.1, whatever went on with it. And `unknown` are keys that this one does not know.
     """
 
     study: str
@@ -68,6 +69,7 @@ class StudyInfo:
     numerics: Numerics = field(default_factory=dict)
     version: str = "0.1.0"
     planned_seeds: tuple[int, ...] = ()
+    planned_under_0_1: bool = False
     unknown: tuple[str, ...] = ()
 
     @property
@@ -116,6 +118,7 @@ def read_info(folder: Path) -> StudyInfo:
             numerics=document.get("numerics", {}),
             version=document.get("version", "0.1.0"),
             planned_seeds=tuple(document.get("planned_seeds", document["seeds"])),
+            planned_under_0_1="numerics" not in document,
             unknown=tuple(sorted(document.keys() - KEYS)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

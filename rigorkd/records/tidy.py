@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 DESCRIPTION = (
     *("cell", "seed", "group", "student", "method", "start", "epochs", "epochs_run", "teacher"),
     *("T", "alpha", "ce_weight", "kd_weight", "training", "views"),
-    *("status", "mode", "smoke", "run_hash", "weights_sha256", "hardware", "versions", "latency_shared"),
+    *("status", "mode", "smoke", "run_hash", "weights_sha256", "hardware", "dispatch", "versions"),
+    "latency_shared",
 )
 
 
@@ -64,6 +65,7 @@ def _row(record: Record) -> dict[str, Any]:
     # Only what two comparable cells must share: no length, and nothing that concerns the teacher alone.
     row["training"], row["views"] = fields.get("training_key"), fields.get("views_key")
     versions = fields.get("versions") or {}
+    row["dispatch"] = record.dispatch
     row["versions"] = " ".join(f"{name}={version}" for name, version in versions.items())
     row.update(fields["metrics"])
     latency = fields.get("latency_ms") or {}

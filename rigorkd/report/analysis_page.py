@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from rigorkd_analysis.metric_names import Goal
-from rigorkd_analysis.results import Analysis, Comparison, Family, Sequential
+from rigorkd_analysis.results import GAINS, Analysis, Comparison, Family, Sequential
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
 from rigorkd.report.model import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
-from rigorkd.report.numbers import MetricNumbers, Numbers, p_heading
+from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
 from rigorkd.report.sentences import (
     CORRECTIONS,
     FAMILIES,
@@ -30,6 +30,7 @@ from rigorkd.report.sentences import (
     seeds_of,
     smoke_of,
     some_not_valid,
+    test_of,
     warnings_of,
     what_holds,
     what_next,
@@ -47,13 +48,22 @@ _HEADINGS: dict[str, tuple[str, str]] = {
     "mean_diff": ("difference", "mean over seeds, in{unit}"),
     "ci": ("{share} interval{alone}", "for this comparison alone"),
     "ci_simultaneous": ("{share} interval of all {size}", "holds for all {size} comparisons together"),
-    "p": ("p{alone}", "two-sided paired t test, for this comparison alone"),
+    "p": ("p{alone}", "two-sided {test}, for this comparison alone"),
+    "p_paired": ("paired p{alone}", "two-sided paired t test, for this comparison alone"),
     "p_adjusted": ("{adjusted}", "the p that verdicts use"),
     "n": ("n", "seeds that both cells have"),
     "sd_diff": ("sd of differences", ""),
     "mde": ("detects", "the difference found with 80 % power at these seeds"),
     "seeds_needed": ("needs", "seeds to find a difference of the SESOI with 80 % power"),
     "needs": ("between", "the same at the ends of the interval of the sd"),
+    "mde_range": ("between", "the same at the ends of the interval of the sd"),
+    "exaggeration": (
+        "exaggeration",
+        "a difference found is so many times too large, were the true one the SESOI",
+    ),
+    "sign_error": ("wrong sign", "probability that a difference found has it, were the true one the SESOI"),
+    "win_rate": ("wins", "share of seeds at which it was better: P(distilled > baseline)"),
+    "win_rate_ci": ("{share} interval of wins", "exact; no test"),
     "equivalence_ci": ("{twice} equivalence interval", ""),
     "p_equivalence_adjusted": ("TOST p adjusted", "two one-sided tests against the SESOI"),
     "dz": ("dz", "mean difference over its standard deviation"),
@@ -146,6 +156,8 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     fields = ("n", "mean_diff", "ci", "p", "p_adjusted", "mde", *equivalence, "verdict")
     tables = []
     for at, family in enumerate(analysis.families):
+        if family.name == "overall" and all(c.a is not None for c in family.comparisons):
+            continue  # averages of one gain each: the gains themselves
         title = FAMILIES[family.name] + ("" if family.planned else " (exploratory)")
         text = caption(analysis, family, say)
         tables.append(comparisons_table(analysis, family, f"families/{at}", fields, say, title, text))
@@ -196,7 +208,7 @@ def comparisons_table(
             "rigorkd analyze --format csv has them all."
         )
     kept = numbered[:most]
-    first = "cell" if family.name == "gains" and not say.narrow else "comparison"
+    first = "cell" if family.name in GAINS and not say.narrow else "comparison"
     return Table(
         title,
         (Column(first), *(_column(analysis, family, field, say) for field in fields)),
@@ -211,6 +223,10 @@ def comparisons_table(
 
 
 def _entry(c: Comparison, field: str, path: str, say: MetricNumbers) -> Entry:
+    if field == "mde_range":
+        return between(*(say.field(c, f"mde_{end}", path) for end in ("low", "high")), narrow=say.narrow)
+    if field == "win_rate_ci":
+        return between(*(say.field(c, f"win_rate_{end}", path) for end in ("low", "high")), narrow=say.narrow)
     if field == "needs":
         low, high = (say.field(c, f"seeds_needed_{end}", path) for end in ("low", "high"))
         return Cell((low, " to ", high))
@@ -224,6 +240,7 @@ def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) 
         "adjusted": p_heading(analysis.correction, family.size, "p adj." if say.narrow else "p adjusted"),
         "size": family.size,
         "alone": ", unadjusted" if family.size > 1 and analysis.correction != "none" else "",
+        "test": test_of(family),
         "unit": say.unit or " units of the metric",
     }
     heading, help = _HEADINGS.get(field, (field, ""))
@@ -239,14 +256,17 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     seeds = count(ns[0], "seed") if len(ns) == 1 else f"{ns[0]}–{ns[-1]} seeds"
     over = f"{CORRECTIONS[analysis.correction]} over {count(family.size, 'comparison')}"
     versus = (
-        "each cell minus its baseline"
-        if family.name == "gains"
+        "each cell minus its baseline, averaged over cells"
+        if family.name == "overall"
+        else "each cell minus its baseline"
+        if family.name in GAINS
         else "the verdict is on the first minus the second"
     )
     percent = " in percent" if say.unit == " points" else ""
     parts = [
-        f"{analysis.metric}{percent} ({aim(analysis.goal)}), {versus}, {seeds} paired by seed",
-        f"two-sided paired t test, {over}" + (", joint verdicts" if analysis.joint else ""),
+        f"{analysis.metric}{percent} ({aim(analysis.goal)}), {versus}, {seeds}"
+        + ("" if any(c.test == "unpaired" for c in family.comparisons) else " paired by seed"),
+        f"two-sided {test_of(family)}, {over}" + (", joint verdicts" if analysis.joint else ""),
         "planned before the results were seen"
         if family.planned
         else "exploratory: not planned before the results",
@@ -261,8 +281,12 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     low = [c.n for c in family.comparisons if c.n >= 2 and 2.0 / 2.0**c.n >= analysis.alpha]
     if low:
         floor = 2.0 / 2.0 ** min(low)
-        text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design, and"
-        text += " too few seeds to check the normal differences that the t test assumes."
+        text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design."
+    if family.exact_from is not None and any(2 <= c.n < family.exact_from for c in family.comparisons):
+        text += (
+            f" With fewer than {family.exact_from} seeds no exact test could reject after the correction: "
+            "the verdicts assume normal differences."
+        )
     if analysis.conditioned_on:
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
     text += some_not_valid([family])
@@ -298,7 +322,7 @@ def secondary_table(
 
 def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: int | None = None) -> Table:
     """Intervals over new seeds, and over new seeds and new test images."""
-    gains = {c.name for family in analysis.families if family.name == "gains" for c in family.comparisons}
+    gains = {c.name for family in analysis.families if family.name in GAINS for c in family.comparisons}
     rows = []
     for at, item in enumerate(analysis.images[:most]):
         path = f"images/{at}"
@@ -329,7 +353,7 @@ def sequential_table(
         path = f"sequential/comparisons/{at}"
         rows.append(
             (
-                item.name.split(" vs ")[0] if item.family == "gains" else item.name,
+                item.name.split(" vs ")[0] if item.family in ("overall", *GAINS) else item.name,
                 say.show(item, "n", path),
                 say.show(item, "ci", path, signed=True),
                 *(say.show(item, field, path) for field in ("p_adjusted", "decided_at")),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from rigorkd_analysis.results import Analysis, CellSummary, Comparison
+from rigorkd_analysis.results import GAINS, Analysis, CellSummary, Comparison
 from rigorkd_analysis.runs import seed_of
 
 from rigorkd.metrics import NAMES
@@ -113,6 +113,7 @@ class Provenance:
     finished_last: str
     mode: str
     hardware: tuple[str, ...]
+    dispatch: tuple[str, ...]
     versions: tuple[str, ...]
     precision: tuple[str, ...]
     git: tuple[str, ...]
@@ -167,7 +168,7 @@ class Evidence:
         return tuple(
             (comparison, f"families/{at}/comparisons/{position}")
             for at, family in enumerate(self.analysis.families)
-            if family.name == "gains"
+            if family.name in GAINS
             for position, comparison in enumerate(family.comparisons)
         )
 

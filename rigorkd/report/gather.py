@@ -155,6 +155,7 @@ def _provenance(folder: Path, records: list[Record]) -> Provenance:
         finished_last=finished[-1] if finished else "",
         mode=info.mode,
         hardware=_distinct(item.get("hardware") for item in fields),
+        dispatch=_distinct(record.dispatch for record in records),
         versions=_distinct(
             ", ".join(f"{name} {version}" for name, version in (item.get("versions") or {}).items())
             for item in fields

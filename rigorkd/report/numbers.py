@@ -18,7 +18,22 @@ from rigorkd_analysis.wording import adjusted_name, decimals_for, number_text
 from rigorkd.report.model import MISSING, Cell, Entry, Value
 
 _COUNTS = {"n", "k", "diverged", "seeds_needed", "seeds_needed_low", "seeds_needed_high", "decided_at"}
-_PLAIN = {"t", "dz", "dz_ci", "g_z", "g_av", "r", "variance_ratio", "F", "df_effect", "df_error", "epsilon"}
+_PLAIN = {
+    "t",
+    "exaggeration",
+    "sign_error",
+    "win_rate",
+    "dz",
+    "dz_ci",
+    "g_z",
+    "g_av",
+    "r",
+    "variance_ratio",
+    "F",
+    "df_effect",
+    "df_error",
+    "epsilon",
+}
 
 
 class MetricNumbers:

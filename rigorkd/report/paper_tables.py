@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Literal
 
 from rigorkd_analysis.metric_names import label
-from rigorkd_analysis.results import Comparison, Family, Secondary
+from rigorkd_analysis.results import GAINS, Comparison, Family, Secondary
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import number_text, percent_text
 
@@ -23,7 +23,7 @@ from rigorkd.report.analysis_page import cells_table
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.model import MISSING, Column, Entry, Page, Table
 from rigorkd.report.numbers import Numbers, p_heading, verdict
-from rigorkd.report.sentences import CORRECTIONS, how_far, seeds_of, some_not_valid
+from rigorkd.report.sentences import CORRECTIONS, how_far, seeds_of, some_not_valid, test_of
 from rigorkd.text import count
 
 Layout = Literal["overall", "gains", "ablation"]
@@ -311,7 +311,7 @@ def _short(value: float | None) -> str:
 
 def _families(evidence: Evidence) -> list[Family]:
     """The gains that were planned, then those of cells added later, as far as there are such."""
-    return [family for family in evidence.analysis.families if family.name == "gains"]
+    return [family for family in evidence.analysis.families if family.name in GAINS]
 
 
 def _p_name(evidence: Evidence) -> str:
@@ -328,7 +328,7 @@ def _test(evidence: Evidence) -> str:
         f"{count(family.size, 'gain')} ({'planned' if family.planned else 'exploratory'})"
         for family in families
     )
-    text = f"two-sided paired t test, {CORRECTIONS[analysis.correction]} over {over}"
+    text = f"two-sided {test_of(families[-1])}, {CORRECTIONS[analysis.correction]} over {over}"
     if analysis.sesoi is not None:
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"

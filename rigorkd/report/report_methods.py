@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis
-from rigorkd_analysis.stats.exact import signflip_floor
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.model import Code, Facts, Prose, Said, Section
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.sentences import CORRECTIONS, FAMILIES, seeds_of
+from rigorkd.report.sentences import CORRECTIONS, FAMILIES, seeds_of, test_of
 from rigorkd.text import count, duration
 
 
@@ -120,13 +119,14 @@ def checklist(evidence: Evidence) -> Section:
         corrected = f"corrected over its family by {CORRECTIONS[analysis.correction]}"
     held = ", ".join(analysis.conditioned_on)
     lost = sum(cell.diverged for cell in analysis.cells)
+    tests = dict.fromkeys(test_of(family) for family in analysis.families)
     items = [
         ("variability", (f"between training runs of {over}; held fixed: {held}",)),
         (
             "shown as",
             (f"± is the standard deviation over seeds, not the standard error; intervals are {share}",),
         ),
-        ("test", (f"two-sided paired t test over seeds, {corrected}, in closed form (no bootstrap)",)),
+        ("test", (f"two-sided {', '.join(tests)} over seeds, {corrected}, in closed form (no bootstrap)",)),
         ("assumptions", (normality(analysis), "seeds are independent of each other")),
         ("diverged runs", (f"{lost}, counted as outcomes, none dropped",)),
     ]
@@ -149,22 +149,12 @@ def _failed(failed: int) -> str:
 
 def normality(analysis: Analysis) -> str:
     """What the t test assumes, and from how many seeds on an exact test could reject at all."""
-    several = analysis.correction != "none"
-    sizes = {family.size if several else 1 for family in analysis.families}
-    least = sorted({exact_from(analysis.alpha / size) for size in sizes})
-    ends = str(least[0]) if len(least) == 1 else f"{least[0]} to {least[-1]}, by family,"
-    return (
-        "differences over seeds are normal, which so few seeds cannot check: below "
-        f"{ends} seeds no exact test could reject at all"
-    )
-
-
-def exact_from(level: float) -> int:
-    """The fewest seeds at which sign flips can go below this level: the smallest n with 2/2^n < level."""
-    n = 1
-    while signflip_floor(n) >= level:
-        n += 1
-    return n
+    least = sorted({family.exact_from for family in analysis.families if family.exact_from is not None})
+    assumed = "differences over seeds are normal, which few seeds cannot check"
+    if not least:
+        return assumed
+    ends = str(least[0]) if len(least) == 1 else f"{least[0]} to {least[-1]} (by family)"
+    return f"{assumed}: below {ends} seeds no exact test could reject at all"
 
 
 def _correction(analysis: Analysis) -> str:
@@ -201,6 +191,7 @@ def provenance(found: Provenance) -> Section:
         ("mode", (found.mode,)),
         ("precision", found.precision),
         ("hardware", found.hardware),
+        ("dispatch", found.dispatch),
         ("versions", found.versions),
         ("commit", found.git),
         ("data, SHA-256", found.data_checksum),
@@ -240,7 +231,8 @@ def reproduce(evidence: Evidence) -> Section:
     )
     how = Said(
         "Save the protocol below as protocol.yaml. In reference mode, equal versions and hardware give equal "
-        "bits; rigorkd verify re-hashes the records."
+        "bits, and so do processors whose dispatch is AVX2, as far as tried (docs/running.md); rigorkd "
+        "verify re-hashes the records."
     )
     protocol = Code(evidence.provenance.protocol_text, "protocol.yaml")
     return Section(

@@ -34,6 +34,7 @@ from rigorkd.report.sentences import (
     not_valid,
     seeds_of,
     smoke_of,
+    test_of,
     warnings_of,
 )
 from rigorkd.text import count
@@ -43,7 +44,7 @@ MAX_ROWS = 250
 _SAID, _IN_WORDS = 12, 60
 _STATISTICS = (
     *("t", "df", "dz", "dz_ci", "g_z", "g_av", "r", "variance_ratio", "p_signflip", "p_signflip_floor"),
-    *("p_wilcoxon", "p_welch", "p_equivalence"),
+    *("p_wilcoxon", "p_paired", "p_welch", "p_equivalence", "win_rate", "win_rate_ci"),
 )
 
 
@@ -82,7 +83,7 @@ def _question(evidence: Evidence) -> str:
     analysis = evidence.analysis
     if analysis.progress is not None:
         return f"How far is {analysis.study or 'the study'}?"
-    if analysis.family("gains") is None:
+    if analysis.lead is None:
         return f"Which cells differ in {label(analysis.metric)}?"
     verb = "raise" if analysis.goal == "max" else "lower"
     gaining = [evidence.facts(c.a) for c in evidence.gains() if c.a is not None]
@@ -127,7 +128,7 @@ def _short(evidence: Evidence) -> str:
 def _setting(evidence: Evidence, say: Numbers) -> str:
     """How the question was put: what is compared, over how many seeds, what would matter, planned or not."""
     analysis = evidence.analysis
-    family = analysis.families[0] if analysis.families else None
+    family = analysis.family("gains") or (analysis.families[0] if analysis.families else None)
     parts = []
     if family is not None and family.name == "gains":
         parts.append(f"{count(family.size, 'distilled cell')}, each against its own baseline")
@@ -231,11 +232,12 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
         *("seeds", "Every seed"),
         Section("Every run as a number", (report_tables.seeds_table(evidence),), folded=True),
     )
+    gains = analysis.family("gains") or analysis.lead
     for position, family in enumerate(analysis.families):
         yield _family(analysis, position, say, drawn(family_id(family)))
-        if family is analysis.family("gains"):
+        if family is gains:
             yield each_seed
-    if analysis.family("gains") is None:
+    if gains is None:
         yield each_seed
     tests = report_tables.factorial_table(analysis)
     yield section(
@@ -288,8 +290,8 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
     everything = comparisons_table(
         *(analysis, family, f"families/{position}", _STATISTICS, say),
         f"All statistics: {FAMILIES[family.name].lower()}",
-        "The verdict uses the paired t test alone. Sign flips, Wilcoxon and Welch are sensitivity checks; "
-        "the floor of the first two is a limit of the design, never evidence against an effect.",
+        f"The verdict uses the {test_of(family)} alone. Sign flips, Wilcoxon and Welch are sensitivity "
+        "checks; the floor of the first two is a limit of the design, never evidence against an effect.",
         id=f"{id}-statistics",
         most=MAX_ROWS,
     )
@@ -313,11 +315,15 @@ def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
     """What these seeds can detect, what the SESOI would need, and the tests of equivalence."""
     family = analysis.families[position]
     m = f"at α/{family.size}" if family.size > 1 else "at α"
-    note = f"Two-sided paired t test {m}, given the standard deviation of these seeds' differences."
-    fields = ["sd_diff", "mde"]
+    note = f"Two-sided {test_of(family)} {m}, given the standard deviation of these seeds' differences."
+    fields = ["sd_diff", "mde", "mde_range"]
     if analysis.sesoi is not None:
-        note += " Seeds are added only by the sequential analysis (rigorkd analyze --sequential)."
+        note += (
+            " Seeds are added by planned looks, by the sequential analysis (rigorkd analyze --sequential), "
+            "or as fresh ones that are analysed alone."
+        )
         fields += ["seeds_needed", "needs", "equivalence_ci", "p_equivalence_adjusted"]
+        fields += ["exaggeration", "sign_error"]
     return comparisons_table(
         *(analysis, family, f"families/{position}", fields, say, f"Power: {FAMILIES[family.name].lower()}"),
         note, id=f"{family_id(family)}-power", most=MAX_ROWS,

@@ -5,7 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rigorkd_analysis.results import Analysis, Candidates, Comparison, Factorial, Family, Progress
+from rigorkd_analysis.results import (
+    GAINS,
+    Analysis,
+    Candidates,
+    Comparison,
+    Factorial,
+    Family,
+    Progress,
+)
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text, percent_text
@@ -20,8 +28,32 @@ CORRECTIONS = {
     "bh": "Benjamini–Hochberg",
     "none": "no correction",
 }
-FAMILIES = {"gains": "Gains over the baseline", "contrasts": "Contrasts", "all_pairs": "All pairs"}
-_NOUN = {"gains": "gain", "contrasts": "contrast", "all_pairs": "pair"}
+FAMILIES = {
+    "overall": "Average gain over the baseline",
+    "primary": "Primary gain",
+    "gains": "Gains over the baseline",
+    "contrasts": "Contrasts",
+    "all_pairs": "All pairs",
+}
+_NOUN = {
+    "overall": "average gain",
+    "primary": "gain",
+    "gains": "gain",
+    "contrasts": "contrast",
+    "all_pairs": "pair",
+}
+TESTS = {
+    "paired": "paired t test",
+    "moderated": "moderated t test",
+    "unpaired": "unpaired Welch test",
+    "seeds_and_images": "seeds × images t test",
+}
+"""What the test of a family is called."""
+
+
+def test_of(family: Family) -> str:
+    """What the test of a family is called."""
+    return TESTS[family.comparisons[0].test] if family.comparisons else TESTS["paired"]
 
 
 def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str, ...]:
@@ -33,8 +65,8 @@ def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str,
 
 
 def what_holds(analysis: Analysis) -> tuple[str, ...]:
-    """The answer alone."""
-    lines = [line for family in analysis.families for line in _what_holds(analysis, family)]
+    """The answer alone, that to the question of the page first."""
+    lines = [line for family in _led(analysis) for line in _what_holds(analysis, family)]
     if analysis.sequential is not None:
         open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
         total = len(analysis.sequential.comparisons)
@@ -47,7 +79,12 @@ def what_holds(analysis: Analysis) -> tuple[str, ...]:
 
 
 def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
-    return [line for family in analysis.families[:1] for line in _still_missing(analysis, family, say)]
+    return [line for family in _led(analysis)[:1] for line in _still_missing(analysis, family, say)]
+
+
+def _led(analysis: Analysis) -> list[Family]:
+    """The families, the one that answers the question of the page first."""
+    return sorted(analysis.families, key=lambda family: family is not analysis.lead)
 
 
 def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
@@ -103,7 +140,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
     kept = [c for c in family.comparisons if c.not_valid is None and _holds(analysis, c)]
     if analysis.correction != "none" and family.size > 1 and len(naive) != len(kept):
-        text = f"Unadjusted paired t tests find {len(naive)} of {family.size} below {analysis.alpha:g}"
+        text = f"Unadjusted {test_of(family)}s find {len(naive)} of {family.size} below {analysis.alpha:g}"
         if len(naive) <= 2:
             text += " (" + ", ".join(f"{c.a or c.name}, {p_text(c.p)}" for c in naive) + ")"
         text += _directions(analysis, family, naive)
@@ -119,7 +156,7 @@ def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> 
     if family.name == "all_pairs" or not found:
         return ""
     up = sum((c.mean_diff or 0.0) > 0 for c in found)
-    if family.name == "gains":
+    if family.name in ("overall", *GAINS):
         up = up if analysis.goal == "max" else len(found) - up
         one, several = ("a gain", "a loss"), ("gains", "losses")
     else:  # no side of a contrast is the one to favour: its sign alone is said
@@ -162,9 +199,13 @@ def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> li
     lines = []
     mdes = sorted(c.mde for c in undecided if c.mde is not None)
     if mdes:
+        lows = [c.mde_low for c in undecided if c.mde_low is not None]
+        highs = [c.mde_high for c in undecided if c.mde_high is not None]
         lines.append(
-            f"Differences below {_range(say(mdes[0]), say(mdes[-1]))}{say.unit} can hide here: those are "
-            "found with 80 % power, if the spread is what these seeds show."
+            "These seeds detect, with 80 % power, differences of about "
+            f"{_range(say(mdes[0]), say(mdes[-1]))}{say.unit}"
+            + (f" ({say(min(lows))} to {say(max(highs))}, as the spread is known no better)" if lows else "")
+            + "."
         )
     if analysis.sesoi is None:
         lines.append(
@@ -178,7 +219,9 @@ def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> li
         most = max(_or_most(c.seeds_needed_high) for c in tested)
         if max(_or_most(c.seeds_needed) for c in tested) <= MAX_SEEDS:
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
-        lines.append(text + "; after this look, seeds are added by --sequential or judged alone (--seeds).")
+        lines.append(
+            text + "; seeds are added by planned looks, by --sequential, or fresh ones alone (--seeds)."
+        )
     return lines
 
 
@@ -197,7 +240,8 @@ def _range(low: str, high: str) -> str:
 
 def name_of(family: Family, comparison: Comparison) -> str:
     """What a row is called: a gain by its distilled cell."""
-    return comparison.a if family.name == "gains" and comparison.a is not None else comparison.name
+    gain = family.name in ("overall", *GAINS)
+    return comparison.a if gain and comparison.a is not None else comparison.name
 
 
 def who(student: str | None, group: str | None) -> str:

@@ -84,6 +84,7 @@ class Question:
     sequential: bool = False
     seeds: tuple[int, ...] | None = None
     interim: bool = False
+    unpaired: bool = False
 
     def onto(self, plan: Plan) -> Plan:
         """The plan with these changes; a change of the question makes all of it exploratory."""
@@ -98,6 +99,8 @@ class Question:
             changes["secondary"] = ()
         if "metric" in changes and "goal" not in changes:
             changes["goal"] = None
+        if self.unpaired and plan.test != "unpaired":
+            changes |= {"test": "unpaired", "inference": "seeds", "interim": ()}
         if self.baselines:
             changes["baselines"] = self.baselines
         contrasts = plan.contrasts
@@ -170,7 +173,9 @@ class Source:
         return None if one is None else int(one.target.size)
 
     def predictions(self) -> PredictionSource | None:
-        """A reader of per-example predictions, for a study."""
+        """A reader of per-example predictions: of a study, or of evaluations that kept each item's score."""
+        if self.tidy is not None and self.tidy.table.items is not None and self.tidy.metric is not None:
+            return self.tidy.table.items.reader(self.tidy.table, self.tidy.metric)
         if self.folder is None:
             return None
         folder = self.folder
@@ -278,6 +283,13 @@ def _planned_or_complete(
     return kept, (text,)
 
 
+_FIXED = (
+    *("metric", "goal", "alpha", "correction", "joint", "sesoi", "selection"),
+    *("primary", "test", "inference", "looks"),
+)
+"""Keys of the analysis that every verdict uses."""
+
+
 def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     """The plan of a study, and what was changed after the first run."""
     asked = study.current or study.planned
@@ -287,7 +299,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     warnings: list[str] = []
     changed = []
     if first is not None:
-        for name in ("metric", "goal", "alpha", "correction", "joint", "sesoi", "selection"):
+        for name in _FIXED:
             if getattr(first, name) != getattr(asked, name):
                 changed.append(name)
     if changed:
@@ -314,6 +326,11 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             joint=asked.joint,
             contrasts=tuple(_contrast(item, planned and item in kept) for item in asked.contrasts),
             planned=planned and whole,
+            primary=asked.primary,
+            test=asked.test,
+            inference=asked.inference,
+            interim=asked.looks,
+            first_version=study.planned_under_0_1,
             added=study.added,
             c2=asked.sequential.c2 if asked.sequential else 0.25,
             selection_seeds=tuple(asked.selection.seeds) if asked.selection else (),
@@ -362,7 +379,10 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         known = BY_NAME.get(plan.metric or "")
         plan = replace(plan, goal=plan.goal or (known.goal if known else None))
         wanted = images if images is not None else len(found.table) <= up_to
+        wanted = wanted or plan.inference == "seeds_and_images"
         top1 = plan.metric in (None, "test_top1")
+        if found.tidy is not None:
+            top1 = plan.metric == found.tidy.metric
         read = found.predictions() if wanted and top1 else None
         plan = replace(plan, test_images=plan.test_images or found.test_images())
         lost: list[str] = []
@@ -594,7 +614,22 @@ def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
             warnings.append(f"the smallest effect of interest differs ({told}); name one with --sesoi")
     else:
         warnings.append("the smallest effect of interest was given on the command line: exploratory")
+    warnings += _other_dispatch(sources)
     return replace(asked, metric=metric, goal=goal, sesoi=sesoi), warnings
+
+
+def _other_dispatch(sources: Sequence[Runs]) -> list[str]:
+    """That studies were computed with different instructions; a CSV without the column does not tell."""
+    tables = {one.source.name: one.source.table for one in sources}
+    found = {
+        name: sorted({value for value in table["dispatch"] if isinstance(value, str) and value})
+        for name, table in tables.items()
+        if "dispatch" in table
+    }
+    if len({value for values in found.values() for value in values}) < 2:
+        return []
+    told = "; ".join(f"{name}: {' and '.join(values)}" for name, values in found.items() if values)
+    return [f"their processors were not held to the same instructions ({told}): equal runs differ in bits"]
 
 
 def _renamed_table(table: pd.DataFrame, renamed: Names) -> pd.DataFrame:

@@ -271,7 +271,7 @@ def _train_share(place: Place, task: Task, study: Path, line: Connection) -> Non
         from rigorkd.train.cohort import train_cohort
         from rigorkd.train.runtime import start_runtime
 
-        alone = start_runtime(place.devices[place.rank], place.mode)
+        alone = start_runtime(place.devices[place.rank], place.mode, task.runs[0].numerics)
         runtime = replace(alone, distributed=join(place.rank, place.devices, place.meeting))
         report = partial(_report, line) if place.rank == 0 else _ignore
         train_cohort(task, StudyFolder(study), runtime, report)

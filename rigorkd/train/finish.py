@@ -21,6 +21,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, DONE, commit
 from rigorkd.train.evaluate import EvaluationSet, fidelity, predict, softness
 from rigorkd.train.latency import noted_latency
+from rigorkd.train.processor import AVX2, SEEN_EQUAL
 from rigorkd.train.provenance import git_state, settings, versions
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.student import Student, history_csv
@@ -103,6 +104,8 @@ def finish(
             "hardware": runtime.hardware(),
             "device": runtime.device.type,
             "versions": versions(),
+            "dispatch": runtime.dispatch,
+            "equal_bits_seen_on": list(SEEN_EQUAL) if runtime.dispatch == AVX2 else None,
             **settings(),
             **{f"git_{key}": value for key, value in asdict(git_state(Path.cwd())).items()},
         },

@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rigorkd.errors import InputError
+from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.records.rates import cpu_name
 from rigorkd.train.distributed import ALONE, Distributed
+from rigorkd.train.processor import dispatch, fix_dispatch, fixes_dispatch
 
 POLL_SECONDS = 0.01
 GRAPHS = 256
@@ -113,7 +115,7 @@ class Runtime:
     """Where and how this process computes. `device` is torch's name: `cpu`, `cuda:0`.
 
     `compiles` says whether training steps go through torch.compile; `distributed` are the processes that
-    train each run together.
+    train each run together; `dispatch` is what a CPU computes with, None on a GPU.
     """
 
     device: torch.device
@@ -121,6 +123,7 @@ class Runtime:
     threads: int
     compiles: bool = False
     distributed: Distributed = ALONE
+    dispatch: str | None = None
 
     @cached_property
     def device_lock(self) -> DeviceLock:
@@ -178,11 +181,12 @@ class Runtime:
             torch.cuda.empty_cache()
 
 
-def start_runtime(device: str, mode: str) -> Runtime:
-    """Set this process up for a mode.
+def start_runtime(device: str, mode: str, numerics: Numerics = NEWEST) -> Runtime:
+    """Set this process up for a mode, under the numerics of a study, before it computes anything.
 
     `reference`: eager, deterministic algorithms, and on a CPU one thread: the thread count changes the order
-    of sums and so the bits, hence more workers instead. `fast`: channels-last, cuDNN's own choice of
+    of sums and so the bits, hence more workers instead; and instructions that all processors share, see
+    `rigorkd.train.processor`. `fast`: channels-last, cuDNN's own choice of
     algorithm, and compiled steps on CUDA (on a CPU, compiling costs more than a study of this size gains).
     Neither changes the precision.
 
@@ -190,6 +194,7 @@ def start_runtime(device: str, mode: str) -> Runtime:
         InputError: CUDA cannot be used here, or nothing can be compiled.
     """
     _forget_accelerate_settings()
+    fix_dispatch(device, mode, numerics)
     # cuBLAS reads this when it is first used; without it, deterministic algorithms raise on CUDA.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     where = torch.device(device)
@@ -218,7 +223,11 @@ def start_runtime(device: str, mode: str) -> Runtime:
         torch.set_num_threads(1)
     else:
         torch.cuda.set_device(where)
-    return Runtime(where, mode, torch.get_num_threads(), compiles)
+    used = None
+    if where.type == "cpu":
+        fixed = fixes_dispatch(device, mode, numerics)
+        used = dispatch(torch.backends.cpu.get_cpu_capability(), fixed=fixed)
+    return Runtime(where, mode, torch.get_num_threads(), compiles, dispatch=used)
 
 
 def _keep_compiler_out() -> None:

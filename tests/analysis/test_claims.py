@@ -29,8 +29,7 @@ def table(**columns: object) -> pd.DataFrame:
 
 
 def only(frame: pd.DataFrame, plan: Plan | None = None) -> Comparison:
-    (family,) = analyze(frame, plan).families
-    return family.comparisons[0]
+    return analyze(frame, plan).family("gains").comparisons[0]
 
 
 def shifted(*by: float) -> tuple[float, ...]:
@@ -47,7 +46,7 @@ def test_a_claim_that_is_not_valid_cannot_have_a_direction():
 
 
 def test_a_claim_carries_its_plan_and_its_test():
-    assert (only(table(kd=CLEAR)).planned, only(table(kd=CLEAR)).test) == (False, "paired t")
+    assert (only(table(kd=CLEAR)).planned, only(table(kd=CLEAR)).test) == (False, "paired")
     assert only(table(kd=CLEAR), Plan(planned=True)).planned
 
 
@@ -113,15 +112,14 @@ def predicted(helped: int, hurt: int, images: int) -> tuple[pd.DataFrame, dict[t
 
 def test_a_direction_that_new_images_may_turn_says_so_in_its_sentence():
     frame, found = predicted(20, 12, 60)
-    (family,) = analyze(frame, predictions=lambda *run: found[run]).families
-    (one,) = family.comparisons
+    (one,) = analyze(frame, predictions=lambda *run: found[run]).family("gains").comparisons
     assert one.verdict == "better"
     assert (
         "on these 60 test images, though not shown for new ones (95 % CI over new seeds and images −"
         in one.says
     )
     frame, found = predicted(80, 4, 400)
-    (one,) = analyze(frame, predictions=lambda *run: found[run]).families[0].comparisons
+    (one,) = analyze(frame, predictions=lambda *run: found[run]).family("gains").comparisons
     assert "on these 400 test images (" in one.says
 
 

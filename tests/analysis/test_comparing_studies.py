@@ -23,7 +23,8 @@ from rigorkd_analysis import (
 from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.stats.moments import Moments, prediction_interval
 from rigorkd_analysis.stats.paired import Settings
-from rigorkd_analysis.stats.welch import detectable_noncentrality, welch
+from rigorkd_analysis.stats.sample_size import detectable_noncentrality
+from rigorkd_analysis.stats.welch import welch
 from rigorkd_analysis.studies.synthesis import weighted_average
 from rigorkd_analysis.table_error import TableError
 from scipy import optimize, stats

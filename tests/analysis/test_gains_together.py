@@ -15,7 +15,7 @@ def table(table_of, gains: np.ndarray):
 
 def test_the_average_gain_has_a_t_interval_over_seeds(table_of):
     gains = np.random.default_rng(1).normal(0.2, 0.3, (6, 5))
-    found = analyze(table(table_of, gains)).families[0].consistency
+    found = analyze(table(table_of, gains)).family("gains").consistency
     oracle = stats.ttest_1samp(gains.mean(axis=0), 0).confidence_interval(0.95)
     assert (found.settings, found.n) == (6, 5)
     assert found.mean == pytest.approx(gains.mean())
@@ -26,7 +26,7 @@ def test_the_average_gain_has_a_t_interval_over_seeds(table_of):
 def test_weak_gains_can_be_clear_together(table_of):
     rng = np.random.default_rng(2)
     gains = 0.12 + rng.normal(0, 0.2, (20, 5))
-    (family,) = analyze(table(table_of, gains)).families
+    family = analyze(table(table_of, gains)).family("gains")
     assert all(c.verdict == "inconclusive" for c in family.comparisons)
     assert family.consistency.ci_low > 0
     assert family.consistency.p_equal > 0.05
@@ -35,7 +35,7 @@ def test_weak_gains_can_be_clear_together(table_of):
 def test_settings_that_differ_are_found_to_differ(table_of):
     rng = np.random.default_rng(3)
     gains = np.array([-1.0, 0.0, 1.0, 2.0])[:, None] + rng.normal(0, 0.1, (4, 6))
-    found = analyze(table(table_of, gains)).families[0].consistency
+    found = analyze(table(table_of, gains)).family("gains").consistency
     assert found.p_equal < 0.01
     assert found.between_sd == pytest.approx(np.std([-1, 0, 1, 2], ddof=1), abs=0.15)
     assert "they differ from each other" in found.says
@@ -44,13 +44,13 @@ def test_settings_that_differ_are_found_to_differ(table_of):
 def test_for_a_loss_favourable_means_lower(table_of):
     gains = np.array([-0.1, -0.2, 0.1])[:, None] + np.random.default_rng(4).normal(0, 0.001, (3, 4))
     loss = table(table_of, gains).rename(columns={"test_top1": "test_loss"})
-    assert analyze(loss).families[0].consistency.favourable == 2
+    assert analyze(loss).family("gains").consistency.favourable == 2
 
 
 def test_two_settings_one_seed_and_other_families_have_none(table_of):
     two = np.random.default_rng(5).normal(0, 1, (2, 5))
-    assert analyze(table(table_of, two)).families[0].consistency is None
+    assert analyze(table(table_of, two)).family("gains").consistency is None
     one = np.random.default_rng(5).normal(0, 1, (4, 1))
-    assert analyze(table(table_of, one)).families[0].consistency is None
+    assert analyze(table(table_of, one)).family("gains").consistency is None
     pairs = analyze(table(table_of, np.random.default_rng(5).normal(0, 1, (4, 5))), Plan(all_pairs=True))
     assert pairs.family("all_pairs").consistency is None

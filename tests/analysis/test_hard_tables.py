@@ -37,7 +37,7 @@ def shifted(*by: float) -> tuple[float, ...]:
 
 
 def first(found: Analysis) -> Comparison:
-    return found.families[0].comparisons[0]
+    return found.family("gains").comparisons[0]
 
 
 @pytest.mark.parametrize("as_text", [True, False])
@@ -102,11 +102,11 @@ def test_a_cell_that_lost_runs_is_named_in_the_average_of_all_gains() -> None:
     table = runs(
         {f"kd-{T}": shifted(0.5, 0.6, 0.4, 0.7, 0.5 + T / 10) for T in (1, 2, 3)} | {"base": BASE}
     ).assign(status="done")
-    together = analyze(table).families[0].consistency
+    together = analyze(table).family("gains").consistency
     assert together is not None
     assert "over 5 seeds" in together.says
     table.loc[(table["cell"] == "kd-2") & (table["seed"] == 4), "status"] = "diverged"
-    together = analyze(table).families[0].consistency
+    together = analyze(table).family("gains").consistency
     assert together is not None
     assert together.n == 4
     assert "over 4 seeds at which every run converged" in together.says
@@ -114,7 +114,7 @@ def test_a_cell_that_lost_runs_is_named_in_the_average_of_all_gains() -> None:
 
 def test_an_average_without_spread_has_no_interval_in_words() -> None:
     table = runs({f"kd-{T}": shifted(*[T] * 5) for T in (1, 2, -1)} | {"base": BASE})
-    together = analyze(table).families[0].consistency
+    together = analyze(table).family("gains").consistency
     assert together is not None
     assert together.ci_low is None
     assert "the same at all 5 seeds, so without an interval" in together.says
@@ -125,7 +125,7 @@ def test_one_setting_points_the_way() -> None:
     table = runs(
         {f"kd-{T}": shifted(*(np.array([0, 0.1, 0, 0.2, 0]) + T)) for T in (1, -2, -1)} | {"base": BASE}
     )
-    together = analyze(table).families[0].consistency
+    together = analyze(table).family("gains").consistency
     assert together is not None
     assert "1 of 3 points the way" in together.says
 
@@ -142,30 +142,32 @@ def test_gains_of_cells_added_later_are_a_family_of_their_own() -> None:
     found = analyze(table, plan)
     kinds = [(family.name, family.planned, [c.name for c in family.comparisons]) for family in found.families]
     assert kinds == [
+        ("overall", True, ["kd: average of 2"]),
+        ("overall", False, ["kd-3 vs base"]),
         ("gains", True, ["kd-1 vs base", "kd-2 vs base"]),
         ("gains", False, ["kd-3 vs base"]),
         ("contrasts", True, ["kd-1 vs kd-2"]),
         ("contrasts", False, ["T"]),  # its line runs through the added cell
     ]
-    assert [family.size for family in found.families] == [2, 1, 1, 1]
+    assert [family.size for family in found.families] == [1, 1, 2, 1, 1, 1]
     assert not found.secondary[0].family.planned
     whole = analyze(table, Plan(planned=True)).families
-    assert [(family.planned, family.size) for family in whole] == [(True, 3)]
+    assert [(family.planned, family.size) for family in whole] == [(True, 1), (True, 3)]
 
 
 def test_joint_verdicts_hold_a_conjunction_to_its_members_intervals() -> None:
     """With Holm the conjunction would be tested at alpha once the rest is decided: not so when joint."""
     rng = np.random.default_rng(2)
     clear = tuple(95 + rng.normal(0, 0.05, 5))
-    table = runs({"base": BASE, "kd-1": clear, "kd-2": shifted(0.5, 0.0, 0.3, 0.4, 0.6)})
+    table = runs({"base": BASE, "kd-1": clear, "kd-2": shifted(0.5, -0.05, 0.3, 0.25, 0.6)})
     contrasts = (Pair("kd-1", "base"), Pair("kd-1", "kd-2"), AllOf(("kd-1", "kd-2"), name="both"))
     by_holm, joint = (
-        analyze(table, Plan(contrasts=contrasts, joint=joint)).families[1].comparisons[2]
+        analyze(table, Plan(contrasts=contrasts, joint=joint)).family("contrasts").comparisons[2]
         for joint in (False, True)
     )
     assert by_holm.p is not None
     assert 0.05 / 3 < by_holm.p < 0.05
-    assert by_holm.p_adjusted == joint.p_adjusted
+    assert by_holm.p_adjusted == pytest.approx(joint.p_adjusted / 2)  # intervals are two-sided
     assert (by_holm.verdict, joint.verdict) == ("better", "inconclusive")
 
 
@@ -176,7 +178,7 @@ def test_joint_equivalence_of_a_conjunction_needs_every_interval_within_the_seso
         cells = {f"kd-{T}": shifted(*rng.normal(0, 0.25, 5)) for T in (1, 2)}
         plan = Plan(sesoi=0.45, joint=True, contrasts=(AllOf(("kd-1", "kd-2")), Pair("kd-1", "kd-2")))
         found = analyze(runs({"base": BASE, **cells}), plan)
-        gains, (both, _) = found.families[0].comparisons, found.families[1].comparisons
+        gains, (both, _) = found.family("gains").comparisons, found.family("contrasts").comparisons
         low = min(gain.ci_simultaneous_low or 0.0 for gain in gains)
         high = max(gain.ci_simultaneous_high or 0.0 for gain in gains)
         # both families are of two, so that their simultaneous intervals are the same
@@ -189,7 +191,7 @@ def test_joint_equivalence_of_a_conjunction_needs_every_interval_within_the_seso
 def test_a_baseline_shared_by_a_conjunction_is_warned_of_once() -> None:
     table = runs({"base": BASE, "kd-1": BASE, "kd-2": BASE}).assign(status="done")
     table.loc[(table["cell"] == "base") & (table["seed"] == 4), "status"] = "diverged"
-    found = analyze(table, Plan(contrasts=(AllOf(("kd-1", "kd-2")),))).families[1].comparisons[0]
+    found = analyze(table, Plan(contrasts=(AllOf(("kd-1", "kd-2")),))).family("contrasts").comparisons[0]
     assert found.warnings[0] == "among converged seeds only; diverged: base seed 4"
 
 

@@ -35,10 +35,10 @@ def runs(there: set[str], seeds: int = 6) -> pd.DataFrame:
 
 def test_the_family_keeps_its_size():
     whole, part = analyze(runs(set(CELLS)), Plan()), analyze(runs({"base", "kd-1"}), Plan())
-    gains = part.families[0]
-    assert gains.size == whole.families[0].size == 4
+    gains = part.family("gains")
+    assert gains.size == whole.family("gains").size == 4
     first = gains.comparisons[0]
-    assert first.p == pytest.approx(whole.families[0].comparisons[0].p)
+    assert first.p == pytest.approx(whole.family("gains").comparisons[0].p)
     assert first.p_adjusted == pytest.approx(min(1.0, 4 * first.p))
     rest = gains.comparisons[1:]
     assert all((c.n, c.p, c.verdict) == (0, None, "inconclusive") for c in rest)
@@ -47,7 +47,7 @@ def test_the_family_keeps_its_size():
 
 def test_without_the_declaration_the_family_is_what_the_table_holds():
     table = runs({"base", "kd-1"})
-    assert analyze(table[table["status"] == "done"], Plan()).families[0].size == 1
+    assert analyze(table[table["status"] == "done"], Plan()).family("gains").size == 1
 
 
 def test_every_kind_of_contrast_copes_with_cells_that_are_not_there():
@@ -60,7 +60,7 @@ def test_every_kind_of_contrast_copes_with_cells_that_are_not_there():
             Trend("T"),
         ),
     )
-    contrasts = analyze(runs({"base", "kd-1"}), plan).families[1]
+    contrasts = analyze(runs({"base", "kd-1"}), plan).family("contrasts")
     assert contrasts.size == 4
     assert [c.verdict for c in contrasts.comparisons] == ["inconclusive"] * 4
 

@@ -59,9 +59,9 @@ def test_gains_get_intervals_from_predictions():
     found = analyze(table, predictions=lambda cell, seed: store.get((cell, seed)))
     (gain,) = found.images
     assert (gain.a, gain.b, gain.n, gain.images) == ("kd", "base", 4, 300)
-    assert gain.mean_diff == pytest.approx(found.families[0].comparisons[0].mean_diff)
+    assert gain.mean_diff == pytest.approx(found.family("gains").comparisons[0].mean_diff)
     assert (gain.seeds_only_ci_low, gain.seeds_only_ci_high) == pytest.approx(
-        (found.families[0].comparisons[0].ci_low, found.families[0].comparisons[0].ci_high)
+        (found.family("gains").comparisons[0].ci_low, found.family("gains").comparisons[0].ci_high)
     )
     for seed, p in enumerate(gain.mcnemar_p):
         a, b = (store[(cell, seed)].prediction == store[(cell, seed)].target for cell in ("kd", "base"))

@@ -44,8 +44,8 @@ def test_a_further_statistic_touches_one_file(tmp_path: Path, table_of):
         env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
     )  # fmt: skip
     found = json.loads(done.stdout)
-    first, second, both, trend = found["document"]
-    assert [list(one) for one in (second, both, trend)] == [list(first)] * 3
+    average, first, second, both, trend = found["document"]
+    assert [list(one) for one in (average, second, both, trend)] == [list(first)] * 4
     names = found["columns"].split(",")
     assert names == list(first)
     assert names[names.index("median_diff") - 1] == "variance_ratio"

@@ -132,7 +132,7 @@ def test_looking_again_with_more_seeds_inflates_the_error_and_is_labelled():
         ],
         columns=["cell", "method", "seed", "test_top1"],
     )
-    labelled = analyze(table, Plan(looks=(5,))).families[0].comparisons[0].warnings
+    labelled = analyze(table, Plan(looks=(5,))).family("gains").comparisons[0].warnings
     assert any("repeated look, not valid at alpha" in warning for warning in labelled)
 
 
@@ -148,6 +148,6 @@ def test_whole_analyses_keep_the_family_wise_error():
     for _ in range(2000):
         values = rng.normal(0, 0.2, 5) + rng.normal(0, 1, (6, 5)) * sd[:, None]
         frame["test_top1"] = 80 + values.ravel()
-        (gains,) = analyze(frame.drop(index=[7, 28])).families
+        gains = analyze(frame.drop(index=[7, 28])).family("gains")
         rejected += any(c.verdict != "inconclusive" for c in gains.comparisons)
     assert rejected / 2000 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)

@@ -121,7 +121,7 @@ def test_anytime_t_on_the_sleep_differences():
 def test_capacity_study_has_eight_gains_and_none_survives(published):
     table = pd.read_csv(published / "kd_capacity_gap_runs.csv")
     found = analyze(table, Plan(sesoi=0.2))
-    (gains,) = found.families
+    gains = found.family("gains")
     assert gains.name == "gains"
     assert gains.size == 8
     assert not gains.planned

@@ -89,7 +89,7 @@ def test_the_only_metric_is_taken_and_parameters_are_none(table_of):
 def test_unknown_goal_is_refused_and_can_be_given(table_of):
     table = table_of({"base": BASE, "kd": KD}, metric="score")
     assert "--goal" in refusal(table).hint
-    assert analyze(table, Plan(goal="min")).families[0].comparisons[0].verdict == "worse"
+    assert analyze(table, Plan(goal="min")).family("gains").comparisons[0].verdict == "worse"
 
 
 def test_unknown_cell_offers_the_nearest(table_of):
@@ -129,7 +129,7 @@ def test_baseline_none_or_several(table_of):
     several = refusal(table_of({"a/base": BASE, "b/base": BASE, "kd": KD}))
     assert "a/base, b/base" in several.message
     named = analyze(table_of({"a/base": BASE, "b/base": KD, "kd": KD}), Plan(baselines=("a/base",)))
-    assert [c.name for c in named.families[0].comparisons] == ["kd vs a/base"]
+    assert [c.name for c in named.family("gains").comparisons] == ["kd vs a/base"]
 
 
 def test_two_baselines_named_for_one_student(table_of):
@@ -167,7 +167,7 @@ def test_one_seed_and_zero_variance_stop_nothing(table_of):
     table = table_of(
         {"base": BASE, "kd-one": KD[:1], "kd-copy": BASE, "kd-shift": np.add(BASE, 1), "kd-fine": KD}
     )
-    gains = {c.a: c for c in analyze(table, Plan(sesoi=0.3)).families[0].comparisons}
+    gains = {c.a: c for c in analyze(table, Plan(sesoi=0.3)).family("gains").comparisons}
     for name, reason in (("kd-one", "n = 1"), ("kd-copy", "identical"), ("kd-shift", "same at every seed")):
         c = gains[name]
         assert c.verdict == "inconclusive"
@@ -180,7 +180,7 @@ def test_one_seed_and_zero_variance_stop_nothing(table_of):
 
 def test_two_seeds_few_seeds_and_missing_pairs(table_of):
     table = table_of({"base": BASE, "kd-a": KD[:2], "kd-b": KD[:4]})
-    a, b = analyze(table).families[0].comparisons
+    a, b = analyze(table).family("gains").comparisons
     assert any("n = 2" in warning for warning in a.warnings)
     assert any("fewer than 5" in warning for warning in b.warnings)
     assert any("missing pairs: seed 4" in warning for warning in b.warnings)
@@ -190,7 +190,7 @@ def test_two_seeds_few_seeds_and_missing_pairs(table_of):
 def test_no_shared_seed_at_all(table_of):
     table = table_of({"base": BASE, "kd": KD})
     table.loc[5:, "seed"] += 100
-    (c,) = analyze(table).families[0].comparisons
+    (c,) = analyze(table).family("gains").comparisons
     assert (c.n, c.mean_diff, c.verdict) == (0, None, "inconclusive")
 
 
@@ -208,8 +208,10 @@ def test_lengths_hardware_and_tuning_are_warned_about(table_of):
     )
     found = analyze(table)
     assert any("different hardware" in warning for warning in found.warnings)
+    mixed = analyze(table.assign(dispatch=["AVX2"] * 7 + ["AVX512, not fixed"] * 8)).warnings
+    assert "runs of different dispatch are compared: AVX2; AVX512, not fixed" in mixed
     assert any("tuning was unequal: kd of this table at 2 settings" in warning for warning in found.warnings)
-    a, b = found.families[0].comparisons
+    a, b = found.family("gains").comparisons
     assert any("different lengths" in warning and "137" in warning for warning in a.warnings)
     assert not any("different lengths" in warning for warning in b.warnings)
 
@@ -218,7 +220,8 @@ def test_a_repeated_look_is_labelled(table_of):
     table = table_of({"base": BASE, "kd": KD})
     found = analyze(table, Plan(looks=(3,)))
     assert any("repeated look, not valid at alpha" in warning for warning in found.warnings)
-    assert any("repeated look, not valid at alpha" in w for w in found.families[0].comparisons[0].warnings)
+    (gain,) = found.family("gains").comparisons
+    assert any("repeated look, not valid at alpha" in warning for warning in gain.warnings)
     first = analyze(table, Plan(looks=(5,)))
     assert not any("repeated" in warning for warning in first.warnings)
 

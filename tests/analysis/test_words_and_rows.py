@@ -214,10 +214,10 @@ def test_a_trend_is_narrowed_by_numbers_and_by_text():
 def test_what_tells_cells_apart_is_said_and_nothing_else(table_of):
     values = {"base": BASE, "kd-a": BASE + NOISE, "kd-b": BASE + 0.5 + NOISE}
     one = {"kd-a": "r50", "kd-b": "r50"}
-    says = [c.says for c in analyze(table_of(values, teacher=one)).families[0].comparisons]
+    says = [c.says for c in analyze(table_of(values, teacher=one)).family("gains").comparisons]
     assert not any("from r50" in text for text in says)
     two = {"kd-a": "r50", "kd-b": "vit"}
-    says = [c.says for c in analyze(table_of(values, teacher=two)).families[0].comparisons]
+    says = [c.says for c in analyze(table_of(values, teacher=two)).family("gains").comparisons]
     assert "distillation from r50" in says[0].lower()
     assert "distillation from vit" in says[1].lower()
 
@@ -442,7 +442,7 @@ def of_grids() -> Iterator[str]:
     for table in (grid((1, 4), (0.1, 0.9)), grid((1, 4), (0.1,)), grid((1, 2, 4), (0.1, 0.5))):
         found = analyze(table)
         yield from (one.says for one in found.factorial)
-        together = found.families[0].consistency
+        together = found.family("gains").consistency
         yield together.says if together else "too few gains to be summed up"
     cross = grid((1, 2, 4), (0.1, 0.5))
     yield from (
@@ -504,9 +504,9 @@ def of_one_study() -> Iterator[str]:
             frame = table(gains).rename(columns={"test_top1": metric})
             frame[metric] /= scale
             plan = Plan(sesoi=sesoi and sesoi / scale, metric=metric)
-            yield from (one.says for one in analyze(frame, plan).families[0].comparisons)
+            yield from (one.says for one in analyze(frame, plan).family("gains").comparisons)
             yield from (
-                analyze(frame.drop(columns="student"), plan).families[0].comparisons[0].says.splitlines()
+                analyze(frame.drop(columns="student"), plan).family("gains").comparisons[0].says.splitlines()
             )
 
 

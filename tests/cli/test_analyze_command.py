@@ -18,12 +18,14 @@ def test_the_capacity_study_in_words(rigorkd):
     assert read.startswith("read: 50 runs, 10 cells, 5 seeds (0 to 4) from ")
     assert how == ["cells: column cell; seed: column seed", "metric: test_top1"]
     text = " ".join(done.stdout.split())
-    assert text.startswith("Gains over the baseline (exploratory): no gain was shown, of 8 tested")
+    start = "Average gain over the baseline (exploratory): no average gain was shown, of 4 tested"
+    assert text.startswith(start)
+    assert "Gains over the baseline (exploratory): no gain was shown, of 8 tested" in text
     assert (
         "find 1 of 8 below 0.05 (resnet50_to_resnet34_feature, p = 0.0403), and it is a gain; "
         "Holm over 8 leaves none" in text
     )
-    assert "A difference of 0.20 points would take 7 to 22 seeds" in text
+    assert "A difference of 0.20 points would take 8 to 12 seeds" in text
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "markdown", "latex"])
@@ -31,14 +33,14 @@ def test_documents_are_alone_on_stdout_and_repeat_to_the_byte(rigorkd, form: str
     first, second = (rigorkd("analyze", RUNS, "--format", form, "--sesoi", "0.2") for _ in range(2))
     assert first.returncode == 0
     assert first.stdout == second.stdout
-    start = {"json": "{", "csv": "family,planned,name,", "markdown": "**Gains", "latex": "% needs"}[form]
+    start = {"json": "{", "csv": "family,planned,name,", "markdown": "**Average", "latex": "% needs"}[form]
     assert first.stdout.startswith(start)
 
 
 def test_json_of_a_csv(rigorkd):
     document = json.loads(rigorkd("analyze", RUNS, "--format", "json").stdout)
-    (family,) = document["families"]
-    assert (family["name"], family["planned"], family["size"]) == ("gains", False, 8)
+    shown = [(family["name"], family["planned"], family["size"]) for family in document["families"]]
+    assert shown == [("overall", False, 4), ("gains", False, 8)]
     assert document["sesoi"] is None
     assert document["sequential"] is None
 
@@ -51,7 +53,8 @@ def test_options_reach_the_analysis(rigorkd):
     )
     document = json.loads(done.stdout)
     assert (document["metric"], document["correction"], document["alpha"]) == ("final_top1", "none", 0.1)
-    assert [family["name"] for family in document["families"]] == ["gains", "contrasts", "all_pairs"]
+    names = [family["name"] for family in document["families"]]
+    assert names == ["overall", "gains", "contrasts", "all_pairs"]
     assert document["sequential"]["comparisons"]
 
 

@@ -133,6 +133,26 @@ def test_many_studies(studies: Path) -> None:
     assert rows[0]["studies"].startswith("a=")
 
 
+def test_studies_under_other_instructions_are_told_apart(studies: Path) -> None:
+    def with_dispatch(name: str, *values: str) -> None:
+        header, *rows = (studies / f"{name}.csv").read_text().splitlines()
+        rows = [f'{row},"{values[at % len(values)]}"' for at, row in enumerate(rows)]
+        (studies / f"{name}.csv").write_text("\n".join([f"{header},dispatch", *rows]) + "\n")
+
+    def told(*words: str) -> list[str]:
+        return [text for text in document(studies, *words)["warnings"] if "instructions" in text]
+
+    with_dispatch("a", "AVX2")
+    with_dispatch("b", "AVX2")
+    assert not told("a.csv", "b.csv")
+    with_dispatch("other", "")
+    assert not told("a.csv", "b.csv", "c.csv"), "what does not tell is not blamed"
+    with_dispatch("c", "AVX512, not fixed")
+    said = "their processors were not held to the same instructions (a: AVX2; c: AVX512, not fixed)"
+    assert told("a.csv", "c.csv") == [f"{said}: equal runs differ in bits"]
+    assert told("a.csv", "b.csv", "c.csv")
+
+
 def test_names_are_brought_together(studies: Path) -> None:
     code, _, err = invoke(studies, "a.csv", "other.csv")
     assert code == 2

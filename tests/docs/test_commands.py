@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def workspaces(tmp_path_factory: pytest.TempPathFactory, command_line: Rigorkd) 
             shutil.copytree(first, folder)
             for name, text in titled(page):
                 (folder / name).write_text(text)
+            if page.name == "bring.md":
+                script = ROOT / "scripts" / "example_results.py"
+                subprocess.run([sys.executable, script, "."], cwd=folder, check=True)
         return folder
 
     return of

@@ -65,4 +65,7 @@ def test_a_record_names_versions_settings_and_commit_but_no_one(protocol_file: P
     assert record["cudnn_deterministic"] is True
     assert record["tf32"] is False
     assert record["driver"] is None
+    assert record["dispatch"] in ("AVX2", f"{record['cpu_capability']}, less than AVX2")
+    assert (record["equal_bits_seen_on"] is not None) == (record["dispatch"] == "AVX2")
+    assert record["numerics_of_parts"] == {"engine": 2}
     assert {"cublas_workspace_config", "cpu_capability", "platform", "hardware", "device"} <= record.keys()

@@ -50,6 +50,7 @@ def record(**changes: object) -> Record:
         ({"weights_sha256": "v"}, ("weights_sha256",), True),
         ({"weights_sha256": "v", "hardware": "GPU"}, ("weights_sha256",), False),
         ({"weights_sha256": "v", "versions": {"torch": "3"}}, ("weights_sha256",), False),
+        ({"weights_sha256": "v", "device": "cpu", "dispatch": "AVX2"}, ("weights_sha256",), False),
         ({"status": "diverged"}, ("status",), True),
     ],
 )

@@ -74,11 +74,10 @@ def product(study: Path) -> dict[str, bytes]:
 
 
 def processes_of_runs(launcher: int) -> Iterator[psutil.Process]:
-    """The processes that train together: grandchildren of the launcher that multiprocessing has spawned."""
-    for worker in psutil.Process(launcher).children():
-        for child in worker.children():
-            if "spawn_main" in " ".join(child.cmdline()):
-                yield child
+    """The processes that train together, which the workers have spawned."""
+    for child in psutil.Process(launcher).children(recursive=True):
+        if "spawn_main" in " ".join(child.cmdline()):
+            yield child
 
 
 @pytest.mark.slow

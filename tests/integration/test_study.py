@@ -265,6 +265,20 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def workers_of(launcher: int) -> list[int]:
+    """The processes that the server of a launcher has forked."""
+
+    def children(pid: int) -> list[int]:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    servers = [
+        child
+        for child in children(launcher)
+        if b"multiprocessing.forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    return [worker for server in servers for worker in children(server)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["launcher", "worker"])
 def test_killed_at_any_moment_and_started_again(
@@ -281,11 +295,8 @@ def test_killed_at_any_moment_and_started_again(
             process.kill()
             process.communicate()
             continue
-        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-            if b"multiprocessing.spawn" in command:
-                os.kill(int(child), signal.SIGKILL)
-                break
+        for child in workers_of(process.pid)[:1]:
+            os.kill(child, signal.SIGKILL)
         output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
     done = rigorkd("run", protocol_file)

@@ -143,7 +143,7 @@ def test_a_forest_draws_the_intervals_of_the_analysis(study: Evidence) -> None:
 def test_intervals_beyond_the_axis_get_arrowheads() -> None:
     frame = table(students=1)
     wild = (frame["cell"] == "main/net0/kd-T4-a0.5") & (frame["seed"] < 2)
-    frame.loc[wild, "test_top1"] += 30
+    frame.loc[wild, "test_top1"] += 12
     figure = forest.gains(made(frame))
     assert figure is not None
     axes = Drawing().add_axes((0.2, 0.2, 0.7, 0.7))

@@ -66,8 +66,9 @@ def test_a_hash_is_that_of_one_document(load: Load, name: str) -> None:
         "precision": "fp32",
         "model_code": None,
     }
-    assert hashed(cell, 3) == digest(document)
-    assert hashed(cell, 3, shape=cell_shape(cell)) == digest(document)
+    assert hashed(cell, 3, numerics={}) == digest(document)
+    assert hashed(cell, 3, numerics={}, shape=cell_shape(cell)) == digest(document)
+    assert hashed(cell, 3, numerics={"engine": 2}) == digest({**document, "parts": {"engine": 2}})
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,13 @@ def study(tmp_path: Path) -> Path:
 
 
 def hashes(path: Path, seeds: tuple[int, ...]) -> dict[str, str]:
-    """The hash of every run of a protocol; data sets that are not at hand have a checksum of zeros."""
+    """The hash of every run in a study of 0.1; data sets that are not at hand have a checksum of zeros."""
     protocol = load_protocol(path)
     files = {
         name: StartFile(file.path, "0" * 64) if name.startswith("data set") else file
         for name, file in start_files(protocol, planning=True).items()
     }
-    found = expected_hashes(protocol, seeds, "reference", files)
+    found = expected_hashes(protocol, seeds, "reference", files, {})
     return {name: want.run_hash for name, want in found.items()}
 
 
@@ -108,6 +108,31 @@ def test_the_table_has_what_0_1_had(study: Path, rigorkd: Rigorkd) -> None:
     assert [{name: row[name] for name in then[0]} for row in now] == then
 
 
+def test_what_its_processor_was_held_to_is_known(study: Path) -> None:
+    """0.1 fixed nothing, and noted what torch had chosen."""
+    records = StudyFolder(study)
+    record = read_record(records, "main/plain/baseline/seed-0")
+    assert "dispatch" not in record.fields
+    assert record.dispatch == f"{record.fields['cpu_capability']}, not fixed"
+    table = read_study(study)
+    assert set(table.runs["dispatch"]) == {record.dispatch}
+    assert not table.notes
+    fixed = replace(record, fields={**record.fields, "dispatch": "AVX2"})
+    assert fixed.dispatch == "AVX2"
+    assert replace(record, fields={**record.fields, "device": "cuda"}).dispatch == ""
+
+
+def test_a_processor_with_less_is_warned_about(study: Path, rigorkd: Rigorkd) -> None:
+    for seed in (0, 1):
+        path = study / f"main/plain/baseline/seed-{seed}/record.json"
+        edit(path, lambda d: (d.update(dispatch="DEFAULT, less than AVX2"), d.pop("record_sha256")))
+    warnings = json.loads(rigorkd("analyze", study, "--format", "json").stdout)["warnings"]
+    less = "main/plain/baseline/seed-0: DEFAULT, less than AVX2"
+    said = f"2 records of 42 come from a processor with less than AVX2 ({less})"
+    assert f"{said}: their bits are not those of other processors" in warnings
+    assert any(text.startswith("runs of different dispatch are compared: ") for text in warnings)
+
+
 def test_every_reading_command_takes_it(study: Path, rigorkd: Rigorkd) -> None:
     assert "42 records, 135 files, all as committed" in rigorkd("verify", study).stdout
     assert "42 runs: 42 done" in rigorkd("status", study).stdout
@@ -138,6 +163,9 @@ def test_it_is_continued(study: Path, rigorkd: Rigorkd) -> None:
         assert name not in new or new[name].run_hash == pinned
     assert all(file.read_bytes() == content for file, content in before.items())
     assert read_info(study).numerics == {}
+    assert all(record.dispatch.endswith(", not fixed") for record in new.values()), (
+        "as 0.1 would have gone on"
+    )
     assert rigorkd("verify", study).returncode == 0
     said = rigorkd("analyze", study)
     assert said.returncode == 0, said.stderr
@@ -262,7 +290,7 @@ def test_a_record_of_a_newer_schema_is_no_damage(study: Path) -> None:
 def test_a_study_keeps_the_numerics_that_it_began_with(
     study: Path, tmp_path: Path, legacy: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(numerics.NEWEST, "engine", 2)
+    monkeypatch.setitem(numerics.NEWEST, "engine", 3)
     monkeypatch.setitem(numerics.NEWEST, "method/dkd", 3)
     begun = find_run_states(legacy, (0, 1, 2), StudyFolder(study), "reference", {})
     assert begun.count(State.DONE) == 42  # 0.1 noted none: all were 1
@@ -272,20 +300,20 @@ def test_a_study_keeps_the_numerics_that_it_began_with(
     other = StudyFolder(tmp_path / "other")
     fresh = find_run_states(legacy, (0,), other, "reference", {})
     kd, dkd = "main/plain/kd-T4-a0.5/seed-0", "methods/plain/dkd-T4-tckd1-nckd8/seed-0"
-    assert fresh.expected[kd].numerics == {"engine": 2}
-    assert fresh.expected[dkd].numerics == {"engine": 2, "method/dkd": 3}
+    assert fresh.expected[kd].numerics == {"engine": 3}
+    assert fresh.expected[dkd].numerics == {"engine": 3, "method/dkd": 3}
     assert not {want.run_hash for want in fresh.expected.values()} & set(PINNED["legacy"].values())
     register(other.path, legacy, (0,), "reference", {})
-    assert read_info(other.path).numerics == {"engine": 2, "method/dkd": 3}
+    assert read_info(other.path).numerics == {"engine": 3, "method/dkd": 3}
 
     monkeypatch.undo()
     again = find_run_states(legacy, (0,), other, "reference", {})
     assert again.expected[dkd].run_hash == fresh.expected[dkd].run_hash
     assert read_info(other.path).newer == (
         f"written by rigorkd {__version__}, this is {__version__}: "
-        "numerics engine 2 (here: 1), numerics method/dkd 3 (here: 1)"
+        "numerics engine 3 (here: 2), numerics method/dkd 3 (here: 1)"
     )
-    with pytest.raises(StoreError, match=r"numerics engine 2 \(here: 1\)"):
+    with pytest.raises(StoreError, match=r"numerics engine 3 \(here: 2\)"):
         register(other.path, legacy, (0, 1), "reference", {})
 
 

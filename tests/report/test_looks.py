@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.results import Analysis, Comparison
 from rigorkd_analysis.stats.sequential import error_of_looks
 
 from rigorkd.cli.main import cli
@@ -38,8 +38,14 @@ def look(study: Path, **asked: object) -> Analysis:
     return found
 
 
+def gains(found: Analysis) -> tuple[Comparison, ...]:
+    family = found.family("gains")
+    assert family is not None
+    return family.comparisons
+
+
 def verdicts(found: Analysis) -> set[str]:
-    return {str(c.verdict) for c in found.families[0].comparisons}
+    return {str(c.verdict) for c in gains(found)}
 
 
 def test_before_the_planned_seeds_are_complete_nothing_is_judged_or_noted(made, tmp_path):
@@ -93,7 +99,7 @@ def test_an_interim_look_is_asked_for_and_counts(made, tmp_path):
     assert verdicts(look(study, interim=True)) == {"inconclusive", "better"}  # the same data: no second look
     whole = look(made(tmp_path, first(5), seeds=range(5)))
     assert verdicts(whole) == {"inconclusive"}
-    assert "analysed before at n = 3" in (whole.families[0].comparisons[0].not_valid or "")
+    assert "analysed before at n = 3" in (gains(whole)[0].not_valid or "")
 
 
 def test_the_planned_seeds_are_those_of_the_latest_run_before_any_look(made, tmp_path):
@@ -102,7 +108,7 @@ def test_the_planned_seeds_are_those_of_the_latest_run_before_any_look(made, tmp
     made(tmp_path, first(6, last=5), seeds=range(5))
     assert (read_info(study).planned_seeds, read_info(study).seeds) == (tuple(range(5)), tuple(range(8)))
     found = look(study)
-    assert {c.n for c in found.families[0].comparisons} == {5}
+    assert {c.n for c in gains(found)} == {5}
     assert any("left out: 3 seeds (5:8)" in text for text in found.warnings)
     made(tmp_path, first(8), seeds=range(8))  # after the look the plan stays
     assert read_info(study).planned_seeds == tuple(range(5))
@@ -111,7 +117,7 @@ def test_the_planned_seeds_are_those_of_the_latest_run_before_any_look(made, tmp
 def test_seeds_asked_for_in_two_runs_before_any_look_are_all_judged(made, tmp_path):
     made(tmp_path, first(5), seeds=range(5))
     found = look(made(tmp_path, first(8), seeds=range(5, 8)))
-    assert {c.n for c in found.families[0].comparisons} == {8}
+    assert {c.n for c in gains(found)} == {8}
     assert verdicts(found) == {"better"}
 
 
@@ -119,11 +125,11 @@ def test_fresh_seeds_alone_stay_valid(made, tmp_path):
     look(made(tmp_path, first(5)))
     study = made(tmp_path, first(8))
     fresh = look(study, seeds=(5, 6, 7))
-    assert {(c.n, c.not_valid) for c in fresh.families[0].comparisons} == {(3, None)}
+    assert {(c.n, c.not_valid) for c in gains(fresh)} == {(3, None)}
     assert fresh.families[0].planned
-    assert {c.not_valid for c in look(study, seeds=(0, 1, 2, 3, 4)).families[0].comparisons} == {None}
+    assert {c.not_valid for c in gains(look(study, seeds=(0, 1, 2, 3, 4)))} == {None}
     assert verdicts(look(study)) == {"inconclusive"}
-    mixed = look(study, seeds=(4, 5, 6, 7)).families[0].comparisons[0]
+    mixed = gains(look(study, seeds=(4, 5, 6, 7)))[0]
     assert mixed.not_valid == "repeated look, not valid at alpha: analysed before at n = 1, 3, 8"
     with pytest.raises(InputError, match="1 seed asked for: 9:10"):
         look(study, seeds=(7, 9))

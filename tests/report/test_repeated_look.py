@@ -41,7 +41,7 @@ def looked_twice(made: Callable[..., Path], folder: Path) -> Source:
     study = made(folder, {cell: row[:5] for cell, row in VALUES.items()})
     first = from_study(study)
     found = analysis_of(first, Question())
-    assert [c.verdict for c in found.families[0].comparisons] == ["better", "better"]
+    assert [c.verdict for c in found.family("gains").comparisons] == ["better", "better"]
     note(first, found)
     return from_study(made(folder, VALUES))
 
@@ -82,7 +82,7 @@ def looked(made: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) 
 def test_every_claim_is_inconclusive_and_says_why(looked):
     _, found = looked
     claims = [c for family in found.families for c in family.comparisons]
-    assert len(claims) == 3
+    assert len(claims) == 4
     for claim in claims:
         assert (claim.verdict, claim.magnitude, claim.not_valid) == ("inconclusive", None, WHY)
         assert WHY in claim.says

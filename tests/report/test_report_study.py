@@ -139,6 +139,7 @@ def test_a_real_study_from_run_to_verdicts(rigorkd, tmp_path):
     assert first.returncode == 0, first.stderr
     document = json.loads(first.stdout)
     assert [(f["name"], f["planned"], f["size"]) for f in document["families"]] == [
+        ("overall", True, 1),
         ("gains", True, 2),
         ("contrasts", True, 1),
     ]

@@ -52,7 +52,7 @@ def test_a_sesoi_in_points_on_fractions():
     assert "sesoi 0.3 is 30 points on this scale" in error.message
     assert "between 0.8146 and 0.8479" in error.message
     assert error.hint == "did you mean --sesoi 0.003?"
-    (gain,) = case("01", baselines=("supervised",), sesoi=0.003).families[0].comparisons
+    (gain,) = case("01", baselines=("supervised",), sesoi=0.003).family("gains").comparisons
     assert gain.verdict == "better"
     assert (gain.mean_diff, gain.t, gain.p) == pytest.approx((0.0166, 3.7737, 0.01954), abs=5e-5)
     assert (gain.ci_low, gain.ci_high) == pytest.approx((0.0044, 0.0288), abs=5e-5)
@@ -77,7 +77,7 @@ def test_one_fraction_in_a_cell_of_percentages(stray, refuses):
     """A network at chance (1 % of 100 classes, 0.1 % of 1,000) is none."""
     frame = table(kd=(*KD[:4], stray))
     if not refuses:
-        assert "collapsed" in (analyze(frame).families[0].comparisons[0].not_valid or "")
+        assert "collapsed" in (analyze(frame).family("gains").comparisons[0].not_valid or "")
         return
     with pytest.raises(TableError, match=r"0.738 stands beside 73.5 .* of kd") as error:
         analyze(frame)
@@ -92,7 +92,7 @@ def test_losses_and_changes_have_no_such_scale():
 
 def test_a_named_baseline_settles_the_ambiguous_cells_alone():
     assert "kd-10 has several baselines" in refused("07").message
-    first, second = case("07", baselines=("base-10",)).families[0].comparisons
+    first, second = case("07", baselines=("base-10",)).family("gains").comparisons
     assert (first.b, second.b) == ("base-10", "base-70")
     assert second.verdict == "worse"
     assert (second.mean_diff, second.t, second.p) == pytest.approx((-1.6933, -29.14, 0.00118), abs=5e-3)
@@ -113,12 +113,12 @@ def test_runs_that_differ_in_a_setting_are_not_one_cell(column):
     with pytest.raises(TableError, match="the runs of kd differ in") as error:
         analyze(table(**{column: [0.1] * 9 + [0.2]}))
     assert (error.value.row, error.value.column) == (9, column)
-    assert analyze(table(**{column: ["0.1", "1e-1"] * 5})).families[0].comparisons[0].verdict == "better"
+    assert analyze(table(**{column: ["0.1", "1e-1"] * 5})).family("gains").comparisons[0].verdict == "better"
 
 
 @pytest.mark.parametrize("column", ["epochs_run", "best_epoch", "train_seconds", "final_lr"])
 def test_what_a_log_says_of_a_run_may_differ(column):
-    assert analyze(table(**{column: range(10)}), Plan(metric="test_top1")).families[0].size == 1
+    assert analyze(table(**{column: range(10)}), Plan(metric="test_top1")).family("gains").size == 1
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_digits_fit_on_a_page_of_80_columns(study):
     shown = lines(study)
     assert len(shown) <= 64
     assert max(map(len, shown)) <= 80
-    assert shown[0].startswith("Gains over the baseline (planned): ")
+    assert shown[0].startswith("Average gain over the baseline (planned): ")
     titles = ("Gains over the baseline: main/…", "Contrasts", "What next")
     assert [line for line in shown if line in titles] == [*titles]
     text = "\n".join(shown)

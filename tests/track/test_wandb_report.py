@@ -118,7 +118,7 @@ def test_the_verdicts_come_first_and_are_those_of_the_analysis(analysis: Analysi
     tables = [text(block) for block in blocks if block["type"] == "markdown-block"]
     assert len(tables) == len(page.tables)
     gains = next(table for table in tables if "Gains over the baseline" in table)
-    for comparison in analysis.families[0].comparisons:
+    for comparison in analysis.family("gains").comparisons:
         assert comparison.a is not None
         (row,) = [line for line in gains.splitlines() if comparison.a in line.replace("\\", "")]
         assert f"{comparison.mean_diff:+.2f}".replace("-", "−") in row

@@ -30,6 +30,44 @@ def signflip_floor(n: int) -> float:
     return min(1.0, 2.0 / 2.0**n)
 
 
+def exact_from(level: float) -> int:
+    """The fewest seeds at which an exact test over signs can reject at this two-sided level."""
+    return int(np.floor(np.log2(2 / level))) + 1
+
+
+def binomial_interval(successes: Floats, n: int, alpha: float) -> tuple[Floats, Floats]:
+    """Clopper and Pearson's (1934) 1 − alpha interval of a probability; successes may count halves."""
+    low = special.betaincinv(np.maximum(successes, 0.5), n - successes + 1, alpha / 2)
+    high = special.betaincinv(successes + 1, np.maximum(n - successes, 0.5), 1 - alpha / 2)
+    return np.where(successes > 0, low, 0.0), np.where(successes < n, high, 1.0)
+
+
+def superiority(a: Floats, b: Floats, alpha: float) -> tuple[float, float, float]:
+    """P(a run of a > a run of b) from two independent samples, ties counting half, with its interval.
+
+    The interval is Newcombe's (2006) fifth: Hanley and McNeil's variance at the bound itself, so that it
+    is one also where all of a lies above all of b. NaN where a sample is empty.
+    """
+    if not (a.size and b.size):
+        return (float("nan"),) * 3
+    share = float(((a[:, None] > b).mean() + (a[:, None] >= b).mean()) / 2)
+    z = -float(special.ndtri(alpha / 2))
+    effective = (a.size + b.size) / 2 - 1
+
+    def excess(theta: float) -> float:
+        spread = 1 + effective * ((1 - theta) / (2 - theta) + theta / (1 + theta))
+        return abs(share - theta) - z * float(np.sqrt(theta * (1 - theta) * spread / (a.size * b.size)))
+
+    ends = []
+    for end in (0.0, 1.0):
+        inside, outside = share, end
+        for _ in range(60):
+            middle = (inside + outside) / 2
+            inside, outside = (inside, middle) if excess(middle) > 0 else (middle, outside)
+        ends.append(inside)
+    return share, ends[0], ends[1]
+
+
 def signflip(d: Floats) -> Floats:
     """Two-sided exact sign-flip p-value of the mean of each row of `d` (k, n); NaN for n > 36.
 

@@ -18,6 +18,7 @@ from scipy import special
 from rigorkd_analysis.questions import Hypothesis, LinearContrast, Question
 from rigorkd_analysis.stats.exact import mcnemar
 from rigorkd_analysis.stats.moments import NOISE, Floats
+from rigorkd_analysis.stats.paired import Settings, t_columns
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import number_text, percent_text
 
@@ -65,12 +66,26 @@ class Crossed:
     seeds_high: float | None
 
 
-def crossed_interval(d: Floats, alpha: float) -> Crossed:
-    """The 1 − alpha interval of the mean of d (seeds n ≥ 2, images N ≥ 2), both random."""
+@dataclass(frozen=True)
+class CrossedErrors:
+    """Standard errors of a mean, each with degrees of freedom: over seeds and images, and over seeds."""
+
+    mean: float
+    se: float
+    df: float
+    seeds_se: float
+    seeds_df: float
+
+
+def crossed_errors(d: Floats) -> CrossedErrors | None:
+    """Of the mean of d (seeds, images), both random; None where either is one, or the seeds are copies.
+
+    The variance is never below that of the seeds alone.
+    """
     n, N = d.shape
-    mean = float(d.mean())
     if n < 2 or N < 2:
-        return Crossed(mean, None, None, None, None, None)
+        return None
+    mean = float(d.mean())
     by_seed, by_image = d.mean(axis=1), d.mean(axis=0)
     ms_seed = N * float(((by_seed - mean) ** 2).sum()) / (n - 1)
     ms_image = n * float(((by_image - mean) ** 2).sum()) / (N - 1)
@@ -79,16 +94,105 @@ def crossed_interval(d: Floats, alpha: float) -> Crossed:
     ms_residual = residual / ((n - 1) * (N - 1))
     seeds_only = ms_seed / (n * N)
     if ms_seed <= NOISE * total:  # every seed has the same mean: copies, not replicates
-        return Crossed(mean, None, None, None, None, None)
+        return None
     variance = (ms_seed + ms_image - ms_residual) / (n * N)
-    half_seeds = -special.stdtrit(n - 1, alpha / 2) * seeds_only**0.5
     if variance <= seeds_only * (1 + 1e-9):
         variance, df = seeds_only, float(n - 1)
     else:
         parts = ms_seed**2 / (n - 1) + ms_image**2 / (N - 1) + ms_residual**2 / ((n - 1) * (N - 1))
         df = (ms_seed + ms_image - ms_residual) ** 2 / parts
-    half = -special.stdtrit(df, alpha / 2) * variance**0.5
+    return CrossedErrors(mean, variance**0.5, df, seeds_only**0.5, float(n - 1))
+
+
+def crossed_interval(d: Floats, alpha: float) -> Crossed:
+    """The 1 − alpha interval of the mean of d (seeds n ≥ 2, images N ≥ 2), both random.
+
+    It is never narrower than the interval over seeds alone, whose few degrees of freedom can make it wider.
+    """
+    found = crossed_errors(d)
+    mean = float(d.mean())
+    if found is None:
+        return Crossed(mean, None, None, None, None, None)
+    half_seeds = -special.stdtrit(found.seeds_df, alpha / 2) * found.seeds_se
+    half, df = -special.stdtrit(found.df, alpha / 2) * found.se, found.df
+    if half < half_seeds:
+        half, df = half_seeds, found.seeds_df
     return Crossed(mean, df, mean - half, mean + half, mean - half_seeds, mean + half_seeds)
+
+
+def crossed_columns(
+    question: Question,
+    contrasts: Sequence[LinearContrast],
+    settings: Settings,
+    source: PredictionSource | None,
+) -> tuple[dict[str, Floats], dict[int, str]]:
+    """The numbers of tests over seeds and images, and why some comparisons have none, by position.
+
+    Every p is the larger, and every interval the wider, of that over seeds and images and that over seeds.
+    """
+    if source is None:
+        why = "inference to new test images needs the predictions of the runs, of top-1, and there are none"
+        return {}, dict.fromkeys(range(len(contrasts)), why)
+    runs, refused = question.runs, {}
+    right = _right(question, source)
+    found: list[CrossedErrors | None] = []
+    for row, contrast in enumerate(contrasts):
+        used = np.flatnonzero(~np.isnan(runs.values[contrast.cells]).any(axis=0))
+        per_seed = [_weighted(contrast, right, runs.seeds[place]) for place in used]
+        known = [one for one in per_seed if one is not None]
+        if len(known) < len(per_seed):
+            refused[row] = "the predictions of some of its runs are gone: no inference to new test images"
+        found.append(crossed_errors(np.array(known)) if known and row not in refused else None)
+
+    def column(name: str) -> Floats:
+        return np.array([np.nan if one is None else getattr(one, name) for one in found], dtype=np.float64)
+
+    mean = column("mean")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        both = t_columns(mean, column("se"), column("df"), settings)
+        seeds = t_columns(mean, column("seeds_se"), column("seeds_df"), settings)
+    out = {name: np.where(seeds["p"] > both["p"], seeds[name], both[name]) for name in both}
+    for name in both:
+        if name.endswith("_low") and name.startswith(("ci", "eq")):
+            out[name] = np.minimum(both[name], seeds[name])
+        elif name.endswith("_high") and name.startswith(("ci", "eq")):
+            out[name] = np.maximum(both[name], seeds[name])
+    out["p_equivalence"] = np.maximum(both["p_equivalence"], seeds["p_equivalence"])
+    # more seeds make no more images
+    out |= {f"seeds_needed{end}": np.full(mean.shape, np.nan) for end in ("", "_low", "_high")}
+    return out, refused
+
+
+def _right(question: Question, source: PredictionSource) -> Callable[[int, int], Floats | None]:
+    """Per cell and seed, 100 for every test image that is classified rightly, else 0."""
+    targets: list[NDArray[np.integer]] = []
+
+    @cache
+    def right(cell: int, seed: int) -> Floats | None:
+        found = source(question.runs.cells[cell], seed)
+        if found is None:
+            return None
+        if targets and (found.target.shape != targets[0].shape or (found.target != targets[0]).any()):
+            raise TableError(
+                f"the run {question.runs.cells[cell]}/seed-{seed} was tested on other images than the others",
+                hint="test all runs of a comparison on the same images in the same order",
+            )
+        targets.append(found.target)
+        return 100.0 * np.asarray(found.prediction == found.target, dtype=np.float64)
+
+    return right
+
+
+def _weighted(
+    contrast: LinearContrast, right: Callable[[int, int], Floats | None], seed: int
+) -> Floats | None:
+    total: Floats | None = None
+    for cell, weight in contrast.weights:
+        one = right(cell, seed)
+        if one is None:
+            return None
+        total = weight * one if total is None else total + weight * one
+    return total
 
 
 def image_comparisons(

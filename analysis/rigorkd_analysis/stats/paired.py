@@ -1,5 +1,9 @@
 """The paired test: what it says of one comparison (`PairedTest`), and the arithmetic of a family of them.
 
+Where the plan declares another test (moderated, unpaired, over seeds and images), `t_columns` gives the
+numbers that a verdict rests on from that test's mean, standard error and degrees of freedom; the paired p
+stays beside them.
+
 A statistic is a field of `PairedTest` and a row of the same name in `_one_size` (or `_two_sides`, where it
 needs both cells of a pair): comparison, JSON document, CSV and reference page follow from the field.
 
@@ -12,16 +16,24 @@ dz; Schuirmann (1987) for the two one-sided tests; Welch (1947).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from rigorkd_analysis.stats.exact import signflip, signflip_floor, wilcoxon
+from rigorkd_analysis.stats.exact import binomial_interval, signflip, signflip_floor, wilcoxon
+from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.moments import NOISE, Floats, or_none, sd_interval
-from rigorkd_analysis.stats.sample_size import detectable_dz, nct_cdf, seeds_needed_each
+from rigorkd_analysis.stats.sample_size import (
+    DegreesOfFreedom,
+    detectable_noncentrality,
+    errors_of_what_is_found,
+    nct_cdf,
+    paired_df,
+    seeds_needed_each,
+)
 
 #: Beyond this |t| the noncentral t is no longer inverted by its distribution function.
 _FAR = 1e4
@@ -29,11 +41,30 @@ _FAR = 1e4
 
 @dataclass(frozen=True)
 class Settings:
-    """alpha, the family's size m as the correction counts it (1 without correction), and the SESOI."""
+    """What all comparisons of a family share.
+
+    Attributes:
+        m: the family's size as the correction counts it, 1 without correction.
+        looks: numbers of seeds of the planned interim analyses; each tests at the nominal level that keeps
+            alpha over all of them.
+        sign: 1 where more is better, else −1.
+    """
 
     alpha: float
     m: int
     sesoi: float | None
+    looks: tuple[int, ...] = ()
+    sign: float = 1.0
+
+    @property
+    def level(self) -> float:
+        """The level of one test alone."""
+        return nominal_level(self.looks, self.alpha)
+
+    @property
+    def family_level(self) -> float:
+        """The level of one test of the family, at the first step of its correction."""
+        return nominal_level(self.looks, self.alpha / self.m)
 
 
 @dataclass(frozen=True)
@@ -43,12 +74,20 @@ class PairedTest:
     Attributes:
         ci_low, ci_high: 1 − alpha, for this comparison alone.
         ci_simultaneous_low, ci_simultaneous_high: 1 − alpha/m, m the family's size.
+        t, df, p: of the declared test; whole degrees of freedom are those of a paired one.
+        p_paired: of the paired t test, whatever was declared; None where the runs cannot be paired.
         p_signflip: exact over all sign flips; None past 36 seeds, where they are not enumerated.
         p_signflip_floor: the smallest p-value that n sign flips can give, 2/2^n.
         g_z, g_av: None at n = 2, where no unbiased estimate exists.
         r: None where one of the two cells does not vary over seeds.
         variance_ratio: var(a − b) / (var a + var b); below 1 pairing by seed narrowed the interval.
-        mde: difference that this design detects with 80 % power at alpha/m, given the sd seen.
+        win_rate: how probably a run of the first side is better than one of the second at the same seed, the
+            share of seeds at which it was, ties counting half, with its exact binomial 1 − alpha interval.
+            Bouthillier et al. (2021) ask for it; it is no test.
+        mde: difference that this design detects with 80 % power at alpha/m, if the sd were the one seen;
+            low and high at the ends of the sd's χ² interval.
+        exaggeration, sign_error: were the true difference the SESOI, how many times too large a difference
+            found at alpha/m would be on average, and how probably of the wrong sign (Gelman and Carlin 2014).
         seeds_needed: seeds at which the SESOI would be detected so; low and high at the ends of the sd's
             χ² interval. None without a SESOI, and past 100,000.
     """
@@ -60,9 +99,10 @@ class PairedTest:
     ci_simultaneous_low: float | None
     ci_simultaneous_high: float | None
     t: float | None
-    df: int | None
+    df: int | float | None
     p: float | None
     p_adjusted: float | None
+    p_paired: float | None
     p_signflip: float | None
     p_signflip_floor: float | None
     p_wilcoxon: float | None
@@ -74,11 +114,18 @@ class PairedTest:
     g_av: float | None
     r: float | None
     variance_ratio: float | None
+    win_rate: float | None
+    win_rate_low: float | None
+    win_rate_high: float | None
     p_equivalence: float | None
     p_equivalence_adjusted: float | None
     equivalence_ci_low: float | None
     equivalence_ci_high: float | None
     mde: float | None
+    mde_low: float | None
+    mde_high: float | None
+    exaggeration: float | None
+    sign_error: float | None
     seeds_needed: int | None
     seeds_needed_low: int | None
     seeds_needed_high: int | None
@@ -100,8 +147,19 @@ class Statistics:
     def row(self, position: int) -> PairedTest:
         """One of the comparisons."""
         values = {name: or_none(self.columns[name][position]) for name in _FIELDS}
-        whole = {name: int(value) for name, value in values.items() if _FIELDS[name] and value is not None}
+        whole = {
+            name: int(value)
+            for name, value in values.items()
+            if _FIELDS[name] and value is not None and value.is_integer()
+        }
         return PairedTest(**{**values, **whole})  # type: ignore[arg-type]
+
+    def replaced(self, rows: Sequence[int], columns: Mapping[str, Floats]) -> Statistics:
+        """With these columns in these rows."""
+        new = {name: values.copy() for name, values in self.columns.items()}
+        for name, values in columns.items():
+            new[name][list(rows)] = values
+        return Statistics(new)
 
 
 #: What a comparison shows that cannot be computed.
@@ -148,27 +206,18 @@ def _one_size(d: Floats, sides: tuple[Floats, Floats] | None, settings: Settings
     sd = np.where(constant, np.nan, sd)
     df = n - 1
     se = sd / np.sqrt(n)
-    t, p = t_test(mean, se, df)
-    alpha, m = settings.alpha, settings.m
-    half = -special.stdtrit(df, alpha / 2) * se
-    wide = -special.stdtrit(df, alpha / m / 2) * se
-    narrow = -special.stdtrit(df, alpha) * se
+    alpha = settings.alpha
     # last bits away, so that equal differences tie: 80.1 − 80.0 and 81.1 − 81.0
     grain = 10.0 ** np.floor(np.log10(np.where(scale > 0, scale, 1.0)) - 11)
     clean = np.round(d / grain[:, None]) * grain[:, None]
+    out = t_columns(mean, se, np.full(mean.shape, float(df)), settings)
+    t = out["t"]
     dz = t / np.sqrt(n)
     low, high = noncentrality_interval(t, df, alpha)
     bias = hedges_correction(df)
-    out = {
-        "mean_diff": mean,
+    out |= {
         "sd_diff": np.where(constant, 0.0, sd),
-        "ci_low": mean - half,
-        "ci_high": mean + half,
-        "ci_simultaneous_low": mean - wide,
-        "ci_simultaneous_high": mean + wide,
-        "t": t,
-        "df": np.where(np.isfinite(t), df, np.nan),
-        "p": p,
+        "p_paired": out["p"],
         "p_signflip": np.where(constant, np.nan, signflip(clean)),
         "p_signflip_floor": np.full(d.shape[0], signflip_floor(n)),
         "p_wilcoxon": np.where(constant, np.nan, wilcoxon(clean)),
@@ -176,19 +225,61 @@ def _one_size(d: Floats, sides: tuple[Floats, Floats] | None, settings: Settings
         "dz_ci_low": low / np.sqrt(n),
         "dz_ci_high": high / np.sqrt(n),
         "g_z": bias * dz,
-        "equivalence_ci_low": mean - narrow,
-        "equivalence_ci_high": mean + narrow,
-        "mde": detectable_dz(n, alpha / m) * sd,
     }
     if sides is not None:
         out |= _two_sides(*sides, mean, sd, bias, constant)
+        wins = ((settings.sign * clean > 0) + (clean == 0) / 2).sum(axis=1)
+        out["win_rate"] = wins / n
+        out["win_rate_low"], out["win_rate_high"] = binomial_interval(wins, n, alpha)
+    if settings.sesoi is not None:
+        out |= needed(sd, np.full(sd.shape, float(df)), settings)
+    return out
+
+
+def t_columns(mean: Floats, se: Floats, df: Floats, settings: Settings) -> dict[str, Floats]:
+    """What verdicts rest on, from means with standard errors and degrees of freedom; (k,) each."""
+    t, p = t_test(mean, se, df)
+    half = -special.stdtrit(df, settings.level / 2) * se
+    wide = -special.stdtrit(df, settings.family_level / 2) * se
+    narrow = -special.stdtrit(df, settings.level) * se
+    mde = detectable_noncentrality(df, settings.family_level) * se
+    mde_low, mde_high = sd_interval(mde, df, settings.alpha)
+    out = {
+        "mean_diff": mean,
+        "ci_low": mean - half,
+        "ci_high": mean + half,
+        "ci_simultaneous_low": mean - wide,
+        "ci_simultaneous_high": mean + wide,
+        "t": t,
+        "df": np.where(np.isfinite(t), df, np.nan),
+        "p": p,
+        "equivalence_ci_low": mean - narrow,
+        "equivalence_ci_high": mean + narrow,
+        "mde": mde,
+        "mde_low": mde_low,
+        "mde_high": mde_high,
+        "p_equivalence": np.full(mean.shape, np.nan),
+        "exaggeration": np.full(mean.shape, np.nan),
+        "sign_error": np.full(mean.shape, np.nan),
+    }
     if settings.sesoi is not None:
         out["p_equivalence"] = tost(mean, se, df, settings.sesoi)
-        # more spread needs more seeds: the upper end of the sd's χ² interval gives the high end here
-        sd_low, sd_high = sd_interval(sd, df, alpha)
-        for name, at in (("", sd), ("_low", sd_low), ("_high", sd_high)):
-            out["seeds_needed" + name] = seeds_needed_each(settings.sesoi / at, alpha / m)
+        found = errors_of_what_is_found(settings.sesoi / se, df, settings.family_level)
+        out["exaggeration"], out["sign_error"] = found
     return out
+
+
+def needed(
+    sd: Floats, df: Floats, settings: Settings, df_of: DegreesOfFreedom = paired_df
+) -> dict[str, Floats]:
+    """Seeds at which the SESOI would be detected; `sd` is the standard error at one seed."""
+    assert settings.sesoi is not None
+    # more spread needs more seeds: the upper end of the sd's χ² interval gives the high end here
+    sd_low, sd_high = sd_interval(sd, df, settings.alpha)
+    return {
+        "seeds_needed" + name: seeds_needed_each(settings.sesoi / at, settings.family_level, df_of=df_of)
+        for name, at in (("", sd), ("_low", sd_low), ("_high", sd_high))
+    }
 
 
 def _two_sides(

@@ -7,6 +7,7 @@ All of it is the two-sided paired t test at alpha/m, m comparisons, on scipy's n
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,9 @@ from rigorkd_analysis.table_error import TableError
 
 #: No answer is given past this many seeds: nobody will train them.
 MAX_SEEDS = 100_000
+
+#: From numbers of seeds, and which of the comparisons they are for, to the test's degrees of freedom.
+DegreesOfFreedom = Callable[[Floats, NDArray[np.intp]], Floats]
 
 
 @dataclass(frozen=True)
@@ -130,14 +134,25 @@ def seeds_needed(
     return None if math.isnan(needed) else int(needed)
 
 
-def seeds_needed_each(dz: Floats, alpha: float, power: float = 0.8) -> Floats:
-    """The fewest seeds for each standardised difference, shape (k,); NaN beyond 100,000 or where unknown."""
+def paired_df(n: Floats, rows: NDArray[np.intp]) -> Floats:
+    """The degrees of freedom of the paired t test with n seeds."""
+    return n - 1
+
+
+def seeds_needed_each(
+    dz: Floats, alpha: float, power: float = 0.8, df_of: DegreesOfFreedom = paired_df
+) -> Floats:
+    """The fewest seeds for each standardised difference, shape (k,); NaN beyond 100,000 or where unknown.
+
+    A standardised difference is one of the difference to its standard error at one seed.
+    """
     size = np.abs(np.asarray(dz, dtype=np.float64))
 
     def reached(n: Floats, at: Floats) -> NDArray[np.bool_]:
-        critical = np.asarray(-special.stdtrit(n - 1, alpha / 2), dtype=np.float64)
+        df = df_of(n, ask)
+        critical = np.asarray(-special.stdtrit(df, alpha / 2), dtype=np.float64)
         shift = np.asarray(at * np.sqrt(n), dtype=np.float64)
-        missed = np.asarray(nct_cdf(n - 1, shift, critical) - nct_cdf(n - 1, shift, -critical))
+        missed = np.asarray(nct_cdf(df, shift, critical) - nct_cdf(df, shift, -critical))
         return np.asarray(missed <= 1 - power, dtype=np.bool_)
 
     out = np.full(size.shape, np.nan)
@@ -154,6 +169,45 @@ def seeds_needed_each(dz: Floats, alpha: float, power: float = 0.8) -> Floats:
         low = np.where(hit, low, middle)
     out[ask[possible]] = np.maximum(high[possible], 2.0)
     return out
+
+
+def detectable_noncentrality(df: Floats, alpha: float, power: float = 0.8) -> Floats:
+    """The noncentrality at which a two-sided t test with `df` degrees of freedom has this power; (k,)."""
+    known = np.isfinite(df)
+    at = np.where(known, df, 1.0)
+    critical = np.asarray(-special.stdtrit(at, alpha / 2), dtype=np.float64)
+    low, high = np.zeros(at.shape), 2 * critical + 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        missed = np.subtract(nct_cdf(at, middle, critical), nct_cdf(at, middle, -critical))
+        enough = missed <= 1 - power
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.asarray(np.where(known, high, np.nan))
+
+
+def errors_of_what_is_found(shift: Floats, df: Floats, alpha: float) -> tuple[Floats, Floats]:
+    """How wrong a difference is that a two-sided t test at alpha found, on average (Gelman and Carlin 2014).
+
+    Given s/σ the mean is normal and so is what lies beyond the critical value; both are integrated over the
+    χ² law of s, so that a small s, which finds more, counts. (Gelman and Carlin hold s fixed; with many
+    degrees of freedom it is the same.)
+
+    Args:
+        shift: the true difference in its standard errors, above 0; (k,).
+
+    Returns:
+        How many times too large it is, and how probably of the wrong sign.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    at = np.where(np.isfinite(df), df, 1.0)[:, None]
+    bound = -special.stdtrit(at, alpha / 2) * np.sqrt(special.chdtri(at, (1 - nodes) / 2) / at)
+    delta = np.asarray(shift, dtype=np.float64)[:, None]
+    above, below = special.ndtr(delta - bound), special.ndtr(-delta - bound)
+    density = (np.exp(-((bound - delta) ** 2) / 2) + np.exp(-((bound + delta) ** 2) / 2)) / np.sqrt(2 * np.pi)
+    size = (delta * (above - below) + density) @ (weights / 2)
+    power = (above + below) @ (weights / 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return size / power / delta[:, 0], below @ (weights / 2) / power
 
 
 def equivalence_power(n: int, sd: float, sesoi: float, alpha: float = 0.05, comparisons: int = 1) -> float:

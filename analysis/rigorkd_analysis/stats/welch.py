@@ -1,6 +1,7 @@
-"""Two independent samples: the difference of their means, Welch's test, interval and two one-sided tests.
+"""Independent samples: the difference of their means, Welch's test, interval and two one-sided tests.
 
-Two studies share no randomness, so their samples are independent, and their variances need not be equal.
+Two studies share no randomness, nor do runs without common seeds, so their samples are independent, and their
+variances need not be equal.
 
 Sources: Welch (1947) for the test; Satterthwaite (1946) for its degrees of freedom; Schuirmann (1987) for the
 two one-sided tests. scipy.stats.ttest_ind and statsmodels' ttost_ind are the oracles in the tests.
@@ -9,11 +10,9 @@ two one-sided tests. scipy.stats.ttest_ind and statsmodels' ttost_ind are the or
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from rigorkd_analysis.stats.moments import Floats, Moments
-from rigorkd_analysis.stats.paired import Settings, t_test, tost
-from rigorkd_analysis.stats.sample_size import nct_cdf
+from rigorkd_analysis.stats.paired import Settings, needed, t_columns
 
 
 def welch(a: Moments, b: Moments, settings: Settings) -> dict[str, Floats]:
@@ -26,40 +25,30 @@ def welch(a: Moments, b: Moments, settings: Settings) -> dict[str, Floats]:
         va, vb = a.sd**2 / a.n, b.sd**2 / b.n
         se = np.sqrt(va + vb)
         df = (va + vb) ** 2 / (va**2 / (a.n - 1) + vb**2 / (b.n - 1))
-        diff = a.mean - b.mean
-        t, p = t_test(diff, se, df)
-        half = -special.stdtrit(df, settings.alpha / 2) * se
-        wide = -special.stdtrit(df, settings.alpha / settings.m / 2) * se
-        narrow = -special.stdtrit(df, settings.alpha) * se
-        equivalence = np.full(diff.shape, np.nan)
-        if settings.sesoi is not None:
-            equivalence = tost(diff, se, df, settings.sesoi)
-    return {
-        "mean_diff": diff,
-        "se": se,
-        "df": df,
-        "t": t,
-        "p": p,
-        "ci_low": diff - half,
-        "ci_high": diff + half,
-        "ci_simultaneous_low": diff - wide,
-        "ci_simultaneous_high": diff + wide,
-        "p_equivalence": equivalence,
-        "equivalence_ci_low": diff - narrow,
-        "equivalence_ci_high": diff + narrow,
-        "mde": se * detectable_noncentrality(df, settings.alpha / settings.m),
-    }
+    return {"se": se, **t_columns(a.mean - b.mean, se, df, settings)}
 
 
-def detectable_noncentrality(df: Floats, alpha: float, power: float = 0.8) -> Floats:
-    """The noncentrality at which a two-sided t test with `df` degrees of freedom has this power; (k,)."""
-    known = np.isfinite(df)
-    at = np.where(known, df, 1.0)
-    critical = np.asarray(-special.stdtrit(at, alpha / 2), dtype=np.float64)
-    low, high = np.zeros(at.shape), 2 * critical + 20.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        missed = np.subtract(nct_cdf(at, middle, critical), nct_cdf(at, middle, -critical))
-        enough = missed <= 1 - power
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return np.asarray(np.where(known, high, np.nan))
+def unpaired_columns(cells: Moments, weights: Floats, settings: Settings) -> dict[str, Floats]:
+    """Σ weight · cell for k contrasts of independent cells; Welch's test where the contrast is a difference.
+
+    The variance is Σ w²s²/n with Satterthwaite's degrees of freedom. NaN where a cell with a weight has no
+    spread to estimate an error from.
+
+    Args:
+        cells: of all cells, by position.
+        weights: shape (k, cells), 0 where a cell takes no part.
+    """
+    used = weights != 0
+    parts = np.where(used, weights**2 * np.where(cells.sd > 0, cells.sd, np.nan) ** 2, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = np.where(used, parts / cells.n, 0.0)
+        errors = np.where(used, variance**2 / (cells.n - 1), 0.0)
+        se = np.sqrt(variance.sum(axis=1))
+        df = variance.sum(axis=1) ** 2 / errors.sum(axis=1)
+        mean = np.where(used, weights * cells.mean, 0.0).sum(axis=1)
+        out = t_columns(mean, se, df, settings)
+        # with n seeds in every cell the degrees of freedom are this many times n − 1
+        each = parts.sum(axis=1) ** 2 / (parts**2).sum(axis=1)
+    if settings.sesoi is not None:
+        out |= needed(np.sqrt(parts.sum(axis=1)), df, settings, lambda n, rows: each[rows] * (n - 1))
+    return out

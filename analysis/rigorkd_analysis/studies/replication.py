@@ -8,7 +8,7 @@ against the smallest effect of interest, or not at all.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -93,6 +93,9 @@ class StudyDifference:
     verdict: Agreement
     says: str
     warnings: tuple[str, ...]
+
+
+_NUMBERS = {field.name for field in fields(StudyDifference)}
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ def _family(
             mean_b=mean_b,
             sd_a=or_none(a.sd[i]),
             sd_b=or_none(b.sd[i]),
-            **{statistic: or_none(values[i]) for statistic, values in found.items()},
+            **{name: or_none(values[i]) for name, values in found.items() if name in _NUMBERS},
             p_adjusted=or_none(p_adjusted[i]),
             p_equivalence_adjusted=or_none(p_equal[i]),
             prediction_low=ends[0],

@@ -24,6 +24,7 @@ from rigorkd.launch.worker import Message, WorkerSettings
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.load import protocol_error
 from rigorkd.records.record import read_record
+from rigorkd.records.study import read_info
 from rigorkd.text import count
 from rigorkd.train.events import RunDone
 from rigorkd.train.task import one_of_each
@@ -84,6 +85,7 @@ class Training(Submitted):
                 log=study.worker_log(f"{me.holder.id}-{slot}"),
                 devices=devices,
                 measured=measured,
+                numerics=read_info(study.path).numerics,
             )
             for slot, devices in enumerate(workers)
         ]

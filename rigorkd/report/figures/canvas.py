@@ -8,12 +8,12 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache, partial
 from html import escape
 from math import ceil
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import DASHES, FONT, MARKS, PALETTE, PANEL_WIDTH, SMALL, light
@@ -21,6 +21,8 @@ from rigorkd.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
+
+Form = Literal["svg", "pdf"]
 
 _TOP, _TOP_WITHOUT_TITLE, _BOTTOM, _RIGHT = 0.3, 0.1, 0.46, 0.12
 
@@ -88,12 +90,17 @@ def panel_svg(figure: Figure, position: int, key: str) -> str:
     return _for_page(raw, key, label, panel.describe)
 
 
-def figure_file(figure: Figure, form: Literal["svg", "pdf"]) -> bytes:
+def figure_file(figure: Figure, form: Form) -> bytes:
     """The whole figure, panels side by side, with its keys; fonts are embedded."""
+    return figure_files(figure, (form,))[form]
+
+
+def figure_files(figure: Figure, forms: Iterable[Form]) -> dict[Form, bytes]:
+    """The whole figure in several forms, drawn once."""
     with _settings("outlines"):
         columns = min(len(figure.panels), 3 if len(figure.panels) != 4 else 2)
         drawing = _drawing(figure.panels, columns, figure.keys)
-        return _bytes(drawing, form)
+        return {form: _bytes(drawing, form) for form in forms}
 
 
 def _drawing(panels: tuple[Panel, ...], columns: int, keys: tuple[Key, ...] = ()) -> Drawing:
@@ -196,7 +203,7 @@ def _handle(key: Key) -> Any:
     )
 
 
-def _bytes(drawing: Drawing, form: Literal["svg", "pdf"]) -> bytes:
+def _bytes(drawing: Drawing, form: Form) -> bytes:
     stream = io.BytesIO()
     if form == "svg":
         from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -207,10 +214,69 @@ def _bytes(drawing: Drawing, form: Literal["svg", "pdf"]) -> bytes:
     else:
         from matplotlib.backends.backend_pdf import FigureCanvasPdf
 
-        FigureCanvasPdf(drawing).print_pdf(  # type: ignore[no-untyped-call]
-            stream, metadata={"CreationDate": None, "Creator": "rigorkd", "Producer": None}
-        )
+        with _one_font_subset():
+            FigureCanvasPdf(drawing).print_pdf(  # type: ignore[no-untyped-call]
+                stream, metadata={"CreationDate": None, "Creator": "rigorkd", "Producer": None}
+            )
     return stream.getvalue()
+
+
+_USUAL = "".join(map(chr, range(0x20, 0x7F))) + "±²³·×Δαβγδσμ–—’…→−≈≤≥"
+"""Characters of figures: a font reduced to these serves nearly all of them."""
+
+
+@contextmanager
+def _one_font_subset() -> Iterator[None]:
+    """Have fonts reduced to the usual characters once, not for every figure to its own: that took most time.
+
+    A figure with others gets them besides. Where matplotlib does it in another way, it does it as ever.
+    """
+    from matplotlib.backends import _backend_pdf_ps as shared
+
+    theirs = shared.get_glyphs_subset
+    if not hasattr(shared, "SubsetResults"):
+        yield
+        return
+
+    def reduced(font: Any, glyphs: Iterable[int]) -> Any:
+        wanted = frozenset(glyphs) | _usual_glyphs(str(font), font.face_index)
+        key = (str(font), font.face_index, wanted)
+        if key not in _REDUCED:
+            with theirs(font, set(wanted)) as found:
+                _REDUCED[key] = shared.SubsetResults(_Saved(found.font), found.glyph_index_map)
+        return nullcontext(_REDUCED[key])
+
+    shared.get_glyphs_subset = reduced  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        shared.get_glyphs_subset = theirs
+
+
+class _Saved:
+    """What writes a reduced font, as often as it is asked to."""
+
+    def __init__(self, font: Any) -> None:
+        for layout in ("GSUB", "GPOS", "GDEF", "kern"):  # for setting text, which a PDF has behind it
+            if layout in font:
+                del font[layout]
+        stream = io.BytesIO()
+        font.save(stream, reorderTables=False)
+        self._content = stream.getvalue()
+
+    def save(self, file: IO[bytes], reorderTables: bool | None = False) -> None:  # as fontTools calls it
+        file.write(self._content)
+
+
+_REDUCED: dict[tuple[str, int, frozenset[int]], Any] = {}
+
+
+@cache
+def _usual_glyphs(font: str, face_index: int) -> frozenset[int]:
+    from matplotlib.ft2font import FT2Font
+
+    face = FT2Font(font, face_index=face_index)
+    return frozenset(index for character in _USUAL if (index := face.get_char_index(ord(character))))
 
 
 _VARIABLES = {shade.light: f"var(--fig-{role})" for role, shade in PALETTE.items()}

@@ -35,8 +35,9 @@ def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
     if len(families) <= added:
         return None
     family = families[added]
+    primary = None if added else evidence.analysis.family("primary")
     by: dict[str, list[tuple[str, Comparison]]] = {}
-    for comparison in family.comparisons:
+    for comparison in (*(primary.comparisons if primary else ()), *family.comparisons):
         facts = evidence.facts(comparison.a or "")
         by.setdefault(facts.block, []).append((facts.label, comparison))
     name = "gains-exploratory" if added else "gains"
