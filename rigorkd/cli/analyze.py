@@ -39,9 +39,7 @@ from rigorkd.report.model import FORMATS, Format
     help=f"Intervals over new test images too, from predictions  [default: up to {PREDICTIONS_UP_TO} runs]",
 )
 @reading_options
-@click.option(
-    "--all", "everything", is_flag=True, help="Show everything, not the answer alone."
-)
+@click.option("--all", "everything", is_flag=True, help="Show everything, not the answer alone.")
 @click.option("--dry-run", is_flag=True, help="Only say what is understood of SOURCE.")
 def analyze(
     sources: tuple[str, ...],
