@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Whole processes on the digits protocol: this version, an earlier one, and loops that people write.
 
-    git archive --prefix=before/ 006a409 | tar x -C /tmp        # version 0.1
+    mkdir /tmp/before && git archive 006a409 | tar x -C /tmp/before     # version 0.1
     scripts/benchmark/whole.py --before /tmp/before             # 7 rounds; --rounds for others
 
 Every variant trains the same cells of `protocols/digits.yaml` at two seeds, on two cores, from the start of
