@@ -193,6 +193,7 @@ def from_sources(
 
     first = sources[0]
     name = unquote(first.rstrip("/").split("/")[-1]) if remote(first) else Path(first).stem
+    name = "stdin" if first == "-" else name
     tables = read_sources(sources, asked, told)
     if (rows := sum(len(one.frame) for one in tables)) > 100_000:
         told(f"{rows:,} rows: looking for runs, cells and seeds")
