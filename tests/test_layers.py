@@ -96,6 +96,7 @@ STATISTICS_LAYERS = (
     "studies",
     "results",
     "sanity",
+    "declared",
     "families",
     "whole_analysis",
 )

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rigorkd_analysis.published.bounds import Recovered
 from rigorkd_analysis.published.table_audit import Audit, AuditComparison
-from rigorkd_analysis.stats.sample_size import Power, detectable
+from rigorkd_analysis.stats.sample_size import Design, Power, detectable
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.model import MISSING, Column, Page, Said, Table, listed
 from rigorkd.text import count
+
+QUESTIONS = {
+    "overall": "the average gain",
+    "primary": "one gain, declared primary",
+    "gains": "each of {m} gains",
+    "gains, moderated": "each of {m} gains, moderated test",
+}
+"""What each design asks."""
+
+
+def cheapest(designs: Sequence[Design], effect: str) -> str:
+    """`0.3 points in the average gain: 6 seeds; …`, the fewest seeds first."""
+    known = [design for design in designs if design.seeds_needed is not None]
+    known.sort(key=lambda design: design.seeds_needed or 0)
+    gains = max((design.comparisons for design in designs), default=1)
+    parts = [
+        f"in {QUESTIONS[design.question].format(m=gains)}: {count(design.seeds_needed or 0, 'seed')}"
+        for design in known
+    ]
+    return f"{effect} {'; '.join(parts)}." if parts else f"{effect} takes more than 100,000 seeds either way."
 
 
 def audit_page(audit: Audit) -> Page:
@@ -163,4 +185,27 @@ def power_page(answer: Power) -> Page:
         f"Two-sided paired t test at {'α' if m == 1 else 'α/m'}, {family}, {share} power.",
         frozenset({sizes.index(answer.n)}),
     )
-    return Page(headline=tuple(lines), blocks=(table,))
+    if not answer.designs:
+        return Page(headline=tuple(lines), blocks=(table,))
+    effect = answer.sesoi if answer.effect is None else abs(answer.effect)
+    if effect is not None:
+        lines.append(cheapest(answer.designs, f"{effect:g}"))
+    return Page(headline=tuple(lines), blocks=(table, _designs(answer, share)))
+
+
+def _designs(answer: Power, share: str) -> Table:
+    rows = tuple(
+        (
+            QUESTIONS[design.question].format(m=answer.comparisons),
+            MISSING if design.mde is None else f"{design.mde:.3g}",
+            MISSING if design.seeds_needed is None else f"{design.seeds_needed:,}",
+        )
+        for design in answer.designs
+    )
+    text = (
+        f"{share} power; the sd is that of one gain, paired by seed, and cells are taken to vary alike. Each "
+        "question is tested at α by itself. A primary gain and the moderated test are declared in the "
+        "protocol before the first run."
+    )
+    columns = (Column("question"), Column(f"{answer.n} seeds detect", True), Column("seeds needed", True))
+    return Table("The same gains, asked in other ways", columns, rows, text)

@@ -74,12 +74,13 @@ def test_averages_are_per_group_student_and_method_with_holm_over_them():
     assert one.t == pytest.approx(stats.ttest_1samp(expected, 0).statistic)
 
 
-def test_under_0_1_the_average_was_not_planned():
+def test_under_0_1_the_average_was_not_planned_and_comes_last():
     found = analyze(three_gains(), Plan(planned=True, first_version=True))
     assert [(family.name, family.planned) for family in found.families] == [
-        ("overall", False),
         ("gains", True),
+        ("overall", False),
     ]
+    assert found.lead is None
 
 
 def test_the_primary_gain_is_tested_alone_and_the_others_are_their_own_family():
