@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from rigorkd_analysis.questions import LinearContrast, Question, differences, sides
 from rigorkd_analysis.stats.exact import superiority
 from rigorkd_analysis.stats.group_sequential import p_over_looks
-from rigorkd_analysis.stats.moderated import moderated_columns, refusal
+from rigorkd_analysis.stats.moderated import moderated_columns
 from rigorkd_analysis.stats.moments import Floats, Moments, or_none
 from rigorkd_analysis.stats.new_images import PredictionSource, crossed_columns
 from rigorkd_analysis.stats.paired import PairedTest, Settings, Statistics, statistics, t_test, tost
+from rigorkd_analysis.stats.sample_size import refusal
 from rigorkd_analysis.stats.welch import unpaired_columns
 from rigorkd_analysis.verdicts import TestName
 

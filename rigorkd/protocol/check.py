@@ -10,6 +10,7 @@ from rigorkd.metrics import NAMES as METRICS
 from rigorkd.models.model import CNN, MODELS, Model, is_known_model
 from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.schema import Contrast, Spec, TrendSpec
 
@@ -34,6 +35,8 @@ def check_contrasts(spec: Spec, cells: Sequence[Cell]) -> list[Problem]:
     contrasts = spec.analysis.contrasts
     place: Path = ("analysis", "contrasts")
     return [
+        *_primary(spec.analysis.primary, cells),
+        *_moderated(spec, cells),
         *(
             problem
             for index, contrast in enumerate(contrasts)
@@ -41,6 +44,32 @@ def check_contrasts(spec: Spec, cells: Sequence[Cell]) -> list[Problem]:
         ),
         *_repeated(contrasts, place),
     ]
+
+
+def _primary(name: str | None, cells: Sequence[Cell]) -> Iterator[Problem]:
+    place: Path = ("analysis", "primary")
+    by_name = {cell.name: cell for cell in cells}
+    if name is None:
+        return
+    if name not in by_name:
+        yield Problem(place, *unknown("cell", name, by_name))
+    elif not by_name[name].method.distils:
+        yield Problem(place, f"{name} does not distil, so it has no gain")
+    elif name not in dict(gain_pairs(cells, cells)):
+        yield Problem(place, f"{name} has no baseline, so it has no gain")
+
+
+def _moderated(spec: Spec, cells: Sequence[Cell]) -> Iterator[Problem]:
+    """The moderated test of so few gains, over so many seeds, would not hold its level."""
+    if spec.analysis.test != "moderated":
+        return
+    from rigorkd_analysis.stats.sample_size import refusal  # loads scipy
+
+    primary = spec.analysis.primary
+    gains = sum(name != primary for name, _ in gain_pairs(cells, cells))
+    seeds = set(spec.seeds) - set(spec.analysis.selection.seeds if spec.analysis.selection else ())
+    if why := refusal(len(seeds), gains):
+        yield Problem(("analysis", "test"), why, "plan more seeds, or leave out test: moderated")
 
 
 def _repeated(contrasts: Sequence[Contrast], path: Path) -> Iterator[Problem]:

@@ -58,7 +58,7 @@ def _comparisons(audit: Audit) -> Table:
     if any(cell.n > 1 for cell in audit.cells):
         columns: tuple[Column, ...] = (
             *(Column("pair"), Column("difference", True), Column("paired |t|", True)),
-            *(Column("p", True), Column("break-even seed sd", True)),
+            *(Column("p", True), Column("break-even seed sd", True), Column("at r = .9", True)),
         )
         rows: tuple[tuple[str, ...], ...] = tuple(
             (
@@ -67,18 +67,21 @@ def _comparisons(audit: Audit) -> Table:
                 _range(c.t_low, c.t_high) if c.welch_t is None else f"{c.welch_t:.3g} (Welch)",
                 _range(c.p_low, c.p_high) if c.welch_p is None else f"{c.welch_p:.2g}",
                 f"{c.break_even_seed_sd:.2g}",
+                MISSING if c.break_even_seed_sd_paired is None else f"{c.break_even_seed_sd_paired:.2g}",
             )
             for c in audit.comparisons
         )
         text = (
             f"{audit.metric}, means of {_seeds(audit)} seeds as printed; the range of the paired t test over "
-            "all pairings of the seeds needs printed standard deviations. A seed sd below the break-even is "
-            "necessary, not sufficient."
+            "all pairings of the seeds needs printed standard deviations. A seed sd above the break-even "
+            "explains the difference by chance: as it stands if pairs of seeds do not correlate, and where "
+            "they correlate by .9."
         )
         return Table("Pairs of rows", columns, rows, text)
     columns = (
         *(Column("pair"), Column("difference", True), Column("images", True)),
         *(Column("discordant", True), Column("McNemar p", True), Column("differ"), Column("seed sd", True)),
+        *(Column("at r = .9", True), Column("√(err/2N)", True)),
     )
     rows = tuple(_row(c, audit.decimals) for c in audit.comparisons)
     emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if c.networks_differ == "always")
@@ -87,7 +90,10 @@ def _comparisons(audit: Audit) -> Table:
         "network gets right, as far as the printed values bound them; McNemar's exact p over that range, "
         f"uncorrected for the {count(len(audit.comparisons), 'pair')}. Differ: whether the two networks do, "
         "on this test distribution. Seed sd: the standard deviation over seeds that would explain the "
-        "difference by chance; one below it is necessary, not sufficient, for the method to differ."
+        "difference by chance, if pairs of seeds do not correlate and where they correlate by .9; one below "
+        "it is necessary, not sufficient, for the method to differ. √(err/2N): the seed sd of well-trained "
+        "networks (Jordan 2023), a yardstick and no test: small or under-trained ones have 1.4 to 32 times "
+        "it."
     )
     return Table("Pairs of rows", columns, rows, text, emphasis)
 
@@ -107,6 +113,10 @@ def _row(c: AuditComparison, decimals: int) -> tuple[str, ...]:
         p,
         c.networks_differ or MISSING,
         sd,
+        *(
+            MISSING if value is None else f"{value:.2g}"
+            for value in (c.break_even_seed_sd_paired, c.test_set_sd)
+        ),
     )
 
 

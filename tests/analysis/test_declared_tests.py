@@ -8,10 +8,10 @@ import pytest
 from rigorkd_analysis import AllOf, Plan, TableError, analyze
 from rigorkd_analysis.stats.exact import binomial_interval, exact_from, signflip_floor, superiority
 from rigorkd_analysis.stats.group_sequential import nominal_level, p_over_looks, probability
-from rigorkd_analysis.stats.moderated import moderated, refusal
+from rigorkd_analysis.stats.moderated import moderated
 from rigorkd_analysis.stats.moments import sd_interval
 from rigorkd_analysis.stats.paired import Settings, t_test
-from rigorkd_analysis.stats.sample_size import errors_of_what_is_found
+from rigorkd_analysis.stats.sample_size import errors_of_what_is_found, refusal
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttost_ind

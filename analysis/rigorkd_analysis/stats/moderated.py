@@ -18,18 +18,7 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.stats.moments import Floats
 from rigorkd_analysis.stats.paired import Settings, needed, t_columns
-from rigorkd_analysis.stats.sample_size import PRIOR_DF, fewest_gains, moderated_df
-
-
-def refusal(n: int, m: int) -> str:
-    """Why the test is not valid for m gains over n seeds; empty if it is."""
-    fewest = fewest_gains(n)
-    if fewest is not None and m >= fewest:
-        return ""
-    wanted = "needs 4 seeds" if m < 6 else "needs 3 seeds"
-    if m < 3:
-        wanted = "needs 3 gains"
-    return f"the moderated test of {m} gains {wanted} or more, and {n} {'is' if n == 1 else 'are'} complete"
+from rigorkd_analysis.stats.sample_size import PRIOR_DF, moderated_df
 
 
 def moderated(d: Floats) -> tuple[Floats, Floats, Floats, Floats]:

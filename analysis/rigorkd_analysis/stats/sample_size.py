@@ -265,6 +265,17 @@ def fewest_gains(n: int) -> int | None:
     return {0: None, 1: None, 2: None, 3: 6}.get(n, 3)
 
 
+def refusal(n: int, m: int) -> str:
+    """Why the moderated test is not valid for m gains over n seeds; empty if it is."""
+    fewest = fewest_gains(n)
+    if fewest is not None and m >= fewest:
+        return ""
+    wanted = "needs 4 seeds" if m < 6 else "needs 3 seeds"
+    if m < 3:
+        wanted = "needs 3 gains"
+    return f"the moderated test of {m} gains {wanted} or more, and {n} {'is' if n == 1 else 'are'} complete"
+
+
 def moderated_df(n: Floats, rho: Floats) -> Floats:
     """Degrees of freedom of the moderated test: Satterthwaite's, at most d₀ + n − 1; see `moderated`."""
     w = PRIOR_DF / (PRIOR_DF + n - 1)
