@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
 from rigorkd_analysis.questions import LinearContrast, Question, differences, sides
 from rigorkd_analysis.stats.exact import superiority
 from rigorkd_analysis.stats.group_sequential import p_over_looks
@@ -23,8 +24,6 @@ from rigorkd_analysis.stats.sample_size import refusal
 from rigorkd_analysis.stats.welch import unpaired_columns
 from rigorkd_analysis.verdicts import TestName
 
-#: With unequal numbers of runs, fewer in a cell than this let Welch's test reject .074 to .084 of true nulls.
-FEWEST_UNEQUAL = 7
 _ONLY_PAIRED = (
     "sd_diff", "p_paired", "p_signflip", "p_signflip_floor", "p_wilcoxon", "dz", "dz_ci_low", "dz_ci_high",
     "g_z", "g_av", "r", "variance_ratio", "win_rate", "win_rate_low", "win_rate_high",

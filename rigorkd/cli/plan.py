@@ -118,6 +118,8 @@ def _show(made: Plan) -> None:
         f"{made.study}: {count(len(made.cells), 'cell')} × {count(len(made.seeds), 'seed')}"
         f" = {count(runs['total'], 'run')} in {count(made.cohorts, 'cohort')} ({rest})",
     )
+    if made.seeds_by_role:
+        console.print(made.seeds_by_role)
     if made.training_images is not None:
         console.print(f"work: {made.training_images:.1e} training images in all runs")
     cost = made.cost

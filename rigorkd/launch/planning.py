@@ -7,6 +7,7 @@ study's own records, one run at a time. Else nothing, with why.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts, gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.schema import SeedsByRole
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
 from rigorkd.records.record import Record
@@ -71,6 +73,7 @@ class Plan:
     detectable: tuple[Detectable, ...]
     designs: tuple[Design, ...] = ()
     sesoi: float | None = None
+    seeds_by_role: str = ""
     corrected: bool = True
     training_images: int | None = None
 
@@ -115,6 +118,7 @@ def make_plan(
         detectable=detectable,
         designs=designs,
         sesoi=protocol.spec.analysis.sesoi,
+        seeds_by_role=_by_role(protocol.spec.seeds),
         corrected=protocol.spec.analysis.correction != "none",
         training_images=training_images(want.run for want in states.expected.values()),
     )
@@ -158,14 +162,17 @@ def _detectable(
         level = nominal_level(analysis.looks, analysis.alpha / m)
         dz = detectable(n, share, level)
         power = needed = None
-        if sd is not None and analysis.sesoi is not None:
+        if isinstance(protocol.spec.seeds, SeedsByRole):
+            averaged = min(averages, default=1) if family == "overall" else 1
+            dz = _unpaired_dz(protocol.spec.seeds, averaged, level)
+        elif sd is not None and analysis.sesoi is not None:
             needed = seeds_needed(analysis.sesoi, sd * share, level)
             power = equivalence_power(n, sd * share, analysis.sesoi, level) if n > 1 else None
         mde = None if dz is None or sd is None else dz * sd
         own = None if sd is None else sd * share
         entries.append(Detectable(family, size, mde, dz, power, own, source, needed))
     ways: tuple[Design, ...] = ()
-    if pairs:
+    if pairs and not isinstance(protocol.spec.seeds, SeedsByRole):
         ways = designs(
             *(n, 1.0 if sd is None else sd, len(pairs), analysis.sesoi if sd is not None else None),
             averages=averages,
@@ -173,6 +180,27 @@ def _detectable(
             corrected=analysis.correction != "none",
         )
     return tuple(entries), ways
+
+
+def _by_role(seeds: tuple[int, ...] | SeedsByRole) -> str:
+    if not isinstance(seeds, SeedsByRole):
+        return ""
+    base, kd = count(len(seeds.baseline), "seed"), count(len(seeds.distilled), "seed")
+    return (
+        f"baselines at {base}, distilled cells at {kd}, compared without pairing (Welch): worth it where "
+        "pairs of seeds hardly correlate"
+    )
+
+
+def _unpaired_dz(seeds: SeedsByRole, averaged: int, level: float) -> float:
+    """What Welch's test detects, in sds of a difference whose pairs do not correlate; cells vary alike."""
+    from rigorkd_analysis.stats.sample_size import detectable_noncentrality
+
+    base, kd = len(seeds.baseline), len(seeds.distilled)
+    first, second = 1 / base, 1 / (averaged * kd)
+    df = (first + second) ** 2 / (first**2 / (base - 1) + second**2 / (averaged * (kd - 1)))
+    error = math.sqrt((first + second) / 2)
+    return error * float(detectable_noncentrality(np.array([df]), level)[0])
 
 
 def _sd_of_differences(
