@@ -2,7 +2,7 @@
 
     import pandas as pd
     from rigorkd_analysis import Plan, analyze
-    print(analyze(pd.read_csv("runs.csv"), Plan(sesoi=0.3)).families[0].comparisons[0].says)
+    print(analyze(pd.read_csv("runs.csv"), Plan(sesoi=0.3)).lead.comparisons[0].says)
 
 Pure: no files, no clock, no network, no torch. Names are imported on first use, so that
 `rigorkd_analysis.stats.sample_size` stays cheap.

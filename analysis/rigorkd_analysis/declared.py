@@ -12,18 +12,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
 from rigorkd_analysis.questions import LinearContrast, Question, differences, sides
 from rigorkd_analysis.stats.exact import superiority
 from rigorkd_analysis.stats.group_sequential import p_over_looks
-from rigorkd_analysis.stats.moderated import moderated_columns, refusal
+from rigorkd_analysis.stats.moderated import moderated_columns
 from rigorkd_analysis.stats.moments import Floats, Moments, or_none
 from rigorkd_analysis.stats.new_images import PredictionSource, crossed_columns
 from rigorkd_analysis.stats.paired import PairedTest, Settings, Statistics, statistics, t_test, tost
+from rigorkd_analysis.stats.sample_size import refusal
 from rigorkd_analysis.stats.welch import unpaired_columns
 from rigorkd_analysis.verdicts import TestName
 
-#: With unequal numbers of runs, fewer in a cell than this let Welch's test reject .074 to .084 of true nulls.
-FEWEST_UNEQUAL = 7
+#: With fewer runs per cell Satterthwaite's degrees of freedom of an average are too many: .073 at 3.
+FEWEST_AVERAGED = 5
 _ONLY_PAIRED = (
     "sd_diff", "p_paired", "p_signflip", "p_signflip_floor", "p_wilcoxon", "dz", "dz_ci_low", "dz_ci_high",
     "g_z", "g_av", "r", "variance_ratio", "win_rate", "win_rate_low", "win_rate_high",
@@ -146,6 +148,11 @@ def _unpaired(
             refused[row] = (
                 f"unequal numbers of runs ({numbers.min():.0f} to {numbers.max():.0f}) are compared without "
                 f"pairing from {FEWEST_UNEQUAL} per cell on: with fewer the error rate is not held"
+            )
+        elif contrast.pair is None and numbers.min() < FEWEST_AVERAGED:
+            refused[row] = (
+                f"{numbers.min():.0f} runs per cell: what is compared of more than two cells without pairing "
+                f"takes {FEWEST_AVERAGED} or more"
             )
         if contrast.pair is not None:
             sides_of = [settings.sign * runs.values[cell] for cell in contrast.pair]

@@ -160,8 +160,14 @@ class Analysis:
 
     @property
     def lead(self) -> Family | None:
-        """The one family that a headline speaks of: the primary question, else the overall one."""
-        return self.family("primary") or self.family("overall")
+        """The one family that a headline speaks of: the primary question, else the overall one.
+
+        None where an overall question that was not planned stands beside planned ones, as in studies of 0.1.
+        """
+        overall, gains = self.family("overall"), self.family("gains")
+        if overall is not None and not overall.planned and gains is not None and gains.planned:
+            overall = None
+        return self.family("primary") or overall
 
 
 def document(result: Any) -> Any:

@@ -199,12 +199,14 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
     """The families before their numbers: name, whether it is planned, and what is compared."""
     runs, plan = question.runs, question.plan
     out: list[tuple[FamilyName, bool, list[Hypothesis]]] = []
+    overall: list[tuple[FamilyName, bool, list[Hypothesis]]] = []
     if matcher.any():
         gains = all_gains(runs, matcher)
         for planned, part in _by_plan(question, [(True, gain) for gain in gains]):
             known = planned and plan.planned and not plan.first_version
             simple = [gain for gain in part if isinstance(gain, LinearContrast)]
-            out.append(("overall", known, [*averages(runs, simple)]))
+            overall.append(("overall", known, [*averages(runs, simple)]))
+        out += [] if plan.first_version else overall
         if plan.primary is not None:
             cell = runs.position(plan.primary)
             alone = [gain for gain in gains if gain.pair is not None and gain.pair[0] == cell]
@@ -218,6 +220,7 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
         out += [("gains", *part) for part in _by_plan(question, [(plan.planned, gain) for gain in gains])]
     contrasts = [(contrast.planned, resolve(runs, matcher, contrast)) for contrast in plan.contrasts]
     out += [("contrasts", *part) for part in _by_plan(question, contrasts)]
+    out += overall if plan.first_version else []  # what was planned then keeps its place
     if plan.all_pairs or not out:
         pairs = [(False, pair) for pair in all_pairs(runs)]
         out += [("all_pairs", *part) for part in _by_plan(question, pairs)]

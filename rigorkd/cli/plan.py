@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="First time a few steps of every kind of training on this machine, for the cost.",
 )
+@click.option(
+    "--sd",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Standard deviation of the differences paired by seed, from a pilot or a published study.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def plan(
     protocol: Path,
@@ -42,6 +47,7 @@ def plan(
     results: Path,
     mode: str,
     measure: bool,
+    sd: float | None,
     form: str,
 ) -> None:
     """Show what PROTOCOL expands to, how much of it is done, and the smallest gain these seeds can detect.
@@ -87,7 +93,7 @@ def plan(
         from rigorkd.launch.measure import measure as measure_rates
 
         measure_rates(loaded, states, chosen, book, mode, lambda text: click.echo(text, err=True))
-    made = make_plan(loaded, states, study, chosen, book, mode)
+    made = make_plan(loaded, states, study, chosen, book, mode, sd)
     if form == "json":
         click.echo(json.dumps(made.document(), indent=1, ensure_ascii=False))
     else:
@@ -114,6 +120,8 @@ def _show(made: Plan) -> None:
         f"{made.study}: {count(len(made.cells), 'cell')} × {count(len(made.seeds), 'seed')}"
         f" = {count(runs['total'], 'run')} in {count(made.cohorts, 'cohort')} ({rest})",
     )
+    if made.seeds_by_role:
+        console.print(made.seeds_by_role)
     if made.training_images is not None:
         console.print(f"work: {made.training_images:.1e} training images in all runs")
     cost = made.cost
@@ -135,3 +143,31 @@ def _show(made: Plan) -> None:
         )
         if entry.equivalence_power is not None:
             console.print(f"  power to show equivalence: {100 * entry.equivalence_power:.0f} %")
+    _show_designs(made)
+
+
+def _show_designs(made: Plan) -> None:
+    """What these seeds detect, and how many the SESOI needs, by what is asked of the gains."""
+    from rigorkd.launch.display import PlainConsole
+    from rigorkd.report.audit_page import QUESTIONS, cheapest
+
+    console = PlainConsole()
+    if len(made.designs) == 0 or len(made.seeds) < 2:
+        return
+    known = any(entry.sd is not None for entry in made.detectable)
+    gains = next(design.comparisons for design in made.designs if design.question == "gains")
+    unit = "points" if known else "sd of a paired difference"
+    parts = [
+        f"{QUESTIONS[design.question].format(m=gains)}: {design.mde:.2f} {unit}"
+        for design in made.designs
+        if design.mde is not None
+    ]
+    console.print(f"these seeds detect, by what is asked: {'; '.join(parts)}")
+    if made.sesoi is None:
+        return
+    if known:
+        console.print(
+            f"seeds for the smallest effect of interest: {cheapest(made.designs, f'{made.sesoi:g}')}"
+        )
+    else:
+        console.print(f"seeds for {made.sesoi:g}: give --sd, from a pilot or a published study")

@@ -7,12 +7,13 @@ study's own records, one run at a time. Else nothing, with why.
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,11 +23,15 @@ from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts, gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.schema import SeedsByRole
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
 from rigorkd.records.record import Record
 from rigorkd.text import count
+
+if TYPE_CHECKING:
+    from rigorkd_analysis.stats.sample_size import Design
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Detectable:
     """What a family of comparisons could detect at 80 % power.
 
     `mde` and `equivalence_power` need the standard deviation of paired differences, which only finished runs
-    can tell; `mde_dz` is the detectable effect in units of it.
+    can tell; `mde_dz` is the detectable effect in units of it. `seeds_needed` answers the SESOI.
     """
 
     family: str
@@ -54,6 +59,7 @@ class Detectable:
     equivalence_power: float | None
     sd: float | None
     sd_source: str
+    seeds_needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,9 @@ class Plan:
     cohorts: int
     cost: Cost
     detectable: tuple[Detectable, ...]
+    designs: tuple[Design, ...] = ()
+    sesoi: float | None = None
+    seeds_by_role: str = ""
     corrected: bool = True
     training_images: int | None = None
 
@@ -81,6 +90,7 @@ class Plan:
             "cohorts": self.cohorts,
             "cost": vars(self.cost),
             "detectable": [vars(entry) for entry in self.detectable],
+            "designs": [vars(design) for design in self.designs],
         }
 
 
@@ -91,10 +101,15 @@ def make_plan(
     seeds: tuple[int, ...],
     book: RateBook,
     mode: str,
+    sd: float | None = None,
 ) -> Plan:
-    """Plan the runs of a protocol whose `states` were found; `book` knows how fast machines are."""
+    """Plan the runs of a protocol whose `states` were found; `book` knows how fast machines are.
+
+    `sd` is that of paired differences, from a pilot or a published study, instead of that of finished runs.
+    """
     names = {want.run.cell.name for want in states.expected.values()}
     cells = [cell for cell in protocol.cells if cell.name in names]
+    detectable, designs = _detectable(protocol, states, cells, len(seeds), sd)
     return Plan(
         study=study.path.name,
         cells=tuple(map(_cell_entry, cells)),
@@ -102,7 +117,10 @@ def make_plan(
         runs=states.counts(),
         cohorts=len(cohorts(cells, seeds)),
         cost=cost(protocol, states, seeds, book, mode),
-        detectable=_detectable(protocol, states, cells, len(seeds)),
+        detectable=detectable,
+        designs=designs,
+        sesoi=protocol.spec.analysis.sesoi,
+        seeds_by_role=_by_role(protocol.spec.seeds),
         corrected=protocol.spec.analysis.correction != "none",
         training_images=training_images(want.run for want in states.expected.values()),
     )
@@ -114,26 +132,77 @@ def _cell_entry(cell: Cell) -> dict[str, Any]:
 
 
 def _detectable(
-    protocol: Protocol, states: RunStates, cells: Sequence[Cell], n: int
-) -> tuple[Detectable, ...]:
-    """Detectable gains and contrasts at 80 % power with n seeds, corrected for the family's size."""
-    from rigorkd_analysis.stats.sample_size import detectable, equivalence_power
+    protocol: Protocol, states: RunStates, cells: Sequence[Cell], n: int, given: float | None
+) -> tuple[tuple[Detectable, ...], tuple[Design, ...]]:
+    """What the declared families detect with n seeds, corrected for their size; and ways to ask of gains."""
+    from rigorkd_analysis.stats.group_sequential import nominal_level
+    from rigorkd_analysis.stats.sample_size import designs, detectable, equivalence_power, seeds_needed
 
     analysis = protocol.spec.analysis
     pairs = gain_pairs(cells, protocol.cells)
     sd, source = _sd_of_differences(states, pairs, analysis.metric)
+    if given is not None:
+        sd, source = given, "as given"
+    by_name = {cell.name: cell for cell in cells}
+    sets = Counter(
+        (by_name[name].group, by_name[name].student, by_name[name].method.key) for name, _ in pairs
+    )
+    averages = tuple(sets.values())
+    primary = sum(name == analysis.primary for name, _ in pairs)
+    families = [
+        # cells are taken to vary alike: see `designs`
+        ("overall", len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
+        ("primary", primary, 1.0),
+        ("gains", len(pairs) - primary, 1.0),
+        ("contrasts", len(analysis.contrasts), 1.0),
+    ]
     entries = []
-    for family, size in (("gains", len(pairs)), ("contrasts", len(analysis.contrasts))):
+    for family, size, share in families:
         if not size:
             continue
         m = 1 if analysis.correction == "none" else size
-        dz = detectable(n, 1.0, analysis.alpha, 0.8, m)
-        power = None
-        if sd is not None and analysis.sesoi is not None and n > 1:
-            power = equivalence_power(n, sd, analysis.sesoi, analysis.alpha, m)
+        level = nominal_level(analysis.looks, analysis.alpha / m)
+        dz = detectable(n, share, level)
+        power = needed = None
+        if isinstance(protocol.spec.seeds, SeedsByRole):
+            averaged = min(averages, default=1) if family == "overall" else 1
+            dz = _unpaired_dz(protocol.spec.seeds, averaged, level)
+        elif sd is not None and analysis.sesoi is not None:
+            needed = seeds_needed(analysis.sesoi, sd * share, level)
+            power = equivalence_power(n, sd * share, analysis.sesoi, level) if n > 1 else None
         mde = None if dz is None or sd is None else dz * sd
-        entries.append(Detectable(family, size, mde, dz, power, sd, source))
-    return tuple(entries)
+        own = None if sd is None else sd * share
+        entries.append(Detectable(family, size, mde, dz, power, own, source, needed))
+    ways: tuple[Design, ...] = ()
+    if pairs and not isinstance(protocol.spec.seeds, SeedsByRole):
+        ways = designs(
+            *(n, 1.0 if sd is None else sd, len(pairs), analysis.sesoi if sd is not None else None),
+            averages=averages,
+            alpha=analysis.alpha,
+            corrected=analysis.correction != "none",
+        )
+    return tuple(entries), ways
+
+
+def _by_role(seeds: tuple[int, ...] | SeedsByRole) -> str:
+    if not isinstance(seeds, SeedsByRole):
+        return ""
+    base, kd = count(len(seeds.baseline), "seed"), count(len(seeds.distilled), "seed")
+    return (
+        f"baselines at {base}, distilled cells at {kd}, compared without pairing (Welch): worth it where "
+        "pairs of seeds hardly correlate"
+    )
+
+
+def _unpaired_dz(seeds: SeedsByRole, averaged: int, level: float) -> float:
+    """What Welch's test detects, in sds of a difference whose pairs do not correlate; cells vary alike."""
+    from rigorkd_analysis.stats.sample_size import detectable_noncentrality
+
+    base, kd = len(seeds.baseline), len(seeds.distilled)
+    first, second = 1 / base, 1 / (averaged * kd)
+    df = (first + second) ** 2 / (first**2 / (base - 1) + second**2 / (averaged * (kd - 1)))
+    error = math.sqrt((first + second) / 2)
+    return error * float(detectable_noncentrality(np.array([df]), level)[0])
 
 
 def _sd_of_differences(

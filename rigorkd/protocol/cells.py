@@ -27,7 +27,8 @@ class Cell:
     `teacher` names the teacher cell whose cohort the cell joins; a baseline has one too when its group does
     (it shares the batches), but only a distilled cell depends on it. `start_cell` names the start cell that
     must be trained first, if the start is a run. `train` is False for a teacher used as it is, and
-    `per_seed` is False for a teacher that all seeds share.
+    `per_seed` is False for a teacher that all seeds share. `seeds` are those it is run at where the protocol
+    gives baselines more than distilled cells, None for all.
     """
 
     name: str
@@ -45,6 +46,11 @@ class Cell:
     size: int | None = None
     train: bool = True
     per_seed: bool = True
+    seeds: frozenset[int] | None = None
+
+    def runs_at(self, seed: int) -> bool:
+        """Whether the cell is run at this seed."""
+        return self.seeds is None or seed in self.seeds
 
     @property
     def stream(self) -> int:

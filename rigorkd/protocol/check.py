@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
+
 from rigorkd.data.dataset import DatasetInfo, Split
 from rigorkd.data.operations import check_views
 from rigorkd.metrics import NAMES as METRICS
 from rigorkd.models.model import CNN, MODELS, Model, is_known_model
 from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.hashes import resolved
-from rigorkd.protocol.schema import Contrast, Spec, TrendSpec
+from rigorkd.protocol.schema import Contrast, SeedsByRole, Spec, TrendSpec
 
 RESERVED_ENDINGS = (".smoke", ".fast")
 
@@ -23,6 +26,7 @@ def check_spec(spec: Spec) -> list[Problem]:
         *check_views(spec.views, spec.dataset, lambda loc: ("views", *loc)),
         *_models(spec),
         *_metrics(spec),
+        *_seeds(spec),
     ]
     if known := spec.dataset.info:
         problems += _split(spec.dataset.split, known)
@@ -34,6 +38,8 @@ def check_contrasts(spec: Spec, cells: Sequence[Cell]) -> list[Problem]:
     contrasts = spec.analysis.contrasts
     place: Path = ("analysis", "contrasts")
     return [
+        *_primary(spec.analysis.primary, cells),
+        *_moderated(spec, cells),
         *(
             problem
             for index, contrast in enumerate(contrasts)
@@ -41,6 +47,32 @@ def check_contrasts(spec: Spec, cells: Sequence[Cell]) -> list[Problem]:
         ),
         *_repeated(contrasts, place),
     ]
+
+
+def _primary(name: str | None, cells: Sequence[Cell]) -> Iterator[Problem]:
+    place: Path = ("analysis", "primary")
+    by_name = {cell.name: cell for cell in cells}
+    if name is None:
+        return
+    if name not in by_name:
+        yield Problem(place, *unknown("cell", name, by_name))
+    elif not by_name[name].method.distils:
+        yield Problem(place, f"{name} does not distil, so it has no gain")
+    elif name not in dict(gain_pairs(cells, cells)):
+        yield Problem(place, f"{name} has no baseline, so it has no gain")
+
+
+def _moderated(spec: Spec, cells: Sequence[Cell]) -> Iterator[Problem]:
+    """The moderated test of so few gains, over so many seeds, would not hold its level."""
+    if spec.analysis.test != "moderated":
+        return
+    from rigorkd_analysis.stats.sample_size import refusal  # loads scipy
+
+    primary = spec.analysis.primary
+    gains = sum(name != primary for name, _ in gain_pairs(cells, cells))
+    seeds = set(spec.all_seeds) - set(spec.analysis.selection.seeds if spec.analysis.selection else ())
+    if why := refusal(len(seeds), gains):
+        yield Problem(("analysis", "test"), why, "plan more seeds, or leave out test: moderated")
 
 
 def _repeated(contrasts: Sequence[Contrast], path: Path) -> Iterator[Problem]:
@@ -104,6 +136,20 @@ def _model(model: Model, path: Path) -> Iterator[Problem]:
             yield Problem((*path, key), f"{key} shapes the model {CNN!r}, not {model.name!r}", at_key=True)
     if model.args and model.name == CNN:
         yield Problem((*path, "args"), "the cnn takes channels, hidden and dropout, not args", at_key=True)
+
+
+def _seeds(spec: Spec) -> Iterator[Problem]:
+    """Unequal numbers of runs have one valid analysis, and it needs enough of them."""
+    if not isinstance(spec.seeds, SeedsByRole):
+        return
+    if spec.analysis.test != "unpaired":
+        hint = "add analysis: {test: unpaired}, or give one number of seeds"
+        yield Problem(("seeds",), "seeds by role are compared without pairing, which is not declared", hint)
+    numbers = {role: len(getattr(spec.seeds, role)) for role in ("baseline", "distilled")}
+    for role, number in numbers.items():
+        if len(set(numbers.values())) > 1 and number < FEWEST_UNEQUAL:
+            message = f"{role} has {number} seeds; unequal numbers need at least {FEWEST_UNEQUAL} for each"
+            yield Problem(("seeds", role), message, "with fewer the error rate is not held")
 
 
 def _metrics(spec: Spec) -> Iterator[Problem]:

@@ -13,7 +13,8 @@ from rigorkd.text import count
 def runs(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Run, ...]:
     """Every run, those that all seeds share first, then seed by seed in the order of the cells."""
     fixed = [Run(cell, None) for cell in cells if not cell.per_seed]
-    return (*fixed, *(Run(cell, seed) for seed in seeds for cell in cells if cell.per_seed))
+    own = (Run(cell, seed) for seed in seeds for cell in cells if cell.per_seed and cell.runs_at(seed))
+    return (*fixed, *own)
 
 
 def cohorts(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Cohort, ...]:
@@ -27,7 +28,12 @@ def cohorts(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Cohort, ...]:
     for cell in cells:
         if cell.role == "student":
             shared.setdefault(_shared(cell), []).append(cell)
-    return tuple(_cohort(seed, members, by_name) for seed in seeds for members in shared.values())
+    return tuple(
+        _cohort(seed, there, by_name)
+        for seed in seeds
+        for members in shared.values()
+        if (there := [cell for cell in members if cell.runs_at(seed)])
+    )
 
 
 def _shared(cell: Cell) -> str:

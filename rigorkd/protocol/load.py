@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import check_contrasts, check_spec
 from rigorkd.protocol.expand import expand
 from rigorkd.protocol.grids import grid_problems, grids, read_method
-from rigorkd.protocol.schema import Group, Spec
+from rigorkd.protocol.schema import Group, SeedsByRole, Spec
 from rigorkd.protocol.tree import LONGEST_TEXT, Node, Place, TreeError, parse
 from rigorkd.text import nearest
 
@@ -81,15 +81,26 @@ def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
         raise protocol_error([*problems, *_grid_problems(tree.plain())], file, tree) from None
     problems = check_spec(spec)
     try:
-        cells = expand(spec)
+        cells = tuple(_at_their_seeds(spec, expand(spec)))
         problems += check_contrasts(spec, cells)
     except ExpansionError as error:
         problems += error.problems
     if problems:
         raise protocol_error(problems, file, tree)
     return Protocol(
-        path=file, text=text, spec=spec, cells=cells, seeds=spec.seeds, study=spec.study, tree=tree
+        path=file, text=text, spec=spec, cells=cells, seeds=spec.all_seeds, study=spec.study, tree=tree
     )
+
+
+def _at_their_seeds(spec: Spec, cells: Iterable[Cell]) -> Iterator[Cell]:
+    """The cells with the seeds that the protocol gives their role; teachers teach where cells distil."""
+    if not isinstance(spec.seeds, SeedsByRole):
+        yield from cells
+        return
+    baseline, distilled = frozenset(spec.seeds.baseline), frozenset(spec.seeds.distilled)
+    for cell in cells:
+        plain = cell.role == "student" and not cell.method.distils
+        yield cell if cell.role == "start" else replace(cell, seeds=baseline if plain else distilled)
 
 
 def _grid_problems(plain: Any) -> list[Problem]:

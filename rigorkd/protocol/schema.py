@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, create_model, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
 from rigorkd_analysis.analysis_plan import unusable
 
 from rigorkd.data.datasets import AnyDataset
@@ -24,6 +24,7 @@ from rigorkd.fields import (
     Positive,
     added,
     short_form,
+    text_or_mapping,
 )
 from rigorkd.methods.registry import KINDS
 from rigorkd.models.model import ModelField, StartField
@@ -311,6 +312,13 @@ class Analysis(Frozen):
         return self
 
 
+class SeedsByRole(Frozen):
+    """More seeds for baselines than for distilled cells, which are then compared without pairing."""
+
+    baseline: Seeds
+    distilled: Seeds
+
+
 # -------------------------------------------------------------------------------------------- the file
 
 
@@ -327,9 +335,18 @@ class Spec(Frozen):
     starts: dict[Name, Start] = Field(default={})
     students: Annotated[dict[Name, Annotated[Student, short_form("model")]], Field(min_length=1)]
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
-    seeds: Seeds = (0, 1, 2, 3, 4)
+    seeds: Annotated[
+        Annotated[Seeds, Tag("text")] | Annotated[SeedsByRole, Tag("mapping")], Discriminator(text_or_mapping)
+    ] = (0, 1, 2, 3, 4)
     keep_logits: bool = False
     analysis: Analysis = Analysis()
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Every seed at which any cell is run."""
+        if isinstance(self.seeds, SeedsByRole):
+            return tuple(dict.fromkeys((*self.seeds.baseline, *self.seeds.distilled)))
+        return self.seeds
 
     def named_teachers(self) -> dict[str, Teacher]:
         """Teachers by their cell name: `teacher`, or `teacher/<name>`."""

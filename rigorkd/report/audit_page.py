@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rigorkd_analysis.published.bounds import Recovered
 from rigorkd_analysis.published.table_audit import Audit, AuditComparison
-from rigorkd_analysis.stats.sample_size import Power, detectable
+from rigorkd_analysis.stats.sample_size import Design, Power, detectable
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.model import MISSING, Column, Page, Said, Table, listed
 from rigorkd.text import count
+
+QUESTIONS = {
+    "overall": "the average gain",
+    "primary": "one gain, declared primary",
+    "gains": "each of {m} gains",
+    "gains, moderated": "each of {m} gains, moderated test",
+}
+"""What each design asks."""
+
+
+def cheapest(designs: Sequence[Design], effect: str) -> str:
+    """`0.3 points in the average gain: 6 seeds; …`, the fewest seeds first."""
+    known = [design for design in designs if design.seeds_needed is not None]
+    known.sort(key=lambda design: design.seeds_needed or 0)
+    gains = max((design.comparisons for design in designs), default=1)
+    parts = [
+        f"in {QUESTIONS[design.question].format(m=gains)}: {count(design.seeds_needed or 0, 'seed')}"
+        for design in known
+    ]
+    return f"{effect} {'; '.join(parts)}." if parts else f"{effect} takes more than 100,000 seeds either way."
 
 
 def audit_page(audit: Audit) -> Page:
@@ -36,7 +58,7 @@ def _comparisons(audit: Audit) -> Table:
     if any(cell.n > 1 for cell in audit.cells):
         columns: tuple[Column, ...] = (
             *(Column("pair"), Column("difference", True), Column("paired |t|", True)),
-            *(Column("p", True), Column("break-even seed sd", True)),
+            *(Column("p", True), Column("break-even seed sd", True), Column("at r = .9", True)),
         )
         rows: tuple[tuple[str, ...], ...] = tuple(
             (
@@ -45,18 +67,21 @@ def _comparisons(audit: Audit) -> Table:
                 _range(c.t_low, c.t_high) if c.welch_t is None else f"{c.welch_t:.3g} (Welch)",
                 _range(c.p_low, c.p_high) if c.welch_p is None else f"{c.welch_p:.2g}",
                 f"{c.break_even_seed_sd:.2g}",
+                MISSING if c.break_even_seed_sd_paired is None else f"{c.break_even_seed_sd_paired:.2g}",
             )
             for c in audit.comparisons
         )
         text = (
             f"{audit.metric}, means of {_seeds(audit)} seeds as printed; the range of the paired t test over "
-            "all pairings of the seeds needs printed standard deviations. A seed sd below the break-even is "
-            "necessary, not sufficient."
+            "all pairings of the seeds needs printed standard deviations. A seed sd above the break-even "
+            "explains the difference by chance: as it stands if pairs of seeds do not correlate, and where "
+            "they correlate by .9."
         )
         return Table("Pairs of rows", columns, rows, text)
     columns = (
         *(Column("pair"), Column("difference", True), Column("images", True)),
         *(Column("discordant", True), Column("McNemar p", True), Column("differ"), Column("seed sd", True)),
+        *(Column("at r = .9", True), Column("√(err/2N)", True)),
     )
     rows = tuple(_row(c, audit.decimals) for c in audit.comparisons)
     emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if c.networks_differ == "always")
@@ -65,7 +90,10 @@ def _comparisons(audit: Audit) -> Table:
         "network gets right, as far as the printed values bound them; McNemar's exact p over that range, "
         f"uncorrected for the {count(len(audit.comparisons), 'pair')}. Differ: whether the two networks do, "
         "on this test distribution. Seed sd: the standard deviation over seeds that would explain the "
-        "difference by chance; one below it is necessary, not sufficient, for the method to differ."
+        "difference by chance, if pairs of seeds do not correlate and where they correlate by .9; one below "
+        "it is necessary, not sufficient, for the method to differ. √(err/2N): the seed sd of well-trained "
+        "networks (Jordan 2023), a yardstick and no test: small or under-trained ones have 1.4 to 32 times "
+        "it."
     )
     return Table("Pairs of rows", columns, rows, text, emphasis)
 
@@ -85,6 +113,10 @@ def _row(c: AuditComparison, decimals: int) -> tuple[str, ...]:
         p,
         c.networks_differ or MISSING,
         sd,
+        *(
+            MISSING if value is None else f"{value:.2g}"
+            for value in (c.break_even_seed_sd_paired, c.test_set_sd)
+        ),
     )
 
 
@@ -163,4 +195,27 @@ def power_page(answer: Power) -> Page:
         f"Two-sided paired t test at {'α' if m == 1 else 'α/m'}, {family}, {share} power.",
         frozenset({sizes.index(answer.n)}),
     )
-    return Page(headline=tuple(lines), blocks=(table,))
+    if not answer.designs:
+        return Page(headline=tuple(lines), blocks=(table,))
+    effect = answer.sesoi if answer.effect is None else abs(answer.effect)
+    if effect is not None:
+        lines.append(cheapest(answer.designs, f"{effect:g}"))
+    return Page(headline=tuple(lines), blocks=(table, _designs(answer, share)))
+
+
+def _designs(answer: Power, share: str) -> Table:
+    rows = tuple(
+        (
+            QUESTIONS[design.question].format(m=answer.comparisons),
+            MISSING if design.mde is None else f"{design.mde:.3g}",
+            MISSING if design.seeds_needed is None else f"{design.seeds_needed:,}",
+        )
+        for design in answer.designs
+    )
+    text = (
+        f"{share} power; the sd is that of one gain, paired by seed, and cells are taken to vary alike. Each "
+        "question is tested at α by itself. A primary gain and the moderated test are declared in the "
+        "protocol before the first run."
+    )
+    columns = (Column("question"), Column(f"{answer.n} seeds detect", True), Column("seeds needed", True))
+    return Table("The same gains, asked in other ways", columns, rows, text)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import AllOf, Plan, TableError, analyze
 from rigorkd_analysis.stats.exact import binomial_interval, exact_from, signflip_floor, superiority
 from rigorkd_analysis.stats.group_sequential import nominal_level, p_over_looks, probability
-from rigorkd_analysis.stats.moderated import moderated, refusal
+from rigorkd_analysis.stats.moderated import moderated
 from rigorkd_analysis.stats.moments import sd_interval
+from rigorkd_analysis.stats.new_images import Predictions, PredictionSource, crossed_interval
 from rigorkd_analysis.stats.paired import Settings, t_test
-from rigorkd_analysis.stats.sample_size import errors_of_what_is_found
+from rigorkd_analysis.stats.sample_size import errors_of_what_is_found, refusal
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttost_ind
@@ -74,12 +77,13 @@ def test_averages_are_per_group_student_and_method_with_holm_over_them():
     assert one.t == pytest.approx(stats.ttest_1samp(expected, 0).statistic)
 
 
-def test_under_0_1_the_average_was_not_planned():
+def test_under_0_1_the_average_was_not_planned_and_comes_last():
     found = analyze(three_gains(), Plan(planned=True, first_version=True))
     assert [(family.name, family.planned) for family in found.families] == [
-        ("overall", False),
         ("gains", True),
+        ("overall", False),
     ]
+    assert found.lead is None
 
 
 def test_the_primary_gain_is_tested_alone_and_the_others_are_their_own_family():
@@ -210,6 +214,15 @@ def test_unequal_numbers_of_runs_need_seven_in_each_cell(few: int, many: int, he
     assert any("from 7 per cell on" in text for text in gain.warnings) != held
 
 
+@pytest.mark.parametrize(("n", "held"), [(4, False), (5, True)])
+def test_an_unpaired_average_needs_five_runs_per_cell(n: int, held: bool):
+    rng = np.random.default_rng(4)
+    cells = {"g/s/base": rng.normal(80, 0.1, n)} | {f"g/s/kd-{i}": rng.normal(85, 0.1, n) for i in range(2)}
+    found = analyze(table(cells), Plan(test="unpaired"))
+    assert found.family("overall").comparisons[0].verdict == ("better" if held else "inconclusive")
+    assert {c.verdict for c in found.family("gains").comparisons} == {"better"}
+
+
 def test_superiority_is_newcombes_fifth_interval():
     share, low, high = superiority(np.arange(10.0) + 2.5, np.arange(10.0), 0.05)
     assert share == pytest.approx(stats.mannwhitneyu(np.arange(10.0) + 2.5, np.arange(10.0)).statistic / 100)
@@ -295,6 +308,95 @@ def test_an_unplanned_number_of_seeds_decides_nothing(n: int):
 def test_what_has_no_valid_analysis_is_refused(asked: dict[str, object], message: str):
     with pytest.raises(TableError, match=message):
         Plan(**asked)
+
+
+# ------------------------------------------------------------------------------- inference to new images
+
+
+def with_predictions(n: int = 10, images: int = 100) -> tuple[pd.DataFrame, PredictionSource]:
+    """A baseline and two cells that gain on the images that are hard, where images differ strongly."""
+    rng = np.random.default_rng(7)
+    hard = rng.random(images)
+    target = np.zeros(images, dtype=np.int64)
+    right: dict[tuple[str, int], np.ndarray] = {}
+    for cell, gain in (("g/s/base", 0.0), ("g/s/kd-0", 0.12), ("g/s/kd-1", 0.1)):
+        for seed in range(n):
+            reached = (hard < 0.7) | ((hard < 0.7 + gain) & (rng.random(images) < 0.95))
+            right[cell, seed] = reached & (rng.random(images) < 0.99)
+    cells: dict[str, list[float]] = {}
+    for (cell, _), hits in right.items():
+        cells.setdefault(cell, []).append(100 * hits.mean())
+
+    def read(cell: str, seed: int) -> Predictions:
+        return Predictions(target, np.where(right[cell, seed], 0, 1))
+
+    return table({cell: np.array(values) for cell, values in cells.items()}), read
+
+
+def test_an_inference_to_new_images_decides_by_the_wider_interval():
+    frame, read = with_predictions()
+    plan = Plan(planned=True, sesoi=1.0, contrasts=(AllOf(("g/s/kd-0", "g/s/kd-1"), name="both"),))
+    seeds = analyze(frame, plan, predictions=read)
+    both = analyze(frame, replace(plan, inference="seeds_and_images"), predictions=read)
+    assert (seeds.inference, both.inference) == ("seeds", "seeds_and_images")
+    for one, wide in zip(
+        [c for family in seeds.families for c in family.comparisons],
+        [c for family in both.families for c in family.comparisons],
+        strict=True,
+    ):
+        assert wide.test == "seeds_and_images"
+        assert wide.p > one.p
+        if one.a is None:  # an average or a conjunction
+            continue
+        image = next(item for item in both.images if item.a == one.a)
+        assert (wide.ci_low, wide.ci_high) == pytest.approx((image.ci_low, image.ci_high))
+        assert wide.mean_diff == pytest.approx(one.mean_diff)
+        assert wide.ci_low < one.ci_low
+        assert wide.ci_high > one.ci_high
+        assert wide.p_paired == one.p
+        assert (wide.p < 0.05) == (wide.ci_low > 0 or wide.ci_high < 0)
+        assert wide.seeds_needed is None  # more seeds make no more images
+        assert "t over seeds and images" in wide.says
+    (average,) = both.family("overall").comparisons
+    d = np.array(
+        [
+            100.0 * (read("g/s/kd-0", seed).prediction == 0) / 2
+            + 100.0 * (read("g/s/kd-1", seed).prediction == 0) / 2
+            - 100.0 * (read("g/s/base", seed).prediction == 0)
+            for seed in range(10)
+        ]
+    )
+    found = crossed_interval(d, 0.05)
+    assert (average.ci_low, average.ci_high) == pytest.approx((found.low, found.high))
+
+
+def test_without_predictions_there_is_no_inference_to_new_images():
+    frame, read = with_predictions()
+    plan = Plan(inference="seeds_and_images")
+    for gain in analyze(frame, plan).family("gains").comparisons:
+        assert gain.verdict == "inconclusive"
+        assert any("needs the predictions" in text for text in gain.warnings)
+
+    def lost(cell: str, seed: int) -> Predictions | None:
+        return None if (cell, seed) == ("g/s/kd-0", 2) else read(cell, seed)
+
+    first, second = analyze(frame, plan, predictions=lost).family("gains").comparisons
+    assert any("predictions of some of its runs are gone" in text for text in first.warnings)
+    assert (first.verdict, second.verdict) == ("inconclusive", "better")
+
+
+def test_the_crossed_interval_is_never_narrower():
+    rng = np.random.default_rng(8)
+    for _ in range(200):
+        n, images = rng.integers(2, 6), rng.integers(10, 60)
+        d = (
+            rng.normal(0, rng.gamma(1), (n, 1))
+            + rng.normal(0, rng.gamma(1), images)
+            + rng.normal(0, 1, (n, images))
+        )
+        found = crossed_interval(d, 0.05)
+        assert found.low <= found.seeds_low
+        assert found.high >= found.seeds_high
 
 
 # -------------------------------------------------------------------------------- beside every comparison

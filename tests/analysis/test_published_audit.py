@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rigorkd_analysis import Printed, TableError, audit
-from rigorkd_analysis.published.bounds import counts, mcnemar_at, mcnemar_bounds, recover, t_range, wilson
+from rigorkd_analysis.published.bounds import (
+    break_even_sd,
+    counts,
+    mcnemar_at,
+    mcnemar_bounds,
+    recover,
+    t_range,
+    wilson,
+)
 from rigorkd_analysis.published.table_audit import Audit, AuditComparison
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
@@ -165,7 +173,11 @@ def test_means_over_seeds_with_printed_sds():
     (c,) = audit(Printed(table)).comparisons
     assert (c.t_low, c.t_high) == pytest.approx((1.2 * 5**0.5 / 0.5, 1.2 * 5**0.5 / 0.1))
     assert c.p_high == pytest.approx(2 * stats.t.sf(c.t_low, 4))
-    assert c.break_even_seed_sd == pytest.approx(1.2 * 5**0.5 / (1.96 * 2**0.5))
+    assert c.break_even_seed_sd == pytest.approx(1.2 * 5**0.5 / (1.95996398 * 2**0.5))
+    assert c.break_even_seed_sd_paired == pytest.approx(c.break_even_seed_sd / 0.1**0.5)
+    (strict,) = audit(Printed(table, alpha=0.01)).comparisons
+    assert strict.break_even_seed_sd == pytest.approx(1.2 * 5**0.5 / (2.5758293 * 2**0.5))
+    assert c.test_set_sd is None  # how many test images is not told
     assert (c.images, c.networks_differ) == (None, None)
 
 
@@ -234,3 +246,21 @@ def test_an_error_rate_is_no_accuracy():
     )
     assert found.comparisons[0].images is None
     assert not any("more accurate" in line for line in found.survives)
+
+
+def test_the_break_even_with_pairing_is_where_a_paired_test_stops_to_reject():
+    """Differences of k pairs that correlate by r have the variance 2σ²(1 − r)."""
+    rng = np.random.default_rng(9)
+    sd = break_even_sd(1.2, 5, 0.05, 0.9)
+    pairs = rng.multivariate_normal([0, 0], sd**2 * np.array([[1, 0.9], [0.9, 1]]), (40_000, 5))
+    means = (pairs[..., 0] - pairs[..., 1]).mean(axis=1)
+    assert (np.abs(means) >= 1.2).mean() == pytest.approx(0.05, abs=0.005)
+
+
+def test_jordans_yardstick_of_cifar_100(overall):
+    c = pair(overall, 79.18, 80.83)
+    assert c.test_set_sd == pytest.approx(100 * (0.19995 / 20_000) ** 0.5)
+    fractions = audit(
+        Printed([{"cell": "a", "top1": "0.7918"}, {"cell": "b", "top1": "0.8083"}], n_test=10_000)
+    )
+    assert fractions.comparisons[0].test_set_sd == pytest.approx(c.test_set_sd / 100)

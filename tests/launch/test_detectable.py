@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.sample_size import detectable as detectable_effect
+from rigorkd_analysis.stats.sample_size import seeds_needed
 
-from rigorkd.launch.planning import Detectable, make_plan
+from rigorkd.launch.planning import Detectable, Plan, make_plan
 from rigorkd.launch.run_states import find_run_states
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.layout import StudyFolder
@@ -14,32 +16,71 @@ from rigorkd.records.rates import RateBook
 
 
 def detectable(path: Path, only: tuple[str, ...] = ()) -> tuple[Detectable, ...]:
+    return plan(path, only).detectable
+
+
+def plan(path: Path, only: tuple[str, ...] = (), sd: float | None = None) -> Plan:
     protocol, study = load_protocol(path), StudyFolder(path.parent / "study")
     states = find_run_states(protocol, (0, 1, 2), study, "reference", {}, only)
-    book = RateBook.of(path.parent)
-    return make_plan(protocol, states, study, (0, 1, 2), book, "reference").detectable
+    return make_plan(protocol, states, study, (0, 1, 2), RateBook.of(path.parent), "reference", sd)
 
 
 def test_every_distilled_cell_with_a_baseline_is_a_gain(protocol_file: Path) -> None:
-    (gains,) = detectable(protocol_file)
+    overall, gains = detectable(protocol_file)
+    assert (overall.family, overall.comparisons) == ("overall", 3)
     assert (gains.family, gains.comparisons) == ("gains", 5)
-    (part,) = detectable(protocol_file, only=("short/*/kd*",))
+    _, part = detectable(protocol_file, only=("short/*/kd*",))
     assert part.comparisons == 1, "its baseline needs not be asked for"
 
 
 def test_one_baseline_serves_every_view_of_the_teacher(protocol_file: Path) -> None:
     text = protocol_file.read_text().replace("main: {", "main: {views: {teacher: [same, clean]}, ")
     protocol_file.write_text(text)
-    (gains,) = detectable(protocol_file)
+    _, gains = detectable(protocol_file)
     assert gains.comparisons == 2 * 4 + 1
 
 
 def test_without_a_correction_the_size_of_the_family_does_not_matter(protocol_file: Path) -> None:
-    (corrected,) = detectable(protocol_file)
+    _, corrected = detectable(protocol_file)
     protocol_file.write_text(protocol_file.read_text().replace("sesoi: 2.0", "sesoi: 2.0, correction: none"))
-    (plain,) = detectable(protocol_file)
+    _, plain = detectable(protocol_file)
     assert plain.comparisons == corrected.comparisons
     assert plain.mde_dz is not None
     assert corrected.mde_dz is not None
     assert plain.mde_dz < corrected.mde_dz
     assert plain.mde_dz == detectable_effect(3, 1.0)
+
+
+def test_ways_to_ask_of_the_gains_stand_side_by_side(protocol_file: Path) -> None:
+    made = plan(protocol_file, sd=1.5)
+    seeds = {design.question: design.seeds_needed for design in made.designs}
+    assert list(seeds) == ["overall", "primary", "gains", "gains, moderated"]
+    assert seeds["primary"] == seeds_needed(2.0, 1.5)
+    assert seeds["gains"] == seeds_needed(2.0, 1.5, comparisons=5)
+    assert seeds["primary"] < seeds["gains, moderated"] <= seeds["gains"]
+    assert {entry.sd_source for entry in made.detectable} == {"as given"}
+    assert made.document()["designs"][0]["question"] == "overall"
+    without = plan(protocol_file)
+    assert {design.seeds_needed for design in without.designs} == {None}
+    assert without.designs[1].mde == detectable_effect(3, 1.0)
+
+
+def test_a_declared_primary_gain_leaves_the_family_of_the_others(protocol_file: Path) -> None:
+    families = {entry.family: entry for entry in detectable(protocol_file)}
+    name = plan(protocol_file).cells
+    cell = next(entry["cell"] for entry in name if entry["method"] == "kd")
+    text = protocol_file.read_text().replace("sesoi: 2.0", f"sesoi: 2.0, primary: {cell}")
+    protocol_file.write_text(text)
+    primary = {entry.family: entry for entry in detectable(protocol_file)}
+    assert primary["gains"].comparisons == families["gains"].comparisons - 1
+    assert primary["primary"].mde_dz == detectable_effect(3, 1.0)
+
+
+def test_planned_looks_test_at_their_nominal_level(protocol_file: Path) -> None:
+    text = protocol_file.read_text().replace("sesoi: 2.0", "sesoi: 2.0, looks: [3, 6]")
+    before = detectable(protocol_file)[1].mde_dz
+    protocol_file.write_text(text)
+    after = detectable(protocol_file)[1].mde_dz
+    assert before is not None
+    assert after == detectable_effect(3, 1.0, nominal_level((3, 6), 0.05 / 5))
+    assert after > before

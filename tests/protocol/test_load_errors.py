@@ -53,6 +53,26 @@ CASES = [
         "name must be text, not 5",
         "",
     ),
+    # questions and tests that cannot be
+    (
+        "seeds: 3",
+        "analysis: {primary: main/small/kd-T1}",
+        17,
+        21,
+        "unknown cell 'main/small/kd-T1'",
+        "kd-T1-",
+    ),
+    ("seeds: 3", "analysis: {primary: main/small/baseline}", 17, 21, "does not distil", ""),
+    (
+        "seeds: 3",
+        "seeds: 2\nanalysis: {test: moderated}",
+        18,
+        18,
+        "or more, and 2 are complete",
+        "plan more seeds",
+    ),
+    ("seeds: 3", "analysis: {looks: [8, 5]}", 17, None, "no planned interim analyses", ""),
+    ("seeds: 3", "analysis: {looks: [5, 8], test: moderated}", 17, None, "looks are for the paired test", ""),
     # what a cell's name calls a parameter
     (GRID, "    dkd: {tckd: 2}", 16, 11, "unknown key 'tckd'", "names of cells call 'a'"),
     # keys

@@ -11,7 +11,8 @@ from scipy import special
 from rigorkd_analysis.stats.exact import mcnemar
 from rigorkd_analysis.table_error import TableError
 
-Z95 = 1.96
+PAIRED_R = 0.9
+"""About the largest correlation of seed pairs seen in real studies (−.19 to .99 between cells)."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,22 @@ def mcnemar_bounds(a: Counts, b: Counts, n_test: int, alpha: float) -> McNemarBo
     return McNemarBounds(images, smallest, discordant_max, p_min, p_max, rejects_up_to)
 
 
-def break_even_sd(difference: float, k: float) -> float:
+def break_even_sd(difference: float, k: float, alpha: float = 0.05, r: float = 0.0) -> float:
     """The seed standard deviation above which chance alone explains a difference of means of k seeds.
 
-    Where the two have different numbers, k is their harmonic mean.
+    Where the two have different numbers, k is their harmonic mean. Pairs of seeds that correlate by r leave
+    √(1 − r) of the spread in a difference.
     """
-    return abs(difference) * math.sqrt(k) / (Z95 * math.sqrt(2))
+    z = -float(special.ndtri(alpha / 2))
+    return abs(difference) * math.sqrt(k) / (z * math.sqrt(2 * (1 - r)))
+
+
+def image_noise_sd(error_rate: float, n_test: int) -> float:
+    """√(err/2N), the spread over seeds that Jordan (2023, arXiv 2304.01910) found in well-trained networks.
+
+    A yardstick and no test: on small or under-trained networks the spread was 1.4 to 32 times as large.
+    """
+    return math.sqrt(error_rate / (2 * n_test))
 
 
 def t_range(difference: float, sd_a: float, sd_b: float, k: int) -> tuple[float, float]:

@@ -14,11 +14,13 @@ from itertools import combinations
 from typing import Literal
 
 from rigorkd_analysis.published.bounds import (
+    PAIRED_R,
     Counts,
     McNemarBounds,
     Recovered,
     break_even_sd,
     counts,
+    image_noise_sd,
     mcnemar_bounds,
     recover,
     t_range,
@@ -75,7 +77,9 @@ class AuditComparison:
     Attributes:
         images: the difference in test images as printed; images_min and _max allow for rounding.
         rejects_up_to_discordant: most discordant images at which McNemar's exact test still rejects.
-        break_even_seed_sd: necessary, not sufficient: the seed sd must be below it.
+        break_even_seed_sd: a seed sd above it explains the difference by chance, if pairs of seeds do not
+            correlate; break_even_seed_sd_paired is the same where they correlate by .9.
+        test_set_sd: Jordan's yardstick √(err/2N), the seed sd of well-trained networks on so many images.
         t_low, t_high, p_low, p_high: for means with printed sds, the paired test whatever the pairing.
         welch_t, welch_df, welch_p: for means of different numbers of seeds with printed sds, Welch's test.
     """
@@ -101,6 +105,8 @@ class AuditComparison:
     welch_t: float | None = None
     welch_df: float | None = None
     welch_p: float | None = None
+    break_even_seed_sd_paired: float | None = None
+    test_set_sd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -241,8 +247,14 @@ def _compare(
             p_low, p_high = two_sided_p(t_high, a.n - 1), two_sided_p(t_low, a.n - 1)
         else:
             t, df, p = welch_test(difference, (a.std, a.n), (b.std, b.n))
-    sd = break_even_sd(difference, 2 / (1 / a.n + 1 / b.n))
-    says = _says(a, b, difference, bound, differ, sd, (p_low, p_high), (t, df, p), setting)
+    k = 2 / (1 / a.n + 1 / b.n)
+    sd = break_even_sd(difference, k, setting.alpha)
+    paired = break_even_sd(difference, k, setting.alpha, PAIRED_R)
+    yardstick = None
+    if setting.n_test and is_accuracy(setting.metric):
+        error = 1 - float(a.value + b.value) / 2 / setting.whole
+        yardstick = setting.whole * image_noise_sd(error, setting.n_test)
+    says = _says(a, b, difference, bound, differ, (sd, paired), (p_low, p_high), (t, df, p), setting)
     of_networks = vars(bound) if bound else dict.fromkeys(McNemarBounds.__dataclass_fields__)
     return AuditComparison(
         **of_networks,
@@ -261,6 +273,8 @@ def _compare(
         welch_t=t,
         welch_df=df,
         welch_p=p,
+        break_even_seed_sd_paired=paired,
+        test_set_sd=yardstick,
     )
 
 
@@ -270,7 +284,7 @@ def _says(
     difference: float,
     bound: McNemarBounds | None,
     differ: str | None,
-    sd: float,
+    sds: tuple[float, float],
     p: tuple[float | None, float | None],
     welch: tuple[float | None, float | None, float | None],
     setting: _Setting,
@@ -296,10 +310,12 @@ def _says(
         several = f"{a.n}" if a.n == b.n else f"{b.n} and {a.n}"
         seeds = "one seed" if several == "1" else f"means of {several} seeds"
         parts.append(
-            f"{seeds} cannot tell the methods apart unless the seed sd is below {sd:.2g}{setting.points}"
+            f"{seeds} cannot tell the methods apart if the seed sd is above {sds[0]:.2g}{setting.points} "
+            f"({sds[1]:.2g} if pairs of seeds correlate by {PAIRED_R:g})"
             if several != "1"
             else "that the method differs cannot be read from one seed: a seed sd of "
-            f"{sd:.2g}{setting.points} or more explains it by chance"
+            f"{sds[0]:.2g}{setting.points} or more explains it by chance ({sds[1]:.2g} if pairs of seeds "
+            f"correlate by {PAIRED_R:g})"
         )
     text = "; ".join(parts)
     return text[:1].upper() + text[1:] + "."

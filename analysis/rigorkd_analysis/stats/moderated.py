@@ -18,24 +18,7 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.stats.moments import Floats
 from rigorkd_analysis.stats.paired import Settings, needed, t_columns
-
-PRIOR_DF = 3.0
-
-
-def fewest_gains(n: int) -> int | None:
-    """The fewest gains with which the test holds its level at n seeds; None where none do."""
-    return {0: None, 1: None, 2: None, 3: 6}.get(n, 3)
-
-
-def refusal(n: int, m: int) -> str:
-    """Why the test is not valid for m gains over n seeds; empty if it is."""
-    fewest = fewest_gains(n)
-    if fewest is not None and m >= fewest:
-        return ""
-    wanted = "needs 4 seeds" if m < 6 else "needs 3 seeds"
-    if m < 3:
-        wanted = "needs 3 gains"
-    return f"the moderated test of {m} gains {wanted} or more, and {n} {'is' if n == 1 else 'are'} complete"
+from rigorkd_analysis.stats.sample_size import PRIOR_DF, moderated_df
 
 
 def moderated(d: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -55,14 +38,7 @@ def moderated(d: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         rho = np.where(u > 0, np.clip(trace**2 / u, 1.0, m), float(m))
     w = PRIOR_DF / (PRIOR_DF + n - 1)
     pooled = w * variance.mean(axis=-1)[..., None] + (1 - w) * variance
-    return mean, np.sqrt(pooled / n), degrees_of_freedom(np.asarray(float(n)), rho), np.asarray(rho)
-
-
-def degrees_of_freedom(n: Floats, rho: Floats) -> Floats:
-    """Satterthwaite's, at most d₀ + n − 1."""
-    w = PRIOR_DF / (PRIOR_DF + n - 1)
-    inverse = (w**2 / rho + (1 - w) ** 2 + 2 * w * (1 - w) / rho) / (n - 1)
-    return np.asarray(np.minimum(1 / inverse, PRIOR_DF + n - 1))
+    return mean, np.sqrt(pooled / n), moderated_df(np.asarray(float(n)), rho), np.asarray(rho)
 
 
 def moderated_columns(d: Floats, settings: Settings) -> dict[str, Floats]:
@@ -71,7 +47,7 @@ def moderated_columns(d: Floats, settings: Settings) -> dict[str, Floats]:
     n = d.shape[1]
 
     def df_of(seeds: Floats, rows: NDArray[np.intp]) -> Floats:
-        return degrees_of_freedom(seeds, rho)
+        return moderated_df(seeds, rho)
 
     all_df = np.full(mean.shape, float(df))
     out = t_columns(mean, se, all_df, settings)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,84 @@ from rigorkd_analysis.table_error import TableError
 #: No answer is given past this many seeds: nobody will train them.
 MAX_SEEDS = 100_000
 
+#: d₀, the degrees of freedom that the moderated test gives to the mean variance.
+PRIOR_DF = 3.0
+
 #: From numbers of seeds, and which of the comparisons they are for, to the test's degrees of freedom.
 DegreesOfFreedom = Callable[[Floats, NDArray[np.intp]], Floats]
+
+
+@dataclass(frozen=True)
+class Design:
+    """One way of asking whether distillation gains, and what it takes.
+
+    Attributes:
+        question: the average of all gains, one gain declared as primary, or each of them (by the paired or
+            by the moderated test).
+        comparisons: size of its family.
+        mde: what n seeds detect. seeds_needed: for the effect; None without one, and past 100,000.
+    """
+
+    question: Literal["overall", "primary", "gains", "gains, moderated"]
+    comparisons: int
+    mde: float | None
+    seeds_needed: int | None
+
+
+def designs(
+    n: int,
+    sd: float,
+    gains: int,
+    effect: float | None,
+    *,
+    averages: tuple[int, ...] = (),
+    alpha: float = 0.05,
+    power: float = 0.8,
+    corrected: bool = True,
+) -> tuple[Design, ...]:
+    """The valid ways of judging these gains over one or several baselines, side by side.
+
+    `sd` is that of one gain, paired by seed. Cells are taken to vary alike, so that an average of k gains
+    over one baseline has √((1 + 1/k)/2) of it, and the moderated test its degrees of freedom under equal
+    correlations; Holm is counted at its first step, α/m.
+
+    Args:
+        averages: how many gains each average is of; one average of all gains if empty.
+    """
+    averages = averages or (gains,)
+    m, k = (gains, len(averages)) if corrected else (1, 1)
+    average_sd = sd * math.sqrt((1 + 1 / min(averages)) / 2)
+    ways: list[Design] = []
+    asked: tuple[tuple[Literal["overall", "primary", "gains"], int, float, int], ...] = (
+        ("overall", len(averages), average_sd, k),
+        ("primary", 1, sd, 1),
+        ("gains", gains, sd, m),
+    )
+    for question, size, spread, divisor in asked:
+        seeds = None if effect is None else seeds_needed(effect, spread, alpha, power, divisor)
+        ways.append(Design(question, size, detectable(n, spread, alpha, power, divisor), seeds))
+    if gains >= 3:
+        ways.append(_moderated(n, sd, gains, effect, alpha / m, power))
+    return tuple(ways)
+
+
+def _moderated(n: int, sd: float, gains: int, effect: float | None, level: float, power: float) -> Design:
+    rho = np.asarray(gains / (1 + (gains - 1) / 4))  # gains over one baseline correlate by a half
+
+    def df_of(seeds: Floats, rows: NDArray[np.intp]) -> Floats:
+        return moderated_df(seeds, rho)
+
+    fewest = fewest_gains(n)
+    mde = None
+    if fewest is not None and gains >= fewest:
+        df = moderated_df(np.array([float(n)]), rho)
+        mde = float(sd / math.sqrt(n) * detectable_noncentrality(df, level, power)[0])
+    seeds = None
+    if effect is not None:
+        least = 3 if gains >= 6 else 4
+        needed = seeds_needed_each(np.array([effect / sd]), level, power, df_of)[0]
+        seeds = None if math.isnan(needed) else max(least, int(needed))
+    return Design("gains, moderated", gains, mde, seeds)
 
 
 @dataclass(frozen=True)
@@ -42,6 +119,7 @@ class Power:
     sesoi: float | None
     equivalence_power: float | None
     correction: Correction
+    designs: tuple[Design, ...] = ()
 
 
 def power(
@@ -89,6 +167,17 @@ def power(
         sesoi=sesoi,
         equivalence_power=None if sesoi is None else equivalence_power(n, sd, sesoi, alpha, m),
         correction=correction,
+        designs=designs(
+            n,
+            sd,
+            comparisons,
+            sesoi if effect is None else abs(effect),
+            alpha=alpha,
+            power=power,
+            corrected=correction != "none",
+        )
+        if comparisons > 1
+        else (),
     )
 
 
@@ -169,6 +258,29 @@ def seeds_needed_each(
         low = np.where(hit, low, middle)
     out[ask[possible]] = np.maximum(high[possible], 2.0)
     return out
+
+
+def fewest_gains(n: int) -> int | None:
+    """The fewest gains with which the moderated test holds its level at n seeds; None where none do."""
+    return {0: None, 1: None, 2: None, 3: 6}.get(n, 3)
+
+
+def refusal(n: int, m: int) -> str:
+    """Why the moderated test is not valid for m gains over n seeds; empty if it is."""
+    fewest = fewest_gains(n)
+    if fewest is not None and m >= fewest:
+        return ""
+    wanted = "needs 4 seeds" if m < 6 else "needs 3 seeds"
+    if m < 3:
+        wanted = "needs 3 gains"
+    return f"the moderated test of {m} gains {wanted} or more, and {n} {'is' if n == 1 else 'are'} complete"
+
+
+def moderated_df(n: Floats, rho: Floats) -> Floats:
+    """Degrees of freedom of the moderated test: Satterthwaite's, at most d₀ + n − 1; see `moderated`."""
+    w = PRIOR_DF / (PRIOR_DF + n - 1)
+    inverse = (w**2 / rho + (1 - w) ** 2 + 2 * w * (1 - w) / rho) / (n - 1)
+    return np.asarray(np.minimum(1 / inverse, PRIOR_DF + n - 1))
 
 
 def detectable_noncentrality(df: Floats, alpha: float, power: float = 0.8) -> Floats:
