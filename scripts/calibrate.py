@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 from numpy.typing import NDArray
+from rigorkd_analysis.stats.moderated import moderated
 from rigorkd_analysis.stats.moments import Floats, Moments, mean_interval
 from rigorkd_analysis.stats.paired import t_test, tost
 from rigorkd_analysis.stats.selection import may_be_best
@@ -101,6 +102,11 @@ def holm(gains: Gains) -> Floats:
     return any_after_holm(gains.p)
 
 
+def moderated_holm(gains: Gains) -> Floats:
+    mean, se, df, _ = moderated(gains.d)
+    return any_after_holm(t_test(mean, se, df[..., None])[1])
+
+
 def unadjusted(gains: Gains) -> Floats:
     return np.asarray((gains.p < ALPHA).any(axis=1), np.float64)
 
@@ -154,6 +160,9 @@ class Question:
 
 QUESTIONS = (
     Question("holm", "nine gains, Holm: some difference is found", holm, "at most 5 %"),
+    Question(
+        "moderated", "nine gains, moderated t, Holm: some difference is found", moderated_holm, "at most 5 %"
+    ),
     Question("overall", "the average gain: a difference is found", overall, "5 %"),
     Question("primary", "one primary gain: a difference is found", primary, "5 %"),
     Question("unadjusted", "nine gains, no correction: some difference is found", unadjusted, ""),
@@ -377,7 +386,7 @@ def section(rates: Mapping[str, Any], about: Mapping[str, Any]) -> str:
             *largest_rows,
             "",
             f"{n} seeds × {cells} cells = {n * cells:,} trainings on {about['hardware']}, PyTorch "
-            f"{about['torch']}, {about['date']}.",
+            f"{about['torch']}, engine numerics {about['engine']}, {about['date']}.",
         ]
     )
 
@@ -402,6 +411,7 @@ def figure(rates: Mapping[str, Any]) -> bytes:
     asked = [
         ("unadjusted", "no correction"),
         ("holm", "Holm"),
+        ("moderated", "moderated t, Holm"),
         ("overall", "average gain"),
         ("primary", "one gain"),
     ]
@@ -472,22 +482,23 @@ def _collect(results: Path) -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
     table = runs[["cell", "seed", "test_top1"]].sort_values(["seed", "cell"])
     table.to_csv(KEPT / "runs.csv", index=False, lineterminator="\n")
+    last = _last_record(results)
     versions = dict(part.split("=", 1) for part in str(runs["versions"].iloc[0]).split())
     about = {
         "hardware": " and ".join(sorted(set(runs["hardware"]))),
         "torch": versions["torch"],
-        "date": _date(results),
+        "engine": last["numerics_of_parts"].get("engine", 1),
+        "date": last["finished"][:10],
     }
     (KEPT / "about.json").write_text(json.dumps(about, indent=2) + "\n")
     click.echo(f"{KEPT / 'runs.csv'}: {len(runs)} runs, {runs['seed'].nunique()} seeds")
 
 
-def _date(results: Path) -> str:
-    """The day on which the last run finished."""
-    record = max(
-        (results / PROTOCOL.stem).glob("*/*/*/seed-*/record.json"), key=lambda path: path.stat().st_mtime
-    )
-    return str(json.loads(record.read_text())["finished"][:10])
+def _last_record(results: Path) -> dict[str, Any]:
+    """The record of the run that finished last; all of a study have the same numerics."""
+    records = (results / PROTOCOL.stem).glob("*/*/*/seed-*/record.json")
+    found: dict[str, Any] = json.loads(max(records, key=lambda path: path.stat().st_mtime).read_text())
+    return found
 
 
 def values_of(table: Path) -> Floats:

@@ -16,14 +16,14 @@ slow() {
         smoke) # whole studies, from the command line: two at a time, since each takes several GB; the long ones first
             python -m pytest -q -m slow --numprocesses 2 --dist load --maxschedchunk 1 --durations=25 \
                 tests/integration/test_protocols_run.py tests --ignore=tests/faults --ignore=tests/slurm \
-                --ignore=tests/analysis --ignore=tests/pages --ignore=tests/track --ignore=tests/docs \
+                --ignore=tests/analysis --ignore=tests/pages --ignore=tests/track --ignore=tests/docs --ignore=tests/readers \
                 --ignore=tests/integration/test_processes.py ;;
         faults) python -m pytest -q -m slow --durations=0 tests/faults ;;
         slurm) # a real cluster on this machine, and several processes for one run
             python -m pytest -q -m slow --durations=0 tests/slurm tests/integration/test_processes.py ;;
         simulations) python -m pytest -q -m slow --durations=0 tests/analysis ;;
         pages) # in a real browser, through a real LaTeX, into real tracking files; the documentation's site
-            python -m pytest -q -m slow --durations=0 tests/pages tests/track tests/docs ;;
+            python -m pytest -q -m slow --durations=0 tests/pages tests/track tests/docs tests/readers ;;
         coverage) # the fast tests once more, measured in all their processes; fails below 90 % of lines and branches
             in_memory
             export COVERAGE_FILE="${TMPDIR:-/tmp}/rigorkd-coverage"

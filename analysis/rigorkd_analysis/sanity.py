@@ -12,6 +12,7 @@ from rigorkd_analysis.metric_names import is_accuracy, is_top5
 from rigorkd_analysis.questions import Matcher, Question, distilled
 from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
 from rigorkd_analysis.table_error import TableError
+from rigorkd_analysis.wording import distils
 
 
 def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
@@ -34,7 +35,7 @@ def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
         if question.runs.text("method", cell) == "baseline" and _at_chance(value, chance, whole):
             yield (
                 f"the baseline {question.runs.cells[cell]} is at chance ({value:.4g} of {classes} classes): "
-                "a gain over it says nothing of distillation"
+                f"a gain over it says nothing of {'distillation' if distils(question.runs) else 'a method'}"
             )
     yield from _teachers(question, matcher, mean, chance, whole)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from math import floor, log10
 
@@ -18,6 +19,36 @@ _ADJUSTED = {
 }
 _SYMBOLS = {"alpha": "α", "kd_weight": "KD weight", "ce_weight": "CE weight"}
 _NOT_DISTILLED = ("baseline", "teacher", "")
+_DISTILLING = frozenset(
+    {
+        "kd", "dkd", "ctkd", "lskd", "mlkd", "rld", "dist", "eakd", "feature", "logit", "own", "crd",
+        "fitnet", "fitnets", "at", "sp", "cc", "vid", "rkd", "pkt", "ab", "ft", "fsp", "nst", "reviewkd",
+        "srrl", "mgd", "simkd", "ofa", "okddip", "dml", "takd",
+    }
+)  # fmt: skip
+
+
+def is_distillation(method: str, *, teacher: str = "", temperature: object = None) -> bool:
+    """Whether a method distils: by its name, or since a teacher or a temperature is named beside it."""
+    words = re.split(r"[^a-z0-9]+", method.casefold())
+    if method in _NOT_DISTILLED:
+        return False
+    by_name = any(word in _DISTILLING or "distil" in word or word.endswith("kd") for word in words)
+    return by_name or bool(teacher) or temperature is not None
+
+
+def distils(runs: Runs) -> bool:
+    """Whether the comparison is one of distillation; where no method is named, nothing speaks against it."""
+    methods = [cell for cell in range(len(runs.cells)) if runs.text("method", cell) not in _NOT_DISTILLED]
+    return not methods or any(_distils(runs, cell) for cell in methods)
+
+
+def _distils(runs: Runs, cell: int) -> bool:
+    return is_distillation(
+        runs.text("method", cell), teacher=runs.text("teacher", cell), temperature=runs.number("T", cell)
+    )
+
+
 MINUS = "−"
 
 TESTS = {
@@ -121,7 +152,7 @@ class Names:
         method = runs.text("method", cell)
         if method in _NOT_DISTILLED:
             return runs.cells[cell]
-        words = _METHODS.get(method, f"{method.upper()} distillation")
+        words = self._method(cell)
         if self._varies(cell, "teacher") and runs.text("teacher", cell):
             words += f" from {runs.text('teacher', cell)}"
         has_alpha = runs.number("alpha", cell) is not None
@@ -138,13 +169,20 @@ class Names:
             words += f" over {_plain(runs.text('epochs', cell))} epochs"
         return words
 
+    def _method(self, cell: int) -> str:
+        """A method in words; what does not distil is called by its own name."""
+        method = self._runs.text("method", cell)
+        if not _distils(self._runs, cell):
+            return method[:1].upper() + method[1:]
+        return _METHODS.get(method, f"{method.upper()} distillation")
+
     def cell(self, cell: int) -> str:
         return self._unique[cell]
 
     def average(self, cell: int, settings: int) -> str:
         """What the average gain over the settings of a cell's method is called."""
         method = self._runs.text("method", cell)
-        words = _METHODS.get(method, f"{method.upper()} distillation" if method else "Distillation")
+        words = self._method(cell) if method else "Distillation"
         return f"{words}, averaged over {settings} settings,"
 
 

@@ -166,7 +166,7 @@ def find_source(
 
         if remote(sources[0]) is None and expanded(sources[0]) == [lone]:
             return from_study(study_folder(lone, results))  # says that there is no such study
-    return from_sources(sources, asked or Reading(), metric)
+    return from_sources(sources, asked or Reading(), metric, lambda text: click.echo(f"{text} …", err=True))
 
 
 def tell(found: Source) -> None:

@@ -100,7 +100,7 @@ def work(connection: Connection, environment: Mapping[str, str] | None, settings
     adopt(environment)
     study = StudyFolder(settings.study)
     send_output_to(settings.log)
-    fix_dispatch(settings.device, settings.mode, settings.numerics)  # before torch comes
+    fix_dispatch(settings.device, settings.mode, settings.numerics)  # before torch computes
 
     try:
         import rigorkd.train.cohort  # noqa: F401  what cannot be imported stops here, not in every task

@@ -149,9 +149,17 @@ def joined(tables: Sequence[RawTable]) -> RawTable:
     files: dict[str, int] = {}
     codes = []
     for table in tables:
-        own = np.array([files.setdefault(name, len(files)) for name in table.files] or [0], dtype=np.int64)
-        codes.append(own[table.file_of])
-    frame = pd.concat([table.frame for table in tables], ignore_index=True).fillna("")
+        order = np.array([files.setdefault(name, len(files)) for name in table.files] or [0], dtype=np.int64)
+        codes.append(order[table.file_of])
+    spelt: dict[str, str] = {}  # one file may say Method, another method
+    frames = []
+    for table in tables:
+        own = [str(name) for name in table.frame.columns]
+        kept = {name: spelt.setdefault(name.casefold(), name) for name in own}
+        frames.append(
+            table.frame.rename(columns=kept) if len(set(kept.values())) == len(own) else table.frame
+        )
+    frame = pd.concat(frames, ignore_index=True).fillna("")
     kinds = list(dict.fromkeys(table.kind for table in tables))
     return RawTable(
         frame,

@@ -16,6 +16,9 @@ from rigorkd.text import nearest
 
 Told = Callable[[str], None]
 
+LONG = 10 * 2**20
+"""Bytes of a file that takes long enough to say so."""
+
 
 @dataclass(frozen=True)
 class Tracker:
@@ -95,8 +98,8 @@ def remote(source: str) -> str | None:
     return scheme if scheme in REMOTE and ":" in source else None
 
 
-def read_sources(sources: Sequence[str], asked: Reading) -> list[RawTable]:
-    """The tables of files, globs, folders and trackers' servers.
+def read_sources(sources: Sequence[str], asked: Reading, told: Told = lambda text: None) -> list[RawTable]:
+    """The tables of files, globs, folders and trackers' servers; `told` hears of what takes long.
 
     Raises:
         InputError: there is no such thing, or it is of no kind, or of several, that can be read.
@@ -105,10 +108,15 @@ def read_sources(sources: Sequence[str], asked: Reading) -> list[RawTable]:
     for source in sources:
         if scheme := remote(source):
             module, name = REMOTE[scheme].split(":")
+            told(f"asking for the runs of {source}")
             read = getattr(import_module(f"rigorkd.readers.{module}"), name)
             tables += read(source.partition(":")[2], asked)
             continue
-        for path in expanded(source):
+        paths = expanded(source)
+        for number, path in enumerate(paths):
+            size = path.stat().st_size if path.is_file() else 0
+            if size > LONG or (number and number % 500 == 0):
+                told(f"reading {path} ({number + 1:,} of {len(paths):,}, {size / 2**20:,.0f} MB)")
             tables += _folder(path, asked) if path.is_dir() else [_file(path, asked)]
     return tables
 

@@ -71,6 +71,9 @@ def unfold(table: RawTable, asked: Reading) -> RawTable:
     columns = list(table.frame.columns)
     if any(LEVEL in name or name.startswith("=") for name in columns):
         parts, summaries, said = _levels(table, columns)
+    elif chart := _chart(columns):
+        parts, summaries = chart, [name for name in columns if name.endswith(_RANGE)]
+        said = "a chart of W&B, a column per run"
     elif by_seed := _by_seed(table, asked):
         parts, summaries = by_seed, [name for name in columns if folded(name) in SUMMARY]
         said = "one column per seed"
@@ -109,6 +112,20 @@ def _melted(table: RawTable, parts: Sequence[_Part], summaries: Sequence[str], s
     dropped = table.dropped + ((f"columns {', '.join(summaries)}: they sum up",) if summaries else ())
     made = replace(table, kind=f"{table.kind}, {said}", came={**table.came, **came}, dropped=dropped)
     return made.rows(order, frame)
+
+
+_RANGE = ("__MIN", "__MAX")
+
+
+def _chart(columns: Sequence[str]) -> list[_Part]:
+    """The columns of a chart that W&B exported: `Step`, then `run - metric`, each with its range."""
+    ranged = [name for name in columns if name.endswith(_RANGE)]
+    parts = []
+    for name in columns:
+        if f"{name}__MIN" in ranged and " - " in name:
+            run, _, metric = name.rpartition(" - ")
+            parts.append(_Part(name, (("run", run),), metric))
+    return parts
 
 
 def _by_seed(table: RawTable, asked: Reading) -> list[_Part]:

@@ -7,11 +7,12 @@ Pure: an `Evidence` in, a page out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, Family
 from rigorkd_analysis.verdicts import Verdict
+from rigorkd_analysis.wording import is_distillation
 
 from rigorkd import __version__
 from rigorkd.report import report_methods, report_tables
@@ -23,7 +24,7 @@ from rigorkd.report.analysis_page import (
     secondary_table,
     sequential_table,
 )
-from rigorkd.report.evidence import Evidence
+from rigorkd.report.evidence import CellFacts, Evidence
 from rigorkd.report.figures.catalog import on_page
 from rigorkd.report.model import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.numbers import Numbers
@@ -91,8 +92,18 @@ def _question(evidence: Evidence) -> str:
     methods = sorted({cell.method for cell in gaining} - {""})
     named = 0 < len(methods) <= 4 and methods != ["kd"]
     what = f"distillation ({', '.join(methods)})" if named else "distillation"
+    if not _distils(gaining):
+        what = " or ".join(methods) if named else "any of the methods"
     of = f" of {' and '.join(filter(None, (', '.join(students[:-1]), students[-1])))}" if students else ""
     return f"Does {what} {verb} the {label(analysis.metric)}{of if len(students) <= 4 else ''}?"
+
+
+def _distils(cells: Sequence[CellFacts]) -> bool:
+    """Whether sentences may speak of distillation: not where no method distils."""
+    named = [cell for cell in cells if cell.method]
+    return not named or any(
+        is_distillation(cell.method, teacher=cell.teacher, temperature=cell.T) for cell in named
+    )
 
 
 def _short(evidence: Evidence) -> str:
@@ -131,7 +142,10 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
     family = analysis.family("gains") or (analysis.families[0] if analysis.families else None)
     parts = []
     if family is not None and family.name == "gains":
-        parts.append(f"{count(family.size, 'distilled cell')}, each against its own baseline")
+        cell = (
+            "distilled cell" if _distils([evidence.facts(c.a) for c in family.comparisons if c.a]) else "cell"
+        )
+        parts.append(f"{count(family.size, cell)}, each against its own baseline")
     elif family is not None:
         parts.append(count(family.size, "comparison"))
     parts.append(f"{seeds_of(cell.n for cell in analysis.cells)}, paired")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from rigorkd_analysis.analysis_plan import (
     AllOf,
@@ -208,8 +209,15 @@ def from_csv(path: Path) -> Source:
     return from_sources([str(path)], Reading())
 
 
-def from_sources(sources: Sequence[str], asked: Reading, metric: str | None = None) -> Source:
+def from_sources(
+    sources: Sequence[str],
+    asked: Reading,
+    metric: str | None = None,
+    told: Callable[[str], None] = lambda text: None,
+) -> Source:
     """Results that others made, of any form that `rigorkd.readers` knows: everything asked is exploratory.
+
+    `told` hears of what takes long.
 
     Raises:
         InputError: they cannot be read, or something in them is ambiguous; says which option decides it.
@@ -218,9 +226,15 @@ def from_sources(sources: Sequence[str], asked: Reading, metric: str | None = No
     from rigorkd.readers.tidy import tidy
 
     first = sources[0]
-    name = first.partition(":")[2].rstrip("/").split("/")[-1] if remote(first) else Path(first).stem
-    found = tidy(read_sources(sources, asked), asked, metric, name.replace("*", "").strip("-_.") or "runs")
+    name = unquote(first.rstrip("/").split("/")[-1]) if remote(first) else Path(first).stem
+    name = "stdin" if first == "-" else name
+    tables = read_sources(sources, asked, told)
+    if (rows := sum(len(one.frame) for one in tables)) > 100_000:
+        told(f"{rows:,} rows: looking for runs, cells and seeds")
+    found = tidy(tables, asked, metric, name.replace("*", "").strip("-_.") or "runs")
     table = found.table
+    if len(table.frame) > 100_000:
+        told(f"{len(table.frame):,} runs: judging them")
 
     def where(error: TableError) -> str:
         if error.row is not None:

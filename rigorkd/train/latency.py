@@ -30,8 +30,8 @@ from rigorkd.train.task import architecture_key
 REPEATS, WARMUP = 30, 3
 ATTEMPTS = 2
 """How often in a launch an architecture is tried of which a worker died, or that failed."""
-ENOUGH_SECONDS, FEWEST = 0.3, 5
-"""A slow model is timed less often: after so many seconds, five repeats are enough."""
+WARM_SECONDS, ENOUGH_SECONDS, FEWEST = 0.1, 0.2, 5
+"""About 0.3 s for an architecture: a slow one is warmed up less, and timed five times at least."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,10 @@ def measure(model: nn.Module, image: Tensor, precision: str = "fp32", *, shared:
     model.eval()
     seconds: list[float] = []
     with _autocast(image.device, precision):
-        for _ in range(WARMUP):
+        begun, warmed = clock(image.device), 0
+        while warmed < WARMUP and (not warmed or clock(image.device) - begun < WARM_SECONDS):
             model(image)
+            warmed += 1
         while len(seconds) < REPEATS and (len(seconds) < FEWEST or sum(seconds) < ENOUGH_SECONDS):
             # Timer.timeit would warm up again for every figure: three forwards for one that is timed.
             begun = clock(image.device)

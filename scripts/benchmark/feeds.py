@@ -32,7 +32,7 @@ class PILImages(Dataset[tuple[Tensor, int]]):
     """Images in memory, turned into PIL and transformed one by one, as torchvision's CIFAR does."""
 
     def __init__(self, subset: Subset, transform: transforms.Compose) -> None:
-        self.images = subset.images.permute(0, 2, 3, 1).contiguous().numpy()
+        self.images = subset.images.permute(0, 2, 3, 1).squeeze(-1).contiguous().numpy()  # grey has no axis
         self.labels = subset.labels.tolist()
         self.transform = transform
 

@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator
 from bare_loop import DTYPES
 from clock import watch_for
-from cohorts import CLASSES, SEED
+from cohorts import SEED
 from feeds import Batches, Feeds
 from paper_grid import Grid
 from torch import Tensor, nn
@@ -27,8 +27,10 @@ from rigorkd.protocol.cells import Cell
 
 def new_model(cell: Cell, device: torch.device) -> nn.Module:
     """The cell's architecture with random weights, on the device."""
-    size = cell.views.size or 32
-    return build(cell.model, classes=CLASSES, channels=3, size=size, seed=SEED).to(device)
+    info = cell.dataset.info
+    size = cell.views.size or info.size
+    model = build(cell.model, classes=info.classes, channels=info.channels, size=size, seed=SEED)
+    return model.to(device)
 
 
 def new_optimizer(cell: Cell, model: nn.Module) -> torch.optim.Optimizer:
@@ -101,8 +103,9 @@ class PlainLoop:
                         loss = distillation_loss(cell, logits, targets, taught)
                     optimizer.zero_grad()
                     scaler.scale(loss).backward()
-                    scaler.unscale_(optimizer)
-                    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                    if cell.training.clip_norm is not None:
+                        scaler.unscale_(optimizer)
+                        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                     scaler.step(optimizer)
                     scaler.update()
                 schedule.step()

@@ -93,7 +93,7 @@ class TorchdistillLoop(PlainLoop):
             "optimizer": {
                 "key": "AdamW",
                 "kwargs": {"lr": wanted.optimizer.lr, "weight_decay": wanted.optimizer.weight_decay},
-                "max_grad_norm": 1.0,
+                **({} if wanted.clip_norm is None else {"max_grad_norm": 1.0}),
             },
             "scheduler": {"key": "CosineAnnealingLR", "kwargs": {"T_max": wanted.epochs}},
             "criterion": {

@@ -16,11 +16,12 @@ Gains = dict[str, tuple[float, int]]
 
 
 def gains_of(source: Source, **asked: Any) -> Gains:
-    """Of every comparison its mean difference, to six decimals, and n."""
+    """Of every gain or pair its mean difference, to six decimals, and n."""
     result = analysis_of(source, Question(**asked), images=False)
     return {
         (c.a if family.name == "gains" else c.name): (round(c.mean_diff or 0.0, 6), c.n)
         for family in result.families
+        if family.name not in ("overall", "primary")
         for c in family.comparisons
     }
 

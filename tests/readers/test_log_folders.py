@@ -247,6 +247,16 @@ def test_logs_of_inspect(folder):
     assert [(image.images, image.n) for image in result.images] == [(6, 3)]
 
 
+def test_a_chart_that_wandb_exported(folder):
+    names = [f"{method}-s{seed} - test/acc" for method, seed, _ in runs()]
+    heading = ["Step", *(f"{name}{end}" for name in names for end in ("", "__MIN", "__MAX"))]
+    rows = [[step, *(value - 2 + step for _, _, value in runs() for _ in range(3))] for step in range(3)]
+    text = "\n".join(",".join(f'"{field}"' for field in row) for row in (heading, *rows))
+    folder.write("chart.csv", text)
+    assert "--select" in folder.refusal("chart.csv")
+    assert folder.gains("chart.csv", select="last") == PAIR
+
+
 def test_tensorboard_is_asked_for_where_it_is_not_installed(folder):
     folder.write("runs/a/events.out.tfevents.1.host", b"")
     try:

@@ -76,6 +76,13 @@ def test_every_study_is_answered_as_analyze_answers_it(values: np.ndarray, n: in
         assert calibrate.interval_of_a_gain(gains)[at] == pytest.approx(np.mean(inside))
         assert calibrate.primary(gains)[at] == pytest.approx(1 - np.mean(inside))
         assert calibrate.announced(gains)[at] == any(c.p < 0.05 and c.mean_diff > 0 for c in shown)
+        average = found.family("overall")
+        assert average is not None
+        assert bool(calibrate.overall(gains)[at]) == (average.comparisons[0].p < 0.05)
+        declared = analyze(pd.DataFrame(rows), Plan(test="moderated")).family("gains")
+        assert declared is not None
+        rejected = any(c.p_adjusted < 0.05 for c in declared.comparisons)
+        assert bool(calibrate.moderated_holm(gains)[at]) == rejected
         assert calibrate.largest(gains)[at] == pytest.approx(max(c.mean_diff for c in shown))
 
 

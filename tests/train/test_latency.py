@@ -70,12 +70,16 @@ def test_every_architecture_is_measured_once() -> None:
 
 
 def test_the_figures_are_those_of_the_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter([0.0, 0.010, 1.0, 1.020, 2.0, 2.060, 3.0, 3.030, 4.0, 4.080, 5.0, 5.040])
+    warming = [-1.0, -0.95, -0.5]  # two forwards, after which the time for that is up
+    ticks = iter([*warming, 0.0, 0.010, 1.0, 1.020, 2.0, 2.060, 3.0, 3.030, 4.0, 4.080, 5.0, 5.040])
     monkeypatch.setattr(latency, "clock", lambda device: next(ticks))
     monkeypatch.setattr(latency, "ENOUGH_SECONDS", 0.21)
     model = nn.Flatten().train()
+    forwards: list[object] = []
+    model.register_forward_hook(lambda *given: forwards.append(given))
     found = measure(model, torch.zeros(1, 1, 2, 2), shared=False)
     assert found.n == 6  # after five there are 0.2 s
+    assert len(forwards) == 2 + 6
     assert found.mean == pytest.approx(40)
     assert found.sd == pytest.approx(26.0768, abs=1e-4)
     assert (found.median, found.q25, found.q75) == pytest.approx((35, 22.5, 55))
