@@ -102,7 +102,8 @@ def _best(
         raise table.error(f"no value of {column} in this run", "leave the run out", row, column)
     first = np.full(size, np.inf)  # the earliest of equals
     at_best = values == best[runs]
-    np.minimum.at(first, runs[at_best], times[at_best])
+    numbered = at_best & np.isfinite(times)
+    np.minimum.at(first, runs[numbered], times[numbered])
     test = bool({"test"} & set(folded(column).replace("/", "_").split("_")))
     said = f"{clock}: the best of each run by {column} ({goal})" + (", which is of test data" if test else "")
     return first, said, f"best_test: {column}" if test else ""

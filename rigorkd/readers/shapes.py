@@ -69,6 +69,10 @@ def unfold(table: RawTable, asked: Reading) -> RawTable:
     if table.settings:
         return table
     columns = list(table.frame.columns)
+    doubled = table.frame.columns[table.frame.columns.duplicated()]
+    if len(doubled):
+        name = str(doubled[0]).replace(LEVEL, " ")
+        raise table.error(f"the column {name!r} is there twice", "name every column once")
     if any(LEVEL in name or name.startswith("=") for name in columns):
         parts, summaries, said = _levels(table, columns)
     elif chart := _chart(columns):

@@ -102,6 +102,7 @@ def test_rows_that_differ_in_a_setting_nobody_named(folder):
     [
         ("", ["runs.csv: the file is empty"]),
         ("method,seed,test_acc\nkd,0\n", ["runs.csv:2: 2 fields, but the header has 3"]),
+        ("seed,kd,kd,baseline\n0,1,2,3\n", ["the column 'kd' is there twice", "name every column once"]),
         ("seed,test_acc,note\n0,1,a\n1,2,b\n", ["no column tells which configuration", "--cell COLUMNS"]),
         ("method,test_acc\nkd,1\nbaseline,2\n", ["tells the seed", "--seed COLUMN", "--seed PATTERN"]),
         ("method,seed,note\nkd,0,a\n", ["no metric column; columns: method, seed, note, cell"]),
