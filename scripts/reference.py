@@ -247,7 +247,9 @@ def _hints(result: type[Any]) -> dict[str, Any]:
     """The types of a dataclass' fields, also where a module imports a name for type checkers alone."""
     from rigorkd_analysis import analysis_plan
 
-    own = vars(importlib.import_module(result.__module__))
+    own = {}
+    for base in reversed(result.__mro__):
+        own.update(vars(importlib.import_module(base.__module__)))
     return typing.get_type_hints(result, {**vars(analysis_plan), **own})
 
 

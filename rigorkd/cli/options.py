@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,8 @@ def find_source(
             )
         return from_study(study_folder(Path(studies[0]), results))
     lone = Path(sources[0])
+    if len(sources) == 1 and os.path.lexists(lone / "study.json"):  # which is no file
+        return from_study(study_folder(lone, results))  # says so
     if len(sources) == 1 and not lone.exists() and not lone.suffix and asked in (None, Reading()):
         from rigorkd.readers.registry import expanded, remote
 

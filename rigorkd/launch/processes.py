@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -41,7 +41,8 @@ def begin_server(device: str, models: Iterable[str] = ()) -> None:
     if device == "cpu":
         more = [] if _ON_TORCHVISION.isdisjoint(models) else ["rigorkd.models.torchvision_models"]
         mp.get_context("forkserver").set_forkserver_preload([_PRELOAD, *more])
-        _ensure_server()
+        with suppress(OSError):  # such as a temporary folder whose name is too long for a socket
+            _ensure_server()
 
 
 def _ensure_server() -> None:

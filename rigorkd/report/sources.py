@@ -408,7 +408,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
 
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
     notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
-    return replace(result, warnings=(*result.warnings, *found.warnings, *notes))
+    return replace(result, warnings=(*found.warnings, *result.warnings, *notes))
 
 
 def _lost(runs: list[str]) -> tuple[str, ...]:
