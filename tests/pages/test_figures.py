@@ -265,8 +265,8 @@ def test_large_studies_are_cut_and_it_is_said() -> None:
             k,
             seed,
         )
-        for s in range(9)
-        for k in range(-1, 40)
+        for s in range(7)
+        for k in range(-1, 31)
         for seed in range(2)
     ]
     frame = pd.DataFrame(rows, columns=["cell", "group", "student", "method", "T", "seed"])

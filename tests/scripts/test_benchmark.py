@@ -139,6 +139,7 @@ def workers_of(pid: int) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "number", "code"), [("reference", signal.SIGINT, 130), ("fast", signal.SIGTERM, 143)]
 )
@@ -253,6 +254,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     return {part: json.loads((folder / "out" / f"{part}.json").read_text()) for part in ("reference", "fast")}
 
 
+@pytest.mark.slow
 def test_both_parts_run_to_their_end_and_say_what_they_cut(
     parts: dict[str, dict[str, Any]], benchmark: dict[str, ModuleType]
 ) -> None:
@@ -273,6 +275,7 @@ def test_both_parts_run_to_their_end_and_say_what_they_cut(
             assert len(table["values"]) == len(table["rows"])
 
 
+@pytest.mark.slow
 def test_what_is_planned_names_every_value_and_every_result_can_be_read(
     parts: dict[str, dict[str, Any]], benchmark: dict[str, ModuleType]
 ) -> None:
@@ -296,6 +299,7 @@ SHRUNK = {"S / formula, N = 2, 4, 8"}
 """Goals of more than --quick tries."""
 
 
+@pytest.mark.slow
 def test_the_tables_of_the_parts_agree_with_themselves(parts: dict[str, dict[str, Any]]) -> None:
     tables = {table["name"]: table for table in parts["reference"]["tables"]}
     assert [value["kind"] for value in tables["overhead"]["values"]] == ["baseline", "kd", "replay"]

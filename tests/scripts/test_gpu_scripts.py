@@ -114,6 +114,7 @@ def checked(
     return done, folder / "out"
 
 
+@pytest.mark.slow
 def test_the_quick_check_passes_on_a_bare_machine(
     checked: tuple[subprocess.CompletedProcess[str], Path], absent: list[str]
 ) -> None:
@@ -125,6 +126,7 @@ def test_the_quick_check_passes_on_a_bare_machine(
     assert "slowest" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_result_names_the_machine_and_every_test(
     checked: tuple[subprocess.CompletedProcess[str], Path],
 ) -> None:
