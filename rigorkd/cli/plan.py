@@ -120,6 +120,11 @@ def _show(made: Plan) -> None:
         f"{made.study}: {count(len(made.cells), 'cell')} × {count(len(made.seeds), 'seed')}"
         f" = {count(runs['total'], 'run')} in {count(made.cohorts, 'cohort')} ({rest})",
     )
+    if len(made.judged) < len(made.seeds):
+        console.print(
+            f"verdicts use {count(len(made.judged), 'seed')}, and what is detectable counts these alone; "
+            f"{len(made.seeds) - len(made.judged)} are kept for choosing"
+        )
     if made.seeds_by_role:
         console.print(made.seeds_by_role)
     if made.training_images is not None:
@@ -134,15 +139,17 @@ def _show(made: Plan) -> None:
         if entry.mde_dz is None:
             text = "one seed supports no test"
         elif entry.mde is None:
-            text = f"{entry.mde_dz:.2f} sd of the paired differences (sd {entry.sd_source})"
+            text = f"{entry.mde_dz:.2f} sd of the paired differences"
         else:
-            text = f"{entry.mde:.2f} points (sd of paired differences {entry.sd:.2f}, {entry.sd_source})"
+            text = f"{entry.mde:.2f} points (sd of the paired differences {entry.sd:.2f})"
         console.print(
             f"{entry.family}: {count(entry.comparisons, 'comparison')}; detectable at 80 % power,"
             f" {'corrected' if made.corrected else 'uncorrected'}: {text}",
         )
         if entry.equivalence_power is not None:
             console.print(f"  power to show equivalence: {100 * entry.equivalence_power:.0f} %")
+    if made.detectable:
+        console.print(f"that sd: {made.detectable[0].sd_source}")
     _show_designs(made)
 
 
@@ -152,7 +159,7 @@ def _show_designs(made: Plan) -> None:
     from rigorkd.report.audit_page import QUESTIONS, cheapest
 
     console = PlainConsole()
-    if len(made.designs) == 0 or len(made.seeds) < 2:
+    if len(made.designs) == 0 or len(made.judged) < 2:
         return
     known = any(entry.sd is not None for entry in made.detectable)
     gains = next(design.comparisons for design in made.designs if design.question == "gains")
@@ -170,4 +177,7 @@ def _show_designs(made: Plan) -> None:
             f"seeds for the smallest effect of interest: {cheapest(made.designs, f'{made.sesoi:g}')}"
         )
     else:
-        console.print(f"seeds for {made.sesoi:g}: give --sd, from a pilot or a published study")
+        console.print(
+            f"seeds for the smallest effect of interest, {made.sesoi:g}: give --sd, from a pilot on other "
+            "seeds or a published study"
+        )

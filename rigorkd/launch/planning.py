@@ -64,7 +64,12 @@ class Detectable:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that `rigorkd plan` shows; `corrected`: whether families are corrected for their size."""
+    """Everything that `rigorkd plan` shows.
+
+    Attributes:
+        corrected: whether families are corrected for their size.
+        judged: the seeds that verdicts use: all but those kept for choosing.
+    """
 
     study: str
     cells: tuple[dict[str, Any], ...]
@@ -77,6 +82,7 @@ class Plan:
     sesoi: float | None = None
     seeds_by_role: str = ""
     corrected: bool = True
+    judged: tuple[int, ...] = ()
     training_images: int | None = None
 
     def document(self) -> dict[str, Any]:
@@ -86,6 +92,7 @@ class Plan:
             "study": self.study,
             "cells": list(self.cells),
             "seeds": list(self.seeds),
+            "seeds_judged": list(self.judged),
             "runs": self.runs,
             "cohorts": self.cohorts,
             "cost": vars(self.cost),
@@ -106,10 +113,14 @@ def make_plan(
     """Plan the runs of a protocol whose `states` were found; `book` knows how fast machines are.
 
     `sd` is that of paired differences, from a pilot or a published study, instead of that of finished runs.
+    Seeds kept for choosing train, but no verdict counts them, so what is detectable does not either.
     """
+    selection = protocol.spec.analysis.selection
+    chosen_on = frozenset(selection.seeds) if selection else frozenset[int]()
+    judged = tuple(seed for seed in seeds if seed not in chosen_on)
     names = {want.run.cell.name for want in states.expected.values()}
     cells = [cell for cell in protocol.cells if cell.name in names]
-    detectable, designs = _detectable(protocol, states, cells, len(seeds), sd)
+    detectable, designs = _detectable(protocol, states, cells, len(judged), sd, chosen_on)
     return Plan(
         study=study.path.name,
         cells=tuple(map(_cell_entry, cells)),
@@ -122,6 +133,7 @@ def make_plan(
         sesoi=protocol.spec.analysis.sesoi,
         seeds_by_role=_by_role(protocol.spec.seeds),
         corrected=protocol.spec.analysis.correction != "none",
+        judged=judged,
         training_images=training_images(want.run for want in states.expected.values()),
     )
 
@@ -132,7 +144,12 @@ def _cell_entry(cell: Cell) -> dict[str, Any]:
 
 
 def _detectable(
-    protocol: Protocol, states: RunStates, cells: Sequence[Cell], n: int, given: float | None
+    protocol: Protocol,
+    states: RunStates,
+    cells: Sequence[Cell],
+    n: int,
+    given: float | None,
+    chosen_on: frozenset[int],
 ) -> tuple[tuple[Detectable, ...], tuple[Design, ...]]:
     """What the declared families detect with n seeds, corrected for their size; and ways to ask of gains."""
     from rigorkd_analysis.stats.group_sequential import nominal_level
@@ -140,7 +157,7 @@ def _detectable(
 
     analysis = protocol.spec.analysis
     pairs = gain_pairs(cells, protocol.cells)
-    sd, source = _sd_of_differences(states, pairs, analysis.metric)
+    sd, source = _sd_of_differences(states, pairs, analysis.metric, chosen_on)
     if given is not None:
         sd, source = given, "as given"
     by_name = {cell.name: cell for cell in cells}
@@ -166,7 +183,7 @@ def _detectable(
         power = needed = None
         if isinstance(protocol.spec.seeds, SeedsByRole):
             averaged = min(averages, default=1) if family == "overall" else 1
-            dz = _unpaired_dz(protocol.spec.seeds, averaged, level)
+            dz = _unpaired_dz(protocol.spec.seeds, averaged, level, chosen_on)
         elif sd is not None and analysis.sesoi is not None:
             needed = seeds_needed(analysis.sesoi, sd * share, level)
             power = equivalence_power(n, sd * share, analysis.sesoi, level) if n > 1 else None
@@ -194,35 +211,45 @@ def _by_role(seeds: tuple[int, ...] | SeedsByRole) -> str:
     )
 
 
-def _unpaired_dz(seeds: SeedsByRole, averaged: int, level: float) -> float:
+def _unpaired_dz(seeds: SeedsByRole, averaged: int, level: float, chosen_on: frozenset[int]) -> float | None:
     """What Welch's test detects, in sds of a difference whose pairs do not correlate; cells vary alike."""
     from rigorkd_analysis.stats.sample_size import detectable_noncentrality
 
-    base, kd = len(seeds.baseline), len(seeds.distilled)
+    base, kd = (len(set(each) - chosen_on) for each in (seeds.baseline, seeds.distilled))
+    if min(base, kd) < 2:
+        return None
     first, second = 1 / base, 1 / (averaged * kd)
     df = (first + second) ** 2 / (first**2 / (base - 1) + second**2 / (averaged * (kd - 1)))
     error = math.sqrt((first + second) / 2)
     return error * float(detectable_noncentrality(np.array([df]), level)[0])
 
 
+_PILOT = "seeds kept for choosing"
+_OWN = "own finished seeds, so no basis for choosing their number: a pilot's or a published sd is (--sd)"
+
+
 def _sd_of_differences(
-    states: RunStates, pairs: list[tuple[str, str]], metric: str
+    states: RunStates, pairs: list[tuple[str, str]], metric: str, chosen_on: frozenset[int]
 ) -> tuple[float | None, str]:
-    """The pooled standard deviation of paired differences over the finished seeds."""
+    """The pooled standard deviation of paired differences over finished seeds.
+
+    Seeds kept for choosing are the study's own pilot: where two of them are finished, they alone count.
+    """
     values: defaultdict[str, dict[int, float]] = defaultdict(dict)
     for record in states.records.values():
         value = record.metrics.get(metric)
         if value is not None and record.fields["seed"] is not None:
             values[str(record.fields["cell"])][int(record.fields["seed"])] = value
-    variances = []
-    for a, b in pairs:
-        both = sorted(values[a].keys() & values[b].keys())
-        if len(both) >= 2:
-            variances.append(float(np.var([values[a][s] - values[b][s] for s in both], ddof=1)))
-    if not variances:
-        return None, "unknown before two seeds are finished"
-    sd = float(np.sqrt(np.mean(variances)))
-    return sd, f"pooled over {len(variances)} gains of this study's finished seeds"
+    for pilot in (True, False):
+        variances = []
+        for a, b in pairs:
+            both = sorted(s for s in values[a].keys() & values[b].keys() if (s in chosen_on) is pilot)
+            if len(both) >= 2:
+                variances.append(float(np.var([values[a][s] - values[b][s] for s in both], ddof=1)))
+        if variances:
+            over = f"pooled over {count(len(variances), 'gain')} of this study's"
+            return float(np.sqrt(np.mean(variances))), f"{over} {_PILOT if pilot else _OWN}"
+    return None, "not known: give --sd, from a pilot on other seeds or a published study"
 
 
 @dataclass(frozen=True)

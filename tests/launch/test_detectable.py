@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+from click.testing import CliRunner
 from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.sample_size import detectable as detectable_effect
 from rigorkd_analysis.stats.sample_size import seeds_needed
 
-from rigorkd.launch.planning import Detectable, Plan, make_plan
-from rigorkd.launch.run_states import find_run_states
+from rigorkd.cli.main import cli
+from rigorkd.launch.planning import Detectable, Plan, _sd_of_differences, make_plan
+from rigorkd.launch.run_states import RunStates, find_run_states
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
+from rigorkd.records.record import Record
 
 
 def detectable(path: Path, only: tuple[str, ...] = ()) -> tuple[Detectable, ...]:
     return plan(path, only).detectable
 
 
-def plan(path: Path, only: tuple[str, ...] = (), sd: float | None = None) -> Plan:
+def plan(
+    path: Path, only: tuple[str, ...] = (), sd: float | None = None, seeds: tuple[int, ...] = (0, 1, 2)
+) -> Plan:
     protocol, study = load_protocol(path), StudyFolder(path.parent / "study")
-    states = find_run_states(protocol, (0, 1, 2), study, "reference", {}, only)
-    return make_plan(protocol, states, study, (0, 1, 2), RateBook.of(path.parent), "reference", sd)
+    states = find_run_states(protocol, seeds, study, "reference", {}, only)
+    return make_plan(protocol, states, study, seeds, RateBook.of(path.parent), "reference", sd)
 
 
 def test_every_distilled_cell_with_a_baseline_is_a_gain(protocol_file: Path) -> None:
@@ -84,3 +91,40 @@ def test_planned_looks_test_at_their_nominal_level(protocol_file: Path) -> None:
     assert before is not None
     assert after == detectable_effect(3, 1.0, nominal_level((3, 6), 0.05 / 5))
     assert after > before
+
+
+def test_seeds_kept_for_choosing_detect_nothing(protocol_file: Path) -> None:
+    before = plan(protocol_file, sd=1.5)
+    text = protocol_file.read_text().replace("sesoi: 2.0", 'sesoi: 2.0, selection: {seeds: "100:104"}')
+    protocol_file.write_text(text.replace("seeds: 2", "seeds: [0, 1, 2, 100, 101, 102, 103]"))
+    after = plan(protocol_file, sd=1.5, seeds=(0, 1, 2, 100, 101, 102, 103))
+    assert (len(after.seeds), after.judged) == (7, (0, 1, 2))
+    assert after.detectable == before.detectable
+    assert after.designs == before.designs
+    assert after.document()["seeds_judged"] == [0, 1, 2]
+    shown = CliRunner().invoke(cli, ["plan", str(protocol_file), "--sd", "1.5"]).stdout
+    assert "verdicts use 3 seeds, and what is detectable counts these alone" in " ".join(shown.split())
+
+
+def test_a_plan_asks_for_the_spread_of_a_pilot(protocol_file: Path) -> None:
+    shown = CliRunner().invoke(cli, ["plan", str(protocol_file)]).stdout
+    assert "give --sd, from a pilot on other seeds or a published study" in " ".join(shown.split())
+    values = {"pilot": [0.0, 3.0, 9.0, 9.5], "own": [0.0, 1.0]}
+    assert sd_of([*values["own"]], (0, 1), frozenset())[1].endswith("a pilot's or a published sd is (--sd)")
+    sd, source = sd_of(
+        [*values["own"], *values["pilot"]], (0, 1, 100, 101, 102, 103), frozenset(range(100, 104))
+    )
+    assert sd == pytest.approx(float(np.std(values["pilot"], ddof=1)))
+    assert source.endswith("seeds kept for choosing")
+
+
+def sd_of(gains: list[float], seeds: tuple[int, ...], chosen_on: frozenset[int]) -> tuple[float | None, str]:
+    """What a plan takes as the sd where a cell gained so much at these seeds."""
+    records = {
+        f"{cell}/seed-{seed}": Record(
+            Path(), {"cell": cell, "seed": seed, "metrics": {"test_top1": gain * (cell == "a")}}
+        )
+        for seed, gain in zip(seeds, gains, strict=True)
+        for cell in ("a", "b")
+    }
+    return _sd_of_differences(RunStates({}, {}, records, (), {}, ()), [("a", "b")], "test_top1", chosen_on)
