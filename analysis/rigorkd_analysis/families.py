@@ -98,7 +98,9 @@ def build_family(
     p = adjust(or_nan(test.p for test in tests), plan.correction_of_looks)
     p_equivalence = adjust(or_nan(test.p_equivalence for test in tests), plan.correction_of_looks)
     correction = plan.correction_of_looks
-    context = Context(plan.alpha, correction, len(parts), plan.sesoi, plan.joint, question.phrasing)
+    context = Context(
+        plan.alpha, correction, len(parts), plan.sesoi, plan.joint, question.phrasing, plan.interim
+    )
     settled = Settled(question, context, planned, images or {})
     kind = "gain" if name in ("overall", "primary", "gains") else "contrast"
     comparisons = []
@@ -111,7 +113,7 @@ def build_family(
             assert isinstance(test, OneTested)
             comparisons.append(_comparison(settled, part, test.adjusted(*adjusted), kind))
     together = consistency(question, simple) if name == "gains" and plan.test != "unpaired" else None
-    from_seeds = exact_from(plan.alpha / m)
+    from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / m)
     return Family(name, planned, len(parts), tuple(comparisons), together, from_seeds)
 
 

@@ -55,6 +55,15 @@ class Context:
     sesoi: float | None
     joint: bool
     phrasing: Phrasing
+    looks: tuple[int, ...] = ()
+
+    @property
+    def p_name(self) -> str:
+        """What p is adjusted for: the size of the family, planned looks, both or nothing."""
+        name = adjusted_name(self.correction, self.size)
+        if not self.looks:
+            return name
+        return "look-adjusted p" if name == "p" else name.replace("-adjusted", "- and look-adjusted")
 
 
 def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
@@ -111,7 +120,7 @@ def conjunction(facts: Facts, context: Context, subject: str) -> str:
     if facts.test.p_adjusted is None:
         return f"Nothing can be said of {_lower(subject)}: {facts.reason}."
     where = "".join(f" {condition}" for condition in claim.conditions)
-    p = p_text(facts.test.p_adjusted, f"largest {adjusted_name(context.correction, context.size)}")
+    p = p_text(facts.test.p_adjusted, f"largest {context.p_name}")
     if claim.verdict.directed:
         return f"{subject}: holds{where}, each is {claim.verdict.badge} ({p}, n = {facts.n} seeds)."
     if claim.verdict is Verdict.EQUIVALENT:
@@ -138,7 +147,7 @@ def _open_on_others(facts: Facts, context: Context) -> str:
 def _numbers(facts: Facts, context: Context) -> str:
     """Interval and p of this comparison alone, then those that hold over the family, side by side."""
     say, test = context.phrasing, facts.test
-    p = p_text(test.p_adjusted, adjusted_name(context.correction, context.size))
+    p = p_text(test.p_adjusted, context.p_name)
     df = f"{test.df}" if isinstance(test.df, int) else f"{test.df or 0:.2f}"
     t = "" if test.t is None else f"{TESTS[facts.claim.test]}({df}) = {test.t:.2f}, ".replace("-", MINUS)
     alone = f"{percent_text(1 - context.alpha)} CI {say.interval(test.ci_low, test.ci_high)}"
@@ -150,8 +159,7 @@ def _numbers(facts: Facts, context: Context) -> str:
 
 
 def _tost(facts: Facts, context: Context) -> str:
-    name = f"TOST {adjusted_name(context.correction, context.size)}"
-    return p_text(facts.test.p_equivalence_adjusted, name)
+    return p_text(facts.test.p_equivalence_adjusted, f"TOST {context.p_name}")
 
 
 def _owner(student: str) -> str:

@@ -58,7 +58,8 @@ class Question:
     @property
     def repeated_look(self) -> str | None:
         """Why no fixed-n test of these runs is valid any more; None at the first look."""
-        earlier = [look for look in self.plan.unplanned_looks if look != len(self.runs.seeds)]
+        now = len(set(self.runs.seeds) - set(self.plan.selection_seeds))
+        earlier = [look for look in self.plan.unplanned_looks if look != now]
         if not earlier:
             return None
         return f"repeated look, not valid at alpha: analysed before at n = {', '.join(map(str, earlier))}"

@@ -98,7 +98,8 @@ class Family:
     """Comparisons that are corrected together. `planned` families were fixed before the results were seen.
 
     `consistency` sums up a family of three gains or more. Below `exact_from` seeds no exact test could reject
-    at alpha over the family, whatever the data: what is found there rests on normal differences.
+    at alpha over the family, whatever the data: what is found there rests on normal differences; None where
+    runs are not paired.
     """
 
     name: FamilyName

@@ -96,7 +96,7 @@ def analyze(
         inference=plan.inference,
         looks=plan.interim,
         conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
-        cells=cell_summaries(runs, plan.alpha),
+        cells=cell_summaries(question.runs, plan.alpha),
         families=tuple(found),
         best=best_cells(question, runs),
         factorial=tuple(factorials(question)),
@@ -184,7 +184,7 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
             question = _question(runs, own, goal)
             planned = plan.planned and not any(cell in runs.index for cell in plan.added)
             family = build_family(question, "gains", planned, gains)
-            out.append(Secondary(metric, goal, cell_summaries(runs, plan.alpha), family))
+            out.append(Secondary(metric, goal, cell_summaries(question.runs, plan.alpha), family))
     return out, skipped
 
 
@@ -301,11 +301,13 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         )
         out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline CELL")
     if plan.selection_seeds:
-        out.append(f"seeds {_listed(plan.selection_seeds)} were kept for choosing: verdicts use the others")
-    lone = np.flatnonzero(runs.diverged.any(axis=1))
+        kept = _listed(plan.selection_seeds)
+        out.append(f"seeds {kept} were kept for choosing: verdicts and means use the others")
+    diverged = question.runs.diverged
+    lone = np.flatnonzero(diverged.any(axis=1))
     if lone.size:
         out.append(
-            f"{int(runs.diverged.sum())} diverged {'run' if runs.diverged.sum() == 1 else 'runs'} in "
+            f"{int(diverged.sum())} diverged {'run' if diverged.sum() == 1 else 'runs'} in "
             f"{_listed(runs.cells[cell] for cell in lone[:6])}: "
             "no comparison that misses one can be better"
         )

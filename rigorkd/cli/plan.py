@@ -79,7 +79,7 @@ def plan(
 
         loaded = shrink(loaded)
     folder_for(results)
-    if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis.looks):
+    if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
         click.echo(warning, err=True)
     study = StudyFolder(results / folder_name(loaded, mode))
     remembered = read_info(study.path).start_files if is_study(study.path) else None

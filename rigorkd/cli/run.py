@@ -171,9 +171,7 @@ def run(
     if not smoke and max_seeds is None:
         from rigorkd.launch.planning import cost_of_growing
 
-        if warning := cost_of_growing(
-            results / folder_name(loaded, mode), chosen, loaded.spec.analysis.looks
-        ):
+        if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
             click.echo(warning, err=True)
     console = SteadyConsole()
     options = LaunchOptions(
@@ -273,8 +271,8 @@ def _look(outcome: Outcome) -> Sequential:
     source = from_study(outcome.study.path)
     with located(source.where):
         found = until_decided(source.table, source.plan)
-    seeds, metric = map(int, source.table["seed"]), source.plan.metric or "test_top1"
-    note_interim_analysis(outcome.study.path, seeds, metric, source.complete_seeds)
+    metric = source.plan.metric or "test_top1"
+    note_interim_analysis(outcome.study.path, source.judged_seeds, metric, source.complete_seeds)
     return found
 
 

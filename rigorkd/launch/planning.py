@@ -23,7 +23,7 @@ from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts, gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.schema import SeedsByRole
+from rigorkd.protocol.schema import Analysis, SeedsByRole
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
@@ -409,13 +409,16 @@ def _folder_bytes(record: Record) -> int:
     return sum(path.stat().st_size for path in record.folder.iterdir() if path.is_file())
 
 
-def cost_of_growing(folder: Path, seeds: Iterable[int], planned: Sequence[int] = ()) -> str:
+def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | None = None) -> str:
     """What it costs to add seeds to a study that was looked at, and which ways are valid; "" if nothing.
 
-    Nothing does where the protocol `planned` a look at as many seeds.
+    Nothing does where the protocol's `analysis` planned a look at as many seeds. Seeds that it keeps for
+    choosing are none to judge.
     """
-    asked = set(seeds)
-    looks = read_interim_analyses(folder)
+    planned = analysis.looks if analysis else ()
+    chosen_on = analysis.selection.seeds if analysis and analysis.selection else ()
+    asked = set(seeds) - set(chosen_on)
+    looks = [look.without(chosen_on) for look in read_interim_analyses(folder)]
     seen = {seed for look in looks for seed in look.seeds}
     fresh = asked - seen
     if not looks or not fresh or len(asked | seen) in planned:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rigorkd.files import append_line
@@ -26,6 +26,11 @@ class InterimAnalysis:
     seeds: tuple[int, ...]
     metric: str
     time: str
+
+    def without(self, chosen_on: Iterable[int]) -> InterimAnalysis:
+        """The same of judged seeds alone: those kept for choosing may be looked at as often as one likes."""
+        kept = tuple(seed for seed in self.seeds if seed not in set(chosen_on))
+        return replace(self, seeds=kept, n=len(kept) if self.n == len(self.seeds) else min(self.n, len(kept)))
 
 
 def read_interim_analyses(folder: Path) -> tuple[InterimAnalysis, ...]:

@@ -25,9 +25,13 @@ from rigorkd.report.sentences import (
     FAMILIES,
     about,
     headline,
+    holm_is_sharper,
+    is_unpaired,
     may_be_best,
     name_of,
-    seeds_of,
+    numbers_of,
+    own_interval,
+    planned_looks,
     smoke_of,
     some_not_valid,
     test_of,
@@ -46,12 +50,12 @@ _SIGNED = {"mean_diff", "ci", "ci_simultaneous", "equivalence_ci"}
 
 _HEADINGS: dict[str, tuple[str, str]] = {
     "mean_diff": ("difference", "mean over seeds, in{unit}"),
-    "ci": ("{share} interval{alone}", "for this comparison alone"),
+    "ci": ("{share} interval{one}", "for this comparison alone"),
     "ci_simultaneous": ("{share} interval of all {size}", "holds for all {size} comparisons together"),
     "p": ("p{alone}", "two-sided {test}, for this comparison alone"),
     "p_paired": ("paired p{alone}", "two-sided paired t test, for this comparison alone"),
     "p_adjusted": ("{adjusted}", "the p that verdicts use"),
-    "n": ("n", "seeds that both cells have"),
+    "n": ("n", "{n}"),
     "sd_diff": ("sd of differences", ""),
     "mde": ("detects", "the difference found with 80 % power at these seeds"),
     "seeds_needed": ("needs", "seeds to find a difference of the SESOI with 80 % power"),
@@ -81,7 +85,7 @@ _HEADINGS: dict[str, tuple[str, str]] = {
 """What each field of a comparison is called, and what it means."""
 _NARROW = {
     "mean_diff": "diff",
-    "ci": "{share} CI{alone}",
+    "ci": "{share} CI{one}",
     "ci_simultaneous": "{share} CI of all",
     "p_equivalence_adjusted": "TOST p",
 }
@@ -134,17 +138,25 @@ def common_start(names: Iterable[str]) -> str:
     return "/".join(shared) + "/" if shared else ""
 
 
+_SIDES = {
+    "overall": "each minus its baseline, averaged",
+    "primary": "minus its baseline",
+    "gains": "each minus its baseline",
+}
+
+
 def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str:
     """n, test, correction, what was planned, in two lines."""
     over = f"{CORRECTIONS[analysis.correction]} over {family.size}" if family.size > 1 else "one comparison"
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
-        "each minus its baseline" if family.name == "gains" else "the first minus the second",
-        f"{seeds_of(c.n for c in family.comparisons)}, paired t, {over}",
+        _SIDES.get(family.name, "the first minus the second"),
+        f"{numbers_of(analysis, family)}, {test_of(family).removesuffix(' test')}, {over}",
         "planned" if family.planned else "not planned before the results",
     ]
     if analysis.sesoi is not None:
-        parts.append(f"equivalent: within ±{say(analysis.sesoi)}")
+        parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
+    parts += [note for note in (planned_looks(analysis), holm_is_sharper(analysis, family)) if note]
     starred = any(c.warnings for c in family.comparisons)
     return "; ".join(parts) + "." + some_not_valid([family]) + " * see the warnings." * starred
 
@@ -234,14 +246,17 @@ def _entry(c: Comparison, field: str, path: str, say: MetricNumbers) -> Entry:
 
 
 def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) -> Column:
+    corrected = family.size > 1 and analysis.correction != "none"
     words = {
         "share": percent_text(1 - analysis.alpha),
         "twice": percent_text(1 - 2 * analysis.alpha),
         "adjusted": p_heading(analysis.correction, family.size, "p adj." if say.narrow else "p adjusted"),
         "size": family.size,
-        "alone": ", unadjusted" if family.size > 1 and analysis.correction != "none" else "",
+        "alone": ", unadjusted" if corrected or analysis.looks else "",
+        "one": own_interval(analysis) if corrected else "",
         "test": test_of(family),
         "unit": say.unit or " units of the metric",
+        "n": "runs of the cell that has fewer" if is_unpaired(family) else "seeds that both cells have",
     }
     heading, help = _HEADINGS.get(field, (field, ""))
     if say.narrow:
@@ -252,8 +267,7 @@ def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) 
 
 def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bool = True) -> str:
     """n, test, correction, size, what was planned, what is held fixed; `power` explains its columns."""
-    ns = sorted({c.n for c in family.comparisons})
-    seeds = count(ns[0], "seed") if len(ns) == 1 else f"{ns[0]}–{ns[-1]} seeds"
+    seeds = numbers_of(analysis, family) + ("" if is_unpaired(family) else " paired by seed")
     over = f"{CORRECTIONS[analysis.correction]} over {count(family.size, 'comparison')}"
     versus = (
         "each cell minus its baseline, averaged over cells"
@@ -264,12 +278,12 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     )
     percent = " in percent" if say.unit == " points" else ""
     parts = [
-        f"{analysis.metric}{percent} ({aim(analysis.goal)}), {versus}, {seeds}"
-        + ("" if any(c.test == "unpaired" for c in family.comparisons) else " paired by seed"),
+        f"{analysis.metric}{percent} ({aim(analysis.goal)}), {versus}, {seeds}",
         f"two-sided {test_of(family)}, {over}" + (", joint verdicts" if analysis.joint else ""),
         "planned before the results were seen"
         if family.planned
         else "exploratory: not planned before the results",
+        *filter(None, (planned_looks(analysis),)),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
@@ -278,7 +292,8 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         parts += ["needs: seeds to find the SESOI so"] if analysis.sesoi else []
     parts += ["≥ SESOI: by more than that"] if analysis.sesoi else []
     text = "; ".join(parts) + "."
-    low = [c.n for c in family.comparisons if c.n >= 2 and 2.0 / 2.0**c.n >= analysis.alpha]
+    paired = () if is_unpaired(family) else family.comparisons  # sign flips are of pairs
+    low = [c.n for c in paired if c.n >= 2 and 2.0 / 2.0**c.n >= analysis.alpha]
     if low:
         floor = 2.0 / 2.0 ** min(low)
         text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design."
@@ -313,9 +328,9 @@ def secondary_table(
     say = Numbers(replace(analysis, metric=item.metric, cells=item.cells), narrow=narrow)
     title, path = f"Secondary: {item.metric}", f"secondary/{position}/family"
     text = (
-        f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus its baseline, paired t test, "
-        f"{CORRECTIONS[analysis.correction]} over {count(item.family.size, 'comparison')} of it alone."
-        + some_not_valid([item.family])
+        f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus its baseline, "
+        f"{test_of(item.family)}, {CORRECTIONS[analysis.correction]} over "
+        f"{count(item.family.size, 'comparison')} of it alone." + some_not_valid([item.family])
     )
     return comparisons_table(analysis, item.family, path, fields, say, title, text, id=id, most=most)
 

@@ -27,8 +27,9 @@ _SOFTNESS = re.compile(r"softness_T([0-9.e+-]+)")
 
 def gather(found: Source, analysis: Analysis) -> Evidence:
     """Everything that a report shows of a source; a bare CSV has its runs alone."""
+    table = found.judged()
     if found.folder is None:
-        return evidence(analysis, found.table)
+        return evidence(analysis, table)
     folder = found.folder
     records = read_records(StudyFolder(folder))
     teachers = [record for record in records if record.fields.get("role") == "teacher"]
@@ -38,7 +39,7 @@ def gather(found: Source, analysis: Analysis) -> Evidence:
 
     return evidence(
         analysis,
-        found.table,
+        table,
         teachers=_teachers(teachers),
         softness=_softness(teachers),
         history=history,

@@ -23,7 +23,17 @@ from rigorkd.report.analysis_page import cells_table
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.model import MISSING, Column, Entry, Page, Table
 from rigorkd.report.numbers import Numbers, p_heading, verdict
-from rigorkd.report.sentences import CORRECTIONS, how_far, seeds_of, some_not_valid, test_of
+from rigorkd.report.sentences import (
+    CORRECTIONS,
+    headline,
+    holm_is_sharper,
+    is_unpaired,
+    own_interval,
+    planned_looks,
+    seeds_of,
+    some_not_valid,
+    test_of,
+)
 from rigorkd.text import count
 
 Layout = Literal["overall", "gains", "ablation"]
@@ -44,7 +54,7 @@ def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) ->
         raise InputError(f"no group {group!r} in this study", hint=f"there are: {', '.join(sorted(groups))}")
     if evidence.analysis.progress is not None:
         so_far = cells_table(evidence.analysis, Numbers(evidence.analysis))
-        return Page(headline=how_far(evidence.analysis.progress), blocks=(replace(so_far, dense=True),))
+        return Page(headline=headline(evidence.analysis), blocks=(replace(so_far, dense=True),))
     make = {"overall": _overall, "gains": _gains, "ablation": _ablation}[layout]
     table = replace(make(evidence, group), dense=True)
     if evidence.is_smoke:
@@ -178,7 +188,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             emphasis.add(at)
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: distilled "
-        f"minus baseline, paired by seed, with its {share} interval alone and that for all together; "
+        f"minus baseline{_pairing(evidence)}, with its {share} interval alone and that for all together; "
         f"{_test(evidence)}."
     ) + some_not_valid(_families(evidence))
     if second is not None:
@@ -235,7 +245,7 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 rows.append(tuple(row))
     text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
     if gains:
-        text += f" Gain: over the baseline, paired by seed, with its {share} interval; {_test(evidence)}."
+        text += f" Gain: over the baseline{_pairing(evidence)}, with its {share} interval; {_test(evidence)}."
         text += some_not_valid(_families(evidence))
     text += " A cell that lies on both arms is printed twice and was run once per seed."
     return Table("Ablation of T and α", tuple(columns), tuple(rows), text, frozenset(emphasis))
@@ -295,7 +305,7 @@ def _tested_columns(evidence: Evidence) -> list[Column]:
     share = percent_text(1 - evidence.analysis.alpha)
     intervals = [f"{share} CI"]
     if _corrected(evidence):  # the adjusted p has the interval beside it that goes with it
-        intervals = [f"{share} CI, unadjusted", f"{share} CI of all"]
+        intervals = [f"{share} CI{own_interval(evidence.analysis)}", f"{share} CI of all"]
     numbers = ("gain", *intervals, _p_name(evidence))
     return [*(Column(heading, True) for heading in numbers), Column("verdict")]
 
@@ -314,6 +324,11 @@ def _families(evidence: Evidence) -> list[Family]:
     return [family for family in evidence.analysis.families if family.name in GAINS]
 
 
+def _pairing(evidence: Evidence) -> str:
+    unpaired = any(is_unpaired(family) for family in _families(evidence))
+    return ", runs not paired" if unpaired else ", paired by seed"
+
+
 def _p_name(evidence: Evidence) -> str:
     size = max((family.size for family in _families(evidence)), default=1)
     return p_heading(evidence.analysis.correction, size)
@@ -328,7 +343,10 @@ def _test(evidence: Evidence) -> str:
         f"{count(family.size, 'gain')} ({'planned' if family.planned else 'exploratory'})"
         for family in families
     )
-    text = f"two-sided {test_of(families[-1])}, {CORRECTIONS[analysis.correction]} over {over}"
+    tests = " and ".join(dict.fromkeys(map(test_of, families)))
+    text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
+    notes = dict.fromkeys((planned_looks(analysis), *(holm_is_sharper(analysis, one) for one in families)))
+    text += "".join(f"; {note}" for note in notes if note)
     if analysis.sesoi is not None:
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"

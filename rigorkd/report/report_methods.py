@@ -64,9 +64,7 @@ def methods(analysis: Analysis) -> Section:
     say = Numbers(analysis)
     share = percent_text(1 - analysis.alpha)
     lines = [
-        "The unit of replication is the seed. Runs of one seed share split, batches and, mostly, the "
-        "teacher, so differences are paired by seed and tested by Student's t on n − 1 degrees of freedom "
-        f"(Student 1908); intervals are {share} t intervals. Assumed: {normality(analysis)}.",
+        f"{_test(analysis)} Intervals are {share} t intervals. Assumed: {normality(analysis)}.",
         _correction(analysis),
         _equivalence(analysis, say),
         "A verdict claims a direction if the adjusted p is below α, equivalence if the adjusted p of "
@@ -101,13 +99,45 @@ def methods(analysis: Analysis) -> Section:
         "Benjamini and Hochberg, J. R. Stat. Soc. B 57 (1995). Berger, Technometrics 24 (1982). Fisher, The "
         "Design of Experiments (1935). Greenhouse and Geisser, Psychometrika 24 (1959). Hedges, J. Educ. "
         "Stat. 6 (1981). Holm, Scand. J. Stat. 6 (1979). Hsu, Ann. Stat. 9 (1981). Okabe and Ito, Color "
-        "Universal Design (2008). Satterthwaite, Biometrics 2 (1946). Schuirmann, J. Pharmacokinet. "
-        "Biopharm. 15 (1987). Steiger and Fouladi, in What If There Were No Significance Tests? (1997). "
-        "Student, Biometrika 6 (1908). Wang and Ramdas, arXiv 2310.03722 (2023). Welch, Biometrika 34 "
-        "(1947). Wilcoxon, Biometrics Bull. 1 (1945)."
+        "Universal Design (2008). Pocock, Biometrika 64 (1977). Satterthwaite, Biometrics 2 (1946). "
+        "Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987). Steiger and Fouladi, in What If There Were No "
+        "Significance Tests? (1997). Student, Biometrika 6 (1908). Wang and Ramdas, arXiv 2310.03722 "
+        "(2023). Welch, Biometrika 34 (1947). Wilcoxon, Biometrics Bull. 1 (1945)."
     )
     folded = Section("References", (Prose((Said(references),)),), folded=True)
     return Section("Methods", (Prose(tuple(map(Said, lines))), folded), "methods")
+
+
+def _test(analysis: Analysis) -> str:
+    """The test that was declared, and why."""
+    tests = {c.test for family in analysis.families for c in family.comparisons}
+    if "unpaired" in tests:
+        text = (
+            "The unit of replication is the seed. Runs are not paired: each difference is tested by "
+            "Welch's t (1947) with Satterthwaite's degrees of freedom, whatever the cells' variances."
+        )
+    else:
+        text = (
+            "The unit of replication is the seed. Runs of one seed share split, batches and, mostly, the "
+            "teacher, so differences are paired by seed and tested by Student's t on n − 1 degrees of "
+            "freedom (Student 1908)."
+        )
+    if "moderated" in tests:
+        text += (
+            " The family of gains is tested by a moderated t, as declared: gains lend one another variance, "
+            "with a prior of 3 degrees of freedom; everything else by the paired t."
+        )
+    if "seeds_and_images" in tests:
+        text += (
+            " As declared, new test images decide too: p is the larger, and the interval the wider, of that "
+            "over seeds × images and that over seeds alone."
+        )
+    if analysis.looks:
+        text += (
+            f" Looks were planned at {', '.join(map(str, analysis.looks))} seeds (Pocock 1977): each tests "
+            f"at the same level, so that all of them together err at α = {analysis.alpha:g}."
+        )
+    return text
 
 
 def checklist(evidence: Evidence) -> Section:
@@ -149,6 +179,9 @@ def _failed(failed: int) -> str:
 
 def normality(analysis: Analysis) -> str:
     """What the t test assumes, and from how many seeds on an exact test could reject at all."""
+    tests = {c.test for family in analysis.families for c in family.comparisons}
+    if "unpaired" in tests:
+        return "the runs of a cell are normal, which few seeds cannot check"
     least = sorted({family.exact_from for family in analysis.families if family.exact_from is not None})
     assumed = "differences over seeds are normal, which few seeds cannot check"
     if not least:

@@ -31,8 +31,10 @@ from rigorkd.report.numbers import Numbers
 from rigorkd.report.sentences import (
     FAMILIES,
     headline,
+    is_unpaired,
     may_be_best,
     not_valid,
+    numbers_of,
     seeds_of,
     smoke_of,
     test_of,
@@ -148,7 +150,10 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
         parts.append(f"{count(family.size, cell)}, each against its own baseline")
     elif family is not None:
         parts.append(count(family.size, "comparison"))
-    parts.append(f"{seeds_of(cell.n for cell in analysis.cells)}, paired")
+    if family is None or not is_unpaired(family):
+        parts.append(f"{seeds_of(cell.n for cell in analysis.cells)}, paired")
+    else:
+        parts.append(numbers_of(analysis, family))
     if analysis.sesoi is not None:
         parts.append(f"less than {say(analysis.sesoi)}{say.unit} is too small to matter")
     if family is not None:
@@ -296,7 +301,9 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
     id = family_id(family)
     fields = ["verdict", "mean_diff", "ci", "ci_simultaneous", "p", "p_adjusted", "n"]
     if not several:
-        fields = [field for field in fields if field not in ("ci_simultaneous", "p_adjusted")]
+        # planned looks adjust p even of one comparison; its own interval is at their level
+        same = ("ci_simultaneous", "p" if analysis.looks else "p_adjusted")
+        fields = [field for field in fields if field not in same]
     table = comparisons_table(
         *(analysis, family, f"families/{position}", fields, say, f"{FAMILIES[family.name]}, in numbers"),
         caption(analysis, family, say, power=False), id=f"{id}-verdicts", most=MAX_ROWS,
@@ -304,7 +311,9 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
     everything = comparisons_table(
         *(analysis, family, f"families/{position}", _STATISTICS, say),
         f"All statistics: {FAMILIES[family.name].lower()}",
-        f"The verdict uses the {test_of(family)} alone. Sign flips, Wilcoxon and Welch are sensitivity "
+        f"The verdict uses the {test_of(family)} alone."
+        if is_unpaired(family)
+        else f"The verdict uses the {test_of(family)} alone. Sign flips, Wilcoxon and Welch are sensitivity "
         "checks; the floor of the first two is a limit of the design, never evidence against an effect.",
         id=f"{id}-statistics",
         most=MAX_ROWS,

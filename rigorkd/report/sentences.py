@@ -3,7 +3,7 @@ once with what it concerns; which cells may be the best."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rigorkd_analysis.results import (
     GAINS,
@@ -59,7 +59,7 @@ def test_of(family: Family) -> str:
 def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str, ...]:
     """What holds, in a few plain sentences."""
     if analysis.progress is not None:
-        return how_far(analysis.progress)
+        return how_far(analysis.progress, analysis.looks)
     say = say or Numbers(analysis)
     return (*what_holds(analysis), *_power(analysis, say))
 
@@ -103,13 +103,16 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
     return lines
 
 
-def how_far(found: Progress) -> tuple[str, ...]:
+def how_far(found: Progress, looks: Sequence[int] = ()) -> tuple[str, ...]:
     """What is said of a study before its planned seeds are complete."""
     return (
         f"In progress: {found.done} of {count(found.total, 'planned run')} are finished, "
         f"{found.seeds_complete} of {count(found.seeds, 'seed')} complete.",
-        "Nothing is judged before all are, and this was no look. --interim judges what is there, but counts "
-        "as a look: a later fixed-n analysis of all seeds is then not valid at alpha.",
+        f"Nothing was judged, and this was no look. {found.seeds_complete} complete seeds are a planned "
+        "look: --interim takes it, and later planned looks stay valid."
+        if found.seeds_complete in looks
+        else "Nothing is judged before all are, and this was no look. --interim judges what is there, but "
+        "counts as a look: a later fixed-n analysis of all seeds is then not valid at alpha.",
     )
 
 
@@ -259,6 +262,44 @@ def seeds_of(ns: Iterable[int]) -> str:
     """`5 seeds`; `3 to 5 seeds`."""
     found = sorted(set(ns))
     return count(found[0], "seed") if len(found) == 1 else f"{found[0]} to {found[-1]} seeds"
+
+
+def numbers_of(analysis: Analysis, family: Family) -> str:
+    """How many seeds, or without pairing how many runs of each cell, the comparisons of a family have."""
+    if not is_unpaired(family):
+        return seeds_of(c.n for c in family.comparisons)
+    runs = {cell.cell: cell.n for cell in analysis.cells}
+    found = sorted({runs[cell] for c in family.comparisons for cell in c.weights})
+    if not found:
+        return seeds_of(c.n for c in family.comparisons)
+    return f"{' to '.join(dict.fromkeys((str(found[0]), str(found[-1]))))} runs per cell"
+
+
+def planned_looks(analysis: Analysis) -> str:
+    """What planned looks do to p and intervals, "" where there are none."""
+    if not analysis.looks:
+        return ""
+    at = ", ".join(map(str, analysis.looks))
+    return f"verdicts, intervals and adjusted p hold over all planned looks (at {at} seeds)"
+
+
+def own_interval(analysis: Analysis) -> str:
+    """What sets the interval of one comparison apart from that of all; planned looks widen both."""
+    return ", each alone" if analysis.looks else ", unadjusted"
+
+
+def holm_is_sharper(analysis: Analysis, family: Family) -> str:
+    """Why a simultaneous interval holds 0 where a direction is claimed, "" where none does."""
+    for c in family.comparisons:
+        low, high = c.ci_simultaneous_low, c.ci_simultaneous_high
+        if c.verdict.directed and low is not None and high is not None and low <= 0 <= high:
+            return "an interval of all (at 1 − α/m) may hold 0 where the stepwise correction rejects"
+    return ""
+
+
+def is_unpaired(family: Family) -> bool:
+    """Whether the runs of a family are compared without pairing them."""
+    return any(c.test == "unpaired" for c in family.comparisons)
 
 
 def may_be_best(item: Candidates, alpha: float) -> Said:

@@ -131,10 +131,9 @@ class Source:
         """The plan, told of earlier analyses of its metric that met some of these seeds."""
         if not self.looks:
             return plan
-        seeds = set(map(int, self.table["seed"]))
-        return replace(
-            plan, looks=seen_before(self.looks, seeds, plan.metric or "test_top1", self.complete_seeds)
-        )
+        looks = [look.without(self.plan.selection_seeds) for look in self.looks]
+        metric = plan.metric or "test_top1"
+        return replace(plan, looks=seen_before(looks, self.judged_seeds, metric, self.complete_seeds))
 
     def only(self, seeds: tuple[int, ...] | None) -> Source:
         """The runs of these seeds alone; None keeps all."""
@@ -149,6 +148,12 @@ class Source:
             )
         return replace(self, table=there.reset_index(drop=True))
 
+    def judged(self) -> pd.DataFrame:
+        """The runs that verdicts use: without those at seeds kept for choosing, unless all are."""
+        chosen_on = self.table["seed"].map(seed_of).isin(self.plan.selection_seeds)
+        kept = self.table[~chosen_on].reset_index(drop=True)
+        return kept if set(kept["cell"]) == set(self.table["cell"]) else self.table
+
     @property
     def missing(self) -> int:
         """Runs that a study plans and that are not there yet; a CSV plans none."""
@@ -158,10 +163,16 @@ class Source:
 
     @property
     def complete_seeds(self) -> int:
-        """At how many seeds every run is there."""
+        """At how many of the judged seeds every run is there."""
         if not self.missing:
-            return int(self.table["seed"].nunique())
-        return int((self.table["status"] != "missing").groupby(self.table["seed"]).all().sum())
+            return len(self.judged_seeds)
+        whole = (self.table["status"] != "missing").groupby(self.table["seed"].astype(int)).all()
+        return int(whole[whole.index.isin(self.judged_seeds)].sum())
+
+    @property
+    def judged_seeds(self) -> set[int]:
+        """The seeds of a study that verdicts use: all but those kept for choosing."""
+        return set(map(int, self.table["seed"])) - set(self.plan.selection_seeds)
 
     def test_images(self) -> int | None:
         """How many images a study's runs were tested on, by the first whose predictions can be read."""
@@ -427,6 +438,8 @@ def _before_the_end(found: Source) -> tuple[str, ...]:
     if not found.missing:
         return ()
     text = f"{found.missing} of {len(found.table)} runs are not there yet: a look before the end"
+    if found.complete_seeds in found.plan.interim:
+        return (text + ", as planned",)
     return (text + ", so that no fixed-n verdict of all of them will be valid",)
 
 
@@ -450,8 +463,8 @@ def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
     if folder is None or result.progress is not None:
         return ""
     found = found.only(None if asked is None else asked.seeds)
-    seeds = map(int, found.table["seed"])
-    if note_interim_analysis(folder, seeds, result.metric, found.complete_seeds):
+    seeds = found.judged_seeds
+    if not seeds or note_interim_analysis(folder, seeds, result.metric, found.complete_seeds):
         return ""
     return f"note: {folder} cannot be written, so this look is not noted there"
 

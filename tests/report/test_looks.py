@@ -13,9 +13,17 @@ from rigorkd_analysis.stats.sequential import error_of_looks
 from rigorkd.cli.main import cli
 from rigorkd.errors import InputError
 from rigorkd.launch.planning import cost_of_growing
+from rigorkd.protocol.load import load_protocol
 from rigorkd.records.interim import FILE, InterimAnalysis, listed_seeds, read_interim_analyses, seen_before
 from rigorkd.records.study import read_info
+from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.gather import gather
+from rigorkd.report.render.markdown import markdown
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sentences import headline
 from rigorkd.report.sources import Question, analysis_of, from_study, note
+
+from .conftest import PROTOCOL
 
 FIVE = {
     "main/plain/baseline": (70.0, 70.5, 69.5, 70.25, 69.75, 70.0, 70.25, 69.75),
@@ -176,3 +184,53 @@ def test_a_study_of_0_1_planned_all_its_seeds(made, tmp_path):
     file.write_text(json.dumps(document))
     assert read_info(study).planned_seeds == (0, 1, 2, 3, 4)
     assert look(study).progress is not None
+
+
+def test_seeds_kept_for_choosing_are_no_look(made, tmp_path):
+    text = PROTOCOL.replace("sesoi: 0.5", 'sesoi: 0.5\n  selection: {seeds: "5:8"}')
+    study = made(tmp_path, first(8), text=text)
+    look(study, seeds=(5, 6, 7))
+    assert read_interim_analyses(study) == ()
+    found = look(study)
+    assert {c.not_valid for c in gains(found)} == {None}
+    assert {(c.n, c.verdict) for c in gains(look(study))} == {(5, c.verdict) for c in gains(found)}
+    assert [entry.seeds for entry in read_interim_analyses(study)] == [(0, 1, 2, 3, 4)]
+    (study / FILE).write_text(
+        '{"n": 8, "seeds": [0, 1, 2, 3, 4, 5, 6, 7], "metric": "test_top1", "time": ""}\n'
+    )
+    assert {c.not_valid for c in gains(look(study))} == {None}, "a look noted with them is the same look"
+    asked = load_protocol(tmp_path / "made.yaml").spec.analysis
+    assert cost_of_growing(study, range(8), asked) == ""
+    assert "analysed at n = 5. Analysed again at n = 6" in cost_of_growing(study, range(9), asked)
+
+
+def test_every_number_of_a_page_is_of_the_judged_seeds(made, tmp_path):
+    text = PROTOCOL.replace("sesoi: 0.5", 'sesoi: 0.5\n  selection: {seeds: "5:8"}')
+    study = made(tmp_path, first(8), text=text)
+    found = look(study)
+    assert {cell.n for cell in found.cells} == {5}
+    assert found.cells[0].mean == pytest.approx(sum(FIVE["main/plain/baseline"][:5]) / 5)
+    shown = gather(from_study(study), found)
+    assert {(cell.seeds, len(cell.values("test_top1"))) for cell in shown.cells} == {((0, 1, 2, 3, 4), 5)}
+    assert any("5, 6, 7 were kept for choosing" in text for text in found.warnings)
+
+
+def test_a_planned_look_says_that_it_is_one(made, tmp_path):
+    text = PROTOCOL.replace("sesoi: 0.5", "sesoi: 0.5\n  looks: [5, 8]")
+    study = made(tmp_path, first(5), seeds=range(8), text=text)
+    assert "5 complete seeds are a planned look: --interim takes it" in " ".join(headline(look(study)))
+    found = look(study, interim=True)
+    assert not any("will be valid" in text for text in found.warnings)
+    assert {c.not_valid for c in gains(found)} == {None}
+    for page in (short_page(found), analysis_page(found)):
+        assert "hold over all planned looks (at 5, 8 seeds)" in markdown(page)
+    overall = found.families[0].comparisons[0]
+    assert overall.p < overall.p_adjusted
+    assert "look-adjusted p = " in overall.says
+    page = report_page(gather(from_study(study), found))
+    numbers = next(
+        table for table in page.tables if table.title == "Average gain over the baseline, in numbers"
+    )
+    assert [column.heading for column in numbers.columns if column.heading.startswith("p")] == ["p adjusted"]
+    gained = next(table for table in page.tables if table.title == "Gains over the baseline, in numbers")
+    assert "95 % interval, unadjusted" not in {column.heading for column in gained.columns}

@@ -1,0 +1,63 @@
+"""What captions say of the numbers above them: of how many runs, by which test, what p is adjusted for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rigorkd_analysis.results import Analysis
+
+from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.gather import gather
+from rigorkd.report.paper_tables import paper_table
+from rigorkd.report.render.markdown import markdown
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sources import Question, analysis_of, from_study
+
+from .conftest import CELLS, PROTOCOL
+
+BASE = (70.0, 70.5, 69.5, 70.25, 69.75, 70.0, 70.25, 69.75, 70.0)
+GAINS = (
+    (0.5, 0.25, 0.5, 0.25, 1.0, 0.75, 0.5),
+    (2.0, 1.75, 2.25, 2.25, 2.0, 2.25, 1.5),
+    (0.75, 0.5, 1.0, 0.25, 0.5, 0.25, 0.5),
+    (1.5, 2.25, 2.0, 2.25, 2.25, 1.75, 2.0),
+)
+
+
+def judged(make, folder: Path, analysis: str, seeds: str, settings: str = "1, 4") -> tuple[Path, Analysis]:
+    text = PROTOCOL.replace("sesoi: 0.5", f"sesoi: 0.5\n  {analysis}")
+    text = text.replace("seeds: 5", f"seeds: {seeds}").replace("T: [1, 4]", f"T: [{settings}]")
+    values = {CELLS[0]: BASE if "baseline" in seeds else BASE[:7]}
+    for at, T in enumerate(settings.split(", ")):
+        values[f"main/plain/kd-T{T}-a0.5"] = tuple(70.0 + d for d in GAINS[at])
+    study = make(folder, values, text=text)
+    return study, analysis_of(from_study(study), Question())
+
+
+def test_without_pairing_both_numbers_of_runs_are_said(made, tmp_path):
+    study, found = judged(made, tmp_path, "test: unpaired", "{baseline: 9, distilled: 7}")
+    evidence = gather(from_study(study), found)
+    pages = [short_page(found), analysis_page(found), report_page(evidence)]
+    tables = [paper_table(evidence, layout) for layout in ("gains", "ablation")]
+    for text in map(markdown, [*pages, *tables]):
+        assert "paired by seed" not in text
+        assert "paired t," not in text
+        assert "paired t test" not in text
+        assert "Sign flips" not in text
+        assert "exact test" not in text, "two samples of 7 can reject by permutations, so that is false"
+    for text in map(markdown, pages):
+        assert "7 to 9 runs per cell" in text
+    assert "Welch's t (1947)" in markdown(pages[2])
+    assert "the runs of a cell are normal" in markdown(pages[2])
+
+
+def test_every_family_names_its_own_test(made, tmp_path):
+    declared = "test: moderated\n  primary: main/plain/kd-T8-a0.5"
+    study, found = judged(made, tmp_path, declared, "7", "1, 4, 2, 8")
+    captions = {table.title.split(":")[0]: table.caption for table in short_page(found).tables}
+    assert "7 seeds, moderated t, Holm over 3" in captions["Gains over the baseline"]
+    assert "minus its baseline; 7 seeds, paired t, one comparison" in captions["Primary gain"]
+    assert "averaged; 7 seeds, paired t" in captions["Average gain over the baseline"]
+    evidence = gather(from_study(study), found)
+    assert "paired t test and moderated t test" in markdown(paper_table(evidence, "gains"))
+    assert "moderated t, as declared" in markdown(report_page(evidence))
