@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.options import results_option
+from rigorkd.cli.options import interim_option, results_option
 from rigorkd.report.model import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rigorkd_analysis.studies.replication import Replication
     from rigorkd_analysis.studies.synthesis import Synthesis
 
-    from rigorkd.report.sources import Names, Printed, Runs
+    from rigorkd.report.sources import Names, Printed, Runs, Source
 
 
 @click.command(short_help="Say whether studies, or a published table, agree.")
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seeds", type=int, metavar="K", help="Seeds behind each printed number  [default: a column n, else 1]"
 )
+@interim_option
 def compare(
     sources: tuple[Path, ...],
     results: Path,
@@ -54,13 +55,15 @@ def compare(
     rename: Names,
     printed_metric: str | None,
     seeds: int | None,
+    interim: bool,
     **asked: Any,
 ) -> None:
     """Say whether STUDY_B agrees with STUDY_A, gain by gain, by the difference of their gains.
 
     A source is a study folder or a CSV of runs. The second may be a published table, a CSV in which every
     cell stands once: then its numbers are held against the prediction intervals of the first. More than two
-    studies are summed up.
+    studies are summed up. Comparing a study is a look at it: before its planned runs are there it takes
+    --interim.
 
     \b
     rigorkd compare results/digits results/digits-again
@@ -72,11 +75,15 @@ def compare(
 
     from rigorkd.report.compare_page import compare_page
     from rigorkd.report.emit import emit, to_csv, to_json
-    from rigorkd.report.sources import located, open_source
+    from rigorkd.report.sources import Runs, located, note_look, open_source
 
     if len(sources) < 2:
         raise click.UsageError("give two sources or more: studies, CSVs of runs, or a published table last")
     opened = [open_source(source, results) for source in sources]
+    studies = [one.source for one in opened if isinstance(one, Runs)]
+    if not interim:
+        for study in studies:
+            _refuse_unfinished(study)
     with located(lambda _: "compare"):
         plan = Plan(**asked)
     result = _compared(opened, plan, rename, printed_metric, seeds)
@@ -86,6 +93,21 @@ def compare(
         for one in (family.summaries if hasattr(family, "summaries") else family.comparisons)
     ]
     emit(form, lambda: compare_page(result), json=lambda: to_json(result), csv=lambda: to_csv(rows))
+    for study in studies:
+        if trouble := note_look(study, result.metric):
+            click.echo(trouble, err=True)
+
+
+def _refuse_unfinished(study: Source) -> None:
+    """Before its planned runs are there a study is not judged by accident."""
+    from rigorkd.errors import InputError
+
+    if study.missing:
+        raise InputError(
+            f"{study.name} is in progress: {study.missing} of {len(study.table)} planned runs are missing",
+            hint="finish it (`rigorkd run`), or give --interim; that is a look, and a later fixed-n analysis "
+            "of all seeds is then not valid at alpha",
+        )
 
 
 def _compared(

@@ -35,6 +35,9 @@ only_option = click.option(
 #: Beyond this many runs, predictions are read only when asked for: each is a file.
 PREDICTIONS_UP_TO = 200
 
+interim_option = click.option(
+    "--interim", is_flag=True, help="Judge a study before its planned runs are there; that is a look."
+)
 _QUESTION = (
     click.option("--metric", help="Column to judge  [default: the protocol's, or test_top1]"),
     click.option(
@@ -50,9 +53,7 @@ _QUESTION = (
         callback=lambda _context, _option, text: parsed_seeds(text),
         help="Judge these seeds alone, such as 5:8: those that no look has seen stay valid.",
     ),
-    click.option(
-        "--interim", is_flag=True, help="Judge a study before its planned runs are there; that is a look."
-    ),
+    interim_option,
     click.option("--alpha", type=float, help="Error rate over a family  [default: 0.05]"),
     click.option(
         "--correction",

@@ -457,16 +457,20 @@ def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
 
     Progress is no look.
     """
+    if result.progress is not None:
+        return ""
+    return note_look(found.only(None if asked is None else asked.seeds), result.metric)
+
+
+def note_look(found: Source, metric: str) -> str:
+    """Note in a study that its runs were judged; what to tell the user if that was impossible."""
     from rigorkd.records.interim import note_interim_analysis
 
-    folder = found.folder
-    if folder is None or result.progress is not None:
+    if found.folder is None or not found.judged_seeds:
         return ""
-    found = found.only(None if asked is None else asked.seeds)
-    seeds = found.judged_seeds
-    if not seeds or note_interim_analysis(folder, seeds, result.metric, found.complete_seeds):
+    if note_interim_analysis(found.folder, found.judged_seeds, metric, found.complete_seeds):
         return ""
-    return f"note: {folder} cannot be written, so this look is not noted there"
+    return f"note: {found.folder} cannot be written, so this look is not noted there"
 
 
 def read_rows(path: Path) -> Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from rigorkd_analysis.results import Analysis, Comparison
@@ -21,7 +22,7 @@ from rigorkd.report.gather import gather
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sentences import headline
-from rigorkd.report.sources import Question, analysis_of, from_study, note
+from rigorkd.report.sources import Question, analysis_of, from_csv, from_study, note
 
 from .conftest import PROTOCOL
 
@@ -234,3 +235,30 @@ def test_a_planned_look_says_that_it_is_one(made, tmp_path):
     assert [column.heading for column in numbers.columns if column.heading.startswith("p")] == ["p adjusted"]
     gained = next(table for table in page.tables if table.title == "Gains over the baseline, in numbers")
     assert "95 % interval, unadjusted" not in {column.heading for column in gained.columns}
+
+
+def test_comparing_is_a_look_and_never_one_by_accident(made, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("cell,student,method,seed,test_top1\n")
+    with other.open("a") as stream:
+        for cell, values in FIVE.items():
+            method = "baseline" if cell.endswith("baseline") else "kd"
+            stream.writelines(f"{cell},plain,{method},{20 + at},{value}\n" for at, value in enumerate(values))
+    study = made(tmp_path, first(4, last=3), seeds=range(5))
+    refused = CliRunner().invoke(cli, ["compare", str(study), str(other)])
+    assert isinstance(refused.exception, InputError)
+    assert "4 of 15 planned runs are missing" in str(refused.exception)
+    assert read_interim_analyses(study) == ()
+    assert CliRunner().invoke(cli, ["compare", str(study), str(other), "--interim"]).exit_code == 0
+    assert [entry.n for entry in read_interim_analyses(study)] == [3]
+    study = made(tmp_path, first(5), seeds=range(5))
+    assert verdicts(look(study)) == {"inconclusive"}
+
+
+def test_a_table_read_again_names_its_test_images(made, tmp_path):
+    images = {cell: np.zeros((5, 400)) for cell in FIVE}
+    study = made(tmp_path, first(5), predictions=images)
+    printed = CliRunner().invoke(cli, ["table", str(study), "--format", "csv"]).stdout
+    (tmp_path / "again.csv").write_text(printed)
+    found = analysis_of(from_csv(tmp_path / "again.csv"), Question())
+    assert "on these 400 test images" in gains(found)[1].says
