@@ -109,10 +109,13 @@ def _distils(cells: Sequence[CellFacts]) -> bool:
 
 
 def _short(evidence: Evidence) -> str:
-    """The answer in a few words, by the verdicts on the gains."""
-    found = Counter(comparison.verdict for comparison in evidence.gains())
+    """The answer in a few words: of the family that leads alone, so that it errs at α; else of the gains."""
+    lead = evidence.analysis.lead
+    judged = evidence.gains() if lead is None else lead.comparisons
+    found = Counter(comparison.verdict for comparison in judged)
     total = sum(found.values())
-    reasons = {comparison.not_valid for comparison in evidence.gains()}
+    reasons = {comparison.not_valid for comparison in judged}
+    noun = "cell" if lead is None else "primary gain" if lead.name == "primary" else "average gain"
     if reasons and None not in reasons:
         return f"Not shown: {'; '.join(sorted(map(str, reasons)))}."
     better, little = found[Verdict.BETTER], found[Verdict.BETTER_NEGLIGIBLE]
@@ -122,8 +125,8 @@ def _short(evidence: Evidence) -> str:
 
     def of(some: int) -> str:
         if total == 1:
-            return "the one cell"
-        return f"all {total} cells" if some == total else f"{some} of {total} cells"
+            return f"the {'one cell' if lead is None else noun}"
+        return f"all {total} {noun}s" if some == total else f"{some} of {total} {noun}s"
 
     if better:
         parts = [f"Shown for {of(better)}"]
@@ -132,9 +135,9 @@ def _short(evidence: Evidence) -> str:
     elif little:
         parts = [f"Shown for {of(little)}, but by too little to matter"]
     else:
-        parts = [f"Not shown for {'the one cell' if total == 1 else f'any of {total} cells'}"]
+        parts = [f"Not shown for {of(1) if total == 1 else f'any of {total} {noun}s'}"]
     if worse:
-        parts.append(f"{worse} {'is' if worse == 1 else 'are'} worse")
+        parts.append("it is worse" if total == 1 else f"{worse} {'is' if worse == 1 else 'are'} worse")
     return "; ".join(parts) + "."
 
 
@@ -147,7 +150,8 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
         cell = (
             "distilled cell" if _distils([evidence.facts(c.a) for c in family.comparisons if c.a]) else "cell"
         )
-        parts.append(f"{count(family.size, cell)}, each against its own baseline")
+        gains = len(evidence.gains())
+        parts.append(f"{count(gains, cell)}, {'each ' if gains > 1 else ''}against its own baseline")
     elif family is not None:
         parts.append(count(family.size, "comparison"))
     if family is None or not is_unpaired(family):

@@ -107,7 +107,7 @@ def test_figures_use_no_colour_but_the_variables(html: str) -> None:
 def test_what_holds_comes_first(html: str) -> None:
     order = [
         "<h1>Does distillation raise the test top-1 of net0 and net1?</h1>",
-        "Not shown for any of 50 cells.",
+        "Not shown for any of 2 average gains.",
         "inconclusive",
     ]
     order += ["What must not be read into it", 'id="gains-exploratory"', 'id="methods"', 'id="reproduce"']
@@ -118,12 +118,12 @@ def test_what_holds_comes_first(html: str) -> None:
 
 def test_a_gain_that_holds_is_said(tmp_path: Path) -> None:
     shown = report_page(evidence_of(grid(students=1, gain=2.0), tmp_path, sesoi=0.3))
-    assert shown.short == "Shown for all 25 cells."
+    assert shown.short == "Shown for the average gain."
     (found,) = (b for b in shown.answer if isinstance(b, Prose) and b.title == "What may be said")
     assert len(found.lines) >= 5
     assert all(said.path for said in found.lines)
     worse = report_page(evidence_of(grid(students=1, gain=-2.0), tmp_path, sesoi=0.3))
-    assert worse.short == "Not shown for any of 25 cells; 25 are worse."
+    assert worse.short == "Not shown for the average gain; it is worse."
 
 
 def test_smoke_is_unmistakable(tmp_path: Path) -> None:

@@ -113,7 +113,24 @@ def test_added_gains_stand_beside_the_planned_ones_everywhere():
 )
 def test_the_short_answer_is_of_one_piece(shifts, short):
     frame = table(**{f"k{at}": shift for at, shift in enumerate(shifts, start=1)})
-    assert report_page(evidence(analyze(frame, Plan(sesoi=0.3)), frame)).short == short
+    under_0_1 = Plan(sesoi=0.3, planned=True, first_version=True)
+    assert report_page(evidence(analyze(frame, under_0_1), frame)).short == short
+
+
+@pytest.mark.parametrize(
+    ("plan", "short"),
+    [
+        (Plan(sesoi=0.3), "Not shown for the average gain."),
+        (Plan(sesoi=0.3, planned=True, primary="k1"), "Shown for the primary gain."),
+        (Plan(sesoi=0.3, planned=True, primary="k2"), "Not shown for the primary gain; it is worse."),
+    ],
+)
+def test_the_short_answer_is_of_the_leading_question_alone(plan, short):
+    """Of several families some err more often than one: what stands under the title errs at alpha."""
+    frame = table(k1=(1.0, 1.1, 1.0, 1.05, 0.95), k2=(-1.0, -1.1, -1.0, -1.05, -0.95))
+    page = report_page(evidence(analyze(frame, plan), frame))
+    assert page.short == short
+    assert page.setting.startswith("2 distilled cells, each against its own baseline")
 
 
 def test_a_single_cell_that_may_be_best_is_not_among_others():
