@@ -107,7 +107,7 @@ def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
         limit = f"; {facts.n} seeds detect about {say.number(test.mde)}{say.unit} with 80 % power"
         if test.mde_low is not None and test.mde_high is not None:
             among = f"{say.number(test.mde_low)} to {say.number(test.mde_high)}"
-            limit += f" ({among}, as the spread is known no better)"
+            limit += f" ({among}, over the interval of the spread)"
     return (
         f"{subject}{_for(of)}: inconclusive{_since(claim)}; {say.words} differed by "
         f"{say.number(test.mean_diff, True)}{say.unit}{where} ({numbers}){limit}."

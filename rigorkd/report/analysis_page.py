@@ -184,12 +184,13 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     if len(analysis.cells) <= _MAX_CELLS:
         tables.append(cells_table(analysis, say))
     tables += [teachers] if teachers is not None else []
-    sentences = tuple(
-        Said(comparison.says)
+    said = dict.fromkeys(  # an average of one gain says what the gain says
+        comparison.says
         for family in analysis.families
         for comparison in family.comparisons
         if comparison.verdict is not Verdict.INCONCLUSIVE or family.name == "contrasts"
     )
+    sentences = tuple(map(Said, said))
     return Page(
         headline=headline(analysis, say),
         blocks=(*tables, *listed(("In words", sentences), ("Notes", _notes(analysis, say)))),

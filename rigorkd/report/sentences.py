@@ -126,7 +126,10 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         by[words] = by.get(words, 0) + 1
     undecided = by.pop(Verdict.INCONCLUSIVE.label, 0)
     total = count(family.size, noun)
-    found = [f"{number} {words}" for words, number in by.items()]
+    found = [
+        f"{number} {words.replace('differ', 'differs') if pairs and number == 1 else words}"
+        for words, number in by.items()
+    ]
     status = "planned" if family.planned else "exploratory"
     if unfit := not_valid(family):
         which = f"all {total}" if family.size > 1 else f"the one {noun}"
@@ -207,7 +210,7 @@ def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> li
         lines.append(
             "These seeds detect, with 80 % power, differences of about "
             f"{_range(say(mdes[0]), say(mdes[-1]))}{say.unit}"
-            + (f" ({say(min(lows))} to {say(max(highs))}, as the spread is known no better)" if lows else "")
+            + (f" ({say(min(lows))} to {say(max(highs))}, over the interval of the spread)" if lows else "")
             + "."
         )
     if analysis.sesoi is None:

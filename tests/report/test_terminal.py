@@ -1,4 +1,4 @@
-"""Tables at 100 columns: names and numbers stay whole, headings give way."""
+"""Tables at 100 columns, and at 80: names and numbers stay whole, headings give way."""
 
 from __future__ import annotations
 
@@ -53,3 +53,15 @@ def test_a_name_that_is_too_long_is_folded_between_its_parts() -> None:
     first = next(position for position, line in enumerate(lines) if line.startswith("main/"))
     parts = [line.split(" ")[0] for line in lines[first : lines.index("caption")]]
     assert parts == ["main/small/", "matched_smoothing-T4-a0.5-", "global-teacher.large.once-", "more"]
+
+
+def test_a_terminal_too_narrow_for_a_table_breaks_no_word_and_no_number(monkeypatch) -> None:
+    monkeypatch.setattr("rigorkd.report.render.terminal.WIDTH", 80)
+    given = table("compact-cnns-on-cifar100", "compact-cnns-on-cifar100-again")
+    lines = shown(given)
+    assert max(map(len, lines)) <= 80
+    for row in given.texts():
+        assert row[0] in lines
+        assert all(any(f": {entry}" in line for line in lines) for entry in row[1:]), "whole, on one line"
+    assert "  compact-cnns-on-cifar100: +1.17; compact-cnns-on-cifar100-again: +2.38;" in lines
+    assert sum("verdict: inconclusive*" in line for line in lines) == 4

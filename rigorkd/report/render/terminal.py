@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -56,7 +57,12 @@ def _block(console: Console, block: Block) -> None:
         console.print(_text(title, "bold"))
     match block:
         case Table():
-            console.print(_rich(block, console.width))
+            grid = _rich(block, console.width)
+            if grid is None:
+                for line in _one_below_another(block, console.width):
+                    console.print(Text(line), soft_wrap=True)
+            else:
+                console.print(grid)
             _cut(console, len(block.rows), "more rows")
             console.print(_text(block.caption, "dim"))
         case Section():
@@ -102,12 +108,38 @@ def _folded(text: str, width: int) -> str:
     return "\n".join(piece for line in lines for piece in textwrap.wrap(line, width) or [line])
 
 
-def _rich(table: Table, width: int) -> RichTable:
+def _least(names: Iterable[str]) -> Iterator[int]:
+    """The room that the parts of these names need, which may not be broken."""
+    for word in (word for name in names for word in name.split()):
+        *rest, last = word.rsplit("/", 1)
+        yield from (len(part) + 1 for part in rest)
+        yield from map(len, re.findall(r".+?(?:[-_]|\.(?!\d)|$)", last))
+
+
+def _one_below_another(table: Table, width: int) -> list[str]:
+    """The rows of a table that is too wide: each under its name, every number behind its heading, whole."""
+    headings, out = [printable(column.heading) for column in table.columns], []
+    for row in table.texts()[:MAX_ROWS]:
+        first, *rest = (" ".join(printable(text).split("\n")) for text in row)
+        out += textwrap.wrap(first, width) or [""]
+        line = ""
+        for heading, text in zip(headings[1:], rest, strict=True):
+            part = f"{heading}: {text}"
+            if line and len(line) + len(part) + 4 > width:
+                out.append(f"  {line};")
+                line = ""
+            line += f"; {part}" if line else part
+        out.append(f"  {line}")
+    return out
+
+
+def _rich(table: Table, width: int) -> RichTable | None:
+    """The table as columns, None where they would break words or numbers."""
     out = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), collapse_padding=True)
     shown = [i for i, column in enumerate(table.columns) if width > WIDTH or not column.detail]
     last = len(table.columns) - 1
     rows = [tuple(map(printable, row)) for row in table.texts()[:MAX_ROWS]]
-    contents = {i: max([len(row[i]) for row in rows], default=0) for i in shown}
+    contents = {i: max((len(line) for row in rows for line in row[i].split("\n")), default=0) for i in shown}
     headings = {i: printable(table.columns[i].heading) for i in shown}
     wide = sum(max(contents[i], len(headings[i])) + 2 for i in shown) > width
     room = LONG_NAME
@@ -116,7 +148,9 @@ def _rich(table: Table, width: int) -> RichTable:
             if table.columns[i].numeric:
                 headings[i] = _folded(headings[i], max(LONG_HEADING, contents[i]))
         taken = {i: max(contents[i], *map(len, headings[i].split("\n"))) + 2 for i in shown[1:]}
-        room = max(width - sum(taken.values()), 1)
+        room = width - sum(taken.values())
+        if room < max(_least([headings[shown[0]], *(row[shown[0]] for row in rows)])):
+            return None
     for position in shown:
         column = table.columns[position]
         out.add_column(
