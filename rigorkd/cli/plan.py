@@ -169,7 +169,9 @@ def _show_designs(made: Plan) -> None:
         for design in made.designs
         if design.mde is not None
     ]
-    console.print(f"these seeds detect, by what is asked: {'; '.join(parts)}")
+    console.print("these seeds detect, by what is asked:")
+    for part in parts:
+        console.print(f"  {part}")
     if made.sesoi is None:
         return
     if known:
