@@ -60,7 +60,7 @@ def find_seeds(draft: Draft) -> None:
         what = f"--seed {asked} fits none of {where}" if asked else "no column, name or folder tells the seed"
         shown = ", ".join(sorted({str(name) for name in names.iloc[:50]})[:3])
         raise draft.table.error(
-            f"{what}; columns: {', '.join(map(str, draft.frame.columns))}; names: {shown}",
+            f"{what}; columns: {draft.columns()}; names: {shown}",
             "give --seed COLUMN, or --seed PATTERN with {} where the number stands, such as --seed 'run{}'",
         )
     if missing:
@@ -145,9 +145,7 @@ def find_cells(draft: Draft) -> None:
             if column is None:
                 raise draft.table.error(
                     f"--cell {name}: no such column",
-                    suggest(
-                        name, map(str, draft.frame.columns), f"there are: {', '.join(draft.frame.columns)}"
-                    ),
+                    suggest(name, map(str, draft.frame.columns), f"there are: {draft.columns()}"),
                 )
             columns.append(column)
         _compose(draft, columns)
@@ -182,7 +180,7 @@ def find_cells(draft: Draft) -> None:
         where = "the files' names"
     else:
         raise draft.table.error(
-            f"no column tells which configuration a row is of; columns: {', '.join(draft.frame.columns)}",
+            f"no column tells which configuration a row is of; columns: {draft.columns()}",
             "give --cell COLUMNS, the columns that define one, such as --cell model,lr; "
             "if every column is a method, give --wide",
         )

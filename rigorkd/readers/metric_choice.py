@@ -12,6 +12,7 @@ from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping
 from rigorkd.readers.numbers import looks_numeric, numbers_of, plain
 from rigorkd.readers.shapes import UNNAMED, is_metric
+from rigorkd.text import some_of
 
 
 def choose_metric(draft: Draft, metric: str | None) -> str | None:
@@ -47,11 +48,11 @@ def choose_metric(draft: Draft, metric: str | None) -> str | None:
         )
         return tested[0]
     if not found:
-        shown = ", ".join(map(str, frame.columns))
         raise draft.table.error(
-            f"the table has no metric column; columns: {shown}", "add a numeric column, such as test_top1"
+            f"the table has no metric column; columns: {draft.columns()}",
+            "add a numeric column, such as test_top1",
         )
-    raise draft.table.error("which metric?", f"give --metric, one of: {', '.join(found)}")
+    raise draft.table.error("which metric?", f"give --metric, one of: {some_of(found)}")
 
 
 def candidates(draft: Draft) -> list[str]:
@@ -70,6 +71,8 @@ def candidates(draft: Draft) -> list[str]:
             first[cell] != value for cell, value in zip(cells, values.to_numpy(), strict=True) if value
         )
         (names if varies else constant).append(column)
+    if any(map(is_metric, names)):
+        names = [name for name in names if is_metric(name) or not draft.recurs(name)]
     return names or [name for name in constant if is_metric(name)] or constant
 
 

@@ -142,3 +142,12 @@ def test_links_inside_a_folder_are_not_followed(folder):
     (folder.path / "runs" / "kd-s0.csv").symlink_to(folder.path / "elsewhere" / "kd-s0.csv")
     source = folder.open("runs", cell="acc")
     assert len(source.table) == 1
+
+
+def test_messages_name_columns_as_the_file_does_and_not_all_of_many(folder):
+    many = [f"c{number}" for number in range(5000)]
+    folder.write("runs.csv", ",".join(["learning_rate", "Timestamp", *many]) + "\n" + ",".join(["x"] * 5002))
+    told = folder.refusal("runs.csv")
+    assert "columns: learning_rate, Timestamp, c0, c1" in told
+    assert "and 4,972 more" in told
+    assert len(told) < 800
