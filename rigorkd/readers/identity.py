@@ -140,14 +140,23 @@ def find_cells(draft: Draft) -> None:
             draft.put(**{name: numbers_of(draft.table, name, draft.asked).text})
     if draft.asked.cell:
         columns = []
-        for name in (part.strip() for part in draft.asked.cell.split(",")):
+        for name in filter(None, (part.strip() for part in draft.asked.cell.split(","))):
             column = original(draft, name)
             if column is None:
                 raise draft.table.error(
                     f"--cell {name}: no such column",
                     suggest(name, map(str, draft.frame.columns), f"there are: {draft.columns()}"),
                 )
+            if column == "seed":
+                raise draft.table.error(
+                    f"--cell {name}: it holds the seed, and a cell is what its seeds have in common",
+                    "leave it out; if it is no seed, name the seed's column by --seed COLUMN",
+                )
             columns.append(column)
+        if not columns:
+            raise draft.table.error(
+                f"--cell {draft.asked.cell}: names no column", f"there are: {draft.columns()}"
+            )
         _compose(draft, columns)
         draft.cells = f"cells: {', '.join(columns)} (--cell)"
         return

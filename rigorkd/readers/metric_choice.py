@@ -25,6 +25,11 @@ def choose_metric(draft: Draft, metric: str | None) -> str | None:
         if column != metric:
             draft.table = replace(draft.table, frame=frame.rename(columns={column: metric}))
             draft.came[metric] = f"column {column!r}" if column != UNNAMED else "the fields of the wide table"
+        if draft.asked.cell and column in draft.came.get("cell", "").removeprefix("columns ").split(", "):
+            raise draft.table.error(
+                f"{metric} is the metric, and a part of the cell by --cell {draft.asked.cell}",
+                "a cell is what its runs have in common: leave the metric out of --cell",
+            )
         found = [metric]
     else:
         found = candidates(draft)
@@ -59,8 +64,9 @@ def candidates(draft: Draft) -> list[str]:
     """Numeric columns that hold results, by name and by what is in them."""
     names: list[str] = []
     constant: list[str] = []
+    own = draft.came.get("cell", "").removeprefix("columns ").split(", ") if draft.asked.cell else []
     for column in map(str, draft.frame.columns):
-        if column in ("cell", "seed", "_stem") or is_bookkeeping(column) or not column:
+        if column in ("cell", "seed", "_stem", *own) or is_bookkeeping(column) or not column:
             continue
         if column.startswith("column ") or not looks_numeric(draft.frame[column]):
             continue

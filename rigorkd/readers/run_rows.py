@@ -29,7 +29,12 @@ def average(draft: Draft, metric: str | None) -> None:
     if column is None:
         raise draft.table.error(
             f"--average {draft.asked.average}: no such column",
-            suggest(draft.asked.average, draft.frame.columns),
+            suggest(draft.asked.average, draft.frame.columns, f"there are: {draft.columns()}"),
+        )
+    if column in ("cell", "seed", metric, *_cell_columns(draft)):
+        raise draft.table.error(
+            f"--average {draft.asked.average}: it tells the runs apart, or is the metric",
+            "name the column whose rows are averaged within a run, such as fold",
         )
     keys = [name for name in ("cell", "seed", "run_id") if name in draft.frame]
     group = draft.frame.groupby(keys, sort=False)
