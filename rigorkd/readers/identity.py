@@ -59,9 +59,11 @@ def find_seeds(draft: Draft) -> None:
     if len(missing) == len(found):
         what = f"--seed {asked} fits none of {where}" if asked else "no column, name or folder tells the seed"
         shown = ", ".join(sorted({str(name) for name in names.iloc[:50]})[:3])
+        instead = "" if asked else "; `rigorkd audit` judges a table of one run each, or of means and spreads"
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
-            "give --seed COLUMN, or --seed PATTERN with {} where the number stands, such as --seed 'run{}'",
+            "give --seed COLUMN, or --seed PATTERN with {} where the number stands, such as --seed 'run{}'"
+            + instead,
         )
     if missing:
         row = int(np.flatnonzero((names == missing[0]).to_numpy())[0])
@@ -187,6 +189,12 @@ def find_cells(draft: Draft) -> None:
         stems = [(seed_in(path) or (0, path))[1] for path in _paths(draft.table.files)]
         names = pd.Series(np.array(stems, dtype=object)[draft.table.file_of], index=draft.frame.index)
         where = "the files' names"
+    elif known and not columns:
+        raise draft.table.error(
+            f"all rows agree in {', '.join(map(draft.spelt, known))}: one configuration, "
+            f"unless another column tells them apart; columns: {draft.columns()}",
+            "give --cell COLUMNS, the columns that define one, or name the other configurations' files too",
+        )
     else:
         raise draft.table.error(
             f"no column tells which configuration a row is of; columns: {draft.columns()}",

@@ -223,3 +223,17 @@ def test_long_cells_and_quotes(folder):
     told = folder.refusal("runs.csv")
     assert told.startswith("runs.csv:8: not a CSV")
     assert "close every quote" in told
+
+
+def test_a_table_without_seeds_is_pointed_to_the_audit(folder):
+    folder.write("runs.csv", "model,acc_mean,acc_std\nr18,72.5,0.2\nr34,73.1,0.3\n")
+    told = folder.refusal("runs.csv")
+    assert "--seed COLUMN" in told
+    assert "`rigorkd audit` judges a table of one run each, or of means and spreads" in told
+
+
+def test_one_configuration_is_called_so(folder):
+    folder.write("runs.csv", "Model,seed,test_acc\nr18,0,72.5\nr18,1,72.9\n")
+    told = folder.refusal("runs.csv")
+    assert "all rows agree in Model: one configuration" in told
+    assert "--cell COLUMNS" in told
