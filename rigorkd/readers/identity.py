@@ -68,7 +68,7 @@ def find_seeds(draft: Draft) -> None:
     if missing:
         row = int(np.flatnonzero((names == missing[0]).to_numpy())[0])
         raise draft.table.error(
-            f"no seed in {missing[0]!r}, though others have one",
+            f"no seed in {missing[0]!r}, or several parts that may be it, though others have one",
             "give --seed COLUMN or --seed PATTERN, or leave the row out",
             row,
         )

@@ -237,3 +237,10 @@ def test_one_configuration_is_called_so(folder):
     told = folder.refusal("runs.csv")
     assert "all rows agree in Model: one configuration" in told
     assert "--cell COLUMNS" in told
+
+
+def test_a_name_with_two_parts_that_may_be_the_seed(folder):
+    folder.write("runs.csv", "run,acc\nr18-s2-s0,70\nkd-s0,73\n")
+    told = folder.refusal("runs.csv")
+    assert "runs.csv:2: no seed in 'r18-s2-s0', or several parts that may be it" in told
+    assert "--seed PATTERN" in told
