@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rigorkd.errors import InputError
 
@@ -26,6 +26,12 @@ def suggest(name: str, valid: Iterable[str], otherwise: str = "") -> str:
 def count(n: int, noun: str, plural: str = "") -> str:
     """`1 run`, `2 runs`."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def some_of(names: Sequence[str], most: int = 30) -> str:
+    """Names by commas; of very many the first ones, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def duration(seconds: float) -> str:

@@ -17,10 +17,19 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _KINDS = {",": "CSV", ";": "CSV with semicolons", "\t": "TSV", "|": "table with bars"}
 
 OWN = "# rigorkd import/1"
 """The first line of a table that `rigorkd import` wrote."""
+
+
+class _RowError(Exception):
+    """What csv says of a row, and the line on which the row begins."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
@@ -29,15 +38,18 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
     Raises:
         InputError: it is no text, or no table; says on which line.
     """
+    if asked.encoding is None and b"\0" in content[:4096] and not any(map(content.startswith, _WIDE)):
+        raise InputError(f"{file}: not text (byte 0 in it)", hint="give a CSV, or --encoding utf-16")
     text = _decoded(file, content, asked.encoding)
     if "\0" in text[:4096]:
         raise InputError(f"{file}: not text (byte 0 in it)", hint="give a CSV, or --encoding utf-16")
     delimiter = _delimiter(text, file)
     try:
         comments, rows, lines = _rows(file, text, delimiter)
-    except csv.Error as error:
+    except _RowError as error:
         raise InputError(
-            f"{file}: not a CSV ({error})", hint="separate fields by commas, one row per line"
+            f"{file}:{error.line}: not a CSV ({error})",
+            hint="close every quote that is opened, and write a quote inside quotes twice",
         ) from None
     settings = _settings(comments) if comments[:1] == [OWN] else {}
     notes = () if settings or not comments else (f"{file}: {len(comments)} comment lines",)
@@ -98,8 +110,17 @@ def _rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[tuple[s
                 yield line
 
     reader = csv.reader(uncommented(), delimiter=delimiter, strict=True)
-    rows, lines = [], []
-    for fields in reader:
+    rows: list[tuple[str, ...]] = []
+    lines: list[int] = []
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # a cell may be as long as its file
+    while True:
+        begin = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            raise _RowError(str(error), begin) from None
         row = tuple([sys.intern(field.strip()) for field in fields])  # a log says the same words often
         if any(row):
             rows.append(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from rigorkd.readers.grid import SUMMARY
 from rigorkd.readers.known_names import canonical, folded, status_of
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.text import some_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +39,22 @@ class Draft:
 
     def put(self, **columns: Any) -> None:
         self.table = replace(self.table, frame=self.frame.assign(**columns))
+
+    def spelt(self, name: str) -> str:
+        """A column as its file spells it, whatever it is called here."""
+        where = self.came.get(name, "")
+        quoted = re.fullmatch(r"column '(.*)'", where.partition("; ")[0])
+        return quoted[1] if quoted else name
+
+    def recurs(self, column: str) -> bool:
+        """Whether every value of a column is there for several seeds, as a setting's and no result's."""
+        own = self.frame[self.frame[column] != ""]
+        return bool((own.groupby(column, sort=False)["seed"].nunique() > 1).all())
+
+    def columns(self) -> str:
+        """The table's columns for a message, as the files spell them."""
+        names = [self.spelt(str(name)) for name in self.frame.columns if not str(name).startswith("_")]
+        return some_of(names)
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         if not rows.all():

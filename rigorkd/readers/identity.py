@@ -59,14 +59,16 @@ def find_seeds(draft: Draft) -> None:
     if len(missing) == len(found):
         what = f"--seed {asked} fits none of {where}" if asked else "no column, name or folder tells the seed"
         shown = ", ".join(sorted({str(name) for name in names.iloc[:50]})[:3])
+        instead = "" if asked else "; `rigorkd audit` judges a table of one run each, or of means and spreads"
         raise draft.table.error(
-            f"{what}; columns: {', '.join(map(str, draft.frame.columns))}; names: {shown}",
-            "give --seed COLUMN, or --seed PATTERN with {} where the number stands, such as --seed 'run{}'",
+            f"{what}; columns: {draft.columns()}; names: {shown}",
+            "give --seed COLUMN, or --seed PATTERN with {} where the number stands, such as --seed 'run{}'"
+            + instead,
         )
     if missing:
         row = int(np.flatnonzero((names == missing[0]).to_numpy())[0])
         raise draft.table.error(
-            f"no seed in {missing[0]!r}, though others have one",
+            f"no seed in {missing[0]!r}, or several parts that may be it, though others have one",
             "give --seed COLUMN or --seed PATTERN, or leave the row out",
             row,
         )
@@ -140,16 +142,23 @@ def find_cells(draft: Draft) -> None:
             draft.put(**{name: numbers_of(draft.table, name, draft.asked).text})
     if draft.asked.cell:
         columns = []
-        for name in (part.strip() for part in draft.asked.cell.split(",")):
+        for name in filter(None, (part.strip() for part in draft.asked.cell.split(","))):
             column = original(draft, name)
             if column is None:
                 raise draft.table.error(
                     f"--cell {name}: no such column",
-                    suggest(
-                        name, map(str, draft.frame.columns), f"there are: {', '.join(draft.frame.columns)}"
-                    ),
+                    suggest(name, map(str, draft.frame.columns), f"there are: {draft.columns()}"),
+                )
+            if column == "seed":
+                raise draft.table.error(
+                    f"--cell {name}: it holds the seed, and a cell is what its seeds have in common",
+                    "leave it out; if it is no seed, name the seed's column by --seed COLUMN",
                 )
             columns.append(column)
+        if not columns:
+            raise draft.table.error(
+                f"--cell {draft.asked.cell}: names no column", f"there are: {draft.columns()}"
+            )
         _compose(draft, columns)
         draft.cells = f"cells: {', '.join(columns)} (--cell)"
         return
@@ -180,9 +189,15 @@ def find_cells(draft: Draft) -> None:
         stems = [(seed_in(path) or (0, path))[1] for path in _paths(draft.table.files)]
         names = pd.Series(np.array(stems, dtype=object)[draft.table.file_of], index=draft.frame.index)
         where = "the files' names"
+    elif known and not columns:
+        raise draft.table.error(
+            f"all rows agree in {', '.join(map(draft.spelt, known))}: one configuration, "
+            f"unless another column tells them apart; columns: {draft.columns()}",
+            "give --cell COLUMNS, the columns that define one, or name the other configurations' files too",
+        )
     else:
         raise draft.table.error(
-            f"no column tells which configuration a row is of; columns: {', '.join(draft.frame.columns)}",
+            f"no column tells which configuration a row is of; columns: {draft.columns()}",
             "give --cell COLUMNS, the columns that define one, such as --cell model,lr; "
             "if every column is a method, give --wide",
         )

@@ -34,6 +34,7 @@ _CANONICAL = {
     "arch": "model", "architecture": "model", "backbone": "model", "network": "model", "model_name": "model",
     "data": "dataset", "data_set": "dataset", "benchmark": "dataset", "dataset_name": "dataset",
     "temperature": "T", "temp": "T", "kd_t": "T", "tau": "T",
+    "kd_temperature": "T", "kd_temp": "T", "distill_temperature": "T", "distillation_temperature": "T",
     "learning_rate": "lr", "wd": "weight_decay", "bs": "batch_size", "batchsize": "batch_size",
     "optim": "optimizer", "opt": "optimizer", "num_epochs": "epochs", "max_epochs": "epochs",
     "num_train_epochs": "epochs", "n_epochs": "epochs",
@@ -59,7 +60,9 @@ _BOOKKEEPING = frozenset(
         "run_hash", "teacher_run_hash", "weights_sha256", "hardware", "versions", "mode", "smoke", "table",
         "factor", "study", "precision", "finished", "select", "selection", "selected_on", "latency_shared",
         "params_millions", "macs_millions", "total_flos", "ce_weight", "kd_weight", "doc_id", "sample",
-        "item", "github", "commit", "cluster", "order", "level_0",
+        "item", "github", "commit", "cluster", "order", "level_0", "description", "agent", "gpu_count",
+        "gpu_type", "os", "python_version", "git_sha", "git_commit", "git_branch", "node",
+        "record_id", "started_at", "ended_at", "duration_s",
     }
 )  # fmt: skip
 """Columns that are no results, whatever numbers they hold."""

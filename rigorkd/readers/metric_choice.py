@@ -12,6 +12,7 @@ from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping
 from rigorkd.readers.numbers import looks_numeric, numbers_of, plain
 from rigorkd.readers.shapes import UNNAMED, is_metric
+from rigorkd.text import some_of
 
 
 def choose_metric(draft: Draft, metric: str | None) -> str | None:
@@ -24,6 +25,11 @@ def choose_metric(draft: Draft, metric: str | None) -> str | None:
         if column != metric:
             draft.table = replace(draft.table, frame=frame.rename(columns={column: metric}))
             draft.came[metric] = f"column {column!r}" if column != UNNAMED else "the fields of the wide table"
+        if draft.asked.cell and column in draft.came.get("cell", "").removeprefix("columns ").split(", "):
+            raise draft.table.error(
+                f"{metric} is the metric, and a part of the cell by --cell {draft.asked.cell}",
+                "a cell is what its runs have in common: leave the metric out of --cell",
+            )
         found = [metric]
     else:
         found = candidates(draft)
@@ -47,19 +53,20 @@ def choose_metric(draft: Draft, metric: str | None) -> str | None:
         )
         return tested[0]
     if not found:
-        shown = ", ".join(map(str, frame.columns))
         raise draft.table.error(
-            f"the table has no metric column; columns: {shown}", "add a numeric column, such as test_top1"
+            f"the table has no metric column; columns: {draft.columns()}",
+            "add a numeric column, such as test_top1",
         )
-    raise draft.table.error("which metric?", f"give --metric, one of: {', '.join(found)}")
+    raise draft.table.error("which metric?", f"give --metric, one of: {some_of(found)}")
 
 
 def candidates(draft: Draft) -> list[str]:
     """Numeric columns that hold results, by name and by what is in them."""
     names: list[str] = []
     constant: list[str] = []
+    own = draft.came.get("cell", "").removeprefix("columns ").split(", ") if draft.asked.cell else []
     for column in map(str, draft.frame.columns):
-        if column in ("cell", "seed", "_stem") or is_bookkeeping(column) or not column:
+        if column in ("cell", "seed", "_stem", *own) or is_bookkeeping(column) or not column:
             continue
         if column.startswith("column ") or not looks_numeric(draft.frame[column]):
             continue
@@ -70,6 +77,8 @@ def candidates(draft: Draft) -> list[str]:
             first[cell] != value for cell, value in zip(cells, values.to_numpy(), strict=True) if value
         )
         (names if varies else constant).append(column)
+    if any(map(is_metric, names)):
+        names = [name for name in names if is_metric(name) or not draft.recurs(name)]
     return names or [name for name in constant if is_metric(name)] or constant
 
 

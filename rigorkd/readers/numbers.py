@@ -69,7 +69,7 @@ def numbers_of(table: RawTable, column: str, asked: Reading) -> Numbers:
     text = table.frame[column]
     values = plain(text)
     there = ~text.str.casefold().isin(ABSENT).to_numpy()
-    if not (np.isnan(values) & there).any():
+    if not (np.isnan(values) & there).any() and asked.decimal != ",":
         return Numbers(values, text)
     said: list[str] = []
     words = {word: word for word in text[there].unique()}
@@ -90,11 +90,31 @@ def numbers_of(table: RawTable, column: str, asked: Reading) -> Numbers:
             column,
         )
     words = {word: bare.translate(_MINUS) for word, bare in words.items()}
+    if asked.decimal == "," and not any("," in bare for bare in words.values()):
+        bare = _points(table, column, words)
+        said += [f"{column} with points between thousands"] if bare != words else []
+        words = bare
     if any("," in bare for bare in words.values()):
         words, how = _commas(table, column, words, asked)
         said.append(how)
+    if all(word == bare for word, bare in words.items()):
+        return Numbers(values, text)
     made = text.map(lambda word: words.get(word, word))
     return Numbers(plain(made), made, tuple(said))
+
+
+def _points(table: RawTable, column: str, words: dict[str, str]) -> dict[str, str]:
+    """Points where commas stand before decimals: they separate thousands, or the option is wrong."""
+    odd = next((word for word, bare in words.items() if "." in bare and not _POINTS.fullmatch(bare)), None)
+    if odd is not None:
+        row = int(np.flatnonzero((table.frame[column] == odd).to_numpy())[0])
+        raise table.error(
+            f"{odd!r} has a point before its decimals, and --decimal , says that a comma stands there",
+            "leave --decimal out",
+            row,
+            column,
+        )
+    return {word: bare.replace(".", "") for word, bare in words.items()}
 
 
 def _commas(

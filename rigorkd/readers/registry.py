@@ -104,7 +104,14 @@ def read_sources(sources: Sequence[str], asked: Reading, told: Told = lambda tex
     Raises:
         InputError: there is no such thing, or it is of no kind, or of several, that can be read.
     """
+    if asked.kind is not None and asked.kind not in KINDS:
+        close = nearest(asked.kind, KINDS)
+        raise InputError(
+            f"--from {asked.kind}: no such kind",
+            hint=f"did you mean --from {close}?" if close else f"there are: {', '.join(KINDS)}",
+        )
     tables: list[RawTable] = []
+    seen: set[Path] = set()
     for source in sources:
         if scheme := remote(source):
             module, name = REMOTE[scheme].split(":")
@@ -114,6 +121,9 @@ def read_sources(sources: Sequence[str], asked: Reading, told: Told = lambda tex
             continue
         paths = expanded(source)
         for number, path in enumerate(paths):
+            if path.is_file() and path.resolve() in seen:
+                raise InputError(f"{path}: named twice", hint="every run counts once: name each file once")
+            seen.add(path.resolve())
             size = path.stat().st_size if path.is_file() else 0
             if size > LONG or (number and number % 500 == 0):
                 told(f"reading {path} ({number + 1:,} of {len(paths):,}, {size / 2**20:,.0f} MB)")
@@ -146,16 +156,22 @@ def _file(path: Path, asked: Reading) -> RawTable:
         found = Listing(path.parent, (path,))
         tables = tracker.read(found, [path], asked)
         return tables[0]
+    if asked.kind not in (None, "table", "lightning"):
+        raise _other_kind(path, asked.kind)
     return read_table(path, read_named(path), asked)
 
 
 def read_table(path: Path, content: bytes, asked: Reading) -> RawTable:
     """A file that holds a table, by its ending and its first bytes."""
     file, ending = str(path), path.suffix.casefold()
+    if what := _packed(content):
+        raise InputError(f"{file}: {what}, and no table", hint="unpack it or save it as CSV, and name that")
     if ending in (".xlsx", ".xlsm") or content.startswith(b"PK\x03\x04"):
         from rigorkd.readers.workbook import read_workbook
 
         return read_workbook(file, content, asked)
+    if asked.sheet is not None:
+        raise InputError(f"{file}: --sheet {asked.sheet}, but it is no workbook", hint="leave --sheet out")
     if ending in (".parquet", ".pq") or content.startswith(b"PAR1"):
         from rigorkd.readers.parquet import read_parquet
 
@@ -177,6 +193,33 @@ def read_table(path: Path, content: bytes, asked: Reading) -> RawTable:
     return read_delimited(file, content, asked)
 
 
+_MAGIC = (
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"BZh", "compressed by bzip2"),
+    (b"\xfd7zXZ\0", "compressed by xz"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
+    (b"7z\xbc\xaf\x27\x1c", "an archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old workbook (.xls)"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"%PDF-", "a PDF"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"SQLite format 3\0", "a database"),
+    (b"\x93NUMPY", "an array of NumPy"),
+)
+"""How files begin that are no tables, whatever they are called."""
+
+
+def _packed(content: bytes) -> str | None:
+    """What a file is that only looks like a table by its name."""
+    found = next((what for mark, what in _MAGIC if content.startswith(mark)), None)
+    if found is None and re.match(rb"\x80[\x02-\x05]", content):
+        return "a pickle, which runs code when it is read"
+    if found is None and content.startswith(b"PK\x03\x04") and b"[Content_Types].xml" not in content:
+        return "an archive (.zip)"
+    return found
+
+
 def _folder(path: Path, asked: Reading) -> list[RawTable]:
     found = listing(path)
     claimed = {tracker: files for tracker in TRACKERS if (files := found.named(tracker.claims))}
@@ -194,16 +237,16 @@ def _folder(path: Path, asked: Reading) -> list[RawTable]:
         told = tuple(f"{one.title} beside them (--from {one.key} reads those)" for one in others)
         tables = [replace(table, dropped=(*table.dropped, *told)) for table in tables]
     elif asked.kind not in (None, "table"):
-        close = nearest(asked.kind, KINDS)
-        raise InputError(
-            f"{path}: nothing of the kind {asked.kind!r} in it",
-            hint=f"did you mean --from {close}?" if close and close != asked.kind else "leave --from out",
-        )
+        raise _other_kind(path, asked.kind)
     else:
         tables = _tables(path, found, asked)
     from rigorkd.readers.hydra import with_overrides
 
     return with_overrides(found, tables)
+
+
+def _other_kind(path: Path, kind: str) -> InputError:
+    return InputError(f"{path}: nothing of the kind {kind!r} in it", hint="leave --from out")
 
 
 def _tables(path: Path, found: Listing, asked: Reading) -> list[RawTable]:

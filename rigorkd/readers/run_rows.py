@@ -8,13 +8,16 @@ import numpy as np
 
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.epochs import select_epochs
-from rigorkd.readers.known_names import INNER, status_of
+from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
 from rigorkd.readers.metric_choice import candidates
 from rigorkd.readers.numbers import plain
 from rigorkd.readers.shapes import is_metric
 from rigorkd.text import count, suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
     from numpy.typing import NDArray
 
 
@@ -26,7 +29,12 @@ def average(draft: Draft, metric: str | None) -> None:
     if column is None:
         raise draft.table.error(
             f"--average {draft.asked.average}: no such column",
-            suggest(draft.asked.average, draft.frame.columns),
+            suggest(draft.asked.average, draft.frame.columns, f"there are: {draft.columns()}"),
+        )
+    if column in ("cell", "seed", metric, *_cell_columns(draft)):
+        raise draft.table.error(
+            f"--average {draft.asked.average}: it tells the runs apart, or is the metric",
+            "name the column whose rows are averaged within a run, such as fold",
         )
     keys = [name for name in ("cell", "seed", "run_id") if name in draft.frame]
     group = draft.frame.groupby(keys, sort=False)
@@ -147,7 +155,12 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             for row in done[1:]:
                 draft.dropped.append(_told(draft, int(row), "the same run once more, by its id"))
             return int(done[0])
-    elif "time" in frame and own["time"].nunique() == len(own) and (own["time"] != "").all():
+    elif (
+        "time" in frame
+        and own["time"].nunique() == len(own)
+        and (own["time"] != "").all()
+        and not (_is_cell_guessed(draft) and settings_in(draft, own))
+    ):
         newest = max(done, key=lambda row: _instant(frame["time"].iloc[row]))
         for row in done:
             if row != newest:
@@ -159,7 +172,7 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
     if draft.plainly:
         return None
     inner = next((name for name in INNER if name in frame), None)
-    varying = [
+    varying = settings_in(draft, own) or [
         name
         for name in columns
         if own[name].nunique() > 1 and name not in ("run", "run_id", "time") and not is_metric(name)
@@ -170,8 +183,8 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             "its values are not replicates"
         )
     elif varying:
-        more = ",".join(dict.fromkeys((*_cell_columns(draft), varying[0])))
-        hint = f"these rows differ in {', '.join(varying[:5])}: give --cell {more}"
+        more = ",".join(_cell_with(draft, varying, ~unfinished))
+        hint = f"these rows differ in {', '.join(map(draft.spelt, varying[:5]))}: give --cell {more}"
     else:
         hint = "a run id, a status or a time would tell them apart; leave one out, or give --cell COLUMNS"
     lines = " and ".join(draft.table.place(int(row)) for row in done[:2])
@@ -186,6 +199,41 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
 def _cell_columns(draft: Draft) -> list[str]:
     where = draft.came.get("cell", "")
     return where.removeprefix("columns ").split(", ") if where.startswith("columns ") else ["cell"]
+
+
+def _is_cell_guessed(draft: Draft) -> bool:
+    """Whether nobody said what a cell is: neither a column cell nor --cell."""
+    return draft.asked.cell is None and "cell" in draft.came
+
+
+def settings_in(draft: Draft, rows: pd.DataFrame) -> list[str]:
+    """The columns in which these rows differ and that hold settings: other rows share their values."""
+    known = ("cell", "seed", "run", "run_id", "time", "status", "step", "epoch")
+    return [
+        name
+        for name in map(str, rows.columns)
+        if name not in known
+        and not name.startswith("_")
+        and rows[name].nunique() > 1
+        and not is_metric(name)
+        and (canonical(name) is not None or not is_bookkeeping(name))
+        and draft.frame[name].nunique() <= len(draft.frame) / 2
+    ]
+
+
+def _cell_with(draft: Draft, varying: Sequence[str], done: NDArray[np.bool_]) -> list[str]:
+    """The cell's columns and as many more as leave each seed once: first those in which these rows differ."""
+    frame = draft.frame[done]
+    settings = [name for name in dict.fromkeys((*varying, *settings_in(draft, frame))) if draft.recurs(name)]
+    names = list(dict.fromkeys((*_cell_columns(draft), *(settings or varying)[:1])))
+    left = frame.duplicated([*names, "seed"], keep=False)
+    for name in settings[1:]:
+        if not left.any():
+            break
+        if (frame[left].groupby([*names, "seed"], sort=False)[name].nunique() > 1).any():
+            names.append(name)
+            left = frame.duplicated([*names, "seed"], keep=False)
+    return [draft.spelt(name) for name in names]
 
 
 def _instant(text: str) -> float:

@@ -84,6 +84,11 @@ def unfold(table: RawTable, asked: Reading) -> RawTable:
     elif by_cell := _by_cell(table, asked):
         parts, summaries = by_cell, [name for name in columns if folded(name) in SUMMARY]
         said = "one column per method"
+    elif asked.wide:
+        raise table.error(
+            "--wide: there are no two columns of numbers beside a seed",
+            "leave --wide out, or name the seed by --seed COLUMN",
+        )
     else:
         return table
     if not parts:

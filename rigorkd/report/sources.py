@@ -516,7 +516,8 @@ def printed_rows(path: Path) -> Rows:
     if place.is_dir():
         return read_rows(path)  # says that it is a folder
     content = read_named(place)
-    pasted = pasted_rows(content.decode(errors="replace"))
+    with located(lambda _: str(path)):
+        pasted = pasted_rows(content.decode(errors="replace"))
     if pasted is None:
         with io.TextIOWrapper(
             io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""

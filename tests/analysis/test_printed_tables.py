@@ -146,3 +146,54 @@ def test_marks_of_the_printer(text: str, plain: str):
 @pytest.mark.parametrize("text", ["72.5", "72.5 (3 seeds)", "KD (ours)", "", "± 0.2", "1-2"])
 def test_cells_that_are_not_both(text: str):
     assert value_and_spread(text) is None
+
+
+@pytest.mark.parametrize(
+    "form", [r"{m}$_{{\pm{s}}}$", r"{m}\pm{s}", r"${m}\textpm{s}$", "{m} ± {s} (+0.83)", "{m} ± {s} (↑0.83)"]
+)
+def test_more_ways_of_writing_both(form: str):
+    assert value_and_spread(form.format(m="73.33", s="0.25")) == ("73.33", "0.25")
+
+
+@pytest.mark.parametrize(
+    "text", ["70.55 (+1.49)", "70.55 (-0.3)", "70.55 (−0.3)", "70.55 [+1.49%]", "70.55(↑ 1.5)"]
+)
+def test_a_gain_beside_a_value_is_no_spread(text: str):
+    assert value_and_spread(text) is None
+    assert unmarked(text) == "70.55"
+
+
+def test_a_column_of_percentages():
+    rows = [{"Model": "a", "Acc@1": "85.41%"}, {"Model": "b", "Acc@1": "**86.62%**"}]
+    assert [cell.value for cell in audit(Printed(rows, n_test=10_000, metric="Acc@1")).cells] == [
+        85.41,
+        86.62,
+    ]
+    with pytest.raises(TableError, match=r"'85\.41%' is not a number"):  # 0.8662 may be a fraction
+        audit(Printed([rows[0], {"Model": "b", "Acc@1": "0.8662"}], n_test=10_000, metric="Acc@1"))
+    with pytest.raises(TableError) as caught:
+        audit(Printed(rows, n_test=10_000))
+    assert caught.value.hint == "name the column: --metric, one of Acc@1"
+
+
+def test_a_column_of_standard_errors_is_one_of_standard_deviations_over_root_n():
+    rows = [
+        {"Method": name, "Accuracy (%)": mean, "Standard Error": f"±{float(sd) / 5**0.5}"}
+        for name, mean, sd in (BASE, KD, DKD)
+    ]
+    result = audit(Printed(rows, seeds=5, metric="Accuracy (%)"))
+    spread = {(c.b, c.a): round(c.p_high or -1, 9) for c in result.comparisons}
+    assert spread == {key: pytest.approx(high, abs=1e-8) for key, (_, high) in EXPECTED.items()}
+    assert [note for note in result.notes if "Standard Error" in note]
+
+
+def test_several_tables_are_not_one():
+    """Rows of two data sets would be compared with each other."""
+    two = MARKDOWN + "\nOn another data set:\n\n" + MARKDOWN
+    with pytest.raises(TableError, match="2 tables, from lines 3, 12") as caught:
+        pasted_rows(two)
+    assert "one at a time" in caught.value.hint
+    with pytest.raises(TableError, match="2 tables, from lines 3, 12"):
+        pasted_rows(LATEX + LATEX)
+    apart = MARKDOWN.replace("| KD ", "\n| KD ")  # a blank line inside a table begins no other
+    assert pasted_rows(apart) == pasted_rows(MARKDOWN)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+
 import pytest
 
 GAIN = {"kd": (0.966667, 3)}
@@ -137,8 +140,107 @@ def test_pickles_are_never_opened(folder):
 
 
 def test_links_inside_a_folder_are_not_followed(folder):
-    folder.write("elsewhere/kd-s0.csv", "acc\n1\n")
-    folder.write("runs/kd-s1.csv", "acc\n1\n")
+    folder.write("elsewhere/kd-s0.csv", "model,acc\nr8,1\n")
+    folder.write("runs/kd-s1.csv", "model,acc\nr8,1\n")
     (folder.path / "runs" / "kd-s0.csv").symlink_to(folder.path / "elsewhere" / "kd-s0.csv")
-    source = folder.open("runs", cell="acc")
+    source = folder.open("runs", cell="model")
     assert len(source.table) == 1
+
+
+def test_messages_name_columns_as_the_file_does_and_not_all_of_many(folder):
+    many = [f"c{number}" for number in range(5000)]
+    folder.write("runs.csv", ",".join(["learning_rate", "Timestamp", *many]) + "\n" + ",".join(["x"] * 5002))
+    told = folder.refusal("runs.csv")
+    assert "columns: learning_rate, Timestamp, c0, c1" in told
+    assert "and 4,972 more" in told
+    assert len(told) < 800
+
+
+@pytest.mark.parametrize(
+    ("asked", "messages"),
+    [
+        ({"average": "seed"}, ["--average seed: it tells the runs apart", "such as fold"]),
+        ({"average": "test_acc", "metric": "test_acc"}, ["--average test_acc", "such as fold"]),
+        ({"average": "fold"}, ["no such column", "there are: method, seed, test_acc"]),
+        ({"kind": "wandb"}, ["nothing of the kind 'wandb'", "leave --from out"]),
+        ({"kind": "wandbb"}, ["--from wandbb: no such kind", "did you mean --from wandb?"]),
+        ({"kind": "nonsense"}, ["there are: wandb, mlflow"]),
+        ({"sheet": "runs"}, ["--sheet runs, but it is no workbook"]),
+        ({"wide": True}, ["--wide: there are no two columns of numbers", "leave --wide out"]),
+        ({"decimal": ","}, ["runs.csv:2: column 'test_acc': '72.5' has a point", "leave --decimal out"]),
+        ({"cell": "method,seed"}, ["--cell seed: it holds the seed", "leave it out"]),
+        ({"cell": "method,test_acc", "metric": "test_acc"}, ["test_acc is the metric, and a part"]),
+        ({"cell": ",,"}, ["--cell ,,: names no column", "there are: method, seed, test_acc"]),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_fit_the_table(folder, asked: dict[str, object], messages: list[str]):
+    folder.write("runs.csv", PLAIN)
+    told = folder.refusal("runs.csv", **asked)
+    for message in messages:
+        assert message in told
+
+
+def test_the_metric_is_no_part_of_a_cell(folder):
+    folder.write("runs.csv", PLAIN)
+    assert "no metric column" in folder.refusal("runs.csv", cell="test_acc")
+
+
+def test_points_between_thousands_where_a_comma_stands_before_decimals(folder):
+    folder.write("runs.csv", "cell,seed,reward\na,0,1.732\na,1,1.751\n")
+    assert list(folder.open("runs.csv", metric="reward", decimal=",").table.reward) == ["1732", "1751"]
+
+
+def test_a_file_named_twice_is_no_second_run(folder):
+    folder.write("runs.csv", PLAIN)
+    assert "runs.csv: named twice" in folder.refusal("runs.csv", "*.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(PLAIN.encode()), "compressed by gzip"),
+        (bz2.compress(PLAIN.encode()), "compressed by bzip2"),
+        (b"\x80\x04\x95.", "a pickle"),
+        (b"PK\x03\x04" + b"\0" * 60, "an archive"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "an image"),
+        (bytes(range(256)), "not text (byte 0 in it)"),
+    ],
+)
+def test_what_only_its_name_calls_a_table(folder, content: bytes, what: str):
+    folder.write("runs.csv", content)
+    told = folder.refusal("runs.csv")
+    assert told.startswith(f"runs.csv: {what}")
+    assert "cp1252" not in told
+
+
+def test_long_cells_and_quotes(folder):
+    rows = "".join(f'{row},"{"z" * 200_000}\nsaid ""so"", twice"\n' for row in ROWS)
+    folder.write("runs.csv", "method,seed,test_acc,notes\n" + rows)
+    assert folder.gains("runs.csv") == GAIN
+    folder.write("runs.csv", PLAIN.replace("kd,0", '"kd" x,0'))
+    assert folder.refusal("runs.csv").startswith("runs.csv:5: not a CSV")
+    folder.write("runs.csv", "# a note\n\n" + PLAIN.replace("kd,1", '"kd,1'))
+    told = folder.refusal("runs.csv")
+    assert told.startswith("runs.csv:8: not a CSV")
+    assert "close every quote" in told
+
+
+def test_a_table_without_seeds_is_pointed_to_the_audit(folder):
+    folder.write("runs.csv", "model,acc_mean,acc_std\nr18,72.5,0.2\nr34,73.1,0.3\n")
+    told = folder.refusal("runs.csv")
+    assert "--seed COLUMN" in told
+    assert "`rigorkd audit` judges a table of one run each, or of means and spreads" in told
+
+
+def test_one_configuration_is_called_so(folder):
+    folder.write("runs.csv", "Model,seed,test_acc\nr18,0,72.5\nr18,1,72.9\n")
+    told = folder.refusal("runs.csv")
+    assert "all rows agree in Model: one configuration" in told
+    assert "--cell COLUMNS" in told
+
+
+def test_a_name_with_two_parts_that_may_be_the_seed(folder):
+    folder.write("runs.csv", "run,acc\nr18-s2-s0,70\nkd-s0,73\n")
+    told = folder.refusal("runs.csv")
+    assert "runs.csv:2: no seed in 'r18-s2-s0', or several parts that may be it" in told
+    assert "--seed PATTERN" in told

@@ -90,3 +90,42 @@ def test_a_table_of_wandb(folder):
     crashed = '"r8-kd-s2","crashed","2026-10-01T09:00:00.000Z","9","","2","kd","r8","240","10.4","9","7"'
     folder.write("runs.csv", "\n".join([head, *rows, crashed]))
     assert folder.gains("runs.csv") == {"r8/kd": (0.966667, 3)}
+
+
+def sweep(*more: str) -> str:
+    """W&B's table of a sweep over a setting that rigorkd does not know by its name."""
+    rows = [
+        f"{m}{d}{s},finished,2026-10-0{day}T1{s}:00:00Z,{s},{m},{d},{72 + s + day}"
+        for day, (m, d) in enumerate([("baseline", 0.0), ("baseline", 0.5), ("kd", 0.0), ("kd", 0.5)], 1)
+        for s in (0, 1)
+    ]
+    return "\n".join(["Name,State,Created,seed,method,dropout,test_acc", *rows, *more])
+
+
+def test_runs_that_differ_in_a_setting_are_no_tries_of_one(folder):
+    """A tracker dates every run: its time tells tries of one run apart, not two configurations."""
+    folder.write("runs.csv", sweep())
+    told = folder.refusal("runs.csv")
+    assert "runs.csv:4: column 'seed': seed 0 of baseline is there 2 times" in told
+    assert "these rows differ in dropout: give --cell method,dropout" in told
+    assert folder.open("runs.csv", cell="method,dropout").table.cell.nunique() == 4
+
+
+def test_a_try_made_again_is_still_known_by_its_time(folder):
+    folder.write("runs.csv", sweep("again,finished,2026-10-09T10:00:00Z,0,kd,0.5,80"))
+    source = folder.open("runs.csv", cell="method,dropout")
+    assert source.tidy is not None
+    assert [text for text in source.tidy.dropped if "the latest counts" in text]
+    assert len(source.table) == 8
+
+
+def test_a_setting_is_offered_as_a_cell_and_not_as_a_metric(folder):
+    settings = [(env, width) for env in ("cart", "pole") for width in (64, 256)]
+    rows = [
+        f"{m},{s},{e},{w},{i / 7}" for i, (e, w) in enumerate(settings) for m in ("a", "b") for s in (0, 1)
+    ]
+    folder.write("runs.csv", "\n".join(["Algo,Seed,arena,width,test_acc", *rows]))
+    assert folder.refusal("runs.csv").endswith("give --cell Algo,arena,width")
+    folder.write("two.csv", "\n".join(["algo,seed,width,my_acc,f1", *(f"a,{s},{w},{s}.{w},{w}.{s}1"
+                                       for s in (0, 1, 2) for w in (64, 256))]))  # fmt: skip
+    assert folder.refusal("two.csv").endswith("give --metric, one of: my_acc, f1")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from rigorkd_analysis.table_error import TableError
 
 Row = Mapping[str, str]
 
@@ -20,22 +22,41 @@ _SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
 _MARKS = re.compile(
     r"(?<=[\d%)])\s*\^?(?:[*†‡↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
 )
-_NUMBER = r"[+-]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_PLAIN = r"(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_NUMBER = rf"[+-]?{_PLAIN}"
+_GAIN = re.compile(
+    rf"(?<=[\d%])\s*[(\[]\s*(?:[+-]|[↑↓]\s*[+-]?|\\(?:up|down)arrow\s*[+-]?)\s*{_PLAIN}\s*%?\s*[)\]]$"
+)
 _BOTH = re.compile(
-    rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({_NUMBER})\s*%?|[(\[]\s*(?:±|\+/-|\+-)?\s*({_NUMBER})\s*%?\s*[)\]]"
-    rf"|[_^]\s*(?:±\s*)?({_NUMBER}))$",
+    rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({_PLAIN})\s*%?|[(\[]\s*(?:±|\+/-|\+-)?\s*({_PLAIN})\s*%?\s*[)\]]"
+    rf"|[_^]\s*(?:±\s*)?({_PLAIN}))$",
     re.IGNORECASE,
 )
 
 _STEM = re.compile(r"(?:^|[_ ./-])(?:mean|avg|average|m)(?:$|[_ ./-])|\((?:mean|avg)\)", re.IGNORECASE)
-SPREADS = ("std", "sd", "stdev", "stddev", "std.", "s.d.", "±", "+-", "+/-")
+SPREADS = (
+    "std", "sd", "stdev", "stddev", "std.", "s.d.", "±", "+-", "+/-", "std dev", "std_dev", "std. dev.",
+    "standard deviation", "standard_deviation",
+)  # fmt: skip
+ERRORS = (
+    "sem",
+    "se",
+    "s.e.",
+    "stderr",
+    "std err",
+    "std_err",
+    "std error",
+    "standard error",
+    "standard_error",
+)
+"""What a column of standard errors is called: a standard deviation over √n."""
 
 
 def unmarked(text: str) -> str:
     """A printed cell without what only makes it look so: bold, underlined, coloured, cited, starred."""
     text = _CITED.sub("", text)
     text = _SPREAD.sub(r" ± \1", text)
-    text = re.sub(r"\\pm\b|\$\\pm\$|&plusmn;|\\textpm\b", "±", text)
+    text = re.sub(r"\\(?:text)?pm(?![a-zA-Z])|&plusmn;", "±", text)
     previous = None
     while previous != text:
         previous, text = text, _COMMANDS.sub("", text)
@@ -44,6 +65,7 @@ def unmarked(text: str) -> str:
     )
     text = re.sub(r"[{}$]", "", text).replace("**", "").replace("__", "").replace("−", "-").replace("–", "-")
     text = re.sub(r"</?(?:b|strong|i|em|u|sub|sup|br)\s*/?>", "", text, flags=re.IGNORECASE)
+    text = _GAIN.sub("", text.strip())  # 73.3 (+0.8) is a value and its gain, no spread
     return _MARKS.sub("", text.strip()).strip()
 
 
@@ -63,6 +85,7 @@ def cleaned(rows: Sequence[Row]) -> list[Row]:
     taken = list(names.values())
     names = {column: known if taken.count(known) == 1 else column for column, known in names.items()}
     both = {column for column in names if any(value_and_spread(row.get(column) or "") for row in rows)}
+    percent = {column for column in names if _all_percent(row.get(column) or "" for row in rows)}
     out: list[Row] = []
     for row in rows:
         made: dict[str, str] = {}
@@ -72,12 +95,20 @@ def cleaned(rows: Sequence[Row]) -> list[Row]:
             if pair is not None:
                 made[name], made[f"{name}_std"] = pair
             else:
-                plain = unmarked(text)
+                plain = re.sub(rf"^±\s*(?={_PLAIN}$)", "", unmarked(text))
+                if column in percent:
+                    plain = plain.removesuffix("%").strip()
                 made[name] = plain if plain != text else text
                 if column in both:
                     made.setdefault(f"{name}_std", "")
         out.append(made)
     return out
+
+
+def _all_percent(texts: Iterable[str]) -> bool:
+    """Whether all values of a column have a percent sign: where some have none, one may be a fraction."""
+    there = [plain for text in texts if (plain := unmarked(text))]
+    return bool(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in there)
 
 
 def _known(column: str) -> str:
@@ -87,18 +118,18 @@ def _known(column: str) -> str:
     return folded if folded in KNOWN else name
 
 
-def spread_column(columns: Sequence[str], metric: str) -> str | None:
-    """The column that holds the standard deviations of `metric`, by any usual pair of names."""
+def spread_column(columns: Sequence[str], metric: str, words: Sequence[str] = SPREADS) -> str | None:
+    """The column that holds the standard deviations (or errors) of `metric`, by any usual pair of names."""
     stem = _STEM.sub("", metric).strip("_ ./-")
     by_folded = {column.casefold(): column for column in columns}
     for base in dict.fromkeys((metric, stem)):
-        for word in SPREADS:
+        for word in words:
             for name in (f"{base}_{word}", f"{base} {word}", f"{base}.{word}", f"{base}/{word}",
                          f"{base} ({word})", f"{word}_{base}", f"{word} {base}", f"{word}({base})",
                          f"{base}{word}"):  # fmt: skip
                 if name.casefold() in by_folded and by_folded[name.casefold()] != metric:
                     return by_folded[name.casefold()]
-    return next((by_folded[word] for word in SPREADS if word in by_folded), None)
+    return next((by_folded[word] for word in words if word in by_folded), None)
 
 
 def first_name(rows: Sequence[Row]) -> str | None:
@@ -114,8 +145,20 @@ def first_name(rows: Sequence[Row]) -> str | None:
 
 
 def pasted_rows(text: str) -> list[dict[str, str]] | None:
-    """The rows of a Markdown or LaTeX table in a text, None if there is none in it."""
-    rows = _latex_rows(text) if re.search(r"(?<!\\)&", text) and "\\\\" in text else _markdown_rows(text)
+    """The rows of a Markdown or LaTeX table in a text, None if there is none in it.
+
+    Raises:
+        TableError: there are several tables; says on which lines they begin.
+    """
+    is_latex = re.search(r"(?<!\\)&", text) and "\\\\" in text
+    tables = _latex_tables(text) if is_latex else _markdown_tables(text)
+    tables = [(line, rows) for line, rows in tables if any(_is_value(cell) for row in rows for cell in row)]
+    if len(tables) > 1:
+        raise TableError(
+            f"{len(tables)} tables, from lines {', '.join(str(line) for line, _ in tables[:10])}",
+            hint="audit one at a time: leave the one that is meant in the file",
+        )
+    rows = tables[0][1] if tables else []
     rows = [row for row in rows if any(row) and (len(set(row)) > 1 or len(row) == 1)]  # no row is a heading
     if len(rows) < 2:
         return None
@@ -138,16 +181,26 @@ def _is_value(text: str) -> bool:
     return bool(re.fullmatch(rf"{_NUMBER}\s*%?", plain)) or value_and_spread(text) is not None
 
 
-def _markdown_rows(text: str) -> list[list[str]]:
-    rows = []
-    for line in text.splitlines():
+def _markdown_tables(text: str) -> list[tuple[int, list[list[str]]]]:
+    """The tables of a text, each with its first line; lines without a rule continue the table above them."""
+    tables: list[tuple[int, list[list[str]]]] = []
+    begin, ruled, rows = 0, False, list[list[str]]()
+    for number, line in enumerate([*text.splitlines(), ""], 1):
         line = line.strip()
-        if "|" not in line or re.fullmatch(r"[|:\s+=-]+", line):
-            continue
-        rows.append(
-            [cell.strip().replace("\0", "|") for cell in line.replace("\\|", "\0").strip("|").split("|")]
-        )
-    return rows
+        if "|" in line:
+            begin = begin or number
+            if re.fullmatch(r"[|:\s+=-]+", line):
+                ruled = True
+            else:
+                cells = line.replace("\\|", "\0").strip("|").split("|")
+                rows.append([cell.strip().replace("\0", "|") for cell in cells])
+        elif rows:
+            if ruled or not tables:
+                tables.append((begin, rows))
+            else:
+                tables[-1][1].extend(rows)
+            begin, ruled, rows = 0, False, []
+    return tables
 
 
 _RULES = re.compile(
@@ -156,11 +209,17 @@ _RULES = re.compile(
 )
 
 
-def _latex_rows(text: str) -> list[list[str]]:
+def _latex_tables(text: str) -> list[tuple[int, list[list[str]]]]:
+    """The tables of a text, each with its first line; a text without an environment is the inside of one."""
     text = re.sub(r"(?<!\\)%.*", "", text)
-    inside = re.search(r"\\begin\{(tabular[x*]?|longtable|array)\}(.*?)\\end\{\1\}", text, re.DOTALL)
-    body = inside[2] if inside else text
-    if inside:
+    inside = list(re.finditer(r"\\begin\{(tabular[x*]?|longtable|array)\}(.*?)\\end\{\1\}", text, re.DOTALL))
+    if not inside:
+        return [(1, _latex_rows(text, False))]
+    return [(text.count("\n", 0, one.start()) + 1, _latex_rows(one[2], True)) for one in inside]
+
+
+def _latex_rows(body: str, begins: bool) -> list[list[str]]:
+    if begins:  # with its position, width and columns
         body = re.sub(r"^\s*(?:\[[^\]]*\])?(?:\{[^{}]*\})?\s*\{(?:[^{}]|\{[^{}]*\})*\}", "", body, count=1)
     body = _RULES.sub("", body)
     rows: list[list[str]] = []

@@ -5,11 +5,12 @@ Printed decimals are part of the input, so values are text.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from rigorkd_analysis.published.printed_cells import Row, first_name, spread_column
+from rigorkd_analysis.published.printed_cells import ERRORS, Row, first_name, spread_column
 from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
 
@@ -100,12 +101,17 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
                     spread.append({**kept, "cell": f"{who}/{what}", name: row[column]})
             note = f"the table is wide: {', '.join(wide)} are read as cells of {name}"
             return [dict(row) for row in spread], name, [note]
-    valid = [column for column in columns if decimal_of(rows[0].get(column) or "") is not None]
+    valid = [
+        column for column in columns if any(decimal_of(row.get(column) or "") is not None for row in rows)
+    ]
+    valid = [column for column in valid if not column.endswith("_std")]
     if table.metric:
         raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
     raise TableError(
         "the table has neither test_top1 nor top1",
-        hint=f"name the column: --metric, one of {', '.join(valid)}",
+        hint=f"name the column: --metric, one of {', '.join(valid[:30])}"
+        if valid
+        else f"no column holds numbers; columns: {', '.join(columns[:30])}",
     )
 
 
@@ -137,6 +143,7 @@ def merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
 def entries_of(rows: list[Row], metric: str, seeds: Sequence[int] | None) -> list[Entry]:
     """The checked values; `seeds` is each row's n, None if the table does not say it: then 1."""
     sd_column = spread_column(list(rows[0]), metric)
+    error_column = errors_instead(rows, metric)
     names = [_name(row, position, first_name(rows)) for position, row in enumerate(rows)]
     out = []
     for position, row in enumerate(rows):
@@ -145,18 +152,19 @@ def entries_of(rows: list[Row], metric: str, seeds: Sequence[int] | None) -> lis
         if value is None:
             raise TableError(
                 f"{text!r} is not a number" if text else "no value",
-                hint="print one number per row; leave rows without a value out",
+                hint="write all values with a percent sign, or none: one may be a fraction"
+                if text.endswith("%")
+                else "print one number per row; leave rows without a value out",
                 row=position,
                 column=metric,
             )
-        sd = decimal_of(row.get(sd_column) or "") if sd_column else None
+        found = sd_column or error_column
+        sd = decimal_of(row.get(found) or "") if found else None
         if sd is not None and sd < 0:
-            raise TableError(
-                f"a standard deviation of {sd}", hint="check it", row=position, column=sd_column or ""
-            )
+            raise TableError(f"a spread of {sd}", hint="check it", row=position, column=found or "")
         if sd is not None and seeds is None:
             raise TableError(
-                f"means with spreads ({sd_column}), and no number of seeds",
+                f"means with spreads ({found}), and no number of seeds",
                 hint="give --seeds K, or a column n",
                 row=position,
                 column=metric,
@@ -165,6 +173,8 @@ def entries_of(rows: list[Row], metric: str, seeds: Sequence[int] | None) -> lis
         exponent = value.as_tuple().exponent
         decimals = max(0, -exponent) if isinstance(exponent, int) else 0
         std = float(sd) if sd is not None and n > 1 else None
+        if std is not None and error_column:
+            std *= math.sqrt(n)
         out.append(
             Entry(names[position], row.get("student") or None, value, text, decimals, std, position, n)
         )
@@ -176,6 +186,12 @@ def entries_of(rows: list[Row], metric: str, seeds: Sequence[int] | None) -> lis
         entry if entry.cell not in doubled else replace(entry, cell=f"{entry.cell} (row {entry.row + 1})")
         for entry in out
     ]
+
+
+def errors_instead(rows: Sequence[Row], metric: str) -> str | None:
+    """The column of standard errors, in a table that prints no standard deviations."""
+    columns = list(rows[0])
+    return None if spread_column(columns, metric) else spread_column(columns, metric, ERRORS)
 
 
 def check_range(entries: list[Entry], whole: int, metric: str) -> None:

@@ -44,6 +44,7 @@ from rigorkd_analysis.published.printed_table import (
     check_range,
     decimal_of,
     entries_of,
+    errors_instead,
     images_of,
     is_accuracy,
     merge_runs,
@@ -167,6 +168,8 @@ def audit(table: Printed) -> Audit:
     notes += merged + _impossible(entries, placed, n_test)
     if accuracy and whole == 1:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
+    if any(entry.std is not None for entry in entries) and (errors := errors_instead(rows, metric)):
+        notes.append(f"{errors} is read as standard errors: the standard deviation is √n times it")
     comparisons = tuple(
         _compare(entries[i], entries[j], placed[i], placed[j], _Setting(metric, n_test, table.alpha, whole))
         for i, j in combinations(range(len(entries)), 2)
