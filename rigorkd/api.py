@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rigorkd.records.read import StudyTable
     from rigorkd.report.evidence import Evidence
     from rigorkd.report.figures.spec import Figure
-    from rigorkd.report.model import Page, Table
+    from rigorkd.report.page import Page, Table
     from rigorkd.report.sources import Source
 
 __all__ = ["Findings", "Picture", "Study", "analyze", "load", "run"]
@@ -479,7 +479,7 @@ def _rigorkd(arguments: list[str], say: Callable[[str], object] | None) -> tuple
 
 def _fragment(page: Page) -> str:
     """A page for a notebook's cell; everything is escaped, and characters that print nothing are left out."""
-    from rigorkd.report.model import Prose, flat
+    from rigorkd.report.page import Prose, flat
 
     parts = [f"<p><strong>{_safe(text)}</strong></p>" for text in (page.banner, *page.headline[:1]) if text]
     parts += [f"<p>{_safe(text)}</p>" for text in page.headline[1:]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def imports(path: Path) -> list[tuple[str, bool]]:
 
 
 FILES = sorted((ROOT / "rigorkd").rglob("*.py"))
+
+
+def test_a_file_name_has_one_meaning() -> None:
+    packages = (ROOT / "rigorkd", ROOT / "analysis" / "rigorkd_analysis")
+    names = Counter(path.name for package in packages for path in package.rglob("*.py"))
+    assert [name for name, found in names.items() if found > 1] == ["__init__.py"]
 
 
 def test_every_module_belongs_to_a_layer() -> None:

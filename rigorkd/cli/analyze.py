@@ -17,7 +17,7 @@ from rigorkd.cli.options import (
     results_option,
     tell,
 )
-from rigorkd.report.model import FORMATS, Format
+from rigorkd.report.page import FORMATS, Format
 
 
 @click.command(short_help="Say which differences are real.")

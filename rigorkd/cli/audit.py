@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rigorkd.report.model import FORMATS, Format
+from rigorkd.report.page import FORMATS, Format
 
 
 @click.command(short_help="Say what a published table of one seed supports.")

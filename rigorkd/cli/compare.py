@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rigorkd.cli.options import interim_option, results_option
-from rigorkd.report.model import FORMATS, Format
+from rigorkd.report.page import FORMATS, Format
 
 if TYPE_CHECKING:
     from rigorkd_analysis.analysis_plan import Plan

@@ -10,7 +10,7 @@ import click
 from rigorkd.cli.options import account, reading_of, reading_options
 
 if TYPE_CHECKING:
-    from rigorkd.readers.tidy import Tidy
+    from rigorkd.readers.tidying import Tidy
 
 
 @click.command("import", short_help="Write results from elsewhere as one tidy table.")

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rigorkd.protocol.load import Protocol
     from rigorkd.readers.raw import Reading
-    from rigorkd.readers.tidy import Tidy
+    from rigorkd.readers.tidying import Tidy
     from rigorkd.report.sources import Source
 
 results_option = click.option(
@@ -166,7 +166,7 @@ def find_source(
     if len(sources) == 1 and os.path.lexists(lone / "study.json"):  # which is no file
         return from_study(study_folder(lone, results))  # says so
     if len(sources) == 1 and not lone.exists() and not lone.suffix and asked in (None, Reading()):
-        from rigorkd.readers.registry import expanded, remote
+        from rigorkd.readers.kinds import expanded, remote
 
         if remote(sources[0]) is None and expanded(sources[0]) == [lone]:
             return from_study(study_folder(lone, results))  # says that there is no such study

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rigorkd.report.model import FORMATS, Format
+from rigorkd.report.page import FORMATS, Format
 
 if TYPE_CHECKING:
     from rigorkd_analysis.analysis_plan import Correction

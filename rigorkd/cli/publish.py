@@ -48,9 +48,9 @@ def publish(
     rigorkd publish results/digits --wandb-project kd --wandb-entity my-team
     """
     from rigorkd.errors import InputError
-    from rigorkd.readers.registry import remote
+    from rigorkd.readers.kinds import remote
     from rigorkd.text import count
-    from rigorkd.track.publish import publish as send_all
+    from rigorkd.track.sending import publish as send_all
 
     if verdicts:
         if study is None or remote(study) is None:

@@ -12,8 +12,8 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError
 from rigorkd.readers.known_names import folded
-from rigorkd.readers.numbers import ABSENT, plain
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.readers.written_numbers import ABSENT, plain
 from rigorkd.text import suggest
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from rigorkd_analysis.runs import seed_of
 
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import ALWAYS, INNER, NAMED, PARAMETERS, folded, seed_in, without
-from rigorkd.readers.numbers import ABSENT, numbers_of
 from rigorkd.readers.shapes import is_metric, pattern_of
+from rigorkd.readers.written_numbers import ABSENT, numbers_of
 from rigorkd.text import suggest
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping
-from rigorkd.readers.numbers import looks_numeric, numbers_of, plain
 from rigorkd.readers.shapes import UNNAMED, is_metric
+from rigorkd.readers.written_numbers import looks_numeric, numbers_of, plain
 from rigorkd.text import some_of
 
 

@@ -10,8 +10,8 @@ from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.epochs import select_epochs
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
 from rigorkd.readers.metric_choice import candidates
-from rigorkd.readers.numbers import plain
 from rigorkd.readers.shapes import is_metric
+from rigorkd.readers.written_numbers import plain
 from rigorkd.text import count, suggest
 
 if TYPE_CHECKING:

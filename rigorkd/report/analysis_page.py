@@ -18,8 +18,8 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
-from rigorkd.report.model import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
+from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.sentences import (
     CORRECTIONS,
     FAMILIES,

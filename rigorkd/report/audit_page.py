@@ -9,7 +9,7 @@ from rigorkd_analysis.published.table_audit import Audit, AuditComparison
 from rigorkd_analysis.stats.sample_size import Design, Power, detectable
 from rigorkd_analysis.wording import percent_text
 
-from rigorkd.report.model import MISSING, Column, Page, Said, Table, listed
+from rigorkd.report.page import MISSING, Column, Page, Said, Table, listed
 from rigorkd.text import count
 
 QUESTIONS = {

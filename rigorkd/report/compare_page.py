@@ -10,8 +10,8 @@ from rigorkd_analysis.studies.synthesis import SummaryFamily, Synthesis
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
-from rigorkd.report.model import Cell, Column, Page, Said, Table, listed
 from rigorkd.report.numbers import MetricNumbers, p_heading
+from rigorkd.report.page import Cell, Column, Page, Said, Table, listed
 from rigorkd.report.sentences import CORRECTIONS, grouped, smoke_of
 from rigorkd.text import count
 

@@ -15,7 +15,7 @@ from typing import Any
 import click
 from rigorkd_analysis import document
 
-from rigorkd.report.model import Format, Page
+from rigorkd.report.page import Format, Page
 from rigorkd.text import one_line, printable, unhidden
 
 

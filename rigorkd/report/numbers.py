@@ -15,7 +15,7 @@ from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.verdicts import AT_LEAST, Verdict
 from rigorkd_analysis.wording import adjusted_name, decimals_for, number_text
 
-from rigorkd.report.model import MISSING, Cell, Entry, Value
+from rigorkd.report.page import MISSING, Cell, Entry, Value
 
 _COUNTS = {"n", "k", "diverged", "seeds_needed", "seeds_needed_low", "seeds_needed_high", "decided_at"}
 _PLAIN = {

@@ -9,8 +9,8 @@ from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence, Provenance
-from rigorkd.report.model import Code, Facts, Prose, Said, Section
 from rigorkd.report.numbers import Numbers
+from rigorkd.report.page import Code, Facts, Prose, Said, Section
 from rigorkd.report.sentences import CORRECTIONS, FAMILIES, seeds_of, test_of
 from rigorkd.text import count, duration
 

@@ -26,8 +26,8 @@ from rigorkd.report.analysis_page import (
 )
 from rigorkd.report.evidence import CellFacts, Evidence
 from rigorkd.report.figures.catalog import on_page
-from rigorkd.report.model import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.numbers import Numbers
+from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (
     FAMILIES,
     headline,

@@ -13,8 +13,8 @@ from rigorkd_analysis.wording import number_text
 from rigorkd.metrics import Metric, shown
 from rigorkd.report.analysis_page import first_of
 from rigorkd.report.evidence import CellFacts, Evidence, grids
-from rigorkd.report.model import MISSING, Cell, Column, Entry, Said, Table, Value
 from rigorkd.report.numbers import MetricNumbers, Numbers, count
+from rigorkd.report.page import MISSING, Cell, Column, Entry, Said, Table, Value
 from rigorkd.report.sentences import who, whose
 
 _Chosen = Pick | LeaveOneSeedOut | Optimism

@@ -18,8 +18,8 @@ from rigorkd_analysis.stats.sample_size import MAX_SEEDS
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text, percent_text
 
-from rigorkd.report.model import Said
 from rigorkd.report.numbers import MetricNumbers, Numbers
+from rigorkd.report.page import Said
 from rigorkd.text import count
 
 CORRECTIONS = {

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
 
     from rigorkd.protocol import schema
-    from rigorkd.readers.tidy import Tidy
+    from rigorkd.readers.tidying import Tidy
     from rigorkd.records.interim import InterimAnalysis
     from rigorkd.records.read import StudyTable
 
@@ -233,8 +233,8 @@ def from_sources(
     Raises:
         InputError: they cannot be read, or something in them is ambiguous; says which option decides it.
     """
-    from rigorkd.readers.registry import read_sources, remote
-    from rigorkd.readers.tidy import tidy
+    from rigorkd.readers.kinds import read_sources, remote
+    from rigorkd.readers.tidying import tidy
 
     first = sources[0]
     name = unquote(first.rstrip("/").split("/")[-1]) if remote(first) else Path(first).stem

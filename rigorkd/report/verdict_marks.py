@@ -13,7 +13,7 @@ from typing import Any
 from rigorkd_analysis.results import Analysis
 
 from rigorkd.errors import InputError, TrackingError
-from rigorkd.readers.tidy import Tidy
+from rigorkd.readers.tidying import Tidy
 
 Mark = Mapping[str, float | int | str]
 

@@ -16,7 +16,7 @@ from rigorkd.errors import TrackingError
 from rigorkd.extras import require
 from rigorkd.metrics import shown
 from rigorkd.report.analysis_page import analysis_page
-from rigorkd.report.model import Page, Prose, Table
+from rigorkd.report.page import Page, Prose, Table
 from rigorkd.report.render.markdown import markdown
 from rigorkd.text import one_line
 

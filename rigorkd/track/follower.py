@@ -18,7 +18,7 @@ from rigorkd.files import send_output_to
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_record
 from rigorkd.track.ledger import Ledger, sending
-from rigorkd.track.publish import send
+from rigorkd.track.sending import send
 from rigorkd.track.tracker import Card, MakeTracker, Row, TrackedRun, Tracker
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rigorkd.report.gather import gather
-from rigorkd.report.model import Block, Chart, Page, Section, Table, lines_of, title_of
+from rigorkd.report.page import Block, Chart, Page, Section, Table, lines_of, title_of
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sources import Question, analysis_of, from_csv
 

@@ -15,7 +15,7 @@ import pytest
 
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.gather import gather
-from rigorkd.report.model import Prose
+from rigorkd.report.page import Prose
 from rigorkd.report.render.html import html as render
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sources import Question, analysis_of, from_csv

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rigorkd_analysis import Plan
 
 from rigorkd.report.gather import gather
-from rigorkd.report.model import Facts
+from rigorkd.report.page import Facts
 from rigorkd.report.report_methods import checklist, normality
 from rigorkd.report.sources import Question, analysis_of, from_study
 

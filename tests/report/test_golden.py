@@ -15,7 +15,7 @@ from rigorkd_analysis import Plan, Printed, analyze, audit
 
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.audit_page import audit_page
-from rigorkd.report.model import Page
+from rigorkd.report.page import Page
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.render.terminal import show

@@ -14,8 +14,8 @@ from rigorkd_analysis.stats.sample_size import seeds_needed
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.evidence import evidence
 from rigorkd.report.figures.catalog import figures
-from rigorkd.report.model import Prose
 from rigorkd.report.numbers import MetricNumbers
+from rigorkd.report.page import Prose
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.report_page import report_page

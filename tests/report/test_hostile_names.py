@@ -23,7 +23,7 @@ from rigorkd.report.emit import no_formula, to_csv, to_json
 from rigorkd.report.evidence import Evidence, evidence
 from rigorkd.report.figures.canvas import figure_file
 from rigorkd.report.figures.catalog import figures
-from rigorkd.report.model import Code, Column, Count, Facts, Page, Prose, Said, Section, Table, Tally
+from rigorkd.report.page import Code, Column, Count, Facts, Page, Prose, Said, Section, Table, Tally
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex

@@ -13,7 +13,7 @@ from rigorkd_analysis import Plan, analyze
 
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.emit import to_csv, to_json
-from rigorkd.report.model import Column, Page, Said, Table
+from rigorkd.report.page import Column, Page, Said, Table
 from rigorkd.report.render.latex import escape, latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.render.terminal import show

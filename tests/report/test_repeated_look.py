@@ -19,7 +19,7 @@ from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.emit import to_csv, to_json
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.gather import gather
-from rigorkd.report.model import Code, Page, flat, lines_of, title_of
+from rigorkd.report.page import Code, Page, flat, lines_of, title_of
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex

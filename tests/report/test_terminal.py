@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from rigorkd.report.model import Column, Page, Table
+from rigorkd.report.page import Column, Page, Table
 from rigorkd.report.render.terminal import WIDTH, show
 
 

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.report.figures.canvas import key_svg, panel_svg
-from rigorkd.report.model import Block, Page
+from rigorkd.report.page import Block, Page
 from rigorkd.text import printable
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rigorkd.report.model import Page, Table, flat, lines_of, title_of
+from rigorkd.report.page import Page, Table, flat, lines_of, title_of
 from rigorkd.text import one_line
 
 _ESCAPES = {

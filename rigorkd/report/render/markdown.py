@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rigorkd.report.model import Block, Code, Page, Prose, Section, Table, lines_of, title_of
+from rigorkd.report.page import Block, Code, Page, Prose, Section, Table, lines_of, title_of
 from rigorkd.text import one_line, printable
 
 _MARKS = re.compile(r"([\\*_<`\[\]~&$])")

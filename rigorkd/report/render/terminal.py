@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from rigorkd.report.model import Block, Page, Prose, Section, Table, Tally, lines_of, title_of
+from rigorkd.report.page import Block, Page, Prose, Section, Table, Tally, lines_of, title_of
 from rigorkd.text import one_line, printable
 
 WIDTH = 100

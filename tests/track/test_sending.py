@@ -15,7 +15,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
 from rigorkd.track.in_memory import MemoryRun, MemoryTracker
 from rigorkd.track.ledger import FILE, FOLDER, Ledger
-from rigorkd.track.publish import Published, publish
+from rigorkd.track.sending import Published, publish
 from rigorkd.track.tracker import Card, card_of_record, history_of, summary_of
 from rigorkd.track.wandb_tracker import WandbRun
 
