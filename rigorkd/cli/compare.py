@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rigorkd_analysis.studies.replication import Replication
     from rigorkd_analysis.studies.synthesis import Synthesis
 
-    from rigorkd.report.sources import Names, Printed, Runs, Source
+    from rigorkd.report.compared import Names, Printed, Runs
+    from rigorkd.report.sources import Source
 
 
 @click.command(short_help="Say whether studies, or a published table, agree.")
@@ -74,8 +75,9 @@ def compare(
     from rigorkd_analysis.analysis_plan import Plan
 
     from rigorkd.report.compare_page import compare_page
+    from rigorkd.report.compared import Runs, open_source
     from rigorkd.report.emit import emit, to_csv, to_json
-    from rigorkd.report.sources import Runs, located, note_look, open_source
+    from rigorkd.report.sources import located, note_look
 
     if len(sources) < 2:
         raise click.UsageError("give two sources or more: studies, CSVs of runs, or a published table last")
@@ -122,7 +124,8 @@ def _compared(
     from rigorkd_analysis.table_error import TableError
 
     from rigorkd.errors import InputError
-    from rigorkd.report.sources import Printed, Runs, at, common_plan, located, named
+    from rigorkd.report.compared import Printed, Runs, common_plan, named
+    from rigorkd.report.sources import at, located
 
     studies = [one for one in opened if isinstance(one, Runs)]
     tables = [one for one in opened if isinstance(one, Printed)]

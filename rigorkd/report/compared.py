@@ -1,0 +1,138 @@
+"""What is compared: several studies or tables of runs, or one and a published table, under common names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.studies.effects import Study
+
+from rigorkd.errors import InputError
+from rigorkd.records.study import is_study
+from rigorkd.report.sources import Rows, Source, from_csv, from_study, read_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Names = tuple[tuple[str, str], ...]
+"""Pairs (old, new) of names, or of parts of names between slashes."""
+
+_NAMED = ("cell", "run", "student", "group", "method", "model", "teacher")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A source with one row per run."""
+
+    source: Source
+    path: Path
+
+    def study(self, name: str, renamed: Names) -> Study:
+        return Study(name, _renamed_table(self.source.table, renamed), self.source.plan)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A published table: every cell stands in it once."""
+
+    rows: Rows
+
+    def mappings(self, renamed: Names) -> list[Mapping[str, str]]:
+        return [
+            {key: _rename(value, renamed) if key in _NAMED else value for key, value in row.items()}
+            for row in self.rows.mappings()
+        ]
+
+
+def open_source(source: Path, results: Path) -> Runs | Printed:
+    """A study folder, the name of one under `results`, a CSV of runs, or a CSV of printed values.
+
+    A CSV is one of runs if it has the columns cell and seed and some cell has several rows.
+    """
+    for folder in (source, results / source):
+        if is_study(folder):
+            return Runs(from_study(folder), folder)
+    rows = read_rows(source)
+    names = [row.get("cell", "") for row in rows.mappings()]
+    if {"cell", "seed"} <= set(rows.columns) and len(set(names)) < len(names):
+        return Runs(from_csv(source), source)
+    return Printed(rows)
+
+
+def named(sources: Sequence[Runs], renamed: Names) -> list[Study]:
+    """The studies under names of their own; `renamed` is for all but the first."""
+    own = [one.source.name for one in sources]
+    paths = [one.path.absolute() for one in sources]
+    for position, path in enumerate(paths):
+        if path in paths[:position]:
+            raise InputError(f"{sources[position].path} is given twice", hint="a study agrees with itself")
+    names = own if len(set(own)) == len(own) else [str(one.path) for one in sources]
+    return [
+        one.study(name, renamed if position else ())
+        for position, (one, name) in enumerate(zip(sources, names, strict=True))
+    ]
+
+
+def common_plan(sources: Sequence[Runs], asked: Plan) -> tuple[Plan, list[str]]:
+    """What was asked on the command line, completed from the studies where they agree; and warnings."""
+    warnings: list[str] = []
+    metrics = {one.source.plan.metric for one in sources} - {None}
+    metric = asked.metric or (metrics.pop() if len(metrics) == 1 else None)
+    goals = {one.source.plan.goal for one in sources if one.source.plan.metric == metric} - {None}
+    goal = asked.goal or (goals.pop() if len(goals) == 1 else None)
+    sesoi = asked.sesoi
+    if sesoi is None:
+        named_by = {
+            one.source.name: one.source.plan.sesoi
+            for one in sources
+            if one.source.plan.sesoi is not None and one.source.plan.metric in (metric, None)
+        }
+        if len(set(named_by.values())) == 1:
+            sesoi = next(iter(named_by.values()))
+        elif named_by:
+            told = ", ".join(f"{value:g} in {name}" for name, value in named_by.items())
+            warnings.append(f"the smallest effect of interest differs ({told}); name one with --sesoi")
+    else:
+        warnings.append("the smallest effect of interest was given on the command line: exploratory")
+    warnings += _other_dispatch(sources)
+    return replace(asked, metric=metric, goal=goal, sesoi=sesoi), warnings
+
+
+def _other_dispatch(sources: Sequence[Runs]) -> list[str]:
+    """That studies were computed with different instructions; a CSV without the column does not tell."""
+    tables = {one.source.name: one.source.table for one in sources}
+    found = {
+        name: sorted({value for value in table["dispatch"] if isinstance(value, str) and value})
+        for name, table in tables.items()
+        if "dispatch" in table
+    }
+    if len({value for values in found.values() for value in values}) < 2:
+        return []
+    told = "; ".join(f"{name}: {' and '.join(values)}" for name, values in found.items() if values)
+    return [f"their processors were not held to the same instructions ({told}): equal runs differ in bits"]
+
+
+def _renamed_table(table: pd.DataFrame, renamed: Names) -> pd.DataFrame:
+    if not renamed:
+        return table
+    table = table.copy()
+    for column in set(_NAMED) & set(table.columns):
+        table[column] = [
+            _rename(value, renamed) if isinstance(value, str) else value for value in table[column]
+        ]
+    return table
+
+
+def _rename(text: str, renamed: Names) -> str:
+    for old, new in renamed:
+        text = re.sub(rf"(^|/){re.escape(old)}(?=/|$)", rf"\g<1>{_literal(new)}", text)
+    return text
+
+
+def _literal(text: str) -> str:
+    """The text as it stands in a replacement of `re.sub`."""
+    return text.replace("\\", r"\\")
