@@ -1,6 +1,7 @@
 """Results for people. Imports no torch.
 
-sources.py          what is analysed, what is asked of it, and the one way from both to an analysis; compared.py: several of them
+sources.py          what is analysed, what is asked of it, and the one way from both to an analysis
+compared.py         several of them, under common names
 gather.py, evidence.py   the runs behind an analysis, as typed values
 page.py             a page before its format; numbers.py and sentences.py say its values and sentences
 analysis_page.py, compare_page.py, audit_page.py, paper_tables.py   pages for a terminal and for papers
