@@ -112,19 +112,22 @@ def _rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[tuple[s
     reader = csv.reader(uncommented(), delimiter=delimiter, strict=True)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
-    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # a cell may be as long as its file
-    while True:
-        begin = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            raise _RowError(str(error), begin) from None
-        row = tuple([sys.intern(field.strip()) for field in fields])  # a log says the same words often
-        if any(row):
-            rows.append(row)
-            lines.append(reader.line_num)
+    before = csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # a cell may be all of its file
+    try:
+        while True:
+            begin = reader.line_num + 1
+            try:
+                fields = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                raise _RowError(str(error), begin) from None
+            row = tuple([sys.intern(field.strip()) for field in fields])  # a log says the same words often
+            if any(row):
+                rows.append(row)
+                lines.append(reader.line_num)
+    finally:
+        csv.field_size_limit(before)
     return comments, rows, lines
 
 
