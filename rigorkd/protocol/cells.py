@@ -15,6 +15,7 @@ from rigorkd.methods.base import Method
 from rigorkd.methods.baseline import Baseline
 from rigorkd.models.model import Model, StartField
 from rigorkd.protocol.schema import Training
+from rigorkd.protocol.trainer import CellTrainer
 
 FIXED = "fixed"
 """The seed label of a teacher that all seeds share: its record lies in `seed-fixed`."""
@@ -28,7 +29,8 @@ class Cell:
     (it shares the batches), but only a distilled cell depends on it. `start_cell` names the start cell that
     must be trained first, if the start is a run. `train` is False for a teacher used as it is, and
     `per_seed` is False for a teacher that all seeds share. `seeds` are those it is run at where the protocol
-    gives baselines more than distilled cells, None for all.
+    gives baselines more than distilled cells, None for all. A cell that a command trains has a `trainer`;
+    model, training, views and dataset are the engine's, and say nothing then.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Cell:
     train: bool = True
     per_seed: bool = True
     seeds: frozenset[int] | None = None
+    trainer: CellTrainer | None = None
 
     def runs_at(self, seed: int) -> bool:
         """Whether the cell is run at this seed."""
