@@ -139,8 +139,6 @@ def run(
             raise click.UsageError("--slurm OPTIONS is --backend slurm:OPTIONS; give one of them")
         backend = f"slurm:{slurm}"
     from rigorkd.extras import require
-
-    require("train", "rigorkd run")
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch
@@ -158,6 +156,11 @@ def run(
             f"{given} goes without --until-decided, and without --wandb (publish afterwards)"
         )
     loaded = load_protocol(protocol)
+    by_command = any(cell.trainer is not None for cell in loaded.cells)
+    if not by_command:
+        require("train", "rigorkd run")
+    elif mode != "reference":
+        raise click.UsageError("--mode is for rigorkd's own training; a command trains in one way")
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)
@@ -197,7 +200,8 @@ def run(
     if not outcome.ended:
         return
     if outcome.trained or outcome.failed:
-        print_summary(outcome.study, console)
+        metric = loaded.spec.analysis.metric if by_command else "test_top1"
+        print_summary(outcome.study, console, metric)
     else:
         done = count(outcome.already_done, "run")
         console.print(f"nothing to train: all {done} have their record")

@@ -32,10 +32,10 @@ OF_A_RUN = ("student", "method", "seed", "cell", *FILLED)
 
 RESERVED = frozenset(
     {"study", "role", "group", "status", "metrics", "latency_ms", "files", "versions", "device", "hardware"}
-    | {"mode", "smoke", "finished", "run_hash", "training_key", "views_key", "views", "dataset", "trainer"}
+    | {"mode", "smoke", "finished", "run_hash", "training_key", "views_key", "views", "trainer", "axes"}
     | {"teacher_view", "ce_weight", "kd_weight", "start_cell", "epochs_run", "code", "inputs", "command"}
-    | {"model", "precision_used", "weights_sha256", "dispatch", "cpu_capability", "numerics", "schema"}
-    | {"numerics_of_parts", "record_sha256", "per_seed", "train", "size", "training", "run", "keep_logits"}
+    | {"precision_used", "weights_sha256", "dispatch", "cpu_capability", "numerics", "schema"}
+    | {"numerics_of_parts", "record_sha256", "per_seed", "training", "run", "keep_logits"}
     | {*OF_A_RUN}
 )
 """What a record calls something else, so that no axis can be called so."""
@@ -87,9 +87,9 @@ class Template:
 
     def text(self, values: Mapping[str, str]) -> str:
         """The same as one text."""
-        parts = {"gap": lambda atom: " ", "text": lambda atom: atom.text}
         return "".join(
-            parts.get(atom.kind, lambda atom: values.get(atom.text, ""))(atom) for atom in self._kept(values)
+            " " if atom.kind == "gap" else atom.text if atom.kind == "text" else values.get(atom.text, "")
+            for atom in self._kept(values)
         )
 
     def _kept(self, values: Mapping[str, str]) -> Iterator[Atom]:

@@ -118,7 +118,7 @@ class CommandExpansion(Expansion):
     def _check_trainer(self, placed: _Placed) -> None:
         """What is wrong with a trainer, whatever its cells are."""
         trainer, place = placed.trainer, placed.place
-        texts = {} if trainer.command is None else {("command",): trainer.command}
+        texts: dict[Path, str] = {} if trainer.command is None else {("command",): trainer.command}
         texts |= {("env", name): text for name, text in trainer.env.items()}
         if trainer.smoke is not None and trainer.command is not None:
             texts["smoke",] = trainer.smoke
@@ -175,7 +175,7 @@ class CommandExpansion(Expansion):
             known = {*OF_A_RUN, *self._known.get(placed.place, ())}
             known -= {"teacher"} if not has_teacher else set()
             known -= {"start"} if not has_start else set()
-            texts = {("command",): trainer.command or ""}
+            texts: dict[Path, str] = {("command",): trainer.command or ""}
             texts |= {("env", name): text for name, text in trainer.env.items()}
             if trainer.command is not None and trainer.smoke is not None:
                 texts["smoke",] = trainer.smoke
@@ -266,8 +266,11 @@ class CommandExpansion(Expansion):
             found = scalar(value)
         except ValueError as error:
             raise ExpansionError([Problem(path, str(error))]) from None
-        if path[-1] == "epochs" and (isinstance(found, str | bool)):
+        words = [part for part in path if isinstance(part, str)]
+        if words[-1] == "epochs" and isinstance(found, str | bool):
             raise ExpansionError([Problem(path, f"epochs is a number, not {shown(value)}")])
+        if words[-1] == "model" and not isinstance(found, str):
+            raise ExpansionError([Problem(path, f"model is a name, not {shown(value)}")])
         return found
 
     # --------------------------------------------------------------------------------------------- groups
@@ -367,7 +370,7 @@ class CommandExpansion(Expansion):
                 kind = BaselineByCommand if key == BASELINE else ByCommand
                 method = kind(called=key, args=args)
                 values: dict[str, Scalar] = {"student": student, "method": key, **mine, **axes, **args}
-                written = {name: ("students", student, name) for name in mine}
+                written: dict[str, Path] = {name: ("students", student, name) for name in mine}
                 written |= {name: (*path, name) for name in axes}
                 written |= {name: (*choice.path, name) for name in args}
                 self._note(placed, values, written)

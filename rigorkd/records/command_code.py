@@ -90,7 +90,7 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
     """The files of a trainer's code with their content. Raises ExpansionError."""
     trainer = by.trainer
     if trainer.code is not None:
-        found = {}
+        found: dict[Path, bytes] = {}
         for index, pattern in enumerate(trainer.code):
             at = (*by.place, "code", index)
             matching = list(_matching(pattern, folder))
