@@ -23,7 +23,9 @@ def main(function: str, config: Path) -> None:
     found = getattr(importlib.import_module(module), name)(values)
     if not isinstance(found, Mapping):
         sys.exit(f"{function} returned {type(found).__name__}, not a mapping of numbers by name")
-    write_atomically(config.with_name("metrics.json"), to_json({str(k): _number(v) for k, v in found.items()}))
+    write_atomically(
+        config.with_name("metrics.json"), to_json({str(k): _number(v) for k, v in found.items()})
+    )
 
 
 def _number(value: Any) -> Any:

@@ -47,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: `why` it failed (empty if it did not), and how many children it had left behind."""
+    """How a command ended: `why` it failed (empty if it did not), and how many children it left behind."""
 
     why: str
     seconds: float
@@ -227,19 +227,35 @@ Belongs = Callable[[int, int, frozenset[bytes]], bool]
 def belonging(belongs: Belongs) -> list[int]:
     """The living processes of this user, other than this one, that belong."""
     found = []
-    for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():
-        if not entry.isdecimal() or int(entry) == os.getpid():
-            continue
+    for pid in _processes():
         with contextlib.suppress(OSError, ValueError, IndexError):
-            with open(f"/proc/{entry}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-            if fields[0] in (b"Z", b"X"):
+            fields = _told("/proc/", pid, "stat").rpartition(b")")[2].split()
+            if fields[0] in (b"Z", b"X") or pid == os.getpid():
                 continue
-            with open(f"/proc/{entry}/environ", "rb") as file:
-                variables = frozenset(file.read().split(b"\0"))
-            if belongs(int(entry), int(fields[3]), variables):
-                found.append(int(entry))
+            variables = frozenset(_told("/proc/", pid, "environ").split(b"\0"))
+            if belongs(pid, int(fields[3]), variables):
+                found.append(pid)
     return found
+
+
+def _processes() -> list[int]:
+    try:
+        with os.scandir("/proc") as entries:
+            return [int(entry.name) for entry in entries if entry.name.isdecimal()]
+    except OSError:  # a system that does not tell
+        return []
+
+
+def _told(root: str, pid: int, what: str) -> bytes:
+    """What the kernel says of a process."""
+    descriptor = os.open(f"{root}{pid}/{what}", os.O_RDONLY)
+    try:
+        content = b""
+        while more := os.read(descriptor, 2**16):
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
 
 
 def end_all(belongs: Belongs, patience: float = 10.0) -> int:
@@ -271,8 +287,8 @@ def _linger(belongs: Belongs) -> int:
 
 
 def start_guard(mark: str) -> None:
-    """Fork the process that ends all which this one marks, once this one is dead. Before there are threads."""
-    ours, theirs = os.pipe()
+    """Fork the process that ends all that this one marks once this one is dead; before there are threads."""
+    ours, _theirs = os.pipe()
     if os.fork():
         os.close(ours)  # the other end stays open for as long as this process lives
         return

@@ -102,8 +102,7 @@ def _metrics(trainer: Trainer, out: Path, last_line: str) -> dict[str, float]:
         content = found
     if result.keys and not content.lstrip().startswith(b"{"):
         values: dict[str, Any] = {
-            metric: _after(content.decode(errors="replace"), key, name)
-            for metric, key in result.keys.items()
+            metric: _after(content.decode(errors="replace"), key, name) for metric, key in result.keys.items()
         }
     else:
         document = _document(content, name)
@@ -130,7 +129,9 @@ def _result_file(out: Path, pattern: str) -> tuple[str, bytes]:
         )
     if len(found) != 1:
         what = "no file matches" if not found else f"{len(found)} files match"
-        raise ResultError(f"{what} {pattern} in what it left" + (f": {', '.join(found[:3])}" if found else ""))
+        raise ResultError(
+            f"{what} {pattern} in what it left" + (f": {', '.join(found[:3])}" if found else "")
+        )
     most = RECORD if pattern.endswith(".json") else LOG
     content = _optional(out / found[0], out, most)
     if content is None:
@@ -255,9 +256,7 @@ def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
         if arrays[name].min() < 0 or arrays[name].max() > np.iinfo(np.int32).max:
             raise ResultError(f"predictions: a {name} is no class, counted from 0")
     buffer = io.BytesIO()
-    kept: dict[str, Any] = {
-        name: array.astype(_KEPT_AS[_ARRAYS[name][0]]) for name, array in arrays.items()
-    }
+    kept: dict[str, Any] = {name: array.astype(_KEPT_AS[_ARRAYS[name][0]]) for name, array in arrays.items()}
     np.savez(buffer, **kept)
     return buffer.getvalue()
 

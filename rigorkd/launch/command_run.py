@@ -164,7 +164,13 @@ class _Worker:
         if trainer.function is not None:
             config = {**by.config(), **filled, "seed": int(filled["seed"])}
             write_atomically(out / CONFIG, to_json(config), durable=False)
-            words = [sys.executable, "-m", "rigorkd.launch.call_function", trainer.function, str(out / CONFIG)]
+            words = [
+                sys.executable,
+                "-m",
+                "rigorkd.launch.call_function",
+                trainer.function,
+                str(out / CONFIG),
+            ]
         environment = {**self.environment, **more}
         words[0] = program(words[0], folder, environment.get("PATH", "")) or words[0]
         _say(log, f"$ {json.dumps(words)}")
@@ -250,7 +256,7 @@ _ENGINE_ONLY = (
 
 
 def program(name: str, folder: Path, path: str) -> str | None:
-    """Where a command's program is: below its folder, or on the path. `python` is there wherever rigorkd is."""
+    """Where a command's program is: below its folder, or on the path; `python` is where rigorkd is."""
     if "/" in name:
         found = shutil.which(folder / name)
         return None if found is None else name

@@ -58,11 +58,13 @@ def method_label(method: Method) -> str:
 
 
 def by_command_label(method: ByCommand) -> str:
-    """`kd-T4-a0.5`: the name of a method and its values, as the protocol's own methods call and order them."""
+    """`kd-T4-a0.5`: a method and its values, called and ordered as rigorkd's own methods do it."""
     known = KINDS[method.called].labels if method.called in KINDS else {}
     args = {name: method.args[name] for name in (*known, *sorted(method.args)) if name in method.args}
     parts = [
-        known[name] + _value(value) if name in known and not isinstance(value, str) else _argument(name, value)
+        _argument(name, value)
+        if name not in known or isinstance(value, str | bool)
+        else known[name] + _value(value)
         for name, value in args.items()
     ]
     return "-".join([method.called, *parts])

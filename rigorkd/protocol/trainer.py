@@ -191,9 +191,9 @@ def program_file(words: Iterable[str]) -> tuple[str, bool] | None:
     return (rest[0], False) if rest and rest[0].endswith(".py") else None
 
 
-def program_of(trainer: Trainer) -> tuple[str, bool] | None:
-    """The same of a trainer's command; None too where a placeholder is part of it."""
-    template = Template.of(trainer.command or "")
+def program_of(command: str) -> tuple[str, bool] | None:
+    """The same of a command that is not filled; None too where a placeholder is part of it."""
+    template = Template.of(command)
     found = program_file(template.words(dict.fromkeys(template.names, "\0")))
     return None if found is None or "\0" in found[0] else found
 
@@ -249,6 +249,7 @@ class Result(Frozen):
 
 
 STDOUT = "stdout"
+
 
 class Trainer(Frozen):
     """A command (or `module:function`) that trains one run, what it reads, and what it leaves.

@@ -21,7 +21,7 @@ from rigorkd.problems import ExpansionError, Path, Problem, shown, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.expand import Expansion, _Point, expand
 from rigorkd.protocol.grids import MOST_CHOICES, Choice, choices, too_many
-from rigorkd.protocol.names import axis_labels, by_command_label
+from rigorkd.protocol.names import by_command_label
 from rigorkd.protocol.schema import TUNING_KEYS, Spec
 from rigorkd.protocol.trainer import (
     OF_A_RUN,
@@ -83,14 +83,21 @@ class CommandExpansion(Expansion):
         """By what was written, the placeholders of the commands that see it."""
         self._known: dict[Path, set[str]] = {}
         """By trainer, the names that its cells have values for."""
-        self._broken: set[Path] = set()
+        self._twins = 0
 
     def cells(self) -> tuple[Cell, ...]:
         for placed in self._trainers():
             self.collect(partial(self._check_trainer, placed))
         if self.problems:
             raise ExpansionError(self.problems)
-        cells = super().cells()
+        try:
+            cells = super().cells()
+        except ExpansionError:
+            if len(self.problems) == self._twins:  # perhaps for a placeholder that is misspelt
+                twins, self.problems = self.problems, []
+                self._check_names()
+                self.problems = self.problems or twins
+            raise ExpansionError(self.problems) from None
         self._check_names()
         if self.problems:
             raise ExpansionError(self.problems)
@@ -139,13 +146,15 @@ class CommandExpansion(Expansion):
         if trainer.result.file != STDOUT and "out" not in names:
             hint = "add it, such as --out {out}; or result: stdout, if it prints its numbers as JSON"
             self.problem(at, f"the command has no {{out}}, where it is to leave {trainer.result.file}", hint)
-        words = CellTrainer(trainer, (), ()).filled({})[0]
-        if not words or not words[0]:
-            self.problem(at, "the command names no program")
-        elif trainer.code is None and program_of(trainer) is None:
-            message = "what the command runs is not known: only of `python FILE` and `python -m MODULE` it is"
-            hint = "say which files shape its results: code: [train.py, 'lib/*.py'], or code: [] for none"
-            self.problem(at, message, hint)
+        for key in ("command", "smoke"):
+            text = getattr(trainer, key)
+            words = [] if text is None else Template.of(text).words({})
+            if text is not None and not (words and words[0]):
+                self.problem((*place, key), "the command names no program")
+            elif text is not None and trainer.code is None and program_of(text) is None:
+                message = "what this runs is not known, as it is of `python FILE` and `python -m MODULE`"
+                hint = "say which files shape its results: code: [train.py, 'lib/*.py'], or code: [] for none"
+                self.problem((*place, key), message, hint)
 
     def _only_fixed(self, place: Path) -> bool:
         """Whether a trainer is that of a teacher for all seeds alone."""
@@ -198,7 +207,9 @@ class CommandExpansion(Expansion):
         own = self._own(teacher, path)
         values = {"student": name.split("/")[-1], "method": BASELINE, **own}
         self._note(placed, values, {key: (*path, key) for key in own})
-        cell = self._cell(placed, values, name=name, role="teacher", group="teacher", student=name.split("/")[-1])
+        cell = self._cell(
+            placed, values, name=name, role="teacher", group="teacher", student=name.split("/")[-1]
+        )
         cell = replace(cell, per_seed=teacher.per_seed)
         self.teachers[name] = cell
         self.add(cell, path)
@@ -312,7 +323,8 @@ class CommandExpansion(Expansion):
             at = (*path, key)
             grid = isinstance(value, tuple) and any(isinstance(item, dict) for item in value)
             switch = isinstance(value, bool) and key not in names
-            if key == BASELINE or isinstance(value, dict) or grid or switch:
+            called = key in (BASELINE, *KINDS) and key not in names
+            if called or isinstance(value, dict) or grid or switch:
                 if value is not False:
                     methods[key] = self._method_grid(key, value, at)
                 continue
@@ -430,5 +442,6 @@ class CommandExpansion(Expansion):
         key = (cell.group, cell.student, twin.group, twin.student)
         if key not in self.reported_twins:
             self.reported_twins.add(key)
+            self._twins += 1
             hint = "does the command use {student}, {method} and their values? else leave one of them out"
             self.problem(path, f"{cell.name} and {twin.name} have the same command", hint)

@@ -42,7 +42,13 @@ class CommandFiles:
         for before, now in ((code, self.code), (inputs, self.inputs)):
             for name in sorted({*before, *now}):
                 if before.get(name) != now.get(name):
-                    how = "changed" if name in before and name in now else "is new" if name in now else "is gone"
+                    how = (
+                        "changed"
+                        if name in before and name in now
+                        else "is new"
+                        if name in now
+                        else "is gone"
+                    )
                     parts.append(f"{name} {how}")
         return ", ".join(parts)
 
@@ -100,13 +106,15 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
             try:
                 found |= {path: path.read_bytes() for path in matching}
             except OSError as error:
-                raise ExpansionError([Problem(at, f"{error.filename} cannot be read: {error.strerror}")]) from None
+                raise ExpansionError(
+                    [Problem(at, f"{error.filename} cannot be read: {error.strerror}")]
+                ) from None
         return found
     try:
         if trainer.function is not None:
             own = own_modules(trainer.function, folder.absolute())
             return {module.file: module.source for module in own.values()}
-        named = program_of(trainer)
+        named = program_of(trainer.text)
         assert named is not None, "a protocol says what code is, where it cannot be known"
         name, is_module = named
         file = module_file(folder, name) if is_module else folder / name
@@ -127,7 +135,7 @@ def _matching(pattern: str, folder: Path) -> Iterator[Path]:
     """The files that a glob matches, those below a folder that it names among them, by name."""
     if (folder / pattern).is_dir():
         pattern = f"{pattern.rstrip('/')}/**"
-    for name in sorted(glob.glob(pattern, root_dir=folder, recursive=True)):
+    for name in sorted(glob.glob(pattern, root_dir=folder, recursive=True)):  # noqa: PTH207  it knows ..
         path = folder / name
         if path.is_file() and "__pycache__" not in path.parts:
             yield path

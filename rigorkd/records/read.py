@@ -214,7 +214,8 @@ def read_predictions(folder: Path, cell: str, seed: int) -> dict[str, np.ndarray
 
 
 NOT_VOUCHED = (
-    "trained by commands: rigorkd cannot vouch that the cells of a seed share data, their order or first weights"
+    "trained by commands: rigorkd cannot vouch that the cells of a seed share data, their order or first "
+    "weights"
 )
 
 

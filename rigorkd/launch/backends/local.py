@@ -101,7 +101,8 @@ class Training(Submitted):
         self._pool = Pool(self._queue, study, settings, self._progress, file, remote, me.note_worker)
         done = work.states.count(State.DONE)
         session.say(
-            f"{study.path.name}: {count(len(work.todo), 'run')} to train on {_describe(workers, by_command=by_command)}"
+            f"{study.path.name}: {count(len(work.todo), 'run')} to train on "
+            + _describe(workers, by_command=by_command)
             + (f", {done} already done" if done else "")
         )
 
@@ -158,7 +159,8 @@ def device_slots(
     """Torch device names, one per worker. `device` is auto, cpu, cuda or cuda:<index>.
 
     There are `slots` workers on each GPU (default 1), or `jobs` in all. On a CPU in `reference` mode every
-    worker has one thread, so there are as many workers as cores. `by_command`, GPUs are counted without torch.
+    worker has one thread, so there are as many workers as cores. `by_command`, GPUs are counted without
+    torch.
     """
     count_gpus = listed_gpus if by_command else _gpus
     if device == "auto":
