@@ -376,7 +376,7 @@ seeds: "5:6"
             '"python train.py --student teacher',
             '"./nothing --student teacher',
             [],
-            "6:21: what this runs is not",
+            "6:20: what this runs is not",
         ),
         ("metrics:", "code: [train.py]\n  metrics:", [], ""),
         ("metrics:", "code: [lib/*.py]\n  metrics:", [], "5:10: no file matches lib/*.py"),
