@@ -9,8 +9,8 @@ the first process to the end of the last: rigorkd by `rigorkd run --jobs 2`, wit
 latencies; a loop by a script for each seed, side by side, one thread each. The plain loop transforms images
 one by one in a DataLoader, which costs more than training networks as small as these; the well-fed loop takes
 its batches from the engine's own views of images in memory and keeps no records, so what it lacks is the
-sharing among cells alone. Variants take turns; ratios are taken within a round. Seconds by the wall mean something on an idle machine alone; processor time, of all
-processes together, on any.
+sharing among cells alone. Variants take turns; ratios are taken within a round. Seconds by the wall mean
+something on an idle machine alone; processor time, of all processes together, on any.
 
 `--ready` times instead how soon two workers are ready, and what memory they take (proportional set size).
 """
@@ -38,6 +38,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 READY = """
 import multiprocessing, os, tempfile, time
 from pathlib import Path
+import psutil
 from rigorkd.launch import worker
 from rigorkd.launch.worker import WorkerSettings
 
@@ -60,13 +61,15 @@ if __name__ == "__main__":
     else:
         begin_server("cpu")
         started = [start_process(worker.work, "cpu", settings, name="worker") for settings in wanted]
-    for _, line in started:
-        line.recv()
-    seconds = time.perf_counter() - begun
-    memory = sum(child.memory_full_info().pss for child in psutil.Process().children(recursive=True))
-    for process, _ in started:
-        process.kill()
-        process.join()
+    try:
+        for _, line in started:
+            line.recv()
+        seconds = time.perf_counter() - begun
+        memory = sum(child.memory_full_info().pss for child in psutil.Process().children(recursive=True))
+    finally:
+        for process, _ in started:
+            process.kill()
+            process.join()
     print(seconds, memory / 2**20)
 """
 
