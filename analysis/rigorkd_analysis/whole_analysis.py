@@ -84,18 +84,8 @@ def analyze(
     by_pair = {(one.a, one.b): one for one in images}
     found = [build_family(question, *family, by_pair, watched) for family in asked]
     secondary, skipped = _secondary(table, plan)
-    return Analysis(
-        schema=SCHEMA,
-        study=study,
-        metric=runs.metric,
-        goal=goal,
-        alpha=plan.alpha,
-        correction=plan.correction_of_looks,
-        sesoi=plan.sesoi,
-        joint=plan.joint,
-        inference=plan.inference,
-        looks=plan.interim,
-        conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
+    return replace(
+        _unjudged(runs, plan, study),
         cells=cell_summaries(question.runs, plan.alpha),
         families=tuple(found),
         best=best_cells(question, runs),
@@ -103,7 +93,6 @@ def analyze(
         images=images,
         sequential=sequential_analysis(question, _once(asked)) if plan.sequential else None,
         secondary=tuple(secondary),
-        progress=None,
         warnings=(
             *_warnings(question, runs, matcher, found),
             *(() if watched is None else watched.warnings()),
@@ -124,28 +113,12 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
     rows = table[table["status"] == "missing"] if "status" in table else table[:0]
     for cell, seed in zip(rows["cell"], rows["seed"], strict=True):
         missing[runs.index[str(cell)], runs.seeds.index(int(seed))] = True
-    return Analysis(
-        schema=SCHEMA,
-        study=study,
-        metric=runs.metric,
-        goal=goal_of(runs.metric, plan.goal),
-        alpha=plan.alpha,
-        correction=plan.correction,
-        sesoi=plan.sesoi,
-        joint=plan.joint,
-        inference=plan.inference,
-        looks=plan.interim,
-        conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
+    return replace(
+        _unjudged(runs, plan, study),
         cells=tuple(
             replace(cell, ci_low=None, ci_high=None, std_ci_low=None, std_ci_high=None)
             for cell in cell_summaries(runs, plan.alpha)
         ),
-        families=(),
-        best=None,
-        factorial=(),
-        images=(),
-        sequential=None,
-        secondary=(),
         progress=Progress(
             done=len(table) - len(rows),
             total=len(table),
@@ -153,6 +126,32 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
             seeds=len(runs.seeds),
         ),
         warnings=(*([SMOKE] if runs.smoke else []), *runs.warnings),
+    )
+
+
+def _unjudged(runs: Runs, plan: Plan, study: str) -> Analysis:
+    """The head of a document, without anything found."""
+    return Analysis(
+        schema=SCHEMA,
+        study=study,
+        metric=runs.metric,
+        goal=goal_of(runs.metric, plan.goal),
+        alpha=plan.alpha,
+        correction=plan.correction_of_looks,
+        sesoi=plan.sesoi,
+        joint=plan.joint,
+        inference=plan.inference,
+        looks=plan.interim,
+        conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
+        cells=(),
+        families=(),
+        best=None,
+        factorial=(),
+        images=(),
+        sequential=None,
+        secondary=(),
+        progress=None,
+        warnings=(),
     )
 
 
