@@ -55,10 +55,19 @@ def audit_page(audit: Audit) -> Page:
 
 
 def _comparisons(audit: Audit) -> Table:
+    pairs = len(audit.comparisons)
+    adjusted = (Column("Holm p", True),) if pairs > 1 else ()
+    holm = f" Holm p: the largest p, corrected for the {pairs} pairs; claims rest on it." if adjusted else ""
+    emphasis = frozenset(
+        i
+        for i, c in enumerate(audit.comparisons)
+        if c.p_adjusted is not None and c.p_adjusted < audit.alpha and not c.not_valid
+    )
     if any(cell.n > 1 for cell in audit.cells):
         columns: tuple[Column, ...] = (
             *(Column("pair"), Column("difference", True), Column("paired |t|", True)),
-            *(Column("p", True), Column("break-even seed sd", True), Column("at r = .9", True)),
+            *(Column("p alone", True), *adjusted),
+            *(Column("break-even seed sd", True), Column("at r = .9", True)),
         )
         rows: tuple[tuple[str, ...], ...] = tuple(
             (
@@ -66,6 +75,7 @@ def _comparisons(audit: Audit) -> Table:
                 f"{c.difference:.{audit.decimals}f}",
                 _range(c.t_low, c.t_high) if c.welch_t is None else f"{c.welch_t:.3g} (Welch)",
                 _range(c.p_low, c.p_high) if c.welch_p is None else f"{c.welch_p:.2g}",
+                *(_largest(c) for _ in adjusted),
                 f"{c.break_even_seed_sd:.2g}",
                 MISSING if c.break_even_seed_sd_paired is None else f"{c.break_even_seed_sd_paired:.2g}",
             )
@@ -75,22 +85,21 @@ def _comparisons(audit: Audit) -> Table:
             f"{audit.metric}, means of {_seeds(audit)} seeds as printed; the range of the paired t test over "
             "all pairings of the seeds needs printed standard deviations. A seed sd above the break-even "
             "explains the difference by chance: as it stands if pairs of seeds do not correlate, and where "
-            "they correlate by .9."
+            f"they correlate by .9.{holm}"
         )
-        return Table("Pairs of rows", columns, rows, text)
+        return Table("Pairs of rows", columns, rows, text, emphasis)
     columns = (
-        *(Column("pair"), Column("difference", True), Column("images", True)),
-        *(Column("discordant", True), Column("McNemar p", True), Column("differ"), Column("seed sd", True)),
-        *(Column("at r = .9", True), Column("√(err/2N)", True)),
+        *(Column("pair"), Column("diff", True), Column("images", True)),
+        *(Column("discordant", True), Column("McNemar p", True), *adjusted),
+        *(Column("differ"), Column("seed sd", True), Column("√(err/2N)", True)),
     )
-    rows = tuple(_row(c, audit.decimals) for c in audit.comparisons)
-    emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if c.networks_differ == "always")
+    rows = tuple(_row(c, audit.decimals, bool(adjusted)) for c in audit.comparisons)
     text = (
         f"{audit.metric}, one seed, {audit.n_test or 0:,} test images. Discordant: images that exactly one "
         "network gets right, as far as the printed values bound them; McNemar's exact p over that range, "
-        f"uncorrected for the {count(len(audit.comparisons), 'pair')}. Differ: whether the two networks do, "
-        "on this test distribution. Seed sd: the standard deviation over seeds that would explain the "
-        "difference by chance, if pairs of seeds do not correlate and where they correlate by .9; one below "
+        f"of the pair alone.{holm} Differ: whether the two networks do, by the pair alone, on this test "
+        "distribution. Seed sd: the standard deviation over seeds that would explain the "
+        "difference by chance, from pairs that do not correlate to pairs that correlate by .9; one below "
         "it is necessary, not sufficient, for the method to differ. √(err/2N): the seed sd of well-trained "
         "networks (Jordan 2023), a yardstick and no test: small or under-trained ones have 1.4 to 32 times "
         "it."
@@ -98,25 +107,26 @@ def _comparisons(audit: Audit) -> Table:
     return Table("Pairs of rows", columns, rows, text, emphasis)
 
 
-def _row(c: AuditComparison, decimals: int) -> tuple[str, ...]:
+def _largest(c: AuditComparison) -> str:
+    return MISSING if c.p_adjusted is None else f"{c.p_adjusted:.2g}"
+
+
+def _row(c: AuditComparison, decimals: int, adjusted: bool) -> tuple[str, ...]:
     images = MISSING if c.images is None else f"{c.images:,}"
     if c.images_min is not None and c.images_min != c.images_max:
         images = f"{c.images_min:,}–{c.images_max:,}"
     discordant = MISSING if c.discordant_min is None else f"{c.discordant_min:,}–{c.discordant_max:,}"
     p = _range(c.p_min, c.p_max)
-    sd = f"{c.break_even_seed_sd:.2g}"
     return (
         f"{c.b}\nover {c.a}",
         f"{c.difference:.{decimals}f}",
         images,
         discordant,
         p,
+        *((_largest(c),) if adjusted else ()),
         c.networks_differ or MISSING,
-        sd,
-        *(
-            MISSING if value is None else f"{value:.2g}"
-            for value in (c.break_even_seed_sd_paired, c.test_set_sd)
-        ),
+        _range(c.break_even_seed_sd, c.break_even_seed_sd_paired),
+        MISSING if c.test_set_sd is None else f"{c.test_set_sd:.2g}",
     )
 
 
