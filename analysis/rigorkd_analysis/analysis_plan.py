@@ -16,6 +16,12 @@ Inference = Literal["seeds", "seeds_and_images"]
 #: With unequal numbers of runs, fewer in a cell than this let Welch's test reject .074 to .084 of true nulls.
 FEWEST_UNEQUAL = 7
 
+#: Why runs that are not paired have no anytime-valid analysis, and the way on.
+NO_ANYTIME = (
+    "the anytime-valid test pairs runs by seed, and the plan compares them without pairing (test: unpaired)",
+    "judge a number of seeds that was fixed beforehand",
+)
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -144,6 +150,8 @@ class Plan:
             )
         if not 0 < self.c2 < float("inf"):
             raise TableError(f"c2 = {self.c2:g} is not a mixture constant", hint="give a positive number")
+        if self.sequential and self.test == "unpaired":
+            raise TableError(NO_ANYTIME[0], hint=NO_ANYTIME[1])
         for message, hint in unusable(self.test, self.inference, self.interim, self.correction):
             raise TableError(message, hint=hint)
 

@@ -65,6 +65,15 @@ class Question:
         return f"repeated look, not valid at alpha: analysed before at n = {', '.join(map(str, earlier))}"
 
     @property
+    def no_planned_look(self) -> str | None:
+        """Why nothing is decided at this number of seeds, where looks are planned; None at one of them."""
+        looks = self.plan.interim
+        now = int((~np.isnan(self.runs.values)).any(axis=0).sum())
+        if not looks or now in looks:
+            return None
+        return f"{now} seeds are no planned look (looks: {', '.join(map(str, looks))})"
+
+    @property
     def sign(self) -> float:
         """1 where more is better, else −1."""
         return 1.0 if self.goal == "max" else -1.0

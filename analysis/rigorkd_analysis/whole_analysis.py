@@ -289,6 +289,13 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append(SMOKE)
     out += runs.warnings
     out += _usual_goal(runs, plan)
+    if plan.test == "unpaired" and len(runs.cells) > 2:
+        out.append(
+            "runs are not paired by seed here, so what pairs them is left out: T × α tests, intervals over "
+            "new test images, leave-one-seed-out selection; which cells may be best Welch's test says"
+        )
+    if plan.inference != "seeds" and len(runs.cells) > 2:
+        out.append("which cells may be best, and T × α, are judged on these test images alone")
     out += doubts(question, matcher)
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
     if not found:
