@@ -160,6 +160,19 @@ class Plan:
         """Earlier analyses that no plan foresaw, by their numbers of seeds."""
         return sorted(set(self.looks) - set(self.interim))
 
+    def repeated_look(self, now: int) -> str | None:
+        """Why no fixed-n test of `now` seeds is valid any more; None where no unplanned look came before."""
+        earlier = [look for look in self.unplanned_looks if look != now]
+        if not earlier:
+            return None
+        return f"repeated look, not valid at alpha: analysed before at n = {', '.join(map(str, earlier))}"
+
+    def between_looks(self, now: int) -> str | None:
+        """Why `now` seeds decide nothing where looks are planned; None at a planned look, or without any."""
+        if not self.interim or now in self.interim:
+            return None
+        return f"{now} seeds are no planned look (looks: {', '.join(map(str, self.interim))})"
+
     @property
     def correction_of_looks(self) -> Correction:
         """The correction over a family: Bonferroni's where there are planned looks."""
