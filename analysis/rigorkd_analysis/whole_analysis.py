@@ -115,6 +115,8 @@ def analyze(
 def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") -> Analysis:
     """How far a study is, and the means so far: no p-value, no interval, no verdict. It is no look.
 
+    Means are of the seeds that verdicts will use; before any of these is there, of those kept for choosing.
+
     Raises:
         TableError: the table is unusable.
     """
@@ -124,6 +126,12 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
     rows = table[table["status"] == "missing"] if "status" in table else table[:0]
     for cell, seed in zip(rows["cell"], rows["seed"], strict=True):
         missing[runs.index[str(cell)], runs.seeds.index(int(seed))] = True
+    judged = ~np.isin(runs.seeds, plan.selection_seeds)
+    shown, told = runs.without(plan.selection_seeds), _kept_for_choosing(plan)
+    if told and not (np.isfinite(shown.values) | shown.diverged).any():
+        shown = runs
+        told = ["no run of the seeds that verdicts use is there yet: means are of those kept for choosing"]
+    judged = judged if judged.any() else ~judged
     return Analysis(
         schema=SCHEMA,
         study=study,
@@ -138,7 +146,7 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
         conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
         cells=tuple(
             replace(cell, ci_low=None, ci_high=None, std_ci_low=None, std_ci_high=None)
-            for cell in cell_summaries(runs, plan.alpha)
+            for cell in cell_summaries(shown, plan.alpha)
         ),
         families=(),
         best=None,
@@ -149,10 +157,10 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
         progress=Progress(
             done=len(table) - len(rows),
             total=len(table),
-            seeds_complete=int((~missing.any(axis=0)).sum()),
-            seeds=len(runs.seeds),
+            seeds_complete=int((~missing.any(axis=0) & judged).sum()),
+            seeds=int(judged.sum()),
         ),
-        warnings=(*([SMOKE] if runs.smoke else []), *runs.warnings),
+        warnings=(*([SMOKE] if runs.smoke else []), *runs.warnings, *told),
     )
 
 
@@ -307,9 +315,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             else "the table has no method column"
         )
         out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline CELL")
-    if plan.selection_seeds:
-        kept = _listed(plan.selection_seeds)
-        out.append(f"seeds {kept} were kept for choosing: verdicts and means use the others")
+    out += _kept_for_choosing(plan)
     diverged = question.runs.diverged
     lone = np.flatnonzero(diverged.any(axis=1))
     if lone.size:
@@ -323,6 +329,14 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append(question.repeated_look)
     out += _untuned_baselines(runs, matcher)
     return out
+
+
+def _kept_for_choosing(plan: Plan) -> list[str]:
+    if not plan.selection_seeds:
+        return []
+    return [
+        f"seeds {_listed(plan.selection_seeds)} were kept for choosing: verdicts and means use the others"
+    ]
 
 
 def _without_spread(runs: Runs) -> list[str]:
