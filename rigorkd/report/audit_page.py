@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rigorkd_analysis.published.bounds import Recovered
 from rigorkd_analysis.published.table_audit import Audit, AuditComparison
-from rigorkd_analysis.stats.sample_size import Design, Power, detectable
+from rigorkd_analysis.stats.group_sequential import nominal_level
+from rigorkd_analysis.stats.sample_size import Power, cheapest, detectable
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.page import MISSING, Column, Page, Said, Table, listed
 from rigorkd.text import count
-
-QUESTIONS = {
-    "overall": "the average gain",
-    "primary": "one gain, declared primary",
-    "gains": "each of {m} gains",
-    "gains, moderated": "each of {m} gains, moderated test",
-}
-"""What each design asks."""
-
-
-def cheapest(designs: Sequence[Design], effect: str) -> str:
-    """`0.3 points in the average gain: 6 seeds; …`, the fewest seeds first."""
-    known = [design for design in designs if design.seeds_needed is not None]
-    known.sort(key=lambda design: design.seeds_needed or 0)
-    gains = max((design.comparisons for design in designs), default=1)
-    parts = [
-        f"in {QUESTIONS[design.question].format(m=gains)}: {count(design.seeds_needed or 0, 'seed')}"
-        for design in known
-    ]
-    return f"{effect} {'; '.join(parts)}." if parts else f"{effect} takes more than 100,000 seeds either way."
 
 
 def audit_page(audit: Audit) -> Page:
@@ -170,6 +149,10 @@ def power_page(answer: Power) -> Page:
     share = percent_text(answer.power)
     m = 1 if answer.correction == "none" else answer.comparisons
     family = f"{count(answer.comparisons, 'comparison')} at α = {answer.alpha:g}"
+    looks = ""
+    if answer.looks:
+        family += f", looks at {', '.join(map(str, answer.looks))} seeds"
+        looks = ", at the nominal level of each look; earlier looks may find more"
     lines = []
     if answer.mde is not None:
         lines.append(
@@ -187,10 +170,11 @@ def power_page(answer: Power) -> Page:
             f"If the methods are equal, {answer.n} seeds show equivalence within ±{answer.sesoi:g} with "
             f"probability {answer.equivalence_power:.2g}."
         )
+    level = nominal_level(answer.looks, answer.alpha / m)
     sizes = sorted({3, 4, 5, 7, 10, 15, 20, answer.n})
     rows = []
     for n in sizes:
-        mde = detectable(n, answer.sd, answer.alpha, answer.power, m)
+        mde = detectable(n, answer.sd, level, answer.power)
         rows.append(
             (
                 str(n),
@@ -202,7 +186,7 @@ def power_page(answer: Power) -> Page:
         "Detectable differences",
         (Column("seeds", True), Column("difference", True), Column("in sd", True)),
         tuple(rows),
-        f"Two-sided paired t test at {'α' if m == 1 else 'α/m'}, {family}, {share} power.",
+        f"Two-sided paired t test at {'α' if m == 1 else 'α/m'}, {family}, {share} power{looks}.",
         frozenset({sizes.index(answer.n)}),
     )
     if not answer.designs:
@@ -216,7 +200,7 @@ def power_page(answer: Power) -> Page:
 def _designs(answer: Power, share: str) -> Table:
     rows = tuple(
         (
-            QUESTIONS[design.question].format(m=answer.comparisons),
+            design.words(answer.comparisons),
             MISSING if design.mde is None else f"{design.mde:.3g}",
             MISSING if design.seeds_needed is None else f"{design.seeds_needed:,}",
         )
