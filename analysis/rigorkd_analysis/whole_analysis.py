@@ -104,6 +104,8 @@ def analyze(
 def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") -> Analysis:
     """How far a study is, and the means so far: no p-value, no interval, no verdict. It is no look.
 
+    Means are of the seeds that verdicts will use; before any of these is there, of those kept for choosing.
+
     Raises:
         TableError: the table is unusable.
     """
@@ -113,19 +115,25 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
     rows = table[table["status"] == "missing"] if "status" in table else table[:0]
     for cell, seed in zip(rows["cell"], rows["seed"], strict=True):
         missing[runs.index[str(cell)], runs.seeds.index(int(seed))] = True
+    judged = ~np.isin(runs.seeds, plan.selection_seeds)
+    shown, told = runs.without(plan.selection_seeds), _kept_for_choosing(plan)
+    if told and not (np.isfinite(shown.values) | shown.diverged).any():
+        shown = runs
+        told = ["no run of the seeds that verdicts use is there yet: means are of those kept for choosing"]
+    judged = judged if judged.any() else ~judged
     return replace(
         _unjudged(runs, plan, study),
         cells=tuple(
             replace(cell, ci_low=None, ci_high=None, std_ci_low=None, std_ci_high=None)
-            for cell in cell_summaries(runs, plan.alpha)
+            for cell in cell_summaries(shown, plan.alpha)
         ),
         progress=Progress(
             done=len(table) - len(rows),
             total=len(table),
-            seeds_complete=int((~missing.any(axis=0)).sum()),
-            seeds=len(runs.seeds),
+            seeds_complete=int((~missing.any(axis=0) & judged).sum()),
+            seeds=int(judged.sum()),
         ),
-        warnings=(*([SMOKE] if runs.smoke else []), *runs.warnings),
+        warnings=(*([SMOKE] if runs.smoke else []), *runs.warnings, *told),
     )
 
 
@@ -288,6 +296,13 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append(SMOKE)
     out += runs.warnings
     out += _usual_goal(runs, plan)
+    if plan.test == "unpaired" and len(runs.cells) > 2:
+        out.append(
+            "runs are not paired by seed here, so what pairs them is left out: T × α tests, intervals over "
+            "new test images, leave-one-seed-out selection; which cells may be best Welch's test says"
+        )
+    if plan.inference != "seeds" and len(runs.cells) > 2:
+        out.append("which cells may be best, and T × α, are judged on these test images alone")
     out += doubts(question, matcher)
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
     if not found:
@@ -299,9 +314,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             else "the table has no method column"
         )
         out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline CELL")
-    if plan.selection_seeds:
-        kept = _listed(plan.selection_seeds)
-        out.append(f"seeds {kept} were kept for choosing: verdicts and means use the others")
+    out += _kept_for_choosing(plan)
     diverged = question.runs.diverged
     lone = np.flatnonzero(diverged.any(axis=1))
     if lone.size:
@@ -315,6 +328,14 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append(question.repeated_look)
     out += _untuned_baselines(runs, matcher)
     return out
+
+
+def _kept_for_choosing(plan: Plan) -> list[str]:
+    if not plan.selection_seeds:
+        return []
+    return [
+        f"seeds {_listed(plan.selection_seeds)} were kept for choosing: verdicts and means use the others"
+    ]
 
 
 def _without_spread(runs: Runs) -> list[str]:

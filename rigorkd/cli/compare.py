@@ -149,10 +149,10 @@ def _compared(
             return at(rows, error) if error.row is not None else str(rows.file)
 
         with located(where):
-            result = compare_published(named(studies, ())[0], table, plan)
+            result = compare_published(named(studies, (), plan.metric)[0], table, plan)
     else:
         with located(lambda _: "compare"):
-            found = named(studies, rename)
+            found = named(studies, rename, plan.metric)
             result = (
                 compare_studies(found[0], found[1], plan)
                 if len(found) == 2

@@ -138,6 +138,8 @@ def run(
         if backend is not None:
             raise click.UsageError("--slurm OPTIONS is --backend slurm:OPTIONS; give one of them")
         backend = f"slurm:{slurm}"
+    from rigorkd_analysis.analysis_plan import NO_ANYTIME
+
     from rigorkd.extras import require
 
     require("train", "rigorkd run")
@@ -158,6 +160,8 @@ def run(
             f"{given} goes without --until-decided, and without --wandb (publish afterwards)"
         )
     loaded = load_protocol(protocol)
+    if until_decided and loaded.spec.analysis.test == "unpaired":
+        raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint="leave out --until-decided, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)

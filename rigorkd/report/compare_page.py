@@ -34,11 +34,24 @@ def compare_page(result: Compared) -> Page:
     notes += [f"not compared: {'; '.join(result.unmatched)}"] if result.unmatched else []
     smoke = smoke_of(result.warnings)
     return Page(
-        headline=headline,
+        headline=(*_not_valid(result), *headline),
         blocks=(*tables, *listed(("In words", map(Said, sentences)), ("Notes", map(Said, notes)))),
         warnings=tuple(Said(text) for text in result.warnings if text != smoke),
         banner=smoke,
     )
+
+
+def _not_valid(result: Compared) -> tuple[str, ...]:
+    """First of all, why no verdict of some comparisons is valid."""
+    everything = [
+        one
+        for family in result.families
+        for one in (family.summaries if isinstance(family, SummaryFamily) else family.comparisons)
+    ]
+    reasons = dict.fromkeys(one.not_valid for one in everything if one.not_valid)
+    unfit = sum(one.not_valid is not None for one in everything)
+    which = "no verdict is" if unfit == len(everything) else f"{unfit} of {len(everything)} verdicts are not"
+    return tuple(f"{reason}: {which} valid." for reason in reasons)
 
 
 Parts = tuple[tuple[str, ...], tuple[Table, ...], tuple[str, ...], list[tuple[str, tuple[str, ...]]]]

@@ -34,6 +34,9 @@ from rigorkd_analysis.studies.effects import (
     StudyFacts,
     common_metric,
     effects_of,
+    no_verdict,
+    of_looks,
+    over_looks,
 )
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
@@ -66,6 +69,7 @@ class PrintedNumber:
         p: two-sided, of the part of the distance that rounding does not explain.
         verdict: outside if the adjusted p is below alpha. Inside is no proof of agreement: `half_width` says
             how far a number may be off and still be inside.
+        not_valid: why no verdict is valid at alpha, such as a repeated look; the verdict is then unknown.
     """
 
     name: str
@@ -87,6 +91,7 @@ class PrintedNumber:
     verdict: Compatibility
     says: str
     warnings: tuple[str, ...]
+    not_valid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -300,11 +305,14 @@ def _family(
         away = np.maximum(np.abs(printed - mean) - rounding, 0.0)
         t = np.sign(printed - mean) * away / error
         p = np.asarray(2 * special.stdtr(n - 1, -np.abs(t)))
-    adjusted = adjust(p, plan.correction)
+    looks = over_looks([(effect,) for effect, _ in members])
+    adjusted = np.minimum(1.0, looks * adjust(p, plan.correction))
     out = []
     for i, (effect, number) in enumerate(members):
         known = bool(np.isfinite(half[i]))
-        warnings = []
+        warnings = of_looks((effect,), (study,))
+        if unfit := no_verdict((effect,)):
+            warnings.append(unfit)
         if effect.diverged:
             warnings.append(f"{effect.diverged} of our seeds diverged: among converged seeds only")
         if not known:
@@ -326,9 +334,10 @@ def _family(
             p=or_none(p[i]),
             p_adjusted=or_none(adjusted[i]),
             inside=bool(p[i] >= plan.alpha) if known else None,
-            verdict="unknown" if not known else "outside" if adjusted[i] < plan.alpha else "inside",
+            verdict="unknown" if unfit or not known else "outside" if adjusted[i] < plan.alpha else "inside",
             says="",
             warnings=tuple(warnings),
+            not_valid=unfit,
         )
         out.append(_with_words(one, name, len(members), plan, say, study))
     return PrintedFamily(name, len(members), tuple(out))
@@ -349,6 +358,7 @@ def _with_words(
         if one.inside
         else "lies outside this one interval, as the correction over the family allows",
         "outside": "lies outside",
+        "unknown": f"is not judged against the interval ({one.not_valid})",
     }[one.verdict]
     numbers = f"{percent_text(1 - plan.alpha)} prediction from {one.n} seeds of {study}: {low} to {high}"
     return replace(
