@@ -305,6 +305,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append("which cells may be best, and T × α, are judged on these test images alone")
     out += doubts(question, matcher)
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
+    out += [item for item in plan.conditioned_on if item.startswith("nothing was validated")]
     if not found:
         out.append("nothing to compare" + (": there is only one cell" if len(runs.cells) == 1 else ""))
     elif found[0].name == "all_pairs" and not plan.all_pairs:

@@ -25,7 +25,7 @@ from rigorkd.protocol.grids import MOST_CHOICES, Choice, choices, grids, read_me
 from rigorkd.protocol.hashes import identity
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
 from rigorkd.protocol.requirements import class_problems, view_problems
-from rigorkd.protocol.schema import TRAINING_KEYS, Group, Spec, Teacher, Training
+from rigorkd.protocol.schema import TRAINING_KEYS, Group, Spec, StepSchedule, Teacher, Training
 
 LONGEST_NAME = 200
 """Bytes of a cell's name: with its seed it must be the name of a file."""
@@ -253,7 +253,7 @@ class _Expansion:
                     message = f"views must be a mapping, not {shown(choice.value)}"
                     raise ExpansionError([Problem(choice.path, message)])
         for key, value in group.overrides().items():
-            axes[key] = choices(value, (*path, key), lists=("betas",))
+            axes[key] = choices(value, (*path, key), lists=("betas", "at", "milestones"))
         return axes
 
     def check_view_keys(self, value: Any, path: Path) -> None:
@@ -437,7 +437,27 @@ class _Expansion:
                 at = overrides["epochs"].path
             message = f"{schedule.warmup_epochs} warm-up epochs leave nothing of {training.epochs} epochs"
             raise ExpansionError([Problem(at, message)])
+        if isinstance(schedule, StepSchedule) and schedule.at[-1] >= training.epochs:
+            at = _placed(("schedule", "at"), overrides)
+            if "epochs" in overrides and "schedule" not in overrides:
+                at = overrides["epochs"].path
+            never = ", ".join(str(epoch) for epoch in schedule.at if epoch >= training.epochs)
+            message = f"the learning rate never falls at {never}: {training.epochs} epochs are trained"
+            raise ExpansionError([Problem(at, message)])
+        if self.spec.dataset.split.val == 0:
+            self.unvalidated(training, overrides)
         return training
+
+    def unvalidated(self, training: Training, overrides: Mapping[str, Choice]) -> None:
+        """What a training cannot have where there are no validation images."""
+        if training.select != "last":
+            at = _placed(("select",), overrides) if "select" in overrides else ("dataset", "split", "val")
+            message = f"with val: 0 there is nothing to choose an epoch by (select: {training.select})"
+            hint = "select: last under training tests the last epoch; or keep images for validation"
+            raise ExpansionError([Problem(at, message, hint)])
+        if training.early_stopping is not None:
+            message = "early_stopping watches validation images, and with val: 0 there are none"
+            raise ExpansionError([Problem(_placed(("early_stopping",), overrides), message)])
 
     def views(self, choice: Choice | None) -> Views:
         """`views:` with the group's keys laid over it."""

@@ -224,8 +224,13 @@ def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
     }
 
 
+_COLUMNS = {"at": "lr_at", "factor": "lr_factor", "power": "lr_power"}
+"""Columns of the keys of a schedule, where the key alone does not say what it is of."""
+
+
 def _training_columns(training: Training, context: str | None) -> dict[str, Any]:
-    """Every key of a training: what has a name is laid flat, a clip is two columns, other nesting is text."""
+    """Every key of a training: what has a name is laid flat, a clip is two columns, an average one, other
+    nesting is text."""
     written = training.model_dump(context=context)
     columns: dict[str, Any] = {}
     for key in ("epochs", "batch_size", *written):
@@ -233,8 +238,11 @@ def _training_columns(training: Training, context: str | None) -> dict[str, Any]
         if key == "clip_norm":
             clip = value or {"max": None, "per": None}
             columns |= {"clip_norm": clip["max"], "clip_per": clip["per"]}
+        elif key == "ema":
+            columns["ema_decay"] = value and value["decay"]
         elif isinstance(value, dict) and "name" in value:
-            columns |= {key: value["name"], **{inner: value[inner] for inner in value if inner != "name"}}
+            columns[key] = value["name"]
+            columns |= {str(_COLUMNS.get(each, each)): item for each, item in value.items() if each != "name"}
         else:
             columns[key] = canonical(value) if isinstance(value, dict) else value
     return columns

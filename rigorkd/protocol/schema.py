@@ -7,6 +7,7 @@ unexpanded, because what a list means there depends on the key (see `expand`).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
@@ -92,12 +93,89 @@ class SGD(Frozen):
 Optimizer = Annotated[AdamW | Adam | SGD, Field(discriminator="name")]
 
 
+Epochs = Annotated[int, Field(ge=0)]
+
+
 class Schedule(Frozen):
     """The learning rate over epochs; `min_lr` is the cosine's end, warm-up is linear from lr / (n + 1)."""
 
     name: Literal["cosine", "constant"] = "cosine"
     min_lr: NonNegative = 0.0
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    warmup_epochs: Epochs = 0
+
+
+class StepSchedule(Frozen):
+    """The learning rate times `factor` after each epoch in `at`.
+
+    `multistep` is the same, with its `milestones` and `gamma`.
+    """
+
+    name: Literal["step"]
+    at: Annotated[tuple[Count, ...], Field(min_length=1)]
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    warmup_epochs: Epochs = 0
+
+    @model_validator(mode="after")
+    def _rises(self) -> StepSchedule:
+        if any(a >= b for a, b in pairwise(self.at)):
+            raise ValueError("the epochs of a step schedule must rise")
+        if self.at[0] <= self.warmup_epochs:
+            raise ValueError(f"the step at {self.at[0]} falls into the {self.warmup_epochs} warm-up epochs")
+        return self
+
+    @property
+    def min_lr(self) -> float:
+        """What the schedules that end at a rate of their own call so: none here."""
+        return 0.0
+
+
+class LinearSchedule(Frozen):
+    """The learning rate falls in a straight line, to `min_lr` when the last epoch has ended."""
+
+    name: Literal["linear"]
+    min_lr: NonNegative = 0.0
+    warmup_epochs: Epochs = 0
+
+
+class PolynomialSchedule(Frozen):
+    """As `linear`, along (1 − the share of the training that is done) to the power of `power`."""
+
+    name: Literal["polynomial"]
+    power: Positive
+    min_lr: NonNegative = 0.0
+    warmup_epochs: Epochs = 0
+
+
+_MULTISTEP = {"milestones": "at", "gamma": "factor"}
+
+
+def _schedule(value: Any) -> Any:
+    """A schedule by its name alone, without a name, or as other libraries spell it, in the full form."""
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict):
+        return value
+    written = {"name": "cosine", **value}
+    if written["name"] not in ("step", "multistep"):
+        return written
+    if twice := [key for key, own in _MULTISTEP.items() if key in written and own in written]:
+        raise ValueError(f"{twice[0]} and {_MULTISTEP[twice[0]]} mean the same: give one of them")
+    return {**{_MULTISTEP.get(key, key): item for key, item in written.items()}, "name": "step"}
+
+
+AnySchedule = Annotated[
+    Annotated[Schedule | StepSchedule | LinearSchedule | PolynomialSchedule, Field(discriminator="name")],
+    BeforeValidator(_schedule),
+]
+
+
+class MovingAverage(Frozen):
+    """An exponential moving average of weights and BatchNorm statistics, one step's share being 1 − `decay`.
+
+    It is what is validated, tested and kept; the weights that are trained never see it.
+    """
+
+    decay: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Clip(Frozen):
@@ -118,15 +196,22 @@ class Training(Frozen):
     """How one model is trained. Also the keys that a group, a teacher or a start may override."""
 
     optimizer: Optimizer
-    schedule: Annotated[Schedule, short_form("name")] = Schedule()
+    schedule: AnySchedule = Schedule()
     batch_size: Count = 128
     epochs: Count
     clip_norm: Annotated[Clip, short_form("max")] | None = None
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    select: Literal["best_val_top1", "best_val_loss", "last"] = "best_val_top1"
+    select: Literal["best_val_top1", "best_val_loss", "best_val_objective", "last"] = "best_val_top1"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     early_stopping: EarlyStopping | None = None
     processes_per_run: Count = 1
+    ema: Annotated[MovingAverage, short_form("decay")] | None = added("0.2", None)
+
+    @property
+    def needs_objective(self) -> bool:
+        """Whether the training objective is computed on the validation images."""
+        early = self.early_stopping
+        return self.select == "best_val_objective" or (early is not None and early.monitor == "objective")
 
     def tuned(self, key: str) -> float:
         """The value of one of `TUNING_KEYS`."""
@@ -142,6 +227,7 @@ COHORT_KEYS = ("batch_size", "precision", "processes_per_run")
 SHORT = {
     "batch_size": "bs",
     "clip_norm": "clip",
+    "decay": "ema",
     "early_stopping": "es",
     "epochs": "e",
     "label_smoothing": "ls",

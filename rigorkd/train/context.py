@@ -20,6 +20,7 @@ from rigorkd.data.mix import mix_batch
 from rigorkd.data.random import EpochTable, seed_for
 from rigorkd.data.views import View, build_strong_view, build_view
 from rigorkd.errors import InputError, StoreError
+from rigorkd.fields import HASHED
 from rigorkd.files import append_line
 from rigorkd.methods.base import Outputs, Shapes, Targets
 from rigorkd.methods.forward_hooks import feature_shapes
@@ -223,10 +224,9 @@ class CohortContext:
         """The training images in the evaluation view."""
         return EvaluationSet(self.data.train.images, self.data.train.labels, self.eval_view)
 
-    def val_objective(self, student: Student, val_logits: Tensor) -> float | None:
-        """The training objective on the validation set, where early stopping watches it."""
-        rule = student.training.early_stopping
-        if rule is None or rule.monitor != "objective":
+    def val_objective(self, student: Student, val_logits: Tensor | None) -> float | None:
+        """The training objective on the validation set, where stopping or choosing an epoch goes by it."""
+        if val_logits is None or not student.training.needs_objective:
             return None
         teacher_logits = self.teacher_outputs.of("val", self.val) if student.objective.needs_teacher else None
         with torch.no_grad():
@@ -253,7 +253,10 @@ class CohortContext:
         # baseline and distilled is then the loss alone. A teacher of the student's own kind starts elsewhere.
         # Dropout is no part of an architecture's weights, so it may vary without moving their start.
         architecture = canonical(
-            {**cell.model.model_dump(exclude={"dropout"}), "name": architecture_of(cell.model.name)}
+            {
+                **cell.model.model_dump(exclude={"dropout"}, context=HASHED),
+                "name": architecture_of(cell.model.name),
+            }
         )
         seed = seed_for(self.seed, f"init/{_kind(run)}/{architecture}")
         model = build(

@@ -18,7 +18,7 @@ from rigorkd.models.sizes import macs_millions, parameters_millions
 from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import DIVERGED, DONE, commit
+from rigorkd.records.record import AVERAGED, DIVERGED, DONE, TRAINED, commit
 from rigorkd.train.evaluate import EvaluationSet, fidelity, predict, softness
 from rigorkd.train.latency import noted_latency
 from rigorkd.train.processor import AVX2, SEEN_EQUAL
@@ -94,6 +94,7 @@ def finish(
             "model_code": want.model_code,
             "method_code": want.method_code,
             "weights_sha256": sha256_of(weights),
+            "evaluated_weights": AVERAGED if student.average is not None else TRAINED,
             "data_checksum": data.checksum,
             "numerics": 1,
             "numerics_of_parts": dict(want.numerics),
