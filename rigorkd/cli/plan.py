@@ -105,6 +105,7 @@ def _show(made: Plan) -> None:
     from rich.table import Table
 
     from rigorkd.launch.display import PlainConsole
+    from rigorkd.protocol.chains import comes_from
     from rigorkd.text import count, duration
 
     console = PlainConsole()
@@ -114,6 +115,9 @@ def _show(made: Plan) -> None:
     for cell in made.cells:
         table.add_row(cell["cell"], cell["model"], str(cell["start"]), str(cell["epochs"]))
     console.print(table)
+    for cell in made.cells:
+        if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
+            console.print(f"{cell['cell']}: {origin}", soft_wrap=True)
     runs = made.runs
     rest = ", ".join(f"{number} {state}" for state, number in runs.items() if state != "total" and number)
     console.print(
