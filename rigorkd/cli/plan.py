@@ -108,6 +108,7 @@ def _show(made: Plan) -> None:
     from rich.table import Table
 
     from rigorkd.launch.display import PlainConsole
+    from rigorkd.protocol.chains import comes_from
     from rigorkd.text import count, duration
 
     console = PlainConsole()
@@ -118,6 +119,9 @@ def _show(made: Plan) -> None:
         table.add_row(cell["cell"], cell["model"], str(cell["start"]), str(cell["epochs"]))
     console.print(table)
     tell = _teller(console)
+    for cell in made.cells:
+        if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
+            tell(f"{cell['cell']}: {origin}")
     runs = made.runs
     rest = ", ".join(f"{number} {state}" for state, number in runs.items() if state != "total" and number)
     tell(

@@ -331,8 +331,16 @@ def work_left(
     amounts: defaultdict[Work, int] = defaultdict(int)
     wanted = {run.name: run for run in left}
     done: set[str] = set()
-    groups = [(list(cohort.runs), cohort.teacher) for cohort in cohorts(protocol.cells, seeds)]
-    alone = [([run], None) for run in wanted.values() if run.cell.role != "student"]
+    groups = [
+        (list(cohort.runs), cohort.teacher.cell if cohort.teacher else None)
+        for cohort in cohorts(protocol.cells, seeds)
+    ]
+    by_name = {cell.name: cell for cell in protocol.cells}
+    alone = [
+        ([run], by_name[run.cell.teacher] if run.cell.teacher else None)
+        for run in wanted.values()
+        if run.cell.role != "student"
+    ]
     for members, teacher in [*alone, *groups]:
         cells = [run.cell for run in members if run.name in wanted and run.name not in done]
         done |= {run.name for run in members}
@@ -341,7 +349,7 @@ def work_left(
         images = images_of(cells[0].dataset)
         if images is None:
             return None
-        for work, number in cohort_work(cells, teacher.cell if teacher else None, images, mode):
+        for work, number in cohort_work(cells, teacher, images, mode):
             amounts[work] += number
     return dict(amounts)
 

@@ -14,7 +14,7 @@ from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.hashes import resolved
-from rigorkd.protocol.schema import Contrast, SeedsByRole, Spec, TrendSpec
+from rigorkd.protocol.schema import Contrast, MeanTeacher, SeedsByRole, Spec, TrendSpec
 
 RESERVED_ENDINGS = (".smoke", ".fast")
 
@@ -124,6 +124,8 @@ def _models(spec: Spec) -> Iterator[Problem]:
     if spec.teacher is not None:
         yield from _model(spec.teacher.model, ("teacher", "model"))
     for name, teacher in (spec.teachers or {}).items():
+        if isinstance(teacher, MeanTeacher):
+            continue  # its teachers are declared beside it
         yield from _model(teacher.model, ("teachers", name, "model"))
 
 

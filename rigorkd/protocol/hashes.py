@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rigorkd.data.dataset import LOCATION_KEYS
@@ -100,6 +100,7 @@ def run_hash(
     model_code: str | None = None,
     method_code: str | None = None,
     shape: str | None = None,
+    members: Sequence[tuple[str, float]] = (),
     numerics: Numerics = NEWEST,
 ) -> str:
     """The run's identity: sha256 hex over everything that shapes its bits.
@@ -108,7 +109,8 @@ def run_hash(
     the start's run hash, or the sha256 of the file that a `PathStart` names; `precision` is the one really
     used; `model_code` and `method_code` identify the source of a model and of a distillation term given as
     `module:function`; `numerics` are those of its study. Names, groups and the analysis are left out. `shape`
-    is `cell_shape(run.cell)` where it is known: it serves all seeds of a cell.
+    is `cell_shape(run.cell)` where it is known: it serves all seeds of a cell. `members` are the run hashes
+    of the teachers whose mean a teacher is, with their shares.
     """
     raised = numbers_of(run.cell, numerics) if numerics else {}
     rest = canonical(
@@ -123,6 +125,7 @@ def run_hash(
             "model_code": model_code,
             **({} if method_code is None else {"method_code": method_code}),
             **({"parts": raised} if raised else {}),
+            **({"mean_of": members} if members else {}),
         }
     )
     # The canonical form of all of it: "cell" is the first of its keys.
@@ -143,6 +146,7 @@ def identity(cell: Cell) -> str:
             "teacher": cell.teacher if cell.method.distils else None,
             "start": cell.start_cell or _dump(cell.start),
             "per_seed": cell.per_seed,
+            "mean_of": [[member.cell, member.weight] for member in cell.members],
         }
     )
 
@@ -218,6 +222,7 @@ def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
         **_training_columns(cell.training, context),
         "views": canonical(_views(cell, context)),
         "dataset": canonical(cell.dataset.model_dump(exclude=set(LOCATION_KEYS), context=context)),
+        **({"mean_of": {member.cell: member.weight for member in cell.members}} if cell.members else {}),
     }
     return {
         key: canonical(value) if isinstance(value, dict | tuple) else value for key, value in flat.items()

@@ -16,9 +16,10 @@ from rigorkd.errors import InputError, ProtocolError
 from rigorkd.problems import ExpansionError, Problem, from_validation, unknown
 from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.chains import with_needs_at_all_seeds
 from rigorkd.protocol.check import check_contrasts, check_spec
 from rigorkd.protocol.expand import expand
-from rigorkd.protocol.grids import grid_problems, grids, read_method
+from rigorkd.protocol.grids import grid_problems, points_of, read_method
 from rigorkd.protocol.schema import Group, SeedsByRole, Spec
 from rigorkd.protocol.tree import LONGEST_TEXT, Node, Place, TreeError, parse
 from rigorkd.text import nearest
@@ -81,7 +82,7 @@ def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
         raise protocol_error([*problems, *_grid_problems(tree.plain())], file, tree) from None
     problems = check_spec(spec)
     try:
-        cells = tuple(_at_their_seeds(spec, expand(spec)))
+        cells = tuple(with_needs_at_all_seeds(list(_at_their_seeds(spec, expand(spec)))))
         problems += check_contrasts(spec, cells)
     except ExpansionError as error:
         problems += error.problems
@@ -202,9 +203,15 @@ def start_location(cell: Cell, spec: Spec) -> KeyPath:
 
 
 def method_location(cell: Cell, spec: Spec, rest: KeyPath = ()) -> KeyPath:
-    """Where a student's group declares (a part of) its method: the point of the grid that it stands for."""
-    group, key = section_of(cell, spec), cell.method.key
-    for point in grids(spec.groups[cell.group], group)[key]:
+    """Where a cell's section declares (a part of) its method: the point of the grid that it stands for."""
+    section, key = section_of(cell, spec), cell.method.key
+    if cell.role == "student":
+        written = getattr(spec.groups[cell.group], key)
+    elif cell.role == "start":
+        written = getattr(spec.starts[cell.name.split("/")[1]], key)
+    else:
+        written = getattr(spec.named_teachers()[cell.name], key)
+    for point in points_of(key, written, (*section, key)):
         if read_method(key, point)[0] == cell.method:
             return point.place(rest)
-    return (*group, key)
+    return (*section, key)

@@ -62,7 +62,7 @@ def needs_preflight(cell: Cell) -> bool:
 def is_unusual(cell: Cell) -> bool:
     """Whether a model of rigorkd's own or of torchvision may not fit: its arguments, or small images."""
     model = cell.model
-    if is_foreign_model(model.name):
+    if is_foreign_model(model.name) or cell.members:
         return False  # tried with its weights: see `rigorkd.train.model_check`
     crops = [op.size for op in cell.views.eval if isinstance(op, CenterCrop)]
     side = cell.size or min(crops, default=0) or cell.views.size or cell.dataset.side

@@ -261,8 +261,45 @@ else:
     _Overrides = create_model("_Overrides", __base__=_Written, **dict.fromkeys(TRAINING_KEYS, (Any, None)))
 
 
-class Teacher(_Overrides):
-    """A teacher: trained per seed, once for all (`per_seed: false`), or used as it is (`train: false`)."""
+DISTILLING = tuple(key for key, kind in KINDS.items() if kind.distils)
+"""The methods that need a teacher."""
+
+
+def _one_teacher(value: Any) -> Any:
+    if isinstance(value, tuple | dict):
+        raise ValueError("a network has one teacher; declare several as one: both: {mean_of: [a, b]}")
+    return value
+
+
+class _Learning(_Overrides):
+    """Something that may itself be distilled: from `teacher`, by one method."""
+
+    teacher: Annotated[str, BeforeValidator(_one_teacher)] | None = None
+
+    def methods(self) -> dict[str, Any]:
+        """The methods that were written, as written."""
+        return {
+            key: getattr(self, key)
+            for key in DISTILLING
+            if key in self.model_fields_set and getattr(self, key) is not False
+        }
+
+
+if TYPE_CHECKING:
+
+    class _Learner(_Learning):
+        """The keys above, and one for every method."""
+
+else:
+    _Learner = create_model("_Learner", __base__=_Learning, **dict.fromkeys(DISTILLING, (Any, None)))
+
+
+class Teacher(_Learner):
+    """A teacher: trained per seed, once for all (`per_seed: false`), or used as it is (`train: false`).
+
+    With `teacher` and a method it is distilled from another one first: a teacher assistant, or the next
+    generation of its kind.
+    """
 
     model: ModelField
     start: StartField = "random"
@@ -272,13 +309,40 @@ class Teacher(_Overrides):
 
     @model_validator(mode="after")
     def _used_as_it_is(self) -> Teacher:
-        if not self.train and (unused := list(self.overrides())):
+        learned = [*(["teacher"] if self.teacher is not None else []), *self.methods()]
+        if not self.train and (unused := [*self.overrides(), *learned]):
             raise ValueError(f"{', '.join(unused)} cannot be set for a teacher with train: false")
         return self
 
 
-class Start(_Overrides):
-    """A start that is itself a run: the student's own model trained on the target without distillation."""
+def _equal_weights(value: Any) -> Any:
+    """`[a, b]` is `{a: 1, b: 1}`."""
+    if not isinstance(value, tuple):
+        return value
+    names = [name for name in value if isinstance(name, str)]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{twice} is named twice; give it a weight instead: {{{twice}: 2}}")
+    return dict.fromkeys(value, 1.0) if len(names) == len(value) else value
+
+
+class MeanTeacher(Frozen):
+    """Several teachers at once: the mean of their logits, by weights that are brought to a sum of 1."""
+
+    mean_of: Annotated[dict[Name, Positive], Field(min_length=2), BeforeValidator(_equal_weights)]
+
+
+def _one_or_several(value: Any) -> str:
+    several = "mean_of" in value if isinstance(value, dict) else isinstance(value, MeanTeacher)
+    return "several" if several else "one"
+
+
+AnyTeacher = Annotated[
+    Annotated[Teacher, Tag("one")] | Annotated[MeanTeacher, Tag("several")], Discriminator(_one_or_several)
+]
+
+
+class Start(_Learner):
+    """A start that is itself a run: the student's own model trained on the target, distilled or not."""
 
     start: Annotated[StartField, Field(alias="from")] = "random"
 
@@ -417,7 +481,7 @@ class Spec(Frozen):
     views: Views = Views()
     training: Training
     teacher: Teacher | None = None
-    teachers: Annotated[dict[Name, Teacher], Field(min_length=1)] | None = None
+    teachers: Annotated[dict[Name, AnyTeacher], Field(min_length=1)] | None = None
     starts: dict[Name, Start] = Field(default={})
     students: Annotated[dict[Name, Annotated[Student, short_form("model")]], Field(min_length=1)]
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
@@ -434,7 +498,7 @@ class Spec(Frozen):
             return tuple(dict.fromkeys((*self.seeds.baseline, *self.seeds.distilled)))
         return self.seeds
 
-    def named_teachers(self) -> dict[str, Teacher]:
+    def named_teachers(self) -> dict[str, Teacher | MeanTeacher]:
         """Teachers by their cell name: `teacher`, or `teacher/<name>`."""
         if self.teacher is not None:
             return {"teacher": self.teacher}

@@ -30,6 +30,7 @@ from rigorkd.methods.own_check import own_term
 from rigorkd.models.build import build
 from rigorkd.models.custom import own_line
 from rigorkd.models.inputs import resize_inputs
+from rigorkd.models.mean import MeanOfLogits
 from rigorkd.models.model import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import canonical
@@ -159,6 +160,8 @@ class CohortContext:
                 "mode": self.runtime.mode,
                 "machine": self.machine,
                 "numerics": dict(next(each.numerics for each in self.task.runs if each.run.cell is cell)),
+                # A teacher or a start that is distilled itself sees its images in an order of its own.
+                **({} if cell.role == "student" else {"kind": _kind(self.task.runs[0].run)}),
             }
         )
         kept = Replay(self.study.replay, key, cell.training.precision, self.task.replay_bytes)
@@ -238,6 +241,9 @@ class CohortContext:
     def build_model(self, want: Expected, *, trained: bool = False) -> nn.Module:
         """The model of a run at its start, or with its trained weights."""
         run, cell = want.run, want.run.cell
+        if cell.members:
+            networks = [self.build_model(member, trained=True) for member in want.members]
+            return MeanOfLogits(networks, [member.weight for member in cell.members])
         weights: str | Path
         if trained:
             weights = verified_weights(self.study, run.name)
@@ -313,7 +319,9 @@ class CohortContext:
 
 def _kind(run: Run) -> str:
     """The kind of training, whose random streams are apart from those of other kinds at the same seed."""
-    role = run.cell.role if run.seed is not None else "fixed teacher"
+    role: str = run.cell.role if run.seed is not None else "fixed teacher"
+    if run.cell.generation:
+        role = f"{role}/generation {run.cell.generation}"
     return f"{role}/stream {run.cell.stream}" if run.cell.stream else role
 
 
