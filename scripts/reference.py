@@ -33,6 +33,10 @@ DOCUMENTS = {
         "rigorkd compare STUDY TABLE.csv --format json",
         "rigorkd_analysis.studies.prediction:Prediction",
     ),
+    "rigorkd.compare/1, kind publication": (
+        "rigorkd compare STUDY --published NAME --format json",
+        "rigorkd_analysis.publication:Publication",
+    ),
     "rigorkd.compare/1, kind summary": (
         "rigorkd compare A B C … --format json",
         "rigorkd_analysis.studies.synthesis:Synthesis",

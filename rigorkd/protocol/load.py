@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.problems import ExpansionError, Problem, from_validation, unknown
@@ -25,6 +25,8 @@ from rigorkd.protocol.tree import LONGEST_TEXT, Node, Place, TreeError, parse
 from rigorkd.text import nearest
 
 MOST_LISTED = 20
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,33 @@ class Protocol:
         return self.tree.find(path)
 
 
-def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
-    """Read, check and expand a protocol file, or what was read of it. Raises `ProtocolError`."""
-    file = Path(path)
-    text = _text(file, _read(file) if content is None else content)
+def load_as(model: type[M], path: Path) -> M:
+    """Another file of YAML than a protocol, as a model. Raises `ProtocolError` with all that is wrong."""
+    tree = _tree(path, _text(path, _read(path)))
+    if tree.entries is None:
+        raise protocol_error([Problem((), "the file is no mapping of keys to values")], path, tree)
     try:
-        tree = parse(text)
+        return model.model_validate(tree.plain())
+    except ValidationError as error:
+        raise protocol_error(from_validation(error, model), path, tree) from None
+
+
+def _tree(file: Path, text: str) -> Node:
+    """The file's text with the place of every part."""
+    try:
+        return parse(text)
     except TreeError as error:
         place = error.place
         raise ProtocolError(
             error.message, file=file, line=place.line, column=place.column, hint=error.hint
         ) from None
+
+
+def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
+    """Read, check and expand a protocol file, or what was read of it. Raises `ProtocolError`."""
+    file = Path(path)
+    text = _text(file, _read(file) if content is None else content)
+    tree = _tree(file, text)
     if tree.entries is None:
         hint = "it starts with `rigorkd: 1` and `study: <name>`"
         raise protocol_error([Problem((), "a protocol is a mapping of keys to values", hint)], file, tree)

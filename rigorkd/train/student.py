@@ -86,6 +86,8 @@ class Student:
             for parameter in module.parameters()
             if parameter.requires_grad
         ]
+        own = () if run.cell.method.clips_its_own else {id(one) for one in self.objective.parameters()}
+        self.clipped = [parameter for parameter in self.parameters if id(parameter) not in own]
         # In evaluation mode a model is not wrapped for several processes: see `rigorkd.train.distributed`.
         unwrapped = self.distributed.count > 1
         self.model = self.accelerator.prepare_model(self.raw_model, evaluation_mode=unwrapped)
@@ -208,8 +210,8 @@ class Student:
             return None
         self.accelerator.unscale_gradients(self.optimizer)
         if clip.per == "layer":
-            return clip_per_layer(self.parameters, clip.max)
-        norm = nn.utils.clip_grad_norm_(self.parameters, clip.max)
+            return clip_per_layer(self.clipped, clip.max)
+        norm = nn.utils.clip_grad_norm_(self.clipped, clip.max)
         return (norm > clip.max) & norm.isfinite()  # an overflow is skipped by the scaler, not clipped
 
     def end_epoch(

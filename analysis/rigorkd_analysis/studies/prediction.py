@@ -121,8 +121,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class _Number:
-    """A printed number; `name` says where it stands."""
+class PrintedValue:
+    """A printed number of k seeds, off by `half_unit` at most for rounding; `name` says where it stands."""
 
     name: str
     value: Decimal
@@ -149,8 +149,8 @@ def compare_published(study: Study, table: PublishedTable, plan: Plan) -> Predic
     ]
     families = []
     if gains:
-        families.append(_family("gains", gains, plan, say, ours.study))
-    families.append(_family("cells", cells, plan, say, ours.study))
+        families.append(printed_family("gains", gains, plan, say, ours.study))
+    families.append(printed_family("cells", cells, plan, say, ours.study))
     warnings = [
         "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method"
     ] * ours.runs.smoke
@@ -191,9 +191,9 @@ def _column(table: PublishedTable, metric: str) -> str:
     )
 
 
-def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, _Number], list[str]]:
+def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, PrintedValue], list[str]]:
     """Printed numbers by the cell that they are of, and the names of rows that are like no cell."""
-    matched: dict[str, _Number] = {}
+    matched: dict[str, PrintedValue] = {}
     unmatched: list[str] = []
     for position, row in enumerate(table.rows):
         name = row_name(row, position)
@@ -209,7 +209,7 @@ def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, _N
         if cell is None:
             unmatched.append(f"{name} ({why})")
             continue
-        number = _Number(name, value, float(half_unit(value)), _seeds(table, row, position))
+        number = PrintedValue(name, value, float(half_unit(value)), _seeds(table, row, position))
         if cell in matched and matched[cell].value != value:
             raise TableError(
                 f"{matched[cell].name} and {name} are both like {cell}, and print {matched[cell].value} and "
@@ -272,7 +272,9 @@ def _seeds(table: PublishedTable, row: Row, position: int) -> int:
     return 1
 
 
-def _same_scale(ours: Effects, matched: Mapping[str, _Number], metric: str, column: str, table: str) -> None:
+def _same_scale(
+    ours: Effects, matched: Mapping[str, PrintedValue], metric: str, column: str, table: str
+) -> None:
     largest = max((abs(float(number.value)) for number in matched.values()), default=0.0)
     own = ours.largest
     if is_percentage(metric, own) != is_percentage(metric, largest) and is_percentage(metric, 50.0):
@@ -283,17 +285,18 @@ def _same_scale(ours: Effects, matched: Mapping[str, _Number], metric: str, colu
         )
 
 
-def _difference(a: _Number, b: _Number) -> _Number:
-    return _Number(f"{a.name} − {b.name}", a.value - b.value, a.half_unit + b.half_unit, min(a.k, b.k))
+def _difference(a: PrintedValue, b: PrintedValue) -> PrintedValue:
+    return PrintedValue(f"{a.name} − {b.name}", a.value - b.value, a.half_unit + b.half_unit, min(a.k, b.k))
 
 
-def _family(
+def printed_family(
     name: Level,
-    members: list[tuple[Effect, _Number]],
+    members: list[tuple[Effect, PrintedValue]],
     plan: Plan,
     say: Phrasing,
     study: str,
 ) -> PrintedFamily:
+    """Printed numbers, each against the prediction interval of our values, corrected together."""
     moments = Moments.of([effect.values for effect, _ in members])
     n, mean, sd = moments.n, moments.mean, moments.sd
     k = np.array([number.k for _, number in members], dtype=np.float64)
