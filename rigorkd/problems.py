@@ -157,6 +157,7 @@ def _clean(model: type[BaseModel], loc: Sequence[str | int], *, keep_last: bool)
 _NOUNS = {
     "dataset": "data set",
     "optimizer": "optimizer",
+    "schedule": "schedule",
     "train": "operation",
     "eval": "operation",
     "strong": "operation",

@@ -1,4 +1,4 @@
-"""The reference pages of the documentation, generated: commands, the protocol's schema, JSON documents.
+"""The reference pages of the documentation, generated: commands, the protocol's schema, networks, documents.
 
     python scripts/reference.py DIR       writes them into DIR, with the JSON schema of a protocol for editors
 
@@ -33,6 +33,10 @@ DOCUMENTS = {
         "rigorkd compare STUDY TABLE.csv --format json",
         "rigorkd_analysis.studies.prediction:Prediction",
     ),
+    "rigorkd.compare/1, kind publication": (
+        "rigorkd compare STUDY --published NAME --format json",
+        "rigorkd_analysis.publication:Publication",
+    ),
     "rigorkd.compare/1, kind summary": (
         "rigorkd compare A B C … --format json",
         "rigorkd_analysis.studies.synthesis:Synthesis",
@@ -45,6 +49,7 @@ def pages() -> dict[str, str]:
     return {
         "reference/commands.md": commands(),
         "reference/protocol.md": protocol(),
+        "reference/networks.md": networks(),
         "reference/documents.md": documents(),
         "reference/protocol.schema.json": json.dumps(protocol_schema(), indent=1) + "\n",
     }
@@ -197,6 +202,42 @@ def _code(value: Any) -> str:
     if value is None or value in ({}, []):
         return "none"
     return f"`{value if isinstance(value, str) else json.dumps(value)}`".replace("|", "\\|")
+
+
+# -------------------------------------------------------------------------------------------- networks
+
+
+def networks() -> str:
+    """The networks of rigorkd's own, counted."""
+    import torch
+
+    from rigorkd.models.build import build
+    from rigorkd.models.model import CIFAR_NETWORKS, CIFAR_RESNETS, STEM_RESNETS, Model, stages_of
+    from rigorkd.models.sizes import macs_millions
+
+    families = {
+        "The standard tables of CIFAR": tuple(CIFAR_NETWORKS),
+        "ResNets with shortcuts that have no parameters": CIFAR_RESNETS,
+        "torchvision's ResNets with a 3×3 stem and no max-pool": STEM_RESNETS,
+    }
+    out = [
+        "# Networks",
+        "Parameters are counted with 100 classes, multiply-accumulates (in millions) on one image of 32 × 32. "
+        "The stages are the layers that methods of the literature imitate; `layers:` takes them, and any "
+        "other layer. The `cnn` is shaped by `channels`, `hidden` and `dropout`; torchvision's "
+        "networks, timm's and transformers' have the names that they have there.",
+    ]
+    for title, names in families.items():
+        rows = ["| network | parameters | M MACs | stages |", "|:---|---:|---:|:---|"]
+        for name in names:
+            with torch.device("meta"):
+                network = build(Model(name=name), classes=100, channels=3, size=32, seed=0)
+                macs = macs_millions(network, torch.zeros(1, 3, 32, 32))
+            total = sum(parameter.numel() for parameter in network.parameters())
+            stages = ", ".join(f"`{stage}`" for stage in stages_of(name))
+            rows.append(f"| `{name}` | {total:,} | {macs:,.1f} | {stages} |")
+        out += [f"## {title}", "\n".join(rows)]
+    return "\n\n".join(out) + "\n"
 
 
 # ------------------------------------------------------------------------------------------- documents

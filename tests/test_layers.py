@@ -105,6 +105,7 @@ STATISTICS_LAYERS = (
     "sanity",
     "declared",
     "families",
+    "publication",
     "whole_analysis",
 )
 """The same for `rigorkd_analysis`."""

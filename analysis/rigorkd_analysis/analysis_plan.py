@@ -16,6 +16,12 @@ Inference = Literal["seeds", "seeds_and_images"]
 #: With unequal numbers of runs, fewer in a cell than this let Welch's test reject .074 to .084 of true nulls.
 FEWEST_UNEQUAL = 7
 
+#: Why runs that are not paired have no anytime-valid analysis, and the way on.
+NO_ANYTIME = (
+    "the anytime-valid test pairs runs by seed, and the plan compares them without pairing (test: unpaired)",
+    "judge a number of seeds that was fixed beforehand",
+)
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -144,6 +150,8 @@ class Plan:
             )
         if not 0 < self.c2 < float("inf"):
             raise TableError(f"c2 = {self.c2:g} is not a mixture constant", hint="give a positive number")
+        if self.sequential and self.test == "unpaired":
+            raise TableError(NO_ANYTIME[0], hint=NO_ANYTIME[1])
         for message, hint in unusable(self.test, self.inference, self.interim, self.correction):
             raise TableError(message, hint=hint)
 
@@ -151,6 +159,19 @@ class Plan:
     def unplanned_looks(self) -> list[int]:
         """Earlier analyses that no plan foresaw, by their numbers of seeds."""
         return sorted(set(self.looks) - set(self.interim))
+
+    def repeated_look(self, now: int) -> str | None:
+        """Why no fixed-n test of `now` seeds is valid any more; None where no unplanned look came before."""
+        earlier = [look for look in self.unplanned_looks if look != now]
+        if not earlier:
+            return None
+        return f"repeated look, not valid at alpha: analysed before at n = {', '.join(map(str, earlier))}"
+
+    def between_looks(self, now: int) -> str | None:
+        """Why `now` seeds decide nothing where looks are planned; None at a planned look, or without any."""
+        if not self.interim or now in self.interim:
+            return None
+        return f"{now} seeds are no planned look (looks: {', '.join(map(str, self.interim))})"
 
     @property
     def correction_of_looks(self) -> Correction:

@@ -178,9 +178,8 @@ def _over_looks(
     seeds = np.flatnonzero((~np.isnan(runs.values)).any(axis=0))
     p, equal = stats["p"].copy(), stats["p_equivalence"].copy()
     decided_at: dict[int, int] = {}
-    if seeds.size not in plan.interim:
-        looks = ", ".join(map(str, plan.interim))
-        return p, equal, decided_at, f"{seeds.size} seeds are no planned look (looks: {looks})"
+    if why := question.no_planned_look:
+        return p, equal, decided_at, why
     for look in plan.interim:
         if look > seeds.size:
             break

@@ -58,11 +58,12 @@ class Question:
     @property
     def repeated_look(self) -> str | None:
         """Why no fixed-n test of these runs is valid any more; None at the first look."""
-        now = len(set(self.runs.seeds) - set(self.plan.selection_seeds))
-        earlier = [look for look in self.plan.unplanned_looks if look != now]
-        if not earlier:
-            return None
-        return f"repeated look, not valid at alpha: analysed before at n = {', '.join(map(str, earlier))}"
+        return self.plan.repeated_look(len(set(self.runs.seeds) - set(self.plan.selection_seeds)))
+
+    @property
+    def no_planned_look(self) -> str | None:
+        """Why nothing is decided at this number of seeds, where looks are planned; None at one of them."""
+        return self.plan.between_looks(int((~np.isnan(self.runs.values)).any(axis=0).sum()))
 
     @property
     def sign(self) -> float:

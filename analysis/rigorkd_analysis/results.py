@@ -122,7 +122,10 @@ class Secondary:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a study is: nothing is judged before its planned seeds are complete, unless asked for."""
+    """How far a study is: nothing is judged before its planned seeds are complete, unless asked for.
+
+    `done` and `total` count runs; `seeds`, complete ones too, are without those kept for choosing.
+    """
 
     done: int
     total: int

@@ -84,18 +84,8 @@ def analyze(
     by_pair = {(one.a, one.b): one for one in images}
     found = [build_family(question, *family, by_pair, watched) for family in asked]
     secondary, skipped = _secondary(table, plan)
-    return Analysis(
-        schema=SCHEMA,
-        study=study,
-        metric=runs.metric,
-        goal=goal,
-        alpha=plan.alpha,
-        correction=plan.correction_of_looks,
-        sesoi=plan.sesoi,
-        joint=plan.joint,
-        inference=plan.inference,
-        looks=plan.interim,
-        conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
+    return replace(
+        _unjudged(runs, plan, study),
         cells=cell_summaries(question.runs, plan.alpha),
         families=tuple(found),
         best=best_cells(question, runs),
@@ -103,7 +93,6 @@ def analyze(
         images=images,
         sequential=sequential_analysis(question, _once(asked)) if plan.sequential else None,
         secondary=tuple(secondary),
-        progress=None,
         warnings=(
             *_warnings(question, runs, matcher, found),
             *(() if watched is None else watched.warnings()),
@@ -115,6 +104,8 @@ def analyze(
 def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") -> Analysis:
     """How far a study is, and the means so far: no p-value, no interval, no verdict. It is no look.
 
+    Means are of the seeds that verdicts will use; before any of these is there, of those kept for choosing.
+
     Raises:
         TableError: the table is unusable.
     """
@@ -124,35 +115,51 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
     rows = table[table["status"] == "missing"] if "status" in table else table[:0]
     for cell, seed in zip(rows["cell"], rows["seed"], strict=True):
         missing[runs.index[str(cell)], runs.seeds.index(int(seed))] = True
+    judged = ~np.isin(runs.seeds, plan.selection_seeds)
+    shown, told = runs.without(plan.selection_seeds), _kept_for_choosing(plan)
+    if told and not (np.isfinite(shown.values) | shown.diverged).any():
+        shown = runs
+        told = ["no run of the seeds that verdicts use is there yet: means are of those kept for choosing"]
+    judged = judged if judged.any() else ~judged
+    return replace(
+        _unjudged(runs, plan, study),
+        cells=tuple(
+            replace(cell, ci_low=None, ci_high=None, std_ci_low=None, std_ci_high=None)
+            for cell in cell_summaries(shown, plan.alpha)
+        ),
+        progress=Progress(
+            done=len(table) - len(rows),
+            total=len(table),
+            seeds_complete=int((~missing.any(axis=0) & judged).sum()),
+            seeds=int(judged.sum()),
+        ),
+        warnings=(*([SMOKE] if runs.smoke else []), *runs.warnings, *told),
+    )
+
+
+def _unjudged(runs: Runs, plan: Plan, study: str) -> Analysis:
+    """The head of a document, without anything found."""
     return Analysis(
         schema=SCHEMA,
         study=study,
         metric=runs.metric,
         goal=goal_of(runs.metric, plan.goal),
         alpha=plan.alpha,
-        correction=plan.correction,
+        correction=plan.correction_of_looks,
         sesoi=plan.sesoi,
         joint=plan.joint,
         inference=plan.inference,
         looks=plan.interim,
         conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
-        cells=tuple(
-            replace(cell, ci_low=None, ci_high=None, std_ci_low=None, std_ci_high=None)
-            for cell in cell_summaries(runs, plan.alpha)
-        ),
+        cells=(),
         families=(),
         best=None,
         factorial=(),
         images=(),
         sequential=None,
         secondary=(),
-        progress=Progress(
-            done=len(table) - len(rows),
-            total=len(table),
-            seeds_complete=int((~missing.any(axis=0)).sum()),
-            seeds=len(runs.seeds),
-        ),
-        warnings=(*([SMOKE] if runs.smoke else []), *runs.warnings),
+        progress=None,
+        warnings=(),
     )
 
 
@@ -289,8 +296,16 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append(SMOKE)
     out += runs.warnings
     out += _usual_goal(runs, plan)
+    if plan.test == "unpaired" and len(runs.cells) > 2:
+        out.append(
+            "runs are not paired by seed here, so what pairs them is left out: T × α tests, intervals over "
+            "new test images, leave-one-seed-out selection; which cells may be best Welch's test says"
+        )
+    if plan.inference != "seeds" and len(runs.cells) > 2:
+        out.append("which cells may be best, and T × α, are judged on these test images alone")
     out += doubts(question, matcher)
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
+    out += [item for item in plan.conditioned_on if item.startswith("nothing was validated")]
     if not found:
         out.append("nothing to compare" + (": there is only one cell" if len(runs.cells) == 1 else ""))
     elif found[0].name == "all_pairs" and not plan.all_pairs:
@@ -300,9 +315,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             else "the table has no method column"
         )
         out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline CELL")
-    if plan.selection_seeds:
-        kept = _listed(plan.selection_seeds)
-        out.append(f"seeds {kept} were kept for choosing: verdicts and means use the others")
+    out += _kept_for_choosing(plan)
     diverged = question.runs.diverged
     lone = np.flatnonzero(diverged.any(axis=1))
     if lone.size:
@@ -316,6 +329,14 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append(question.repeated_look)
     out += _untuned_baselines(runs, matcher)
     return out
+
+
+def _kept_for_choosing(plan: Plan) -> list[str]:
+    if not plan.selection_seeds:
+        return []
+    return [
+        f"seeds {_listed(plan.selection_seeds)} were kept for choosing: verdicts and means use the others"
+    ]
 
 
 def _without_spread(runs: Runs) -> list[str]:

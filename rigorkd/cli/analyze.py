@@ -7,24 +7,12 @@ from typing import Any
 
 import click
 
-from rigorkd.cli.options import (
-    PREDICTIONS_UP_TO,
-    account,
-    find_source,
-    question_options,
-    reading_of,
-    reading_options,
-    results_option,
-    tell,
-)
+from rigorkd.cli.options import PREDICTIONS_UP_TO, account, ask, source_options, tell, warn
 from rigorkd.report.page import FORMATS, Format
 
 
 @click.command(short_help="Say which differences are real.")
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@results_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@question_options
 @click.option("--compare", nargs=2, multiple=True, metavar="A B", help="Compare two cells; repeatable.")
 @click.option("--all-pairs", is_flag=True, help="Add all pairs of cells within a student (exploratory).")
 @click.option(
@@ -38,9 +26,9 @@ from rigorkd.report.page import FORMATS, Format
     default=None,
     help=f"Intervals over new test images too, from predictions  [default: up to {PREDICTIONS_UP_TO} runs]",
 )
-@reading_options
 @click.option("--all", "everything", is_flag=True, help="Show everything, not the answer alone.")
 @click.option("--dry-run", is_flag=True, help="Only say what is understood of SOURCE.")
+@source_options
 def analyze(
     sources: tuple[str, ...],
     results: Path,
@@ -75,19 +63,16 @@ def analyze(
     """
     from rigorkd.report.analysis_page import analysis_page, short_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json
-    from rigorkd.report.sources import Question, analysis_of, note
+    from rigorkd.report.sources import analysis_of
 
-    reading = reading_of(asked)
-    found = find_source(sources, results, reading, asked["metric"])
+    found, question = ask(sources, results, asked, told=False)
     if dry_run:
         lines = account(found.tidy) if found.tidy else [f"a study: {found.folder}"]
         click.echo("\n".join(lines))
         return
     tell(found)
-    question = Question(**asked)
     result = analysis_of(found, question, images, up_to=PREDICTIONS_UP_TO)
-    if trouble := note(found, result, question):
-        click.echo(trouble, err=True)
+    warn(found, question, result, all_of_it=False)
     pairs = [(family, c) for family in result.families for c in family.comparisons]
     emit(
         form,

@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 @click.option(
     "--seeds", type=int, metavar="K", help="Seeds behind each printed number  [default: a column n, else 1]"
 )
+@click.option(
+    "--published",
+    metavar="NAME",
+    help="Hold one study against all that a publication prints: its name, such as 000, or a mapping file.",
+)
 @interim_option
 def compare(
     sources: tuple[Path, ...],
@@ -56,6 +61,7 @@ def compare(
     rename: Names,
     printed_metric: str | None,
     seeds: int | None,
+    published: str | None,
     interim: bool,
     **asked: Any,
 ) -> None:
@@ -70,6 +76,7 @@ def compare(
     rigorkd compare results/digits results/digits-again
     rigorkd compare results/paper published.csv --rename shufflenetv2_x1_0 shufflenetv2
     rigorkd compare results/cifar10 results/cifar100 results/pets
+    rigorkd compare results/compact-cnns-cifar100 --published 000
     """
     from rigorkd_analysis import document
     from rigorkd_analysis.analysis_plan import Plan
@@ -79,6 +86,13 @@ def compare(
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.sources import located, note_look
 
+    if published is not None:
+        if len(sources) != 1:
+            raise click.UsageError(
+                "--published compares one study with its publication: give that study alone"
+            )
+        _with_publication(sources[0], results, published, form, interim, rename, printed_metric, seeds, asked)
+        return
     if len(sources) < 2:
         raise click.UsageError("give two sources or more: studies, CSVs of runs, or a published table last")
     opened = [open_source(source, results) for source in sources]
@@ -98,6 +112,63 @@ def compare(
     for study in studies:
         if trouble := note_look(study, result.metric):
             click.echo(trouble, err=True)
+
+
+def _with_publication(
+    source: Path,
+    results: Path,
+    published: str,
+    form: Format,
+    interim: bool,
+    rename: Names,
+    printed_metric: str | None,
+    seeds: int | None,
+    asked: dict[str, Any],
+) -> None:
+    """Print one study against its publication."""
+    from rigorkd_analysis import document
+    from rigorkd_analysis.analysis_plan import Plan
+
+    from rigorkd.errors import InputError
+    from rigorkd.report.compare_page import compare_page
+    from rigorkd.report.compared import Runs, open_source
+    from rigorkd.report.emit import emit, to_csv, to_json
+    from rigorkd.report.publications import compare_with
+    from rigorkd.report.sources import Question, located, note_look
+
+    if rename or printed_metric or seeds is not None:
+        raise InputError(
+            "--rename, --printed-metric and --seeds are for a table as it is",
+            hint="a publication's mapping says whose its numbers are, and how many seeds are behind each",
+        )
+    opened = open_source(source, results)
+    if not isinstance(opened, Runs):
+        raise InputError(
+            f"{source} is a published table: every cell stands in it once",
+            hint="give the study whose publication it is",
+        )
+    found = opened.source
+    if not interim:
+        _refuse_unfinished(found)
+    with located(lambda _: "compare"):
+        plan = Plan(**asked)
+    given = {key: value for key, value in asked.items() if key in ("goal", "sesoi") and value is not None}
+    default = Plan()
+    changed = {key: asked[key] for key in ("alpha", "correction") if asked[key] != getattr(default, key)}
+    question = Question(**given, **changed, interim=interim)
+    result = compare_with(found, published, question, plan, asked["metric"])
+    rows: list[dict[str, Any]] = [
+        {"part": f"{one.metric} {family.name}", **document(number)}
+        for one in result.metrics
+        for family in one.families
+        for number in family.comparisons
+    ]
+    claims = [{"part": "claim", "name": one.ours, **document(one)} for one in result.claims]
+    columns = dict.fromkeys(key for row in (*rows, *claims) for key in row)
+    rows = [{key: row.get(key) for key in columns} for row in (*rows, *claims)]
+    emit(form, lambda: compare_page(result), json=lambda: to_json(result), csv=lambda: to_csv(rows))
+    if trouble := note_look(found, asked["metric"] or found.plan.metric or "test_top1"):
+        click.echo(trouble, err=True)
 
 
 def _refuse_unfinished(study: Source) -> None:
@@ -149,10 +220,10 @@ def _compared(
             return at(rows, error) if error.row is not None else str(rows.file)
 
         with located(where):
-            result = compare_published(named(studies, ())[0], table, plan)
+            result = compare_published(named(studies, (), plan.metric)[0], table, plan)
     else:
         with located(lambda _: "compare"):
-            found = named(studies, rename)
+            found = named(studies, rename, plan.metric)
             result = (
                 compare_studies(found[0], found[1], plan)
                 if len(found) == 2

@@ -8,15 +8,7 @@ from typing import Any
 import click
 
 from rigorkd.cli.checked import free_for_writing
-from rigorkd.cli.options import (
-    PREDICTIONS_UP_TO,
-    find_source,
-    question_options,
-    reading_of,
-    reading_options,
-    results_option,
-    tell,
-)
+from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, source_options, warn
 
 
 class _ListsFigures(click.Command):
@@ -30,8 +22,6 @@ class _ListsFigures(click.Command):
 
 
 @click.command(cls=_ListsFigures, short_help="Write the figures of a study as SVG and PDF.")
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@results_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The folder to write into  [default: figures in the study]"
 )
@@ -43,8 +33,7 @@ class _ListsFigures(click.Command):
     show_default=True,
     help="SVG has its text as outlines, PDF has its fonts embedded.",
 )
-@question_options
-@reading_options
+@source_options
 def figures(sources: tuple[str, ...], results: Path, out: Path | None, form: str, **asked: Any) -> None:
     """Write every figure for which SOURCE has the cells: a study, or results of any origin, as for analyze.
 
@@ -58,16 +47,13 @@ def figures(sources: tuple[str, ...], results: Path, out: Path | None, form: str
     from rigorkd.report.figures.canvas import Form, figure_files
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.gather import gather
-    from rigorkd.report.sources import Question, analysis_of, note
+    from rigorkd.report.sources import analysis_of
 
-    reading = reading_of(asked)
-    found = find_source(sources, results, reading, asked["metric"])
-    tell(found)
+    found, question = ask(sources, results, asked)
     folder = out or (found.folder / "figures" if found.folder else Path(f"{found.name}-figures"))
     if out is None and found.folder and is_there(folder, found.folder):
         refuse_links(folder, found.folder)
     free_for_writing(folder, folder=True)
-    question = Question(**asked)
     analysis = analysis_of(found, question, images=False, up_to=PREDICTIONS_UP_TO)
     evidence = gather(found.only(question.seeds), analysis)
     every: tuple[Form, ...] = ("svg", "pdf")
@@ -77,7 +63,6 @@ def figures(sources: tuple[str, ...], results: Path, out: Path | None, form: str
             target = folder / f"{figure.name}.{kind}"
             write_atomically(target, content, durable=False)
             click.echo(str(target))
-    if trouble := note(found, analysis, question):
-        click.echo(trouble, err=True)
+    warn(found, question, analysis, all_of_it=False)
     if evidence.is_smoke:
         click.echo("SMOKE RUNS: these figures say nothing about any method", err=True)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from rigorkd_analysis.results import Analysis
+
     from rigorkd.protocol.load import Protocol
     from rigorkd.readers.raw import Reading
     from rigorkd.readers.tidying import Tidy
-    from rigorkd.report.sources import Source
+    from rigorkd.report.sources import Question, Source
 
 results_option = click.option(
     "--results",
@@ -129,13 +131,19 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What commands that show what sources hold have in common: `sources`, and the options for `ask`."""
+    command = results_option(question_options(reading_options(command)))
+    return click.argument("sources", nargs=-1, metavar="[SOURCE]...")(command)
+
+
 def reading_of(options: dict[str, Any]) -> Reading:
-    """Takes the reading options out of a command's options."""
+    """Takes the reading options out of a command's options, as far as it has them."""
     from dataclasses import fields
 
     from rigorkd.readers.raw import Reading
 
-    return Reading(**{field.name: options.pop(field.name) for field in fields(Reading)})
+    return Reading(**{field.name: options.pop(field.name, field.default) for field in fields(Reading)})
 
 
 def find_source(
@@ -171,6 +179,29 @@ def find_source(
         if remote(sources[0]) is None and expanded(sources[0]) == [lone]:
             return from_study(study_folder(lone, results))  # says that there is no such study
     return from_sources(sources, asked or Reading(), metric, lambda text: click.echo(f"{text} …", err=True))
+
+
+def ask(
+    sources: Sequence[str], results: Path, asked: dict[str, Any], *, told: bool = True
+) -> tuple[Source, Question]:
+    """The sources that were named, and the question put to them, from a command's remaining options."""
+    from rigorkd.report.sources import Question
+
+    found = find_source(sources, results, reading_of(asked), asked["metric"])
+    if told:
+        tell(found)
+    return found, Question(**asked)
+
+
+def warn(found: Source, question: Question, analysis: Analysis, *, all_of_it: bool = True) -> None:
+    """Note the look; say on stderr what an analysis warns of, where the document alone does not show it."""
+    from rigorkd.report.sources import note
+    from rigorkd.text import one_line
+
+    for warning in analysis.warnings if all_of_it else ():
+        click.echo(one_line(warning if warning.startswith("SMOKE") else f"warning: {warning}"), err=True)
+    if trouble := note(found, analysis, question):
+        click.echo(trouble, err=True)
 
 
 def tell(found: Source) -> None:

@@ -12,6 +12,9 @@ from rigorkd.cli.checked import folder_for
 from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rigorkd.launch.display import PlainConsole
     from rigorkd.launch.planning import Plan
 
 
@@ -105,6 +108,7 @@ def _show(made: Plan) -> None:
     from rich.table import Table
 
     from rigorkd.launch.display import PlainConsole
+    from rigorkd.protocol.chains import comes_from
     from rigorkd.text import count, duration
 
     console = PlainConsole()
@@ -120,73 +124,107 @@ def _show(made: Plan) -> None:
         for cell in made.cells:
             table.add_row(cell["cell"], cell["model"], str(cell["start"]), str(cell["epochs"]))
         console.print(table)
+    tell = _teller(console)
+    for cell in made.cells:
+        if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
+            tell(f"{cell['cell']}: {origin}")
     runs = made.runs
     rest = ", ".join(f"{number} {state}" for state, number in runs.items() if state != "total" and number)
-    console.print(
+    tell(
         f"{made.study}: {count(len(made.cells), 'cell')} × {count(len(made.seeds), 'seed')}"
         f" = {count(runs['total'], 'run')}"
         f"{'' if made.by_command else ' in ' + count(made.cohorts, 'cohort')} ({rest})",
     )
     if len(made.judged) < len(made.seeds):
-        console.print(
+        tell(
             f"verdicts use {count(len(made.judged), 'seed')}, and what is detectable counts these alone; "
             f"{len(made.seeds) - len(made.judged)} are kept for choosing"
         )
     if made.seeds_by_role:
-        console.print(made.seeds_by_role)
+        tell(made.seeds_by_role)
     if made.training_images is not None:
-        console.print(f"work: {made.training_images:.1e} training images in all runs")
+        tell(f"work: {made.training_images:.1e} training images in all runs")
     cost = made.cost
     if cost.seconds is None:
-        console.print(f"cost: {cost.basis}")
+        tell(f"cost: {cost.basis}")
     else:
         disk = "" if cost.disk_bytes is None else f", {cost.disk_bytes / 1e6:,.1f} MB on disk"
-        console.print(f"cost: {duration(cost.seconds)}{disk} ({cost.basis})")
+        tell(f"cost: {duration(cost.seconds)}{disk} ({cost.basis})")
+    _show_detectable(made, tell)
+    _show_designs(made, tell)
+
+
+def _teller(console: PlainConsole) -> Callable[[str], None]:
+    """Prints a line, wrapped between words at the terminal's width, at 80 columns elsewhere."""
+    from textwrap import wrap
+
+    width = max(40, console.width) if console.is_terminal else 80
+
+    def tell(text: str) -> None:
+        rest = " " * (len(text) - len(text.lstrip()) + 2)
+        for line in wrap(text, width, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False):
+            console.print(line)
+
+    return tell
+
+
+def _number(made: Plan, value: float) -> str:
+    """A difference in the metric's unit, with as many decimals as its spread has use for."""
+    from rigorkd_analysis.metric_names import unit_of
+    from rigorkd_analysis.wording import decimals_for
+
+    unit = unit_of(made.metric, 100.0)  # rigorkd's own accuracies are in percent
+    spread = next((entry.sd for entry in made.detectable if entry.sd), 0.0)
+    return f"{value:.{decimals_for(unit, spread)}f}{unit}"
+
+
+def _show_detectable(made: Plan, tell: Callable[[str], None]) -> None:
+    """What each declared family detects."""
+    from rigorkd.text import count
+
     for entry in made.detectable:
         if entry.mde_dz is None:
             text = "one seed supports no test"
-        elif entry.mde is None:
-            text = f"{entry.mde_dz:.2f} sd of the paired differences"
+        elif entry.mde is None or entry.sd is None:
+            text = f"{entry.mde_dz:.2f} sd of the {made.difference}s"
         else:
-            text = f"{entry.mde:.2f} points (sd of the paired differences {entry.sd:.2f})"
-        console.print(
+            text = f"{_number(made, entry.mde)} (sd of the {made.difference}s {_number(made, entry.sd)})"
+        tell(
             f"{entry.family}: {count(entry.comparisons, 'comparison')}; detectable at 80 % power,"
             f" {'corrected' if made.corrected else 'uncorrected'}: {text}",
         )
         if entry.equivalence_power is not None:
-            console.print(f"  power to show equivalence: {100 * entry.equivalence_power:.0f} %")
+            tell(f"  power to show equivalence: {100 * entry.equivalence_power:.0f} %")
     if made.detectable:
-        console.print(f"that sd: {made.detectable[0].sd_source}")
-    _show_designs(made)
+        tell(f"that sd: {made.detectable[0].sd_source}")
+    if made.looks:
+        tell(
+            f"all of it at the nominal level of the planned looks ({', '.join(map(str, made.looks))} seeds); "
+            "looks before the last may find more"
+        )
 
 
-def _show_designs(made: Plan) -> None:
+def _show_designs(made: Plan, tell: Callable[[str], None]) -> None:
     """What these seeds detect, and how many the SESOI needs, by what is asked of the gains."""
-    from rigorkd.launch.display import PlainConsole
-    from rigorkd.report.audit_page import QUESTIONS, cheapest
+    from rigorkd_analysis.metric_names import unit_of
+    from rigorkd_analysis.stats.sample_size import cheapest
 
-    console = PlainConsole()
     if len(made.designs) == 0 or len(made.judged) < 2:
         return
     known = any(entry.sd is not None for entry in made.detectable)
     gains = next(design.comparisons for design in made.designs if design.question == "gains")
-    unit = "points" if known else "sd of a paired difference"
-    parts = [
-        f"{QUESTIONS[design.question].format(m=gains)}: {design.mde:.2f} {unit}"
-        for design in made.designs
-        if design.mde is not None
-    ]
-    console.print("these seeds detect, by what is asked:")
-    for part in parts:
-        console.print(f"  {part}")
+    tell("these seeds detect, by what is asked:")
+    for design in made.designs:
+        if design.mde is not None:
+            amount = _number(made, design.mde) if known else f"{design.mde:.2f} sd of a {made.difference}"
+            tell(f"  {design.words(gains)}: {amount}")
     if made.sesoi is None:
         return
+    effect = f"{made.sesoi:g}{unit_of(made.metric, 100.0)}"
     if known:
-        console.print(
-            f"seeds for the smallest effect of interest: {cheapest(made.designs, f'{made.sesoi:g}')}"
-        )
+        tell(f"seeds for the smallest effect of interest: {cheapest(made.designs, effect)}")
     else:
-        console.print(
-            f"seeds for the smallest effect of interest, {made.sesoi:g}: give --sd, from a pilot on other "
-            "seeds or a published study"
+        tell(
+            f"seeds for the smallest effect of interest, {effect}: give --sd, from a pilot on other seeds or "
+            "a published study"
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Compute detectable effects and seeds needed.")
-@click.option("--n", type=int, default=5, show_default=True, help="Seeds.")
+@click.option("--n", type=int, help="Seeds  [default: the last look, else 5]")
 @click.option("--sd", type=float, required=True, help="Standard deviation of the differences paired by seed.")
 @click.option("--comparisons", type=int, default=1, show_default=True, help="Size of the family.")
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate over the family.")
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 @click.option(
     "--correction", type=click.Choice(["holm", "bonferroni", "bh", "none"]), default="holm", show_default=True
 )
+@click.option("--looks", metavar="N,N,…", help="Planned interim analyses, the last one included: 5,8,12.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 def power(
-    n: int,
+    n: int | None,
     sd: float,
     comparisons: int,
     alpha: float,
@@ -35,6 +36,7 @@ def power(
     effect: float | None,
     sesoi: float | None,
     correction: Correction,
+    looks: str | None,
     form: Format,
 ) -> None:
     """Say what N seeds detect when paired differences have standard deviation SD.
@@ -42,16 +44,22 @@ def power(
     \b
     rigorkd power --n 5 --sd 0.2 --comparisons 9
     rigorkd power --sd 0.2 --comparisons 9 --effect 0.3
+    rigorkd power --sd 0.2 --comparisons 9 --looks 5,8,12
     """
     from rigorkd_analysis.stats.sample_size import power as compute
 
+    from rigorkd.errors import InputError
     from rigorkd.report.audit_page import power_page
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.sources import located
 
+    try:
+        planned = tuple(int(look) for look in looks.split(",")) if looks else ()
+    except ValueError:
+        raise InputError(f"--looks {looks}: no numbers of seeds", hint="such as --looks 5,8,12") from None
     with located(lambda _: "rigorkd power"):
         answer = compute(
-            n,
+            n if n is not None else planned[-1] if planned else 5,
             sd,
             alpha=alpha,
             power=wanted,
@@ -59,5 +67,6 @@ def power(
             effect=effect,
             sesoi=sesoi,
             correction=correction,
+            looks=planned,
         )
     emit(form, lambda: power_page(answer), json=lambda: to_json(answer), csv=lambda: to_csv([answer]))

@@ -8,13 +8,11 @@ from typing import Any
 import click
 
 from rigorkd.cli.options import (
-    find_source,
+    ask,
     question_options,
-    reading_of,
     reading_options,
     results_option,
     study_folder,
-    tell,
 )
 from rigorkd.cli.tracking import wandb_options, wandb_place
 
@@ -79,13 +77,12 @@ def publish(
 
 
 def _verdicts(source: str, results: Path, asked: dict[str, Any]) -> None:
-    from rigorkd.report.sources import Question, analysis_of
+    from rigorkd.report.sources import analysis_of
     from rigorkd.report.verdict_marks import write_marks
     from rigorkd.text import count
 
-    found = find_source([source], results, reading_of(asked), asked["metric"])
-    tell(found)
+    found, question = ask([source], results, asked)
     assert found.tidy is not None
-    done = write_marks(source, found.tidy, analysis_of(found, Question(**asked), images=False))
+    done = write_marks(source, found.tidy, analysis_of(found, question, images=False))
     before = f", {count(done.before, 'has it', 'have it')} already" if done.before else ""
     click.echo(f"{source}: {count(done.written, 'run')} got the verdict of their cell{before}")

@@ -8,28 +8,17 @@ from typing import Any
 import click
 
 from rigorkd.cli.checked import free_for_writing
-from rigorkd.cli.options import (
-    PREDICTIONS_UP_TO,
-    find_source,
-    question_options,
-    reading_of,
-    reading_options,
-    results_option,
-    tell,
-)
+from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, source_options, warn
 from rigorkd.cli.tracking import saved_report, wandb_options
 
 
 @click.command(short_help="Write one HTML page for people who did not run the study.")
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@results_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The file to write  [default: report.html in the study]"
 )
 @click.option("--wandb", is_flag=True, help="Make a W&B Report of the study instead of a page.")
 @wandb_options
-@question_options
-@reading_options
+@source_options
 def report(
     sources: tuple[str, ...],
     results: Path,
@@ -56,25 +45,17 @@ def report(
     from rigorkd.report.gather import gather
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
-    from rigorkd.report.sources import Question, analysis_of, note
-    from rigorkd.text import one_line
+    from rigorkd.report.sources import analysis_of
 
-    reading = reading_of(asked)
-    found = find_source(sources, results, reading, asked["metric"])
-    tell(found)
+    found, question = ask(sources, results, asked)
     file = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
     if not wandb:
         free_for_writing(file)
-    question = Question(**asked)
     analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
     if wandb:
         target = saved_report(found.folder, analysis, wandb_project, wandb_entity)
     else:
         write_atomically(file, html(report_page(gather(found.only(question.seeds), analysis))).encode())
         target = str(file)
-    if trouble := note(found, analysis, question):
-        click.echo(trouble, err=True)
-    for warning in analysis.warnings:
-        text = f"warning: {warning}" if not warning.startswith("SMOKE") else warning
-        click.echo(one_line(text), err=True)
+    warn(found, question, analysis)
     click.echo(target)

@@ -138,6 +138,8 @@ def run(
         if backend is not None:
             raise click.UsageError("--slurm OPTIONS is --backend slurm:OPTIONS; give one of them")
         backend = f"slurm:{slurm}"
+    from rigorkd_analysis.analysis_plan import NO_ANYTIME
+
     from rigorkd.extras import require
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
@@ -164,6 +166,8 @@ def run(
         require("train", "rigorkd run")
     elif mode != "reference":
         raise click.UsageError("--mode is for rigorkd's own training; a command trains in one way")
+    if until_decided and loaded.spec.analysis.test == "unpaired":
+        raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint="leave out --until-decided, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)

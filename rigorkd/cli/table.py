@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.options import find_source, question_options, results_option, study_folder, tell
+from rigorkd.cli.options import ask, question_options, results_option, study_folder, warn
 
 if TYPE_CHECKING:
     from rigorkd.report.paper_tables import Layout
@@ -98,20 +98,13 @@ def _layout(
     from rigorkd.report.paper_tables import paper_table
     from rigorkd.report.render.latex import latex
     from rigorkd.report.render.markdown import markdown
-    from rigorkd.report.sources import Question, analysis_of, note
-    from rigorkd.text import one_line
+    from rigorkd.report.sources import analysis_of
 
-    found = find_source([] if study is None else [str(study)], results, metric=asked["metric"])
-    tell(found)
+    found, question = ask([] if study is None else [str(study)], results, asked)
     if "test_top5" in found.table.columns and asked["metric"] in (None, found.plan.metric):
         secondary = (*found.plan.secondary, "test_top5")
         found = replace(found, plan=replace(found.plan, secondary=tuple(dict.fromkeys(secondary))))
-    question = Question(**asked)
     analysis = analysis_of(found, question, images=False)
     page = paper_table(gather(found.only(question.seeds), analysis), layout, group)
     click.echo((latex if form == "latex" else markdown)(page), nl=False)
-    for warning in analysis.warnings:
-        text = warning if warning.startswith("SMOKE") else f"warning: {warning}"
-        click.echo(one_line(text), err=True)
-    if trouble := note(found, analysis, question):
-        click.echo(trouble, err=True)
+    warn(found, question, analysis)

@@ -63,10 +63,13 @@ class SourceArrays:
 
 
 class Split(Frozen):
-    """Sizes of the split, and the seed that draws it. `per_seed` draws a new split for every run seed."""
+    """Sizes of the split, and the seed that draws it. `per_seed` draws a new split for every run seed.
+
+    With `val: 0` nothing is validated, and the last epoch is tested.
+    """
 
     train: Count | None = None
-    val: Count
+    val: Annotated[int, Field(ge=0)]
     test: Count | None = None
     seed: Annotated[int, Field(ge=0)] | Literal["per_seed"] = 0
     per_class: bool = False

@@ -107,9 +107,29 @@ def _tasks(
         shrunk = [Run(_shrunk(run.cell, amount, train=train and run.cell.train), run.seed) for run in members]
         return Task(tuple(_expected(run, protocol.path.parent) for run in shrunk), teacher)
 
+    def teaching(teacher: Run) -> Iterator[Task]:
+        """What must be there before a teacher can teach: itself, untrained, and those it is the mean of."""
+        if teacher.name in placed:
+            return
+        for member in teacher.cell.members:
+            yield from teaching(run_of(member.cell, teacher.seed))
+        made = task([teacher], train=False)
+        members = tuple(placed[run_of(each.cell, teacher.seed).name] for each in teacher.cell.members)
+        made = replace(made, runs=(replace(made.runs[0], members=members),))
+        placed[teacher.name] = made.runs[0]
+        yield made
+
+    def run_of(name: str, seed: int | None) -> Run:
+        cell = protocol.cell(name)
+        return Run(cell, seed if cell.per_seed else None)
+
     for run in runs:
-        if run.cell.role != "student" and chosen([run], None):
-            alone = task([run])
+        cell = run.cell
+        teacher = run_of(cell.teacher, run.seed) if cell.method.distils and cell.teacher else None
+        if cell.role != "student" and chosen([run], None if teacher is None else teacher.cell):
+            if teacher is not None:
+                yield from teaching(teacher)
+            alone = task([run], None if teacher is None else placed[teacher.name])
             placed[run.name] = alone.runs[0]
             yield alone
     for cohort in _one_seed_each(protocol, seeds, names):
@@ -117,10 +137,8 @@ def _tasks(
         members = chosen(
             [run for run in cohort.runs if run.name in names], None if teacher is None else teacher.cell
         )
-        if members and teacher is not None and teacher.name not in placed:
-            untrained = task([teacher], train=False)
-            placed[teacher.name] = untrained.runs[0]
-            yield untrained
+        if members and teacher is not None:
+            yield from teaching(teacher)
         if members:
             yield task(members, None if teacher is None else placed[teacher.name])
 

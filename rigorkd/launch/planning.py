@@ -72,6 +72,7 @@ class Plan:
         corrected: whether families are corrected for their size.
         judged: the seeds that verdicts use: all but those kept for choosing.
         notes: what is to be known of runs that commands train.
+        looks: the planned interim analyses; what is detectable is at the nominal level of each.
     """
 
     study: str
@@ -88,17 +89,26 @@ class Plan:
     judged: tuple[int, ...] = ()
     training_images: int | None = None
     notes: tuple[str, ...] = ()
+    metric: str = "test_top1"
+    looks: tuple[int, ...] = ()
+    unpaired: bool = False
 
     @property
     def by_command(self) -> bool:
         """Whether commands train the runs."""
         return any("command" in cell for cell in self.cells)
 
+    @property
+    def difference(self) -> str:
+        """Of what the standard deviations are."""
+        return "difference without pairs" if self.unpaired else "paired difference"
+
     def document(self) -> dict[str, Any]:
         """The JSON of `plan --format json`, schema rigorkd.plan/1."""
         return {
             "schema": "rigorkd.plan/1",
             "study": self.study,
+            "metric": self.metric,
             "cells": list(self.cells),
             "seeds": list(self.seeds),
             "seeds_judged": list(self.judged),
@@ -108,6 +118,7 @@ class Plan:
             "detectable": [vars(entry) for entry in self.detectable],
             "designs": [vars(design) for design in self.designs],
             **({"notes": list(self.notes)} if self.notes else {}),
+            "looks": list(self.looks),
         }
 
 
@@ -146,6 +157,9 @@ def make_plan(
         judged=judged,
         training_images=training_images(want.run for want in states.expected.values()),
         notes=tuple(_notes(protocol, states)),
+        metric=protocol.spec.analysis.metric,
+        looks=protocol.spec.analysis.looks,
+        unpaired=_is_unpaired(protocol),
     )
 
 
@@ -176,7 +190,8 @@ def _detectable(
 
     analysis = protocol.spec.analysis
     pairs = gain_pairs(cells, protocol.cells)
-    sd, source = _sd_of_differences(states, pairs, analysis.metric, chosen_on)
+    unpaired = _is_unpaired(protocol)
+    sd, source = _sd_of_differences(states, pairs, analysis.metric, chosen_on, paired=not unpaired)
     if given is not None:
         sd, source = given, "as given"
     by_name = {cell.name: cell for cell in cells}
@@ -200,9 +215,9 @@ def _detectable(
         level = nominal_level(analysis.looks, analysis.alpha / m)
         dz = detectable(n, share, level)
         power = needed = None
-        if isinstance(protocol.spec.seeds, SeedsByRole):
+        if unpaired:
             averaged = min(averages, default=1) if family == "overall" else 1
-            dz = _unpaired_dz(protocol.spec.seeds, averaged, level, chosen_on)
+            dz = _unpaired_dz(*_numbers(protocol.spec.seeds, n, chosen_on), averaged, level)
         elif sd is not None and analysis.sesoi is not None:
             needed = seeds_needed(analysis.sesoi, sd * share, level)
             power = equivalence_power(n, sd * share, analysis.sesoi, level) if n > 1 else None
@@ -210,14 +225,19 @@ def _detectable(
         own = None if sd is None else sd * share
         entries.append(Detectable(family, size, mde, dz, power, own, source, needed))
     ways: tuple[Design, ...] = ()
-    if pairs and not isinstance(protocol.spec.seeds, SeedsByRole):
+    if pairs and not unpaired:
         ways = designs(
             *(n, 1.0 if sd is None else sd, len(pairs), analysis.sesoi if sd is not None else None),
             averages=averages,
             alpha=analysis.alpha,
             corrected=analysis.correction != "none",
+            looks=analysis.looks,
         )
     return tuple(entries), ways
+
+
+def _is_unpaired(protocol: Protocol) -> bool:
+    return protocol.spec.analysis.test == "unpaired" or isinstance(protocol.spec.seeds, SeedsByRole)
 
 
 def _by_role(seeds: tuple[int, ...] | SeedsByRole) -> str:
@@ -230,11 +250,17 @@ def _by_role(seeds: tuple[int, ...] | SeedsByRole) -> str:
     )
 
 
-def _unpaired_dz(seeds: SeedsByRole, averaged: int, level: float, chosen_on: frozenset[int]) -> float | None:
+def _numbers(seeds: tuple[int, ...] | SeedsByRole, n: int, chosen_on: frozenset[int]) -> tuple[int, int]:
+    """How many seeds baselines and distilled cells are judged at."""
+    if not isinstance(seeds, SeedsByRole):
+        return n, n
+    return len(set(seeds.baseline) - chosen_on), len(set(seeds.distilled) - chosen_on)
+
+
+def _unpaired_dz(base: int, kd: int, averaged: int, level: float) -> float | None:
     """What Welch's test detects, in sds of a difference whose pairs do not correlate; cells vary alike."""
     from rigorkd_analysis.stats.sample_size import detectable_noncentrality
 
-    base, kd = (len(set(each) - chosen_on) for each in (seeds.baseline, seeds.distilled))
     if min(base, kd) < 2:
         return None
     first, second = 1 / base, 1 / (averaged * kd)
@@ -248,9 +274,14 @@ _OWN = "own finished seeds, so no basis for choosing their number: a pilot's or 
 
 
 def _sd_of_differences(
-    states: RunStates, pairs: list[tuple[str, str]], metric: str, chosen_on: frozenset[int]
+    states: RunStates,
+    pairs: list[tuple[str, str]],
+    metric: str,
+    chosen_on: frozenset[int],
+    *,
+    paired: bool = True,
 ) -> tuple[float | None, str]:
-    """The pooled standard deviation of paired differences over finished seeds.
+    """The pooled standard deviation of differences over finished seeds, paired by seed or independent.
 
     Seeds kept for choosing are the study's own pilot: where two of them are finished, they alone count.
     """
@@ -264,7 +295,9 @@ def _sd_of_differences(
         for a, b in pairs:
             both = sorted(s for s in values[a].keys() & values[b].keys() if (s in chosen_on) is pilot)
             if len(both) >= 2:
-                variances.append(float(np.var([values[a][s] - values[b][s] for s in both], ddof=1)))
+                x, y = (np.array([values[cell][s] for s in both]) for cell in (a, b))
+                each = x.var(ddof=1) + y.var(ddof=1)
+                variances.append(float((x - y).var(ddof=1) if paired else each))
         if variances:
             over = f"pooled over {count(len(variances), 'gain')} of this study's"
             return float(np.sqrt(np.mean(variances))), f"{over} {_PILOT if pilot else _OWN}"
@@ -319,8 +352,16 @@ def work_left(
     amounts: defaultdict[Work, int] = defaultdict(int)
     wanted = {run.name: run for run in left}
     done: set[str] = set()
-    groups = [(list(cohort.runs), cohort.teacher) for cohort in cohorts(protocol.cells, seeds)]
-    alone = [([run], None) for run in wanted.values() if run.cell.role != "student"]
+    groups = [
+        (list(cohort.runs), cohort.teacher.cell if cohort.teacher else None)
+        for cohort in cohorts(protocol.cells, seeds)
+    ]
+    by_name = {cell.name: cell for cell in protocol.cells}
+    alone = [
+        ([run], by_name[run.cell.teacher] if run.cell.teacher else None)
+        for run in wanted.values()
+        if run.cell.role != "student"
+    ]
     for members, teacher in [*alone, *groups]:
         cells = [run.cell for run in members if run.name in wanted and run.name not in done]
         done |= {run.name for run in members}
@@ -329,7 +370,7 @@ def work_left(
         images = images_of(cells[0].dataset)
         if images is None:
             return None
-        for work, number in cohort_work(cells, teacher.cell if teacher else None, images, mode):
+        for work, number in cohort_work(cells, teacher, images, mode):
             amounts[work] += number
     return dict(amounts)
 

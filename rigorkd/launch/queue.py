@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from rigorkd.protocol.cells import Cohort, Run
+from rigorkd.protocol.cells import FIXED, Cohort, Run
 from rigorkd.records.expected import Expected
 from rigorkd.train.task import Task
 
@@ -119,7 +119,7 @@ def build_queue(
     for name, want in expected.items():
         if name in missing and want.run.cell.role != "student":
             seed = -1 if want.run.seed is None else want.run.seed
-            task = replace(like, runs=(want,), teacher=None, keep_logits=False)
+            task = replace(like, runs=(want,), teacher=_teacher_of(want, expected), keep_logits=False)
             waiting.append(((seed, 0), Waiting(task, missing_needs(want.run, missing))))
     for cohort in cohorts:
         wants = tuple(expected[run.name] for run in cohort.runs if run.name in missing)
@@ -130,6 +130,14 @@ def build_queue(
             waiting.append(((cohort.seed, 1), Waiting(task, needs)))
     waiting.sort(key=lambda item: item[0])
     return TaskQueue([entry for _, entry in waiting])
+
+
+def _teacher_of(want: Expected, expected: Mapping[str, Expected]) -> Expected | None:
+    """The run that a teacher or a start is itself distilled from."""
+    cell, seed = want.run.cell, want.run.seed
+    if not cell.method.distils:
+        return None
+    return expected.get(f"{cell.teacher}/seed-{seed}") or expected[f"{cell.teacher}/seed-{FIXED}"]
 
 
 def missing_needs(run: Run, missing: AbstractSet[str]) -> frozenset[str]:

@@ -180,6 +180,11 @@ class Method(Frozen):
         """Whether `learn_from` must be called before training."""
         return False
 
+    @property
+    def clips_its_own(self) -> bool:
+        """Whether the gradients of what the method learns itself are clipped with the student's."""
+        return True
+
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The student's and the teacher's layer of every pair that the method compares."""
         return ()

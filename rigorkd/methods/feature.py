@@ -7,7 +7,8 @@ channels, is compared with the teacher's. Over the pairs, P the projected and F 
                                   + cosine · mean over pairs and images of (1 − cos(P̄, F̄))]
 
 MSE is the mean over all elements, P̄ and F̄ are means over the map. Of two map sizes the larger is averaged
-to the smaller; features (B, D) are maps of one pixel.
+to the smaller; features (B, D) are maps of one pixel. `clip: false` leaves the projections' gradients out of
+the clip, as the code of that study's first version did; the optimiser moves them either way.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 from pydantic import Discriminator, Field, Tag
 
 from rigorkd.errors import InputError
-from rigorkd.fields import Frozen, NonNegative, text_or_mapping
+from rigorkd.fields import Frozen, NonNegative, added, text_or_mapping
 from rigorkd.methods.base import Outputs, Shapes, Targets, Weighted
 from rigorkd.methods.divergences import full
 
@@ -60,6 +61,11 @@ class Feature(Weighted):
         "layer4",
     )
     cosine: NonNegative = 0.5
+    clip: bool = added("0.2", True)
+
+    @property
+    def clips_its_own(self) -> bool:
+        return self.clip
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The student's and the teacher's layer of every pair."""

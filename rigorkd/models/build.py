@@ -15,8 +15,10 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
+from rigorkd.models.cifar_networks import cifar_network
 from rigorkd.models.inputs import repeat_grey, require_untouched
 from rigorkd.models.model import (
+    CIFAR_NETWORKS,
     CIFAR_RESNETS,
     CNN,
     CNN_CHANNELS,
@@ -26,12 +28,12 @@ from rigorkd.models.model import (
     Model,
     is_foreign_model,
     is_own_model,
+    models_like,
 )
 from rigorkd.models.own_code import Source
 from rigorkd.models.pooling import pool_deterministically
 from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights, seeded
 from rigorkd.models.zoo import cifar_resnet, cnn, stem_resnet
-from rigorkd.text import nearest
 
 _PUBLISHED = ("imagenet1k_v1", "imagenet1k_v2", "pretrained")
 
@@ -115,7 +117,7 @@ def _maker(wanted: _Wanted) -> Maker:
     if is_foreign_model(name):
         return _foreign_maker(wanted)
     if name not in MODELS:
-        close = nearest(name, MODELS)
+        close = " or ".join(models_like(name))
         raise InputError(f"no model {name!r}", hint=f"did you mean {close}?" if close else "")
     if name == CNN:
         _refuse(model, "args")
@@ -132,6 +134,9 @@ def _maker(wanted: _Wanted) -> Maker:
         _refuse(model, "args", "dropout")
         depth = int(name.removeprefix("cifar_resnet"))
         return lambda classes: cifar_resnet(depth, channels=channels, classes=classes)
+    if name in CIFAR_NETWORKS:
+        _refuse(model, "args", "dropout")
+        return lambda classes: cifar_network(name, channels=channels, size=size, classes=classes)
     arguments = dict(model.args)
     if model.dropout is not None:
         arguments["dropout"] = model.dropout

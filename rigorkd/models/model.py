@@ -12,12 +12,45 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from rigorkd.fields import Count, Frozen, short_form, text_or_mapping
+from rigorkd.text import nearest
 
 CIFAR_RESNETS = ("cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
 """The CIFAR ResNets of He et al. 2016, section 4.2: 6n + 2 layers, widths 16, 32, 64."""
 
 STEM_RESNETS = ("resnet18_cifar", "resnet34_cifar", "resnet50_cifar", "resnet101_cifar")
 """The ImageNet ResNets with a 3×3 stride-1 first convolution and no max-pool."""
+
+_NARROW, _WIDE = (16, 16, 32, 64), (32, 64, 128, 256)
+
+CIFAR_NETWORKS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    **{f"resnet{depth}": ("resnet", (depth, _NARROW)) for depth in (8, 14, 20, 32, 44, 56, 110)},
+    **{f"resnet{depth}x4": ("resnet", (depth, _WIDE)) for depth in (8, 32)},
+    "ResNet50": ("resnet50", ((3, 4, 6, 3),)),
+    **{f"wrn_{depth}_{widen}": ("wrn", (depth, widen)) for depth in (16, 40) for widen in (1, 2)},
+    "vgg8": ("vgg", ((1, 1, 1, 1, 1),)),
+    "vgg11_cifar": ("vgg", ((1, 1, 2, 2, 2),)),
+    "vgg13_cifar": ("vgg", ((2, 2, 2, 2, 2),)),
+    "vgg16_cifar": ("vgg", ((2, 2, 3, 3, 3),)),
+    "vgg19_cifar": ("vgg", ((2, 2, 4, 4, 4),)),
+    "MobileNetV2": ("mobilenet_v2", (0.5,)),
+    "ShuffleV1": ("shuffle_v1", ((240, 480, 960), (4, 8, 4), 3)),
+    "ShuffleV2": ("shuffle_v2", ((116, 232, 464), (4, 8, 4), 1024)),
+}
+"""The networks of the standard CIFAR tables, by the names of the public code: their family and its values.
+
+Where torchvision has the name for another network, `_cifar` is added. `rigorkd.models.cifar_networks` builds
+them.
+"""
+
+_STAGES = {
+    "resnet": ("layer1", "layer2", "layer3"),
+    "resnet50": ("layer1", "layer2", "layer3", "layer4"),
+    "wrn": ("block1", "block2", "block3"),
+    "vgg": ("relu0", "relu1", "relu2", "relu3", "relu4"),
+    "mobilenet_v2": ("blocks.1", "blocks.2", "blocks.4", "blocks.6"),
+    "shuffle_v1": ("layer1", "layer2", "layer3"),
+    "shuffle_v2": ("layer1", "layer2", "layer3"),
+}
 
 CNN, CNN_CHANNELS = "cnn", (16, 32)
 """The small plain network, and its default `channels`; `hidden` and `dropout` shape it too."""
@@ -49,7 +82,7 @@ _NEITHER = ("regnet_y_128gf", "vit_h_14")
 TORCHVISION = tuple(sorted({*_V1_ONLY, *_V1_AND_V2, *_NEITHER}))
 """torchvision's classification models."""
 
-MODELS = (CNN, *CIFAR_RESNETS, *STEM_RESNETS, *TORCHVISION)
+MODELS = (CNN, *CIFAR_RESNETS, *STEM_RESNETS, *CIFAR_NETWORKS, *TORCHVISION)
 """Every model with a plain name; others are written `timm/<name>`, `hf/<name>` or `module:function`."""
 
 _MIN_SIZE = {"alexnet": 63, "inception_v3": 75, "maxvit_t": 224, "vit_h_14": 42}
@@ -61,6 +94,20 @@ _USUAL = 32
 def is_known_model(name: str) -> bool:
     """Whether a protocol may name this model; names of foreign libraries are checked when they are built."""
     return name in MODELS or is_foreign_model(name)
+
+
+def models_like(name: str) -> tuple[str, ...]:
+    """The models meant by a name of others (`cifar100_resnet56`, `WRN-40-2`), or else the nearest, if any."""
+    wanted = _folded(re.sub(r"^cifar(10|100)?_", "", name.casefold()))
+    for spelling in (wanted, wanted.removesuffix("bn"), wanted.removesuffix("cifar")):
+        if same := tuple(model for model in MODELS if _folded(model) == spelling):
+            return same
+    close = nearest(name, MODELS)
+    return (close,) if close else ()
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name.casefold())
 
 
 def is_foreign_model(name: str) -> bool:
@@ -99,9 +146,18 @@ def weights_of(model: str) -> tuple[str, ...]:
     return ("random", *v1, *v2, *(("pretrained",) if v1 else ()))
 
 
+def stages_of(model: str) -> tuple[str, ...]:
+    """The layers whose outputs methods imitate, first to last; none where that is not known."""
+    if model in CIFAR_NETWORKS:
+        return _STAGES[CIFAR_NETWORKS[model][0]]
+    if model in CIFAR_RESNETS:
+        return _STAGES["resnet"]
+    return _STAGES["resnet50"] if model in STEM_RESNETS or re.match(r"(wide_)?resne?x?t\d", model) else ()
+
+
 def min_size(model: str) -> int:
     """The smallest image side, in pixels and at least 8, that the model is known to accept."""
-    if model in (CNN, *CIFAR_RESNETS, *STEM_RESNETS):
+    if model in (CNN, *CIFAR_RESNETS, *STEM_RESNETS, *CIFAR_NETWORKS):
         return _SMALLEST
     if model in _MIN_SIZE:
         return _MIN_SIZE[model]

@@ -22,6 +22,16 @@ FIXED = "fixed"
 
 
 @dataclass(frozen=True)
+class Member:
+    """One of several teachers whose logits are averaged: its cell, its share of the mean, its network."""
+
+    cell: str
+    weight: float
+    model: Model
+    size: int | None = None
+
+
+@dataclass(frozen=True)
 class Cell:
     """One resolved configuration. Everything that shapes a run's bits is here, except its seed.
 
@@ -29,8 +39,10 @@ class Cell:
     (it shares the batches), but only a distilled cell depends on it. `start_cell` names the start cell that
     must be trained first, if the start is a run. `train` is False for a teacher used as it is, and
     `per_seed` is False for a teacher that all seeds share. `seeds` are those it is run at where the protocol
-    gives baselines more than distilled cells, None for all. A cell that a command trains has a `trainer`;
-    model, training, views and dataset are the engine's, and say nothing then.
+    gives baselines more than distilled cells, None for all. `members` are the teachers whose logits a teacher
+    averages, which has no network of its own then. `generation` counts the distillations that a teacher comes
+    from: each starts from weights of its own, also where all are of one architecture. A cell that a command
+    trains has a `trainer`; model, training, views and dataset are the engine's, and say nothing then.
     """
 
     name: str
@@ -49,6 +61,8 @@ class Cell:
     train: bool = True
     per_seed: bool = True
     seeds: frozenset[int] | None = None
+    members: tuple[Member, ...] = ()
+    generation: int = 0
     trainer: CellTrainer | None = None
 
     def runs_at(self, seed: int) -> bool:
@@ -64,7 +78,8 @@ class Cell:
     def needs(self) -> tuple[str, ...]:
         """The cells whose runs must be done before this one's."""
         teacher = self.teacher if self.method.distils else None
-        return tuple(name for name in (teacher, self.start_cell) if name is not None)
+        members = (member.cell for member in self.members)
+        return (*(name for name in (teacher, self.start_cell) if name is not None), *members)
 
 
 @dataclass(frozen=True)

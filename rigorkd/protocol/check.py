@@ -9,12 +9,12 @@ from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
 from rigorkd.data.dataset import DatasetInfo, Split
 from rigorkd.data.operations import check_views
 from rigorkd.metrics import NAMES as METRICS
-from rigorkd.models.model import CNN, MODELS, Model, is_known_model
+from rigorkd.models.model import CNN, MODELS, Model, is_known_model, models_like
 from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.hashes import resolved
-from rigorkd.protocol.schema import Contrast, SeedsByRole, Spec, TrendSpec
+from rigorkd.protocol.schema import Contrast, MeanTeacher, SeedsByRole, Spec, TrendSpec
 from rigorkd.protocol.trainer_spec import CommandSpec
 
 RESERVED_ENDINGS = (".smoke", ".fast")
@@ -127,12 +127,16 @@ def _models(spec: Spec) -> Iterator[Problem]:
     if spec.teacher is not None:
         yield from _model(spec.teacher.model, ("teacher", "model"))
     for name, teacher in (spec.teachers or {}).items():
+        if isinstance(teacher, MeanTeacher):
+            continue  # its teachers are declared beside it
         yield from _model(teacher.model, ("teachers", name, "model"))
 
 
 def _model(model: Model, path: Path) -> Iterator[Problem]:
     if not is_known_model(model.name):
         message, hint = unknown("model", model.name, MODELS)
+        if close := models_like(model.name):
+            hint = f"did you mean {' or '.join(map(repr, close))}?"
         yield Problem((*path, "name"), message, hint + " others: timm/<name>, hf/<name>, module:function")
     for key in ("channels", "hidden", "dropout"):
         if getattr(model, key) is not None and model.name != CNN:

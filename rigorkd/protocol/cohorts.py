@@ -70,16 +70,16 @@ def gain_pairs(cells: Iterable[Cell], among: Iterable[Cell]) -> list[tuple[str, 
     return [
         (cell.name, baselines[shared])
         for cell in cells
-        if cell.method.distils and (shared := _held_equal(cell)) in baselines
+        if cell.role == "student" and cell.method.distils and (shared := _held_equal(cell)) in baselines
     ]
 
 
 def lone_cells(cells: Iterable[Cell]) -> str:
     """A warning of distilled cells that lack a baseline; empty if none does, or if there is no baseline."""
-    cells = list(cells)
+    cells = [cell for cell in cells if cell.role == "student"]
     paired = {name for name, _ in gain_pairs(cells, cells)}
     lone = [cell.name for cell in cells if cell.method.distils and cell.name not in paired]
-    if not lone or all(cell.method.distils for cell in cells if cell.role == "student"):
+    if not lone or all(cell.method.distils for cell in cells):
         return ""
     return (
         f"warning: {count(len(lone), 'distilled cell')} without a baseline of the same group, student, start,"

@@ -20,12 +20,22 @@ from rigorkd.methods.own import Own
 from rigorkd.methods.registry import KINDS, METHODS
 from rigorkd.models.model import WEIGHTS, Model, PathStart, weights_of
 from rigorkd.problems import ExpansionError, Path, Problem, shown, unknown, validated
-from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.cells import Cell, Member
+from rigorkd.protocol.chains import lesson_of
 from rigorkd.protocol.grids import MOST_CHOICES, Choice, choices, grids, read_method, too_many
 from rigorkd.protocol.hashes import identity
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
 from rigorkd.protocol.requirements import class_problems, view_problems
-from rigorkd.protocol.schema import TRAINING_KEYS, Group, Spec, Teacher, Training
+from rigorkd.protocol.schema import (
+    TRAINING_KEYS,
+    Group,
+    MeanTeacher,
+    Spec,
+    Start,
+    StepSchedule,
+    Teacher,
+    Training,
+)
 
 LONGEST_NAME = 200
 """Bytes of a cell's name: with its seed it must be the name of a file."""
@@ -64,12 +74,14 @@ class Expansion:
         self.by_identity: dict[str, Cell] = {}
         self.by_name: dict[str, Cell] = {}
         self.open_starts: list[str] = []
+        self.open_teachers: list[str] = []
+        self.refused: set[str] = set()  # teachers whose problems are told already
         self.terms: dict[str, str] = {}
         self.reported_twins: set[tuple[str, str, str, str]] = set()
 
     def cells(self) -> tuple[Cell, ...]:
-        for name, teacher in self.spec.named_teachers().items():
-            self.collect(partial(self.teacher, name, teacher))
+        for name in self.spec.named_teachers():
+            self.collect(partial(self.teacher, name))
         for name in self.spec.starts:
             if name in WEIGHTS:
                 self.problem(
@@ -87,7 +99,7 @@ class Expansion:
     def problem(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:
         self.problems.append(Problem(path, message, hint, at_key))
 
-    def collect(self, part: Callable[[], None]) -> None:
+    def collect(self, part: Callable[[], object]) -> None:
         """Run one part; its problems are kept and the next part goes on."""
         try:
             part()
@@ -96,8 +108,81 @@ class Expansion:
 
     # ------------------------------------------------------------------------------ teachers and starts
 
-    def teacher(self, name: str, teacher: Teacher) -> None:
+    def teacher(self, name: str) -> Cell:
+        """The cell of a declared teacher; those that it comes from are made first."""
+        if name in self.teachers:
+            return self.teachers[name]
+        if name in self.refused:
+            raise ExpansionError([])
         path: Path = ("teacher",) if self.spec.teacher is not None else ("teachers", name.split("/")[1])
+        declared = self.spec.named_teachers()[name]
+        if name in self.open_teachers:
+            circle = [*self.open_teachers[self.open_teachers.index(name) :], name]
+            said = " → ".join(each.removeprefix("teacher/") for each in circle)
+            raise ExpansionError([Problem(path, f"the teacher comes from itself: {said}", at_key=True)])
+        self.open_teachers.append(name)
+        try:
+            if isinstance(declared, MeanTeacher):
+                cell = self.mean(name, declared, path)
+            else:
+                cell = self.one_teacher(name, declared, path)
+        except ExpansionError:
+            self.refused.add(name)
+            raise
+        finally:
+            self.open_teachers.pop()
+        self.teachers[name] = cell
+        self.add(cell, path)
+        return cell
+
+    def mean(self, name: str, declared: MeanTeacher, path: Path) -> Cell:
+        """Several teachers at once: a teacher without a network of its own, which is not trained."""
+        at = (*path, "mean_of")
+        members = [self.named_teacher(short, (*at, short), at_key=True) for short in declared.mean_of]
+        total = sum(declared.mean_of.values())
+        shares = [weight / total for weight in declared.mean_of.values()]
+        return Cell(
+            name=name,
+            role="teacher",
+            group="teacher",
+            student=name.split("/")[-1],
+            model=Model(name="mean_of"),
+            start="random",
+            method=Baseline(),
+            training=self.spec.training,
+            views=self.spec.views,
+            dataset=self.spec.dataset,
+            train=False,
+            per_seed=any(cell.per_seed for cell in members),
+            members=tuple(
+                Member(cell.name, share, cell.model, cell.size)
+                for cell, share in zip(members, shares, strict=True)
+            ),
+            generation=max(cell.generation for cell in members),
+        )
+
+    def named_teacher(self, short: str, path: Path, *, at_key: bool = False) -> Cell:
+        """The cell of the teacher that is named at `path`."""
+        names = {name.split("/")[-1]: name for name in self.spec.named_teachers()}
+        if short not in names or self.spec.teacher is not None:
+            message, hint = unknown("teacher", short, [] if self.spec.teacher is not None else names)
+            raise ExpansionError([Problem(path, message, hint or "declare it under teachers:", at_key)])
+        return self.teacher(names[short])
+
+    def learned(self, declared: Teacher | Start, path: Path) -> tuple[Method, Cell | None, dict[str, Choice]]:
+        """How a teacher or a start is taught: the method, the teacher, the training keys that it tunes."""
+        names = () if self.spec.teacher is not None else self.spec.named_teachers()
+        lesson = lesson_of(declared, path, [name.split("/")[-1] for name in names])
+        if lesson is None:
+            return Baseline(), None, {}
+        teacher = self.named_teacher(lesson.teacher, (*path, "teacher"))
+        method, tuning = read_method(lesson.key, lesson.choice)
+        training = self.training(_written(declared.overrides(), path), tuning)
+        self.check_method(method, self.spec.views, training, lesson.choice, teacher)
+        return method, teacher, tuning
+
+    def one_teacher(self, name: str, teacher: Teacher, path: Path) -> Cell:
+        """The cell of one network that teaches."""
         fixed_file = not teacher.train and isinstance(teacher.start, PathStart)
         per_seed = teacher.per_seed
         if fixed_file:
@@ -114,23 +199,28 @@ class Expansion:
             )
         if isinstance(teacher.start, str):
             self.weights(teacher.start, teacher.model, (*path, "start"), starts=())
-        cell = Cell(
+        method, parent, tuning = self.learned(teacher, path)
+        if parent is not None and parent.per_seed and not per_seed:
+            message = f"{name} is trained once for all seeds, and its teacher {parent.name} for each"
+            hint = f"per_seed: false for {parent.student} as well, or per_seed: true here"
+            self.problem((*path, "per_seed"), message, hint)
+        return Cell(
             name=name,
             role="teacher",
             group="teacher",
             student=name.split("/")[-1],
             model=teacher.model,
             start=teacher.start,
-            method=Baseline(),
-            training=self.training(_written(teacher.overrides(), path)),
+            method=method,
+            training=self.training(_written(teacher.overrides(), path), tuning),
             views=self.spec.views,
             dataset=self.spec.dataset,
+            teacher=None if parent is None else parent.name,
             size=teacher.size,
             train=teacher.train,
             per_seed=per_seed,
+            generation=0 if parent is None else parent.generation + 1,
         )
-        self.teachers[name] = cell
-        self.add(cell, path)
 
     def check_start(self, name: str) -> None:
         """What is wrong with a declared start, whether or not a student uses it."""
@@ -148,6 +238,7 @@ class Expansion:
             message, hint = unknown("start", origin, [*WEIGHTS, *self.spec.starts])
             raise ExpansionError([Problem(("starts", name, "from"), message, hint)])
         self.training(_written(self.spec.starts[name].overrides(), ("starts", name)))
+        self.learned(self.spec.starts[name], ("starts", name))
 
     def start(self, name: str, model: Model, path: Path) -> str:
         """The name of the start cell of a declared start for a model; made on first use, parents first."""
@@ -163,6 +254,7 @@ class Expansion:
             start, parent = self.resolve_start(declared.start, model, Choice(None, ("starts", name, "from")))
         finally:
             self.open_starts.pop()
+        method, teacher, tuning = self.learned(declared, ("starts", name))
         cell = Cell(
             name=cell_name,
             role="start",
@@ -170,10 +262,11 @@ class Expansion:
             student=owner,
             model=model,
             start=start,
-            method=Baseline(),
-            training=self.training(_written(declared.overrides(), ("starts", name))),
+            method=method,
+            training=self.training(_written(declared.overrides(), ("starts", name)), tuning),
             views=self.spec.views,
             dataset=self.spec.dataset,
+            teacher=None if teacher is None else teacher.name,
             start_cell=parent,
         )
         self.starts[cell_name] = cell
@@ -253,7 +346,7 @@ class Expansion:
                     message = f"views must be a mapping, not {shown(choice.value)}"
                     raise ExpansionError([Problem(choice.path, message)])
         for key, value in group.overrides().items():
-            axes[key] = choices(value, (*path, key), lists=("betas",))
+            axes[key] = choices(value, (*path, key), lists=("betas", "at", "milestones"))
         return axes
 
     def check_view_keys(self, value: Any, path: Path) -> None:
@@ -342,7 +435,7 @@ class Expansion:
                     continue
                 method, tuning = read_method(key, choice)
                 training = self.training(overrides, tuning) if tuning else base
-                self.check_method(method, views, training, choice)
+                self.check_method(method, views, training, choice, self.teacher_of(teacher.value))
                 labels = point.labels if method.distils else point.labels_without_teacher
                 parts = [method_label(method), *tuning_label(training, base), *labels]
                 cell = Cell(
@@ -370,6 +463,11 @@ class Expansion:
         if short is None or self.spec.teacher is not None:
             return short
         return f"teacher/{short}"
+
+    def teacher_of(self, short: str | None) -> Cell | None:
+        """The cell of a teacher as a group names it; None where it has none, or one that was refused."""
+        name = self.teacher_name(short)
+        return None if name is None else self.teachers.get(name)
 
     def add(self, cell: Cell, path: Path) -> bool:
         """Register a cell; False if it merges with an equal one, or may not be there at all (a problem)."""
@@ -437,7 +535,27 @@ class Expansion:
                 at = overrides["epochs"].path
             message = f"{schedule.warmup_epochs} warm-up epochs leave nothing of {training.epochs} epochs"
             raise ExpansionError([Problem(at, message)])
+        if isinstance(schedule, StepSchedule) and schedule.at[-1] >= training.epochs:
+            at = _placed(("schedule", "at"), overrides)
+            if "epochs" in overrides and "schedule" not in overrides:
+                at = overrides["epochs"].path
+            never = ", ".join(str(epoch) for epoch in schedule.at if epoch >= training.epochs)
+            message = f"the learning rate never falls at {never}: {training.epochs} epochs are trained"
+            raise ExpansionError([Problem(at, message)])
+        if self.spec.dataset.split.val == 0:
+            self.unvalidated(training, overrides)
         return training
+
+    def unvalidated(self, training: Training, overrides: Mapping[str, Choice]) -> None:
+        """What a training cannot have where there are no validation images."""
+        if training.select != "last":
+            at = _placed(("select",), overrides) if "select" in overrides else ("dataset", "split", "val")
+            message = f"with val: 0 there is nothing to choose an epoch by (select: {training.select})"
+            hint = "select: last under training tests the last epoch; or keep images for validation"
+            raise ExpansionError([Problem(at, message, hint)])
+        if training.early_stopping is not None:
+            message = "early_stopping watches validation images, and with val: 0 there are none"
+            raise ExpansionError([Problem(_placed(("early_stopping",), overrides), message)])
 
     def views(self, choice: Choice | None) -> Views:
         """`views:` with the group's keys laid over it."""
@@ -458,12 +576,17 @@ class Expansion:
             message = f"{other} and {method.term} would both be called {method.name}"
             raise ExpansionError([Problem(choice.place(("term",)), message, "rename one of the functions")])
 
-    def check_method(self, method: Method, views: Views, training: Training, choice: Choice) -> None:
-        """What a method asks of the data, the views and the training."""
+    def check_method(
+        self, method: Method, views: Views, training: Training, choice: Choice, teacher: Cell | None
+    ) -> None:
+        """What a method asks of the data, the views, the training and the teacher."""
         if isinstance(method, Own):
             self.check_term(method, choice)
         known = self.spec.dataset.info
         problems = [*view_problems(method, views, training, choice.place)]
+        if method.needs_features and teacher is not None and teacher.members:
+            message = f"{method.key} compares layers, and {teacher.student} is the mean of several networks"
+            problems.append(Problem(choice.place(()), message, "name one of its teachers"))
         if known:
             problems += class_problems(method, known.classes, choice.place)
         if problems:

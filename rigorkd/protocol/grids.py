@@ -109,27 +109,28 @@ def grids(group: Group, path: Path) -> dict[str, tuple[Choice, ...]]:
     A list of grids is not an axis: every grid keeps its own first and last values. Raises `ExpansionError`.
     """
     found = {}
-    for key, kind in KINDS.items():
+    for key in KINDS:
         value = getattr(group, key)
-        if key not in group.model_fields_set or value is False:
-            continue
-        several = value if isinstance(value, tuple) and value else None
-        parts = [(value, (*path, key))]
-        if several is not None:
-            parts = [(item, (*path, key, index)) for index, item in enumerate(several)]
-        points = [point for item, at in parts for point in choices(item, at, lists=_list_fields(kind))]
-        if wrong := [
-            point for point in points if point.value is not True and not isinstance(point.value, dict)
-        ]:
-            raise ExpansionError(
-                Problem(
-                    point.path,
-                    f"{key} must be true, a mapping or a list of mappings, not {shown(point.value)}",
-                )
-                for point in wrong
-            )
-        found[key] = tuple(replace(point, value={}) if point.value is True else point for point in points)
+        if key in group.model_fields_set and value is not False:
+            found[key] = points_of(key, value, (*path, key))
     return found
+
+
+def points_of(key: str, value: Any, path: Path) -> tuple[Choice, ...]:
+    """The points of one method's grid, as it is written at `path`. Raises `ExpansionError`."""
+    parts = [(value, path)]
+    if isinstance(value, tuple) and value:
+        parts = [(item, (*path, index)) for index, item in enumerate(value)]
+    lists = _list_fields(KINDS[key])
+    points = [point for item, at in parts for point in choices(item, at, lists=lists)]
+    if wrong := [point for point in points if point.value is not True and not isinstance(point.value, dict)]:
+        raise ExpansionError(
+            Problem(
+                point.path, f"{key} must be true, a mapping or a list of mappings, not {shown(point.value)}"
+            )
+            for point in wrong
+        )
+    return tuple(replace(point, value={}) if point.value is True else point for point in points)
 
 
 def read_method(key: str, point: Choice) -> tuple[Method, dict[str, Choice]]:

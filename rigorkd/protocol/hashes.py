@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rigorkd.data.dataset import LOCATION_KEYS
@@ -103,6 +103,7 @@ def run_hash(
     model_code: str | None = None,
     method_code: str | None = None,
     shape: str | None = None,
+    members: Sequence[tuple[str, float]] = (),
     numerics: Numerics = NEWEST,
 ) -> str:
     """The run's identity: sha256 hex over everything that shapes its bits.
@@ -111,7 +112,8 @@ def run_hash(
     the start's run hash, or the sha256 of the file that a `PathStart` names; `precision` is the one really
     used; `model_code` and `method_code` identify the source of a model and of a distillation term given as
     `module:function`; `numerics` are those of its study. Names, groups and the analysis are left out. `shape`
-    is `cell_shape(run.cell)` where it is known: it serves all seeds of a cell.
+    is `cell_shape(run.cell)` where it is known: it serves all seeds of a cell. `members` are the run hashes
+    of the teachers whose mean a teacher is, with their shares.
     """
     raised = numbers_of(run.cell, numerics) if numerics else {}
     rest = canonical(
@@ -126,6 +128,7 @@ def run_hash(
             "model_code": model_code,
             **({} if method_code is None else {"method_code": method_code}),
             **({"parts": raised} if raised else {}),
+            **({"mean_of": members} if members else {}),
         }
     )
     # The canonical form of all of it: "cell" is the first of its keys.
@@ -146,6 +149,7 @@ def identity(cell: Cell) -> str:
             "teacher": cell.teacher if cell.method.distils else None,
             "start": cell.start_cell or _dump(cell.start),
             "per_seed": cell.per_seed,
+            "mean_of": [[member.cell, member.weight] for member in cell.members],
         }
     )
 
@@ -274,6 +278,7 @@ def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
         **_training_columns(cell.training, context),
         "views": canonical(_views(cell, context)),
         "dataset": canonical(cell.dataset.model_dump(exclude=set(LOCATION_KEYS), context=context)),
+        **({"mean_of": {member.cell: member.weight for member in cell.members}} if cell.members else {}),
     }
     return {
         key: canonical(value) if isinstance(value, dict | tuple) else value for key, value in flat.items()
@@ -302,8 +307,13 @@ def _quoted(word: str) -> str:
     return word if re.fullmatch(r"[\w@%+=:,./{}-]+", word) else shlex.quote(word)
 
 
+_COLUMNS = {"at": "lr_at", "factor": "lr_factor", "power": "lr_power"}
+"""Columns of the keys of a schedule, where the key alone does not say what it is of."""
+
+
 def _training_columns(training: Training, context: str | None) -> dict[str, Any]:
-    """Every key of a training: what has a name is laid flat, a clip is two columns, other nesting is text."""
+    """Every key of a training: what has a name is laid flat, a clip is two columns, an average one, other
+    nesting is text."""
     written = training.model_dump(context=context)
     columns: dict[str, Any] = {}
     for key in ("epochs", "batch_size", *written):
@@ -311,8 +321,11 @@ def _training_columns(training: Training, context: str | None) -> dict[str, Any]
         if key == "clip_norm":
             clip = value or {"max": None, "per": None}
             columns |= {"clip_norm": clip["max"], "clip_per": clip["per"]}
+        elif key == "ema":
+            columns["ema_decay"] = value and value["decay"]
         elif isinstance(value, dict) and "name" in value:
-            columns |= {key: value["name"], **{inner: value[inner] for inner in value if inner != "name"}}
+            columns[key] = value["name"]
+            columns |= {str(_COLUMNS.get(each, each)): item for each, item in value.items() if each != "name"}
         else:
             columns[key] = canonical(value) if isinstance(value, dict) else value
     return columns

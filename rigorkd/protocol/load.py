@@ -8,16 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.problems import ExpansionError, Problem, from_validation, unknown
 from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.chains import with_needs_at_all_seeds
 from rigorkd.protocol.check import check_contrasts, check_spec
-from rigorkd.protocol.grids import grid_problems, grids, read_method
+from rigorkd.protocol.grids import grid_problems, points_of, read_method
 from rigorkd.protocol.schema import Group, SeedsByRole, Spec
 from rigorkd.protocol.trainer_cells import cells_of
 from rigorkd.protocol.trainer_spec import CommandSpec, engine_keys, is_by_command
@@ -25,6 +26,8 @@ from rigorkd.protocol.tree import LONGEST_TEXT, Node, Place, TreeError, parse
 from rigorkd.text import nearest
 
 MOST_LISTED = 20
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -61,17 +64,33 @@ class Protocol:
         return self.tree.find(path)
 
 
-def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
-    """Read, check and expand a protocol file, or what was read of it. Raises `ProtocolError`."""
-    file = Path(path)
-    text = _text(file, _read(file) if content is None else content)
+def load_as(model: type[M], path: Path) -> M:
+    """Another file of YAML than a protocol, as a model. Raises `ProtocolError` with all that is wrong."""
+    tree = _tree(path, _text(path, _read(path)))
+    if tree.entries is None:
+        raise protocol_error([Problem((), "the file is no mapping of keys to values")], path, tree)
     try:
-        tree = parse(text)
+        return model.model_validate(tree.plain())
+    except ValidationError as error:
+        raise protocol_error(from_validation(error, model), path, tree) from None
+
+
+def _tree(file: Path, text: str) -> Node:
+    """The file's text with the place of every part."""
+    try:
+        return parse(text)
     except TreeError as error:
         place = error.place
         raise ProtocolError(
             error.message, file=file, line=place.line, column=place.column, hint=error.hint
         ) from None
+
+
+def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
+    """Read, check and expand a protocol file, or what was read of it. Raises `ProtocolError`."""
+    file = Path(path)
+    text = _text(file, _read(file) if content is None else content)
+    tree = _tree(file, text)
     if tree.entries is None:
         hint = "it starts with `rigorkd: 1` and `study: <name>`"
         raise protocol_error([Problem((), "a protocol is a mapping of keys to values", hint)], file, tree)
@@ -88,7 +107,7 @@ def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
         raise protocol_error(problems, file, tree) from None
     problems = check_spec(spec)
     try:
-        cells = tuple(_at_their_seeds(spec, cells_of(spec)))
+        cells = tuple(with_needs_at_all_seeds(list(_at_their_seeds(spec, cells_of(spec)))))
         problems += check_contrasts(spec, cells)
     except ExpansionError as error:
         problems += error.problems
@@ -212,9 +231,15 @@ def start_location(cell: Cell, spec: Spec) -> KeyPath:
 
 
 def method_location(cell: Cell, spec: Spec, rest: KeyPath = ()) -> KeyPath:
-    """Where a student's group declares (a part of) its method: the point of the grid that it stands for."""
-    group, key = section_of(cell, spec), cell.method.key
-    for point in grids(spec.groups[cell.group], group)[key]:
+    """Where a cell's section declares (a part of) its method: the point of the grid that it stands for."""
+    section, key = section_of(cell, spec), cell.method.key
+    if cell.role == "student":
+        written = getattr(spec.groups[cell.group], key)
+    elif cell.role == "start":
+        written = getattr(spec.starts[cell.name.split("/")[1]], key)
+    else:
+        written = getattr(spec.named_teachers()[cell.name], key)
+    for point in points_of(key, written, (*section, key)):
         if read_method(key, point)[0] == cell.method:
             return point.place(rest)
-    return (*group, key)
+    return (*section, key)

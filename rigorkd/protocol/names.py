@@ -158,7 +158,7 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         if isinstance(value.get("path"), str):
             return re.sub(r".*[/\\]|\.[a-z]+$", "", value["path"].lower())
-        number = next((_value(value[name]) for name in ("max", "patience") if name in value), "")
+        number = next((_value(value[name]) for name in ("max", "patience", "decay") if name in value), "")
         return f"{number}-layer" if value.get("per") == "layer" else number
     return str(value)
 

@@ -37,10 +37,13 @@ def view_problems(
     if views.teacher == "clean":
         message = f"{method.key} needs {needed}, and of the clean images there are logits only"
         yield Problem(place(()), message, "views: {teacher: same}")
-    early = training.early_stopping
-    if early is not None and early.monitor == "objective":
-        message = f"{method.key} needs {needed}, so its objective cannot be watched on the validation images"
-        yield Problem(place(()), message, "early_stopping: {monitor: ce} or {monitor: top1}")
+    if not training.needs_objective:
+        return
+    message = f"{method.key} needs {needed}, so its objective cannot be watched on the validation images"
+    hint = "early_stopping: {monitor: ce} or {monitor: top1}"
+    if training.select == "best_val_objective":
+        hint = "select: best_val_loss or best_val_top1"
+    yield Problem(place(()), message, hint)
 
 
 def comes_from_outside(cell: Cell) -> bool:
@@ -61,7 +64,7 @@ def needs_preflight(cell: Cell) -> bool:
 def is_unusual(cell: Cell) -> bool:
     """Whether a model of rigorkd's own or of torchvision may not fit: its arguments, or small images."""
     model = cell.model
-    if is_foreign_model(model.name):
+    if is_foreign_model(model.name) or cell.members:
         return False  # tried with its weights: see `rigorkd.train.model_check`
     crops = [op.size for op in cell.views.eval if isinstance(op, CenterCrop)]
     side = cell.size or min(crops, default=0) or cell.views.size or cell.dataset.side

@@ -7,6 +7,7 @@ unexpanded, because what a list means there depends on the key (see `expand`).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
@@ -92,12 +93,89 @@ class SGD(Frozen):
 Optimizer = Annotated[AdamW | Adam | SGD, Field(discriminator="name")]
 
 
+Epochs = Annotated[int, Field(ge=0)]
+
+
 class Schedule(Frozen):
     """The learning rate over epochs; `min_lr` is the cosine's end, warm-up is linear from lr / (n + 1)."""
 
     name: Literal["cosine", "constant"] = "cosine"
     min_lr: NonNegative = 0.0
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    warmup_epochs: Epochs = 0
+
+
+class StepSchedule(Frozen):
+    """The learning rate times `factor` after each epoch in `at`.
+
+    `multistep` is the same, with its `milestones` and `gamma`.
+    """
+
+    name: Literal["step"]
+    at: Annotated[tuple[Count, ...], Field(min_length=1)]
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    warmup_epochs: Epochs = 0
+
+    @model_validator(mode="after")
+    def _rises(self) -> StepSchedule:
+        if any(a >= b for a, b in pairwise(self.at)):
+            raise ValueError("the epochs of a step schedule must rise")
+        if self.at[0] <= self.warmup_epochs:
+            raise ValueError(f"the step at {self.at[0]} falls into the {self.warmup_epochs} warm-up epochs")
+        return self
+
+    @property
+    def min_lr(self) -> float:
+        """What the schedules that end at a rate of their own call so: none here."""
+        return 0.0
+
+
+class LinearSchedule(Frozen):
+    """The learning rate falls in a straight line, to `min_lr` when the last epoch has ended."""
+
+    name: Literal["linear"]
+    min_lr: NonNegative = 0.0
+    warmup_epochs: Epochs = 0
+
+
+class PolynomialSchedule(Frozen):
+    """As `linear`, along (1 − the share of the training that is done) to the power of `power`."""
+
+    name: Literal["polynomial"]
+    power: Positive
+    min_lr: NonNegative = 0.0
+    warmup_epochs: Epochs = 0
+
+
+_MULTISTEP = {"milestones": "at", "gamma": "factor"}
+
+
+def _schedule(value: Any) -> Any:
+    """A schedule by its name alone, without a name, or as other libraries spell it, in the full form."""
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict):
+        return value
+    written = {"name": "cosine", **value}
+    if written["name"] not in ("step", "multistep"):
+        return written
+    if twice := [key for key, own in _MULTISTEP.items() if key in written and own in written]:
+        raise ValueError(f"{twice[0]} and {_MULTISTEP[twice[0]]} mean the same: give one of them")
+    return {**{_MULTISTEP.get(key, key): item for key, item in written.items()}, "name": "step"}
+
+
+AnySchedule = Annotated[
+    Annotated[Schedule | StepSchedule | LinearSchedule | PolynomialSchedule, Field(discriminator="name")],
+    BeforeValidator(_schedule),
+]
+
+
+class MovingAverage(Frozen):
+    """An exponential moving average of weights and BatchNorm statistics, one step's share being 1 − `decay`.
+
+    It is what is validated, tested and kept; the weights that are trained never see it.
+    """
+
+    decay: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Clip(Frozen):
@@ -118,15 +196,22 @@ class Training(Frozen):
     """How one model is trained. Also the keys that a group, a teacher or a start may override."""
 
     optimizer: Optimizer
-    schedule: Annotated[Schedule, short_form("name")] = Schedule()
+    schedule: AnySchedule = Schedule()
     batch_size: Count = 128
     epochs: Count
     clip_norm: Annotated[Clip, short_form("max")] | None = None
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    select: Literal["best_val_top1", "best_val_loss", "last"] = "best_val_top1"
+    select: Literal["best_val_top1", "best_val_loss", "best_val_objective", "last"] = "best_val_top1"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     early_stopping: EarlyStopping | None = None
     processes_per_run: Count = 1
+    ema: Annotated[MovingAverage, short_form("decay")] | None = added("0.2", None)
+
+    @property
+    def needs_objective(self) -> bool:
+        """Whether the training objective is computed on the validation images."""
+        early = self.early_stopping
+        return self.select == "best_val_objective" or (early is not None and early.monitor == "objective")
 
     def tuned(self, key: str) -> float:
         """The value of one of `TUNING_KEYS`."""
@@ -142,6 +227,7 @@ COHORT_KEYS = ("batch_size", "precision", "processes_per_run")
 SHORT = {
     "batch_size": "bs",
     "clip_norm": "clip",
+    "decay": "ema",
     "early_stopping": "es",
     "epochs": "e",
     "label_smoothing": "ls",
@@ -175,8 +261,45 @@ else:
     _Overrides = create_model("_Overrides", __base__=_Written, **dict.fromkeys(TRAINING_KEYS, (Any, None)))
 
 
-class Teacher(_Overrides):
-    """A teacher: trained per seed, once for all (`per_seed: false`), or used as it is (`train: false`)."""
+DISTILLING = tuple(key for key, kind in KINDS.items() if kind.distils)
+"""The methods that need a teacher."""
+
+
+def _one_teacher(value: Any) -> Any:
+    if isinstance(value, tuple | dict):
+        raise ValueError("a network has one teacher; declare several as one: both: {mean_of: [a, b]}")
+    return value
+
+
+class _Learning(_Overrides):
+    """Something that may itself be distilled: from `teacher`, by one method."""
+
+    teacher: Annotated[str, BeforeValidator(_one_teacher)] | None = None
+
+    def methods(self) -> dict[str, Any]:
+        """The methods that were written, as written."""
+        return {
+            key: getattr(self, key)
+            for key in DISTILLING
+            if key in self.model_fields_set and getattr(self, key) is not False
+        }
+
+
+if TYPE_CHECKING:
+
+    class _Learner(_Learning):
+        """The keys above, and one for every method."""
+
+else:
+    _Learner = create_model("_Learner", __base__=_Learning, **dict.fromkeys(DISTILLING, (Any, None)))
+
+
+class Teacher(_Learner):
+    """A teacher: trained per seed, once for all (`per_seed: false`), or used as it is (`train: false`).
+
+    With `teacher` and a method it is distilled from another one first: a teacher assistant, or the next
+    generation of its kind.
+    """
 
     model: ModelField
     start: StartField = "random"
@@ -186,13 +309,40 @@ class Teacher(_Overrides):
 
     @model_validator(mode="after")
     def _used_as_it_is(self) -> Teacher:
-        if not self.train and (unused := list(self.overrides())):
+        learned = [*(["teacher"] if self.teacher is not None else []), *self.methods()]
+        if not self.train and (unused := [*self.overrides(), *learned]):
             raise ValueError(f"{', '.join(unused)} cannot be set for a teacher with train: false")
         return self
 
 
-class Start(_Overrides):
-    """A start that is itself a run: the student's own model trained on the target without distillation."""
+def _equal_weights(value: Any) -> Any:
+    """`[a, b]` is `{a: 1, b: 1}`."""
+    if not isinstance(value, tuple):
+        return value
+    names = [name for name in value if isinstance(name, str)]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{twice} is named twice; give it a weight instead: {{{twice}: 2}}")
+    return dict.fromkeys(value, 1.0) if len(names) == len(value) else value
+
+
+class MeanTeacher(Frozen):
+    """Several teachers at once: the mean of their logits, by weights that are brought to a sum of 1."""
+
+    mean_of: Annotated[dict[Name, Positive], Field(min_length=2), BeforeValidator(_equal_weights)]
+
+
+def _one_or_several(value: Any) -> str:
+    several = "mean_of" in value if isinstance(value, dict) else isinstance(value, MeanTeacher)
+    return "several" if several else "one"
+
+
+AnyTeacher = Annotated[
+    Annotated[Teacher, Tag("one")] | Annotated[MeanTeacher, Tag("several")], Discriminator(_one_or_several)
+]
+
+
+class Start(_Learner):
+    """A start that is itself a run: the student's own model trained on the target, distilled or not."""
 
     start: Annotated[StartField, Field(alias="from")] = "random"
 
@@ -331,7 +481,7 @@ class Spec(Frozen):
     views: Views = Views()
     training: Training
     teacher: Teacher | None = None
-    teachers: Annotated[dict[Name, Teacher], Field(min_length=1)] | None = None
+    teachers: Annotated[dict[Name, AnyTeacher], Field(min_length=1)] | None = None
     starts: dict[Name, Start] = Field(default={})
     students: Annotated[dict[Name, Annotated[Student, short_form("model")]], Field(min_length=1)]
     groups: Annotated[dict[Name, Group], Field(min_length=1)]
@@ -348,7 +498,7 @@ class Spec(Frozen):
             return tuple(dict.fromkeys((*self.seeds.baseline, *self.seeds.distilled)))
         return self.seeds
 
-    def named_teachers(self) -> dict[str, Teacher]:
+    def named_teachers(self) -> dict[str, Teacher | MeanTeacher]:
         """Teachers by their cell name: `teacher`, or `teacher/<name>`."""
         if self.teacher is not None:
             return {"teacher": self.teacher}

@@ -20,7 +20,7 @@ from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
 from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.load import Protocol, protocol_error
-from rigorkd.protocol.schema import Training
+from rigorkd.protocol.schema import StepSchedule, Training
 from rigorkd.protocol.trainer_cells import cells_of
 from rigorkd.protocol.trainer_spec import CommandSpec
 
@@ -86,18 +86,19 @@ class _Scale:
     @staticmethod
     def of(cells: Sequence[Cell], dataset: Dataset) -> _Scale:
         known = dataset.info
+        val = VAL_IMAGES if dataset.split.val else 0
         needed = max((_needed(cell) for cell in cells if cell.size is None), default=1)
         source = min(dataset.side, LARGEST_SIDE)
         sizes = [cell.views.size or source for cell in cells]
         side = max(min(max(sizes), LARGEST_SIDE), needed)
         synthetic = Synthetic(
             name="synthetic",
-            split=Split(train=TRAIN_IMAGES, val=VAL_IMAGES, seed=dataset.split.seed),
+            split=Split(train=TRAIN_IMAGES, val=val, seed=dataset.split.seed),
             label_noise=dataset.label_noise,
             size=source if all(cell.views.size for cell in cells) else side,
             channels=3 if known is None or known.channels == 3 else 1,
             classes=min(known.classes, MOST_CLASSES) if known else MOST_CLASSES,
-            images=TRAIN_IMAGES + VAL_IMAGES,
+            images=TRAIN_IMAGES + val,
             test_images=TEST_IMAGES,
         )
         return _Scale(
@@ -121,12 +122,14 @@ class _Scale:
     def training(self, training: Training) -> Training:
         epochs = 2 if training.epochs == self.longest else 1
         schedule, early = training.schedule, training.early_stopping
-        warmup = min(schedule.warmup_epochs, epochs - 1)
+        changes: dict[str, object] = {"warmup_epochs": min(schedule.warmup_epochs, epochs - 1)}
+        if isinstance(schedule, StepSchedule):
+            changes = {"warmup_epochs": 0, "at": tuple(range(1, epochs))}
         return training.model_copy(
             update={
                 "epochs": epochs,
                 "batch_size": BATCH_SIZE * (1 if training.batch_size == self.smallest_batch else 2),
-                "schedule": schedule.model_copy(update={"warmup_epochs": warmup}),
+                "schedule": schedule.model_copy(update=changes),
                 "early_stopping": early and early.model_copy(update={"patience": 1}),
                 "processes_per_run": 1,
                 "precision": "fp32" if training.precision == "fp16" else training.precision,

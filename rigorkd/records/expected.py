@@ -58,6 +58,7 @@ class Expected:
     and `model_source` says where that lies, unless it is only remembered. `method_code` and `method_source`
     are those of a term of the user's own. `numerics` are the numbers above 1 of the parts that it uses.
     `command` are the files of a command that trains it, in the folder `working`, unless only remembered.
+    `members` are the runs of the teachers whose mean it is.
     """
 
     run: Run
@@ -73,6 +74,7 @@ class Expected:
     numerics: Numerics = field(default_factory=dict)
     command: CommandFiles | None = None
     working: Path | None = None
+    members: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,11 +186,12 @@ def expected_hashes(
     checksums: dict[str, str] = {}
     shapes = {cell.name: cell_shape(cell) for cell in protocol.cells}
 
-    def of(cell: str | None, seed: int | None) -> str | None:
-        if cell is None:
-            return None
+    def found(cell: str, seed: int | None) -> Expected:
         run = Run(protocol.cell(cell), seed if protocol.cell(cell).per_seed else None)
-        return by_name[run.name].run_hash
+        return by_name[run.name]
+
+    def of(cell: str | None, seed: int | None) -> str | None:
+        return None if cell is None else found(cell, seed).run_hash
 
     for run in runs(protocol.cells, seeds):
         if run.cell.trainer is not None:
@@ -215,6 +218,7 @@ def expected_hashes(
         method = run.cell.method
         source = files[run.cell.model.name] if has_source(run.cell.model.name) else None
         term = files[method.term] if isinstance(method, Own) else None
+        members = tuple(found(member.cell, run.seed) for member in run.cell.members)
         by_name[run.name] = Expected(
             run=run,
             run_hash=run_hash(
@@ -227,6 +231,10 @@ def expected_hashes(
                 model_code=source.sha256 if source else None,
                 method_code=term.sha256 if term else None,
                 shape=shapes[run.cell.name],
+                members=[
+                    (want.run_hash, member.weight)
+                    for want, member in zip(members, run.cell.members, strict=True)
+                ],
                 numerics=numerics,
             ),
             data_checksum=checksums[key],
@@ -238,6 +246,7 @@ def expected_hashes(
             method_code=term.sha256 if term else None,
             method_source=Source(term.path, term.sha256) if term and term.path else None,
             numerics=numbers_of(run.cell, numerics),
+            members=members,
         )
     return by_name
 
@@ -272,6 +281,8 @@ def _what_changed(record: Record, want: Expected) -> str:
         return f"the code of its term {now['term']} changed"
     if record.fields.get("teacher_run_hash") != want.teacher_hash:
         return "its teacher changed"
+    if (record.fields.get("member_run_hashes") or []) != [member.run_hash for member in want.members]:
+        return "a teacher of its mean changed"
     if record.fields.get("start_run_hash") != want.start_hash:
         return "the weights that it starts from changed"
     for name, then, now_ in (

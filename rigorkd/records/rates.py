@@ -129,7 +129,8 @@ def evaluate(cell: Cell, mode: str) -> Work:
 
 
 def _model(cell: Cell) -> str:
-    return canonical(cell.model.model_dump(mode="json"))
+    members = [[member.model.model_dump(mode="json"), member.size] for member in cell.members]
+    return canonical({**cell.model.model_dump(mode="json"), **({"members": members} if members else {})})
 
 
 def _side(cell: Cell, which: Literal["train", "eval"]) -> int:

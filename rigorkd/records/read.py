@@ -235,6 +235,12 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     split = protocol.spec.dataset.split
     conditions.append("a new split per seed" if split.seed == "per_seed" else f"split seed {split.seed}")
     conditions.append("these test images")
+    if split.val == 0:
+        conditions.append("nothing was validated: the last epoch is tested")
+    averaged = [cell.training.ema is not None for cell in protocol.cells if cell.role == "student"]
+    if any(averaged):
+        whose = "" if all(averaged) else ", where a cell has one"
+        conditions.append(f"tested is the moving average of the weights{whose}")
     return (*conditions, *_hardware(records))
 
 

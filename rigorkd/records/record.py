@@ -37,6 +37,8 @@ from rigorkd.records.untrusted import (
 
 SCHEMA = "rigorkd.record/1"
 DONE, DIVERGED = "done", "diverged"
+TRAINED, AVERAGED = "trained", "moving average"
+"""Which weights were validated, tested and kept."""
 SEAL = "record_sha256"
 """The key of a record's hash of itself."""
 WEIGHTS = "model.safetensors"
@@ -52,7 +54,7 @@ _KINDS: dict[str, tuple[str, frozenset[type]]] = {
         (
             *("study", "role", "group", "student", "method", "start", "teacher", "model", "mode", "hardware"),
             *("device", "precision_used", "training_key", "views_key", "finished", "weights_sha256"),
-            *("dispatch", "cpu_capability"),
+            *("dispatch", "cpu_capability", "evaluated_weights"),
         ),
         ("text", frozenset({str, _NONE})),
     ),

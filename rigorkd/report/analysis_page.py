@@ -35,6 +35,7 @@ from rigorkd.report.sentences import (
     smoke_of,
     some_not_valid,
     test_of,
+    unvalidated,
     warnings_of,
     what_holds,
     what_next,
@@ -156,7 +157,8 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
-    parts += [note for note in (planned_looks(analysis), holm_is_sharper(analysis, family)) if note]
+    notes = (planned_looks(analysis), holm_is_sharper(analysis, family), unvalidated(analysis))
+    parts += [note for note in notes if note]
     starred = any(c.warnings for c in family.comparisons)
     return "; ".join(parts) + "." + some_not_valid([family]) + " * see the warnings." * starred
 
@@ -409,6 +411,8 @@ def cells_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: i
             " Seeds are paired, so overlapping intervals of means are no test: the verdicts are above."
             + first_of(most, len(analysis.cells), "cells")
         )
+    if note := unvalidated(analysis):
+        text += f" {note[:1].upper()}{note[1:]}."
     return Table(
         "Cells",
         (Column("cell"), *(Column(heading, True) for heading in headings.values())),

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rigorkd_analysis.published.bounds import Recovered
 from rigorkd_analysis.published.table_audit import Audit, AuditComparison
-from rigorkd_analysis.stats.sample_size import Design, Power, detectable
+from rigorkd_analysis.stats.group_sequential import nominal_level
+from rigorkd_analysis.stats.sample_size import Power, cheapest, detectable
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.page import MISSING, Column, Page, Said, Table, listed
 from rigorkd.text import count
-
-QUESTIONS = {
-    "overall": "the average gain",
-    "primary": "one gain, declared primary",
-    "gains": "each of {m} gains",
-    "gains, moderated": "each of {m} gains, moderated test",
-}
-"""What each design asks."""
-
-
-def cheapest(designs: Sequence[Design], effect: str) -> str:
-    """`0.3 points in the average gain: 6 seeds; …`, the fewest seeds first."""
-    known = [design for design in designs if design.seeds_needed is not None]
-    known.sort(key=lambda design: design.seeds_needed or 0)
-    gains = max((design.comparisons for design in designs), default=1)
-    parts = [
-        f"in {QUESTIONS[design.question].format(m=gains)}: {count(design.seeds_needed or 0, 'seed')}"
-        for design in known
-    ]
-    return f"{effect} {'; '.join(parts)}." if parts else f"{effect} takes more than 100,000 seeds either way."
 
 
 def audit_page(audit: Audit) -> Page:
@@ -55,10 +34,19 @@ def audit_page(audit: Audit) -> Page:
 
 
 def _comparisons(audit: Audit) -> Table:
+    pairs = len(audit.comparisons)
+    adjusted = (Column("Holm p", True),) if pairs > 1 else ()
+    holm = f" Holm p: the largest p, corrected for the {pairs} pairs; claims rest on it." if adjusted else ""
+    emphasis = frozenset(
+        i
+        for i, c in enumerate(audit.comparisons)
+        if c.p_adjusted is not None and c.p_adjusted < audit.alpha and not c.not_valid
+    )
     if any(cell.n > 1 for cell in audit.cells):
         columns: tuple[Column, ...] = (
             *(Column("pair"), Column("difference", True), Column("paired |t|", True)),
-            *(Column("p", True), Column("break-even seed sd", True), Column("at r = .9", True)),
+            *(Column("p alone", True), *adjusted),
+            *(Column("break-even seed sd", True), Column("at r = .9", True)),
         )
         rows: tuple[tuple[str, ...], ...] = tuple(
             (
@@ -66,6 +54,7 @@ def _comparisons(audit: Audit) -> Table:
                 f"{c.difference:.{audit.decimals}f}",
                 _range(c.t_low, c.t_high) if c.welch_t is None else f"{c.welch_t:.3g} (Welch)",
                 _range(c.p_low, c.p_high) if c.welch_p is None else f"{c.welch_p:.2g}",
+                *(_largest(c) for _ in adjusted),
                 f"{c.break_even_seed_sd:.2g}",
                 MISSING if c.break_even_seed_sd_paired is None else f"{c.break_even_seed_sd_paired:.2g}",
             )
@@ -75,22 +64,21 @@ def _comparisons(audit: Audit) -> Table:
             f"{audit.metric}, means of {_seeds(audit)} seeds as printed; the range of the paired t test over "
             "all pairings of the seeds needs printed standard deviations. A seed sd above the break-even "
             "explains the difference by chance: as it stands if pairs of seeds do not correlate, and where "
-            "they correlate by .9."
+            f"they correlate by .9.{holm}"
         )
-        return Table("Pairs of rows", columns, rows, text)
+        return Table("Pairs of rows", columns, rows, text, emphasis)
     columns = (
-        *(Column("pair"), Column("difference", True), Column("images", True)),
-        *(Column("discordant", True), Column("McNemar p", True), Column("differ"), Column("seed sd", True)),
-        *(Column("at r = .9", True), Column("√(err/2N)", True)),
+        *(Column("pair"), Column("diff", True), Column("images", True)),
+        *(Column("discordant", True), Column("McNemar p", True), *adjusted),
+        *(Column("differ"), Column("seed sd", True), Column("√(err/2N)", True)),
     )
-    rows = tuple(_row(c, audit.decimals) for c in audit.comparisons)
-    emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if c.networks_differ == "always")
+    rows = tuple(_row(c, audit.decimals, bool(adjusted)) for c in audit.comparisons)
     text = (
         f"{audit.metric}, one seed, {audit.n_test or 0:,} test images. Discordant: images that exactly one "
         "network gets right, as far as the printed values bound them; McNemar's exact p over that range, "
-        f"uncorrected for the {count(len(audit.comparisons), 'pair')}. Differ: whether the two networks do, "
-        "on this test distribution. Seed sd: the standard deviation over seeds that would explain the "
-        "difference by chance, if pairs of seeds do not correlate and where they correlate by .9; one below "
+        f"of the pair alone.{holm} Differ: whether the two networks do, by the pair alone, on this test "
+        "distribution. Seed sd: the standard deviation over seeds that would explain the "
+        "difference by chance, from pairs that do not correlate to pairs that correlate by .9; one below "
         "it is necessary, not sufficient, for the method to differ. √(err/2N): the seed sd of well-trained "
         "networks (Jordan 2023), a yardstick and no test: small or under-trained ones have 1.4 to 32 times "
         "it."
@@ -98,25 +86,26 @@ def _comparisons(audit: Audit) -> Table:
     return Table("Pairs of rows", columns, rows, text, emphasis)
 
 
-def _row(c: AuditComparison, decimals: int) -> tuple[str, ...]:
+def _largest(c: AuditComparison) -> str:
+    return MISSING if c.p_adjusted is None else f"{c.p_adjusted:.2g}"
+
+
+def _row(c: AuditComparison, decimals: int, adjusted: bool) -> tuple[str, ...]:
     images = MISSING if c.images is None else f"{c.images:,}"
     if c.images_min is not None and c.images_min != c.images_max:
         images = f"{c.images_min:,}–{c.images_max:,}"
     discordant = MISSING if c.discordant_min is None else f"{c.discordant_min:,}–{c.discordant_max:,}"
     p = _range(c.p_min, c.p_max)
-    sd = f"{c.break_even_seed_sd:.2g}"
     return (
         f"{c.b}\nover {c.a}",
         f"{c.difference:.{decimals}f}",
         images,
         discordant,
         p,
+        *((_largest(c),) if adjusted else ()),
         c.networks_differ or MISSING,
-        sd,
-        *(
-            MISSING if value is None else f"{value:.2g}"
-            for value in (c.break_even_seed_sd_paired, c.test_set_sd)
-        ),
+        _range(c.break_even_seed_sd, c.break_even_seed_sd_paired),
+        MISSING if c.test_set_sd is None else f"{c.test_set_sd:.2g}",
     )
 
 
@@ -160,6 +149,10 @@ def power_page(answer: Power) -> Page:
     share = percent_text(answer.power)
     m = 1 if answer.correction == "none" else answer.comparisons
     family = f"{count(answer.comparisons, 'comparison')} at α = {answer.alpha:g}"
+    looks = ""
+    if answer.looks:
+        family += f", looks at {', '.join(map(str, answer.looks))} seeds"
+        looks = ", at the nominal level of each look; earlier looks may find more"
     lines = []
     if answer.mde is not None:
         lines.append(
@@ -177,10 +170,11 @@ def power_page(answer: Power) -> Page:
             f"If the methods are equal, {answer.n} seeds show equivalence within ±{answer.sesoi:g} with "
             f"probability {answer.equivalence_power:.2g}."
         )
+    level = nominal_level(answer.looks, answer.alpha / m)
     sizes = sorted({3, 4, 5, 7, 10, 15, 20, answer.n})
     rows = []
     for n in sizes:
-        mde = detectable(n, answer.sd, answer.alpha, answer.power, m)
+        mde = detectable(n, answer.sd, level, answer.power)
         rows.append(
             (
                 str(n),
@@ -192,7 +186,7 @@ def power_page(answer: Power) -> Page:
         "Detectable differences",
         (Column("seeds", True), Column("difference", True), Column("in sd", True)),
         tuple(rows),
-        f"Two-sided paired t test at {'α' if m == 1 else 'α/m'}, {family}, {share} power.",
+        f"Two-sided paired t test at {'α' if m == 1 else 'α/m'}, {family}, {share} power{looks}.",
         frozenset({sizes.index(answer.n)}),
     )
     if not answer.designs:
@@ -206,7 +200,7 @@ def power_page(answer: Power) -> Page:
 def _designs(answer: Power, share: str) -> Table:
     rows = tuple(
         (
-            QUESTIONS[design.question].format(m=answer.comparisons),
+            design.words(answer.comparisons),
             MISSING if design.mde is None else f"{design.mde:.3g}",
             MISSING if design.seeds_needed is None else f"{design.seeds_needed:,}",
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from rigorkd_analysis.metric_names import label
+from rigorkd_analysis.publication import Outcome, Publication
 from rigorkd_analysis.studies.prediction import Prediction, PrintedFamily
 from rigorkd_analysis.studies.replication import Agreement, DifferenceFamily, Replication
 from rigorkd_analysis.studies.synthesis import SummaryFamily, Synthesis
@@ -11,14 +13,15 @@ from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.numbers import MetricNumbers, p_heading
-from rigorkd.report.page import Cell, Column, Page, Said, Table, listed
+from rigorkd.report.page import MISSING, Cell, Column, Page, Said, Table, listed
 from rigorkd.report.sentences import CORRECTIONS, grouped, smoke_of
 from rigorkd.text import count
 
+_INSIDE = "Inside is no proof of agreement: ± says how far off a number may be unnoticed."
 _TITLES = {"gains": "Gains", "cells": "Cells", "overall": "All of them"}
 
 
-Compared = Replication | Prediction | Synthesis
+Compared = Replication | Prediction | Publication | Synthesis
 
 
 def compare_page(result: Compared) -> Page:
@@ -27,6 +30,8 @@ def compare_page(result: Compared) -> Page:
         headline, tables, sentences, pairs = _replication(result)
     elif isinstance(result, Prediction):
         headline, tables, sentences, pairs = _prediction(result)
+    elif isinstance(result, Publication):
+        headline, tables, sentences, pairs = _publication(result)
     else:
         headline, tables, sentences, pairs = _synthesis(result)
     total = len({name for name, _ in pairs})
@@ -34,11 +39,24 @@ def compare_page(result: Compared) -> Page:
     notes += [f"not compared: {'; '.join(result.unmatched)}"] if result.unmatched else []
     smoke = smoke_of(result.warnings)
     return Page(
-        headline=headline,
+        headline=(*_not_valid(result), *headline),
         blocks=(*tables, *listed(("In words", map(Said, sentences)), ("Notes", map(Said, notes)))),
         warnings=tuple(Said(text) for text in result.warnings if text != smoke),
         banner=smoke,
     )
+
+
+def _not_valid(result: Compared) -> tuple[str, ...]:
+    """First of all, why no verdict of some comparisons is valid."""
+    everything = [
+        one
+        for family in result.families
+        for one in (family.summaries if isinstance(family, SummaryFamily) else family.comparisons)
+    ]
+    reasons = dict.fromkeys(one.not_valid for one in everything if one.not_valid)
+    unfit = sum(one.not_valid is not None for one in everything)
+    which = "no verdict is" if unfit == len(everything) else f"{unfit} of {len(everything)} verdicts are not"
+    return tuple(f"{reason}: {which} valid." for reason in reasons)
 
 
 Parts = tuple[tuple[str, ...], tuple[Table, ...], tuple[str, ...], list[tuple[str, tuple[str, ...]]]]
@@ -138,7 +156,7 @@ def _prediction(result: Prediction) -> Parts:
             f"{study} predicts, {found['inside']} inside{unknown}."
         )
     return (
-        (*headline, "Inside is no proof of agreement: ± says how far off a number may be unnoticed."),
+        (*headline, _INSIDE),
         tuple(_printed(result, family, say) for family in result.families),
         tuple(one.says for one in everything if one.verdict == "outside"),
         [(one.name, one.warnings) for one in everything],
@@ -146,6 +164,18 @@ def _prediction(result: Prediction) -> Parts:
 
 
 def _printed(result: Prediction, family: PrintedFamily, say: MetricNumbers) -> Table:
+    against = f"{result.printed_metric} as printed ({_seeds_each(family)} each) against {result.metric}"
+    return _printed_table(result, family, say, f"Printed {family.name}", against)
+
+
+def _seeds_each(family: PrintedFamily) -> str:
+    ks = sorted({one.k for one in family.comparisons})
+    return count(ks[0], "seed") if len(ks) == 1 else f"{ks[0]} to {ks[-1]} seeds"
+
+
+def _printed_table(
+    result: Prediction | Publication, family: PrintedFamily, say: MetricNumbers, title: str, against: str
+) -> Table:
     gains = family.name == "gains"
     columns = {
         "printed": Column("printed", True),
@@ -160,14 +190,81 @@ def _printed(result: Prediction, family: PrintedFamily, say: MetricNumbers) -> T
         (one.name, *(say.show(one, field, signed=gains and field != "half_width") for field in columns))
         for one in family.comparisons
     )
-    ks = sorted({one.k for one in family.comparisons})
-    k = count(ks[0], "seed") if len(ks) == 1 else f"{ks[0]} to {ks[-1]} seeds"
     caption = (
-        f"{result.printed_metric} as printed ({k} each) against {result.metric} of {result.studies[0].name}: "
-        f"mean ± t·sd·√(1/n + 1/k); printed rounding is allowed for; {_correction(result, family.size)}."
+        f"{against} of {result.studies[0].name}: mean ± t·sd·√(1/n + 1/k); printed rounding is allowed for; "
+        f"{_correction(result, family.size)}."
     )
     outside = frozenset(i for i, one in enumerate(family.comparisons) if one.verdict == "outside")
-    return Table(f"Printed {family.name}", (Column("cell"), *columns.values()), rows, caption, outside)
+    return Table(title, (Column("cell"), *columns.values()), rows, caption, outside)
+
+
+# ----------------------------------------------------------------------- all that a publication prints
+
+
+def _publication(result: Publication) -> Parts:
+    study, publication = (one.name for one in result.studies)
+    families = [(one, family) for one in result.metrics for family in one.families]
+    found = Counter(number.verdict for _, family in families for number in family.comparisons)
+    total = sum(found.values())
+    unknown = f", {found['unknown']} cannot be compared" if found["unknown"] else ""
+    headline = [
+        f"Printed numbers: of {total} in {publication} that {study} has cells for, {found['outside']} lie "
+        f"outside what it predicts, {found['inside']} inside{unknown}."
+    ]
+    if result.claims:
+        answers = Counter(one.outcome for one in result.claims)
+        told = ", ".join(f"{answers[one]} {one.counted}" for one in Outcome if answers[one])
+        headline.append(f"Printed claims: of {len(result.claims)}, {told}.")
+    tables = []
+    for one, family in families:
+        means = [number.mean for number in family.comparisons]
+        say = MetricNumbers(one.metric, means, [number.sd for number in family.comparisons], narrow=True)
+        title = f"Printed {family.name}: {label(one.metric)}"
+        tables.append(
+            _printed_table(
+                result, family, say, title, f"As printed ({_seeds_each(family)} each) against those"
+            )
+        )
+    if result.claims:
+        tables.append(_claims(result))
+    outside = [n.says for _, family in families for n in family.comparisons if n.verdict == "outside"]
+    return (
+        (*headline, _INSIDE, f"Published: {result.source}"),
+        tuple(tables),
+        (
+            *outside,
+            *(f"{one.claim} ({one.place}) {one.outcome.counted}: {one.says}" for one in result.claims),
+        ),
+        [
+            (f"{number.name}, {label(one.metric)}", number.warnings)
+            for one, family in families
+            for number in family.comparisons
+        ],
+    )
+
+
+def _claims(result: Publication) -> Table:
+    columns = (
+        *(Column("claim"), Column("place"), Column("ours"), Column("n", True), Column("difference", True)),
+        *(
+            Column(f"{percent_text(1 - result.alpha)} CI", True),
+            Column("adjusted p", True),
+            Column("claim is"),
+        ),
+    )
+    rows = []
+    for one in result.claims:
+        say = MetricNumbers(one.metric, [one.mean_diff], [one.mean_diff], narrow=True)
+        shown = [say.show(one, field, signed=True) for field in ("n", "mean_diff", "ci", "p_adjusted")]
+        rows.append((one.claim, one.place, one.ours or MISSING, *shown, one.outcome.counted))
+    told = frozenset(
+        at for at, one in enumerate(result.claims) if one.outcome not in (Outcome.OPEN, Outcome.UNTESTED)
+    )
+    text = (
+        "Each claim by the verdict of the comparison of ours that answers it, corrected in its own family. "
+        "What is open is neither supported nor contradicted."
+    )
+    return Table("Printed claims", columns, tuple(rows), text, told)
 
 
 # ------------------------------------------------------------------------------------------ many studies

@@ -31,8 +31,11 @@ class Runs:
     source: Source
     path: Path
 
-    def study(self, name: str, renamed: Names) -> Study:
-        return Study(name, _renamed_table(self.source.table, renamed), self.source.plan)
+    def study(self, name: str, renamed: Names, metric: str | None) -> Study:
+        """The study as it is compared on a metric (None: its own), told of earlier looks at it."""
+        plan = self.source.plan
+        looks = self.source.with_looks(replace(plan, metric=metric or plan.metric)).looks
+        return Study(name, _renamed_table(self.source.table, renamed), replace(plan, looks=looks))
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ def open_source(source: Path, results: Path) -> Runs | Printed:
     return Printed(rows)
 
 
-def named(sources: Sequence[Runs], renamed: Names) -> list[Study]:
-    """The studies under names of their own; `renamed` is for all but the first."""
+def named(sources: Sequence[Runs], renamed: Names, metric: str | None = None) -> list[Study]:
+    """The studies under names of their own; `renamed` is for all but the first, `metric` the one compared."""
     own = [one.source.name for one in sources]
     paths = [one.path.absolute() for one in sources]
     for position, path in enumerate(paths):
@@ -72,7 +75,7 @@ def named(sources: Sequence[Runs], renamed: Names) -> list[Study]:
             raise InputError(f"{sources[position].path} is given twice", hint="a study agrees with itself")
     names = own if len(set(own)) == len(own) else [str(one.path) for one in sources]
     return [
-        one.study(name, renamed if position else ())
+        one.study(name, renamed if position else (), metric)
         for position, (one, name) in enumerate(zip(sources, names, strict=True))
     ]
 

@@ -15,6 +15,7 @@ from rigorkd_analysis.results import Analysis
 
 from rigorkd.errors import DamagedError
 from rigorkd.metrics import NAMES
+from rigorkd.protocol.chains import comes_from
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_records
 from rigorkd.records.study import read_info
@@ -110,7 +111,7 @@ def _teacher(cell: str, records: list[Record]) -> CellFacts:
         group="",
         student=str(first.get("model", "")),
         method="teacher",
-        teacher="",
+        teacher=comes_from(first),
         T=None,
         alpha=None,
         epochs=first.get("epochs"),

@@ -33,6 +33,7 @@ from rigorkd.report.sentences import (
     seeds_of,
     some_not_valid,
     test_of,
+    unvalidated,
 )
 from rigorkd.text import count
 
@@ -345,7 +346,8 @@ def _test(evidence: Evidence) -> str:
     )
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
-    notes = dict.fromkeys((planned_looks(analysis), *(holm_is_sharper(analysis, one) for one in families)))
+    sharper = (holm_is_sharper(analysis, one) for one in families)
+    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis)))
     text += "".join(f"; {note}" for note in notes if note)
     if analysis.sesoi is not None:
         say = Numbers(analysis)

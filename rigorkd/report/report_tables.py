@@ -181,15 +181,18 @@ def teachers_table(evidence: Evidence) -> Table | None:
     measured = _measured(shown("teachers"), teachers)
     if not measured:
         return None
+    chained = any(teacher.teacher for teacher in teachers)
     rows: tuple[tuple[Entry, ...], ...] = tuple(
         (
-            *(teacher.cell, teacher.student, count(len(teacher.seeds), f"runs|{teacher.cell}|seeds|count")),
+            *(teacher.cell, teacher.student, *([teacher.teacher] if chained else [])),
+            count(len(teacher.seeds), f"runs|{teacher.cell}|seeds|count"),
             *(_mean(teacher, metric, teachers) for metric in measured),
         )
         for teacher in teachers
     )
     columns = (
-        *(Column("teacher"), Column("model"), Column("runs", True)),
+        *(Column("teacher"), Column("model"), *([Column("comes from")] if chained else [])),
+        Column("runs", True),
         *(Column(metric.heading, True) for metric in measured),
     )
     note = "Means over the teacher's runs; one run is one teacher for all seeds."

@@ -286,6 +286,11 @@ def planned_looks(analysis: Analysis) -> str:
     return f"verdicts, intervals and adjusted p hold over all planned looks (at {at} seeds)"
 
 
+def unvalidated(analysis: Analysis) -> str:
+    """What a study without validation images tested, "" where an epoch could be chosen."""
+    return next((item for item in analysis.conditioned_on if item.startswith("nothing was validated")), "")
+
+
 def own_interval(analysis: Analysis) -> str:
     """What sets the interval of one comparison apart from that of all; planned looks widen both."""
     return ", each alone" if analysis.looks else ", unadjusted"

@@ -118,19 +118,24 @@ def _any(students: list[Student], need: str) -> bool:
 
 def _validate(
     students: list[Student], context: CohortContext, report: Callable[[Event], None]
-) -> list[tuple[Student, Tensor]]:
-    """Every student with its validation logits; one whose evaluation raises fails alone."""
+) -> list[tuple[Student, Tensor | None]]:
+    """Every student with its validation logits; one whose evaluation raises fails alone.
+
+    Without validation images there are none.
+    """
+    if not len(context.val.labels):
+        return [(student, None) for student in students]
     with context.watch.of(VALIDATION):
         try:
-            together = context.val.logits_of([student.model for student in students])
+            together = context.val.logits_of([student.evaluated for student in students])
             return list(zip(students, map(context.runtime.distributed.agree, together), strict=True))
         except Exception:
             if context.runtime.distributed.count > 1:
                 raise
-            validated = []
+            validated: list[tuple[Student, Tensor | None]] = []
             for student in students:
                 try:
-                    validated.append((student, context.val.logits(student.model)))
+                    validated.append((student, context.val.logits(student.evaluated)))
                 except Exception as error:
                     context.fail(student.run, error, report)
             return validated

@@ -20,6 +20,7 @@ from rigorkd.data.mix import mix_batch
 from rigorkd.data.random import EpochTable, seed_for
 from rigorkd.data.views import View, build_strong_view, build_view
 from rigorkd.errors import InputError, StoreError
+from rigorkd.fields import HASHED
 from rigorkd.files import append_line
 from rigorkd.methods.base import Outputs, Shapes, Targets
 from rigorkd.methods.forward_hooks import feature_shapes
@@ -29,6 +30,7 @@ from rigorkd.methods.own_check import own_term
 from rigorkd.models.build import build
 from rigorkd.models.custom import own_line
 from rigorkd.models.inputs import resize_inputs
+from rigorkd.models.mean import MeanOfLogits
 from rigorkd.models.model import architecture_of
 from rigorkd.protocol.cells import FIXED, Run
 from rigorkd.protocol.hashes import canonical
@@ -158,6 +160,8 @@ class CohortContext:
                 "mode": self.runtime.mode,
                 "machine": self.machine,
                 "numerics": dict(next(each.numerics for each in self.task.runs if each.run.cell is cell)),
+                # A teacher or a start that is distilled itself sees its images in an order of its own.
+                **({} if cell.role == "student" else {"kind": _kind(self.task.runs[0].run)}),
             }
         )
         kept = Replay(self.study.replay, key, cell.training.precision, self.task.replay_bytes)
@@ -223,10 +227,9 @@ class CohortContext:
         """The training images in the evaluation view."""
         return EvaluationSet(self.data.train.images, self.data.train.labels, self.eval_view)
 
-    def val_objective(self, student: Student, val_logits: Tensor) -> float | None:
-        """The training objective on the validation set, where early stopping watches it."""
-        rule = student.training.early_stopping
-        if rule is None or rule.monitor != "objective":
+    def val_objective(self, student: Student, val_logits: Tensor | None) -> float | None:
+        """The training objective on the validation set, where stopping or choosing an epoch goes by it."""
+        if val_logits is None or not student.training.needs_objective:
             return None
         teacher_logits = self.teacher_outputs.of("val", self.val) if student.objective.needs_teacher else None
         with torch.no_grad():
@@ -238,6 +241,9 @@ class CohortContext:
     def build_model(self, want: Expected, *, trained: bool = False) -> nn.Module:
         """The model of a run at its start, or with its trained weights."""
         run, cell = want.run, want.run.cell
+        if cell.members:
+            networks = [self.build_model(member, trained=True) for member in want.members]
+            return MeanOfLogits(networks, [member.weight for member in cell.members])
         weights: str | Path
         if trained:
             weights = verified_weights(self.study, run.name)
@@ -253,7 +259,10 @@ class CohortContext:
         # baseline and distilled is then the loss alone. A teacher of the student's own kind starts elsewhere.
         # Dropout is no part of an architecture's weights, so it may vary without moving their start.
         architecture = canonical(
-            {**cell.model.model_dump(exclude={"dropout"}), "name": architecture_of(cell.model.name)}
+            {
+                **cell.model.model_dump(exclude={"dropout"}, context=HASHED),
+                "name": architecture_of(cell.model.name),
+            }
         )
         seed = seed_for(self.seed, f"init/{_kind(run)}/{architecture}")
         model = build(
@@ -310,7 +319,9 @@ class CohortContext:
 
 def _kind(run: Run) -> str:
     """The kind of training, whose random streams are apart from those of other kinds at the same seed."""
-    role = run.cell.role if run.seed is not None else "fixed teacher"
+    role: str = run.cell.role if run.seed is not None else "fixed teacher"
+    if run.cell.generation:
+        role = f"{role}/generation {run.cell.generation}"
     return f"{role}/stream {run.cell.stream}" if run.cell.stream else role
 
 

@@ -18,7 +18,7 @@ from rigorkd.models.sizes import macs_millions, parameters_millions
 from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import DIVERGED, DONE, commit
+from rigorkd.records.record import AVERAGED, DIVERGED, DONE, TRAINED, commit
 from rigorkd.train.evaluate import EvaluationSet, fidelity, predict, softness
 from rigorkd.train.latency import noted_latency
 from rigorkd.train.processor import AVX2, SEEN_EQUAL
@@ -64,7 +64,8 @@ def finish(
             metrics |= soft.metrics()
             files["softness.npz"] = soft.to_npz()
         files["predictions.npz"] = predictions.to_npz(logits.cpu().numpy() if keep_logits else None)
-        if save_weights or run.cell.role != "student":
+        # The weights of a mean lie with its teachers.
+        if not run.cell.members and (save_weights or run.cell.role != "student"):
             files["model.safetensors"] = weights
     image = test.view(data.test.images[:1], None)
     latency = noted_latency(want, study, runtime)
@@ -91,9 +92,11 @@ def finish(
             "run_hash": want.run_hash,
             "teacher_run_hash": want.teacher_hash,
             "start_run_hash": want.start_hash,
+            **({"member_run_hashes": [member.run_hash for member in want.members]} if want.members else {}),
             "model_code": want.model_code,
             "method_code": want.method_code,
             "weights_sha256": sha256_of(weights),
+            "evaluated_weights": AVERAGED if student.average is not None else TRAINED,
             "data_checksum": data.checksum,
             "numerics": 1,
             "numerics_of_parts": dict(want.numerics),

@@ -74,7 +74,8 @@ def measure_latencies(
     they do not, only what is noted nowhere is measured, and marked, and only with `beside_others`. An
     architecture that cannot be measured, or of which workers died, is left out: its runs will say why.
     """
-    kinds = {architecture_key(want, runtime.hardware()): want for want in wants}
+    networks = (want for want in wants if not want.run.cell.members)  # nobody deploys a mean of teachers
+    kinds = {architecture_key(want, runtime.hardware()): want for want in networks}
 
     def lacks(key: str, *, alone: bool) -> bool:
         noted = _noted(study, key)

@@ -48,10 +48,12 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
     - terms of the user's own that cannot be called, or that are no loss.
     """
     wanted = list(cells)
-    teachers = dict.fromkeys(cell.teacher for cell in wanted if cell.method.distils and cell.teacher)
+    named = [cell.teacher for cell in wanted if cell.method.distils and cell.teacher]
+    members = [member.cell for name in named for member in protocol.cell(name).members]
+    teachers = dict.fromkeys([*named, *members])
     problems: list[Problem] = []
     for cell in dict.fromkeys([*wanted, *map(protocol.cell, teachers)]):
-        if cell.role == "teacher" and not cell.train:
+        if cell.role == "teacher" and not cell.train and not cell.members:
             problems += _head_problems(protocol, cell)
         if is_unusual(cell):
             problems += _model_problems(protocol, cell)

@@ -1,4 +1,4 @@
-"""One student of a cohort: its model, optimiser, scaler, clipping, history and best checkpoint.
+"""One student of a cohort: its model, optimiser, scaler, clipping, average, history and best checkpoint.
 
 Nothing here is shared with another student, so that one student's overflow, divergence or dropout changes
 nobody else's bits.
@@ -6,6 +6,7 @@ nobody else's bits.
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import math
@@ -21,7 +22,15 @@ from rigorkd.methods.forward_hooks import ForwardHooks
 from rigorkd.methods.objective import Objective, Terms
 from rigorkd.models.weights import put_state
 from rigorkd.protocol.cells import Run
-from rigorkd.protocol.schema import SGD, Adam, Optimizer, Training
+from rigorkd.protocol.schema import (
+    SGD,
+    Adam,
+    LinearSchedule,
+    Optimizer,
+    PolynomialSchedule,
+    StepSchedule,
+    Training,
+)
 from rigorkd.train.runtime import Runtime, generators_of
 
 HISTORY = (
@@ -69,15 +78,22 @@ class Student:
         self.accelerator = runtime.accelerator(self.training.precision)
         self.distributed = runtime.distributed
         self.raw_model = runtime.lay_out(self.distributed.prepare(model))
+        # A copy before anything hooks or wraps the model; None where the trained weights are evaluated.
+        self.average = Average(self.raw_model, self.training.ema.decay) if self.training.ema else None
         self.parameters = [
             parameter
             for module in (self.raw_model, self.objective)
             for parameter in module.parameters()
             if parameter.requires_grad
         ]
+        own = () if run.cell.method.clips_its_own else {id(one) for one in self.objective.parameters()}
+        self.clipped = [parameter for parameter in self.parameters if id(parameter) not in own]
         # In evaluation mode a model is not wrapped for several processes: see `rigorkd.train.distributed`.
         unwrapped = self.distributed.count > 1
         self.model = self.accelerator.prepare_model(self.raw_model, evaluation_mode=unwrapped)
+        self.evaluated = self.model
+        if self.average is not None:
+            self.evaluated = self.accelerator.prepare_model(self.average.network, evaluation_mode=True)
         self.optimizer = self.accelerator.prepare_optimizer(
             build_optimizer(self.training.optimizer, self.parameters)
         )
@@ -127,6 +143,8 @@ class Student:
         self.distributed.add_gradients(self.raw_model.parameters(), own, len(batch.rows))
         clipped = self._clip()
         self._update()
+        if self.average is not None:
+            self.average.update()
         for parameter in self.parameters:
             parameter.grad = None
         self._tally(terms, outputs.logits, batch.targets.labels, clipped)
@@ -192,18 +210,27 @@ class Student:
             return None
         self.accelerator.unscale_gradients(self.optimizer)
         if clip.per == "layer":
-            return clip_per_layer(self.parameters, clip.max)
-        norm = nn.utils.clip_grad_norm_(self.parameters, clip.max)
+            return clip_per_layer(self.clipped, clip.max)
+        norm = nn.utils.clip_grad_norm_(self.clipped, clip.max)
         return (norm > clip.max) & norm.isfinite()  # an overflow is skipped by the scaler, not clipped
 
     def end_epoch(
-        self, epoch: int, val_logits: Tensor, val_targets: Tensor, val_objective: float | None
+        self,
+        epoch: int,
+        val_logits: Tensor | None,
+        val_targets: Tensor,
+        val_objective: float | None,
     ) -> None:
-        """Close `epoch`: add its history row, keep the best checkpoint, notice divergence and early stop."""
+        """Close `epoch`: add its history row, keep the best checkpoint, notice divergence and early stop.
+
+        Without validation images there are no `val_logits`.
+        """
         loss, ce, kd, correct, clipped, images = self._sums.tolist()
         images = images or math.nan  # every step overflowed
-        val_loss = float(F.cross_entropy(val_logits, val_targets))
-        val_top1 = 100 * float((val_logits.argmax(dim=1) == val_targets).double().mean())
+        val_loss, val_top1 = None, None
+        if val_logits is not None:
+            val_loss = float(F.cross_entropy(val_logits, val_targets))
+            val_top1 = 100 * float((val_logits.argmax(dim=1) == val_targets).double().mean())
         self.epoch = epoch
         self.history.append(
             {
@@ -220,7 +247,8 @@ class Student:
                 **({} if val_objective is None else {"val_objective": val_objective}),
             }
         )
-        self.diverged = not (math.isfinite(loss / images) and math.isfinite(val_loss)) or self._overflows()
+        known = [loss / images, *([] if val_loss is None else [val_loss])]
+        self.diverged = not all(map(math.isfinite, known)) or self._overflows()
         if not self.diverged:
             self._keep_best()
             self.stopped = self._stops_early()
@@ -235,8 +263,9 @@ class Student:
         rows, select = self.history, self.training.select
         if select == "best_val_top1":
             best = max(range(len(rows)), key=lambda i: (_number(rows[i]["val_top1"]), -i))
-        elif select == "best_val_loss":
-            best = min(range(len(rows)), key=lambda i: (_number(rows[i]["val_loss"]), i))
+        elif select in ("best_val_loss", "best_val_objective"):
+            column = select.removeprefix("best_")
+            best = min(range(len(rows)), key=lambda i: (_number(rows[i][column]), i))
         else:
             best = len(rows) - 1
         if best == len(rows) - 1:
@@ -244,8 +273,9 @@ class Student:
             self.best = self._weights()
 
     def _weights(self) -> dict[str, Tensor]:
-        """A copy of the model's weights and buffers."""
-        return {key: value.clone() for key, value in self.raw_model.state_dict().items()}
+        """A copy of the weights and buffers that are evaluated: the model's, or their average."""
+        network = self.raw_model if self.average is None else self.average.network
+        return {key: value.clone() for key, value in network.state_dict().items()}
 
     def _stops_early(self) -> bool:
         rule = self.training.early_stopping
@@ -276,11 +306,14 @@ class Student:
             "seconds": self.seconds,
             "diverged": self.diverged,
             "stopped": self.stopped,
+            **({} if self.average is None else {"average": self.average.network.state_dict()}),
         }
 
     def load_state(self, state: dict[str, Any], best: dict[str, Tensor] | None) -> None:
-        """Continue from what `state` gave; `best` are the best weights, None if they are the model's own."""
+        """Continue from what `state` gave; `best` are the best weights, None if they are the newest."""
         put_state(self.raw_model, state["model"])
+        if self.average is not None:
+            put_state(self.average.network, state["average"])
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:
@@ -290,8 +323,36 @@ class Student:
             setattr(self, key, state[key])
 
 
+class Average:
+    """The exponential moving average of a network's weights and float buffers; others are copied.
+
+    It begins as the network itself, so that no step weighs more than its share.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self._of, self._share = network, 1 - decay
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take one step of the network in."""
+        averages, now = [], []
+        for kept, new in zip(_tensors(self.network), _tensors(self._of), strict=True):
+            if kept.is_floating_point():
+                averages.append(kept)
+                now.append(new.detach())
+            else:
+                kept.copy_(new)
+        torch._foreach_lerp_(averages, now, self._share)
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    """Parameters and buffers, in a fixed order; found anew, since a module may replace a buffer."""
+    return [*network.parameters(), *network.buffers()]
+
+
 def learning_rate(training: Training, epoch: int) -> float:
-    """The learning rate during `epoch` (from 1): linear warm-up, then cosine to `min_lr`, or constant.
+    """The learning rate during `epoch` (from 1): linear warm-up, then the schedule's own way.
 
     In closed form: a function of the epoch, never of what ran before.
     """
@@ -299,9 +360,14 @@ def learning_rate(training: Training, epoch: int) -> float:
     warmup = schedule.warmup_epochs
     if epoch <= warmup:
         return lr * epoch / (warmup + 1)
+    if isinstance(schedule, StepSchedule):
+        return lr * math.pow(schedule.factor, sum(at < epoch for at in schedule.at))
     if schedule.name == "constant":
         return lr
     progress = (epoch - 1 - warmup) / max(training.epochs - warmup, 1)
+    if isinstance(schedule, LinearSchedule | PolynomialSchedule):
+        power = 1.0 if isinstance(schedule, LinearSchedule) else schedule.power
+        return schedule.min_lr + (lr - schedule.min_lr) * math.pow(1 - progress, power)
     return schedule.min_lr + (lr - schedule.min_lr) * (1 + math.cos(math.pi * progress)) / 2
 
 

@@ -6,9 +6,11 @@
 
 Every variant trains the same cells of `protocols/digits.yaml` at two seeds, on two cores, from the start of
 the first process to the end of the last: rigorkd by `rigorkd run --jobs 2`, with its records, checkpoints and
-latencies; a loop by a script for each seed, side by side, one thread each. Variants take turns; ratios are
-taken within a round. Seconds by the wall mean something on an idle machine alone; processor time, of all
-processes together, on any.
+latencies; a loop by a script for each seed, side by side, one thread each. The plain loop transforms images
+one by one in a DataLoader, which costs more than training networks as small as these; the well-fed loop takes
+its batches from the engine's own views of images in memory and keeps no records, so what it lacks is the
+sharing among cells alone. Variants take turns; ratios are taken within a round. Seconds by the wall mean
+something on an idle machine alone; processor time, of all processes together, on any.
 
 `--ready` times instead how soon two workers are ready, and what memory they take (proportional set size).
 """
@@ -29,12 +31,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PROTOCOL = ROOT / "protocols" / "digits.yaml"
 SEEDS = 2
-OURS, BEFORE, PLAIN, TORCHDISTILL = "this version", "before", "plain loop", "torchdistill"
+OURS, BEFORE = "this version", "before"
+PLAIN, FED, TORCHDISTILL = "plain loop", "well-fed loop", "torchdistill"
 _PR_SET_CHILD_SUBREAPER = 36
 
 READY = """
 import multiprocessing, os, tempfile, time
 from pathlib import Path
+import psutil
 from rigorkd.launch import worker
 from rigorkd.launch.worker import WorkerSettings
 
@@ -57,13 +61,15 @@ if __name__ == "__main__":
     else:
         begin_server("cpu")
         started = [start_process(worker.work, "cpu", settings, name="worker") for settings in wanted]
-    for _, line in started:
-        line.recv()
-    seconds = time.perf_counter() - begun
-    memory = sum(child.memory_full_info().pss for child in psutil.Process().children(recursive=True))
-    for process, _ in started:
-        process.kill()
-        process.join()
+    try:
+        for _, line in started:
+            line.recv()
+        seconds = time.perf_counter() - begun
+        memory = sum(child.memory_full_info().pss for child in psutil.Process().children(recursive=True))
+    finally:
+        for process, _ in started:
+            process.kill()
+            process.join()
     print(seconds, memory / 2**20)
 """
 
@@ -79,7 +85,7 @@ def main() -> None:
         "--epochs", type=int, help="fewer epochs: shows that all of it runs, measures nothing"
     )
     parser.add_argument("--ready", action="store_true", help="only until two workers are ready")
-    parser.add_argument("--loop", choices=[PLAIN, TORCHDISTILL], help=argparse.SUPPRESS)
+    parser.add_argument("--loop", choices=[PLAIN, FED, TORCHDISTILL], help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.loop:
@@ -127,7 +133,8 @@ def show_whole(versions: dict[str, Path], rounds: int, epochs: int | None) -> No
             ]
 
         variants = {label: variant(label, study, source) for label, source in versions.items()}
-        variants[PLAIN] = variant(PLAIN, loop(PLAIN), ROOT)
+        for kind in (PLAIN, FED):
+            variants[kind] = variant(kind, loop(kind), ROOT)
         missing = why_missing()
         if missing is None:
             variants[TORCHDISTILL] = variant(TORCHDISTILL, loop(TORCHDISTILL), ROOT)
@@ -199,7 +206,7 @@ def show(columns: list[str], rows: Sequence[list[str]]) -> None:
 
 def environment(source: Path) -> dict[str, str]:
     """The environment of a process that imports rigorkd from a folder."""
-    places = [str(source), str(source / "analysis")]
+    places = [str(source), str(source / "analysis"), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1"}
 
 
@@ -232,7 +239,7 @@ def seconds_of(commands: list[list[str]], source: Path, folder: Path) -> tuple[f
 def train_by_loop(kind: str, seed: int, epochs: int | None) -> None:
     """The teacher and all students of a seed, one after another, as a script would."""
     import torch
-    from feeds import PILImages, PILSets, loader_feeds
+    from feeds import PILImages, PILSets, device_feeds, loader_feeds
     from paper_grid import Grid
     from peer_loops import PlainLoop, train_grid
     from peer_torchdistill import TorchdistillLoop
@@ -257,10 +264,13 @@ def train_by_loop(kind: str, seed: int, epochs: int | None) -> None:
         PILImages(data.test, shown),
     )
     batch, device = teacher.training.batch_size, torch.device("cpu")
-    feeds = loader_feeds(sets, batch, device)
+    grid = Grid(teacher, tuple(cell for cell in cells if cell.role == "student"))
+    feeds = device_feeds(grid, batch, device) if kind == FED else loader_feeds(sets, batch, device)
     torch.manual_seed(seed)
-    made = PlainLoop(feeds, device, "fp32") if kind == PLAIN else TorchdistillLoop(sets, feeds, batch, device)
-    train_grid(Grid(teacher, tuple(cell for cell in cells if cell.role == "student")), made.train)
+    if kind == TORCHDISTILL:
+        train_grid(grid, TorchdistillLoop(sets, feeds, batch, device).train)
+    else:
+        train_grid(grid, PlainLoop(feeds, device, "fp32").train)
 
 
 if __name__ == "__main__":

@@ -439,6 +439,48 @@ def test_studies_with_nothing_in_common_are_not_summed_up() -> None:
         summarize_studies([Study(str(i), frame) for i, frame in enumerate(other)], Plan())
 
 
+# ----------------------------------------------------------------------- what no fixed-n test may judge
+
+
+def test_a_repeated_look_at_either_study_leaves_nothing_to_claim() -> None:
+    rng = np.random.default_rng(31)
+    once, other = (Study(name, table(noisy(rng, gain, 6))) for name, gain in (("a", 1.0), ("b", 0.1)))
+    again = dataclasses.replace(once, plan=Plan(looks=(5,)))
+    why = "a: repeated look, not valid at alpha: analysed before at n = 5"
+    fair = compare_studies(once, other, Plan(sesoi=0.3))
+    for pair in ((again, other), (other, again)):
+        found = compare_studies(*pair, Plan(sesoi=0.3))
+        for family, expected in zip(found.families, fair.families, strict=True):
+            for one, same in zip(family.comparisons, expected.comparisons, strict=True):
+                assert (one.verdict, one.not_valid, same.not_valid) == ("inconclusive", why, None)
+                assert one.p == pytest.approx(same.p)  # as a number it may stand
+                assert f"can be claimed ({why})" in one.says
+    assert fair.families[0].comparisons[0].verdict == "differ"
+    paper = printed(("main/s/kd-T4-a0.5", "99.0"), ("main/s/baseline", "78.0"))
+    for study, expected, reason in ((once, "outside", None), (again, "unknown", why)):
+        numbers = [c for f in compare_published(study, paper, Plan()).families for c in f.comparisons]
+        assert {one.not_valid for one in numbers} == {reason}
+        assert numbers[0].verdict == expected
+    summed = summarize_studies([again, other, Study("c", table(noisy(rng, 1.0, 6)))], Plan())
+    for summary in (one for family in summed.families for one in family.summaries):
+        assert (summary.verdict, summary.not_valid) == ("inconclusive", why)
+        assert "not judged" in summary.says
+
+
+def test_planned_looks_of_a_study_enter_the_p_values_of_a_comparison() -> None:
+    rng = np.random.default_rng(32)
+    a, b = (Study(name, table(noisy(rng, gain, 5, sd=0.4))) for name, gain in (("a", 1.0), ("b", 0.5)))
+    alone = compare_studies(a, b, Plan(sesoi=0.3)).families[0].comparisons[0]
+    planned = dataclasses.replace(a, plan=Plan(interim=(5, 8, 12), looks=(5,)))
+    found = compare_studies(planned, b, Plan(sesoi=0.3)).families[0].comparisons[0]
+    assert found.p_adjusted == pytest.approx(min(1.0, 3 * alone.p_adjusted))
+    assert found.p_equivalence_adjusted == pytest.approx(min(1.0, 3 * alone.p_equivalence_adjusted))
+    assert any("3 planned looks" in text for text in found.warnings)
+    between = dataclasses.replace(a, plan=Plan(interim=(4, 8)))
+    (other, *_) = compare_studies(between, b, Plan()).families[0].comparisons
+    assert other.not_valid == "a: 5 seeds are no planned look (looks: 4, 8)"
+
+
 def test_documents_are_json_without_nan() -> None:
     results = (
         compare_studies(Study("a", table([1.0])), Study("b", table([1, 2.0], first=5)), Plan()),

@@ -20,6 +20,7 @@ from rigorkd_analysis.published.bounds import (
 )
 from rigorkd_analysis.published.table_audit import Audit, AuditComparison
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 
@@ -74,9 +75,43 @@ def test_what_is_said_of_the_cifar_100_study(overall: Audit, ablation: Audit):
     assert all("cannot come from distillation" in flag.says for flag in latency)
     assert overall.survives[0].startswith("No claim about a method survives")
     assert sum("is more accurate than" in line for line in overall.survives) == 2
+    assert all("Holm's correction over 2 pairs" in line for line in overall.survives[1:3])
     assert not any("is more accurate" in line for line in ablation.survives)
     assert any("test loss rose under distillation" in note for note in overall.notes)
     assert any("validation picks T=6" in note for note in ablation.notes)
+
+
+def test_a_claim_is_corrected_for_the_pairs_of_the_table():
+    """Twelve rows of which the best is ahead of the worst as by chance: alone it would be a claim."""
+    values = ["80.0", *[f"{80.3 + k / 100:.2f}" for k in range(10)], "81.2"]
+    spreads = [{"cell": f"c{k}", "top1": v, "top1_std": "0.25", "n": "5"} for k, v in enumerate(values)]
+    found = audit(Printed(spreads))
+    alone = [c for c in found.comparisons if c.p_high is not None and c.p_high < 0.05]
+    held = [c for c in found.comparisons if c.p_adjusted is not None and c.p_adjusted < 0.05]
+    holm = multipletests([1.0 if c.p_high is None else c.p_high for c in found.comparisons], method="holm")[1]
+    assert [c.p_adjusted for c in found.comparisons] == pytest.approx(
+        [None if c.p_high is None else p for c, p in zip(found.comparisons, holm, strict=True)]
+    )
+    assert len(alone) > len(held)
+    claims = [line for line in found.survives if line.startswith("That ")]
+    assert len(claims) == len(held)
+    assert all("Holm's correction over 66 pairs" in line for line in claims)
+    assert any(f"{len(alone) - len(held)} of 66 pairs" in line for line in found.survives)
+    assert all("by Holm over the table's 66 pairs" in c.says for c in alone)
+    assert all(("does not claim it" in c.says) == (c not in held) for c in alone)
+
+
+def test_a_single_pair_needs_no_correction():
+    table = [
+        {"cell": "a", "top1": "76.10", "top1_std": "0.20", "n": "5"},
+        {"cell": "b", "top1": "77.30", "top1_std": "0.30", "n": "5"},
+    ]
+    found = audit(Printed(table))
+    (c,) = found.comparisons
+    assert c.p_adjusted == c.p_high
+    assert found.survives == (
+        f"That b is above a survives whatever the pairing of the seeds (p ≤ {c.p_high:.2g}, the only pair).",
+    )
 
 
 def test_one_run_in_two_rows_is_one_run(ablation: Audit):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from rigorkd_analysis import Plan, analyze
+from rigorkd_analysis import Plan, TableError, analyze
+from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.selection import (
     expected_maximum,
     expected_optimism,
+    expected_optimism_unpaired,
     leave_one_seed_out,
     may_be_best,
 )
+from scipy import stats
 
 
 def table(values: np.ndarray, validation: np.ndarray | None = None) -> pd.DataFrame:
@@ -112,3 +115,123 @@ def test_optimism_and_leave_one_out_of_ten_equal_cells():
     assert np.mean(naive) == pytest.approx(theory, abs=0.04)
     assert np.mean(expected) == pytest.approx(theory, abs=0.02)
     assert np.mean(honest) == pytest.approx(0, abs=0.04)
+
+
+# ------------------------------------------------------------------------- the declared test decides here too
+
+
+def grid(shift: int) -> pd.DataFrame:
+    """A baseline and a 2 × 2 grid of eight seeds, whose numbers begin `shift` later in every further cell."""
+    rng = np.random.default_rng(21)
+    cells = [("baseline", None, None), *[("kd", T, alpha) for T in (1, 4) for alpha in (0.1, 0.9)]]
+    return pd.DataFrame(
+        [
+            {"cell": f"c{i}", "student": "s", "method": method, "T": T, "alpha": alpha}
+            | {"seed": seed + shift * i, "test_top1": 80 + 0.3 * i + rng.normal(0, 0.3)}
+            for i, (method, T, alpha) in enumerate(cells)
+            for seed in range(8)
+        ]
+    )
+
+
+def test_unpaired_runs_are_not_paired_by_number_anywhere():
+    plan = Plan(test="unpaired")
+    disjoint, numbered_alike = analyze(grid(100), plan), analyze(grid(0), plan)
+    assert disjoint.best is not None
+    assert disjoint.best == numbered_alike.best
+    assert (disjoint.best.leave_one_seed_out, disjoint.factorial, numbered_alike.factorial) == ((), (), ())
+    assert any("what pairs them is left out" in text for text in disjoint.warnings)
+    paired = analyze(grid(0))
+    assert len(paired.factorial) == 1
+    assert not any("what pairs them is left out" in text for text in paired.warnings)
+    values = grid(0)["test_top1"].to_numpy().reshape(5, 8)
+    beaten = {
+        f"c{i}"
+        for i, own in enumerate(values)
+        if any(
+            stats.ttest_ind(rival, own, equal_var=False, alternative="greater").pvalue < 0.05 / 4
+            for rival in values
+        )
+    }
+    assert set(disjoint.best.sets[0].cells) - set(disjoint.best.cells) == beaten
+    assert 0 < len(beaten) < 4
+    (flattery,) = disjoint.best.optimism
+    assert flattery.expected == pytest.approx(expected_maximum(5) * np.sqrt(values.var(1, ddof=1).mean() / 8))
+
+
+def test_unequal_numbers_of_few_unpaired_runs_exclude_nobody():
+    values = np.array([[1.0, 1.1, 0.9, np.nan], [9.0, 9.1, 9.2, 9.1], [1.0, 0.9, 1.2, 1.1]])
+    assert may_be_best(values, 0.05, unpaired=True).tolist() == [True, True, False]
+    assert may_be_best(values, 0.05).tolist() == [False, True, False]
+
+
+def test_runs_that_are_not_paired_have_no_anytime_analysis():
+    with pytest.raises(TableError, match="pairs runs by seed"):
+        Plan(test="unpaired", sequential=True)
+
+
+def test_the_best_set_and_the_grid_keep_their_level_over_planned_looks():
+    frame = grid(0)
+    alone, first = analyze(frame), analyze(frame, Plan(interim=(8, 12)))
+    assert first.best is not None
+    assert alone.best is not None
+    assert set(alone.best.cells) <= set(first.best.cells)
+    for one, other in zip(alone.factorial[0].tests, first.factorial[0].tests, strict=True):
+        assert other.p_adjusted == pytest.approx(min(1.0, 2 * one.p_adjusted))
+    assert "over 2 looks" in first.factorial[0].says
+    between = analyze(frame, Plan(interim=(5, 12)))
+    assert between.best is not None
+    assert set(between.best.cells) == set(frame["cell"])
+    assert "not judged between planned looks" in between.factorial[0].says
+    values = frame["test_top1"].to_numpy().reshape(5, 8)
+    level = nominal_level((8, 12), 2 * 0.05 / 4) / 2
+    p = [
+        min(stats.ttest_rel(x, own, alternative="greater").pvalue for x in values if x is not own)
+        for own in values
+    ]
+    assert may_be_best(values, 0.05, looks=(8, 12)).tolist() == [one >= level for one in p]
+
+
+UNEQUAL = {
+    "equal": np.ones(6),
+    "the best × 3": np.array([3.0, 1, 1, 1, 1, 1]),
+    "a rival × 3": np.array([1.0, 3, 1, 1, 1, 1]),
+    "all unequal": np.geomspace(0.5, 2, 6),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("structure", UNEQUAL)
+@pytest.mark.parametrize(
+    "runs", [(3,) * 6, (5,) * 6, (10,) * 6, (17, 7, 7, 7, 7, 7), (7, 20, 20, 20, 20, 20)]
+)
+def test_the_unpaired_set_covers_the_best_cell(runs: tuple[int, ...], structure: str):
+    """Six equal cells, the hard case: each is the best, and the first must stay."""
+    rng = np.random.default_rng([13, *runs])
+    values = np.full((6, max(runs)), np.nan)
+    kept = []
+    for _ in range(5_000):
+        for cell, n in enumerate(runs):
+            values[cell, :n] = rng.normal(size=n) * UNEQUAL[structure][cell]
+        kept.append(may_be_best(values, 0.05, unpaired=True)[0])
+    assert np.mean(kept) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / len(kept))
+
+
+@pytest.mark.slow
+def test_the_set_covers_the_best_cell_over_all_planned_looks():
+    rng = np.random.default_rng(14)
+    looks = (5, 8, 12)
+    kept = []
+    for _ in range(5_000):
+        values = correlated(rng, np.zeros(6), 12, 0.4)
+        kept.append(all(may_be_best(values[:, :n], 0.05, looks=looks)[0] for n in looks))
+    assert np.mean(kept) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / len(kept))
+
+
+def test_the_optimism_of_unpaired_cells():
+    rng = np.random.default_rng(15)
+    draws = [rng.normal(0, 1, (10, 5)) for _ in range(1500)]
+    assert np.mean([x.mean(axis=1).max() for x in draws]) == pytest.approx(1.5388 / np.sqrt(5), abs=0.03)
+    assert np.mean([expected_optimism_unpaired(x) for x in draws]) == pytest.approx(
+        1.5388 / np.sqrt(5), abs=0.02
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from rigorkd_analysis.stats.group_sequential import nominal_level
+from rigorkd_analysis.stats.sample_size import detectable
 
 
 def test_power_in_words_and_json(rigorkd):
@@ -17,6 +19,18 @@ def test_power_in_words_and_json(rigorkd):
     assert document["seeds_needed"] == 10
 
 
+def test_planned_looks_cost_power(rigorkd):
+    design = ("power", "--sd", 0.2, "--comparisons", 9, "--effect", 0.3, "--format", "json")
+    plain, looks = (
+        json.loads(rigorkd(*design, *words).stdout) for words in (("--n", 12), ("--looks", "5,8,12"))
+    )
+    assert (looks["n"], looks["looks"], plain["looks"]) == (12, [5, 8, 12], [])
+    assert looks["mde"] == pytest.approx(detectable(12, 0.2, nominal_level((5, 8, 12), 0.05 / 9)))
+    assert looks["mde"] > plain["mde"]
+    assert looks["seeds_needed"] > plain["seeds_needed"]
+    assert [way["question"] for way in looks["designs"]] == ["overall", "primary", "gains"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -24,6 +38,9 @@ def test_power_in_words_and_json(rigorkd):
         ["--sd", "0"],
         ["--sd", "1", "--power", "2"],
         ["--sd", "1", "--comparisons", "0"],
+        ["--sd", "1", "--looks", "5,x"],
+        ["--sd", "1", "--looks", "8,5"],
+        ["--sd", "1", "--looks", "5,8", "--n", "7"],
         [],
     ],
 )

@@ -108,7 +108,8 @@ def test_the_snippets_on_protocols_are_valid(tmp_path: Path) -> None:
     """Each snippet of docs/protocols.md in a protocol that has the cells it names."""
     from rigorkd.protocol.load import load_protocol
 
-    grid, contrasts = blocks(ROOT / "docs" / "protocols.md", "yaml")
+    found = {block.partition(":")[0]: block for block in blocks(ROOT / "docs" / "protocols.md", "yaml")}
+    grid, contrasts = found["kd"], found["contrasts"]
     text = f"""\
 rigorkd: 1
 study: snippets
@@ -128,3 +129,6 @@ analysis:
     protocol = load_protocol(path)
     assert len(protocol.cells) == 1 + 2 * 6
     assert len(protocol.spec.analysis.contrasts) == 5
+    head = text.partition("teacher:")[0]
+    path.write_text(head + found["teachers"])
+    assert len(load_protocol(path).cells) == 4 + 1 + 2 * (1 + 4)

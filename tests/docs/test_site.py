@@ -67,6 +67,18 @@ def test_the_reference_has_every_key_of_a_protocol(pages: dict[str, str]) -> Non
     assert set(schema["properties"]) == set(Spec.model_fields)
 
 
+def test_the_reference_has_every_network(pages: dict[str, str]) -> None:
+    from rigorkd.models.model import CIFAR_NETWORKS, CIFAR_RESNETS, STEM_RESNETS
+
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([\d,]+) \|.*`layer1`|^\| `(\w+)`", pages["reference/networks.md"], re.M
+    )
+    named = {name or other: counted for name, counted, other in rows}
+    assert set(named) == {*CIFAR_NETWORKS, *CIFAR_RESNETS, *STEM_RESNETS}
+    assert named["resnet56"] == "861,620"
+    assert named["cifar_resnet56"] == "858,868"
+
+
 def test_the_reference_has_every_field_of_a_document(pages: dict[str, str]) -> None:
     """A document that a command prints holds no key that the reference does not name."""
     command = ["analyze", "analysis/published/kd_capacity_gap_runs.csv", "--metric", "test_top1"]

@@ -60,3 +60,11 @@ def test_half_a_request_is_refused(lengths: Path, rigorkd: Rigorkd, arguments: l
     assert done.returncode == 2
     assert "--max-seeds" in done.stderr
     assert not (lengths.parent / "results").exists()
+
+
+def test_runs_that_are_not_paired_cannot_be_added_until_decided(lengths: Path, rigorkd: Rigorkd) -> None:
+    lengths.write_text(PROTOCOL.replace("analysis:", "analysis:\n  test: unpaired"))
+    done = rigorkd("run", lengths, "--until-decided", "--max-seeds", 10)
+    assert done.returncode == 2
+    assert "pairs runs by seed" in done.stderr
+    assert not (lengths.parent / "results").exists()

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.sample_size import detectable as detectable_effect
 from rigorkd_analysis.stats.sample_size import seeds_needed
+from scipy import stats
 
 from rigorkd.cli.main import cli
 from rigorkd.launch.planning import Detectable, Plan, _sd_of_differences, make_plan
@@ -91,6 +92,50 @@ def test_planned_looks_test_at_their_nominal_level(protocol_file: Path) -> None:
     assert before is not None
     assert after == detectable_effect(3, 1.0, nominal_level((3, 6), 0.05 / 5))
     assert after > before
+    made = plan(protocol_file, sd=1.5)
+    level = nominal_level((3, 6), 0.05 / 5)
+    ways = {design.question: design for design in made.designs}
+    assert list(ways) == ["overall", "primary", "gains"], "the moderated test knows no looks"
+    assert ways["gains"].mde == pytest.approx(detectable_effect(3, 1.5, level))
+    assert ways["gains"].seeds_needed == seeds_needed(2.0, 1.5, level)
+    assert made.document()["looks"] == [3, 6]
+    shown = CliRunner().invoke(cli, ["plan", str(protocol_file), "--sd", "1.5"]).stdout
+    assert "nominal level of the planned looks (3, 6 seeds)" in " ".join(shown.split())
+
+
+def test_cells_without_pairs_are_planned_by_welchs_test(protocol_file: Path) -> None:
+    text = protocol_file.read_text().replace("sesoi: 2.0", "sesoi: 2.0, test: unpaired")
+    protocol_file.write_text(text)
+    made = plan(protocol_file)
+    gains = made.detectable[1]
+    assert gains.mde_dz is not None
+    shift, critical = gains.mde_dz * np.sqrt(3), stats.t.isf(0.05 / 5 / 2, 4)
+    power = stats.nct.sf(critical, 4, shift) + stats.nct.cdf(-critical, 4, shift)
+    assert power == pytest.approx(0.8, abs=1e-6)
+    assert made.designs == ()
+    shown = CliRunner().invoke(cli, ["plan", str(protocol_file)]).stdout
+    assert "sd of the difference without pairs" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("metric", "decimals", "unit"),
+    [("test_top1", 2, " points"), ("test_loss", 1, ""), ("latency_ms", 1, " ms")],
+)
+def test_amounts_are_in_the_unit_of_the_metric(
+    protocol_file: Path, metric: str, decimals: int, unit: str
+) -> None:
+    text = protocol_file.read_text().replace("sesoi: 2.0", f"sesoi: 2.0, metric: {metric}")
+    protocol_file.write_text(text)
+    shown = CliRunner().invoke(cli, ["plan", str(protocol_file), "--sd", "1.5", "--seeds", "3"]).stdout
+    line = next(line for line in shown.splitlines() if "one gain, declared primary" in line)
+    assert line.endswith(f": {detectable_effect(3, 1.5):.{decimals}f}{unit}")
+    assert ("points" in shown) == (metric == "test_top1")
+
+
+def test_a_plan_fits_80_columns(protocol_file: Path) -> None:
+    for words in ([], ["--sd", "1.5"], ["--seeds", "8"]):
+        shown = CliRunner().invoke(cli, ["plan", str(protocol_file), *words]).stdout
+        assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_seeds_kept_for_choosing_detect_nothing(protocol_file: Path) -> None:

@@ -51,6 +51,37 @@ def test_everything_is_trained_once_and_teachers_come_first(
     assert len(queue) == 0
 
 
+CHAIN = """\
+teachers:
+  second: {model: cnn, teacher: both, kd: true}
+  first: {model: cnn, teacher: big, kd: true}
+  big: {model: cnn, epochs: 2, per_seed: false}
+  both: {mean_of: [big, first]}
+"""
+
+
+def test_a_chain_is_a_stage_more_for_every_link(protocol_file: Path) -> None:
+    text = protocol_file.read_text()
+    line = next(line for line in text.splitlines() if line.startswith("teacher: "))
+    text = text.replace(line + "\n", CHAIN).replace("{baseline: true", "{teacher: second, baseline: true")
+    protocol_file.write_text(text.replace("epochs: 2, baseline", "epochs: 2, teacher: big, baseline"))
+    chain = load_protocol(protocol_file)
+    expected = expected_hashes(chain, (0,), "reference", {})
+    queue = build_queue(expected, set(expected), cohorts(chain.cells, (0,)), like=Task((), None))
+    stages = [sorted({run.split("/")[1] for task in stage for run in task}) for stage in queue.stages()]
+    assert stages == [["big"], ["first", "plain"], ["both"], ["second"], ["dropping", "plain"]]
+    teachers = {}
+    while task := queue.next(slots=1):
+        for want in task.runs:
+            if want.run.cell.method.distils:
+                assert task.teacher is not None
+                teachers[want.run.cell.name] = task.teacher.run.name
+            queue.done(want.run.name)
+    assert teachers.pop("teacher/first") == "teacher/big/seed-fixed"
+    assert teachers.pop("teacher/second") == "teacher/both/seed-0"
+    assert set(teachers.values()) == {"teacher/big/seed-fixed", "teacher/second/seed-0"}
+
+
 def test_a_cohort_waits_for_its_teacher_only(protocol: Protocol, expected: dict[str, Expected]) -> None:
     queue = queue_of(protocol, expected, set(expected))
     first = [queue.next(slots=3) for _ in range(4)]

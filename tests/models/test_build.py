@@ -332,7 +332,7 @@ def test_damaged_imagenet_weights_name_the_file(tmp_path: Path, monkeypatch: pyt
 
 
 def test_names_without_a_model_are_refused() -> None:
-    with pytest.raises(InputError, match="did you mean resnet18"):
+    with pytest.raises(InputError, match="did you mean resnet8"):
         make("resnet81")
 
 

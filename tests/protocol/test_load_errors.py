@@ -114,8 +114,8 @@ CASES = [
     # names of things
     ("digits", "digit", 3, 17, "unknown data set 'digit'", "did you mean 'digits'"),
     ("adamw", "adamv", 5, 21, "unknown optimizer 'adamv'", "did you mean"),
-    ("cosine", "cosin", 6, 13, "schedule must be cosine or constant", "did you mean 'cosine'"),
-    (TEACHER, "teacher: {model: resnet81}", 9, 18, "unknown model 'resnet81'", "did you mean 'resnet18'"),
+    ("cosine", "cosin", 6, 13, "unknown schedule 'cosin'", "did you mean 'cosine'"),
+    (TEACHER, "teacher: {model: resnet81}", 9, 18, "unknown model 'resnet81'", "did you mean 'resnet8'"),
     (TEACHER, "teacher: {model: cnn, start: imagenet1k_v1}", 9, 30, "has no weights", "random"),
     (TEACHER, "teacher: {model: resnet18, start: imagenet1k_v2}", 9, 35, "has no weights", "imagenet1k_v1"),
     (TEACHER, "teacher: {model: resnet18, channels: [8]}", 9, 28, "unknown key 'channels'", ""),

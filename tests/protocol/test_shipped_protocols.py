@@ -48,7 +48,15 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
     ),
     # 2 students × (2 baselines + 2 teachers × (logits + features)); both students share ResNet-50's cohort
     "capacity_cifar10": (3, 0, 2 * (2 + 2 * 2), 5, 3 * 5, ["large/resnet34/kd-T2-a0.3-r101"]),
-    "capacity_stem_cifar10": (1, 0, 4, 5, 5, ["stem/imagenet-stem/kd-T4-a0.5"]),
+    # 2 networks of a teacher's kind, alone; 2 students × (baseline + 2 teachers)
+    "capacity_stem_cifar10": (
+        2, 0, 2 + 2 * (1 + 2), 5, 3 * 5,
+        ["teachers/r50-imagenet-stem/baseline", "stem/imagenet-stem/kd-T4-a0.5-small-stem"],
+    ),
+    # 2 students × (baseline + inside and outside the clip)
+    "capacity_clip_cifar10": (1, 0, 2 * (1 + 2), 5, 5, ["small/resnet18/feature-a0.3-no-clip"]),
+    # 2 students × (baseline + both directions)
+    "paper_direction": (1, 0, 2 * (1 + 2), 5, 5, ["direction/shufflenetv2/kd-T4-a0.5-reverse"]),
     # baseline + distilled; 4 baselines + 3 teachers + annealed + features + smoothing
     "notebook/cifar10": (
         3, 0, 2 + 4 + 3 + 3, 5, 3 * 5,

@@ -216,6 +216,27 @@ def test_every_number_of_a_page_is_of_the_judged_seeds(made, tmp_path):
     assert any("5, 6, 7 were kept for choosing" in text for text in found.warnings)
 
 
+CHOOSING = PROTOCOL.replace("sesoi: 0.5", 'sesoi: 0.5\n  selection: {seeds: "0:3"}')
+
+
+def test_progress_shows_means_of_the_judged_seeds(made, tmp_path):
+    found = look(made(tmp_path, first(5), seeds=range(8), text=CHOOSING))
+    assert found.progress is not None
+    assert (found.progress.done, found.progress.total) == (15, 24)
+    assert (found.progress.seeds_complete, found.progress.seeds) == (2, 5)
+    assert {cell.n for cell in found.cells} == {2}
+    assert found.cells[0].mean == pytest.approx(sum(FIVE["main/plain/baseline"][3:5]) / 2)
+    assert any("0, 1, 2 were kept for choosing" in text for text in found.warnings)
+
+
+def test_progress_before_any_judged_seed_shows_those_for_choosing(made, tmp_path):
+    found = look(made(tmp_path, first(3), seeds=range(8), text=CHOOSING))
+    assert found.progress is not None
+    assert (found.progress.seeds_complete, found.progress.seeds) == (0, 5)
+    assert {cell.n for cell in found.cells} == {3}
+    assert any("means are of those kept for choosing" in text for text in found.warnings)
+
+
 def test_a_planned_look_says_that_it_is_one(made, tmp_path):
     text = PROTOCOL.replace("sesoi: 0.5", "sesoi: 0.5\n  looks: [5, 8]")
     study = made(tmp_path, first(5), seeds=range(8), text=text)

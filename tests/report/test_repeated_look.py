@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from rigorkd_analysis import Analysis
 
+from rigorkd.cli.main import main
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.emit import to_csv, to_json
 from rigorkd.report.figures.catalog import figures
@@ -111,6 +112,23 @@ def test_no_form_of_it_claims_a_direction(looked):
 def test_it_is_as_stored(looked):
     for name, text in shown(*looked):
         assert text == (GOLDEN / name).read_text(encoding="utf-8"), name
+
+
+def test_a_comparison_with_another_study_says_so_first(made, tmp_path, monkeypatch, capsys):
+    source = looked_twice(made, tmp_path)
+    assert source.folder is not None
+    other = tmp_path / "other.csv"
+    rows = ["cell,method,seed,test_top1"]
+    for cell, values in VALUES.items():
+        method = "baseline" if cell.endswith("baseline") else "kd"
+        rows += [f"{cell},{method},{20 + seed},{value + 0.125 * seed}" for seed, value in enumerate(values)]
+    other.write_text("\n".join(rows) + "\n")
+    monkeypatch.setattr("sys.argv", ["rigorkd", "compare", str(source.folder), str(other), "--sesoi", "0.5"])
+    main()
+    said = capsys.readouterr().out.replace("\n", " ")
+    assert said.startswith(f"{source.name}: {WHY}: no verdict is valid.")
+    assert "the studies differ" not in said
+    assert "the studies agree" not in said
 
 
 if __name__ == "__main__":

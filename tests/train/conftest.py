@@ -19,7 +19,7 @@ from rigorkd.methods.own import Own
 from rigorkd.models.model import Model
 from rigorkd.models.own_code import read_source
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.schema import AdamW, Clip, Training
+from rigorkd.protocol.schema import AdamW, Clip, MovingAverage, Training
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
@@ -71,6 +71,12 @@ COLD = student_cell("kd-T1", KD(T=1.0, alpha=0.1))
 WARM = student_cell("kd-T4", KD(T=4.0, alpha=0.5))
 DROPS = student_cell("drops", KD(T=2.0, alpha=0.5), DROPPING)
 DROPS_BASELINE = student_cell("drops-baseline", Baseline(), DROPPING)
+AVERAGED = student_cell(
+    "averaged",
+    KD(T=2.0, alpha=0.5),
+    DROPPING,
+    training=TRAINING.model_copy(update={"ema": MovingAverage(decay=0.8), "select": "best_val_objective"}),
+)
 SHORT = student_cell("short", KD(T=2.0, alpha=0.5), epochs=2)
 
 

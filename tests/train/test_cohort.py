@@ -16,6 +16,7 @@ from rigorkd.methods.kd import KD
 from rigorkd.protocol.cells import Cell
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, context, finish
+from rigorkd.train.cohort import train_cohort
 from rigorkd.train.context import CohortContext
 from rigorkd.train.events import EpochDone, RunDone, RunFailed
 from rigorkd.train.runtime import Runtime
@@ -24,8 +25,10 @@ from rigorkd.train.task import Task
 from rigorkd.train.teacher_outputs import TeacherOutputs
 
 from .conftest import (
+    AVERAGED,
     BASELINE,
     COLD,
+    DATA,
     DROPS,
     DROPS_BASELINE,
     SHORT,
@@ -38,7 +41,7 @@ from .conftest import (
     wanted,
 )
 
-CELLS = (BASELINE, COLD, WARM, DROPS, DROPS_BASELINE, SHORT)
+CELLS = (BASELINE, COLD, WARM, DROPS, DROPS_BASELINE, SHORT, AVERAGED)
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
-@pytest.mark.parametrize("victim", [BASELINE, DROPS])
+@pytest.mark.parametrize("victim", [BASELINE, DROPS, AVERAGED])
 def test_killed_while_checkpoints_are_written_and_resumed(
     train: Train,
     study: StudyFolder,
@@ -98,7 +101,7 @@ def test_killed_while_checkpoints_are_written_and_resumed(
     victim: object,
 ) -> None:
     """Some runs of the cohort then have the epoch's checkpoint, some do not; nobody trains an epoch twice."""
-    cells = (BASELINE, DROPS, COLD)
+    cells = (BASELINE, DROPS, COLD, AVERAGED)
     train(cells)
     save = checkpoint.save
 
@@ -283,6 +286,36 @@ def test_cells_of_different_length_leave_when_they_are_done(train: Train, study:
     assert [event.students for event in events if isinstance(event, EpochDone)] == [2, 2, 1]
     lines = (study.run("main/s/short/seed-0") / "history.csv").read_text().splitlines()
     assert len(lines) == 1 + 2
+
+
+def test_a_record_says_which_weights_were_evaluated(train: Train, study: StudyFolder) -> None:
+    train([AVERAGED, DROPS])
+    for cell, weights, decay in ((AVERAGED, "moving average", 0.8), (DROPS, "trained", None)):
+        record = json.loads((study.run(f"{cell.name}/seed-0") / "record.json").read_text())
+        assert (record["evaluated_weights"], record["ema_decay"]) == (weights, decay)
+
+
+def test_without_validation_images_nothing_is_validated(
+    train: Train, study: StudyFolder, other: StudyFolder, runtime: Runtime
+) -> None:
+    """Alone as in a cohort, at the end of the last epoch; the teacher saw the same images."""
+    data = DATA.model_copy(update={"split": DATA.split.model_copy(update={"val": 0})})
+
+    def unvalidated(cell: Cell) -> Cell:
+        training = cell.training.model_copy(update={"select": "last"})
+        return replace(cell, dataset=data, training=training)
+
+    teacher, *cells = map(unvalidated, (TEACHER, BASELINE, COLD))
+    for folder, cohorts in ((study, [cells]), (other, [[cell] for cell in cells])):
+        train_cohort(Task((wanted(teacher),), None), folder, runtime, lambda event: None)
+        for cohort in cohorts:
+            task = Task(tuple(map(wanted, cohort)), wanted(teacher))
+            train_cohort(task, folder, runtime, lambda event: None)
+    for cell in cells:
+        assert output_bytes(other, cell) == output_bytes(study, cell)
+        metrics = json.loads((study.run(f"{cell.name}/seed-0") / "record.json").read_text())["metrics"]
+        assert (metrics["best_val_top1"], metrics["best_val_loss"], metrics["best_epoch"]) == (None, None, 3)
+        assert 0 <= metrics["test_top1"] <= 100
 
 
 def test_the_history_has_the_contract_columns(train: Train, study: StudyFolder) -> None:

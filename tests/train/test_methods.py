@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -305,6 +306,26 @@ def test_the_methods_own_parameters_are_clipped_per_layer(runtime: Runtime, meth
     step(student, scale=4.0)
     for new, old in zip(student.objective.parameters(), before, strict=True):
         assert (new - old).norm().item() == pytest.approx(1e-4, rel=2e-2)
+
+
+@pytest.mark.parametrize("per", ["global", "layer"])
+def test_projections_can_be_left_out_of_the_clip(runtime: Runtime, per: Literal["global", "layer"]) -> None:
+    """The network moves by what the clip allows, without the projections in it, and they move freely."""
+    free = a_student(runtime, Feature(layers=("1",)))
+    outside = a_student(runtime, Feature(layers=("1",), clip=False), Clip(max=0.01, per=per))
+    for student in (free, outside):
+        before = [parameter.detach().clone() for parameter in student.raw_model.parameters()]
+        own = [parameter.detach().clone() for parameter in student.objective.parameters()]
+        step(student, scale=4.0)
+        moved = [new - old for new, old in zip(student.raw_model.parameters(), before, strict=True)]
+        moved_own = [new - old for new, old in zip(student.objective.parameters(), own, strict=True)]
+        if student is free:
+            projections = moved_own
+            continue
+        norms = torch.stack([one.norm() for one in moved])
+        clipped = norms.norm() if per == "global" else norms.max()
+        assert clipped.item() == pytest.approx(0.01, rel=1e-2)
+        assert all(torch.equal(a, b) for a, b in zip(moved_own, projections, strict=True))
 
 
 @with_parameters

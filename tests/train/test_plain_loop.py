@@ -30,7 +30,16 @@ from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.kd import KD
 from rigorkd.methods.objective import Objective
 from rigorkd.protocol.cells import Cell
-from rigorkd.protocol.schema import SGD, Adam, Clip, EarlyStopping, Schedule, Training
+from rigorkd.protocol.schema import (
+    SGD,
+    Adam,
+    Clip,
+    EarlyStopping,
+    MovingAverage,
+    Schedule,
+    StepSchedule,
+    Training,
+)
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.context import CohortContext
@@ -68,6 +77,14 @@ OTHERS = (
         "kd-betas", student_cell("", KD(direction="reverse")), label_smoothing=0.2, select="best_val_loss"
     ),
     changed("last", student_cell("", Baseline(), DROPPING), label_smoothing=0.2, select="last"),
+    changed(
+        "average",
+        student_cell("", KD()),
+        ema=MovingAverage(decay=0.7),
+        optimizer=FAST_SGD,
+        schedule=StepSchedule(name="step", at=(1, 2), factor=0.2),
+        select="best_val_loss",
+    ),
     changed(
         "stops-early",
         student_cell("", KD(alpha=0.2), epochs=6),
@@ -120,6 +137,15 @@ def plain_clip(clip: Clip | None, parameters: list[nn.Parameter]) -> None:
             p.grad = None if p.grad is None else p.grad * min(1.0, clip.max / float(p.grad.norm()))
 
 
+def plain_rate(training: Training, epoch: int) -> float:
+    low, high = training.schedule.min_lr, training.optimizer.lr
+    if isinstance(training.schedule, StepSchedule):
+        for at in training.schedule.at:
+            high *= training.schedule.factor if epoch > at else 1.0
+        return high
+    return low + (high - low) * (1 + math.cos(math.pi * (epoch - 1) / training.epochs)) / 2
+
+
 def plainly_trained(
     each: Cell, data: ImageData, model: nn.Module, teacher: nn.Module, objective: Objective
 ) -> Trained:
@@ -129,15 +155,15 @@ def plainly_trained(
     strong_view = build_strong_view(views, data.shape) if objective.needs_strong else None
     table = EpochTable(SEED, "student", len(data.train.labels))
     teacher.eval()
+    average = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     parameters = [*model.parameters(), *objective.parameters()]
     optimizer = plain_optimizer(training, parameters)
     history: list[tuple[float, float, float]] = []  # validation top-1, its loss, what early stopping watches
     losses: list[float] = []
     snapshots: list[dict[str, Tensor]] = []
     for epoch in range(1, training.epochs + 1):
-        low, high = training.schedule.min_lr, training.optimizer.lr
         for group in optimizer.param_groups:
-            group["lr"] = low + (high - low) * (1 + math.cos(math.pi * (epoch - 1) / training.epochs)) / 2
+            group["lr"] = plain_rate(training, epoch)
         objective.begin_epoch(epoch, training.epochs)
         order = torch.from_numpy(table.order(epoch)).split(training.batch_size)
         draws = torch.from_numpy(table.draws(epoch, view.columns))
@@ -168,7 +194,14 @@ def plainly_trained(
             plain_clip(training.clip_norm, parameters)
             optimizer.step()
             total += loss.item() * len(rows)
+            for name, tensor in model.state_dict().items():
+                if training.ema is None or not tensor.is_floating_point():
+                    average[name] = tensor.clone()
+                else:
+                    average[name] = training.ema.decay * average[name] + (1 - training.ema.decay) * tensor
         losses.append(total / len(data.train.labels))
+        now = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        model.load_state_dict(average)
         model.eval()
         with torch.no_grad():
             shown, labels = look(data.val.images, None), data.val.labels
@@ -178,7 +211,8 @@ def plainly_trained(
             if training.early_stopping is not None:
                 watched = float(objective(Outputs(logits), Targets(labels), Outputs(teacher(shown))).total)
             history.append((top1, float(F.cross_entropy(logits, labels)), watched))
-        snapshots.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        snapshots.append({name: tensor.clone() for name, tensor in average.items()})
+        model.load_state_dict(now)
         if (
             training.early_stopping is not None
             and epoch > 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,21 @@ from rigorkd.methods.base import Targets
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.objective import Objective
 from rigorkd.protocol.cells import Run
-from rigorkd.protocol.schema import SGD, Adam, AdamW, Clip, EarlyStopping, Optimizer, Schedule, Training
+from rigorkd.protocol.schema import (
+    SGD,
+    Adam,
+    AdamW,
+    AnySchedule,
+    Clip,
+    EarlyStopping,
+    LinearSchedule,
+    MovingAverage,
+    Optimizer,
+    PolynomialSchedule,
+    Schedule,
+    StepSchedule,
+    Training,
+)
 from rigorkd.train import checkpoint
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.student import Batch, Student, build_optimizer, clip_per_layer, history_csv, learning_rate
@@ -48,6 +64,54 @@ def test_warm_up_rises_linearly_to_the_full_rate() -> None:
     )
     rates = [learning_rate(training, epoch) for epoch in range(1, 7)]
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
+
+
+def rates(schedule: AnySchedule, epochs: int = 12) -> list[float]:
+    training = TRAINING.model_copy(
+        update={"epochs": epochs, "optimizer": SGD(name="sgd", lr=0.05), "schedule": schedule}
+    )
+    return [learning_rate(training, epoch) for epoch in range(1, epochs + 1)]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (
+            StepSchedule(name="step", at=(3, 7, 8), factor=0.2),
+            partial(torch.optim.lr_scheduler.MultiStepLR, milestones=[3, 7, 8], gamma=0.2),
+        ),
+        (
+            LinearSchedule(name="linear", min_lr=0.01),
+            partial(torch.optim.lr_scheduler.LinearLR, start_factor=1.0, end_factor=0.2, total_iters=12),
+        ),
+        (
+            PolynomialSchedule(name="polynomial", power=2.0),
+            partial(torch.optim.lr_scheduler.PolynomialLR, total_iters=12, power=2.0),
+        ),
+    ],
+)
+def test_schedules_agree_with_torch(
+    ours: AnySchedule, theirs: Callable[..., torch.optim.lr_scheduler.LRScheduler]
+) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.05)
+    scheduler = theirs(optimizer)
+    for rate in rates(ours):
+        assert rate == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9)
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "after"),
+    [
+        (StepSchedule(name="step", at=(6,), warmup_epochs=4), [0.05, 0.05, 0.005]),
+        (LinearSchedule(name="linear", warmup_epochs=4), [0.05, 0.05 * 7 / 8, 0.05 * 6 / 8]),
+        (PolynomialSchedule(name="polynomial", power=2, warmup_epochs=4), [0.05, 0.05 * 49 / 64]),
+        (Schedule(name="constant", warmup_epochs=4), [0.05, 0.05, 0.05]),
+    ],
+)
+def test_every_schedule_begins_after_its_warm_up(schedule: AnySchedule, after: list[float]) -> None:
+    assert rates(schedule)[: 4 + len(after)] == pytest.approx([0.01, 0.02, 0.03, 0.04, *after])
 
 
 @pytest.mark.parametrize(
@@ -115,6 +179,55 @@ def test_select_last_keeps_the_last(runtime: Runtime) -> None:
     for epoch, logits in enumerate([GOOD, BAD], start=1):
         feed(student, epoch, logits)
     assert student.best_epoch == 2
+
+
+def test_the_lowest_objective_chooses_its_epoch(runtime: Runtime) -> None:
+    student = a_student(runtime, select="best_val_objective")
+    kept = []
+    for epoch, objective in enumerate([3.0, 1.0, 2.0, 1.0], start=1):
+        student.begin_epoch(epoch)
+        student.step(
+            Batch(torch.arange(2), 0, torch.ones(2, 1, 2, 2), None, Targets(torch.tensor([0, 1]))), None
+        )
+        student.end_epoch(epoch, torch.tensor(GOOD), torch.tensor([0, 0]), objective)
+        kept.append(student.best_epoch)
+    assert kept == [1, 2, 2, 2]
+
+
+def test_without_validation_images_the_last_epoch_is_kept_and_divergence_is_noticed(runtime: Runtime) -> None:
+    student = a_student(runtime, select="last")
+    batch = Batch(torch.arange(2), 0, torch.ones(2, 1, 2, 2), None, Targets(torch.tensor([0, 1])))
+    for epoch in (1, 2):
+        student.begin_epoch(epoch)
+        student.step(batch, None)
+        student.end_epoch(epoch, None, torch.tensor([], dtype=torch.int64), None)
+        assert (student.best_epoch, student.diverged) == (epoch, False)
+    assert [(row["val_loss"], row["val_top1"]) for row in student.history] == [(None, None)] * 2
+    student.begin_epoch(3)
+    student.step(batch._replace(images=batch.images * math.inf), None)
+    student.end_epoch(3, None, torch.tensor([], dtype=torch.int64), None)
+    assert student.diverged
+    assert student.best_epoch == 2
+
+
+def test_the_average_is_evaluated_and_the_trained_weights_go_on(runtime: Runtime) -> None:
+    plain, averaged = a_student(runtime), a_student(runtime, ema=MovingAverage(decay=0.75))
+    averaged.raw_model.load_state_dict(plain.raw_model.state_dict())
+    assert averaged.average is not None
+    averaged.average.network.load_state_dict(plain.raw_model.state_dict())
+    wanted = plain.raw_model.state_dict()["1.weight"].clone()
+    for epoch in (1, 2, 3):
+        for student in (plain, averaged):
+            feed(student, epoch, GOOD if epoch == 2 else BAD)
+        now = plain.raw_model.state_dict()["1.weight"]
+        assert torch.equal(averaged.raw_model.state_dict()["1.weight"], now)
+        wanted = 0.75 * wanted + 0.25 * now
+        kept = averaged.evaluated.state_dict()["1.weight"]
+        torch.testing.assert_close(kept, wanted)
+        if epoch == 2:
+            best = kept.clone()
+    averaged.load_best()
+    assert torch.equal(averaged.raw_model.state_dict()["1.weight"], best)
 
 
 def test_the_best_weights_are_those_of_their_epoch(runtime: Runtime) -> None:

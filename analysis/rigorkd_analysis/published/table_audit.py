@@ -9,10 +9,12 @@ values are text.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
+from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
 from rigorkd_analysis.published.bounds import (
     PAIRED_R,
     Counts,
@@ -83,6 +85,10 @@ class AuditComparison:
         test_set_sd: Jordan's yardstick √(err/2N), the seed sd of well-trained networks on so many images.
         t_low, t_high, p_low, p_high: for means with printed sds, the paired test whatever the pairing.
         welch_t, welch_df, welch_p: for means of different numbers of seeds with printed sds, Welch's test.
+        p_adjusted: the largest p that the print allows (p_max, p_high or welch_p), by Holm over all pairs of
+            the table: what a claim rests on. The other p-values and networks_differ are of the pair alone.
+        not_valid: why the test holds no error rate here, such as unequal numbers of few seeds; then nothing
+            is claimed, whatever the p-values are.
     """
 
     a: str
@@ -108,6 +114,14 @@ class AuditComparison:
     welch_p: float | None = None
     break_even_seed_sd_paired: float | None = None
     test_set_sd: float | None = None
+    p_adjusted: float | None = None
+    not_valid: str | None = None
+
+    @property
+    def largest_p(self) -> float | None:
+        """The largest p that the print allows, of this pair alone; None where nothing is known of it."""
+        known = (self.p_max, self.p_high, self.welch_p)
+        return next((p for p in known if p is not None), None)
 
 
 @dataclass(frozen=True)
@@ -170,10 +184,15 @@ def audit(table: Printed) -> Audit:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
     if any(entry.std is not None for entry in entries) and (errors := errors_instead(rows, metric)):
         notes.append(f"{errors} is read as standard errors: the standard deviation is √n times it")
-    comparisons = tuple(
-        _compare(entries[i], entries[j], placed[i], placed[j], _Setting(metric, n_test, table.alpha, whole))
-        for i, j in combinations(range(len(entries)), 2)
-        if entries[i].student == entries[j].student
+    comparisons = _adjusted(
+        [
+            _compare(
+                entries[i], entries[j], placed[i], placed[j], _Setting(metric, n_test, table.alpha, whole)
+            )
+            for i, j in combinations(range(len(entries)), 2)
+            if entries[i].student == entries[j].student
+        ],
+        table.alpha,
     )
     checks = [*own_differences(table.rows), *other_differences(table.differences, table.rows)]
     return Audit(
@@ -243,13 +262,18 @@ def _compare(
         elif bound.p_min >= setting.alpha:
             differ = "never"
     t_low = t_high = p_low = p_high = None
-    t, df, p = None, None, None
+    t, df, p, not_valid = None, None, None, None
     if a.std is not None and b.std is not None and min(a.n, b.n) > 1 and difference > 0:
         if a.n == b.n:
             t_low, t_high = t_range(difference, a.std, b.std, a.n)
             p_low, p_high = two_sided_p(t_high, a.n - 1), two_sided_p(t_low, a.n - 1)
         else:
             t, df, p = welch_test(difference, (a.std, a.n), (b.std, b.n))
+            if min(a.n, b.n) < FEWEST_UNEQUAL:
+                not_valid = (
+                    f"with unequal numbers of seeds ({b.n} and {a.n}) Welch's test holds its error rate from "
+                    f"{FEWEST_UNEQUAL} each on"
+                )
     k = 2 / (1 / a.n + 1 / b.n)
     sd = break_even_sd(difference, k, setting.alpha)
     paired = break_even_sd(difference, k, setting.alpha, PAIRED_R)
@@ -278,7 +302,28 @@ def _compare(
         welch_p=p,
         break_even_seed_sd_paired=paired,
         test_set_sd=yardstick,
+        not_valid=not_valid,
     )
+
+
+def _adjusted(alone: list[AuditComparison], alpha: float) -> tuple[AuditComparison, ...]:
+    """Every pair with its p by Holm over the table, in its sentence too: people paste single sentences."""
+    if not alone:
+        return ()
+    out = []
+    for c, p in zip(alone, adjust(or_nan(c.largest_p for c in alone), "holm"), strict=True):
+        if math.isnan(p) or c.largest_p is None:
+            out.append(c)
+            continue
+        text = ""
+        if len(alone) > 1:
+            name = "p" if c.p_max is None else "McNemar's p"
+            sign = "≤" if c.welch_p is None else "="
+            text = f"; {name} by Holm over the table's {len(alone)} pairs {sign} {p:.2g}"
+            text += ", so this table does not claim it" if c.largest_p < alpha <= p else ""
+        text += f"; no claim: {c.not_valid}" if c.not_valid else ""
+        out.append(replace(c, p_adjusted=float(p), says=c.says.removesuffix(".") + text + "."))
+    return tuple(out)
 
 
 def _says(
@@ -340,52 +385,64 @@ def _networks(bound: McNemarBounds, differ: str) -> str:
 def _survives(
     comparisons: tuple[AuditComparison, ...], one_seed: bool, rows: int, alpha: float
 ) -> tuple[str, ...]:
-    """The claims that the table supports, in words; the first line is about methods."""
-    if one_seed:
-        out = ["No claim about a method survives: with one seed its effect is not identifiable."]
-        always = [c for c in comparisons if c.networks_differ == "always"]
-        worst = or_nan(c.p_max for c in comparisons)
-        held = dict(zip(comparisons, adjust(worst, "holm") < alpha, strict=True))
-        for c in always:
-            claim = f"That the network of {c.b} is more accurate than that of {c.a} survives"
-            out.append(
-                claim + ("." if held[c] else f", but not Holm's correction over {len(comparisons)} pairs.")
-            )
-        unclear = sum(c.networks_differ == "depends" for c in comparisons)
-        none = sum(c.networks_differ == "never" for c in comparisons)
-        if not comparisons:
-            out.append(f"No two of the {rows} rows share a student, so nothing is compared.")
-        if unclear:
-            out.append(
-                f"{unclear} of {len(comparisons)} pairs of networks depend on outcomes that are not printed."
-            )
-        if none:
-            out.append(f"{none} of {len(comparisons)} pairs of networks cannot be told apart at all.")
-        return tuple(out)
-    sure = [c for c in comparisons if c.p_high is not None and c.p_high < alpha]
-    out = [
-        f"That {c.b} is above {c.a} survives whatever the pairing of the seeds (p ≤ {c.p_high:.2g})."
-        for c in sure
-    ]
-    unpaired = [c for c in comparisons if c.welch_p is not None]
-    adjusted = adjust(or_nan(c.welch_p for c in unpaired), "holm") if unpaired else ()
-    out += [
-        f"That {c.b} is above {c.a} survives Welch's test of unpaired seeds (p = {c.welch_p:.2g}"
-        + (f", {p:.2g} by Holm over {len(unpaired)})." if len(unpaired) > 1 else ").")
-        for c, p in zip(unpaired, adjusted, strict=True)
-        if p < alpha
-    ]
-    if not out:
-        printed = comparisons and all(c.p_high is not None or c.welch_p is not None for c in comparisons)
+    """The claims that the table supports, in words; of one seed the first line is about methods.
+
+    A table asks about all of its pairs: what is claimed holds after Holm's correction over them.
+    """
+    out = ["No claim about a method survives: with one seed its effect is not identifiable."] * one_seed
+    below = [c for c in comparisons if c.p_adjusted is not None and c.p_adjusted < alpha]
+    sure = [c for c in below if not c.not_valid]
+    out += [f"{_claimed(c, one_seed)} {_why(c, len(comparisons))}." for c in sure]
+    corrected = f", after Holm's correction over {len(comparisons)} pairs" if len(comparisons) > 1 else ""
+    if not one_seed and not sure:
+        printed = comparisons and all(c.largest_p is not None for c in comparisons)
+        paired = any(c.p_high is not None for c in comparisons)
+        why = "it depends on spreads or pairings that are not printed"
+        if printed:
+            why = "none holds whatever the pairing of the seeds" if paired else "no valid test finds one"
+            why += corrected
+        out.append(f"No difference survives for certain: {why}.")
+    alone = sum(c.largest_p is not None and c.largest_p < alpha for c in comparisons) - len(below)
+    for why, number in Counter(c.not_valid for c in below if c.not_valid).items():
+        pairs = "The only pair has" if len(comparisons) == 1 else f"{number} of {len(comparisons)} pairs have"
+        out.append(f"{pairs} p < {alpha:g}{corrected}, and no valid claim: {why}.")
+    if alone:
         out.append(
-            "No difference survives for certain"
-            + (
-                ": none holds whatever the pairing of the seeds."
-                if printed
-                else ": it depends on spreads or pairings that are not printed."
-            )
+            f"{alone} of {len(comparisons)} pairs {'has' if alone == 1 else 'have'} p < {alpha:g} alone, but "
+            f"not{corrected.removeprefix(',')}: no claim."
         )
+    if not comparisons:
+        out.append(f"No two of the {rows} rows share a student, so nothing is compared.")
+    unclear = sum(c.networks_differ == "depends" for c in comparisons)
+    none = sum(c.networks_differ == "never" for c in comparisons)
+    if unclear:
+        out.append(
+            f"{unclear} of {len(comparisons)} pairs of networks depend on outcomes that are not printed."
+        )
+    if none:
+        out.append(f"{none} of {len(comparisons)} pairs of networks cannot be told apart at all.")
     return tuple(out)
+
+
+def _claimed(c: AuditComparison, one_seed: bool) -> str:
+    if one_seed:
+        return f"That the network of {c.b} is more accurate than that of {c.a} survives"
+    return f"That {c.b} is above {c.a} survives"
+
+
+def _why(c: AuditComparison, pairs: int) -> str:
+    """The condition of a claim: the test, the correction, and both p-values."""
+    sign = "=" if c.welch_p is not None else "≤"
+    name = "McNemar p" if c.p_max is not None else "p"
+    what = "Welch's test of unpaired seeds" if c.welch_p is not None else "whatever the pairing of the seeds"
+    test = "" if c.p_max is not None else what
+    if pairs == 1:
+        return f"{test} ({name} {sign} {c.largest_p:.2g}, the only pair)".lstrip()
+    over = f"Holm's correction over {pairs} pairs"
+    both = f"{name} {sign} {c.p_adjusted:.2g}; of this pair alone {c.largest_p:.2g}"
+    if c.p_max is not None:
+        return f"{over} ({both})"
+    return f"{over}, {'by ' if c.welch_p is not None else ''}{test} ({both})"
 
 
 def _recovered(table: Printed) -> list[Recovered]:

@@ -10,6 +10,9 @@ an effect, shape (seeds, q), with mean ȳ and covariance S:
 A study of many teacher × student × data settings is summed up over its settings (`consistency`), not by a
 count of stars: ten gains of which two are significant may all be equal, and ten that are not significant may
 together be clear.
+
+All of it pairs runs by seed, so there is none of it where a plan compares runs without pairing them. Planned
+looks multiply p-values by their number (Bonferroni), which holds for any test.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from scipy import special
 from rigorkd_analysis.questions import AXES, LinearContrast, Question, differences, distilled
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
+from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.moments import NOISE, Floats, mean_interval, or_nan, or_none
 from rigorkd_analysis.wording import p_text, percent_text
 
@@ -93,7 +97,16 @@ class Consistency:
 
 
 def factorials(question: Question) -> list[Factorial]:
-    """One analysis per set of cells that differ in T and alpha (or another weight) alone."""
+    """One analysis per set of cells that differ in T and alpha (or another weight) alone.
+
+    None where the plan does not pair runs by seed.
+    """
+    if question.plan.test == "unpaired":
+        return []
+    return _factorials(question)
+
+
+def _factorials(question: Question) -> list[Factorial]:
     runs = question.runs
     sets: dict[tuple[str, ...], list[int]] = {}
     for cell in distilled(runs):
@@ -142,14 +155,15 @@ def _factorial(
             contrasts += own
     if not tests:
         return None
-    adjusted = _adjusted(tests)
+    looks = max(1, len(question.plan.interim))
+    adjusted = _adjusted(tests, looks)
     return Factorial(
         student=key["student"] or None,
         group=key["group"] or None,
         method=key["method"] or None,
         design=design,
         tests=adjusted,
-        contrasts=_adjusted(contrasts),
+        contrasts=_adjusted(contrasts, looks),
         says=_says(question, design, adjusted, len(temperatures) > 1 and len(weights) > 1, symbol),
     )
 
@@ -244,21 +258,25 @@ def repeated_measures(data: Floats, basis: Floats, effect: str = "", cells: tupl
     )
 
 
-def _adjusted(tests: list[FTest]) -> tuple[FTest, ...]:
-    p = adjust(or_nan(test.p for test in tests), "holm")
+def _adjusted(tests: list[FTest], looks: int) -> tuple[FTest, ...]:
+    """By Holm over the tests, and by Bonferroni over the planned looks."""
+    p = np.minimum(1.0, looks * adjust(or_nan(test.p for test in tests), "holm"))
     return tuple(replace(test, p_adjusted=or_none(value)) for test, value in zip(tests, p, strict=True))
 
 
 def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: bool, symbol: str) -> str:
     alpha = question.plan.alpha
     parts = []
+    looks = question.plan.interim
     p_name = "Holm-adjusted p" if len(tests) > 1 else "p"
+    p_name += f" over {len(looks)} looks" if looks else ""
     for test in tests:
         if test.F is None or test.epsilon is None:
             parts.append(f"{test.effect}: not testable")
             continue
         found = "an effect" if test.p_adjusted is not None and test.p_adjusted < alpha else "no effect shown"
         found = "not judged at a repeated look" if question.repeated_look else found
+        found = "not judged between planned looks" if question.no_planned_look else found
         parts.append(
             f"{test.effect}: {found} (F({test.df_effect:.2f}, {test.df_error:.2f}) = {test.F:.2f}, "
             f"ε = {test.epsilon:.2f}, {p_text(test.p_adjusted, p_name)}, "
@@ -287,7 +305,8 @@ def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consiste
     mean, sd = float(per_seed.mean()), float(per_seed.std(ddof=1))
     low = high = None
     if sd > NOISE * float(np.abs(d).max()):
-        ends = mean_interval(np.array([mean]), np.array([sd]), np.array([float(n)]), alpha)
+        level = nominal_level(question.plan.interim, alpha)
+        ends = mean_interval(np.array([mean]), np.array([sd]), np.array([float(n)]), level)
         low, high = float(ends[0][0]), float(ends[1][0])
     residual = d - per_setting[:, None] - per_seed + mean
     ms_residual = float((residual**2).sum()) / ((m - 1) * (n - 1))
@@ -308,7 +327,8 @@ def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consiste
         f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
     )
     if p is not None:
-        differ = p < alpha and not question.repeated_look
+        unfit = question.repeated_look or question.no_planned_look
+        differ = p < alpha / max(1, len(question.plan.interim)) and not unfit
         same = "they differ from each other" if differ else "that they differ from each other is not shown"
         says += f", and {same} ({p_text(p)}, sd between settings {say.number(between)})"
     return Consistency(m, n, mean, low, high, favourable, between, p, says + ".")

@@ -198,8 +198,11 @@ def _weighted(
 def image_comparisons(
     question: Question, parts: Sequence[Sequence[Hypothesis]], source: PredictionSource | None
 ) -> list[ImageComparison]:
-    """Every pair of the families, once, where the predictions of both cells are there."""
-    if source is None:
+    """Every pair of the families, once, where the predictions of both cells are there.
+
+    None where the plan does not pair runs by seed.
+    """
+    if source is None or question.plan.test == "unpaired":
         return []
     runs = question.runs
 

@@ -4,6 +4,9 @@ The set that may be best follows Hsu's idea (1981): cell i leaves it if some j b
 t test at alpha/(m − 1); the truly best cell stays with probability ≥ 1 − alpha. Choosing by the test mean
 flatters the chosen one (the winner's curse): the expected optimism is given for the case that all cells are
 equal, and leave-one-seed-out selection estimates the accuracy of "the best" without it.
+
+Where runs are compared without pairing them, so are the cells here: by Welch's test, and without
+leave-one-seed-out selection, which needs seeds that all cells share. Planned looks take their nominal level.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
 from rigorkd_analysis.questions import Question
 from rigorkd_analysis.runs import Runs
+from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.moments import NOISE, Floats, Moments
+from rigorkd_analysis.stats.welch import each_against
 
 #: With two cells the only question is their comparison.
 MIN_CELLS = 3
@@ -89,8 +95,9 @@ def best_cells(question: Question, everything: Runs) -> Best | None:
         question: its runs are those that verdicts use (seeds kept for choosing are blanked out).
         everything: all runs, with the seeds kept for choosing.
     """
-    runs = question.runs
+    runs, plan = question.runs, question.plan
     sign = question.sign
+    unpaired = plan.test == "unpaired"
     found: list[Candidates] = []
     picks: list[Pick] = []
     left_out: list[LeaveOneSeedOut] = []
@@ -105,8 +112,8 @@ def best_cells(question: Question, everything: Runs) -> Best | None:
         who = (student or None, group or None)
         values = sign * runs.values[cells]
         diverged = np.asarray(runs.diverged[cells].any(axis=1))
-        stays = may_be_best(values, question.plan.alpha, diverged)
-        if question.repeated_look:  # nothing is excluded validly at a repeated look
+        stays = may_be_best(values, plan.alpha, diverged, unpaired=unpaired, looks=plan.interim)
+        if question.repeated_look or question.no_planned_look:  # nothing is excluded validly
             stays[:] = True
         kept = tuple(runs.cells[cell] for cell, may in zip(cells, stays, strict=True) if may)
         found.append(Candidates(*who, tuple(runs.cells[cell] for cell in cells), kept))
@@ -114,7 +121,12 @@ def best_cells(question: Question, everything: Runs) -> Best | None:
         pick = _pick(question, everything, cells, who)
         if pick is not None:
             picks.append(pick)
-        if common.shape[1] >= 2 and not diverged.any():
+        if unpaired:
+            runs_each = (~np.isnan(values)).sum(axis=1)
+            if runs_each.min() >= 2 and not diverged.any():
+                expected = expected_optimism_unpaired(values)
+                optimism.append(Optimism(*who, len(cells), int(runs_each.min()), expected))
+        elif common.shape[1] >= 2 and not diverged.any():
             mean, chosen = leave_one_seed_out(common)
             names = tuple(runs.cells[cells[position]] for position in chosen)
             naive = float(common.mean(axis=1).max())
@@ -127,21 +139,38 @@ def best_cells(question: Question, everything: Runs) -> Best | None:
     return Best(survivors, tuple(found), tuple(picks), tuple(left_out), tuple(optimism))
 
 
-def may_be_best(values: Floats, alpha: float, diverged: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+def may_be_best(
+    values: Floats,
+    alpha: float,
+    diverged: NDArray[np.bool_] | None = None,
+    *,
+    unpaired: bool = False,
+    looks: tuple[int, ...] = (),
+) -> NDArray[np.bool_]:
     """Which cells may have the highest mean, from values (cells, seeds) where more is better; shape (cells,).
 
-    A cell that lost runs to divergence beats nobody: what is left of it is a selection.
+    A cell that lost runs to divergence beats nobody: what is left of it is a selection. Without pairs,
+    unequal numbers of runs count from as many on as the test of a difference asks for.
     """
     m = values.shape[0]
     stays = np.ones(m, dtype=bool)
     size = np.abs(values[~np.isnan(values)]).max(initial=0.0)
+    level = nominal_level(looks, min(1.0, 2 * alpha / (m - 1))) / 2 if looks else alpha / (m - 1)
+    cells = Moments.of_rows(values)
     for i in range(m):
-        d = values - values[i]
-        moments = Moments.of_rows(d)
-        n, mean, sd = moments.n, moments.mean, moments.sd
+        if unpaired:
+            mean, se, df = each_against(cells, i)
+            fewest, most = np.minimum(cells.n, cells.n[i]), np.maximum(cells.n, cells.n[i])
+            usable = (se > NOISE * size) & ((fewest == most) | (fewest >= FEWEST_UNEQUAL))
+        else:
+            moments = Moments.of_rows(values - values[i])
+            mean, df = moments.mean, moments.n - 1
+            with np.errstate(divide="ignore", invalid="ignore"):
+                se = moments.sd / np.sqrt(moments.n)
+            usable = moments.sd > NOISE * size
         with np.errstate(divide="ignore", invalid="ignore"):
-            p = special.stdtr(n - 1, -mean / (sd / np.sqrt(n)))  # small when j is above i
-        beats = (sd > NOISE * size) & (p < alpha / (m - 1))
+            p = special.stdtr(df, -mean / se)  # small when j is above i
+        beats = usable & (p < level)
         if diverged is not None:
             beats &= ~diverged
         stays[i] = not beats.any()
@@ -168,6 +197,12 @@ def expected_optimism(values: Floats) -> float:
     return expected_maximum(m) * float(np.sqrt(variance / n))
 
 
+def expected_optimism_unpaired(values: Floats) -> float:
+    """The same of cells whose runs are not paired: nothing in common is lost, E_max(m)·√(mean of σ²/n)."""
+    cells = Moments.of_rows(values)
+    return expected_maximum(values.shape[0]) * float(np.sqrt((cells.sd**2 / cells.n).mean()))
+
+
 def expected_maximum(m: int) -> float:
     """The expected largest of m standard normals: ∫ z · m·φ(z)·Φ(z)^(m−1) dz; 1.539 for ten."""
     z = np.linspace(-12.0, 12.0, 24_001)
@@ -189,12 +224,12 @@ def _pick(
         return None
     if chosen_on:
         by += f" on seeds {', '.join(map(str, chosen_on))}"
-    shared = ~np.isnan(scores).any(axis=0)
-    judged = ~np.isnan(runs.values[cells]).any(axis=0)
-    if not shared.any() or not judged.any():
+    by_score, test = (
+        _means(some, paired=question.plan.test != "unpaired") for some in (scores, runs.values[cells])
+    )
+    if by_score is None or test is None:
         return None
-    chosen = cells[int(np.argmax(scores[:, shared].mean(axis=1)))]
-    test = runs.values[cells][:, judged].mean(axis=1)
+    chosen = cells[int(np.argmax(by_score))]
     top = cells[int(np.argmax(sign * test))]
     mean = float(test[cells.index(chosen)])
     say = question.phrasing
@@ -205,3 +240,12 @@ def _pick(
     return Pick(
         *who, len(cells), by, runs.cells[chosen], mean, runs.cells[top], says[:1].upper() + says[1:] + "."
     )
+
+
+def _means(values: Floats, *, paired: bool) -> Floats | None:
+    """The mean of every cell, over the seeds that all have where runs are paired; None where one has none."""
+    if paired:
+        shared = values[:, ~np.isnan(values).any(axis=0)]
+        return shared.mean(axis=1) if shared.shape[1] else None
+    mean = Moments.of_rows(values).mean
+    return None if np.isnan(mean).any() else mean

@@ -32,6 +32,17 @@ def welch(a: Moments, b: Moments, settings: Settings) -> dict[str, Floats]:
     return {"se": se, **t_columns(a.mean - b.mean, se, df, settings)}
 
 
+def each_against(cells: Moments, i: int) -> tuple[Floats, Floats, Floats]:
+    """Every cell minus cell i: the mean, its standard error and degrees of freedom, as `unpaired_columns`."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = np.where(cells.sd > 0, cells.sd, np.nan) ** 2 / cells.n
+        total = own + own[i]
+        df = total**2 / (own**2 / (cells.n - 1) + own[i] ** 2 / (cells.n[i] - 1))
+        df = np.where(own > DOMINANT * total, np.minimum(df, cells.n - 1), df)
+        df = np.where(own[i] > DOMINANT * total, np.minimum(df, cells.n[i] - 1), df)
+    return cells.mean - cells.mean[i], np.sqrt(total), df
+
+
 def unpaired_columns(cells: Moments, weights: Floats, settings: Settings) -> dict[str, Floats]:
     """Σ weight · cell for k contrasts of independent cells; Welch's test where the contrast is a difference.
 

@@ -5,8 +5,10 @@ The studies must be independent: a run that stands in two of them is no replicat
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from math import prod
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -48,12 +50,19 @@ class Study:
 
 @dataclass(frozen=True)
 class Effect:
-    """Values of one cell, or of one gain, over the seeds that have it; `diverged` counts seeds lost so."""
+    """Values of one cell, or of one gain, over the seeds that have it; `diverged` counts seeds lost so.
+
+    Attributes:
+        not_valid: why no fixed-n test of its study is valid at alpha, such as a repeated look, "" if one is.
+        looks: at how many numbers of seeds its study is looked at by plan; p-values are multiplied by it.
+    """
 
     name: str
     values: Floats
     diverged: int
     baseline: str = ""
+    not_valid: str = ""
+    looks: int = 1
 
 
 @dataclass(frozen=True)
@@ -88,15 +97,18 @@ def effects_of(study: Study, metric: str | None) -> Effects:
             f"{study.name}: {error.message}", hint=error.hint, row=error.row, column=error.column
         ) from None
     judged = runs.without(study.plan.selection_seeds)
+    plan, done = study.plan, int((~np.isnan(judged.values)).any(axis=0).sum())
+    why = plan.repeated_look(len(set(runs.seeds) - set(plan.selection_seeds))) or plan.between_looks(done)
+    conditions = (f"{study.name}: {why}" if why else "", max(1, len(plan.interim)))
     gains = {}
     for part in found:
         assert part.pair is not None
         a, b = part.pair
         difference = judged.values[a] - judged.values[b]
         lost = int((judged.diverged[a] | judged.diverged[b]).sum())
-        gains[runs.cells[a]] = Effect(runs.cells[a], _there(difference), lost, runs.cells[b])
+        gains[runs.cells[a]] = Effect(runs.cells[a], _there(difference), lost, runs.cells[b], *conditions)
     cells = {
-        name: Effect(name, _there(judged.values[cell]), int(judged.diverged[cell].sum()))
+        name: Effect(name, _there(judged.values[cell]), int(judged.diverged[cell].sum()), "", *conditions)
         for cell, name in enumerate(runs.cells)
     }
     return Effects(
@@ -157,6 +169,30 @@ def refuse_dependence(studies: list[Effects]) -> list[str]:
     if smoke:
         warnings.insert(0, "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method")
     return warnings
+
+
+def no_verdict(effects: Iterable[Effect]) -> str | None:
+    """Why nothing may be said of these effects together, None where nothing stands against it."""
+    return "; ".join(dict.fromkeys(effect.not_valid for effect in effects if effect.not_valid)) or None
+
+
+def over_looks(effects: Sequence[tuple[Effect, ...]]) -> Floats:
+    """What p-values are multiplied by, one per comparison: the ways in which planned looks may have ended it.
+
+    A comparison that holds at alpha over their number at every fixed number of seeds holds at alpha at any of
+    them (Bonferroni).
+    """
+    return np.array([prod(effect.looks for effect in parts) for parts in effects], dtype=np.float64)
+
+
+def of_looks(effects: Iterable[Effect], names: Iterable[str]) -> list[str]:
+    """That planned looks of a study enter the p-values."""
+    told = [
+        f"{name} ({one.looks} planned looks)"
+        for one, name in zip(effects, names, strict=True)
+        if one.looks > 1
+    ]
+    return [f"adjusted p-values hold over the looks of {' and '.join(told)}"] if told else []
 
 
 def _there(values: Floats) -> Floats:

@@ -34,6 +34,9 @@ from rigorkd_analysis.studies.effects import (
     StudyFacts,
     common_metric,
     effects_of,
+    no_verdict,
+    of_looks,
+    over_looks,
 )
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
@@ -66,6 +69,7 @@ class PrintedNumber:
         p: two-sided, of the part of the distance that rounding does not explain.
         verdict: outside if the adjusted p is below alpha. Inside is no proof of agreement: `half_width` says
             how far a number may be off and still be inside.
+        not_valid: why no verdict is valid at alpha, such as a repeated look; the verdict is then unknown.
     """
 
     name: str
@@ -87,6 +91,7 @@ class PrintedNumber:
     verdict: Compatibility
     says: str
     warnings: tuple[str, ...]
+    not_valid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,8 +121,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class _Number:
-    """A printed number; `name` says where it stands."""
+class PrintedValue:
+    """A printed number of k seeds, off by `half_unit` at most for rounding; `name` says where it stands."""
 
     name: str
     value: Decimal
@@ -144,8 +149,8 @@ def compare_published(study: Study, table: PublishedTable, plan: Plan) -> Predic
     ]
     families = []
     if gains:
-        families.append(_family("gains", gains, plan, say, ours.study))
-    families.append(_family("cells", cells, plan, say, ours.study))
+        families.append(printed_family("gains", gains, plan, say, ours.study))
+    families.append(printed_family("cells", cells, plan, say, ours.study))
     warnings = [
         "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method"
     ] * ours.runs.smoke
@@ -186,9 +191,9 @@ def _column(table: PublishedTable, metric: str) -> str:
     )
 
 
-def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, _Number], list[str]]:
+def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, PrintedValue], list[str]]:
     """Printed numbers by the cell that they are of, and the names of rows that are like no cell."""
-    matched: dict[str, _Number] = {}
+    matched: dict[str, PrintedValue] = {}
     unmatched: list[str] = []
     for position, row in enumerate(table.rows):
         name = row_name(row, position)
@@ -204,7 +209,7 @@ def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, _N
         if cell is None:
             unmatched.append(f"{name} ({why})")
             continue
-        number = _Number(name, value, float(half_unit(value)), _seeds(table, row, position))
+        number = PrintedValue(name, value, float(half_unit(value)), _seeds(table, row, position))
         if cell in matched and matched[cell].value != value:
             raise TableError(
                 f"{matched[cell].name} and {name} are both like {cell}, and print {matched[cell].value} and "
@@ -267,7 +272,9 @@ def _seeds(table: PublishedTable, row: Row, position: int) -> int:
     return 1
 
 
-def _same_scale(ours: Effects, matched: Mapping[str, _Number], metric: str, column: str, table: str) -> None:
+def _same_scale(
+    ours: Effects, matched: Mapping[str, PrintedValue], metric: str, column: str, table: str
+) -> None:
     largest = max((abs(float(number.value)) for number in matched.values()), default=0.0)
     own = ours.largest
     if is_percentage(metric, own) != is_percentage(metric, largest) and is_percentage(metric, 50.0):
@@ -278,17 +285,18 @@ def _same_scale(ours: Effects, matched: Mapping[str, _Number], metric: str, colu
         )
 
 
-def _difference(a: _Number, b: _Number) -> _Number:
-    return _Number(f"{a.name} − {b.name}", a.value - b.value, a.half_unit + b.half_unit, min(a.k, b.k))
+def _difference(a: PrintedValue, b: PrintedValue) -> PrintedValue:
+    return PrintedValue(f"{a.name} − {b.name}", a.value - b.value, a.half_unit + b.half_unit, min(a.k, b.k))
 
 
-def _family(
+def printed_family(
     name: Level,
-    members: list[tuple[Effect, _Number]],
+    members: list[tuple[Effect, PrintedValue]],
     plan: Plan,
     say: Phrasing,
     study: str,
 ) -> PrintedFamily:
+    """Printed numbers, each against the prediction interval of our values, corrected together."""
     moments = Moments.of([effect.values for effect, _ in members])
     n, mean, sd = moments.n, moments.mean, moments.sd
     k = np.array([number.k for _, number in members], dtype=np.float64)
@@ -300,11 +308,14 @@ def _family(
         away = np.maximum(np.abs(printed - mean) - rounding, 0.0)
         t = np.sign(printed - mean) * away / error
         p = np.asarray(2 * special.stdtr(n - 1, -np.abs(t)))
-    adjusted = adjust(p, plan.correction)
+    looks = over_looks([(effect,) for effect, _ in members])
+    adjusted = np.minimum(1.0, looks * adjust(p, plan.correction))
     out = []
     for i, (effect, number) in enumerate(members):
         known = bool(np.isfinite(half[i]))
-        warnings = []
+        warnings = of_looks((effect,), (study,))
+        if unfit := no_verdict((effect,)):
+            warnings.append(unfit)
         if effect.diverged:
             warnings.append(f"{effect.diverged} of our seeds diverged: among converged seeds only")
         if not known:
@@ -326,9 +337,10 @@ def _family(
             p=or_none(p[i]),
             p_adjusted=or_none(adjusted[i]),
             inside=bool(p[i] >= plan.alpha) if known else None,
-            verdict="unknown" if not known else "outside" if adjusted[i] < plan.alpha else "inside",
+            verdict="unknown" if unfit or not known else "outside" if adjusted[i] < plan.alpha else "inside",
             says="",
             warnings=tuple(warnings),
+            not_valid=unfit,
         )
         out.append(_with_words(one, name, len(members), plan, say, study))
     return PrintedFamily(name, len(members), tuple(out))
@@ -349,6 +361,7 @@ def _with_words(
         if one.inside
         else "lies outside this one interval, as the correction over the family allows",
         "outside": "lies outside",
+        "unknown": f"is not judged against the interval ({one.not_valid})",
     }[one.verdict]
     numbers = f"{percent_text(1 - plan.alpha)} prediction from {one.n} seeds of {study}: {low} to {high}"
     return replace(

@@ -29,6 +29,9 @@ from rigorkd_analysis.studies.effects import (
     StudyFacts,
     common_metric,
     effects_of,
+    no_verdict,
+    of_looks,
+    over_looks,
     refuse_dependence,
 )
 from rigorkd_analysis.table_error import TableError
@@ -63,6 +66,8 @@ class StudyDifference:
     Attributes:
         prediction_low, prediction_high: where the mean of b was to be expected from a alone, were they equal.
         mde: the difference that these seeds detect with 80 % power.
+        not_valid: why no verdict is valid at alpha here, such as a repeated look at one of the studies; the
+            verdict is then inconclusive, whatever the p-values are.
     """
 
     name: str
@@ -93,6 +98,7 @@ class StudyDifference:
     verdict: Agreement
     says: str
     warnings: tuple[str, ...]
+    not_valid: str | None = None
 
 
 _NUMBERS = {field.name for field in fields(StudyDifference)}
@@ -190,14 +196,17 @@ def _family(
     a = Moments.of([ours[cell].values for cell in cells])
     b = Moments.of([theirs[cell].values for cell in cells])
     found = welch(a, b, Settings(plan.alpha, m, plan.sesoi))
-    p_adjusted = adjust(found["p"], plan.correction)
-    p_equal = adjust(found["p_equivalence"], plan.correction)
+    looks = over_looks([(ours[cell], theirs[cell]) for cell in cells])
+    p_adjusted, p_equal = (
+        np.minimum(1.0, looks * adjust(found[name], plan.correction)) for name in ("p", "p_equivalence")
+    )
     low, high = prediction_interval(a.mean, a.sd, a.n, b.n, plan.alpha)
     out = []
     for i, cell in enumerate(cells):
         warnings = _warnings(ours[cell], theirs[cell], first.study, second.study)
+        unfit = no_verdict((ours[cell], theirs[cell]))
         lost = bool(ours[cell].diverged or theirs[cell].diverged)
-        verdict = _verdict(or_none(p_adjusted[i]), or_none(p_equal[i]), plan.alpha, lost)
+        verdict = _verdict(or_none(p_adjusted[i]), or_none(p_equal[i]), plan.alpha, lost or bool(unfit))
         mean_b, ends = or_none(b.mean[i]), (or_none(low[i]), or_none(high[i]))
         inside = None
         if mean_b is not None and ends[0] is not None and ends[1] is not None:
@@ -218,7 +227,8 @@ def _family(
             inside_prediction=inside,
             verdict=verdict,
             says="",
-            warnings=tuple(warnings),
+            warnings=tuple(warnings) + ((unfit,) if unfit else ()),
+            not_valid=unfit,
         )
         out.append(_with_words(one, name, first.study, second.study, len(cells), plan, say))
     return DifferenceFamily(name, len(cells), tuple(out))
@@ -246,7 +256,7 @@ def _warnings(a: Effect, b: Effect, first: str, second: str) -> list[str]:
             out.append(f"{study} has {n} seeds of it")
         if n > 1 and not np.isfinite(Moments.of([effect.values]).sd[0]):
             out.append(f"all seeds of it are equal in {study}: no spread, no test")
-    return out
+    return out + of_looks((a, b), (first, second))
 
 
 def _with_words(
@@ -279,6 +289,8 @@ def _with_words(
         end += f" ({p_text(one.p_equivalence_adjusted, 'TOST ' + name)})"
     elif one.verdict == Agreement.DIFFER_NEGLIGIBLE:
         end = f"the studies differ, by less than {say.number(plan.sesoi)}{say.unit}"
+    elif one.not_valid:
+        end = f"neither a difference nor agreement can be claimed ({one.not_valid})"
     else:
         end = "neither a difference nor agreement is shown"
         if one.mde is not None:

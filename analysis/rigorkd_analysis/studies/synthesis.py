@@ -29,11 +29,15 @@ from rigorkd_analysis.stats.moments import Floats, Moments, mean_interval, or_na
 from rigorkd_analysis.stats.paired import tost
 from rigorkd_analysis.studies.effects import (
     SCHEMA,
+    Effect,
     Effects,
     Study,
     StudyFacts,
     common_metric,
     effects_of,
+    no_verdict,
+    of_looks,
+    over_looks,
     refuse_dependence,
 )
 from rigorkd_analysis.table_error import TableError
@@ -65,6 +69,8 @@ class Summary:
         weighted_*: the same average by inverse-variance weights (Paule–Mandel, Hartung–Knapp–Sidik–Jonkman),
             a sensitivity check.
         favourable: studies whose mean points the way of the goal.
+        not_valid: why no verdict is valid at alpha here, such as a repeated look at one of the studies; the
+            verdict is then inconclusive, whatever the p-values are.
     """
 
     name: str
@@ -91,6 +97,7 @@ class Summary:
     verdict: Verdict
     says: str
     warnings: tuple[str, ...]
+    not_valid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -165,13 +172,19 @@ def summarize_studies(studies: Sequence[Study], plan: Plan) -> Synthesis:
     families = []
     if len(everywhere) > 1:
         average = [(one.study, _average(one, everywhere)) for one in found]
-        whole = _Shared(f"average of {len(everywhere)} gains", average, 0)
+        whole = _Shared(
+            f"average of {len(everywhere)} gains",
+            average,
+            0,
+            tuple(one.gains[everywhere[0]] for one in found),
+        )
         families.append(_family("overall", [whole], plan, goal, say))
     gains = [
         _Shared(
             name,
             [(one.study, one.gains[name].values) for one in found if name in one.gains],
             sum(one.gains[name].diverged for one in found if name in one.gains),
+            tuple(one.gains[name] for one in found if name in one.gains),
         )
         for name in shared
     ]
@@ -205,19 +218,26 @@ def _average(study: Effects, names: list[str]) -> Floats:
 
 @dataclass(frozen=True)
 class _Shared:
-    """What is summed up: the values per seed of each study that has it, and how many runs diverged."""
+    """What is summed up: the values per seed of each study that has it, and how many runs diverged.
+
+    `effects` say, one per study, under which conditions the studies are judged.
+    """
 
     name: str
     samples: list[tuple[str, Floats]]
     diverged: int
+    effects: tuple[Effect, ...]
 
 
 def _family(
     name: Literal["overall", "gains"], asked: list[_Shared], plan: Plan, goal: Goal, say: Phrasing
 ) -> SummaryFamily:
     summaries = [_summary(shared, plan, goal) for shared in asked]
-    adjusted = adjust(or_nan(one.p for one in summaries), plan.correction)
-    adjusted_equal = adjust(or_nan(one.p_equivalence for one in summaries), plan.correction)
+    looks = over_looks([shared.effects for shared in asked])
+    adjusted, adjusted_equal = (
+        np.minimum(1.0, looks * adjust(or_nan(getattr(one, p) for one in summaries), plan.correction))
+        for p in ("p", "p_equivalence")
+    )
     out = []
     for one, shared, p_adj, p_eq in zip(summaries, asked, adjusted, adjusted_equal, strict=True):
         evidence = Evidence(
@@ -230,6 +250,7 @@ def _family(
             diverged_b=shared.diverged > 0,
         )
         word, _ = verdict(evidence, goal=goal, alpha=plan.alpha, sesoi=plan.sesoi, joint=False)
+        word = Verdict.INCONCLUSIVE if one.not_valid else word
         one = replace(one, p_adjusted=or_none(p_adj), p_equivalence_adjusted=or_none(p_eq), verdict=word)
         out.append(replace(one, says=_says(one, len(summaries), plan, say)))
     return SummaryFamily(name, len(summaries), tuple(out))
@@ -247,6 +268,9 @@ def _summary(shared: _Shared, plan: Plan, goal: Goal) -> Summary:
         warnings.append(f"{shared.diverged} runs of it diverged: among converged seeds only")
     n, mean, sd = moments.n[usable], moments.mean[usable], moments.sd[usable]
     k = n.size
+    unfit = no_verdict(shared.effects)
+    warnings += [unfit] if unfit else []
+    warnings += of_looks(shared.effects, [study for study, _ in shared.samples])
     if k == 2:
         warnings.append("two studies tell little of how such studies scatter")
     sign = 1.0 if goal == "max" else -1.0
@@ -261,7 +285,7 @@ def _summary(shared: _Shared, plan: Plan, goal: Goal) -> Summary:
     blank = replace(
         Summary(**unknown),  # type: ignore[arg-type]
         name=shared.name, k=k, studies=shares, favourable=favourable, verdict=Verdict.INCONCLUSIVE, says="",
-        warnings=tuple(warnings),
+        warnings=tuple(warnings), not_valid=unfit,
     )  # fmt: skip
     spread = float(mean.std(ddof=1)) if k > 1 else 0.0
     if spread == 0:
@@ -311,10 +335,13 @@ def _says(one: Summary, size: int, plan: Plan, say: Phrasing) -> str:
     subject = f"{one.name} is" if one.name.startswith("average") else f"gain of {one.name} averages"
     p_same = one.p_same if one.p_same is not None else 1.0
     same = "they differ from each other" if p_same < plan.alpha else "that they differ is not shown"
+    same = "whether they differ is not judged" if one.not_valid else same
+    found = _on_average(one.verdict, say.number(plan.sesoi) + say.unit)
+    found += f" ({one.not_valid})" if one.not_valid else ""
     return (
         f"Over {one.k} studies the {subject} {say.number(one.mean, True)}{say.unit} "
         f"({share} CI {say.interval(one.ci_low, one.ci_high)}, {p_text(one.p_adjusted, name)}): "
-        f"{_on_average(one.verdict, say.number(plan.sesoi) + say.unit)}; {same} ({p_text(one.p_same)}, "
+        f"{found}; {same} ({p_text(one.p_same)}, "
         f"sd between studies {say.number(one.tau)}), and a new such study will find "
         f"{say.interval(one.prediction_low, one.prediction_high)} ({share} prediction)."
     )

@@ -19,6 +19,8 @@ _ROW = 0.27
 def pairs(evidence: Evidence) -> Figure | None:
     """Baseline and distilled run of every seed, one panel per student, one row per distilled cell."""
     by: dict[str, list[tuple[CellFacts, CellFacts]]] = {}
+    if any(comparison.test == "unpaired" for comparison in evidence.gains()):
+        return _alone(evidence)  # a line would pair what is not
     for comparison in evidence.gains():
         distilled = evidence.facts(comparison.a or "")
         by.setdefault(distilled.block, []).append((distilled, evidence.facts(comparison.b or "")))
