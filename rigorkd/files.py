@@ -50,6 +50,20 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         _flush_folder(path.parent)
 
 
+def link_or_copy(source: Path, path: Path) -> None:
+    """Another name for a file, or a copy where there can be none; on the disk before this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, path)
+    except OSError:
+        shutil.copyfile(source, path)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def append_line(path: Path, line: str, *, durable: bool = True) -> None:
     """Append a line of text, if `durable` on the disk before this returns; one that a crash tore stays apart.
 

@@ -23,12 +23,16 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where (a path; `at_key` points at its last key), what, and how to mend it."""
+    """One thing that is wrong: where (a path; `at_key` points at its last key), what, and how to mend it.
+
+    `near` is the part of the text at that path which is meant.
+    """
 
     path: Path
     message: str
     hint: str = ""
     at_key: bool = False
+    near: str = ""
 
 
 class ExpansionError(Exception):

@@ -222,7 +222,7 @@ def networks() -> str:
     }
     out = [
         "# Networks",
-        "Parameters are counted with 100 classes, multiply-accumulates (in millions) on one image of 32 × 32. "
+        "Parameters are counted with 100 classes, multiply-accumulates (in millions) on an image of 32 × 32. "
         "The stages are the layers that methods of the literature imitate; `layers:` takes them, and any "
         "other layer. The `cnn` is shaped by `channels`, `hidden` and `dropout`; torchvision's "
         "networks, timm's and transformers' have the names that they have there.",

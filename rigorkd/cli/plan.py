@@ -112,21 +112,28 @@ def _show(made: Plan) -> None:
     from rigorkd.text import count, duration
 
     console = PlainConsole()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("cell", "model", "start", "epochs"):
-        table.add_column(heading, no_wrap=True, justify="right" if heading == "epochs" else "left")
-    for cell in made.cells:
-        table.add_row(cell["cell"], cell["model"], str(cell["start"]), str(cell["epochs"]))
-    console.print(table)
     tell = _teller(console)
-    for cell in made.cells:
-        if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
-            tell(f"{cell['cell']}: {origin}")
+    if made.by_command:
+        for cell in made.cells:
+            console.print(f"{cell['cell']}\n    {cell['command']}")
+        for note in made.notes:
+            tell(note)
+    else:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for heading in ("cell", "model", "start", "epochs"):
+            table.add_column(heading, no_wrap=True, justify="right" if heading == "epochs" else "left")
+        for cell in made.cells:
+            table.add_row(cell["cell"], cell["model"], str(cell["start"]), str(cell["epochs"]))
+        console.print(table)
+        for cell in made.cells:
+            if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
+                tell(f"{cell['cell']}: {origin}")
     runs = made.runs
     rest = ", ".join(f"{number} {state}" for state, number in runs.items() if state != "total" and number)
     tell(
         f"{made.study}: {count(len(made.cells), 'cell')} × {count(len(made.seeds), 'seed')}"
-        f" = {count(runs['total'], 'run')} in {count(made.cohorts, 'cohort')} ({rest})",
+        f" = {count(runs['total'], 'run')}"
+        f"{'' if made.by_command else ' in ' + count(made.cohorts, 'cohort')} ({rest})",
     )
     if len(made.judged) < len(made.seeds):
         tell(

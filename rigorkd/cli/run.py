@@ -141,8 +141,6 @@ def run(
     from rigorkd_analysis.analysis_plan import NO_ANYTIME
 
     from rigorkd.extras import require
-
-    require("train", "rigorkd run")
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch
@@ -162,6 +160,11 @@ def run(
     loaded = load_protocol(protocol)
     if until_decided and loaded.spec.analysis.test == "unpaired":
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint="leave out --until-decided, or test: unpaired")
+    by_command = any(cell.trainer is not None for cell in loaded.cells)
+    if not by_command:
+        require("train", "rigorkd run")
+    elif mode != "reference":
+        raise click.UsageError("--mode is for rigorkd's own training; a command trains in one way")
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)
@@ -201,7 +204,8 @@ def run(
     if not outcome.ended:
         return
     if outcome.trained or outcome.failed:
-        print_summary(outcome.study, console)
+        metric = loaded.spec.analysis.metric if by_command else "test_top1"
+        print_summary(outcome.study, console, metric)
     else:
         done = count(outcome.already_done, "run")
         console.print(f"nothing to train: all {done} have their record")

@@ -19,10 +19,11 @@ from rich.text import Text
 from rigorkd.data.dataset import Dataset
 from rigorkd.launch.progress import Progress
 from rigorkd.launch.worker import Message
+from rigorkd.metrics import BY_NAME
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, read_records
 from rigorkd.text import count, duration
-from rigorkd.train.events import EpochDone, RunDone, RunFailed
+from rigorkd.train.events import EpochDone, Noted, RunDone, RunFailed
 
 LINE_EVERY = 10.0
 """Seconds between two progress lines when standard output is not a terminal."""
@@ -104,7 +105,10 @@ class Display:
         elif isinstance(message, RunDone) and message.status == "diverged":
             self.console.print(Text.assemble(("diverged ", "yellow"), message.run))
         elif isinstance(message, RunDone) and message.run.split("/")[0] == "teacher" and not self._live:
-            self._line(f"{message.run} done, test top-1 {message.top1:.2f} %")
+            top1 = "" if message.top1 is None else f", test top-1 {message.top1:.2f} %"
+            self._line(f"{message.run} done{top1}")
+        elif isinstance(message, Noted):
+            self.console.print(f"note {message.run}: {message.text}", highlight=False, markup=False)
         now = time.monotonic()
         if self._live:
             if message is not None or now - self._shown > 0.5:
@@ -155,13 +159,13 @@ def _bar(completed: int, total: int) -> ProgressBar:
     return ProgressBar(total=max(total, 1), completed=completed, width=30)
 
 
-def print_summary(study: StudyFolder, console: Console) -> None:
-    """Print n and mean ± standard deviation of test top-1 per cell; verdicts are the analysis's."""
+def print_summary(study: StudyFolder, console: Console, metric: str = "test_top1") -> None:
+    """Print n and mean ± standard deviation of a metric per cell; verdicts are the analysis's."""
     values: defaultdict[str, list[float]] = defaultdict(list)
     diverged: defaultdict[str, int] = defaultdict(int)
     for record in read_records(study):
         cell = str(record.fields["cell"])
-        top1 = record.metrics.get("test_top1")
+        top1 = record.metrics.get(metric)
         if record.fields["status"] == DIVERGED or top1 is None:
             diverged[cell] += 1
             values[cell] += []
@@ -170,7 +174,8 @@ def print_summary(study: StudyFolder, console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("cell", no_wrap=True)
     table.add_column("n", justify="right")
-    table.add_column("test top-1 (%)", justify="right")
+    heading = BY_NAME[metric].heading if metric in BY_NAME else metric
+    table.add_column(heading, justify="right")
     for cell, top1s in values.items():
         spread = f" ± {stdev(top1s):.2f}" if len(top1s) > 1 else ""
         mean = f"{fmean(top1s):.2f}{spread}" if top1s else "–"

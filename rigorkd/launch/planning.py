@@ -24,9 +24,11 @@ from rigorkd.protocol.cohorts import cohorts, gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis, SeedsByRole
+from rigorkd.protocol.trainer import FILLED
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
+from rigorkd.records.read import NOT_VOUCHED
 from rigorkd.records.record import Record
 from rigorkd.text import count
 
@@ -70,6 +72,7 @@ class Plan:
         corrected: whether families are corrected for their size.
         judged: the seeds that verdicts use: all but those kept for choosing.
         looks: the planned interim analyses; what is detectable is at the nominal level of each.
+        notes: what is to be known of runs that commands train.
     """
 
     study: str
@@ -88,11 +91,17 @@ class Plan:
     metric: str = "test_top1"
     looks: tuple[int, ...] = ()
     unpaired: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def difference(self) -> str:
         """Of what the standard deviations are."""
         return "difference without pairs" if self.unpaired else "paired difference"
+
+    @property
+    def by_command(self) -> bool:
+        """Whether commands train the runs."""
+        return any("command" in cell for cell in self.cells)
 
     def document(self) -> dict[str, Any]:
         """The JSON of `plan --format json`, schema rigorkd.plan/1."""
@@ -109,6 +118,7 @@ class Plan:
             "detectable": [vars(entry) for entry in self.detectable],
             "designs": [vars(design) for design in self.designs],
             "looks": list(self.looks),
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
 
@@ -149,7 +159,15 @@ def make_plan(
         metric=protocol.spec.analysis.metric,
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
+        notes=tuple(vouching(cells)),
     )
+
+
+def vouching(cells: Iterable[Cell]) -> Iterator[str]:
+    """What nobody here can promise of runs that commands train."""
+    if any(cell.trainer is not None for cell in cells):
+        yield NOT_VOUCHED
+        yield f"placeholders that a call fills: {', '.join(f'{{{name}}}' for name in (*FILLED, 'seed'))}"
 
 
 def _cell_entry(cell: Cell) -> dict[str, Any]:
@@ -300,6 +318,8 @@ def cost(protocol: Protocol, states: RunStates, seeds: tuple[int, ...], book: Ra
     if not left:
         return Cost(0.0, 0.0, 0, "nothing is missing")
     disk = _disk_bytes(states, left)
+    if all(run.cell.trainer is not None for run in left):
+        return _from_own_runs(states, left, disk, "how long a command takes, its finished runs tell")
     amounts = work_left(protocol, left, seeds, mode)
     if amounts is None:
         return _from_own_runs(states, left, disk, "how many images a folder holds is not known beforehand")
@@ -414,12 +434,15 @@ def _from_own_runs(states: RunStates, left: list[Run], disk: int | None, why: st
     devices = set()
     for name, record in states.records.items():
         seconds, epochs = record.metrics.get("train_seconds"), record.fields.get("epochs_run")
+        if states.expected[name].run.cell.trainer is not None:
+            epochs = 1  # one piece of work
         if seconds and epochs:
             rates[_kind(states.expected[name].run)].append(seconds / epochs)
         devices.add(str(record.fields.get("hardware")))
     if not {_kind(run) for run in left} <= rates.keys():
-        hint = "finished runs leave rates behind, and `rigorkd plan --measure` measures them"
-        return Cost(None, None, disk, f"unknown: {why}; {hint}")
+        hint = "; finished runs leave rates behind, and `rigorkd plan --measure` measures them"
+        hint = "" if any(run.cell.trainer is not None for run in left) else hint
+        return Cost(None, None, disk, f"unknown: {why}{hint}")
     seconds = sum(fmean(rates[_kind(run)]) * run.cell.training.epochs for run in left)
     runs = count(len(states.records), "finished run")
     on_gpu = not any(device.startswith("CPU") for device in devices)

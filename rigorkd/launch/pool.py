@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType, TracebackType
 
 from rigorkd.errors import StoreError
+from rigorkd.launch.command_run import work_by_command
 from rigorkd.launch.failures import Failure, forget_failure, is_out_of_memory, note_failure
 from rigorkd.launch.leases import RemoteRuns, has_record
 from rigorkd.launch.processes import start_process
@@ -183,7 +184,9 @@ class Pool:
                 self._restart(slot)
             slot.task, slot.precision = task, task.precision
             slot.log_start = _size(slot.settings)
-            self.progress.slots[slot.settings.slot] = SlotProgress(task.label)
+            self.progress.slots[slot.settings.slot] = SlotProgress(
+                task.label, by_command=slot.settings.by_command
+            )
             self.progress.running += [want.run.name for want in task.runs]
             self.file.write(self.progress, force=True)
             try:
@@ -243,7 +246,9 @@ class Pool:
         self.queue.done(run)
 
     def _start(self, settings: WorkerSettings) -> Slot:
-        process, ours = start_process(work, settings.device, settings, name=f"rigorkd-{settings.slot}")
+        # What only calls commands imports no CUDA, whatever they do, so that it can be forked.
+        target, where = (work_by_command, "cpu") if settings.by_command else (work, settings.device)
+        process, ours = start_process(target, where, settings, name=f"rigorkd-{settings.slot}")
         assert process.pid is not None
         self.started(settings.slot, process.pid)
         return Slot(settings, process, ours)

@@ -29,15 +29,22 @@ FIXED = dict.fromkeys(
 """What libraries read when they are imported, so that the server sets it: forks must have no other thread."""
 
 _PRELOAD = "rigorkd.launch.preload"
+_PRELOAD_FOR_COMMANDS = "rigorkd.launch.command_run"
 _ON_TORCHVISION = frozenset((*TORCHVISION, *STEM_RESNETS, *CIFAR_RESNETS))
 _ATTEMPTS = 3
 
 
-def begin_server(device: str, models: Iterable[str] = ()) -> None:
+def begin_server(device: str, models: Iterable[str] = (), *, by_command: bool = False) -> None:
     """Have the server import what workers on `device` will need, beside what the launcher does meanwhile.
 
     `models` are the names of the models that will be built; torchvision is imported for those that need it.
+    Workers that only call commands need no torch, wherever the commands train.
     """
+    if by_command:
+        mp.get_context("forkserver").set_forkserver_preload([_PRELOAD_FOR_COMMANDS])
+        with suppress(OSError):
+            _ensure_server()
+        return
     if device == "cpu":
         more = [] if _ON_TORCHVISION.isdisjoint(models) else ["rigorkd.models.torchvision_models"]
         mp.get_context("forkserver").set_forkserver_preload([_PRELOAD, *more])

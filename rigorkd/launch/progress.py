@@ -29,10 +29,13 @@ class SlotProgress:
     epoch: int = 0
     epochs: int = 0
     images_per_second: float = 0.0
+    by_command: bool = False
 
     @property
     def says(self) -> str:
         """`epoch 3/40, 5,120 images/s`, or that it has not come to an epoch yet."""
+        if self.by_command:
+            return "running"
         if not self.epoch:
             return "starting"
         return f"epoch {self.epoch}/{self.epochs}, {self.images_per_second:,.0f} images/s"

@@ -7,6 +7,7 @@ protocol and its seeds. Afterwards: leave nothing behind.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ from rich.console import Console
 from rigorkd.data.decoded import ImageFiles
 from rigorkd.errors import StoreError
 from rigorkd.files import set_aside, sweep_temporary
+from rigorkd.launch.command_run import program
 from rigorkd.launch.display import prepare_data
 from rigorkd.launch.failures import forget_failure
 from rigorkd.launch.heartbeat import Holder, Liveness, at_work
 from rigorkd.launch.leases import Leases, has_record
 from rigorkd.launch.run_states import RunStates, State, find_run_states
+from rigorkd.problems import Problem
 from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
@@ -119,6 +122,9 @@ class Session:
     def check_runnable(self, states: RunStates) -> None:
         """Have the data at hand; try what a protocol alone cannot tell: models and layers from outside."""
         wanted = [run.cell for run in states.missing()]
+        if any(cell.trainer is not None for cell in wanted):
+            _refuse_absent_programs(self.protocol, states)
+            return
         if any(comes_from_outside(cell) for cell in wanted):
             from rigorkd.train.model_check import check_models
 
@@ -185,6 +191,7 @@ class Session:
         leases.drop(done)
         for name in done:
             shutil.rmtree(self.study.checkpoint(name).parent, ignore_errors=True)
+            shutil.rmtree(self.study.out(name), ignore_errors=True)
 
     def _sweep(self, leases: Leases) -> list[Holder]:
         """Remove what the dead have left, unless somebody else is here; the others that are."""
@@ -230,6 +237,23 @@ class Session:
         for entry in states.stale:
             set_aside(self.study.run(entry.run), self.study.stale, entry.run)
         return True
+
+
+def _refuse_absent_programs(protocol: Protocol, states: RunStates) -> None:
+    """ProtocolError for a command whose program is not there, before anything is trained."""
+    for want in states.expected.values():
+        by = want.run.cell.trainer
+        if by is None or by.trainer.function is not None or want.working is None:
+            continue
+        words, more = by.filled({})
+        if program(words[0], want.working, more.get("PATH", os.environ.get("PATH", ""))) is None:
+            problem = Problem(
+                (*by.place, "command"),
+                f"there is no program {words[0]}",
+                "it is looked for on the PATH, or from the protocol's folder where its name has a /",
+                near=words[0],
+            )
+            raise protocol_error([problem], protocol.path, protocol.tree)
 
 
 def _refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:

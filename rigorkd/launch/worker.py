@@ -40,7 +40,7 @@ class WorkerSettings:
     device, divided by the `sharing` workers that use it. Output goes to `log`. `devices`, `device` first, are
     those of a run that takes several processes; the worker then only starts them and listens. `measured` has
     a run of every architecture: before it trains, the worker measures what latencies are not noted yet.
-    `numerics` are the study's.
+    `numerics` are the study's. `by_command` says that commands train, with so many `threads` each.
     """
 
     study: Path
@@ -53,6 +53,8 @@ class WorkerSettings:
     devices: tuple[str, ...] = ()
     measured: tuple[Expected, ...] = ()
     numerics: Numerics = field(default_factory=lambda: NEWEST)
+    by_command: bool = False
+    threads: int = 1
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,27 @@ def own_modules(own: str, folder: Path) -> dict[str, OwnModule]:
     return found
 
 
+def program_files(file: Path, roots: tuple[Path, ...], package: str = "") -> dict[Path, bytes]:
+    """A Python program and every module below `roots` that it imports, transitively, by file.
+
+    A name is looked for under each root in turn; `package` is that of the program, if it is a module of one.
+    """
+    found: dict[Path, bytes] = {}
+    pending = [(file, package)]
+    while pending:
+        path, package = pending.pop(0)
+        if path in found:
+            continue
+        found[path] = _read(path)
+        for name in _imported(_parsed(found[path], path), package):
+            for root in roots:
+                if module := module_file(root, name):
+                    inside = name if module.name == "__init__.py" else name.rpartition(".")[0]
+                    pending.append((module, inside))
+                    break
+    return found
+
+
 def module_file(root: Path, module: str) -> Path | None:
     """The file of a dotted module under a folder, if it is there."""
     path = root.joinpath(*module.split("."))

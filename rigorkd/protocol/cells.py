@@ -15,6 +15,7 @@ from rigorkd.methods.base import Method
 from rigorkd.methods.baseline import Baseline
 from rigorkd.models.model import Model, StartField
 from rigorkd.protocol.schema import Training
+from rigorkd.protocol.trainer import CellTrainer
 
 FIXED = "fixed"
 """The seed label of a teacher that all seeds share: its record lies in `seed-fixed`."""
@@ -40,7 +41,8 @@ class Cell:
     `per_seed` is False for a teacher that all seeds share. `seeds` are those it is run at where the protocol
     gives baselines more than distilled cells, None for all. `members` are the teachers whose logits a teacher
     averages, which has no network of its own then. `generation` counts the distillations that a teacher comes
-    from: each starts from weights of its own, also where all are of one architecture.
+    from: each starts from weights of its own, also where all are of one architecture. A cell that a command
+    trains has a `trainer`; model, training, views and dataset are the engine's, and say nothing then.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Cell:
     seeds: frozenset[int] | None = None
     members: tuple[Member, ...] = ()
     generation: int = 0
+    trainer: CellTrainer | None = None
 
     def runs_at(self, seed: int) -> bool:
         """Whether the cell is run at this seed."""

@@ -15,12 +15,15 @@ from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.schema import Contrast, MeanTeacher, SeedsByRole, Spec, TrendSpec
+from rigorkd.protocol.trainer_spec import CommandSpec
 
 RESERVED_ENDINGS = (".smoke", ".fast")
 
 
 def check_spec(spec: Spec) -> list[Problem]:
     """Problems that need no expansion."""
+    if isinstance(spec, CommandSpec):
+        return [*_names(spec), *_seeds(spec), *_metrics(spec)]
     problems = [
         *_names(spec),
         *check_views(spec.views, spec.dataset, lambda loc: ("views", *loc)),
@@ -159,9 +162,10 @@ def _seeds(spec: Spec) -> Iterator[Problem]:
 def _metrics(spec: Spec) -> Iterator[Problem]:
     named: list[tuple[Path, str]] = [(("analysis", "metric"), spec.analysis.metric)]
     named += [(("analysis", "secondary", i), metric) for i, metric in enumerate(spec.analysis.secondary)]
+    declared = list(spec.metric_goals()) if isinstance(spec, CommandSpec) else []
     for path, metric in named:
-        if metric not in METRICS and spec.analysis.goal is None:
-            message, hint = unknown("metric", metric, METRICS)
+        if metric not in (*METRICS, *declared) and spec.analysis.goal is None:
+            message, hint = unknown("metric", metric, declared or METRICS)
             yield Problem(path, message, f"{hint}; or say goal: max or goal: min for a metric of your own")
 
 

@@ -21,7 +21,7 @@ def cohorts(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Cohort, ...]:
     """The student runs that share every batch and the teacher: seed by seed, in the order of the cells.
 
     Cells share a cohort if data and split, views, teacher and its view, stream, batch size and precision are
-    equal.
+    equal. A run that a command trains is alone.
     """
     by_name = {cell.name: cell for cell in cells}
     shared: dict[str, list[Cell]] = {}
@@ -37,6 +37,8 @@ def cohorts(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Cohort, ...]:
 
 
 def _shared(cell: Cell) -> str:
+    if cell.trainer is not None:
+        return cell.name
     return canonical(
         [
             cell.dataset.model_dump(),

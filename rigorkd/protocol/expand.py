@@ -50,7 +50,7 @@ def expand(spec: Spec, *, edges: bool = False) -> tuple[Cell, ...]:
     With `edges`, only the first and the last value of every axis are kept, under the names that they have in
     the full expansion. Raises `ExpansionError` with every problem found.
     """
-    return _Expansion(spec, edges=edges).cells()
+    return Expansion(spec, edges=edges).cells()
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class _Point:
     labels_without_teacher: tuple[str, ...]
 
 
-class _Expansion:
+class Expansion:
     """One expansion: collects cells and problems. Methods go from the whole to the parts."""
 
     def __init__(self, spec: Spec, *, edges: bool) -> None:

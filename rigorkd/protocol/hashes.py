@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +24,7 @@ from rigorkd.fields import HASHED
 from rigorkd.models.model import PathStart, architecture_of
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.schema import Training
+from rigorkd.protocol.trainer import FILLED, CellTrainer
 
 Numerics = Mapping[str, int]
 """A number by part, as far as it is above 1: `engine`, `method/<key>`, `model/<name>`, `view/<operation>`."""
@@ -154,9 +157,13 @@ def identity(cell: Cell) -> str:
 def _shape(cell: Cell) -> dict[str, Any]:
     """Everything inside a cell that shapes bits, but for what a hash takes from outside.
 
+    Of a cell that a command trains: the command, filled as far as it is the same wherever the run is.
+
     Left out: names; where files lie; the teacher (its hash stands for it); the path or cell of a start (its
     hash); precision (the one really used counts); for a model used as it is, how it would be trained.
     """
+    if cell.trainer is not None:
+        return _command_shape(cell, cell.trainer)
     views = _views(cell)
     training = cell.training.model_dump(exclude={"precision"}, context=HASHED)
     if not cell.train:
@@ -175,6 +182,46 @@ def _shape(cell: Cell) -> dict[str, Any]:
     }
 
 
+def unfilled(cell: Cell) -> dict[str, str]:
+    """The placeholders of a cell's command that only a call fills, standing for themselves."""
+    lacking = {
+        *([] if cell.teacher is not None and cell.method.distils else ["teacher"]),
+        *([] if cell.start_cell is not None else ["start"]),
+    }
+    return {name: f"{{{name}}}" for name in (*FILLED, "seed") if name not in lacking}
+
+
+def _command_shape(cell: Cell, by: CellTrainer) -> dict[str, Any]:
+    words, environment = by.filled({**unfilled(cell), "cell": cell.name})
+    function = by.trainer.function
+    return {
+        "role": cell.role,
+        "command": words,
+        "env": environment,
+        **({} if function is None else {"function": function, "config": by.config()}),
+        "result": by.trainer.result.model_dump(context=HASHED),
+        **({} if by.trainer.devices == 1 else {"devices": by.trainer.devices}),
+    }
+
+
+def command_hash(
+    run: Run, *, code: str, teacher_hash: str | None, start_hash: str | None, shape: str | None = None
+) -> str:
+    """The identity of a run that a command trains: sha256 hex over the command and all that it is given.
+
+    `code` identifies the files that shape its results, and what it reads.
+    """
+    return digest(
+        {
+            "cell": json.loads(shape or cell_shape(run.cell)),
+            "seed": run.seed,
+            "code": code,
+            "teacher": teacher_hash if run.cell.method.distils else None,
+            "start": start_hash,
+        }
+    )
+
+
 def _views(cell: Cell, context: str | None = HASHED) -> dict[str, Any]:
     """The views that the cell's own bits depend on: a teacher's and a strong one only where needed."""
     needed = {"teacher": cell.method.distils, "strong": cell.method.needs_strong}
@@ -191,11 +238,18 @@ def _dump(start: PathStart | str) -> Any:
 
 def training_key(cell: Cell) -> str:
     """Equal for cells trained alike, epochs apart: what a baseline shares with the cell it is for."""
+    if cell.trainer is not None:
+        return canonical(dict(cell.trainer.axes))
     return canonical(cell.training.model_dump(exclude={"epochs"}, context=HASHED))
 
 
 def views_key(cell: Cell) -> str:
-    """Equal for cells that see the same views, whatever their teacher sees: of one stream, then."""
+    """Equal for cells that see the same views, whatever their teacher sees: of one stream, then.
+
+    What a command shows its networks is not known.
+    """
+    if cell.trainer is not None:
+        return ""
     seen = cell.views.model_dump(exclude={"teacher", "strong"}, context=HASHED)
     return canonical({**seen, "stream": cell.stream} if cell.stream else seen)
 
@@ -207,6 +261,8 @@ def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
     None for a cell that does not distil. Names (cell, group, student) are not part of it. With the context
     `HASHED`, keys that a version after 0.1 added are left out where they are at their default.
     """
+    if cell.trainer is not None:
+        return _command_columns(cell, cell.trainer)
     flat: dict[str, Any] = {
         "method": cell.method.name,
         **cell.method.model_dump(context=context),
@@ -227,6 +283,28 @@ def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
     return {
         key: canonical(value) if isinstance(value, dict | tuple) else value for key, value in flat.items()
     }
+
+
+def _command_columns(cell: Cell, by: CellTrainer) -> dict[str, Any]:
+    """The same of a cell that a command trains: what the protocol says of it, and the command, unfilled."""
+    filled = {**unfilled(cell), "cell": cell.name}
+    words, environment = by.filled(filled)
+    shown = [f"{name}={shlex.quote(value)}" for name, value in environment.items()]
+    return {
+        "model": None,  # the engine's word
+        "epochs": None,
+        **{name: value for name, value in by.values if name != "student"},
+        "start": cell.start,
+        "start_cell": cell.start_cell,
+        "teacher": cell.teacher if cell.method.distils else None,
+        "per_seed": cell.per_seed,
+        "command": " ".join([*shown, *map(_quoted, words)]) or by.trainer.text,
+    }
+
+
+def _quoted(word: str) -> str:
+    """A word as a shell would take it; braces of placeholders stay."""
+    return word if re.fullmatch(r"[\w@%+=:,./{}-]+", word) else shlex.quote(word)
 
 
 _COLUMNS = {"at": "lr_at", "factor": "lr_factor", "power": "lr_power"}

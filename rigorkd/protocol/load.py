@@ -18,9 +18,10 @@ from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.chains import with_needs_at_all_seeds
 from rigorkd.protocol.check import check_contrasts, check_spec
-from rigorkd.protocol.expand import expand
 from rigorkd.protocol.grids import grid_problems, points_of, read_method
 from rigorkd.protocol.schema import Group, SeedsByRole, Spec
+from rigorkd.protocol.trainer_cells import cells_of
+from rigorkd.protocol.trainer_spec import CommandSpec, engine_keys, is_by_command
 from rigorkd.protocol.tree import LONGEST_TEXT, Node, Place, TreeError, parse
 from rigorkd.text import nearest
 
@@ -93,14 +94,20 @@ def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
     if tree.entries is None:
         hint = "it starts with `rigorkd: 1` and `study: <name>`"
         raise protocol_error([Problem((), "a protocol is a mapping of keys to values", hint)], file, tree)
+    plain = tree.plain()
+    kind: type[Spec] = CommandSpec if is_by_command(plain) else Spec
+    if kind is CommandSpec and (problems := engine_keys(plain)):
+        raise protocol_error(problems, file, tree)
     try:
-        spec = Spec.model_validate(tree.plain())
+        spec = kind.model_validate(plain)
     except ValidationError as error:
-        problems = from_validation(error, Spec)
-        raise protocol_error([*problems, *_grid_problems(tree.plain())], file, tree) from None
+        problems = from_validation(error, kind)
+        if kind is Spec:
+            problems += _grid_problems(plain)
+        raise protocol_error(problems, file, tree) from None
     problems = check_spec(spec)
     try:
-        cells = tuple(with_needs_at_all_seeds(list(_at_their_seeds(spec, expand(spec)))))
+        cells = tuple(with_needs_at_all_seeds(list(_at_their_seeds(spec, cells_of(spec)))))
         problems += check_contrasts(spec, cells)
     except ExpansionError as error:
         problems += error.problems
@@ -172,7 +179,10 @@ def _similar(file: Path) -> str:
 
 def protocol_error(problems: Sequence[Problem], file: Path, tree: Node) -> ProtocolError:
     """One error for all problems, in the order of the file; the first gives the error its place."""
-    placed = [(tree.find(problem.path, key=problem.at_key), problem) for problem in dict.fromkeys(problems)]
+    placed = [
+        (tree.find(problem.path, key=problem.at_key, near=problem.near), problem)
+        for problem in dict.fromkeys(problems)
+    ]
     placed.sort(key=lambda pair: (pair[0].line, pair[0].column))
     first, only = placed[0]
     if len(placed) == 1:

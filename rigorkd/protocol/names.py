@@ -12,7 +12,9 @@ from typing import Any
 
 from rigorkd.data.operations import Views
 from rigorkd.methods.base import Method, Ramp, Weighted
+from rigorkd.methods.by_command import ByCommand
 from rigorkd.methods.own import Own
+from rigorkd.methods.registry import KINDS
 from rigorkd.protocol.grids import Choice
 from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.schema import SHORT, TUNING_KEYS, Training
@@ -53,6 +55,19 @@ def method_label(method: Method) -> str:
         if name not in told and value != info.default:
             parts.append(_label(name, value, method.short.get(name, name)))
     return "-".join(parts)
+
+
+def by_command_label(method: ByCommand) -> str:
+    """`kd-T4-a0.5`: a method and its values, called and ordered as rigorkd's own methods do it."""
+    known = KINDS[method.called].labels if method.called in KINDS else {}
+    args = {name: method.args[name] for name in (*known, *sorted(method.args)) if name in method.args}
+    parts = [
+        _argument(name, value)
+        if name not in known or isinstance(value, str | bool)
+        else known[name] + _value(value)
+        for name, value in args.items()
+    ]
+    return "-".join([method.called, *parts])
 
 
 def _argument(name: str, value: str | float) -> str:

@@ -53,6 +53,8 @@ def comes_from_outside(cell: Cell) -> bool:
 
 def needs_preflight(cell: Cell) -> bool:
     """Whether only its networks, a folder's classes or a user's own term can tell if it can be trained."""
+    if cell.trainer is not None:
+        return False
     as_it_is = not cell.train and cell.start != "random"
     unknown_classes = cell.method.distils and cell.dataset.info is None
     asks = cell.method.needs_features or isinstance(cell.method, Own)

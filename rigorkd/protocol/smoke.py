@@ -3,6 +3,7 @@
 Kept: the cells' names, methods, roles and starts that are runs, the first and last value of every axis, and
 the baselines of what is kept.
 Shrunk: images, classes, batches, epochs. Cells that differ only in what is shrunk may train alike here.
+Where commands train, each has a small command of its own for this.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from rigorkd.data.dataset import Dataset, Split
 from rigorkd.data.operations import CenterCrop, Cutout, RandomCrop, Views
 from rigorkd.data.synthetic import Synthetic
 from rigorkd.models.model import min_size
+from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
 from rigorkd.protocol.cohorts import gain_pairs
-from rigorkd.protocol.expand import expand
-from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.schema import StepSchedule, Training
+from rigorkd.protocol.trainer_cells import cells_of
+from rigorkd.protocol.trainer_spec import CommandSpec
 
 LARGEST_SIDE = 16
 MOST_CLASSES = 10
@@ -31,11 +34,12 @@ def smoke(protocol: Protocol) -> Protocol:
     """The shrunken protocol, as study `<study>.smoke`; its cells are some of the full protocol's, by name."""
     if protocol.smoke:
         return protocol
-    edges = expand(protocol.spec, edges=True)
+    edges = cells_of(protocol.spec, edges=True)
     names = {cell.name for cell in edges} | {baseline for _, baseline in gain_pairs(edges, protocol.cells)}
     kept = [cell for cell in protocol.cells if cell.name in names]
-    scale = _Scale.of(kept, protocol.spec.dataset)
-    cells = tuple(scale.cell(cell) for cell in kept)
+    by_command = isinstance(protocol.spec, CommandSpec)
+    scale = None if by_command else _Scale.of(kept, protocol.spec.dataset)
+    cells = tuple(_smoked(protocol, cell) if scale is None else scale.cell(cell) for cell in kept)
     analysis = protocol.spec.analysis
     contrasts = tuple(
         contrast for contrast in analysis.contrasts if not any(contrast_problems(contrast, (), cells))
@@ -44,11 +48,25 @@ def smoke(protocol: Protocol) -> Protocol:
     spec = protocol.spec.model_copy(
         update={
             "study": study,
-            "dataset": scale.dataset,
+            "dataset": protocol.spec.dataset if scale is None else scale.dataset,
             "analysis": analysis.model_copy(update={"contrasts": contrasts}),
         }
     )
     return replace(protocol, spec=spec, cells=cells, study=study, smoke=True)
+
+
+def _smoked(protocol: Protocol, cell: Cell) -> Cell:
+    """A cell with its trainer's own small command. ProtocolError if it has none."""
+    assert cell.trainer is not None
+    trainer = cell.trainer.trainer
+    if trainer.smoke is None:
+        message = "--smoke: this trainer has no small command of its own"
+        hint = "add trainer: {smoke: ...}: the same command, with little data and few steps"
+        problem = Problem(cell.trainer.place, message, hint, at_key=True)
+        raise protocol_error([problem], protocol.path, protocol.tree)
+    key = "command" if trainer.function is None else "function"
+    small = trainer.model_copy(update={key: trainer.smoke})
+    return replace(cell, trainer=replace(cell.trainer, trainer=small))
 
 
 def _needed(cell: Cell) -> int:

@@ -50,13 +50,17 @@ class TreeError(Exception):
 
 @dataclass
 class Node:
-    """A scalar (`value`), a sequence (`items`) or a mapping (`entries`: key → place of the key, value)."""
+    """A scalar (`value`), a sequence (`items`) or a mapping (`entries`: key → place of the key, value).
+
+    The root has the document's `text`.
+    """
 
     place: Place
     value: Any = None
     items: list[Node] | None = None
     entries: dict[str, tuple[Place, Node]] | None = None
     nodes: int = field(default=1)
+    text: str = field(default="", repr=False)
 
     def plain(self) -> Any:
         """The data without places: dicts, tuples, text, numbers, booleans, None."""
@@ -66,8 +70,10 @@ class Node:
             return tuple(node.plain() for node in self.items)
         return self.value
 
-    def find(self, path: Path, *, key: bool = False) -> Place:
+    def find(self, path: Path, *, key: bool = False, near: str = "") -> Place:
         """The place of the value (or key) at `path`, or of the deepest part of it that the text has.
+
+        With `near`, where these characters follow.
 
         Short forms are looked through: in `{rotation: {degrees: 15}}` the path `("degrees",)` is found, and
         where the text has a bare value for `{name: ...}`, the key that it lacks is skipped.
@@ -81,6 +87,15 @@ class Node:
                 continue
             key_place, node = step
             place = key_place if key else node.place
+        return self._following(place, near) if near else place
+
+    def _following(self, place: Place, near: str) -> Place:
+        """The first place from `place` on at which the text has `near`; `place` if there is none."""
+        lines = self.text.split("\n")
+        for number in range(place.line, len(lines) + 1):
+            column = lines[number - 1].find(near, place.column - 1 if number == place.line else 0)
+            if column >= 0:
+                return Place(number, column + 1)
         return place
 
     def _step(self, part: str | int) -> tuple[Place, Node] | None:
@@ -101,7 +116,9 @@ def parse(text: str) -> Node:
     """The tree of the one YAML document in `text`. Raises `TreeError`."""
     _check_characters(text)
     try:
-        return _Builder(text).document()
+        root = _Builder(text).document()
+        root.text = text
+        return root
     except YAMLError as error:
         raise _explained(error) from None
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):

@@ -14,13 +14,15 @@ from rigorkd.files import file_sha256
 from rigorkd.methods.own import Own
 from rigorkd.models.model import PathStart
 from rigorkd.models.own_code import Source, has_source, read_source
+from rigorkd.problems import ExpansionError, Problem
 from rigorkd.problems import Path as KeyPath
-from rigorkd.protocol.cells import Run
+from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import runs
 from rigorkd.protocol.hashes import (
     NEWEST,
     Numerics,
     cell_shape,
+    command_hash,
     explain_difference,
     numbers_of,
     resolved,
@@ -28,6 +30,7 @@ from rigorkd.protocol.hashes import (
 )
 from rigorkd.protocol.load import method_location, model_location
 from rigorkd.protocol.schema import Spec
+from rigorkd.records.command_code import UNREAD, CommandFiles, files_key, read_files
 from rigorkd.records.record import Record
 
 if TYPE_CHECKING:
@@ -38,11 +41,13 @@ if TYPE_CHECKING:
 class StartFile:
     """A file of weights that runs start from: its place (None if only remembered) and its SHA-256.
 
-    For the source of a user's own model or term, the place is the folder that it is looked up from.
+    For the source of a user's own model or term, the place is the folder that it is looked up from, and so
+    for the files of a command, which are told apart in `command`.
     """
 
     path: Path | None
     sha256: str
+    command: CommandFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class Expected:
     `start_file` holds its first weights, if any; `model_code` identifies the source of a user's own model,
     and `model_source` says where that lies, unless it is only remembered. `method_code` and `method_source`
     are those of a term of the user's own. `numerics` are the numbers above 1 of the parts that it uses.
-    `members` are the runs of the teachers whose mean it is.
+    `members` are the runs of the teachers whose mean it is. `command` are the files of a command that trains
+    it, in the folder `working`, unless only remembered.
     """
 
     run: Run
@@ -67,6 +73,8 @@ class Expected:
     method_source: Source | None = None
     numerics: Numerics = field(default_factory=dict)
     members: tuple[Expected, ...] = ()
+    command: CommandFiles | None = None
+    working: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,10 @@ def start_files(
                 checksum = remembered[key].sha256
             files[key] = StartFile(None, checksum or cell.dataset.checksum())
         model, method = cell.model.name, cell.method
+        if cell.trainer is not None:
+            if (name := files_key(cell.trainer.trainer)) not in files:
+                files[name] = _command_files(protocol, cell, (remembered or {}).get(name), planning=planning)
+            continue
         if has_source(model) and model not in files:
             files[model] = _source(protocol, "model", model, partial(model_location, cell))
         if isinstance(method, Own) and method.term not in files:
@@ -118,6 +130,27 @@ def start_files(
                 ) from None
             files[cell.start.path] = StartFile(path, digest)
     return files
+
+
+def _command_files(
+    protocol: Protocol, cell: Cell, remembered: StartFile | None, *, planning: bool
+) -> StartFile:
+    """The files of a cell's command; what is wrong with them is told at the protocol's line."""
+    folder = protocol.path.parent.absolute()
+    try:
+        found = read_files(cell, folder, planning=planning)
+    except ExpansionError as error:
+        raise located(error.problems, protocol) from None
+    if remembered is not None and UNREAD in found.inputs.values():
+        return remembered
+    return StartFile(folder, found.sha256, found)
+
+
+def located(problems: Iterable[Problem], protocol: Protocol) -> ProtocolError:
+    """Problems that were found with a protocol's files, at their lines."""
+    first = next(iter(problems))
+    at = protocol.tree.find(first.path, key=first.at_key, near=first.near)
+    return ProtocolError(first.message, file=protocol.path, line=at.line, column=at.column, hint=first.hint)
 
 
 def data_key(dataset: Dataset) -> str | None:
@@ -161,6 +194,16 @@ def expected_hashes(
         return None if cell is None else found(cell, seed).run_hash
 
     for run in runs(protocol.cells, seeds):
+        if run.cell.trainer is not None:
+            taught = of(run.cell.teacher, run.seed) if run.cell.method.distils else None
+            begun = of(run.cell.start_cell, run.seed)
+            code = files[files_key(run.cell.trainer.trainer)]
+            shape = shapes[run.cell.name]
+            name = command_hash(run, code=code.sha256, teacher_hash=taught, start_hash=begun, shape=shape)
+            by_name[run.name] = Expected(
+                run, name, "", taught, begun, command=code.command, working=code.path
+            )
+            continue
         dataset = run.cell.dataset
         key = dataset.model_dump_json()
         if key not in checksums:
@@ -227,6 +270,8 @@ def _said(value: object) -> str:
 def _what_changed(record: Record, want: Expected) -> str:
     if changes := explain_difference(record.fields, want.run.cell):
         return changes
+    if want.run.cell.trainer is not None:
+        return _what_changed_of_command(record, want)
     now = resolved(want.run.cell)
     if record.fields.get("model_code") != want.model_code:
         return f"the code of its model {now['model']} changed"
@@ -244,4 +289,17 @@ def _what_changed(record: Record, want: Expected) -> str:
     ):
         if then != now_:
             return f"{name} changed: {_said(then)} → {_said(now_)}"
+    return "its hash is not that of what its record says"
+
+
+def _what_changed_of_command(record: Record, want: Expected) -> str:
+    before = [dict(record.fields.get(key) or {}) for key in ("code", "inputs")]
+    if want.command is not None and (changed := want.command.changed(*before)):
+        return changed
+    if record.fields.get("teacher_run_hash") != want.teacher_hash:
+        return "its teacher changed"
+    if record.fields.get("start_run_hash") != want.start_hash:
+        return "the run that it starts from changed"
+    if want.command is None:
+        return "files of its command changed"
     return "its hash is not that of what its record says"

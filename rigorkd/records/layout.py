@@ -10,6 +10,7 @@ results/<study>/
   .work/latency/                one latency measurement per architecture; what a worker died of measuring
   .work/replay/                 teacher logits of whole epochs, a cache
   .work/intact.json             which files had the bytes of their records when they were last hashed
+  .out/<run>/                   where the command of a run in progress leaves its results
   .launchers/<id>/              a living launcher: who it is, its counter, what it is doing now
   .launchers/unswept            a worker has died: something unfinished may lie about
   .claims/<run>/<n>             which launcher trains a run
@@ -79,6 +80,10 @@ class StudyFolder:
 
     def checkpoint(self, run_name: str) -> Path:
         return self.path / ".work" / run_name / "checkpoint.pt"
+
+    def out(self, run_name: str) -> Path:
+        """Where the command that trains a run leaves its results until they are committed."""
+        return self.path / ".out" / run_name
 
     def failed_runs(self) -> int:
         """How many runs failed and were not trained again since."""

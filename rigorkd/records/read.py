@@ -213,6 +213,12 @@ def read_predictions(folder: Path, cell: str, seed: int) -> dict[str, np.ndarray
         return parse_arrays(content, _PREDICTIONS)
 
 
+NOT_VOUCHED = (
+    "trained by commands: rigorkd cannot vouch that the cells of a seed share data, their order or first "
+    "weights"
+)
+
+
 def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     """What every verdict of this study holds fixed."""
     teachers = [cell for cell in protocol.cells if cell.role == "teacher"]
@@ -221,8 +227,10 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
         per_seed = all(cell.per_seed for cell in teachers)
         conditions.append("teacher per seed" if per_seed else "one fixed teacher for all seeds")
     starts = {str(cell.start) for cell in protocol.cells if cell.role == "student"}
-    if starts - {"random"}:
+    if starts - {"random"} and not any(cell.trainer is not None for cell in protocol.cells):
         conditions.append("pretrained student weights: a seed varies head, order, views and dropout only")
+    if any(cell.trainer is not None for cell in protocol.cells):
+        return (*conditions, "the data and split of its commands", *_hardware(records))
     split = protocol.spec.dataset.split
     conditions.append("a new split per seed" if split.seed == "per_seed" else f"split seed {split.seed}")
     conditions.append("these test images")
@@ -232,7 +240,9 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     if any(averaged):
         whose = "" if all(averaged) else ", where a cell has one"
         conditions.append(f"tested is the moving average of the weights{whose}")
+    return (*conditions, *_hardware(records))
+
+
+def _hardware(records: list[Record]) -> list[str]:
     hardware = sorted({str(record.fields.get("hardware")) for record in records})
-    if hardware:
-        conditions.append("hardware: " + ", ".join(hardware))
-    return tuple(conditions)
+    return [f"hardware: {', '.join(hardware)}"] if hardware else []

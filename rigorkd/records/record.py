@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rigorkd.errors import DamagedError, StoreError
-from rigorkd.files import new_folder, sha256_of, write_atomically
+from rigorkd.files import file_sha256, link_or_copy, new_folder, sha256_of, write_atomically
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.untrusted import (
     HISTORY,
@@ -26,7 +26,6 @@ from rigorkd.records.untrusted import (
     RECORD,
     is_digest,
     is_number,
-    is_plain_name,
     is_plain_path,
     is_there,
     opened,
@@ -61,7 +60,11 @@ _KINDS: dict[str, tuple[str, frozenset[type]]] = {
     ),
     **dict.fromkeys(("epochs", "epochs_run", "ce_weight", "kd_weight"), ("number", _NUMBERS)),
     **dict.fromkeys(("T", "alpha", "smoke"), ("single value", frozenset({str, bool, *_NUMBERS}))),
-    **dict.fromkeys(("versions", "latency_ms", "numerics_of_parts"), ("mapping", frozenset({dict, _NONE}))),
+    **dict.fromkeys(
+        ("versions", "latency_ms", "numerics_of_parts", "code", "inputs"),
+        ("mapping", frozenset({dict, _NONE})),
+    ),
+    "axes": ("list", frozenset({list, _NONE})),
 }
 """What every reader may take for granted of a record's values, where they are there."""
 
@@ -131,20 +134,27 @@ class Record:
         return SEAL not in self.fields or self.fields[SEAL] == seal(self.fields)
 
 
-def commit(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> bool:
+def commit(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes | Path]) -> bool:
     """Write a run's record; False, with nothing changed, if there is one already.
+
+    A file that is given by its path, which may be large, is linked into the record, or copied.
 
     `fields` lacks `schema`, `files` and the record's own hash, which are filled here. Numbers that are not
     finite become null.
     """
-    hashes = {name: sha256_of(data) for name, data in files.items()}
+    hashes = {
+        name: file_sha256(data) if isinstance(data, Path) else sha256_of(data) for name, data in files.items()
+    }
     document = _finite({"schema": SCHEMA, **fields, "files": hashes})
     document[SEAL] = seal(document)
     for _ in range(2):
         try:
             with new_folder(folder) as stage:
                 for name, data in files.items():
-                    write_atomically(stage / name, data)
+                    if isinstance(data, Path):
+                        link_or_copy(data, stage / name)
+                    else:
+                        write_atomically(stage / name, data)
                 write_atomically(stage / "record.json", to_json(document))
         except FileExistsError:
             if (folder / "record.json").exists():
@@ -248,11 +258,15 @@ def _wrong(fields: Mapping[str, Any]) -> Iterator[str]:
         yield f"status is neither {DONE} nor {DIVERGED}"
     if type(metrics) is not dict or not _NUMBERS.issuperset(map(type, metrics.values())):
         yield "metrics holds something else than numbers"
-    if type(files) is not dict or not all(is_plain_name(k) and is_digest(v) for k, v in files.items()):
-        yield "files names something else than files beside the record, with their hashes"
+    if type(files) is not dict or not all(is_plain_path(k) and is_digest(v) for k, v in files.items()):
+        yield "files names something else than files beside the record or below it, with their hashes"
     for name, (kind, types) in _KINDS.items():
         if type(fields.get(name)) not in types:
             yield f"{name} is no {kind}"
+    if type(axes := fields.get("axes")) is list and not all(
+        type(name) is str and type(fields.get(name)) in (str, bool, int, float) for name in axes
+    ):
+        yield "axes names something else than single values"
     for name in ("latency_ms", "versions"):
         inside = fields.get(name)
         if type(inside) is dict and not _HOLDERS.isdisjoint(map(type, inside.values())):
@@ -280,6 +294,7 @@ def copy_record(study: StudyFolder, run: str, to: StudyFolder) -> None:
     for name in ("record.json", *record.files):
         path = record.folder / name
         if is_there(path, record.folder):  # a student's weights may have been deleted
+            (to.run(run) / name).parent.mkdir(parents=True, exist_ok=True)
             with opened(path, record.folder) as source, (to.run(run) / name).open("xb") as copy:
                 shutil.copyfileobj(source, copy)
 

@@ -23,12 +23,17 @@ DESCRIPTION = (
 
 
 def tidy(records: Iterable[Record]) -> pd.DataFrame:
-    """One row per student record, ordered by cell and seed; metrics that a run lacks are NaN."""
+    """One row per student record, ordered by cell and seed; metrics that a run lacks are NaN.
+
+    The axes of a study whose runs commands train are columns of their own.
+    """
     import pandas as pd
 
-    rows = [_row(record) for record in records if record.fields.get("role") == "student"]
-    extra = sorted({name for row in rows for name in row} - {*DESCRIPTION, *METRICS})
-    frame = pd.DataFrame(rows, columns=[*DESCRIPTION, *METRICS, *extra])
+    records = [record for record in records if record.fields.get("role") == "student"]
+    rows = [_row(record) for record in records]
+    axes = sorted({name for record in records for name in record.fields.get("axes") or ()} - {*DESCRIPTION})
+    extra = sorted({name for row in rows for name in row} - {*DESCRIPTION, *METRICS, *axes})
+    frame = pd.DataFrame(rows, columns=[*DESCRIPTION, *axes, *METRICS, *extra])
     for name in (*METRICS, *extra):
         frame[name] = pd.to_numeric(frame[name])
     return frame.sort_values(["cell", "seed"], kind="stable", ignore_index=True)
@@ -44,7 +49,7 @@ def declared(runs: Iterable[Run]) -> pd.DataFrame:
         cell = run.cell
         if cell.name not in by_cell:
             by_cell[cell.name] = {
-                **loss_weights(cell.method),
+                **(loss_weights(cell.method) if cell.trainer is None else {}),
                 **resolved(cell),
                 "cell": cell.name,
                 "group": cell.group,
@@ -67,6 +72,7 @@ def _row(record: Record) -> dict[str, Any]:
     versions = fields.get("versions") or {}
     row["dispatch"] = record.dispatch
     row["versions"] = " ".join(f"{name}={version}" for name, version in versions.items())
+    row.update({name: fields.get(name) for name in fields.get("axes") or () if name not in row})
     row.update(fields["metrics"])
     latency = fields.get("latency_ms") or {}
     row["latency_ms"], row["latency_shared"] = latency.get("median"), latency.get("shared")

@@ -309,7 +309,7 @@ _PATH = re.compile(r"[^./\\][^/\\]*(/[^./\\][^/\\]*)*")
 
 
 def parse_arrays(content: bytes, shapes: Mapping[str, tuple[str, int]]) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz` that are in `shapes`, which gives each its kind of numbers and its dimensions.
+    """The arrays of an `.npz` that are in `shapes`, which gives each its kinds of numbers and its dimensions.
 
     The arrays are as long as each other. What they would take in memory is counted before any is made.
     Others are passed over. Raises ValueError with the reason.
@@ -346,7 +346,7 @@ def _array(file: Any, size: int, kind: str, dimensions: int) -> np.ndarray:
         raise ValueError(f"an array has format {version}")
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, dtype = read_header(file)
-    if dtype.kind != kind or len(shape) != dimensions or fortran:
+    if dtype.kind not in kind or len(shape) != dimensions or fortran:
         raise ValueError(f"an array is {len(shape)}-dimensional of {dtype}")
     expected = math.prod(shape) * dtype.itemsize
     if expected != size - file.tell():

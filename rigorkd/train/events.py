@@ -46,6 +46,14 @@ class RunFailed:
     reason: str
 
 
+@dataclass(frozen=True)
+class Noted:
+    """Something that the user should know of a run, which goes on all the same."""
+
+    run: str
+    text: str
+
+
 class Stopping(BaseException):
     """Raised by whoever is told of an event between epochs: nothing more is wanted.
 
@@ -53,4 +61,4 @@ class Stopping(BaseException):
     """
 
 
-Event = Resumed | EpochDone | RunDone | RunFailed
+Event = Resumed | EpochDone | RunDone | RunFailed | Noted

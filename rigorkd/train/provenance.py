@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import torch
-
 from rigorkd import __version__
 
 PACKAGES = ("torch", "torchvision", "timm", "accelerate", "numpy", "pillow")
@@ -31,7 +29,9 @@ class GitState:
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of what shapes a run's bits."""
-    found = {"rigorkd": __version__, "python": platform.python_version()}
+    import torch
+
+    found = own_versions()
     found.update({package: metadata.version(package) for package in PACKAGES})
     for package in EXTRAS:
         with suppress(metadata.PackageNotFoundError):
@@ -44,8 +44,15 @@ def versions() -> dict[str, str]:
     return found
 
 
+def own_versions() -> dict[str, str]:
+    """Versions of rigorkd and of the Python that it runs under; what a command runs under is its affair."""
+    return {"rigorkd": __version__, "python": platform.python_version()}
+
+
 def settings() -> dict[str, str | int | bool | None]:
     """How this process computes: driver, processor features, threads and the flags that shape bits."""
+    import torch
+
     return {
         "platform": f"{platform.system()} {platform.machine()}",
         "driver": _driver() if torch.cuda.is_available() else None,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
@@ -47,6 +48,10 @@ class Local(Backend):
     def check(self, session: Session, states: RunStates) -> None:
         missing = states.missing()
         workers = _workers(session.options, missing)
+        if _by_command(missing):
+            begin_server("cpu", by_command=True)
+            super().check(session, states)
+            return
         begin_server(workers[0][0], {run.cell.model.name for run in missing})
         super().check(session, states)
         if len(workers[0]) > 1 and workers[0][0] == "cpu":
@@ -73,7 +78,8 @@ class Training(Submitted):
             self._progress.fail(name)
         for attempt in study.latency_attempts():  # what failed in an earlier launch may go well now
             attempt.unlink(missing_ok=True)
-        measured = one_of_each(expected[name] for name in sorted(work.todo))
+        by_command = _by_command(work.states.missing())
+        measured = () if by_command else one_of_each(expected[name] for name in sorted(work.todo))
         settings = [
             WorkerSettings(
                 study=study.path,
@@ -83,9 +89,11 @@ class Training(Submitted):
                 memory_bytes=session.options.memory_bytes,
                 sharing=sum(devices[0] in other for other in workers) if devices[0] != "cpu" else 1,
                 log=study.worker_log(f"{me.holder.id}-{slot}"),
-                devices=devices,
+                devices=tuple(map(_visible, devices)) if by_command else devices,
                 measured=measured,
                 numerics=read_info(study.path).numerics,
+                by_command=by_command,
+                threads=max(1, len(os.sched_getaffinity(0)) // len(workers)),
             )
             for slot, devices in enumerate(workers)
         ]
@@ -93,7 +101,8 @@ class Training(Submitted):
         self._pool = Pool(self._queue, study, settings, self._progress, file, remote, me.note_worker)
         done = work.states.count(State.DONE)
         session.say(
-            f"{study.path.name}: {count(len(work.todo), 'run')} to train on {_describe(workers)}"
+            f"{study.path.name}: {count(len(work.todo), 'run')} to train on "
+            + _describe(workers, by_command=by_command)
             + (f", {done} already done" if done else "")
         )
 
@@ -139,20 +148,29 @@ class Training(Submitted):
         )
 
 
-def device_slots(device: str, jobs: int | None, slots: int | None = None) -> list[str]:
+def _by_command(missing: Sequence[Run]) -> bool:
+    """Whether commands train these runs: then all of a study's."""
+    return any(run.cell.trainer is not None for run in missing)
+
+
+def device_slots(
+    device: str, jobs: int | None, slots: int | None = None, *, by_command: bool = False
+) -> list[str]:
     """Torch device names, one per worker. `device` is auto, cpu, cuda or cuda:<index>.
 
     There are `slots` workers on each GPU (default 1), or `jobs` in all. On a CPU in `reference` mode every
-    worker has one thread, so there are as many workers as cores.
+    worker has one thread, so there are as many workers as cores. `by_command`, GPUs are counted without
+    torch.
     """
+    count_gpus = listed_gpus if by_command else _gpus
     if device == "auto":
-        device = "cuda" if shutil.which("nvidia-smi") and _gpus() else "cpu"
+        device = "cuda" if shutil.which("nvidia-smi") and count_gpus() else "cpu"
     if device == "cpu":
         if slots is not None:
             raise InputError("--slots counts the workers of each GPU", hint="on a CPU, use --jobs")
         return ["cpu"] * (jobs or len(os.sched_getaffinity(0)))
     if device.startswith("cuda"):
-        gpus = _gpus()
+        gpus = count_gpus()
         if not gpus:
             raise InputError(f"--device {device}: no CUDA device can be used here", hint="use --device cpu")
         index = device.removeprefix("cuda").removeprefix(":")
@@ -182,7 +200,8 @@ def grouped(devices: list[str], processes: int) -> Workers:
 
 def _workers(options: LaunchOptions, missing: Sequence[Run]) -> Workers:
     """The workers that train these runs. InputError if this machine's devices cannot."""
-    devices = device_slots(options.device, options.jobs, options.slots)
+    by_command = _by_command(missing)
+    devices = device_slots(options.device, options.jobs, options.slots, by_command=by_command)
     half = sorted(run.name for run in missing if run.cell.training.precision == "fp16")
     if half and devices[0] == "cpu":
         raise InputError(
@@ -192,12 +211,37 @@ def _workers(options: LaunchOptions, missing: Sequence[Run]) -> Workers:
     return grouped(devices, max((run.cell.training.processes_per_run for run in missing), default=1))
 
 
-def _describe(workers: Workers) -> str:
+def _visible(device: str) -> str:
+    """A device as a command is given it: `cuda:` and what CUDA_VISIBLE_DEVICES is to say."""
+    return device if device == "cpu" else f"cuda:{gpu_name(int(device.partition(':')[2] or 0))}"
+
+
+def _describe(workers: Workers, *, by_command: bool) -> str:
     said = count(len(workers), "worker")
+    if by_command and workers[0][0] == "cpu":
+        return f"{said} (CPU)"
     if len(workers[0]) > 1:
         said += f" of {len(workers[0])} processes"
     on_cpu = workers[0][0] == "cpu"
     return said + (" (CPU, one thread each)" if on_cpu else f" on {', '.join(map('+'.join, workers))}")
+
+
+def listed_gpus() -> int:
+    """How many GPUs a command can be given here, by the driver's own list: nothing is imported for it."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip()])
+    try:
+        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    return sum(line.startswith("GPU ") for line in answer.stdout.splitlines())
+
+
+def gpu_name(index: int) -> str:
+    """What CUDA_VISIBLE_DEVICES is to say for the GPU of this index, among those that are visible here."""
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return visible[index] if visible else str(index)
 
 
 def _gpus() -> int:

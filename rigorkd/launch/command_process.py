@@ -1,0 +1,310 @@
+"""A command while it runs: bounded in time, output and disk, and ended with everything that it has started.
+
+Its processes are known by a variable that all of them inherit, whatever sessions they make of their own, and
+by its session. A guard, a process forked from the worker, ends them when the worker dies, however it dies; if
+the guard is killed too, whoever takes the run over ends them before it begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import BinaryIO
+
+from rigorkd.text import count, duration
+
+MARK, OUT = "RIGORKD_WORKER", "RIGORKD_OUT"
+"""Variables that every process of a command has: whose it is, and where it leaves its results."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the clock and the disk."""
+RESERVE = 256 * 2**20
+"""Bytes of the disk that no command may take: records must still be written."""
+GREEDY = 64 * 2**20
+"""Bytes below which a command is not what has filled the disk."""
+GRACE = 30.0
+"""Seconds that a command has to save what it can resume from, when a stop was asked for."""
+LINGER = 1.0
+"""Seconds after the end of a command in which its children may end by themselves."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a command may take: seconds, bytes of output, bytes of disk; None for as much as it likes."""
+
+    seconds: float | None
+    output: int
+    disk: int | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: `why` it failed (empty if it did not), and how many children it left behind."""
+
+    why: str
+    seconds: float
+    children: int = 0
+    stopped: bool = False
+    last_line: str = ""
+
+
+def call(
+    words: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    log: BinaryIO,
+    out: Path,
+    limits: Limits,
+    connection: Connection,
+    asked_to_stop: Callable[[], bool],
+) -> Ended:
+    """Run a command to its end. `connection` wakes whoever waits when there may be a reason to stop."""
+    begun = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            list(words),
+            cwd=folder,
+            env={**environment, OUT: str(out)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Ended(f"{words[0]} cannot be started: {(error.strerror or str(error)).lower()}", 0.0)
+    running = _Running(process, log, limits, out)
+    try:
+        why, stopped = running.watch(begun, connection, asked_to_stop)
+        if not why and not stopped:
+            why = _said(process.returncode)
+        children = _linger(running.belongs) if process.returncode is not None else 0
+    finally:
+        end_all(running.belongs)
+        process.wait()
+        running.drain()
+        running.close()
+    seconds = time.monotonic() - begun
+    return Ended(why, seconds, 0 if why or stopped else children, stopped, running.last_line())
+
+
+class _Running:
+    """A process that was started, what it has printed so far, and what belongs to it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: BinaryIO, limits: Limits, out: Path) -> None:
+        assert process.stdout is not None
+        self.process, self.log, self.limits, self.out = process, log, limits, out
+        self.printed = 0
+        self._tail = b""
+        self._pipe: int | None = process.stdout.fileno()
+        os.set_blocking(self._pipe, False)
+        self._end: int | None = None
+        with contextlib.suppress(OSError, AttributeError):  # an old kernel: then the process is polled
+            self._end = os.pidfd_open(process.pid)
+
+    def belongs(self, pid: int, session: int, variables: frozenset[bytes]) -> bool:
+        return session == self.process.pid or f"{OUT}={self.out}".encode() in variables
+
+    def watch(
+        self, begun: float, connection: Connection, asked_to_stop: Callable[[], bool]
+    ) -> tuple[str, bool]:
+        """Wait until it ends, or is to be ended: why, and whether a stop was asked for."""
+        looked = begun
+        while self.process.poll() is None:
+            left = LOOK_EVERY if self._end is not None else 0.02
+            if self.limits.seconds is not None:
+                left = min(left, max(0.0, begun + self.limits.seconds - time.monotonic()))
+            wait([each for each in (self._pipe, self._end, connection) if each is not None], left)
+            self.drain()
+            if self.printed > self.limits.output:
+                return f"it printed more than {_size(self.limits.output)} (output_limit)", False
+            now = time.monotonic()
+            if self.limits.seconds is not None and now - begun >= self.limits.seconds:
+                return f"it ran longer than {duration(self.limits.seconds)} (time_limit)", False
+            if now - looked >= LOOK_EVERY:
+                looked = now
+                if why := self._disk():
+                    return why, False
+            if asked_to_stop():
+                self._let_it_save()
+                return "", True
+        return "", False
+
+    def _let_it_save(self) -> None:
+        """Ask the command to end; it has a while to write what it can go on from."""
+        with contextlib.suppress(OSError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        until = time.monotonic() + GRACE
+        while self.process.poll() is None and time.monotonic() < until:
+            wait([each for each in (self._pipe, self._end) if each is not None], 0.2)
+            self.drain()
+
+    def _disk(self) -> str:
+        """Why it takes too much of the disk; empty if it does not."""
+        try:
+            free = shutil.disk_usage(self.out).free
+        except OSError:
+            return ""
+        if self.limits.disk is None and free >= RESERVE:
+            return ""
+        taken = _bytes_below(self.out)
+        if self.limits.disk is not None and taken > self.limits.disk:
+            return f"its folder has {_size(taken)}, more than {_size(self.limits.disk)} (disk_limit)"
+        if free < RESERVE and taken > GREEDY:
+            return f"it has filled the disk: its folder has {_size(taken)}, and {_size(free)} are left"
+        return ""
+
+    def drain(self) -> None:
+        """Take what it has printed, as much as there is now."""
+        while self._pipe is not None:
+            try:
+                content = os.read(self._pipe, 2**16)
+            except BlockingIOError:
+                return
+            if not content:
+                self._pipe = None
+                return
+            self._tail = (self._tail + content)[-4096:]
+            room = max(0, self.limits.output - self.printed)
+            self.printed += len(content)
+            with contextlib.suppress(OSError):  # a full disk is for the records to report
+                self.log.write(content[:room])
+                self.log.flush()
+            if self.printed > self.limits.output:
+                return
+
+    def last_line(self) -> str:
+        """The last line that says something."""
+        lines = self._tail.decode(errors="replace").replace("\r", "\n").splitlines()
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def close(self) -> None:
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        if self._end is not None:
+            os.close(self._end)
+
+
+def _said(code: int) -> str:
+    if code == 0:
+        return ""
+    if code > 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"killed by {name}" + (", perhaps for memory" if name == "SIGKILL" else "")
+
+
+def _size(number: float) -> str:
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.1f} MB"
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(f"{place}/{name}").st_blocks * 512
+    return total
+
+
+# -------------------------------------------------------------------------------------- ending processes
+
+Belongs = Callable[[int, int, frozenset[bytes]], bool]
+"""Whether a process belongs: by its number, its session, and its variables."""
+
+
+def belonging(belongs: Belongs) -> list[int]:
+    """The living processes of this user, other than this one, that belong."""
+    found = []
+    for pid in _processes():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = _told("/proc/", pid, "stat").rpartition(b")")[2].split()
+            if fields[0] in (b"Z", b"X") or pid == os.getpid():
+                continue
+            variables = frozenset(_told("/proc/", pid, "environ").split(b"\0"))
+            if belongs(pid, int(fields[3]), variables):
+                found.append(pid)
+    return found
+
+
+def _processes() -> list[int]:
+    try:
+        with os.scandir("/proc") as entries:
+            return [int(entry.name) for entry in entries if entry.name.isdecimal()]
+    except OSError:  # a system that does not tell
+        return []
+
+
+def _told(root: str, pid: int, what: str) -> bytes:
+    """What the kernel says of a process."""
+    descriptor = os.open(f"{root}{pid}/{what}", os.O_RDONLY)
+    try:
+        content = b""
+        while more := os.read(descriptor, 2**16):
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
+
+
+def end_all(belongs: Belongs, patience: float = 10.0) -> int:
+    """Kill every process that belongs, and what they start meanwhile; how many there were."""
+    until = time.monotonic() + patience
+    seen: set[int] = set()
+    while (found := belonging(belongs)) and time.monotonic() < until:
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: what is stopped starts nothing
+            for pid in found:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
+        seen |= {*found}
+        time.sleep(0.01)
+    return len(seen)
+
+
+def end_those_of(out: Path) -> int:
+    """Kill what an earlier launcher's command has left at work on a folder; how many there were."""
+    wanted = f"{OUT}={out}".encode()
+    return end_all(lambda pid, session, variables: wanted in variables)
+
+
+def _linger(belongs: Belongs) -> int:
+    """How many children a command that has ended leaves, after a moment in which they may end too."""
+    until = time.monotonic() + LINGER
+    while (left := len(belonging(belongs))) and time.monotonic() < until:
+        time.sleep(0.05)
+    return left
+
+
+def start_guard(mark: str) -> None:
+    """Fork the process that ends all that this one marks once this one is dead; before there are threads."""
+    ours, _theirs = os.pipe()
+    if os.fork():
+        os.close(ours)  # the other end stays open for as long as this process lives
+        return
+    try:
+        os.setsid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.dup2(ours, 0)
+        os.closerange(1, 65536)
+        os.read(0, 1)
+        wanted = f"{MARK}={mark}".encode()
+        end_all(lambda pid, session, variables: wanted in variables)
+    finally:
+        os._exit(0)
+
+
+def says_children(number: int) -> str:
+    """What is said of a run whose command left processes behind."""
+    return f"its command left {count(number, 'process', 'processes')} behind; ended"

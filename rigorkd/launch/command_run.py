@@ -1,0 +1,271 @@
+"""The worker process of a study whose runs commands train: takes tasks, calls, commits. Imports no torch.
+
+To the launcher it is a worker like any other: the same tasks, the same words, the same leases behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rigorkd.errors import RigorkdError
+from rigorkd.files import send_output_to, write_atomically
+from rigorkd.launch.command_process import MARK, Ended, Limits, call, end_those_of, says_children, start_guard
+from rigorkd.launch.command_results import ResultError, Results, read_results
+from rigorkd.launch.processes import FIXED, die_with_parent
+from rigorkd.launch.worker import Message, Ready, Stop, StopAll, TaskEnded, WorkerSettings
+from rigorkd.methods.baseline import Baseline
+from rigorkd.protocol.cells import FIXED as SHARED
+from rigorkd.protocol.cells import Run
+from rigorkd.protocol.hashes import resolved, training_key
+from rigorkd.protocol.trainer import CellTrainer
+from rigorkd.records.expected import Expected
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.rates import cpu_name, hardware_here
+from rigorkd.records.record import DONE, commit, to_json
+from rigorkd.text import printable
+from rigorkd.train.events import EpochDone, Noted, RunDone, RunFailed
+from rigorkd.train.provenance import git_state, own_versions
+from rigorkd.train.task import Task
+
+CONFIG = ".rigorkd-config.json"
+"""What a function is told, below `{out}`; a hidden file is never kept."""
+LONGEST_REASON = 300
+
+
+def work_by_command(
+    connection: Connection, environment: Mapping[str, str] | None, settings: WorkerSettings
+) -> None:
+    """Process entry point: call commands as tasks come until the launcher closes the connection or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's: it asks its workers to stop
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    mark = secrets.token_hex(8)
+    start_guard(mark)
+    die_with_parent()
+    send_output_to(settings.log)
+    # A forked process has the environment of the server that it was forked from, not the launcher's.
+    inherited = {**(os.environ if environment is None else environment), MARK: mark}
+    worker = _Worker(connection, inherited, settings)
+    connection.send(Ready())
+    while True:
+        try:
+            task: Task | Stop = connection.recv()
+        except EOFError:
+            return
+        if isinstance(task, Task):
+            connection.send(worker.train(task))
+
+
+class _Worker:
+    """One slot: its devices, and the environment that commands get there."""
+
+    def __init__(
+        self, connection: Connection, inherited: Mapping[str, str], settings: WorkerSettings
+    ) -> None:
+        self.connection, self.settings = connection, settings
+        self.study = StudyFolder(settings.study.absolute())
+        self.gpus = [name.removeprefix("cuda:") for name in settings.devices if name != "cpu"]
+        threads = {name: str(settings.threads) for name in FIXED if name not in inherited}
+        self.environment = {
+            "PYTHONUNBUFFERED": "1",
+            **threads,
+            **inherited,
+            "CUDA_VISIBLE_DEVICES": ",".join(self.gpus),
+        }
+        self._stop = False
+
+    def train(self, task: Task) -> Message:
+        """Call the commands of a task's runs; how it ended as a whole."""
+        self._stop = False
+        try:
+            for want in task.runs:
+                self._train(want, task)
+                if self._asked_to_stop():
+                    break
+        except RigorkdError as error:
+            return StopAll(str(error))
+        except OSError as error:
+            traceback.print_exc()
+            place = error.filename or self.study.path
+            return StopAll(
+                f"{place}: {error.strerror or error}; nothing half-written is left, and the same command "
+                "resumes"
+            )
+        except Exception as error:
+            traceback.print_exc()
+            return TaskEnded(f"{type(error).__name__}: {error}")
+        return TaskEnded()
+
+    def _asked_to_stop(self) -> bool:
+        while self.connection.poll():
+            self._stop |= isinstance(self.connection.recv(), Stop)
+        return self._stop
+
+    def _train(self, want: Expected, task: Task) -> None:
+        run, by = want.run, want.run.cell.trainer
+        assert by is not None
+        out, log = self.study.out(run.name), self.study.run_log(run.name)
+        if out.exists():
+            end_those_of(out)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            for attempt in range(by.trainer.retries + 1):
+                if not by.trainer.resume:
+                    shutil.rmtree(out, ignore_errors=True)
+                out.mkdir(parents=True, exist_ok=True)
+                ended = self._call(want, by, out, file)
+                if ended.stopped:
+                    return
+                if not ended.why or attempt == by.trainer.retries:
+                    break
+                _say(file, f"{ended.why}; called again ({attempt + 1} of {by.trainer.retries})")
+            reason = ended.why
+            if reason and ended.last_line:
+                reason = f"{reason}: {printable(ended.last_line)[:LONGEST_REASON]}"
+            results: Results | None = None
+            if not reason:
+                try:
+                    keep_all = run.cell.role != "student"
+                    results = read_results(by.trainer, out, ended.last_line, keep_all=keep_all)
+                except ResultError as error:
+                    reason = str(error)
+            if ended.children:
+                _say(file, says_children(ended.children))
+                self.connection.send(Noted(run.name, says_children(ended.children)))
+            if results is None:
+                _say(file, f"failed: {reason}")
+                self.connection.send(RunFailed(run.name, reason))
+                return
+            self._commit(want, task, results, ended)
+            _say(file, f"done after {ended.seconds:.1f} s")
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(self.study.checkpoint(run.name).parent, ignore_errors=True)
+        self.connection.send(EpochDone(1, 1, 1, 0, ended.seconds))
+        self.connection.send(RunDone(run.name, DONE, None))
+
+    def _call(self, want: Expected, by: CellTrainer, out: Path, log: BinaryIO) -> Ended:
+        trainer = by.trainer
+        folder = want.working
+        assert folder is not None, "a launch reads the files of its commands"
+        filled = self._filled(want, out)
+        words, more = by.filled(filled)
+        if trainer.function is not None:
+            config = {**by.config(), **filled, "seed": int(filled["seed"])}
+            write_atomically(out / CONFIG, to_json(config), durable=False)
+            words = [
+                sys.executable,
+                "-m",
+                "rigorkd.launch.call_function",
+                trainer.function,
+                str(out / CONFIG),
+            ]
+        environment = {**self.environment, **more}
+        words[0] = program(words[0], folder, environment.get("PATH", "")) or words[0]
+        _say(log, f"$ {json.dumps(words)}")
+        ended = call(
+            words,
+            folder=folder,
+            environment=environment,
+            log=log,
+            out=out,
+            limits=Limits(
+                trainer.time_limit,
+                int(trainer.output_limit * 1e6),
+                None if trainer.disk_limit is None else int(trainer.disk_limit * 1e9),
+            ),
+            connection=self.connection,
+            asked_to_stop=self._asked_to_stop,
+        )
+        with contextlib.suppress(OSError):
+            (out / CONFIG).unlink()
+        return ended
+
+    def _filled(self, want: Expected, out: Path) -> dict[str, str]:
+        """The placeholders that a call fills; those that the run lacks are left out."""
+        run = want.run
+        filled = {
+            "out": str(out),
+            "device": "cuda" if self.gpus else "cpu",
+            "seed": str(run.seed or 0),
+            "cell": run.cell.name,
+        }
+        if run.cell.teacher is not None and run.cell.method.distils:
+            filled["teacher"] = self._folder_of(run.cell.teacher, run)
+        if run.cell.start_cell is not None:
+            filled["start"] = self._folder_of(run.cell.start_cell, run)
+        return filled
+
+    def _folder_of(self, cell: str, run: Run) -> str:
+        """What the command of a teacher or start left for this run's seed."""
+        fixed = self.study.run(f"{cell}/seed-{SHARED}")
+        return str(fixed if fixed.exists() else self.study.run(f"{cell}/seed-{run.seed}"))
+
+    def _commit(self, want: Expected, task: Task, results: Results, ended: Ended) -> None:
+        run, cell = want.run, want.run.cell
+        assert cell.trainer is not None
+        assert want.command is not None
+        engine = resolved(replace(cell, trainer=None, method=Baseline()))
+        hardware = sorted(hardware_here())[0] if self.gpus else cpu_name(self.settings.threads)
+        fields: dict[str, Any] = {
+            **dict.fromkeys(engine),
+            **dict.fromkeys(_ENGINE_ONLY),
+            "study": self.study.path.name,
+            "cell": cell.name,
+            "role": cell.role,
+            "group": cell.group,
+            "student": cell.student,
+            "seed": run.seed,
+            **resolved(cell),
+            "axes": [name for name, _ in cell.trainer.values if name not in ("student", "method")],
+            "training_key": training_key(cell),
+            "status": DONE,
+            "metrics": {"train_seconds": ended.seconds, **results.metrics},
+            "run_hash": want.run_hash,
+            "teacher_run_hash": want.teacher_hash,
+            "start_run_hash": want.start_hash,
+            "code": dict(want.command.code),
+            "inputs": dict(want.command.inputs),
+            "smoke": task.smoke,
+            "finished": datetime.datetime.now(datetime.UTC).isoformat(),
+            "hardware": hardware,
+            "device": "cuda" if self.gpus else "cpu",
+            "versions": own_versions(),
+            **{f"git_{key}": value for key, value in asdict(git_state(want.working or Path.cwd())).items()},
+        }
+        commit(self.study.run(run.name), fields, results.files)
+
+
+_ENGINE_ONLY = (
+    *("ce_weight", "kd_weight", "t_squared", "views_key", "epochs_run", "latency_ms", "model_code"),
+    *("method_code", "weights_sha256", "data_checksum", "numerics", "numerics_of_parts", "mode"),
+    *("precision_used", "dispatch", "equal_bits_seen_on"),
+)
+"""Fields of a record that only rigorkd's engine can fill, beside those of its configuration."""
+
+
+def program(name: str, folder: Path, path: str) -> str | None:
+    """Where a command's program is: below its folder, or on the path; `python` is where rigorkd is."""
+    if "/" in name:
+        found = shutil.which(folder / name)
+        return None if found is None else name
+    found = shutil.which(name, path=path)
+    return sys.executable if found is None and name in ("python", "python3") else found
+
+
+def _say(log: BinaryIO, text: str) -> None:
+    """A line of rigorkd's own in a run's log; a full disk is for the records to report."""
+    with contextlib.suppress(OSError):
+        log.write(f"[rigorkd] {text}\n".encode())
+        log.flush()

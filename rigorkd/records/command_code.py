@@ -1,0 +1,141 @@
+"""What shapes the results of a command beside its arguments: the files of its code, and what it reads.
+
+Files are read and hashed, never imported or run. Names are relative to the protocol's folder, which is also
+the command's working directory.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rigorkd.errors import InputError
+from rigorkd.files import file_sha256, sha256_of
+from rigorkd.models.own_code import module_file, own_modules, program_files
+from rigorkd.problems import ExpansionError, Problem
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.hashes import canonical, digest
+from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
+
+UNREAD = "not there yet"
+"""Stands for the checksum of an input that a plan does without."""
+
+
+@dataclass(frozen=True)
+class CommandFiles:
+    """The SHA-256 of each file, by its name."""
+
+    code: Mapping[str, str]
+    inputs: Mapping[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """One for all, as it enters the hashes of runs."""
+        return sha256_of(canonical({"code": dict(self.code), "inputs": dict(self.inputs)}))
+
+    def changed(self, code: Mapping[str, str], inputs: Mapping[str, str]) -> str:
+        """What differs from an earlier state, by name; empty if nothing does."""
+        parts = []
+        for before, now in ((code, self.code), (inputs, self.inputs)):
+            for name in sorted({*before, *now}):
+                if before.get(name) != now.get(name):
+                    how = (
+                        "changed"
+                        if name in before and name in now
+                        else "is new"
+                        if name in now
+                        else "is gone"
+                    )
+                    parts.append(f"{name} {how}")
+        return ", ".join(parts)
+
+
+def files_key(trainer: Trainer) -> str:
+    """Under which name a study remembers the files of a trainer."""
+    what = [trainer.text, trainer.code, [each.model_dump() for each in trainer.inputs]]
+    return f"command {digest(what)[:16]}"
+
+
+def read_files(cell: Cell, folder: Path, *, planning: bool = False) -> CommandFiles:
+    """Hash the files of a cell's trainer; `folder` is the protocol's.
+
+    Raises:
+        ExpansionError: a file is not there or cannot be read; with `planning`, inputs may be missing.
+    """
+    assert cell.trainer is not None
+    by = cell.trainer
+    code = {
+        os.path.relpath(path, folder).replace(os.sep, "/"): sha256_of(content)
+        for path, content in code_files(by, folder).items()
+    }
+    inputs = {}
+    for index, given in enumerate(by.trainer.inputs):
+        if given.sha256 is not None:
+            inputs[given.path] = given.sha256
+            continue
+        at = (*by.place, "inputs", index)
+        found = list(_matching(given.path, folder))
+        if not found and planning:
+            inputs[given.path] = UNREAD
+        elif not found:
+            message = f"there is no file {given.path}"
+            raise ExpansionError([Problem(at, message, f"it is looked for from {folder.absolute()}")])
+        for path in found:
+            try:
+                inputs[os.path.relpath(path, folder).replace(os.sep, "/")] = file_sha256(path)
+            except OSError as error:
+                message = f"{path} cannot be read: {error.strerror}"
+                raise ExpansionError([Problem(at, message)]) from None
+    return CommandFiles(dict(sorted(code.items())), dict(sorted(inputs.items())))
+
+
+def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
+    """The files of a trainer's code with their content. Raises ExpansionError."""
+    trainer = by.trainer
+    if trainer.code is not None:
+        found: dict[Path, bytes] = {}
+        for index, pattern in enumerate(trainer.code):
+            at = (*by.place, "code", index)
+            matching = list(_matching(pattern, folder))
+            if not matching:
+                message = f"no file matches {pattern}"
+                raise ExpansionError([Problem(at, message, f"it is looked for from {folder.absolute()}")])
+            try:
+                found |= {path: path.read_bytes() for path in matching}
+            except OSError as error:
+                raise ExpansionError(
+                    [Problem(at, f"{error.filename} cannot be read: {error.strerror}")]
+                ) from None
+        return found
+    try:
+        if trainer.function is not None:
+            own = own_modules(trainer.function, folder.absolute())
+            return {module.file: module.source for module in own.values()}
+        named = program_of(trainer.text)
+        assert named is not None, "a protocol says what code is, where it cannot be known"
+        name, is_module = named
+        file = module_file(folder, name) if is_module else folder / name
+        if is_module and file is not None and file.name == "__init__.py":
+            file = file.with_name("__main__.py")
+        if file is None or not file.is_file():
+            message = f"there is no {'module' if is_module else 'file'} {name} from the protocol's folder"
+            hint = f"it is looked for in {folder.absolute()}; or say which files are the code: code: [...]"
+            raise ExpansionError([Problem((*by.place, "command"), message, hint, near=name)])
+        roots = (folder,) if is_module else tuple(dict.fromkeys((file.parent, folder)))
+        return program_files(file, roots, name.rpartition(".")[0] if is_module else "")
+    except InputError as error:
+        at = (*by.place, "function" if trainer.function else "command")
+        raise ExpansionError([Problem(at, error.message, error.hint)]) from None
+
+
+def _matching(pattern: str, folder: Path) -> Iterator[Path]:
+    """The files that a glob matches, those below a folder that it names among them, by name."""
+    if (folder / pattern).is_dir():
+        pattern = f"{pattern.rstrip('/')}/**"
+    for name in sorted(glob.glob(pattern, root_dir=folder, recursive=True)):  # noqa: PTH207  it knows ..
+        path = folder / name
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path

@@ -1,0 +1,187 @@
+"""What a command leaves of a run, and what is said of anything else."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rigorkd.launch.command_results import ResultError, read_results
+from rigorkd.protocol.trainer import Trainer
+
+
+def trainer(**more: Any) -> Trainer:
+    return Trainer.model_validate(
+        {"command": "python t.py {seed} {out}", "metrics": {"accuracy": "max"}, **more}
+    )
+
+
+def metrics(out: Path, made: Trainer | None = None, last_line: str = "") -> dict[str, float]:
+    return dict(read_results(made or trainer(), out, last_line, keep_all=False).metrics)
+
+
+def test_numbers_of_a_file_of_json(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"accuracy": 71, "loss": 1e-3}')
+    assert metrics(tmp_path) == {"accuracy": 71.0, "loss": 0.001}
+
+
+def test_numbers_of_the_last_line(tmp_path: Path) -> None:
+    assert metrics(tmp_path, trainer(result="stdout"), '{"accuracy": 0.5}') == {"accuracy": 0.5}
+
+
+def test_numbers_under_other_names(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "all_results.json").write_text(
+        '{"eval": {"acc": 0.5}, "name": "x", "eval.f1": 0.25}'
+    )
+    made = trainer(result={"file": "*/all_results.json", "keys": {"accuracy": "eval.acc", "f1": "eval.f1"}})
+    assert metrics(tmp_path, made) == {"accuracy": 0.5, "f1": 0.25}
+
+
+def test_numbers_of_a_log(tmp_path: Path) -> None:
+    text = "epoch: 1\ntest_acc: 10.5\n---\nepoch: 2\ntest_acc: 61.25\nbest_test_acc: 99\nbest_acc\t62.00"
+    (tmp_path / "worklog.txt").write_text(text)
+    made = trainer(result={"file": "worklog.txt", "keys": {"accuracy": "test_acc"}})
+    assert metrics(tmp_path, made) == {"accuracy": 61.25}
+    made = trainer(result={"file": "worklog.txt", "keys": {"accuracy": "best_acc"}})
+    assert metrics(tmp_path, made) == {"accuracy": 62.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"accuracy": NaN}', "metrics.json: accuracy is NaN"),
+        ('{"accuracy": -Infinity}', "metrics.json: accuracy is -Infinity"),
+        ('{"accuracy": 1e999}', "metrics.json: 1e999 is too large a number"),
+        ('{"accuracy": "71"}', "metrics.json: accuracy is the text '71', not a number"),
+        ('{"accuracy": true}', "metrics.json: accuracy is true, not a number"),
+        ('{"accuracy": null}', "metrics.json: accuracy is nothing, not a number"),
+        ('{"accuracy": {"top1": 3}}', "metrics.json: accuracy is a mapping, not a number"),
+        ('{"loss": 1}', "metrics.json lacks accuracy; it has loss"),
+        ("{}", "metrics.json lacks accuracy; it has nothing"),
+        ("[71]", "metrics.json: it holds no JSON object"),
+        ('{"accuracy": 7', "metrics.json: Expecting ',' delimiter: line 1 column 15 (char 14)"),
+        ("", "metrics.json: Expecting value: line 1 column 1 (char 0)"),
+        ('{"accuracy": 1, "seed": 3}', "metrics.json: seed names something else of a run"),
+        ('{"accuracy": 1, "a\\nb": 3}', "is no name of a metric"),
+    ],
+)
+def test_what_is_no_result_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(ResultError) as error:
+        metrics(tmp_path)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_result_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match=r"it left no metrics.json in \{out\}"):
+        metrics(tmp_path)
+    with pytest.raises(ResultError, match="no file matches"):
+        metrics(tmp_path, trainer(result="*/x.json"))
+    with pytest.raises(
+        ResultError, match="the last line that it printed is no JSON object of numbers: 'bye'"
+    ):
+        metrics(tmp_path, trainer(result="stdout"), "bye")
+    (tmp_path / "log.txt").write_text("acc: none")
+    with pytest.raises(ResultError, match=r"log.txt has no number after acc"):
+        metrics(tmp_path, trainer(result={"file": "log.txt", "keys": {"accuracy": "acc"}}))
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+def test_a_result_that_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "metrics.json"
+    if kind == "link":
+        path.symlink_to("/etc/hostname")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(ResultError, match=r"metrics\.json"):
+        metrics(tmp_path)
+
+
+def predictions(out: Path) -> dict[str, np.ndarray]:
+    (out / "metrics.json").write_text('{"accuracy": 50}')
+    content = read_results(trainer(), out, "", keep_all=False).files["predictions.npz"]
+    assert isinstance(content, bytes)
+    with np.load(io.BytesIO(content)) as archive:
+        return dict(archive)
+
+
+def test_predictions_become_those_of_a_record(tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_text("prediction,note,target,top5_hit\n1,x,0,true\n2,y,2,0\n")
+    found = predictions(tmp_path)
+    assert {name: (array.dtype.name, array.tolist()) for name, array in found.items()} == {
+        "target": ("int32", [0, 2]),
+        "prediction": ("int32", [1, 2]),
+        "top5_hit": ("bool", [True, False]),
+    }
+    np.savez(tmp_path / "predictions.npz", target=np.array([1, 0], np.uint8), prediction=np.array([1, 1]))
+    assert predictions(tmp_path)["target"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("target\n1\n", "predictions.csv has no column prediction"),
+        ("target,prediction\n1,cat\n", "predictions.csv:2: prediction is 'cat', not a whole number"),
+        ("target,prediction\n1\n", "predictions.csv:2: prediction is '', not a whole number"),
+        ("target,prediction\n1,0.5\n", "predictions.csv:2: prediction is '0.5', not a whole number"),
+        ("target,prediction\n1,-1\n", "a prediction is no class"),
+        ("target,prediction\n", "its predictions are empty"),
+    ],
+)
+def test_predictions_that_are_none(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "predictions.csv").write_text(text)
+    with pytest.raises(ResultError, match=message):
+        predictions(tmp_path)
+
+
+def test_an_archive_that_lies_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "predictions.npz").write_bytes(b"PK\x03\x04nonsense")
+    with pytest.raises(ResultError, match=r"predictions\.npz: it is no archive of arrays"):
+        predictions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("loss\n1\n", "history.csv: its first line names its columns, one of them epoch"),
+        ("epoch,loss\n1,0.5,3\n", "history.csv:2: 3 values for 2 columns"),
+        ("epoch,loss\n1,low\n", "history.csv:2: loss is 'low', not a number"),
+    ],
+)
+def test_a_history_that_is_none(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "metrics.json").write_text('{"accuracy": 50}')
+    (tmp_path / "history.csv").write_text(text)
+    with pytest.raises(ResultError, match=message):
+        metrics(tmp_path)
+
+
+def test_a_record_keeps_what_is_asked_for_and_all_of_a_teacher(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"accuracy": 50}')
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights.bin").write_bytes(b"w")
+    (tmp_path / "best.bin").symlink_to("model/weights.bin")
+    (tmp_path / ".cache").write_text("no")
+
+    def kept(**more: Any) -> list[str]:
+        made = trainer(**{key: value for key, value in more.items() if key == "keep"})
+        return sorted(read_results(made, tmp_path, "", keep_all=bool(more.get("all"))).files)
+
+    assert kept() == []
+    assert kept(keep="*.bin") == ["best.bin", "model/weights.bin"]
+    assert kept(all=True) == ["best.bin", "metrics.json", "model/weights.bin"]
+    assert kept(all=True, keep="model/*") == ["model/weights.bin"]
+    (tmp_path / "record.json").write_text("{}")
+    with pytest.raises(ResultError, match=r"record\.json"):
+        kept(all=True)
+    (tmp_path / "record.json").unlink()
+    (tmp_path / "out.bin").symlink_to("/etc/hostname")
+    with pytest.raises(ResultError, match="a link out of"):
+        kept(keep="*.bin")
