@@ -175,9 +175,10 @@ def run(
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.study import folder_name
 
-    require("train", "rigorkd.run")
     path = Path(protocol)
     loaded = load_protocol(path)
+    if any(cell.trainer is None for cell in loaded.cells):
+        require("train", "rigorkd.run")
     options = ["--results", str(results), "--device", device, "--mode", mode]
     if seeds is not None:
         options += ["--seeds", seeds if isinstance(seeds, str) else _seeds(seeds)]

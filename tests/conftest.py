@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,10 @@ from rigorkd.data.cifar import CIFAR10, CIFAR100
 # What tests train takes seconds. With a checkpoint after every epoch their kills meet runs that have some;
 # the tests of stopping, and of checkpoints by time, take this back.
 os.environ.setdefault("RIGORKD_CHECKPOINT_EVERY", "0")
+
+# What the tests run is nothing that the user has run.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="rigorkd-state-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 settings.register_profile("rigorkd", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("rigorkd")

@@ -144,9 +144,12 @@ def run(
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch
+    from rigorkd.launch.own_commands import note_own
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import smoke as shrink
+    from rigorkd.records.command_notes import command_notes
+    from rigorkd.records.record import read_records
     from rigorkd.records.study import folder_name
 
     trainer = find_backend(backend or "local")
@@ -197,6 +200,8 @@ def run(
         tracker=tracker,
         wait=wait,
     )
+    if by_command:
+        note_own(loaded)
     if max_seeds is not None:
         outcome = _until_decided(loaded, options, console, trainer, most=max_seeds, given=seeds is not None)
     else:
@@ -206,6 +211,9 @@ def run(
     if outcome.trained or outcome.failed:
         metric = loaded.spec.analysis.metric if by_command else "test_top1"
         print_summary(outcome.study, console, metric)
+        if by_command:
+            for note in command_notes(loaded, read_records(outcome.study)):
+                console.print(f"note: {note}")
     else:
         done = count(outcome.already_done, "run")
         console.print(f"nothing to train: all {done} have their record")

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 @click.option("--choice", type=int, default=0, show_default=True, help="Which N runs: the seed of the draw.")
 @device_option("For --rerun, as in `rigorkd run`.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Workers for --rerun. Default: 1.")
+@click.option("--trust", is_flag=True, help="Run the commands of a study that is not your own, for --rerun.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where --rerun runs a study's commands. Default: where you ran its protocol.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def verify(
     study: Path | None,
@@ -33,12 +39,15 @@ def verify(
     choice: int,
     device: str,
     jobs: int | None,
+    trust: bool,
+    folder: Path | None,
     form: str,
 ) -> None:
     """Hash every file of STUDY and name what is not what was committed. Default: the newest study.
 
     Nothing is changed; `rigorkd run` sets damaged records aside and trains them again. The exit code is 1 if
-    anything is damaged, or if a repeated run came out otherwise where it must not.
+    anything is damaged, or if a repeated run came out otherwise where it must not. Of runs that a command
+    trains, --rerun says whether the command is deterministic, and by how much two runs of one seed differ.
 
     \b
     rigorkd verify
@@ -46,22 +55,30 @@ def verify(
     """
     from rigorkd.extras import require
     from rigorkd.records.integrity import verify_study
+    from rigorkd.records.read import is_by_command
 
-    if rerun is not None:
+    place = study_folder(study, results)
+    if rerun is not None and not is_by_command(place):
         require("train", "--rerun")
-    folder = study_folder(study, results)
-    found = verify_study(folder)
+    found = verify_study(place)
     again: list[Rerun] = []
     if rerun is not None and not found.damaged:
         from rigorkd.launch.display import PlainConsole
         from rigorkd.launch.rerun import rerun as repeat
 
         console = PlainConsole(stderr=True)
-        again = repeat(folder, rerun, console, choice=choice, device=device, jobs=jobs)
+        again = repeat(
+            *(place, rerun, console),
+            choice=choice,
+            device=device,
+            jobs=jobs,
+            trust=trust,
+            working=None if folder is None else folder.absolute(),
+        )
     if form == "json":
-        click.echo(json.dumps(_document(folder, found, again), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(_document(place, found, again), indent=1, ensure_ascii=False))
     else:
-        click.echo(_text(folder, found, again))
+        click.echo(_text(place, found, again))
         if rerun is not None and found.damaged:
             click.echo("no run was repeated: mend the study first, with `rigorkd run`")
     if found.damaged or any(one.is_wrong for one in again):
@@ -70,6 +87,9 @@ def verify(
 
 def _document(folder: Path, found: Verified, again: list[Rerun]) -> dict[str, object]:
     """The JSON of `verify --format json`, schema rigorkd.verify/1."""
+    from rigorkd.launch.rerun import deterministic
+
+    steady = deterministic(again)
     return {
         "schema": "rigorkd.verify/1",
         "study": folder.name,
@@ -82,10 +102,17 @@ def _document(folder: Path, found: Verified, again: list[Rerun]) -> dict[str, ob
                 "same": not one.differs,
                 "differs": list(one.differs),
                 "excuse": one.excuse or None,
+                **_numbers(one),
             }
             for one in again
         ],
+        **({} if steady is None else {"deterministic": steady}),
     }
+
+
+def _numbers(one: Rerun) -> dict[str, object]:
+    """A command's numbers, then and now."""
+    return {"numbers": {name: list(pair) for name, pair in one.numbers.items()}} if one.numbers else {}
 
 
 def _text(folder: Path, found: Verified, again: list[Rerun]) -> str:
@@ -102,8 +129,33 @@ def _text(folder: Path, found: Verified, again: list[Rerun]) -> str:
         lines = [f"{read}, all as committed"]
     for one in again:
         if not one.differs:
-            lines.append(f"  repeated {one.run}: the same bits")
+            lines.append(f"  repeated {one.run}: the same {'numbers' if one.numbers else 'bits'}")
+        elif one.numbers:
+            told = [f"{name} {then:g} then, {now:g} now" for name, (then, now) in one.numbers.items()]
+            lines.append(f"  repeated {one.run}: {', '.join(told)}")
         else:
             why = f" ({one.excuse})" if one.excuse else ""
             lines.append(f"  repeated {one.run}: {', '.join(one.differs)} came out otherwise{why}")
+    lines += _determinism(again)
     return "\n".join(lines)
+
+
+def _determinism(again: list[Rerun]) -> list[str]:
+    """Whether a command is deterministic, and by how much it is not."""
+    from rigorkd.launch.rerun import deterministic
+    from rigorkd.text import count
+
+    steady = deterministic(again)
+    told = [one for one in again if one.numbers]
+    if steady is None:
+        return []
+    if steady:
+        return [f"deterministic, as far as {count(len(told), 'repeated run')} can tell"]
+    names = dict.fromkeys(name for one in told for name in one.numbers)
+    pairs = {name: [one.numbers.get(name, (0.0, 0.0)) for one in told] for name in names}
+    largest = {name: max(abs(now - then) for then, now in each) for name, each in pairs.items()}
+    most = ", ".join(f"{value:g} in {name}" for name, value in largest.items() if value > 0)
+    return [
+        f"not deterministic: two runs of one seed differ by up to {most or 'their files alone'}",
+        "  a seed then names a run and does not repeat it; verdicts hold, for they are over runs",
+    ]

@@ -25,10 +25,10 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis, SeedsByRole
 from rigorkd.protocol.trainer import FILLED
+from rigorkd.records.command_notes import command_notes
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
-from rigorkd.records.read import NOT_VOUCHED
 from rigorkd.records.record import Record
 from rigorkd.text import count
 
@@ -159,15 +159,16 @@ def make_plan(
         metric=protocol.spec.analysis.metric,
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
-        notes=tuple(vouching(cells)),
+        notes=tuple(_notes(protocol, states)),
     )
 
 
-def vouching(cells: Iterable[Cell]) -> Iterator[str]:
-    """What nobody here can promise of runs that commands train."""
-    if any(cell.trainer is not None for cell in cells):
-        yield NOT_VOUCHED
-        yield f"placeholders that a call fills: {', '.join(f'{{{name}}}' for name in (*FILLED, 'seed'))}"
+def _notes(protocol: Protocol, states: RunStates) -> Iterator[str]:
+    """What is to be known of runs that commands train: nothing here has executed one."""
+    if notes := command_notes(protocol, states.records.values()):
+        filled = ", ".join(f"{{{name}}}" for name in (*FILLED, "seed"))
+        yield f"none of these is executed here; a call fills {filled}"
+        yield from notes
 
 
 def _cell_entry(cell: Cell) -> dict[str, Any]:

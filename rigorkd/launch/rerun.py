@@ -1,18 +1,28 @@
-"""Repeat finished runs in a scratch folder and compare what comes out, bit by bit."""
+"""Repeat finished runs in a scratch folder and compare what comes out, bit by bit.
+
+What a command does to the bits is its own affair: of its runs the numbers are compared, which tells whether
+it is deterministic, and by how much two runs of one seed differ if it is not.
+"""
 
 from __future__ import annotations
 
 import random
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
 
+from rigorkd.errors import InputError
 from rigorkd.launch.launch import launch
+from rigorkd.launch.own_commands import own_folder
 from rigorkd.launch.run_states import State, find_run_states, with_needs
 from rigorkd.launch.session import LaunchOptions
+from rigorkd.protocol.hashes import resolved
+from rigorkd.protocol.load import Protocol
+from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.record import Record, copy_record, read_record
@@ -21,11 +31,15 @@ from rigorkd.records.study import read_info
 
 @dataclass(frozen=True)
 class Rerun:
-    """One repeated run: the files that came out otherwise, and why that may be (empty: it must not be)."""
+    """One repeated run: the files that came out otherwise, and why that may be (empty: it must not be).
+
+    `numbers` are a command's, then and now.
+    """
 
     run: str
     differs: tuple[str, ...]
     excuse: str
+    numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def is_wrong(self) -> bool:
@@ -33,16 +47,35 @@ class Rerun:
 
 
 def rerun(
-    folder: Path, n: int, console: Console, *, choice: int, device: str, jobs: int | None
+    folder: Path,
+    n: int,
+    console: Console,
+    *,
+    choice: int,
+    device: str,
+    jobs: int | None,
+    trust: bool = False,
+    working: Path | None = None,
 ) -> list[Rerun]:
     """Train `n` finished runs again, drawn with the seed `choice`, from the teachers and starts on record.
 
-    The scratch folder goes when this returns. Raises what `launch` raises.
+    The scratch folder goes when this returns. Commands are run where this user ran them before, or in the
+    folder `working`; those of a study that is not the user's own only with `trust`. Raises what `launch`
+    raises.
     """
     study = StudyFolder(folder)
     info = read_info(folder)
-    protocol = read_protocol(folder)
-    states = find_run_states(protocol, info.seeds, study, info.mode, info.start_files)
+    protocol, files = read_protocol(folder), info.start_files
+    if any(cell.trainer is not None for cell in protocol.cells):
+        protocol = _placed(protocol, study, trust=trust, working=working)
+        files = start_files(protocol)
+    states = find_run_states(protocol, info.seeds, study, info.mode, files)
+    if states.stale and files is not info.start_files:
+        first = states.stale[0]
+        raise InputError(
+            f"{protocol.path.parent}: not what the study was run with: {first.run}: {first.reason}",
+            hint="check out the code of that time, or name its folder with --folder",
+        )
     done = sorted(name for name, state in states.state.items() if state is State.DONE)
     chosen = sorted(random.Random(choice).sample(done, min(n, len(done))))
     found = []
@@ -70,6 +103,26 @@ def rerun(
     return found
 
 
+def _placed(protocol: Protocol, study: StudyFolder, *, trust: bool, working: Path | None) -> Protocol:
+    """The protocol in the folder where its commands are to be run. InputError if they must not be."""
+    own = own_folder(protocol)
+    if own is None and not trust:
+        cell = next(cell for cell in protocol.cells if cell.trainer is not None)
+        raise InputError(
+            f"{study.path}: you have not run this protocol's commands here, and --rerun would run them: "
+            f"{resolved(cell)['command']}",
+            hint="`rigorkd plan` on the protocol shows them all, and the code lies in "
+            f"{study.protocols}; --trust runs them",
+        )
+    return replace(protocol, path=(working or own or study.protocols.absolute()) / protocol.path.name)
+
+
+def deterministic(found: Iterable[Rerun]) -> bool | None:
+    """Whether commands that were called again gave the same; None if none was, or none ended well."""
+    told = [one for one in found if one.numbers]
+    return all(not one.differs for one in told) if told else None
+
+
 def compare(before: Record, after: Record) -> Rerun:
     """What differs between a record and its repetition; files that only one of them keeps are no matter."""
     names = sorted(before.files.keys() & after.files.keys())
@@ -77,7 +130,15 @@ def compare(before: Record, after: Record) -> Rerun:
     for key in ("status", "weights_sha256"):
         if before.fields.get(key) != after.fields.get(key):
             differs.append(key)
-    return Rerun(before.run, tuple(differs), _excuse(before, after) if differs else "")
+    if before.fields.get("command") is None:
+        return Rerun(before.run, tuple(differs), _excuse(before, after) if differs else "")
+    numbers = {
+        name: (float(then), float(now))
+        for name, then in before.metrics.items()
+        if name != "train_seconds" and then is not None and (now := after.metrics.get(name)) is not None
+    }
+    differs += [name for name, (then, now) in numbers.items() if then != now]
+    return Rerun(before.run, tuple(differs), "a command's bits are its own affair", numbers)
 
 
 def _excuse(before: Record, after: Record) -> str:

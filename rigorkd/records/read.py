@@ -11,6 +11,7 @@ from rigorkd.errors import DamagedError, ProtocolError, StoreError
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
+from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
@@ -110,6 +111,7 @@ def read_study(folder: Path) -> StudyTable:
         notes=(
             *_notes(stale),
             *_less(kept),
+            *command_notes(protocol, kept),
             *([f"study.json: {info.newer}; ignored here"] if info.newer else []),
         ),
     )
@@ -173,6 +175,11 @@ def read_protocol(folder: Path) -> Protocol:
     return _protocol(folder, info, info.protocols[-1])
 
 
+def is_by_command(folder: Path) -> bool:
+    """Whether commands train the runs of a study."""
+    return any(cell.trainer is not None for cell in read_protocol(folder).cells)
+
+
 def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
     """A protocol text that was run into the study, as it was run."""
     study = StudyFolder(folder)
@@ -211,12 +218,6 @@ def read_predictions(folder: Path, cell: str, seed: int) -> dict[str, np.ndarray
     content = record.content("predictions.npz")
     with unreadable(record.folder / "predictions.npz", AGAIN):
         return parse_arrays(content, _PREDICTIONS)
-
-
-NOT_VOUCHED = (
-    "trained by commands: rigorkd cannot vouch that the cells of a seed share data, their order or first "
-    "weights"
-)
 
 
 def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from rigorkd.records.untrusted import (
     is_digest,
     is_number,
     is_plain_name,
+    is_plain_path,
     is_there,
     read_json,
     refuse_links_inside,
@@ -241,12 +242,20 @@ def register(
 
 
 def _keep_code(layout: StudyFolder, files: Mapping[str, StartFile]) -> None:
-    """Copy the newest source of models and terms to where the protocol's text lies: there they are found."""
+    """Copy the newest source of models, terms and commands to where the protocol's text lies.
+
+    There they are found. Of a command's code that is only what lies below the protocol's folder.
+    """
     wanted: dict[Path, bytes] = {}
     for name, file in files.items():
         if is_own_model(name) and file.path is not None:
             for module in own_modules(name, file.path).values():
                 wanted[layout.protocols / module.file.relative_to(module.root)] = module.source
+        elif file.command is not None and file.path is not None:
+            for part in file.command.code:
+                path = file.path / part
+                if is_plain_path(part) and path.stat().st_size <= PROTOCOL:
+                    wanted[layout.protocols / part] = path.read_bytes()
     for path in [*layout.protocols.rglob("*.py")]:
         if path not in wanted:
             path.unlink()

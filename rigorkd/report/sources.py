@@ -179,6 +179,20 @@ class Source:
         one = next((one for cell, seed in runs if (one := read(str(cell), int(seed))) is not None), None)
         return None if one is None else int(one.target.size)
 
+    def is_share_right(self, metric: str) -> bool:
+        """Whether a study's metric, whatever a command calls it, is the percentage of right predictions.
+
+        By the first run that kept its predictions.
+        """
+        read = self.predictions()
+        if self.folder is None or read is None or metric not in self.table:
+            return False
+        there = self.table[self.table["status"] == "done"] if "status" in self.table else self.table
+        for cell, seed, value in zip(there["cell"][:3], there["seed"][:3], there[metric][:3], strict=True):
+            if (one := read(str(cell), int(seed))) is not None:
+                return abs(100 * float((one.target == one.prediction).mean()) - float(value)) < 1e-6
+        return False
+
     def predictions(self) -> PredictionSource | None:
         """A reader of per-example predictions: of a study, or of evaluations that kept each item's score."""
         if self.tidy is not None and self.tidy.table.items is not None and self.tidy.metric is not None:
@@ -400,7 +414,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         plan = replace(plan, goal=plan.goal or (known.goal if known else None))
         wanted = images if images is not None else len(found.table) <= up_to
         wanted = wanted or plan.inference == "seeds_and_images"
-        top1 = plan.metric in (None, "test_top1")
+        top1 = plan.metric in (None, "test_top1") or found.is_share_right(plan.metric)
         if found.tidy is not None:
             top1 = plan.metric == found.tidy.metric
         read = found.predictions() if wanted and top1 else None

@@ -1,0 +1,86 @@
+"""What is to be known of a study whose runs commands train, beside its numbers.
+
+rigorkd's engine makes the cells of a seed share data, order and first weights. Whether a command does nobody
+can tell from outside; how much the runs of a seed have in common, their numbers show.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from statistics import StatisticsError, correlation, median
+
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.cohorts import gain_pairs
+from rigorkd.protocol.load import Protocol
+from rigorkd.records.record import Record
+from rigorkd.text import count
+
+NOT_VOUCHED = (
+    "trained by commands: rigorkd cannot vouch that the cells of a seed share data, their order or first "
+    "weights"
+)
+FEWEST = 3
+"""Seeds below which a correlation says nothing."""
+
+Values = Mapping[str, Mapping[int, float]]
+"""A metric by cell and seed."""
+
+
+def command_notes(protocol: Protocol, records: Iterable[Record]) -> list[str]:
+    """What is not vouched for, with what the finished runs show of it; nothing for a study of the engine."""
+    cells = [cell for cell in protocol.cells if cell.trainer is not None]
+    if not cells:
+        return []
+    records = list(records)
+    metric = protocol.spec.analysis.metric
+    return [
+        NOT_VOUCHED + _correlations(cells, _by_cell(records, metric), metric),
+        *_seedless(records, metric),
+    ]
+
+
+def _by_cell(records: Iterable[Record], metric: str) -> Values:
+    values: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for record in records:
+        value, seed = record.metrics.get(metric), record.fields["seed"]
+        if value is not None and seed is not None:
+            values[str(record.fields["cell"])][int(seed)] = value
+    return values
+
+
+def _correlations(cells: list[Cell], values: Values, metric: str) -> str:
+    """The correlations of each distilled cell with its baseline over their seeds."""
+    found = []
+    for cell, baseline in gain_pairs(cells, cells):
+        seeds = sorted(values.get(cell, {}).keys() & values.get(baseline, {}).keys())
+        if len(seeds) >= FEWEST:
+            try:
+                pair = ([values[name][seed] for seed in seeds] for name in (cell, baseline))
+                found.append(correlation(*pair))
+            except StatisticsError:  # one of them is constant
+                continue
+    if not found:
+        return ""
+    over = f" to {max(found):.2f}" if len(found) > 1 else ""
+    which = f"median {median(found):.2f}, {min(found):.2f}{over}" if over else f"{found[0]:.2f}"
+    gains = count(len(found), "gain")
+    return f"; correlation of {metric} by seed, each gain with its baseline: {which} ({gains})"
+
+
+def _seedless(records: list[Record], metric: str) -> Iterator[str]:
+    """Cells in which no number changes with the seed, and cells in which only the metric does not."""
+    by_cell: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.fields["seed"] is not None:
+            by_cell[str(record.fields["cell"])].append(record)
+    still: dict[bool, list[str]] = {True: [], False: []}
+    for cell, members in by_cell.items():
+        if len(members) > 1 and len({record.metrics.get(metric) for record in members}) == 1:
+            others = {name for record in members for name in record.metrics} - {"train_seconds"}
+            all_still = all(len({record.metrics.get(name) for record in members}) == 1 for name in others)
+            still[all_still].append(cell)
+    for all_still, cells in still.items():
+        if cells:
+            named = f"{metric} is the same at every seed in {count(len(cells), 'cell')} (first {cells[0]})"
+            yield f"{named}: your seed does not reach the training" if all_still else named

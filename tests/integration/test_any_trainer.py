@@ -1,0 +1,419 @@
+"""Studies whose runs a command trains, from the command line: every command works on them, without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.read import read_predictions
+from rigorkd.records.record import read_records
+from tests.conftest import Rigorkd, environment, run_command
+
+SCRIPT = """
+import argparse, json, pathlib, random
+parser = argparse.ArgumentParser()
+for name in ("student", "method", "T", "teacher", "out"):
+    parser.add_argument(f"--{name}", default="")
+parser.add_argument("--seed", type=int)
+asked = parser.parse_args()
+draw = random.Random(f"{asked.student} {asked.method} {asked.T} {asked.seed}")
+shared = random.Random(asked.seed)
+out = pathlib.Path(asked.out)
+if asked.teacher:
+    assert (pathlib.Path(asked.teacher) / "model" / "weights.txt").read_text() == f"teacher of {asked.seed}"
+right = 0.6 + 0.1 * (asked.method == "kd") + 0.2 * (asked.student == "teacher")
+rows = [(k % 5, k % 5 if draw.random() < 0.5 * right + 0.5 * shared.random() else (k + 1) % 5) for k in range(200)]
+(out / "predictions.csv").write_text("target,prediction\\n" + "".join(f"{a},{b}\\n" for a, b in rows))
+(out / "history.csv").write_text("epoch,loss\\n1,0.5\\n2,0.25\\n")
+accuracy = 100 * sum(a == b for a, b in rows) / len(rows)
+(out / "model").mkdir(exist_ok=True)
+(out / "model" / "weights.txt").write_text(f"{asked.student} of {asked.seed}")
+(out / "metrics.json").write_text(json.dumps({"accuracy": accuracy, "loss": draw.random()}))
+print("trained", asked.student, asked.seed)
+"""
+
+PROTOCOL = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py --student {student} --method {method} [--T {T} --teacher {teacher}] --seed {seed} --out {out}"
+  metrics: {accuracy: max, loss: min}
+teacher: {trainer: "python train.py --student teacher --seed {seed} --out {out}"}
+students: [small]
+groups:
+  main: {baseline: true, kd: {T: [2, 4]}}
+seeds: 3
+analysis: {sesoi: 2, secondary: [loss]}
+"""
+
+CELLS = ("main/small/baseline", "main/small/kd-T2", "main/small/kd-T4")
+
+
+def write(folder: Path, protocol: str = PROTOCOL, script: str = SCRIPT) -> Path:
+    (folder / "protocols").mkdir(parents=True, exist_ok=True)
+    (folder / "protocols" / "train.py").write_text(script)
+    (folder / "protocols" / "mine.yaml").write_text(protocol)
+    return folder
+
+
+def without_torch(folder: Path) -> dict[str, str]:
+    """An environment in which importing torch fails, as in an installation without it."""
+    place = folder / "no_torch" / "torch"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "__init__.py").write_text("raise ImportError('there is no torch here')")
+    inherited = os.environ.get("PYTHONPATH", "")
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(place.parent), inherited)))}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished study of a command in results/mine. Do not change it."""
+    folder = write(tmp_path_factory.mktemp("mine"))
+    done = run_command("run", "protocols/mine.yaml", "--jobs", 2, cwd=folder, **without_torch(folder))
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout.txt").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture
+def copy(study: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(study, tmp_path / "copy"))
+
+
+def of(study: Path, *line: object) -> subprocess.CompletedProcess[str]:
+    return run_command(*line, cwd=study, **without_torch(study))
+
+
+def document(study: Path, *line: object) -> dict[str, Any]:
+    done = of(study, *line, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_study_is_run_and_said(study: Path) -> None:
+    said = (study / "stdout.txt").read_text()
+    assert "12 runs to train on 2 workers (CPU)" in said
+    assert "rigorkd cannot vouch that the cells of a seed share data" in said
+    records = read_records(StudyFolder(study / "results" / "mine"))
+    assert len(records) == 12
+    assert not list((study / "results" / "mine" / ".out").rglob("*.csv"))
+
+
+def test_a_record_has_what_only_the_engine_knows_as_null(study: Path) -> None:
+    (record,) = read_records(StudyFolder(study / "results" / "mine"), "main/small/kd-T2/seed-1")
+    fields = record.fields
+    for name in ("model", "epochs", "optimizer", "views", "ce_weight", "weights_sha256", "mode", "numerics"):
+        assert fields[name] is None, name
+    assert (fields["T"], fields["method"], fields["teacher"], fields["axes"]) == (2, "kd", "teacher", ["T"])
+    assert set(fields["metrics"]) == {"accuracy", "loss", "train_seconds"}
+    assert set(record.files) == {"history.csv", "predictions.npz"}
+    assert list(fields["code"]) == ["train.py"]
+    assert str(study) not in record.folder.joinpath("record.json").read_text()
+    (teacher,) = read_records(StudyFolder(study / "results" / "mine"), "teacher/seed-1")
+    assert "model/weights.txt" in teacher.files
+    assert read_predictions(study / "results" / "mine", "main/small/kd-T2", 1)["target"].shape == (200,)
+
+
+def test_it_is_analysed_as_any_study(study: Path) -> None:
+    found = document(study, "analyze")
+    gains = next(family for family in found["families"] if family["name"] == "gains")
+    assert (found["metric"], found["goal"], gains["planned"], gains["size"]) == ("accuracy", "max", True, 2)
+    assert [comparison["n"] for comparison in gains["comparisons"]] == [3, 3]
+    assert len(found["images"]) == 2
+    assert any("correlation of accuracy by seed" in text for text in found["warnings"])
+    assert document(study, "analyze", "--metric", "loss", "--goal", "min")["goal"] == "min"
+
+
+def test_it_is_reported_compared_and_tabled(study: Path, tmp_path: Path) -> None:
+    assert of(study, "report", "results/mine", "--out", tmp_path / "r.html").returncode == 0
+    page = (tmp_path / "r.html").read_text()
+    assert "cannot vouch" in page
+    assert "main/small/kd-T2" in page
+    assert of(study, "figures", "results/mine", "--out", tmp_path / "figures").returncode == 0
+    table = of(study, "table", "results/mine").stdout.splitlines()
+    assert len(table) == 10
+    shutil.copytree(study / "results" / "mine", tmp_path / "mine")
+    compared = of(study, "compare", "results/mine", tmp_path / "mine")
+    assert compared.returncode in (0, 2), compared.stderr
+    assert document(study, "status", "results/mine")["runs"]["done"] == 12
+    logs = of(study, "logs", "results/mine/main/small/kd-T2/seed-1")
+    assert "trained small 1" in logs.stdout
+    for form in ("markdown", "latex", "csv"):
+        assert of(study, "analyze", "results/mine", "--format", form).returncode == 0
+
+
+def test_plan_shows_every_command_and_runs_none(tmp_path: Path) -> None:
+    write(tmp_path, script="import pathlib; pathlib.Path('ran').touch()\n" + SCRIPT)
+    done = of(tmp_path, "plan", "protocols/mine.yaml")
+    assert done.returncode == 0, done.stderr
+    command = (
+        "python train.py --student small --method kd --T 4 --teacher {teacher} --seed {seed} --out {out}"
+    )
+    assert command in done.stdout
+    assert "none of these is executed here" in done.stdout
+    assert "12 missing" in done.stdout
+    cells = document(tmp_path, "plan", "protocols/mine.yaml")["cells"]
+    assert [cell["command"] for cell in cells if cell["cell"] == "main/small/kd-T4"] == [command]
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_a_results_folder_that_was_moved_is_what_it_was(copy: Path) -> None:
+    (copy / "results").rename(copy / "elsewhere")
+    done = of(copy, "run", "protocols/mine.yaml", "--results", "elsewhere")
+    assert (done.returncode, "nothing to train: all 12 runs" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_changed_script_is_named(copy: Path) -> None:
+    with (copy / "protocols" / "train.py").open("a") as file:
+        file.write("\n# changed\n")
+    done = of(copy, "run", "protocols/mine.yaml")
+    assert done.returncode == 2
+    assert "main/small/baseline/seed-0: train.py changed" in done.stderr
+    again = of(copy, "run", "protocols/mine.yaml", "--retrain-stale", "--jobs", 2)
+    assert again.returncode == 0, again.stderr
+
+
+def test_what_only_says_how_it_is_launched_makes_nothing_stale(copy: Path) -> None:
+    text = PROTOCOL.replace("metrics:", "time_limit: 600\n  retries: 2\n  resume: true\n  metrics:", 1)
+    (copy / "protocols" / "mine.yaml").write_text(text)
+    done = of(copy, "run", "protocols/mine.yaml")
+    assert "nothing to train" in done.stdout, done.stderr
+
+
+def test_a_repeated_run_says_whether_the_script_is_deterministic(copy: Path, tmp_path: Path) -> None:
+    own = {"XDG_STATE_HOME": str(tmp_path / "state"), **without_torch(copy)}
+    refused = run_command("verify", "results/mine", "--rerun", 1, cwd=copy, **own)
+    assert refused.returncode == 2
+    assert "you have not run this protocol's commands here" in refused.stderr
+    trusted = run_command("verify", "results/mine", "--rerun", 1, "--trust", cwd=copy, **own)
+    assert trusted.returncode == 0, trusted.stderr
+    assert "deterministic, as far as 1 repeated run can tell" in trusted.stdout
+
+
+def test_a_script_that_draws_without_the_seed_is_told(tmp_path: Path) -> None:
+    loose = SCRIPT.replace("shared = random.Random(asked.seed)", "shared = random.SystemRandom()")
+    protocol = PROTOCOL.replace("seeds: 3", "seeds: 1").replace("T: [2, 4]", "T: 2")
+    write(tmp_path, protocol, loose)
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
+    done = of(tmp_path, "verify", "--rerun", 1, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["deterministic"] is False
+    then, now = found["reruns"][0]["numbers"]["accuracy"]
+    assert then != now
+
+
+def test_a_seed_that_does_not_reach_the_training_is_named(tmp_path: Path) -> None:
+    fixed = "import json, sys; json.dump({'accuracy': 71.0}, open(sys.argv[1] + '/metrics.json', 'w'))"
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed} {method}", metrics: {accuracy: max}}
+students: [small]
+groups: {main: {baseline: true, kd: true}}
+seeds: 2
+"""
+    write(tmp_path, protocol, fixed)
+    done = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2)
+    assert "accuracy is the same at every seed in 2 cells" in done.stdout
+    assert "your seed does not reach the training" in done.stdout
+    assert "your seed does not reach the training" in of(tmp_path, "analyze").stdout
+
+
+def test_what_fails_fails_by_name_with_its_log_and_the_others_go_on(tmp_path: Path) -> None:
+    broken = """
+import json, sys
+out, seed, method = sys.argv[1:]
+print("hello from", method)
+if method == "nan":
+    value = float("nan")
+elif method == "crash":
+    raise ValueError("no such layer")
+else:
+    value = float(seed)
+if method != "silent":
+    json.dump({"accuracy": value}, open(out + "/metrics.json", "w"))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed} {method}", metrics: {accuracy: max}}
+students: [small]
+groups: {main: {baseline: true, nan: true, crash: true, silent: true}}
+seeds: 1
+"""
+    write(tmp_path, protocol, broken)
+    done = of(tmp_path, "run", "protocols/mine.yaml")
+    assert done.returncode == 1
+    assert "3 runs failed; everything else is finished" in done.stderr
+    assert "main/small/nan/seed-0: metrics.json: accuracy is NaN" in done.stderr
+    assert "main/small/crash/seed-0: exit code 1: ValueError: no such layer" in done.stderr
+    assert "main/small/silent/seed-0: it left no metrics.json in {out}" in done.stderr
+    assert "hello from crash" in of(tmp_path, "logs", "main/small/crash/seed-0").stdout
+    again = of(tmp_path, "run", "protocols/mine.yaml")
+    assert (again.returncode, "not tried again" in again.stderr) == (1, True)
+    (tmp_path / "protocols" / "train.py").write_text(broken.replace('method == "nan"', "False"))
+    assert "train.py changed" in of(tmp_path, "run", "protocols/mine.yaml").stderr
+
+
+INTERRUPTED = """
+import json, os, pathlib, sys, time
+out, seed, method = pathlib.Path(sys.argv[1]), *sys.argv[2:]
+calls = len(list(out.glob("call-*")))
+(out / f"call-{calls}").touch()
+gate = pathlib.Path("gate")
+while not gate.exists():
+    time.sleep(0.05)
+json.dump({"accuracy": float(seed), "calls": calls}, open(out / "metrics.json", "w"))
+"""
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_run_is_called_again(tmp_path: Path, resume: bool, number: signal.Signals) -> None:
+    protocol = f"""\
+rigorkd: 1
+study: mine
+trainer: {{command: "python train.py {{out}} {{seed}} {{method}}", metrics: {{accuracy: max}}, resume: {str(resume).lower()}}}
+students: [small]
+groups: {{main: {{baseline: true}}}}
+seeds: 1
+"""
+    write(tmp_path, protocol, INTERRUPTED)
+    line = [sys.executable, "-m", "rigorkd", "run", "protocols/mine.yaml", "--jobs", "1"]
+    with subprocess.Popen(line, cwd=tmp_path, env={**environment(), **without_torch(tmp_path)}) as launcher:
+        while not list((tmp_path / "results").rglob("call-0")):
+            assert launcher.poll() is None
+            time.sleep(0.05)
+        launcher.send_signal(number)
+        assert launcher.wait(120) == (130 if number is signal.SIGINT else -number)
+    (tmp_path / "protocols" / "gate").touch()
+    assert of(tmp_path, "run", "protocols/mine.yaml").returncode == 0
+    (record,) = read_records(StudyFolder(tmp_path / "results" / "mine"))
+    assert record.metrics["calls"] == (1 if resume else 0)
+
+
+def test_a_function_trains_as_well(tmp_path: Path) -> None:
+    function = """
+def run(config):
+    assert config["device"] == "cpu" and config["student"] == "small"
+    return {"accuracy": 10 * config.get("T", 0) + config["seed"]}
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {function: "train:run", metrics: {accuracy: max}, smoke: "train:run"}
+students: [small]
+groups: {main: {baseline: true, kd: {T: 2}}}
+seeds: 1
+"""
+    write(tmp_path, protocol, function)
+    done = of(tmp_path, "run", "protocols/mine.yaml", "--smoke")
+    assert done.returncode == 0, done.stderr
+    records = read_records(StudyFolder(tmp_path / "results" / "mine.smoke"))
+    assert [record.metrics["accuracy"] for record in records] == [0.0, 20.0]
+    assert list(records[0].fields["code"]) == ["train.py"]
+
+
+def test_environment_retries_and_inputs(tmp_path: Path) -> None:
+    script = """
+import json, os, pathlib, sys
+counter = pathlib.Path(sys.argv[1]).parent / "tries"
+counter.write_text(counter.read_text() + "x" if counter.exists() else "x")
+if len(counter.read_text()) < 3:
+    sys.exit("not yet")
+value = float(pathlib.Path("data.txt").read_text()) + float(os.environ["EXTRA"])
+print("a line before")
+print(json.dumps({"accuracy": value, "cuda": len(os.environ["CUDA_VISIBLE_DEVICES"])}))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py {out}"
+  env: {EXTRA: "{seed}", DEBUG: 1}
+  inputs: [data.txt, {path: huge.bin, sha256: 0123456789abcdef}]
+  result: stdout
+  retries: 2
+  metrics: {accuracy: max}
+students: [small]
+groups: {main: {baseline: true}}
+seeds: "5:6"
+"""
+    write(tmp_path, protocol, script)
+    missing = of(tmp_path, "run", "protocols/mine.yaml")
+    assert (missing.returncode, "mine.yaml:6:12: there is no file data.txt" in missing.stderr) == (2, True)
+    (tmp_path / "protocols" / "data.txt").write_text("7")
+    assert of(tmp_path, "run", "protocols/mine.yaml").returncode == 0
+    (record,) = read_records(StudyFolder(tmp_path / "results" / "mine"))
+    assert (record.metrics["accuracy"], record.metrics["cuda"]) == (12.0, 0.0)
+    assert record.fields["inputs"]["huge.bin"] == "0123456789abcdef"
+    (tmp_path / "protocols" / "data.txt").write_text("8")
+    assert "data.txt changed" in of(tmp_path, "run", "protocols/mine.yaml").stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        (
+            "python train.py --student {s",
+            "python trian.py --student {s",
+            [],
+            "4:20: there is no file trian.py",
+        ),
+        (
+            '"python train.py --student teacher',
+            '"./nothing --student teacher',
+            [],
+            "6:21: what this runs is not",
+        ),
+        ("metrics:", "code: [train.py]\n  metrics:", [], ""),
+        ("metrics:", "code: [lib/*.py]\n  metrics:", [], "5:10: no file matches lib/*.py"),
+        (
+            "python train.py --student {s",
+            "pyhton train.py --student {s",
+            [],
+            "4:12: what this runs is not known",
+        ),
+        ("metrics:", "retries: -1\n  metrics:", [], "5:12: retries must be at least 0"),
+        ("metrics:", "metrics:", ["--smoke"], "6:11: --smoke: this trainer has no small command"),
+        ("metrics:", "metrics:", ["--mode", "fast"], "--mode is for rigorkd's own training"),
+        ("secondary: [loss]", "secondary: [f1]", [], "unknown metric 'f1'"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_2(
+    tmp_path: Path, old: str, new: str, line: list[str], message: str
+) -> None:
+    write(tmp_path, PROTOCOL.replace(old, new, 1))
+    if not message:
+        assert of(tmp_path, "plan", "protocols/mine.yaml").returncode == 0
+        return
+    done = of(tmp_path, "run", "protocols/mine.yaml", *line)
+    assert done.returncode == 2, done.stdout
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_program_that_is_not_there_is_told_at_its_line(tmp_path: Path) -> None:
+    text = PROTOCOL.replace("python train.py --student {s", "torchrum train.py --student {s")
+    write(tmp_path, text.replace("metrics:", "code: [train.py]\n  metrics:", 1))
+    done = of(tmp_path, "run", "protocols/mine.yaml")
+    assert (done.returncode, "mine.yaml:4:13: there is no program torchrum" in done.stderr) == (2, True), done
+
+
+def test_the_lines_of_the_engine_stay_what_they_were(rigorkd: Rigorkd, protocol_file: Path) -> None:
+    done = rigorkd("plan", protocol_file.name)
+    assert "cohort" in done.stdout
+    assert "command" not in done.stdout
