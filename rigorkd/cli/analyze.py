@@ -75,13 +75,15 @@ def analyze(
     """
     from rigorkd.report.analysis_page import analysis_page, short_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json
-    from rigorkd.report.sources import Question, analysis_of, note
+    from rigorkd.report.sources import Question, analysis_of, note, refuse_unusable
 
     reading = reading_of(asked)
     found = find_source(sources, results, reading, asked["metric"])
     if dry_run:
         lines = account(found.tidy) if found.tidy else [f"a study: {found.folder}"]
         click.echo("\n".join(lines))
+        if found.tidy is not None:
+            refuse_unusable(found)
         return
     tell(found)
     question = Question(**asked)

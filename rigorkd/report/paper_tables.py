@@ -71,7 +71,7 @@ def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts
     ]
     if not pairs:
         raise InputError(
-            "this table needs gains, cells of a method with their baselines, and there are none",
+            "this table needs gains, that is cells with baselines, and there are none",
             hint="name a baseline with --baseline CELL, or add `baseline: true` to the group and run it",
         )
     if group is not None:
