@@ -10,7 +10,7 @@ import numpy as np
 from rigorkd_analysis.runs import seed_of
 
 from rigorkd.readers.draft import Draft, original
-from rigorkd.readers.known_names import ALWAYS, INNER, NAMED, PARAMETERS, folded, seed_in, without
+from rigorkd.readers.known_names import ALWAYS, INNER, NAMED, PARAMETERS, folded, seed_in, size_in, without
 from rigorkd.readers.shapes import is_metric, pattern_of
 from rigorkd.readers.written_numbers import ABSENT, numbers_of
 from rigorkd.text import suggest
@@ -59,6 +59,12 @@ def find_seeds(draft: Draft) -> None:
     if len(missing) == len(found):
         what = f"--seed {asked} fits none of {where}" if asked else "no column, name or folder tells the seed"
         shown = ", ".join(sorted({str(name) for name in names.iloc[:50]})[:3])
+        size = next(((part, name) for name in found if not asked and (part := size_in(str(name)))), None)
+        if size is not None:
+            raise draft.table.error(
+                f"{size[0]} in {size[1]!r} may be the seed, or the size of a network",
+                f"give --seed '{re.sub(r'[0-9]+', '{}', size[0])}' if it is the seed, else --seed COLUMN",
+            )
         instead = "" if asked else "; `rigorkd audit` judges a table of one run each, or of means and spreads"
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +20,13 @@ from rigorkd.records.record import AGAIN, Record, read_record, read_records
 from rigorkd.records.study import StudyInfo, is_study, newest_study, read_info
 from rigorkd.records.tidy import declared, tidy
 from rigorkd.records.untrusted import (
+    LOG,
+    NOTE,
     PROTOCOL,
     is_there,
     parse_arrays,
     read_bytes,
+    read_json,
     refuse_links_inside,
     unreadable,
 )
@@ -31,7 +36,17 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["StudyTable", "is_study", "newest_study", "read_predictions", "read_protocol", "read_study"]
+__all__ = [
+    "StudyTable",
+    "failed_seconds",
+    "is_study",
+    "newest_study",
+    "read_predictions",
+    "read_protocol",
+    "read_study",
+]
+
+_LINE = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00) (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -218,6 +233,50 @@ def read_predictions(folder: Path, cell: str, seed: int) -> dict[str, np.ndarray
     content = record.content("predictions.npz")
     with unreadable(record.folder / "predictions.npz", AGAIN):
         return parse_arrays(content, _PREDICTIONS)
+
+
+def failed_seconds(folder: Path) -> float:
+    """The seconds from start to failure of every attempt at a run that failed, by the logs of the runs.
+
+    By the wall: what trained beside a run in its cohort, or on its device, took part of it. An attempt whose
+    worker died ends where the failure was noted; logs that are gone count nothing.
+    """
+    study, total = StudyFolder(folder), 0.0
+    for log in sorted(study.logs.rglob("seed-*.log")):
+        run = log.relative_to(study.logs).with_suffix("").as_posix()
+        try:
+            content = read_bytes(log, folder, LOG)
+        except OSError:
+            continue
+        began: datetime.datetime | None = None
+        for stamp, said in _LINE.findall(content):
+            now = _time(stamp.decode())
+            if said.startswith((b"started", b"resumed")):
+                began = now
+            elif said.startswith(b"failed: ") and began is not None and now is not None:
+                total += max(0.0, (now - began).total_seconds())
+                began = None
+            elif said in (b"done", b"diverged"):
+                began = None
+        if began is not None and (ended := _noted(study, run)) is not None:
+            total += max(0.0, (ended - began).total_seconds())
+    return total
+
+
+def _noted(study: StudyFolder, run: str) -> datetime.datetime | None:
+    """When the failure of a run was noted, None for a run that has not failed."""
+    try:
+        return _time(str(read_json(study.failure(run), study.path, NOTE).get("time", "")))
+    except (OSError, ValueError, StoreError):
+        return None
+
+
+def _time(text: str) -> datetime.datetime | None:
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Pure: `evidence` turns a table into cells; `rigorkd.report.gather` reads what a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rigorkd_analysis.results import GAINS, Analysis, CellSummary, Comparison
 from rigorkd_analysis.runs import seed_of
+from rigorkd_analysis.wording import is_distillation
 
 from rigorkd.metrics import NAMES
 
@@ -123,6 +124,7 @@ class Provenance:
     protocol_text: str
     train_seconds: float
     failed: int = 0
+    failed_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,12 @@ class Evidence:
     @property
     def is_smoke(self) -> bool:
         return any(text.startswith("SMOKE") for text in self.analysis.warnings)
+
+    @property
+    def treated(self) -> str:
+        """What stands beside the baselines: distilled cells, or those of a method where none distils."""
+        gaining = [self.facts(c.a) for c in self.gains() if c.a is not None]
+        return "distilled" if distils(gaining) else "method"
 
     def facts(self, cell: str) -> CellFacts:
         return self.cells[self.index[cell]]
@@ -171,6 +179,14 @@ class Evidence:
             if family.name in GAINS
             for position, comparison in enumerate(family.comparisons)
         )
+
+
+def distils(cells: Iterable[CellFacts]) -> bool:
+    """Whether sentences may speak of distillation: not where no method distils."""
+    named = [cell for cell in cells if cell.method]
+    return not named or any(
+        is_distillation(cell.method, teacher=cell.teacher, temperature=cell.T) for cell in named
+    )
 
 
 def evidence(

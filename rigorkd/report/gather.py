@@ -17,6 +17,7 @@ from rigorkd.errors import DamagedError
 from rigorkd.metrics import NAMES
 from rigorkd.protocol.chains import comes_from
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.read import failed_seconds
 from rigorkd.records.record import AGAIN, Record, read_records
 from rigorkd.records.study import read_info
 from rigorkd.records.untrusted import HISTORY, PROTOCOL, read_text
@@ -170,6 +171,7 @@ def _provenance(folder: Path, records: list[Record]) -> Provenance:
         protocol_text=read_text(newest, folder, PROTOCOL),
         train_seconds=math.fsum(_finite(record.metrics.get("train_seconds")) or 0.0 for record in records),
         failed=StudyFolder(folder).failed_runs(),
+        failed_seconds=failed_seconds(folder),
     )
 
 

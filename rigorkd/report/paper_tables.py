@@ -72,7 +72,7 @@ def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts
     ]
     if not pairs:
         raise InputError(
-            "this table needs distilled cells with their baselines, and there are none",
+            "this table needs gains, that is cells with baselines, and there are none",
             hint="name a baseline with --baseline CELL, or add `baseline: true` to the group and run it",
         )
     if group is not None:
@@ -115,7 +115,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(columns),
         tuple(rows),
         f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
-        f"{label(metric)}. p and verdict: distilled against baseline, {_test(evidence)}."
+        f"{label(metric)}. p and verdict: {evidence.treated} against baseline, {_test(evidence)}."
         + some_not_valid(_families(evidence))
         + _latency_note(evidence, measured, models),
     )
@@ -165,7 +165,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     share = percent_text(1 - analysis.alpha)
     main = _heading(analysis.metric)
     columns = [
-        *(Column("student"), Column("distilled"), Column(f"baseline {main}", True), Column(main, True)),
+        *(Column("student"), Column(evidence.treated), Column(f"baseline {main}", True), Column(main, True)),
         *_tested_columns(evidence),
     ]
     if second is not None:
@@ -188,13 +188,13 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         if c.verdict is not Verdict.INCONCLUSIVE:
             emphasis.add(at)
     text = (
-        f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: distilled "
-        f"minus baseline{_pairing(evidence)}, with its {share} interval alone and that for all together; "
-        f"{_test(evidence)}."
+        f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
+        f"{evidence.treated} minus baseline{_pairing(evidence)}, with its {share} interval alone and that "
+        f"for all together; {_test(evidence)}."
     ) + some_not_valid(_families(evidence))
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
-    if latency:
+    if latency and evidence.treated == "distilled":
         text += " Distillation leaves the architecture as it is: a latency difference is noise."
     return Table("Gains over the baseline", tuple(columns), tuple(rows), text, frozenset(emphasis))
 

@@ -29,7 +29,7 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
 from rigorkd.metrics import BY_NAME
-from rigorkd.readers.raw import Reading
+from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.text import count
 
@@ -243,15 +243,41 @@ def from_sources(
         InputError: they cannot be read, or something in them is ambiguous; says which option decides it.
     """
     from rigorkd.readers.kinds import read_sources, remote
-    from rigorkd.readers.tidying import tidy
 
     first = sources[0]
     name = unquote(first.rstrip("/").split("/")[-1]) if remote(first) else Path(first).stem
     name = "stdin" if first == "-" else name
     tables = read_sources(sources, asked, told)
+    return _understood(tables, asked, metric, name.replace("*", "").strip("-_.") or "runs", told)
+
+
+def from_frame(frame: pd.DataFrame, asked: Reading, metric: str | None, name: str) -> Source:
+    """A data frame, read as a file with the same columns and rows would be; the index counts if it is named.
+
+    Raises:
+        InputError: something in it is ambiguous; says which option decides it.
+    """
+    from rigorkd.readers.raw import table_of
+
+    if any(frame.index.names):
+        frame = frame.reset_index()
+    frame = frame.astype(object).where(frame.notna(), None)  # which a file holds as nothing
+    rows = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+    return _understood([table_of(rows, [name] * len(rows), "DataFrame")], asked, metric, name)
+
+
+def _understood(
+    tables: Sequence[RawTable],
+    asked: Reading,
+    metric: str | None,
+    name: str,
+    told: Callable[[str], None] = lambda text: None,
+) -> Source:
+    from rigorkd.readers.tidying import tidy
+
     if (rows := sum(len(one.frame) for one in tables)) > 100_000:
         told(f"{rows:,} rows: looking for runs, cells and seeds")
-    found = tidy(tables, asked, metric, name.replace("*", "").strip("-_.") or "runs")
+    found = tidy(tables, asked, metric, name)
     table = found.table
     if len(table.frame) > 100_000:
         told(f"{len(table.frame):,} runs: judging them")
@@ -265,6 +291,18 @@ def from_sources(
 
     plan = Plan() if found.metric == "test_top1" else Plan(metric=found.metric)
     return Source(found.name, table.frame, plan, where, found.warnings, tidy=found)
+
+
+def refuse_unusable(found: Source) -> None:
+    """What the analysis would refuse of a table itself, such as a seed that is there twice.
+
+    Raises:
+        InputError: with file and line.
+    """
+    from rigorkd_analysis.runs import read_runs
+
+    with located(found.where):
+        read_runs(found.table, found.plan.metric)
 
 
 def from_study(folder: Path) -> Source:
@@ -515,7 +553,7 @@ def printed_rows(path: Path) -> Rows:
     Raises:
         InputError: it is neither, with file and line.
     """
-    from rigorkd_analysis.published.printed_cells import pasted_rows
+    from rigorkd_analysis.published.printed_cells import pasted_table
 
     from rigorkd.readers.listing import read_named
 
@@ -526,13 +564,14 @@ def printed_rows(path: Path) -> Rows:
         return read_rows(path)  # says that it is a folder
     content = read_named(place)
     with located(lambda _: str(path)):
-        pasted = pasted_rows(content.decode(errors="replace"))
+        pasted = pasted_table(content.decode(errors="replace"))
     if pasted is None:
         with io.TextIOWrapper(
             io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
         ) as stream:
             return _rows(path, stream)
-    return Rows(path, tuple(pasted[0]), tuple(tuple(row.values()) for row in pasted), (1,) * len(pasted))
+    rows, lines = pasted
+    return Rows(path, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), tuple(lines))
 
 
 def _rows(path: Path, stream: Any) -> Rows:

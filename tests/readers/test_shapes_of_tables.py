@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rigorkd.errors import InputError
+from rigorkd.readers.known_names import seed_in
+
 BASE = {0: 72.5, 1: 72.9, 2: 72.3}
 KD = {0: 73.5, 1: 73.2, 2: 73.9}
 GAIN = (0.966667, 3)
@@ -196,3 +199,35 @@ def test_a_parquet_file(folder):
     frame["T"] = np.where(frame.method == "kd", 4.0, np.nan)
     frame.set_index("seed").to_parquet(folder.path / "runs.parquet")
     assert folder.gains("runs.parquet") == {"r8/kd-T4": GAIN}
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        ("vit_s16", None),
+        ("kd/deit-s16", None),
+        ("poolformer_s24-lr1", None),
+        ("swin_s3_tiny_224", None),
+        ("mobileone_s2", None),
+        ("vit_s16-s3", (3, "vit_s16")),
+        ("vit_s16_seed4", (4, "vit_s16")),
+        ("resnet8-kd-s3", (3, "resnet8-kd")),
+        ("kd_s_7", (7, "kd")),
+        ("vits16", None),
+        ("r8s3", None),
+    ],
+)
+def test_the_size_of_a_network_is_no_seed(name, seed):
+    assert seed_in(name) == seed
+
+
+def test_what_may_be_a_seed_or_a_networks_size_is_asked_about(folder):
+    rows = [f"vit_s{n},{method},{70 + n + len(method)}" for n in (1, 2, 3) for method in ("baseline", "kd")]
+    folder.write("runs.csv", "name,method,test_acc\n" + "\n".join(rows) + "\n")
+    with pytest.raises(
+        InputError, match="s1 in 'vit_s1' may be the seed, or the size of a network"
+    ) as caught:
+        folder.open("runs.csv")
+    assert "--seed 's{}'" in caught.value.hint
+    found = folder.open("runs.csv", seed="s{}")
+    assert sorted(set(found.table["seed"])) == ["1", "2", "3"]
