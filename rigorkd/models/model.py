@@ -130,6 +130,11 @@ def hf_folder(name: str) -> str | None:
     return rest if library == "hf" and rest.startswith(("./", "../", "/")) else None
 
 
+def is_hub_model(name: str) -> bool:
+    """`hf/<org>/<name>`: a model whose very shape is on the Hugging Face hub."""
+    return name.startswith("hf/") and hf_folder(name) is None
+
+
 def architecture_of(name: str) -> str:
     """The name without what only chooses weights: timm's `<name>.<tag>` is the architecture `<name>`."""
     return name.partition(".")[0] if name.startswith("timm/") else name
