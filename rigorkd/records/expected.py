@@ -126,7 +126,7 @@ def start_files(
             except OSError as error:
                 raise InputError(
                     f"{protocol.path}: {cell.name} starts from {cell.start.path}: {error.strerror}",
-                    hint=f"put a safetensors file at {path}: relative paths start at the protocol's folder",
+                    hint=f"put the file of weights at {path}: relative paths start at the protocol's folder",
                 ) from None
             files[cell.start.path] = StartFile(path, digest)
     return files

@@ -67,7 +67,7 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
         1, 0, 3 + 4, 5, 5, ["main/cnn/kd-T10-a0.2-no-t2", "same_rule/cnn/matched_smoothing-T10-a0.2"]
     ),
     # 3 stopping rules × (baseline + distilled from clean and from the same view)
-    "notebook/cifar100_resnet18": (1, 0, 3 * (1 + 2), 5, 2 * 5, ["main/resnet18/kd-T10-a0.2-clean-es10-ce"]),
+    "notebook/cifar100_resnet18": (1, 0, 3 * (1 + 2), 5, 2 * 5, ["same_rule/resnet18/kd-T10-a0.2-clean"]),
 }  # fmt: skip
 
 
