@@ -13,7 +13,8 @@ the clip, as the code of that study's first version did; the optimiser moves the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+import re
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from pydantic import Discriminator, Field, Tag
 
@@ -21,6 +22,7 @@ from rigorkd.errors import InputError
 from rigorkd.fields import Frozen, NonNegative, added, text_or_mapping
 from rigorkd.methods.base import Outputs, Shapes, Targets, Weighted
 from rigorkd.methods.divergences import full
+from rigorkd.models.model import stages_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +46,14 @@ Layer = Annotated[
 ]
 
 
+_STAGES = 4
+"""RepDistiller compares at most these: the first of a VGG's five is its stem."""
+
+
+def _is_stage(layer: str | LayerPair) -> bool:
+    return isinstance(layer, str) and re.fullmatch("stages|last_stage|stage[1-9]", layer) is not None
+
+
 class Layered(Weighted):
     """A method that compares layers of both networks, pair by pair."""
 
@@ -58,6 +68,36 @@ class Layered(Weighted):
             (layer, layer) if isinstance(layer, str) else (layer.student, layer.teacher)
             for layer in self.layers
         )
+
+    def between(self, student: str, teacher: str) -> Self:
+        """The method with the stages that it names as layers of these two models.
+
+        `stages` are all that both have, from the last back; `last_stage` is the last, `stage2` the second.
+
+        Raises:
+            ValueError: the stages of one of them are not known, or there are fewer.
+        """
+        if not any(_is_stage(layer) for layer in self.layers):
+            return self
+        own, theirs = (stages_of(model)[-_STAGES:] for model in (student, teacher))
+        for model, stages in ((student, own), (teacher, theirs)):
+            if not stages:
+                raise ValueError(f"the stages of {model} are not known here: name layers")
+        both = min(len(own), len(theirs))
+        pairs = list(zip(own[-both:], theirs[-both:], strict=True))
+        found: list[str | LayerPair] = []
+        for layer in self.layers:
+            if not (isinstance(layer, str) and _is_stage(layer)):
+                found.append(layer)
+                continue
+            chosen = pairs if layer == "stages" else pairs[-1:]
+            if layer not in ("stages", "last_stage"):
+                number = int(layer.removeprefix("stage"))
+                if number > both:
+                    raise ValueError(f"{student} and {teacher} have {both} stages in common, not {number}")
+                chosen = [pairs[number - 1]]
+            found += [a if a == b else LayerPair(student=a, teacher=b) for a, b in chosen]
+        return self.model_copy(update={"layers": tuple(found)})
 
     def check_feature(self, network: str, layer: str, shape: tuple[int, ...]) -> None:
         if len(shape) not in self.ranks:
