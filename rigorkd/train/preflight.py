@@ -21,7 +21,6 @@ from rigorkd.data.image_data import DataShape
 from rigorkd.data.operations import Views
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError
-from rigorkd.methods.feature import channels_of
 from rigorkd.methods.forward_hooks import feature_shapes
 from rigorkd.methods.own import Own
 from rigorkd.methods.own_check import term_problems
@@ -138,11 +137,12 @@ class _Looked:
                 image = torch.zeros(1, *_input(cell.views, cell.dataset), device=device)
                 with suppress(InputError):  # all at once; one by one only to tell which is wrong
                     for layer, found in feature_shapes(network, list(dict.fromkeys(layers)), image).items():
-                        channels_of(side, layer, found)
+                        cell.method.check_feature(side, layer, found)
                     continue
                 for layer in dict.fromkeys(layers):
                     try:
-                        channels_of(side, layer, feature_shapes(network, [layer], image)[layer])
+                        found = feature_shapes(network, [layer], image)[layer]
+                        cell.method.check_feature(side, layer, found)
                     except InputError as error:
                         of = f"{side} {owner.student or owner.name} ({owner.model.name}): "
                         yield Problem(at, of + error.message, error.hint)

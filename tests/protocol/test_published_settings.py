@@ -31,6 +31,10 @@ PUBLISHED: dict[tuple[str, str | None], dict[str, Any]] = {
     ("eakd", "paper"): {"T": 4, "entropy_temperature": 3, "ce_weight": 0.1, "kd_weight": 0.9},
     ("feature", None): {"layers": ("layer1", "layer2", "layer3", "layer4"), "cosine": 0.5},
     ("feature", "capacity"): {"layers": ("layer1", "layer2", "layer3", "layer4"), "cosine": 0.5},
+    ("at", None): {"layers": ("layer1", "layer2", "layer3"), "power": 2, "ce_weight": 1, "kd_weight": 1000},
+    ("at", "crd"): {"layers": ("layer1", "layer2", "layer3"), "power": 2, "ce_weight": 1, "kd_weight": 1000},
+    ("sp", None): {"layers": ("layer3",), "ce_weight": 1, "kd_weight": 3000},
+    ("sp", "crd"): {"layers": ("layer3",), "ce_weight": 1, "kd_weight": 3000},
 }
 
 CONTROLS = {"baseline", "matched_smoothing", "permuted_tail"}

@@ -57,6 +57,13 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
     "capacity_clip_cifar10": (1, 0, 2 * (1 + 2), 5, 5, ["small/resnet18/feature-a0.3-no-clip"]),
     # 2 students × (baseline + both directions)
     "paper_direction": (1, 0, 2 * (1 + 2), 5, 5, ["direction/shufflenetv2/kd-T4-a0.5-reverse"]),
+    # baseline + ten methods
+    **{f"crd/{pair}": (1, 0, 1 + 10, 5, 5, [f"main/student/{dkd}", "main/student/at-stages"])
+       for pair, dkd in {
+           "resnet32x4-resnet8x4": "dkd-T4-tckd1-nckd8",
+           "wrn_40_2-wrn_16_2": "dkd-T4-tckd1-nckd6",
+           "resnet50-mobilenetv2": "dkd-T4-tckd1-nckd8",
+       }.items()},
     # baseline + distilled; 4 baselines + 3 teachers + annealed + features + smoothing
     "notebook/cifar10": (
         3, 0, 2 + 4 + 3 + 3, 5, 3 * 5,
