@@ -32,7 +32,8 @@ out = pathlib.Path(asked.out)
 if asked.teacher:
     assert (pathlib.Path(asked.teacher) / "model" / "weights.txt").read_text() == f"teacher of {asked.seed}"
 right = 0.6 + 0.1 * (asked.method == "kd") + 0.2 * (asked.student == "teacher")
-rows = [(k % 5, k % 5 if draw.random() < 0.5 * right + 0.5 * shared.random() else (k + 1) % 5) for k in range(200)]
+hits = [draw.random() < 0.5 * right + 0.5 * shared.random() for _ in range(200)]
+rows = [(k % 5, k % 5 if hit else (k + 1) % 5) for k, hit in enumerate(hits)]
 (out / "predictions.csv").write_text("target,prediction\\n" + "".join(f"{a},{b}\\n" for a, b in rows))
 (out / "history.csv").write_text("epoch,loss\\n1,0.5\\n2,0.25\\n")
 accuracy = 100 * sum(a == b for a, b in rows) / len(rows)
@@ -46,7 +47,9 @@ PROTOCOL = """\
 rigorkd: 1
 study: mine
 trainer:
-  command: "python train.py --student {student} --method {method} [--T {T} --teacher {teacher}] --seed {seed} --out {out}"
+  command: >-
+    python train.py --student {student} --method {method} [--T {T} --teacher {teacher}]
+    --seed {seed} --out {out}
   metrics: {accuracy: max, loss: min}
 teacher: {trainer: "python train.py --student teacher --seed {seed} --out {out}"}
 students: [small]
@@ -285,7 +288,10 @@ def test_an_interrupted_run_is_called_again(tmp_path: Path, resume: bool, number
     protocol = f"""\
 rigorkd: 1
 study: mine
-trainer: {{command: "python train.py {{out}} {{seed}} {{method}}", metrics: {{accuracy: max}}, resume: {str(resume).lower()}}}
+trainer:
+  command: "python train.py {{out}} {{seed}} {{method}}"
+  metrics: {{accuracy: max}}
+  resume: {str(resume).lower()}
 students: [small]
 groups: {{main: {{baseline: true}}}}
 seeds: 1
