@@ -125,9 +125,9 @@ def _show(made: Plan) -> None:
         for cell in made.cells:
             table.add_row(cell["cell"], cell["model"], str(cell["start"]), str(cell["epochs"]))
         console.print(table)
-        for cell in made.cells:
-            if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
-                tell(f"{cell['cell']}: {origin}")
+    for cell in made.cells:
+        if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
+            tell(f"{cell['cell']}: {origin}")
     runs = made.runs
     rest = ", ".join(f"{number} {state}" for state, number in runs.items() if state != "total" and number)
     tell(

@@ -162,13 +162,13 @@ def run(
             f"{given} goes without --until-decided, and without --wandb (publish afterwards)"
         )
     loaded = load_protocol(protocol)
-    if until_decided and loaded.spec.analysis.test == "unpaired":
-        raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint="leave out --until-decided, or test: unpaired")
     by_command = any(cell.trainer is not None for cell in loaded.cells)
     if not by_command:
         require("train", "rigorkd run")
     elif mode != "reference":
         raise click.UsageError("--mode is for rigorkd's own training; a command trains in one way")
+    if until_decided and loaded.spec.analysis.test == "unpaired":
+        raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint="leave out --until-decided, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)

@@ -87,8 +87,14 @@ def call(
         if not why and not stopped:
             why = _said(process.returncode)
         children = _linger(running.belongs) if process.returncode is not None else 0
-    finally:
+        if why or stopped or children:
+            end_all(running.belongs)
+    except BaseException:
         end_all(running.belongs)
+        raise
+    finally:
+        if process.poll() is None:
+            process.kill()
         process.wait()
         running.drain()
         running.close()
@@ -229,11 +235,11 @@ def belonging(belongs: Belongs) -> list[int]:
     found = []
     for pid in _processes():
         with contextlib.suppress(OSError, ValueError, IndexError):
-            fields = _told("/proc/", pid, "stat").rpartition(b")")[2].split()
-            if fields[0] in (b"Z", b"X") or pid == os.getpid():
-                continue
             variables = frozenset(_told("/proc/", pid, "environ").split(b"\0"))
-            if belongs(pid, int(fields[3]), variables):
+            if not belongs(pid, os.getsid(pid), variables) or pid == os.getpid():
+                continue
+            state = _told("/proc/", pid, "stat").rpartition(b")")[2].split()[0]
+            if state not in (b"Z", b"X"):
                 found.append(pid)
     return found
 
@@ -250,9 +256,9 @@ def _told(root: str, pid: int, what: str) -> bytes:
     """What the kernel says of a process."""
     descriptor = os.open(f"{root}{pid}/{what}", os.O_RDONLY)
     try:
-        content = b""
-        while more := os.read(descriptor, 2**16):
-            content += more
+        content = more = os.read(descriptor, 2**18)
+        while len(more) == 2**18:
+            content += (more := os.read(descriptor, 2**18))
         return content
     finally:
         os.close(descriptor)
@@ -262,8 +268,19 @@ def end_all(belongs: Belongs, patience: float = 10.0) -> int:
     """Kill every process that belongs, and what they start meanwhile; how many there were."""
     until = time.monotonic() + patience
     seen: set[int] = set()
+    own = os.getsid(0)
     while (found := belonging(belongs)) and time.monotonic() < until:
+        # By groups as well: the kernel signals all of a group at once, and lets none of it fork meanwhile, so
+        # that a process which hands over to the next one faster than this can look is met too.
+        groups = set()
+        for pid in found:
+            with contextlib.suppress(OSError):
+                if os.getsid(pid) != own:  # what is in another session was started by what belongs
+                    groups.add(os.getpgid(pid))
         for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: what is stopped starts nothing
+            for group in groups:
+                with contextlib.suppress(OSError):
+                    os.killpg(group, number)
             for pid in found:
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)

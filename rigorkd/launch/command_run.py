@@ -49,8 +49,9 @@ def work_by_command(
     connection: Connection, environment: Mapping[str, str] | None, settings: WorkerSettings
 ) -> None:
     """Process entry point: call commands as tasks come until the launcher closes the connection or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's: it asks its workers to stop
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Ctrl-C is the launcher's: it asks its workers to stop. Ignored, a command would ignore it too.
+        signal.signal(number, lambda *_: None)
     mark = secrets.token_hex(8)
     start_guard(mark)
     die_with_parent()

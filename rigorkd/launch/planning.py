@@ -71,8 +71,8 @@ class Plan:
     Attributes:
         corrected: whether families are corrected for their size.
         judged: the seeds that verdicts use: all but those kept for choosing.
-        looks: the planned interim analyses; what is detectable is at the nominal level of each.
         notes: what is to be known of runs that commands train.
+        looks: the planned interim analyses; what is detectable is at the nominal level of each.
     """
 
     study: str
@@ -88,20 +88,20 @@ class Plan:
     corrected: bool = True
     judged: tuple[int, ...] = ()
     training_images: int | None = None
+    notes: tuple[str, ...] = ()
     metric: str = "test_top1"
     looks: tuple[int, ...] = ()
     unpaired: bool = False
-    notes: tuple[str, ...] = ()
-
-    @property
-    def difference(self) -> str:
-        """Of what the standard deviations are."""
-        return "difference without pairs" if self.unpaired else "paired difference"
 
     @property
     def by_command(self) -> bool:
         """Whether commands train the runs."""
         return any("command" in cell for cell in self.cells)
+
+    @property
+    def difference(self) -> str:
+        """Of what the standard deviations are."""
+        return "difference without pairs" if self.unpaired else "paired difference"
 
     def document(self) -> dict[str, Any]:
         """The JSON of `plan --format json`, schema rigorkd.plan/1."""
@@ -117,8 +117,8 @@ class Plan:
             "cost": vars(self.cost),
             "detectable": [vars(entry) for entry in self.detectable],
             "designs": [vars(design) for design in self.designs],
-            "looks": list(self.looks),
             **({"notes": list(self.notes)} if self.notes else {}),
+            "looks": list(self.looks),
         }
 
 
@@ -156,10 +156,10 @@ def make_plan(
         corrected=protocol.spec.analysis.correction != "none",
         judged=judged,
         training_images=training_images(want.run for want in states.expected.values()),
+        notes=tuple(_notes(protocol, states)),
         metric=protocol.spec.analysis.metric,
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
-        notes=tuple(_notes(protocol, states)),
     )
 
 

@@ -166,7 +166,7 @@ def _metrics(spec: Spec) -> Iterator[Problem]:
     named += [(("analysis", "secondary", i), metric) for i, metric in enumerate(spec.analysis.secondary)]
     declared = list(spec.metric_goals()) if isinstance(spec, CommandSpec) else []
     for path, metric in named:
-        if metric not in (*METRICS, *declared) and spec.analysis.goal is None:
+        if metric not in (*METRICS, *declared) and (declared or spec.analysis.goal is None):
             message, hint = unknown("metric", metric, declared or METRICS)
             yield Problem(path, message, f"{hint}; or say goal: max or goal: min for a metric of your own")
 

@@ -204,11 +204,10 @@ class CommandExpansion(Expansion):
     def one_teacher(self, name: str, teacher: CommandTeacher, path: Path) -> Cell:  # type: ignore[override]
         placed = self._trainer(teacher.trainer, path)
         own = self._own(teacher, path)
-        values = {"student": name.split("/")[-1], "method": BASELINE, **own}
+        short = name.split("/")[-1]
+        values = {"student": short, "method": BASELINE, **own}
         self._note(placed, values, {key: (*path, key) for key in own})
-        cell = self._cell(
-            placed, values, name=name, role="teacher", group="teacher", student=name.split("/")[-1]
-        )
+        cell = self._cell(placed, values, name=name, role="teacher", group="teacher", student=short)
         return replace(cell, per_seed=teacher.per_seed)
 
     def check_start(self, name: str) -> None:

@@ -57,8 +57,8 @@ class Expected:
     `start_file` holds its first weights, if any; `model_code` identifies the source of a user's own model,
     and `model_source` says where that lies, unless it is only remembered. `method_code` and `method_source`
     are those of a term of the user's own. `numerics` are the numbers above 1 of the parts that it uses.
-    `members` are the runs of the teachers whose mean it is. `command` are the files of a command that trains
-    it, in the folder `working`, unless only remembered.
+    `command` are the files of a command that trains it, in the folder `working`, unless only remembered.
+    `members` are the runs of the teachers whose mean it is.
     """
 
     run: Run
@@ -72,9 +72,9 @@ class Expected:
     method_code: str | None = None
     method_source: Source | None = None
     numerics: Numerics = field(default_factory=dict)
-    members: tuple[Expected, ...] = ()
     command: CommandFiles | None = None
     working: Path | None = None
+    members: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ out = pathlib.Path(asked.out)
 if asked.teacher:
     assert (pathlib.Path(asked.teacher) / "model" / "weights.txt").read_text() == f"teacher of {asked.seed}"
 right = 0.6 + 0.1 * (asked.method == "kd") + 0.2 * (asked.student == "teacher")
-hits = [draw.random() < 0.5 * right + 0.5 * shared.random() for _ in range(200)]
-rows = [(k % 5, k % 5 if hit else (k + 1) % 5) for k, hit in enumerate(hits)]
+known = [draw.random() < 0.5 * right + 0.5 * shared.random() for _ in range(200)]
+rows = [(k % 5, (k + 1 - known[k]) % 5) for k in range(200)]
 (out / "predictions.csv").write_text("target,prediction\\n" + "".join(f"{a},{b}\\n" for a, b in rows))
 (out / "history.csv").write_text("epoch,loss\\n1,0.5\\n2,0.25\\n")
 accuracy = 100 * sum(a == b for a, b in rows) / len(rows)
@@ -289,7 +289,7 @@ def test_an_interrupted_run_is_called_again(tmp_path: Path, resume: bool, number
 rigorkd: 1
 study: mine
 trainer:
-  command: "python train.py {{out}} {{seed}} {{method}}"
+  command: python train.py {{out}} {{seed}} {{method}}
   metrics: {{accuracy: max}}
   resume: {str(resume).lower()}
 students: [small]
@@ -376,24 +376,24 @@ seeds: "5:6"
             "python train.py --student {s",
             "python trian.py --student {s",
             [],
-            "4:20: there is no file trian.py",
+            "5:12: there is no file trian.py",
         ),
         (
             '"python train.py --student teacher',
             '"./nothing --student teacher',
             [],
-            "6:21: what this runs is not",
+            "8:20: what this runs is not",
         ),
         ("metrics:", "code: [train.py]\n  metrics:", [], ""),
-        ("metrics:", "code: [lib/*.py]\n  metrics:", [], "5:10: no file matches lib/*.py"),
+        ("metrics:", "code: [lib/*.py]\n  metrics:", [], "7:10: no file matches lib/*.py"),
         (
             "python train.py --student {s",
             "pyhton train.py --student {s",
             [],
             "4:12: what this runs is not known",
         ),
-        ("metrics:", "retries: -1\n  metrics:", [], "5:12: retries must be at least 0"),
-        ("metrics:", "metrics:", ["--smoke"], "6:11: --smoke: this trainer has no small command"),
+        ("metrics:", "retries: -1\n  metrics:", [], "7:12: retries must be at least 0"),
+        ("metrics:", "metrics:", ["--smoke"], "8:11: --smoke: this trainer has no small command"),
         ("metrics:", "metrics:", ["--mode", "fast"], "--mode is for rigorkd's own training"),
         ("secondary: [loss]", "secondary: [f1]", [], "unknown metric 'f1'"),
     ],
@@ -416,7 +416,7 @@ def test_a_program_that_is_not_there_is_told_at_its_line(tmp_path: Path) -> None
     text = PROTOCOL.replace("python train.py --student {s", "torchrum train.py --student {s")
     write(tmp_path, text.replace("metrics:", "code: [train.py]\n  metrics:", 1))
     done = of(tmp_path, "run", "protocols/mine.yaml")
-    assert (done.returncode, "mine.yaml:4:13: there is no program torchrum" in done.stderr) == (2, True), done
+    assert (done.returncode, "mine.yaml:5:5: there is no program torchrum" in done.stderr) == (2, True), done
 
 
 def test_the_lines_of_the_engine_stay_what_they_were(rigorkd: Rigorkd, protocol_file: Path) -> None:

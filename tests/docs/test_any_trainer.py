@@ -1,0 +1,97 @@
+"""The worked examples of docs/any-trainer.md are run, from their protocols to their verdicts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rigorkd.protocol.load import load_protocol
+from rigorkd.readers.raw import Reading
+from rigorkd.report.sources import from_sources
+from tests.conftest import Rigorkd
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples" / "any-trainer"
+PAGE = (ROOT / "docs" / "any-trainer.md").read_text()
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Path:
+    shutil.copytree(EXAMPLES, tmp_path / "any-trainer")
+    return tmp_path
+
+
+def test_the_first_protocol_of_the_page_is_one(tmp_path: Path) -> None:
+    text = re.findall(r"^```yaml\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)[0]
+    (tmp_path / "p.yaml").write_text(text)
+    assert [cell.name for cell in load_protocol(tmp_path / "p.yaml").cells] == [
+        *("teacher", "main/small/baseline", "main/small/kd-T2", "main/small/kd-T4")
+    ]
+
+
+def test_every_key_of_a_trainer_is_on_the_page() -> None:
+    from rigorkd.protocol.trainer import OF_A_RUN, Trainer
+
+    for key in {*Trainer.model_fields} - {"command", "function"}:
+        assert f"`{key}`" in PAGE, key
+    for name in OF_A_RUN:
+        assert f"`{{{name}}}`" in PAGE, name
+
+
+def test_mdistillers_command_line_is_driven_to_a_verdict(examples: Path, rigorkd: Rigorkd) -> None:
+    done = rigorkd("run", "any-trainer/mdistiller/kd.yaml", "--seeds", 3, "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(rigorkd("analyze", "--format", "json").stdout)
+    gains = next(family for family in found["families"] if family["name"] == "gains")
+    assert (found["metric"], gains["size"]) == ("test_top1", 2)
+    assert all(cell["n"] == 3 and 65 < cell["mean"] < 80 for cell in found["cells"])
+    again = rigorkd("verify", "--rerun", 1)
+    assert "not deterministic: two runs of one seed differ" in again.stdout
+
+
+def test_its_stand_in_writes_the_log_that_rigorkd_reads(examples: Path, rigorkd: Rigorkd) -> None:
+    """The same log, read as what somebody else's runs have left: by the reader of mdistiller's logs."""
+    import subprocess
+    import sys
+
+    program = [sys.executable, "tools/train.py", "--cfg", "configs/vanilla.yaml", "SOLVER.EPOCHS", "2"]
+    more = ["EXPERIMENT.TAG", "a_seed0", "LOG.PREFIX", "output"]
+    subprocess.run([*program, *more], cwd=examples / "any-trainer" / "mdistiller", check=True)
+    log = examples / "any-trainer" / "mdistiller" / "output"
+    (found,) = log.rglob("worklog.txt")
+    assert "best_acc\t" in found.read_text()
+    source = from_sources([str(log)], Reading(), "test_acc")
+    assert len(source.table) == 1
+
+
+def test_the_script_on_digits_is_smoked(examples: Path, rigorkd: Rigorkd) -> None:
+    only = ("--only", "*/baseline", "--only", "*/kd-T2-a0.1")
+    done = rigorkd("run", "any-trainer/digits/digits.yaml", "--smoke", "--seeds", 2, "--jobs", 2, *only)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(rigorkd("analyze", "--interim", "--format", "json").stdout)
+    assert len(found["images"]) == 1
+    assert {cell["n"] for cell in found["cells"]} == {2}
+
+
+@pytest.mark.slow
+def test_the_script_on_digits_comes_to_a_verdict(examples: Path, rigorkd: Rigorkd) -> None:
+    done = rigorkd("run", "any-trainer/digits/digits.yaml", "--seeds", 4, "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(rigorkd("analyze", "--format", "json").stdout)
+    assert all(85 < cell["mean"] < 97 for cell in found["cells"])
+    assert rigorkd("verify", "--rerun", 1).stdout.count("deterministic, as far as") == 1
+
+
+@pytest.mark.slow
+def test_text_is_distilled_with_hugging_faces_trainer(examples: Path, rigorkd: Rigorkd) -> None:
+    pytest.importorskip("transformers")
+    done = rigorkd("run", "any-trainer/text/text.yaml", "--smoke", "--seeds", 2, "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(rigorkd("analyze", "--format", "json").stdout)
+    gains = next(family for family in found["families"] if family["name"] == "gains")
+    assert gains["size"] == 4
+    assert len(found["images"]) == 4
