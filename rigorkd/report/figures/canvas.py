@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
 from math import ceil
@@ -221,8 +222,11 @@ def _bytes(drawing: Drawing, form: Form) -> bytes:
     return stream.getvalue()
 
 
-_USUAL = "".join(map(chr, range(0x20, 0x7F))) + "±²³·×Δαβγδσμ–—’…→−≈≤≥"
-"""Characters of figures: a font reduced to these serves nearly all of them."""
+_USUAL = "".join(map(chr, range(0x20, 0x7F))) + "ﬀﬁﬂﬃﬄ±²³·×Δαβγδσμ–—’…→−≈≤≥"
+"""Characters of figures, as text is set: a font reduced to these serves nearly all of them."""
+
+_LAYOUT = ("GSUB", "GPOS", "GDEF", "kern")
+"""Tables for setting text, which a PDF has behind it; to reduce them takes longer than the rest of a font."""
 
 
 @contextmanager
@@ -242,8 +246,8 @@ def _one_font_subset() -> Iterator[None]:
         wanted = frozenset(glyphs) | _usual_glyphs(str(font), font.face_index)
         key = (str(font), font.face_index, wanted)
         if key not in _REDUCED:
-            with theirs(font, set(wanted)) as found:
-                _REDUCED[key] = shared.SubsetResults(_Saved(found.font), found.glyph_index_map)
+            content, places = _reduced(font, wanted)
+            _REDUCED[key] = shared.SubsetResults(_Saved(content), places)
         return nullcontext(_REDUCED[key])
 
     shared.get_glyphs_subset = reduced  # type: ignore[assignment]
@@ -253,19 +257,29 @@ def _one_font_subset() -> Iterator[None]:
         shared.get_glyphs_subset = theirs
 
 
+def _reduced(font: Any, glyphs: frozenset[int]) -> tuple[bytes, dict[int, int]]:
+    """A font with these glyphs alone, and where each of them is in it."""
+    from fontTools import subset
+
+    options = subset.Options(glyph_names=True, recommended_glyphs=True, font_number=font.face_index)
+    options.drop_tables += [*_LAYOUT, "FFTM", "PfEd"]  # the last two are a font editor's
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(gids=glyphs)
+    stream = io.BytesIO()
+    with subset.load_font(font, options) as found:
+        subsetter.subset(found)
+        found.save(stream, reorderTables=False)
+    return stream.getvalue(), subsetter.glyph_index_map
+
+
+@dataclass(frozen=True)
 class _Saved:
     """What writes a reduced font, as often as it is asked to."""
 
-    def __init__(self, font: Any) -> None:
-        for layout in ("GSUB", "GPOS", "GDEF", "kern"):  # for setting text, which a PDF has behind it
-            if layout in font:
-                del font[layout]
-        stream = io.BytesIO()
-        font.save(stream, reorderTables=False)
-        self._content = stream.getvalue()
+    content: bytes
 
     def save(self, file: IO[bytes], reorderTables: bool | None = False) -> None:  # as fontTools calls it
-        file.write(self._content)
+        file.write(self.content)
 
 
 _REDUCED: dict[tuple[str, int, frozenset[int]], Any] = {}
