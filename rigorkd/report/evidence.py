@@ -28,7 +28,8 @@ Floats = NDArray[np.float64]
 class CellFacts:
     """One cell and what was measured of it.
 
-    `measures` holds, per metric, one value for each of `seeds`; None where there is none.
+    `measures` holds, per metric, one value for each of `seeds`; None where there is none. `settings` is how
+    the cell is set up beyond that, each as text.
     """
 
     cell: str
@@ -41,6 +42,7 @@ class CellFacts:
     epochs: int | None
     seeds: tuple[int | None, ...]
     measures: Mapping[str, tuple[float | None, ...]]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_baseline(self) -> bool:
@@ -89,6 +91,25 @@ class Softness:
     T: float
     entropy: tuple[float, ...]
     entropy_rest: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class SoftOutput:
+    """A teacher's softened output on test images at k temperatures, one run of it.
+
+    sorted_softmax: (k, C), the mean over images of the classes in descending order; image, target: (m,), some
+    images by their place and class; softened: (m, k, C), their outputs.
+    """
+
+    temperature: Floats
+    sorted_softmax: Floats
+    image: NDArray[np.int64]
+    target: NDArray[np.int64]
+    softened: Floats
+
+
+SoftOutputs = Callable[[str], tuple[SoftOutput, ...]]
+"""The softened outputs of a teacher's runs, by the name of its cell."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +163,7 @@ class Evidence:
     history: HistorySource | None = None
     provenance: Provenance | None = None
     latencies: Mapping[str, tuple[Latency, ...]] = field(default_factory=dict)
+    soft_outputs: SoftOutputs | None = None
     index: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -198,14 +220,20 @@ def evidence(
     history: HistorySource | None = None,
     provenance: Provenance | None = None,
     latencies: Mapping[str, tuple[Latency, ...]] | None = None,
+    soft_outputs: SoftOutputs | None = None,
+    settings: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Evidence:
     """Join an analysis with the table that it judged: one row per run, numbers as numbers or as text."""
-    cells = _cells(analysis, table)
+    cells = _cells(analysis, table, settings or {})
     index = {cell.cell: position for position, cell in enumerate(cells)}
-    return Evidence(analysis, cells, teachers, softness, history, provenance, latencies or {}, index)
+    return Evidence(
+        analysis, cells, teachers, softness, history, provenance, latencies or {}, soft_outputs, index
+    )
 
 
-def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
+def _cells(
+    analysis: Analysis, table: pd.DataFrame, settings: Mapping[str, Mapping[str, str]]
+) -> tuple[CellFacts, ...]:
     import pandas as pd
 
     frame = table.reset_index(drop=True)
@@ -247,6 +275,8 @@ def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
                 epochs=None if epochs is None else round(epochs),
                 seeds=tuple(seeds),
                 measures={name: tuple(values) for name, values in measures.items()},
+                settings=settings.get(summary.cell)
+                or {str(name): _text(first[name]) for name in frame.columns if name not in metrics},
             )
         )
     return tuple(out)

@@ -322,6 +322,7 @@ def from_study(folder: Path) -> Source:
         import pandas as pd
 
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
+    runs = _with_columns_of_trends(folder, runs, plan)
     looks = read_interim_analyses(folder)
     if not looks:
         runs, left_out = _planned_or_complete(runs, study.planned_seeds)
@@ -335,6 +336,24 @@ def from_study(folder: Path) -> Source:
         folder=folder,
         looks=looks,
     )
+
+
+def _with_columns_of_trends(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The runs with the settings that trends name and the tidy table leaves out, such as the optimizer."""
+    trends = [contrast for contrast in plan.contrasts if isinstance(contrast, Trend)]
+    named = {name for trend in trends for name in (trend.over, *(column for column, _ in trend.where))}
+    lacking = sorted(named - set(runs.columns))
+    if not lacking:
+        return runs
+    from rigorkd.protocol.hashes import resolved
+    from rigorkd.records.read import read_protocol
+
+    settings = {cell.name: resolved(cell) for cell in read_protocol(folder).cells}
+    columns = {
+        name: ["" if (value := settings.get(cell, {}).get(name)) is None else value for cell in runs["cell"]]
+        for name in lacking
+    }
+    return runs.assign(**columns)
 
 
 def _planned_or_complete(
@@ -467,6 +486,16 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
     notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
     return replace(result, warnings=(*found.warnings, *result.warnings, *notes))
+
+
+def judging(found: Source, metrics: Sequence[str], asked: Question) -> Source:
+    """The source with these secondary metrics, where it has them and the question keeps its metric."""
+    if asked.metric not in (None, found.plan.metric):
+        return found
+    own = found.plan.metric or "test_top1"
+    more = (name for name in metrics if name in found.table.columns and name != own)
+    secondary = tuple(dict.fromkeys((*found.plan.secondary, *more)))
+    return replace(found, plan=replace(found.plan, secondary=secondary))
 
 
 def _lost(runs: list[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from math import ceil
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from rigorkd.report.figures.spec import Figure, Key, Panel
-from rigorkd.report.figures.style import DASHES, FONT, MARKS, PALETTE, PANEL_WIDTH, SMALL, light
+from rigorkd.report.figures.style import DASHES, FONT, MARKS, PALETTE, PANEL_WIDTH, SMALL, light, looks_at
 from rigorkd.text import printable
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _handle(key: Key) -> Any:
     if key.kind in ("thick", "thin"):
         return Line2D([], [], color=color, linewidth=2.4 if key.kind == "thick" else 0.8, label=key.text)
     if key.kind == "line":
-        at = key.position % len(MARKS)
+        at = looks_at(key.position)
         return Line2D(
             [], [], color=color, linestyle=DASHES[at], marker=MARKS[at], markersize=4, label=key.text
         )
@@ -342,7 +342,7 @@ def _style_once(group: re.Match[str]) -> str:
 def key_svg(key: Key) -> str:
     """A small swatch for a key on the page."""
     color = f"var(--fig-{key.role})"
-    dashes = DASHES[key.position % len(DASHES)]
+    dashes = DASHES[looks_at(key.position)]
     dash = "" if isinstance(dashes, str) else f' stroke-dasharray="{" ".join(f"{x:g}" for x in dashes[1])}"'
     shapes = {
         "band": f'<rect x="2" y="1" width="20" height="10" fill="{color}"/>',
@@ -370,4 +370,4 @@ def _dot(key: Key, color: str) -> str:
         '<path d="M12 9.6L15.4 3H8.6Z"',
         '<path d="M10.6 2.6h2.8v2h2v2.8h-2v2h-2.8v-2h-2v-2.8h2z"',
     )
-    return f'{marks[key.position % len(marks)]} fill="{color}"/>'
+    return f'{marks[looks_at(key.position)]} fill="{color}"/>'
