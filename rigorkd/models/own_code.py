@@ -75,7 +75,7 @@ def own_modules(own: str, folder: Path) -> dict[str, OwnModule]:
         file = module_file(root, name)
         if name in found or file is None or not f"{name}.".startswith(within):
             continue
-        found[name] = OwnModule(file, root, _read(file))
+        found[name] = OwnModule(file, root, read_code(file))
         tree = _parsed(found[name].source, file)
         if name == module:
             _require(function, tree, file)
@@ -95,7 +95,7 @@ def program_files(file: Path, roots: tuple[Path, ...], package: str = "") -> dic
         path, package = pending.pop(0)
         if path in found:
             continue
-        found[path] = _read(path)
+        found[path] = read_code(path)
         for name in _imported(_parsed(found[path], path), package):
             for root in roots:
                 if module := module_file(root, name):
@@ -198,10 +198,11 @@ def _files(folder: Path) -> Mapping[str, bytes]:
             hint="give a folder that transformers' save_pretrained wrote; it is relative to the protocol's",
         )
     weights = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
-    return {file.name: _read(file) for file in (folder / "config.json", *weights)}
+    return {file.name: read_code(file) for file in (folder / "config.json", *weights)}
 
 
-def _read(file: Path) -> bytes:
+def read_code(file: Path) -> bytes:
+    """The bytes of a file of the user's own. Raises InputError."""
     try:
         return file.read_bytes()
     except OSError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rigorkd.errors import InputError
 from rigorkd.files import file_sha256, sha256_of
-from rigorkd.models.own_code import module_file, own_modules, program_files
+from rigorkd.models.own_code import module_file, own_modules, program_files, read_code
 from rigorkd.problems import ExpansionError, Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import canonical, digest
@@ -104,11 +104,9 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
                 message = f"no file matches {pattern}"
                 raise ExpansionError([Problem(at, message, f"it is looked for from {folder.absolute()}")])
             try:
-                found |= {path: path.read_bytes() for path in matching}
-            except OSError as error:
-                raise ExpansionError(
-                    [Problem(at, f"{error.filename} cannot be read: {error.strerror}")]
-                ) from None
+                found |= {path: read_code(path) for path in matching}
+            except InputError as error:
+                raise ExpansionError([Problem(at, error.message)]) from None
         return found
     try:
         if trainer.function is not None:

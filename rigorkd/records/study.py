@@ -17,7 +17,7 @@ from rigorkd import __version__
 from rigorkd.errors import InputError, StoreError
 from rigorkd.files import sha256_of, write_atomically
 from rigorkd.models.model import is_own_model
-from rigorkd.models.own_code import own_modules
+from rigorkd.models.own_code import own_modules, read_code
 from rigorkd.protocol.hashes import NEWEST, Numerics, newer
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis
@@ -255,7 +255,7 @@ def _keep_code(layout: StudyFolder, files: Mapping[str, StartFile]) -> None:
             for part in file.command.code:
                 path = file.path / part
                 if is_plain_path(part) and path.stat().st_size <= PROTOCOL:
-                    wanted[layout.protocols / part] = path.read_bytes()
+                    wanted[layout.protocols / part] = read_code(path)
     for path in [*layout.protocols.rglob("*.py")]:
         if path not in wanted:
             path.unlink()

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from rigorkd.protocol.load import load_protocol
-from rigorkd.readers.raw import Reading
-from rigorkd.report.sources import from_sources
 from tests.conftest import Rigorkd
 
 ROOT = Path(__file__).parents[2]
@@ -53,28 +51,13 @@ def test_mdistillers_command_line_is_driven_to_a_verdict(examples: Path, rigorkd
     assert "not deterministic: two runs of one seed differ" in again.stdout
 
 
-def test_its_stand_in_writes_the_log_that_rigorkd_reads(examples: Path, rigorkd: Rigorkd) -> None:
-    """The same log, read as what somebody else's runs have left: by the reader of mdistiller's logs."""
-    import subprocess
-    import sys
-
-    program = [sys.executable, "tools/train.py", "--cfg", "configs/vanilla.yaml", "SOLVER.EPOCHS", "2"]
-    more = ["EXPERIMENT.TAG", "a_seed0", "LOG.PREFIX", "output"]
-    subprocess.run([*program, *more], cwd=examples / "any-trainer" / "mdistiller", check=True)
-    log = examples / "any-trainer" / "mdistiller" / "output"
-    (found,) = log.rglob("worklog.txt")
-    assert "best_acc\t" in found.read_text()
-    source = from_sources([str(log)], Reading(), "test_acc")
-    assert len(source.table) == 1
-
-
 def test_the_script_on_digits_is_smoked(examples: Path, rigorkd: Rigorkd) -> None:
     only = ("--only", "*/baseline", "--only", "*/kd-T2-a0.1")
     done = rigorkd("run", "any-trainer/digits/digits.yaml", "--smoke", "--seeds", 2, "--jobs", 2, *only)
     assert done.returncode == 0, done.stderr
     found = json.loads(rigorkd("analyze", "--interim", "--format", "json").stdout)
     assert len(found["images"]) == 1
-    assert {cell["n"] for cell in found["cells"]} == {2}
+    assert [cell["n"] for cell in found["cells"] if cell["n"]] == [2, 2]
 
 
 @pytest.mark.slow

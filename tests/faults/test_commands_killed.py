@@ -40,7 +40,7 @@ trainer:
   command: python train.py {out} {seed} {method} [{teacher}]
   metrics: {accuracy: max}
   keep: weights.bin
-teacher: {trainer: python train.py {out} {seed} teacher}
+teacher: {trainer: "python train.py {out} {seed} teacher"}
 students: [small]
 groups: {main: {baseline: true, kd: true}}
 seeds: 6

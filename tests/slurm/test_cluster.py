@@ -14,6 +14,7 @@ import pytest
 
 from rigorkd.launch.backends.slurm.submission import submissions
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import read_records
 
 pytestmark = pytest.mark.slow
 
@@ -72,6 +73,29 @@ students:
   broken: {model: "broken:build"}
 groups: {main: {baseline: true, kd: {T: 4, alpha: 0.5}}}
 seeds: 2
+"""
+
+COMMAND = """\
+rigorkd: 1
+study: command
+trainer:
+  command: python train.py {out} {seed} {method} [{teacher}]
+  metrics: {accuracy: max}
+  keep: "*.txt"
+teacher: {trainer: "python train.py {out} {seed} teacher"}
+students: [small]
+groups: {main: {baseline: true, kd: true}}
+seeds: 4
+"""
+
+TRAIN = """\
+import json, pathlib, random, sys
+out, seed, method, *teacher = sys.argv[1:]
+drawn = random.Random(f"{seed} {method}").random()
+if teacher:
+    drawn += float((pathlib.Path(teacher[0]) / "weights.txt").read_text())
+(pathlib.Path(out) / "weights.txt").write_text(str(drawn))
+(pathlib.Path(out) / "metrics.json").write_text(json.dumps({"accuracy": drawn}))
 """
 
 BROKEN = """\
@@ -137,6 +161,22 @@ def test_a_study_over_two_nodes_equals_the_local_one(slurm: Command, tmp_path: P
     assert {node for node, _ in said} == {"n1", "n2"}
     again = slurm(*RUN, "short.yaml", "--slurm", asked, cwd=tmp_path)
     assert "nothing to submit" in again.stdout
+
+
+def test_a_study_of_a_command_equals_the_local_one(slurm: Command, tmp_path: Path) -> None:
+    (tmp_path / "command.yaml").write_text(COMMAND)
+    (tmp_path / "train.py").write_text(TRAIN)
+    done = slurm(*RUN, "command.yaml", "--slurm", "partition=low,time=10", "--wait", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr + job_logs(tmp_path / "results" / "command")
+    local = slurm(*RUN, "command.yaml", "--results", "local", cwd=tmp_path)
+    assert local.returncode == 0, local.stderr
+    found, expected = (
+        {record.run: (record.run_hash, record.files) for record in read_records(StudyFolder(study))}
+        for study in (tmp_path / "results" / "command", tmp_path / "local" / "command")
+    )
+    assert len(found) == 12
+    assert found == expected
+    assert len(re.findall(r"slurm job \d+_\d on (n\d)", job_logs(tmp_path / "results" / "command"))) == 12
 
 
 @dataclass
