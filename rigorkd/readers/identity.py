@@ -199,13 +199,15 @@ def find_cells(draft: Draft) -> None:
         raise draft.table.error(
             f"all rows agree in {', '.join(map(draft.spelt, known))}: one configuration, "
             f"unless another column tells them apart; columns: {draft.columns()}",
-            "give --cell COLUMNS, the columns that define one, or name the other configurations' files too",
+            f"give --cell COLUMNS, the columns that define one{_such_as(draft)}, or name the other "
+            "configurations' files too",
         )
     else:
+        example = _such_as(draft) or ", such as --cell model,lr"
         raise draft.table.error(
             f"no column tells which configuration a row is of; columns: {draft.columns()}",
-            "give --cell COLUMNS, the columns that define one, such as --cell model,lr; "
-            "if every column is a method, give --wide",
+            f"give --cell COLUMNS, the columns that define one{example}; if every column is a method, give "
+            "--wide",
         )
     draft.put(cell=names)
     if (draft.frame["cell"] == "").any():
@@ -215,13 +217,28 @@ def find_cells(draft: Draft) -> None:
     draft.cells = f"cells: from {where} without the seed (--cell COLUMNS changes it)"
 
 
+def _such_as(draft: Draft) -> str:
+    """The first columns that look like settings, as many as leave every seed once, as an example."""
+    frame, names = draft.frame, list[str]()
+    for name in map(str, frame.columns):
+        used = name in ("seed", "run", "run_id", "time", "status", "epoch", "step") or name.startswith("_")
+        if used or is_metric(name) or frame[name].nunique() < 2 or not draft.recurs(name):
+            continue
+        before = int(frame.duplicated([*names, "seed"]).sum())
+        if not names or int(frame.duplicated([*names, name, "seed"]).sum()) < before:
+            names.append(name)
+        if not frame.duplicated([*names, "seed"]).any():
+            return f", such as --cell {','.join(map(draft.spelt, names))}"
+    return ""
+
+
 def _matched(draft: Draft, columns: Sequence[str]) -> None:
     """A baseline has the data and the model of its cells: the group and the student, if none is named."""
     setting = [name for name in ("dataset", "task") if name in columns]
     if setting and "group" not in draft.frame:
         draft.put(group=["/".join(filter(None, row)) for row in draft.frame[setting].itertuples(index=False)])
         draft.came["group"] = f"columns {', '.join(setting)}"
-    if "model" in columns and "student" not in draft.frame:
+    if "model" in columns and "method" in columns and "student" not in draft.frame:  # else they are rivals
         draft.put(student=draft.frame["model"])
         draft.came["student"] = "column model"
 

@@ -32,6 +32,7 @@ _CANONICAL = {
     "algorithm": "method", "algo": "method", "distiller": "method", "approach": "method", "distill": "method",
     "kd_method": "method", "method_name": "method",
     "arch": "model", "architecture": "model", "backbone": "model", "network": "model", "model_name": "model",
+    "env": "task", "env_id": "task", "env_name": "task", "environment": "task",
     "data": "dataset", "data_set": "dataset", "benchmark": "dataset", "dataset_name": "dataset",
     "temperature": "T", "temp": "T", "kd_t": "T", "tau": "T",
     "kd_temperature": "T", "kd_temp": "T", "distill_temperature": "T", "distillation_temperature": "T",

@@ -226,3 +226,27 @@ def test_errors_name_the_row_as_it_is_printed():
     with pytest.raises(TableError, match="not an accuracy") as caught:
         audit(Printed(twice, n_test=100))
     assert caught.value.row == 2
+
+
+WITH_INTERVALS = r"""
+\begin{tabular}{llrr}
+Model & Stage & Pass@1 [95\% CI] & AUROC $\uparrow$ \\ \midrule
+ELF-B & Supervised & 39.17 [37.17, 41.20] & \textbf{49.82} \\
+ELF-B & + NFT & 42.16 [39.97, 44.33] & 51.36 \\
+\end{tabular}
+"""
+
+
+def test_a_value_with_its_interval_is_the_value():
+    rows = pasted_rows(WITH_INTERVALS)
+    found = audit(Printed(rows, metric="Pass@1 [95% CI]"))
+    assert [cell.value for cell in found.cells] == [39.17, 42.16]
+    assert list(rows[0]) == ["Model", "Stage", "Pass@1 [95% CI]", "AUROC"]  # the arrow is no part of a name
+    assert unmarked("39.17 (37.17 to 41.20)") == "39.17"
+    assert unmarked("(2.5, 2)") == "(2.5, 2)"
+
+
+def test_thousands_of_rows_are_no_one_claim():
+    rows = [{"cell": f"c{i}", "top1": f"{i % 90}.1"} for i in range(120)]
+    with pytest.raises(TableError, match="120 rows are 7,140 pairs"):
+        audit(Printed(rows, n_test=1000))

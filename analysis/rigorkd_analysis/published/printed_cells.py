@@ -27,6 +27,10 @@ _NUMBER = rf"[+-]?{_PLAIN}"
 _GAIN = re.compile(
     rf"(?<=[\d%])\s*[(\[]\s*(?:[+-]|[↑↓]\s*[+-]?|\\(?:up|down)arrow\s*[+-]?)\s*{_PLAIN}\s*%?\s*[)\]]$"
 )
+_ENDS = re.compile(
+    rf"(?<=[\d%])\s*[(\[]\s*[+-]?{_PLAIN}\s*%?\s*(?:,|;|to|\.\.\.)\s*[+-]?{_PLAIN}\s*%?\s*[)\]]$"
+)
+_ARROWS = re.compile(r"\s*(?:[↑↓]|\\(?:up|down)arrow\b)\s*$")
 _BOTH = re.compile(
     rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({_PLAIN})\s*%?|[(\[]\s*(?:±|\+/-|\+-)?\s*({_PLAIN})\s*%?\s*[)\]]"
     rf"|[_^]\s*(?:±\s*)?({_PLAIN}))$",
@@ -66,6 +70,7 @@ def unmarked(text: str) -> str:
     text = re.sub(r"[{}$]", "", text).replace("**", "").replace("__", "").replace("−", "-").replace("–", "-")
     text = re.sub(r"</?(?:b|strong|i|em|u|sub|sup|br)\s*/?>", "", text, flags=re.IGNORECASE)
     text = _GAIN.sub("", text.strip())  # 73.3 (+0.8) is a value and its gain, no spread
+    text = _ENDS.sub("", text.strip())  # 39.17 [37.17, 41.20] is a value and its interval
     return _MARKS.sub("", text.strip()).strip()
 
 
@@ -184,7 +189,7 @@ def pasted_table(text: str) -> tuple[list[dict[str, str]], list[int]] | None:
         body = body[1:]
     names: list[str] = []
     for position, name in enumerate(header):
-        own = unmarked(name) or f"column {position + 1}"
+        own = _ARROWS.sub("", unmarked(name)) or f"column {position + 1}"
         names.append(own if own not in names else f"{own} ({position + 1})")
     body = [(at, row) for at, row in body if any(map(_is_value, row))]
     if not body:

@@ -60,6 +60,7 @@ from rigorkd_analysis.stats.moments import or_nan
 from rigorkd_analysis.table_error import TableError
 
 SCHEMA = "rigorkd.audit/1"
+MOST_PAIRS = 5_000
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,12 @@ def audit(table: Printed) -> Audit:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
     if any(entry.std is not None for entry in entries) and (errors := errors_instead(rows, metric)):
         notes.append(f"{errors} is read as standard errors: the standard deviation is √n times it")
+    total = sum(n * (n - 1) // 2 for n in Counter(entry.student for entry in entries).values())
+    if total > MOST_PAIRS:
+        raise TableError(
+            f"{len(entries)} rows are {total:,} pairs, each of which would count in the correction",
+            hint="audit the rows of one claim, or one experiment, at a time",
+        )
     comparisons = _adjusted(
         [
             _compare(
