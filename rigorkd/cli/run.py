@@ -148,7 +148,7 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
-    from rigorkd.protocol.smoke import replaced_models
+    from rigorkd.protocol.smoke import done_without
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.study import folder_name
 
@@ -167,9 +167,8 @@ def run(
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)
     if smoke:
-        if hub := replaced_models(loaded):
-            there = f"{', '.join(hub)} {'is' if len(hub) == 1 else 'are'} on the Hugging Face hub"
-            click.echo(f"note: {there}; smoke trains the small cnn instead, the real run needs it", err=True)
+        for note in done_without(loaded):
+            click.echo(f"note: {note}", err=True)
         loaded = shrink(loaded)
     tracker = None
     if wandb:

@@ -16,8 +16,8 @@ from rigorkd.protocol.schema import SGD
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
 
-# Weights, gradients and the kept best checkpoint; the optimiser's states and an average come on top. Activations are not
-# counted per student: only one student's are alive at a time.
+# Weights, gradients and the kept best checkpoint; the optimiser's states and an average come on top.
+# Activations are not counted per student: only one student's are alive at a time.
 _COPIES = 3
 
 
