@@ -147,7 +147,7 @@ def run(
     from rigorkd.launch.own_commands import note_own
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
-    from rigorkd.protocol.smoke import replaced_models
+    from rigorkd.protocol.smoke import done_without
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
     from rigorkd.records.record import read_records
@@ -173,9 +173,8 @@ def run(
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)
     if smoke:
-        if hub := replaced_models(loaded):
-            there = f"{', '.join(hub)} {'is' if len(hub) == 1 else 'are'} on the Hugging Face hub"
-            click.echo(f"note: {there}; smoke trains the small cnn instead, the real run needs it", err=True)
+        for note in done_without(loaded):
+            click.echo(f"note: {note}", err=True)
         loaded = shrink(loaded)
     tracker = None
     if wandb:

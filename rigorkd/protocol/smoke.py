@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rigorkd.data.dataset import Dataset, Split
 from rigorkd.data.operations import CenterCrop, Cutout, RandomCrop, Views
 from rigorkd.data.synthetic import Synthetic
-from rigorkd.models.model import CNN, Model, is_hub_model, min_size
+from rigorkd.models.model import CNN, Model, PathStart, is_hub_model, min_size
 from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
@@ -83,6 +84,19 @@ def replaced_models(protocol: Protocol) -> tuple[str, ...]:
         return ()
     names = (cell.model.name for cell in protocol.cells)
     return tuple(dict.fromkeys(name for name in names if is_hub_model(name)))
+
+
+def done_without(protocol: Protocol) -> tuple[str, ...]:
+    """What smoke does without and the real run does not: models of the hub, weights not there yet."""
+    out = [
+        f"{name} is on the Hugging Face hub; smoke trains the small cnn instead, the real run needs it"
+        for name in replaced_models(protocol)
+    ]
+    starts = dict.fromkeys(cell.start.path for cell in protocol.cells if isinstance(cell.start, PathStart))
+    for path in starts:
+        if not (protocol.path.parent / Path(path).expanduser()).exists():
+            out.append(f"{path} is not there yet; `rigorkd run` needs it")
+    return tuple(out)
 
 
 def _needed(cell: Cell) -> int:

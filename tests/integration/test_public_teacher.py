@@ -33,7 +33,7 @@ teacher: {model: resnet14, start: {path: weights/ckpt_epoch_240.pth}, train: fal
 students: {small: {model: resnet8}}
 groups:
   main: {baseline: true, kd: {T: 4, alpha: 0.1}}
-seeds: 1
+seeds: 2
 """
 
 
@@ -69,7 +69,11 @@ def test_it_teaches_and_its_content_is_part_of_the_runs(
     by_cell = {record["cell"]: record for record in records}
     assert by_cell["teacher"]["start_run_hash"] == file_sha256(weights)
     assert by_cell["main/small/kd-T4-a0.1"]["metrics"]["best_val_top1"] is None
-    assert "nothing was validated" in rigorkd("analyze", "--format", "json").stdout
+    for form in ("table", "json", "markdown", "latex"):
+        said = rigorkd("analyze", "--format", form).stdout
+        assert "nothing was validated: the last epoch" in " ".join(said.split()), form
+    assert "nothing was validated" in rigorkd("analyze", "--format", "csv").stderr
+    assert "nothing was validated" in rigorkd("table", "--layout", "gains", "--interim").stdout
     save(weights, seed=1)
     changed = rigorkd("run", "public.yaml")
     assert changed.returncode == 2

@@ -50,13 +50,15 @@ def convergence(evidence: Evidence) -> Figure | None:
                 panels.append(epoch_panel(f"{name}: {title.lower()}" if name else title, curves, axis))
     if not panels:
         return None
+    best = evidence.analysis.best
+    picked = ", the cell that validation picks" if best and best.validation_pick else ""
     return Figure(
         name="training",
         title="Convergence",
         caption=(
             "Lines are means over seeds, bands reach from the lowest to the highest seed. Shown are the "
-            "baseline, the cell that validation picks and the ends of the grid. Training losses of "
-            "different objectives are not comparable with each other."
+            f"baseline{picked} and the ends of the grid. Training losses of different objectives are not "
+            "comparable with each other."
         ),
         panels=tuple(panels),
         omitted=""
