@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.checked import free_for_writing
+from rigorkd.cli.checked import free_for_writing, own_study
 from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, source_options, warn
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def figures(
     read = [ask(some, results, asked) for some in groups]
     first = read[0][0]
     folder = out or (first.folder / "figures" if first.folder else Path(f"{first.name}-figures"))
+    own_study(first.folder if out is None else None, "name a folder with --out DIR")
     if out is None and first.folder and is_there(folder, first.folder):
         refuse_links(folder, first.folder)
     free_for_writing(folder, folder=True)

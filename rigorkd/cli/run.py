@@ -291,7 +291,8 @@ def _look(outcome: Outcome) -> Sequential:
     with located(source.where):
         found = until_decided(source.table, source.plan)
     metric = source.plan.metric or "test_top1"
-    note_interim_analysis(outcome.study.path, source.judged_seeds, metric, source.complete_seeds)
+    seeds, n = source.judged_seeds, source.complete_seeds
+    note_interim_analysis(outcome.study.path, seeds, metric, n, training=True)
     return found
 
 

@@ -541,11 +541,14 @@ def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
 def note_look(found: Source, metric: str) -> str:
     """Note in a study that its runs were judged; what to tell the user if that was impossible."""
     from rigorkd.records.interim import note_interim_analysis
+    from rigorkd.records.untrusted import is_own
 
     if found.folder is None or not found.judged_seeds:
         return ""
     if note_interim_analysis(found.folder, found.judged_seeds, metric, found.complete_seeds):
         return ""
+    if not is_own(found.folder):
+        return f"note: {found.folder} belongs to another user, so this look is not noted there"
     return f"note: {found.folder} cannot be written, so this look is not noted there"
 
 
@@ -556,7 +559,7 @@ def read_rows(path: Path) -> Rows:
         InputError: with file and line.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream, _readable(path):
             return _rows(path, stream)
     except FileNotFoundError:
         raise InputError(
@@ -570,6 +573,13 @@ def read_rows(path: Path) -> Rows:
         raise InputError(
             f"{path}: not text in UTF-8 ({error.reason} at byte {error.start})", hint="save it as a UTF-8 CSV"
         ) from None
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """An InputError instead of what the csv module says of a file."""
+    try:
+        yield
     except csv.Error as error:
         raise InputError(
             f"{path}: not a CSV ({error})", hint="separate fields by commas, one row per line"
@@ -595,9 +605,12 @@ def printed_rows(path: Path) -> Rows:
     with located(lambda _: str(path)):
         pasted = pasted_table(content.decode(errors="replace"))
     if pasted is None:
-        with io.TextIOWrapper(
-            io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
-        ) as stream:
+        with (
+            io.TextIOWrapper(
+                io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
+            ) as stream,
+            _readable(path),
+        ):
             return _rows(path, stream)
     rows, lines = pasted
     return Rows(path, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), tuple(lines))
