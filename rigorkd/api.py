@@ -58,7 +58,23 @@ class Asked(TypedDict, total=False):
     compare: Sequence[tuple[str, str]]
     all_pairs: bool
     sequential: bool
+    unpaired: bool
+    seeds: Sequence[int] | None
     images: bool | None
+
+
+class AsRead(TypedDict, total=False):
+    """How results from elsewhere are read: the options of `rigorkd analyze` of the same names."""
+
+    cell: str
+    seed: str
+    select: str
+    wide: bool
+    average: str
+    decimal: str
+    encoding: str
+    sheet: str
+    kind: str
 
 
 def load(study: str | Path | None = None, *, results: str | Path = "results") -> Study:
@@ -78,7 +94,7 @@ def load(study: str | Path | None = None, *, results: str | Path = "results") ->
 
 
 def analyze(
-    data: pd.DataFrame | str | Path,
+    data: pd.DataFrame | str | Path | Sequence[str | Path],
     *,
     plan: Plan | None = None,
     metric: str | None = None,
@@ -90,15 +106,18 @@ def analyze(
     compare: Sequence[tuple[str, str]] = (),
     all_pairs: bool = False,
     sequential: bool = False,
+    unpaired: bool = False,
+    seeds: Sequence[int] | None = None,
     images: bool | None = None,
     name: str = "table",
+    **reading: Unpack[AsRead],
 ) -> Findings:
     """Say which differences of a table of runs are real. It may come from anywhere.
 
     Args:
         data: one row per run with the columns `cell`, `seed` and a metric; `method` (`baseline` for the cells
             to be compared with), `student`, `group` and the like refine what is compared with what. A path
-            names a CSV or a study.
+            names a study, or results of any origin, as `rigorkd analyze` reads them; several are one table.
         plan: the question as a `rigorkd_analysis.Plan`, with its contrasts and what was planned. A study has
             its own, and another one is exploratory, as is what the arguments below change.
         metric: the column to judge; by default `test_top1`, else the only metric there is.
@@ -109,19 +128,30 @@ def analyze(
         compare: pairs (a, b) of cells to compare as well.
         all_pairs: adds every pair of cells within a student.
         sequential: adds verdicts that stay valid while seeds are added.
+        unpaired: compare runs without pairing them by seed (Welch).
+        seeds: judge these seeds alone.
         images: intervals over new test images too, for a study; None computes them for at most 200 runs.
         name: what to call the table.
+        reading: how results from elsewhere are read, as on the command line: `cell`, `seed`, `select`,
+            `average`, `wide`, `decimal`, `encoding`, `sheet`, `kind`. A DataFrame with any of them is read as
+            a file of the same rows would be.
 
     Raises:
         RigorkdError: the table or the question cannot be used; says in which row and column.
     """
+    import pandas as pd
     from rigorkd_analysis import Plan
 
     from rigorkd.cli.options import find_source
-    from rigorkd.report.sources import Source
+    from rigorkd.readers.raw import Reading
+    from rigorkd.report.sources import Source, from_frame
 
-    if isinstance(data, str | Path):
-        source = find_source([str(data)], Path("results"), metric=metric)
+    how = Reading(**reading)
+    if not isinstance(data, pd.DataFrame):
+        named = [data] if isinstance(data, str | Path) else data
+        source = find_source([str(one) for one in named], Path("results"), how, metric)
+    elif how != Reading():
+        source = from_frame(data, how, metric, name)
     else:
         source = Source(name, data.reset_index(drop=True), Plan(), lambda error: _place(name, error))
     if plan is not None:
@@ -136,6 +166,8 @@ def analyze(
         "compare": tuple(compare),
         "all_pairs": all_pairs,
         "sequential": sequential,
+        "unpaired": unpaired,
+        "seeds": None if seeds is None else tuple(seeds),
     }
     return _findings(source, asked, images)
 

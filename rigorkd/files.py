@@ -64,13 +64,21 @@ def link_or_copy(source: Path, path: Path) -> None:
         os.close(descriptor)
 
 
-def append_line(path: Path, line: str, *, durable: bool = True) -> None:
+def append_line(path: Path, line: str, *, durable: bool = True, owner: int | None = None) -> None:
     """Append a line of text, if `durable` on the disk before this returns; one that a crash tore stays apart.
 
-    Never through a link: OSError (ELOOP) if `path` is one, and for what is no regular file.
+    Never through a link: OSError (ELOOP) if `path` is one, and for what is no regular file. It is opened
+    through a handle of its folder; PermissionError if that belongs to another than `owner`.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-    with os.fdopen(os.open(path, flags, 0o666), "ab+") as file:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if owner is not None and os.fstat(folder).st_uid != owner:
+            raise PermissionError(errno.EPERM, "the folder is another user's", str(path.parent))
+        descriptor = os.open(path.name, flags, 0o666, dir_fd=folder)
+    finally:
+        os.close(folder)
+    with os.fdopen(descriptor, "ab+") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         torn = False

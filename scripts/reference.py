@@ -222,9 +222,9 @@ def networks() -> str:
     }
     out = [
         "# Networks",
-        "Parameters are counted with 100 classes, multiply-accumulates (in millions) on one image of 32 × 32. "
-        "The stages are the layers that methods of the literature imitate; `layers:` takes them, and any "
-        "other layer. The `cnn` is shaped by `channels`, `hidden` and `dropout`; torchvision's "
+        "Parameters are counted with 100 classes, multiply-accumulates (in millions) on one image of 32 × 32 "
+        "pixels. The stages are layers that methods of the literature imitate; `layers:` takes them, and any "
+        "other layer. The `cnn` is shaped by `channels`, `hidden`, `dropout` and `norm`; torchvision's "
         "networks, timm's and transformers' have the names that they have there.",
     ]
     for title, names in families.items():

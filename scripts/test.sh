@@ -10,6 +10,7 @@ source "$(dirname "$0")/environment.sh" dev
 cores="$(env -u OMP_NUM_THREADS nproc)" # with it, nproc tells the number of threads instead
 # The tests start their own workers, and bits depend on the thread count.
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+unset PYTHONDONTWRITEBYTECODE # hundreds of processes would compile the package again
 
 slow() {
     case "$1" in

@@ -1,7 +1,7 @@
-"""Answers the tests' commands: it has imported what reading commands import, and forks for each of them.
+"""Answers the tests' commands: it has imported what they import, and forks for each of them.
 
-A command then takes what it does, not a second or two of imports. The process of a test cannot fork so: it
-has threads, and PyTorch. The arguments name the commands to prepare for.
+A command then takes what it does, not seconds of imports; and the server that forks workers is started once
+for all. The process of a test cannot fork so: it has threads.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import json
 import os
 import sys
 import traceback
+from multiprocessing import forkserver
+from types import ModuleType
 from typing import Any, NoReturn
 
 from rigorkd.cli.main import COMMANDS, main
+from rigorkd.launch.processes import begin_server
 
 # What they import when they are at it.
 AT_WORK = (
@@ -25,16 +28,21 @@ AT_WORK = (
         "statsmodels.stats.multitest",
         "matplotlib.backends.backend_svg",
     ),
-    *("rigorkd.launch.planning", "rigorkd.report.report_page", "rigorkd.report.figures.canvas"),
+    *("rigorkd.launch.launch", "rigorkd.launch.planning", "rigorkd.launch.preload", "rigorkd.launch.rerun"),
+    *("rigorkd.report.report_page", "rigorkd.report.figures.canvas"),
 )
 
 
-def serve(names: list[str]) -> None:
+def serve() -> None:
     """Read a request per line, write the exit code of each, until there are no more."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    for module in (*(COMMANDS[name].target.partition(":")[0] for name in names), *AT_WORK):
+    begin_server("cpu")
+    for module in (*(entry.target.partition(":")[0] for entry in COMMANDS.values()), *AT_WORK):
         importlib.import_module(module)
+    # It is no child of the forks, which cannot wait for it, and it lives as long as this process.
+    forkserver.ensure_running = vars(forkserver._forkserver)["ensure_running"] = lambda: None
+    sys.modules["__main__"] = ModuleType("__main__")  # which workers would import
     gc.freeze()  # a collection in a fork would copy its pages
     for text in sys.stdin:
         if not (child := os.fork()):
@@ -67,4 +75,4 @@ def become(request: dict[str, Any]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1:])
+    serve()

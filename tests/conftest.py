@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
+import gc
 import json
 import os
 import pickle
@@ -29,6 +31,13 @@ atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 settings.register_profile("rigorkd", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("rigorkd")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no collection goes through it again, and statsmodels asks for one per call."""
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # extension modules report what is still there at the end as leaks
+
 
 PROTOCOL = """\
 rigorkd: 1
@@ -59,29 +68,18 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
 
 
-READING = ("analyze", "audit", "compare", "figures", "logs", "plan", "power", "report", "status", "table")
-"""Commands that start no process: most of their time would go into imports."""
+def run_command(
+    *arguments: object, cwd: Path, environ: dict[str, str] | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `rigorkd` with these arguments, `more` in its environment or `environ` as it, in its own process.
 
-
-def run_command(*arguments: object, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run `rigorkd` with these arguments, and `more` in its environment, in a process of its own.
-
+    It is forked from one that has imported what commands need: most of their time would go into that.
     `run` takes one worker unless the test says how many: each costs seconds, and tests run side by side.
     """
     line = [str(argument) for argument in arguments]
-    if line and line[0] in READING:
-        return _server.run(line, cwd, {**environment(), **more})
-    if line[:1] == ["run"] and "--jobs" not in line:
+    if line[:1] == ["run"] and not {"--jobs", "--slurm"}.intersection(line):
         line += ["--jobs", "1"]
-    return subprocess.run(
-        [sys.executable, "-m", "rigorkd", *line],
-        cwd=cwd,
-        env={**environment(), **more},
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        check=False,
-    )
+    return _server.run(line, cwd, {**(environment() if environ is None else environ), **more})
 
 
 class CommandServer:
@@ -93,7 +91,8 @@ class CommandServer:
     def run(self, line: list[str], cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", Path(__file__).with_name("command_server.py"), *READING],
+                [sys.executable, "-P", Path(__file__).with_name("command_server.py")],
+                env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -140,12 +139,22 @@ def rigorkd(tmp_path: Path) -> Rigorkd:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with tiny.yaml and its study in results/tiny, by an undisturbed run. Do not change it."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.yaml").write_text(PROTOCOL)
-    done = run_command("run", "tiny.yaml", "--jobs", 2, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    (folder / "stdout.txt").write_text(done.stdout)
+    """A folder with tiny.yaml and its study in results/tiny, by an undisturbed run. Do not change it.
+
+    Of several processes that test, one trains, and the others wait for it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    said = folder / "stdout.txt"  # written last
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # another's failure
+            folder.mkdir()
+            (folder / "tiny.yaml").write_text(PROTOCOL)
+            done = run_command("run", "tiny.yaml", "--jobs", 2, cwd=folder)
+            assert done.returncode == 0, done.stderr
+            said.write_text(done.stdout)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import os
@@ -22,7 +23,8 @@ import pytest
 from rigorkd_analysis import Pair, Plan
 
 import rigorkd
-from rigorkd.api import Asked, Findings, Study
+from rigorkd.api import Asked, AsRead, Findings, Study
+from rigorkd.readers.raw import Reading
 
 ROOT = Path(__file__).parents[1]
 LEGACY = ROOT / "tests" / "records" / "study_0_1"
@@ -86,6 +88,7 @@ def test_every_public_name_is_typed_and_explained() -> None:
         if item.kind == item.KEYWORD_ONLY
     }
     assert keywords == set(Asked.__annotations__) | {"name"}
+    assert list(AsRead.__annotations__) == [one.name for one in dataclasses.fields(Reading)]
 
 
 def test_a_study_holds_what_the_table_prints(study: Study) -> None:
@@ -277,3 +280,27 @@ def test_an_interrupted_run_ends(tmp_path: Path, protocol_file: Path) -> None:
     assert process.returncode == -signal.SIGINT, (out, err)
     assert "KeyboardInterrupt" in err
     assert not list(study.glob(".launchers/*/*"))
+
+
+def test_results_from_elsewhere_are_read_as_the_command_reads_them(tmp_path: Path) -> None:
+    rows = [
+        {"net": "r8", "how": how, "trial": seed, "epoch": epoch, "val_acc": epoch, "score": value + seed % 3}
+        for how, value in (("plain", 70.0), ("mixup", 72.0))
+        for seed in range(4)
+        for epoch in (1, 2)
+    ]
+    frame = pd.DataFrame(rows)
+    reading: dict[str, Any] = {"cell": "net,how", "seed": "trial", "select": "best:val_acc"}
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    asked: dict[str, Any] = {"metric": "score", "goal": "max", "baselines": ["r8/plain"]}
+    of_file, of_frame = (
+        rigorkd.analyze(data, **asked, **reading) for data in ([tmp_path / "runs.csv"], frame)
+    )
+    (gain,) = of_file.to_frame().query("family == 'gains'").itertuples()
+    assert (gain.a, gain.n, gain.mean_diff) == ("r8/mixup", 4, 2.0)
+    assert of_file.to_frame().equals(of_frame.to_frame())
+    with pytest.raises(rigorkd.RigorkdError, match="no such column"):
+        rigorkd.analyze(frame, metric="score", goal="max", cell="nett", seed="trial")
+    unpaired = rigorkd.analyze(frame, **asked, **reading, unpaired=True, seeds=(0, 1, 2))
+    assert set(unpaired.to_frame()["test"]) == {"unpaired"}
+    assert set(unpaired.to_frame()["n"]) == {3}

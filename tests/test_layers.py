@@ -151,6 +151,7 @@ OWN_FILES = (
     "json.loads(self.model)",  # a value, not a file
     "self.me.holder_json",  # this launcher's own entry
     "path.read_bytes() != content",  # below a folder that was looked through
+    "path.read_bytes() for path in matching",  # the scripts of a command, below the protocol
     "(folder / name).read_text(",  # the templates of the page
 )
 """Readings of something else than a study, each by a part of its line."""

@@ -264,18 +264,19 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
 
 
 def all_pairs(runs: Runs) -> list[LinearContrast]:
-    """All pairs of cells of one student; teachers are no one's rival."""
-    by_student: dict[str, list[int]] = {}
+    """All pairs of cells of one student on one task; teachers are no one's rival."""
+    alike: dict[tuple[str, ...], list[int]] = {}
     for cell in range(len(runs.cells)):
         if runs.text("method", cell) != "teacher":
-            by_student.setdefault(runs.text("student", cell), []).append(cell)
-    total = sum(len(cells) * (len(cells) - 1) // 2 for cells in by_student.values())
+            own = tuple(runs.text(column, cell) for column in ("student", "dataset", "task"))
+            alike.setdefault(own, []).append(cell)
+    total = sum(len(cells) * (len(cells) - 1) // 2 for cells in alike.values())
     if total > MAX_PAIRS:
         raise TableError(
             f"all pairs of these cells are {total:,} comparisons",
             hint="name what to compare: --baseline CELL or --compare A B",
         )
-    return [_pair(runs, a, b) for cells in by_student.values() for a, b in combinations(cells, 2)]
+    return [_pair(runs, a, b) for cells in alike.values() for a, b in combinations(cells, 2)]
 
 
 def resolve(runs: Runs, matcher: Matcher, contrast: Contrast) -> Hypothesis:

@@ -266,8 +266,9 @@ def _seeds(column: pd.Series[Any]) -> NDArray[np.int64]:
         seed = seed_of(value)
         if seed is None:
             raise TableError(
-                f"{str(value)!r} is not a seed",
-                hint="a seed is an integer of at most 64 bits, such as 0",
+                f"{str(value)!r} is not a seed" if str(value).strip() else "this run has no seed",
+                hint="a seed is an integer of at most 64 bits, such as 0"
+                + ("" if str(value).strip() else "; leave out a run that has none"),
                 row=row,
                 column="seed",
             )

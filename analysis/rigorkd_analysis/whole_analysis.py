@@ -113,8 +113,9 @@ def progress(table: pd.DataFrame, plan: Plan | None = None, *, study: str = "") 
     runs = read_runs(table, plan.metric)
     missing = np.zeros(runs.values.shape, dtype=bool)
     rows = table[table["status"] == "missing"] if "status" in table else table[:0]
+    at = {seed: position for position, seed in enumerate(runs.seeds)}
     for cell, seed in zip(rows["cell"], rows["seed"], strict=True):
-        missing[runs.index[str(cell)], runs.seeds.index(int(seed))] = True
+        missing[runs.index[str(cell)], at[int(seed)]] = True
     judged = ~np.isin(runs.seeds, plan.selection_seeds)
     shown, told = runs.without(plan.selection_seeds), _kept_for_choosing(plan)
     if told and not (np.isfinite(shown.values) | shown.diverged).any():

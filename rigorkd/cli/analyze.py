@@ -63,12 +63,14 @@ def analyze(
     """
     from rigorkd.report.analysis_page import analysis_page, short_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json
-    from rigorkd.report.sources import analysis_of
+    from rigorkd.report.sources import analysis_of, refuse_unusable
 
     found, question = ask(sources, results, asked, told=False)
     if dry_run:
         lines = account(found.tidy) if found.tidy else [f"a study: {found.folder}"]
         click.echo("\n".join(lines))
+        if found.tidy is not None:
+            refuse_unusable(found)
         return
     tell(found)
     result = analysis_of(found, question, images, up_to=PREDICTIONS_UP_TO)

@@ -31,6 +31,17 @@ def folder_for(target: Path) -> None:
         raise InputError(f"{there}: a file lies where a folder is needed", hint="name another folder")
 
 
+def own_study(folder: Path | None, option: str) -> None:
+    """Refuse to write into the study of somebody else; `option` names another place. None is no study."""
+    from rigorkd.records.untrusted import is_own
+
+    if folder is not None and not is_own(folder):
+        raise InputError(
+            f"{folder}: belongs to another user, and nothing is written into somebody else's study",
+            hint=option,
+        )
+
+
 def free_for_writing(target: Path, *, folder: bool = False) -> None:
     """Refuse a file (or folder) that cannot be written, before the work whose result it would take."""
     if folder and target.exists() and not target.is_dir():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.options import interim_option, results_option
+from rigorkd.cli.options import interim_option, reading_of, reading_options, results_option, tell
 from rigorkd.report.page import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     help="Hold one study against all that a publication prints: its name, such as 000, or a mapping file.",
 )
 @interim_option
+@reading_options
 def compare(
     sources: tuple[Path, ...],
     results: Path,
@@ -67,10 +68,10 @@ def compare(
 ) -> None:
     """Say whether STUDY_B agrees with STUDY_A, gain by gain, by the difference of their gains.
 
-    A source is a study folder or a CSV of runs. The second may be a published table, a CSV in which every
-    cell stands once: then its numbers are held against the prediction intervals of the first. More than two
-    studies are summed up. Comparing a study is a look at it: before its planned runs are there it takes
-    --interim.
+    A source is a study folder, or results of any origin, read as `rigorkd analyze` reads them. The second may
+    be a published table, a CSV in which every cell stands once: then its numbers are held against the
+    prediction intervals of the first. More than two studies are summed up. Comparing a study is a look at
+    it: before its planned runs are there it takes --interim.
 
     \b
     rigorkd compare results/digits results/digits-again
@@ -95,8 +96,11 @@ def compare(
         return
     if len(sources) < 2:
         raise click.UsageError("give two sources or more: studies, CSVs of runs, or a published table last")
-    opened = [open_source(source, results) for source in sources]
+    reading = reading_of(asked)
+    opened = [open_source(source, results, reading, asked["metric"]) for source in sources]
     studies = [one.source for one in opened if isinstance(one, Runs)]
+    for study in studies:
+        tell(study)
     if not interim:
         for study in studies:
             _refuse_unfinished(study)

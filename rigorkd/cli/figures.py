@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.checked import free_for_writing
+from rigorkd.cli.checked import free_for_writing, own_study
 from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, source_options, warn
+
+if TYPE_CHECKING:
+    from rigorkd.report.evidence import Evidence
+    from rigorkd.report.figures.spec import Figure
 
 
 class _ListsFigures(click.Command):
@@ -33,36 +37,99 @@ class _ListsFigures(click.Command):
     show_default=True,
     help="SVG has its text as outlines, PDF has its fonts embedded.",
 )
+@click.option(
+    "--layout",
+    metavar="NAME",
+    help="A publication's figures instead: 000, one of them such as 000/figure-5, or those of a file; then "
+    "several studies, such as one per data set, are drawn side by side.",
+)
 @source_options
-def figures(sources: tuple[str, ...], results: Path, out: Path | None, form: str, **asked: Any) -> None:
+def figures(
+    sources: tuple[str, ...],
+    results: Path,
+    out: Path | None,
+    form: str,
+    layout: str | None,
+    **asked: Any,
+) -> None:
     """Write every figure for which SOURCE has the cells: a study, or results of any origin, as for analyze.
 
     Colours can be told apart with any colour vision; equal records give equal files.
 
     \b
     rigorkd figures results/digits --out paper/figures
+    rigorkd figures results/compact-cnns-cifar100 --layout 000
     """
     from rigorkd.files import write_atomically
+    from rigorkd.records.study import is_study
     from rigorkd.records.untrusted import is_there, refuse_links
     from rigorkd.report.figures.canvas import Form, figure_files
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.gather import gather
     from rigorkd.report.sources import analysis_of
 
-    found, question = ask(sources, results, asked)
-    folder = out or (found.folder / "figures" if found.folder else Path(f"{found.name}-figures"))
-    if out is None and found.folder and is_there(folder, found.folder):
-        refuse_links(folder, found.folder)
+    groups = [sources]
+    if layout is not None and len(sources) > 1 and all(is_study(_folder(one, results)) for one in sources):
+        groups = [(one,) for one in sources]
+    read = [ask(some, results, asked) for some in groups]
+    first = read[0][0]
+    folder = out or (first.folder / "figures" if first.folder else Path(f"{first.name}-figures"))
+    own_study(first.folder if out is None else None, "name a folder with --out DIR")
+    if out is None and first.folder and is_there(folder, first.folder):
+        refuse_links(folder, first.folder)
     free_for_writing(folder, folder=True)
-    analysis = analysis_of(found, question, images=False, up_to=PREDICTIONS_UP_TO)
-    evidence = gather(found.only(question.seeds), analysis)
+    analyses = [analysis_of(*one, images=False, up_to=PREDICTIONS_UP_TO) for one in read]
+    gathered = [
+        gather(found.only(question.seeds), analysis)
+        for (found, question), analysis in zip(read, analyses, strict=True)
+    ]
+    drawn = all_figures(gathered[0]) if layout is None else _laid_out(layout, gathered)
     every: tuple[Form, ...] = ("svg", "pdf")
     forms = [kind for kind in every if form in (kind, "both")]
-    for figure in all_figures(evidence):
+    for figure in drawn:
         for kind, content in figure_files(figure, forms).items():
             target = folder / f"{figure.name}.{kind}"
             write_atomically(target, content, durable=False)
             click.echo(str(target))
-    warn(found, question, analysis, all_of_it=False)
-    if evidence.is_smoke:
+        if layout is not None and (told := f"{figure.caption} {figure.omitted}".strip()):
+            click.echo(f"{figure.name}: {told}", err=True)
+    for (found, question), analysis in zip(read, analyses, strict=True):
+        warn(found, question, analysis, all_of_it=False)
+    if any(one.is_smoke for one in gathered):
         click.echo("SMOKE RUNS: these figures say nothing about any method", err=True)
+
+
+def _folder(source: str, results: Path) -> Path:
+    """A study's folder, by its path or its name under `results`."""
+    return Path(source) if Path(source).is_dir() else results / source
+
+
+def _laid_out(layout: str, studies: list[Evidence]) -> list[Figure]:
+    """The figures of a layout; of a whole publication those that these studies have the cells for."""
+    from rigorkd.errors import InputError
+    from rigorkd.report.layouts.layout_figures import layout_figure
+    from rigorkd.report.layouts.layout_spec import RowsLayout, find_layouts
+
+    if any(one.analysis.progress is not None for one in studies):
+        raise InputError(
+            "a study in progress has no figures of results yet", hint="finish it, or give --interim: a look"
+        )
+    wanted = {name: one for name, one in find_layouts(layout).items() if not isinstance(one, RowsLayout)}
+    if not wanted:
+        raise InputError(f"{layout} is a table", hint="it is printed by `rigorkd table --layout`")
+    drawn, lost = [], []
+    for name, one in wanted.items():
+        try:
+            drawn.append(layout_figure(name, one, studies))
+        except InputError as error:
+            if len(wanted) == 1:
+                raise
+            lost.append(f"{name} is left out: {error.message}")
+    for line in lost:
+        click.echo(line, err=True)
+    if not drawn:
+        raise InputError(
+            f"none of the figures of {layout} can be drawn of these cells",
+            hint=f"name one of: {', '.join(wanted)}",
+        )
+    return drawn

@@ -36,17 +36,19 @@ def import_results(
     from rigorkd.errors import InputError
     from rigorkd.files import write_atomically
     from rigorkd.records.study import is_study
-    from rigorkd.report.sources import from_sources
+    from rigorkd.report.sources import from_sources, refuse_unusable
 
     studies = [name for name in sources if is_study(Path(name))]
     if studies:
         raise InputError(
             f"{studies[0]} is a study", hint="`rigorkd table STUDY --format csv` writes its runs as a table"
         )
-    found = from_sources(sources, reading_of(asked), metric).tidy
+    source = from_sources(sources, reading_of(asked), metric)
+    found = source.tidy
     assert found is not None
     for line in account(found):
         click.echo(line, err=not dry_run)
+    refuse_unusable(source)
     if dry_run:
         return
     text = written(found)

@@ -92,6 +92,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: run the command line, turn every foreseen error into one message and an exit code."""
+    _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without α and ± still gets its table
@@ -116,6 +117,17 @@ def main() -> None:
         sys.exit(2)
     if isinstance(code, int):
         sys.exit(code)
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null where a standard stream was closed: the next file to be opened would take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
 _STORE_TROUBLE = {

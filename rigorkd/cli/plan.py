@@ -118,11 +118,12 @@ def _show(made: Plan) -> None:
     from rigorkd.text import count, duration
 
     console = PlainConsole()
+    tell = _teller(console)
     if made.by_command:
         for cell in made.cells:
             console.print(f"{cell['cell']}\n    {cell['command']}")
         for note in made.notes:
-            console.print(note)
+            tell(note)
     else:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for heading in ("cell", "model", "start", "epochs"):
@@ -130,7 +131,6 @@ def _show(made: Plan) -> None:
         for cell in made.cells:
             table.add_row(cell["cell"], cell["model"], str(cell["start"]), str(cell["epochs"]))
         console.print(table)
-    tell = _teller(console)
     for cell in made.cells:
         if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
             tell(f"{cell['cell']}: {origin}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rigorkd.cli.checked import own_study
 from rigorkd.cli.options import (
     ask,
     question_options,
@@ -65,6 +66,7 @@ def publish(
             hint="give --verdicts to write verdicts there; records are published from a study's folder",
         )
     folder = study_folder(None if study is None else Path(study), results)
+    own_study(folder, "what was sent is noted in the study: publish a copy of your own (cp -r)")
     place = wandb_place(folder, wandb_project, wandb_entity)
     tracker = place()
     found = send_all(folder, tracker, told=lambda run: click.echo(f"sent {run}", err=True))

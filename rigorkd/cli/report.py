@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rigorkd.cli.checked import free_for_writing
+from rigorkd.cli.checked import free_for_writing, own_study
 from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, source_options, warn
 from rigorkd.cli.tracking import saved_report, wandb_options
 
@@ -50,6 +50,7 @@ def report(
     found, question = ask(sources, results, asked)
     file = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))
     if not wandb:
+        own_study(found.folder if out is None else None, "name the page with --out FILE")
         free_for_writing(file)
     analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
     if wandb:

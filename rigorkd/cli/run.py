@@ -147,6 +147,7 @@ def run(
     from rigorkd.launch.own_commands import note_own
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
+    from rigorkd.protocol.smoke import done_without
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
     from rigorkd.records.record import read_records
@@ -172,6 +173,8 @@ def run(
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)
     if smoke:
+        for note in done_without(loaded):
+            click.echo(f"note: {note}", err=True)
         loaded = shrink(loaded)
     tracker = None
     if wandb:
@@ -288,7 +291,8 @@ def _look(outcome: Outcome) -> Sequential:
     with located(source.where):
         found = until_decided(source.table, source.plan)
     metric = source.plan.metric or "test_top1"
-    note_interim_analysis(outcome.study.path, source.judged_seeds, metric, source.complete_seeds)
+    seeds, n = source.judged_seeds, source.complete_seeds
+    note_interim_analysis(outcome.study.path, seeds, metric, n, training=True)
     return found
 
 

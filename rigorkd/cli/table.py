@@ -11,7 +11,10 @@ import click
 from rigorkd.cli.options import ask, question_options, results_option, study_folder, warn
 
 if TYPE_CHECKING:
-    from rigorkd.report.paper_tables import Layout
+    from rigorkd_analysis.results import Analysis
+
+    from rigorkd.report.page import Page
+    from rigorkd.report.sources import Question, Source
 
 
 @click.command(short_help="Print the runs of a study, or its results as a table for a paper.")
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--layout",
-    type=click.Choice(["overall", "gains", "ablation"]),
-    help="One row per model, per student, or per setting of T and alpha; mean ± sd, interval, p, verdict.",
+    metavar="NAME",
+    help="overall, gains, ablation (one row per model, student, setting; mean ± sd, interval, p, verdict), a "
+    "publication's table such as 000/table-4, or one of a file: layouts.yaml/NAME.",
 )
 @click.option("--group", help="Of a layout: this group of the protocol alone.")
 @question_options
@@ -34,18 +38,20 @@ def table(
     study: Path | None,
     results: Path,
     form: str | None,
-    layout: Layout | None,
+    layout: str | None,
     group: str | None,
     **asked: Any,
 ) -> None:
     """Print one row per student run of STUDY, ready for pandas, R or `rigorkd analyze`.
 
     With --layout, print results as a paper does, ready to paste: overall (what each model costs and
-    reaches), gains (baseline, distilled, difference), ablation (T and alpha). STUDY may then be a CSV too.
+    reaches), gains (baseline, distilled, difference), ablation (T and alpha), or in the shape of a
+    publication's table. STUDY may then be a CSV too.
 
     \b
     rigorkd table results/digits --format csv > digits.csv
     rigorkd table results/digits --layout gains --format latex > gains.tex
+    rigorkd table results/compact-cnns-cifar100 --layout 000/table-6
     """
     from rigorkd.errors import InputError
 
@@ -90,21 +96,53 @@ def _runs(folder: Path, form: str) -> None:
 
 
 def _layout(
-    study: Path | None, results: Path, form: str, layout: Layout, group: str | None, asked: dict[str, Any]
+    study: Path | None, results: Path, form: str, layout: str, group: str | None, asked: dict[str, Any]
 ) -> None:
-    from dataclasses import replace
-
-    from rigorkd.report.gather import gather
-    from rigorkd.report.paper_tables import paper_table
     from rigorkd.report.render.latex import latex
     from rigorkd.report.render.markdown import markdown
-    from rigorkd.report.sources import analysis_of
 
     found, question = ask([] if study is None else [str(study)], results, asked)
-    if "test_top5" in found.table.columns and asked["metric"] in (None, found.plan.metric):
-        secondary = (*found.plan.secondary, "test_top5")
-        found = replace(found, plan=replace(found.plan, secondary=tuple(dict.fromkeys(secondary))))
-    analysis = analysis_of(found, question, images=False)
-    page = paper_table(gather(found.only(question.seeds), analysis), layout, group)
+    page, analysis = _page(found, layout, group, question)
     click.echo((latex if form == "latex" else markdown)(page), nl=False)
     warn(found, question, analysis)
+
+
+def _page(found: Source, layout: str, group: str | None, question: Question) -> tuple[Page, Analysis]:
+    """The page of a layout of ours, or of a publication's, and the analysis behind it."""
+    from rigorkd.errors import InputError
+    from rigorkd.report.gather import gather
+    from rigorkd.report.layouts.layout_spec import HeatLayout, RowsLayout, find_layouts, known_publications
+    from rigorkd.report.layouts.layout_tables import layout_table
+    from rigorkd.report.paper_tables import LAYOUTS, paper_table
+    from rigorkd.report.sources import analysis_of, judging
+    from rigorkd.text import nearest
+
+    if own := next((name for name in LAYOUTS if name == layout), None):
+        found = judging(found, ("test_top5",), question)
+        analysis = analysis_of(found, question, images=False)
+        return paper_table(gather(found.only(question.seeds), analysis), own, group), analysis
+    if "/" not in layout and not layout.endswith((".yaml", ".yml")) and layout not in known_publications():
+        close = nearest(layout, LAYOUTS)
+        raise InputError(
+            f"unknown layout {layout!r}",
+            hint=(f"did you mean {close!r}? " if close else "")
+            + f"there are {', '.join(LAYOUTS)}, those of {', '.join(known_publications())}, or a file's",
+        )
+    if group is not None:
+        raise InputError("--group is for overall, gains and ablation", hint="this layout names its cells")
+    tables = {
+        name: one for name, one in find_layouts(layout).items() if isinstance(one, RowsLayout | HeatLayout)
+    }
+    if len(tables) != 1:
+        listed = ", ".join(name.replace("-", "/", 1) for name in tables)
+        raise InputError(
+            f"{layout} has {len(tables)} tables",
+            hint=f"name one: {listed}" if tables else "its figures are drawn by `rigorkd figures --layout`",
+        )
+    (wanted,) = tables.values()
+    found = judging(found, wanted.judged if isinstance(wanted, RowsLayout) else (), question)
+    analysis = analysis_of(found, question, images=False)
+    evidence = gather(found.only(question.seeds), analysis)
+    if analysis.progress is not None:
+        return paper_table(evidence, "overall"), analysis
+    return layout_table(evidence, wanted), analysis

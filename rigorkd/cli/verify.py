@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from rigorkd.records.integrity import Verified
 
 
+def _digest(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no digest: it would be no study's."""
+    from rigorkd.records.untrusted import is_digest
+
+    if value is not None and not is_digest(value):
+        raise click.BadParameter(f"{value!r} is none: 64 digits of 0-9 and a-f, as `rigorkd verify` prints.")
+    return value
+
+
 @click.command(short_help="Hash every record again; repeat runs and compare their bits.")
 @click.argument("study", required=False, type=click.Path(path_type=Path))
 @results_option
@@ -23,9 +32,10 @@ if TYPE_CHECKING:
     "--rerun", type=click.IntRange(min=1), metavar="N", help="Train N finished runs again, elsewhere."
 )
 @click.option("--choice", type=int, default=0, show_default=True, help="Which N runs: the seed of the draw.")
+@click.option("--against", metavar="DIGEST", callback=_digest, help="Is it the study of this digest?")
 @device_option("For --rerun, as in `rigorkd run`.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Workers for --rerun. Default: 1.")
-@click.option("--trust", is_flag=True, help="Run the commands of a study that is not your own, for --rerun.")
+@click.option("--trust", is_flag=True, help="For --rerun: run commands and code of others' studies.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -37,6 +47,7 @@ def verify(
     results: Path,
     rerun: int | None,
     choice: int,
+    against: str | None,
     device: str,
     jobs: int | None,
     trust: bool,
@@ -45,13 +56,18 @@ def verify(
 ) -> None:
     """Hash every file of STUDY and name what is not what was committed. Default: the newest study.
 
-    Nothing is changed; `rigorkd run` sets damaged records aside and trains them again. The exit code is 1 if
-    anything is damaged, or if a repeated run came out otherwise where it must not. Of runs that a command
-    trains, --rerun says whether the command is deterministic, and by how much two runs of one seed differ.
+    Nothing is changed; `rigorkd run` sets damaged records aside and trains them again. Top-1, top-5 and loss
+    are computed again from the predictions. The exit code is 1 if anything is damaged, if it is not the study
+    of DIGEST, or if a repeated run came out otherwise where it must not. Of runs that a command trains,
+    --rerun says whether the command is deterministic, and by how much two runs of one seed differ.
+
+    Hashes find accidents; who edits a study on purpose can write new ones. The digest that is printed finds
+    that too, once it stands where nobody can change it: in a paper's appendix, in a signed commit.
 
     \b
     rigorkd verify
     rigorkd verify results/digits --rerun 2
+    rigorkd verify results/digits --against 1f0c…9a   the 64 digits that verify printed
     """
     from rigorkd.extras import require
     from rigorkd.records.integrity import verify_study
@@ -62,7 +78,7 @@ def verify(
         require("train", "--rerun")
     found = verify_study(place)
     again: list[Rerun] = []
-    if rerun is not None and not found.damaged:
+    if rerun is not None and not found.damaged and against in (None, found.digest):
         from rigorkd.launch.display import PlainConsole
         from rigorkd.launch.rerun import rerun as repeat
 
@@ -76,16 +92,16 @@ def verify(
             working=None if folder is None else folder.absolute(),
         )
     if form == "json":
-        click.echo(json.dumps(_document(place, found, again), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(_document(place, found, again, against), indent=1, ensure_ascii=False))
     else:
-        click.echo(_text(place, found, again))
+        click.echo(_text(place, found, again, against))
         if rerun is not None and found.damaged:
             click.echo("no run was repeated: mend the study first, with `rigorkd run`")
-    if found.damaged or any(one.is_wrong for one in again):
+    if found.damaged or against not in (None, found.digest) or any(one.is_wrong for one in again):
         raise click.exceptions.Exit(1)
 
 
-def _document(folder: Path, found: Verified, again: list[Rerun]) -> dict[str, object]:
+def _document(folder: Path, found: Verified, again: list[Rerun], against: str | None) -> dict[str, object]:
     """The JSON of `verify --format json`, schema rigorkd.verify/1."""
     from rigorkd.launch.rerun import deterministic
 
@@ -95,6 +111,8 @@ def _document(folder: Path, found: Verified, again: list[Rerun]) -> dict[str, ob
         "study": folder.name,
         "records": found.records,
         "files": found.files,
+        "digest": found.digest,
+        "against": against,
         "damaged": {entry.run: entry.reason for entry in found.damaged},
         "reruns": [
             {
@@ -115,7 +133,7 @@ def _numbers(one: Rerun) -> dict[str, object]:
     return {"numbers": {name: list(pair) for name, pair in one.numbers.items()}} if one.numbers else {}
 
 
-def _text(folder: Path, found: Verified, again: list[Rerun]) -> str:
+def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None) -> str:
     from rigorkd.text import count
 
     read = f"{folder}: {count(found.records, 'record')}, {count(found.files, 'file')}"
@@ -127,6 +145,11 @@ def _text(folder: Path, found: Verified, again: list[Rerun]) -> str:
         )
     else:
         lines = [f"{read}, all as committed"]
+    if found.digest is not None:
+        lines.append(f"  digest {found.digest}")
+    if against is not None:
+        same = against == found.digest
+        lines.append(f"  {'the study' if same else 'NOT the study'} of the digest that was given")
     for one in again:
         if not one.differs:
             lines.append(f"  repeated {one.run}: the same {'numbers' if one.numbers else 'bits'}")

@@ -1,13 +1,15 @@
 """CIFAR-10 and CIFAR-100 from the published Python files, downloaded by torchvision.
 
 Files whose MD5 is not the published one are accepted with a warning that names them; the data checksum then
-differs, so their runs are never mistaken for runs on the published images.
+differs, so their runs are never mistaken for runs on the published images. They are pickles, and reading them
+runs nothing: of all that a pickle may call for, arrays of numbers are understood here, and the rest refused.
 """
 
 from __future__ import annotations
 
 import logging
 import pickle
+import re
 import tempfile
 import urllib.error
 from dataclasses import dataclass
@@ -20,11 +22,16 @@ from rigorkd.errors import InputError
 from rigorkd.files import file_md5
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from rigorkd.data.dataset import Labels, Pixels
 
 
 _URL = "https://www.cs.toronto.edu/~kriz/"
-_DAMAGE = (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError, ImportError)
+_DAMAGE = (
+    *(pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError, AttributeError, ImportError),
+    *(OverflowError, RecursionError, MemoryError),
+)
 _log = logging.getLogger("rigorkd.data")
 
 
@@ -48,7 +55,7 @@ class CifarFiles:
 
     @property
     def files(self) -> tuple[DataFile, ...]:
-        """The files with images and labels; the names of the classes change no result."""
+        """The files with images and labels; names of classes change no result, and their number is known."""
         return self.train + self.test
 
 
@@ -110,11 +117,15 @@ class _Cifar(PublishedFiles):
         self.prepare()
         folder, layout = self.folder, self.layout
         before = {file.name: file_md5(folder / file.name) for file in layout.files}
-        foreign = ", ".join(file.name for file in layout.files if before[file.name] != file.md5)
+        foreign = ", ".join(
+            file.name for file in (*layout.files, layout.meta) if file_md5(folder / file.name) != file.md5
+        )
         if foreign:
             _log.warning("%s: using files that are not the published ones (MD5 differs): %s", folder, foreign)
         try:
-            names = tuple(self._unpickled(layout.meta)[self.label_keys[1]])
+            names = tuple(map(str, self._unpickled(layout.meta)[self.label_keys[1]]))
+            if self.info and len(names) != self.info.classes:  # what they are called changes no result
+                raise ValueError(f"{layout.meta.name} names {len(names)} classes")
             train, test = (self._images(files, len(names)) for files in (layout.train, layout.test))
         except _DAMAGE as error:
             raise InputError(
@@ -177,7 +188,7 @@ class _Cifar(PublishedFiles):
         import numpy as np
 
         contents = [self._unpickled(file) for file in files]
-        images = np.vstack([content["data"] for content in contents]).reshape(-1, 3, 32, 32)
+        images = np.vstack([content["data"].values for content in contents]).reshape(-1, 3, 32, 32)
         named = self.label_keys[0]
         labels = np.asarray([label for content in contents for label in content[named]], np.int64)
         if len(labels) != len(images):
@@ -188,7 +199,67 @@ class _Cifar(PublishedFiles):
 
     def _unpickled(self, file: DataFile) -> Any:
         with (self.folder / file.name).open("rb") as stream:
-            return pickle.load(stream, encoding="latin1")
+            return _Unpickler(stream, encoding="latin1").load()
+
+
+class _Numbers:
+    """The kind of an array's numbers, as a pickle describes numpy's `dtype`."""
+
+    def __init__(self, kind: str, *_: object) -> None:
+        if not re.fullmatch(r"[<>|=]?[biuf][1248]", kind):
+            raise ValueError(f"numbers of kind {kind!r:.20}")
+        self.kind = kind[-2:]
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if state[1] not in ("<", ">", "|", "="):
+            raise ValueError(f"a byte order {state[1]!r:.20}")
+        self.kind = state[1] + self.kind
+
+
+class _Array:
+    """An array, as a pickle describes numpy's; nothing of numpy's own unpickling is used."""
+
+    values: np.ndarray
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, numbers, by_columns, content = state
+        self.values = _array(content, numbers, shape, "F" if by_columns else "C").values
+
+
+def _array(content: Any, numbers: Any, shape: Any, order: Any) -> _Array:
+    import numpy as np
+
+    if isinstance(content, str):  # bytes of Python 2
+        content = content.encode("latin1")
+    if not isinstance(numbers, _Numbers):
+        raise ValueError("an array of no numbers")
+    made = _Array()
+    made.values = np.frombuffer(content, numbers.kind).reshape(shape, order=order)
+    return made
+
+
+def _text_as_bytes(text: str, encoding: str) -> bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise ValueError(f"text in {encoding!r:.20}")
+    return text.encode("latin1")
+
+
+class _Unpickler(pickle.Unpickler):
+    """Understands what CIFAR's files hold, whatever wrote them, and runs nothing else."""
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        match module.replace("numpy._core", "numpy.core"), name:
+            case "numpy", "ndarray":
+                return "an array"  # only ever handed on
+            case "numpy", "dtype":
+                return lambda *given: _Numbers(*given)
+            case "numpy.core.multiarray", "_reconstruct":
+                return lambda *_: _Array()
+            case "numpy.core.numeric", "_frombuffer":
+                return lambda *given: _array(*given)
+            case "_codecs", "encode":
+                return lambda *given: _text_as_bytes(*given)
+        raise pickle.UnpicklingError(f"it is a program: reading it would run {module}.{name}")
 
 
 class Cifar10(_Cifar):

@@ -268,8 +268,19 @@ def end_all(belongs: Belongs, patience: float = 10.0) -> int:
     """Kill every process that belongs, and what they start meanwhile; how many there were."""
     until = time.monotonic() + patience
     seen: set[int] = set()
+    own = os.getsid(0)
     while (found := belonging(belongs)) and time.monotonic() < until:
+        # By groups as well: the kernel signals all of a group at once, and lets none of it fork meanwhile, so
+        # that a process which hands over to the next one faster than this can look is met too.
+        groups = set()
+        for pid in found:
+            with contextlib.suppress(OSError):
+                if os.getsid(pid) != own:  # what is in another session was started by what belongs
+                    groups.add(os.getpgid(pid))
         for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: what is stopped starts nothing
+            for group in groups:
+                with contextlib.suppress(OSError):
+                    os.killpg(group, number)
             for pid in found:
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)

@@ -83,6 +83,8 @@ def launch(
         if submitted and runs:
             console.print("waiting for the jobs; Ctrl-C leaves them to go on", highlight=False)
             failed = submitted.wait()
+    if runs:
+        session.refuse_removed({*states.records, *runs} - failed.keys() - before.keys())
     return Outcome(study, len(runs) - len(failed), done, before | failed, frozenset(before))
 
 

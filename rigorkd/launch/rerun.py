@@ -16,10 +16,14 @@ from pathlib import Path
 from rich.console import Console
 
 from rigorkd.errors import InputError
+from rigorkd.files import sha256_of
 from rigorkd.launch.launch import launch
 from rigorkd.launch.own_commands import own_folder
 from rigorkd.launch.run_states import State, find_run_states, with_needs
 from rigorkd.launch.session import LaunchOptions
+from rigorkd.methods.own import Own
+from rigorkd.models.model import is_own_model
+from rigorkd.models.own_code import own_modules
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.expected import start_files
@@ -27,6 +31,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.record import Record, copy_record, read_record
 from rigorkd.records.study import read_info
+from rigorkd.records.untrusted import is_own
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,8 @@ def rerun(
     """Train `n` finished runs again, drawn with the seed `choice`, from the teachers and starts on record.
 
     The scratch folder goes when this returns. Commands are run where this user ran them before, or in the
-    folder `working`; those of a study that is not the user's own only with `trust`. Raises what `launch`
-    raises.
+    folder `working`; those of a study that is not the user's own only with `trust`, and so the code that
+    another user's study brings. Raises what `launch` raises.
     """
     study = StudyFolder(folder)
     info = read_info(folder)
@@ -69,6 +74,15 @@ def rerun(
     if any(cell.trainer is not None for cell in protocol.cells):
         protocol = _placed(protocol, study, trust=trust, working=working)
         files = start_files(protocol)
+    if code := code_of(protocol):
+        if not trust and not is_own(folder):
+            raise InputError(
+                f"{folder}: belongs to another user, and to repeat its runs executes code that it brings:\n"
+                + "\n".join(f"  {line}" for line in code),
+                hint="read that code; if you trust it, give --trust",
+            )
+        for line in code:
+            console.print(f"runs the study's own code: {line}", soft_wrap=True)
     states = find_run_states(protocol, info.seeds, study, info.mode, files)
     if states.stale and files is not info.start_files:
         first = states.stale[0]
@@ -121,6 +135,20 @@ def deterministic(found: Iterable[Rerun]) -> bool | None:
     """Whether commands that were called again gave the same; None if none was, or none ended well."""
     told = [one for one in found if one.numbers]
     return all(not one.differs for one in told) if told else None
+
+
+def code_of(protocol: Protocol) -> list[str]:
+    """What a protocol's runs execute that is no part of rigorkd: every `module:function`, and its files."""
+    named = [cell.model.name for cell in protocol.cells if is_own_model(cell.model.name)]
+    named += [cell.method.term for cell in protocol.cells if isinstance(cell.method, Own)]
+    return [
+        f"{name}, from "
+        + ", ".join(
+            f"{module.file} (SHA-256 {sha256_of(module.source)[:16]})"
+            for module in own_modules(name, protocol.path.parent).values()
+        )
+        for name in dict.fromkeys(named)
+    ]
 
 
 def compare(before: Record, after: Record) -> Rerun:

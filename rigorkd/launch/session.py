@@ -33,7 +33,7 @@ from rigorkd.records.expected import StartFile, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import folder_name, is_registered, is_study, read_info, register
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
     from rigorkd.track.tracker import MakeTracker
@@ -179,6 +179,17 @@ class Session:
         if len(list(self.study.launchers.glob("*"))) > 1:
             with contextlib.suppress(OSError), leases.whole_study():  # what ended the launch is told instead
                 self._sweep(leases)
+
+    def refuse_removed(self, done: Iterable[str]) -> None:
+        """StoreError if somebody has removed records of finished runs, or the study, in the meantime."""
+        gone = [run for run in sorted(done) if not has_record(self.study, run)]
+        if not is_study(self.study.path):
+            gone.insert(0, self.study.study_json.name)
+        if gone:
+            raise StoreError(
+                f"{self.study.path}: removed while it was trained: {some_of(gone, 5)}",
+                hint="run the same command again: what is missing is trained again, what is there stands",
+            )
 
     def _is_known_part(self) -> bool:
         """Whether this does a part of what the study knows: an older text is not to become the newest."""

@@ -189,6 +189,9 @@ class Method(Frozen):
         """The student's and the teacher's layer of every pair that the method compares."""
         return ()
 
+    def check_feature(self, network: str, layer: str, shape: tuple[int, ...]) -> None:
+        """Raise InputError if what a layer of a network gives per image cannot be compared."""
+
     def misfits(self, classes: int) -> Iterator[tuple[str, str]]:
         """Parameters that do not fit so many classes, each with what is wrong."""
         yield from ()

@@ -5,7 +5,7 @@ Images that teacher and student find hard count more. With entropies H (nats) at
     ce_weight · CE + kd_weight · mean_i[w_i · T² · KL_i],     w_i = ½ (H_t + H_t · H_s / H_ub).
 
 The weights w have no gradient. H_ub is ln C (`log_classes`, the largest entropy there is) or C (`classes`):
-released code has both.
+released code has the one for ImageNet and the other for CIFAR (`preset: code`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ class EAKD(Weighted):
         "entropy_bound": "bound-",
         "entropy_temperature": "eT",
     }
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"T": 4.0, "alpha": 0.1}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"T": 4.0, "alpha": 0.1},
+        "code": {"T": 4.0, "alpha": 0.1, "entropy_bound": "classes"},
+    }
     default_weights = (0.1, 0.9)
     T: Temperature = 4.0
     entropy_temperature: Positive = 3.0

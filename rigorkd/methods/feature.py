@@ -13,7 +13,8 @@ the clip, as the code of that study's first version did; the optimiser moves the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+import re
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from pydantic import Discriminator, Field, Tag
 
@@ -21,6 +22,7 @@ from rigorkd.errors import InputError
 from rigorkd.fields import Frozen, NonNegative, added, text_or_mapping
 from rigorkd.methods.base import Outputs, Shapes, Targets, Weighted
 from rigorkd.methods.divergences import full
+from rigorkd.models.model import stages_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,13 +46,82 @@ Layer = Annotated[
 ]
 
 
-class Feature(Weighted):
+_STAGES = 4
+"""RepDistiller compares at most these: the first of a VGG's five is its stem."""
+
+
+def _is_stage(layer: str | LayerPair) -> bool:
+    return isinstance(layer, str) and re.fullmatch("stages|last_stage|stage[1-9]", layer) is not None
+
+
+class Layered(Weighted):
+    """A method that compares layers of both networks, pair by pair."""
+
+    needs_features = True
+    ranks: ClassVar[tuple[int, ...]] = (1, 3)
+    short: ClassVar[dict[str, str]] = {**Weighted.short, "layers": ""}
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = ("layer1", "layer2", "layer3")
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The student's and the teacher's layer of every pair."""
+        return tuple(
+            (layer, layer) if isinstance(layer, str) else (layer.student, layer.teacher)
+            for layer in self.layers
+        )
+
+    def between(self, student: str, teacher: str) -> Self:
+        """The method with the stages that it names as layers of these two models.
+
+        `stages` are all that both have, from the last back; `last_stage` is the last, `stage2` the second.
+
+        Raises:
+            ValueError: the stages of one of them are not known, or there are fewer.
+        """
+        if not any(_is_stage(layer) for layer in self.layers):
+            return self
+        own, theirs = (stages_of(model)[-_STAGES:] for model in (student, teacher))
+        for model, stages in ((student, own), (teacher, theirs)):
+            if not stages:
+                raise ValueError(f"the stages of {model} are not known here: name layers")
+        both = min(len(own), len(theirs))
+        pairs = list(zip(own[-both:], theirs[-both:], strict=True))
+        found: list[str | LayerPair] = []
+        for layer in self.layers:
+            if not (isinstance(layer, str) and _is_stage(layer)):
+                found.append(layer)
+                continue
+            chosen = pairs if layer == "stages" else pairs[-1:]
+            if layer not in ("stages", "last_stage"):
+                number = int(layer.removeprefix("stage"))
+                if number > both:
+                    raise ValueError(f"{student} and {teacher} have {both} stages in common, not {number}")
+                chosen = [pairs[number - 1]]
+            found += [a if a == b else LayerPair(student=a, teacher=b) for a, b in chosen]
+        return self.model_copy(update={"layers": tuple(found)})
+
+    def check_feature(self, network: str, layer: str, shape: tuple[int, ...]) -> None:
+        if len(shape) not in self.ranks:
+            kinds = "maps (channels × height × width)" + (" or vectors" if 1 in self.ranks else "")
+            given = " × ".join(map(str, shape)) or "one number"
+            raise InputError(
+                f"the {network}'s layer {layer!r} gives {given} per image",
+                hint=f"{self.key} compares {kinds}; name another layer",
+            )
+
+    def set_up(self, objective: Objective, shapes: Shapes | None) -> None:
+        """See that the layers can be compared; InputError if not."""
+        assert shapes is not None, "the layers of both networks are looked at before"
+        for own, theirs in self.pairs():
+            self.check_feature("student", own, shapes.student[own])
+            self.check_feature("teacher", theirs, shapes.teacher[theirs])
+
+
+class Feature(Layered):
     """FitNets line: MSE after a bias-free 1×1 projection, plus a cosine term of the pooled features."""
 
     key = "feature"
-    needs_features = True
     labels: ClassVar[dict[str, str]] = {"alpha": "a"}
-    short: ClassVar[dict[str, str]] = {**Weighted.short, "cosine": "cos", "layers": ""}
+    short: ClassVar[dict[str, str]] = {**Layered.short, "cosine": "cos"}
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "capacity": {"layers": ("layer1", "layer2", "layer3", "layer4"), "cosine": 0.5}
     }
@@ -67,13 +138,6 @@ class Feature(Weighted):
     def clips_its_own(self) -> bool:
         return self.clip
 
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """The student's and the teacher's layer of every pair."""
-        return tuple(
-            (layer, layer) if isinstance(layer, str) else (layer.student, layer.teacher)
-            for layer in self.layers
-        )
-
     def set_up(self, objective: Objective, shapes: Shapes | None) -> None:
         """Draw the projections.
 
@@ -84,15 +148,11 @@ class Feature(Weighted):
 
         from rigorkd.models.weights import seeded
 
+        super().set_up(objective, shapes)
         assert shapes is not None, "the layers of both networks are looked at before"
         with seeded(shapes.seed):
             objective.projections = nn.ModuleList(
-                nn.Conv2d(
-                    channels_of("student", own, shapes.student[own]),
-                    channels_of("teacher", theirs, shapes.teacher[theirs]),
-                    kernel_size=1,
-                    bias=False,
-                )
+                nn.Conv2d(shapes.student[own][0], shapes.teacher[theirs][0], kernel_size=1, bias=False)
                 for own, theirs in self.pairs()
             )
 
@@ -102,28 +162,23 @@ class Feature(Weighted):
         projections = cast("ModuleList", objective.projections)
         total = full(student.logits).new_zeros(())
         for (own, theirs), projection in zip(self.pairs(), projections, strict=True):
-            mine, wanted = as_map(student.features[own]), as_map(teacher.features[theirs])
-            height, width = (min(a, b) for a, b in zip(mine.shape[2:], wanted.shape[2:], strict=True))
+            mine, wanted = at_one_size(as_map(student.features[own]), as_map(teacher.features[theirs]))
             # A mean over pixels and a 1×1 projection commute; averaging first is cheaper.
-            projected, wanted = projection(averaged(mine, height, width)), averaged(wanted, height, width)
+            projected = projection(mine)
             cosines = F.cosine_similarity(projected.mean(dim=(2, 3)), wanted.mean(dim=(2, 3)), dim=1)
             total = total + F.mse_loss(projected, wanted) + self.cosine * (1 - cosines).mean()
         return total / len(self.layers)
 
 
-def channels_of(network: str, layer: str, shape: tuple[int, ...]) -> int:
-    """The channels of a feature of this shape, without the batch axis; InputError for an unsupported rank."""
-    if len(shape) not in (1, 3):
-        raise InputError(
-            f"the {network}'s layer {layer!r} gives {' × '.join(map(str, shape)) or 'one number'} per image",
-            hint="feature compares maps (channels × height × width) or vectors; name another layer",
-        )
-    return shape[0]
-
-
 def as_map(feature: Tensor) -> Tensor:
     """A feature (B, C, H, W) or (B, D) as a map in float32 at least."""
     return full(feature if feature.dim() == 4 else feature[:, :, None, None])
+
+
+def at_one_size(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Two maps (B, ·, H, W), of which the larger is averaged to the smaller, along each side."""
+    height, width = (min(a, b) for a, b in zip(first.shape[2:], second.shape[2:], strict=True))
+    return averaged(first, height, width), averaged(second, height, width)
 
 
 def averaged(maps: Tensor, height: int, width: int) -> Tensor:

@@ -6,6 +6,10 @@ Vanilla distillation with the teacher's softened output replaced by a smoothed l
 
 ε such that H(q) = H(softmax(z_t / T)) of the image (`instance`), or its mean over the training images, seen
 in the evaluation view (`global`). Mixed images have their mixed label; a teacher surer than that gives ε = 0.
+
+That study's own forms are `average: sorted_softmax`, where the one entropy of `global` is that of the mean of
+all softened outputs, each sorted, which is larger than the mean of their entropies; and `peak: teacher`: the
+label is the teacher's top class, so that all other classes score alike for mixed images too.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import model_validator
 
+from rigorkd.fields import added
 from rigorkd.methods.base import Outputs, Ramp, Shapes, Targets, Temperature, Weighted
 from rigorkd.methods.divergences import entropy, is_class, log_probabilities
 
@@ -32,11 +37,16 @@ class MatchedSmoothing(Weighted):
     key = "matched_smoothing"
     labels: ClassVar[dict[str, str]] = {"T": "T", "alpha": "a"}
     T: Temperature = 4.0
+    short: ClassVar[dict[str, str]] = {**Weighted.short, "peak": "peak-"}
     scope: Literal["global", "instance"] = "instance"
     t_squared: bool = True
+    average: Literal["entropies", "sorted_softmax"] = added("0.2", "entropies")
+    peak: Literal["label", "teacher"] = added("0.2", "label")
 
     @model_validator(mode="after")
     def _one_entropy(self) -> MatchedSmoothing:
+        if self.scope == "instance" and self.average != "entropies":
+            raise ValueError("scope instance averages nothing; average is for scope: global")
         if self.scope == "global" and isinstance(self.T, Ramp):
             raise ValueError("scope global is one entropy for the whole training, so its T cannot change")
         return self
@@ -51,8 +61,13 @@ class MatchedSmoothing(Weighted):
         objective.register_buffer("entropy", torch.full((), torch.nan))  # of scope `global`, once learned
 
     def learn_from(self, objective: Objective, teacher_logits: Tensor) -> None:
-        softened = log_probabilities(teacher_logits, objective.temperature)
-        objective.get_buffer("entropy").copy_(entropy(softened.double()).mean())
+        softened = log_probabilities(teacher_logits, objective.temperature).double()
+        if self.average == "sorted_softmax":
+            profile = softened.exp().sort(dim=1, descending=True).values.mean(dim=0, keepdim=True)
+            found = entropy(profile.log())
+        else:
+            found = entropy(softened)
+        objective.get_buffer("entropy").copy_(found.mean())
 
     def kd_term(self, objective: Objective, student: Outputs, targets: Targets, teacher: Outputs) -> Tensor:
         import torch
@@ -64,6 +79,8 @@ class MatchedSmoothing(Weighted):
             if self.needs_training_logits
             else entropy(log_probabilities(teacher.logits, T))
         )
+        if self.peak == "teacher":
+            targets = Targets(teacher.logits.argmax(dim=1))
         with torch.no_grad():
             q = smoothed(targets, wanted, log_student.shape[1]).to(log_student.dtype)
         divergence: Tensor = (torch.special.xlogy(q, q) - q * log_student).sum(dim=1).mean()

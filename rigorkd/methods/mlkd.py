@@ -10,15 +10,20 @@ three are for the strong view; K_T is the vanilla term and P = softmax(z / T) of
 m_i marks images on which the teacher's top probability (T = 1, weak view) is at most the batch's median, m_c
 classes whose probability, summed over the batch, is at most the median over classes. The Gram terms carry no
 T². `standardize` acts on the logits of the K_T terms alone.
+
+That is as printed. In the released code the masks multiply terms that are already means over the batch, so
+that with `masks: mean` each term is that of all images, or classes, times the share that is marked:
+
+    mean m_i · Σ_T K_T(weak),   mean m_c · ‖P_tᵀP_t − P_sᵀP_s‖² / C,   mean m_i · ‖P_tP_tᵀ − P_sP_sᵀ‖² / B
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from rigorkd.fields import Positive
+from rigorkd.fields import Positive, added
 from rigorkd.methods.base import Outputs, Targets, Weighted
 from rigorkd.methods.divergences import full, kl, log_probabilities, standardized
 
@@ -36,12 +41,13 @@ class MLKD(Weighted):
 
     key = "mlkd"
     needs_strong = True
-    short: ClassVar[dict[str, str]] = {**Weighted.short, "temperatures": "T"}
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}}
+    short: ClassVar[dict[str, str]] = {**Weighted.short, "masks": "masks-", "temperatures": "T"}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}, "code": {"masks": "mean"}}
     default_weights = (0.1, 0.9)
     temperatures: Annotated[tuple[Positive, ...], Field(min_length=1)] = (4.0, 3.0, 5.0, 2.0, 6.0)
     t_squared: bool = True
     standardize: bool = False
+    masks: Literal["each", "mean"] = added("0.2", "each")
 
     def ce_term(self, objective: Objective, student: Outputs, targets: Targets) -> Tensor:
         assert student.strong is not None, "the cohort shows both views"
@@ -54,6 +60,8 @@ class MLKD(Weighted):
         assert student.strong is not None, "the cohort shows both views"
         assert teacher.strong is not None, "the cohort shows both views"
         images, classes = unsure(teacher.logits)
+        if self.masks == "mean":
+            images, classes = images.mean(), classes.mean()
         total = images.new_zeros(())
         scaled = standardized if self.standardize else full
         weak_s, weak_t = scaled(student.logits), scaled(teacher.logits)

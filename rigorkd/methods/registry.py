@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rigorkd.methods.at import AT
 from rigorkd.methods.base import Method
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.ctkd import CTKD
@@ -16,6 +17,7 @@ from rigorkd.methods.mlkd import MLKD
 from rigorkd.methods.own import Own
 from rigorkd.methods.permuted_tail import PermutedTail
 from rigorkd.methods.rld import RLD
+from rigorkd.methods.sp import SP
 
 METHODS: dict[str, type[Method]] = {
     method.key: method
@@ -30,6 +32,8 @@ METHODS: dict[str, type[Method]] = {
         DIST,
         EAKD,
         Feature,
+        AT,
+        SP,
         MatchedSmoothing,
         PermutedTail,
     )

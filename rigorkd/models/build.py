@@ -16,6 +16,7 @@ from torch import nn
 
 from rigorkd.errors import InputError
 from rigorkd.models.cifar_networks import cifar_network
+from rigorkd.models.fitting import belongs_to
 from rigorkd.models.inputs import repeat_grey, require_untouched
 from rigorkd.models.model import (
     CIFAR_NETWORKS,
@@ -32,7 +33,16 @@ from rigorkd.models.model import (
 )
 from rigorkd.models.own_code import Source
 from rigorkd.models.pooling import pool_deterministically
-from rigorkd.models.weights import State, differences, first_line, head_of, load_weights, read_weights, seeded
+from rigorkd.models.weights import (
+    State,
+    differences,
+    first_line,
+    head_of,
+    load_weights,
+    read_weights,
+    seeded,
+    unprefixed,
+)
 from rigorkd.models.zoo import cifar_resnet, cnn, stem_resnet
 
 _PUBLISHED = ("imagenet1k_v1", "imagenet1k_v2", "pretrained")
@@ -47,12 +57,14 @@ def build(
     weights: str | Path = "random",
     seed: int,
     source: Source | None = None,
+    keep_head: bool = False,
 ) -> nn.Module:
     """A model for images (B, channels, size, size) that gives logits (B, classes), in train mode.
 
-    `weights` is random, imagenet1k_v1, imagenet1k_v2, pretrained, or the path of a safetensors file with a
-    full state dict. `source` is where a model of the user's own lies. The same seed and architecture give the
-    same bits, whatever was drawn before.
+    `weights` is random, imagenet1k_v1, imagenet1k_v2, pretrained, or the path of a file (safetensors, or .pth
+    of torch) with a full state dict. `source` is where a model of the user's own lies. The same seed and
+    architecture give the same bits, whatever was drawn before. With `keep_head` published weights keep the
+    head that they came with, as a teacher that is used as it is must.
 
     Raises:
         InputError: name, arguments, weights or image size do not fit.
@@ -72,16 +84,37 @@ def build(
         with seeded(seed):
             head = head_of(network, make(classes + 1))
             state = _published(wanted, network, str(weights))
-        load_weights(network, state, f"the weights {weights}", head=head, keep_head=False)
+        if keep_head:
+            _require_head(state, head, str(weights), classes)
+        load_weights(network, state, f"the weights {weights}", head=head, keep_head=keep_head)
     elif weights != "random":
-        state = read_weights(Path(weights))
+        state = unprefixed(network, read_weights(Path(weights)))
         head = frozenset()
         if differences(network, state, head, keep_head=True):
             with seeded(seed):
                 head = head_of(network, make(classes + 1))
                 state = _refitted(wanted, network, state, str(weights), head)
-        load_weights(network, state, str(weights), head=head, keep_head=True)
+        load_weights(
+            network,
+            state,
+            str(weights),
+            head=head,
+            keep_head=True,
+            hint=lambda: belongs_to(state, channels=channels),
+        )
     return network.train()
+
+
+def _require_head(state: State, head: frozenset[str], tag: str, classes: int) -> None:
+    """Refuse published weights whose head is missing, or one for another number of classes."""
+    found = next((state[key].shape[0] for key in sorted(head & state.keys())), None)
+    if found != classes:
+        has = "no head" if found is None else f"a head for {found} classes"
+        raise InputError(
+            f"with train: false, the weights {tag} would teach from a new, random head: they have {has},"
+            f" and the data has {classes} classes",
+            hint="train it, or give a file that was trained on this data: {path: ...}",
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +161,10 @@ def _maker(wanted: _Wanted) -> Maker:
             classes=classes,
             hidden=model.hidden,
             dropout=model.dropout or 0.0,
+            norm=model.norm,
         )
+    if not model.norm:
+        raise InputError(f"model {name} takes no norm")
     _refuse(model, "channels", "hidden")
     if name in CIFAR_RESNETS:
         _refuse(model, "args", "dropout")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from rigorkd.fields import Count, Frozen, short_form, text_or_mapping
+from rigorkd.fields import Count, Frozen, added, short_form, text_or_mapping
 from rigorkd.text import nearest
 
 CIFAR_RESNETS = ("cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
@@ -53,7 +53,7 @@ _STAGES = {
 }
 
 CNN, CNN_CHANNELS = "cnn", (16, 32)
-"""The small plain network, and its default `channels`; `hidden` and `dropout` shape it too."""
+"""The small plain network, and its default `channels`; `hidden`, `dropout` and `norm` shape it too."""
 
 # fmt: off
 _V1_ONLY = (
@@ -130,6 +130,11 @@ def hf_folder(name: str) -> str | None:
     return rest if library == "hf" and rest.startswith(("./", "../", "/")) else None
 
 
+def is_hub_model(name: str) -> bool:
+    """`hf/<org>/<name>`: a model whose very shape is on the Hugging Face hub."""
+    return name.startswith("hf/") and hf_folder(name) is None
+
+
 def architecture_of(name: str) -> str:
     """The name without what only chooses weights: timm's `<name>.<tag>` is the architecture `<name>`."""
     return name.partition(".")[0] if name.startswith("timm/") else name
@@ -168,8 +173,8 @@ def min_size(model: str) -> int:
 class Model(Frozen):
     """A model by name: one of `MODELS`, or `timm/<name>`, `hf/<name>`, `module:function`.
 
-    `channels`, `hidden` and `dropout` shape the `cnn`; `args` are keyword arguments for any other model. The
-    cnn's defaults are filled in, so that one architecture is one value however it was spelt.
+    `channels`, `hidden`, `dropout` and `norm` shape the `cnn`; `args` are keyword arguments for any other
+    model. The cnn's defaults are filled in, so that one architecture is one value however it was spelt.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -177,6 +182,7 @@ class Model(Frozen):
     hidden: Count | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     args: dict[str, str | int | float | bool] = Field(default={})
+    norm: bool = added("0.2", True)
 
     @model_validator(mode="before")
     @classmethod
@@ -198,7 +204,7 @@ ModelField = Annotated[Model, short_form("name")]
 
 
 class PathStart(Frozen):
-    """Weights from a safetensors file; a relative path starts at the protocol's folder."""
+    """Weights from a file, safetensors or .pth of torch; a relative path starts at the protocol's folder."""
 
     path: Annotated[str, Field(min_length=1)]
 

@@ -1,23 +1,31 @@
 """Weights: drawn from a seed, or loaded as a full state dict but for a head that belongs to other classes.
 
-A head is whatever changes shape with the number of classes. Here is the one place where torch's global random
+Files are safetensors, or what torch.save wrote of tensors alone: nothing that a file holds is ever run. A
+head is whatever changes shape with the number of classes. Here is the one place where torch's global random
 state is touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import pickle
+import re
+import warnings
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from rigorkd.errors import InputError
+from rigorkd.text import some_of
 
 State = Mapping[str, torch.Tensor]
+_COUNTER = "num_batches_tracked"
 _SHOWN = 3  # how many differing tensors a message names
 
 
@@ -42,13 +50,100 @@ def head_of(network: nn.Module, other: nn.Module) -> frozenset[str]:
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file. Raises InputError naming the file."""
+    """The tensors of a file, as safetensors or as torch.save writes a state dict or a checkpoint with one.
+
+    Raises:
+        InputError: it is not there or not readable, holds code, or no state dict; the message names it.
+    """
     try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start[:1] == _PICKLE or start == _ARCHIVE:
+            return _state_in(_unpickled(path), path)
         return load_file(path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file of weights") from error
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file: {first_line(error)}") from error
+        raise InputError(
+            f"{path}: not a readable file of weights (safetensors, or .pth of torch): {first_line(error)}"
+        ) from error
+
+
+_PICKLE, _ARCHIVE = b"\x80", b"PK\x03\x04"
+"""How a pickle, and the zip archive around one, begin."""
+
+_HOLDERS = ("state_dict", "model", "net", "model_state_dict")
+"""Under which key public checkpoints keep the state dict."""
+
+
+def _unpickled(path: Path) -> object:
+    """What torch.save wrote, as far as it is tensors, plain values and what loading cannot be hurt by."""
+    numbers = [getattr(np.dtypes, f"{kind}DType") for kind in ("Bool", "Int64", "Float32", "Float64")]
+    scalar = np.float64().__reduce__()[0]  # what makes numpy's numbers, which many checkpoints keep
+    harmless = [
+        *(Namespace, np.dtype, *numbers),
+        *((scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    ]
+    try:
+        with torch.serialization.safe_globals(harmless), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old formats
+            content: object = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file can raise anything
+        named = re.search(r"GLOBAL:? (\S+?)[,.]?\s", str(error))
+        if isinstance(error, pickle.UnpicklingError) and named:
+            raise InputError(
+                f"{path}: it holds more than tensors ({named[1]}), and to load that would be to run code",
+                hint="where you trust it, load it in Python and save its tensors alone:"
+                " torch.save(model.state_dict(), FILE)",
+            ) from None
+        reason = (
+            "it is no checkpoint of torch" if isinstance(error, pickle.UnpicklingError) else first_line(error)
+        )
+        raise InputError(f"{path}: not a readable file of weights: {reason}") from error
+    return content
+
+
+def _state_in(content: object, path: Path) -> dict[str, torch.Tensor]:
+    """The state dict that a checkpoint is, or holds under one of the usual names."""
+    if (state := _as_state(content)) is not None:
+        return state
+    keys = [str(key) for key in content] if isinstance(content, Mapping) else []
+    found = {
+        key: state
+        for key in _HOLDERS
+        if isinstance(content, Mapping) and (state := _as_state(content.get(key))) is not None
+    }
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise InputError(
+            f"{path}: it holds several state dicts ({', '.join(found)})",
+            hint="save the one that is meant alone",
+        )
+    raise InputError(
+        f"{path}: it holds no state dict, but {some_of(keys, 8) or type(content).__name__}",
+        hint=f"a state dict is expected, alone or under one of {', '.join(_HOLDERS)}",
+    )
+
+
+def _as_state(content: object) -> dict[str, torch.Tensor] | None:
+    """A mapping of names to tensors, or None."""
+    if not isinstance(content, Mapping) or not content:
+        return None
+    if not all(isinstance(key, str) and isinstance(item, torch.Tensor) for key, item in content.items()):
+        return None
+    return {key: item.detach() for key, item in content.items()}
+
+
+def unprefixed(network: nn.Module, state: State) -> State:
+    """The tensors under the network's own names: wrappers such as DataParallel put one before all of them."""
+    for prefix in ("module.", "_orig_mod."):
+        wrapped = bool(state) and all(key.startswith(prefix) for key in state)
+        if wrapped and not all(key.startswith(prefix) for key in network.state_dict()):
+            state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
+    return state
 
 
 def differences(network: nn.Module, state: State, head: frozenset[str], *, keep_head: bool) -> list[str]:
@@ -59,6 +154,8 @@ def differences(network: nn.Module, state: State, head: frozenset[str], *, keep_
     own = network.state_dict()
 
     def excused(key: str) -> bool:
+        if key.endswith(_COUNTER) and key not in state:
+            return True  # checkpoints of long ago do not count batches
         if key not in head:
             return False
         return state[key].shape[1:] == own[key].shape[1:] if key in state else not keep_head
@@ -71,16 +168,24 @@ def differences(network: nn.Module, state: State, head: frozenset[str], *, keep_
 
 
 def load_weights(
-    network: nn.Module, state: State, what: str, *, head: frozenset[str], keep_head: bool
+    network: nn.Module,
+    state: State,
+    what: str,
+    *,
+    head: frozenset[str],
+    keep_head: bool,
+    hint: Callable[[], str] = str,
 ) -> None:
     """Load every tensor, except a head that is not wanted or has another number of classes.
 
-    Raises InputError, which calls the weights `what`, if any other tensor differs in name or shape.
+    Raises InputError, which calls the weights `what`, if any other tensor differs in name or shape; `hint`
+    then says how to mend it.
     """
     found = differences(network, state, head, keep_head=keep_head)
     if found:
         more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise InputError(f"{what}: the tensors do not fit the model: " + "; ".join(found[:_SHOWN]) + more)
+        message = f"{what}: the tensors do not fit the model: " + "; ".join(found[:_SHOWN]) + more
+        raise InputError(message, hint=hint())
     own = network.state_dict()
     new_head = not keep_head or any(_shape(state[key]) != _shape(own[key]) for key in head)
     own.update({key: value for key, value in state.items() if not (new_head and key in head)})

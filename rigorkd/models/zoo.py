@@ -27,8 +27,11 @@ def cnn(
     classes: int,
     hidden: int | None = None,
     dropout: float = 0.0,
+    norm: bool = True,
 ) -> nn.Sequential:
     """3×3 convolution, BatchNorm, ReLU and 2×2 max-pool per entry of `channels`, then a linear classifier.
+
+    Without `norm` there is no BatchNorm, and convolutions have biases instead.
 
     Takes images (B, inputs, size, size); pooling stops once the map is 2×2. `hidden` adds a linear layer with
     ReLU, `dropout` acts on the input of the last layer. Layers are named conv1, norm1, relu1, pool1, conv2 …,
@@ -36,8 +39,9 @@ def cnn(
     """
     layers: dict[str, nn.Module] = {}
     for index, outputs in enumerate(channels, start=1):
-        layers[f"conv{index}"] = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        layers[f"norm{index}"] = nn.BatchNorm2d(outputs)
+        layers[f"conv{index}"] = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not norm)
+        if norm:
+            layers[f"norm{index}"] = nn.BatchNorm2d(outputs)
         layers[f"relu{index}"] = nn.ReLU()
         if size >= _SMALLEST_POOLED:
             layers[f"pool{index}"] = nn.MaxPool2d(2)

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rigorkd.methods.base import Method
+from rigorkd.methods.feature import Layered
+from rigorkd.models.model import Model
 from rigorkd.problems import ExpansionError, Path, Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.grids import Choice, points_of
@@ -50,6 +53,16 @@ def lesson_of(declared: Teacher | Start, path: Path, teachers: Iterable[str]) ->
         place = points[0].place(("teacher",))
         raise ExpansionError([Problem(place, f"teacher stands beside {key}, not in it", at_key=True)])
     return Lesson(key, points[0], declared.teacher)
+
+
+def between(method: Method, student: Model | None, teacher: Cell | None, choice: Choice) -> Method:
+    """The method, with stages that it names as layers of these networks. Raises `ExpansionError`."""
+    if not isinstance(method, Layered) or student is None or teacher is None or teacher.members:
+        return method
+    try:
+        return method.between(student.name, teacher.model.name)
+    except ValueError as error:
+        raise ExpansionError([Problem(choice.place(("layers",)), str(error))]) from None
 
 
 def comes_from(configuration: Mapping[str, Any]) -> str:

@@ -138,11 +138,13 @@ def _model(model: Model, path: Path) -> Iterator[Problem]:
         if close := models_like(model.name):
             hint = f"did you mean {' or '.join(map(repr, close))}?"
         yield Problem((*path, "name"), message, hint + " others: timm/<name>, hf/<name>, module:function")
-    for key in ("channels", "hidden", "dropout"):
-        if getattr(model, key) is not None and model.name != CNN:
+    for key in ("channels", "hidden", "dropout", "norm"):
+        if getattr(model, key) not in (None, True) and model.name != CNN:
             yield Problem((*path, key), f"{key} shapes the model {CNN!r}, not {model.name!r}", at_key=True)
     if model.args and model.name == CNN:
-        yield Problem((*path, "args"), "the cnn takes channels, hidden and dropout, not args", at_key=True)
+        yield Problem(
+            (*path, "args"), "the cnn takes channels, hidden, dropout and norm, not args", at_key=True
+        )
 
 
 def _seeds(spec: Spec) -> Iterator[Problem]:

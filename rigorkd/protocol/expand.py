@@ -21,7 +21,7 @@ from rigorkd.methods.registry import KINDS, METHODS
 from rigorkd.models.model import WEIGHTS, Model, PathStart, weights_of
 from rigorkd.problems import ExpansionError, Path, Problem, shown, unknown, validated
 from rigorkd.protocol.cells import Cell, Member
-from rigorkd.protocol.chains import lesson_of
+from rigorkd.protocol.chains import between, lesson_of
 from rigorkd.protocol.grids import MOST_CHOICES, Choice, choices, grids, read_method, too_many
 from rigorkd.protocol.hashes import identity
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
@@ -169,14 +169,17 @@ class Expansion:
             raise ExpansionError([Problem(path, message, hint or "declare it under teachers:", at_key)])
         return self.teacher(names[short])
 
-    def learned(self, declared: Teacher | Start, path: Path) -> tuple[Method, Cell | None, dict[str, Choice]]:
+    def learned(
+        self, declared: Teacher | Start, model: Model | None, path: Path
+    ) -> tuple[Method, Cell | None, dict[str, Choice]]:
         """How a teacher or a start is taught: the method, the teacher, the training keys that it tunes."""
         names = () if self.spec.teacher is not None else self.spec.named_teachers()
         lesson = lesson_of(declared, path, [name.split("/")[-1] for name in names])
         if lesson is None:
             return Baseline(), None, {}
         teacher = self.named_teacher(lesson.teacher, (*path, "teacher"))
-        method, tuning = read_method(lesson.key, lesson.choice)
+        written, tuning = read_method(lesson.key, lesson.choice)
+        method = between(written, model, teacher, lesson.choice)
         training = self.training(_written(declared.overrides(), path), tuning)
         self.check_method(method, self.spec.views, training, lesson.choice, teacher)
         return method, teacher, tuning
@@ -199,7 +202,7 @@ class Expansion:
             )
         if isinstance(teacher.start, str):
             self.weights(teacher.start, teacher.model, (*path, "start"), starts=())
-        method, parent, tuning = self.learned(teacher, path)
+        method, parent, tuning = self.learned(teacher, teacher.model, path)
         if parent is not None and parent.per_seed and not per_seed:
             message = f"{name} is trained once for all seeds, and its teacher {parent.name} for each"
             hint = f"per_seed: false for {parent.student} as well, or per_seed: true here"
@@ -238,7 +241,7 @@ class Expansion:
             message, hint = unknown("start", origin, [*WEIGHTS, *self.spec.starts])
             raise ExpansionError([Problem(("starts", name, "from"), message, hint)])
         self.training(_written(self.spec.starts[name].overrides(), ("starts", name)))
-        self.learned(self.spec.starts[name], ("starts", name))
+        self.learned(self.spec.starts[name], None, ("starts", name))
 
     def start(self, name: str, model: Model, path: Path) -> str:
         """The name of the start cell of a declared start for a model; made on first use, parents first."""
@@ -254,7 +257,7 @@ class Expansion:
             start, parent = self.resolve_start(declared.start, model, Choice(None, ("starts", name, "from")))
         finally:
             self.open_starts.pop()
-        method, teacher, tuning = self.learned(declared, ("starts", name))
+        method, teacher, tuning = self.learned(declared, model, ("starts", name))
         cell = Cell(
             name=cell_name,
             role="start",
@@ -433,11 +436,12 @@ class Expansion:
                     continue
                 if not self.is_for(choice, teacher):
                     continue
-                method, tuning = read_method(key, choice)
+                written, tuning = read_method(key, choice)
+                method = between(written, declared.model, self.teacher_of(teacher.value), choice)
                 training = self.training(overrides, tuning) if tuning else base
                 self.check_method(method, views, training, choice, self.teacher_of(teacher.value))
                 labels = point.labels if method.distils else point.labels_without_teacher
-                parts = [method_label(method), *tuning_label(training, base), *labels]
+                parts = [method_label(written), *tuning_label(training, base), *labels]
                 cell = Cell(
                     name=f"{path[1]}/{student}/{'-'.join(parts)}",
                     role="student",

@@ -3,6 +3,8 @@
 Kept: the cells' names, methods, roles and starts that are runs, the first and last value of every axis, and
 the baselines of what is kept.
 Shrunk: images, classes, batches, epochs. Cells that differ only in what is shrunk may train alike here.
+Replaced: a model of the Hugging Face hub by the small cnn, unless its layers are imitated; only the hub knows
+its shape, and smoke needs no network.
 Where commands train, each has a small command of its own for this.
 """
 
@@ -10,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rigorkd.data.dataset import Dataset, Split
 from rigorkd.data.operations import CenterCrop, Cutout, RandomCrop, Views
 from rigorkd.data.synthetic import Synthetic
-from rigorkd.models.model import min_size
+from rigorkd.models.model import CNN, Model, PathStart, is_hub_model, min_size
 from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
@@ -39,7 +42,13 @@ def smoke(protocol: Protocol) -> Protocol:
     kept = [cell for cell in protocol.cells if cell.name in names]
     by_command = isinstance(protocol.spec, CommandSpec)
     scale = None if by_command else _Scale.of(kept, protocol.spec.dataset)
-    cells = tuple(_smoked(protocol, cell) if scale is None else scale.cell(cell) for cell in kept)
+    small = () if by_command else replaced_models(protocol)
+    cells = tuple(
+        _smoked(protocol, cell)
+        if scale is None
+        else scale.cell(replace(cell, model=Model(name=CNN)) if cell.model.name in small else cell)
+        for cell in kept
+    )
     analysis = protocol.spec.analysis
     contrasts = tuple(
         contrast for contrast in analysis.contrasts if not any(contrast_problems(contrast, (), cells))
@@ -67,6 +76,27 @@ def _smoked(protocol: Protocol, cell: Cell) -> Cell:
     key = "command" if trainer.function is None else "function"
     small = trainer.model_copy(update={key: trainer.smoke})
     return replace(cell, trainer=replace(cell.trainer, trainer=small))
+
+
+def replaced_models(protocol: Protocol) -> tuple[str, ...]:
+    """The models of the Hugging Face hub that smoke trains the small cnn for."""
+    if any(cell.method.needs_features for cell in protocol.cells):
+        return ()
+    names = (cell.model.name for cell in protocol.cells)
+    return tuple(dict.fromkeys(name for name in names if is_hub_model(name)))
+
+
+def done_without(protocol: Protocol) -> tuple[str, ...]:
+    """What smoke does without and the real run does not: models of the hub, weights not there yet."""
+    out = [
+        f"{name} is on the Hugging Face hub; smoke trains the small cnn instead, the real run needs it"
+        for name in replaced_models(protocol)
+    ]
+    starts = dict.fromkeys(cell.start.path for cell in protocol.cells if isinstance(cell.start, PathStart))
+    for path in starts:
+        if not (protocol.path.parent / Path(path).expanduser()).exists():
+            out.append(f"{path} is not there yet; `rigorkd run` needs it")
+    return tuple(out)
 
 
 def _needed(cell: Cell) -> int:

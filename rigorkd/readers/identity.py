@@ -10,7 +10,7 @@ import numpy as np
 from rigorkd_analysis.runs import seed_of
 
 from rigorkd.readers.draft import Draft, original
-from rigorkd.readers.known_names import ALWAYS, INNER, NAMED, PARAMETERS, folded, seed_in, without
+from rigorkd.readers.known_names import ALWAYS, INNER, NAMED, PARAMETERS, folded, seed_in, size_in, without
 from rigorkd.readers.shapes import is_metric, pattern_of
 from rigorkd.readers.written_numbers import ABSENT, numbers_of
 from rigorkd.text import suggest
@@ -59,6 +59,12 @@ def find_seeds(draft: Draft) -> None:
     if len(missing) == len(found):
         what = f"--seed {asked} fits none of {where}" if asked else "no column, name or folder tells the seed"
         shown = ", ".join(sorted({str(name) for name in names.iloc[:50]})[:3])
+        size = next(((part, name) for name in found if not asked and (part := size_in(str(name)))), None)
+        if size is not None:
+            raise draft.table.error(
+                f"{size[0]} in {size[1]!r} may be the seed, or the size of a network",
+                f"give --seed '{re.sub(r'[0-9]+', '{}', size[0])}' if it is the seed, else --seed COLUMN",
+            )
         instead = "" if asked else "; `rigorkd audit` judges a table of one run each, or of means and spreads"
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
@@ -193,13 +199,15 @@ def find_cells(draft: Draft) -> None:
         raise draft.table.error(
             f"all rows agree in {', '.join(map(draft.spelt, known))}: one configuration, "
             f"unless another column tells them apart; columns: {draft.columns()}",
-            "give --cell COLUMNS, the columns that define one, or name the other configurations' files too",
+            f"give --cell COLUMNS, the columns that define one{_such_as(draft)}, or name the other "
+            "configurations' files too",
         )
     else:
+        example = _such_as(draft) or ", such as --cell model,lr"
         raise draft.table.error(
             f"no column tells which configuration a row is of; columns: {draft.columns()}",
-            "give --cell COLUMNS, the columns that define one, such as --cell model,lr; "
-            "if every column is a method, give --wide",
+            f"give --cell COLUMNS, the columns that define one{example}; if every column is a method, give "
+            "--wide",
         )
     draft.put(cell=names)
     if (draft.frame["cell"] == "").any():
@@ -209,13 +217,28 @@ def find_cells(draft: Draft) -> None:
     draft.cells = f"cells: from {where} without the seed (--cell COLUMNS changes it)"
 
 
+def _such_as(draft: Draft) -> str:
+    """The first columns that look like settings, as many as leave every seed once, as an example."""
+    frame, names = draft.frame, list[str]()
+    for name in map(str, frame.columns):
+        used = name in ("seed", "run", "run_id", "time", "status", "epoch", "step") or name.startswith("_")
+        if used or is_metric(name) or frame[name].nunique() < 2 or not draft.recurs(name):
+            continue
+        before = int(frame.duplicated([*names, "seed"]).sum())
+        if not names or int(frame.duplicated([*names, name, "seed"]).sum()) < before:
+            names.append(name)
+        if not frame.duplicated([*names, "seed"]).any():
+            return f", such as --cell {','.join(map(draft.spelt, names))}"
+    return ""
+
+
 def _matched(draft: Draft, columns: Sequence[str]) -> None:
     """A baseline has the data and the model of its cells: the group and the student, if none is named."""
     setting = [name for name in ("dataset", "task") if name in columns]
     if setting and "group" not in draft.frame:
         draft.put(group=["/".join(filter(None, row)) for row in draft.frame[setting].itertuples(index=False)])
         draft.came["group"] = f"columns {', '.join(setting)}"
-    if "model" in columns and "student" not in draft.frame:
+    if "model" in columns and "method" in columns and "student" not in draft.frame:  # else they are rivals
         draft.put(student=draft.frame["model"])
         draft.came["student"] = "column model"
 

@@ -54,9 +54,15 @@ def is_inspect(path: Path) -> bool:
     return path.suffix == ".eval" or re.fullmatch(stamp, path.name) is not None
 
 
+def is_database(path: Path) -> bool:
+    """Whether a file is called as MLflow's database, or any other of SQLite's, is."""
+    return path.suffix in (".db", ".sqlite", ".sqlite3")
+
+
 TRACKERS = (
     Tracker("wandb", "W&B run folders", lambda path: path.suffix == ".wandb", "wandb_runs:read"),
     Tracker("mlflow", "MLflow file store", lambda path: path.name == "meta.yaml", "mlflow_store:read"),
+    Tracker("mlflow-db", "MLflow database", is_database, "mlflow_db:read"),
     Tracker(
         "trainer",
         "Hugging Face trainer_state.json",

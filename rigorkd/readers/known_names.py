@@ -32,6 +32,7 @@ _CANONICAL = {
     "algorithm": "method", "algo": "method", "distiller": "method", "approach": "method", "distill": "method",
     "kd_method": "method", "method_name": "method",
     "arch": "model", "architecture": "model", "backbone": "model", "network": "model", "model_name": "model",
+    "env": "task", "env_id": "task", "env_name": "task", "environment": "task",
     "data": "dataset", "data_set": "dataset", "benchmark": "dataset", "dataset_name": "dataset",
     "temperature": "T", "temp": "T", "kd_t": "T", "tau": "T",
     "kd_temperature": "T", "kd_temp": "T", "distill_temperature": "T", "distillation_temperature": "T",
@@ -152,15 +153,36 @@ _SEED = re.compile(r"(?:^|(?<=[-_/. =\[(,]))(?:seed|Seed|SEED|rng|s|S)[-_=]?(\d{
 _LONG = re.compile(r"(?:seed|Seed|SEED)[-_=]?(\d{1,19})(?!\d)")
 
 
+_NETWORK = re.compile(
+    r"(vit|deit|beit|cait|xcit|swin|former|mobileone|starnet|mixer|mlp|dino|mae|clip|coat|pvt|eva|hiera|next|sam)"
+    r"[a-z]?(v?\d+)?[-_=]?$",
+    re.IGNORECASE,
+)
+"""How names of networks end that are sold in sizes like `vit_s16`, `poolformer_s24`, `swin_s3`."""
+
+
 def seed_in(name: str) -> tuple[int, str] | None:
     """The seed that a name holds (`r8-kd-s3`, `seed_3`, `kd/seed=3`) and the name without it.
 
-    None if there is none, or if several places could be it.
+    None if there is none, or if several places could be it. The 16 of `vit_s16` may be the network's size.
     """
-    found = list(_LONG.finditer(name)) or list(_SEED.finditer(name))
+    found = list(_LONG.finditer(name)) or [
+        one for one in _SEED.finditer(name) if not _may_be_size(name, one.start())
+    ]
     if len(found) != 1:
         return None
     return int(found[0][1]), without(name, found[0].start(), found[0].end())
+
+
+def size_in(name: str) -> str | None:
+    """The part of a name that may be a seed or a network's size: `s16` of `vit_s16`."""
+    if _LONG.search(name):
+        return None
+    return next((one[0] for one in _SEED.finditer(name) if _may_be_size(name, one.start())), None)
+
+
+def _may_be_size(name: str, start: int) -> bool:
+    return _NETWORK.search(name[:start]) is not None
 
 
 def without(name: str, start: int, end: int) -> str:

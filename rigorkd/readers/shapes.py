@@ -21,6 +21,7 @@ from rigorkd.readers.known_names import (
     seed_in,
 )
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.readers.written_numbers import looks_numeric
 
 UNNAMED = "value"
 """The metric of a wide table, whose name stands nowhere in it."""
@@ -60,6 +61,29 @@ def pattern_of(text: str) -> re.Pattern[str] | None:
     return re.compile(rf"{re.escape(before)}(\d{{1,19}}){re.escape(after)}")
 
 
+def _by_metric(table: RawTable) -> RawTable:
+    """A table with a row per metric (`metric`, `value`) with one row per run, each metric a column."""
+    frame = table.frame
+    by_form = {folded(str(name)): str(name) for name in frame.columns}
+    name = next((by_form[word] for word in ("metric", "metric_name") if word in by_form), None)
+    value = next((by_form[word] for word in ("value", "metric_value") if word in by_form), None)
+    if name is None or value is None or not looks_numeric(frame[value]) or (frame[name] == "").any():
+        return table
+    keys = [str(column) for column in frame.columns if column not in (name, value)]
+    metrics = list(dict.fromkeys(frame[name]))
+    if not keys or set(metrics) & set(keys) or frame.duplicated([*keys, name]).any():
+        return table
+    run = frame.groupby(keys, sort=False).ngroup().to_numpy()
+    first = np.unique(run, return_index=True)[1]
+    made = frame.iloc[first][keys].copy()
+    for metric in metrics:
+        rows = (frame[name] == metric).to_numpy()
+        column = np.full(len(first), "", dtype=object)
+        column[run[rows]] = frame[value].to_numpy()[rows]
+        made[metric] = column
+    return replace(table.rows(first, made), kind=f"{table.kind}, one row per metric")
+
+
 def unfold(table: RawTable, asked: Reading) -> RawTable:
     """The table with one row per run (and epoch), whatever its shape was.
 
@@ -73,6 +97,8 @@ def unfold(table: RawTable, asked: Reading) -> RawTable:
     if len(doubled):
         name = str(doubled[0]).replace(LEVEL, " ")
         raise table.error(f"the column {name!r} is there twice", "name every column once")
+    table = _by_metric(table)
+    columns = list(table.frame.columns)
     if any(LEVEL in name or name.startswith("=") for name in columns):
         parts, summaries, said = _levels(table, columns)
     elif chart := _chart(columns):

@@ -126,7 +126,7 @@ def start_files(
             except OSError as error:
                 raise InputError(
                     f"{protocol.path}: {cell.name} starts from {cell.start.path}: {error.strerror}",
-                    hint=f"put a safetensors file at {path}: relative paths start at the protocol's folder",
+                    hint=f"put the file of weights at {path}: relative paths start at the protocol's folder",
                 ) from None
             files[cell.start.path] = StartFile(path, digest)
     return files
@@ -199,9 +199,7 @@ def expected_hashes(
             begun = of(run.cell.start_cell, run.seed)
             code = files[files_key(run.cell.trainer.trainer)]
             shape = shapes[run.cell.name]
-            name = command_hash(
-                run, code=code.sha256, teacher_hash=taught, start_hash=begun, shape=shape
-            )
+            name = command_hash(run, code=code.sha256, teacher_hash=taught, start_hash=begun, shape=shape)
             by_name[run.name] = Expected(
                 run, name, "", taught, begun, command=code.command, working=code.path
             )

@@ -20,9 +20,10 @@ from rigorkd.files import sha256_of, write_atomically
 from rigorkd.models.model import is_own_model
 from rigorkd.models.own_code import module_file, read_source
 from rigorkd.records.layout import LEAF, StudyFolder
+from rigorkd.records.read import misreported
 from rigorkd.records.record import WEIGHTS, Record, digest_of, read_record
-from rigorkd.records.study import read_info
-from rigorkd.records.untrusted import PROTOCOL, STUDY, read_json, refuse_links_inside
+from rigorkd.records.study import PLAN_EDITED, read_info
+from rigorkd.records.untrusted import PROTOCOL, read_json, refuse_links_inside
 
 MOST_KNOWN = 256 * 2**20
 """Bytes that intact.json may have: a line of 200 for every file of the study."""
@@ -47,6 +48,7 @@ class Intact:
     def damage(self, record: Record) -> Damage | None:
         """What is wrong with a record, None if nothing is. A student's deleted weights are no damage."""
         wrong = [] if record.sealed else ["record.json was edited"]
+        wrong += [f"record.json names no {name}" for name in record.unnamed]
         for name, digest in record.files.items():
             path = record.folder / name
             stamp = _stamp(path)
@@ -108,17 +110,26 @@ def _read(study: StudyFolder) -> dict[str, list[str | int]]:
 
 @dataclass(frozen=True)
 class Verified:
-    """How many records and files were hashed, and what is damaged: by run, or by file for the study's own."""
+    """How many records and files were hashed, and what is damaged: by run, or by file for the study's own.
+
+    `digest` is one hash of all of it: of `study.json`, the protocol texts, the records and the files that
+    they name, students' weights that were deleted among them. None where anything else is damaged.
+    """
 
     records: int
     files: int
     damaged: tuple[Damage, ...]
+    digest: str | None = None
 
 
 def verify_study(folder: Path) -> Verified:
-    """Hash every record, every file beside it, the plan in `study.json` and the protocol texts."""
+    """Hash every record, every file beside it, the plan in `study.json` and the protocol texts.
+
+    Top-1, top-5 and loss are computed again from every run's predictions.
+    """
     damaged = list(_study_damage(folder))
-    records = files = 0
+    digests = [] if damaged else _own_digests(folder)
+    records = files = gone = 0
     for leaf, inside in _leaves(folder):
         name = leaf.relative_to(folder).as_posix()
         if inside is None:
@@ -132,17 +143,25 @@ def verify_study(folder: Path) -> Verified:
             record = read_record(StudyFolder(folder), name, found=True)
             files += 1 + len(record.files)
             wrong = record.verify()
+            says = [_says(record, file) for file in wrong] or misreported(record)
         except RigorkdError as error:
             damaged.append(Damage(name, error.message))
             continue
-        if wrong:
-            damaged.append(Damage(name, ", ".join(_says(leaf, file) for file in wrong)))
-    return Verified(records, files, tuple(damaged))
+        if says:
+            damaged.append(Damage(name, ", ".join(says)))
+            gone += wrong == [WEIGHTS] and bool(weights_gone([record]))
+        digests += [(f"{name}/{file}", digest) for file, digest in record.files.items()]
+        digests.append((f"{name}/record.json", str(record.digest_of("record.json"))))
+    lines = "".join(f"{digest} {name}\n" for name, digest in sorted(digests))
+    return Verified(records, files, tuple(damaged), None if len(damaged) > gone else sha256_of(lines))
 
 
-def _says(folder: Path, name: str) -> str:
+def _says(record: Record, name: str) -> str:
+    folder = record.folder
     if name == "record.json":
         return "record.json was edited"
+    if name not in record.files:
+        return f"record.json names no {name}"
     return f"{name} is not what was committed" if (folder / name).exists() else f"{name} is missing"
 
 
@@ -158,10 +177,8 @@ def _study_damage(folder: Path) -> Iterator[Damage]:
     except RigorkdError as error:
         yield Damage(study.protocols.name, error.message)
         return
-    planned = read_json(study.study_json, folder, STUDY)["planned"]
-    text = json.dumps(planned["analysis"], sort_keys=True)
-    if sha256_of(text) != planned.get("sha256"):
-        yield Damage("study.json", "the planned analysis is not the one that the first run noted")
+    if not info.plan_noted:
+        yield Damage("study.json", PLAN_EDITED)
     for text_hash in info.protocols:
         path = study.protocol(text_hash)
         if digest_of(path, folder) != text_hash:
@@ -175,6 +192,14 @@ def _study_damage(folder: Path) -> Iterator[Damage]:
                 found = None
             if found != file.sha256:
                 yield Damage(study.protocols.name, f"the copy of the code of {name} is not what was run")
+
+
+def _own_digests(folder: Path) -> list[tuple[str, str]]:
+    """What belongs to the study itself, by name, with its hash; its texts and code were looked at before."""
+    study = StudyFolder(folder)
+    kept = (path for path in study.protocols.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    paths = [study.study_json, *kept]
+    return [(path.relative_to(folder).as_posix(), str(digest_of(path, folder))) for path in paths]
 
 
 def _leaves(folder: Path) -> Iterator[tuple[Path, list[str] | None]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -68,11 +69,14 @@ def seen_before(
     return tuple(found)
 
 
-def note_interim_analysis(folder: Path, seeds: Iterable[int], metric: str, n: int | None = None) -> bool:
+def note_interim_analysis(
+    folder: Path, seeds: Iterable[int], metric: str, n: int | None = None, *, training: bool = False
+) -> bool:
     """Note an analysis if it meets data that none did before; whether it could be noted where it had to be.
 
     `n` of the seeds are complete; None says that all are. A folder that cannot be written stops no analysis:
-    False is returned. StoreError if the file is a link.
+    False is returned; so it is for a study of somebody else, unless whoever analyses it is `training` its
+    runs. StoreError if the file is a link.
     """
     seen = tuple(sorted(set(seeds)))
     n = len(seen) if n is None else n
@@ -82,7 +86,7 @@ def note_interim_analysis(folder: Path, seeds: Iterable[int], metric: str, n: in
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     line = json.dumps(asdict(InterimAnalysis(n, seen, metric, now)))
     try:
-        append_line(folder / FILE, line)
+        append_line(folder / FILE, line, owner=None if training else os.geteuid())
     except OSError:
         return False
     return True

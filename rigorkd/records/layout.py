@@ -133,12 +133,25 @@ class StudyFolder:
         return self.path / ".damaged"
 
     def refuse_links(self) -> None:
-        """StoreError if a folder right below is a link: what is written into it would lie elsewhere."""
-        if self.path.is_dir():
-            with os.scandir(self.path) as entries:
-                for entry in entries:
-                    if entry.is_symlink() and entry.is_dir():
-                        refuse_links(Path(entry.path), self.path)
+        """StoreError for a link among what is written to: a folder right below, anything in a hidden one.
+
+        Only a tracker's own runs, which link to the latest of them, are passed over.
+        """
+        waiting = [(str(self.path), False)]
+        while waiting:
+            folder, hidden = waiting.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.is_symlink():
+                            if hidden or entry.is_dir():
+                                refuse_links(Path(entry.path), self.path)
+                        elif (
+                            (hidden or entry.name[0] == ".") and entry.name != ".tracking" and entry.is_dir()
+                        ):
+                            waiting.append((entry.path, True))
+            except (FileNotFoundError, NotADirectoryError):  # another launcher has just removed it
+                continue
 
     def records(self, below: str = "") -> Iterator[Path]:
         """Every record.json of the study, or of the cells `below` a part of their name, by name.

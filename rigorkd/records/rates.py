@@ -19,10 +19,12 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rigorkd.data.operations import CenterCrop
+from rigorkd.fields import HASHED
 from rigorkd.files import write_atomically
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.records.untrusted import read_note
@@ -129,8 +131,11 @@ def evaluate(cell: Cell, mode: str) -> Work:
 
 
 def _model(cell: Cell) -> str:
-    members = [[member.model.model_dump(mode="json"), member.size] for member in cell.members]
-    return canonical({**cell.model.model_dump(mode="json"), **({"members": members} if members else {})})
+    def written(model: Model) -> Any:
+        return model.model_dump(mode="json", context=HASHED)
+
+    members = [[written(member.model), member.size] for member in cell.members]
+    return canonical({**written(cell.model), **({"members": members} if members else {})})
 
 
 def _side(cell: Cell, which: Literal["train", "eval"]) -> int:

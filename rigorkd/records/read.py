@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd import __version__
 from rigorkd.errors import DamagedError, ProtocolError, StoreError
+from rigorkd.files import sha256_of
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
@@ -15,13 +19,16 @@ from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
-from rigorkd.records.study import StudyInfo, is_study, newest_study, read_info
+from rigorkd.records.study import PLAN_EDITED, StudyInfo, is_study, newest_study, read_info, refuse_too_many
 from rigorkd.records.tidy import declared, tidy
 from rigorkd.records.untrusted import (
+    LOG,
+    NOTE,
     PROTOCOL,
     is_there,
     parse_arrays,
     read_bytes,
+    read_json,
     refuse_links_inside,
     unreadable,
 )
@@ -31,7 +38,21 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["StudyTable", "is_study", "newest_study", "read_predictions", "read_protocol", "read_study"]
+__all__ = [
+    "StudyTable",
+    "failed_seconds",
+    "is_study",
+    "newest_study",
+    "read_predictions",
+    "read_protocol",
+    "read_study",
+]
+
+_LINE = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00) (.*)$", re.MULTILINE)
+
+
+SAMPLED, SAMPLED_BYTES = 16, 32 * 2**20
+"""Of so many records, evenly among all, every reading computes the metrics again; what it reads for that."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +102,11 @@ def read_study(folder: Path) -> StudyTable:
     there = {record.run for record in kept}
     stale = stale_runs(kept, expected)
     _refuse_mixed(folder, kept, stale)
-    edited = [record for record in kept if not record.sealed]
-    if edited:
-        path = edited[0].folder / "record.json"
+    if not info.plan_noted:
         raise DamagedError(
-            f"{path}: edited after it was committed ({count(len(edited), 'record')} in all)",
-            hint=AGAIN,
+            f"{StudyFolder(folder).study_json}: edited: {PLAN_EDITED}", hint="restore the file from a copy"
         )
+    _refuse_edited(kept)
     return StudyTable(
         study=info.study,
         folder=folder,
@@ -115,6 +134,44 @@ def read_study(folder: Path) -> StudyTable:
             *([f"study.json: {info.newer}; ignored here"] if info.newer else []),
         ),
     )
+
+
+def _refuse_edited(records: list[Record]) -> None:
+    """DamagedError for records that are not what was committed, as far as they or a sample of files tell."""
+    edited = [record for record in records if not record.sealed or record.unnamed]
+    if edited:
+        path = edited[0].folder / "record.json"
+        raise DamagedError(
+            f"{path}: edited after it was committed ({count(len(edited), 'record')} in all)",
+            hint=AGAIN,
+        )
+    left = SAMPLED_BYTES
+    for record in records[:: -(-len(records) // SAMPLED) or 1]:
+        try:
+            left -= (record.folder / "predictions.npz").lstat().st_size
+            wrong = misreported(record) if left >= 0 else []
+        except (OSError, StoreError):  # what needs predictions says itself that they are gone
+            continue
+        if wrong:
+            raise DamagedError(f"{record.folder / 'record.json'}: {', '.join(wrong)}", hint=AGAIN)
+
+
+def misreported(record: Record) -> list[str]:
+    """Which metrics of a record are not those of its predictions; StoreError if these cannot be read."""
+    if "predictions.npz" not in record.files or record.is_by_command:
+        return []
+    arrays = _predictions(record, ("target", "prediction", "loss", "top5_hit"))
+    again = {"test_top1": 100 * float((arrays["prediction"] == arrays["target"]).mean())}
+    if "top5_hit" in arrays:
+        again["test_top5"] = 100 * float(arrays["top5_hit"].mean())
+    if "loss" in arrays:
+        again["test_loss"] = float(arrays["loss"].astype("f8").mean())
+    return [
+        f"{name} is {said:.10g}, and {value:.10g} by predictions.npz"
+        for name, value in again.items()
+        if (said := record.metrics.get(name)) is not None
+        and not math.isclose(said, value, rel_tol=1e-6, abs_tol=1e-9)
+    ]
 
 
 def _teachers(records: list[Record]) -> tuple[tuple[str, tuple[float, ...]], ...]:
@@ -186,6 +243,8 @@ def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
     path = study.protocol(text_hash)
     refuse_links_inside(study.protocols, folder, PROTOCOL)  # its own code lies there too
     content = read_bytes(path, folder, PROTOCOL) if is_there(path, folder) else None
+    if content is not None and sha256_of(content) != text_hash:
+        raise DamagedError(f"{path}: not the protocol's text that was run", hint="restore it from a copy")
     try:
         protocol = load_protocol(path, content)
     except ProtocolError as error:
@@ -196,7 +255,9 @@ def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
             f"read it: {error.message}",
             hint="read the study with that version",
         ) from None
-    return smoke(protocol) if info.smoke else protocol
+    protocol = smoke(protocol) if info.smoke else protocol
+    refuse_too_many(protocol, info.seeds, study.study_json)
+    return protocol
 
 
 _PREDICTIONS = {
@@ -214,10 +275,62 @@ def read_predictions(folder: Path, cell: str, seed: int) -> dict[str, np.ndarray
 
     Raises DamagedError if the file is not the one that was committed.
     """
-    record = read_record(StudyFolder(folder), f"{cell}/seed-{seed}")
+    return _predictions(read_record(StudyFolder(folder), f"{cell}/seed-{seed}"), tuple(_PREDICTIONS))
+
+
+def _predictions(record: Record, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
     content = record.content("predictions.npz")
     with unreadable(record.folder / "predictions.npz", AGAIN):
-        return parse_arrays(content, _PREDICTIONS)
+        found = parse_arrays(content, {name: _PREDICTIONS[name] for name in wanted})
+        if lost := [name for name in ("target", "prediction") if name not in found]:
+            raise ValueError(f"it lacks {', '.join(lost)}")
+        if not len(found["target"]):
+            raise ValueError("it has no examples")
+        return found
+
+
+def failed_seconds(folder: Path) -> float:
+    """The seconds from start to failure of every attempt at a run that failed, by the logs of the runs.
+
+    By the wall: what trained beside a run in its cohort, or on its device, took part of it. An attempt whose
+    worker died ends where the failure was noted; logs that are gone count nothing.
+    """
+    study, total = StudyFolder(folder), 0.0
+    for log in sorted(study.logs.rglob("seed-*.log")):
+        run = log.relative_to(study.logs).with_suffix("").as_posix()
+        try:
+            content = read_bytes(log, folder, LOG)
+        except OSError:
+            continue
+        began: datetime.datetime | None = None
+        for stamp, said in _LINE.findall(content):
+            now = _time(stamp.decode())
+            if said.startswith((b"started", b"resumed")):
+                began = now
+            elif said.startswith(b"failed: ") and began is not None and now is not None:
+                total += max(0.0, (now - began).total_seconds())
+                began = None
+            elif said in (b"done", b"diverged"):
+                began = None
+        if began is not None and (ended := _noted(study, run)) is not None:
+            total += max(0.0, (ended - began).total_seconds())
+    return total
+
+
+def _noted(study: StudyFolder, run: str) -> datetime.datetime | None:
+    """When the failure of a run was noted, None for a run that has not failed."""
+    try:
+        return _time(str(read_json(study.failure(run), study.path, NOTE).get("time", "")))
+    except (OSError, ValueError, StoreError):
+        return None
+
+
+def _time(text: str) -> datetime.datetime | None:
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:

@@ -92,9 +92,9 @@ class Record:
         return metrics
 
     def verify(self) -> list[str]:
-        """Names of files that are missing, or whose content is not the one that was committed."""
+        """Names of files that are missing or unnamed, or whose content is not the one that was committed."""
         damaged = [name for name, digest in self.files.items() if self.digest_of(name) != digest]
-        return damaged if self.sealed else ["record.json", *damaged]
+        return [*([] if self.sealed else ["record.json"]), *self.unnamed, *damaged]
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -129,9 +129,26 @@ class Record:
         return str(self.fields.get("dispatch") or (f"{before}, not fixed" if before else ""))
 
     @property
+    def is_by_command(self) -> bool:
+        """Whether a command trained it: it keeps what that leaves, and its numbers are the command's own."""
+        return isinstance(self.fields.get("code"), dict)
+
+    @property
+    def unnamed(self) -> list[str]:
+        """Files that every record of its kind names, and this one does not."""
+        if self.is_by_command:
+            return []
+        needed = ["history.csv"]
+        if self.fields["status"] == DONE:
+            needed.append("predictions.npz")
+            if self.fields.get("role") not in ("student", None):
+                needed.append(WEIGHTS)
+        return [name for name in needed if name not in self.files]
+
+    @property
     def sealed(self) -> bool:
-        """Whether `record.json` still says what was committed (those of older versions cannot tell)."""
-        return SEAL not in self.fields or self.fields[SEAL] == seal(self.fields)
+        """Whether `record.json` still says what was committed; every version has written its hash."""
+        return self.fields.get(SEAL) == seal(self.fields)
 
 
 def commit(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes | Path]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from rigorkd.models.own_code import own_modules, read_code
 from rigorkd.protocol.hashes import NEWEST, Numerics, newer
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis
+from rigorkd.protocol.seed_grammar import MOST_SEEDS
 from rigorkd.records.expected import StartFile
 from rigorkd.records.interim import read_interim_analyses
 from rigorkd.records.layout import StudyFolder
@@ -45,7 +46,7 @@ KEYS = frozenset(
 )
 """The keys of `study.json`. What others a newer version has written is kept, and named."""
 MODES = ("reference", "fast")
-MOST_SEEDS = 100_000
+MOST_RUNS = 100_000
 """What the analysis of a study would be asked to hold, not what anybody can train."""
 
 
@@ -72,6 +73,7 @@ class StudyInfo:
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
     unknown: tuple[str, ...] = ()
+    plan_noted: bool = True
 
     @property
     def newer(self) -> str:
@@ -108,6 +110,8 @@ def read_info(folder: Path) -> StudyInfo:
         if wrong := next(_wrong(document), None):
             raise ValueError(wrong)
         return StudyInfo(
+            plan_noted=sha256_of(json.dumps(document["planned"]["analysis"], sort_keys=True))
+            == document["planned"].get("sha256"),
             study=document["study"],
             smoke=document["smoke"],
             mode=document["mode"],
@@ -127,6 +131,9 @@ def read_info(folder: Path) -> StudyInfo:
             f"{path}: the file is damaged ({str(error).splitlines()[0]})",
             hint="restore it from a copy; the records beside it are untouched",
         ) from None
+
+
+PLAN_EDITED = "the planned analysis is not the one that the first run noted"
 
 
 def _wrong(document: Mapping[str, Any]) -> Iterator[str]:
@@ -152,6 +159,16 @@ def _wrong(document: Mapping[str, Any]) -> Iterator[str]:
     numbers = document.get("numerics", {}).values()
     if not all(isinstance(number, int) and is_number(number) for number in numbers):
         yield "numerics holds something else than whole numbers"
+
+
+def refuse_too_many(protocol: Protocol, seeds: Collection[int], where: Path) -> None:
+    """InputError for more runs than a study can have."""
+    if (runs := len(protocol.cells) * len(seeds)) > MOST_RUNS:
+        raise InputError(
+            f"{where}: {len(protocol.cells):,} cells at {len(seeds):,} seeds are {runs:,} runs, and a study "
+            f"has at most {MOST_RUNS:,}",
+            hint="take fewer seeds, or make several studies of it",
+        )
 
 
 def _refuse_newer(path: Path, document: Mapping[str, Any]) -> None:
@@ -206,6 +223,9 @@ def register(
             )
         document = read_json(layout.study_json, folder, STUDY)
     else:
+        document = {}
+    refuse_too_many(protocol, {*document.get("seeds", ()), *seeds}, folder)
+    if not document:
         analysis = protocol.spec.analysis.model_dump(mode="json")
         text = json.dumps(analysis, sort_keys=True)
         document = {

@@ -24,8 +24,10 @@ from rigorkd.report.sentences import (
     CORRECTIONS,
     FAMILIES,
     about,
+    asked_once,
     headline,
     holm_is_sharper,
+    in_order,
     is_unpaired,
     may_be_best,
     name_of,
@@ -67,7 +69,7 @@ _HEADINGS: dict[str, tuple[str, str]] = {
         "a difference found is so many times too large, were the true one the SESOI",
     ),
     "sign_error": ("wrong sign", "probability that a difference found has it, were the true one the SESOI"),
-    "win_rate": ("wins", "share of seeds at which it was better: P(distilled > baseline)"),
+    "win_rate": ("wins", "share of seeds at which it was better, P(better than the other side)"),
     "win_rate_ci": ("{share} interval of wins", "exact; no test"),
     "equivalence_ci": ("{twice} equivalence interval", ""),
     "p_equivalence_adjusted": ("TOST p adjusted", "two one-sided tests against the SESOI"),
@@ -99,7 +101,7 @@ def short_page(analysis: Analysis) -> Page:
     if analysis.progress is not None:
         return Page(headline(analysis, say), (cells_table(analysis, say),), warnings, banner, narrow=True)
     tables = []
-    for at, family in enumerate(analysis.families):
+    for at, family in asked_once(analysis):
         corrected = family.size > 1 and analysis.correction != "none"
         fields = ("mean_diff", "ci_simultaneous" if corrected else "ci", "p_adjusted", "verdict")
         start = common_start(name_of(family, c) for c in family.comparisons)
@@ -169,9 +171,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     equivalence = ("p_equivalence_adjusted", "seeds_needed") if analysis.sesoi is not None else ()
     fields = ("n", "mean_diff", "ci", "p", "p_adjusted", "mde", *equivalence, "verdict")
     tables = []
-    for at, family in enumerate(analysis.families):
-        if family.name == "overall" and all(c.a is not None for c in family.comparisons):
-            continue  # averages of one gain each: the gains themselves
+    for at, family in asked_once(analysis):
         title = FAMILIES[family.name] + ("" if family.planned else " (exploratory)")
         text = caption(analysis, family, say)
         tables.append(comparisons_table(analysis, family, f"families/{at}", fields, say, title, text))
@@ -188,7 +188,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     tables += [teachers] if teachers is not None else []
     said = dict.fromkeys(  # an average of one gain says what the gain says
         comparison.says
-        for family in analysis.families
+        for _, family in in_order(analysis)
         for comparison in family.comparisons
         if comparison.verdict is not Verdict.INCONCLUSIVE or family.name == "contrasts"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.publication import Outcome, Publication
@@ -48,9 +49,14 @@ def compare_page(result: Compared) -> Page:
 
 def _not_valid(result: Compared) -> tuple[str, ...]:
     """First of all, why no verdict of some comparisons is valid."""
+    families: Sequence[DifferenceFamily | PrintedFamily | SummaryFamily]
+    if isinstance(result, Publication):
+        families = [family for metric in result.metrics for family in metric.families]
+    else:
+        families = result.families
     everything = [
         one
-        for family in result.families
+        for family in families
         for one in (family.summaries if isinstance(family, SummaryFamily) else family.comparisons)
     ]
     reasons = dict.fromkeys(one.not_valid for one in everything if one.not_valid)

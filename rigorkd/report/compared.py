@@ -12,8 +12,9 @@ from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.studies.effects import Study
 
 from rigorkd.errors import InputError
+from rigorkd.readers.raw import Reading
 from rigorkd.records.study import is_study
-from rigorkd.report.sources import Rows, Source, from_csv, from_study, read_rows
+from rigorkd.report.sources import Rows, Source, from_sources, from_study, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,19 +52,32 @@ class Printed:
         ]
 
 
-def open_source(source: Path, results: Path) -> Runs | Printed:
-    """A study folder, the name of one under `results`, a CSV of runs, or a CSV of printed values.
+def open_source(
+    source: Path, results: Path, asked: Reading | None = None, metric: str | None = None
+) -> Runs | Printed:
+    """A study folder, the name of one under `results`, results of any origin, or a CSV of printed values.
 
-    A CSV is one of runs if it has the columns cell and seed and some cell has several rows.
+    A CSV is one of printed values if no cell of it has several seeds, and nothing is asked of how to read it.
     """
     for folder in (source, results / source):
         if is_study(folder):
             return Runs(from_study(folder), folder)
+    asked = asked or Reading()
+    if asked != Reading() or source.is_dir() or (source.is_file() and source.suffix.casefold() != ".csv"):
+        return Runs(from_sources([str(source)], asked, metric), source)
     rows = read_rows(source)
     names = [row.get("cell", "") for row in rows.mappings()]
-    if {"cell", "seed"} <= set(rows.columns) and len(set(names)) < len(names):
-        return Runs(from_csv(source), source)
-    return Printed(rows)
+    plain = {"cell", "seed"} <= set(rows.columns)
+    if plain and len(set(names)) == len(names):
+        return Printed(rows)
+    try:
+        found = from_sources([str(source)], asked, metric)
+    except InputError:
+        if plain:
+            raise
+        return Printed(rows)
+    several = plain or bool((found.table.groupby("cell")["seed"].nunique() > 1).any())
+    return Runs(found, source) if several else Printed(rows)
 
 
 def named(sources: Sequence[Runs], renamed: Names, metric: str | None = None) -> list[Study]:

@@ -6,7 +6,7 @@ Pure: `evidence` turns a table into cells; `rigorkd.report.gather` reads what a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rigorkd_analysis.results import GAINS, Analysis, CellSummary, Comparison
 from rigorkd_analysis.runs import seed_of
+from rigorkd_analysis.wording import is_distillation
 
 from rigorkd.metrics import NAMES
 
@@ -27,7 +28,8 @@ Floats = NDArray[np.float64]
 class CellFacts:
     """One cell and what was measured of it.
 
-    `measures` holds, per metric, one value for each of `seeds`; None where there is none.
+    `measures` holds, per metric, one value for each of `seeds`; None where there is none. `settings` is how
+    the cell is set up beyond that, each as text.
     """
 
     cell: str
@@ -40,6 +42,7 @@ class CellFacts:
     epochs: int | None
     seeds: tuple[int | None, ...]
     measures: Mapping[str, tuple[float | None, ...]]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_baseline(self) -> bool:
@@ -91,6 +94,25 @@ class Softness:
 
 
 @dataclass(frozen=True)
+class SoftOutput:
+    """A teacher's softened output on test images at k temperatures, one run of it.
+
+    sorted_softmax: (k, C), the mean over images of the classes in descending order; image, target: (m,), some
+    images by their place and class; softened: (m, k, C), their outputs.
+    """
+
+    temperature: Floats
+    sorted_softmax: Floats
+    image: NDArray[np.int64]
+    target: NDArray[np.int64]
+    softened: Floats
+
+
+SoftOutputs = Callable[[str], tuple[SoftOutput, ...]]
+"""The softened outputs of a teacher's runs, by the name of its cell."""
+
+
+@dataclass(frozen=True)
 class Latency:
     """One measurement of an architecture on a device: milliseconds for one image over `n` forwards.
 
@@ -123,6 +145,7 @@ class Provenance:
     protocol_text: str
     train_seconds: float
     failed: int = 0
+    failed_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -140,11 +163,18 @@ class Evidence:
     history: HistorySource | None = None
     provenance: Provenance | None = None
     latencies: Mapping[str, tuple[Latency, ...]] = field(default_factory=dict)
+    soft_outputs: SoftOutputs | None = None
     index: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_smoke(self) -> bool:
         return any(text.startswith("SMOKE") for text in self.analysis.warnings)
+
+    @property
+    def treated(self) -> str:
+        """What stands beside the baselines: distilled cells, or those of a method where none distils."""
+        gaining = [self.facts(c.a) for c in self.gains() if c.a is not None]
+        return "distilled" if distils(gaining) else "method"
 
     def facts(self, cell: str) -> CellFacts:
         return self.cells[self.index[cell]]
@@ -173,6 +203,14 @@ class Evidence:
         )
 
 
+def distils(cells: Iterable[CellFacts]) -> bool:
+    """Whether sentences may speak of distillation: not where no method distils."""
+    named = [cell for cell in cells if cell.method]
+    return not named or any(
+        is_distillation(cell.method, teacher=cell.teacher, temperature=cell.T) for cell in named
+    )
+
+
 def evidence(
     analysis: Analysis,
     table: pd.DataFrame,
@@ -182,14 +220,20 @@ def evidence(
     history: HistorySource | None = None,
     provenance: Provenance | None = None,
     latencies: Mapping[str, tuple[Latency, ...]] | None = None,
+    soft_outputs: SoftOutputs | None = None,
+    settings: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Evidence:
     """Join an analysis with the table that it judged: one row per run, numbers as numbers or as text."""
-    cells = _cells(analysis, table)
+    cells = _cells(analysis, table, settings or {})
     index = {cell.cell: position for position, cell in enumerate(cells)}
-    return Evidence(analysis, cells, teachers, softness, history, provenance, latencies or {}, index)
+    return Evidence(
+        analysis, cells, teachers, softness, history, provenance, latencies or {}, soft_outputs, index
+    )
 
 
-def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
+def _cells(
+    analysis: Analysis, table: pd.DataFrame, settings: Mapping[str, Mapping[str, str]]
+) -> tuple[CellFacts, ...]:
     import pandas as pd
 
     frame = table.reset_index(drop=True)
@@ -231,6 +275,8 @@ def _cells(analysis: Analysis, table: pd.DataFrame) -> tuple[CellFacts, ...]:
                 epochs=None if epochs is None else round(epochs),
                 seeds=tuple(seeds),
                 measures={name: tuple(values) for name, values in measures.items()},
+                settings=settings.get(summary.cell)
+                or {str(name): _text(first[name]) for name in frame.columns if name not in metrics},
             )
         )
     return tuple(out)

@@ -17,10 +17,20 @@ from rigorkd.errors import DamagedError
 from rigorkd.metrics import NAMES
 from rigorkd.protocol.chains import comes_from
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.read import failed_seconds
 from rigorkd.records.record import AGAIN, Record, read_records
 from rigorkd.records.study import read_info
-from rigorkd.records.untrusted import HISTORY, PROTOCOL, read_text
-from rigorkd.report.evidence import CellFacts, Evidence, History, Latency, Provenance, Softness, evidence
+from rigorkd.records.untrusted import HISTORY, PROTOCOL, parse_arrays, read_text, unreadable
+from rigorkd.report.evidence import (
+    CellFacts,
+    Evidence,
+    History,
+    Latency,
+    Provenance,
+    Softness,
+    SoftOutput,
+    evidence,
+)
 from rigorkd.report.sources import Source
 
 _SOFTNESS = re.compile(r"softness_T([0-9.e+-]+)")
@@ -46,7 +56,49 @@ def gather(found: Source, analysis: Analysis) -> Evidence:
         history=history,
         provenance=_provenance(folder, records),
         latencies=_latencies(records),
+        soft_outputs=lambda cell: _soft_outputs([one for one in teachers if one.fields["cell"] == cell]),
+        settings=_settings(records),
     )
+
+
+_NOT_SETTINGS = {"metrics", "files", "versions", "latency_ms"}
+
+
+def _settings(records: Iterable[Record]) -> dict[str, dict[str, str]]:
+    """How each cell is set up, by what its first record says: numbers as `%g`, what is nested left out."""
+    found: dict[str, dict[str, str]] = {}
+    for record in records:
+        cell = str(record.fields["cell"])
+        if cell not in found:
+            pairs = ((key, _plain(value)) for key, value in record.fields.items() if key not in _NOT_SETTINGS)
+            found[cell] = {key: text for key, text in pairs if text is not None}
+    return found
+
+
+def _plain(value: object) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    return "" if value is None else value if isinstance(value, str) else None
+
+
+_SORTED = {"temperature": ("f", 1), "sorted_softmax": ("f", 2)}
+_IMAGES = {"image": ("i", 1), "target": ("i", 1), "softened": ("f", 3)}
+
+
+def _soft_outputs(records: list[Record]) -> tuple[SoftOutput, ...]:
+    """What the records' `softness.npz` hold; a record of another kind has none."""
+    out = []
+    for record in records:
+        if "softness.npz" in record.files:
+            content = record.content("softness.npz")
+            with unreadable(record.folder / "softness.npz", AGAIN):
+                arrays = {**parse_arrays(content, _SORTED), **parse_arrays(content, _IMAGES)}
+                if arrays.keys() != _SORTED.keys() | _IMAGES.keys():
+                    raise ValueError("it lacks arrays of a teacher's softened output")
+                out.append(SoftOutput(**arrays))
+    return tuple(out)
 
 
 def _latencies(records: Iterable[Record]) -> dict[str, tuple[Latency, ...]]:
@@ -170,6 +222,7 @@ def _provenance(folder: Path, records: list[Record]) -> Provenance:
         protocol_text=read_text(newest, folder, PROTOCOL),
         train_seconds=math.fsum(_finite(record.metrics.get("train_seconds")) or 0.0 for record in records),
         failed=StudyFolder(folder).failed_runs(),
+        failed_seconds=failed_seconds(folder),
     )
 
 

@@ -72,7 +72,7 @@ def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts
     ]
     if not pairs:
         raise InputError(
-            "this table needs distilled cells with their baselines, and there are none",
+            "this table needs gains, that is cells with baselines, and there are none",
             hint="name a baseline with --baseline CELL, or add `baseline: true` to the group and run it",
         )
     if group is not None:
@@ -95,7 +95,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     say, seeds = Numbers(evidence.analysis), seeds_of(cell.n for cell in evidence.analysis.cells)
     columns = [Column("model"), Column("cell"), Column("params (M)", True)]
     for name in measured:
-        columns.append(Column(_heading(name), True))
+        columns.append(Column(heading_of(name), True))
         columns += [Column(f"{share} CI", True)] if name == metric else []
     columns += [Column(_p_name(evidence), True), Column("verdict")]
     rows = []
@@ -105,7 +105,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         row.append(MISSING if params is None else _short(params))
         for name in measured:
             own = name == "latency_ms" and evidence.latencies
-            row.append(_latency(model, evidence) if own else _mean_std(model, name, evidence))
+            row.append(latency_text(model, evidence) if own else mean_std(model, name, evidence))
             row += [_mean_interval(evidence, model, say)] if name == metric else []
         comparison = gains.get(model.cell)
         row += ["", ""] if comparison is None else _tested(comparison, say, evidence)[-2:]
@@ -115,13 +115,13 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(columns),
         tuple(rows),
         f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
-        f"{label(metric)}. p and verdict: distilled against baseline, {_test(evidence)}."
+        f"{label(metric)}. p and verdict: {evidence.treated} against baseline, {tests_said(evidence)}."
         + some_not_valid(_families(evidence))
-        + _latency_note(evidence, measured, models),
+        + latency_note(evidence, measured, models),
     )
 
 
-def _latency(model: CellFacts, evidence: Evidence) -> str:
+def latency_text(model: CellFacts, evidence: Evidence) -> str:
     """`4.012 (3.980 to 4.100)`: quartiles of the measurement that all runs share, of each if several."""
     found = _counted(evidence, model)
     decimals = BY_NAME["latency_ms"].decimals
@@ -135,7 +135,7 @@ def _counted(evidence: Evidence, model: CellFacts) -> list[Latency]:
     return [latency for latency in found if latency.shared is False] or found
 
 
-def _latency_note(evidence: Evidence, measured: list[str], models: list[CellFacts]) -> str:
+def latency_note(evidence: Evidence, measured: list[str], models: list[CellFacts]) -> str:
     """What the column of latencies rests on, and what it leaves out."""
     if "latency_ms" not in measured:
         return ""
@@ -163,9 +163,9 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
     second = next((item for item in analysis.secondary if item.metric == "test_top5"), None)
     share = percent_text(1 - analysis.alpha)
-    main = _heading(analysis.metric)
+    main = heading_of(analysis.metric)
     columns = [
-        *(Column("student"), Column("distilled"), Column(f"baseline {main}", True), Column(main, True)),
+        *(Column("student"), Column(evidence.treated), Column(f"baseline {main}", True), Column(main, True)),
         *_tested_columns(evidence),
     ]
     if second is not None:
@@ -177,7 +177,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     rows, emphasis = [], set()
     for at, (distilled, baseline, c) in enumerate(pairs):
         row: list[Entry] = [distilled.block or distilled.student, distilled.label]
-        row += [_mean_std(cell, analysis.metric, evidence) for cell in (baseline, distilled)]
+        row += [mean_std(cell, analysis.metric, evidence) for cell in (baseline, distilled)]
         row += _tested(c, say, evidence)
         if second is not None:
             row += _second(evidence, second, distilled, baseline)
@@ -188,13 +188,13 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         if c.verdict is not Verdict.INCONCLUSIVE:
             emphasis.add(at)
     text = (
-        f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: distilled "
-        f"minus baseline{_pairing(evidence)}, with its {share} interval alone and that for all together; "
-        f"{_test(evidence)}."
+        f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
+        f"{evidence.treated} minus baseline{pairing(evidence)}, with its {share} interval alone and that "
+        f"for all together; {tests_said(evidence)}."
     ) + some_not_valid(_families(evidence))
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
-    if latency:
+    if latency and evidence.treated == "distilled":
         text += " Distillation leaves the architecture as it is: a latency difference is noise."
     return Table("Gains over the baseline", tuple(columns), tuple(rows), text, frozenset(emphasis))
 
@@ -202,7 +202,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
 def _second(evidence: Evidence, item: Secondary, distilled: CellFacts, baseline: CellFacts) -> list[Entry]:
     found = next((c for c in item.family.comparisons if c.a == distilled.cell), None)
     say = Numbers(replace(evidence.analysis, metric=item.metric, cells=item.cells))
-    cells: list[Entry] = [_mean_std(cell, item.metric, evidence) for cell in (baseline, distilled)]
+    cells: list[Entry] = [mean_std(cell, item.metric, evidence) for cell in (baseline, distilled)]
     return cells + ([MISSING, MISSING] if found is None else _tested(found, say, evidence)[:2])
 
 
@@ -226,7 +226,7 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
         n for n in ("best_val_top1", "test_top5") if n != metric and any(c.values(n) for c in evidence.cells)
     ]
     columns = [Column("student"), Column("factor"), Column("T", True), Column("α", True)]
-    columns += [Column(_heading(name), True) for name in (*others[:1], metric, *others[1:])]
+    columns += [Column(heading_of(name), True) for name in (*others[:1], metric, *others[1:])]
     if gains:
         columns += _tested_columns(evidence)
     rows: list[tuple[Entry, ...]] = []
@@ -235,7 +235,7 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
         for factor, members in _factors(cells):
             for cell in members:
                 row: list[Entry] = [title, factor, _short(cell.T), _short(cell.alpha)]
-                row += [_mean_std(cell, name, evidence) for name in (*others[:1], metric, *others[1:])]
+                row += [mean_std(cell, name, evidence) for name in (*others[:1], metric, *others[1:])]
                 c = gains.get(cell.cell)
                 if c is not None:
                     row += _tested(c, say, evidence)
@@ -246,7 +246,9 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 rows.append(tuple(row))
     text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
     if gains:
-        text += f" Gain: over the baseline{_pairing(evidence)}, with its {share} interval; {_test(evidence)}."
+        text += (
+            f" Gain: over the baseline{pairing(evidence)}, with its {share} interval; {tests_said(evidence)}."
+        )
         text += some_not_valid(_families(evidence))
     text += " A cell that lies on both arms is printed twice and was run once per seed."
     return Table("Ablation of T and α", tuple(columns), tuple(rows), text, frozenset(emphasis))
@@ -273,11 +275,11 @@ def _factors(cells: tuple[CellFacts, ...]) -> list[tuple[str, list[CellFacts]]]:
     return [(factor, ordered)]
 
 
-def _heading(metric: str) -> str:
+def heading_of(metric: str) -> str:
     return BY_NAME[metric].paper_heading if metric in BY_NAME else label(metric)
 
 
-def _mean_std(cell: CellFacts, metric: str, evidence: Evidence) -> str:
+def mean_std(cell: CellFacts, metric: str, evidence: Evidence) -> str:
     """`81.20 ± 0.31`; one run alone has no standard deviation."""
     values = cell.values(metric)
     if not values:
@@ -325,7 +327,7 @@ def _families(evidence: Evidence) -> list[Family]:
     return [family for family in evidence.analysis.families if family.name in GAINS]
 
 
-def _pairing(evidence: Evidence) -> str:
+def pairing(evidence: Evidence) -> str:
     unpaired = any(is_unpaired(family) for family in _families(evidence))
     return ", runs not paired" if unpaired else ", paired by seed"
 
@@ -335,7 +337,7 @@ def _p_name(evidence: Evidence) -> str:
     return p_heading(evidence.analysis.correction, size)
 
 
-def _test(evidence: Evidence) -> str:
+def tests_said(evidence: Evidence) -> str:
     """The test and its correction, and whether it was planned."""
     analysis = evidence.analysis
     if not (families := _families(evidence)):

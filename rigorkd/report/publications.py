@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,7 +34,7 @@ from rigorkd.problems import unknown
 from rigorkd.protocol.load import load_as
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_records
-from rigorkd.report.sources import Question, Rows, Source, analysis_of, located, read_rows
+from rigorkd.report.sources import Question, Rows, Source, analysis_of, judging, located, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,10 +135,7 @@ def compare_with(
     tables, claims = _of_this_study(mapped, found.name)
     rows = [row for table in tables for row in printed_rows_of(table, folder)]
     rows = [row for row in rows if metric in (None, row.metric)]
-    wanted = tuple(dict.fromkeys(claim.metric for claim in claims if claim.metric))
-    own = found.plan.metric or "test_top1"
-    secondary = (*found.plan.secondary, *(name for name in wanted if name != own and name in found.table))
-    found = replace(found, plan=replace(found.plan, secondary=tuple(dict.fromkeys(secondary))))
+    found = judging(found, [claim.metric for claim in claims if claim.metric], asked)
     analysis = analysis_of(found, asked, images=False)
     with located(lambda _: "compare"):
         return compare_publication(

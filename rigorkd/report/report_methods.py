@@ -166,15 +166,17 @@ def checklist(evidence: Evidence) -> Section:
             ("hardware", found.hardware),
             (
                 "failed runs",
-                (_failed(found.failed), "time that failed runs took is not in the compute above"),
+                (
+                    f"{count(found.failed, 'run')} without a record",
+                    f"failed attempts took {duration(found.failed_seconds)} by the wall, which is not in the "
+                    "compute above"
+                    if found.failed_seconds
+                    else "no failed attempt is in the logs of the runs",
+                ),
             ),
         ]
     note = Said("Preliminary runs outside this study are not known here; a checklist asks for them too.")
     return Section("For a checklist", (Facts(tuple(items)), Prose((note,))), "checklist")
-
-
-def _failed(failed: int) -> str:
-    return f"{count(failed, 'run')} without a record"
 
 
 def normality(analysis: Analysis) -> str:

@@ -7,12 +7,11 @@ Pure: an `Evidence` in, a page out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, Family
 from rigorkd_analysis.verdicts import Verdict
-from rigorkd_analysis.wording import is_distillation
 
 from rigorkd import __version__
 from rigorkd.report import report_methods, report_tables
@@ -24,14 +23,16 @@ from rigorkd.report.analysis_page import (
     secondary_table,
     sequential_table,
 )
-from rigorkd.report.evidence import CellFacts, Evidence
+from rigorkd.report.evidence import Evidence, distils
 from rigorkd.report.figures.catalog import on_page
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (
     FAMILIES,
     headline,
+    in_order,
     is_unpaired,
+    lone_gains,
     may_be_best,
     not_valid,
     numbers_of,
@@ -65,7 +66,7 @@ def report_page(evidence: Evidence) -> Page:
         short=_short(evidence),
         headline=(first,),
         answer=(
-            *(_tally(at, family) for at, family in enumerate(analysis.families)),
+            *(_tally(at, family) for at, family in in_order(analysis)),
             Prose(tuple(map(Said, further))),
             *listed(
                 ("What may be said", _findings(analysis)),
@@ -94,18 +95,10 @@ def _question(evidence: Evidence) -> str:
     methods = sorted({cell.method for cell in gaining} - {""})
     named = 0 < len(methods) <= 4 and methods != ["kd"]
     what = f"distillation ({', '.join(methods)})" if named else "distillation"
-    if not _distils(gaining):
+    if not distils(gaining):
         what = " or ".join(methods) if named else "any of the methods"
     of = f" of {' and '.join(filter(None, (', '.join(students[:-1]), students[-1])))}" if students else ""
     return f"Does {what} {verb} the {label(analysis.metric)}{of if len(students) <= 4 else ''}?"
-
-
-def _distils(cells: Sequence[CellFacts]) -> bool:
-    """Whether sentences may speak of distillation: not where no method distils."""
-    named = [cell for cell in cells if cell.method]
-    return not named or any(
-        is_distillation(cell.method, teacher=cell.teacher, temperature=cell.T) for cell in named
-    )
 
 
 def _short(evidence: Evidence) -> str:
@@ -116,6 +109,7 @@ def _short(evidence: Evidence) -> str:
     total = sum(found.values())
     reasons = {comparison.not_valid for comparison in judged}
     noun = "cell" if lead is None else "primary gain" if lead.name == "primary" else "average gain"
+    noun = "gain" if lead is not None and lead.name == "overall" and lone_gains(evidence.analysis) else noun
     if reasons and None not in reasons:
         return f"Not shown: {'; '.join(sorted(map(str, reasons)))}."
     better, little = found[Verdict.BETTER], found[Verdict.BETTER_NEGLIGIBLE]
@@ -147,9 +141,7 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
     family = analysis.family("gains") or (analysis.families[0] if analysis.families else None)
     parts = []
     if family is not None and family.name == "gains":
-        cell = (
-            "distilled cell" if _distils([evidence.facts(c.a) for c in family.comparisons if c.a]) else "cell"
-        )
+        cell = "distilled cell" if distils(evidence.facts(c.a) for c in family.comparisons if c.a) else "cell"
         gains = len(evidence.gains())
         parts.append(f"{count(gains, cell)}, {'each ' if gains > 1 else ''}against its own baseline")
     elif family is not None:
@@ -185,7 +177,7 @@ def _tally(position: int, family: Family) -> Tally:
 def _findings(analysis: Analysis) -> tuple[Said, ...]:
     """What a paper may say: every finding, and the gains taken together."""
     out = []
-    for at, family in enumerate(analysis.families):
+    for at, family in in_order(analysis):
         for position, comparison in enumerate(family.comparisons):
             if comparison.verdict is not Verdict.INCONCLUSIVE:
                 out.append(Said(comparison.says, f"families/{at}/comparisons/{position}/says", strong=True))
@@ -256,7 +248,7 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
         Section("Every run as a number", (report_tables.seeds_table(evidence),), folded=True),
     )
     gains = analysis.family("gains") or analysis.lead
-    for position, family in enumerate(analysis.families):
+    for position, family in in_order(analysis):
         yield _family(analysis, position, say, drawn(family_id(family)))
         if family is gains:
             yield each_seed
@@ -290,7 +282,7 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
     if analysis.sequential is not None:
         table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
         yield section("sequential", "Sequential verdicts", table)
-    powers = [_power(analysis, position, say) for position in range(len(analysis.families))]
+    powers = [_power(analysis, position, say) for position, _ in in_order(analysis)]
     yield section("power", "Power", *powers)
     yield from report_methods.sections(evidence)
 

@@ -66,7 +66,7 @@ def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str,
 
 def what_holds(analysis: Analysis) -> tuple[str, ...]:
     """The answer alone, that to the question of the page first."""
-    lines = [line for family in _led(analysis) for line in _what_holds(analysis, family)]
+    lines = [line for _, family in asked_once(analysis) for line in _what_holds(analysis, family)]
     if analysis.sequential is not None:
         open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
         total = len(analysis.sequential.comparisons)
@@ -79,12 +79,34 @@ def what_holds(analysis: Analysis) -> tuple[str, ...]:
 
 
 def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
-    return [line for family in _led(analysis)[:1] for line in _still_missing(analysis, family, say)]
+    first = asked_once(analysis)[:1]
+    return [line for _, family in first for line in _still_missing(analysis, family, say)]
 
 
-def _led(analysis: Analysis) -> list[Family]:
-    """The families, the one that answers the question of the page first."""
-    return sorted(analysis.families, key=lambda family: family is not analysis.lead)
+def in_order(analysis: Analysis) -> list[tuple[int, Family]]:
+    """The families with their places in the document, the one that answers the question of the page first."""
+    return sorted(enumerate(analysis.families), key=lambda item: item[1] is not analysis.lead)
+
+
+def asked_once(analysis: Analysis) -> list[tuple[int, Family]]:
+    """The same without averages of one gain each: those gains, corrected alike, stand in their place."""
+    found = in_order(analysis)
+    twin = lone_gains(analysis)
+    if twin is None:
+        return found
+    overall = next(at for at, (_, family) in enumerate(found) if family.name == "overall")
+    here = next(at for at, (_, family) in enumerate(found) if family is twin)
+    found[overall], found[here] = found[here], found[overall]
+    return [item for item in found if item[1].name != "overall" or item[1].planned != twin.planned]
+
+
+def lone_gains(analysis: Analysis) -> Family | None:
+    """The family of gains that the averages over one gain each repeat; None where an average is one."""
+    overall, gains = analysis.family("overall"), analysis.family("gains")
+    if overall is None or gains is None or overall.planned != gains.planned:
+        return None
+    same = [(c.a, c.b) for c in overall.comparisons] == [(c.a, c.b) for c in gains.comparisons]
+    return gains if same and all(c.a is not None for c in overall.comparisons) else None
 
 
 def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:

@@ -29,7 +29,7 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
 from rigorkd.metrics import BY_NAME
-from rigorkd.readers.raw import Reading
+from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.text import count
 
@@ -243,15 +243,41 @@ def from_sources(
         InputError: they cannot be read, or something in them is ambiguous; says which option decides it.
     """
     from rigorkd.readers.kinds import read_sources, remote
-    from rigorkd.readers.tidying import tidy
 
     first = sources[0]
     name = unquote(first.rstrip("/").split("/")[-1]) if remote(first) else Path(first).stem
     name = "stdin" if first == "-" else name
     tables = read_sources(sources, asked, told)
+    return _understood(tables, asked, metric, name.replace("*", "").strip("-_.") or "runs", told)
+
+
+def from_frame(frame: pd.DataFrame, asked: Reading, metric: str | None, name: str) -> Source:
+    """A data frame, read as a file with the same columns and rows would be; the index counts if it is named.
+
+    Raises:
+        InputError: something in it is ambiguous; says which option decides it.
+    """
+    from rigorkd.readers.raw import table_of
+
+    if any(frame.index.names):
+        frame = frame.reset_index()
+    frame = frame.astype(object).where(frame.notna(), None)  # which a file holds as nothing
+    rows = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+    return _understood([table_of(rows, [name] * len(rows), "DataFrame")], asked, metric, name)
+
+
+def _understood(
+    tables: Sequence[RawTable],
+    asked: Reading,
+    metric: str | None,
+    name: str,
+    told: Callable[[str], None] = lambda text: None,
+) -> Source:
+    from rigorkd.readers.tidying import tidy
+
     if (rows := sum(len(one.frame) for one in tables)) > 100_000:
         told(f"{rows:,} rows: looking for runs, cells and seeds")
-    found = tidy(tables, asked, metric, name.replace("*", "").strip("-_.") or "runs")
+    found = tidy(tables, asked, metric, name)
     table = found.table
     if len(table.frame) > 100_000:
         told(f"{len(table.frame):,} runs: judging them")
@@ -265,6 +291,18 @@ def from_sources(
 
     plan = Plan() if found.metric == "test_top1" else Plan(metric=found.metric)
     return Source(found.name, table.frame, plan, where, found.warnings, tidy=found)
+
+
+def refuse_unusable(found: Source) -> None:
+    """What the analysis would refuse of a table itself, such as a seed that is there twice.
+
+    Raises:
+        InputError: with file and line.
+    """
+    from rigorkd_analysis.runs import read_runs
+
+    with located(found.where):
+        read_runs(found.table, found.plan.metric)
 
 
 def from_study(folder: Path) -> Source:
@@ -284,6 +322,7 @@ def from_study(folder: Path) -> Source:
         import pandas as pd
 
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
+    runs = _with_columns_of_trends(folder, runs, plan)
     looks = read_interim_analyses(folder)
     if not looks:
         runs, left_out = _planned_or_complete(runs, study.planned_seeds)
@@ -297,6 +336,24 @@ def from_study(folder: Path) -> Source:
         folder=folder,
         looks=looks,
     )
+
+
+def _with_columns_of_trends(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The runs with the settings that trends name and the tidy table leaves out, such as the optimizer."""
+    trends = [contrast for contrast in plan.contrasts if isinstance(contrast, Trend)]
+    named = {name for trend in trends for name in (trend.over, *(column for column, _ in trend.where))}
+    lacking = sorted(named - set(runs.columns))
+    if not lacking:
+        return runs
+    from rigorkd.protocol.hashes import resolved
+    from rigorkd.records.read import read_protocol
+
+    settings = {cell.name: resolved(cell) for cell in read_protocol(folder).cells}
+    columns = {
+        name: ["" if (value := settings.get(cell, {}).get(name)) is None else value for cell in runs["cell"]]
+        for name in lacking
+    }
+    return runs.assign(**columns)
 
 
 def _planned_or_complete(
@@ -431,6 +488,16 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     return replace(result, warnings=(*found.warnings, *result.warnings, *notes))
 
 
+def judging(found: Source, metrics: Sequence[str], asked: Question) -> Source:
+    """The source with these secondary metrics, where it has them and the question keeps its metric."""
+    if asked.metric not in (None, found.plan.metric):
+        return found
+    own = found.plan.metric or "test_top1"
+    more = (name for name in metrics if name in found.table.columns and name != own)
+    secondary = tuple(dict.fromkeys((*found.plan.secondary, *more)))
+    return replace(found, plan=replace(found.plan, secondary=secondary))
+
+
 def _lost(runs: list[str]) -> tuple[str, ...]:
     """That intervals over new test images rest on fewer seeds than the rest."""
     if not runs:
@@ -474,11 +541,14 @@ def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
 def note_look(found: Source, metric: str) -> str:
     """Note in a study that its runs were judged; what to tell the user if that was impossible."""
     from rigorkd.records.interim import note_interim_analysis
+    from rigorkd.records.untrusted import is_own
 
     if found.folder is None or not found.judged_seeds:
         return ""
     if note_interim_analysis(found.folder, found.judged_seeds, metric, found.complete_seeds):
         return ""
+    if not is_own(found.folder):
+        return f"note: {found.folder} belongs to another user, so this look is not noted there"
     return f"note: {found.folder} cannot be written, so this look is not noted there"
 
 
@@ -489,7 +559,7 @@ def read_rows(path: Path) -> Rows:
         InputError: with file and line.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream, _readable(path):
             return _rows(path, stream)
     except FileNotFoundError:
         raise InputError(
@@ -503,6 +573,13 @@ def read_rows(path: Path) -> Rows:
         raise InputError(
             f"{path}: not text in UTF-8 ({error.reason} at byte {error.start})", hint="save it as a UTF-8 CSV"
         ) from None
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """An InputError instead of what the csv module says of a file."""
+    try:
+        yield
     except csv.Error as error:
         raise InputError(
             f"{path}: not a CSV ({error})", hint="separate fields by commas, one row per line"
@@ -515,7 +592,7 @@ def printed_rows(path: Path) -> Rows:
     Raises:
         InputError: it is neither, with file and line.
     """
-    from rigorkd_analysis.published.printed_cells import pasted_rows
+    from rigorkd_analysis.published.printed_cells import pasted_table
 
     from rigorkd.readers.listing import read_named
 
@@ -526,13 +603,17 @@ def printed_rows(path: Path) -> Rows:
         return read_rows(path)  # says that it is a folder
     content = read_named(place)
     with located(lambda _: str(path)):
-        pasted = pasted_rows(content.decode(errors="replace"))
+        pasted = pasted_table(content.decode(errors="replace"))
     if pasted is None:
-        with io.TextIOWrapper(
-            io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
-        ) as stream:
+        with (
+            io.TextIOWrapper(
+                io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
+            ) as stream,
+            _readable(path),
+        ):
             return _rows(path, stream)
-    return Rows(path, tuple(pasted[0]), tuple(tuple(row.values()) for row in pasted), (1,) * len(pasted))
+    rows, lines = pasted
+    return Rows(path, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), tuple(lines))
 
 
 def _rows(path: Path, stream: Any) -> Rows:

@@ -273,6 +273,7 @@ class CohortContext:
             weights=weights,
             seed=seed,
             source=want.model_source,
+            keep_head=not cell.train,
         )
         return model if cell.size is None else resize_inputs(model, cell.size)
 

@@ -9,14 +9,15 @@ from rigorkd.data.image_data import ImageData
 from rigorkd.data.loading import load
 from rigorkd.data.views import build_view
 from rigorkd.models.build import build
+from rigorkd.models.model import Model
 from rigorkd.models.own_code import Source
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.schema import SGD
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
 
-# Weights, gradients and the kept best checkpoint; the optimiser's states come on top. Activations are not
-# counted per student: only one student's are alive at a time.
+# Weights, gradients and the kept best checkpoint; the optimiser's states and an average come on top.
+# Activations are not counted per student: only one student's are alive at a time.
 _COPIES = 3
 
 
@@ -34,7 +35,7 @@ def student_bytes(cell: Cell, data: ImageData, source: Source | None = None) -> 
     )
     weights: int = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     states = 1 if isinstance(cell.training.optimizer, SGD) else 2
-    return weights * (_COPIES + states)
+    return weights * (_COPIES + states + (cell.training.ema is not None))
 
 
 def split_by_memory(task: Task, sizes: list[int], budget: int) -> list[Task]:
@@ -71,7 +72,12 @@ def _parts(task: Task, budget: int | None, runtime: Runtime) -> list[Task]:
         return [task]
     cells = [want.run.cell for want in task.runs]
     data = load(cells[0].dataset, task.runs[0].run.seed or 0)
-    kinds = {(want.run.cell.model, want.run.cell.training.optimizer.name): want for want in task.runs}
+    kinds = {_kind(want.run.cell): want for want in task.runs}
     sizes = {kind: student_bytes(want.run.cell, data, want.model_source) for kind, want in kinds.items()}
     free = runtime.memory_bytes() // 2 if budget is None else budget
-    return split_by_memory(task, [sizes[cell.model, cell.training.optimizer.name] for cell in cells], free)
+    return split_by_memory(task, [sizes[_kind(cell)] for cell in cells], free)
+
+
+def _kind(cell: Cell) -> tuple[Model, str, bool]:
+    """What the bytes of a student depend on, of one data set."""
+    return cell.model, cell.training.optimizer.name, cell.training.ema is not None

@@ -38,7 +38,7 @@ def check_models(protocol: Protocol, cells: Iterable[Cell]) -> None:
     """
     seen: set[tuple[object, ...]] = set()
     for cell in cells:
-        key = (cell.model, cell.start, cell.size, cell.views.size, cell.views.normalize)
+        key = (cell.model, cell.start, cell.train, cell.size, cell.views.size, cell.views.normalize)
         if comes_from_outside(cell) and key not in seen:
             seen.add(key)
             _check(protocol, cell)
@@ -93,6 +93,7 @@ def _built(cell: Cell, shape: _Shape, source: Source | None, weights: str | Path
         weights=weights,
         seed=0,
         source=source,
+        keep_head=not cell.train and cell.dataset.info is not None,
     )
 
 

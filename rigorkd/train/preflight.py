@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -22,7 +21,6 @@ from rigorkd.data.image_data import DataShape
 from rigorkd.data.operations import Views
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError
-from rigorkd.methods.feature import channels_of
 from rigorkd.methods.forward_hooks import feature_shapes
 from rigorkd.methods.own import Own
 from rigorkd.methods.own_check import term_problems
@@ -30,12 +28,15 @@ from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs
 from rigorkd.models.model import is_foreign_model
 from rigorkd.models.own_code import has_source, read_source
-from rigorkd.models.weights import first_line, head_of
+from rigorkd.models.weights import head_of, read_weights, unprefixed
 from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import canonical
 from rigorkd.protocol.load import Protocol, method_location, model_location, start_location
 from rigorkd.protocol.requirements import class_problems, is_unusual
+
+_IMAGENET = 1000
+"""Classes that the published weights of torchvision and timm tell apart."""
 
 
 def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
@@ -73,23 +74,25 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
 
 
 def _head_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
-    """A teacher that is used as it is keeps the head of its file, and published weights have none to keep."""
+    """A teacher used as it is keeps the head of its weights, which must be one for the data's classes."""
     at = start_location(cell, protocol.spec)
+    classes = _classes(cell.dataset)
     if isinstance(cell.start, str):
-        if cell.start != "random":
+        # transformers' models are published for any data, and tried with their weights: see `model_check`.
+        if cell.start != "random" and not cell.model.name.startswith("hf/") and classes != _IMAGENET:
             message = f"with train: false, the weights {cell.start} would teach from a new, random head"
             yield Problem(at, message, "train it, or give a file that was trained on this data: {path: ...}")
         return
-    classes = _classes(cell.dataset)
     path = protocol.path.parent / Path(cell.start.path).expanduser()
-    head = head_of(_outline(protocol, cell, cell.views), _outline(protocol, cell, cell.views, classes + 1))
+    network = _outline(protocol, cell, cell.views)
+    head = head_of(network, _outline(protocol, cell, cell.views, classes + 1))
     try:
-        with safe_open(path, framework="pt") as file:
-            shapes = {key: file.get_slice(key).get_shape() for key in file.keys() if key in head}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        yield Problem(at, f"{path}: not a readable safetensors file: {first_line(error)}")
+        state = unprefixed(network, read_weights(path))
+    except InputError as error:
+        yield Problem(at, error.message, error.hint)
         return
-    found = next((shape[0] for shape in shapes.values() if shape and shape[0] != classes), None)
+    shapes = [tensor.shape for key, tensor in state.items() if key in head]
+    found = next((shape[0] for shape in shapes if shape and shape[0] != classes), None)
     if found is not None:
         message = f"{cell.start.path} has a head for {found} classes, and the data has {classes}"
         yield Problem(
@@ -134,11 +137,12 @@ class _Looked:
                 image = torch.zeros(1, *_input(cell.views, cell.dataset), device=device)
                 with suppress(InputError):  # all at once; one by one only to tell which is wrong
                     for layer, found in feature_shapes(network, list(dict.fromkeys(layers)), image).items():
-                        channels_of(side, layer, found)
+                        cell.method.check_feature(side, layer, found)
                     continue
                 for layer in dict.fromkeys(layers):
                     try:
-                        channels_of(side, layer, feature_shapes(network, [layer], image)[layer])
+                        found = feature_shapes(network, [layer], image)[layer]
+                        cell.method.check_feature(side, layer, found)
                     except InputError as error:
                         of = f"{side} {owner.student or owner.name} ({owner.model.name}): "
                         yield Problem(at, of + error.message, error.hint)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rigorkd.data.dataset import LOCATION_KEYS
+from rigorkd.fields import HASHED
 from rigorkd.protocol.hashes import digest
 from rigorkd.records.expected import Expected
 
@@ -50,7 +51,7 @@ def architecture_key(want: Expected, hardware: str = "") -> str:
     cell = want.run.cell
     images = cell.dataset.model_dump(mode="json", exclude={*LOCATION_KEYS, "split", "label_noise"})
     views = cell.views.model_dump(mode="json", include={"size", "normalize", "eval"})
-    model = cell.model.model_dump(mode="json")
+    model = cell.model.model_dump(mode="json", context=HASHED)
     precision = cell.training.precision
     return digest([model, cell.size, want.model_code, images, views, precision, hardware])[:16]
 

@@ -22,6 +22,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rigorkd.launch.session import LaunchOptions
 from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.protocol.load import load_protocol
@@ -29,6 +31,7 @@ from rigorkd.records.expected import Expected, expected_hashes, start_files
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import commit
 from rigorkd.records.study import register
+from rigorkd.train.evaluate import Predictions
 
 CELLS = 1 + 2 * (1 + 24)
 PROTOCOL = """\
@@ -92,15 +95,31 @@ def write_study(folder: Path, runs: int) -> StudyFolder:
     register(study.path, protocol, options.seeds, options.mode, files)
     rng = random.Random(0)
     for name, want in expected_hashes(protocol, options.seeds, options.mode, files).items():
-        small = {"history.csv": b"epoch\n" * 4, "predictions.npz": rng.randbytes(2_000)}
-        assert commit(study.run(name), fields(want, rng), small)
+        found = predictions(rng)
+        small = {"history.csv": b"epoch\n" * 4, "predictions.npz": found.to_npz()}
+        if want.run.cell.role != "student":
+            small["model.safetensors"] = b"made up"
+        assert commit(study.run(name), fields(want, rng, found), small)
     return study
 
 
-def fields(want: Expected, rng: random.Random) -> dict[str, object]:
+def predictions(rng: random.Random) -> Predictions:
+    """Made-up results on 50 images: the network is right more often than not."""
+    draw = np.random.default_rng(rng.getrandbits(64))
+    target = draw.integers(0, 10, 50, dtype=np.int32)
+    right = draw.random(50) < draw.uniform(0.5, 1)
+    return Predictions(
+        target=target,
+        prediction=np.where(right, target, (target + 1) % 10).astype(np.int32),
+        loss=draw.random(50, np.float32),
+        confidence=draw.random(50, np.float32),
+        top5_hit=right | (draw.random(50) < 0.5),
+    )
+
+
+def fields(want: Expected, rng: random.Random, found: Predictions) -> dict[str, object]:
     """What a real record of this run says, with made-up figures."""
     cell = want.run.cell
-    figures = ("test_top1", "test_top5", "test_loss", "ece", "best_val_top1", "train_seconds")
     return {
         "study": "scale",
         "cell": cell.name,
@@ -113,7 +132,7 @@ def fields(want: Expected, rng: random.Random) -> dict[str, object]:
         "views_key": views_key(cell),
         "status": "done",
         "epochs_run": cell.training.epochs,
-        "metrics": {name: rng.uniform(50, 100) for name in figures},
+        "metrics": {**found.metrics(), "best_val_top1": rng.uniform(50, 100), "train_seconds": 60.0},
         "run_hash": want.run_hash,
         "teacher_run_hash": want.teacher_hash,
         "start_run_hash": want.start_hash,

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 from rigorkd_analysis import Printed, TableError, audit
-from rigorkd_analysis.published.printed_cells import pasted_rows, spread_column, unmarked, value_and_spread
+from rigorkd_analysis.published.printed_cells import (
+    pasted_rows,
+    pasted_table,
+    spread_column,
+    unmarked,
+    value_and_spread,
+)
 from scipy import stats
 
 BASE, KD, DKD = ("r8/base", "72.50", "0.20"), ("r8/kd", "73.33", "0.25"), ("r8/dkd", "76.32", "0.15")
@@ -200,3 +206,47 @@ def test_several_tables_are_not_one():
         pasted_rows(LATEX + LATEX)
     apart = MARKDOWN.replace("| KD ", "\n| KD ")  # a blank line inside a table begins no other
     assert pasted_rows(apart) == pasted_rows(MARKDOWN)
+
+
+def test_errors_name_the_row_as_it_is_printed():
+    rows, lines = pasted_table(MARKDOWN)
+    assert [row["Method"] for row in rows] == ["base", "KD"]
+    assert lines == [5, 6]
+    _, lines = pasted_table(LATEX)
+    named = [LATEX.splitlines()[line - 1].split("&")[0].strip() for line in lines]
+    assert named == [r"base \cite{he}", r"KD~\cite{hinton}"]
+    wide = [
+        {"student": "a", "base_top1": "70", "kd_top1": "71"},
+        {"student": "b", "base_top1": "7", "kd_top1": "x"},
+    ]
+    with pytest.raises(TableError, match="'x' is not a number") as caught:
+        audit(Printed(wide, n_test=100))
+    assert caught.value.row == 1
+    twice = [{"run": "r", "top1": "70"}, {"run": "r", "top1": "70"}, {"run": "q", "top1": "170"}]
+    with pytest.raises(TableError, match="not an accuracy") as caught:
+        audit(Printed(twice, n_test=100))
+    assert caught.value.row == 2
+
+
+WITH_INTERVALS = r"""
+\begin{tabular}{llrr}
+Model & Stage & Pass@1 [95\% CI] & AUROC $\uparrow$ \\ \midrule
+ELF-B & Supervised & 39.17 [37.17, 41.20] & \textbf{49.82} \\
+ELF-B & + NFT & 42.16 [39.97, 44.33] & 51.36 \\
+\end{tabular}
+"""
+
+
+def test_a_value_with_its_interval_is_the_value():
+    rows = pasted_rows(WITH_INTERVALS)
+    found = audit(Printed(rows, metric="Pass@1 [95% CI]"))
+    assert [cell.value for cell in found.cells] == [39.17, 42.16]
+    assert list(rows[0]) == ["Model", "Stage", "Pass@1 [95% CI]", "AUROC"]  # the arrow is no part of a name
+    assert unmarked("39.17 (37.17 to 41.20)") == "39.17"
+    assert unmarked("(2.5, 2)") == "(2.5, 2)"
+
+
+def test_thousands_of_rows_are_no_one_claim():
+    rows = [{"cell": f"c{i}", "top1": f"{i % 90}.1"} for i in range(120)]
+    with pytest.raises(TableError, match="120 rows are 7,140 pairs"):
+        audit(Printed(rows, n_test=1000))

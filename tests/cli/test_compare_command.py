@@ -201,3 +201,26 @@ def test_a_real_study_beside_itself_at_other_seeds(finished: Path, tmp_path: Pat
     code, _, err = invoke(tmp_path, str(finished / "results" / "tiny"), "copy")
     assert code == 2
     assert "does not replicate itself" in err
+
+
+def test_results_of_any_form_are_compared(studies: Path) -> None:
+    for name in ("a", "b"):
+        lines = (studies / f"{name}.csv").read_text().splitlines()
+        rows = [line.split(",") for line in lines[1:]]
+        text = "Net,Approach,tau,run,acc\n"
+        text += "".join(f"{r[1]},{r[2]},{r[3]},trial-{r[6]},{r[7]}\n" for r in rows)
+        (studies / f"{name}.tsv").write_text(text.replace(",", "\t"))
+    plain = document(studies, "a.csv", "b.csv", "--sesoi", "0.5")
+    words = ("--cell", "Net,Approach,tau", "--seed", "trial-{}", "--metric", "acc", "--sesoi", "0.5")
+    found = document(studies, "a.tsv", "b.tsv", *words)
+    assert found["kind"] == "replication"
+    gains = [
+        [round(one["mean_diff"], 9) for one in family["comparisons"]]
+        for told in (plain, found)
+        for family in told["families"]
+        if family["name"] == "gains"
+    ]
+    assert gains[0] == gains[1]
+    code, _, err = invoke(studies, "a.csv", "b.csv", "--cell", "nothing")
+    assert code == 2
+    assert "--cell nothing: no such column" in err

@@ -7,12 +7,15 @@ import json
 import logging
 import pickle
 import shutil
+import struct
 import subprocess
 import tarfile
 import urllib.error
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 from torchvision import datasets
@@ -91,7 +94,7 @@ def test_foreign_files_are_used_with_a_warning_and_another_checksum(
         load(cifar100(tmp_path / "a"), 0)
     (record,) = caplog.records
     assert str(tmp_path / "a" / CIFAR100.folder) in record.getMessage()
-    assert record.getMessage().endswith("(MD5 differs): train, test")
+    assert record.getMessage().endswith("(MD5 differs): train, test, meta")
     checksums = {absent, *(cifar100(tmp_path / name).checksum() for name in "ab")}
     assert len(checksums) == 3
 
@@ -155,6 +158,88 @@ def test_a_damaged_file_is_one_message(tmp_path: Path, write_cifar: WriteCifar) 
         file.write_bytes(damage)
         with pytest.raises(InputError, match="not the published Python format"):
             load(cifar10(tmp_path), 0)
+
+
+class Program:
+    """A pickle that writes a file when it is read as pickles are."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.victim,)
+
+
+@pytest.mark.parametrize("name", ["data_batch_2", "test_batch", "batches.meta"])
+def test_a_file_of_somebody_else_runs_nothing(tmp_path: Path, write_cifar: WriteCifar, name: str) -> None:
+    write_cifar("cifar10", tmp_path)
+    file, victim = tmp_path / CIFAR10.folder / name, tmp_path / "was run"
+    content = pickle.loads(file.read_bytes())
+    file.write_bytes(pickle.dumps({**content, "filenames": Program(victim)}))
+    with pytest.raises(InputError, match=r"reading it would run pathlib\S*\.Path\.touch"):
+        load(cifar10(tmp_path), 0)
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"data": np.zeros((30, 3072), object)},
+        {"data": np.zeros((30, 3072), "datetime64[s]")},
+        {"data": np.zeros(30, [("a", "u1", 3072)])},
+        {"data": [[0] * 3072] * 30},
+        {"labels": [10**30] * 30},
+        {"labels": [-1] * 30},
+    ],
+    ids=["objects", "times", "fields", "lists", "large", "negative"],
+)
+def test_arrays_of_other_things_are_refused(
+    tmp_path: Path, write_cifar: WriteCifar, harm: dict[str, object]
+) -> None:
+    write_cifar("cifar10", tmp_path)
+    file = tmp_path / CIFAR10.folder / "test_batch"
+    file.write_bytes(pickle.dumps({**pickle.loads(file.read_bytes()), **harm}))
+    with pytest.raises(InputError, match="not the published Python format"):
+        load(cifar10(tmp_path), 0)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_files_of_every_protocol_are_read(
+    tmp_path: Path, write_cifar: WriteCifar, protocol: int, order: Literal["C", "F"]
+) -> None:
+    write_cifar("cifar10", tmp_path)
+    before = load(cifar10(tmp_path), 0)
+    for file in (tmp_path / CIFAR10.folder).iterdir():
+        content = pickle.loads(file.read_bytes())
+        if "data" in content:
+            content["data"] = np.array(content["data"], order=order)
+        file.write_bytes(pickle.dumps(content, protocol))
+    assert torch.equal(load(cifar10(tmp_path), 0).test.images, before.test.images)
+
+
+def test_files_of_python_2_are_read(tmp_path: Path, write_cifar: WriteCifar) -> None:
+    """As published: strings are bytes, numpy's functions have their old names."""
+    write_cifar("cifar10", tmp_path)
+    before = load(cifar10(tmp_path), 0).test.images
+    file = tmp_path / CIFAR10.folder / "test_batch"
+    content = pickle.loads(file.read_bytes())
+    raw = content["data"].tobytes()
+    file.write_bytes(
+        b"\x80\x02}(U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+        b"(K\x01K\x1eM\x00\x0c\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xff"
+        b"J\xff\xff\xff\xffK\x00tb\x89T" + struct.pack("<I", len(raw)) + raw + b"tb"
+        b"U\x06labels](" + b"".join(b"K" + bytes([label]) for label in content["labels"]) + b"eu."
+    )
+    assert torch.equal(load(cifar10(tmp_path), 0).test.images, before)
+
+
+def test_the_number_of_classes_is_the_published_one(tmp_path: Path, write_cifar: WriteCifar) -> None:
+    write_cifar("cifar10", tmp_path)
+    meta = tmp_path / CIFAR10.folder / "batches.meta"
+    meta.write_bytes(pickle.dumps({"label_names": [f"class {i}" for i in range(11)]}))
+    with pytest.raises(InputError, match=r"batches\.meta names 11 classes"):
+        load(cifar10(tmp_path), 0)
 
 
 def test_split_train_limits_and_split_test_limits(tmp_path: Path, write_cifar: WriteCifar) -> None:

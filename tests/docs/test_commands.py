@@ -109,12 +109,12 @@ def test_the_snippets_on_protocols_are_valid(tmp_path: Path) -> None:
     from rigorkd.protocol.load import load_protocol
 
     found = {block.partition(":")[0]: block for block in blocks(ROOT / "docs" / "protocols.md", "yaml")}
-    grid, contrasts = found["kd"], found["contrasts"]
+    training, grid, contrasts = found["training"], found["kd"], found["contrasts"]
     text = f"""\
 rigorkd: 1
 study: snippets
 dataset: {{name: digits, split: {{train: 100, val: 50, test: 100, seed: 1}}}}
-training: {{optimizer: {{name: adamw, lr: 1e-3}}, epochs: 2}}
+{training.strip()}
 teacher: {{model: cnn}}
 students: {{a: cnn, b: {{model: {{name: cnn, channels: [4]}}}}}}
 groups:

@@ -109,6 +109,7 @@ FIELDS = {
     "metrics": {"test_top1": 90.0},
     "status": "done",
 }
+FILES = {"history.csv": b"epoch\n", "predictions.npz": b"arrays", "model.safetensors": b"weights"}
 RUN = "main/s/baseline/seed-0"
 
 
@@ -116,7 +117,7 @@ RUN = "main/s/baseline/seed-0"
 def study(tmp_path: Path) -> StudyFolder:
     """A study with one record."""
     study = StudyFolder(tmp_path)
-    assert commit(study.run(RUN), FIELDS, {"history.csv": b"epoch\n", "model.safetensors": b"weights"})
+    assert commit(study.run(RUN), FIELDS, FILES)
     return study
 
 
@@ -129,8 +130,9 @@ def test_the_first_commit_wins_and_is_not_touched(study: StudyFolder) -> None:
 
 def test_files_without_a_record_make_room(study: StudyFolder) -> None:
     (study.run(RUN) / "record.json").unlink()
-    assert commit(study.run(RUN), FIELDS, {"history.csv": b"new\n"})
-    assert sorted(path.name for path in study.run(RUN).iterdir()) == ["history.csv", "record.json"]
+    assert commit(study.run(RUN), FIELDS, {"history.csv": b"new\n", "predictions.npz": b"new"})
+    names = ["history.csv", "predictions.npz", "record.json"]
+    assert sorted(path.name for path in study.run(RUN).iterdir()) == names
     assert read_record(study, RUN).verify() == []
 
 
@@ -158,7 +160,7 @@ def test_deleted_weights_of_a_student_are_noticed_but_no_damage(study: StudyFold
     assert Intact(study).damage(record) is None
     assert weights_gone([record]) == [RUN]
     teacher = StudyFolder(study.path / "other")
-    commit(teacher.run(RUN), {**FIELDS, "role": "teacher"}, {"model.safetensors": b"weights"})
+    commit(teacher.run(RUN), {**FIELDS, "role": "teacher"}, FILES)
     (teacher.run(RUN) / "model.safetensors").unlink()
     damage = Intact(teacher).damage(read_record(teacher, RUN))
     assert damage is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rigorkd.methods.registry import METHODS
+from rigorkd.report.layouts.layout_spec import RowsLayout, find_layouts
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -33,6 +34,24 @@ def test_every_protocol_plans_smokes_and_is_analysed(path: Path, rigorkd: Rigork
     assert study == f"{json.loads(plan.stdout)['study']}.smoke"
     records = [json.loads(r.read_text()) for r in (tmp_path / "results" / study).rglob("record.json")]
     assert all(record["smoke"] is True for record in records)
+    shipped = find_layouts(publication) if (publication := publication_of(path)) else {}
+    drawn = 0
+    for name, layout in shipped.items():
+        command = "table" if isinstance(layout, RowsLayout) else "figures"
+        more = () if command == "table" else ("--format", "svg", "--out", name)
+        shown = rigorkd(command, study, "--layout", name.replace("-", "/", 1), *more)
+        assert shown.returncode == 0 or "none of the cells that this layout wants" in shown.stderr, (
+            shown.stderr
+        )
+        drawn += shown.returncode == 0
+    assert drawn or not shipped or path.stem == "paper_direction"
+
+
+def publication_of(path: Path) -> str:
+    """The publication whose study a protocol is, "" for one of our own."""
+    start = path.relative_to(ROOT / "protocols").as_posix()
+    known = {"paper": "000", "temperature/": "001", "capacity": "002", "notebook/": "004"}
+    return next((name for begins, name in known.items() if start.startswith(begins)), "")
 
 
 @pytest.mark.slow

@@ -23,7 +23,8 @@ CE = 0.407169
 OPTIONS: dict[str, tuple[dict[str, Any], ...]] = {
     "kd": ({"direction": "reverse", "standardize": True},),
     "dkd": ({"standardize": True},),
-    "mlkd": ({"standardize": True},),
+    "mlkd": ({"standardize": True}, {"masks": "mean"}),
+    "matched_smoothing": ({"peak": "teacher"},),
 }
 LOGIT_METHODS: tuple[Method, ...] = tuple(
     kind.model_validate({**({"warmup": 0} if kind.warms_up else {}), **options})

@@ -146,6 +146,16 @@ def test_the_cnn_is_shaped_by_its_model() -> None:
     assert [layer.p for layer in wide.modules() if isinstance(layer, nn.Dropout)] == [0.3]
 
 
+def test_the_cnn_without_norm_has_biases_and_nothing_else() -> None:
+    """The notebook's student: convolution, ReLU, pool, twice; two linear layers."""
+    model = make("cnn", channels=(16, 32), hidden=256, norm=False)
+    names = [type(layer).__name__ for layer in model.children()]
+    assert names == ["Conv2d", "ReLU", "MaxPool2d"] * 2 + ["Flatten", "Linear", "ReLU", "Linear"]
+    convs = (3 * 9 + 1) * 16 + (16 * 9 + 1) * 32
+    linear = (32 * 8 * 8 + 1) * 256 + (256 + 1) * 10
+    assert sum(parameter.numel() for parameter in model.parameters()) == convs + linear
+
+
 def test_the_cifar_stem_keeps_the_resolution() -> None:
     model = make("resnet18_cifar")
     seen: dict[str, torch.Size] = {}
@@ -340,6 +350,7 @@ def test_names_without_a_model_are_refused() -> None:
     ("name", "values", "words"),
     [
         ("resnet18", {"hidden": 5}, "takes no hidden"),
+        ("resnet18", {"norm": False}, "takes no norm"),
         ("cifar_resnet20", {"dropout": 0.5}, "takes no dropout"),
         ("cnn", {"args": {"x": 1}}, "takes no args"),
         ("resnet18", {"args": {"wings": 2}}, "wings"),

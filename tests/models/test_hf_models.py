@@ -49,11 +49,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(
     folder: Path, *, name: str = "hf/./vit", classes: int = 10, size: int = SIZE, **values: Any
 ) -> nn.Module:
-    options = {"channels": 3, "seed": 0, "weights": "random"}
+    options: dict[str, Any] = {"channels": 3, "seed": 0, "weights": "random", "keep_head": False}
     options |= {key: values.pop(key) for key in tuple(values) if key in options}
     source = read_source(name, folder) if name.startswith("hf/.") else None
     model = Model(name=name, **values)
-    return build(model, classes=classes, size=size, source=source, **options)  # type: ignore[arg-type]
+    return build(model, classes=classes, size=size, source=source, **options)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -162,3 +162,45 @@ def test_without_the_library_the_extra_is_named(written: Path, monkeypatch: pyte
     with pytest.raises(InputError, match="needs the package transformers") as caught:
         make(written)
     assert "rigorkd[hf]" in caught.value.hint
+
+
+# ------------------------------------------------------------------------ a classifier used as it is
+
+
+@pytest.fixture
+def notebooks_teacher(hub_cache: Path) -> nn.Module:
+    """A checkpoint in the layout of jialicheng/cifar100-resnet-50, with fewer channels, in the cache."""
+    config = transformers.ResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[16, 24, 32, 40],
+        depths=[3, 4, 6, 3],
+        layer_type="bottleneck",
+        num_labels=100,
+        architectures=["ResNetForImageClassification"],
+    )
+    with seeded(3):
+        model: nn.Module = transformers.ResNetForImageClassification(config)
+    folder = hub_cache / "models--jialicheng--cifar100-resnet-50"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0123abcd")
+    model.save_pretrained(folder / "snapshots" / "0123abcd")  # type: ignore[operator]
+    return model
+
+
+def test_the_notebooks_teacher_keeps_its_head_and_answers_as_transformers_does(
+    notebooks_teacher: nn.Module,
+) -> None:
+    name = "hf/jialicheng/cifar100-resnet-50"
+    options: dict[str, Any] = {"name": name, "classes": 100, "weights": "pretrained", "size": 64}
+    ours = make(Path(), **options, keep_head=True).eval()
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        wanted = notebooks_teacher.eval()(pixel_values=images).logits
+        torch.testing.assert_close(ours(images), wanted)
+        assert not torch.allclose(make(Path(), **options).eval()(images), wanted)  # to train: a new head
+
+
+def test_a_head_for_other_classes_cannot_teach(notebooks_teacher: nn.Module) -> None:
+    options: dict[str, Any] = {"name": "hf/jialicheng/cifar100-resnet-50", "weights": "pretrained"}
+    with pytest.raises(InputError, match="have a head for 100 classes, and the data has 10 classes"):
+        make(Path(), **options, classes=10, keep_head=True)

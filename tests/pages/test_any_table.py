@@ -103,3 +103,22 @@ def test_any_accepted_table_can_be_shown(
         assert cell["cell"] in text
     assert ">nan<" not in text.casefold()
     assert '="nan"' not in text.casefold()
+
+
+def test_pages_tables_and_figures_speak_of_distillation_only_where_a_method_distils(tmp_path: Path) -> None:
+    for method, distils in (("mixup", False), ("dkd", True)):
+        file = tmp_path / f"{method}.csv"
+        rows = ["student,method,seed,test_acc,latency_ms"]
+        for at, name in enumerate(("baseline", method)):
+            rows += [
+                f"r8,{name},{seed},{70 + at + 0.1 * (seed * (at + 2) % 5)},3.{seed}" for seed in range(5)
+            ]
+        file.write_text("\n".join(rows) + "\n")
+        source = from_csv(file)
+        shown = gather(source, analysis_of(source, Question()))
+        said = [html(report_page(shown)).split("</style>")[-1]]
+        said += [latex(paper_table(shown, layout)) for layout in ("gains", "overall")]
+        said += [f"{one.title} {one.caption} {one.keys}" for one in figures(shown)]
+        for text in said[:3]:
+            assert ("distill" in text.casefold()) == distils
+        assert any("distilled" in text for text in said[3:]) == distils

@@ -181,7 +181,7 @@ def test_a_group_can_be_named(study: Evidence) -> None:
 
 def test_without_baselines_there_are_no_gains() -> None:
     frame = runs().drop(columns="method")
-    with pytest.raises(InputError, match="distilled cells with their baselines"):
+    with pytest.raises(InputError, match="needs gains, that is cells with baselines"):
         paper_table(evidence(analyze(frame), frame), "overall")
 
 

@@ -75,6 +75,10 @@ def test_a_hash_is_that_of_one_document(load: Load, name: str) -> None:
     "change",
     [
         ("schedule: cosine", "schedule: {name: cosine, min_lr: 0}"),
+        (
+            "small: {model: {name: cnn, channels: [8]}}",
+            "small: {model: {name: cnn, channels: [8], norm: true}}",
+        ),
         ("lr: 1e-3}", "weight_decay: 0.01, betas: [0.9, 0.999], lr: 0.001}"),
         ("  batch_size: 32\n  epochs: 4", "  epochs: 4\n  batch_size: 32"),
         ("T: [1, 4]", "T: [1.0, 4.0]"),
@@ -111,6 +115,10 @@ def test_what_leaves_a_run_valid(load: Load, change: tuple[str, str]) -> None:
         ("train: 600", "train: 500"),
         ("name: digits", "name: digits, label_noise: 0.2"),
         ("small: {model: {name: cnn, channels: [8]}}", "small: {model: {name: cnn, channels: [7]}}"),
+        (
+            "small: {model: {name: cnn, channels: [8]}}",
+            "small: {model: {name: cnn, channels: [8], norm: false}}",
+        ),
         ("students:", "views: {size: 16}\nstudents:"),
         ("students:", "views: {train: [horizontal_flip]}\nstudents:"),
         ("alpha: [0.1, 0.5]", "alpha: 0.5, t_squared: [true, false]"),

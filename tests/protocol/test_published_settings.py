@@ -22,6 +22,7 @@ PUBLISHED: dict[tuple[str, str | None], dict[str, Any]] = {
     ("lskd", "paper"): {"T": 2, "ce_weight": 0.1, "kd_weight": 9},
     ("mlkd", None): {"temperatures": (4, 3, 5, 2, 6), "ce_weight": 0.1, "kd_weight": 0.9},
     ("mlkd", "paper"): {"temperatures": (4, 3, 5, 2, 6), "ce_weight": 0.1, "kd_weight": 0.9},
+    ("mlkd", "code"): {"temperatures": (4, 3, 5, 2, 6), "masks": "mean", "ce_weight": 0.1, "kd_weight": 0.9},
     ("rld", None): {"T": 4, "T_a": 1, "a": 1, "b": 8, "warmup": 20, "ce_weight": 1},
     ("rld", "paper"): {"T": 4, "T_a": 1, "a": 1, "b": 8, "warmup": 20, "ce_weight": 1},
     ("dist", None): {"tau": 4, "inter": 2, "intra": 2, "ce_weight": 1},
@@ -29,8 +30,13 @@ PUBLISHED: dict[tuple[str, str | None], dict[str, Any]] = {
     ("dist", "imagenet"): {"tau": 1, "inter": 2, "intra": 2, "ce_weight": 1},
     ("eakd", None): {"T": 4, "entropy_temperature": 3, "entropy_bound": "log_classes", "ce_weight": 0.1},
     ("eakd", "paper"): {"T": 4, "entropy_temperature": 3, "ce_weight": 0.1, "kd_weight": 0.9},
+    ("eakd", "code"): {"T": 4, "entropy_temperature": 3, "entropy_bound": "classes", "ce_weight": 0.1},
     ("feature", None): {"layers": ("layer1", "layer2", "layer3", "layer4"), "cosine": 0.5},
     ("feature", "capacity"): {"layers": ("layer1", "layer2", "layer3", "layer4"), "cosine": 0.5},
+    ("at", None): {"layers": ("layer1", "layer2", "layer3"), "power": 2, "ce_weight": 1, "kd_weight": 1000},
+    ("at", "crd"): {"layers": ("layer1", "layer2", "layer3"), "power": 2, "ce_weight": 1, "kd_weight": 1000},
+    ("sp", None): {"layers": ("layer3",), "ce_weight": 1, "kd_weight": 3000},
+    ("sp", "crd"): {"layers": ("layer3",), "ce_weight": 1, "kd_weight": 3000},
 }
 
 CONTROLS = {"baseline", "matched_smoothing", "permuted_tail"}

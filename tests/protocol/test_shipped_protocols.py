@@ -21,30 +21,40 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
         ["methods/r18/kd-T40-a0-no-t2-vit", "methods/mnv4/dist-tau7-ce0-no-t2-r50", "methods/r18/baseline"],
     ),
     "temperature/methods_cifar100": (2, 0, 226, 3, 6, ["methods/r18/mlkd-a0-no-t2-r50"]),
-    # 2 optimisers × 2 batch sizes × 5 lengths × (baseline + 9 temperatures × with and without T²)
+    # 2 optimisers × 2 batch sizes × 5 lengths × 2 students × (baseline + 2 teachers × 9 temperatures
+    # + 8 with T², from ResNet-50)
     "temperature/training_pets": (
-        1, 0, 2 * 2 * 5 * (1 + 9 * 2), 3, 6,
-        ["training/r18/kd-T40-a0-no-t2-sgd-bs256-e1024", "training/r18/baseline-adamw-bs64-e64"],
+        2, 0, 2 * 2 * 5 * 2 * (1 + 2 * 9 + 8), 3, 12,
+        ["training/r18/kd-T40-a0-no-t2-vit-sgd-bs256-e1024", "training/mnv4/baseline-adamw-bs64-e64"],
     ),
-    "temperature/training_cifar100": (1, 0, 380, 3, 6, ["training/r18/kd-T1-a0-adamw-bs64-e32"]),
-    # 4 architectures × 4 durations + 3 from random weights; baseline + 19 teachers × 9 temperatures
-    "temperature/teachers_pets": (19, 0, 1 + 19 * 9, 3, 57, ["origin/r18/kd-T5-a0-no-t2-regnety-scratch"]),
-    "temperature/teachers_cifar100": (19, 0, 172, 3, 57, ["origin/r18/kd-T5-a0-no-t2-vit-tuned100"]),
-    # 2 starts that are runs × 4 students; 4 students × 4 starts × (baseline + 9 temperatures)
+    "temperature/training_cifar100": (
+        2, 0, 1080, 3, 12,
+        ["training/r18/kd-T1-a0-no-t2-r50-adamw-bs64-e32", "training/r18/kd-T2-a0-r50-sgd-bs64-e32"],
+    ),
+    # 4 architectures × 4 durations + 3 from random weights; 2 students × (baseline + 19 × 9 temperatures)
+    "temperature/teachers_pets": (
+        19, 0, 2 * (1 + 19 * 9), 3, 57, ["origin/mnv4/kd-T5-a0-no-t2-regnety-scratch"]
+    ),
+    "temperature/teachers_cifar100": (19, 0, 344, 3, 57, ["origin/r18/kd-T5-a0-no-t2-vit-tuned100"]),
+    # 2 starts that are runs × 4 students; 4 students × 4 starts × (baseline + 2 teachers × 9 temperatures)
     "temperature/starts_pets": (
-        1, 2 * 4, 4 * 4 * (1 + 9), 3, 3,
-        ["start/tuned/mnv4", "starts/cnp/baseline-target", "starts/mvit/kd-T10-a0-no-t2-pretrained"],
+        2, 2 * 4, 4 * 4 * (1 + 2 * 9), 3, 6,
+        ["start/tuned/mnv4", "starts/cnp/baseline-target", "starts/mvit/kd-T10-a0-no-t2-pretrained-vit"],
     ),
-    "temperature/starts_cifar100": (1, 8, 160, 3, 3, ["starts/r18/kd-T10-a0-no-t2-random"]),
-    **{f"temperature/granularity_{data}": (1, 0, 2 * (1 + 9), 3, 3, ["granularity/mnv4/kd-T20-a0-no-t2"])
-       for data in ("cars", "tiny", "birds_fine", "birds_coarse")},
-    # 2 baselines + 9 temperatures × (3 teachers + 2 scopes of smoothing + 4 sizes of the kept head)
+    "temperature/starts_cifar100": (2, 8, 304, 3, 6, ["starts/r18/kd-T10-a0-no-t2-random-r50"]),
+    # the grid of study B, without T²
+    **{f"temperature/granularity_{data}": (
+        2, 0, 2 * 2 * 5 * 2 * (1 + 2 * 9), 3, 12, ["granularity/mnv4/kd-T20-a0-no-t2-vit-sgd-bs64-e512"])
+       for data in ("cars", "tiny")},
+    **{f"temperature/granularity_{data}": (1, 0, 1 + 9, 3, 3, ["granularity/r18/kd-T20-a0-no-t2"])
+       for data in ("birds_fine", "birds_coarse")},
+    # 2 baselines + 9 temperatures × (4 teachers + 2 × (2 scopes of smoothing + 4 sizes of the kept head))
     "temperature/controls_pets": (
-        3, 0, 2 + 9 * (3 + 2 + 4), 3, 9,
-        ["controls/r18/baseline-ls0.1", "controls/r18/permuted_tail-T4-a0-keep5-no-t2-r50"],
+        4, 0, 2 + 9 * (4 + 2 * (2 + 4)), 3, 12,
+        ["controls/r18/baseline-ls0.1", "controls/r18/permuted_tail-T4-a0-keep5-no-t2-vit"],
     ),
     "temperature/controls_cifar100": (
-        3, 0, 83, 3, 9, ["controls/r18/matched_smoothing-T7-a0-global-no-t2-r50"]
+        4, 0, 146, 3, 12, ["controls/r18/matched_smoothing-T7-a0-global-no-t2-r50"]
     ),
     # 2 students × (2 baselines + 2 teachers × (logits + features)); both students share ResNet-50's cohort
     "capacity_cifar10": (3, 0, 2 * (2 + 2 * 2), 5, 3 * 5, ["large/resnet34/kd-T2-a0.3-r101"]),
@@ -57,6 +67,13 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
     "capacity_clip_cifar10": (1, 0, 2 * (1 + 2), 5, 5, ["small/resnet18/feature-a0.3-no-clip"]),
     # 2 students × (baseline + both directions)
     "paper_direction": (1, 0, 2 * (1 + 2), 5, 5, ["direction/shufflenetv2/kd-T4-a0.5-reverse"]),
+    # baseline + ten methods
+    **{f"crd/{pair}": (1, 0, 1 + 10, 5, 5, [f"main/student/{dkd}", "main/student/at-stages"])
+       for pair, dkd in {
+           "resnet32x4-resnet8x4": "dkd-T4-tckd1-nckd8",
+           "wrn_40_2-wrn_16_2": "dkd-T4-tckd1-nckd6",
+           "resnet50-mobilenetv2": "dkd-T4-tckd1-nckd8",
+       }.items()},
     # baseline + distilled; 4 baselines + 3 teachers + annealed + features + smoothing
     "notebook/cifar10": (
         3, 0, 2 + 4 + 3 + 3, 5, 3 * 5,
@@ -67,13 +84,20 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
         1, 0, 3 + 4, 5, 5, ["main/cnn/kd-T10-a0.2-no-t2", "same_rule/cnn/matched_smoothing-T10-a0.2"]
     ),
     # 3 stopping rules × (baseline + distilled from clean and from the same view)
-    "notebook/cifar100_resnet18": (1, 0, 3 * (1 + 2), 5, 2 * 5, ["main/resnet18/kd-T10-a0.2-clean-es10-ce"]),
+    "notebook/cifar100_resnet18": (1, 0, 3 * (1 + 2), 5, 2 * 5, ["same_rule/resnet18/kd-T10-a0.2-clean"]),
 }  # fmt: skip
 
 
 def test_every_published_study_is_counted() -> None:
     files = {file.relative_to(PROTOCOLS).with_suffix("").as_posix() for file in PROTOCOLS.rglob("*.yaml")}
-    assert files - {"calibration", "digits", "digits-confirm", "digits-methods", "paper"} == set(STUDIES)
+    assert files - {
+        "calibration",
+        "digits",
+        "digits-confirm",
+        "digits-lengths",
+        "digits-methods",
+        "paper",
+    } == set(STUDIES)
 
 
 @pytest.mark.parametrize("study", STUDIES)

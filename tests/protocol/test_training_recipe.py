@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from rigorkd.fields import HASHED
 from rigorkd.protocol.hashes import cell_shape, resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import LinearSchedule, PolynomialSchedule, Schedule, StepSchedule
-from rigorkd.protocol.smoke import smoke
+from rigorkd.protocol.smoke import done_without, replaced_models, smoke
 from rigorkd.train.student import learning_rate
 
 Load = Callable[..., Protocol]
@@ -135,3 +136,26 @@ def test_what_cannot_be_is_one_message_with_its_line(
     assert message in str(caught.value)
     assert str(caught.value).count(message) == 1
     assert caught.value.line is not None
+
+
+def test_smoke_needs_no_hub(load: Load) -> None:
+    hub = "{model: hf/jialicheng/cifar100-resnet-50, start: pretrained, train: false, size: 224}"
+    teacher = ("teacher: {model: {name: cnn, channels: [16, 32]}}", f"teacher: {hub}")
+    protocol = load(teacher)
+    assert replaced_models(protocol) == ("hf/jialicheng/cifar100-resnet-50",)
+    assert smoke(protocol).cell("teacher").model.name == "cnn"
+    (note,) = done_without(protocol)
+    assert "the real run needs it" in note
+    imitated = load(teacher, ("kd: {T: [1, 4], alpha: [0.1, 0.5]}", "feature: {layers: [pool1]}"))
+    assert replaced_models(imitated) == ()
+    assert replaced_models(load()) == ()
+
+
+def test_smoke_says_which_weights_the_real_run_will_miss(load: Load, tmp_path: Path) -> None:
+    file = "{path: weights/ckpt.pth}"
+    teacher = f"teacher: {{model: resnet8, start: {file}, train: false}}"
+    protocol = load(("teacher: {model: {name: cnn, channels: [16, 32]}}", teacher))
+    assert done_without(protocol) == ("weights/ckpt.pth is not there yet; `rigorkd run` needs it",)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "ckpt.pth").write_bytes(b"")
+    assert done_without(protocol) == ()

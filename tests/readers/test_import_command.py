@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from rigorkd.cli.analyze import analyze
 from rigorkd.cli.import_results import import_results
+from rigorkd.errors import InputError
 
 WANDB = """"Name","State","Created","seed","method","student","test/acc1","val/acc1","_step"
 "kd-s0","finished","2026-10-01T10:00:00Z","0","kd","r8","75.2","75.0","239"
@@ -75,3 +76,14 @@ def test_a_dry_run_says_what_is_understood_and_writes_nothing(folder, monkeypatc
     ]
     assert done.stdout == CliRunner().invoke(analyze, ["source.csv", "--dry-run"]).stdout
     assert not (folder.path / "runs.csv").exists()
+
+
+def test_a_dry_run_says_what_the_analysis_would_refuse(folder, monkeypatch):
+    monkeypatch.chdir(folder.path)
+    folder.write("twice.csv", "cell,seed,test_top1\na,0,70\na,1,71\nb,0,72\nb,1,73\nb,0,74\n")
+    for command in (analyze, import_results):
+        done = CliRunner().invoke(command, ["twice.csv", "--dry-run"])
+        assert done.stdout.startswith("read: 5 runs, 2 cells, 2 seeds")
+        assert isinstance(done.exception, InputError)
+        assert "twice.csv:6" in str(done.exception)
+        assert "seed" in str(done.exception)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import sqlite3
 import struct
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -273,3 +276,73 @@ def test_several_kinds_of_logs_are_asked_about(folder):
     assert "--from trainer" in folder.refusal("logs")
     assert "no such" not in folder.refusal("logs", kind="mdistiller")
     assert "did you mean --from mdistiller" in folder.refusal("logs", kind="mdistill")
+
+
+MLFLOW_TABLES = """
+CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name VARCHAR, lifecycle_stage VARCHAR);
+CREATE TABLE runs (run_uuid VARCHAR PRIMARY KEY, name VARCHAR, status VARCHAR, start_time BIGINT,
+                   end_time BIGINT, lifecycle_stage VARCHAR, experiment_id INTEGER);
+CREATE TABLE params (key VARCHAR, value VARCHAR, run_uuid VARCHAR);
+CREATE TABLE metrics (key VARCHAR, value FLOAT, timestamp BIGINT, run_uuid VARCHAR, step BIGINT,
+                      is_nan BOOLEAN);
+CREATE TABLE latest_metrics (key VARCHAR, value FLOAT, timestamp BIGINT, step BIGINT, is_nan BOOLEAN,
+                             run_uuid VARCHAR);
+"""
+"""The tables of MLflow's tracking store that are read, with the columns that are."""
+
+
+def mlflow_database(path: Path, experiments: tuple[str, ...] = ("kd",)) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.executescript(MLFLOW_TABLES)
+        for number, name in enumerate(experiments):
+            database.execute("INSERT INTO experiments VALUES (?, ?, 'active')", (number, name))
+            for method, values in (("baseline", (70.0, 71.0, 70.5)), ("kd", (72.0, 73.5, 72.5))):
+                for seed, value in enumerate(values):
+                    run = f"{name}-{method}-{seed}"
+                    stage = ("FINISHED", 1000 + seed, 2000, "active", number)
+                    database.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", (run, run, *stage))
+                    for key, text in (("method", method), ("seed", str(seed))):
+                        database.execute("INSERT INTO params VALUES (?, ?, ?)", (key, text, run))
+                    for epoch in (1, 2):
+                        own = (value - 2 + epoch, epoch, run, epoch, False)
+                        database.execute("INSERT INTO metrics VALUES ('test/acc', ?, ?, ?, ?, ?)", own)
+                    latest = ("test/acc", value, 2, 2, False, run)
+                    database.execute("INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?, ?)", latest)
+                    theirs = ("rigorkd/mean", 1.0, 2, 0, False, run)
+                    database.execute("INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?, ?)", theirs)
+        gone = ("gone", "gone", "FINISHED", 0, 0, "deleted", 0)
+        database.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", gone)
+
+
+def test_mlflows_database(folder):
+    mlflow_database(folder.path / "mlflow.db")
+    before = (folder.path / "mlflow.db").read_bytes()
+    for source in ("mlflow.db", "."):
+        assert folder.gains(source, metric="test/acc") == {"kd": (2.166667, 3)}
+    found = folder.open("mlflow.db")
+    assert found.tidy is not None
+    assert "mlflow.db: gone was deleted in MLflow" in found.tidy.dropped[0]
+    assert "rigorkd/mean" not in found.table
+    assert "experiment" not in found.table
+    assert folder.gains("mlflow.db", metric="test/acc", select="last") == {"kd": (2.166667, 3)}
+    assert (folder.path / "mlflow.db").read_bytes() == before
+    assert [path.name for path in folder.path.iterdir()] == ["mlflow.db"]
+
+
+def test_several_experiments_in_one_database_are_told_apart(folder):
+    mlflow_database(folder.path / "mlflow.db", ("cifar", "pets"))
+    gain = (2.166667, 3)
+    assert folder.gains("mlflow.db", metric="test/acc") == {"cifar/kd": gain, "pets/kd": gain}
+    assert folder.open("mlflow.db").tidy.understood[1].startswith("cells: group, method")
+
+
+def test_databases_that_are_none_of_mlflow(folder):
+    with contextlib.closing(sqlite3.connect(folder.path / "app.db")) as database, database:
+        database.execute("CREATE TABLE runs (a)")
+    assert "app.db: no database of MLflow" in folder.refusal("app.db")
+    folder.write("text.db", "no database")
+    assert "text.db: the database cannot be read" in folder.refusal("text.db")
+    views = MLFLOW_TABLES.replace("CREATE TABLE runs", "CREATE TABLE hidden")
+    with contextlib.closing(sqlite3.connect(folder.path / "view.db")) as database, database:
+        database.executescript(views + "CREATE VIEW runs AS SELECT * FROM hidden;")
+    assert "no database of MLflow" in folder.refusal("view.db")

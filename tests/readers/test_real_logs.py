@@ -136,6 +136,10 @@ def test_a_real_server_of_mlflow_gives_and_takes(tmp_path: Path) -> None:
         source = f"mlflow:{address}/kd"
         same(verdict(python, source), verdict(python, tmp_path / "plain.csv"), 1.0)
         same(verdict(python, source, "--select", "last"), verdict(python, tmp_path / "plain.csv"), 1.0)
+        for words in ((), ("--select", "last")):  # the store behind it, while the server runs
+            same(
+                verdict(python, tmp_path / "mlflow.db", *words), verdict(python, tmp_path / "plain.csv"), 1.0
+            )
         publish = (python, "-m", "rigorkd", "publish", source, "--verdicts")
         assert "6 runs got the verdict" in run(*publish)
         assert "6 have it already" in run(*publish)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
-import sys
 import threading
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from rigorkd.errors import InputError, TrackingError
 from rigorkd.readers.raw import Reading
 from rigorkd.report.sources import from_sources
 
+from ..conftest import run_command
 from .conftest import gains_of
 
 VALUES = {"baseline": (72.5, 72.9, 72.3), "kd": (73.5, 73.2, 73.9)}
@@ -209,14 +209,7 @@ def command(address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         "WANDB_SILENT": "true",
         "WANDB_MODE": "online",
     }
-    return subprocess.run(
-        [sys.executable, "-m", "rigorkd", *arguments],
-        env={**os.environ, **told},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return run_command(*arguments, cwd=Path.cwd(), **told)
 
 
 def test_a_project_of_wandb() -> None:

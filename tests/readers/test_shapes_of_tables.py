@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rigorkd.errors import InputError
+from rigorkd.readers.known_names import seed_in
+from rigorkd.report.sources import Question, analysis_of
+
 BASE = {0: 72.5, 1: 72.9, 2: 72.3}
 KD = {0: 73.5, 1: 73.2, 2: 73.9}
 GAIN = (0.966667, 3)
@@ -196,3 +200,92 @@ def test_a_parquet_file(folder):
     frame["T"] = np.where(frame.method == "kd", 4.0, np.nan)
     frame.set_index("seed").to_parquet(folder.path / "runs.parquet")
     assert folder.gains("runs.parquet") == {"r8/kd-T4": GAIN}
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        ("vit_s16", None),
+        ("kd/deit-s16", None),
+        ("poolformer_s24-lr1", None),
+        ("swin_s3_tiny_224", None),
+        ("mobileone_s2", None),
+        ("vit_s16-s3", (3, "vit_s16")),
+        ("vit_s16_seed4", (4, "vit_s16")),
+        ("resnet8-kd-s3", (3, "resnet8-kd")),
+        ("kd_s_7", (7, "kd")),
+        ("vits16", None),
+        ("r8s3", None),
+    ],
+)
+def test_the_size_of_a_network_is_no_seed(name, seed):
+    assert seed_in(name) == seed
+
+
+def test_what_may_be_a_seed_or_a_networks_size_is_asked_about(folder):
+    rows = [f"vit_s{n},{method},{70 + n + len(method)}" for n in (1, 2, 3) for method in ("baseline", "kd")]
+    folder.write("runs.csv", "name,method,test_acc\n" + "\n".join(rows) + "\n")
+    with pytest.raises(
+        InputError, match="s1 in 'vit_s1' may be the seed, or the size of a network"
+    ) as caught:
+        folder.open("runs.csv")
+    assert "--seed 's{}'" in caught.value.hint
+    found = folder.open("runs.csv", seed="s{}")
+    assert sorted(set(found.table["seed"])) == ["1", "2", "3"]
+
+
+# ------------------------------------------------------------------------ as tables found in the wild have it
+
+
+def test_models_on_several_data_sets_are_rivals_on_each(folder):
+    rows = [
+        f"{data},{model},{seed},{base + gain + 0.1 * (seed * 7 % 5)}"
+        for data, base in (("HIGGS", 70.0), ("WILT", 90.0))
+        for model, gain in (("KAN", 0.0), ("PReLU", 1.0), ("Tanh", 2.0))
+        for seed in (42, 43, 44)
+    ]
+    folder.write("per_seed.csv", "Dataset,Model,Seed,Acc\n" + "\n".join(rows))
+    found = folder.gains("per_seed.csv")
+    assert len(found) == 6
+    assert all(len({name.split("/")[0] for name in pair.split(" vs ")}) == 1 for pair in found)
+    (sets, *_) = analysis_of(folder.open("per_seed.csv"), Question()).best.sets
+    assert sets.cells == ("HIGGS/KAN", "HIGGS/PReLU", "HIGGS/Tanh")
+
+
+def test_a_row_per_metric(folder):
+    rows = [
+        f"B1,{encoder},{seed},{metric},{value + seed / 100},733"
+        for encoder, values in (("mlp", (0.11, 0.61)), ("pointnet", (0.12, 0.65)))
+        for seed in (0, 1, 2)
+        for metric, value in zip(("accuracy", "macro_auc"), values, strict=True)
+    ]
+    folder.write("long.csv", "task,encoder,seed,metric,value,n_units\n" + "\n".join(rows))
+    found = folder.gains("long.csv", cell="encoder", metric="accuracy")
+    assert found == {"mlp vs pointnet": (-0.01, 3)}
+    tidy = folder.open("long.csv", cell="encoder", metric="macro_auc").tidy
+    assert tidy is not None
+    assert "one row per metric" in tidy.understood[0]
+    assert "such as --cell encoder" in folder.refusal("long.csv")
+
+
+def test_a_refusal_names_the_columns_that_may_define_a_cell(folder):
+    rows = [
+        f"{split},{arm},{seed},last,{90 + seed}.{seed}1"
+        for split in ("dev", "eval")
+        for arm in ("Hard frame", "Phone")
+        for seed in (1, 2, 3)
+    ]
+    folder.write("seeds.csv", "split,arm,seed,layer,f1\n" + "\n".join(rows))
+    assert "such as --cell split,arm; if every column" in folder.refusal("seeds.csv")
+    rows = [
+        f"{size},{seed},{90 + size + seed / 7:.2f},{size * 795 - 5}" for size in (4, 8) for seed in (1, 2, 3)
+    ]
+    folder.write("width.csv", "hidden_size,seed,test_accuracy,parameter_count\n" + "\n".join(rows))
+    assert "such as --cell hidden_size;" in folder.refusal("width.csv")
+
+
+def test_a_run_without_a_seed_beside_others(folder):
+    folder.write("runs.csv", "method,seed,acc\nzero_shot,,59\nce,0,61\nce,1,62\nla,0,65\nla,1,66\n")
+    said = folder.refusal("runs.csv")
+    assert "runs.csv:2: column 'seed': this run has no seed" in said
+    assert "leave out a run that has none" in said

@@ -33,7 +33,7 @@ from rigorkd.protocol.schema import Training
 from rigorkd.records.expected import StartFile, expected_hashes, start_files
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_study
-from rigorkd.records.record import read_record
+from rigorkd.records.record import read_record, seal
 from rigorkd.records.study import read_info, register
 
 HERE = Path(__file__).parent / "study_0_1"
@@ -137,7 +137,7 @@ def test_what_its_processor_was_held_to_is_known(study: Path) -> None:
 def test_a_processor_with_less_is_warned_about(study: Path, rigorkd: Rigorkd) -> None:
     for seed in (0, 1):
         path = study / f"main/plain/baseline/seed-{seed}/record.json"
-        edit(path, lambda d: (d.update(dispatch="DEFAULT, less than AVX2"), d.pop("record_sha256")))
+        edit(path, lambda d: (d.update(dispatch="DEFAULT, less than AVX2"), d.update(record_sha256=seal(d))))
     warnings = json.loads(rigorkd("analyze", study, "--format", "json").stdout)["warnings"]
     less = "main/plain/baseline/seed-0: DEFAULT, less than AVX2"
     said = f"2 records of 42 come from a processor with less than AVX2 ({less})"

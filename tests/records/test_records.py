@@ -30,7 +30,7 @@ FIELDS = {
 
 def test_commit_and_read(tmp_path: Path) -> None:
     folder = tmp_path / "main/s/baseline/seed-0"
-    commit(folder, FIELDS, {"history.csv": b"epoch\n"})
+    commit(folder, FIELDS, {"history.csv": b"epoch\n", "predictions.npz": b""})
     record = read_record(StudyFolder(tmp_path), RUN)
     assert record.run == "main/s/baseline/seed-0"
     assert record.run_hash == "h"

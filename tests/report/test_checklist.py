@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rigorkd_analysis import Plan
 
 from rigorkd.report.gather import gather
@@ -16,11 +18,24 @@ VALUES = {
 }
 
 
+def log_of(study: Path, run: str, *lines: str) -> None:
+    """A run's log; lines that begin with a time of day get a date and a zone."""
+    path = study / ".logs" / f"{run}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stamped = (f"2026-11-27T{line[:8]}+00:00{line[8:]}" if line[0] == "1" else line for line in lines)
+    path.write_text("\n".join(stamped) + "\n")
+
+
 def test_a_study_answers_the_checklist(made, tmp_path):
     study = made(tmp_path, VALUES)
     failed = study / ".work" / "main" / "plain" / "kd-T1-a0.5" / "seed-4"
     failed.mkdir(parents=True)
-    (failed / "failed.json").write_text("{}")
+    (failed / "failed.json").write_text('{"time": "2026-11-27T12:10:30+00:00"}')
+    log_of(study, "main/plain/kd-T1-a0.5/seed-4", "12:00:00 started", "12:00:20 epoch 1/30 trained")
+    log_of(
+        *(study, "main/plain/kd-T4-a0.5/seed-0", "12:00:00 started", "12:00:40 failed: ValueError: x"),
+        *("Traceback (most recent call last):", "12:05:00 started", "12:07:00 done"),
+    )
     source = from_study(study)
     found = analysis_of(source, Question())
     section = checklist(gather(source, found))
@@ -43,6 +58,7 @@ def test_a_study_answers_the_checklist(made, tmp_path):
     assert "two-sided paired t test over seeds, corrected over its family by Holm" in said["test"]
     assert "below 6 to 7 (by family) seeds no exact test could reject" in said["assumptions"]
     assert said["failed runs"].startswith("1 run without a record")
+    assert "failed attempts took 11 min 10 s by the wall" in said["failed runs"]
     assert said["hardware"] == "CPU"
 
 

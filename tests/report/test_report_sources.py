@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rigorkd_analysis import Pair, Plan, TableError
+from rigorkd_analysis import Pair, Plan, TableError, Trend, analyze
 
 from rigorkd.errors import InputError
-from rigorkd.report.sources import Question, at, from_csv, located, read_rows
+from rigorkd.report.sources import (
+    Question,
+    _with_columns_of_trends,
+    at,
+    from_csv,
+    from_study,
+    located,
+    read_rows,
+)
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -78,3 +87,15 @@ def test_a_sesoi_does_not_carry_over_to_another_metric():
     plan = Plan(metric="test_top1", goal="max", sesoi=0.3, planned=True)
     other = Question(metric="test_loss").onto(plan)
     assert (other.sesoi, other.goal, other.planned) == (None, None, False)
+
+
+def test_a_trend_may_name_any_setting_of_the_cells(finished: Path) -> None:
+    """The tidy table has no batch size and no T²; a plan that names them is judged all the same."""
+    folder = finished / "results" / "tiny"
+    found = from_study(folder)
+    assert not {"batch_size", "t_squared"} & set(found.table)
+    where = (("batch_size", 16), ("t_squared", True), ("optimizer", "adamw"))
+    plan = replace(found.plan, contrasts=(Trend("T", "main", "plain", where),))
+    analysis = analyze(_with_columns_of_trends(folder, found.table, plan), plan)
+    (contrast,) = next(family for family in analysis.families if family.name == "contrasts").comparisons
+    assert contrast.weights == {"main/plain/kd-T1-a0.5": -1, "main/plain/kd-T4-a0.5": 1}

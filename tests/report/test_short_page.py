@@ -11,9 +11,11 @@ from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
 from rigorkd.protocol.load import load_protocol
-from rigorkd.report.analysis_page import common_start, short_page
+from rigorkd.report.analysis_page import analysis_page, common_start, short_page
 from rigorkd.report.render.terminal import show
-from rigorkd.report.sources import Question, analysis_of, from_study
+from rigorkd.report.sources import Question, analysis_of, from_csv, from_study
+
+from .conftest import PROTOCOL
 
 DIGITS = Path(__file__).parents[2] / "protocols" / "digits.yaml"
 
@@ -83,3 +85,33 @@ def test_folders_that_all_cells_share_are_dropped():
     assert common_start(["main/a/kd-1", "main/b/kd-1"]) == "main/"
     assert common_start(["kd-1", "kd-2"]) == ""
     assert common_start(["x/kd-1", "y/kd-2"]) == ""
+
+
+def csv(path: Path, methods: tuple[str, ...]) -> Path:
+    """A baseline and these methods on one student, five seeds."""
+    rows = ["student,method,seed,test_top1"]
+    for at, method in enumerate(("baseline", *methods)):
+        rows += [f"r8,{method},{seed},{70 + 0.1 * seed + 0.05 * (seed * at % 3) + at}" for seed in range(5)]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_a_lone_gain_is_said_and_shown_once(tmp_path):
+    found = analysis_of(from_csv(csv(tmp_path / "runs.csv", ("kd",))), Question())
+    assert [family.name for family in found.families] == ["overall", "gains"]
+    page = short_page(found)
+    assert [table.title.split(" (")[0] for table in page.tables] == ["Gains over the baseline"]
+    assert [line.split(" (")[0] for line in page.headline] == ["Gains over the baseline"]
+
+
+def test_the_question_that_leads_stands_first_in_headline_and_tables(made, tmp_path):
+    text = PROTOCOL.replace("sesoi: 0.5", "sesoi: 0.5\n  primary: main/plain/kd-T4-a0.5")
+    values = {
+        "main/plain/baseline": (70.0, 70.5, 69.5, 70.25, 69.75),
+        "main/plain/kd-T1-a0.5": (70.5, 70.75, 70.0, 70.25, 70.5),
+        "main/plain/kd-T4-a0.5": (72.0, 72.25, 71.75, 72.5, 71.75),
+    }
+    found = analysis_of(from_study(made(tmp_path, values, text=text)), Question())
+    for page in (short_page(found), analysis_page(found)):
+        assert page.headline[0].startswith("Primary gain")
+        assert page.tables[0].title.startswith("Primary gain")

@@ -83,24 +83,16 @@ def cluster(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(cluster: Path, protocol_file: Path) -> Run:
+def run(cluster: Path, protocol_file: Path, rigorkd: Run) -> Run:
     """`rigorkd run tiny.yaml …` where the stand-in is on the path."""
 
     def command(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "rigorkd", "run", protocol_file.name, *arguments],
-            cwd=protocol_file.parent,
-            env={**os.environ, "PATH": path or f"{cluster}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return rigorkd("run", protocol_file.name, *arguments, PATH=path or f"{cluster}:{os.environ['PATH']}")
 
     return command
 
 
-def test_a_study_becomes_arrays_of_cohorts(run: Run, cluster: Path, tmp_path: Path) -> None:
+def test_a_study_becomes_arrays_of_cohorts(run: Run, cluster: Path, tmp_path: Path, rigorkd: Run) -> None:
     asked = "partition=gpu,gpus=1,time=4:00:00,mem=16G,cpus=4,array=8,account=lab,exclude=n[1-2]"
     done = run("--slurm", asked, "--seeds", "3", "--device", "cpu")
     assert done.returncode == 0, done.stderr
@@ -120,14 +112,7 @@ def test_a_study_becomes_arrays_of_cohorts(run: Run, cluster: Path, tmp_path: Pa
         script = script.replace(found, shown)
     assert script == GOLDEN.read_text()
     assert list(study.records()) == []
-    status = subprocess.run(
-        [sys.executable, "-m", "rigorkd", "status", "results/tiny"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    status = rigorkd("status", "results/tiny")
     assert "27 runs handed to Slurm, not begun: job 12, 13" in status.stdout, status.stderr
     handed = [run for runs in submission.runs_by_job().values() for run in runs]
     assert len(handed) == len(set(handed)) == 27

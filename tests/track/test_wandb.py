@@ -18,6 +18,8 @@ from rigorkd.track.ledger import FOLDER
 from rigorkd.track.tracker import config_of, history_of, summary_of
 from rigorkd.track.wandb_tracker import _short, wandb_mode
 
+from ..conftest import run_command
+
 PROTOCOL = """\
 rigorkd: 1
 study: shown
@@ -33,16 +35,8 @@ seeds: 1
 def command(*words: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run rigorkd as somebody who is not logged in; standard input is closed, so nothing can be asked."""
     foreign = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    return subprocess.run(
-        [sys.executable, "-m", "rigorkd", *map(str, words)],
-        cwd=cwd,
-        env={**foreign, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "HOME": str(cwd), **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    own = {"OMP_NUM_THREADS": "1", "COLUMNS": "200", "HOME": str(cwd)}
+    return run_command(*words, cwd=cwd, environ={**foreign, **own, **environment})
 
 
 def offline_runs(study: Path) -> dict[str, dict[str, Any]]:

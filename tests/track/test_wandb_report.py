@@ -22,6 +22,8 @@ from rigorkd.errors import TrackingError
 from rigorkd.report import wandb_report
 from rigorkd.report.analysis_page import analysis_page
 
+from ..conftest import Rigorkd
+
 
 @pytest.fixture(scope="module")
 def analysis() -> Analysis:
@@ -222,17 +224,13 @@ def test_the_command_saves_and_prints_the_address(
     assert not (plain_study / "report.html").exists()
 
 
-def test_a_report_needs_a_login_and_a_study(plain_study: Path, tmp_path: Path) -> None:
+def test_a_report_needs_a_login_and_a_study(plain_study: Path, tmp_path: Path, command_line: Rigorkd) -> None:
     (tmp_path / "runs.csv").write_text("cell,seed,test_top1\na,0,1\na,1,2\nb,0,1\nb,1,2.5\n")
     for source, message, key in ((plain_study, "logged in", ""), (tmp_path / "runs.csv", "study", "a" * 40)):
-        done = subprocess.run(
-            [sys.executable, "-m", "rigorkd", "report", str(source), "--wandb"],
-            env={"PATH": "/usr/bin", "HOME": str(tmp_path), **({"WANDB_API_KEY": key} if key else {})},
+        done = command_line(
+            *("report", source, "--wandb"),
             cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            environ={"PATH": "/usr/bin", "HOME": str(tmp_path), **({"WANDB_API_KEY": key} if key else {})},
         )
         assert done.returncode == 2, done.stderr
         assert message in done.stderr

@@ -10,7 +10,7 @@ import torch
 from rigorkd.data.loading import load
 from rigorkd.models.build import build
 from rigorkd.models.sizes import parameters_millions
-from rigorkd.protocol.schema import SGD
+from rigorkd.protocol.schema import SGD, MovingAverage
 from rigorkd.train.device_memory import split_for, student_bytes
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.task import Task
@@ -43,11 +43,14 @@ def test_a_task_that_fits_stays_whole() -> None:
     assert list(split_for(TASK, None, Runtime(CPU, "reference", 1))) == [TASK]
 
 
-@pytest.mark.parametrize(("optimizer", "copies"), [(TRAINING.optimizer, 5), (SGD(name="sgd", lr=0.1), 4)])
-def test_a_student_holds_weights_gradients_the_best_and_the_optimizers_states(
-    optimizer: SGD, copies: int
+@pytest.mark.parametrize(
+    ("changes", "copies"),
+    [({}, 5), ({"optimizer": SGD(name="sgd", lr=0.1)}, 4), ({"ema": MovingAverage(decay=0.9)}, 6)],
+)
+def test_a_student_holds_weights_gradients_the_best_an_average_and_the_optimizers_states(
+    changes: dict[str, object], copies: int
 ) -> None:
-    training = TRAINING.model_copy(update={"optimizer": optimizer})
+    training = TRAINING.model_copy(update=changes)
     cell = student_cell("s", BASELINE.method, training=training)
     found = student_bytes(cell, load(DATA, 0))
     model = build(cell.model, classes=10, channels=1, size=8, seed=0)

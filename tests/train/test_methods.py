@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from rigorkd.data.image_data import ImageData
 from rigorkd.data.operations import Cutout, RandAugment
+from rigorkd.methods.at import AT
 from rigorkd.methods.base import Method, Outputs, Shapes, Targets
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.ctkd import CTKD
@@ -30,6 +31,7 @@ from rigorkd.methods.own import Own
 from rigorkd.methods.permuted_tail import PermutedTail
 from rigorkd.methods.registry import KINDS
 from rigorkd.methods.rld import RLD
+from rigorkd.methods.sp import SP
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.schema import SGD, Clip, EarlyStopping
 from rigorkd.records.layout import StudyFolder
@@ -62,6 +64,8 @@ CHOSEN: dict[str, Method] = {
     "kd": RAMPS,
     "ctkd": CTKD(warmup=1),
     "feature": FEATURE,
+    "at": AT(layers=("pool1", LayerPair(student="relu2", teacher="pool1"))),
+    "sp": SP(layers=(LayerPair(student="pool2", teacher="hidden"),)),
     "matched_smoothing": MatchedSmoothing(scope="global"),
     "own": OWN,
 }

@@ -27,6 +27,10 @@ _NUMBER = rf"[+-]?{_PLAIN}"
 _GAIN = re.compile(
     rf"(?<=[\d%])\s*[(\[]\s*(?:[+-]|[↑↓]\s*[+-]?|\\(?:up|down)arrow\s*[+-]?)\s*{_PLAIN}\s*%?\s*[)\]]$"
 )
+_ENDS = re.compile(
+    rf"(?<=[\d%])\s*[(\[]\s*[+-]?{_PLAIN}\s*%?\s*(?:,|;|to|\.\.\.)\s*[+-]?{_PLAIN}\s*%?\s*[)\]]$"
+)
+_ARROWS = re.compile(r"\s*(?:[↑↓]|\\(?:up|down)arrow\b)\s*$")
 _BOTH = re.compile(
     rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({_PLAIN})\s*%?|[(\[]\s*(?:±|\+/-|\+-)?\s*({_PLAIN})\s*%?\s*[)\]]"
     rf"|[_^]\s*(?:±\s*)?({_PLAIN}))$",
@@ -66,6 +70,7 @@ def unmarked(text: str) -> str:
     text = re.sub(r"[{}$]", "", text).replace("**", "").replace("__", "").replace("−", "-").replace("–", "-")
     text = re.sub(r"</?(?:b|strong|i|em|u|sub|sup|br)\s*/?>", "", text, flags=re.IGNORECASE)
     text = _GAIN.sub("", text.strip())  # 73.3 (+0.8) is a value and its gain, no spread
+    text = _ENDS.sub("", text.strip())  # 39.17 [37.17, 41.20] is a value and its interval
     return _MARKS.sub("", text.strip()).strip()
 
 
@@ -145,35 +150,51 @@ def first_name(rows: Sequence[Row]) -> str | None:
 
 
 def pasted_rows(text: str) -> list[dict[str, str]] | None:
-    """The rows of a Markdown or LaTeX table in a text, None if there is none in it.
+    """The rows of a Markdown or LaTeX table in a text, None if there is none in it; see `pasted_table`."""
+    found = pasted_table(text)
+    return None if found is None else found[0]
+
+
+Lined = tuple[int, list[str]]
+"""The cells of a row, and the line on which it begins."""
+
+
+def pasted_table(text: str) -> tuple[list[dict[str, str]], list[int]] | None:
+    """The rows of a Markdown or LaTeX table in a text and the line of each, None if there is none in it.
 
     Raises:
         TableError: there are several tables; says on which lines they begin.
     """
     is_latex = re.search(r"(?<!\\)&", text) and "\\\\" in text
     tables = _latex_tables(text) if is_latex else _markdown_tables(text)
-    tables = [(line, rows) for line, rows in tables if any(_is_value(cell) for row in rows for cell in row)]
+    tables = [
+        (line, rows) for line, rows in tables if any(_is_value(cell) for _, row in rows for cell in row)
+    ]
     if len(tables) > 1:
         raise TableError(
             f"{len(tables)} tables, from lines {', '.join(str(line) for line, _ in tables[:10])}",
             hint="audit one at a time: leave the one that is meant in the file",
         )
     rows = tables[0][1] if tables else []
-    rows = [row for row in rows if any(row) and (len(set(row)) > 1 or len(row) == 1)]  # no row is a heading
+    # no row is a heading over all columns
+    rows = [(at, row) for at, row in rows if any(row) and (len(set(row)) > 1 or len(row) == 1)]
     if len(rows) < 2:
         return None
-    width = max(map(len, rows))
-    rows = [[*row, *[""] * (width - len(row))] for row in rows]
-    header, body = rows[0], rows[1:]
-    if len(body) > 1 and not any(map(_is_value, body[0])) and any(map(_is_value, body[1])):
-        header = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip(header, body[0], strict=True)]
+    width = max(len(row) for _, row in rows)
+    rows = [(at, [*row, *[""] * (width - len(row))]) for at, row in rows]
+    header, body = rows[0][1], rows[1:]
+    if len(body) > 1 and not any(map(_is_value, body[0][1])) and any(map(_is_value, body[1][1])):
+        second = body[0][1]
+        header = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip(header, second, strict=True)]
         body = body[1:]
     names: list[str] = []
     for position, name in enumerate(header):
-        own = unmarked(name) or f"column {position + 1}"
+        own = _ARROWS.sub("", unmarked(name)) or f"column {position + 1}"
         names.append(own if own not in names else f"{own} ({position + 1})")
-    body = [row for row in body if any(map(_is_value, row))]
-    return [dict(zip(names, row, strict=True)) for row in body] or None
+    body = [(at, row) for at, row in body if any(map(_is_value, row))]
+    if not body:
+        return None
+    return [dict(zip(names, row, strict=True)) for _, row in body], [at for at, _ in body]
 
 
 def _is_value(text: str) -> bool:
@@ -181,10 +202,10 @@ def _is_value(text: str) -> bool:
     return bool(re.fullmatch(rf"{_NUMBER}\s*%?", plain)) or value_and_spread(text) is not None
 
 
-def _markdown_tables(text: str) -> list[tuple[int, list[list[str]]]]:
+def _markdown_tables(text: str) -> list[tuple[int, list[Lined]]]:
     """The tables of a text, each with its first line; lines without a rule continue the table above them."""
-    tables: list[tuple[int, list[list[str]]]] = []
-    begin, ruled, rows = 0, False, list[list[str]]()
+    tables: list[tuple[int, list[Lined]]] = []
+    begin, ruled, rows = 0, False, list[Lined]()
     for number, line in enumerate([*text.splitlines(), ""], 1):
         line = line.strip()
         if "|" in line:
@@ -193,7 +214,7 @@ def _markdown_tables(text: str) -> list[tuple[int, list[list[str]]]]:
                 ruled = True
             else:
                 cells = line.replace("\\|", "\0").strip("|").split("|")
-                rows.append([cell.strip().replace("\0", "|") for cell in cells])
+                rows.append((number, [cell.strip().replace("\0", "|") for cell in cells]))
         elif rows:
             if ruled or not tables:
                 tables.append((begin, rows))
@@ -209,22 +230,27 @@ _RULES = re.compile(
 )
 
 
-def _latex_tables(text: str) -> list[tuple[int, list[list[str]]]]:
+def _latex_tables(text: str) -> list[tuple[int, list[Lined]]]:
     """The tables of a text, each with its first line; a text without an environment is the inside of one."""
     text = re.sub(r"(?<!\\)%.*", "", text)
     inside = list(re.finditer(r"\\begin\{(tabular[x*]?|longtable|array)\}(.*?)\\end\{\1\}", text, re.DOTALL))
     if not inside:
-        return [(1, _latex_rows(text, False))]
-    return [(text.count("\n", 0, one.start()) + 1, _latex_rows(one[2], True)) for one in inside]
+        return [(1, _latex_rows(text, 1, False))]
+    begun = [text.count("\n", 0, one.start()) + 1 for one in inside]
+    return [(at, _latex_rows(one[2], at, True)) for at, one in zip(begun, inside, strict=True)]
 
 
-def _latex_rows(body: str, begins: bool) -> list[list[str]]:
+def _latex_rows(body: str, begins_on: int, begins: bool) -> list[Lined]:
     if begins:  # with its position, width and columns
-        body = re.sub(r"^\s*(?:\[[^\]]*\])?(?:\{[^{}]*\})?\s*\{(?:[^{}]|\{[^{}]*\})*\}", "", body, count=1)
+        head = re.match(r"\s*(?:\[[^\]]*\])?(?:\{[^{}]*\})?\s*\{(?:[^{}]|\{[^{}]*\})*\}", body)
+        body = "\n" * head[0].count("\n") + body[head.end() :] if head else body
     body = _RULES.sub("", body)
-    rows: list[list[str]] = []
+    rows: list[Lined] = []
     filling: dict[int, tuple[str, int]] = {}
-    for line in re.split(r"\\\\(?:\[[^\]]*\])?|\\tabularnewline", body):
+    here = begins_on
+    for line, end in re.findall(r"(.*?)(\\\\(?:\[[^\]]*\])?|\\tabularnewline|\Z)", body, re.DOTALL):
+        begun = here + line[: len(line) - len(line.lstrip())].count("\n")
+        here += line.count("\n") + end.count("\n")
         cells: list[str] = []
         for cell in re.split(r"(?<!\\)&", line):
             cell = " ".join(cell.split())
@@ -241,5 +267,5 @@ def _latex_rows(body: str, begins: bool) -> list[list[str]]:
                 cells[position] = cells[position] or word
                 filling[position] = (word, left - 1)
         if any(cells):
-            rows.append(cells)
+            rows.append((begun, cells))
     return rows

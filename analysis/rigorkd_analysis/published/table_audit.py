@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
@@ -58,6 +60,7 @@ from rigorkd_analysis.stats.moments import or_nan
 from rigorkd_analysis.table_error import TableError
 
 SCHEMA = "rigorkd.audit/1"
+MOST_PAIRS = 5_000
 
 
 @dataclass(frozen=True)
@@ -157,17 +160,21 @@ def audit(table: Printed) -> Audit:
     if not 0 < table.alpha < 0.5:
         raise TableError(f"alpha = {table.alpha:g} is not an error rate", hint="give one between 0 and 0.5")
     table = replace(table, rows=cleaned(table.rows), differences=cleaned(table.differences))
-    rows, metric, notes = spread_out(table)
-    rows, merged = merge_runs(rows, metric)
-    n_test = images_of(table, rows)
-    entries = entries_of(rows, metric, seeds_of(table, rows))
+    spread, metric, notes = spread_out(table)
+    each = len(spread) // len(table.rows)  # cells of a row, in a wide table
+    with _in_rows([position // each for position in range(len(spread))]):
+        rows, merged = merge_runs(spread, metric)
+    place = {id(row): position // each for position, row in enumerate(spread)}
+    with _in_rows([place[id(row)] for row in rows]):
+        n_test = images_of(table, rows)
+        entries = entries_of(rows, metric, seeds_of(table, rows))
+        if is_accuracy(metric):
+            check_range(entries, 100 if max(abs(entry.value) for entry in entries) > 1 else 1, metric)
     k = min(entry.n for entry in entries)
     one_seed = all(entry.n == 1 for entry in entries)
     largest = max(abs(entry.value) for entry in entries)
     accuracy = is_accuracy(metric)
     whole = 100 if largest > 1 else 1
-    if accuracy:
-        check_range(entries, whole, metric)
     decimals = max(entry.decimals for entry in entries)
     judged = accuracy and one_seed
     if judged and n_test is None:
@@ -184,6 +191,12 @@ def audit(table: Printed) -> Audit:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
     if any(entry.std is not None for entry in entries) and (errors := errors_instead(rows, metric)):
         notes.append(f"{errors} is read as standard errors: the standard deviation is √n times it")
+    total = sum(n * (n - 1) // 2 for n in Counter(entry.student for entry in entries).values())
+    if total > MOST_PAIRS:
+        raise TableError(
+            f"{len(entries)} rows are {total:,} pairs, each of which would count in the correction",
+            hint="audit the rows of one claim, or one experiment, at a time",
+        )
     comparisons = _adjusted(
         [
             _compare(
@@ -213,6 +226,17 @@ def audit(table: Printed) -> Audit:
         survives=_survives(comparisons, one_seed, len(entries), table.alpha),
         notes=(*notes, *validation_picks(rows, metric), *other_metrics(rows, metric)),
     )
+
+
+@contextmanager
+def _in_rows(origin: Sequence[int]) -> Iterator[None]:
+    """Errors name rows of the table as it is printed, whatever was spread out or merged."""
+    try:
+        yield
+    except TableError as error:
+        if error.row is not None:
+            error.row = origin[error.row]
+        raise
 
 
 @dataclass(frozen=True)

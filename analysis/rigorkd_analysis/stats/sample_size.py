@@ -327,7 +327,7 @@ def moderated_df(n: Floats, rho: Floats) -> Floats:
 def detectable_noncentrality(df: Floats, alpha: float, power: float = 0.8) -> Floats:
     """The noncentrality at which a two-sided t test with `df` degrees of freedom has this power; (k,)."""
     known = np.isfinite(df)
-    at = np.where(known, df, 1.0)
+    at, place = np.unique(np.where(known, df, 1.0), return_inverse=True)  # mostly one for a whole family
     critical = np.asarray(-special.stdtrit(at, alpha / 2), dtype=np.float64)
     low, high = np.zeros(at.shape), 2 * critical + 20.0
     for _ in range(60):
@@ -335,7 +335,7 @@ def detectable_noncentrality(df: Floats, alpha: float, power: float = 0.8) -> Fl
         missed = np.subtract(nct_cdf(at, middle, critical), nct_cdf(at, middle, -critical))
         enough = missed <= 1 - power
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return np.asarray(np.where(known, high, np.nan))
+    return np.asarray(np.where(known, high[place], np.nan))
 
 
 def errors_of_what_is_found(shift: Floats, df: Floats, alpha: float) -> tuple[Floats, Floats]:

@@ -10,13 +10,14 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
 from math import ceil
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from rigorkd.report.figures.spec import Figure, Key, Panel
-from rigorkd.report.figures.style import DASHES, FONT, MARKS, PALETTE, PANEL_WIDTH, SMALL, light
+from rigorkd.report.figures.style import DASHES, FONT, MARKS, PALETTE, PANEL_WIDTH, SMALL, light, looks_at
 from rigorkd.text import printable
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _handle(key: Key) -> Any:
     if key.kind in ("thick", "thin"):
         return Line2D([], [], color=color, linewidth=2.4 if key.kind == "thick" else 0.8, label=key.text)
     if key.kind == "line":
-        at = key.position % len(MARKS)
+        at = looks_at(key.position)
         return Line2D(
             [], [], color=color, linestyle=DASHES[at], marker=MARKS[at], markersize=4, label=key.text
         )
@@ -221,8 +222,11 @@ def _bytes(drawing: Drawing, form: Form) -> bytes:
     return stream.getvalue()
 
 
-_USUAL = "".join(map(chr, range(0x20, 0x7F))) + "±²³·×Δαβγδσμ–—’…→−≈≤≥"
-"""Characters of figures: a font reduced to these serves nearly all of them."""
+_USUAL = "".join(map(chr, range(0x20, 0x7F))) + "ﬀﬁﬂﬃﬄ±²³·×Δαβγδσμ–—’…→−≈≤≥"
+"""Characters of figures, as text is set: a font reduced to these serves nearly all of them."""
+
+_LAYOUT = ("GSUB", "GPOS", "GDEF", "kern")
+"""Tables for setting text, which a PDF has behind it; to reduce them takes longer than the rest of a font."""
 
 
 @contextmanager
@@ -242,8 +246,8 @@ def _one_font_subset() -> Iterator[None]:
         wanted = frozenset(glyphs) | _usual_glyphs(str(font), font.face_index)
         key = (str(font), font.face_index, wanted)
         if key not in _REDUCED:
-            with theirs(font, set(wanted)) as found:
-                _REDUCED[key] = shared.SubsetResults(_Saved(found.font), found.glyph_index_map)
+            content, places = _reduced(font, wanted)
+            _REDUCED[key] = shared.SubsetResults(_Saved(content), places)
         return nullcontext(_REDUCED[key])
 
     shared.get_glyphs_subset = reduced  # type: ignore[assignment]
@@ -253,19 +257,29 @@ def _one_font_subset() -> Iterator[None]:
         shared.get_glyphs_subset = theirs
 
 
+def _reduced(font: Any, glyphs: frozenset[int]) -> tuple[bytes, dict[int, int]]:
+    """A font with these glyphs alone, and where each of them is in it."""
+    from fontTools import subset
+
+    options = subset.Options(glyph_names=True, recommended_glyphs=True, font_number=font.face_index)
+    options.drop_tables += [*_LAYOUT, "FFTM", "PfEd"]  # the last two are a font editor's
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(gids=glyphs)
+    stream = io.BytesIO()
+    with subset.load_font(font, options) as found:
+        subsetter.subset(found)
+        found.save(stream, reorderTables=False)
+    return stream.getvalue(), subsetter.glyph_index_map
+
+
+@dataclass(frozen=True)
 class _Saved:
     """What writes a reduced font, as often as it is asked to."""
 
-    def __init__(self, font: Any) -> None:
-        for layout in ("GSUB", "GPOS", "GDEF", "kern"):  # for setting text, which a PDF has behind it
-            if layout in font:
-                del font[layout]
-        stream = io.BytesIO()
-        font.save(stream, reorderTables=False)
-        self._content = stream.getvalue()
+    content: bytes
 
     def save(self, file: IO[bytes], reorderTables: bool | None = False) -> None:  # as fontTools calls it
-        file.write(self._content)
+        file.write(self.content)
 
 
 _REDUCED: dict[tuple[str, int, frozenset[int]], Any] = {}
@@ -328,7 +342,7 @@ def _style_once(group: re.Match[str]) -> str:
 def key_svg(key: Key) -> str:
     """A small swatch for a key on the page."""
     color = f"var(--fig-{key.role})"
-    dashes = DASHES[key.position % len(DASHES)]
+    dashes = DASHES[looks_at(key.position)]
     dash = "" if isinstance(dashes, str) else f' stroke-dasharray="{" ".join(f"{x:g}" for x in dashes[1])}"'
     shapes = {
         "band": f'<rect x="2" y="1" width="20" height="10" fill="{color}"/>',
@@ -356,4 +370,4 @@ def _dot(key: Key, color: str) -> str:
         '<path d="M12 9.6L15.4 3H8.6Z"',
         '<path d="M10.6 2.6h2.8v2h2v2.8h-2v2h-2.8v-2h-2v-2.8h2z"',
     )
-    return f'{marks[key.position % len(marks)]} fill="{color}"/>'
+    return f'{marks[looks_at(key.position)]} fill="{color}"/>'

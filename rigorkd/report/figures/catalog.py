@@ -56,10 +56,10 @@ CATALOG: tuple[Entry, ...] = (
     Entry("gains-exploratory", _LATER, partial(forest.gains, added=True), "gains-exploratory"),
     Entry("contrasts", _FOREST, partial(forest.contrasts, planned=True), "contrasts"),
     Entry("contrasts-exploratory", _LATER, partial(forest.contrasts, planned=False), "contrasts-exploratory"),
-    Entry("seeds", "every seed, its baseline joined with its distilled run", pairs.pairs, "seeds"),
+    Entry("seeds", "every seed, its baseline joined with its run of the method", pairs.pairs, "seeds"),
     Entry(
         "overall",
-        "teacher, baseline and distilled student; the gain of each student",
+        "teacher, baseline and method; the gain of each student",
         overall.overall,
         "seeds",
         "Figure 2",

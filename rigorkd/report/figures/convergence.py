@@ -45,18 +45,20 @@ def convergence(evidence: Evidence) -> Figure | None:
         shown = shown_cells(evidence, cells)
         most = max(most, len(shown))
         for column, axis, title in _COLUMNS:
-            curves = [found for cell in shown if (found := _curves(evidence, cell, column)) is not None]
+            curves = [found for cell in shown if (found := over_seeds(evidence, cell, column)) is not None]
             if curves:
-                panels.append(_panel(f"{name}: {title.lower()}" if name else title, curves, axis))
+                panels.append(epoch_panel(f"{name}: {title.lower()}" if name else title, curves, axis))
     if not panels:
         return None
+    best = evidence.analysis.best
+    picked = ", the cell that validation picks" if best and best.validation_pick else ""
     return Figure(
         name="training",
         title="Convergence",
         caption=(
             "Lines are means over seeds, bands reach from the lowest to the highest seed. Shown are the "
-            "baseline, the cell that validation picks and the ends of the grid. Training losses of "
-            "different objectives are not comparable with each other."
+            f"baseline{picked} and the ends of the grid. Training losses of different objectives are not "
+            "comparable with each other."
         ),
         panels=tuple(panels),
         omitted=""
@@ -76,8 +78,10 @@ def shown_cells(evidence: Evidence, cells: tuple[CellFacts, ...]) -> list[CellFa
     return baselines + sorted(unique, key=lambda cell: others.index(cell))
 
 
-def _curves(evidence: Evidence, cell: CellFacts, column: str) -> Curves | None:
-    assert evidence.history is not None
+def over_seeds(evidence: Evidence, cell: CellFacts, column: str, name: str | None = None) -> Curves | None:
+    """A column of the history over the seeds of a cell, under its label or a name; None without a value."""
+    if evidence.history is None:
+        return None
     found = [
         history
         for seed in cell.seeds
@@ -97,11 +101,13 @@ def _curves(evidence: Evidence, cell: CellFacts, column: str) -> Curves | None:
     part = grid[:, keep]
     epochs = np.arange(1.0, longest + 1)[keep]
     return Curves(
-        cell.label, epochs, np.nanmean(part, axis=0), np.nanmin(part, axis=0), np.nanmax(part, axis=0)
+        name or cell.label, epochs, np.nanmean(part, axis=0), np.nanmin(part, axis=0), np.nanmax(part, axis=0)
     )
 
 
-def _panel(title: str, curves: list[Curves], axis: str) -> Panel:
+def epoch_panel(title: str, curves: list[Curves], axis: str) -> Panel:
+    """Curves with their bands and a legend of their own."""
+
     def draw(axes: Axes) -> None:
         axes.grid(axis="y", zorder=0)
         for at, curve in enumerate(curves):

@@ -57,16 +57,19 @@ def overall(evidence: Evidence) -> Figure | None:
     if not found:
         return None
     share = percent_text(1 - evidence.analysis.alpha)
-    keys = [Key("baseline", "hollow", "blue"), Key("distilled", "filled", "vermillion")]
+    keys = [Key("baseline", "hollow", "blue"), Key(evidence.treated, "filled", "vermillion")]
     if any(teacher.values(evidence.analysis.metric) for teacher in evidence.teachers):
         keys.insert(0, Key("teacher", "star", "ink"))
+    cells, title = f"{evidence.treated} cells", "Teacher, baseline and distilled student"
+    if evidence.treated == "method":
+        cells, title = "cells of methods", "Baseline and method"
     return Figure(
         name="overall",
-        title="Teacher, baseline and distilled student",
+        title=title,
         caption=(
             f"Left: every seed, the mean and its {share} interval. Right: the paired gain with its {share} "
             "interval; a diamond is equivalent, a filled circle holds after correction, a hollow one is "
-            "inconclusive. Where a student has several distilled cells, validation chose the one shown."
+            f"inconclusive. Where a student has several {cells}, validation chose the one shown."
         ),
         panels=(_means(evidence, found), _gains(evidence, found)),
         keys=tuple(keys),

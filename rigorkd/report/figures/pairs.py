@@ -26,20 +26,23 @@ def pairs(evidence: Evidence) -> Figure | None:
         by.setdefault(distilled.block, []).append((distilled, evidence.facts(comparison.b or "")))
     if not by:
         return _alone(evidence)
+    treated = evidence.treated
+    run = "distilled run" if treated == "distilled" else "run of the method"
+    batches = "; both saw the same batches" if evidence.provenance is not None else ""
     shown = [(name, members[:MAX_ROWS]) for name, members in list(by.items())[:MAX_PANELS]]
     total, drawn = sum(map(len, by.values())), sum(len(members) for _, members in shown)
     return Figure(
         name="seeds",
-        title="From baseline to distilled, seed by seed",
+        title=f"From baseline to {treated}, seed by seed",
         caption=(
-            "One line per seed, from its baseline to its distilled run; both saw the same batches. A method "
-            "that helps moves the seeds of a row the same way."
+            f"One line per seed, from its baseline to its {run}{batches}. A method that helps moves the "
+            "seeds of a row the same way."
         ),
         panels=tuple(_pairs_panel(evidence, name, members) for name, members in shown),
         keys=(
             Key("baseline", "hollow", "ink"),
-            Key("distilled, ahead in this seed", "filled", "blue"),
-            Key("distilled, not ahead in this seed", "filled", "vermillion"),
+            Key(f"{treated}, ahead in this seed", "filled", "blue"),
+            Key(f"{treated}, not ahead in this seed", "filled", "vermillion"),
         ),
         omitted="" if drawn == total else f"The first {drawn} of {total} cells are drawn.",
     )

@@ -64,6 +64,12 @@ def light(role: Role) -> str:
 
 
 def series(position: int) -> tuple[Role, str, Dashes]:
-    """Colour, mark and dashes of a series; they begin again after the sixth."""
-    at = position % len(SERIES)
-    return SERIES[at], MARKS[at], DASHES[at]
+    """Colour, mark and dashes of a series; after the sixth colours return with other marks and dashes."""
+    at = looks_at(position)
+    return SERIES[position % len(SERIES)], MARKS[at], DASHES[at]
+
+
+def looks_at(position: int) -> int:
+    """Which mark and dashes a series has."""
+    round_ = position // len(SERIES)
+    return (position + 2 * round_) % len(MARKS)

@@ -28,17 +28,22 @@ def tradeoff(evidence: Evidence) -> Figure | None:
         return None
     students = _students(evidence)
     keys = [Key(student, "filled", SERIES[at]) for at, student in enumerate(students)]
-    keys += [Key("hollow: baseline, filled: distilled", "hollow", "ink")]
+    keys += [Key(f"hollow: baseline, filled: {evidence.treated}", "hollow", "ink")]
     if evidence.teachers:
         keys.append(Key("teacher", "star", "ink"))
+    same = ""
+    if evidence.treated == "distilled":
+        same = (
+            " Distillation leaves the architecture as it is, so latencies of one student differ by noise of "
+            "the measurement alone."
+        )
     total = len({cell.student for cell in evidence.cells})
     return Figure(
         name="cost",
         title="Accuracy against cost" if "%" in axis_name(evidence) else "Result against cost",
         caption=(
             "Means over seeds; a vertical line is the interval of a mean, of the baselines alone where a "
-            "student has many cells. Distillation leaves the architecture as it is, so latencies of one "
-            "student differ by noise of the measurement alone."
+            f"student has many cells.{same}"
         ),
         panels=tuple(panels),
         keys=tuple(keys),

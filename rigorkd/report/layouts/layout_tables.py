@@ -1,0 +1,207 @@
+"""From a layout to a table: its rows and columns, with our means, deviations, intervals and verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from rigorkd_analysis.metric_names import label
+from rigorkd_analysis.wording import number_text, percent_text
+
+from rigorkd.metrics import BY_NAME
+from rigorkd.report.evidence import CellFacts, Evidence
+from rigorkd.report.layouts.layout_spec import Block, HeatLayout, RowsLayout, Shown, TableLayout
+from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking, setting, wanted
+from rigorkd.report.numbers import MetricNumbers, verdict
+from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
+from rigorkd.report.paper_tables import latency_note, latency_text, mean_std, tests_said
+from rigorkd.report.sentences import seeds_of
+
+
+def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
+    """The table of a layout, ready for Markdown or LaTeX.
+
+    Raises:
+        InputError: the study has none of its cells.
+    """
+    table = _rows(evidence, layout) if isinstance(layout, RowsLayout) else _heat(evidence, layout)
+    return Page(blocks=(table,))
+
+
+def _finished(evidence: Evidence, layout: TableLayout, parts: list[str]) -> tuple[str, str]:
+    """Title and caption."""
+    title = layout.title + (f" ({layout.published})" if layout.published else "")
+    if evidence.is_smoke:
+        title = f"SMOKE RUNS, no result: {title}"
+    return title, " ".join(part for part in (*parts, layout.note) if part)
+
+
+# ---------------------------------------------------------------------------------------- one row per cell
+
+
+@dataclass(frozen=True)
+class _Row:
+    cell: CellFacts
+    named: dict[str, str]
+
+
+def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
+    found = [(block, wanted_or_none(evidence, block)) for block in layout.rows]
+    members = [_Row(cell, block.named) for block, some in found for cell in some.cells]
+    if not members:
+        wanted(evidence, [pattern for block in layout.rows for pattern in block.cells], teachers=True)
+    missing = [name for _, some in found for name in some.missing]
+    rows = tuple(tuple(_entry(evidence, layout, row, column) for column in layout.columns) for row in members)
+    share = percent_text(1 - evidence.analysis.alpha)
+    parts = [f"Mean ± standard deviation over {seeds_of(cell.n for cell in evidence.analysis.cells)}."]
+    if layout.judged:
+        parts.append(f"Gain: over the baseline, with its {share} interval alone; {tests_said(evidence)}.")
+        others = [label(name) for name in layout.judged if name != evidence.analysis.metric]
+        if others:
+            parts.append(f"Of {' and '.join(others)} the intervals are uncorrected.")
+    measured = [column.metric for column in layout.columns if column.metric]
+    parts.append(latency_note(evidence, measured, [row.cell for row in members]).strip())
+    if any(column.difference for column in layout.columns):
+        parts.append("A difference of latencies within one architecture is noise of the measurement.")
+    title, caption = _finished(evidence, layout, [*parts, lacking(missing)])
+    columns = tuple(Column(column.heading, column.show is None) for column in layout.columns)
+    return Table(title, columns, rows, caption, dense=True)
+
+
+def wanted_or_none(evidence: Evidence, block: Block) -> Wanted:
+    """The cells of a block of rows; a block may lack all of its own."""
+    from rigorkd.errors import InputError
+    from rigorkd.report.layouts.wanted_cells import alternatives
+
+    try:
+        return wanted(evidence, block.cells, teachers=True)
+    except InputError:
+        return Wanted((), tuple(one for pattern in block.cells for one in alternatives(pattern)))
+
+
+def _entry(evidence: Evidence, layout: RowsLayout, row: _Row, column: Shown) -> Entry:
+    cell: CellFacts | None = row.cell
+    assert cell is not None
+    if column.heading in row.named:
+        return row.named[column.heading]
+    gain = gain_of(evidence, cell.cell, column.gain or column.verdict or evidence.analysis.metric)
+    if column.of == "baseline":
+        cell = None if gain is None or gain.b is None else evidence.facts(gain.b)
+    if column.show is not None:
+        value = "" if cell is None else setting(cell, column.show)
+        return layout.words.get(column.show, {}).get(value, value)
+    if column.metric is not None:
+        return MISSING if cell is None else _measured(evidence, cell, column.metric)
+    if column.difference is not None:
+        return _difference(evidence, cell, column.difference)
+    if gain is None:
+        return "" if row.cell.method in ("teacher", "baseline") else MISSING
+    if column.verdict is not None:
+        return verdict(gain.verdict, gain.magnitude)
+    say = _say(evidence, column.gain or "")
+    whole = say.show(gain, "ci", signed=True)
+    between = whole.parts if isinstance(whole, Cell) else (MISSING,)
+    return Cell((say.value(gain.mean_diff, signed=True), " (", *between, ")"))
+
+
+def _measured(evidence: Evidence, cell: CellFacts, metric: str) -> str:
+    if metric == "latency_ms" and evidence.latencies:
+        return latency_text(cell, evidence)
+    if metric == "params_millions":
+        mean = cell.mean(metric)
+        return MISSING if mean is None else f"{mean:.2f}"
+    return mean_std(cell, metric, evidence)
+
+
+def _difference(evidence: Evidence, cell: CellFacts | None, metric: str) -> str:
+    """Of the means; runs that share one measurement of their architecture cannot differ in it."""
+    gain = None if cell is None else gain_of(evidence, cell.cell, evidence.analysis.metric)
+    if cell is None or gain is None or gain.b is None or (metric == "latency_ms" and evidence.latencies):
+        return MISSING
+    before, after = evidence.facts(gain.b).mean(metric), cell.mean(metric)
+    decimals = BY_NAME[metric].decimals if metric in BY_NAME else 2
+    return number_text(None if before is None or after is None else after - before, decimals or 2, True)
+
+
+def _say(evidence: Evidence, metric: str) -> MetricNumbers:
+    cells = evidence.cells
+    return MetricNumbers(
+        metric, [cell.mean(metric) for cell in cells], [_spread(cell, metric) for cell in cells]
+    )
+
+
+def _spread(cell: CellFacts, metric: str) -> float | None:
+    values, mean = cell.values(metric), cell.mean(metric)
+    if mean is None or len(values) < 2:
+        return None
+    return float((sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5)
+
+
+# ------------------------------------------------------------------------------- one metric by two settings
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells by what stands down and across; the entropies of a row's teacher where they are asked for."""
+
+    down: tuple[str, ...]
+    across: tuple[str, ...]
+    cells: dict[tuple[str, str], CellFacts]
+    entropies: dict[str, tuple[float, float | None]]
+    missing: tuple[str, ...]
+
+
+def grid_of(evidence: Evidence, layout: HeatLayout) -> Grid:
+    """Rows and columns in the order in which the patterns name them."""
+    found = wanted(evidence, layout.cells)
+    cells: dict[tuple[str, str], CellFacts] = {}
+    entropies: dict[str, tuple[float, float | None]] = {}
+    for cell in found.cells:
+        down = called(cell, layout.down, layout.words)
+        cells.setdefault((down, called(cell, layout.across, layout.words)), cell)
+        if layout.softness is not None and down not in entropies:
+            for item in evidence.softness:
+                if (
+                    item.teacher.removeprefix("teacher/") == setting(cell, "teacher")
+                    and layout.softness == item.T
+                ):
+                    rest = sum(item.entropy_rest) / len(item.entropy_rest) if item.entropy_rest else None
+                    entropies[down] = (sum(item.entropy) / len(item.entropy), rest)
+    return Grid(
+        tuple(dict.fromkeys(down for down, _ in cells)),
+        tuple(dict.fromkeys(across for _, across in cells)),
+        cells,
+        entropies,
+        found.missing,
+    )
+
+
+def _heat(evidence: Evidence, layout: HeatLayout) -> Table:
+    grid = grid_of(evidence, layout)
+    say = _say(evidence, layout.metric)
+    columns = [Column(" / ".join(layout.down))]
+    if layout.softness is not None:
+        columns += [Column("Ĥ(p)", True), Column("Ĥ(p̄)", True)]
+    columns += [Column(name, True) for name in grid.across]
+    rows = []
+    for down in grid.down:
+        row: list[Entry] = [down]
+        if layout.softness is not None:
+            row += [number_text(one, 3) for one in grid.entropies.get(down, (None, None))]
+        for across in grid.across:
+            cell = grid.cells.get((down, across))
+            row.append(MISSING if cell is None else say.value(cell.mean(layout.metric)))
+        rows.append(tuple(row))
+    spreads = [one for cell in grid.cells.values() if (one := _spread(cell, layout.metric))]
+    parts = [
+        f"{label(layout.metric)}: means over {seeds_of(cell.n for cell in evidence.analysis.cells)}"
+        + (f", whose standard deviation is {say(median(spreads))} in the median." if spreads else ".")
+    ]
+    if layout.softness is not None:
+        parts.append(
+            f"Ĥ: entropy of the teacher's output at T = {layout.softness:g} relative to that of all classes "
+            "alike, whole and without its most probable class, on the test images."
+        )
+    parts.append("Nothing is marked best: `rigorkd analyze` says which cells may be.")
+    title, caption = _finished(evidence, layout, [*parts, lacking(grid.missing)])
+    return Table(title, tuple(columns), tuple(rows), caption, dense=True)

@@ -1,0 +1,562 @@
+#!/usr/bin/env python
+"""A fuzzer of what strangers send: studies, protocols and tables, read by every command that reads them.
+
+    scripts/fuzz.py --inputs 2000 --seed 0
+
+Each input is a real one, harmed at random one to four times: JSON of other values and types, torn, empty,
+huge and binary files, arrays of other kinds, links, pipes, folders in a file's place, hostile names; mostly
+with the hashes made again, so that what lies behind them is met. Two commands read it, in this process. Each
+must end with 0 or 2 (`verify` also with 1: damaged) without a traceback, within 10 seconds of processor time
+and 2 GB of memory; it may write into the study and where it was told to, open nothing outside through it,
+start no process, and run no pickle. Exit code 1 and the list of what is wrong otherwise, each with the number
+that makes it again: `--only NUMBER`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+
+from rigorkd.cli.main import main as rigorkd_command
+from rigorkd.files import sha256_of
+from rigorkd.records.record import SEAL, seal
+
+ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "tests" / "records" / "study_0_1"
+SECONDS, MEMORY = 10, 2 * 2**30
+HANG = 300
+"""Seconds by the clock after which a command is taken to wait for ever."""
+
+RAW = (
+    *("NaN", "-Infinity", "1e400", "1" + "0" * 400, "true", "null", '"text"', '"\\ud800"', "[]", "{}", "-1"),
+    *("0", "1e308", "-0.0", "[" * 200 + "]" * 200, '"' + "x" * 100_000 + '"', '"../../outside/secret.txt"'),
+    *('"/dev/zero"', '"\\u001b[31m"', '"=cmd()"', '"](javascript:alert(1))"', '"a/b"', '".x"', "0.5", '""'),
+    *('"\\u202e\\u0000"', str(list(range(20_000))), '["a", 1]', '{"a": {"b": []}}', "9" * 19, "2147483648"),
+)
+TEXTS = (
+    *(
+        "",
+        "NaN",
+        "inf",
+        "-1",
+        "1e999",
+        "=1+1",
+        "\x1b[31m",
+        "\x00",
+        "深",
+        "x" * 5_000,
+        "../..",
+        "[",
+        "{",
+        "- ",
+        ": ",
+    ),
+    *(
+        "'",
+        '"',
+        ",",
+        ";",
+        "\t",
+        "\n",
+        "&a",
+        "*a",
+        "!!python/object/apply:os.system ['true']",
+        "<<: *a",
+        "5%",
+        "±",
+    ),
+    *(
+        "0",
+        "1:2",
+        "null",
+        "true",
+        "\ud7ff",
+        "\ufeff",
+        "|",
+        "seeds: 100000",
+        "1e3",
+        "[0, 0]",
+        "model: os:system",
+    ),
+)
+
+
+@dataclass
+class Trial:
+    """One input and what became of it."""
+
+    number: int
+    kind: str
+    wrong: list[str] = field(default_factory=list)
+    harms: list[str] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Watch:
+    """Sees every file that is opened or changed while it is on: Python tells of each before it happens."""
+
+    WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate")
+    CHANGES += ("os.chmod", "os.chown", "os.utime", "shutil.rmtree", "shutil.move", "shutil.copyfile")
+    STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect")
+    STARTS += ("pickle.find_class",)
+
+    def __init__(self, inside: Path) -> None:
+        self.inside, self.on, self.seen = str(inside.resolve()), False, list[str]()
+        sys.addaudithook(self._event)
+
+    def _event(self, event: str, given: tuple[Any, ...]) -> None:
+        if not self.on:
+            return
+        self.on = False
+        try:
+            if event in self.STARTS:
+                self.seen.append(f"{event} {str(given)[:200]}")
+            elif event == "open" and isinstance(given[0], str | bytes):
+                self._opened(os.fsdecode(given[0]), given[1], given[2])
+            elif event in self.CHANGES:
+                for path in (path for path in given if isinstance(path, str | bytes | Path)):
+                    self._changed(event, str(Path(os.fsdecode(path)).absolute().parent))
+        finally:
+            self.on = True
+
+    def _opened(self, path: str, mode: str | None, flags: int) -> None:
+        if flags & self.WRITES and path != os.devnull:
+            self._changed("write", path)
+        elif (
+            not flags & os.O_NOFOLLOW
+            and self._is_inside(path)
+            and not self._is_inside(os.path.realpath(path))
+        ):
+            self.seen.append(f"opened {os.path.realpath(path)} through {path}")
+
+    def _changed(self, what: str, path: str) -> None:
+        if not self._is_inside(os.path.realpath(path)):
+            self.seen.append(f"{what} {path}")
+
+    def _is_inside(self, path: str) -> bool:
+        return path == self.inside or path.startswith(self.inside + "/")
+
+
+# ---------------------------------------------------------------------------------------------------- harm
+
+
+def harmed_json(text: str, rng: random.Random) -> str:
+    """The JSON text with one value somewhere replaced, removed or repeated."""
+    document = json.loads(text)
+    holders = list(_holders(document)) or [{}]
+    holder = rng.choice(holders)
+    if not holder:
+        return rng.choice(RAW)
+    key = rng.choice(list(holder)) if isinstance(holder, dict) else rng.randrange(len(holder))
+    how = rng.random()
+    if how < 0.15:
+        del holder[key]
+    elif how < 0.25 and isinstance(holder, dict):
+        holder[rng.choice(TEXTS)] = holder.pop(key)
+    else:
+        holder[key] = "@@"
+    return json.dumps(document).replace('"@@"', rng.choice(RAW), 1)
+
+
+def _holders(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        yield value
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _holders(item)
+
+
+def harmed_bytes(content: bytes, rng: random.Random) -> bytes:
+    """Bytes torn, flipped, empty, or of something else."""
+    at = rng.randrange(len(content) + 1)
+    match rng.randrange(7):
+        case 0:
+            return content[:at]
+        case 1:
+            return b""
+        case 2:
+            return rng.randbytes(rng.randrange(2_000))
+        case 3:
+            return content[:at] + rng.randbytes(rng.randrange(1, 20)) + content[at:]
+        case 4:
+            return content + content
+        case 5:
+            return content[:at] + bytes(2**20) + content[at:]
+        case _:
+            harmed = bytearray(content or b"x")
+            for _ in range(rng.randrange(1, 9)):
+                harmed[rng.randrange(len(harmed))] ^= 1 << rng.randrange(8)
+            return bytes(harmed)
+
+
+def harmed_text(text: str, rng: random.Random) -> str:
+    """A text with a word, a line or a piece replaced."""
+    if rng.random() < 0.4:
+        lines = text.splitlines(keepends=True) or [""]
+        at = rng.randrange(len(lines))
+        match rng.randrange(4):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(at, lines[rng.randrange(len(lines))])
+            case 2:
+                lines[at] = rng.choice(TEXTS) + "\n"
+            case _:
+                lines[at] = lines[at].replace(" ", rng.choice(TEXTS), 1)
+        return "".join(lines)
+    start = rng.randrange(len(text) + 1)
+    end = min(len(text), start + rng.choice((0, 1, 3, 10, 100)))
+    return text[:start] + rng.choice(TEXTS) + text[end:]
+
+
+def harmed_arrays(content: bytes, rng: random.Random) -> bytes:
+    """An archive of arrays, one of another kind, shape, length or name; or one that unpacks to much."""
+    if rng.random() < 0.3:
+        return harmed_bytes(content, rng)
+    with np.load(io.BytesIO(content)) as found:
+        arrays = dict(found)
+    name = rng.choice(sorted(arrays))
+    array = arrays[name]
+    others: tuple[Callable[[], Any], ...] = (
+        lambda: array.astype("f8"),
+        lambda: array.astype("O"),
+        lambda: array[:0],
+        lambda: array[: len(array) // 2],
+        lambda: array.reshape(1, -1),
+        lambda: np.array(["text"] * len(array)),
+        lambda: np.full(len(array), -(2**31), "i4"),
+        lambda: np.full(len(array), np.nan, "f4"),
+        lambda: np.zeros(3 * 10**7, "i4"),
+        lambda: np.array(5),
+    )
+    arrays[name] = rng.choice(others)()
+    if rng.random() < 0.2:
+        del arrays[name]
+    buffer = io.BytesIO()
+    (np.savez_compressed if rng.random() < 0.5 else np.savez)(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def harm_kind_of_file(path: Path, outside: Path, rng: random.Random) -> str:
+    """Something else than a file or folder in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    kind = rng.choice(
+        ("outside", "folder outside", "zero", "itself", "nowhere", "pipe", "folder", "large", "gone")
+    )
+    match kind:
+        case "outside":
+            path.symlink_to(outside / "secret.txt")
+        case "folder outside":
+            path.symlink_to(outside)
+        case "zero":
+            path.symlink_to("/dev/zero")
+        case "itself":
+            path.symlink_to(path.name)
+        case "nowhere":
+            path.symlink_to(outside / "new" / "file")
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            (path / "seed-0").mkdir(parents=True)
+        case "large":
+            path.touch()
+            os.truncate(path, rng.choice((2**21, 2**31, 2**40)))
+    return kind
+
+
+def harm_study(study: Path, outside: Path, rng: random.Random) -> str:
+    """Harm one thing of a study; what was done."""
+    record = rng.choice(sorted(study.rglob("record.json")) or [study / "main/record.json"])
+    protocol = next((path for path in sorted(study.glob(".protocols/*.yaml"))), study / "study.json")
+    path = rng.choice(
+        (
+            *(record, record, study / "study.json", study / "study.json", protocol, study / "looks.jsonl"),
+            *(record.with_name("predictions.npz"), record.with_name("history.csv")),
+        )
+    )
+    how = rng.random()
+    if how < 0.2:
+        path = rng.choice((path, path.parent, study / ".protocols", study / ".work", record.parents[1]))
+        if path in (study, outside) or not os.path.lexists(path):
+            path = study / "looks.jsonl"
+            path.touch()
+        return f"{harm_kind_of_file(path, outside, rng)} for {path.relative_to(study)}"
+    if how < 0.25:
+        return strange_folders(study, rng)
+    if path.resolve() != path.absolute() or not path.is_file() or path.stat().st_size > 2**24:
+        return "nothing"
+    content = path.read_bytes()
+    if rng.random() < 0.15:
+        path.write_bytes(harmed_bytes(content, rng))
+    elif path.suffix == ".npz":
+        with contextlib.suppress(ValueError, OSError):
+            path.write_bytes(harmed_arrays(content, rng))
+    elif path.suffix in (".json", ".jsonl"):
+        with contextlib.suppress(ValueError, RecursionError):
+            path.write_text(harmed_json(content.decode(), rng), errors="replace")
+    else:
+        path.write_text(harmed_text(content.decode(errors="replace"), rng), errors="replace")
+    if rng.random() < 0.8:
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
+            seal_again(study, path)
+    return f"content of {path.relative_to(study)}"
+
+
+def seal_again(study: Path, path: Path) -> None:
+    """Make the hashes that an edited file breaks."""
+    if path.suffix in (".npz", ".csv"):
+        record = path.with_name("record.json")
+        document = json.loads(record.read_bytes())
+        document["files"][path.name] = sha256_of(path.read_bytes())
+        path = record
+    elif path.suffix == ".yaml":
+        digest = sha256_of(path.read_bytes())
+        document = json.loads((study / "study.json").read_bytes())
+        document["protocols"] = [{"sha256": digest, "time": "now"}]
+        path.rename(path.with_name(f"{digest}.yaml"))
+        path = study / "study.json"
+    else:
+        document = json.loads(path.read_bytes())
+    if path.name == "record.json":
+        document[SEAL] = seal(document)
+    elif path.name == "study.json":
+        document["planned"]["sha256"] = sha256_of(json.dumps(document["planned"]["analysis"], sort_keys=True))
+    path.write_text(json.dumps(document))
+
+
+def strange_folders(study: Path, rng: random.Random) -> str:
+    """Folders that no study has: very many, very deep, of hostile names."""
+    match rng.randrange(3):
+        case 0:
+            for number in range(2_000):
+                (study / "main" / f"x{number}" / "seed-0").mkdir(parents=True)
+            return "many folders"
+        case 1:
+            (study / "/".join(["d"] * 300)).mkdir(parents=True)
+            return "deep folders"
+        case _:
+            for name in ("\x1b[31m", "seed-0", "=cmd()", "a" * 200, "深", "seed-99999999999999999999"):
+                (study / "main" / name / "seed-0").mkdir(parents=True, exist_ok=True)
+                (study / "main" / name / "seed-0" / "record.json").write_text("{}")
+            return "hostile names"
+
+
+# -------------------------------------------------------------------------------------------------- inputs
+
+PROTOCOLS = [*sorted(ROOT.glob("protocols/*.yaml")), STUDY / "legacy.yaml"]
+TABLES = [*sorted(ROOT.glob("analysis/published/*.csv")), STUDY / "table.csv"]
+
+
+def made_study(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
+    study = place / "results" / "legacy"
+    shutil.copytree(STUDY / "results" / "legacy", study)
+    harms += [harm_study(study, outside, rng) for _ in range(rng.choice((1, 1, 2, 4)))]
+    asked = [
+        ["analyze"],
+        ["analyze", "--format", "json"],
+        ["analyze", "--interim", "--all-pairs", "--format", "latex"],
+        ["status"],
+        ["status", "--format", "json"],
+        ["table", "--format", "csv"],
+        ["table", "--layout", "overall", "--format", "markdown"],
+        ["verify"],
+        ["verify"],
+        ["report", "--out", str(place / "page.html")],
+        ["figures", "--out", str(place / "figures"), "--format", "svg"],
+        ["compare", str(STUDY / "results" / "legacy")],
+    ]
+    weights = (4, 2, 1, 2, 1, 2, 1, 2, 2, 1, 0.1, 1)
+    return [[command, str(study), *rest] for command, *rest in rng.choices(asked, weights, k=2)]
+
+
+def made_protocol(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
+    text = rng.choice(PROTOCOLS).read_text()
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        text = harmed_text(text, rng)
+        harms.append("text")
+    (place / "protocol.yaml").write_bytes(
+        harmed_bytes(text.encode(errors="replace"), rng)
+        if rng.random() < 0.1
+        else text.encode(errors="replace")
+    )
+    return [["plan", "protocol.yaml"], ["plan", "protocol.yaml", "--seeds", "3", "--format", "json"]]
+
+
+def made_table(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
+    text = rng.choice(TABLES).read_text()
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        text = harmed_text(text, rng)
+        harms.append("text")
+    content = text.encode(errors="replace")
+    if rng.random() < 0.2:
+        content = harmed_bytes(content, rng)
+    name = "table" + rng.choice(
+        (".csv",) * 6 + (".tsv", ".json", ".jsonl", ".xlsx", ".parquet", ".md", ".txt")
+    )
+    (place / name).write_bytes(content)
+    asked = [
+        ["analyze", name],
+        ["analyze", name, "--metric", "test_top1", "--format", "json"],
+        ["audit", name, "--n-test", "10000"],
+        ["import", name, "--out", "tidy.csv"],
+        ["report", name, "--out", "page.html"],
+        ["compare", name, str(STUDY / "results" / "legacy")],
+    ]
+    return rng.choices(asked, (4, 2, 3, 2, 1, 1), k=2)
+
+
+MAKERS = {"study": (made_study, 6), "protocol": (made_protocol, 2), "table": (made_table, 2)}
+
+
+# --------------------------------------------------------------------------------------------------- trials
+
+
+class TooLong(BaseException):
+    """A command took its time."""
+
+
+def too_long(*_: object) -> None:
+    raise TooLong
+
+
+def called(line: list[str], watch: Watch, trial: Trial) -> None:
+    """Run one command in this process; what is wrong goes into the trial."""
+    sys.argv = ["rigorkd", *line]
+    shown, told = io.StringIO(), io.StringIO()
+    watch.seen.clear()
+    begun = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.alarm(HANG)
+    code: Any = 0
+    said = f"{' '.join(line)}: "
+    try:
+        with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(told), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            watch.on = True
+            rigorkd_command()
+    except SystemExit as stop:
+        code = stop.code or 0
+    except TooLong:
+        trial.wrong.append(f"{said}takes more than {SECONDS} s, or waits")
+    except BaseException:
+        trial.wrong.append(said + traceback.format_exc(limit=-6))
+    finally:
+        watch.on = False
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.alarm(0)
+    trial.seconds = max(trial.seconds, time.process_time() - begun)
+    trial.codes.append(code)
+    if code not in ((0, 1, 2) if line[0] == "verify" else (0, 2)):
+        trial.wrong.append(f"{said}exit code {code}: {told.getvalue()[-300:]}")
+    if code == 2 and "rror: " not in told.getvalue():
+        trial.wrong.append(f"{said}exit code 2 without a message")
+    if "\x1b" in shown.getvalue() + told.getvalue():
+        trial.wrong.append(f"{said}an escape sequence reached the terminal")
+    trial.wrong += [said + what for what in watch.seen]
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    return {str(path): (path.lstat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*")}
+
+
+def tried(number: int, seed: int, sandbox: Path, outside: Path, watch: Watch) -> Trial:
+    """Make one input, and let commands read it."""
+    rng = random.Random(f"{seed} {number}")
+    (kind,) = rng.choices(list(MAKERS), [weight for _, weight in MAKERS.values()])
+    trial = Trial(number, kind)
+    place = sandbox / "input"
+    place.mkdir()
+    os.chdir(place)
+    before = contents(outside)
+    for line in MAKERS[kind][0](place, outside, rng, trial.harms):
+        called(line, watch, trial)
+    if contents(outside) != before:
+        trial.wrong.append("a file outside was touched")
+    os.chdir(sandbox)
+    shutil.rmtree(place, ignore_errors=True)
+    return trial
+
+
+def campaign(folder: Path, inputs: int, seed: int, only: int | None = None) -> dict[str, Any]:
+    """Try so many inputs; what was tried and what is wrong."""
+    sandbox, outside = folder / "sandbox", folder / "outside"
+    sandbox.mkdir()
+    outside.mkdir()
+    (outside / "secret.txt").write_text("secret\n")
+    watch = Watch(sandbox)
+    signal.signal(signal.SIGPROF, too_long)
+    signal.signal(signal.SIGALRM, too_long)
+    tempfile.tempdir = str(sandbox)
+    os.environ["TMPDIR"] = str(sandbox)
+    os.environ["COLUMNS"] = "100"
+    first = Trial(-1, "")
+    for line in (["analyze"], ["report", "--out", "page.html"], ["figures", "--out", "figures"]):
+        place = sandbox / "input" / "legacy"  # what is imported, and cached, once
+        shutil.copytree(STUDY / "results" / "legacy", place)
+        os.chdir(place.parent)
+        called([line[0], str(place), *line[1:]], watch, first)
+        os.chdir(sandbox)
+        shutil.rmtree(place.parent)
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (pages + MEMORY, -1))
+    begun = time.monotonic()
+    numbers = range(inputs) if only is None else (only,)
+    trials = []
+    for number in numbers:
+        trials.append(trial := tried(number, seed, sandbox, outside, watch))
+        for what in trial.wrong:
+            print(f"{number} ({', '.join(trial.harms)}): {what}", file=sys.stderr, flush=True)
+    return {
+        "inputs": dict(Counter(trial.kind for trial in trials)),
+        "exit codes": dict(sorted(Counter(code for trial in trials for code in trial.codes).items())),
+        "slowest": round(max(trial.seconds for trial in trials), 2),
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "seconds": round(time.monotonic() - begun),
+        "wrong": [f"{trial.number} ({', '.join(trial.harms)}): {w}" for trial in trials for w in trial.wrong],
+    }
+
+
+def main() -> int:
+    """Run the campaign; the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--inputs", type=int, default=200, help="how many (default 200)")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default 0)")
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="this one alone")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="rigorkd-fuzz-") as folder:
+        report = campaign(Path(folder), options.inputs, options.seed, options.only)
+        os.chdir("/")
+        tempfile.tempdir = None
+    print(json.dumps(report, indent=1, ensure_ascii=False))
+    return 1 if report["wrong"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""Files of weights as public repositories write them: what loads, what is refused, which network they fit."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from argparse import Namespace
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rigorkd.errors import InputError
+from rigorkd.models.build import build
+from rigorkd.models.model import Model
+from rigorkd.models.weights import read_weights
+
+State = dict[str, torch.Tensor]
+
+
+def make(name: str, *, classes: int = 10, **values: Any) -> nn.Module:
+    return build(Model(name=name), classes=classes, channels=3, size=32, **{"seed": 0, **values})
+
+
+def prefixed(state: State) -> State:
+    return {f"module.{key}": tensor for key, tensor in state.items()}
+
+
+LAYOUTS: dict[str, Callable[[State], Any]] = {
+    "plain": lambda state: state,
+    "ordered": OrderedDict,
+    "mdistiller": lambda state: {"model": state},
+    "RepDistiller": lambda state: {
+        "epoch": 240,
+        "model": state,
+        "best_acc": torch.tensor(72.3),
+        "optimizer": {"state": {}, "param_groups": [{"lr": 0.05, "params": [0]}]},
+    },
+    "its last epoch": lambda state: {"opt": Namespace(lr=0.05, steps=[150, 180]), "model": state},
+    "numpy's numbers": lambda state: {"net": state, "acc": np.float64(72.3), "epoch": np.int64(240)},
+    "state_dict": lambda state: {"state_dict": state, "arch": "resnet8"},
+    "several devices": prefixed,
+    "several devices, in a checkpoint": lambda state: {"state_dict": prefixed(state)},
+    "compiled": lambda state: {f"_orig_mod.{key}": tensor for key, tensor in state.items()},
+    "of long ago": lambda state: {key: t for key, t in state.items() if "num_batches" not in key},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_public_checkpoints_load(tmp_path: Path, layout: str, zipped: bool) -> None:
+    saved = make("resnet8", seed=1)
+    file = tmp_path / "ckpt_epoch_240.pth"
+    torch.save(LAYOUTS[layout](dict(saved.state_dict())), file, _use_new_zipfile_serialization=zipped)
+    loaded = make("resnet8", seed=2, weights=file).state_dict()
+    assert all(torch.equal(tensor, loaded[key]) for key, tensor in saved.state_dict().items())
+
+
+def test_a_head_of_another_number_of_classes_is_new(tmp_path: Path) -> None:
+    saved, file = make("resnet8", classes=100, seed=1), tmp_path / "model.pth"
+    torch.save({"model": saved.state_dict()}, file)
+    loaded = make("resnet8", seed=2, weights=file)
+    assert torch.equal(loaded.state_dict()["conv1.weight"], saved.state_dict()["conv1.weight"])
+    assert loaded.state_dict()["fc.weight"].shape == (10, 64)
+
+
+def test_a_network_whose_own_layer_is_called_module_keeps_its_name(tmp_path: Path) -> None:
+    from rigorkd.models.weights import unprefixed
+
+    network = nn.Sequential(OrderedDict(module=nn.Linear(2, 2)))
+    assert set(unprefixed(network, network.state_dict())) == {"module.weight", "module.bias"}
+
+
+class Touches:
+    """Unpickled without care, it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_a_file_with_code_is_refused_and_nothing_is_run(tmp_path: Path, zipped: bool) -> None:
+    file, touched = tmp_path / "evil.pth", tmp_path / "touched"
+    content = {"model": dict(make("resnet8").state_dict()), "extra": Touches(touched)}
+    torch.save(content, file, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(InputError) as caught:
+        read_weights(file)
+    assert f"{file}: it holds more than tensors ({os.system.__module__}.system)" in caught.value.message
+    assert "state_dict()" in caught.value.hint
+    assert not touched.exists()
+
+
+def test_a_whole_model_is_code_too(tmp_path: Path) -> None:
+    file = tmp_path / "model.pth"
+    torch.save(nn.Linear(2, 2), file)
+    with pytest.raises(InputError, match=r"more than tensors \(torch\.nn\.modules\.linear\.Linear\)"):
+        read_weights(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"epoch": 3, "accuracy": 71.2}, "it holds no state dict, but epoch, accuracy"),
+        ([1, 2], "it holds no state dict, but list"),
+        ({}, "it holds no state dict, but dict"),
+        ({"model": {"a": torch.ones(1)}, "net": {"a": torch.ones(1)}}, "several state dicts (model, net)"),
+    ],
+)
+def test_a_file_without_a_state_dict_says_what_it_holds(tmp_path: Path, content: Any, message: str) -> None:
+    file = tmp_path / "model.pth"
+    torch.save(content, file)
+    with pytest.raises(InputError) as caught:
+        read_weights(file)
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize("damage", ["torn", "zip of nothing", "another pickle", "empty"])
+def test_damaged_files_are_one_message(tmp_path: Path, damage: str) -> None:
+    file = tmp_path / "model.pth"
+    torch.save(make("resnet8").state_dict(), file)
+    content = {
+        "torn": file.read_bytes()[:1000],
+        "zip of nothing": b"PK\x03\x04 and nothing",
+        "another pickle": pickle.dumps([1, "two"]),
+        "empty": b"",
+    }[damage]
+    file.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_weights(file)
+    assert str(file) in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+# ------------------------------------------------------------------------------------- what would fit
+
+
+@pytest.mark.parametrize(
+    ("written", "given", "hint"),
+    [
+        ("resnet56", "cifar_resnet56", "they fit the model resnet56"),
+        ("vgg11_cifar", "vgg8", "they fit the model vgg11_cifar"),
+        ("cifar_resnet20", "resnet20", "they fit the model cifar_resnet20"),
+        ("mobilenet_v2", "MobileNetV2", "they fit the model mobilenet_v2"),
+    ],
+)
+def test_weights_of_another_network_name_the_one_they_fit(
+    tmp_path: Path, written: str, given: str, hint: str
+) -> None:
+    file = tmp_path / "model.pth"
+    torch.save({"model": make(written, classes=100).state_dict()}, file)
+    with pytest.raises(InputError) as caught:
+        make(given, weights=file)
+    assert "the tensors do not fit the model: " in caught.value.message
+    assert " there and " in caught.value.message
+    assert caught.value.hint == hint
+
+
+def test_the_layer_and_both_shapes_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "model.pth"
+    torch.save(make("wrn_16_2").state_dict(), file)
+    with pytest.raises(InputError, match=r"block1\.layer\.0\.conv1\.weight is 32×16×3×3 there and 16×"):
+        make("wrn_16_1", weights=file)
+
+
+def test_the_nearest_network_says_how_much_differs(tmp_path: Path) -> None:
+    state = make("resnet20").state_dict()
+    state["layer1.0.conv1.weight"] = torch.zeros(16, 16, 5, 5)
+    file = tmp_path / "model.pth"
+    torch.save(state, file)
+    with pytest.raises(InputError) as caught:
+        make("vgg8", weights=file)
+    assert caught.value.hint == f"the nearest network is resnet20, where 1 of {len(state)} tensors differ"
+
+
+def test_weights_of_nobody_and_of_transformers_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "model.pth"
+    for state, hint in (
+        ({"a": torch.zeros(3)}, "no network that rigorkd or torchvision has is near"),
+        ({"resnet.encoder.stages.0.layers.0.x": torch.zeros(3)}, "they are transformers'"),
+    ):
+        torch.save(state, file)
+        with pytest.raises(InputError) as caught:
+            make("resnet8", weights=file)
+        assert hint in caught.value.hint
