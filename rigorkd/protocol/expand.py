@@ -149,7 +149,7 @@ class Expansion:
             model=Model(name="mean_of"),
             start="random",
             method=Baseline(),
-            training=self.spec.training,
+            training=self.spec.training.model_copy(update={"processes_per_run": 1}),
             views=self.spec.views,
             dataset=self.spec.dataset,
             train=False,

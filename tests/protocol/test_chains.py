@@ -87,6 +87,16 @@ def test_what_a_link_comes_from_is_told_in_words(chain: Protocol) -> None:
     }
 
 
+def test_a_mean_is_evaluated_by_one_process(load: Load) -> None:
+    """It trains nothing that several could share."""
+    whole = text(CHAIN, "both").replace("epochs: 4}", "epochs: 4, processes_per_run: 2}")
+    protocol = load(text=whole)
+    processes = {
+        name: protocol.cell(f"teacher/{name}").training.processes_per_run for name in ("big", "both")
+    }
+    assert processes == {"big": 2, "both": 1}
+
+
 def test_a_list_of_teachers_is_their_plain_mean(load: Load) -> None:
     several = "teachers:\n  a: cnn\n  b: {model: cnn, epochs: 5}\n  c: {mean_of: [a, b]}\n"
     protocol = load(text=text(several.replace("a: cnn", "a: {model: cnn}"), "[a, c]"))

@@ -69,6 +69,28 @@ def test_layers_that_are_there_are_no_problem(problems: Problems) -> None:
     assert problems(smoked=True) == []
 
 
+CHAIN = """\
+teachers:
+  big: {model: {name: cnn, channels: [8, 8], hidden: 12}}
+  ta: {model: {name: cnn, channels: [4, 8]}, teacher: big, at: {layers: [{student: pool1, teacher: pol1}]}}
+  no: {model: {name: cnn, channels: [4, 6]}, teacher: big, at: {layers: [{student: pool1, teacher: hidden}]}}
+  any: {model: {name: cnn, channels: [4, 4]}, teacher: big, sp: {layers: [{student: pool1, teacher: hidden}]}}
+starts: {warm: {teacher: ta, feature: {layers: [pool3]}}}"""
+
+
+def test_layers_of_a_chain_are_told_where_its_link_is_declared(problems: Problems) -> None:
+    """A start is looked at as the student's own model; sp takes features of any shape."""
+    first = "  main:\n    teacher: big\n    start: [random, warm]\n"
+    found = problems((TEACHER, CHAIN), ("  main:\n", first))
+    assert [(line, message.removesuffix(" per image")) for line, message, _ in found] == [
+        (8, "teacher big (cnn): the network has no layer 'pol1'"),
+        (9, "teacher big (cnn): the teacher's layer 'hidden' gives 12"),
+        (11, "student one (cnn): the network has no layer 'pool3'"),
+        (11, "teacher ta (cnn): the network has no layer 'pool3'"),
+    ]
+    assert found[1][2] == "at compares maps (channels × height × width); name another layer"
+
+
 def test_a_layer_that_a_network_does_not_have_is_named_with_the_nearest(problems: Problems) -> None:
     grids = "\n      - {layers: [pool1, pool2]}\n      - {layers: [pool1, {student: poll2, teacher: hiden}]}"
     found = problems((LAYERS, grids))
