@@ -77,4 +77,4 @@ def test_text_is_distilled_with_hugging_faces_trainer(examples: Path, rigorkd: R
     found = json.loads(rigorkd("analyze", "--format", "json").stdout)
     gains = next(family for family in found["families"] if family["name"] == "gains")
     assert gains["size"] == 4
-    assert len(found["images"]) == 4
+    assert len(found["images"]) == 5  # the contrast, too
