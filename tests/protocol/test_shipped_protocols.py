@@ -20,7 +20,7 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
         2, 0, 2 * (1 + 2 * (6 * 9 + 2)), 3, 6,
         ["methods/r18/kd-T40-a0-no-t2-vit", "methods/mnv4/dist-tau7-ce0-no-t2-r50", "methods/r18/baseline"],
     ),
-    "temperature/methods_cifar100": (2, 0, 226, 3, 6, ["methods/r18/mlkd-a0-no-t2-r50"]),
+    "temperature/methods_cifar100": (2, 0, 226, 3, 6, ["methods/r18/mlkd-a0-masks-mean-r50"]),
     # 2 optimisers × 2 batch sizes × 5 lengths × 2 students × (baseline + 2 teachers × 9 temperatures
     # + 8 with T², from ResNet-50)
     "temperature/training_pets": (
@@ -54,7 +54,8 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
         ["controls/r18/baseline-ls0.1", "controls/r18/permuted_tail-T4-a0-keep5-no-t2-vit"],
     ),
     "temperature/controls_cifar100": (
-        4, 0, 146, 3, 12, ["controls/r18/matched_smoothing-T7-a0-global-no-t2-r50"]
+        4, 0, 146, 3, 12,
+        ["controls/r18/matched_smoothing-T7-a0-global-no-t2-sorted_softmax-peak-teacher-r50"],
     ),
     # 2 students × (2 baselines + 2 teachers × (logits + features)); both students share ResNet-50's cohort
     "capacity_cifar10": (3, 0, 2 * (2 + 2 * 2), 5, 3 * 5, ["large/resnet34/kd-T2-a0.3-r101"]),
