@@ -87,6 +87,7 @@ def compare(
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.sources import located, note_look
 
+    reading = reading_of(asked)
     if published is not None:
         if len(sources) != 1:
             raise click.UsageError(
@@ -96,7 +97,6 @@ def compare(
         return
     if len(sources) < 2:
         raise click.UsageError("give two sources or more: studies, CSVs of runs, or a published table last")
-    reading = reading_of(asked)
     opened = [open_source(source, results, reading, asked["metric"]) for source in sources]
     studies = [one.source for one in opened if isinstance(one, Runs)]
     for study in studies:
