@@ -10,6 +10,7 @@ import click
 
 from rigorkd.cli.checked import folder_for
 from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
+from rigorkd.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,9 +72,14 @@ def plan(
     from rigorkd.records.rates import RateBook
     from rigorkd.records.study import folder_name, is_study, read_info
 
+    loaded = load_protocol(protocol)
+    if measure and any(cell.trainer is not None for cell in loaded.cells):
+        raise InputError(
+            f"--measure: {protocol}: only rigorkd's own training is timed in a few steps",
+            hint="how long a command takes, its finished runs tell: `rigorkd run` one seed first",
+        )
     if measure:
         require("train", "--measure")
-    loaded = load_protocol(protocol)
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)

@@ -124,8 +124,10 @@ def summary_of(record: Record) -> dict[str, Any]:
 def history_of(record: Record) -> list[dict[str, float | int | None]]:
     """The rows of `history.csv`; empty cells are None. Raises DamagedError if it is not the recorded file.
 
-    A teacher used as it is has no epochs and no rows.
+    A teacher used as it is has no epochs and no rows; a command need not leave a history.
     """
+    if "history.csv" not in record.files:
+        return []
     content = record.content("history.csv")
     with unreadable(record.folder / "history.csv", AGAIN):
         rows = csv.DictReader(io.StringIO(content.decode()))

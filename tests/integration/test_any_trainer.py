@@ -17,6 +17,7 @@ import pytest
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_predictions
 from rigorkd.records.record import read_records
+from rigorkd.track.tracker import history_of
 from tests.conftest import Rigorkd, environment, run_command
 
 SCRIPT = """
@@ -308,6 +309,13 @@ seeds: 1
     assert of(tmp_path, "run", "protocols/mine.yaml").returncode == 0
     (record,) = read_records(StudyFolder(tmp_path / "results" / "mine"))
     assert record.metrics["calls"] == (1 if resume else 0)
+    assert history_of(record) == []
+
+
+def test_a_command_is_not_timed_in_a_few_steps(tmp_path: Path) -> None:
+    write(tmp_path)
+    done = of(tmp_path, "plan", "protocols/mine.yaml", "--measure")
+    assert (done.returncode, "its finished runs tell" in done.stderr) == (2, True)
 
 
 def test_a_function_trains_as_well(tmp_path: Path) -> None:

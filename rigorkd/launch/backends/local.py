@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 
 from rigorkd.errors import InputError
+from rigorkd.extras import is_installed
 from rigorkd.launch.backends.interface import Backend, Submitted, Work
 from rigorkd.launch.display import Display
 from rigorkd.launch.leases import RemoteRuns, has_record
@@ -245,6 +246,8 @@ def gpu_name(index: int) -> str:
 
 
 def _gpus() -> int:
+    if not is_installed("torch"):  # then commands train
+        return listed_gpus()
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
