@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rigorkd_analysis.analysis_plan import Correction, Plan
 from rigorkd_analysis.metric_names import Goal
@@ -29,9 +29,6 @@ from rigorkd_analysis.studies.effects import (
 )
 from rigorkd_analysis.studies.prediction import PrintedFamily, PrintedValue, printed_family
 from rigorkd_analysis.verdicts import Verdict
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Expected = Literal["better", "worse", "different", "equivalent"]
 """What a publication claims of a comparison; better and worse are towards and against the metric's goal."""
@@ -148,8 +145,7 @@ class Publication:
 
 
 def compare_publication(
-    study: Study,
-    tables: Mapping[str, pd.DataFrame],
+    studies: Mapping[str, Study],
     rows: Sequence[PrintedRow],
     claims: Sequence[PrintedClaim],
     analysis: Analysis,
@@ -161,8 +157,7 @@ def compare_publication(
     """Hold every printed number and claim against a study.
 
     Args:
-        study: its name and plan.
-        tables: the runs that have a metric, by metric; teachers and starts may stand among them.
+        studies: the study's runs that have a metric, by metric; teachers and starts may stand among them.
         analysis: the study's own, whose verdicts answer the claims.
 
     Raises:
@@ -171,16 +166,18 @@ def compare_publication(
     metrics, unmatched, seeds = [], [], 0
     for metric in dict.fromkeys(row.metric for row in rows):
         mine = [row for row in rows if row.metric == metric]
-        if metric not in tables:
+        if metric not in studies:
             unmatched.append(f"all {len(mine)} printed values of {metric} (the study has no {metric})")
             continue
-        found, lost = _metric(Study(study.name, tables[metric], study.plan), metric, mine, plan)
+        found, lost = _metric(studies[metric], metric, mine, plan)
         unmatched += lost
         if found is not None:
             metrics.append(found)
             seeds = max(seeds, *(one.k for family in found.families for one in family.comparisons))
     warnings = [text for text in analysis.warnings if text.startswith("SMOKE")]
-    ours = StudyFacts(study.name, len(analysis.cells), max((cell.n for cell in analysis.cells), default=0))
+    ours = StudyFacts(
+        analysis.study, len(analysis.cells), max((cell.n for cell in analysis.cells), default=0)
+    )
     return Publication(
         schema=SCHEMA,
         kind="publication",

@@ -13,6 +13,8 @@ from rigorkd.report.page import FORMATS, Format
 @click.argument("table", required=False, type=click.Path(path_type=Path))
 @click.option("--n-test", type=int, help="Test images  [default: the table's column n_test]")
 @click.option("--metric", help="Column to judge  [default: the first of test_top1, top1]")
+@click.option("--line", type=int, help="The line on which the table begins, in a text with several tables.")
+@click.option("--within", metavar="COLUMN", help="What rows must share to be compared, such as the data set.")
 @click.option("--seeds", type=int, help="Seeds behind each printed mean  [default: a column n, else 1]")
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate of each test.")
 @click.option(
@@ -31,6 +33,8 @@ def audit(
     table: Path | None,
     n_test: int | None,
     metric: str | None,
+    line: int | None,
+    within: str | None,
     seeds: int | None,
     alpha: float,
     differences: Path | None,
@@ -67,10 +71,10 @@ def audit(
     if table is None:
         raise InputError("there is no table to audit", hint="give a CSV, or --t and --p")
     test = None if t is None or p is None else (t, p, difference)
-    rows = printed_rows(table)
+    rows = printed_rows(table, line)
     others = () if differences is None else printed_rows(differences).mappings()
     with located(lambda error: at(rows, error)):
-        result = judge(Printed(rows.mappings(), n_test, metric, seeds, alpha, others, test))
+        result = judge(Printed(rows.mappings(), n_test, metric, seeds, alpha, others, test, within))
     emit(
         form, lambda: audit_page(result), json=lambda: to_json(result), csv=lambda: to_csv(result.comparisons)
     )

@@ -87,6 +87,7 @@ def compare(
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.sources import located, note_look
 
+    reading = reading_of(asked)
     if published is not None:
         if len(sources) != 1:
             raise click.UsageError(
@@ -96,7 +97,6 @@ def compare(
         return
     if len(sources) < 2:
         raise click.UsageError("give two sources or more: studies, CSVs of runs, or a published table last")
-    reading = reading_of(asked)
     opened = [open_source(source, results, reading, asked["metric"]) for source in sources]
     studies = [one.source for one in opened if isinstance(one, Runs)]
     for study in studies:
@@ -145,13 +145,14 @@ def _with_publication(
             "--rename, --printed-metric and --seeds are for a table as it is",
             hint="a publication's mapping says whose its numbers are, and how many seeds are behind each",
         )
-    opened = open_source(source, results)
+    opened = open_source(source, results, reading_of(asked), asked["metric"])
     if not isinstance(opened, Runs):
         raise InputError(
             f"{source} is a published table: every cell stands in it once",
             hint="give the study whose publication it is",
         )
     found = opened.source
+    tell(found)
     if not interim:
         _refuse_unfinished(found)
     with located(lambda _: "compare"):
@@ -171,8 +172,9 @@ def _with_publication(
     columns = dict.fromkeys(key for row in (*rows, *claims) for key in row)
     rows = [{key: row.get(key) for key in columns} for row in (*rows, *claims)]
     emit(form, lambda: compare_page(result), json=lambda: to_json(result), csv=lambda: to_csv(rows))
-    if trouble := note_look(found, asked["metric"] or found.plan.metric or "test_top1"):
-        click.echo(trouble, err=True)
+    for metric in dict.fromkeys((found.plan.metric or "test_top1", *(one.metric for one in result.metrics))):
+        if trouble := note_look(found, metric):
+            click.echo(trouble, err=True)
 
 
 def _refuse_unfinished(study: Source) -> None:

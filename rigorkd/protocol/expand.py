@@ -545,7 +545,8 @@ class Expansion:
                 at = overrides["epochs"].path
             never = ", ".join(str(epoch) for epoch in schedule.at if epoch >= training.epochs)
             message = f"the learning rate never falls at {never}: {training.epochs} epochs are trained"
-            raise ExpansionError([Problem(at, message)])
+            hint = "whatever trains another number of epochs takes a schedule of its own"
+            raise ExpansionError([Problem(at, message, hint)])
         if self.spec.dataset.split.val == 0:
             self.unvalidated(training, overrides)
         return training

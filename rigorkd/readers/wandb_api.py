@@ -29,7 +29,7 @@ def read(place: str, asked: Reading) -> list[RawTable]:
             name: value for name, value in scalars(dict(run.config)).items() if not name.startswith("_")
         }
         head |= {name: value for name, value in settings.items() if name not in head}
-        found = [dict(row) for row in run.scan_history()] if asked.select else [dict(run.summary)]
+        found = _history(place, run) if asked.select else [dict(run.summary)]
         for one in found or [{}]:
             results = scalars(one)
             if not asked.select:
@@ -46,6 +46,21 @@ def read(place: str, asked: Reading) -> list[RawTable]:
     return [table_of(rows, places, "W&B project" + ("" if asked.select else f", {SUMMARY}"))]
 
 
+def _history(place: str, run: Any) -> list[dict[str, Any]]:
+    """All that a run logged, step by step."""
+    try:
+        return [dict(row) for row in run.scan_history()]
+    except Exception as error:  # wandb's errors have no common base
+        raise TrackingError(
+            f"wandb:{place}: W&B does not give the history of {run.name} ({_reason(error)})",
+            hint="leave --select out to judge the summaries, or try again",
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def runs_of(place: str) -> list[Any]:
     """The runs of a project, by wandb's client."""
     from rigorkd.track.wandb_tracker import require_wandb
@@ -58,8 +73,7 @@ def runs_of(place: str) -> list[Any]:
     try:
         return list(wandb.Api().runs(place, per_page=200))
     except Exception as error:  # wandb's errors have no common base
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TrackingError(
-            f"wandb:{place}: W&B does not give its runs ({reason})",
+            f"wandb:{place}: W&B does not give its runs ({_reason(error)})",
             hint="log in (wandb login), check the name",
         ) from None

@@ -10,7 +10,8 @@ entry is.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -139,8 +140,10 @@ def compare_with(
     analysis = analysis_of(found, asked, images=False)
     with located(lambda _: "compare"):
         return compare_publication(
-            Study(found.name, found.table, found.plan),
-            runs_with_teachers(found, dict.fromkeys(row.metric for row in rows)),
+            {
+                metric: Study(found.name, table, _told_of_looks(found, metric))
+                for metric, table in runs_with_teachers(found, [row.metric for row in rows]).items()
+            },
             rows,
             [PrintedClaim(**claim.model_dump(exclude={"study"})) for claim in claims],
             analysis,
@@ -148,6 +151,11 @@ def compare_with(
             publication=mapped.publication,
             source=mapped.source,
         )
+
+
+def _told_of_looks(found: Source, metric: str) -> Plan:
+    """The study's plan, told of earlier looks at a metric."""
+    return replace(found.plan, looks=found.with_looks(replace(found.plan, metric=metric)).looks)
 
 
 def _of_this_study(mapped: Mapped, study: str) -> tuple[tuple[PrintedNumbers, ...], tuple[Claimed, ...]]:
@@ -227,7 +235,7 @@ def _number(
     return value, k or 1
 
 
-def runs_with_teachers(found: Source, metrics: Sequence[str] | Mapping[str, None]) -> dict[str, pd.DataFrame]:
+def runs_with_teachers(found: Source, metrics: Iterable[str]) -> dict[str, pd.DataFrame]:
     """The runs that have a metric, by metric: students, and of a study its teachers and starts as well."""
     import pandas as pd
 
@@ -238,7 +246,7 @@ def runs_with_teachers(found: Source, metrics: Sequence[str] | Mapping[str, None
         if len(more):
             table = pd.concat([table, more.reindex(columns=table.columns)], ignore_index=True)
     out = {}
-    for metric in metrics:
+    for metric in dict.fromkeys(metrics):
         if metric not in table.columns:
             continue
         there = pd.to_numeric(table[metric], errors="coerce").notna()

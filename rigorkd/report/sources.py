@@ -586,8 +586,8 @@ def _readable(path: Path) -> Iterator[None]:
         ) from None
 
 
-def printed_rows(path: Path) -> Rows:
-    """The rows of a published table: a CSV, or what Markdown or LaTeX makes of one.
+def printed_rows(path: Path, line: int | None = None) -> Rows:
+    """The rows of a published table: a CSV, or what Markdown or LaTeX makes of one (that from `line` on).
 
     Raises:
         InputError: it is neither, with file and line.
@@ -603,7 +603,7 @@ def printed_rows(path: Path) -> Rows:
         return read_rows(path)  # says that it is a folder
     content = read_named(place)
     with located(lambda _: str(path)):
-        pasted = pasted_table(content.decode(errors="replace"))
+        pasted = pasted_table(content.decode(errors="replace"), line)
     if pasted is None:
         with (
             io.TextIOWrapper(

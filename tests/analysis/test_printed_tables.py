@@ -204,6 +204,17 @@ def test_several_tables_are_not_one():
     assert "one at a time" in caught.value.hint
     with pytest.raises(TableError, match="2 tables, from lines 3, 12"):
         pasted_rows(LATEX + LATEX)
+    begun = (
+        LATEX.splitlines().index(next(line for line in LATEX.splitlines() if "begin{tabular}" in line)) + 1
+    )
+    second = begun + LATEX.count("\n")
+    assert pasted_table(LATEX + LATEX, second)[0] == pasted_rows(LATEX)
+    assert pasted_table(LATEX + LATEX, second)[1] == [
+        line + LATEX.count("\n") for line in pasted_table(LATEX)[1]
+    ]
+    with pytest.raises(TableError, match="no table begins on line 1") as caught:
+        pasted_table(LATEX + LATEX, 1)
+    assert caught.value.hint == f"they do on {begun}, {second}"
     apart = MARKDOWN.replace("| KD ", "\n| KD ")  # a blank line inside a table begins no other
     assert pasted_rows(apart) == pasted_rows(MARKDOWN)
 
@@ -250,3 +261,30 @@ def test_thousands_of_rows_are_no_one_claim():
     rows = [{"cell": f"c{i}", "top1": f"{i % 90}.1"} for i in range(120)]
     with pytest.raises(TableError, match="120 rows are 7,140 pairs"):
         audit(Printed(rows, n_test=1000))
+
+
+def on_two_data_sets(name: str) -> list[dict[str, str]]:
+    values = {"Cora": ("81.1", "80.2"), "PubMed": ("76.0", "75.1")}
+    return [
+        {name: data, "Variant": variant, "Accuracy": value}
+        for data, row in values.items()
+        for variant, value in zip(("raw", "FCA"), row, strict=True)
+    ]
+
+
+def test_results_on_different_data_are_no_rivals():
+    found = audit(Printed(on_two_data_sets("Dataset"), metric="Accuracy", n_test=1000))
+    assert {(c.b, c.a) for c in found.comparisons} == {("Cora/raw", "Cora/FCA"), ("PubMed/raw", "PubMed/FCA")}
+    asked = on_two_data_sets("Where")
+    with pytest.raises(TableError, match="2 rows are named Cora, and 'Where' and 'Variant'") as caught:
+        audit(Printed(asked, metric="Accuracy", n_test=1000))
+    assert "such as --within 'Where'" in caught.value.hint
+    within = audit(Printed(asked, metric="Accuracy", n_test=1000, within="where"))
+    assert [(c.b, c.a) for c in within.comparisons] == [(c.b, c.a) for c in found.comparisons]
+    by_variant = audit(Printed(asked, metric="Accuracy", n_test=1000, within="Variant"))
+    assert {(c.b, c.a) for c in by_variant.comparisons} == {
+        ("raw/Cora", "raw/PubMed"),
+        ("FCA/Cora", "FCA/PubMed"),
+    }
+    with pytest.raises(TableError, match="no column 'data'"):
+        audit(Printed(asked, metric="Accuracy", n_test=1000, within="data"))

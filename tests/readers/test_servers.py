@@ -166,7 +166,7 @@ class Wandb:
             name = next(run[0] for run in RUNS if told["id"] == f"id-{run[0]}")
             self.summaries[name] = json.loads(told["summaryMetrics"])
             return {"data": {"upsertBucket": {"bucket": self._node(name), "inserted": False}}}
-        name = told.get("name") or told.get("runName")
+        name = told.get("name") or told.get("runName") or told.get("run")
         run = {**self._node(name), **self._history(name)} if name else None
         edges = [{"node": self._node(each), "cursor": each} for each in self.summaries]
         page = {"edges": edges, "pageInfo": {"endCursor": "z", "hasNextPage": False}}
@@ -191,8 +191,8 @@ class Wandb:
     def _history(self, name: str) -> dict[str, Any]:
         value = self.summaries[name]["test/acc"]
         rows = [
-            {"_step": 0, "test/acc": value - 3, "val/acc": 60},
-            {"_step": 1, "test/acc": value, "val/acc": 61},
+            {"_step": 0, "test/acc": value - 3, "val/acc": 61},
+            {"_step": 1, "test/acc": value, "val/acc": 60},
         ]
         return {
             "parquetHistory": {"parquetUrls": [], "liveData": rows},
@@ -221,6 +221,39 @@ def test_a_project_of_wandb() -> None:
         (gain,) = document["families"][-1]["comparisons"]
         assert (round(gain["mean_diff"], 6), gain["n"]) == GAIN["kd"]
         assert "6 runs, 2 cells, 3 seeds (0 to 2)" in done.stderr
+
+
+class NoHistory(Wandb):
+    """A project whose runs have no history that the server gives."""
+
+    def answer(self, path: str, body: Any) -> Any:
+        if body is not None and "HistoryPage" in body.get("query", ""):
+            return {"data": {"project": {"run": None}}}
+        return super().answer(path, body)
+
+
+def test_a_history_that_the_server_does_not_give_is_one_message() -> None:
+    pytest.importorskip("wandb")
+    with serving(NoHistory()) as address:
+        done = command(address, "analyze", "wandb:me/kd", "--metric", "test/acc", "--select", "last")
+    assert done.returncode == 2, done.stderr
+    assert "W&B does not give the history of" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("select", "below"), [("last", 0.0), ("best:val/acc", 3.0)])
+def test_the_histories_of_a_project_of_wandb(select: str, below: float) -> None:
+    pytest.importorskip("wandb")
+    words = ("--metric", "test/acc", "--select", select, "--format", "json")
+    with serving(Wandb()) as address:
+        done = command(address, "analyze", "wandb:me/kd", *words)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    means = {cell["cell"]: cell["mean"] for cell in document["cells"]}
+    expected = {method: pytest.approx(sum(values) / 3 - below) for method, values in VALUES.items()}
+    assert means == expected
+    (gain,) = document["families"][-1]["comparisons"]
+    assert (round(gain["mean_diff"], 6), gain["n"]) == GAIN["kd"]
 
 
 def test_verdicts_go_back_to_wandb_once() -> None:

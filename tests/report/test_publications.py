@@ -137,7 +137,7 @@ def row(cell: str, value: str, place: str = "Table 1", **more: Any) -> PrintedRo
 def compared(frame: pd.DataFrame, rows: list[PrintedRow], *claims: PrintedClaim) -> Any:
     plan = Plan(sesoi=0.3)
     return compare_publication(
-        Study("ours", frame, plan), {"test_top1": frame}, rows, claims, analyze(frame, plan), plan,
+        {"test_top1": Study("ours", frame, plan)}, rows, claims, analyze(frame, plan, study="ours"), plan,
         publication="999", source="a test",
     )  # fmt: skip
 

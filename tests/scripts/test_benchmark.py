@@ -71,6 +71,19 @@ def test_help_teaches(benchmark: dict[str, ModuleType]) -> None:
     assert all(word in done.output for word in ("--only", "--quick", "--part", "docs/benchmarks.md", *NAMES))
 
 
+@pytest.mark.slow
+def test_commands_that_read_are_timed() -> None:
+    study = ROOT / "tests" / "records" / "study_0_1" / "results" / "legacy"
+    done = run(str(study), "--rounds", "3", "--cells", "30", script=FOLDER / "reading.py")
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if "this version" in line]
+    assert [row.split("|")[1].split(",")[0].strip() for row in rows] == [
+        *("analyze", "report", "figures"),
+        "analyze",
+    ]
+    assert all("(" in row for row in rows)
+
+
 def test_half_precision_on_a_cpu_is_refused(benchmark: dict[str, ModuleType]) -> None:
     asked = ["--device", "cpu", "--precision", "fp16"]
     done = CliRunner().invoke(importlib.import_module("run").main, asked)

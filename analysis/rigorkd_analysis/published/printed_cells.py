@@ -159,21 +159,29 @@ Lined = tuple[int, list[str]]
 """The cells of a row, and the line on which it begins."""
 
 
-def pasted_table(text: str) -> tuple[list[dict[str, str]], list[int]] | None:
+def pasted_table(text: str, begins: int | None = None) -> tuple[list[dict[str, str]], list[int]] | None:
     """The rows of a Markdown or LaTeX table in a text and the line of each, None if there is none in it.
 
+    Args:
+        begins: the line on which the table begins, where there are several; None takes the only one.
+
     Raises:
-        TableError: there are several tables; says on which lines they begin.
+        TableError: there are several tables, or none begins there; says on which lines they do.
     """
     is_latex = re.search(r"(?<!\\)&", text) and "\\\\" in text
     tables = _latex_tables(text) if is_latex else _markdown_tables(text)
     tables = [
         (line, rows) for line, rows in tables if any(_is_value(cell) for _, row in rows for cell in row)
     ]
+    listed = ", ".join(str(line) for line, _ in tables[:20])
+    if begins is not None:
+        tables = [(line, rows) for line, rows in tables if line == begins]
+        if not tables:
+            raise TableError(f"no table begins on line {begins}", hint=f"they do on {listed or 'none'}")
     if len(tables) > 1:
         raise TableError(
-            f"{len(tables)} tables, from lines {', '.join(str(line) for line, _ in tables[:10])}",
-            hint="audit one at a time: leave the one that is meant in the file",
+            f"{len(tables)} tables, from lines {listed}",
+            hint=f"audit one at a time: give --line {tables[0][0]}, or another of these",
         )
     rows = tables[0][1] if tables else []
     # no row is a heading over all columns
@@ -189,7 +197,7 @@ def pasted_table(text: str) -> tuple[list[dict[str, str]], list[int]] | None:
         body = body[1:]
     names: list[str] = []
     for position, name in enumerate(header):
-        own = _ARROWS.sub("", unmarked(name)) or f"column {position + 1}"
+        own = " ".join(_ARROWS.sub("", unmarked(name)).split()) or f"column {position + 1}"
         names.append(own if own not in names else f"{own} ({position + 1})")
     body = [(at, row) for at, row in body if any(map(_is_value, row))]
     if not body:

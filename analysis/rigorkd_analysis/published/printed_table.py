@@ -26,6 +26,7 @@ class Printed:
         seeds: k, if the values are means over k seeds; None takes each row's `n` or `n_seeds`, else 1.
         differences: rows of another table that prints differences of these values.
         test: t, p and difference of a paired test printed in the text.
+        within: a column whose values rows must share to be compared; None takes one named dataset or so.
     """
 
     rows: Sequence[Row]
@@ -35,11 +36,12 @@ class Printed:
     alpha: float = 0.05
     differences: Sequence[Row] = ()
     test: tuple[float, float, float | None] | None = None
+    within: str | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One printed value, a mean of n seeds; `row` is its position in the table."""
+    """One printed value, a mean of n seeds, of the table's row `row`; `task` is what it was tested on."""
 
     cell: str
     student: str | None
@@ -49,6 +51,11 @@ class Entry:
     std: float | None
     row: int
     n: int = 1
+    task: str = ""
+
+    def may_meet(self, other: Entry) -> bool:
+        """Whether a comparison of the two makes sense: the same student on the same data."""
+        return (self.student, self.task) == (other.student, other.task)
 
 
 def is_accuracy(metric: str) -> bool:
@@ -140,11 +147,45 @@ def merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
     return kept, notes
 
 
-def entries_of(rows: list[Row], metric: str, seeds: Sequence[int] | None) -> list[Entry]:
+_TASKS = ("dataset", "data set", "data_set", "datasets", "data", "benchmark", "task", "corpus", "domain")
+
+
+def tasks_of(rows: Sequence[Row], within: str | None, names: Sequence[str]) -> list[str]:
+    """What each row was tested on: by the column asked for, or by one of data sets; "" where none says.
+
+    Raises:
+        TableError: rows are named alike and two columns of words tell them apart: which of them is it?
+    """
+    columns = list(rows[0])
+    folded = {column.casefold(): column for column in columns}
+    if within is not None:
+        if (column := folded.get(within.casefold())) is None:
+            raise TableError(f"no column {within!r} in this table", hint=suggest(within, columns))
+        return [(row.get(column) or "").strip() for row in rows]
+    if (column := next((folded[word] for word in _TASKS if word in folded), None)) is not None:
+        return [(row.get(column) or "").strip() for row in rows]
+    told = [column for column in columns if all(decimal_of(row.get(column) or "") is None for row in rows)]
+    told = [column for column in told if len({row.get(column) for row in rows}) > 1 and column != "student"]
+    alike = next((name for name in names if names.count(name) > 1), None)
+    pairs = {tuple(row.get(column) or "" for column in told[:2]) for row in rows}
+    if alike is not None and "student" not in folded and len(told) > 1 and len(pairs) == len(rows):
+        raise TableError(
+            f"{names.count(alike)} rows are named {alike}, and {told[0]!r} and {told[1]!r} tell rows apart: "
+            "results on different data are no rivals",
+            hint=f"give --within COLUMN, what rows must share to be compared, such as --within {told[0]!r}",
+        )
+    return [""] * len(rows)
+
+
+def entries_of(
+    rows: list[Row], metric: str, seeds: Sequence[int] | None, within: str | None = None
+) -> list[Entry]:
     """The checked values; `seeds` is each row's n, None if the table does not say it: then 1."""
     sd_column = spread_column(list(rows[0]), metric)
     error_column = errors_instead(rows, metric)
     names = [_name(row, position, first_name(rows)) for position, row in enumerate(rows)]
+    tasks = tasks_of(rows, within, names)
+    names = [_told_apart(rows, names, tasks, at) for at in range(len(rows))]
     out = []
     for position, row in enumerate(rows):
         text = (row.get(metric) or "").strip()
@@ -176,7 +217,10 @@ def entries_of(rows: list[Row], metric: str, seeds: Sequence[int] | None) -> lis
         if std is not None and error_column:
             std *= math.sqrt(n)
         out.append(
-            Entry(names[position], row.get("student") or None, value, text, decimals, std, position, n)
+            Entry(
+                *(names[position], row.get("student") or None, value, text, decimals, std, position, n),
+                tasks[position],
+            )
         )
     doubled = {entry.cell for entry in out if sum(other.cell == entry.cell for other in out) > 1}
     longer = [f"{entry.student}/{entry.cell}" if entry.student else entry.cell for entry in out]
@@ -186,6 +230,17 @@ def entries_of(rows: list[Row], metric: str, seeds: Sequence[int] | None) -> lis
         entry if entry.cell not in doubled else replace(entry, cell=f"{entry.cell} (row {entry.row + 1})")
         for entry in out
     ]
+
+
+def _told_apart(rows: Sequence[Row], names: Sequence[str], tasks: Sequence[str], at: int) -> str:
+    """A row's name; of rows named alike with their data, and with the next column of words if that is it."""
+    if names.count(names[at]) == 1 or not tasks[at]:
+        return names[at]
+    if names[at] != tasks[at]:
+        return f"{tasks[at]}/{names[at]}"
+    columns = [c for c in rows[0] if all(decimal_of(row.get(c) or "") is None for row in rows)]
+    rest = next((word for c in columns if (word := rows[at].get(c) or "") != tasks[at]), "")
+    return f"{tasks[at]}/{rest}" if rest else names[at]
 
 
 def errors_instead(rows: Sequence[Row], metric: str) -> str | None:

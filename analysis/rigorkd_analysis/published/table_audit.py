@@ -167,7 +167,7 @@ def audit(table: Printed) -> Audit:
     place = {id(row): position // each for position, row in enumerate(spread)}
     with _in_rows([place[id(row)] for row in rows]):
         n_test = images_of(table, rows)
-        entries = entries_of(rows, metric, seeds_of(table, rows))
+        entries = entries_of(rows, metric, seeds_of(table, rows), table.within)
         if is_accuracy(metric):
             check_range(entries, 100 if max(abs(entry.value) for entry in entries) > 1 else 1, metric)
     k = min(entry.n for entry in entries)
@@ -191,7 +191,8 @@ def audit(table: Printed) -> Audit:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
     if any(entry.std is not None for entry in entries) and (errors := errors_instead(rows, metric)):
         notes.append(f"{errors} is read as standard errors: the standard deviation is √n times it")
-    total = sum(n * (n - 1) // 2 for n in Counter(entry.student for entry in entries).values())
+    alike = Counter((entry.student, entry.task) for entry in entries)
+    total = sum(n * (n - 1) // 2 for n in alike.values())
     if total > MOST_PAIRS:
         raise TableError(
             f"{len(entries)} rows are {total:,} pairs, each of which would count in the correction",
@@ -203,7 +204,7 @@ def audit(table: Printed) -> Audit:
                 entries[i], entries[j], placed[i], placed[j], _Setting(metric, n_test, table.alpha, whole)
             )
             for i, j in combinations(range(len(entries)), 2)
-            if entries[i].student == entries[j].student
+            if entries[i].may_meet(entries[j])
         ],
         table.alpha,
     )
