@@ -304,7 +304,8 @@ def harm_study(study: Path, outside: Path, rng: random.Random) -> str:
         path = rng.choice((path, path.parent, study / ".protocols", study / ".work", record.parents[1]))
         if path in (study, outside) or not os.path.lexists(path):
             path = study / "looks.jsonl"
-            path.touch()
+            if not os.path.lexists(path):
+                path.touch()
         return f"{harm_kind_of_file(path, outside, rng)} for {path.relative_to(study)}"
     if how < 0.25:
         return strange_folders(study, rng)
