@@ -1,6 +1,6 @@
 """What was changed does not pass as intact, what belongs to others is only read, and no code of theirs runs.
 
-Every test but those of what version 0.1 did not have fails on 0.1. The studies are copies of the small one of
+The harms are those that version 0.1 let through, and their kin. The studies are copies of the small one of
 version 0.1, whose seals are made again where a test says so: hashes find accidents, not forgers.
 """
 
