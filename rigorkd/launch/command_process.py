@@ -34,6 +34,7 @@ GRACE = 30.0
 """Seconds that a command has to save what it can resume from, when a stop was asked for."""
 LINGER = 1.0
 """Seconds after the end of a command in which its children may end by themselves."""
+_LOOKS = 4
 
 
 @dataclass(frozen=True)
@@ -245,9 +246,10 @@ def belonging(belongs: Belongs) -> list[int]:
 
 
 def _processes() -> list[int]:
+    """All of them, the newest first: those that hand over to others are gone soonest."""
     try:
         with os.scandir("/proc") as entries:
-            return [int(entry.name) for entry in entries if entry.name.isdecimal()]
+            return sorted((int(entry.name) for entry in entries if entry.name.isdecimal()), reverse=True)
     except OSError:  # a system that does not tell
         return []
 
@@ -268,8 +270,11 @@ def end_all(belongs: Belongs, patience: float = 10.0) -> int:
     """Kill every process that belongs, and what they start meanwhile; how many there were."""
     until = time.monotonic() + patience
     seen: set[int] = set()
-    own = os.getsid(0)
-    while (found := belonging(belongs)) and time.monotonic() < until:
+    own, nobody = os.getsid(0), 0
+    # One look can miss a process that hands over to the next one just then; several in a row do not.
+    while nobody < _LOOKS and time.monotonic() < until:
+        found = belonging(belongs)
+        nobody = 0 if found else nobody + 1
         # By groups as well: the kernel signals all of a group at once, and lets none of it fork meanwhile, so
         # that a process which hands over to the next one faster than this can look is met too.
         groups = set()

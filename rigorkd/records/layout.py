@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,8 @@ class StudyFolder:
     def refuse_links(self) -> None:
         """StoreError for a link among what is written to: a folder right below, anything in a hidden one.
 
-        Only a tracker's own runs, which link to the latest of them, are passed over.
+        Passed over are a tracker's own runs, which link to the latest of them, and a batch script's link to
+        the file beside it that it became when it was submitted.
         """
         waiting = [(str(self.path), False)]
         while waiting:
@@ -144,6 +146,8 @@ class StudyFolder:
                 with os.scandir(folder) as entries:
                     for entry in entries:
                         if entry.is_symlink():
+                            if hidden and folder.startswith(f"{self.slurm}/") and _is_beside(entry):
+                                continue
                             if hidden or entry.is_dir():
                                 refuse_links(Path(entry.path), self.path)
                         elif (
@@ -173,3 +177,13 @@ class StudyFolder:
                 if child.is_symlink():
                     refuse_links(Path(child.path), self.path)
             stack.extend(sorted((child.path for child in children), reverse=True))
+
+
+def _is_beside(entry: os.DirEntry[str]) -> bool:
+    """Whether a link leads to a regular file in its own folder, and through no other link."""
+    link = Path(entry.path)
+    try:
+        target = link.parent / link.readlink()
+        return target.parent.samefile(link.parent) and stat.S_ISREG(target.lstat().st_mode)
+    except OSError:
+        return False

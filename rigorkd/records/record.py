@@ -141,7 +141,8 @@ class Record:
         needed = ["history.csv"]
         if self.fields["status"] == DONE:
             needed.append("predictions.npz")
-            if self.fields.get("role") not in ("student", None):
+            # The weights of a mean lie with its teachers.
+            if self.fields.get("role") not in ("student", None) and not self.fields.get("mean_of"):
                 needed.append(WEIGHTS)
         return [name for name in needed if name not in self.files]
 

@@ -50,7 +50,7 @@ def test_seeds_of_many_digits_are_told_apart(as_text: bool) -> None:
 
 @pytest.mark.parametrize("seed", ["12345678901234567890", "1e300", "inf", "1.5", "1_000", "two", ""])
 def test_what_is_no_seed_is_refused_with_its_row(seed: str) -> None:
-    with pytest.raises(TableError, match="is not a seed") as caught:
+    with pytest.raises(TableError, match=r"is not a seed|has no seed") as caught:
         analyze(runs({"base": BASE, "kd-4": BASE}, ("0", seed, "2", "3", "4")))
     assert (caught.value.row, caught.value.column) == (1, "seed")
 

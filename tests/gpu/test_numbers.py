@@ -296,7 +296,7 @@ def families() -> dict[str, str]:
     """The smallest member of every family: of names that agree in their letters and their version."""
     found: dict[str, list[str]] = {}
     for name in MODELS:
-        letters = re.match(r"cifar_[a-z]+|[a-z]+", name)
+        letters = re.match(r"cifar_[a-z]+|[A-Za-z]+", name)
         assert letters is not None
         version = "".join(re.findall(r"_v\d|_cifar$", name))
         found.setdefault(f"{letters[0]}{version}", []).append(name)

@@ -148,7 +148,8 @@ def test_the_cnn_is_shaped_by_its_model() -> None:
 
 def test_the_cnn_without_norm_has_biases_and_nothing_else() -> None:
     """The notebook's student: convolution, ReLU, pool, twice; two linear layers."""
-    model = make("cnn", channels=(16, 32), hidden=256, norm=False)
+    small = Model(name="cnn", channels=(16, 32), hidden=256, norm=False)
+    model = build(small, classes=10, channels=3, size=32, seed=0)
     names = [type(layer).__name__ for layer in model.children()]
     assert names == ["Conv2d", "ReLU", "MaxPool2d"] * 2 + ["Flatten", "Linear", "ReLU", "Linear"]
     convs = (3 * 9 + 1) * 16 + (16 * 9 + 1) * 32
