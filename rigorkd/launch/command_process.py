@@ -35,6 +35,10 @@ GRACE = 30.0
 LINGER = 1.0
 """Seconds after the end of a command in which its children may end by themselves."""
 _LOOKS = 4
+TAIL = 2**12
+"""Bytes of what a command printed of which the last line says why it failed."""
+SAID = 2**20
+"""Bytes of its standard output that are kept for its results."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: `why` it failed (empty if it did not), and how many children it left behind."""
+    """How a command ended: `why` it failed (empty if it did not), and how many children it left behind.
+
+    `last_line` is of all that it printed; `stdout` the end of its standard output, where that was kept apart.
+    """
 
     why: str
     seconds: float
     children: int = 0
     stopped: bool = False
     last_line: str = ""
+    stdout: str = ""
 
 
 def call(
@@ -67,8 +75,13 @@ def call(
     limits: Limits,
     connection: Connection,
     asked_to_stop: Callable[[], bool],
+    apart: bool = False,
 ) -> Ended:
-    """Run a command to its end. `connection` wakes whoever waits when there may be a reason to stop."""
+    """Run a command to its end. `connection` wakes whoever waits when there may be a reason to stop.
+
+    Standard output and error go to the log through one pipe, in their order, or `apart` where the output is
+    the result: a progress bar may stand on any line of the error.
+    """
     begun = time.monotonic()
     try:
         process = subprocess.Popen(
@@ -77,7 +90,7 @@ def call(
             env={**environment, OUT: str(out)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE if apart else subprocess.STDOUT,
             start_new_session=True,
         )
     except OSError as error:
@@ -100,7 +113,9 @@ def call(
         running.drain()
         running.close()
     seconds = time.monotonic() - begun
-    return Ended(why, seconds, 0 if why or stopped else children, stopped, running.last_line())
+    return Ended(
+        why, seconds, 0 if why or stopped else children, stopped, running.last_line(), running.stdout()
+    )
 
 
 class _Running:
@@ -110,9 +125,11 @@ class _Running:
         assert process.stdout is not None
         self.process, self.log, self.limits, self.out = process, log, limits, out
         self.printed = 0
-        self._tail = b""
-        self._pipe: int | None = process.stdout.fileno()
-        os.set_blocking(self._pipe, False)
+        self._tail, self._said = b"", bytearray()
+        self._pipes = [pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe is not None]
+        self._kept = self._pipes[0] if len(self._pipes) > 1 else None
+        for pipe in self._pipes:
+            os.set_blocking(pipe, False)
         self._end: int | None = None
         with contextlib.suppress(OSError, AttributeError):  # an old kernel: then the process is polled
             self._end = os.pidfd_open(process.pid)
@@ -129,7 +146,7 @@ class _Running:
             left = LOOK_EVERY if self._end is not None else 0.02
             if self.limits.seconds is not None:
                 left = min(left, max(0.0, begun + self.limits.seconds - time.monotonic()))
-            wait([each for each in (self._pipe, self._end, connection) if each is not None], left)
+            wait([*self._pipes, *([] if self._end is None else [self._end]), connection], left)
             self.drain()
             if self.printed > self.limits.output:
                 return f"it printed more than {_size(self.limits.output)} (output_limit)", False
@@ -151,7 +168,7 @@ class _Running:
             os.killpg(self.process.pid, signal.SIGTERM)
         until = time.monotonic() + GRACE
         while self.process.poll() is None and time.monotonic() < until:
-            wait([each for each in (self._pipe, self._end) if each is not None], 0.2)
+            wait([*self._pipes, *([] if self._end is None else [self._end])], 0.2)
             self.drain()
 
     def _disk(self) -> str:
@@ -171,33 +188,47 @@ class _Running:
 
     def drain(self) -> None:
         """Take what it has printed, as much as there is now."""
-        while self._pipe is not None:
+        for pipe in tuple(self._pipes):
+            self._drain(pipe)
+
+    def _drain(self, pipe: int) -> None:
+        while self.printed <= self.limits.output:
             try:
-                content = os.read(self._pipe, 2**16)
+                content = os.read(pipe, 2**16)
             except BlockingIOError:
                 return
             if not content:
-                self._pipe = None
+                self._pipes.remove(pipe)
                 return
-            self._tail = (self._tail + content)[-4096:]
+            self._tail = (self._tail + content)[-TAIL:]
+            if pipe == self._kept:
+                self._said += content
+                if len(self._said) > 2 * SAID:
+                    del self._said[:-SAID]
             room = max(0, self.limits.output - self.printed)
             self.printed += len(content)
             with contextlib.suppress(OSError):  # a full disk is for the records to report
                 self.log.write(content[:room])
                 self.log.flush()
-            if self.printed > self.limits.output:
-                return
 
     def last_line(self) -> str:
-        """The last line that says something."""
-        lines = self._tail.decode(errors="replace").replace("\r", "\n").splitlines()
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return last_line(self._tail.decode(errors="replace"))
+
+    def stdout(self) -> str:
+        return self._said[-SAID:].decode(errors="replace")
 
     def close(self) -> None:
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
         if self._end is not None:
             os.close(self._end)
+
+
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    lines = text.replace("\r", "\n").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _said(code: int) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.errors import StoreError
+from rigorkd.launch.command_process import last_line
 from rigorkd.problems import shown
 from rigorkd.protocol.trainer import RESERVED, STDOUT, Trainer
 from rigorkd.records.tidy import DESCRIPTION
@@ -46,7 +47,7 @@ _ARRAYS = {
     "logits": ("f", 2),
 }
 _KEPT_AS = {"iu": "int32", "f": "float32", "b": "bool"}
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|NaN|[-+]?inf\w*"
+_NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?!\w))"
 
 
 class ResultError(Exception):
@@ -61,9 +62,9 @@ class Results:
     files: Mapping[str, bytes | Path]
 
 
-def read_results(trainer: Trainer, out: Path, last_line: str, *, keep_all: bool) -> Results:
-    """What a command has left in `out` and on the last line of what it printed. Raises ResultError."""
-    metrics = _metrics(trainer, out, last_line)
+def read_results(trainer: Trainer, out: Path, stdout: str, *, keep_all: bool) -> Results:
+    """What a command has left in `out`, or on its standard output. Raises ResultError."""
+    metrics = _metrics(trainer, out, stdout)
     files: dict[str, bytes | Path] = {}
     if (content := _optional(out / "history.csv", out, HISTORY)) is not None:
         files["history.csv"] = _history(content)
@@ -91,16 +92,22 @@ def _optional(path: Path, root: Path, most: int) -> bytes | None:
 # ------------------------------------------------------------------------------------------------ numbers
 
 
-def _metrics(trainer: Trainer, out: Path, last_line: str) -> dict[str, float]:
+def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
     result = trainer.result
     if result.file == STDOUT:
-        name, content = "the last line that it printed", last_line.encode()
-        if not content.startswith(b"{"):
-            raise ResultError(f"{name} is no JSON object of numbers: {last_line[:80]!r}")
+        last = last_line(stdout)
+        name, content = "the last line that it printed", last.encode()
+        in_words = not last.startswith("{")
+        if in_words and not result.keys:
+            raise ResultError(f"{name} is no JSON object of numbers: {last[:80]!r}")
+        if in_words:
+            name, content = "what it printed", stdout.encode()
     else:
-        name, found = _result_file(out, result.file)
-        content = found
-    if result.keys and not content.lstrip().startswith(b"{"):
+        name, content = _result_file(out, result.file)
+        in_words = bool(result.keys) and not content.lstrip().startswith(b"{")
+        if not name.endswith(".json"):
+            content = _last_object(content)
+    if in_words:
         values: dict[str, Any] = {
             metric: _after(content.decode(errors="replace"), key, name) for metric, key in result.keys.items()
         }
@@ -135,8 +142,15 @@ def _result_file(out: Path, pattern: str) -> tuple[str, bytes]:
     most = RECORD if pattern.endswith(".json") else LOG
     content = _optional(out / found[0], out, most)
     if content is None:
-        raise ResultError(f"it left no {found[0]} in {{out}}")
+        raise ResultError(f"it left no {found[0]} in {{out}} (result: names another file, or stdout)")
     return found[0], content
+
+
+def _last_object(content: bytes) -> bytes:
+    """The last line of a log in which each line is a JSON object; anything else as it is."""
+    lines = content.strip().splitlines()
+    each = len(lines) > 1 and all(line[:1] == b"{" and line.rstrip()[-1:] == b"}" for line in lines)
+    return lines[-1] if each else content
 
 
 def _document(content: bytes, name: str) -> dict[str, Any]:
@@ -160,7 +174,8 @@ def _at(document: Mapping[str, Any], key: str, name: str) -> Any:
 
 def _after(text: str, key: str, name: str) -> float:
     """The number after the last place where a key stands, as a word of its own."""
-    found = re.findall(rf"(?<![\w.-]){re.escape(key)}\s*[:=]?\s*({_NUMBER})", text)
+    pattern = rf"(?<![\w.-]){re.escape(key)}[\"']?\s*[:=]?\s*[\"']?((?i:{_NUMBER}))"
+    found = re.findall(pattern, text)
     if not found:
         raise ResultError(f"{name} has no number after {key}")
     return float(found[-1])

@@ -30,7 +30,7 @@ from rigorkd.methods.baseline import Baseline
 from rigorkd.protocol.cells import FIXED as SHARED
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.hashes import resolved, training_key
-from rigorkd.protocol.trainer import CellTrainer
+from rigorkd.protocol.trainer import STDOUT, CellTrainer
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import cpu_name, hardware_here
@@ -139,7 +139,7 @@ class _Worker:
             if not reason:
                 try:
                     keep_all = run.cell.role != "student"
-                    results = read_results(by.trainer, out, ended.last_line, keep_all=keep_all)
+                    results = read_results(by.trainer, out, ended.stdout, keep_all=keep_all)
                 except ResultError as error:
                     reason = str(error)
             if ended.children:
@@ -188,6 +188,7 @@ class _Worker:
             ),
             connection=self.connection,
             asked_to_stop=self._asked_to_stop,
+            apart=trainer.result.file == STDOUT,
         )
         with contextlib.suppress(OSError):
             (out / CONFIG).unlink()

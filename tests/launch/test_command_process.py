@@ -19,7 +19,12 @@ MOST = 10**6
 
 
 def run(
-    tmp_path: Path, program: str, limits: Limits | None = None, *, stop_after: float | None = None
+    tmp_path: Path,
+    program: str,
+    limits: Limits | None = None,
+    *,
+    stop_after: float | None = None,
+    apart: bool = False,
 ) -> tuple[Ended, str]:
     """Call a Python program; how it ended, and what is in its log."""
     out = tmp_path / "out"
@@ -36,6 +41,7 @@ def run(
             limits=limits or Limits(60, MOST, None),
             connection=ours,
             asked_to_stop=lambda: stop_after is not None and time.monotonic() - begun > stop_after,
+            apart=apart,
         )
     return ended, (tmp_path / "log").read_text(errors="replace")
 
@@ -50,6 +56,23 @@ def test_a_command_that_ends_well(tmp_path: Path) -> None:
     ended, log = run(tmp_path, "print('one'); print('two')")
     assert (ended.why, ended.children, ended.stopped, ended.last_line) == ("", 0, False, "two")
     assert log == "one\ntwo\n"
+
+
+def test_output_apart_from_a_progress_bar(tmp_path: Path) -> None:
+    program = """
+import os, sys
+os.write(2, b"50%|##  |")
+os.write(1, b'{"accuracy": 1}')
+os.write(2, b"warning: at the end")
+os.write(2, b"x" * 3_000)
+"""
+    ended, log = run(tmp_path, program, apart=True)
+    assert (ended.stdout, ended.why) == ('{"accuracy": 1}', "")
+    assert all(part in log for part in ("50%|##  |", '{"accuracy": 1}', "warning: at the end"))
+    ended, _ = run(tmp_path, "print('x' * 3_000_000); print('end')", Limits(60, 10 * MOST, None), apart=True)
+    assert ended.stdout.endswith("x\nend\n")
+    ended, _ = run(tmp_path, "import sys; print('fine'); sys.exit('no such data')", apart=True)
+    assert (ended.why, ended.last_line) == ("exit code 1", "no such data")
 
 
 @pytest.mark.parametrize(

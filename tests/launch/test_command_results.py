@@ -20,8 +20,8 @@ def trainer(**more: Any) -> Trainer:
     )
 
 
-def metrics(out: Path, made: Trainer | None = None, last_line: str = "") -> dict[str, float]:
-    return dict(read_results(made or trainer(), out, last_line, keep_all=False).metrics)
+def metrics(out: Path, made: Trainer | None = None, stdout: str = "") -> dict[str, float]:
+    return dict(read_results(made or trainer(), out, stdout, keep_all=False).metrics)
 
 
 def test_numbers_of_a_file_of_json(tmp_path: Path) -> None:
@@ -31,6 +31,34 @@ def test_numbers_of_a_file_of_json(tmp_path: Path) -> None:
 
 def test_numbers_of_the_last_line(tmp_path: Path) -> None:
     assert metrics(tmp_path, trainer(result="stdout"), '{"accuracy": 0.5}') == {"accuracy": 0.5}
+    said = 'epoch 1\r 50%\n{"accuracy": 0.5}\n{"accuracy": 0.75}\n\n'
+    assert metrics(tmp_path, trainer(result="stdout"), said) == {"accuracy": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("said", "key", "value"),
+    [
+        # The ends of fairseq's (--log-format json and simple), RepDistiller's and Keras' standard output.
+        ('INFO | valid | {"epoch": 2, "valid_bleu": "30.12"}\nINFO | done in 3.1 s', "valid_bleu", 30.12),
+        ("valid | epoch 002 | bleu 29.5\nvalid | epoch 003 | bleu 30.5 | wps 9\ndone", "bleu", 30.5),
+        (" * Acc@1 61.250 Acc@5 88.500\nbest accuracy: tensor(61.25)", "Acc@1", 61.25),
+        ("5/5 - 0s - loss: 0.21 - val_accuracy: 0.93\nsaved", "val_accuracy", 0.93),
+        ("accuracy info 1\naccuracy=-1.5e-3\naccuracy nanny, accuracy infinite", "accuracy", -0.0015),
+    ],
+)
+def test_numbers_of_what_it_printed(tmp_path: Path, said: str, key: str, value: float) -> None:
+    made = trainer(result={"file": "stdout", "keys": {"accuracy": key}})
+    assert metrics(tmp_path, made, said) == {"accuracy": value}
+
+
+def test_numbers_of_a_log_of_json_lines(tmp_path: Path) -> None:
+    lines = '{"epoch": 0, "test_acc1": 10.5}\n{"epoch": 1, "test_acc1": 61.25}\n'
+    (tmp_path / "log.txt").write_text(lines)
+    made = trainer(result={"file": "log.txt", "keys": {"accuracy": "test_acc1"}})
+    assert metrics(tmp_path, made) == {"accuracy": 61.25}
+    (tmp_path / "metrics.json").write_text(lines)
+    with pytest.raises(ResultError, match=r"metrics\.json: Extra data"):
+        metrics(tmp_path)
 
 
 def test_numbers_under_other_names(tmp_path: Path) -> None:
@@ -87,6 +115,8 @@ def test_a_result_that_is_not_there(tmp_path: Path) -> None:
         ResultError, match="the last line that it printed is no JSON object of numbers: 'bye'"
     ):
         metrics(tmp_path, trainer(result="stdout"), "bye")
+    with pytest.raises(ResultError, match="what it printed has no number after acc"):
+        metrics(tmp_path, trainer(result={"file": "stdout", "keys": {"accuracy": "acc"}}), "bye")
     (tmp_path / "log.txt").write_text("acc: none")
     with pytest.raises(ResultError, match=r"log.txt has no number after acc"):
         metrics(tmp_path, trainer(result={"file": "log.txt", "keys": {"accuracy": "acc"}}))
