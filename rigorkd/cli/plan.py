@@ -71,6 +71,7 @@ def plan(
     from rigorkd.records.layout import StudyFolder
     from rigorkd.records.rates import RateBook
     from rigorkd.records.study import folder_name, is_study, read_info
+    from rigorkd.text import unhidden
 
     loaded = load_protocol(protocol)
     if measure and any(cell.trainer is not None for cell in loaded.cells):
@@ -104,7 +105,7 @@ def plan(
         measure_rates(loaded, states, chosen, book, mode, lambda text: click.echo(text, err=True))
     made = make_plan(loaded, states, study, chosen, book, mode, sd)
     if form == "json":
-        click.echo(json.dumps(made.document(), indent=1, ensure_ascii=False))
+        click.echo(unhidden(json.dumps(made.document(), indent=1, ensure_ascii=False)))
     else:
         _show(made)
 
@@ -115,13 +116,15 @@ def _show(made: Plan) -> None:
 
     from rigorkd.launch.display import PlainConsole
     from rigorkd.protocol.chains import comes_from
-    from rigorkd.text import count, duration
+    from rigorkd.text import count, duration, unhidden
 
     console = PlainConsole()
     tell = _teller(console)
     if made.by_command:
         for cell in made.cells:
-            console.print(f"{cell['cell']}\n    {cell['command']}")
+            # Whoever decides by this line whether to run it sees all of it: nothing steers the terminal.
+            command = unhidden(cell["command"]).replace("\n", "\\u000a")
+            console.print(f"{cell['cell']}\n    {command}")
         for note in made.notes:
             tell(note)
     else:

@@ -5,6 +5,7 @@ Whatever is wrong with them is one `ResultError`, in words for the run's failure
 
 from __future__ import annotations
 
+import codecs
 import csv
 import fnmatch
 import io
@@ -104,6 +105,7 @@ def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
             name, content = "what it printed", stdout.encode()
     else:
         name, content = _result_file(out, result.file)
+        content = content.removeprefix(codecs.BOM_UTF8)
         in_words = bool(result.keys) and not content.lstrip().startswith(b"{")
         if not name.endswith(".json"):
             content = _last_object(content)
@@ -156,6 +158,8 @@ def _last_object(content: bytes) -> bytes:
 def _document(content: bytes, name: str) -> dict[str, Any]:
     try:
         return parse(content)
+    except UnicodeDecodeError:
+        raise ResultError(f"{name} is not text in UTF-8") from None
     except ValueError as error:
         text = content.decode(errors="replace")
         bad = re.search(r'"([^"\\]{1,80})"\s*:\s*(-?(?:NaN|Infinity))', text)

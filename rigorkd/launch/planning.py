@@ -7,6 +7,7 @@ study's own records, one run at a time. Else nothing, with why.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -173,7 +174,10 @@ def _notes(protocol: Protocol, states: RunStates) -> Iterator[str]:
 
 def _cell_entry(cell: Cell) -> dict[str, Any]:
     described = {"cell": cell.name, "role": cell.role, "group": cell.group, "student": cell.student}
-    return {**described, **resolved(cell)}
+    entry = {**described, **resolved(cell)}
+    if (by := cell.trainer) is not None and by.trainer.function is not None:
+        entry["command"] = f"{by.trainer.function}({json.dumps(by.config(), ensure_ascii=False)})"
+    return entry
 
 
 def _detectable(

@@ -490,9 +490,10 @@ class Expansion:
             return False
         other = self.by_name.setdefault(cell.name, cell)
         if other is not cell:
-            self.problem(
-                path, f"two different cells would be named {cell.name}", "make their values differ more"
+            hint = (
+                "make their values differ more: a name has their lower-case letters, digits, '.', '_' and '-'"
             )
+            self.problem(path, f"two different cells would be named {cell.name}", hint)
             return False
         return True
 

@@ -172,6 +172,25 @@ def test_plan_shows_every_command_and_runs_none(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("ran"))
 
 
+def test_a_command_that_plan_shows_hides_nothing(tmp_path: Path) -> None:
+    hidden = "\"python train.py '\\e[2K\\r' {student} {method} [--T {T}] --seed {seed} --out {out}\""
+    text = f"""
+rigorkd: 1
+study: hidden
+trainer: {{command: {hidden}, metrics: {{accuracy: max}}}}
+students: [small]
+groups: {{main: {{baseline: true, kd: {{T: ["a\\nb\\e[1A"]}}}}}}
+seeds: 2
+"""
+    write(tmp_path, text)
+    for form in ("table", "json"):
+        done = of(tmp_path, "plan", "protocols/mine.yaml", "--format", form)
+        assert done.returncode == 0, done.stderr
+        assert "\x1b" not in done.stdout
+        assert "\\u001b[2K" in done.stdout
+    assert "a\\u000ab" in of(tmp_path, "plan", "protocols/mine.yaml").stdout
+
+
 def test_a_results_folder_that_was_moved_is_what_it_was(copy: Path) -> None:
     (copy / "results").rename(copy / "elsewhere")
     done = of(copy, "run", "protocols/mine.yaml", "--results", "elsewhere")
@@ -335,6 +354,8 @@ seeds: 1
     write(tmp_path, protocol, function)
     done = of(tmp_path, "run", "protocols/mine.yaml", "--smoke")
     assert done.returncode == 0, done.stderr
+    cells = document(tmp_path, "plan", "protocols/mine.yaml")["cells"]
+    assert cells[1]["command"] == 'train:run({"student": "small", "method": "kd", "T": 2})'
     records = read_records(StudyFolder(tmp_path / "results" / "mine.smoke"))
     assert [record.metrics["accuracy"] for record in records] == [0.0, 20.0]
     assert list(records[0].fields["code"]) == ["train.py"]

@@ -27,6 +27,11 @@ def metrics(out: Path, made: Trainer | None = None, stdout: str = "") -> dict[st
 def test_numbers_of_a_file_of_json(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text('{"accuracy": 71, "loss": 1e-3}')
     assert metrics(tmp_path) == {"accuracy": 71.0, "loss": 0.001}
+    (tmp_path / "metrics.json").write_text('{"accuracy": 71}', encoding="utf-8-sig")
+    assert metrics(tmp_path) == {"accuracy": 71.0}
+    (tmp_path / "metrics.json").write_text('{"accuracy": 71}', encoding="utf-16")
+    with pytest.raises(ResultError, match=r"metrics\.json is not text in UTF-8"):
+        metrics(tmp_path)
 
 
 def test_numbers_of_the_last_line(tmp_path: Path) -> None:
