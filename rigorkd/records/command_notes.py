@@ -37,6 +37,7 @@ def command_notes(protocol: Protocol, records: Iterable[Record]) -> list[str]:
     return [
         NOT_VOUCHED + _correlations(cells, _by_cell(records, metric), metric),
         *_seedless(records, metric),
+        *_alike(cells, records),
     ]
 
 
@@ -66,6 +67,48 @@ def _correlations(cells: list[Cell], values: Values, metric: str) -> str:
     which = f"median {median(found):.2f}, {min(found):.2f}{over}" if over else f"{found[0]:.2f}"
     gains = count(len(found), "gain")
     return f"; correlation of {metric} by seed, each gain with its baseline: {which} ({gains})"
+
+
+def _alike(cells: list[Cell], records: list[Record]) -> Iterator[str]:
+    """How many cells of one student have equal numbers at every seed, and in what they should differ."""
+    numbers: defaultdict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+    for record in records:
+        if (seed := record.fields["seed"]) is not None:
+            told = {name: value for name, value in record.metrics.items() if name != "train_seconds"}
+            numbers[str(record.fields["cell"])][int(seed)] = told
+    groups: defaultdict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        found = numbers.get(cell.name, {})
+        if (
+            cell.role == "student"
+            and len(found) >= FEWEST
+            and len({str(each) for each in found.values()}) > 1
+        ):
+            key = sorted((seed, sorted(told.items())) for seed, told in found.items())
+            groups[f"{cell.student} {key}"].append(cell)
+    alike, first, axes = 0, "", dict[str, None]()
+    for members in groups.values():
+        told_apart = list(_told_apart(members))
+        if told_apart:
+            alike, first = alike + len(members), first or f"{members[0].name}, {members[1].name}"
+            axes |= dict.fromkeys(told_apart)
+    if alike:
+        yield (
+            f"{alike} cells have the same numbers as another at every seed (first {first}): "
+            f"{', '.join(axes)} may not reach the training"
+        )
+
+
+def _told_apart(members: list[Cell]) -> Iterator[str]:
+    """What a command is told of these cells that is not the same in all."""
+    values: list[dict[str, object]] = [
+        {**dict(cell.trainer.values), "start": cell.start, "teacher": cell.teacher}
+        for cell in members
+        if cell.trainer is not None
+    ]
+    for name in dict.fromkeys(name for each in values for name in each):
+        if any(each.get(name) != values[0].get(name) for each in values):
+            yield name
 
 
 def _seedless(records: list[Record], metric: str) -> Iterator[str]:

@@ -254,6 +254,29 @@ seeds: 2
     assert "your seed does not reach the training" in of(tmp_path, "analyze").stdout
 
 
+def test_an_axis_that_does_not_reach_the_training_is_named(tmp_path: Path) -> None:
+    deaf = """
+import json, random, sys
+out, seed, method, _, lr = sys.argv[1:]
+made = random.Random(f"{seed} {method} {lr}").random()
+json.dump({"accuracy": made}, open(out + "/metrics.json", "w"))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed} {method} '{T}' {lr}", metrics: {accuracy: max}}
+students: [small]
+groups: {main: {lr: [1, 2], baseline: true, kd: {T: [2, 4]}}}
+seeds: 3
+"""
+    write(tmp_path, protocol, deaf)
+    done = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2)
+    first = "first main/small/kd-T2-lr1, main/small/kd-T4-lr1"
+    said = f"4 cells have the same numbers as another at every seed ({first}): T may not reach the training"
+    assert said in done.stdout, done.stdout
+    assert said in document(tmp_path, "analyze")["warnings"]
+
+
 def test_what_fails_fails_by_name_with_its_log_and_the_others_go_on(tmp_path: Path) -> None:
     broken = """
 import json, sys
