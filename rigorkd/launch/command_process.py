@@ -112,6 +112,8 @@ def call(
         process.wait()
         running.drain()
         running.close()
+    if running.full:  # what a failed run left is to be looked at, but not at the price of all other runs
+        shutil.rmtree(out, ignore_errors=True)
     seconds = time.monotonic() - begun
     return Ended(
         why, seconds, 0 if why or stopped else children, stopped, running.last_line(), running.stdout()
@@ -124,7 +126,7 @@ class _Running:
     def __init__(self, process: subprocess.Popen[bytes], log: BinaryIO, limits: Limits, out: Path) -> None:
         assert process.stdout is not None
         self.process, self.log, self.limits, self.out = process, log, limits, out
-        self.printed = 0
+        self.printed, self.full = 0, False
         self._tail, self._said = b"", bytearray()
         self._pipes = [pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe is not None]
         self._kept = self._pipes[0] if len(self._pipes) > 1 else None
@@ -156,7 +158,8 @@ class _Running:
             if now - looked >= LOOK_EVERY:
                 looked = now
                 if why := self._disk():
-                    return why, False
+                    self.full = True
+                    return f"{why}; emptied", False
             if asked_to_stop():
                 self._let_it_save()
                 return "", True

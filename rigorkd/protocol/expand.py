@@ -479,6 +479,9 @@ class Expansion:
         twin = self.by_identity.setdefault(key, cell)
         if twin is not cell:
             if (twin.group, twin.student) == (cell.group, cell.student) and cell.role == "student":
+                # A command's cells differ in what it is told; of two that it is told alike, one would vanish.
+                if cell.trainer is not None and cell.name != twin.name:
+                    self.same(cell, twin, path)
                 return False
             self.same(cell, twin, path)
             return False

@@ -113,6 +113,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def _atoms(text: str) -> Iterator[Atom]:
+    if "\0" in text:
+        raise TemplateError("a null character, which no argument can hold", "\0")
     at, quote, optional = 0, "", -1
     while at < len(text):
         char, pair = text[at], text[at : at + 2]
@@ -212,6 +214,12 @@ def _texts(value: Any) -> Any:
     return {name: as_text(item) if isinstance(item, int | float) else item for name, item in value.items()}
 
 
+def _variable(name: str) -> str:
+    if not name or "=" in name or "\0" in name:
+        raise ValueError(f"{name!r} is no name of an environment variable")
+    return name
+
+
 def _function(value: str) -> str:
     if not is_own_model(value):
         raise ValueError("function must be module:function, as in train:run for a function of train.py")
@@ -264,7 +272,9 @@ class Trainer(Frozen):
     smoke: Annotated[str, Field(min_length=1)] | None = None
     code: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] | None = None
     inputs: Annotated[tuple[Annotated[Input, short_form("path")], ...], BeforeValidator(_as_tuple)] = ()
-    env: Annotated[dict[str, str], BeforeValidator(_texts)] = Field(default={})
+    env: Annotated[dict[Annotated[str, AfterValidator(_variable)], str], BeforeValidator(_texts)] = Field(
+        default={}
+    )
     metrics: dict[str, Literal["max", "min"]] = Field(default={})
     result: Annotated[Result, short_form("file")] = Result()
     keep: Annotated[tuple[Relative, ...], BeforeValidator(_as_tuple)] | None = None
@@ -329,6 +339,8 @@ def scalar(value: Any) -> Scalar:
     """A value of an axis; ValueError for anything that is not one number or text."""
     if isinstance(value, str) and len(value) > 100:
         raise ValueError("text on an axis is part of cells' names, so it has at most 100 characters")
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("a null character, which no argument can hold")
     if not isinstance(value, str | bool | int | float) or value != value:
         raise ValueError(f"an axis holds numbers, text, true or false, not {shown(value)}")
     return value

@@ -126,11 +126,13 @@ for n in range(10**6):
     time.sleep(0.01)
 """
     ended, _ = run(tmp_path, program, Limits(60, MOST, 2 * MOST))
-    assert ended.why.endswith("more than 2.0 MB (disk_limit)")
+    assert ended.why.endswith("more than 2.0 MB (disk_limit); emptied")
+    assert not (tmp_path / "out").exists()
     monkeypatch.setattr(command_process, "RESERVE", 2**60)
     monkeypatch.setattr(command_process, "GREEDY", 10**6)
     ended, _ = run(tmp_path, program)
     assert ended.why.startswith("it has filled the disk: its folder has ")
+    assert not (tmp_path / "out").exists()
     assert nobody(tmp_path)
 
 

@@ -246,6 +246,10 @@ def test_without_a_small_command_there_is_no_smoke_study(tmp_path: Path) -> None
             "students: {small: {width: [1, 2]}}",
             "8:27: an axis holds",
         ),
+        ("kd: {T: [2, 4], alpha: 0.5}", r'kd: {T: ["a\0b"], alpha: 0.5}', "10:52: a null character"),
+        ("--lr {lr}", r"--lr\0 {lr}", "a null character"),
+        ("  metrics", "  env: {'A=B': 1}\n  metrics", "6:16: 'A=B' is no name of an environment variable"),
+        (" --method {method}", "", ""),
     ],
 )
 def test_what_is_wrong_is_told_at_line_and_column(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -258,6 +262,21 @@ def test_what_is_wrong_is_told_at_line_and_column(tmp_path: Path, old: str, new:
         protocol(tmp_path, text)
     assert message in str(error.value)
     assert len(str(error.value).splitlines()) <= 6
+
+
+def test_two_methods_of_one_command_are_told(tmp_path: Path) -> None:
+    text = """\
+rigorkd: 1
+study: one
+trainer: {command: "python train.py {seed} {out}"}
+students: [s]
+groups: {main: {baseline: true, kd: true, crd: true}}
+"""
+    (tmp_path / "train.py").touch()
+    with pytest.raises(ProtocolError, match=r"5:37: main/s/kd and main/s/baseline have the same command"):
+        protocol(tmp_path, text)
+    protocol(tmp_path, text.replace("{seed}", "{seed} {method}"))
+    protocol(tmp_path, text.replace("kd: true, crd: true", "kd: false"))
 
 
 def test_a_group_that_nothing_trains_is_named(tmp_path: Path) -> None:
