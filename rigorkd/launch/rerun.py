@@ -28,6 +28,7 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.rates import threads_of
 from rigorkd.records.read import read_protocol
 from rigorkd.records.record import Record, copy_record, read_record
 from rigorkd.records.study import read_info
@@ -107,6 +108,8 @@ def rerun(
                 jobs=jobs or 1,
                 only_runs=frozenset({name}),
                 numerics=info.numerics,
+                # A sum over more threads is rounded otherwise, which would say nothing of the script.
+                threads=threads_of(states.records[name].fields.get("hardware")),
             )
             outcome = launch(protocol, options, console)
             if name in outcome.failed:

@@ -66,6 +66,8 @@ class LaunchOptions:
     tracker: MakeTracker | None = None
     numerics: Numerics = field(default_factory=lambda: NEWEST)
     wait: bool = False
+    threads: int | None = None
+    """Threads that a command's libraries get; None for its share of the cores."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import itertools
 import json
 import math
 import platform
+import re
 import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -236,6 +237,12 @@ def _parsed(path: Path, book: Path) -> _Rates | None:
 def cpu_name(threads: int) -> str:
     """A CPU as records name it: `CPU, 1 thread (model name)`."""
     return f"CPU, {threads} thread{'s' * (threads > 1)} ({_processor()})"
+
+
+def threads_of(hardware: object) -> int | None:
+    """The threads in such a name; None for a GPU's."""
+    found = re.match(r"CPU, (\d+) thread", str(hardware))
+    return int(found[1]) if found else None
 
 
 def hardware_here() -> frozenset[str]:

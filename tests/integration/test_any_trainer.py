@@ -224,6 +224,27 @@ def test_a_repeated_run_says_whether_the_script_is_deterministic(copy: Path, tmp
     assert "deterministic, as far as 1 repeated run can tell" in trusted.stdout
 
 
+def test_a_repeated_run_has_as_many_threads_as_the_first(tmp_path: Path) -> None:
+    counted = """
+import json, os, sys
+json.dump({"accuracy": int(os.environ["MKL_NUM_THREADS"])}, open(sys.argv[1] + "/metrics.json", "w"))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed}", metrics: {accuracy: max}}
+students: [small]
+groups: {main: {baseline: true}}
+seeds: 1
+"""
+    write(tmp_path, protocol, counted)
+    many = 2 * len(os.sched_getaffinity(0))  # more workers than cores, so that each has one thread
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", many).returncode == 0
+    (record,) = read_records(StudyFolder(tmp_path / "results" / "mine"))
+    assert record.metrics["accuracy"] == 1
+    assert "deterministic, as far as 1 repeated run" in of(tmp_path, "verify", "--rerun", 1).stdout
+
+
 def test_a_script_that_draws_without_the_seed_is_told(tmp_path: Path) -> None:
     loose = SCRIPT.replace("shared = random.Random(asked.seed)", "shared = random.SystemRandom()")
     protocol = PROTOCOL.replace("seeds: 3", "seeds: 1").replace("T: [2, 4]", "T: 2")

@@ -94,7 +94,7 @@ class Training(Submitted):
                 measured=measured,
                 numerics=read_info(study.path).numerics,
                 by_command=by_command,
-                threads=max(1, len(os.sched_getaffinity(0)) // len(workers)),
+                threads=session.options.threads or max(1, len(os.sched_getaffinity(0)) // len(workers)),
             )
             for slot, devices in enumerate(workers)
         ]
