@@ -71,7 +71,7 @@ def _correlations(cells: list[Cell], values: Values, metric: str) -> str:
 
 def _alike(cells: list[Cell], records: list[Record]) -> Iterator[str]:
     """How many cells of one student have equal numbers at every seed, and in what they should differ."""
-    numbers: defaultdict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+    numbers: defaultdict[str, dict[int, dict[str, float | None]]] = defaultdict(dict)
     for record in records:
         if (seed := record.fields["seed"]) is not None:
             told = {name: value for name, value in record.metrics.items() if name != "train_seconds"}
