@@ -101,7 +101,7 @@ class Plan:
     @property
     def difference(self) -> str:
         """Of what the standard deviations are."""
-        return "difference without pairs" if self.unpaired else "paired difference"
+        return "unpaired difference" if self.unpaired else "paired difference"
 
     def document(self) -> dict[str, Any]:
         """The JSON of `plan --format json`, schema rigorkd.plan/1."""

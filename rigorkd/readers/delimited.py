@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator
 
@@ -51,6 +52,8 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
             f"{file}:{error.line}: not a CSV ({error})",
             hint="close every quote that is opened, and write a quote inside quotes twice",
         ) from None
+    if delimiter == "|":
+        rows, lines = _marked_down(rows, lines)
     settings = _settings(comments) if comments[:1] == [OWN] else {}
     notes = () if settings or not comments else (f"{file}: {len(comments)} comment lines",)
     if comments and not settings and rows and _numeric(rows[0]):
@@ -129,6 +132,16 @@ def _rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[tuple[s
     finally:
         csv.field_size_limit(before)
     return comments, rows, lines
+
+
+def _marked_down(rows: list[tuple[str, ...]], lines: list[int]) -> tuple[list[tuple[str, ...]], list[int]]:
+    """The rows of a table in Markdown: without the rule under its header and without bold type."""
+    kept = [
+        (tuple(re.sub(r"\*\*(.+?)\*\*", r"\1", field) for field in row), line)
+        for row, line in zip(rows, lines, strict=True)
+        if not all(re.fullmatch(r":?-+:?|", field) for field in row)
+    ]
+    return [row for row, _ in kept], [line for _, line in kept]
 
 
 def _numeric(row: tuple[str, ...]) -> bool:

@@ -115,8 +115,9 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
     reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
     if any(reason.startswith("repeated look") for reason in reasons):
         lines.append(
-            "After the first look a fixed-n test of all seeds decides nothing any more: --sequential does, "
-            "or seeds that no look has seen (`rigorkd run` more of them, then --seeds 8:13)."
+            "After the first look a fixed-n test of all seeds decides nothing any more: "
+            + ("--sequential does, " if analysis.sequential is None else "the sequential test does (--all), ")
+            + "or seeds that no look has seen (`rigorkd run` more of them, then --seeds FIRST:END)."
         )
     if any(reason.startswith("a seed collapsed") for reason in reasons):
         lines.append(

@@ -114,7 +114,7 @@ def test_cells_without_pairs_are_planned_by_welchs_test(protocol_file: Path) -> 
     assert power == pytest.approx(0.8, abs=1e-6)
     assert made.designs == ()
     shown = CliRunner().invoke(cli, ["plan", str(protocol_file)]).stdout
-    assert "sd of the difference without pairs" in " ".join(shown.split())
+    assert "sd of the unpaired differences" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ def test_what_next_after_a_second_look(made, tmp_path):
     (study / "looks.jsonl").write_text('{"n": 2, "seeds": [0, 1], "metric": "test_top1", "time": ""}\n')
     text = " ".join(lines(study))
     assert "--sequential does, or seeds that no look has seen" in text
+    assert "--seeds FIRST:END" in text
     assert "80 % power" not in text
 
 
