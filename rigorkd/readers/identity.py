@@ -246,7 +246,8 @@ def _such_as(draft: Draft) -> str:
         if not names or int(frame.duplicated([*names, name, "seed"]).sum()) < before:
             names.append(name)
         if not frame.duplicated([*names, "seed"]).any():
-            return f", such as --cell {','.join(map(draft.spelt, names))}"
+            spelt = ",".join(map(draft.spelt, names))
+            return f", such as --cell '{spelt}'" if " " in spelt else f", such as --cell {spelt}"
     return ""
 
 

@@ -42,6 +42,8 @@ _NOUN = {
     "contrasts": "contrast",
     "all_pairs": "pair",
 }
+QUESTIONS = ("primary", "contrasts")
+"""The families whose comparisons were each a question of its own: the answer is said even if it is open."""
 TESTS = {
     "paired": "paired t test",
     "moderated": "moderated t test",
