@@ -56,6 +56,12 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
     if around is not None:
         rows, lines = _marked_down(rows, lines)
     settings = _settings(comments) if comments[:1] == [OWN] else {}
+    if rows and all(len(row) == 1 and re.search(r"\S\s+\S", row[0]) for row in rows[:20]):
+        raise InputError(
+            f"{file}:{lines[0]}: no commas, semicolons, tabs or bars between the fields",
+            hint="spaces separate no fields, since they may stand in names: write it with commas"
+            + ("; `rigorkd audit` reads tables in LaTeX" if file.endswith(".tex") else ""),
+        )
     notes = [] if settings or not comments else [f"{file}: {len(comments)} comment lines"]
     notes += [f"{file}: text around the table"] if around else []
     if comments and not settings and rows and _numeric(rows[0]):

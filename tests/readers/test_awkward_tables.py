@@ -120,6 +120,10 @@ def test_rows_that_differ_in_a_setting_nobody_named(folder):
         ("seed,test_acc,note\n0,1,a\n1,2,b\n", ["no column tells which configuration", "--cell COLUMNS"]),
         ("method,test_acc\nkd,1\nbaseline,2\n", ["tells the seed", "--seed COLUMN", "--seed PATTERN"]),
         ("method,Run 1,Run 2,Avg\nkd,1,2,1.5\n", ["tells the seed", "--seed 'Run {}'"]),
+        (
+            "method seed  acc\n  kd    0 72.5\n  kd    1 73.5\n",
+            ["runs.csv:1: no commas", "write it with commas"],
+        ),
         ("method,no,mean\nkd,1,2\n", ["tells the seed", "--seed 'run{}'"]),
         ("method,seed,\nkd,0,72.5\nkd,1,73.5\n", ["no metric column", "--metric 'column 3'"]),
         ("method,seed,acc\nkd,0,72.5\n,1,73.5\n", ["runs.csv:3: nothing stands in method", "merged cells"]),
