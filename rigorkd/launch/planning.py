@@ -92,6 +92,7 @@ class Plan:
     metric: str = "test_top1"
     looks: tuple[int, ...] = ()
     unpaired: bool = False
+    moderated: bool = False
 
     @property
     def by_command(self) -> bool:
@@ -160,6 +161,7 @@ def make_plan(
         metric=protocol.spec.analysis.metric,
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
+        moderated=protocol.spec.analysis.test == "moderated",
     )
 
 
