@@ -58,7 +58,7 @@ class Outlying:
         """The outlying runs of these cells."""
         for cell in cells:
             for seed in np.flatnonzero(self.far[cell]):
-                word = "a collapsed seed" if self.fallen[cell, seed] else "an outlying seed"
+                word = "a collapsed seed" if self.collapsed[cell, seed] else "an outlying seed"
                 yield f"{word}: {_named(runs, cell, int(seed), float(self.medians[cell]))}"
 
     def _alone(self, runs: Runs, cells: Sequence[int], cell: int, seed: int) -> bool:

@@ -373,7 +373,8 @@ def _no_duplicates(
     row = int(again.min())
     inner = next((name for name in _INNER if name in frame.columns), None)
     hint = (
-        f"the unit of replication is the seed: average over {inner!r} first, its values are not replicates"
+        f"the unit of replication is the seed: average over {inner!r} first (--average {inner}); "
+        "its values are not replicates"
         if inner
         else "one row per run; images, epochs and repeated evaluations of a checkpoint are not replicates. "
         "If these rows differ in a setting, give them different cell names"

@@ -187,6 +187,12 @@ def _refuse_unfinished(study: Source) -> None:
             hint="finish it (`rigorkd run`), or give --interim; that is a look, and a later fixed-n analysis "
             "of all seeds is then not valid at alpha",
         )
+    if study.folder is not None and (between := study.plan.between_looks(study.complete_seeds)):
+        raise InputError(
+            f"{study.name} is between looks: {between}",
+            hint="go on to the next one (`rigorkd run --seeds N`), or give --interim; that is a look, and "
+            "later planned ones are then not valid at alpha",
+        )
 
 
 def _compared(

@@ -198,9 +198,14 @@ def _show_detectable(made: Plan, tell: Callable[[str], None]) -> None:
             text = f"{entry.mde_dz:.2f} sd of the {made.difference}s"
         else:
             text = f"{_number(made, entry.mde)} (sd of the {made.difference}s {_number(made, entry.sd)})"
+        also = (
+            "; by the paired test, the moderated one stands below"
+            if made.moderated and entry.family == "gains"
+            else ""
+        )
         tell(
             f"{entry.family}: {count(entry.comparisons, 'comparison')}; detectable at 80 % power,"
-            f" {'corrected' if made.corrected else 'uncorrected'}: {text}",
+            f" {'corrected' if made.corrected else 'uncorrected'}: {text}{also}",
         )
         if entry.equivalence_power is not None:
             tell(f"  power to show equivalence: {100 * entry.equivalence_power:.0f} %")

@@ -93,6 +93,7 @@ class Plan:
     metric: str = "test_top1"
     looks: tuple[int, ...] = ()
     unpaired: bool = False
+    moderated: bool = False
 
     @property
     def by_command(self) -> bool:
@@ -102,7 +103,7 @@ class Plan:
     @property
     def difference(self) -> str:
         """Of what the standard deviations are."""
-        return "difference without pairs" if self.unpaired else "paired difference"
+        return "unpaired difference" if self.unpaired else "paired difference"
 
     def document(self) -> dict[str, Any]:
         """The JSON of `plan --format json`, schema rigorkd.plan/1."""
@@ -161,6 +162,7 @@ def make_plan(
         metric=protocol.spec.analysis.metric,
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
+        moderated=protocol.spec.analysis.test == "moderated",
     )
 
 

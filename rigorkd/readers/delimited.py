@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator
 
@@ -43,7 +44,8 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
     text = _decoded(file, content, asked.encoding)
     if "\0" in text[:4096]:
         raise InputError(f"{file}: not text (byte 0 in it)", hint="give a CSV, or --encoding utf-16")
-    delimiter = _delimiter(text, file)
+    text, around = _table_in_markdown(file, text)
+    delimiter = "|" if around is not None else _delimiter(text, file)
     try:
         comments, rows, lines = _rows(file, text, delimiter)
     except _RowError as error:
@@ -51,14 +53,23 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
             f"{file}:{error.line}: not a CSV ({error})",
             hint="close every quote that is opened, and write a quote inside quotes twice",
         ) from None
+    if around is not None:
+        rows, lines = _marked_down(rows, lines)
     settings = _settings(comments) if comments[:1] == [OWN] else {}
-    notes = () if settings or not comments else (f"{file}: {len(comments)} comment lines",)
+    if rows and all(len(row) == 1 and re.search(r"\S\s+\S", row[0]) for row in rows[:20]):
+        raise InputError(
+            f"{file}:{lines[0]}: no commas, semicolons, tabs or bars between the fields",
+            hint="spaces separate no fields, since they may stand in names: write it with commas"
+            + ("; `rigorkd audit` reads tables in LaTeX" if file.endswith(".tex") else ""),
+        )
+    notes = [] if settings or not comments else [f"{file}: {len(comments)} comment lines"]
+    notes += [f"{file}: text around the table"] if around else []
     if comments and not settings and rows and _numeric(rows[0]):
         name = next(csv.reader([comments[-1].lstrip("# ")], delimiter=delimiter))
         if len(name) == len(rows[0]):  # numpy writes its header as a comment
             rows.insert(0, tuple(field.strip() for field in name))
             lines.insert(0, lines[0] - 1)
-    return table_from(Grid(file, rows, lines, _KINDS[delimiter], notes=notes, settings=settings))
+    return table_from(Grid(file, rows, lines, _KINDS[delimiter], notes=tuple(notes), settings=settings))
 
 
 def _decoded(file: str, content: bytes, encoding: str | None) -> str:
@@ -129,6 +140,44 @@ def _rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[tuple[s
     finally:
         csv.field_size_limit(before)
     return comments, rows, lines
+
+
+def _table_in_markdown(file: str, text: str) -> tuple[str, bool | None]:
+    """The text with the lines around its table in Markdown made empty, and whether there were any.
+
+    None stands for a text without such a table.
+
+    Raises:
+        InputError: it holds several tables; says on which lines.
+    """
+    if "|" not in text[:65536]:
+        return text, None
+    lines = text.splitlines()
+    rules = [at for at, line in enumerate(lines) if at and "|" in lines[at - 1] and _RULE.fullmatch(line)]
+    if not rules:
+        return text, None
+    if len(rules) > 1:
+        raise InputError(
+            f"{file}: {len(rules)} tables, from lines {', '.join(map(str, rules[:9]))}",
+            hint="leave one of them in the file, or give each a file of its own",
+        )
+    begin, end = rules[0] - 1, rules[0] + 1
+    while end < len(lines) and "|" in lines[end]:
+        end += 1
+    around = any(line.strip() for line in (*lines[:begin], *lines[end:]))
+    kept = ["" if at == rules[0] else line.strip() for at, line in enumerate(lines[:end])]
+    return "\n".join(["" if at < begin else line for at, line in enumerate(kept)]), around
+
+
+_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
+
+
+def _marked_down(rows: list[tuple[str, ...]], lines: list[int]) -> tuple[list[tuple[str, ...]], list[int]]:
+    """The rows of a table in Markdown: without the bars at their ends and without bold type."""
+    plain = [tuple(re.sub(r"\*\*(.+?)\*\*", r"\1", field) for field in row) for row in rows]
+    if len({len(row) for row in plain}) == 1 and not any(row[0] for row in plain):
+        plain = [row[1:] for row in plain]
+    return plain, lines
 
 
 def _numeric(row: tuple[str, ...]) -> bool:

@@ -57,7 +57,11 @@ def find_seeds(draft: Draft) -> None:
     found = {name: _seed_by(name, pattern) for name in names.unique()}
     missing = [name for name, seed in found.items() if seed is None]
     if len(missing) == len(found):
-        what = f"--seed {asked} fits none of {where}" if asked else "no column, name or folder tells the seed"
+        what = (
+            f"--seed {asked} fits no heading and none of {where}"
+            if asked
+            else "no column, name or folder tells the seed"
+        )
         shown = ", ".join(sorted({str(name) for name in names.iloc[:50]})[:3])
         size = next(((part, name) for name in found if not asked and (part := size_in(str(name)))), None)
         if size is not None:
@@ -68,8 +72,8 @@ def find_seeds(draft: Draft) -> None:
         instead = "" if asked else "; `rigorkd audit` judges a table of one run each, or of means and spreads"
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
-            "give --seed COLUMN, or --seed PATTERN with {} where the number stands, such as --seed 'run{}'"
-            + instead,
+            "give --seed COLUMN, or --seed PATTERN with {} where the number stands, such as --seed "
+            f"'{_numbered(draft) or 'run{}'}'{instead}",
         )
     if missing:
         row = int(np.flatnonzero((names == missing[0]).to_numpy())[0])
@@ -85,6 +89,20 @@ def find_seeds(draft: Draft) -> None:
     )
     draft.came["seed"] = where
     draft.seeds = f"seed: from {where}" + (f" by {asked!r}" if asked else " (--seed changes it)")
+
+
+def _numbered(draft: Draft) -> str | None:
+    """The pattern of headings that differ in a number alone, such as `Run 1` and `Run 2`."""
+    found: set[str] = set()
+    for name in map(str, draft.frame.columns):
+        part = None if name.startswith(("_", "column ")) or is_metric(name) else _ENDS.fullmatch(name)
+        if part and part[1] in found:
+            return f"{part[1]}{{}}"
+        found |= {part[1]} if part else set()
+    return None
+
+
+_ENDS = re.compile(r"(.*\D)\d{1,19}")
 
 
 def _fill_seeds(draft: Draft) -> None:
@@ -228,7 +246,8 @@ def _such_as(draft: Draft) -> str:
         if not names or int(frame.duplicated([*names, name, "seed"]).sum()) < before:
             names.append(name)
         if not frame.duplicated([*names, "seed"]).any():
-            return f", such as --cell {','.join(map(draft.spelt, names))}"
+            spelt = ",".join(map(draft.spelt, names))
+            return f", such as --cell '{spelt}'" if " " in spelt else f", such as --cell {spelt}"
     return ""
 
 
@@ -253,7 +272,9 @@ def _compose(draft: Draft, columns: Sequence[str]) -> None:
     names = [made[key] for key in keys]
     if "" in names:
         raise draft.table.error(
-            f"nothing stands in {', '.join(columns)}", "name the run's configuration", names.index("")
+            f"nothing stands in {', '.join(columns)}",
+            "name the run's configuration; of merged cells, in each row",
+            names.index(""),
         )
     changes: dict[str, Any] = {"cell": names}
     if "method" in columns:  # `Baseline` is the word of the analysis, in another case

@@ -150,7 +150,7 @@ def status_of(word: str) -> str | None:
 
 
 _SEED = re.compile(r"(?:^|(?<=[-_/. =\[(,]))(?:seed|Seed|SEED|rng|s|S)[-_=]?(\d{1,19})(?=$|[-_/. \]),])")
-_LONG = re.compile(r"(?:seed|Seed|SEED)[-_=]?(\d{1,19})(?!\d)")
+_LONG = re.compile(r"(?:seed|Seed|SEED)[-_= ]?(\d{1,19})(?!\d)")
 
 
 _NETWORK = re.compile(

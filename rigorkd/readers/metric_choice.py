@@ -55,9 +55,16 @@ def choose_metric(draft: Draft, metric: str | None) -> str | None:
     if not found:
         raise draft.table.error(
             f"the table has no metric column; columns: {draft.columns()}",
-            "add a numeric column, such as test_top1",
+            _headless(draft) or "add a numeric column, such as test_top1",
         )
     raise draft.table.error("which metric?", f"give --metric, one of: {some_of(found)}")
+
+
+def _headless(draft: Draft) -> str:
+    """The option for numbers in a column without a heading."""
+    names = map(str, draft.frame.columns)
+    found = [name for name in names if name.startswith("column ") and looks_numeric(draft.frame[name])]
+    return f"if it is {found[0]}, which has no heading, give one, or --metric '{found[0]}'" if found else ""
 
 
 def candidates(draft: Draft) -> list[str]:
@@ -66,7 +73,11 @@ def candidates(draft: Draft) -> list[str]:
     constant: list[str] = []
     own = draft.came.get("cell", "").removeprefix("columns ").split(", ") if draft.asked.cell else []
     for column in map(str, draft.frame.columns):
-        if column in ("cell", "seed", "_stem", *own) or is_bookkeeping(column) or not column:
+        if (
+            column in ("cell", "seed", "_stem", draft.asked.seed, *own)
+            or is_bookkeeping(column)
+            or not column
+        ):
             continue
         if column.startswith("column ") or not looks_numeric(draft.frame[column]):
             continue

@@ -55,7 +55,8 @@ def average(draft: Draft, metric: str | None) -> None:
         frame[name] = [repr(float(value)) for value in means]
     frame = frame.drop(columns=column)
     sizes = np.bincount(number)
-    draft.epochs = f"averaged over {column} ({sizes.min()} to {sizes.max()} rows a run)"
+    each = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    draft.epochs = f"averaged over {column} ({each} rows a run)"
     if sizes.min() != sizes.max():
         draft.warnings.append(f"runs are averages over {sizes.min()} to {sizes.max()} rows of {column}")
     draft.table = draft.table.rows(first, frame)

@@ -23,6 +23,7 @@ from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Said, Table,
 from rigorkd.report.sentences import (
     CORRECTIONS,
     FAMILIES,
+    QUESTIONS,
     about,
     asked_once,
     headline,
@@ -190,7 +191,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
         comparison.says
         for _, family in in_order(analysis)
         for comparison in family.comparisons
-        if comparison.verdict is not Verdict.INCONCLUSIVE or family.name == "contrasts"
+        if comparison.verdict is not Verdict.INCONCLUSIVE or family.name in QUESTIONS
     )
     sentences = tuple(map(Said, said))
     return Page(

@@ -29,6 +29,7 @@ from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (
     FAMILIES,
+    QUESTIONS,
     headline,
     in_order,
     is_unpaired,
@@ -187,11 +188,11 @@ def _findings(analysis: Analysis) -> tuple[Said, ...]:
 
 
 def _open(analysis: Analysis) -> tuple[Said, ...]:
-    """The contrasts that stay undecided: each was a question of its own."""
+    """The primary gain and the contrasts that stay undecided: each was a question of its own."""
     found = [
         Said(comparison.says, f"families/{at}/comparisons/{position}/says")
-        for at, family in enumerate(analysis.families)
-        if family.name == "contrasts"
+        for at, family in in_order(analysis)
+        if family.name in QUESTIONS
         for position, comparison in enumerate(family.comparisons)
         if comparison.verdict is Verdict.INCONCLUSIVE
     ]

@@ -42,6 +42,8 @@ _NOUN = {
     "contrasts": "contrast",
     "all_pairs": "pair",
 }
+QUESTIONS = ("primary", "contrasts")
+"""The families whose comparisons were each a question of its own: the answer is said even if it is open."""
 TESTS = {
     "paired": "paired t test",
     "moderated": "moderated t test",
@@ -115,8 +117,9 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
     reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
     if any(reason.startswith("repeated look") for reason in reasons):
         lines.append(
-            "After the first look a fixed-n test of all seeds decides nothing any more: --sequential does, "
-            "or seeds that no look has seen (`rigorkd run` more of them, then --seeds 8:13)."
+            "After the first look a fixed-n test of all seeds decides nothing any more: "
+            + ("--sequential does, " if analysis.sequential is None else "the sequential test does (--all), ")
+            + "or seeds that no look has seen (`rigorkd run` more of them, then --seeds FIRST:END)."
         )
     if any(reason.startswith("a seed collapsed") for reason in reasons):
         lines.append(
@@ -127,6 +130,15 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
 
 def how_far(found: Progress, looks: Sequence[int] = ()) -> tuple[str, ...]:
     """What is said of a study before its planned seeds are complete."""
+    costs = "counts as a look: a later fixed-n analysis of all seeds is then not valid at alpha."
+    if looks and found.done == found.total and found.seeds_complete not in looks:
+        ahead = [look for look in looks if look > found.seeds_complete]
+        then = f"The next one is at {count(ahead[0], 'seed')}. " if ahead else ""
+        return (
+            f"Between looks: {count(found.seeds_complete, 'complete seed')}, "
+            f"planned looks at {', '.join(map(str, looks))}.",
+            f"Nothing was judged, and this was no look. {then}--interim judges what is there, but {costs}",
+        )
     return (
         f"In progress: {found.done} of {count(found.total, 'planned run')} are finished, "
         f"{found.seeds_complete} of {count(found.seeds, 'seed')} complete.",
@@ -134,7 +146,7 @@ def how_far(found: Progress, looks: Sequence[int] = ()) -> tuple[str, ...]:
         "look: --interim takes it, and later planned looks stay valid."
         if found.seeds_complete in looks
         else "Nothing is judged before all are, and this was no look. --interim judges what is there, but "
-        "counts as a look: a later fixed-n analysis of all seeds is then not valid at alpha.",
+        f"{costs}",
     )
 
 

@@ -463,10 +463,14 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
 
     found = found.only(asked.seeds)
     with located(found.where):
-        if found.missing and not asked.interim:
-            shown = progress(found.table, asked.onto(found.plan), study=found.name)
-            return replace(shown, warnings=(*shown.warnings, *found.warnings))
-        plan = found.with_looks(asked.onto(found.plan))
+        plan = asked.onto(found.plan)
+        by_looks = found.folder is not None and bool(plan.interim) and not plan.sequential
+        if (found.missing or by_looks) and not asked.interim:
+            shown = progress(found.table, plan, study=found.name)
+            complete = shown.progress.seeds_complete if shown.progress else 0
+            if found.missing or plan.between_looks(complete):  # a look there would spoil the planned ones
+                return replace(shown, warnings=(*shown.warnings, *found.warnings))
+        plan = found.with_looks(plan)
         known = BY_NAME.get(plan.metric or "")
         plan = replace(plan, goal=plan.goal or (known.goal if known else None))
         wanted = images if images is not None else len(found.table) <= up_to

@@ -151,7 +151,7 @@ def test_a_refused_moderated_test_gives_no_verdict_and_says_why():
     found = analyze(three_gains().query("seed < 3"), Plan(test="moderated", sesoi=0.3))
     for gain in found.family("gains").comparisons:
         assert (gain.p, gain.p_adjusted, gain.verdict) == (None, None, "inconclusive")
-        assert gain.warnings[0] == "the moderated test of 3 gains needs 4 seeds or more, and 3 are complete"
+        assert gain.warnings[0].endswith("of 3 gains needs 4 seeds or more, and 3 seeds are complete")
         assert gain.p_paired is not None
 
 

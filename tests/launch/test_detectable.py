@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,19 @@ def test_planned_looks_test_at_their_nominal_level(protocol_file: Path) -> None:
     assert "nominal level of the planned looks (3, 6 seeds)" in " ".join(shown.split())
 
 
+def test_a_declared_moderated_test_is_told_from_the_paired_one(protocol_file: Path) -> None:
+    def shown() -> str:
+        return " ".join(
+            CliRunner().invoke(cli, ["plan", str(protocol_file), "--sd", "1", "--seeds", "4"]).stdout.split()
+        )
+
+    assert "by the paired test" not in shown()
+    text = protocol_file.read_text().replace("sesoi: 2.0", "sesoi: 2.0, test: moderated")
+    text = re.sub(r"(?m)^seeds: .*$", "seeds: 5", text)
+    protocol_file.write_text(text)
+    assert "by the paired test, the moderated one stands below" in shown()
+
+
 def test_cells_without_pairs_are_planned_by_welchs_test(protocol_file: Path) -> None:
     text = protocol_file.read_text().replace("sesoi: 2.0", "sesoi: 2.0, test: unpaired")
     protocol_file.write_text(text)
@@ -114,7 +128,7 @@ def test_cells_without_pairs_are_planned_by_welchs_test(protocol_file: Path) -> 
     assert power == pytest.approx(0.8, abs=1e-6)
     assert made.designs == ()
     shown = CliRunner().invoke(cli, ["plan", str(protocol_file)]).stdout
-    assert "sd of the difference without pairs" in " ".join(shown.split())
+    assert "sd of the unpaired differences" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ CASES = [
         "seeds: 2\nanalysis: {test: moderated}",
         18,
         18,
-        "or more, and 2 are complete",
+        "or more, and 2 seeds are complete",
         "plan more seeds",
     ),
     ("seeds: 3", "analysis: {looks: [8, 5]}", 17, None, "no planned interim analyses", ""),

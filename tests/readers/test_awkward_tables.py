@@ -34,6 +34,17 @@ PLAIN = "\n".join(["method,seed,test_acc", *ROWS]) + "\n"
         ("seeds with a word", PLAIN.replace("baseline,", "baseline,seed_").replace("kd,", "kd,seed_")),
         ("bars", PLAIN.replace(",", "|")),
         (
+            "a page in Markdown",
+            "# Results\n\nWell, of three seeds.\n\n| method | seed 0 | seed 1 | seed 2 | Mean ± SD |\n"
+            "|---|--:|--:|--:|---|\n| baseline | 72.5 | 72.9 | 72.3 | 72.6 ± 0.3 |\n"
+            "| kd | 73.5 | 73.2 | 73.9 | **73.5 ± 0.4** |\n\nThat is all, or nearly.\n",
+        ),
+        (
+            "Markdown with a column per seed",
+            "| Method | Seed 0 | Seed 1 | Seed 2 |\n|:--|---|---|---|\n| Baseline | 72.5 | 72.9 | 72.3 |\n"
+            "| **kd** | **73.5** | 73.2 | 73.9 |\n",
+        ),
+        (
             "merged headings, as a sheet saves them",
             "seed,baseline,,kd,\n,test_acc,n_steps,test_acc,n_steps\n".replace("\n,", "\nseed,", 1)
             + "0,72.5,9,73.5,9\n1,72.9,9,73.2,9\n2,72.3,9,73.9,9\n",
@@ -108,6 +119,22 @@ def test_rows_that_differ_in_a_setting_nobody_named(folder):
         ("seed,kd,kd,baseline\n0,1,2,3\n", ["the column 'kd' is there twice", "name every column once"]),
         ("seed,test_acc,note\n0,1,a\n1,2,b\n", ["no column tells which configuration", "--cell COLUMNS"]),
         ("method,test_acc\nkd,1\nbaseline,2\n", ["tells the seed", "--seed COLUMN", "--seed PATTERN"]),
+        ("method,Run 1,Run 2,Avg\nkd,1,2,1.5\n", ["tells the seed", "--seed 'Run {}'"]),
+        (
+            "method seed  acc\n  kd    0 72.5\n  kd    1 73.5\n",
+            ["runs.csv:1: no commas", "write it with commas"],
+        ),
+        ("method,no,mean\nkd,1,2\n", ["tells the seed", "--seed 'run{}'"]),
+        ("method,seed,\nkd,0,72.5\nkd,1,73.5\n", ["no metric column", "--metric 'column 3'"]),
+        ("method,seed,acc\nkd,0,72.5\n,1,73.5\n", ["runs.csv:3: nothing stands in method", "merged cells"]),
+        (
+            "| | seed 0 | seed 1 |\n|---|---|---|\n| kd | 71 | 72 |\n| none | 70 | 71 |\n",
+            ["which configuration", "--cell 'column 1'"],
+        ),
+        (
+            "|method|seed|acc|\n|-|-|-|\n|kd|0|1|\n\n|method|seed|acc|\n|-|-|-|\n|kd|0|1|\n",
+            ["2 tables, from lines 1, 5"],
+        ),
         ("method,seed,note\nkd,0,a\n", ["no metric column; columns: method, seed, note, cell"]),
         (
             "method,train_seed,rng_seed,acc\nkd,0,1,2\n",

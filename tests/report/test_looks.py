@@ -258,6 +258,24 @@ def test_a_planned_look_says_that_it_is_one(made, tmp_path):
     assert "95 % interval, unadjusted" not in {column.heading for column in gained.columns}
 
 
+@pytest.mark.parametrize(("n", "ahead"), [(4, "The next one is at 5 seeds. "), (6, "at 8 seeds. ")])
+def test_between_planned_looks_nothing_is_judged_by_accident(made, tmp_path, n, ahead):
+    text = PROTOCOL.replace("sesoi: 0.5", "sesoi: 0.5\n  looks: [5, 8]")
+    study = made(tmp_path, first(n), seeds=range(n), text=text)
+    found = look(study)
+    assert (found.families, found.progress is not None) == ((), True)
+    assert headline(found)[0] == f"Between looks: {n} complete seeds, planned looks at 5, 8."
+    assert ahead in headline(found)[1]
+    other = tmp_path / "other.csv"
+    other.write_text("cell,student,method,seed,test_top1\nb,x,baseline,1,70\nk,x,kd,1,71\n")
+    told = CliRunner().invoke(cli, ["compare", str(study), str(other)])
+    assert isinstance(told.exception, InputError)
+    assert f"is between looks: {n} seeds are no planned look" in str(told.exception)
+    assert not (study / FILE).exists()
+    whole = look(made(tmp_path, first(8), seeds=range(8), text=text))
+    assert verdicts(whole) == {"better"}
+
+
 def test_comparing_is_a_look_and_never_one_by_accident(made, tmp_path):
     other = tmp_path / "other.csv"
     other.write_text("cell,student,method,seed,test_top1\n")

@@ -76,6 +76,7 @@ def test_what_next_after_a_second_look(made, tmp_path):
     (study / "looks.jsonl").write_text('{"n": 2, "seeds": [0, 1], "metric": "test_top1", "time": ""}\n')
     text = " ".join(lines(study))
     assert "--sequential does, or seeds that no look has seen" in text
+    assert "--seeds FIRST:END" in text
     assert "80 % power" not in text
 
 
@@ -115,3 +116,16 @@ def test_the_question_that_leads_stands_first_in_headline_and_tables(made, tmp_p
     for page in (short_page(found), analysis_page(found)):
         assert page.headline[0].startswith("Primary gain")
         assert page.tables[0].title.startswith("Primary gain")
+
+
+def test_a_primary_question_is_answered_in_words_even_if_open(made, tmp_path):
+    text = PROTOCOL.replace("sesoi: 0.5", "sesoi: 0.5\n  primary: main/plain/kd-T4-a0.5")
+    values = {
+        "main/plain/baseline": (70.0, 70.5, 69.5, 70.25, 69.75),
+        "main/plain/kd-T1-a0.5": (72.0, 72.25, 71.75, 72.5, 71.75),
+        "main/plain/kd-T4-a0.5": (71.5, 70.0, 71.0, 69.25, 70.5),
+    }
+    found = analysis_of(from_study(made(tmp_path, values, text=text)), Question())
+    primary = found.family("primary").comparisons[0]
+    assert primary.verdict == "inconclusive"
+    assert primary.says in repr(analysis_page(found))

@@ -49,7 +49,7 @@ class Design:
 
     def words(self, gains: int) -> str:
         """What is asked, of so many gains."""
-        return _ASKED[self.question].format(m=gains)
+        return _ASKED[self.question].format(m=gains) if gains > 1 else _ASKED_OF_ONE[self.question]
 
 
 _ASKED = {
@@ -58,6 +58,7 @@ _ASKED = {
     "gains": "each of {m} gains",
     "gains, moderated": "each of {m} gains, moderated test",
 }
+_ASKED_OF_ONE = {**_ASKED, "gains": "the one gain", "gains, moderated": "the one gain, moderated test"}
 
 
 def cheapest(ways: Sequence[Design], effect: str) -> str:
@@ -314,7 +315,8 @@ def refusal(n: int, m: int) -> str:
     wanted = "needs 4 seeds" if m < 6 else "needs 3 seeds"
     if m < 3:
         wanted = "needs 3 gains"
-    return f"the moderated test of {m} gains {wanted} or more, and {n} {'is' if n == 1 else 'are'} complete"
+    there = f"{n} seed is" if n == 1 else f"{n} seeds are"
+    return f"the moderated test of {m} gains {wanted} or more, and {there} complete"
 
 
 def moderated_df(n: Floats, rho: Floats) -> Floats:
