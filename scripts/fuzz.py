@@ -35,7 +35,6 @@ from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
-sys.dont_write_bytecode = True  # it is watched what is written
 
 import numpy as np
 
@@ -552,6 +551,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default 0)")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="this one alone")
     options = parser.parse_args()
+    sys.dont_write_bytecode = True  # it is watched what is written
     with tempfile.TemporaryDirectory(prefix="rigorkd-fuzz-") as folder:
         report = campaign(Path(folder), options.inputs, options.seed, options.only)
         os.chdir("/")
