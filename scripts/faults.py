@@ -265,12 +265,16 @@ def is_complete(study: Path, reference: dict[str, bytes]) -> bool:
 
 def product_bytes(study: Path) -> dict[str, bytes]:
     """Every file of every record whose bytes must not depend on how the study was run."""
-    return {
-        str(path.relative_to(study)): path.read_bytes()
-        for name in PRODUCT
-        for path in study.rglob(name)
-        if not any(part.startswith(".") for part in path.relative_to(study).parts)
-    }
+    while True:
+        try:
+            return {
+                str(path.relative_to(study)): path.read_bytes()
+                for name in PRODUCT
+                for path in study.rglob(name)
+                if not any(part.startswith(".") for part in path.relative_to(study).parts)
+            }
+        except FileNotFoundError:  # a worker that outlives its launcher for a moment has just moved it
+            time.sleep(0.05)
 
 
 def children(pid: int) -> list[int]:
