@@ -25,11 +25,13 @@ from torchvision import models
 from rigorkd.data.image_data import DataShape
 from rigorkd.data.operations import Mix, Op, Views
 from rigorkd.data.views import build_view
+from rigorkd.methods.at import AT
 from rigorkd.methods.base import Method, Outputs, Targets
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.objective import Objective
 from rigorkd.methods.permuted_tail import PermutedTail
 from rigorkd.methods.registry import KINDS
+from rigorkd.methods.sp import SP
 from rigorkd.models.build import build
 from rigorkd.models.model import MODELS, TORCHVISION, Model, min_size
 from rigorkd.protocol.cells import Cell
@@ -184,6 +186,8 @@ def test_every_method_trains(train: Train, precision: str, per: Any) -> None:
 LABELS = torch.arange(64) % 10
 """Logits are those of 64 images and 10 classes."""
 
+OF_FEATURES = (FEATURE, AT(layers=("map",)), SP(layers=FEATURE.layers))
+
 TARGETS = {
     "plain": Targets(LABELS, seed=3),
     "mixed": Targets(LABELS, LABELS.roll(1), torch.tensor(0.3), seed=3),
@@ -223,7 +227,7 @@ def value_and_gradients(method: Method, kind: str, device: str) -> dict[str, Ten
 
 
 @pytest.mark.parametrize("kind", list(TARGETS))
-@pytest.mark.parametrize("method", [Baseline(), *LOGIT_METHODS, FEATURE], ids=label)
+@pytest.mark.parametrize("method", [Baseline(), *LOGIT_METHODS, *OF_FEATURES], ids=label)
 def test_a_loss_agrees_with_the_cpu(runtime: Runtime, method: Method, kind: str) -> None:
     """Value and gradient, within 1e-4 of the largest. A permutation is the device's own: of one class."""
     if isinstance(method, PermutedTail):
@@ -236,7 +240,7 @@ def test_a_loss_agrees_with_the_cpu(runtime: Runtime, method: Method, kind: str)
 
 
 def test_the_registry_of_methods_is_tried() -> None:
-    tried = {Baseline, *(type(method) for method in LOGIT_METHODS), type(FEATURE)}
+    tried = {Baseline, *(type(method) for method in (*LOGIT_METHODS, *OF_FEATURES))}
     own = {kind for key, kind in KINDS.items() if key == "own"}
     assert tried | own == set(KINDS.values())
 
