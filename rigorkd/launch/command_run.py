@@ -25,7 +25,7 @@ from rigorkd.files import send_output_to, write_atomically
 from rigorkd.launch.command_process import MARK, Ended, Limits, call, end_those_of, says_children, start_guard
 from rigorkd.launch.command_results import ResultError, Results, read_results
 from rigorkd.launch.processes import FIXED, die_with_parent
-from rigorkd.launch.worker import Message, Ready, Stop, StopAll, TaskEnded, WorkerSettings
+from rigorkd.launch.worker import Message, Stop, StopAll, TaskEnded, WorkerSettings, serve
 from rigorkd.methods.baseline import Baseline
 from rigorkd.protocol.cells import FIXED as SHARED
 from rigorkd.protocol.cells import Run
@@ -58,15 +58,7 @@ def work_by_command(
     send_output_to(settings.log)
     # A forked process has the environment of the server that it was forked from, not the launcher's.
     inherited = {**(os.environ if environment is None else environment), MARK: mark}
-    worker = _Worker(connection, inherited, settings)
-    connection.send(Ready())
-    while True:
-        try:
-            task: Task | Stop = connection.recv()
-        except EOFError:
-            return
-        if isinstance(task, Task):
-            connection.send(worker.train(task))
+    serve(connection, _Worker(connection, inherited, settings).train)
 
 
 class _Worker:

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -124,6 +124,11 @@ def work(connection: Connection, environment: Mapping[str, str] | None, settings
     gc.collect()
     gc.freeze()
     atexit.register(gc.unfreeze)  # extension modules report what is still there at the end as leaks
+    serve(connection, lambda task: _train(task, study, settings, runtime, connection))
+
+
+def serve(connection: Connection, train: Callable[[Task], Message]) -> None:
+    """Say that the worker is ready, then train tasks as they come, until the launcher closes the line."""
     connection.send(Ready())
     while True:
         try:
@@ -131,7 +136,7 @@ def work(connection: Connection, environment: Mapping[str, str] | None, settings
         except EOFError:
             return
         if isinstance(task, Task):
-            connection.send(_train(task, study, settings, runtime, connection))
+            connection.send(train(task))
 
 
 def _train(
