@@ -33,6 +33,10 @@ COMMANDS = {
     "status": Entry("rigorkd.cli.status:status", "Show how far a study is, also while it runs."),
     "logs": Entry("rigorkd.cli.logs:logs", "Show the log of a run, or of its failed worker."),
     "verify": Entry("rigorkd.cli.verify:verify", "Hash every record again; repeat runs, compare their bits."),
+    "remove": Entry("rigorkd.cli.remove:remove", "Set runs aside, to count no more; put them back."),
+    "merge": Entry("rigorkd.cli.merge:merge", "Make one study of parts that several machines have trained."),
+    "gc": Entry("rigorkd.cli.gc:gc", "Delete what no run needs any more: weights, logs, checkpoints."),
+    "export": Entry("rigorkd.cli.export:export", "Pack a study as one archive to cite and to verify."),
     "analyze": Entry("rigorkd.cli.analyze:analyze", "Say which differences are real."),
     "import": Entry(
         "rigorkd.cli.import_results:import_results", "Write results from elsewhere as one tidy table."

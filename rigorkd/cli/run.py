@@ -90,6 +90,11 @@ FIRST_SEEDS = 4
     metavar="NAME[:OPTIONS]",
     help="Who trains: local (default), slurm:KEY=VALUE,… (as --slurm), or what another package brings.",
 )
+@click.option(
+    "--shard",
+    metavar="K/N",
+    help="Only the K-th of N parts, by seeds, for machines that share no disk; `rigorkd merge` joins them.",
+)
 @click.option("--wait", is_flag=True, help="With --slurm: stay until the jobs have ended.")
 @click.option("--wandb", is_flag=True, help="Show every run in Weights & Biases; offline when not logged in.")
 @wandb_options
@@ -112,6 +117,7 @@ def run(
     max_seeds: int | None,
     slurm: str | None,
     backend: str | None,
+    shard: str | None,
     wait: bool,
     wandb: bool,
     wandb_project: str | None,
@@ -129,6 +135,7 @@ def run(
     rigorkd run protocols/digits.yaml --only '*/baseline'
     rigorkd run protocols/digits.yaml --until-decided --max-seeds 20
     rigorkd run protocols/paper.yaml --slurm partition=gpu,gpus=1,time=4:00:00
+    rigorkd run protocols/paper.yaml --shard 2/4
     """
     if memory != memory or replay != replay:
         raise click.UsageError("--memory and --replay are numbers of gigabytes")
@@ -145,6 +152,7 @@ def run(
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import note_own
+    from rigorkd.launch.run_states import Shard
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import done_without
@@ -153,6 +161,9 @@ def run(
     from rigorkd.records.record import read_records
     from rigorkd.records.study import folder_name
 
+    if shard is not None and until_decided:
+        raise click.UsageError("--until-decided looks at all seeds, and a --shard has a part of them")
+    part = None if shard is None else Shard.parse(shard)
     trainer = find_backend(backend or "local")
     if wait and not trainer.detached:
         raise click.UsageError("--wait needs --slurm")
@@ -187,6 +198,9 @@ def run(
         if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
             click.echo(warning, err=True)
     console = SteadyConsole()
+    if part is not None:
+        mine = ", ".join(map(str, part.seeds(chosen)))
+        console.print(f"shard {shard}: seeds {mine} of {count(len(chosen), 'seed')}")
     options = LaunchOptions(
         seeds=chosen,
         results=results,
@@ -200,6 +214,7 @@ def run(
         retrain_stale=retrain_stale,
         retry_failed=retry_failed,
         slots=slots,
+        shard=part,
         tracker=tracker,
         wait=wait,
     )
@@ -220,6 +235,8 @@ def run(
     else:
         done = count(outcome.already_done, "run")
         console.print(f"nothing to train: all {done} have their record")
+    if part is not None and not outcome.failed:
+        console.print(f"shard {shard} is done; `rigorkd merge` makes one study of all {part.of}")
     console.print(f"next: rigorkd analyze {shlex.quote(str(outcome.study.path))}")
     if outcome.failed:
         raise _failed(outcome)

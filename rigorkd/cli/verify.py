@@ -114,6 +114,7 @@ def _document(folder: Path, found: Verified, again: list[Rerun], against: str | 
         "digest": found.digest,
         "against": against,
         "damaged": {entry.run: entry.reason for entry in found.damaged},
+        "weights_deleted": list(found.gone),
         "reruns": [
             {
                 "run": one.run,
@@ -145,6 +146,11 @@ def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None
         )
     else:
         lines = [f"{read}, all as committed"]
+    if found.gone:
+        of = count(len(found.gone), "student")
+        lines.append(
+            f"  the weights of {of} were deleted, first {found.gone[0]}; their records stand without"
+        )
     if found.digest is not None:
         lines.append(f"  digest {found.digest}")
     if against is not None:

@@ -18,8 +18,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rigorkd.errors import StoreError
 from rigorkd.launch.failures import Failure, read_failure
-from rigorkd.launch.heartbeat import Heartbeat, Holder, Liveness, read_holder
+from rigorkd.launch.heartbeat import Heartbeat, Holder, Liveness, at_work, read_holder
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train.task import Task
 
@@ -112,6 +113,25 @@ class Leases:
             return None
         holder = read_holder(path, self.study)
         return holder if holder is not None and self.liveness.alive(holder) else None
+
+
+@contextlib.contextmanager
+def alone_in(study: StudyFolder, what: str) -> Iterator[None]:
+    """Hold a study for `what`, a command that moves what it has: launchers wait until it has ended.
+
+    StoreError, with nothing changed, while one is at work: it holds runs, and needs what it found.
+    """
+    study.refuse_links()
+    with Heartbeat(study, what) as me:
+        leases = Leases(study, me, Liveness(study))
+        with leases.whole_study():
+            others = [one for one in leases.liveness.launchers() if one.id != me.holder.id]
+            if living := leases.liveness.proven(one for one in others if at_work(study, one)):
+                raise StoreError(
+                    f"{study.path}: {what} while a launcher is at work ({living[0].says})",
+                    hint="wait until it has ended (`rigorkd status --watch`), or stop it with Ctrl-C",
+                )
+            yield
 
 
 @dataclass(frozen=True)

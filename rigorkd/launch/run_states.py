@@ -13,6 +13,7 @@ from rigorkd.launch.heartbeat import Liveness
 from rigorkd.launch.progress import read_progress
 from rigorkd.launch.queue import missing_needs
 from rigorkd.protocol.cells import Run
+from rigorkd.protocol.cohorts import runs
 from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.expected import Expected, Stale, StartFile, expected_hashes, stale_runs
@@ -20,7 +21,7 @@ from rigorkd.records.integrity import Damage
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, Record, find_record
 from rigorkd.records.study import is_study, read_info
-from rigorkd.text import suggest
+from rigorkd.text import count, suggest
 
 
 class State(StrEnum):
@@ -121,6 +122,44 @@ def find_run_states(
         else:
             states[name] = State.MISSING
     return RunStates(expected, states, records, tuple(stale), failures, tuple(damaged))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number` of `of`, counted from 1: every so-many-th seed, with all of its runs.
+
+    So a seed's students have one teacher, and no machine needs what another one trains.
+    """
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """`1/4`. InputError for anything else."""
+        number, slash, of = text.partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise InputError(
+                f"--shard {text}: not a part of a whole",
+                hint="1/4 to 4/4; where a machine counts from 0, as Kubernetes does: "
+                "--shard $((JOB_COMPLETION_INDEX + 1))/4",
+            )
+        return cls(int(number), int(of))
+
+    def seeds(self, seeds: Sequence[int]) -> tuple[int, ...]:
+        """Its seeds of all. InputError if there are fewer than shards."""
+        if self.of > len(seeds):
+            raise InputError(
+                f"--shard {self.number}/{self.of}: there are only {count(len(seeds), 'seed')}",
+                hint=f"a seed is trained on one machine, with its teacher: take at most {len(seeds)} shards",
+            )
+        return tuple(seeds[self.number - 1 :: self.of])
+
+    def runs(self, protocol: Protocol, seeds: Sequence[int], only: Sequence[str] = ()) -> frozenset[str]:
+        """The names of its runs, without what all seeds share."""
+        cells = matching_cells(protocol, only) if only else {cell.name for cell in protocol.cells}
+        mine = runs(protocol.cells, self.seeds(seeds))
+        return frozenset(run.name for run in mine if run.seed is not None and run.cell.name in cells)
 
 
 def with_needs(expected: Mapping[str, Expected], names: Collection[str]) -> dict[str, Expected]:

@@ -24,7 +24,7 @@ from rigorkd.launch.display import prepare_data
 from rigorkd.launch.failures import forget_failure
 from rigorkd.launch.heartbeat import Holder, Liveness, at_work
 from rigorkd.launch.leases import Leases, has_record
-from rigorkd.launch.run_states import RunStates, State, find_run_states
+from rigorkd.launch.run_states import RunStates, Shard, State, find_run_states
 from rigorkd.problems import Problem
 from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol, protocol_error
@@ -46,7 +46,8 @@ class LaunchOptions:
     `only` are globs of cells. `only_runs` are names of runs, for a launcher that does a part of a study
     beside others: it trains these and whatever they need that no one else is training. `label` names it to
     people. `slots` are the workers of each GPU, `jobs` those in all. `numerics` are for a study that begins
-    with this launch. `wait` is for a backend that goes on by itself: stay until all has ended.
+    with this launch. `wait` is for a backend that goes on by itself: stay until all has ended. A `shard` does
+    its share of all `seeds`, on a machine of its own.
     """
 
     seeds: tuple[int, ...]
@@ -62,6 +63,7 @@ class LaunchOptions:
     retry_failed: bool = False
     slots: int | None = None
     only_runs: frozenset[str] | None = None
+    shard: Shard | None = None
     label: str = ""
     tracker: MakeTracker | None = None
     numerics: Numerics = field(default_factory=lambda: NEWEST)
@@ -94,16 +96,19 @@ class Session:
 
     def run_states(self, liveness: Liveness | None = None) -> RunStates:
         """What is there of what was asked for; `liveness` says who still trains."""
+        options, only_runs = self.options, self.options.only_runs
+        if options.shard is not None:
+            only_runs = options.shard.runs(self.protocol, options.seeds, options.only)
         return find_run_states(
             self.protocol,
-            self.options.seeds,
+            options.seeds,
             self.study,
-            self.options.mode,
+            options.mode,
             self.files,
-            self.options.only,
-            self.options.only_runs,
+            options.only,
+            only_runs,
             liveness,
-            self.options.numerics,
+            options.numerics,
         )
 
     def is_complete(self, states: RunStates) -> bool:
@@ -120,6 +125,17 @@ class Session:
         """StoreError if there are stale records and they are not to be retrained."""
         if states.stale and not self.options.retrain_stale:
             raise StoreError(_stale_message(self.study, states))
+
+    def refuse_shared(self, states: RunStates) -> None:
+        """StoreError if a shard were to train what all seeds share: each machine would have another one."""
+        shared = [run for run in states.missing() if run.seed is None and run.cell.train]
+        if self.options.shard is not None and shared:
+            cell = shared[0].cell.name
+            raise StoreError(
+                f"{self.study.path}: {shared[0].name} is shared by all seeds, so a shard cannot train it",
+                hint=f"train it once: rigorkd run {self.protocol.path} --only {cell}; then copy the folder "
+                f"{self.study.path} to every machine, and start the shards",
+            )
 
     def check_runnable(self, states: RunStates) -> None:
         """Have the data at hand; try what a protocol alone cannot tell: models and layers from outside."""
@@ -196,7 +212,7 @@ class Session:
     def _is_known_part(self) -> bool:
         """Whether this does a part of what the study knows: an older text is not to become the newest."""
         path = self.study.path
-        part = self.options.only_runs is not None
+        part = self.options.only_runs is not None  # a shard is asked for all seeds, as its study says
         return part and is_study(path) and self.protocol.text_hash in read_info(path).protocols
 
     def _drop_leftovers(self, leases: Leases, done: Collection[str]) -> None:

@@ -112,14 +112,16 @@ def _read(study: StudyFolder) -> dict[str, list[str | int]]:
 class Verified:
     """How many records and files were hashed, and what is damaged: by run, or by file for the study's own.
 
-    `digest` is one hash of all of it: of `study.json`, the protocol texts, the records and the files that
-    they name, students' weights that were deleted among them. None where anything else is damaged.
+    `digest` is one hash of all of it: of `study.json`, what was removed and merged, the protocol texts, the
+    records and the files that they name. None where anything is damaged. `gone` are the students whose
+    weights were deleted, which is no damage: the hash of what they were is in the digest.
     """
 
     records: int
     files: int
     damaged: tuple[Damage, ...]
     digest: str | None = None
+    gone: tuple[str, ...] = ()
 
 
 def verify_study(folder: Path) -> Verified:
@@ -129,7 +131,8 @@ def verify_study(folder: Path) -> Verified:
     """
     damaged = list(_study_damage(folder))
     digests = [] if damaged else _own_digests(folder)
-    records = files = gone = 0
+    records = files = 0
+    gone: list[str] = []
     for leaf, inside in _leaves(folder):
         name = leaf.relative_to(folder).as_posix()
         if inside is None:
@@ -143,17 +146,19 @@ def verify_study(folder: Path) -> Verified:
             record = read_record(StudyFolder(folder), name, found=True)
             files += 1 + len(record.files)
             wrong = record.verify()
+            if wrong == [WEIGHTS] and weights_gone([record]):
+                gone.append(name)
+                wrong = []
             says = [_says(record, file) for file in wrong] or misreported(record)
         except RigorkdError as error:
             damaged.append(Damage(name, error.message))
             continue
         if says:
             damaged.append(Damage(name, ", ".join(says)))
-            gone += wrong == [WEIGHTS] and bool(weights_gone([record]))
         digests += [(f"{name}/{file}", digest) for file, digest in record.files.items()]
         digests.append((f"{name}/record.json", str(record.digest_of("record.json"))))
     lines = "".join(f"{digest} {name}\n" for name, digest in sorted(digests))
-    return Verified(records, files, tuple(damaged), None if len(damaged) > gone else sha256_of(lines))
+    return Verified(records, files, tuple(damaged), None if damaged else sha256_of(lines), tuple(gone))
 
 
 def _says(record: Record, name: str) -> str:
@@ -198,7 +203,8 @@ def _own_digests(folder: Path) -> list[tuple[str, str]]:
     """What belongs to the study itself, by name, with its hash; its texts and code were looked at before."""
     study = StudyFolder(folder)
     kept = (path for path in study.protocols.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    paths = [study.study_json, *kept]
+    changes = [study.changes_jsonl] if study.changes_jsonl.is_file() else []
+    paths = [study.study_json, *changes, *kept]
     return [(path.relative_to(folder).as_posix(), str(digest_of(path, folder))) for path in paths]
 
 

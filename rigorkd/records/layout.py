@@ -3,6 +3,7 @@
 results/<study>/
   study.json                    what was planned when the study began, and which seeds were asked for
   looks.jsonl                   which seed sets an analysis has already seen
+  changes.jsonl                 what was removed, put back, or merged from elsewhere
   <cell>/seed-<k>/record.json   … with history.csv, predictions.npz, model.safetensors
   .protocols/<sha256>.yaml      every protocol text that was run into this study
   .protocols/<module>.py        the newest source of the user's own models and terms
@@ -18,6 +19,7 @@ results/<study>/
   .slurm/<time>/                what was handed to Slurm: runs by job, batch scripts, the jobs' logs
   .stale/                       records set aside by --retrain-stale
   .damaged/                     what was found damaged and set aside
+  .removed/<n>/                 records set aside by `rigorkd remove`
 """
 
 from __future__ import annotations
@@ -44,6 +46,10 @@ class StudyFolder:
     @property
     def study_json(self) -> Path:
         return self.path / "study.json"
+
+    @property
+    def changes_jsonl(self) -> Path:
+        return self.path / "changes.jsonl"
 
     @property
     def launchers(self) -> Path:
@@ -132,6 +138,11 @@ class StudyFolder:
     def damaged(self) -> Path:
         """Where damaged records are set aside."""
         return self.path / ".damaged"
+
+    @property
+    def removed(self) -> Path:
+        """Where records are set aside that somebody removed."""
+        return self.path / ".removed"
 
     def refuse_links(self) -> None:
         """StoreError for a link among what is written to: a folder right below, anything in a hidden one.

@@ -15,6 +15,7 @@ from rigorkd.files import sha256_of
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
+from rigorkd.records.changes import Removal, cell_of, removals
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
@@ -65,6 +66,7 @@ class StudyTable:
     of cells that the newest protocol no longer has, `added` cells that the first protocol did not have.
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
     user's own images; `teachers` have their test top-1 by name.
+    `removals` are still in effect: results that somebody took away, or had trained again otherwise.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -84,6 +86,7 @@ class StudyTable:
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
+    removals: tuple[Removal, ...] = ()
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -107,6 +110,10 @@ def read_study(folder: Path) -> StudyTable:
             f"{StudyFolder(folder).study_json}: edited: {PLAN_EDITED}", hint="restore the file from a copy"
         )
     _refuse_edited(kept)
+    hashes = {name: want.run_hash for name, want in expected.items()}
+    removed = removals(folder, records, hashes, info.seeds)
+    cells = {str(record.fields["cell"]) for record in records}
+    cells |= {cell_of(run) for removal in removed for run in removal.runs}
     return StudyTable(
         study=info.study,
         folder=folder,
@@ -121,12 +128,13 @@ def read_study(folder: Path) -> StudyTable:
             for name, want in expected.items()
             if want.run.cell.role == "student" and name not in there
         ),
-        left_out=tuple(sorted({str(record.fields["cell"]) for record in records} - names)),
+        left_out=tuple(sorted(cells - names)),
         added=_added(folder, info, protocol),
         classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
         teachers=_teachers(records),
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
+        removals=removed,
         notes=(
             *_notes(stale),
             *_less(kept),

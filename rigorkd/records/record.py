@@ -177,13 +177,13 @@ def commit(folder: Path, fields: Mapping[str, Any], files: Mapping[str, bytes | 
         except FileExistsError:
             if (folder / "record.json").exists():
                 return False
-            _clear(folder)
+            make_room(folder)
         else:
             return True
     return False
 
 
-def _clear(folder: Path) -> None:
+def make_room(folder: Path) -> None:
     """Make room where files without a record lie: they count for nothing."""
     aside = folder.with_name(f".{folder.name}.cleared.tmp")
     shutil.rmtree(aside, ignore_errors=True)

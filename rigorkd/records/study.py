@@ -261,6 +261,21 @@ def register(
         write_atomically(layout.study_json, to_json(document))
 
 
+def ask_for(folder: Path, seeds: Collection[int]) -> None:
+    """Note that the study is now asked for these seeds, after some were removed or put back.
+
+    Before any look they are the planned ones, too; what was looked at was planned before.
+    """
+    path = StudyFolder(folder).study_json
+    document = read_json(path, folder, STUDY)
+    document.setdefault("planned_seeds", document["seeds"])
+    document["seeds"] = sorted(seeds)
+    if not read_interim_analyses(folder):
+        document["planned_seeds"] = sorted(seeds)
+    document["version"] = __version__
+    write_atomically(path, to_json(document))
+
+
 def _keep_code(layout: StudyFolder, files: Mapping[str, StartFile]) -> None:
     """Copy the newest source of models, terms and commands to where the protocol's text lies.
 

@@ -399,7 +399,9 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         )
     if study.added:
         warnings.append(f"added after the first run, so exploratory: {', '.join(study.added)}")
-    planned = first is not None and not changed
+    warnings += [removal.says for removal in study.removals]
+    looked = any(removal.looked is not None for removal in study.removals)
+    planned = first is not None and not changed and not looked
     whole = all(name.split("/")[0] == "teacher" for name in study.left_out)
     if study.left_out:
         text = f"left out, since the newest protocol has them no more: {', '.join(study.left_out)}"

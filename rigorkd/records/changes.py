@@ -1,0 +1,185 @@
+"""`changes.jsonl` in a study: what was taken out of it, put back, or brought in from elsewhere.
+
+Whoever takes results away may have seen them. So a removal is noted before anything is moved, with the
+outcome of every run, and says whether an analysis had met them; what is still in effect of it is told by
+comparing the study as it is now. A run that is trained again to the same bits, or put back, leaves nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rigorkd.files import append_line, sha256_of
+from rigorkd.records.interim import listed_seeds, read_interim_analyses
+from rigorkd.records.layout import LEAF, StudyFolder
+from rigorkd.records.record import Record
+from rigorkd.records.untrusted import INTERIM, is_number, is_plain_path, parse, read_bytes
+from rigorkd.text import count, some_of
+
+REMOVED, RESTORED, MERGED = "removed", "restored", "merged"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line: `what` happened at an ISO time.
+
+    `runs` are finished runs with their run hash and outcome, `seeds` those that the study asked for no more
+    (or again). `place` is the folder below `.removed` that has them. `looked` is at how many seeds an
+    analysis had met any of it, None if none had. `sources` are the digests of the studies that were merged.
+    """
+
+    what: str
+    time: str
+    runs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    place: str = ""
+    looked: int | None = None
+    reason: str = ""
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What is still in effect: finished `runs` that are gone, or another draw (`otherwise`), and `seeds`."""
+
+    time: str
+    runs: tuple[str, ...]
+    otherwise: tuple[str, ...]
+    seeds: tuple[int, ...]
+    looked: int | None
+    reason: str
+
+    @property
+    def says(self) -> str:
+        """What every analysis says of it."""
+        parts = [f"seeds {listed_seeds(self.seeds)}"] if self.seeds else []
+        if self.runs:
+            parts.append(f"{count(len(self.runs), 'finished run')} ({some_of(self.runs, 3)})")
+        if self.otherwise:
+            parts.append(
+                f"{count(len(self.otherwise), 'run')}, trained again since to other results "
+                f"({some_of(self.otherwise, 3)})"
+            )
+        when = "before any analysis had met them"
+        if self.looked is not None:
+            when = f"after an analysis of {count(self.looked, 'seed')}, so that every verdict is exploratory"
+        why = f" (reason given: {self.reason})" if self.reason else ""
+        return f"removed on {self.time[:10]}, {when}{why}: {', '.join(parts)}"
+
+
+def outcome(record: Record) -> str:
+    """A hash of what a run came to, without clocks: equal outcomes are the same draw."""
+    told = {
+        "status": record.fields["status"],
+        "metrics": {name: value for name, value in record.metrics.items() if name != "train_seconds"},
+        "predictions": record.files.get("predictions.npz"),
+    }
+    if not record.is_by_command:  # what else a command leaves, such as logs, may have clocks
+        told |= {"history": record.files.get("history.csv"), "weights": record.fields.get("weights_sha256")}
+    return sha256_of(json.dumps(told, sort_keys=True))
+
+
+def read_changes(folder: Path) -> tuple[Change, ...]:
+    """The changes noted so far; a line that a crash tore was noted before anything was done, and is none."""
+    path = StudyFolder(folder).changes_jsonl
+    try:
+        lines = read_bytes(path, folder, INTERIM).splitlines()
+    except OSError:
+        return ()
+    found = []
+    for line in lines:
+        try:
+            found.append(_change(parse(line)))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return tuple(found)
+
+
+def _change(entry: Mapping[str, Any]) -> Change:
+    """A line as written; ValueError or TypeError for what nobody could have written."""
+    runs = {name: (str(run_hash), str(found)) for name, (run_hash, found) in entry["runs"].items()}
+    seeds = tuple(entry["seeds"])
+    looked = entry["looked"]
+    if not all(map(is_plain_path, runs)) or not all(map(_is_count, seeds)):
+        raise ValueError("runs or seeds are none")
+    if looked is not None and not _is_count(looked):
+        raise ValueError("looked is no number of seeds")
+    place = str(entry["place"])
+    if place and not place.isdecimal():
+        raise ValueError("place is no number")
+    return Change(
+        what=str(entry["what"]),
+        time=str(entry["time"]),
+        runs=runs,
+        seeds=seeds,
+        place=place,
+        looked=looked,
+        reason=str(entry["reason"]),
+        sources=tuple(map(str, entry["sources"])),
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and is_number(value) and value >= 0
+
+
+def note_change(folder: Path, change: Change) -> None:
+    """Note a change, on the disk before this returns. StoreError or OSError if it cannot be."""
+    append_line(StudyFolder(folder).changes_jsonl, json.dumps(asdict(change), ensure_ascii=False))
+
+
+def now() -> str:
+    """The time of a change."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def looked_at(folder: Path, runs: Iterable[str], seeds: Collection[int]) -> int | None:
+    """At how many seeds an analysis has met any of these runs or seeds, None if none has."""
+    labels = {run.rpartition("/")[2].removeprefix("seed-") for run in runs}
+    meant = {*seeds, *(int(label) for label in labels if label.isdecimal())}
+    found = [look.n for look in read_interim_analyses(folder) if "fixed" in labels or meant & set(look.seeds)]
+    return max(found, default=None)
+
+
+def removals(
+    folder: Path, records: Iterable[Record], hashes: Mapping[str, str], seeds: Collection[int]
+) -> tuple[Removal, ...]:
+    """What is still in effect of all that was removed.
+
+    `hashes` are those of the runs that the newest protocol has, `seeds` what the study asks for now. A run
+    of another configuration than the protocol's is no draw of this one. Of several draws of a run the first
+    counts.
+    """
+    changes = [change for change in read_changes(folder) if change.what == REMOVED]
+    if not changes:
+        return ()
+    there = {record.run: outcome(record) for record in records}
+    known: set[str] = set()
+    found = []
+    for change in changes:
+        first = {run: told for run, told in change.runs.items() if run not in known}
+        known |= first.keys()
+        counted = [run for run, (run_hash, _) in first.items() if hashes.get(run, run_hash) == run_hash]
+        removal = Removal(
+            change.time,
+            tuple(run for run in counted if run not in there),
+            tuple(run for run in counted if there.get(run, first[run][1]) != first[run][1]),
+            tuple(seed for seed in change.seeds if seed not in seeds),
+            change.looked,
+            change.reason,
+        )
+        # Seeds that nothing was trained of, and that nobody had looked at, were only asked for too early.
+        if removal.runs or removal.otherwise or (removal.seeds and change.looked is not None):
+            found.append(removal)
+    return tuple(found)
+
+
+def cell_of(run: str) -> str:
+    """The cell of a run by its name."""
+    cell, _, leaf = run.rpartition("/")
+    return cell if LEAF.fullmatch(leaf) else run

@@ -1,0 +1,216 @@
+"""`rigorkd remove`: results are set aside, come back, and nobody can take them away in silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rigorkd.cli.remove import remove as command
+from rigorkd.errors import InputError, StoreError
+from rigorkd.launch.heartbeat import Heartbeat
+from rigorkd.launch.removal import Wanted, remove, restore
+from rigorkd.records.changes import read_changes
+from rigorkd.records.integrity import verify_study
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import read_records
+from rigorkd.records.study import read_info
+from rigorkd.report.sources import Question, analysis_of, from_study, note
+from tests.launch.made_study import PROTOCOL, RUNS, at, make
+
+WHY = "its labels were wrong"
+
+
+def runs(study: Path) -> set[str]:
+    return {record.run for record in read_records(StudyFolder(study))}
+
+
+def look(study: Path) -> list[str]:
+    """Analyse, which is a look; what the analysis warns of."""
+    found = from_study(study)
+    result = analysis_of(found, Question(), images=False)
+    note(found, result)
+    return list(result.warnings)
+
+
+def planned(study: Path) -> set[bool]:
+    return {family.planned for family in analysis_of(from_study(study), Question(), images=False).families}
+
+
+def test_a_cell_goes_and_comes_back_byte_for_byte(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    before, digest = runs(study), verify_study(study).digest
+    found = remove(study, Wanted(only=("main/plain/kd-*",)))
+    assert found.runs == tuple(f"main/plain/kd-T4-a0.5/seed-{seed}" for seed in range(4))
+    assert (found.looked, found.again, found.seeds) == (None, 4, ())
+    assert runs(study) == before - set(found.runs)
+    assert verify_study(study).digest != digest
+    back, kept = restore(study)
+    assert (set(back), kept) == (set(found.runs), [])
+    assert runs(study) == before
+    assert "removed" not in " ".join(look(study))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gone"),
+    [
+        (Wanted(student="wide"), 8),
+        (Wanted(student="wide", seeds=(1,)), 2),
+        (Wanted(only=("main/*/baseline", "*/kd-*"), seeds=(0, 1)), 8),
+        (Wanted(seeds=(2, 3)), 10),
+    ],
+)
+def test_what_is_named_goes(tmp_path: Path, wanted: Wanted, gone: int) -> None:
+    study = make(tmp_path)
+    assert len(remove(study, wanted, dry=True).runs) == gone
+    assert len(runs(study)) == RUNS, "a dry run moves nothing"
+    remove(study, wanted)
+    assert len(runs(study)) == RUNS - gone
+
+
+def test_seeds_are_asked_for_no_more_and_again(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    remove(study, Wanted(seeds=(2, 3, 9)))
+    info = read_info(study)
+    assert (info.seeds, info.planned_seeds) == ((0, 1), (0, 1))
+    assert not from_study(study).missing
+    restore(study)
+    assert read_info(study).seeds == (0, 1, 2, 3)
+    assert not from_study(study).missing
+
+
+def test_seeds_that_nobody_trained_leave_no_word(tmp_path: Path) -> None:
+    study = make(tmp_path, train=at(0, 1))
+    assert from_study(study).missing
+    assert remove(study, Wanted(seeds=(2, 3))).runs == ()
+    assert not [text for text in look(study) if "removed" in text]
+    assert True in planned(study)
+
+
+def test_what_an_analysis_has_met_needs_a_reason_and_is_told_ever_after(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    look(study)
+    assert True in planned(study)
+    with pytest.raises(InputError, match="analysis of 4 seeds has met"):
+        remove(study, Wanted(seeds=(3,)))
+    assert runs(study) == runs(make(tmp_path))
+    remove(study, Wanted(seeds=(3,)), WHY)
+    (told,) = [text for text in look(study) if text.startswith("removed")]
+    assert "after an analysis of 4 seeds, so that every verdict is exploratory" in told
+    assert WHY in told
+    assert "seeds 3:4" in told
+    assert "5 finished runs" in told
+    assert planned(study) == {False}
+    restore(study)
+    assert True in planned(study)
+
+
+def test_seeds_that_are_given_up_after_a_look_are_told(tmp_path: Path) -> None:
+    """Planning four, looking at two, and stopping there is no study of two."""
+    study = make(tmp_path, train=at(0, 1))
+    found = from_study(study)
+    note(found, analysis_of(found, Question(interim=True), images=False))
+    remove(study, Wanted(seeds=(2, 3)), "no time")
+    assert [text for text in look(study) if "seeds 2:4" in text and "no time" in text]
+    assert planned(study) == {False}
+
+
+def test_trained_again_to_the_same_bits_nothing_happened(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    look(study)
+    remove(study, Wanted(only=("main/wide/kd-*",)), WHY)
+    make(tmp_path)
+    assert True in planned(study)
+    assert not [text for text in look(study) if "removed" in text]
+
+
+def test_another_draw_is_told_however_often_it_is_drawn(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    look(study)
+    for luck in ("second", "third"):
+        remove(study, Wanted(only=("main/wide/kd-*",), seeds=(0,)), WHY)
+        make(tmp_path, luck=luck)
+    assert [text for text in look(study) if "trained again since to other results" in text]
+    assert planned(study) == {False}
+    place = study / ".removed" / "1" / "main/wide/kd-T4-a0.5/seed-0/record.json"
+    assert json.loads(place.read_text())["seed"] == 0
+
+
+def test_removed_cells_that_the_protocol_drops_are_left_out_by_name(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    remove(study, Wanted(student="wide"))
+    make(tmp_path, text=PROTOCOL.replace("  wide: {model: {name: cnn, channels: [6]}}\n", ""))
+    warnings = look(study)
+    assert [text for text in warnings if "left out" in text and "main/wide/baseline" in text]
+    assert planned(study) == {False}
+
+
+def test_a_teacher_does_not_go_before_its_students(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    with pytest.raises(InputError, match="was trained from teacher/seed-0, and would stay"):
+        remove(study, Wanted(only=("teacher",)))
+    assert len(runs(study)) == RUNS
+    remove(study, Wanted(only=("teacher", "*/kd-*")))
+    assert len(runs(study)) == RUNS - 12
+
+
+def test_nothing_moves_while_a_launcher_is_at_work(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    with Heartbeat(StudyFolder(study)) as me:
+        me.begin_work()
+        with pytest.raises(StoreError, match="while a launcher is at work"):
+            remove(study, Wanted(seeds=(3,)))
+    assert len(runs(study)) == RUNS
+    assert read_changes(study) == ()
+    assert not [*StudyFolder(study).launchers.iterdir()]
+
+
+def test_a_run_that_is_there_again_is_not_overwritten(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    remove(study, Wanted(only=("main/wide/kd-*",), seeds=(0, 1)))
+    make(tmp_path, train=at(0), luck="second")
+    back, kept = restore(study)
+    assert back == ["main/wide/kd-T4-a0.5/seed-1"]
+    assert kept == ["main/wide/kd-T4-a0.5/seed-0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "nothing is named"),
+        (["--only", "main/palin/*"], "no cell matches"),
+        (["--student", "wid"], "did you mean wide?"),
+        (["--seeds", "9:10"], "no finished run"),
+        (["--seeds", "4"], "all seeds"),
+        (["--restore"], "nothing was set aside"),
+        (["--seeds", "x"], "x"),
+        (["--restore", "--seeds", "1"], "go alone"),
+        (["--number", "1"], "--restore"),
+    ],
+)
+def test_bad_input_is_one_message(tmp_path: Path, arguments: list[str], says: str) -> None:
+    study = make(tmp_path)
+    result = CliRunner().invoke(command, [str(study), *arguments])
+    assert result.exit_code
+    error = result.exception
+    text = (str(error) if isinstance(error, InputError) else "") + result.output
+    assert says in text
+    assert len(runs(study)) == RUNS
+
+
+def test_the_command_says_what_it_did_and_lists_it(tmp_path: Path) -> None:
+    study = make(tmp_path)
+
+    def invoke(*words: str) -> str:
+        return CliRunner().invoke(command, [str(study), *words]).output
+
+    assert "nothing was removed" in invoke("--list")
+    said = invoke("--student", "wide", "--because", "two\nlines")
+    assert "8 runs set aside" in said
+    assert "trains them again" in said
+    assert "--restore" in said
+    assert "1: removed" in (listed := invoke("--list"))
+    assert "8 records set aside; two lines" in listed
+    assert "8 runs put back" in invoke("--restore")
