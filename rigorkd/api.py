@@ -81,14 +81,15 @@ def load(study: str | Path | None = None, *, results: str | Path = "results") ->
     """Open a study that `rigorkd run` made, also while it still runs.
 
     Args:
-        study: its folder, or its name under `results`; None opens the newest study there.
+        study: its folder, or its name under `results`; None opens the one that runs now, else the newest
+            there that is no smoke study.
 
     Raises:
         RigorkdError: it is no study, or one of its records is damaged; says where, what, and how to mend it.
     """
     from rigorkd.cli.options import study_folder
 
-    opened = Study(study_folder(None if study is None else Path(study), Path(results)))
+    opened = Study(study_folder(None if study is None else Path(study), Path(results), told=False))
     opened.runs  # noqa: B018 - whatever is wrong with it is said here
     return opened
 
@@ -205,10 +206,10 @@ def run(
     from rigorkd.extras import require
     from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import smoke as shrink
-    from rigorkd.records.study import folder_name
+    from rigorkd.records.study import folder_name, settled_under
 
     path = Path(protocol)
-    loaded = load_protocol(path)
+    loaded = load_protocol(path, settle=settled_under(Path(results), mode, smoke=smoke))
     if any(cell.trainer is None for cell in loaded.cells):
         require("train", "rigorkd.run")
     options = ["--results", str(results), "--device", device, "--mode", mode]

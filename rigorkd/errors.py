@@ -31,7 +31,12 @@ class RigorkdError(Exception):
 
 
 class InputError(RigorkdError):
-    """What the user gave cannot be used."""
+    """What the user gave cannot be used.
+
+    `cells` are the names of a protocol's cells, where it is wrong but could be expanded all the same.
+    """
+
+    cells: tuple[str, ...] = ()
 
 
 class ProtocolError(InputError):

@@ -22,6 +22,7 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
         "safetensors": "safetensors",
     },
     "hf": {"transformers": "transformers"},
+    "datasets": {"datasets": "datasets"},
     "slurm": {"submitit": "submitit"},
     "wandb-report": {"wandb-workspaces": "wandb_workspaces"},
     "excel": {"openpyxl": "openpyxl"},

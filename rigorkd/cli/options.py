@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rigorkd_analysis.results import Analysis
 
-    from rigorkd.protocol.load import Protocol
+    from rigorkd.protocol.load import Protocol, Settle
     from rigorkd.readers.raw import Reading
     from rigorkd.readers.tidying import Tidy
     from rigorkd.report.sources import Question, Source
@@ -79,6 +79,50 @@ def parsed_seeds(text: str | None) -> tuple[int, ...] | None:
     return None if text is None else parse_seeds(text)
 
 
+_VARIANT = (
+    click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change one value of the protocol, such as training.epochs=2 (repeatable); needs --study.",
+    ),
+    click.option("--study", "variant", metavar="NAME", help="Name of the study that is made so."),
+)
+
+
+def variant_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that make another protocol from the one that is named; for `load_variant`."""
+    for option in reversed(_VARIANT):
+        command = option(command)
+    return command
+
+
+def load_variant(
+    path: Path, changes: Sequence[str], variant: str | None, settle: Settle | None = None
+) -> Protocol:
+    """The protocol that was named, or the variant of it that was asked for."""
+    from rigorkd.errors import InputError, ProtocolError
+    from rigorkd.protocol.load import by_the_files, load_protocol, variant_of
+
+    settle = settle or by_the_files
+    if variant is None:
+        if changes:
+            raise InputError(
+                f"--set {changes[0]}: this is another study than the protocol's, and has no name",
+                hint="give it one: --study NAME",
+            )
+        return load_protocol(path, settle=settle)
+    content = variant_of(path, changes, variant)
+    try:
+        return load_protocol(path, content, settle)
+    except ProtocolError as error:
+        set_to = "".join(f" --set {change}" for change in changes)
+        wrong = InputError(f"with{set_to} --study {variant}: {error.message}", hint=error.hint)
+        wrong.cells = error.cells
+        raise wrong from None
+
+
 def seeds_of(text: str | None, protocol: Protocol) -> tuple[int, ...]:
     """The seeds of the command line, or else the protocol's."""
     from rigorkd.protocol.seed_grammar import parse_seeds
@@ -86,14 +130,21 @@ def seeds_of(text: str | None, protocol: Protocol) -> tuple[int, ...]:
     return protocol.seeds if text is None else parse_seeds(text)
 
 
-def study_folder(study: Path | None, results: Path) -> Path:
-    """The study that was named (a folder, or a name under `results`), or the newest one."""
+def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Path:
+    """The study that was named (a folder, or a name under `results`), or the one that is meant without.
+
+    If `told`, what is not obvious about that choice is said on stderr.
+    """
     from rigorkd.errors import InputError
-    from rigorkd.records.study import is_study, newest_study
+    from rigorkd.launch.study_status import default_study
+    from rigorkd.records.study import is_study
     from rigorkd.text import nearest
 
     if study is None:
-        return newest_study(results)
+        folder, why = default_study(results)
+        if told and why:
+            click.echo(f"note: {folder}: {why}", err=True)
+        return folder
     for folder in (study, results / study):
         if is_study(folder):
             return folder

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from rigorkd.cli.checked import folder_for
-from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
+from rigorkd.cli.options import (
+    load_variant,
+    only_option,
+    results_option,
+    seeds_of,
+    seeds_option,
+    variant_options,
+)
 from rigorkd.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Show cells, runs, cost and detectable gains; train nothing.")
 @click.argument("protocol", type=click.Path(path_type=Path))
 @seeds_option
+@variant_options
 @click.option("--smoke", is_flag=True, help="Plan the shrunk protocol of `run --smoke`.")
 @only_option
 @results_option
@@ -42,16 +50,20 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     help="Standard deviation of the differences paired by seed, from a pilot or a published study.",
 )
+@click.option("--cells", is_flag=True, help="Print the names of the cells alone, for contrasts and --only.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def plan(
     protocol: Path,
     seeds: str | None,
+    changes: tuple[str, ...],
+    variant: str | None,
     smoke: bool,
     only: tuple[str, ...],
     results: Path,
     mode: str,
     measure: bool,
     sd: float | None,
+    cells: bool,
     form: str,
 ) -> None:
     """Show what PROTOCOL expands to, how much of it is done, and the smallest gain these seeds can detect.
@@ -61,19 +73,31 @@ def plan(
     \b
     rigorkd plan protocols/paper.yaml --seeds 5
     rigorkd plan protocols/digits.yaml --measure
+    rigorkd plan protocols/digits.yaml --cells
     """
     from rigorkd.extras import require
     from rigorkd.launch.planning import cost_of_growing, make_plan
-    from rigorkd.launch.run_states import find_run_states
+    from rigorkd.launch.run_states import find_run_states, matching_cells
     from rigorkd.protocol.cohorts import lone_cells
-    from rigorkd.protocol.load import load_protocol
+    from rigorkd.protocol.load import refuse_misfit
     from rigorkd.records.expected import ABSENT, start_files
     from rigorkd.records.layout import StudyFolder
     from rigorkd.records.rates import RateBook
-    from rigorkd.records.study import folder_name, is_study, read_info
+    from rigorkd.records.study import folder_name, is_study, read_info, settled_under
     from rigorkd.text import unhidden
 
-    loaded = load_protocol(protocol)
+    try:
+        loaded = load_variant(protocol, changes, variant, settled_under(results, mode, smoke=smoke))
+    except InputError as error:
+        # What names no cell is mended by a look at their names.
+        if form == "table":
+            click.echo("".join(f"{name}\n" for name in error.cells), nl=False)
+        raise
+    if cells:
+        wanted = matching_cells(loaded, only) if only else {cell.name for cell in loaded.cells}
+        click.echo("\n".join(cell.name for cell in loaded.cells if cell.name in wanted))
+        return
+    refuse_misfit(loaded)
     if measure and any(cell.trainer is not None for cell in loaded.cells):
         raise InputError(
             f"--measure: {protocol}: only rigorkd's own training is timed in a few steps",
@@ -151,6 +175,8 @@ def _show(made: Plan) -> None:
         )
     if made.seeds_by_role:
         tell(made.seeds_by_role)
+    for line in made.data.lines() if made.data is not None else ():
+        tell(line)
     if made.training_images is not None:
         tell(f"work: {made.training_images:.1e} training images in all runs")
     cost = made.cost

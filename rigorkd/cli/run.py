@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from rigorkd.cli.checked import device_option
-from rigorkd.cli.options import only_option, results_option, seeds_of, seeds_option
+from rigorkd.cli.options import (
+    load_variant,
+    only_option,
+    results_option,
+    seeds_of,
+    seeds_option,
+    variant_options,
+)
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import InputError, RunsFailedError
 from rigorkd.launch.failures import advice
@@ -31,6 +38,7 @@ FIRST_SEEDS = 4
 @click.command(short_help="Train what a protocol still misses.")
 @click.argument("protocol", type=click.Path(path_type=Path))
 @seeds_option
+@variant_options
 @click.option(
     "--smoke", is_flag=True, help="Shrink the protocol to seconds on synthetic data: same code, no result."
 )
@@ -101,6 +109,8 @@ FIRST_SEEDS = 4
 def run(
     protocol: Path,
     seeds: str | None,
+    changes: tuple[str, ...],
+    variant: str | None,
     smoke: bool,
     only: tuple[str, ...],
     results: Path,
@@ -133,6 +143,7 @@ def run(
     rigorkd run protocols/digits.yaml --seeds 5
     rigorkd run protocols/paper.yaml --smoke --seeds 2
     rigorkd run protocols/digits.yaml --only '*/baseline'
+    rigorkd run protocols/digits.yaml --set training.epochs=2 --study digits-short
     rigorkd run protocols/digits.yaml --until-decided --max-seeds 20
     rigorkd run protocols/paper.yaml --slurm partition=gpu,gpus=1,time=4:00:00
     rigorkd run protocols/paper.yaml --shard 2/4
@@ -153,13 +164,14 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import note_own
     from rigorkd.launch.run_states import Shard
+    from rigorkd.launch.own_data import own_data
     from rigorkd.protocol.cohorts import lone_cells
-    from rigorkd.protocol.load import load_protocol
+    from rigorkd.protocol.load import refuse_misfit
     from rigorkd.protocol.smoke import done_without
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
     from rigorkd.records.record import read_records
-    from rigorkd.records.study import folder_name
+    from rigorkd.records.study import folder_name, settled_under
 
     if shard is not None and until_decided:
         raise click.UsageError("--until-decided looks at all seeds, and a --shard has a part of them")
@@ -172,7 +184,8 @@ def run(
         raise click.UsageError(
             f"{given} goes without --until-decided, and without --wandb (publish afterwards)"
         )
-    loaded = load_protocol(protocol)
+    loaded = load_variant(protocol, changes, variant, settled_under(results, mode, smoke=smoke))
+    refuse_misfit(loaded)
     by_command = any(cell.trainer is not None for cell in loaded.cells)
     if not by_command:
         require("train", "rigorkd run")
@@ -187,6 +200,9 @@ def run(
         for note in done_without(loaded):
             click.echo(f"note: {note}", err=True)
         loaded = shrink(loaded)
+    elif not by_command and (own := own_data(loaded, loaded.cells)) is not None:
+        for warning in own.warnings():
+            click.echo(f"warning: {warning}", err=True)
     tracker = None
     if wandb:
         tracker = wandb_place(results / folder_name(loaded, mode), wandb_project, wandb_entity)

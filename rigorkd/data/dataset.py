@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Watch = Callable[[int, int], None]
 """Called with the number of images decoded so far, and of all."""
 
-LOCATION_KEYS = frozenset({"root", "download", "cache"})
+LOCATION_KEYS = frozenset({"root", "download", "cache", "file", "path"})
 """Keys of a data set that say where it lies, which changes no result."""
 
 
@@ -90,10 +90,15 @@ class Dataset(Frozen):
     @property
     @abstractmethod
     def info(self) -> DatasetInfo | None:
-        """What is known without the files, or None for a user's own images.
+        """What is known without the files, or None for a user's own images."""
 
-        Those are not looked at: what a protocol means must not depend on the files of a machine.
+    def looked_at(self) -> DatasetInfo | None:
+        """As `info`; of a user's own images what their files say, or None if these are not there.
+
+        Raises:
+            InputError: there are files, and they cannot be used.
         """
+        return self.info
 
     @property
     def side(self) -> int:
@@ -101,6 +106,28 @@ class Dataset(Frozen):
         info = self.info
         assert info is not None, "whoever does not know the rest knows the side"
         return info.size
+
+    @property
+    def known_side(self) -> int | None:
+        """The side, or None where only files could tell it that are not there."""
+        return self.side
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the protocol leaves to the files which side the stored images have."""
+        return False
+
+    def agreed(self) -> int | None:
+        """Of one that is open: the side on which its files agree, or None if they are not there.
+
+        Raises:
+            InputError: they do not agree, so the protocol must say it; or some cannot be read.
+        """
+        return None
+
+    def settled(self, side: int) -> Dataset:
+        """One that is open, with this side."""
+        return self
 
     @abstractmethod
     def checksum_at_hand(self) -> str | None:

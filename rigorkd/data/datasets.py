@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Union, get_args
 
 from pydantic import Field
 
+from rigorkd.data.arrays import Arrays
 from rigorkd.data.cars import Cars
 from rigorkd.data.cifar import Cifar10, Cifar100
 from rigorkd.data.dataset import Dataset
 from rigorkd.data.digits import Digits
+from rigorkd.data.huggingface import HuggingFace
 from rigorkd.data.image_folder import ImageFolder
 from rigorkd.data.pets import Pets
 from rigorkd.data.synthetic import Synthetic
@@ -26,6 +28,8 @@ DATASETS: dict[str, type[Dataset]] = {
         Cars,
         TinyImageNet,
         ImageFolder,
+        Arrays,
+        HuggingFace,
     )
 }
 """By name."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -14,6 +17,26 @@ if TYPE_CHECKING:
 
 Fit = Literal["crop", "squash"]
 
+_DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+"""Pillow's modes of grey images with more than 8 bits a channel; `I` where it widens them as it reads."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image file says of itself before it is decoded."""
+
+    width: int
+    height: int
+    grey: bool
+    deep: bool
+
+
+def look(stream: IO[bytes]) -> Header:
+    """The size of an image, without decoding it. ValueError if it is none."""
+    with _told(), Image.open(stream) as image:
+        deep = image.mode in _DEEP
+        return Header(*image.size, grey=deep or image.mode in ("1", "L", "LA"), deep=deep)
+
 
 def decode(content: bytes, side: int, fit: Fit | None) -> Pixels:
     """The pixels (3, side, side) of an image file.
@@ -22,24 +45,37 @@ def decode(content: bytes, side: int, fit: Fit | None) -> Pixels:
     and `CenterCrop(side)` do on PIL images; `squash` resizes both sides. Both are bilinear and antialiased.
     With None the image must have that size. Grey, palette and CMYK images become RGB, transparency is
     dropped, of an animation the first frame is taken, and an orientation noted in the file is not applied (as
-    in torchvision).
+    in torchvision). Of 16 bits a channel the upper eight are kept, whatever levels an image uses of them.
 
     Raises:
-        ValueError: not an image, a damaged one, of more than 8 bits a channel, or of another size than asked.
+        ValueError: not an image, a damaged one, of other numbers than 8 or 16 bits, or of another size than
+            asked.
     """
-    try:
+    with _told():
         with Image.open(io.BytesIO(content)) as image:
             square = _square(_rgb(image), side, fit)
+        return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """ValueError for whatever Pillow raises: a damaged file can make a decoder raise almost anything."""
+    try:
+        yield
     except UnidentifiedImageError:
         raise ValueError("not an image of a known format") from None
-    except Exception as error:  # a damaged file can make a decoder raise almost anything
+    except Exception as error:
         raise ValueError(str(error) or type(error).__name__) from error
-    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        raise ValueError(f"more than 8 bits a channel (Pillow's mode {image.mode})")
+    if image.mode in _DEEP:
+        levels = np.asarray(image).astype(np.int64)
+        if levels.min() < 0 or levels.max() > 0xFFFF:
+            raise ValueError("levels beyond 16 bits; store the images with 8 or 16 bits a channel")
+        image = Image.fromarray((levels >> 8).astype(np.uint8))
+    elif image.mode.startswith(("I", "F")):
+        raise ValueError(f"floating-point levels (Pillow's mode {image.mode}); store them with 8 or 16 bits")
     if "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow's way to read a palette with transparent colours
     return image.convert("RGB")

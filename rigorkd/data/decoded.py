@@ -19,7 +19,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "rigorkd.images/1"
 CHANNELS = 3
+USUAL_RESOLUTION = 256
+MOST_NAMED = 10
+"""Of damaged files, so many are named."""
 DECODE_VERSION = 1
 """Raised whenever the same file would give other pixels: it makes every decoded array obsolete."""
 
@@ -57,6 +60,33 @@ class ImageFiles(Files):
     def folder(self) -> Path:
         """The folder that holds (or will hold) the files."""
         return Path(self.root).expanduser() / self.layout.folder
+
+    def laid_out(self) -> Layout:
+        """How the files lie; where there are several ways, the one that is found."""
+        return self.layout
+
+    def fetch(self) -> None:
+        """Have the files there. InputError if they are not, and cannot be had."""
+        fetch(self, self.laid_out())
+
+    def fingerprint(self) -> str:
+        """Changes when one of the files does; reads none."""
+        layout = self.laid_out()
+        return fingerprint(self.folder, (*layout.parts, *layout.optional))
+
+    def cache_folder(self) -> Path:
+        """Where what is made of the files is kept."""
+        root = Path(self.root).expanduser()
+        if self.cache is None:
+            return root / ".rigorkd"
+        # A cache that several folders share keeps them apart by the folders' places.
+        place = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()[:8]
+        return Path(self.cache).expanduser() / f"{root.resolve().name}-{place}"
+
+    def reader(self) -> Callable[[ImageFile], IO[bytes]]:
+        """What gives the encoded bytes of each image."""
+        folder = self.folder
+        return lambda image: (folder / image.name).open("rb")
 
     @property
     def fitted(self) -> Literal["crop", "squash"] | None:
@@ -109,23 +139,28 @@ class ImageFiles(Files):
         return ensure_decoded(self).pool_labels
 
 
-class ResizedFiles(ImageFiles):
-    """Image files of any size, stored as squares of `resolution` pixels.
+class FittedFiles(ImageFiles):
+    """Image files of any size, stored as squares.
 
     `fit: crop` resizes the shorter side and keeps the central square, `squash` resizes the whole image to the
     square whatever its aspect ratio.
     """
 
-    resolution: Annotated[int, Field(ge=4)] = 256
     fit: Literal["crop", "squash"] = "crop"
-
-    @property
-    def side(self) -> int:
-        return self.resolution
 
     @property
     def fitted(self) -> Literal["crop", "squash"]:
         return self.fit
+
+
+class ResizedFiles(FittedFiles):
+    """Of a published data set: stored as squares of `resolution` pixels."""
+
+    resolution: Annotated[int, Field(ge=4)] = USUAL_RESOLUTION
+
+    @property
+    def side(self) -> int:
+        return self.resolution
 
 
 @dataclass(frozen=True)
@@ -170,7 +205,7 @@ def ensure_decoded(dataset: ImageFiles, watch: Watch | None = None) -> Note:
     note = _current(dataset)
     if note is not None:
         return note
-    fetch(dataset, dataset.layout)
+    dataset.fetch()
     try:
         _note(dataset).parent.mkdir(parents=True, exist_ok=True)
         with _alone(dataset):
@@ -188,7 +223,7 @@ def ensure_decoded(dataset: ImageFiles, watch: Watch | None = None) -> Note:
 def _current(dataset: ImageFiles) -> Note | None:
     """The note, if neither the files nor the array look changed since it was written."""
     note = _read_note(dataset)
-    if note is None or note.source != _fingerprint(dataset):
+    if note is None or note.source != dataset.fingerprint():
         return None
     return note if (note.array_bytes, note.array_modified) == _status(_array(dataset)) else None
 
@@ -198,8 +233,9 @@ def _same_content(dataset: ImageFiles) -> Note | None:
     note = _read_note(dataset)
     if note is None or _status(_array(dataset))[0] != note.array_bytes:
         return None
-    source, index = _fingerprint(dataset), dataset.layout.index(dataset.folder)
-    hashes = [file_sha256(dataset.folder / file.name) for file in index.files]
+    source, index = dataset.fingerprint(), dataset.laid_out().index(dataset.folder)
+    opened = dataset.reader()
+    hashes = [_sha256_of(opened, file) for file in index.files]
     if _checksum(dataset, index, hashes) != note.checksum or index.class_names != note.class_names:
         return None
     if file_sha256(_array(dataset)) != note.array_sha256:
@@ -209,13 +245,13 @@ def _same_content(dataset: ImageFiles) -> Note | None:
 
 def _build(dataset: ImageFiles, watch: Watch | None) -> Note:
     """Decode every image into a new array, and note what it was made from."""
-    folder, source = dataset.folder, _fingerprint(dataset)
-    index = dataset.layout.index(folder)
+    folder, source = dataset.folder, dataset.fingerprint()
+    index = dataset.laid_out().index(folder)
     with replacing(_array(dataset)) as file:
         hashes = _decode_all(dataset, index, file, watch)
         file.flush()
         array_sha256 = file_sha256(Path(file.name))
-    if source != _fingerprint(dataset):
+    if source != dataset.fingerprint():
         raise InputError(
             f"{folder}: the files changed while they were read", hint="run the same command again"
         )
@@ -245,13 +281,14 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
     One thread per core: Pillow lets go of Python's lock while it decodes.
 
     Raises:
-        InputError: images cannot be decoded; all of them are looked at, and the first five named.
+        InputError: images cannot be decoded; all of them are looked at, and named up to `MOST_NAMED`.
     """
     import numpy as np
 
     from rigorkd.data.decode import decode
 
     folder, images, side = dataset.folder, index.files, dataset.side
+    opened = dataset.reader()
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), CHANNELS, side, side)}
     np.lib.format.write_array_header_1_0(file, header)
     file.flush()
@@ -260,7 +297,8 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
     def one(row: int, image: ImageFile) -> tuple[str, str]:
         """The file's hash, and what is wrong with it."""
         try:
-            content = (folder / image.name).read_bytes()
+            with opened(image) as stream:
+                content = stream.read()
             pixels = decode(content, side, dataset.fitted)
         except (ValueError, OSError) as error:
             return "", str(error)
@@ -281,13 +319,19 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
                     watch(done, len(images))
         finally:
             pool.shutdown(cancel_futures=True)
-    if damaged:
-        more = f"\n  … and {len(damaged) - 5} more" if len(damaged) > 5 else ""
-        raise InputError(
-            f"{count(len(damaged), 'image')} cannot be decoded:\n  " + "\n  ".join(damaged[:5]) + more,
-            hint="put these files there again, from the original",
-        )
+    refuse_damaged(damaged)
     return hashes
+
+
+def refuse_damaged(damaged: list[str]) -> None:
+    """InputError that names the images which cannot be decoded, if there are any."""
+    if damaged:
+        more = f"\n  … and {len(damaged) - MOST_NAMED:,} more" if len(damaged) > MOST_NAMED else ""
+        some = "\n  ".join(damaged[:MOST_NAMED])
+        raise InputError(
+            f"{count(len(damaged), 'image')} cannot be decoded:\n  {some}{more}",
+            hint="put these files there again, from the original, or remove them",
+        )
 
 
 # --------------------------------------------------------------------------------------- what identifies it
@@ -301,9 +345,9 @@ def _checksum(dataset: ImageFiles, index: ImageIndex, hashes: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _fingerprint(dataset: ImageFiles) -> str:
-    layout = dataset.layout
-    return fingerprint(dataset.folder, (*layout.parts, *layout.optional))
+def _sha256_of(opened: Callable[[ImageFile], IO[bytes]], image: ImageFile) -> str:
+    with opened(image) as stream:
+        return hashlib.sha256(stream.read()).hexdigest()
 
 
 def _decode_settings(dataset: ImageFiles) -> dict[str, Any]:
@@ -329,12 +373,7 @@ def _note(dataset: ImageFiles) -> Path:
     """Where the JSON of the data set at its size and fit lies."""
     settings = _decode_settings(dataset)
     stem = "-".join(str(part) for part in (dataset.name, settings["side"], settings["fit"]) if part != "none")
-    root = Path(dataset.root).expanduser()
-    if dataset.cache is None:
-        return root / ".rigorkd" / f"{stem}.json"
-    # A cache that several folders share keeps them apart by the folders' places.
-    place = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()[:8]
-    return Path(dataset.cache).expanduser() / f"{root.resolve().name}-{place}" / f"{stem}.json"
+    return dataset.cache_folder() / f"{stem}.json"
 
 
 def _array(dataset: ImageFiles) -> Path:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -221,7 +222,7 @@ def check_views(views: Views, dataset: Dataset, place: Callable[[Path], Path]) -
         for index, op in enumerate(views.eval)
         if not isinstance(op, CenterCrop)
     ]
-    known, source = dataset.info, dataset.side
+    known, source = dataset.info, dataset.known_side or math.inf
     for key in VIEW_LISTS:
         side = views.size or source
         for index, op in enumerate(getattr(views, key)):
@@ -240,7 +241,7 @@ def check_views(views: Views, dataset: Dataset, place: Callable[[Path], Path]) -
                 if before:
                     message = f"{op.op} resizes the source itself, so it comes before {before[0].op}"
                     problems.append(Problem(place((key, index)), message))
-                elif isinstance(op, FusedGeometry) and side < source:
+                elif isinstance(op, FusedGeometry) and side < source < math.inf:
                     message = f"fused_geometry only enlarges: the view has {side} pixels, its source {source}"
                     hint = "use random_resized_crop, horizontal_flip and rotation"
                     problems.append(Problem(place((key, index)), message, hint))

@@ -154,7 +154,7 @@ def _one_seed_each(protocol: Protocol, seeds: tuple[int, ...], names: set[str]) 
 
 def _shrunk(cell: Cell, amount: Amount, *, train: bool = True) -> Cell:
     """The cell on a few batches of synthetic images of its data's shape, from random weights."""
-    known, training = cell.dataset.info, cell.training
+    known, training = cell.dataset.looked_at(), cell.training
     data = Synthetic(
         name="synthetic",
         size=cell.dataset.side,

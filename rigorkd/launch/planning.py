@@ -7,6 +7,7 @@ study's own records, one run at a time. Else nothing, with why.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections import Counter, defaultdict
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rigorkd.data.dataset import Dataset
+from rigorkd.launch.own_data import OwnData, own_data
 from rigorkd.launch.run_states import RunStates
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts, gain_pairs
@@ -74,6 +76,7 @@ class Plan:
         judged: the seeds that verdicts use: all but those kept for choosing.
         notes: what is to be known of runs that commands train.
         looks: the planned interim analyses; what is detectable is at the nominal level of each.
+        data: a user's own images, as far as they are known.
     """
 
     study: str
@@ -94,6 +97,7 @@ class Plan:
     looks: tuple[int, ...] = ()
     unpaired: bool = False
     moderated: bool = False
+    data: OwnData | None = None
 
     @property
     def by_command(self) -> bool:
@@ -120,6 +124,7 @@ class Plan:
             "detectable": [vars(entry) for entry in self.detectable],
             "designs": [vars(design) for design in self.designs],
             **({"notes": list(self.notes)} if self.notes else {}),
+            **({} if self.data is None else {"data": self.data.entry()}),
             "looks": list(self.looks),
         }
 
@@ -142,6 +147,7 @@ def make_plan(
     chosen_on = frozenset(selection.seeds) if selection else frozenset[int]()
     judged = tuple(seed for seed in seeds if seed not in chosen_on)
     names = {want.run.cell.name for want in states.expected.values()}
+    by_engine = all(cell.trainer is None for cell in protocol.cells)
     cells = [cell for cell in protocol.cells if cell.name in names]
     detectable, designs = _detectable(protocol, states, cells, len(judged), sd, chosen_on)
     return Plan(
@@ -163,6 +169,7 @@ def make_plan(
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
         moderated=protocol.spec.analysis.test == "moderated",
+        data=own_data(protocol, cells, images_of(protocol.spec.dataset), macs=True) if by_engine else None,
     )
 
 
@@ -329,7 +336,7 @@ def cost(protocol: Protocol, states: RunStates, seeds: tuple[int, ...], book: Ra
         return _from_own_runs(states, left, disk, "how long a command takes, its finished runs tell")
     amounts = work_left(protocol, left, seeds, mode)
     if amounts is None:
-        return _from_own_runs(states, left, disk, "how many images a folder holds is not known beforehand")
+        return _from_own_runs(states, left, disk, "how many images there are is not known yet")
     machines = book.machines()
     for machine in machines:
         known = {work: rate for work in amounts if (rate := book.rate(machine, work))}
@@ -363,6 +370,7 @@ def work_left(
         for cohort in cohorts(protocol.cells, seeds)
     ]
     by_name = {cell.name: cell for cell in protocol.cells}
+    sizes = functools.cache(images_of)
     alone = [
         ([run], by_name[run.cell.teacher] if run.cell.teacher else None)
         for run in wanted.values()
@@ -373,7 +381,7 @@ def work_left(
         done |= {run.name for run in members}
         if not cells:
             continue
-        images = images_of(cells[0].dataset)
+        images = sizes(cells[0].dataset)
         if images is None:
             return None
         for work, number in cohort_work(cells, teacher, images, mode):
@@ -400,8 +408,9 @@ def cohort_work(
 def training_images(runs: Iterable[Run]) -> int | None:
     """How many images these runs train on, every epoch counted; None where it is not known."""
     total = 0
+    sizes = functools.cache(images_of)
     for run in runs:
-        images = images_of(run.cell.dataset)
+        images = sizes(run.cell.dataset)
         if images is None:
             return None
         total += images.train * run.cell.training.epochs * run.cell.train
@@ -409,8 +418,8 @@ def training_images(runs: Iterable[Run]) -> int | None:
 
 
 def images_of(dataset: Dataset) -> Images | None:
-    """The sizes of the parts, as the split gives them; None for a folder of images."""
-    known, split = dataset.info, dataset.split
+    """The sizes of the parts, as the split gives them; None for a user's own images that are not there."""
+    known, split = dataset.looked_at(), dataset.split
     if known is None:
         return None
     each = known.classes if split.per_class else 1

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from rigorkd.data.arrays import Arrays
 from rigorkd.data.decoded import ImageFiles
 from rigorkd.errors import StoreError
 from rigorkd.files import set_aside, sweep_temporary
@@ -86,8 +87,8 @@ class Session:
     @classmethod
     def of(cls, protocol: Protocol, options: LaunchOptions, console: Console) -> Session:
         """Find the study. Raises if its folder holds another one, or if what runs start from is gone."""
-        if isinstance(protocol.spec.dataset, ImageFiles):
-            # Until its images are decoded, nobody knows what the runs are trained on.
+        if isinstance(protocol.spec.dataset, ImageFiles | Arrays):
+            # Until its images are there and decoded, nobody knows what the runs are trained on.
             prepare_data(protocol.spec.dataset, console)
         files = start_files(protocol)
         study = StudyFolder(options.results / folder_name(protocol, options.mode))

@@ -15,7 +15,7 @@ from rigorkd.launch.progress import Progress, read_progress
 from rigorkd.launch.run_states import RunStates, State, find_run_states
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
-from rigorkd.records.study import read_info
+from rigorkd.records.study import is_smoke, is_study, newest_study, read_info
 from rigorkd.text import count, duration
 
 
@@ -118,6 +118,21 @@ class Status:
         ages = [self.checkpoints[run] for run in runs if run in self.checkpoints]
         said = dict.fromkeys((duration(min(ages)), duration(max(ages)))) if ages else {}
         return " to ".join(said) + " ago" * bool(ages)
+
+
+def default_study(results: Path) -> tuple[Path, str]:
+    """The study that is meant where none is named, and what is to be said of the choice, if anything is.
+
+    It is the one that runs now, else the newest real one, and a smoke study only if there is no other.
+    Raises InputError if there is none.
+    """
+    found = newest_study(results, lambda folder: bool(Liveness(StudyFolder(folder)).launchers()))
+    others = any(folder != found and is_study(folder) for folder in results.iterdir())
+    if is_smoke(found):
+        return found, "a smoke study, on synthetic data: there is no real one here"
+    if others and (holders := Liveness(StudyFolder(found)).launchers()):
+        return found, f"it runs now ({holders[0].says})"
+    return found, ""
 
 
 def study_status(folder: Path, liveness: Liveness | None = None) -> Status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 
 from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
@@ -16,6 +17,7 @@ from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.schema import Contrast, MeanTeacher, SeedsByRole, Spec, TrendSpec
 from rigorkd.protocol.trainer_spec import CommandSpec
+from rigorkd.text import nearest
 
 RESERVED_ENDINGS = (".smoke", ".fast")
 
@@ -32,7 +34,7 @@ def check_spec(spec: Spec) -> list[Problem]:
         *_seeds(spec),
     ]
     if known := spec.dataset.info:
-        problems += _split(spec.dataset.split, known)
+        problems += split_problems(spec.dataset.split, known)
     return problems
 
 
@@ -52,13 +54,36 @@ def check_contrasts(spec: Spec, cells: Sequence[Cell]) -> list[Problem]:
     ]
 
 
+def unknown_cell(name: str, cells: Sequence[Cell]) -> tuple[str, str]:
+    """Message and hint for a name that no cell has: the nearest of the same student and method come first."""
+    student, _, label = name.partition("/")[2].partition("/")
+    students = [cell for cell in cells if cell.role == "student"]
+    meant = nearest(student, dict.fromkeys(str(cell.student) for cell in students))
+    own = [cell for cell in students if cell.student == meant]
+    method = nearest(label.split("-")[0], dict.fromkeys(map(_called, own)))
+    alike = [cell.name for cell in own if _called(cell) == method]
+    message, hint = unknown("cell", name, [cell.name for cell in own or cells])
+    near = difflib.get_close_matches(name, alike, n=4, cutoff=0)
+    if len(alike) == 1:
+        hint = f"did you mean {alike[0]!r}?"
+    elif near:
+        others = ", ".join(map(repr, near[1:]))
+        hint = f"did you mean {near[0]!r}? others of this student and method: {others}"
+    return message, f"{hint}; `rigorkd plan FILE --cells` prints all names".removeprefix("; ")
+
+
+def _called(cell: Cell) -> str:
+    """How a cell's name begins to say its method."""
+    return cell.name.rpartition("/")[2].split("-")[0]
+
+
 def _primary(name: str | None, cells: Sequence[Cell]) -> Iterator[Problem]:
     place: Path = ("analysis", "primary")
     by_name = {cell.name: cell for cell in cells}
     if name is None:
         return
     if name not in by_name:
-        yield Problem(place, *unknown("cell", name, by_name))
+        yield Problem(place, *unknown_cell(name, cells))
     elif not by_name[name].method.distils:
         yield Problem(place, f"{name} does not distil, so it has no gain")
     elif name not in dict(gain_pairs(cells, cells)):
@@ -99,7 +124,8 @@ def _names(spec: Spec) -> Iterator[Problem]:
         yield Problem(("teachers",), "give teacher or teachers, not both", hint, at_key=True)
 
 
-def _split(split: Split, known: DatasetInfo) -> Iterator[Problem]:
+def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
+    """What a data set of this shape has too few images for, or none."""
     path: Path = ("dataset", "split")
     if known.test_images is not None and split.test is not None:
         message = f"{known.title} has a test set of its own ({known.test_images:,} images)"
@@ -179,7 +205,7 @@ def contrast_problems(contrast: Contrast, path: Path, cells: Sequence[Cell]) -> 
         key: str | int = name if kind == "weights" else index
         place = (*path, kind, key)
         if name not in by_name:
-            yield Problem(place, *unknown("cell", name, by_name), at_key=kind == "weights")
+            yield Problem(place, *unknown_cell(name, cells), at_key=kind == "weights")
         elif kind in ("difference_of_gains", "all_of") and not by_name[name].method.distils:
             yield Problem(place, f"{name} does not distil, so it has no gain")
         elif contrast.cells().index(name) != index:

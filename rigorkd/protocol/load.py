@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +17,13 @@ from rigorkd.problems import ExpansionError, Problem, from_validation, unknown
 from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.chains import with_needs_at_all_seeds
-from rigorkd.protocol.check import check_contrasts, check_spec
+from rigorkd.protocol.check import check_contrasts, check_spec, split_problems
 from rigorkd.protocol.grids import grid_problems, points_of, read_method
 from rigorkd.protocol.schema import Group, SeedsByRole, Spec
 from rigorkd.protocol.trainer_cells import cells_of
 from rigorkd.protocol.trainer_spec import CommandSpec, engine_keys, is_by_command
 from rigorkd.protocol.tree import LONGEST_TEXT, Node, Place, TreeError, parse
+from rigorkd.protocol.variant import variant
 from rigorkd.text import nearest
 
 MOST_LISTED = 20
@@ -32,7 +33,10 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol file, checked and expanded: teachers first, then starts, then students in file order."""
+    """A protocol file, checked and expanded: teachers first, then starts, then students in file order.
+
+    `settled` is the side of the stored images where the text leaves it open and it is known.
+    """
 
     path: Path
     text: str
@@ -41,6 +45,7 @@ class Protocol:
     seeds: tuple[int, ...]
     study: str
     smoke: bool = False
+    settled: int | None = None
     tree: Node = field(default_factory=lambda: Node(Place(1, 1)), repr=False, compare=False)
 
     @cached_property
@@ -86,7 +91,23 @@ def _tree(file: Path, text: str) -> Node:
         ) from None
 
 
-def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
+def variant_of(path: Path, changes: Sequence[str], study: str) -> bytes:
+    """The text of a protocol file under another study's name, with `changes` such as `training.epochs=2`."""
+    text = _text(path, _read(path))
+    _tree(path, text)
+    return variant(text, changes, study).encode()
+
+
+Settle = Callable[[Spec], int | None]
+"""Finds the side of the stored images that a protocol leaves open; None if it cannot be known."""
+
+
+def by_the_files(spec: Spec) -> int | None:
+    """The side on which the files of the protocol's data agree."""
+    return spec.dataset.agreed()
+
+
+def load_protocol(path: Path | str, content: bytes | None = None, settle: Settle = by_the_files) -> Protocol:
     """Read, check and expand a protocol file, or what was read of it. Raises `ProtocolError`."""
     file = Path(path)
     text = _text(file, _read(file) if content is None else content)
@@ -105,17 +126,55 @@ def load_protocol(path: Path | str, content: bytes | None = None) -> Protocol:
         if kind is Spec:
             problems += _grid_problems(plain)
         raise protocol_error(problems, file, tree) from None
+    spec, settled = _settled(spec, settle, file, tree)
     problems = check_spec(spec)
+    cells: tuple[Cell, ...] = ()
     try:
         cells = tuple(with_needs_at_all_seeds(list(_at_their_seeds(spec, cells_of(spec)))))
         problems += check_contrasts(spec, cells)
     except ExpansionError as error:
         problems += error.problems
     if problems:
-        raise protocol_error(problems, file, tree)
+        wrong = protocol_error(problems, file, tree)
+        wrong.cells = tuple(cell.name for cell in cells)
+        raise wrong
     return Protocol(
-        path=file, text=text, spec=spec, cells=cells, seeds=spec.all_seeds, study=spec.study, tree=tree
+        path=file,
+        text=text,
+        spec=spec,
+        cells=cells,
+        seeds=spec.all_seeds,
+        study=spec.study,
+        settled=settled,
+        tree=tree,
     )
+
+
+def _settled(spec: Spec, settle: Settle, file: Path, tree: Node) -> tuple[Spec, int | None]:
+    """The protocol with the side of its stored images, and that side if it was left open."""
+    if not spec.dataset.is_open:
+        return spec, None
+    try:
+        side = settle(spec)
+    except InputError as error:
+        problem = Problem(("dataset",), f"{spec.dataset.name}: {error.message}", error.hint)
+        raise protocol_error([problem], file, tree) from None
+    if side is None:
+        return spec, None
+    return spec.model_copy(update={"dataset": spec.dataset.settled(side)}), side
+
+
+def refuse_misfit(protocol: Protocol) -> None:
+    """ProtocolError if a user's own images, where they are at hand, are too few for the split."""
+    dataset = protocol.spec.dataset
+    known = dataset.looked_at() if dataset.info is None else None
+    if known is None:
+        return
+    split = dataset.split
+    if known.test_images is not None:  # which split.test may limit
+        split = split.model_copy(update={"test": None})
+    if problems := list(split_problems(split, known)):
+        raise protocol_error(problems, protocol.path, protocol.tree)
 
 
 def _at_their_seeds(spec: Spec, cells: Iterable[Cell]) -> Iterator[Cell]:

@@ -81,7 +81,7 @@ def step(cell: Cell, mode: str) -> Work:
         cell.training.precision,
         _model(cell),
         cell.method.name,
-        _side(cell, "train"),
+        shown_side(cell, "train"),
         cell.training.batch_size,
         processes=cell.training.processes_per_run,
     )
@@ -89,7 +89,7 @@ def step(cell: Cell, mode: str) -> Work:
 
 def teach(teacher: Cell, student: Cell, mode: str) -> Work:
     """The forward of a frozen teacher on the students' batch."""
-    side = teacher.size or _side(student, "train")
+    side = teacher.size or shown_side(student, "train")
     training = student.training
     return Work(
         "teach",
@@ -111,7 +111,7 @@ def view(cell: Cell, mode: str) -> Work:
     return Work(
         "view",
         mode,
-        side=_side(cell, "train"),
+        side=shown_side(cell, "train"),
         batch=training.batch_size,
         view=shown,
         processes=training.processes_per_run,
@@ -126,7 +126,7 @@ def evaluate(cell: Cell, mode: str) -> Work:
         mode,
         training.precision,
         _model(cell),
-        side=_side(cell, "eval"),
+        side=shown_side(cell, "eval"),
         processes=training.processes_per_run,
     )
 
@@ -139,7 +139,7 @@ def _model(cell: Cell) -> str:
     return canonical({**written(cell.model), **({"members": members} if members else {})})
 
 
-def _side(cell: Cell, which: Literal["train", "eval"]) -> int:
+def shown_side(cell: Cell, which: Literal["train", "eval"]) -> int:
     """The side in pixels of what the model sees."""
     side = cell.size or cell.views.size or cell.dataset.side
     for op in getattr(cell.views, which):

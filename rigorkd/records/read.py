@@ -20,7 +20,15 @@ from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
-from rigorkd.records.study import PLAN_EDITED, StudyInfo, is_study, newest_study, read_info, refuse_too_many
+from rigorkd.records.study import (
+    PLAN_EDITED,
+    StudyInfo,
+    is_study,
+    newest_study,
+    read_info,
+    refuse_too_many,
+    remembered_by,
+)
 from rigorkd.records.tidy import declared, tidy
 from rigorkd.records.untrusted import (
     LOG,
@@ -254,7 +262,7 @@ def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
     if content is not None and sha256_of(content) != text_hash:
         raise DamagedError(f"{path}: not the protocol's text that was run", hint="restore it from a copy")
     try:
-        protocol = load_protocol(path, content)
+        protocol = load_protocol(path, content, remembered_by(info))
     except ProtocolError as error:
         if info.version == __version__:
             raise

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rigorkd import __version__
+from rigorkd.data.decoded import USUAL_RESOLUTION
+from rigorkd.data.own_images import SMALLEST
 from rigorkd.errors import InputError, StoreError
 from rigorkd.files import sha256_of, write_atomically
 from rigorkd.models.model import is_own_model
 from rigorkd.models.own_code import own_modules, read_code
 from rigorkd.protocol.hashes import NEWEST, Numerics, newer
-from rigorkd.protocol.load import Protocol
-from rigorkd.protocol.schema import Analysis
+from rigorkd.protocol.load import Protocol, Settle, by_the_files
+from rigorkd.protocol.schema import Analysis, Spec
 from rigorkd.protocol.seed_grammar import MOST_SEEDS
 from rigorkd.records.expected import StartFile
 from rigorkd.records.interim import read_interim_analyses
@@ -42,7 +44,7 @@ from rigorkd.records.untrusted import (
 SCHEMA = "rigorkd.study/1"
 KEYS = frozenset(
     {"schema", "study", "smoke", "mode", "created", "version", "numerics", "planned", "protocols", "seeds"}
-    | {"start_files", "planned_seeds"}
+    | {"start_files", "planned_seeds", "settled"}
 )
 """The keys of `study.json`. What others a newer version has written is kept, and named."""
 MODES = ("reference", "fast")
@@ -57,7 +59,8 @@ class StudyInfo:
     `planned_seeds` are those that the latest `run` before any look asked for; version 0.1 noted none, and all
     of `seeds` were. `numerics` are those that the study began with; version 0.1 noted none, and all were 1.
     `version` is that of the rigorkd that wrote the file last; a file without the key `numerics` was planned
-    under 0.1, whatever went on with it. And `unknown` are keys that this one does not know.
+    under 0.1, whatever went on with it. `settled` is the side of the stored images where the protocol left it
+    to the files. And `unknown` are keys that this one does not know.
     """
 
     study: str
@@ -74,6 +77,7 @@ class StudyInfo:
     planned_under_0_1: bool = False
     unknown: tuple[str, ...] = ()
     plan_noted: bool = True
+    settled: int | None = None
 
     @property
     def newer(self) -> str:
@@ -88,7 +92,11 @@ class StudyInfo:
 
 def folder_name(protocol: Protocol, mode: str) -> str:
     """The study's name and folder: `<study>`, with `.smoke` and `.fast` where they apply."""
-    return protocol.study if mode == "reference" else f"{protocol.study}.{mode}"
+    return _folder_name(protocol.study, mode)
+
+
+def _folder_name(study: str, mode: str) -> str:
+    return study if mode == "reference" else f"{study}.{mode}"
 
 
 def is_study(folder: Path) -> bool:
@@ -125,6 +133,7 @@ def read_info(folder: Path) -> StudyInfo:
             planned_seeds=tuple(document.get("planned_seeds", document["seeds"])),
             planned_under_0_1="numerics" not in document,
             unknown=tuple(sorted(document.keys() - KEYS)),
+            settled=document["settled"]["resolution"] if "settled" in document else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
@@ -159,6 +168,38 @@ def _wrong(document: Mapping[str, Any]) -> Iterator[str]:
     numbers = document.get("numerics", {}).values()
     if not all(isinstance(number, int) and is_number(number) for number in numbers):
         yield "numerics holds something else than whole numbers"
+    side = document.get("settled", {"resolution": SMALLEST})["resolution"]
+    if not isinstance(side, int) or not is_number(side) or side < SMALLEST:
+        yield "settled holds something else than a resolution"
+
+
+def settled_in(folder: Path) -> Settle:
+    """What a protocol leaves open as the study in the folder began with; one that is yet to begin looks."""
+
+    def settle(spec: Spec) -> int | None:
+        info = read_info(folder) if is_study(folder) else None
+        return by_the_files(spec) if info is None else _remembered(info) or by_the_files(spec)
+
+    return settle
+
+
+def settled_under(results: Path, mode: str, *, smoke: bool) -> Settle:
+    """The same of the study that a protocol's own name leads to."""
+
+    def settle(spec: Spec) -> int | None:
+        return settled_in(results / _folder_name(spec.study + ".smoke" * smoke, mode))(spec)
+
+    return settle
+
+
+def remembered_by(info: StudyInfo) -> Settle:
+    """As the study remembers it, whatever lies where its data was."""
+    return lambda _: _remembered(info)
+
+
+def _remembered(info: StudyInfo) -> int | None:
+    """Version 0.1 had a default for what the files decide since."""
+    return USUAL_RESOLUTION if info.planned_under_0_1 else info.settled
 
 
 def refuse_too_many(protocol: Protocol, seeds: Collection[int], where: Path) -> None:
@@ -187,8 +228,19 @@ def _refuse_newer(path: Path, document: Mapping[str, Any]) -> None:
         )
 
 
-def newest_study(results: Path) -> Path:
-    """The study under `results` with the latest finish time inside its records."""
+def is_smoke(folder: Path) -> bool:
+    """Whether a study was run with --smoke; one that cannot be read is taken for a real one."""
+    try:
+        return read_info(folder).smoke
+    except (InputError, StoreError):
+        return False
+
+
+def newest_study(results: Path, runs_now: Callable[[Path], bool] = lambda _: False) -> Path:
+    """The study under `results` with the latest finish time inside its records.
+
+    One that `runs_now` comes before all others, and a smoke study after all.
+    """
     studies = [folder for folder in results.iterdir() if is_study(folder)] if results.is_dir() else []
     if not studies:
         raise InputError(
@@ -197,7 +249,10 @@ def newest_study(results: Path) -> Path:
         )
     if len(studies) == 1:  # its records need not be read, however many there are
         return studies[0]
-    return max((_last_finish(folder), folder) for folder in studies)[1]
+    running = [folder for folder in studies if runs_now(folder)]
+    real = [folder for folder in running or studies if not is_smoke(folder)]
+    asked = real or running or studies
+    return asked[0] if len(asked) == 1 else max((_last_finish(folder), folder) for folder in asked)[1]
 
 
 def register(
@@ -256,6 +311,8 @@ def register(
         document["planned_seeds"] = sorted(seeds)
     document["seeds"] = sorted({*document["seeds"], *seeds})
     document["start_files"] |= {path: file.sha256 for path, file in files.items()}
+    if protocol.settled is not None and "numerics" in document:  # 0.1 had a default instead
+        document.setdefault("settled", {"resolution": protocol.settled})
     if json.dumps(document) != before or not is_study(folder):
         document["version"] = __version__
         write_atomically(layout.study_json, to_json(document))
@@ -311,6 +368,7 @@ def is_registered(
         info.mode == mode
         and info.protocols[-1:] == (protocol.text_hash,)
         and digest_of(StudyFolder(folder).protocol(protocol.text_hash), folder) == protocol.text_hash
+        and (protocol.settled is None or _remembered(info) is not None)
         and set(seeds) <= set(info.seeds)
         and (set(seeds) == set(info.planned_seeds) or bool(read_interim_analyses(folder)))
         and all(known.get(path) == file.sha256 for path, file in files.items())

@@ -77,7 +77,7 @@ class _Shape:
 
     @staticmethod
     def of(cell: Cell) -> _Shape:
-        known = cell.dataset.info
+        known = cell.dataset.looked_at()
         channels = known.channels if known else 3
         shape = DataShape(channels, cell.dataset.side, (0.5,) * channels, (0.5,) * channels)
         view = build_view(cell.views, shape, train=False)

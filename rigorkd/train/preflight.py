@@ -16,7 +16,6 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rigorkd.data.dataset import Dataset
-from rigorkd.data.decoded import ImageFiles
 from rigorkd.data.image_data import DataShape
 from rigorkd.data.operations import Views
 from rigorkd.data.views import build_view
@@ -202,6 +201,20 @@ def network_of(protocol: Protocol, cell: Cell, views: Views, classes: int | None
     return network if cell.size is None else resize_inputs(network, cell.size)
 
 
+@torch.no_grad()
+def macs_of(protocol: Protocol, cell: Cell) -> float | None:
+    """Millions of multiply-adds of the cell's network for one image; None if it cannot be built here."""
+    from rigorkd.models.sizes import macs_millions
+
+    with suppress(InputError, RuntimeError, NotImplementedError):
+        network = _outline(protocol, cell, cell.views)
+        channels, size, _ = _input(cell.views, cell.dataset)
+        side = cell.size or size
+        image = torch.zeros(1, channels, side, side, device=next(network.parameters()).device)
+        return macs_millions(network, image)
+    return None
+
+
 def _outline(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:
     """The architecture again, as shapes without values where that works: large ones then cost no time."""
     # Code of others, and resizing, may look at values.
@@ -213,7 +226,7 @@ def _outline(protocol: Protocol, cell: Cell, views: Views, classes: int | None =
 
 def _input(views: Views, dataset: Dataset) -> tuple[int, int, int]:
     """The shape of one image in the evaluation view."""
-    known = dataset.info
+    known = dataset.looked_at()
     channels = known.channels if known else 3
     shape = DataShape(channels, dataset.side, (0.5,) * channels, (0.5,) * channels)
     view = build_view(views, shape, train=False)
@@ -221,8 +234,6 @@ def _input(views: Views, dataset: Dataset) -> tuple[int, int, int]:
 
 
 def _classes(dataset: Dataset) -> int:
-    known = dataset.info
-    if known is not None:
-        return known.classes
-    assert isinstance(dataset, ImageFiles), "of anything else the classes are known"
-    return int(dataset.pool_labels().max()) + 1
+    known = dataset.looked_at()
+    assert known is not None, "the data is at hand"
+    return known.classes

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import v2
 
-from rigorkd.data.decode import decode
+from rigorkd.data.decode import Header, decode, look
 
 
 def picture(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -65,11 +65,32 @@ def test_a_cmyk_jpeg_is_read_as_pillow_reads_it() -> None:
     assert np.array_equal(decode(content, 16, None), expected)
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
-def test_more_than_eight_bits_are_refused(dtype: type) -> None:
-    image = Image.fromarray(np.zeros((8, 8), dtype))
-    with pytest.raises(ValueError, match="more than 8 bits"):
-        decode(encoded(image, "TIFF"), 8, "crop")
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_of_sixteen_bits_the_upper_eight_are_kept(form: str) -> None:
+    levels = np.random.default_rng(0).integers(0, 1 << 16, (8, 8), dtype=np.uint16)
+    found = decode(encoded(Image.fromarray(levels), form), 8, "crop")
+    assert np.array_equal(found, np.broadcast_to((levels >> 8).astype(np.uint8), (3, 8, 8)))
+
+
+def test_other_levels_than_of_eight_or_sixteen_bits_are_refused() -> None:
+    for levels, says in (
+        (np.full((8, 8), 1 << 20, np.int32), "beyond 16 bits"),
+        (np.zeros((8, 8), np.float32), "floating-point levels"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            decode(encoded(Image.fromarray(levels), "TIFF"), 8, "crop")
+
+
+def test_a_header_tells_size_and_kind() -> None:
+    grey, deep = picture(20, 30).convert("L"), Image.fromarray(np.zeros((30, 20), np.uint16))
+    for image, expected in (
+        (picture(20, 30), Header(20, 30, grey=False, deep=False)),
+        (grey, Header(20, 30, grey=True, deep=False)),
+        (deep, Header(20, 30, grey=True, deep=True)),
+    ):
+        assert look(io.BytesIO(encoded(image))) == expected
+    with pytest.raises(ValueError, match="not an image of a known format"):
+        look(io.BytesIO(b"<html>"))
 
 
 def test_without_a_fit_the_size_must_be_right() -> None:

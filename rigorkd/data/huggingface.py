@@ -1,0 +1,208 @@
+"""Images in a data set of Hugging Face's `datasets`: a folder on this machine, or a name on the hub.
+
+    {name: huggingface, path: data/leaves}                     from save_to_disk, or read by load_dataset
+    {name: huggingface, path: user/leaves, download: true}
+
+The columns `image` and `label` of the split `train` are the images to train on, those of the split `test`, if
+there is one, the test set. What is fetched, and what is decoded, lies in `cache`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Annotated, Any, Literal
+
+from pydantic import Field
+
+from rigorkd.data.image_files import ImageFile, ImageIndex, Layout
+from rigorkd.data.own_images import OwnImages
+from rigorkd.errors import InputError
+from rigorkd.extras import is_installed, require
+from rigorkd.files import sha256_of
+from rigorkd.text import some_of
+
+Word = Annotated[str, Field(min_length=1)]
+_NOWHERE = Layout(folder="", parts=(), advice="", index=lambda _: ImageIndex((), (), None))
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
+
+class HuggingFace(OwnImages):
+    """A data set of images that Hugging Face's `datasets` reads."""
+
+    layout = _NOWHERE
+    name: Literal["huggingface"]
+    path: Word
+    config: Word | None = None
+    revision: Word | None = None
+    download: bool = False
+    image: Word = "image"
+    label: Word = "label"
+    train: Word = "train"
+    test: Word | None = "test"
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.path).expanduser()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the path is one of this machine, or at least no name of the hub."""
+        return self.folder.exists() or not _HUB_NAME.fullmatch(self.path)
+
+    @property
+    def is_there(self) -> bool:
+        if not (is_installed("PIL") and is_installed("datasets")):
+            return False
+        if self.is_local:
+            return self.folder.exists()
+        try:
+            self._splits()
+        except InputError:
+            return False
+        return True
+
+    def cache_folder(self) -> Path:
+        wanted = [str(self.folder.resolve()) if self.is_local else self.path, self.config, self.revision]
+        columns = [self.image, self.label, self.train, self.test]
+        told = hashlib.sha256(repr([*wanted, *columns]).encode(errors="surrogateescape")).hexdigest()[:8]
+        place = Path(self.root) / ".rigorkd" if self.cache is None else Path(self.cache)
+        return place.expanduser() / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', self.folder.name)}-{told}"
+
+    def fingerprint(self) -> str:
+        # What the hub has under a name may change; what was decoded of it is what is trained on.
+        asked = f"{self.path} {self.config} {self.revision}"
+        return super().fingerprint() if self.is_local else sha256_of(asked)
+
+    def laid_out(self) -> Layout:
+        return replace(_NOWHERE, parts=(".",) if self.is_local else (), index=lambda _: self._index())
+
+    def fetch(self) -> None:
+        require("datasets", f"dataset: {self.path}")
+        self._splits()
+
+    def reader(self) -> Callable[[ImageFile], IO[bytes]]:
+        splits, column = self._splits(), self.image
+
+        def opened(image: ImageFile) -> IO[bytes]:
+            part, _, row = image.name.rpartition("/")
+            value = splits[part][int(row)][column]
+            if value is None:
+                raise ValueError("there is no image in this row")
+            if value.get("bytes") is not None:
+                return io.BytesIO(value["bytes"])
+            return Path(value["path"]).open("rb")
+
+        return opened
+
+    def _splits(self) -> Mapping[str, Any]:
+        """The splits by name; images are encoded."""
+        where = str(self.folder) if self.is_local else self.path
+        asked = (where, self.config, self.revision, self.image, str(self.cache_folder()))
+        found = _loaded(*asked, self.fingerprint(), fetch=self.is_local or self.download)
+        if self.train not in found:
+            raise self._refused(
+                f"there is no split {self.train!r}", f"set dataset.train to one of: {some_of(sorted(found))}"
+            )
+        return found
+
+    def _refused(self, what: str, hint: str) -> InputError:
+        return InputError(f"huggingface: {self.path}: {what}", hint=hint)
+
+    def _index(self) -> ImageIndex:
+        splits = self._splits()
+        names, labels = self._labels(splits[self.train], None)
+        train = tuple(ImageFile(f"{self.train}/{row}", label) for row, label in enumerate(labels))
+        if empty := sorted(set(range(len(names))) - set(labels)):
+            raise self._refused(
+                f"the class {names[empty[0]]} has no image in {self.train}",
+                "a class without images cannot be learnt: take a data set without it",
+            )
+        if self.test is None or (self.test not in splits and "test" not in self.model_fields_set):
+            return ImageIndex(names, train, None)
+        if self.test not in splits:
+            some = some_of(sorted(splits))
+            hint = f"set dataset.test to one of: {some}; or to null, and give split.test"
+            raise self._refused(f"there is no split {self.test!r}", hint)
+        _, tested = self._labels(splits[self.test], names)
+        test = tuple(ImageFile(f"{self.test}/{row}", label) for row, label in enumerate(tested))
+        return ImageIndex(names, train, test)
+
+    def _labels(self, split: Any, known: tuple[str, ...] | None) -> tuple[tuple[str, ...], list[int]]:
+        """The names of the classes, `known` or of this split, and the class of every row."""
+        if self.label not in split.features:
+            some = some_of(sorted(split.features))
+            raise self._refused(f"no column {self.label!r}", f"set dataset.label to one of: {some}")
+        values, declared = split[self.label][:], getattr(split.features[self.label], "names", None)
+        if declared is not None:
+            names = known or tuple(map(str, declared))
+            numbers = [-1 if value is None else int(value) for value in values]
+        else:
+            found = set(values)
+            whole = all(isinstance(value, int) for value in found)
+            usable = whole or all(isinstance(value, str) for value in found)
+            if not usable or (known is None and whole and sorted(found) != list(range(len(found)))):
+                some = some_of([str(value) for value in list(found)[:5]])
+                raise self._refused(
+                    f"the column {self.label!r} holds no classes: {some}",
+                    "it must hold whole numbers from 0 without a gap, or names",
+                )
+            names = known or tuple(str(value) for value in sorted(found))
+            places = {name: place for place, name in enumerate(names)}
+            numbers = [places.get(str(value), -1) for value in values]
+        wrong = next((row for row, number in enumerate(numbers) if not 0 <= number < len(names)), None)
+        if wrong is not None:
+            raise self._refused(
+                f"row {wrong} of a split has no class that {self.train} has",
+                "a split without labels cannot be tested on: set dataset.test to another, or to null",
+            )
+        return names, numbers
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(
+    path: str, config: str | None, revision: str | None, image: str, cache: str, stamp: str, *, fetch: bool
+) -> Mapping[str, Any]:
+    """The splits of a data set, its images left encoded. InputError if it cannot be had, or has no images.
+
+    `stamp` is another one once its files have changed.
+    """
+    import datasets
+
+    try:
+        if any((Path(path) / name).exists() for name in ("dataset_dict.json", "state.json")):
+            found = datasets.load_from_disk(path)
+        else:
+            found = datasets.load_dataset(
+                path,
+                config,
+                revision=revision,
+                cache_dir=f"{cache}/fetched",
+                download_config=datasets.DownloadConfig(local_files_only=not fetch),
+            )
+    except Exception as error:  # readers of many formats, and a network, raise almost anything
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        absent = "set dataset.download: true to fetch it; or give the path of a folder"
+        raise InputError(
+            f"huggingface: {path} cannot be loaded: {said}",
+            hint="see that `datasets.load_dataset` reads it" if fetch else absent,
+        ) from None
+    splits = found if isinstance(found, datasets.DatasetDict) else {"train": found}
+    return {str(name): _encoded(path, split, image) for name, split in splits.items()}
+
+
+def _encoded(path: str, split: Any, image: str) -> Any:
+    import datasets
+
+    if image not in split.features or not isinstance(split.features[image], datasets.Image):
+        images = [name for name, kind in split.features.items() if isinstance(kind, datasets.Image)]
+        raise InputError(
+            f"huggingface: {path}: no column of images {image!r}",
+            hint=f"set dataset.image to one of: {some_of(images)}" if images else "it has no images at all",
+        )
+    return split.cast_column(image, datasets.Image(decode=False))

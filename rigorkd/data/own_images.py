@@ -1,0 +1,191 @@
+"""A user's own images: what only their files can tell.
+
+A protocol may leave `resolution` out. Then the files decide, where all are squares of one size. What they
+said is settled when a study begins (`study.json` keeps it), so that it can be read where the files are not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import warnings
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from rigorkd.data.dataset import DatasetInfo
+from rigorkd.data.decoded import (
+    CHANNELS,
+    USUAL_RESOLUTION,
+    FittedFiles,
+    refuse_damaged,
+)
+from rigorkd.errors import InputError
+from rigorkd.extras import is_installed
+from rigorkd.files import write_atomically
+
+LARGEST_AGREED = 512
+"""Squares larger than this are nobody's wish until somebody says so: an image would take a megabyte."""
+SMALLEST = 4
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the headers of all images say.
+
+    `sizes` are (width, height, how many), the most frequent first. `grey` and `deep` count images of one
+    channel and of 16 bits. `source` is the fingerprint of the files.
+    """
+
+    source: str
+    classes: int
+    images: int
+    test_images: int | None
+    sizes: tuple[tuple[int, int, int], ...]
+    grey: int
+    deep: int
+
+    @property
+    def usual_side(self) -> int:
+        """The median of the images' shorter sides."""
+        shorter = sorted((min(width, height), number) for width, height, number in self.sizes)
+        half, seen = sum(number for _, number in shorter) / 2, 0
+        for side, number in shorter:
+            seen += number
+            if seen >= half:
+                return side
+        raise AssertionError("there are images")
+
+    def says_sizes(self, most: int = 3) -> str:
+        """`32×32`, or `32×32 (600), 64×48 (20) and 4 more sizes`."""
+        if len(self.sizes) == 1:
+            width, height, _ = self.sizes[0]
+            return f"{width}×{height}"
+        named = ", ".join(f"{width}×{height} ({number:,})" for width, height, number in self.sizes[:most])
+        more = len(self.sizes) - most
+        return named + (f" and {more:,} more size{'s' * (more > 1)}" if more > 0 else "")
+
+
+class OwnImages(FittedFiles):
+    """A user's own image files: `resolution` may be left to them."""
+
+    resolution: Annotated[int, Field(ge=SMALLEST)] | None = None
+
+    @property
+    def info(self) -> None:
+        return None
+
+    @property
+    def place(self) -> str:
+        """Where they are, in words."""
+        return str(self.folder)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the images can be looked at now."""
+        return is_installed("PIL") and not self.laid_out().missing(self.folder)
+
+    def looked_at(self) -> DatasetInfo | None:
+        found = self.survey()
+        if found is None:
+            return None
+        return DatasetInfo(
+            str(self.folder), found.images, found.test_images, found.classes, CHANNELS, self.side
+        )
+
+    @property
+    def side(self) -> int:
+        """Where nothing has settled it yet, a usual one: enough to plan with."""
+        return self.resolution or USUAL_RESOLUTION
+
+    @property
+    def known_side(self) -> int | None:
+        return self.resolution
+
+    @property
+    def is_open(self) -> bool:
+        return self.resolution is None
+
+    def settled(self, side: int) -> OwnImages:
+        return self.model_copy(update={"resolution": side})
+
+    def agreed(self) -> int | None:
+        found = self.survey()
+        if found is None:
+            return None
+        width, height, _ = found.sizes[0]
+        if len(found.sizes) > 1 or width != height:
+            side = max(SMALLEST, min(found.usual_side, USUAL_RESOLUTION))
+            raise InputError(
+                f"its images are {found.says_sizes()}: no squares of one size, so resolution must say what "
+                "they are stored as",
+                hint=f"add resolution: {side} to dataset (their usual shorter side is {found.usual_side}); "
+                + "the central square is kept, or all of it with fit: squash",
+            )
+        if not SMALLEST <= width <= LARGEST_AGREED:
+            raise InputError(
+                f"its images are {width}×{height}, so resolution must say what they are stored as",
+                hint="add resolution: 224 to dataset, say; twice the side is four times the work",
+            )
+        return width
+
+    def survey(self) -> Survey | None:
+        """Read the headers of all images, or what is noted of them if no file has changed since.
+
+        None where the files are not there, or Pillow is not.
+
+        Raises:
+            InputError: the folder is not laid out as it must be, or images cannot be read.
+        """
+        if not self.is_there:
+            return None
+        source = self.fingerprint()
+        noted = self.cache_folder() / f"{self.name}-files.json"
+        if (known := _read(noted)) is not None and known.source == source:
+            return known
+        found = self._look(source)
+        with contextlib.suppress(OSError):  # a folder that nobody may write into is looked at every time
+            write_atomically(noted, json.dumps(asdict(found)).encode(), durable=False)
+        return found
+
+    def _look(self, source: str) -> Survey:
+        from rigorkd.data.decode import look
+
+        index, opened = self.laid_out().index(self.folder), self.reader()
+        sizes: Counter[tuple[int, int]] = Counter()
+        damaged: list[str] = []
+        grey = deep = 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # oddities in metadata
+            for image in index.files:
+                try:
+                    with opened(image) as stream:
+                        header = look(stream)
+                except (ValueError, OSError) as error:
+                    damaged.append(f"{self.folder / image.name}: {error}")
+                    continue
+                sizes[header.width, header.height] += 1
+                grey += header.grey
+                deep += header.deep
+        refuse_damaged(damaged)
+        return Survey(
+            source=source,
+            classes=len(index.class_names),
+            images=len(index.train),
+            test_images=None if index.test is None else len(index.test),
+            sizes=tuple(sorted(((*size, n) for size, n in sizes.items()), key=lambda size: (-size[2], size))),
+            grey=grey,
+            deep=deep,
+        )
+
+
+def _read(path: Path) -> Survey | None:
+    """A noted survey, or None if there is none that can be used."""
+    try:
+        values = json.loads(path.read_bytes())
+        return Survey(**{**values, "sizes": tuple((int(w), int(h), int(n)) for w, h, n in values["sizes"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,189 @@
+"""What a plan says of a user's own images: how many, of which size, and what a network makes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rigorkd.data.dataset import Dataset
+from rigorkd.data.own_images import OwnImages
+from rigorkd.extras import is_installed
+from rigorkd.models.model import is_hub_model
+from rigorkd.models.own_code import has_source
+from rigorkd.protocol.cells import Cell
+from rigorkd.protocol.load import Protocol
+from rigorkd.records.rates import shown_side
+from rigorkd.text import count
+
+if TYPE_CHECKING:
+    from rigorkd.data.own_images import Survey
+    from rigorkd.launch.planning import Images
+
+MULTIPLIED = 2.0
+"""From so many times the work on, it is said that resizing costs it."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A network and the side of the squares that it is shown; millions of multiply-adds for one, if known.
+
+    `key` is the key of the protocol that says the side.
+    """
+
+    network: str
+    side: int
+    key: str
+    macs_millions: float | None
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """A user's own images as they were found, or nothing but what is assumed of them."""
+
+    where: str
+    there: bool
+    side: int
+    settled: bool
+    images: int = 0
+    test_images: int | None = None
+    classes: int = 0
+    channels: int = 3
+    parts: Images | None = None
+    survey: Survey | None = None
+    shown: tuple[Shown, ...] = ()
+
+    @property
+    def stored_bytes(self) -> int:
+        """What the decoded images take."""
+        return (self.images + (self.test_images or 0)) * self.channels * self.side**2
+
+    @property
+    def native(self) -> int:
+        """The usual shorter side of the images themselves."""
+        return self.side if self.survey is None else self.survey.usual_side
+
+    def entry(self) -> dict[str, Any]:
+        """Its part of the plan's JSON."""
+        if not self.there:
+            return {"where": self.where, "images": None, "resolution": self.side, "assumed": True}
+        found = self.survey
+        return {
+            "where": self.where,
+            "images": self.images,
+            "test_images": self.test_images,
+            "classes": self.classes,
+            "parts": None if self.parts is None else vars(self.parts),
+            "resolution": self.side,
+            "sizes": [list(size) for size in found.sizes] if found else [[self.side, self.side, self.images]],
+            "stored_bytes": self.stored_bytes,
+            "networks": [vars(shown) for shown in self.shown],
+            "warnings": list(self.warnings()),
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Its lines in a terminal."""
+        if not self.there:
+            assumed = f"; until they are, {self.side}×{self.side} pixels are assumed" * (not self.settled)
+            yield f"data: the images are not there yet ({self.where}){assumed}"
+            return
+        tested = f" + {self.test_images:,} for testing" if self.test_images is not None else ""
+        size = f"{self.side}×{self.side}" if self.survey is None else self.survey.says_sizes()
+        classes = count(self.classes, "class", "classes")
+        yield f"data: {count(self.images, 'image')}{tested} of {size} in {classes} ({self.where})"
+        if self.parts is not None:
+            parts = self.parts
+            yield f"  {parts.train:,} to train on, {parts.val:,} to validate, {parts.test:,} to test"
+        colour = "grey" if self.channels == 1 else "colour"
+        kinds = []
+        if self.survey is not None and self.survey.grey:
+            kinds.append(f"{self.survey.grey:,} are grey and repeat their channel")
+        if self.survey is not None and self.survey.deep:
+            kinds.append(f"{self.survey.deep:,} have 16 bits, of which the upper eight are kept")
+        yield (
+            f"  kept as {self.side}×{self.side} in {colour}, {self.stored_bytes / 1e6:,.1f} MB"
+            + "".join(f"; {kind}" for kind in kinds)
+        )
+        for side in dict.fromkeys(shown.side for shown in self.shown):
+            known = [
+                f"{shown.network} {shown.macs_millions:,.{1 if shown.macs_millions < 100 else 0}f} M"
+                for shown in self.shown
+                if shown.side == side and shown.macs_millions is not None
+            ]
+            if known:
+                yield f"  multiply-adds for one image at {side}×{side}: {', '.join(known)}"
+        for warning in self.warnings():
+            yield f"warning: {warning}"
+
+    def warnings(self) -> Iterator[str]:
+        """Where resizing multiplies the work."""
+        for key in dict.fromkeys(shown.key for shown in self.shown):
+            side = max(shown.side for shown in self.shown if shown.key == key)
+            times = (side / self.native) ** 2
+            if times >= MULTIPLIED:
+                who = [shown.network for shown in self.shown if shown.key == key and shown.side == side]
+                names = ", ".join(dict.fromkeys(who))
+                yield (
+                    f"{key} shows {names} images of {self.native} pixels at {side}: {times:.3g} times the "
+                    "work and no more detail; leave it out, unless a pretrained network wants that size"
+                )
+
+
+def own_data(
+    protocol: Protocol, cells: Sequence[Cell], parts: Images | None = None, *, macs: bool = False
+) -> OwnData | None:
+    """What is known of a protocol's own images; None for a data set that is known without its files.
+
+    `macs` counts multiply-adds, which takes torch and its seconds.
+    """
+    dataset = protocol.spec.dataset
+    if dataset.info is not None or not dataset.in_files:
+        return None
+    where, settled = _where(dataset), dataset.known_side is not None
+    known = dataset.looked_at()
+    if known is None:
+        return OwnData(where, False, dataset.side, settled)
+    return OwnData(
+        where=where,
+        there=True,
+        side=dataset.side,
+        settled=settled,
+        images=known.images,
+        test_images=known.test_images,
+        classes=known.classes,
+        channels=known.channels,
+        parts=parts,
+        survey=dataset.survey() if isinstance(dataset, OwnImages) else None,
+        shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
+    )
+
+
+def _where(dataset: Dataset) -> str:
+    return dataset.place if isinstance(dataset, OwnImages) else str(getattr(dataset, "file", dataset.name))
+
+
+def _shown(protocol: Protocol, cells: Sequence[Cell], *, macs: bool) -> Iterator[Shown]:
+    """Every network at every side, in the order of the cells."""
+    seen: set[tuple[str, int, str]] = set()
+    for cell in cells:
+        if cell.members:
+            continue
+        side = shown_side(cell, "train")
+        key = "dataset.resolution"
+        if cell.size is not None:
+            key = f"{cell.name}: size"
+        elif cell.views.size is not None:
+            key = "views.size"
+        name = cell.name if cell.role == "teacher" else str(cell.student)
+        if (name, side, key) not in seen:
+            seen.add((name, side, key))
+            yield Shown(name, side, key, _macs(protocol, cell) if macs else None)
+
+
+def _macs(protocol: Protocol, cell: Cell) -> float | None:
+    """Of networks that are rigorkd's own or a library's; code of one's own is not run for a plan."""
+    if is_hub_model(cell.model.name) or has_source(cell.model.name):
+        return None
+    from rigorkd.train.preflight import macs_of
+
+    return macs_of(protocol, cell)

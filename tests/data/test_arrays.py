@@ -1,0 +1,148 @@
+"""A user's own images as arrays in one file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rigorkd.data.arrays import Arrays
+from rigorkd.data.loading import load
+from rigorkd.errors import InputError
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+GENERATOR = np.random.default_rng(0)
+COLOUR = GENERATOR.integers(0, 256, (40, 12, 12, 3), dtype=np.uint8)
+LABELS = np.arange(40) % 4
+
+
+def described(path: Path, **keys: Any) -> Arrays:
+    split = keys.pop("split", {"val": 8, "test": 8})
+    return Arrays.model_validate({"name": "arrays", "file": str(path), "split": split, **keys})
+
+
+def saved(folder: Path, **arrays: Any) -> Path:
+    path = folder / "pictures.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def stored(dataset: Arrays) -> torch.Tensor:
+    """All images in the order of the file."""
+    data = load(dataset, 0)
+    parts = (data.train, data.val, data.test)
+    images = torch.cat([torch.as_tensor(part.images) for part in parts])
+    return images[torch.cat([part.index for part in parts]).argsort()]
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        (COLOUR, COLOUR.transpose(0, 3, 1, 2)),
+        (COLOUR.transpose(0, 3, 1, 2), COLOUR.transpose(0, 3, 1, 2)),
+        (COLOUR[..., 0], COLOUR[..., 0][:, None]),
+        (COLOUR[..., :1], COLOUR[..., 0][:, None]),
+        (COLOUR.astype(np.uint16) * 256 + 7, COLOUR.transpose(0, 3, 1, 2)),
+    ],
+    ids=["last", "first", "grey", "one channel", "16 bits"],
+)
+def test_every_shape_of_images(tmp_path: Path, images: np.ndarray, expected: np.ndarray) -> None:
+    dataset = described(saved(tmp_path, images=images, labels=LABELS))
+    assert np.array_equal(stored(dataset).numpy(), expected)
+    known = dataset.looked_at()
+    assert known is not None
+    assert (known.images, known.classes, known.channels, known.size) == (40, 4, expected.shape[1], 12)
+    assert dataset.side == 12
+
+
+def test_names_of_other_libraries_and_a_test_set(tmp_path: Path) -> None:
+    """As MedMNIST has them; what is for validation there is not read."""
+    path = saved(
+        tmp_path,
+        train_images=COLOUR,
+        train_labels=LABELS[:, None],
+        val_images=COLOUR[:3],
+        test_images=COLOUR[:12],
+        test_labels=LABELS[:12, None],
+    )
+    data = load(described(path, split={"val": 8}), 0)
+    assert (len(data.train), len(data.val), len(data.test)) == (32, 8, 12)
+    assert data.test.labels.tolist() == LABELS[:12].tolist()
+
+
+def test_labels_may_be_names(tmp_path: Path) -> None:
+    names = np.array(["wren", "kite", "owl", "heron"])
+    data = load(described(saved(tmp_path, images=COLOUR, labels=names[LABELS])), 0)
+    assert data.class_names == ("heron", "kite", "owl", "wren")
+    parts = (data.train, data.val, data.test)
+    found = {
+        int(row): int(label) for part in parts for row, label in zip(part.index, part.labels, strict=True)
+    }
+    assert [data.class_names[found[row]] for row in range(40)] == names[LABELS].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"pictures": COLOUR, "labels": LABELS}, "there is no array 'images'"),
+        ({"images": COLOUR / 255, "labels": LABELS}, "images are float64"),
+        ({"images": COLOUR[:, :10], "labels": LABELS}, "shape 10×12×3 are no square"),
+        ({"images": COLOUR, "labels": LABELS[:9]}, "40 images have 9 labels"),
+        ({"images": COLOUR, "labels": LABELS + 1}, "labels go from 1 to 4 and have 4 values"),
+        ({"images": COLOUR, "labels": LABELS * 0}, r"labels have 1 class\(es\)"),
+        ({"images": COLOUR, "labels": LABELS / 2}, "labels are float64"),
+        ({"images": COLOUR, "labels": LABELS, "test_images": COLOUR}, "one is missing"),
+        (
+            {"images": COLOUR, "labels": LABELS, "test_images": COLOUR, "test_labels": LABELS * 3},
+            "test_labels have a class that labels lack: 6",
+        ),
+        ({"images": COLOUR, "labels": np.array([{}] * 40)}, "not a file of arrays"),
+    ],
+)
+def test_what_cannot_be_used_is_told(tmp_path: Path, arrays: dict[str, Any], says: str) -> None:
+    dataset = described(saved(tmp_path, **arrays))
+    with pytest.raises(InputError, match=says) as caught:
+        dataset.prepare()
+    assert str(tmp_path / "pictures.npz") in caught.value.message
+    assert caught.value.hint
+    assert dataset.known_side is None
+
+
+def test_files_that_are_no_archives(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none.npz: no such file") as caught:
+        described(tmp_path / "none.npz").prepare()
+    assert caught.value.hint
+    (tmp_path / "text.npz").write_text("no arrays")
+    np.save(tmp_path / "lone.npy", COLOUR)
+    for name, says in (("text.npz", "not a file of arrays"), ("lone.npy", "one array alone")):
+        with pytest.raises(InputError, match=says):
+            described(tmp_path / name).prepare()
+
+
+def test_from_a_file_to_records(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    """Planned, run, read where the file is not; stale when it is another."""
+    saved(tmp_path, images=COLOUR[..., 0], labels=LABELS)
+    (tmp_path / "own.yaml").write_text(
+        "rigorkd: 1\nstudy: own\ndataset: {name: arrays, file: pictures.npz, split: {val: 8, test: 8}}\n"
+        "training: {optimizer: {name: adamw, lr: 1e-2}, batch_size: 8, epochs: 1}\n"
+        "teacher: {model: {name: cnn, channels: [4]}}\nstudents: {net: {model: {name: cnn, channels: [2]}}}\n"
+        "groups: {main: {baseline: true, kd: {T: 4}}}\nseeds: 1\n"
+    )
+    plan = rigorkd("plan", "own.yaml")
+    assert "data: 40 images of 12×12 in 4 classes (pictures.npz)" in plan.stdout
+    assert "kept as 12×12 in grey" in plan.stdout
+    done = rigorkd("run", "own.yaml")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "pictures.npz").rename(tmp_path / "away.npz")
+    runs = json.loads(rigorkd("plan", "own.yaml", "--format", "json").stdout)["runs"]
+    assert runs["done"] == runs["total"] == 3
+    absent = rigorkd("run", "own.yaml")
+    assert absent.returncode == 2
+    saved(tmp_path, images=COLOUR[..., 1], labels=LABELS)
+    assert "the data changed" in rigorkd("run", "own.yaml").stderr

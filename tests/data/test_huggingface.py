@@ -1,0 +1,116 @@
+"""Data sets that Hugging Face's `datasets` reads, from folders of this machine."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rigorkd.data.huggingface import HuggingFace
+from rigorkd.data.loading import load
+from rigorkd.errors import InputError
+from rigorkd.extras import is_installed
+
+
+def described(path: object, root: Path, **keys: Any) -> HuggingFace:
+    split = keys.pop("split", {"val": 4, "test": 4})
+    fields = {"name": "huggingface", "path": str(path), "root": str(root), "split": split, **keys}
+    return HuggingFace.model_validate(fields)
+
+
+@pytest.mark.skipif(is_installed("datasets"), reason="it is there")
+def test_without_the_package_a_plan_goes_on_and_a_run_says_what_to_install(tmp_path: Path) -> None:
+    dataset = described(tmp_path, tmp_path)
+    assert dataset.agreed() is None
+    with pytest.raises(InputError, match="needs the package datasets") as caught:
+        dataset.prepare()
+    assert "rigorkd[datasets]" in caught.value.hint
+
+
+class TestFolders:
+    """With the package."""
+
+    @pytest.fixture(autouse=True)
+    def package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+        datasets = pytest.importorskip("datasets")
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hub")
+        return datasets
+
+    @staticmethod
+    def pictures(n: int, side: int = 12) -> list[Any]:
+        pixels = np.random.default_rng(0).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
+        encoded = []
+        for picture in pixels:
+            buffer = io.BytesIO()
+            Image.fromarray(picture).save(buffer, "PNG")
+            encoded.append({"bytes": buffer.getvalue(), "path": None})
+        return encoded
+
+    def saved(self, datasets: Any, folder: Path, labels: list[Any], kind: Any, side: int = 12) -> Path:
+        features = datasets.Features({"image": datasets.Image(), "label": kind})
+        columns = {"image": self.pictures(len(labels), side), "label": labels}
+        datasets.Dataset.from_dict(columns, features=features).save_to_disk(str(folder))
+        return folder
+
+    def test_what_was_saved_is_read_as_it_was(self, package: Any, tmp_path: Path) -> None:
+        labels = [number % 3 for number in range(24)]
+        kind = package.ClassLabel(names=["wren", "kite", "owl"])
+        dataset = described(self.saved(package, tmp_path / "birds", labels, kind), tmp_path)
+        assert dataset.agreed() == 12
+        data = load(dataset.settled(12), 0)
+        assert data.class_names == ("wren", "kite", "owl")
+        assert [len(part) for part in (data.train, data.val, data.test)] == [16, 4, 4]
+        for part in (data.train, data.val, data.test):
+            assert part.labels.tolist() == [labels[row] for row in part.index.tolist()]
+            row = int(part.index[0])
+            content = self.pictures(24)[row]["bytes"]
+            expected = np.asarray(Image.open(io.BytesIO(content))).transpose(2, 0, 1)
+            assert np.array_equal(np.asarray(part.images[:1])[0], expected)
+
+    def test_labels_of_other_kinds(self, package: Any, tmp_path: Path) -> None:
+        names = ["owl", "kite"] * 10
+        text = described(self.saved(package, tmp_path / "text", names, package.Value("string")), tmp_path)
+        assert load(text.settled(12), 0).class_names == ("kite", "owl")
+        gap = described(self.saved(package, tmp_path / "gap", [0, 2] * 10, package.Value("int64")), tmp_path)
+        with pytest.raises(InputError, match="holds no classes: 0, 2"):
+            gap.agreed()
+
+    def test_files_with_their_own_test_split(self, package: Any, tmp_path: Path) -> None:
+        """A folder of images in the layout of the package, with its cache in ours."""
+        for part, each in (("train", 6), ("test", 3)):
+            for name in ("kite", "owl"):
+                folder = tmp_path / "birds" / part / name
+                folder.mkdir(parents=True)
+                for number, picture in enumerate(self.pictures(each)):
+                    (folder / f"{number}.png").write_bytes(picture["bytes"])
+        dataset = described(tmp_path / "birds", tmp_path, split={"val": 4})
+        data = load(dataset.settled(12), 0)
+        assert [len(part) for part in (data.train, data.val, data.test)] == [8, 4, 6]
+        unsplit = described(tmp_path / "birds", tmp_path, test=None)
+        assert [len(part) for part in (load(unsplit.settled(12), 0).train,)] == [4]
+
+    @pytest.mark.parametrize(
+        ("keys", "says", "advises"),
+        [
+            ({"image": "picture"}, "no column of images 'picture'", "dataset.image to one of: image"),
+            ({"label": "kind"}, "no column 'kind'", "dataset.label to one of: image, label"),
+            ({"train": "all"}, "no split 'all'", "dataset.train to one of: train"),
+            ({"test": "held"}, "no split 'held'", "dataset.test to one of: train; or to null"),
+        ],
+    )
+    def test_wrong_names_are_told_with_the_right_ones(
+        self, package: Any, tmp_path: Path, keys: dict[str, str], says: str, advises: str
+    ) -> None:
+        folder = self.saved(package, tmp_path / "birds", [0, 1] * 10, package.ClassLabel(num_classes=2))
+        with pytest.raises(InputError, match=says) as caught:
+            described(folder, tmp_path, **keys).agreed()
+        assert advises in caught.value.hint
+
+    def test_a_folder_of_nothing_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(InputError, match=r"empty cannot be loaded: "):
+            described(tmp_path / "empty", tmp_path).prepare()

@@ -1,0 +1,303 @@
+"""A user's own folder of images: what its files settle, and what is told before anything is trained."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rigorkd.data.image_folder import ImageFolder
+from rigorkd.data.loading import load
+from rigorkd.errors import InputError, ProtocolError
+from rigorkd.launch.own_data import own_data
+from rigorkd.protocol.load import Protocol, load_protocol, refuse_misfit
+from rigorkd.records.study import settled_in
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+
+PROTOCOL = """\
+rigorkd: 1
+study: own
+dataset: {name: image_folder, root: pictures, split: {val: 2, test: 2, per_class: true}}
+training: {optimizer: {name: adamw, lr: 1e-2}, batch_size: 8, epochs: 1}
+teacher: {model: {name: cnn, channels: [4]}}
+students: {net: {model: {name: cnn, channels: [2]}}}
+groups: {main: {baseline: true, kd: {T: 4, alpha: 0.5}}}
+seeds: 1
+"""
+
+
+def write(
+    root: Path, sizes: tuple[tuple[int, int], ...] = ((16, 16),), part: str = "", each: int = 8
+) -> None:
+    """Two classes of noise below `root/part`; the sizes take turns."""
+    generator = np.random.default_rng(0)
+    for label in ("cats", "dogs"):
+        folder = root / part / label
+        folder.mkdir(parents=True)
+        for number in range(each):
+            width, height = sizes[number % len(sizes)]
+            pixels = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+
+
+def folder(root: Path, **keys: Any) -> ImageFolder:
+    split = keys.pop("split", {"val": 2, "test": 2, "per_class": True})
+    return ImageFolder.model_validate({"name": "image_folder", "root": str(root), "split": split, **keys})
+
+
+@pytest.fixture
+def protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Protocol]:
+    """Loads the protocol with some of its text changed; the data lies beside it."""
+    monkeypatch.chdir(tmp_path)
+
+    def loaded(*changes: tuple[str, str], results: str = "results") -> Protocol:
+        text = PROTOCOL
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "own.yaml").write_text(text)
+        return load_protocol(tmp_path / "own.yaml", settle=settled_in(tmp_path / results / "own"))
+
+    return loaded
+
+
+# ---------------------------------------------------------------------------------------------- resolution
+
+
+def test_squares_of_one_size_are_kept_as_they_are(tmp_path: Path, protocol: Callable[..., Protocol]) -> None:
+    write(tmp_path / "pictures")
+    loaded = protocol()
+    assert loaded.settled == 16
+    assert {cell.dataset.side for cell in loaded.cells} == {16}
+    data = load(loaded.spec.dataset, 0)
+    assert data.size == 16
+    first = np.asarray(Image.open(tmp_path / "pictures" / "cats" / "0.png")).transpose(2, 0, 1)
+    parts = (data.train, data.val, data.test)
+    (where,) = [(part, int(row)) for part in parts for row in (part.index == 0).nonzero()]
+    assert np.array_equal(np.asarray(where[0].images[where[1] : where[1] + 1])[0], first)
+
+
+def test_what_the_protocol_says_is_not_asked_of_the_files(
+    tmp_path: Path, protocol: Callable[..., Protocol]
+) -> None:
+    write(tmp_path / "pictures")
+    loaded = protocol(("root: pictures", "root: pictures, resolution: 24"))
+    assert (loaded.settled, loaded.spec.dataset.side) == (None, 24)
+    assert not (tmp_path / "pictures" / ".rigorkd").exists()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says", "advises"),
+    [
+        (((16, 16), (20, 16)), r"16×16 \(8\), 20×16 \(8\)", "add resolution: 16 to dataset"),
+        (((20, 16),), "its images are 20×16: no squares of one size", "add resolution: 16 to dataset"),
+        (((600, 600),), "its images are 600×600", "add resolution: 224"),
+    ],
+)
+def test_what_does_not_agree_is_asked_for(
+    tmp_path: Path,
+    protocol: Callable[..., Protocol],
+    sizes: tuple[tuple[int, int], ...],
+    says: str,
+    advises: str,
+) -> None:
+    write(tmp_path / "pictures", sizes, each=8 if sizes[0][0] < 100 else 4)
+    with pytest.raises(ProtocolError, match=says) as caught:
+        protocol()
+    assert caught.value.message.startswith(f"{tmp_path / 'own.yaml'}:3:10: image_folder: ")
+    assert advises in caught.value.hint
+    advised = caught.value.hint.partition(" to dataset")[0].removeprefix("add ")
+    assert protocol(("root: pictures", f"root: pictures, {advised}")).cells
+
+
+def test_without_the_files_a_plan_assumes_a_side_and_says_so(
+    tmp_path: Path, protocol: Callable[..., Protocol]
+) -> None:
+    loaded = protocol(("seeds: 1", "seeds: 1\nviews: {size: 300, train: [fused_geometry]}"))
+    assert (loaded.settled, loaded.spec.dataset.known_side) == (None, None)
+    found = own_data(loaded, loaded.cells)
+    assert found is not None
+    (line,) = found.lines()
+    assert line == "data: the images are not there yet (pictures); until they are, 256×256 pixels are assumed"
+
+
+def test_headers_are_read_once_and_again_when_a_file_changes(tmp_path: Path) -> None:
+    write(tmp_path / "pictures")
+    dataset = folder(tmp_path / "pictures")
+    assert dataset.agreed() == 16
+    noted = tmp_path / "pictures" / ".rigorkd" / "image_folder-files.json"
+    document = json.loads(noted.read_text())
+    noted.write_text(json.dumps({**document, "sizes": [[20, 20, 16]]}))
+    assert dataset.agreed() == 20
+    Image.new("RGB", (16, 16)).save(tmp_path / "pictures" / "cats" / "more.png")
+    assert dataset.agreed() == 16
+    noted.write_text("{")
+    assert dataset.agreed() == 16
+
+
+def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:
+    write(tmp_path / "pictures", each=7)
+    for path in (tmp_path / "pictures").rglob("[0-5].png"):
+        path.write_bytes(b"<html>not found</html>")
+    with pytest.raises(InputError, match="12 images cannot be decoded") as caught:
+        folder(tmp_path / "pictures").agreed()
+    assert caught.value.message.count("not an image of a known format") == 10
+    assert "… and 2 more" in caught.value.message
+
+
+# -------------------------------------------------------------------------------------------------- layout
+
+
+def test_a_flat_folder_is_divided_by_the_split(tmp_path: Path) -> None:
+    write(tmp_path / "flat")
+    write(tmp_path / "divided", part="train")
+    flat, divided = (load(folder(tmp_path / name), 0) for name in ("flat", "divided"))
+    assert flat.class_names == divided.class_names == ("cats", "dogs")
+    both = ((flat.train, divided.train), (flat.val, divided.val), (flat.test, divided.test))
+    for mine, theirs in both:
+        assert mine.index.tolist() == theirs.index.tolist()
+        assert mine.labels.tolist() == theirs.labels.tolist()
+    assert [len(part) for part in (flat.train, flat.val, flat.test)] == [8, 4, 4]
+
+
+def test_a_folder_with_parts_but_no_train_is_not_flat(tmp_path: Path) -> None:
+    write(tmp_path / "pictures", part="val")
+    with pytest.raises(InputError, match=r"image_folder: .*/pictures/train is missing"):
+        folder(tmp_path / "pictures").prepare()
+
+
+def test_a_flat_folder_needs_two_classes_with_images(tmp_path: Path) -> None:
+    write(tmp_path / "pictures")
+    (tmp_path / "pictures" / "owls").mkdir()
+    with pytest.raises(InputError, match=r"pictures/owls: there is no image in this folder"):
+        folder(tmp_path / "pictures").agreed()
+    (tmp_path / "lone" / "cats").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"lone: 1 folder\(s\) of classes"):
+        folder(tmp_path / "lone").agreed()
+
+
+def test_a_class_that_is_added_to_a_flat_folder_is_noticed(tmp_path: Path) -> None:
+    write(tmp_path / "pictures")
+    dataset = folder(tmp_path / "pictures")
+    dataset.prepare()
+    before = dataset.checksum()
+    (tmp_path / "pictures" / "owls").mkdir()
+    for number in range(5):
+        Image.new("RGB", (16, 16)).save(tmp_path / "pictures" / "owls" / f"{number}.png")
+    dataset.prepare()
+    assert dataset.checksum() != before
+
+
+def test_a_split_of_more_images_than_there_are_is_told_at_its_line(
+    tmp_path: Path, protocol: Callable[..., Protocol]
+) -> None:
+    write(tmp_path / "pictures")
+    refuse_misfit(protocol())
+    with pytest.raises(ProtocolError, match=r"own.yaml:3:\d+: .*no training images of the 16 of pictures"):
+        refuse_misfit(protocol(("val: 2, test: 2", "val: 4, test: 4")))
+    with pytest.raises(ProtocolError, match=r"own.yaml:3:\d+: pictures has no test set of its own"):
+        refuse_misfit(protocol(("val: 2, test: 2", "val: 4")))
+
+
+# ---------------------------------------------------------------------------------------- plans and studies
+
+
+def test_a_plan_says_what_the_images_are_and_what_resizing_costs(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    write(tmp_path / "pictures")
+    Image.fromarray(np.zeros((16, 16), np.uint16)).save(tmp_path / "pictures" / "cats" / "0.png")
+    path = tmp_path / "own.yaml"
+    path.write_text(PROTOCOL)
+    done = rigorkd("plan", path)
+    assert done.returncode == 0, done.stderr
+    assert "data: 16 images of 16×16 in 2 classes (pictures)\n" in done.stdout
+    assert "  8 to train on, 4 to validate, 4 to test\n" in done.stdout
+    assert "1 are grey and repeat their channel; 1 have 16 bits" in " ".join(done.stdout.split())
+    assert "multiply-adds for one image at 16×16: teacher " in done.stdout
+    assert "times the work" not in done.stdout
+    path.write_text(PROTOCOL.replace("root: pictures", "root: pictures, resolution: 64"))
+    document = json.loads(rigorkd("plan", path, "--format", "json").stdout)["data"]
+    (warning,) = document["warnings"]
+    assert warning.startswith(
+        "dataset.resolution shows teacher, net images of 16 pixels at 64: 16 times the work"
+    )
+    teacher, net = document["networks"]
+    assert (teacher["network"], teacher["side"], net["network"]) == ("teacher", 64, "net")
+    # by hand: 3 × 3 convolutions from 3 to 4 channels on 64 × 64 pixels, and 4 to 2 classes
+    assert teacher["macs_millions"] >= 9 * 3 * 4 * 64 * 64 / 1e6
+
+
+def test_a_study_remembers_what_its_files_settled(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    """Read and continued where the images are not; and as it began where they are others by now."""
+    write(tmp_path / "pictures")
+    path = tmp_path / "own.yaml"
+    path.write_text(PROTOCOL)
+    done = rigorkd("run", path)
+    assert done.returncode == 0, done.stderr
+    study = tmp_path / "results" / "own"
+    document = json.loads((study / "study.json").read_text())
+    assert document["settled"] == {"resolution": 16}
+    record = json.loads((study / "main/net/baseline/seed-0/record.json").read_text())
+    assert json.loads(record["dataset"])["resolution"] == 16
+    assert "nothing to train" in rigorkd("run", path).stdout
+    path.write_text(PROTOCOL.replace("root: pictures", "root: pictures, resolution: 16"))
+    assert "nothing to train" in rigorkd("run", path).stdout, "written out it is the same study"
+    path.write_text(PROTOCOL)
+    (tmp_path / "pictures").rename(tmp_path / "away")
+    runs = json.loads(rigorkd("plan", path, "--format", "json").stdout)["runs"]
+    assert runs["done"] == runs["total"] == 3
+    assert not rigorkd("table", "--format", "csv").stderr
+    write(tmp_path / "pictures", ((20, 20),))
+    changed = rigorkd("run", path)
+    assert changed.returncode == 2
+    assert "the data changed" in changed.stderr
+    # a study that 0.1 has begun keeps its default
+    del document["numerics"], document["settled"]
+    (study / "study.json").write_text(json.dumps(document))
+    stale = rigorkd("run", path)
+    assert stale.returncode == 2
+    assert "dataset.resolution: 16 → 256" in stale.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["flat", "divided"])
+def test_from_a_folder_to_a_verdict(tmp_path: Path, rigorkd: Rigorkd, layout: str) -> None:
+    """1,200 images of 32×32 in four classes, a protocol of twelve lines, nothing else."""
+    generator = np.random.default_rng(1)
+    shapes = generator.integers(60, 196, (4, 8, 8, 3))
+    for number in range(1200):
+        part = "" if layout == "flat" else "train" if number < 900 else "test"
+        place = tmp_path / "pictures" / part / f"kind{number % 4}"
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = np.kron(shapes[number % 4], np.ones((4, 4, 1))) + generator.normal(0, 90, (32, 32, 3))
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(place / f"{number}.png")
+    split = "{val: 200, test: 300}" if layout == "flat" else "{val: 200}"
+    text = f"""\
+rigorkd: 1
+study: kinds
+dataset: {{name: image_folder, root: pictures, split: {split}}}
+training: {{optimizer: {{name: adamw, lr: 3e-3}}, batch_size: 64, epochs: 6}}
+teacher: {{model: {{name: cnn, channels: [16, 32]}}}}
+students: {{small: {{model: {{name: cnn, channels: [4, 8]}}}}}}
+groups: {{main: {{baseline: true, kd: {{T: 4, alpha: 0.5}}}}}}
+seeds: 4
+analysis: {{sesoi: 1.0}}
+"""
+    assert len(text.splitlines()) <= 12
+    (tmp_path / "kinds.yaml").write_text(text)
+    planned = rigorkd("plan", "kinds.yaml")
+    assert planned.returncode == 0, planned.stderr
+    total = "1,200 images" if layout == "flat" else "900 images + 300 for testing"
+    assert f"data: {total} of 32×32 in 4 classes" in planned.stdout
+    done = rigorkd("run", "kinds.yaml", "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    analysis = json.loads(rigorkd("analyze", "--format", "json").stdout)
+    (gains,) = [family for family in analysis["families"] if family["name"] == "gains"]
+    assert gains["comparisons"][0]["n"] == 4
+    assert gains["comparisons"][0]["verdict"]

@@ -1,0 +1,64 @@
+"""The study that is meant where none is named."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rigorkd.launch.heartbeat import Heartbeat
+from rigorkd.launch.study_status import default_study
+from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.smoke import smoke
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.study import register
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+Made = Callable[..., Path]
+
+
+@pytest.fixture
+def made(protocol_file: Path) -> Made:
+    """Begins a study of the small protocol; `finished` is when its one record says that it ended."""
+
+    def begun(name: str, finished: str = "", *, smoked: bool = False) -> Path:
+        loaded = load_protocol(protocol_file)
+        loaded = smoke(loaded) if smoked else loaded
+        folder = protocol_file.parent / "results" / name
+        register(folder, loaded, (0,), "reference", {})
+        if finished:
+            record = StudyFolder(folder).record("main/plain/baseline/seed-0")
+            record.parent.mkdir(parents=True)
+            record.write_text(json.dumps({"finished": finished}))
+        return folder
+
+    return begun
+
+
+def test_a_smoke_study_is_taken_only_if_there_is_no_other(made: Made, rigorkd: Rigorkd) -> None:
+    trial = made("tiny.smoke", "2026-03-01", smoked=True)
+    found, why = default_study(trial.parent)
+    assert found == trial
+    assert why == "a smoke study, on synthetic data: there is no real one here"
+    assert f"note: results/tiny.smoke: {why}" in rigorkd("status").stderr
+    old = made("old", "2026-01-01")
+    made("broken").joinpath("study.json").write_text("{}")
+    assert default_study(trial.parent) == (old, "")
+    new = made("new", "2026-02-01")
+    assert default_study(trial.parent) == (new, "")
+
+
+def test_a_study_that_runs_now_comes_first(made: Made) -> None:
+    running, done = made("running"), made("done", "2026-03-01")
+    trial = made("tiny.smoke", smoked=True)
+    assert default_study(done.parent)[0] == done
+    with Heartbeat(StudyFolder(running)) as me:
+        assert default_study(done.parent) == (running, f"it runs now ({me.holder.says})")
+        with Heartbeat(StudyFolder(trial)):
+            assert default_study(done.parent)[0] == running, "a real one before one that is tried out"
+    with Heartbeat(StudyFolder(trial)):
+        assert default_study(done.parent)[0] == trial
+    assert default_study(done.parent) == (done, "")
