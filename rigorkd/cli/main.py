@@ -34,6 +34,7 @@ COMMANDS = {
     "logs": Entry("rigorkd.cli.logs:logs", "Show the log of a run, or of its failed worker."),
     "verify": Entry("rigorkd.cli.verify:verify", "Hash every record again; repeat runs, compare their bits."),
     "analyze": Entry("rigorkd.cli.analyze:analyze", "Say which differences are real."),
+    "gate": Entry("rigorkd.cli.gate:gate", "Say by its exit code whether a candidate is better."),
     "import": Entry(
         "rigorkd.cli.import_results:import_results", "Write results from elsewhere as one tidy table."
     ),
