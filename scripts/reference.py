@@ -25,6 +25,11 @@ DOCUMENTS = {
     "rigorkd.analysis/1": ("rigorkd analyze --format json", "rigorkd_analysis.results:Analysis"),
     "rigorkd.audit/1": ("rigorkd audit --format json", "rigorkd_analysis.published.table_audit:Audit"),
     "rigorkd.power/1": ("rigorkd power --format json", "rigorkd_analysis.stats.sample_size:Power"),
+    "rigorkd.gate/1": ("rigorkd gate BASE CANDIDATE --format json", "rigorkd_analysis.stats.gating:Gated"),
+    "rigorkd.gate-search/1": (
+        "rigorkd gate --ledger FILE --format json",
+        "rigorkd.report.gate_page:SearchSoFar",
+    ),
     "rigorkd.compare/1, kind replication": (
         "rigorkd compare STUDY_A STUDY_B --format json",
         "rigorkd_analysis.studies.replication:Replication",
@@ -68,7 +73,8 @@ def commands() -> str:
         "# Commands",
         "With `--format json`, `csv`, `markdown` or `latex`, standard output carries the document alone; all "
         "else goes to standard error. Exit codes: 0 done; 1 some runs failed (named, the others finished); "
-        "2 the input was wrong (one message: where, what, how to mend); 130 interrupted, resumable.",
+        "2 the input was wrong (one message: where, what, how to mend); 130 interrupted, resumable. Those of "
+        "`gate` and `run --gate`: 0 better, 1 not, 3 undecided.",
     ]
     parent = click.Context(cli, info_name="rigorkd")
     for name, entry in COMMANDS.items():

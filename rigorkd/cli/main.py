@@ -38,6 +38,7 @@ COMMANDS = {
     "gc": Entry("rigorkd.cli.gc:gc", "Delete what no run needs any more: weights, logs, checkpoints."),
     "export": Entry("rigorkd.cli.export:export", "Pack a study as one archive to cite and to verify."),
     "analyze": Entry("rigorkd.cli.analyze:analyze", "Say which differences are real."),
+    "gate": Entry("rigorkd.cli.gate:gate", "Say by its exit code whether a candidate is better."),
     "import": Entry(
         "rigorkd.cli.import_results:import_results", "Write results from elsewhere as one tidy table."
     ),

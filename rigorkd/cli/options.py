@@ -198,16 +198,24 @@ def reading_of(options: dict[str, Any]) -> Reading:
 
 
 def find_source(
-    sources: Sequence[str], results: Path, asked: Reading | None = None, metric: str | None = None
+    sources: Sequence[str],
+    results: Path,
+    asked: Reading | None = None,
+    metric: str | None = None,
+    *,
+    every_seed: bool = False,
 ) -> Source:
-    """The study or the tables that were named, `-` for a CSV on standard input, or the newest study."""
+    """The study or the tables that were named, `-` for a CSV on standard input, or the newest study.
+
+    `every_seed` is for `from_study`.
+    """
     from rigorkd.errors import InputError
     from rigorkd.readers.raw import Reading
     from rigorkd.records.study import is_study
     from rigorkd.report.sources import from_sources, from_study
 
     if not sources:
-        return from_study(study_folder(None, results))
+        return from_study(study_folder(None, results), every_seed=every_seed)
     studies = [name for name in sources if is_study(Path(name)) or is_study(results / name)]
     if studies and len(sources) > 1:
         raise InputError(
@@ -220,7 +228,7 @@ def find_source(
                 f"{studies[0]} is a study: it says itself what its cells and seeds are",
                 hint="leave --cell, --seed, --select and the like out",
             )
-        return from_study(study_folder(Path(studies[0]), results))
+        return from_study(study_folder(Path(studies[0]), results), every_seed=every_seed)
     lone = Path(sources[0])
     if len(sources) == 1 and os.path.lexists(lone / "study.json"):  # which is no file
         return from_study(study_folder(lone, results))  # says so

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rigorkd.cli.checked import device_option
+from rigorkd.cli.gate import ledger_option, margin_option
 from rigorkd.cli.options import (
     load_variant,
     only_option,
@@ -85,7 +86,21 @@ FIRST_SEEDS = 4
     help="Add seeds, one at a time, until every planned comparison is decided (needs --max-seeds).",
 )
 @click.option(
-    "--max-seeds", type=click.IntRange(min=1), metavar="N", help="Seeds at most with --until-decided."
+    "--gate",
+    metavar="CELL",
+    help="Run this cell and its base, a seed at a time, until `rigorkd gate` decides (needs --max-seeds). "
+    "Its exit code is then the gate's: 0 better, 1 not, 3 undecided.",
+)
+@click.option(
+    "--against", metavar="CELL", help="The base of --gate  [default: the ledger's, else the cell's baseline]"
+)
+@margin_option
+@ledger_option
+@click.option(
+    "--max-seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Seeds at most with --until-decided or --gate.",
 )
 @click.option(
     "--slurm",
@@ -124,6 +139,10 @@ def run(
     retrain_stale: bool,
     retry_failed: bool,
     until_decided: bool,
+    gate: str | None,
+    against: str | None,
+    margin: float | None,
+    ledger: Path | None,
     max_seeds: int | None,
     slurm: str | None,
     backend: str | None,
@@ -145,13 +164,18 @@ def run(
     rigorkd run protocols/digits.yaml --only '*/baseline'
     rigorkd run protocols/digits.yaml --set training.epochs=2 --study digits-short
     rigorkd run protocols/digits.yaml --until-decided --max-seeds 20
+    rigorkd run protocols/digits.yaml --gate main/cnn4/kd-T4-a0.5 --max-seeds 20 --ledger search.jsonl
     rigorkd run protocols/paper.yaml --slurm partition=gpu,gpus=1,time=4:00:00
     rigorkd run protocols/paper.yaml --shard 2/4
     """
     if memory != memory or replay != replay:
         raise click.UsageError("--memory and --replay are numbers of gigabytes")
-    if until_decided != (max_seeds is not None):
-        raise click.UsageError("--until-decided and --max-seeds N go together")
+    if (until_decided or gate is not None) != (max_seeds is not None) or (until_decided and gate is not None):
+        raise click.UsageError("--until-decided or --gate CELL goes together with --max-seeds N")
+    if gate is None and any(option is not None for option in (against, margin, ledger)):
+        raise click.UsageError("--against, --margin and --ledger need --gate CELL")
+    if gate is not None and only:
+        raise click.UsageError("--gate runs its two cells; leave --only out")
     if slurm is not None:
         if backend is not None:
             raise click.UsageError("--slurm OPTIONS is --backend slurm:OPTIONS; give one of them")
@@ -179,10 +203,10 @@ def run(
     trainer = find_backend(backend or "local")
     if wait and not trainer.detached:
         raise click.UsageError("--wait needs --slurm")
-    if trainer.detached and (until_decided or wandb):
+    if trainer.detached and (until_decided or gate is not None or wandb):
         given = "--backend" if slurm is None else "--slurm"
         raise click.UsageError(
-            f"{given} goes without --until-decided, and without --wandb (publish afterwards)"
+            f"{given} goes without --until-decided and --gate, and without --wandb (publish afterwards)"
         )
     loaded = load_variant(protocol, changes, variant, settled_under(results, mode, smoke=smoke))
     refuse_misfit(loaded)
@@ -191,8 +215,9 @@ def run(
         require("train", "rigorkd run")
     elif mode != "reference":
         raise click.UsageError("--mode is for rigorkd's own training; a command trains in one way")
-    if until_decided and loaded.spec.analysis.test == "unpaired":
-        raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint="leave out --until-decided, or test: unpaired")
+    if max_seeds is not None and loaded.spec.analysis.test == "unpaired":
+        left = "--until-decided" if gate is None else "--gate"
+        raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint=f"leave out {left}, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)
@@ -236,7 +261,15 @@ def run(
     )
     if by_command:
         note_own(loaded)
-    if max_seeds is not None:
+    code = 0
+    if gate is not None:
+        from rigorkd.cli.run_gated import GateOptions, run_gated
+        from rigorkd.report.gated import Terms
+
+        asked = GateOptions(gate, against, Terms(margin=margin, most=max_seeds), ledger)
+        outcome, verdict = run_gated(loaded, options, console, trainer, asked, given=seeds is not None)
+        code = 3 if verdict is None else verdict.exit_code
+    elif max_seeds is not None:
         outcome = _until_decided(loaded, options, console, trainer, most=max_seeds, given=seeds is not None)
     else:
         outcome = launch(loaded, options, console, trainer)
@@ -255,7 +288,11 @@ def run(
         console.print(f"shard {shard} is done; `rigorkd merge` makes one study of all {part.of}")
     console.print(f"next: rigorkd analyze {shlex.quote(str(outcome.study.path))}")
     if outcome.failed:
-        raise _failed(outcome)
+        failed = _failed(outcome)
+        failed.exit_code = code or failed.exit_code  # a gate without its runs is undecided
+        raise failed
+    if code:
+        click.get_current_context().exit(code)
 
 
 def _failed(outcome: Outcome) -> RunsFailedError:

@@ -248,7 +248,7 @@ def from_sources(
     name = unquote(first.rstrip("/").split("/")[-1]) if remote(first) else Path(first).stem
     name = "stdin" if first == "-" else name
     tables = read_sources(sources, asked, told)
-    return _understood(tables, asked, metric, name.replace("*", "").strip("-_.") or "runs", told)
+    return understood(tables, asked, metric, name.replace("*", "").strip("-_.") or "runs", told)
 
 
 def from_frame(frame: pd.DataFrame, asked: Reading, metric: str | None, name: str) -> Source:
@@ -263,16 +263,17 @@ def from_frame(frame: pd.DataFrame, asked: Reading, metric: str | None, name: st
         frame = frame.reset_index()
     frame = frame.astype(object).where(frame.notna(), None)  # which a file holds as nothing
     rows = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-    return _understood([table_of(rows, [name] * len(rows), "DataFrame")], asked, metric, name)
+    return understood([table_of(rows, [name] * len(rows), "DataFrame")], asked, metric, name)
 
 
-def _understood(
+def understood(
     tables: Sequence[RawTable],
     asked: Reading,
     metric: str | None,
     name: str,
     told: Callable[[str], None] = lambda text: None,
 ) -> Source:
+    """What raw tables hold, as one source."""
     from rigorkd.readers.tidying import tidy
 
     if (rows := sum(len(one.frame) for one in tables)) > 100_000:
@@ -305,8 +306,11 @@ def refuse_unusable(found: Source) -> None:
         read_runs(found.table, found.plan.metric)
 
 
-def from_study(folder: Path) -> Source:
-    """A study: what its first run fixed, and the newest protocol still says, is planned."""
+def from_study(folder: Path, *, every_seed: bool = False) -> Source:
+    """A study: what its first run fixed, and the newest protocol still says, is planned.
+
+    `every_seed` keeps seeds at which some cells are not run: for two cells, whatever the others are at.
+    """
     from rigorkd.records.interim import read_interim_analyses
     from rigorkd.records.read import read_study
 
@@ -324,7 +328,7 @@ def from_study(folder: Path) -> Source:
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
     runs = _with_columns_of_trends(folder, runs, plan)
     looks = read_interim_analyses(folder)
-    if not looks:
+    if not looks and not every_seed:
         runs, left_out = _planned_or_complete(runs, study.planned_seeds)
         warnings += left_out
     return Source(

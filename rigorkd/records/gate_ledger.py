@@ -1,0 +1,364 @@
+"""The ledger of a search: what `rigorkd gate` was asked, what it saw, what it said, and what of alpha is
+spent.
+
+A file of JSON lines, only ever appended to. Its first line holds what the search asks (alpha, margin, metric,
+goal) and its first base. A comparison has a line when it begins, which spends its level of alpha, and one for
+each time that it is looked at: the seeds that are new, both values of each, and the verdict. Both are on the
+disk before anybody hears the verdict. Every line holds the hash of the one before, and its own: what was
+edited or removed is named. A line that a crash tore may have begun a comparison, so it spends the level of
+one.
+
+All is read and written under a lock of the file, so that two processes lose nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.stats.gating import Budget, Gated, GateVerdict, Pairs, Spent
+
+from rigorkd import __version__
+from rigorkd.errors import DamagedError, InputError, StoreError
+from rigorkd.files import append_line, sha256_of
+from rigorkd.records.untrusted import INTERIM, is_number, parse, read_bytes
+
+SCHEMA = "rigorkd.gate-ledger/1"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a search asks of every candidate; it never changes."""
+
+    alpha: float
+    margin: float
+    metric: str
+    goal: Goal
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One candidate against the base of its time, and the pairs that it was judged by.
+
+    `epoch` counts the acceptances before it began.
+    """
+
+    number: int
+    epoch: int
+    base: str
+    candidate: str
+    level: float
+    seeds: tuple[int, ...] = ()
+    base_values: tuple[float | None, ...] = ()
+    candidate_values: tuple[float | None, ...] = ()
+    verdict: GateVerdict = GateVerdict.UNDECIDED
+
+    @property
+    def decided(self) -> bool:
+        return self.verdict is not GateVerdict.UNDECIDED
+
+
+@dataclass(frozen=True)
+class Search:
+    """A ledger as read.
+
+    Attributes:
+        torn: the lines that a crash tore and the level that each one spent.
+        unnoted: torn last lines, which the next line to be written has to note.
+        head: the hash of the last whole line.
+    """
+
+    path: Path
+    asked: Asked
+    base: str
+    budget: Budget
+    comparisons: tuple[Comparison, ...] = ()
+    torn: tuple[tuple[int, float], ...] = ()
+    accepted: tuple[str, ...] = ()
+    head: str = ""
+    lines: int = 0
+    unnoted: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def find(self, base: str, candidate: str) -> Comparison | None:
+        """The comparison of these two that is going on, or that made the candidate the present base."""
+        now = len(self.accepted)
+        for one in reversed(self.comparisons):
+            if (one.base, one.candidate) == (base, candidate):
+                made_base = one.verdict is GateVerdict.BETTER and one.epoch == now - 1
+                return one if one.epoch == now or made_base else None
+        return None
+
+    def used_up(self, *cells: str) -> dict[str, tuple[int, ...]]:
+        """By accepted candidate the seeds that accepted it, where one of these cells took part.
+
+        They were the lucky ones of the winner, and the unlucky ones of the loser.
+        """
+        return {
+            one.candidate: one.seeds
+            for one in self.comparisons
+            if one.verdict is GateVerdict.BETTER and {one.base, one.candidate} & set(cells)
+        }
+
+    def spent(self, comparison: Comparison) -> Spent:
+        """Where a comparison stands in its search."""
+        return Spent(
+            ledger=str(self.path),
+            comparison=comparison.number,
+            base=self.base,
+            spent=self.budget.alpha - self.budget.left,
+            left=self.budget.left,
+            accepted=self.accepted,
+            torn=tuple(line for line, _ in self.torn),
+            head=self.head,
+        )
+
+
+class Ledger:
+    """A ledger that this process holds; `search` is None until there is one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.search = read_ledger(path)
+
+    def start(self, asked: Asked, base: str) -> Search:
+        """Begin a search from a base."""
+        first = {"schema": SCHEMA, "kind": "search", **vars(asked), "base": base, "version": __version__}
+        self._write(first)
+        return self._now
+
+    def begin(self, base: str, candidate: str) -> Comparison:
+        """Begin a comparison, which spends its level whatever becomes of it."""
+        self._note_torn()
+        budget = self._now.budget
+        level = budget.next_level
+        line = {"kind": "begin", "comparison": budget.begun + 1, "base": base, "candidate": candidate}
+        self._write({**line, "level": level})
+        return self._now.comparisons[-1]
+
+    def look(self, comparison: Comparison, pairs: Pairs, verdict: GateVerdict) -> Comparison:
+        """Note the pairs that are new and what is said of all; nothing where nothing is new."""
+        new = slice(len(comparison.seeds), len(pairs.seeds))
+        if not pairs.seeds[new] and verdict is comparison.verdict:
+            return comparison
+        self._note_torn()
+        self._write(
+            {
+                "kind": "look",
+                "comparison": comparison.number,
+                "seeds": list(pairs.seeds[new]),
+                "base_values": [_or_null(value) for value in pairs.base_values[new]],
+                "candidate_values": [_or_null(value) for value in pairs.candidate_values[new]],
+                "n": len(pairs.seeds),
+                "verdict": verdict.value,
+            }
+        )
+        return next(one for one in self._now.comparisons if one.number == comparison.number)
+
+    @property
+    def _now(self) -> Search:
+        assert self.search is not None
+        return self.search
+
+    def _note_torn(self) -> None:
+        if raw := self._now.unnoted:
+            lines, levels = zip(*self._now.torn[-len(raw) :], strict=True)
+            self._write(
+                {
+                    "kind": "torn",
+                    "lines": list(lines),
+                    "levels": list(levels),
+                    "of": sha256_of(b"\n".join(raw)),
+                }
+            )
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        before = "" if self.search is None else self.search.head
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        entry = {**entry, "time": now, "previous": before}
+        append_line(self.path, json.dumps({**entry, "sha256": _hash(entry)}, ensure_ascii=False))
+        self.search = read_ledger(self.path)
+
+
+@contextmanager
+def opened_ledger(path: Path) -> Iterator[Ledger]:
+    """Hold a ledger, which need not be there yet; waits for whoever else holds it.
+
+    Raises:
+        StoreError: it is no ledger; a line of it was edited or removed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no folder {path.parent}", hint="make it first") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield Ledger(path)
+    finally:
+        os.close(descriptor)
+
+
+def read_ledger(path: Path) -> Search | None:
+    """The search that a ledger holds, checked line by line; None for an empty file.
+
+    Raises:
+        StoreError: it is no ledger; a line of it was edited or removed.
+    """
+    lines = read_bytes(path, path.parent, INTERIM).split(b"\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    found: Search | None = None
+    for number, raw in enumerate(lines, 1):
+        entry = _entry(raw)
+        if found is None:
+            found = _begun(path, entry, raw)
+        elif entry is None:
+            torn = (*found.torn, (number, found.budget.next_level))
+            found = replace(found, torn=torn, unnoted=(*found.unnoted, raw), budget=found.budget.begin())
+        else:
+            found = _read(found, path, number, entry)
+        found = replace(found, lines=number)
+    return found
+
+
+def _entry(raw: bytes) -> dict[str, Any] | None:
+    """A line, None for one that is torn."""
+    try:
+        return parse(raw)
+    except ValueError:
+        return None
+
+
+_BEGINS = b'{"schema": "rigorkd.gate-ledger'
+
+
+def _begun(path: Path, entry: dict[str, Any] | None, raw: bytes) -> Search:
+    if entry is None and raw[: len(_BEGINS)] == _BEGINS[: len(raw)]:
+        raise DamagedError(
+            f"{path}:1: torn: the search had not begun and nothing is spent", hint="remove the file"
+        )
+    schema = "" if entry is None else str(entry.get("schema", ""))
+    if entry is None or schema != SCHEMA:
+        if schema.startswith("rigorkd.gate-ledger/"):
+            raise StoreError(
+                f"{path}: written by a newer rigorkd ({schema}; this one knows {SCHEMA})",
+                hint="go on with that version: pip install --upgrade rigorkd",
+            )
+        raise StoreError(f"{path}: no ledger of a gate", hint="name another file; a new one is made")
+    _check(path, 1, entry, "")
+    try:
+        goal: Goal = "min" if entry["goal"] == "min" else "max"
+        asked = Asked(float(entry["alpha"]), float(entry["margin"]), str(entry["metric"]), goal)
+        return Search(path, asked, str(entry["base"]), Budget(asked.alpha), head=entry["sha256"])
+    except (KeyError, TypeError, ValueError):
+        raise _edited(path, 1, "something is missing in it") from None
+
+
+def _read(found: Search, path: Path, number: int, entry: dict[str, Any]) -> Search:
+    """The search after one more line."""
+    if found.unnoted and entry.get("kind") != "torn":
+        raise _edited(path, found.torn[-1][0], "it cannot be read, and no line says that it was torn")
+    _check(path, number, entry, found.head)
+    try:
+        if found.unnoted and entry["of"] == sha256_of(b"\n".join(found.unnoted)):
+            return replace(found, unnoted=(), head=entry["sha256"])
+        if entry["kind"] == "begin":
+            return _begin(found, entry)
+        if entry["kind"] == "look":
+            return _look(found, entry)
+    except (KeyError, TypeError, ValueError, IndexError):
+        pass
+    raise _edited(path, number, f"no line of a ledger as rigorkd {__version__} writes it")
+
+
+def _begin(found: Search, entry: dict[str, Any]) -> Search:
+    level = found.budget.next_level
+    if (entry["comparison"], entry["level"]) != (found.budget.begun + 1, level):
+        raise ValueError("it spends something else than its share")
+    one = Comparison(
+        number=entry["comparison"],
+        epoch=len(found.accepted),
+        base=str(entry["base"]),
+        candidate=str(entry["candidate"]),
+        level=level,
+    )
+    return replace(
+        found,
+        comparisons=(*found.comparisons, one),
+        budget=found.budget.begin(),
+        head=entry["sha256"],
+    )
+
+
+def _look(found: Search, entry: dict[str, Any]) -> Search:
+    position = [one.number for one in found.comparisons].index(entry["comparison"])
+    before = found.comparisons[position]
+    after = replace(
+        before,
+        seeds=(*before.seeds, *map(int, entry["seeds"])),
+        base_values=(*before.base_values, *map(_number, entry["base_values"])),
+        candidate_values=(*before.candidate_values, *map(_number, entry["candidate_values"])),
+        verdict=GateVerdict(entry["verdict"]),
+    )
+    if not len(after.seeds) == len(after.base_values) == len(after.candidate_values) == entry["n"]:
+        raise ValueError("seeds and values do not go together")
+    if before.decided or before.epoch != len(found.accepted):
+        raise ValueError("it was decided before, or of another base")
+    comparisons = (*found.comparisons[:position], after, *found.comparisons[position + 1 :])
+    found = replace(found, comparisons=comparisons, head=entry["sha256"])
+    if after.verdict is not GateVerdict.BETTER:
+        return found
+    return replace(
+        found,
+        base=after.candidate,
+        accepted=(*found.accepted, after.candidate),
+        budget=found.budget.accept(after.level),
+    )
+
+
+def _check(path: Path, number: int, entry: dict[str, Any], head: str) -> None:
+    """StoreError for a line that is not what was written, or that follows another one than this."""
+    told = entry.get("sha256")
+    if told != _hash({key: value for key, value in entry.items() if key != "sha256"}):
+        raise _edited(path, number, "its hash is not that of what it says")
+    if entry.get("previous") != head:
+        raise DamagedError(
+            f"{path}:{number}: the line before it is not the one that it was written after: "
+            "lines were removed or moved",
+            hint="restore the file from a copy; a search whose ledger is lost begins anew, on fresh seeds",
+        )
+
+
+def _edited(path: Path, number: int, why: str) -> DamagedError:
+    return DamagedError(
+        f"{path}:{number}: the line was edited: {why}",
+        hint="restore the file from a copy; a search whose ledger is lost begins anew, on fresh seeds",
+    )
+
+
+def _hash(entry: dict[str, Any]) -> str:
+    return sha256_of(json.dumps(entry, sort_keys=True, ensure_ascii=False))
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return None
+    if not is_number(value):
+        raise ValueError("a value is no number")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _or_null(value: float) -> float | None:
+    return None if value != value else value
+
+
+def with_search(found: Gated, search: Search, comparison: Comparison) -> Gated:
+    """A verdict, told where it stands in its search."""
+    return replace(found, search=search.spent(comparison))
