@@ -90,6 +90,7 @@ FIRST_SEEDS = 4
     metavar="NAME[:OPTIONS]",
     help="Who trains: local (default), slurm:KEY=VALUE,… (as --slurm), or what another package brings.",
 )
+@click.option("--trust", is_flag=True, help="Run code and commands that another user wrote.")
 @click.option("--wait", is_flag=True, help="With --slurm: stay until the jobs have ended.")
 @click.option("--wandb", is_flag=True, help="Show every run in Weights & Biases; offline when not logged in.")
 @wandb_options
@@ -112,6 +113,7 @@ def run(
     max_seeds: int | None,
     slurm: str | None,
     backend: str | None,
+    trust: bool,
     wait: bool,
     wandb: bool,
     wandb_project: str | None,
@@ -122,6 +124,9 @@ def run(
     Finished runs are never trained again; an interrupted command resumes where its last epoch ended. A run
     that fails is named, the others go on, and the exit code is 1; it is tried again with --retry-failed only.
     The same command may run several times at once, on one host or on several: they share the work.
+
+    A protocol's own models, terms and commands are programs, and they are executed. Where another user wrote
+    them, they are named, and nothing runs without --trust.
 
     \b
     rigorkd run protocols/digits.yaml --seeds 5
@@ -144,7 +149,7 @@ def run(
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch
-    from rigorkd.launch.own_commands import note_own
+    from rigorkd.launch.own_commands import note_own, refuse_foreign_code
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import done_without
@@ -170,6 +175,7 @@ def run(
     if until_decided and loaded.spec.analysis.test == "unpaired":
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint="leave out --until-decided, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
+    refuse_foreign_code(loaded, trust=trust)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)
     if smoke:
