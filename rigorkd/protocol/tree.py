@@ -233,7 +233,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.inf|\.nan", re.IGNORECASE)
 
 
 def scalar(text: str, place: Place, *, finite: bool = True) -> Any:
-    """A plain scalar's value in YAML 1.2's core schema; with numbers that are not `finite`, where they may be."""
+    """A plain scalar's value in YAML 1.2's core schema; without `finite`, infinities may stand there."""
     if text.lower() in _WORDS and text in (text.lower(), text.capitalize(), text.upper()):
         return _WORDS[text.lower()]
     if _INT.fullmatch(text) or _BASED.fullmatch(text):
