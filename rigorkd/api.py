@@ -184,6 +184,7 @@ def run(
     mode: Literal["reference", "fast"] = "reference",
     jobs: int | None = None,
     retry_failed: bool = False,
+    trust: bool = False,
     quiet: bool = False,
 ) -> Study:
     """Train what a protocol still misses, and open its study. Finished runs are never trained again.
@@ -197,6 +198,7 @@ def run(
         only: globs of cells to train, with what they need.
         jobs: workers; by default one per GPU, or one per CPU core.
         retry_failed: try runs again that failed before.
+        trust: run code and commands of the protocol that another user wrote.
         quiet: print nothing.
 
     Raises:
@@ -220,6 +222,7 @@ def run(
     if jobs is not None:
         options += ["--jobs", str(jobs)]
     options += ["--smoke"] * smoke + ["--retry-failed"] * retry_failed
+    options += ["--trust"] * trust
     code, said = _rigorkd(["run", *options, "--", str(path)], None if quiet else print)
     if code == 130:
         raise KeyboardInterrupt

@@ -178,8 +178,15 @@ def _file_md5(path: Path, size: int, modified: int) -> str:
         return hashlib.file_digest(file, functools.partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
+def refuse_odd(path: Path) -> None:
+    """OSError (EINVAL) for what can be opened and has no end: a device, a pipe, the kernel's own files."""
+    if not stat.S_ISREG(path.stat().st_mode) or path.resolve().parts[1:2] in (("proc",), ("sys",)):
+        raise OSError(errno.EINVAL, "not a regular file on a disk", str(path))
+
+
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, read now."""
+    """The SHA-256 of a file, read now. OSError as `refuse_odd` has it."""
+    refuse_odd(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -205,13 +212,17 @@ class FoundFile(NamedTuple):
 
 
 def files_below(folder: Path, part: str) -> list[FoundFile]:
-    """Every file at or below `folder/part`, sorted by name; nothing if there is no such path. Links count."""
+    """Every file at or below `folder/part`, sorted by name; nothing if there is no such path. Links count.
+
+    OSError (ELOOP) if they lead back to themselves.
+    """
     found, waiting = [], [part]
     if not (folder / part).is_dir():
         with contextlib.suppress(FileNotFoundError):
             status = (folder / part).stat()
             found.append(FoundFile(part, status.st_size, status.st_mtime_ns))
         return found
+    refuse_endless(folder / part)
     while waiting:
         inside = waiting.pop()
         with os.scandir(folder / inside) as entries:
@@ -224,6 +235,30 @@ def files_below(folder: Path, part: str) -> list[FoundFile]:
                     status = entry.stat()
                     found.append(FoundFile(name, status.st_size, status.st_mtime_ns))
     return sorted(found)
+
+
+MOST_LINKED, MOST_IN_A_ROW = 20_000, 8
+"""Links that may be below a folder, and behind each other: two in each of a few folders lead to very many."""
+
+
+def refuse_endless(folder: Path) -> None:
+    """OSError (ELOOP) if links below a folder lead back to it or to each other, or are too many."""
+    waiting: list[tuple[str, tuple[str, ...]]] = [(str(folder), ())]
+    linked = 0
+    while waiting:
+        place, above = waiting.pop()  # `above` are the folders whose links led here
+        with contextlib.suppress(FileNotFoundError, PermissionError), os.scandir(place) as entries:
+            for entry in entries:
+                if not entry.is_symlink():
+                    if entry.is_dir():
+                        waiting.append((entry.path, above))
+                elif os.path.isdir(entry.path):  # noqa: PTH112  it holds for a link to itself, too
+                    linked += 1
+                    target, led = os.path.realpath(entry.path), (*above, os.path.realpath(place))
+                    many = linked > MOST_LINKED or len(led) > MOST_IN_A_ROW
+                    if many or any(f"{one}/".startswith(f"{target}/") for one in led):
+                        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), entry.path)
+                    waiting.append((entry.path, led))
 
 
 def _temporary(path: Path) -> Path:

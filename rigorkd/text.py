@@ -57,13 +57,14 @@ def seconds_in(variable: str, default: float, *, least: float) -> float:
 
 
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
 def printable(text: str) -> str:
     """The text without characters that steer where it is shown: escape sequences, other controls, and marks
-    that reorder or hide what stands beside them. Line breaks and tabs stay."""
+    that reorder or hide what stands beside them, or halves of characters. Line breaks and tabs stay."""
     return _HIDDEN.sub("", text.replace("\r\n", "\n"))
 
 
@@ -74,4 +75,9 @@ def one_line(text: str) -> str:
 
 def unhidden(document: str) -> str:
     """JSON whose hidden characters are written as escapes: the same document, harmless on a screen."""
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    return _HIDDEN.sub(lambda found: _escaped(found[0]), document)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

@@ -1,11 +1,12 @@
 #!/usr/bin/env python
-"""A fuzzer of what strangers send: studies, protocols and tables, read by every command that reads them.
+"""A fuzzer of what strangers send: studies, protocols, tables, logs and layouts, read by all that reads them.
 
     scripts/fuzz.py --inputs 2000 --seed 0
 
 Each input is a real one, harmed at random one to four times: JSON of other values and types, torn, empty,
 huge and binary files, arrays of other kinds, links, pipes, folders in a file's place, hostile names; mostly
-with the hashes made again, so that what lies behind them is met. Two commands read it, in this process. Each
+with the hashes made again, so that what lies behind them is met. A study was trained by the engine or by a
+command; a log is one of every tracker's, with scores of items. Two commands read it, in this process. Each
 must end with 0 or 2 (`verify` also with 1: damaged) without a traceback, within 10 seconds of processor time
 and 2 GB of memory; it may write into the study and where it was told to, open nothing outside through it,
 start no process, and run no pickle. Exit code 1 and the list of what is wrong otherwise, each with the number
@@ -29,14 +30,14 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np
+from fuzz_harm import harm_kind_of_file, harmed_arrays, harmed_bytes, harmed_json, harmed_text
+from fuzz_logs import LOGS, PRINTED, called_study, inside_zip, write
 
 from rigorkd.cli.main import main as rigorkd_command
 from rigorkd.files import sha256_of
@@ -47,59 +48,6 @@ STUDY = ROOT / "tests" / "records" / "study_0_1"
 SECONDS, MEMORY = 10, 2 * 2**30
 HANG = 300
 """Seconds by the clock after which a command is taken to wait for ever."""
-
-RAW = (
-    *("NaN", "-Infinity", "1e400", "1" + "0" * 400, "true", "null", '"text"', '"\\ud800"', "[]", "{}", "-1"),
-    *("0", "1e308", "-0.0", "[" * 200 + "]" * 200, '"' + "x" * 100_000 + '"', '"../../outside/secret.txt"'),
-    *('"/dev/zero"', '"\\u001b[31m"', '"=cmd()"', '"](javascript:alert(1))"', '"a/b"', '".x"', "0.5", '""'),
-    *('"\\u202e\\u0000"', str(list(range(20_000))), '["a", 1]', '{"a": {"b": []}}', "9" * 19, "2147483648"),
-)
-TEXTS = (
-    *(
-        "",
-        "NaN",
-        "inf",
-        "-1",
-        "1e999",
-        "=1+1",
-        "\x1b[31m",
-        "\x00",
-        "深",
-        "x" * 5_000,
-        "../..",
-        "[",
-        "{",
-        "- ",
-        ": ",
-    ),
-    *(
-        "'",
-        '"',
-        ",",
-        ";",
-        "\t",
-        "\n",
-        "&a",
-        "*a",
-        "!!python/object/apply:os.system ['true']",
-        "<<: *a",
-        "5%",
-        "±",
-    ),
-    *(
-        "0",
-        "1:2",
-        "null",
-        "true",
-        "\ud7ff",
-        "\ufeff",
-        "|",
-        "seeds: 100000",
-        "1e3",
-        "[0, 0]",
-        "model: os:system",
-    ),
-)
 
 
 @dataclass
@@ -160,139 +108,10 @@ class Watch:
         return path == self.inside or path.startswith(self.inside + "/")
 
 
-# ---------------------------------------------------------------------------------------------------- harm
-
-
-def harmed_json(text: str, rng: random.Random) -> str:
-    """The JSON text with one value somewhere replaced, removed or repeated."""
-    document = json.loads(text)
-    holders = list(_holders(document)) or [{}]
-    holder = rng.choice(holders)
-    if not holder:
-        return rng.choice(RAW)
-    key = rng.choice(list(holder)) if isinstance(holder, dict) else rng.randrange(len(holder))
-    how = rng.random()
-    if how < 0.15:
-        del holder[key]
-    elif how < 0.25 and isinstance(holder, dict):
-        holder[rng.choice(TEXTS)] = holder.pop(key)
-    else:
-        holder[key] = "@@"
-    return json.dumps(document).replace('"@@"', rng.choice(RAW), 1)
-
-
-def _holders(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict | list):
-        yield value
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _holders(item)
-
-
-def harmed_bytes(content: bytes, rng: random.Random) -> bytes:
-    """Bytes torn, flipped, empty, or of something else."""
-    at = rng.randrange(len(content) + 1)
-    match rng.randrange(7):
-        case 0:
-            return content[:at]
-        case 1:
-            return b""
-        case 2:
-            return rng.randbytes(rng.randrange(2_000))
-        case 3:
-            return content[:at] + rng.randbytes(rng.randrange(1, 20)) + content[at:]
-        case 4:
-            return content + content
-        case 5:
-            return content[:at] + bytes(2**20) + content[at:]
-        case _:
-            harmed = bytearray(content or b"x")
-            for _ in range(rng.randrange(1, 9)):
-                harmed[rng.randrange(len(harmed))] ^= 1 << rng.randrange(8)
-            return bytes(harmed)
-
-
-def harmed_text(text: str, rng: random.Random) -> str:
-    """A text with a word, a line or a piece replaced."""
-    if rng.random() < 0.4:
-        lines = text.splitlines(keepends=True) or [""]
-        at = rng.randrange(len(lines))
-        match rng.randrange(4):
-            case 0:
-                del lines[at]
-            case 1:
-                lines.insert(at, lines[rng.randrange(len(lines))])
-            case 2:
-                lines[at] = rng.choice(TEXTS) + "\n"
-            case _:
-                lines[at] = lines[at].replace(" ", rng.choice(TEXTS), 1)
-        return "".join(lines)
-    start = rng.randrange(len(text) + 1)
-    end = min(len(text), start + rng.choice((0, 1, 3, 10, 100)))
-    return text[:start] + rng.choice(TEXTS) + text[end:]
-
-
-def harmed_arrays(content: bytes, rng: random.Random) -> bytes:
-    """An archive of arrays, one of another kind, shape, length or name; or one that unpacks to much."""
-    if rng.random() < 0.3:
-        return harmed_bytes(content, rng)
-    with np.load(io.BytesIO(content)) as found:
-        arrays = dict(found)
-    name = rng.choice(sorted(arrays))
-    array = arrays[name]
-    others: tuple[Callable[[], Any], ...] = (
-        lambda: array.astype("f8"),
-        lambda: array.astype("O"),
-        lambda: array[:0],
-        lambda: array[: len(array) // 2],
-        lambda: array.reshape(1, -1),
-        lambda: np.array(["text"] * len(array)),
-        lambda: np.full(len(array), -(2**31), "i4"),
-        lambda: np.full(len(array), np.nan, "f4"),
-        lambda: np.zeros(3 * 10**7, "i4"),
-        lambda: np.array(5),
-    )
-    arrays[name] = rng.choice(others)()
-    if rng.random() < 0.2:
-        del arrays[name]
-    buffer = io.BytesIO()
-    (np.savez_compressed if rng.random() < 0.5 else np.savez)(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def harm_kind_of_file(path: Path, outside: Path, rng: random.Random) -> str:
-    """Something else than a file or folder in its place."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-    kind = rng.choice(
-        ("outside", "folder outside", "zero", "itself", "nowhere", "pipe", "folder", "large", "gone")
-    )
-    match kind:
-        case "outside":
-            path.symlink_to(outside / "secret.txt")
-        case "folder outside":
-            path.symlink_to(outside)
-        case "zero":
-            path.symlink_to("/dev/zero")
-        case "itself":
-            path.symlink_to(path.name)
-        case "nowhere":
-            path.symlink_to(outside / "new" / "file")
-        case "pipe":
-            os.mkfifo(path)
-        case "folder":
-            (path / "seed-0").mkdir(parents=True)
-        case "large":
-            path.touch()
-            os.truncate(path, rng.choice((2**21, 2**31, 2**40)))
-    return kind
-
-
 def harm_study(study: Path, outside: Path, rng: random.Random) -> str:
     """Harm one thing of a study; what was done."""
     record = rng.choice(sorted(study.rglob("record.json")) or [study / "main/record.json"])
-    protocol = next((path for path in sorted(study.glob(".protocols/*.yaml"))), study / "study.json")
+    protocol = rng.choice(sorted(path for path in study.glob(".protocols/*")) or [study / "study.json"])
     path = rng.choice(
         (
             *(record, record, study / "study.json", study / "study.json", protocol, study / "looks.jsonl"),
@@ -374,8 +193,9 @@ TABLES = [*sorted(ROOT.glob("analysis/published/*.csv")), STUDY / "table.csv"]
 
 
 def made_study(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
-    study = place / "results" / "legacy"
-    shutil.copytree(STUDY / "results" / "legacy", study)
+    whole = rng.choice(STUDIES)
+    study = place / "results" / whole.name
+    shutil.copytree(whole, study)
     harms += [harm_study(study, outside, rng) for _ in range(rng.choice((1, 1, 2, 4)))]
     asked = [
         ["analyze"],
@@ -386,13 +206,17 @@ def made_study(place: Path, outside: Path, rng: random.Random, harms: list[str])
         ["table", "--format", "csv"],
         ["table", "--layout", "overall", "--format", "markdown"],
         ["verify"],
-        ["verify"],
+        ["verify", "--against", "0" * 64],
+        ["logs", "--results", str(study.parent), "main/plain/baseline/seed-0"],
         ["report", "--out", str(place / "page.html")],
         ["figures", "--out", str(place / "figures"), "--format", "svg"],
-        ["compare", str(STUDY / "results" / "legacy")],
+        ["compare", str(whole)],
     ]
-    weights = (4, 2, 1, 2, 1, 2, 1, 2, 2, 1, 0.1, 1)
-    return [[command, str(study), *rest] for command, *rest in rng.choices(asked, weights, k=2)]
+    weights = (4, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 0.1, 1)
+    return [
+        [command, *([] if command == "logs" else [str(study)]), *rest]
+        for command, *rest in rng.choices(asked, weights, k=2)
+    ]
 
 
 def made_protocol(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
@@ -431,7 +255,91 @@ def made_table(place: Path, outside: Path, rng: random.Random, harms: list[str])
     return rng.choices(asked, (4, 2, 3, 2, 1, 1), k=2)
 
 
-MAKERS = {"study": (made_study, 6), "protocol": (made_protocol, 2), "table": (made_table, 2)}
+def made_logs(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
+    folder = place / "logs"
+    paths = write(rng.choice(LOGS)(), folder)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        path = rng.choice(paths)
+        harms.append(harm_log(path, outside, rng))
+    single = len(paths) == 1 and rng.random() < 0.5
+    source = str(paths[0] if single else folder)
+    asked = [
+        ["analyze", source],
+        ["analyze", source, "--select", "last", "--format", "json"],
+        ["import", source, "--out", "tidy.csv"],
+        ["report", source, "--out", "page.html"],
+        ["table", source, "--layout", "gains"],
+    ]
+    return rng.choices(asked, (4, 2, 2, 1, 1), k=2)
+
+
+def harm_log(path: Path, outside: Path, rng: random.Random) -> str:
+    """Harm a file of a tracker's; what was done."""
+    if not path.is_file() or path.is_symlink() or path.stat().st_size > 2**24:
+        return "nothing"
+    content, how = path.read_bytes(), rng.random()
+    if how < 0.1:
+        return f"{harm_kind_of_file(path, outside, rng)} for {path.name}"
+    if how < 0.15:
+        name = rng.choice(("\x1b[31m", "=cmd()", "深", "\u202e", "](x)", "a\nb")) + path.name[:100]
+        path.rename(path.with_name(name))
+        return f"name of {path.name}"
+    if how < 0.3:
+        path.write_bytes(harmed_bytes(content, rng))
+    elif content.startswith(b"PK\x03\x04"):
+        with contextlib.suppress(ValueError, OSError, EOFError, NotImplementedError):
+            path.write_bytes(inside_zip(content, harmed_text, rng))
+    elif path.suffix == ".json" or (path.suffix == ".jsonl" and rng.random() < 0.7):
+        lines = content.decode(errors="replace").splitlines() or [""]
+        at = rng.randrange(len(lines))
+        with contextlib.suppress(ValueError, RecursionError):
+            lines[at] = harmed_json(lines[at], rng)
+        path.write_text("\n".join(lines), errors="replace")
+    elif path.suffix in (".db", ".wandb"):
+        path.write_bytes(harmed_bytes(content, rng))
+    else:
+        path.write_text(harmed_text(content.decode(errors="replace"), rng), errors="replace")
+    return f"content of {path.name}"
+
+
+LAYOUTS = sorted(ROOT.glob("rigorkd/report/layouts/*.yaml"))
+MAPPINGS = sorted(ROOT.glob("analysis/published/*.yaml"))
+
+
+def made_layout(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
+    """A file of layouts, a mapping to a publication, or a printed table."""
+    kind = rng.choice(("layout", "mapping", "printed"))
+    text = PRINTED[rng.randrange(len(PRINTED))]
+    if kind != "printed":
+        text = rng.choice(LAYOUTS if kind == "layout" else MAPPINGS).read_text()
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        text = harmed_text(text, rng)
+        harms.append(kind)
+    name = "printed" + rng.choice((".tex", ".md", ".csv")) if kind == "printed" else f"{kind}.yaml"
+    content = text.encode(errors="replace")
+    (place / name).write_bytes(harmed_bytes(content, rng) if rng.random() < 0.1 else content)
+    study = str(rng.choice(STUDIES))
+    if kind == "printed":
+        return [["audit", name, "--n-test", "10000"], ["audit", name, "--seeds", "3", "--format", "json"]]
+    if kind == "mapping":
+        return [["compare", study, "--published", name]]
+    shape = rng.choice(("table-1", "table-2", "table-4", "table-6", "x", ""))
+    return [
+        ["table", study, "--layout", f"{name}/{shape}"],
+        ["figures", study, "--layout", name, "--out", "f"],
+    ]
+
+
+STUDIES = [STUDY / "results" / "legacy"]
+"""Whole ones, from which the harmed ones are made: that of a command comes when the campaign begins."""
+
+MAKERS = {
+    "study": (made_study, 5),
+    "protocol": (made_protocol, 1.5),
+    "table": (made_table, 1.5),
+    "logs": (made_logs, 2.5),
+    "layout": (made_layout, 1),
+}
 
 
 # --------------------------------------------------------------------------------------------------- trials
@@ -509,6 +417,7 @@ def campaign(folder: Path, inputs: int, seed: int, only: int | None = None) -> d
     sandbox.mkdir()
     outside.mkdir()
     (outside / "secret.txt").write_text("secret\n")
+    STUDIES[1:] = [called_study(folder / "called")]
     watch = Watch(sandbox)
     signal.signal(signal.SIGPROF, too_long)
     signal.signal(signal.SIGALRM, too_long)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="First time a few steps of every kind of training on this machine, for the cost.",
 )
+@click.option("--trust", is_flag=True, help="With --measure: run code that another user wrote.")
 @click.option(
     "--sd",
     type=click.FloatRange(min=0, min_open=True),
@@ -62,13 +63,15 @@ def plan(
     results: Path,
     mode: str,
     measure: bool,
+    trust: bool,
     sd: float | None,
     cells: bool,
     form: str,
 ) -> None:
     """Show what PROTOCOL expands to, how much of it is done, and the smallest gain these seeds can detect.
 
-    The cost comes from rates that finished runs, or --measure, left in the results folder.
+    The cost comes from rates that finished runs, or --measure, left in the results folder. Only --measure
+    executes a protocol's own code.
 
     \b
     rigorkd plan protocols/paper.yaml --seeds 5
@@ -104,7 +107,10 @@ def plan(
             hint="how long a command takes, its finished runs tell: `rigorkd run` one seed first",
         )
     if measure:
+        from rigorkd.launch.own_commands import refuse_foreign_code
+
         require("train", "--measure")
+        refuse_foreign_code(loaded, trust=trust)
     chosen = seeds_of(seeds, loaded)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)

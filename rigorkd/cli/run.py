@@ -118,6 +118,7 @@ FIRST_SEEDS = 4
     metavar="K/N",
     help="Only the K-th of N parts, by seeds, for machines that share no disk; `rigorkd merge` joins them.",
 )
+@click.option("--trust", is_flag=True, help="Run code and commands that another user wrote.")
 @click.option("--wait", is_flag=True, help="With --slurm: stay until the jobs have ended.")
 @click.option("--wandb", is_flag=True, help="Show every run in Weights & Biases; offline when not logged in.")
 @wandb_options
@@ -147,6 +148,7 @@ def run(
     slurm: str | None,
     backend: str | None,
     shard: str | None,
+    trust: bool,
     wait: bool,
     wandb: bool,
     wandb_project: str | None,
@@ -157,6 +159,9 @@ def run(
     Finished runs are never trained again; an interrupted command resumes where its last epoch ended. A run
     that fails is named, the others go on, and the exit code is 1; it is tried again with --retry-failed only.
     The same command may run several times at once, on one host or on several: they share the work.
+
+    A protocol's own models, terms and commands are programs, and they are executed. Where another user wrote
+    them, they are named, and nothing runs without --trust.
 
     \b
     rigorkd run protocols/digits.yaml --seeds 5
@@ -186,9 +191,9 @@ def run(
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch
-    from rigorkd.launch.own_commands import note_own
-    from rigorkd.launch.run_states import Shard
+    from rigorkd.launch.own_commands import note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
+    from rigorkd.launch.run_states import Shard
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.protocol.smoke import done_without
@@ -219,6 +224,7 @@ def run(
         left = "--until-decided" if gate is None else "--gate"
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint=f"leave out {left}, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
+    refuse_foreign_code(loaded, trust=trust)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)
     if smoke:

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import forkserver, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -32,6 +32,8 @@ _PRELOAD = "rigorkd.launch.preload"
 _PRELOAD_FOR_COMMANDS = "rigorkd.launch.command_run"
 _ON_TORCHVISION = frozenset((*TORCHVISION, *STEM_RESNETS, *CIFAR_RESNETS))
 _ATTEMPTS = 3
+_SAFE, _BEFORE = "PYTHONSAFEPATH", "RIGORKD_SAFEPATH_BEFORE"
+"""A new process imports nothing from the working folder, which may be anybody's; what it was before."""
 
 
 def begin_server(device: str, models: Iterable[str] = (), *, by_command: bool = False) -> None:
@@ -55,7 +57,7 @@ def begin_server(device: str, models: Iterable[str] = (), *, by_command: bool = 
 def _ensure_server() -> None:
     """Start the server unless it is there. It imports from where the launcher does, and from nowhere else."""
     places = os.pathsep.join(dict.fromkeys(place for place in sys.path if place))
-    with _environment({**FIXED, "PYTHONPATH": places, "PYTHONSAFEPATH": "1"}):
+    with _environment({**FIXED, "PYTHONPATH": places, _SAFE: "1"}):
         forkserver.ensure_running()
 
 
@@ -90,7 +92,8 @@ def start_process(
         try:
             if forks:
                 _ensure_server()
-            process.start()
+            with nullcontext() if forks else _environment({_SAFE: "1", _BEFORE: os.environ.get(_SAFE, "")}):
+                process.start()
             return process, ours
         except (EOFError, OSError):  # the server was killed, or cannot import something
             ours.close()
@@ -104,6 +107,8 @@ def start_process(
 def adopt(environment: Mapping[str, str] | None) -> None:
     """Make a forked process what a new one would be: with the launcher's environment, and its own chance."""
     if environment is None:
+        if not os.environ.pop(_BEFORE, "1"):
+            os.environ.pop(_SAFE, None)  # the commands that it calls find what lies beside them
         return
     import numpy as np
 

@@ -16,14 +16,10 @@ from pathlib import Path
 from rich.console import Console
 
 from rigorkd.errors import InputError
-from rigorkd.files import sha256_of
 from rigorkd.launch.launch import launch
-from rigorkd.launch.own_commands import own_folder
+from rigorkd.launch.own_commands import code_of, own_folder
 from rigorkd.launch.run_states import State, find_run_states, with_needs
 from rigorkd.launch.session import LaunchOptions
-from rigorkd.methods.own import Own
-from rigorkd.models.model import is_own_model
-from rigorkd.models.own_code import own_modules
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.expected import start_files
@@ -138,20 +134,6 @@ def deterministic(found: Iterable[Rerun]) -> bool | None:
     """Whether commands that were called again gave the same; None if none was, or none ended well."""
     told = [one for one in found if one.numbers]
     return all(not one.differs for one in told) if told else None
-
-
-def code_of(protocol: Protocol) -> list[str]:
-    """What a protocol's runs execute that is no part of rigorkd: every `module:function`, and its files."""
-    named = [cell.model.name for cell in protocol.cells if is_own_model(cell.model.name)]
-    named += [cell.method.term for cell in protocol.cells if isinstance(cell.method, Own)]
-    return [
-        f"{name}, from "
-        + ", ".join(
-            f"{module.file} (SHA-256 {sha256_of(module.source)[:16]})"
-            for module in own_modules(name, protocol.path.parent).values()
-        )
-        for name in dict.fromkeys(named)
-    ]
 
 
 def compare(before: Record, after: Record) -> Rerun:

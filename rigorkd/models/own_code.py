@@ -17,8 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rigorkd.errors import InputError
+from rigorkd.files import refuse_odd
 from rigorkd.models.model import hf_folder, is_own_model
 from rigorkd.text import nearest
+
+LONGEST = 2 * 2**20
+"""Bytes of source that a module may have."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +183,14 @@ def _require(function: str, tree: ast.Module, file: Path) -> None:
 
 
 def _parsed(source: bytes, file: Path) -> ast.Module:
+    if len(source) > LONGEST:
+        raise InputError(
+            f"{file}: a module of more than {LONGEST:,} bytes", hint="keep data out of the code, in a file"
+        )
     try:
         return ast.parse(source, str(file))
+    except (RecursionError, MemoryError):
+        raise InputError(f"{file}: nested too deeply to be read") from None
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
@@ -204,6 +214,7 @@ def _files(folder: Path) -> Mapping[str, bytes]:
 def read_code(file: Path) -> bytes:
     """The bytes of a file of the user's own. Raises InputError."""
     try:
+        refuse_odd(file)
         return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None

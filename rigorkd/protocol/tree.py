@@ -112,11 +112,11 @@ class Node:
         return None
 
 
-def parse(text: str) -> Node:
-    """The tree of the one YAML document in `text`. Raises `TreeError`."""
+def parse(text: str, *, finite: bool = True) -> Node:
+    """The tree of the one YAML document in `text`, whose numbers are `finite`. Raises `TreeError`."""
     _check_characters(text)
     try:
-        root = _Builder(text).document()
+        root = _Builder(text, finite=finite).document()
         root.text = text
         return root
     except YAMLError as error:
@@ -146,7 +146,8 @@ def _check_characters(text: str) -> None:
 class _Builder:
     """Turns parser events into nodes, within limits on depth and size."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, finite: bool = True) -> None:
+        self.finite = finite
         self.events: Iterator[Any] = iter(YAML(typ="safe", pure=True).parse(text))
         self.anchors: dict[str, Node] = {}
         self.nodes = 0
@@ -179,7 +180,8 @@ class _Builder:
             raise TreeError(f"the tag {tag} means nothing in a protocol", place, "remove it")
         self.grow(1, place)
         if isinstance(event, ScalarEvent):
-            node = Node(place, scalar(event.value, place) if event.implicit[0] else event.value)
+            plain = event.implicit[0]
+            node = Node(place, scalar(event.value, place, finite=self.finite) if plain else event.value)
         elif isinstance(event, SequenceStartEvent):
             node = self.sequence(place, depth)
         else:
@@ -230,11 +232,13 @@ _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _NOT_FINITE = re.compile(r"[-+]?\.inf|\.nan", re.IGNORECASE)
 
 
-def scalar(text: str, place: Place) -> Any:
-    """A plain scalar's value in YAML 1.2's core schema."""
+def scalar(text: str, place: Place, *, finite: bool = True) -> Any:
+    """A plain scalar's value in YAML 1.2's core schema; without `finite`, infinities may stand there."""
     if text.lower() in _WORDS and text in (text.lower(), text.capitalize(), text.upper()):
         return _WORDS[text.lower()]
     if _INT.fullmatch(text) or _BASED.fullmatch(text):
+        if len(text) > 30 and not finite:
+            return text
         if len(text) > 30:
             raise TreeError("a number of more than 30 digits", place)
         return int(text, 10 if _INT.fullmatch(text) else 0)
@@ -244,6 +248,9 @@ def scalar(text: str, place: Place) -> Any:
             return value
     elif not _NOT_FINITE.fullmatch(text):
         return text
+    if not finite:
+        written = text.lower().replace(".inf", "inf").replace(".nan", "nan")
+        return float(written) if written != text.lower() else text
     raise TreeError(f"the number {text} is not finite", place)
 
 

@@ -153,7 +153,7 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, bool | None]:
     if "|" not in text[:65536]:
         return text, None
     lines = text.splitlines()
-    rules = [at for at, line in enumerate(lines) if at and "|" in lines[at - 1] and _RULE.fullmatch(line)]
+    rules = [at for at, line in enumerate(lines) if at and "|" in lines[at - 1] and _is_rule(line)]
     if not rules:
         return text, None
     if len(rules) > 1:
@@ -169,7 +169,10 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, bool | None]:
     return "\n".join(["" if at < begin else line for at, line in enumerate(kept)]), around
 
 
-_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
+def _is_rule(line: str) -> bool:
+    """Whether a line is the rule below the header of a table in Markdown."""
+    fields = line.strip().removeprefix("|").removesuffix("|").split("|")
+    return all(re.fullmatch(":?-+:?", field.strip()) for field in fields)
 
 
 def _marked_down(rows: list[tuple[str, ...]], lines: list[int]) -> tuple[list[tuple[str, ...]], list[int]]:

@@ -24,7 +24,10 @@ SUMMARY = frozenset(
 )  # fmt: skip
 """What rows and columns below and beside the runs are called that sum them up."""
 
-_NUMBER = re.compile(r"\s*[+-−]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?\s*%?\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*[+−-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?\s*%?\s*", re.IGNORECASE)
+
+_LONGEST = 100
+"""Characters of a number as people write it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Grid:
 
 
 def is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
+    return len(text) <= _LONGEST and _NUMBER.fullmatch(text) is not None
 
 
 def table_from(grid: Grid) -> RawTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from rigorkd.errors import InputError
+from rigorkd.protocol.tree import TreeError, parse
 from rigorkd.readers.known_names import canonical
 from rigorkd.readers.listing import Listing
-from rigorkd.readers.raw import RawTable, flat, text_of
+from rigorkd.readers.raw import RawTable, as_list, as_mapping, flat, text_of
 
-MOST = 4 * 2**20
+MOST = 2**20
 
 
 def with_overrides(found: Listing, tables: Sequence[RawTable]) -> list[RawTable]:
@@ -53,11 +54,11 @@ def _settings(found: Listing, folder: Path) -> dict[str, str]:
     said: dict[str, str] = {}
     config = folder / "config.yaml"
     if config in found.files:
-        values = flat(read_yaml(str(config), found.read(config, MOST)) or {})
+        values = flat(as_mapping(read_yaml(str(config), found.read(config, MOST))))
         said = {name: text_of(value) for name, value in values.items() if canonical(name)}
     overrides = folder / "overrides.yaml"
     if overrides in found.files:
-        for item in read_yaml(str(overrides), found.read(overrides, MOST)) or []:
+        for item in as_list(read_yaml(str(overrides), found.read(overrides, MOST))):
             name, equal, value = str(item).lstrip("+~").partition("=")
             if equal:
                 said[name] = value.strip("'\"")
@@ -65,13 +66,20 @@ def _settings(found: Listing, folder: Path) -> dict[str, str]:
 
 
 def read_yaml(file: str, content: bytes) -> Any:
-    """What a YAML file holds, of plain values only; InputError if it is none."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+    """What a YAML file holds, of plain values only and as a protocol is read; InputError if it is none."""
+    if not content.strip():
+        return None
     try:
-        value = YAML(typ="safe", pure=True).load(content.decode())
-    except (YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{file}: not plain YAML ({reason})", hint="leave the file out") from None
-    return dict(value) if isinstance(value, Mapping) else value
+        return _lists(parse(content.decode(), finite=False).plain())
+    except UnicodeDecodeError as error:
+        reason = str(error)
+    except TreeError as error:
+        reason = error.message
+    raise InputError(f"{file}: not plain YAML ({reason})", hint="leave the file out")
+
+
+def _lists(value: Any) -> Any:
+    """Sequences as lists, as other readers of YAML have them."""
+    if isinstance(value, dict):
+        return {name: _lists(item) for name, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, tuple) else value

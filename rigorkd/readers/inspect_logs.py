@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,10 @@ from typing import Any
 from rigorkd.errors import InputError
 from rigorkd.extras import require
 from rigorkd.readers.item_scores import Items
-from rigorkd.readers.json_records import json_document, scalars
-from rigorkd.readers.listing import Listing
-from rigorkd.readers.raw import RawTable, Reading, table_of
+from rigorkd.readers.json_records import json_document, plain_json, scalars
+from rigorkd.readers.listing import Listing, most_unpacked
+from rigorkd.readers.raw import RawTable, Reading, as_list, as_mapping, as_number, table_of
 
-UNPACKED = 2**30
 _ZSTD = 93
 
 
@@ -31,7 +30,7 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
             log, samples = _unzipped(path, content)
         else:
             log = json_document(str(path), content)
-            samples = log.get("samples") or [] if isinstance(log, dict) else []
+            samples = as_list(as_mapping(log).get("samples"))
         if not isinstance(log, dict) or not isinstance(log.get("eval"), dict):
             raise InputError(f"{path}: no log of Inspect", hint="leave the file out")
         rows.append(_row(log))
@@ -58,32 +57,30 @@ def _row(log: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _metrics(log: Mapping[str, Any]) -> list[tuple[str, str, float]]:
-    results = log.get("results") or {}
     return [
-        (str(score.get("name")), str(metric), told["value"])
-        for score in results.get("scores") or []
-        for metric, told in (score.get("metrics") or {}).items()
-        if isinstance(told, dict) and isinstance(told.get("value"), int | float)
+        (str(score.get("name")), str(metric), value)
+        for score in map(as_mapping, as_list(as_mapping(log.get("results")).get("scores")))
+        for metric, told in as_mapping(score.get("metrics")).items()
+        if (value := as_number(as_mapping(told).get("value"))) is not None
         if metric not in ("stderr", "std", "var", "bootstrap_stderr")
     ]
 
 
 def _items(log: Mapping[str, Any], samples: Sequence[Any]) -> dict[str, dict[str, float]]:
     """Each sample's score, where a sample was run once: several epochs of one are no items."""
-    words = {"C": 1.0, "I": 0.0, True: 1.0, False: 0.0}
+    words = {"C": 1.0, "I": 0.0}
     out: dict[str, dict[str, float]] = {}
     for scorer, metric, _ in _metrics(log):
         own: dict[str, float] = {}
         for sample in samples:
-            score = (sample.get("scores") or {}).get(scorer) if isinstance(sample, dict) else None
-            value = score.get("value") if isinstance(score, dict) else None
-            if value in words:
-                value = words[value]
+            sample = as_mapping(sample)
+            value = as_mapping(as_mapping(sample.get("scores")).get(scorer)).get("value")
+            number = words.get(value) if isinstance(value, str) else as_number(value)
             key = str(sample.get("id"))
-            if not isinstance(value, int | float) or key in own:
+            if number is None or key in own:
                 own = {}
                 break
-            own[key] = float(value)
+            own[key] = number
         if own and metric in ("accuracy", "mean"):
             out[f"{scorer}/{metric}"] = own
     return out
@@ -93,23 +90,31 @@ def _unzipped(path: Path, content: bytes) -> tuple[Any, list[Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = {entry.filename: entry for entry in archive.infolist()}
-            if sum(names[name].file_size for name in names if not name.startswith("samples/")) > UNPACKED:
-                raise InputError(f"{path}: larger than {UNPACKED:,} bytes unpacked", hint="leave it out")
             start = "header.json" if "header.json" in names else "_journal/start.json"
-            log = json.loads(_member(path, archive, names[start], content))
+            log = plain_json(_member(archive, names[start], content))
             if start != "header.json":  # it never came to an end
-                log = {"status": "started", **log}
+                log = {"status": "started", **as_mapping(log)}
             summaries = names.get("summaries.json")
-            samples = json.loads(_member(path, archive, summaries, content)) if summaries else []
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+            samples = as_list(plain_json(_member(archive, summaries, content))) if summaries else []
+    except (
+        *(zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError, RuntimeError),
+        struct.error,
+    ) as error:
         raise InputError(f"{path}: no log of Inspect ({error})", hint="leave the file out") from None
     return log, samples
 
 
-def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, content: bytes) -> bytes:
-    """A file of the archive; Inspect packs by Zstandard, which zipfile knows from Python 3.14 on."""
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, content: bytes) -> bytes:
+    """A file of the archive; Inspect packs by Zstandard, which zipfile knows from Python 3.14 on.
+
+    No more of it is unpacked than its header says, whatever it holds. Raises ValueError, and what zipfile
+    does.
+    """
+    if entry.file_size > most_unpacked(content):
+        raise ValueError(f"{entry.filename} has more than {most_unpacked(content):,} bytes unpacked")
     if entry.compress_type != _ZSTD:
-        return archive.read(entry)
+        with archive.open(entry) as file:
+            return file.read(entry.file_size)
     require("inspect", "reading Inspect's .eval logs")
     import zstandard
 
@@ -120,4 +125,4 @@ def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, conten
         with zstandard.ZstdDecompressor().stream_reader(packed) as stream:
             return bytes(stream.read(entry.file_size))
     except zstandard.ZstdError as error:
-        raise InputError(f"{path}: no log of Inspect ({error})", hint="leave the file out") from None
+        raise ValueError(str(error)) from None

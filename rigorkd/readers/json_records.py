@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from rigorkd.errors import InputError
 from rigorkd.readers.raw import RawTable, flat, table_of
+from rigorkd.records.untrusted import DEEPEST, refuse_deep
 
 _LONGEST = 200
 """Characters of a text or list that may be part of a table of runs."""
@@ -29,8 +31,8 @@ def json_lines(file: str, content: bytes) -> Iterator[tuple[int, dict[str, Any]]
     for number, line in enumerate(content.splitlines(), start=1):
         if line.strip():
             try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:
+                value = plain_json(line)
+            except ValueError as error:
                 raise InputError(
                     f"{file}:{number}: not JSON ({error})", hint="one JSON object per line"
                 ) from None
@@ -57,9 +59,37 @@ def read_json_table(file: str, content: bytes) -> RawTable:
 def json_document(file: str, content: bytes) -> Any:
     """What a JSON file holds; InputError if it holds none."""
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
+        return plain_json(content)
+    except ValueError as error:
         raise InputError(f"{file}: not JSON ({error})", hint="restore the file, or leave it out") from None
+
+
+def plain_json(content: bytes | str) -> Any:
+    """What a JSON text of somebody's log holds: NaN and infinity are numbers there.
+
+    ValueError with the reason for what is none, or nests deeper or counts further than any log does.
+    """
+    text = content if isinstance(content, str) else content.decode(json.detect_encoding(content))
+    try:
+        value = json.loads(text, parse_int=_whole)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if isinstance(value, dict | list) and text.count("{") + text.count("[") > DEEPEST:
+        refuse_deep(value)
+    if _HALF.search(text):
+        json.dumps(value, ensure_ascii=False).encode()  # half of a character can be written nowhere else
+    return value
+
+
+_HALF = re.compile(r"\\u[dD][89abAB]")
+_DIGITS = 40
+"""Of a whole number: numpy's seeds may have as many."""
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(f"{text[:20]}… is too large a number")
+    return int(text)
 
 
 def scalars(values: dict[str, Any]) -> dict[str, object]:

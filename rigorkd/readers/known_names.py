@@ -82,6 +82,9 @@ INNER = (
 )
 """Columns whose values are no replicates: they are averaged before seeds are compared."""
 
+LONGEST = 1_000
+"""Characters of a name in which something known is looked for."""
+
 _PREFIX = re.compile(
     r"^(?:config|params?|hparams|hyperparameters|args|task_args|model_args|metadata|cfg|training|trainer|train|run|general)[./:_-]"
 )
@@ -124,6 +127,8 @@ def canonical(name: str) -> str | None:
     """What a column is, by its name: `seed`, `method`, `status`, … None for one that is not known."""
     if name.strip() == "T":
         return "T"
+    if len(name) > LONGEST:
+        return None
     short = folded(name)
     if short in _CANONICAL:
         return _CANONICAL[short]
@@ -166,6 +171,8 @@ def seed_in(name: str) -> tuple[int, str] | None:
 
     None if there is none, or if several places could be it. The 16 of `vit_s16` may be the network's size.
     """
+    if len(name) > LONGEST:
+        return None
     found = list(_LONG.finditer(name)) or [
         one for one in _SEED.finditer(name) if not _may_be_size(name, one.start())
     ]
@@ -176,7 +183,7 @@ def seed_in(name: str) -> tuple[int, str] | None:
 
 def size_in(name: str) -> str | None:
     """The part of a name that may be a seed or a network's size: `s16` of `vit_s16`."""
-    if _LONG.search(name):
+    if len(name) > LONGEST or _LONG.search(name):
         return None
     return next((one[0] for one in _SEED.finditer(name) if _may_be_size(name, one.start())), None)
 

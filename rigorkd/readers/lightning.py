@@ -13,7 +13,7 @@ from rigorkd.readers.delimited import read_delimited
 from rigorkd.readers.hydra import MOST, read_yaml
 from rigorkd.readers.known_names import canonical
 from rigorkd.readers.listing import Listing
-from rigorkd.readers.raw import RawTable, Reading, flat, text_of
+from rigorkd.readers.raw import RawTable, Reading, as_mapping, flat, text_of
 
 
 def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable]:
@@ -43,4 +43,4 @@ def _settings(found: Listing, path: Path) -> tuple[dict[str, str], tuple[str, ..
         values = read_yaml(str(path), found.read(path, MOST))
     except InputError as error:  # objects of Python, which only running code could make
         return {}, (f"{error.message}",)
-    return {name: text_of(value) for name, value in flat(values or {}).items()}, ()
+    return {name: text_of(value) for name, value in flat(as_mapping(values)).items()}, ()

@@ -12,6 +12,12 @@ from rigorkd.records.untrusted import read_bytes
 
 LARGEST = 2 * 2**30
 """Bytes that one file of results may have."""
+PIPED = 256 * 2**20
+"""Bytes that are taken from a pipe."""
+UNPACKED = 32 * 2**20
+"""Bytes that a file of a few kilobytes may have unpacked: a small file can hold a very large one."""
+TIMES = 50
+"""How many times its own size a larger one may have unpacked; tables and logs have about a tenth of it."""
 MOST = 500_000
 """Files and folders that are looked at before a folder is too large to be one of results."""
 DEEPEST = 16
@@ -48,6 +54,12 @@ def listing(root: Path) -> Listing:
         except PermissionError:
             continue
         for entry in entries:
+            try:
+                entry.name.encode()
+            except UnicodeEncodeError:
+                raise InputError(
+                    f"{folder}: {os.fsencode(entry.name)!r} is no name in UTF-8", hint="rename it, or move it"
+                ) from None
             seen += 1
             if seen > MOST:
                 raise InputError(
@@ -61,12 +73,22 @@ def listing(root: Path) -> Listing:
     return Listing(root, tuple(sorted(found)))
 
 
+def most_unpacked(content: bytes) -> int:
+    """How many bytes an archive may have unpacked."""
+    return max(UNPACKED, TIMES * len(content))
+
+
 def read_named(path: Path) -> bytes:
     """The bytes of a file that the user named; it may be a link or a pipe."""
     try:
-        if path.is_file() and path.stat().st_size > LARGEST:
-            raise InputError(f"{path}: larger than {LARGEST:,} bytes", hint="give a part of it")
-        return path.read_bytes()
+        large = path.is_file() and path.stat().st_size > LARGEST
+        content = b""
+        if not large:
+            with path.open("rb") as file:  # a device has no size, and no end
+                content = file.read() if path.is_file() else file.read(PIPED + 1)
+        if large or (len(content) > PIPED and not path.is_file()):
+            raise InputError(f"{path}: larger than {LARGEST if large else PIPED:,} bytes", hint="give a part")
+        return content
     except FileNotFoundError:
         raise InputError(
             f"{path}: there is no such file or study", hint="give a table, a folder of results or a study"

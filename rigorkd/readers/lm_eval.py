@@ -12,7 +12,7 @@ from rigorkd.errors import InputError
 from rigorkd.readers.item_scores import Items
 from rigorkd.readers.json_records import json_document, json_lines, scalars
 from rigorkd.readers.listing import Listing
-from rigorkd.readers.raw import RawTable, Reading, table_of
+from rigorkd.readers.raw import RawTable, Reading, as_list, as_mapping, as_number, table_of
 
 _NAME = re.compile(r"samples_(.+)_(\d{4}-\d{2}-\d{2}T[\d.-]+)\.jsonl")
 
@@ -38,14 +38,12 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
 
 
 def _settings(document: Any) -> dict[str, object]:
-    if not isinstance(document, dict):
-        return {}
-    config = document.get("config")
-    told = scalars(config) if isinstance(config, dict) else {}
+    document = as_mapping(document)
+    told = scalars(as_mapping(document.get("config")))
     # random_seed and the like draw the examples of a prompt: they are no seeds of a training
     kept: dict[str, object] = {f"config.{k}": v for k, v in told.items() if not k.endswith("_seed")}
     if document.get("model_name"):
-        kept["run"] = document["model_name"]
+        kept["run"] = str(document["model_name"])
     return {name: value for name, value in kept.items() if name != "config.model"}
 
 
@@ -53,15 +51,13 @@ def _items(path: Path, content: bytes) -> dict[str, dict[str, float]]:
     """Per metric (with its filter, if there are several) the score of each document."""
     out: dict[str, dict[str, float]] = {}
     rows = [(number, row) for number, row in json_lines(str(path), content)]
-    filters = {row.get("filter", "none") for _, row in rows}
+    filters = {str(row.get("filter", "none")) for _, row in rows}
     for number, row in rows:
-        names = row.get("metrics") or [
-            name for name, value in row.items() if name not in _OTHER and isinstance(value, int | float)
-        ]
-        suffix = f",{row['filter']}" if len(filters) > 1 else ""
-        for name in names:
-            value = row.get(name)
-            if not isinstance(value, int | float):
+        names = as_list(row.get("metrics")) or [name for name in row if name not in _OTHER]
+        suffix = f",{row.get('filter', 'none')}" if len(filters) > 1 else ""
+        for name in map(str, names):
+            value = as_number(row.get(name))
+            if value is None:
                 continue
             own = out.setdefault(f"{name}{suffix}", {})
             key = str(row.get("doc_hash") or row.get("doc_id", number))
@@ -71,7 +67,7 @@ def _items(path: Path, content: bytes) -> dict[str, dict[str, float]]:
                 raise InputError(
                     f"{path}:{number}: document {key} is there twice", hint="evaluate once a file"
                 )
-            own[key] = float(value)
+            own[key] = value
     if not out:
         raise InputError(f"{path}: no metric of single items", hint="leave the file out")
     return out

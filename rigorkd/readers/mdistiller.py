@@ -12,6 +12,9 @@ from rigorkd.readers.raw import RawTable, Reading, table_of
 
 _LINE = re.compile(r"\s*([A-Za-z_][\w/ -]*?)\s*:\s*(\S+)\s*")
 
+_LONGEST = 500
+"""Characters of a line that can be a number and its name."""
+
 
 def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable]:
     """One row per epoch; a log without its last line is of a run that did not finish."""
@@ -28,7 +31,7 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
             )
         began = len(rows)
         for number, line in enumerate(text.splitlines(), start=1):
-            match = _LINE.fullmatch(line)
+            match = _LINE.fullmatch(line) if len(line) <= _LONGEST else None
             if match is None:
                 continue
             if match[1] == "epoch":

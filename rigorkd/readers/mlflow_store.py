@@ -8,7 +8,7 @@ from pathlib import Path
 from rigorkd.errors import InputError
 from rigorkd.readers.hydra import read_yaml
 from rigorkd.readers.listing import Listing
-from rigorkd.readers.raw import RawTable, Reading, table_of
+from rigorkd.readers.raw import RawTable, Reading, as_mapping, table_of
 
 STATUSES = {1: "running", 2: "scheduled", 3: "finished", 4: "failed", 5: "killed"}
 """MLflow's numbers for how a run ended."""
@@ -28,13 +28,12 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
         if owner is not None:
             below.setdefault(owner, []).append(path)
     experiments: dict[Path, str] = {}
-    for path in files:
-        meta = read_yaml(str(path), found.read(path, SMALL)) or {}
+    metas = {path: as_mapping(read_yaml(str(path), found.read(path, SMALL))) for path in files}
+    for path, meta in metas.items():
         if "run_id" not in meta and "run_uuid" not in meta:
             experiments[path.parent] = str(meta.get("name", ""))
-    for path in files:
+    for path, meta in metas.items():
         folder = path.parent
-        meta = read_yaml(str(path), found.read(path, SMALL)) or {}
         if folder in experiments or not {"run_id", "run_uuid"} & set(meta):
             continue
         name = str(meta.get("run_name") or "")
@@ -44,7 +43,7 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
         run: dict[str, object] = {
             "run": name,
             "run_id": str(meta.get("run_id") or meta.get("run_uuid")),
-            "status": STATUSES.get(meta.get("status", 0), str(meta.get("status", ""))),
+            "status": _status(meta.get("status", "")),
             "start_time": meta.get("start_time"),
         }
         metrics: Metrics = {}
@@ -64,6 +63,10 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
         raise InputError(f"{found.root}: no run of MLflow in it", hint="name the folder mlruns")
     kind = "MLflow file store" + ("" if asked.select else ", the last value of each metric")
     return [table_of(rows, places, kind, dropped=dropped)]
+
+
+def _status(value: object) -> str:
+    return STATUSES.get(value, str(value)) if isinstance(value, int) else str(value)
 
 
 def rows_of(run: dict[str, object], metrics: Metrics, asked: Reading) -> list[dict[str, object]]:

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 
 from rigorkd.errors import InputError
 from rigorkd.extras import require
+from rigorkd.readers.listing import most_unpacked
 from rigorkd.readers.raw import RawTable, text_of
+
+CELLS = 10**7
+"""Values that a table may have: a column of equal ones takes no room in the file."""
+_BATCH = 1024
+
+
+def _unpacked(file: str, content: bytes) -> Any:
+    """The table, read in parts, so that a small file cannot fill the memory; InputError if it would."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = pq.ParquetFile(io.BytesIO(content))
+    most, size, batches = most_unpacked(content), 0, []
+    if found.metadata.num_rows * max(1, found.metadata.num_columns) > CELLS:
+        raise InputError(f"{file}: has more than {CELLS:,} values", hint="save the runs' results alone")
+    for batch in found.iter_batches(_BATCH):
+        size += batch.nbytes
+        if size > most:
+            raise InputError(f"{file}: larger than {most:,} bytes unpacked", hint="save it as a CSV")
+        batches.append(batch)
+    return pa.Table.from_batches(batches, found.schema_arrow)
 
 
 def read_parquet(file: str, content: bytes) -> RawTable:
@@ -22,8 +45,8 @@ def read_parquet(file: str, content: bytes) -> RawTable:
     import pyarrow as pa
 
     try:
-        found = pd.read_parquet(io.BytesIO(content), engine="pyarrow")
-    except (pa.ArrowException, OSError, ValueError) as error:
+        found = _unpacked(file, content).to_pandas()
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise InputError(f"{file}: not a Parquet file ({error})", hint="save it again, or as a CSV") from None
     if any(found.index.names):
         found = found.reset_index()

@@ -181,6 +181,21 @@ def _items(tables: Sequence[RawTable]) -> Items | None:
     return Items({file: scores for items in kept for file, scores in items.of.items()}) if kept else None
 
 
+def as_mapping(value: object) -> dict[str, Any]:
+    """A value of somebody's log where an object belongs: anything else holds nothing."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """A value of somebody's log where a list belongs: anything else holds nothing."""
+    return value if isinstance(value, list) else []
+
+
+def as_number(value: object) -> float | None:
+    """A value of somebody's log where a number belongs; true and false are scores, 1 and 0."""
+    return float(value) if isinstance(value, int | float) else None
+
+
 def flat(values: Mapping[Any, Any], prefix: str = "") -> dict[str, object]:
     """Nested mappings as one, names joined by dots; lists as text."""
     out: dict[str, object] = {}

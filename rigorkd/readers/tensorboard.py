@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rigorkd.errors import InputError
 from rigorkd.extras import require
 from rigorkd.readers.listing import Listing
 from rigorkd.readers.raw import RawTable, Reading, table_of
+from rigorkd.records.untrusted import opened
 
 
 def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable]:
@@ -23,6 +25,7 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
     rows: list[dict[str, object]] = []
     places: list[str] = []
     for folder in sorted({path.parent for path in files}):
+        _refuse_irregular(folder)
         name = folder.relative_to(found.root).as_posix()
         settings, steps = _run(folder)
         head: dict[str, object] = {"run": name if name != "." else folder.name, **settings}
@@ -32,6 +35,14 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
     if not rows:
         raise InputError(f"{found.root}: no scalar in the event files", hint="name the folder of the runs")
     return [table_of(rows, places, "TensorBoard event files")]
+
+
+def _refuse_irregular(folder: Path) -> None:
+    """StoreError for a link or a pipe that TensorBoard's reader would follow, or wait for."""
+    for path in sorted(folder.iterdir()):
+        if "tfevents" in path.name and not path.is_dir():
+            with opened(path, folder):
+                pass
 
 
 def _run(folder: Path) -> tuple[dict[str, object], dict[int, dict[str, object]]]:
@@ -50,7 +61,8 @@ def _run(folder: Path) -> tuple[dict[str, object], dict[int, dict[str, object]]]
             from tensorboard.util.tensor_util import make_ndarray
 
             for event in events.Tensors(tag):
-                steps.setdefault(event.step, {})[tag] = float(make_ndarray(event.tensor_proto))
+                if prod(side.size for side in event.tensor_proto.tensor_shape.dim) == 1:
+                    steps.setdefault(event.step, {})[tag] = float(make_ndarray(event.tensor_proto))
     return _settings(events), steps
 
 

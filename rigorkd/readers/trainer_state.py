@@ -10,7 +10,7 @@ from typing import Any
 from rigorkd.errors import InputError
 from rigorkd.readers.json_records import json_document, scalars
 from rigorkd.readers.listing import Listing
-from rigorkd.readers.raw import RawTable, Reading, table_of
+from rigorkd.readers.raw import RawTable, Reading, as_mapping, as_number, table_of
 
 
 def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable]:
@@ -46,6 +46,7 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
 
 def _ended(state: dict[str, Any]) -> bool:
     """Whether a checkpoint is the last of its run: all steps are done, or early stopping has said stop."""
-    control = state.get("stateful_callbacks", {}).get("TrainerControl", {})
-    stopped = bool(isinstance(control, dict) and control.get("args", {}).get("should_training_stop"))
-    return stopped or (state.get("global_step") or 0) >= (state.get("max_steps") or 1)
+    control = as_mapping(as_mapping(state.get("stateful_callbacks")).get("TrainerControl"))
+    stopped = bool(as_mapping(control.get("args")).get("should_training_stop"))
+    done, wanted = as_number(state.get("global_step")), as_number(state.get("max_steps"))
+    return stopped or (done or 0) >= (wanted or 1)

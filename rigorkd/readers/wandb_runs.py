@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rigorkd.errors import InputError
+from rigorkd.readers.json_records import plain_json
 from rigorkd.readers.listing import Listing
 from rigorkd.readers.raw import RawTable, Reading, flat, table_of
 
@@ -35,7 +35,7 @@ def _run_rows(path: Path, content: bytes, asked: Reading) -> list[dict[str, obje
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run |= {"run": record.run.display_name or record.run.run_id, "run_id": record.run.run_id}
-            run["created"] = record.run.start_time.ToJsonString() if record.run.HasField("start_time") else ""
+            run["created"] = _created(record.run)
             if record.run.run_group:
                 run["wandb_group"] = record.run.run_group
             config |= _items(record.run.config.update)
@@ -70,7 +70,7 @@ def _records(path: Path, content: bytes) -> Iterator[Any]:
     messages: Any = wandb_internal_pb2
     if content[:4] != b":W&B":
         raise InputError(f"{path}: not a run that W&B wrote", hint="leave it out, or copy it again")
-    at, parts = _HEADER, b""  # the file begins with a header of its own, as long as a record's
+    at, parts = _HEADER, bytearray()  # the file begins with a header of its own, as long as a record's
     while at + _HEADER <= len(content):
         room = _BLOCK - at % _BLOCK
         if room < _HEADER:
@@ -84,13 +84,20 @@ def _records(path: Path, content: bytes) -> Iterator[Any]:
         if kind in (_FULL, _LAST):
             record = messages.Record()
             try:
-                record.ParseFromString(parts)
+                record.ParseFromString(bytes(parts))
             except DecodeError:
                 raise InputError(
                     f"{path}: a damaged record of W&B", hint="leave it out, or copy it again"
                 ) from None
             yield record
-            parts = b""
+            parts.clear()
+
+
+def _created(run: Any) -> str:
+    try:
+        return str(run.start_time.ToJsonString()) if run.HasField("start_time") else ""
+    except ValueError:  # in no year that has four digits
+        return ""
 
 
 def _items(items: Any) -> dict[str, Any]:
@@ -98,7 +105,7 @@ def _items(items: Any) -> dict[str, Any]:
     for item in items:
         name = item.key or ".".join(item.nested_key)
         try:
-            out[name] = json.loads(item.value_json)
+            out[name] = plain_json(item.value_json)
         except ValueError:
             continue
     return out

@@ -33,6 +33,11 @@ class Numbers:
     said: tuple[str, ...] = ()
 
 
+def _with_spread(text: str) -> re.Match[str] | None:
+    """A value and what follows its ±; nothing that is longer than two numbers."""
+    return _PLUS_MINUS.match(text) if len(text) <= 200 else None
+
+
 def plain(column: pd.Series[Any]) -> NDArray[np.float64]:
     """The column as numbers, NaN for what is none."""
     import pandas as pd
@@ -51,7 +56,7 @@ def looks_numeric(column: pd.Series[Any]) -> bool:
 
 
 def _readable(text: str) -> bool:
-    found = _PLUS_MINUS.match(text)
+    found = _with_spread(text)
     bare = (found[1] if found else text).strip().removesuffix("%").translate(_MINUS)
     try:
         float(bare)
@@ -73,7 +78,7 @@ def numbers_of(table: RawTable, column: str, asked: Reading) -> Numbers:
         return Numbers(values, text)
     said: list[str] = []
     words = {word: word for word in text[there].unique()}
-    spreads = {word: found for word in words if (found := _PLUS_MINUS.match(word))}
+    spreads = {word: found for word in words if (found := _with_spread(word))}
     if spreads:
         words.update({word: found[1] for word, found in spreads.items()})
         said.append(f"what follows ± in {column} is left out: the spread is that over the seeds")

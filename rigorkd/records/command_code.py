@@ -10,15 +10,22 @@ import glob
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from pathlib import Path
 
 from rigorkd.errors import InputError
-from rigorkd.files import file_sha256, sha256_of
+from rigorkd.files import file_sha256, refuse_endless, sha256_of
 from rigorkd.models.own_code import module_file, own_modules, program_files, read_code
 from rigorkd.problems import ExpansionError, Problem
+from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
+
+LARGEST = 64 * 2**20
+"""Bytes that the code of a command may have in all."""
+MOST = 100_000
+"""Files that one entry may match."""
 
 UNREAD = "not there yet"
 """Stands for the checksum of an input that a plan does without."""
@@ -77,7 +84,7 @@ def read_files(cell: Cell, folder: Path, *, planning: bool = False) -> CommandFi
             inputs[given.path] = given.sha256
             continue
         at = (*by.place, "inputs", index)
-        found = list(_matching(given.path, folder))
+        found = _matched(given.path, folder, at)
         if not found and planning:
             inputs[given.path] = UNREAD
         elif not found:
@@ -99,14 +106,19 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
         found: dict[Path, bytes] = {}
         for index, pattern in enumerate(trainer.code):
             at = (*by.place, "code", index)
-            matching = list(_matching(pattern, folder))
+            matching = _matched(pattern, folder, at)
             if not matching:
                 message = f"no file matches {pattern}"
                 raise ExpansionError([Problem(at, message, f"it is looked for from {folder.absolute()}")])
             try:
-                found |= {path: read_code(path) for path in matching}
+                for path in matching:
+                    found[path] = read_code(path)
+                    if sum(map(len, found.values())) > LARGEST:
+                        raise InputError(
+                            f"code of more than {LARGEST:,} bytes", hint="name what is read under inputs"
+                        )
             except InputError as error:
-                raise ExpansionError([Problem(at, error.message)]) from None
+                raise ExpansionError([Problem(at, error.message, error.hint)]) from None
         return found
     try:
         if trainer.function is not None:
@@ -129,10 +141,26 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
         raise ExpansionError([Problem(at, error.message, error.hint)]) from None
 
 
+def _matched(pattern: str, folder: Path, at: KeyPath) -> list[Path]:
+    """The files that a glob matches. ExpansionError for too many, or links that lead back to themselves."""
+    try:
+        found = list(islice(_matching(pattern, folder), MOST + 1))
+    except OSError as error:
+        message = f"{pattern}: {error.strerror}: {error.filename}"
+        raise ExpansionError([Problem(at, message, "name files, or folders without such a link")]) from None
+    if len(found) > MOST:
+        raise ExpansionError([Problem(at, f"{pattern} matches more than {MOST:,} files", "name fewer")])
+    return found
+
+
 def _matching(pattern: str, folder: Path) -> Iterator[Path]:
     """The files that a glob matches, those below a folder that it names among them, by name."""
     if (folder / pattern).is_dir():
         pattern = f"{pattern.rstrip('/')}/**"
+    if "**" in pattern:
+        parts = Path(pattern).parts
+        fixed = takewhile(lambda part: not glob.has_magic(part), parts)
+        refuse_endless(folder.joinpath(*fixed))
     for name in sorted(glob.glob(pattern, root_dir=folder, recursive=True)):  # noqa: PTH207  it knows ..
         path = folder / name
         if path.is_file() and "__pycache__" not in path.parts:

@@ -235,13 +235,14 @@ def parse(content: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError("it holds no JSON object")
     if content.count(b"{") + content.count(b"[") > DEEPEST:
-        _refuse_deep(document)
+        refuse_deep(document)
     if b"\\u" in content:  # half of a surrogate pair can be written in JSON, and nowhere else
         json.dumps(document, ensure_ascii=False).encode()
     return document
 
 
-def _refuse_deep(document: dict[str, Any]) -> None:
+def refuse_deep(document: dict[str, Any] | list[Any]) -> None:
+    """ValueError for what JSON holds that is nested too deeply."""
     level: list[Any] = [document]
     for _ in range(DEEPEST):
         level = [

@@ -76,17 +76,30 @@ def _driver() -> str | None:
 
 @functools.cache
 def git_state(folder: Path) -> GitState:
-    """The state of the git checkout around `folder`; nothing if there is none."""
+    """The state of the git checkout around `folder`; nothing if there is none.
+
+    Nothing is written there, and no program started that the checkout's own settings name: it may have come
+    from anywhere. Where they name filters of files, whether there are changes stays unknown.
+    """
 
     def git(*arguments: str) -> str | None:
+        safe = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
         try:
             answer = subprocess.run(
-                ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+                ["git", "-C", str(folder), *safe, *arguments],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
             )
         except (OSError, subprocess.SubprocessError):
             return None
         return answer.stdout.strip()
 
     commit = git("rev-parse", "HEAD")
-    changes = git("status", "--porcelain", "--untracked-files=no") if commit else None
+    changes = None
+    if commit:
+        named = git("config", "--show-scope", "--name-only", "--get-regexp", r"^filter\.") or ""
+        if not any(line.startswith(("local", "worktree")) for line in named.splitlines()):
+            changes = git("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty")
     return GitState(commit, None if changes is None else bool(changes))

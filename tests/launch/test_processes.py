@@ -18,11 +18,15 @@ PROGRAM = Path(__file__).with_name("process_program.py")
 
 
 def launched(
-    case: str, preload: str = "json", cwd: Path | None = None, **environment: str
+    case: str,
+    preload: str = "json",
+    cwd: Path | None = None,
+    flags: tuple[str, ...] = ("-P",),
+    **environment: str,
 ) -> list[dict[str, Any]]:
     """What the processes of a case told of themselves."""
     done = subprocess.run(
-        [sys.executable, "-P", str(PROGRAM), case, preload],
+        [sys.executable, *flags, str(PROGRAM), case, preload],
         cwd=cwd,
         env={**os.environ, **environment},
         capture_output=True,
@@ -74,6 +78,18 @@ def test_where_the_server_fails_processes_are_spawned(tmp_path: Path) -> None:
     first, second = launched("two", preload="broken", PYTHONPATH=path)
     assert not first["forked"]
     assert not second["forked"]
+
+
+def test_a_spawned_process_imports_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    """Python would: such a process begins with a line of code, which looks for modules where it is run."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "broken.py").write_text("raise RuntimeError('a library that does not fit')\n")
+    for name in ("multiprocessing", "struct", "signal", "selectors"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('somebody else wrote this')\n")
+    path = os.pathsep.join([str(tmp_path / "lib"), *(place for place in sys.path if place)])
+    first, _ = launched("two", preload="broken", cwd=tmp_path, flags=(), PYTHONPATH=path)
+    assert not first["forked"]
+    assert first["safe path"] is None, "what it calls is not held to that"
 
 
 def test_a_server_that_was_killed_is_replaced_and_its_children_go_on() -> None:

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from rigorkd.cli.main import cli
 from rigorkd.errors import DamagedError, RigorkdError, StoreError
 from rigorkd.files import append_line, sha256_of
-from rigorkd.launch.rerun import code_of
+from rigorkd.launch.own_commands import code_of
 from rigorkd.records.integrity import Intact, verify_study
 from rigorkd.records.interim import note_interim_analysis
 from rigorkd.records.layout import StudyFolder

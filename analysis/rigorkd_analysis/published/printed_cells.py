@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from rigorkd_analysis.table_error import TableError
@@ -18,6 +19,8 @@ _COMMANDS = re.compile(
     r"|tiny|bf|it|rm|cellcolor\{[^{}]*\}|textcolor\{[^{}]*\}|color\{[^{}]*\}|best|second)\b\s*"
 )
 _CITED = re.compile(r"\\(?:cite[a-z]*|ref|footnote|label)\*?(?:\[[^\]]*\])?\{[^{}]*\}")
+LONGEST = 500
+"""Characters of a printed cell; what is longer is a text, and kept as it stands."""
 _SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
 _MARKS = re.compile(
     r"(?<=[\d%)])\s*\^?(?:[*†‡↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
@@ -58,6 +61,8 @@ ERRORS = (
 
 def unmarked(text: str) -> str:
     """A printed cell without what only makes it look so: bold, underlined, coloured, cited, starred."""
+    if len(text) > LONGEST:
+        return text
     text = _CITED.sub("", text)
     text = _SPREAD.sub(r" ± \1", text)
     text = re.sub(r"\\(?:text)?pm(?![a-zA-Z])|&plusmn;", "±", text)
@@ -87,8 +92,8 @@ def cleaned(rows: Sequence[Row]) -> list[Row]:
     if not rows:
         return []
     names = {column: _known(column) for column in rows[0]}
-    taken = list(names.values())
-    names = {column: known if taken.count(known) == 1 else column for column, known in names.items()}
+    taken = Counter(names.values())
+    names = {column: known if taken[known] == 1 else column for column, known in names.items()}
     both = {column for column in names if any(value_and_spread(row.get(column) or "") for row in rows)}
     percent = {column for column in names if _all_percent(row.get(column) or "" for row in rows)}
     out: list[Row] = []
@@ -195,10 +200,10 @@ def pasted_table(text: str, begins: int | None = None) -> tuple[list[dict[str, s
         second = body[0][1]
         header = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip(header, second, strict=True)]
         body = body[1:]
-    names: list[str] = []
+    names: dict[str, None] = {}
     for position, name in enumerate(header):
         own = " ".join(_ARROWS.sub("", unmarked(name)).split()) or f"column {position + 1}"
-        names.append(own if own not in names else f"{own} ({position + 1})")
+        names[own if own not in names else f"{own} ({position + 1})"] = None
     body = [(at, row) for at, row in body if any(map(_is_value, row))]
     if not body:
         return None
@@ -233,19 +238,31 @@ def _markdown_tables(text: str) -> list[tuple[int, list[Lined]]]:
 
 
 _RULES = re.compile(
-    r"\\(?:hline|toprule|midrule|bottomrule|centering)\b|\\(?:cmidrule|cline)(?:\([^)]*\))?\{[^}]*\}"
-    r"|\\(?:addlinespace|noalign)(?:\[[^\]]*\]|\{[^}]*\})?"
+    r"\\(?:hline|toprule|midrule|bottomrule|centering)\b"
+    r"|\\(?:cmidrule|cline)(?:\([^)]{0,99}\))?\{[^}]{0,99}\}"
+    r"|\\(?:addlinespace|noalign)(?:\[[^\]]{0,99}\]|\{[^}]{0,99}\})?"
 )
 
 
 def _latex_tables(text: str) -> list[tuple[int, list[Lined]]]:
     """The tables of a text, each with its first line; a text without an environment is the inside of one."""
     text = re.sub(r"(?<!\\)%.*", "", text)
-    inside = list(re.finditer(r"\\begin\{(tabular[x*]?|longtable|array)\}(.*?)\\end\{\1\}", text, re.DOTALL))
+    inside: list[tuple[int, int, int]] = []
+    ended, line, counted = 0, 1, 0
+    endless: set[str] = set()
+    for begin in re.finditer(r"\\begin\{(tabular[x*]?|longtable|array)\}", text):
+        if begin.start() < ended or begin[1] in endless:
+            continue
+        end = text.find(f"\\end{{{begin[1]}}}", begin.end())
+        if end < 0:
+            endless.add(begin[1])
+            continue
+        line, counted = line + text.count("\n", counted, begin.start()), begin.start()
+        inside.append((line, begin.end(), end))
+        ended = end
     if not inside:
         return [(1, _latex_rows(text, 1, False))]
-    begun = [text.count("\n", 0, one.start()) + 1 for one in inside]
-    return [(at, _latex_rows(one[2], at, True)) for at, one in zip(begun, inside, strict=True)]
+    return [(at, _latex_rows(text[begin:end], at, True)) for at, begin, end in inside]
 
 
 def _latex_rows(body: str, begins_on: int, begins: bool) -> list[Lined]:
@@ -262,9 +279,9 @@ def _latex_rows(body: str, begins_on: int, begins: bool) -> list[Lined]:
         cells: list[str] = []
         for cell in re.split(r"(?<!\\)&", line):
             cell = " ".join(cell.split())
-            wide = re.match(r"\\multicolumn\{(\d+)\}\{[^{}]*\}\{(.*)\}$", cell)
+            wide = re.match(r"\\multicolumn\{(\d{1,6})\}\{[^{}]*\}\{(.*)\}$", cell)
             tall = re.match(
-                r"\\multirow(?:\[[^\]]*\])?\{(\d+)\}\{[^{}]*\}\{(.*)\}$", wide[2] if wide else cell
+                r"\\multirow(?:\[[^\]]*\])?\{(\d{1,6})\}\{[^{}]*\}\{(.*)\}$", wide[2] if wide else cell
             )
             if tall:
                 filling[len(cells)] = (tall[2], int(tall[1]))
