@@ -56,7 +56,7 @@ class Settled:
         known = seen.images if seen else question.plan.test_images or test_images(question.runs, part.cells)
         conditions = ("among converged seeds",) * lost
         if known is not None and test != "seeds_and_images":
-            conditions += (f"on these {known:,} test images",)
+            conditions += (f"on these {known:,} test {seen.unit if seen else 'images'}",)
         equivalent = found[0] is Verdict.EQUIVALENT or found[0].negligible
         collapsed = question.outlying.collapsed_in(question.runs, part.cells, equivalent=equivalent)
         made = claim(

@@ -141,7 +141,7 @@ def _open_on_others(facts: Facts, context: Context) -> str:
         return ""
     interval = f"{number_text(over.ci_low, 2, True)} to {number_text(over.ci_high, 2, True)}"
     share = percent_text(1 - context.alpha)
-    return f", though not shown for new ones ({share} CI over new seeds and images {interval} points)"
+    return f", though not shown for new ones ({share} CI over new seeds and {over.unit} {interval} points)"
 
 
 def _numbers(facts: Facts, context: Context) -> str:

@@ -105,7 +105,12 @@ class OneClass:
 
     def __call__(self, cell: str, seed: int) -> Predictions | None:
         one = self._source(cell, seed)
-        if one is not None and one.prediction.size > 1 and (one.prediction == one.prediction[0]).all():
+        if (
+            one is not None
+            and one.unit == "images"  # of items it is only known whether they are right
+            and one.prediction.size > 1
+            and (one.prediction == one.prediction[0]).all()
+        ):
             self._found.setdefault(cell, []).append(seed)
         return one
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.options import ask, question_options, results_option, study_folder, warn
+from rigorkd.cli.options import ask, question_options, reading_options, results_option, study_folder, warn
 
 if TYPE_CHECKING:
     from rigorkd_analysis.results import Analysis
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--group", help="Of a layout: this group of the protocol alone.")
 @question_options
+@reading_options
 def table(
     study: Path | None,
     results: Path,
@@ -46,7 +47,7 @@ def table(
 
     With --layout, print results as a paper does, ready to paste: overall (what each model costs and
     reaches), gains (baseline, distilled, difference), ablation (T and alpha), or in the shape of a
-    publication's table. STUDY may then be a CSV too.
+    publication's table. STUDY may then be a table or folder from elsewhere too, read as by `rigorkd analyze`.
 
     \b
     rigorkd table results/digits --format csv > digits.csv
@@ -57,7 +58,8 @@ def table(
 
     wanted = form or ("markdown" if layout else "csv")
     if layout is None:
-        given = [f"--{name}" for name, value in {"group": group, **asked}.items() if value]
+        options = {str(one.name): one.opts[0] for one in click.get_current_context().command.params}
+        given = [options[name] for name, value in {"group": group, **asked}.items() if value]
         if wanted in ("markdown", "latex") or given:
             raise InputError(
                 f"{given[0] if given else f'--format {wanted}'} needs a --layout",

@@ -44,6 +44,11 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
     text = _decoded(file, content, asked.encoding)
     if "\0" in text[:4096]:
         raise InputError(f"{file}: not text (byte 0 in it)", hint="give a CSV, or --encoding utf-16")
+    if file.casefold().endswith(".tex") or "\\begin{tabular" in text[:65536]:
+        raise InputError(
+            f"{file}: LaTeX, which prints numbers of a paper and no runs",
+            hint=f"`rigorkd audit {file}` says what a printed table supports; analyze needs one row per run",
+        )
     text, around = _table_in_markdown(file, text)
     delimiter = "|" if around is not None else _delimiter(text, file)
     try:
@@ -59,8 +64,7 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
     if rows and all(len(row) == 1 and re.search(r"\S\s+\S", row[0]) for row in rows[:20]):
         raise InputError(
             f"{file}:{lines[0]}: no commas, semicolons, tabs or bars between the fields",
-            hint="spaces separate no fields, since they may stand in names: write it with commas"
-            + ("; `rigorkd audit` reads tables in LaTeX" if file.endswith(".tex") else ""),
+            hint="spaces separate no fields, since they may stand in names: write it with commas",
         )
     notes = [] if settings or not comments else [f"{file}: {len(comments)} comment lines"]
     notes += [f"{file}: text around the table"] if around else []

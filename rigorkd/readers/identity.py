@@ -192,6 +192,7 @@ def find_cells(draft: Draft) -> None:
     known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame]
     columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
     columns = [name for name in columns if name in ALWAYS or not is_metric(name)]
+    columns = _named_by_stem(draft, columns)
     if any((draft.frame[name] != "").any() for name in columns):
         if "student" in columns and "model" in columns:  # two words for one thing, or the student's base
             columns.remove("model") if draft.frame["model"].equals(draft.frame["student"]) else None
@@ -233,6 +234,18 @@ def find_cells(draft: Draft) -> None:
         raise draft.table.error("nothing but a seed names this run", "give --cell COLUMNS", row)
     draft.came["cell"] = f"{where}, without the seed"
     draft.cells = f"cells: from {where} without the seed (--cell COLUMNS changes it)"
+
+
+def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:
+    """The columns, with the runs' names where they say on what runs were tested and not of which model."""
+    frame, known = draft.frame, [name for name in columns if (draft.frame[name] != "").any()]
+    if not known or not set(known) <= {"group", "dataset", "task"} or not {"_stem", "model"} & set(frame):
+        return list(columns)
+    if "model" in frame or frame["_stem"].nunique() < 2 or not frame.duplicated([*known, "seed"]).any():
+        return list(columns)
+    draft.put(model=frame["_stem"])
+    draft.came["model"] = f"{draft.came['seed']}, without the seed"
+    return [*columns, "model"]
 
 
 def _such_as(draft: Draft) -> str:

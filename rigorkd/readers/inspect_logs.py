@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rigorkd.errors import InputError
 from rigorkd.extras import require
-from rigorkd.readers.item_scores import Items
+from rigorkd.readers.item_scores import Items, Scored, Scores
 from rigorkd.readers.json_records import json_document, plain_json, scalars
 from rigorkd.readers.listing import Listing, most_unpacked
 from rigorkd.readers.raw import RawTable, Reading, as_list, as_mapping, as_number, table_of
@@ -23,7 +25,7 @@ _ZSTD = 93
 
 def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable]:
     """One row per log: status, task, model, arguments, metadata and the metrics of each scorer."""
-    rows, scores = [], {}
+    rows, items = [], []
     for path in files:
         content = found.read(path)
         if content.startswith(b"PK\x03\x04"):
@@ -33,13 +35,26 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
             samples = as_list(as_mapping(log).get("samples"))
         if not isinstance(log, dict) or not isinstance(log.get("eval"), dict):
             raise InputError(f"{path}: no log of Inspect", hint="leave the file out")
-        rows.append(_row(log))
-        scores[str(path)] = _items(log, samples)
-    table = table_of(rows, list(scores), "Inspect logs, scores over samples")
-    return [replace(table, items=Items(scores))]
+        metrics = _metrics(log)
+        rows.append(_row(log, metrics))
+        items.append(_items(metrics, [one for one in samples if isinstance(one, dict)]))
+    table = table_of(rows, list(map(str, files)), "Inspect logs, scores over samples")
+    return [replace(table, items=Items(tuple(items)))]
 
 
-def _row(log: Mapping[str, Any]) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Metric:
+    """A metric of a scorer, as the results of a log give it."""
+
+    column: str
+    scorer: str
+    name: str
+    value: float
+    is_mean: bool
+    cluster: str | None
+
+
+def _row(log: Mapping[str, Any], metrics: Sequence[_Metric]) -> dict[str, object]:
     told = log["eval"]
     row: dict[str, object] = {
         "run_id": told.get("eval_id") or told.get("run_id") or told.get("task_id"),
@@ -51,38 +66,89 @@ def _row(log: Mapping[str, Any]) -> dict[str, object]:
     for part in ("task_args", "model_args", "metadata"):
         if isinstance(told.get(part), dict):
             row |= {f"{part}.{name}": value for name, value in scalars(told[part]).items()}
-    for scorer, metric, value in _metrics(log):
-        row[f"{scorer}/{metric}"] = value
-    return row
+    return row | {metric.column: metric.value for metric in metrics}
 
 
-def _metrics(log: Mapping[str, Any]) -> list[tuple[str, str, float]]:
-    return [
-        (str(score.get("name")), str(metric), value)
-        for score in map(as_mapping, as_list(as_mapping(log.get("results")).get("scores")))
-        for metric, told in as_mapping(score.get("metrics")).items()
-        if (value := as_number(as_mapping(told).get("value"))) is not None
-        if metric not in ("stderr", "std", "var", "bootstrap_stderr")
-    ]
+_SPREADS = ("stderr", "std", "var", "bootstrap_stderr")
 
 
-def _items(log: Mapping[str, Any], samples: Sequence[Any]) -> dict[str, dict[str, float]]:
-    """Each sample's score, where a sample was run once: several epochs of one are no items."""
-    words = {"C": 1.0, "I": 0.0}
-    out: dict[str, dict[str, float]] = {}
-    for scorer, metric, _ in _metrics(log):
-        own: dict[str, float] = {}
+def _metrics(log: Mapping[str, Any]) -> list[_Metric]:
+    """Each metric of each scorer; the reducer of epochs stands in its name where a scorer has several."""
+    told_scores = as_list(as_mapping(log.get("results")).get("scores"))
+    scores = [one for one in told_scores if isinstance(one, dict)]
+    names = [str(one.get("name")) for one in scores]
+    out = []
+    for score, name in zip(scores, names, strict=True):
+        metrics = {
+            key: told for key, told in as_mapping(score.get("metrics")).items() if isinstance(told, dict)
+        }
+        reducer = score.get("reducer")
+        suffix = f" ({reducer})" if reducer and names.count(name) > 1 else ""
+        cluster = _cluster_key(log, score, metrics)
+        for key, told in metrics.items():
+            value = as_number(told.get("value"))
+            if value is not None and _plainly(key) not in _SPREADS:
+                mean = key in ("accuracy", "mean") and reducer in (None, "mean")
+                scorer = str(score.get("scorer") or name)
+                out.append(_Metric(f"{name}/{key}{suffix}", scorer, name, value, mean, cluster))
+    return out
+
+
+def _plainly(metric: str) -> str:
+    """A metric's name without the number that tells several of one name apart."""
+    return re.sub(r"\d+$", "", metric.rpartition("/")[2])
+
+
+def _cluster_key(
+    log: Mapping[str, Any], score: Mapping[str, Any], metrics: Mapping[str, Mapping[str, Any]]
+) -> str | None:
+    """The key of a sample's metadata by which its standard error is clustered, as the task declares it."""
+    for key, told in metrics.items():
+        for options in (told.get("params"), told.get("options")):
+            if _plainly(key) == "stderr" and isinstance(options, dict) and options.get("cluster"):
+                return str(options["cluster"])
+    declared = [*as_list(log["eval"].get("scorers")), {"metrics": log["eval"].get("metrics")}]
+    for scorer in declared:
+        if isinstance(scorer, dict) and scorer.get("name", score.get("scorer")) == score.get("scorer"):
+            for metric in _definitions(scorer.get("metrics")):
+                options = metric.get("options") if str(metric.get("name")).endswith("stderr") else None
+                if isinstance(options, dict) and options.get("cluster"):
+                    return str(options["cluster"])
+    return None
+
+
+def _definitions(told: Any) -> list[Mapping[str, Any]]:
+    """The metrics that a scorer declares: a list, which may hold lists by a score's part."""
+    if isinstance(told, dict):
+        return [told] if "name" in told and "options" in told else _definitions(list(told.values()))
+    return [one for part in told for one in _definitions(part)] if isinstance(told, list) else []
+
+
+_WORDS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
+
+
+def _items(metrics: Sequence[_Metric], samples: Sequence[Mapping[str, Any]]) -> Scores:
+    """Of metrics that are means over samples the score of each; several runs of one sample are a cluster."""
+    out: dict[str, Scored] = {}
+    for metric in metrics:
+        if not metric.is_mean:
+            continue
+        score: dict[str, float] = {}
+        cluster: dict[str, str] = {}
         for sample in samples:
-            sample = as_mapping(sample)
-            value = as_mapping(as_mapping(sample.get("scores")).get(scorer)).get("value")
-            number = words.get(value) if isinstance(value, str) else as_number(value)
-            key = str(sample.get("id"))
-            if number is None or key in own:
-                own = {}
-                break
-            own[key] = number
-        if own and metric in ("accuracy", "mean"):
-            out[f"{scorer}/{metric}"] = own
+            scores = as_mapping(sample.get("scores"))
+            value = as_mapping(scores.get(metric.name, scores.get(metric.scorer))).get("value")
+            value = value.get(metric.name) if isinstance(value, dict) else value
+            number = _WORDS.get(value) if isinstance(value, str) else as_number(value)
+            if number is None or number != number:  # a sample that was not scored
+                continue
+            item = json.dumps([str(sample.get("id")), sample.get("epoch")])
+            score[item] = number
+            group = as_mapping(sample.get("metadata")).get(metric.cluster) if metric.cluster else None
+            cluster[item] = f"sample {sample.get('id')}" if group is None else f"group {group}"
+        scored = Scored(score, cluster)
+        if score and scored.is_mean(metric.value):
+            out[metric.column] = scored
     return out
 
 

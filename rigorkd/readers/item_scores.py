@@ -3,24 +3,49 @@ with seeds for intervals over new items too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rigorkd.readers.raw import RawTable
 
-Scores = Mapping[str, Mapping[str, float]]
-"""Of one file: per metric, each item's score by the item's name."""
+
+@dataclass(frozen=True)
+class Scored:
+    """One metric of one run: each item's score by the item's name.
+
+    Attributes:
+        score: by the item's name.
+        cluster: the group that an item comes in, as far as the log says; one that is not there is its own.
+    """
+
+    score: Mapping[str, float]
+    cluster: Mapping[str, str] = field(default_factory=dict)
+
+    def is_mean(self, value: float) -> bool:
+        """Whether a run's value is the mean of these scores, as printed to six digits or more."""
+        mean = sum(self.score.values()) / len(self.score)
+        return abs(mean - value) <= 1e-6 * max(1.0, abs(value))
+
+
+Scores = Mapping[str, Scored]
+"""Of one run: by metric."""
 
 
 @dataclass(frozen=True)
 class Items:
-    """Each file's scores of items."""
+    """Each row's scores of items."""
 
-    of: Mapping[str, Scores]
+    of: tuple[Scores, ...]
+
+    def rows(self, keep: NDArray[Any]) -> Items:
+        """Those of some rows, by position or mask."""
+        return Items(tuple(self.of[at] for at in np.arange(len(self.of))[keep]))
 
     def reader(self, table: RawTable, metric: str) -> Callable[[str, int], Any] | None:
         """What reads a run's items as right or wrong answers; None where scores are no such answers, or where
@@ -29,27 +54,37 @@ class Items:
         from rigorkd_analysis.stats.new_images import Predictions
 
         frame = table.frame
-        found: dict[tuple[str, int], Mapping[str, float]] = {}
+        found: dict[tuple[str, int], Scored] = {}
         for row, (cell, seed) in enumerate(zip(frame["cell"], frame["seed"], strict=True)):
-            scores = self.of.get(table.files[int(table.file_of[row])], {}).get(metric)
+            scored = self.of[row].get(metric)
             number = seed_of(seed)
             if "status" in frame and frame["status"].iloc[row] == "missing":
                 continue
-            if scores is None or number is None:
+            if scored is None or number is None:
                 return None
-            found[cell, number] = scores
-        names = {frozenset(scores) for scores in found.values()}
-        if len(names) != 1 or not all(set(scores.values()) <= {0.0, 1.0} for scores in found.values()):
+            found[cell, number] = scored
+        names = {frozenset(one.score) for one in found.values()}
+        if len(names) != 1 or not all(set(one.score.values()) <= {0.0, 1.0} for one in found.values()):
             return None
         order = sorted(next(iter(names)))
         if len(order) < 2:
             return None
+        cluster = _clusters([one.cluster for one in found.values()], order)
 
         def read(cell: str, seed: int) -> Any:
-            scores = found.get((cell, seed))
-            if scores is None:
+            scored = found.get((cell, seed))
+            if scored is None:
                 return None
-            right = np.array([scores[name] for name in order], dtype=np.int64)
-            return Predictions(target=np.ones(len(order), dtype=np.int64), prediction=right)
+            right = np.array([scored.score[name] for name in order], dtype=np.int64)
+            return Predictions(np.ones(len(order), dtype=np.int64), right, cluster, "items")
 
         return read
+
+
+def _clusters(told: Sequence[Mapping[str, str]], order: Sequence[str]) -> NDArray[np.int64] | None:
+    """Each item's group by number, None where each is its own; what one run says of an item holds for all."""
+    names = {item: name for own in told for item, name in own.items()}
+    numbers: dict[tuple[str, str], int] = {}
+    keys = [("group", names[item]) if item in names else ("item", item) for item in order]
+    cluster = np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+    return cluster if len(numbers) < len(order) else None

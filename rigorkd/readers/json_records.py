@@ -41,9 +41,8 @@ def json_lines(file: str, content: bytes) -> Iterator[tuple[int, dict[str, Any]]
             yield number, value
 
 
-def read_json_table(file: str, content: bytes) -> RawTable:
-    """Read a JSON file that is a row, a list of rows, or columns as pandas writes them."""
-    value = json_document(file, content)
+def json_table(file: str, value: Any) -> RawTable:
+    """What a JSON file holds, if it is a row, a list of rows, or columns as pandas writes them."""
     if isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values()):
         indices = [set(item) for item in value.values()]
         if indices[0] and all(index == indices[0] for index in indices[1:]) and len(indices) > 1:

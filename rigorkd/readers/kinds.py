@@ -54,6 +54,14 @@ def is_inspect(path: Path) -> bool:
     return path.suffix == ".eval" or re.fullmatch(stamp, path.name) is not None
 
 
+def is_lm_eval(path: Path) -> bool:
+    """Whether a file is one of lm-evaluation-harness's, by the name that it gives them."""
+    if path.suffix == ".jsonl":
+        return path.name.startswith("samples_")
+    stamp = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d"
+    return re.fullmatch(rf"results_{stamp}(\.\d+)?\.json|.+_{stamp}\.\d{{6}}\.json", path.name) is not None
+
+
 def is_database(path: Path) -> bool:
     """Whether a file is called as MLflow's database, or any other of SQLite's, is."""
     return path.suffix in (".db", ".sqlite", ".sqlite3")
@@ -73,7 +81,7 @@ TRACKERS = (
     Tracker(
         "lm-eval",
         "lm-evaluation-harness logs",
-        lambda path: path.name.startswith("samples_") and path.suffix == ".jsonl",
+        is_lm_eval,
         "lm_eval:read",
     ),
     Tracker("inspect", "Inspect logs", is_inspect, "inspect_logs:read"),
@@ -187,9 +195,11 @@ def read_table(path: Path, content: bytes, asked: Reading) -> RawTable:
 
         return read_json_lines(file, content)
     if ending == ".json":
-        from rigorkd.readers.json_records import read_json_table
+        from rigorkd.readers.json_records import json_document, json_table
+        from rigorkd.readers.lm_eval import is_results, read_results
 
-        return read_json_table(file, content)
+        document = json_document(file, content)
+        return read_results(file, document) if is_results(document) else json_table(file, document)
     if ending in (".pkl", ".pickle", ".pt", ".pth"):
         raise InputError(
             f"{file}: a pickle, which runs code when it is read", hint="save the results as CSV or JSON"

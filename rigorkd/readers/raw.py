@@ -56,7 +56,7 @@ class RawTable:
         came: for columns that are not simply columns of the file, where they came from.
         dropped: what was left out already, in words.
         settings: what rigorkd itself wrote above the table, if it did.
-        items: the scores of single items behind each file's row, where they are kept.
+        items: the scores of single items behind each row, where they are kept.
     """
 
     frame: pd.DataFrame
@@ -86,7 +86,7 @@ class RawTable:
             self.came,
             self.dropped,
             self.settings,
-            self.items,
+            None if self.items is None else self.items.rows(keep),
         )
 
     def error(self, message: str, hint: str, row: int | None = None, column: str = "") -> InputError:
@@ -177,8 +177,15 @@ def joined(tables: Sequence[RawTable]) -> RawTable:
 def _items(tables: Sequence[RawTable]) -> Items | None:
     from rigorkd.readers.item_scores import Items
 
-    kept = [table.items for table in tables if table.items is not None]
-    return Items({file: scores for items in kept for file, scores in items.of.items()}) if kept else None
+    if all(table.items is None for table in tables):
+        return None
+    return Items(
+        tuple(
+            scores
+            for table in tables
+            for scores in (table.items.of if table.items is not None else [{}] * len(table.frame))
+        )
+    )
 
 
 def as_mapping(value: object) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +60,7 @@ def average(draft: Draft, metric: str | None) -> None:
     draft.epochs = f"averaged over {column} ({each} rows a run)"
     if sizes.min() != sizes.max():
         draft.warnings.append(f"runs are averages over {sizes.min()} to {sizes.max()} rows of {column}")
-    draft.table = draft.table.rows(first, frame)
+    draft.table = replace(draft.table.rows(first, frame), items=None)  # those of one row are not the run's
 
 
 def statuses(draft: Draft) -> None:

@@ -340,7 +340,7 @@ def secondary_table(
 
 
 def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: int | None = None) -> Table:
-    """Intervals over new seeds, and over new seeds and new test images."""
+    """Intervals over new seeds, and over new seeds and new test images (or clusters of them)."""
     gains = {c.name for family in analysis.families if family.name in GAINS for c in family.comparisons}
     rows = []
     for at, item in enumerate(analysis.images[:most]):
@@ -350,17 +350,22 @@ def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: 
         agreement = Value(f"{100 * item.agreement:.1f} %", item.agreement, f"{path}/agreement")
         shown = (say.show(item, field, path, signed=True) for field in fields)
         rows.append((item.a if name in gains else name, *shown, agreement))
+    first = analysis.images[0]
+    unit = first.unit
+    new = f"new test {unit}" if first.clusters is None else f"new clusters of test {unit}"
+    groups = "" if first.clusters is None else f" in {first.clusters:,} clusters"
     columns = (
         *(Column("comparison"), Column("diff" if say.narrow else "difference", True)),
-        *(Column("new seeds", True), Column("new seeds and images", True)),
+        *(Column("new seeds", True), Column(f"new seeds and {unit}", True)),
         Column("agree", True, "predictions that the two cells share, seed by seed"),
     )
     text = (
-        f"{percent_text(1 - analysis.alpha)} intervals of the difference in top-1, uncorrected, over new "
-        f"seeds on these {analysis.images[0].images:,} test images, and over new seeds and new test images; "
+        f"{percent_text(1 - analysis.alpha)} intervals of the difference in "
+        f"{'top-1' if unit == 'images' else 'right answers, in points'}, uncorrected, over new "
+        f"seeds on these {first.images:,} test {unit}{groups}, and over new seeds and {new}; "
         "agree: predictions that the two cells share, seed by seed."
     )
-    return Table("New test images", columns, tuple(rows), text, id=id)
+    return Table(f"New test {unit}", columns, tuple(rows), text, id=id)
 
 
 def sequential_table(

@@ -86,10 +86,17 @@ def methods(analysis: Analysis) -> Section:
             "Geisser (1959), Holm over the tests."
         )
     if analysis.images:
+        unit = analysis.images[0].unit
         lines.append(
-            "Intervals over new test images cross seeds with images and use Satterthwaite's degrees of "
+            f"Intervals over new test {unit} cross seeds with {unit} and use Satterthwaite's degrees of "
             "freedom."
         )
+        if analysis.images[0].clusters is not None:
+            lines.append(
+                f"{unit.capitalize()} come in clusters, and new clusters take the place of new {unit}: the "
+                "variance is the clustered one (Liang and Zeger, Biometrika 73 (1986)), McNemar's test the "
+                "exact one over the signs of clusters."
+            )
     if analysis.sequential is not None:
         lines.append(
             "Sequential verdicts use the anytime-valid t statistic of Wang and Ramdas (2023, arXiv "

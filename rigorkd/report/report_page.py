@@ -279,7 +279,7 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
     yield section("secondary", "Secondary metrics", *secondary)
     if analysis.images:
         table = images_table(analysis, say, id="images-table", most=MAX_ROWS)
-        yield section("images", "New test images", table)
+        yield section("images", table.title, table)
     if analysis.sequential is not None:
         table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
         yield section("sequential", "Sequential verdicts", table)

@@ -177,7 +177,7 @@ class Source:
         there = self.table[self.table["status"] == "done"] if "status" in self.table else self.table
         runs = zip(there["cell"][:3], there["seed"][:3], strict=True)
         one = next((one for cell, seed in runs if (one := read(str(cell), int(seed))) is not None), None)
-        return None if one is None else int(one.target.size)
+        return None if one is None or one.unit != "images" else int(one.target.size)
 
     def is_share_right(self, metric: str) -> bool:
         """Whether a study's metric, whatever a command calls it, is the percentage of right predictions.

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
-from rigorkd_analysis import TableError, analyze
-from rigorkd_analysis.stats.new_images import Predictions, crossed_interval
+import statsmodels.api as sm
+from numpy.typing import NDArray
+from rigorkd_analysis import Plan, TableError, analyze
+from rigorkd_analysis.stats.exact import mcnemar, mcnemar_of_clusters
+from rigorkd_analysis.stats.new_images import Predictions, by_cluster, crossed_interval
 from scipy import stats
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 
 def test_mean_squares_against_a_direct_anova():
@@ -101,3 +110,101 @@ def test_coverage_over_new_seeds_and_images(n: int, least: float, most: float):
         seeds_only += found.seeds_low <= 0.05 <= found.seeds_high
     assert least <= covered / replicates <= most
     assert seeds_only / replicates < covered / replicates
+
+
+def clustered(
+    rng: np.random.Generator, n: int, sizes: np.ndarray, share: float = 0.5
+) -> tuple[Floats, Places]:
+    """Differences with an effect per cluster, image and residual, of mean 0.05 over new clusters."""
+    cluster = np.repeat(np.arange(sizes.size), sizes)
+    image = np.sqrt(share) * rng.normal(0, 0.4, sizes.size)[cluster]
+    image = image + np.sqrt(1 - share) * rng.normal(0, 0.4, cluster.size)
+    return 0.05 + rng.normal(0, 0.02, (n, 1)) + image + rng.normal(0, 0.3, (n, cluster.size)), cluster
+
+
+def test_the_clustered_error_is_that_of_statsmodels():
+    d, cluster = clustered(np.random.default_rng(5), 3, np.array([1, 2, 3, 9, 4, 4, 30, 7]))
+    columns, _ = by_cluster(d, cluster)
+    mean = d.mean(axis=0)
+    fit = sm.OLS(mean, np.ones(mean.size)).fit(cov_type="cluster", cov_kwds={"groups": cluster})
+    over_clusters = columns.mean(axis=0)
+    assert over_clusters.mean() == pytest.approx(float(fit.params[0]))
+    assert stats.sem(over_clusters) == pytest.approx(float(fit.bse[0]))
+    assert columns.mean(axis=1) == pytest.approx(d.mean(axis=1))  # seeds are what they were
+
+
+def test_clusters_of_one_image_change_nothing_and_names_of_clusters_neither():
+    rng = np.random.default_rng(6)
+    d, cluster = clustered(rng, 4, np.array([3, 3, 5, 9, 2]))
+    single = crossed_interval(d, 0.05, np.arange(d.shape[1]))
+    assert astuple(single) == pytest.approx(astuple(crossed_interval(d, 0.05)))
+    order = rng.permutation(d.shape[1])
+    renamed = crossed_interval(d[:, order], 0.05, 90 - 7 * cluster[order])
+    assert astuple(renamed) == pytest.approx(astuple(crossed_interval(d, 0.05, cluster)))
+    assert crossed_interval(d, 0.05, np.zeros_like(cluster)).low is None  # one cluster tells of no other
+
+
+@pytest.mark.parametrize("sizes", [[4] * 9, [1, 2, 3, 50], [100, 100, 1534, 310, 265]])
+def test_degrees_of_freedom_of_unequal_clusters(sizes: list[int]):
+    m = np.array(sizes, dtype=float)
+    centre = np.diag(m) - np.outer(m, m / m.sum())  # sums of deviations, of one effect per cluster
+    form = centre.T @ centre
+    expected = np.trace(form) ** 2 / np.trace(form @ form)
+    _, df = by_cluster(np.zeros((2, sum(sizes))), np.repeat(np.arange(m.size), sizes))
+    assert df == pytest.approx(expected)
+    assert df <= m.size - 1 + 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sizes", "least"),
+    [(np.full(40, 10), 0.935), (np.full(8, 25), 0.92), (np.random.default_rng(1).integers(5, 60, 40), 0.925)],
+)
+def test_coverage_over_new_seeds_and_clusters(sizes: np.ndarray, least: float):
+    rng = np.random.default_rng(17)
+    replicates = 2000
+    covered = alone = 0
+    for _ in range(replicates):
+        d, cluster = clustered(rng, 5, sizes)
+        found, plain = crossed_interval(d, 0.05, cluster), crossed_interval(d, 0.05)
+        covered += found.low <= 0.05 <= found.high
+        alone += plain.low <= 0.05 <= plain.high
+    assert least <= covered / replicates <= 0.975
+    assert alone / replicates < 0.85  # as if images were single draws
+
+
+def test_mcnemar_of_clusters_against_all_signs():
+    for sums in ([2, -1, 3, 1, 0], [4, 4, 4, 1], [-2, 2, 5, 5, 6, 1], [0, 0], [3]):
+        signs = np.array(list(product((-1, 1), repeat=len(sums))))
+        seen = abs(sum(sums))
+        expected = (abs(signs @ np.abs(sums)) >= seen).mean()
+        assert mcnemar_of_clusters(np.array(sums, dtype=float)) == pytest.approx(expected), sums
+    for only_a, only_b in ((9, 2), (30, 12), (5, 5), (0, 0), (1, 0)):
+        single = np.array([1.0] * only_a + [-1.0] * only_b + [0.0] * 7)
+        assert mcnemar_of_clusters(single) == pytest.approx(mcnemar(only_a, only_b))
+
+
+def test_images_in_clusters_are_judged_as_clusters():
+    table, store = study(np.random.default_rng(8), N=60)
+    cluster = np.repeat(np.arange(12), 5)
+    store = {key: Predictions(p.target, p.prediction, cluster, "items") for key, p in store.items()}
+    (gain,) = analyze(table, predictions=lambda cell, seed: store[cell, seed]).images
+    assert (gain.images, gain.clusters, gain.unit) == (60, 12, "items")
+    assert "over new seeds and new items" in gain.says
+    assert gain.says.endswith("(n = 4 seeds, 60 items in 12 clusters).")
+    hits = {key: (p.prediction == p.target).astype(float) for key, p in store.items()}
+    d = np.array([100 * (hits["kd", seed] - hits["base", seed]) for seed in range(4)])
+    expected = crossed_interval(d, 0.05, cluster)
+    assert (gain.ci_low, gain.ci_high) == pytest.approx((expected.low, expected.high))
+    sums = d.reshape(4, 12, 5).sum(axis=2) / 100
+    assert gain.mcnemar_p == pytest.approx([mcnemar_of_clusters(row) for row in sums])
+    plan = Plan(inference="seeds_and_images")
+    declared = analyze(table, plan, predictions=lambda cell, seed: store[cell, seed]).family("gains")
+    low, high = declared.comparisons[0].ci_low, declared.comparisons[0].ci_high
+    assert low is not None
+    assert low <= gain.ci_low + 1e-9
+    assert high is not None
+    assert high >= gain.ci_high - 1e-9
+    store["kd", 1] = Predictions(store["kd", 1].target, store["kd", 1].prediction, np.arange(60), "items")
+    with pytest.raises(TableError, match="different images"):
+        analyze(table, predictions=lambda cell, seed: store[cell, seed])

@@ -145,6 +145,47 @@ def test_rows_that_span_and_text_without_a_table():
     assert pasted_rows("") is None
 
 
+AWKWARD = r"""
+\begin{tabular}{@{}l>{\bfseries}c|*{2}{c}@{}}
+\toprule
+\multirow{2}{*}[-2pt]{\makecell{Training\\method}}
+  & \multicolumn{1}{>{\centering}p{2cm}}{\makecell[c]{Aug. \\ used}}
+  & \multicolumn{2}{c@{}}{Top-1} \\ \cmidrule(l){3-4}
+ & & mean & sd \\ \midrule
+KD $\times 2$ & $\checkmark$ & \textbf{73.33} & 0.25 \\
+\rowcolor{gray!10} KD + $\alpha$ & \ding{55} & 72.50 & 0.20 \\
+\cellcolor{red!5}\textsc{Dkd} & \xmark & \multicolumn{1}{c}{76.32} & 0.15 \\ \bottomrule
+\end{tabular}
+"""
+
+
+def test_marks_signs_and_spans_of_latex():
+    rows = pasted_rows(AWKWARD)
+    assert rows is not None
+    shown = [{unmarked(name): unmarked(text) for name, text in row.items()} for row in rows]
+    assert shown == [
+        {"Training method": "KD ×2", "Aug. used": "✓", "Top-1 mean": "73.33", "Top-1 sd": "0.25"},
+        {"Training method": "KD + α", "Aug. used": "×", "Top-1 mean": "72.50", "Top-1 sd": "0.20"},
+        {"Training method": "Dkd", "Aug. used": "×", "Top-1 mean": "76.32", "Top-1 sd": "0.15"},
+    ]
+    found = audit(Printed(rows, seeds=5, metric="Top-1 mean"))
+    assert [(cell.cell, cell.value, cell.std) for cell in found.cells] == [
+        ("KD ×2", 73.33, 0.25),
+        ("KD + α", 72.5, 0.2),
+        ("Dkd", 76.32, 0.15),
+    ]
+
+
+def test_a_span_of_rows_that_stands_in_its_last_row():
+    rows = pasted_rows(
+        r"Teacher & Method & top1 \\ & KD & 71.0 \\ & CRD & 72.0 \\ \multirow{-3}{*}{R34} & AT & 70.5 \\"
+        r"\multirow{2}{*}{\textbf{R50}} & KD & 74.0 \\ & CRD & 75.0 \\"
+    )
+    assert rows is not None
+    assert [unmarked(row["Teacher"]) for row in rows] == ["R34", "R34", "R34", "R50", "R50"]
+    assert [row["Method"] for row in rows] == ["KD", "CRD", "AT", "KD", "CRD"]
+
+
 @pytest.mark.parametrize(
     ("text", "plain"), [("73.3*", "73.3"), ("$73.3^{\\dagger}$", "73.3"), ("−0.5", "-0.5")]
 )

@@ -39,6 +39,7 @@ KINDS = {
     "trainer": ((), ["--select", "last", *NAMED], 100.0),
     "mlflow": (("mlflow-skinny",), ["--metric", "test/acc"], 1.0),
     "inspect": (("inspect-ai", "zstandard"), [], 100.0),
+    "lm_eval": (("lm_eval",), ["--baseline", "ckpts/baseline"], 100.0),
 }
 """Of each tracker: the packages that write and read it, the options of analyze, the scale of its values."""
 

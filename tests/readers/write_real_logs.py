@@ -128,5 +128,71 @@ def inspect(folder: Path) -> None:
         write_eval_log(log, str(folder / f"{method}{seed}.eval"))
 
 
+GROUP = """group: toy
+task: [{tasks}]
+aggregate_metric_list: [{{metric: acc, aggregation: mean, weight_by_size: true}}]
+metadata: {{version: 1}}
+"""
+TASK = """task: {task}
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {file}}}}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{{{question}}}}"
+doc_to_target: 0
+doc_to_choice: ["yes", "no"]
+metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
+metadata: {{version: 1}}
+"""
+
+
+def lm_eval(folder: Path) -> None:
+    """Ten tasks of 100 questions in a group, evaluated and saved by the harness; models know the first."""
+    import json
+
+    from lm_eval import simple_evaluate
+    from lm_eval.api.model import LM
+    from lm_eval.loggers import EvaluationTracker
+    from lm_eval.tasks import TaskManager
+
+    class Model(LM):
+        right = 0
+
+        def loglikelihood(self, requests):  # type: ignore[no-untyped-def]
+            knows = [int(one.args[0]) < self.right for one in requests]
+            return [
+                (-1.0 if (one.args[1].strip() == "yes") == known else -2.0, False)
+                for one, known in zip(requests, knows, strict=True)
+            ]
+
+        def loglikelihood_rolling(self, requests):  # type: ignore[no-untyped-def]
+            raise NotImplementedError
+
+        def generate_until(self, requests):  # type: ignore[no-untyped-def]
+            raise NotImplementedError
+
+    made = folder.parent / "tasks"
+    made.mkdir()
+    names = [f"toy{number}" for number in range(10)]
+    (made / "toy.yaml").write_text(GROUP.format(tasks=", ".join(names)))
+    for number, name in enumerate(names):
+        rows = [{"question": str(number + 10 * at)} for at in range(100)]
+        (made / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        (made / f"{name}.yaml").write_text(TASK.format(task=name, file=made / f"{name}.jsonl"))
+    manager = TaskManager(include_path=str(made), include_defaults=False)
+    for method, seed, value in runs():
+        model = Model()
+        model.right = round(value * 10)
+        tracker = EvaluationTracker(output_path=str(folder))
+        tracker.general_config_tracker.log_experiment_args(
+            "hf", f"pretrained=ckpts/{method}-s{seed}", "", "", False
+        )
+        found = simple_evaluate(model, tasks=["toy"], task_manager=manager, bootstrap_iters=0)
+        samples = found.pop("samples")
+        tracker.save_results_aggregated(results=found, samples=samples)
+        for task in found["configs"]:
+            tracker.save_results_samples(task_name=task, samples=samples[task])
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](Path(sys.argv[2]))

@@ -15,9 +15,22 @@ KNOWN = ("cell", "run", "method", "model", "student", "teacher", "n_test", "n_se
 """Columns that the audit knows by name, whatever their case."""
 
 _COMMANDS = re.compile(
-    r"\\(?:mathbf|textbf|mathrm|text|textit|emph|underline|boldsymbol|bm|mathit|mbox|scriptsize|small|footnotesize"
-    r"|tiny|bf|it|rm|cellcolor\{[^{}]*\}|textcolor\{[^{}]*\}|color\{[^{}]*\}|best|second)\b\s*"
+    r"\\(?:mathbf|textbf|mathrm|text|textit|texttt|textsc|textsf|textrm|textsubscript|textsuperscript|emph"
+    r"|underline|boldsymbol|bm|mathit|mathcal|mbox|scriptsize|small|footnotesize|tiny|large|normalsize|bf|it|rm"
+    r"|bfseries|itshape|scshape|best|second|displaystyle)(?![a-zA-Z])\s*"
+    r"|\\(?:makecell|shortstack|thead)\s*(?:\[[^\]]*\])?(?=\{)"
+    r"|\\(?:cellcolor|rowcolor|textcolor|color|rotatebox|hspace\*?|phantom|vspace\*?)(?:\[[^\]]*\])?\{[^{}]*\}\s*"
 )
+_SIGN = re.compile(r"\\([a-zA-Z]+)\s*")
+_SIGNS = {
+    **dict.fromkeys(("times", "xmark", "XSolid", "XSolidBrush"), "×"),
+    **dict.fromkeys(("checkmark", "cmark", "Checkmark", "CheckmarkBold"), "✓"),
+    **dict.fromkeys(("rightarrow", "textrightarrow", "to"), "→"),
+    **dict.fromkeys(("cdot", "bullet", "textbullet"), "·"),
+    **dict.fromkeys(("quad", "qquad", "enspace", "thinspace"), " "),
+    **dict(zip(("alpha", "beta", "gamma", "lambda", "mu", "tau"), "αβγλμτ", strict=True)),
+}
+"""Signs by LaTeX's names for them, as a screen shows them: methods are called `w/o` and `2×`."""
 _CITED = re.compile(r"\\(?:cite[a-z]*|ref|footnote|label)\*?(?:\[[^\]]*\])?\{[^{}]*\}")
 LONGEST = 500
 """Characters of a printed cell; what is longer is a text, and kept as it stands."""
@@ -69,6 +82,8 @@ def unmarked(text: str) -> str:
     previous = None
     while previous != text:
         previous, text = text, _COMMANDS.sub("", text)
+    text = re.sub(r"\\ding\s*\{(5[1256])\}", lambda found: "✓" if found[1] in "5152" else "×", text)
+    text = _SIGN.sub(lambda found: _SIGNS.get(found[1], found[0]), text)
     text = (
         text.replace("\\%", "%").replace("\\_", "_").replace("\\&", "&").replace("~", " ").replace("\\,", "")
     )
@@ -269,7 +284,7 @@ def _latex_rows(body: str, begins_on: int, begins: bool) -> list[Lined]:
     if begins:  # with its position, width and columns
         head = re.match(r"\s*(?:\[[^\]]*\])?(?:\{[^{}]*\})?\s*\{(?:[^{}]|\{[^{}]*\})*\}", body)
         body = "\n" * head[0].count("\n") + body[head.end() :] if head else body
-    body = _RULES.sub("", body)
+    body = _one_lined(_RULES.sub("", body))
     rows: list[Lined] = []
     filling: dict[int, tuple[str, int]] = {}
     here = begins_on
@@ -278,15 +293,14 @@ def _latex_rows(body: str, begins_on: int, begins: bool) -> list[Lined]:
         here += line.count("\n") + end.count("\n")
         cells: list[str] = []
         for cell in re.split(r"(?<!\\)&", line):
-            cell = " ".join(cell.split())
-            wide = re.match(r"\\multicolumn\{(\d{1,6})\}\{[^{}]*\}\{(.*)\}$", cell)
-            tall = re.match(
-                r"\\multirow(?:\[[^\]]*\])?\{(\d{1,6})\}\{[^{}]*\}\{(.*)\}$", wide[2] if wide else cell
-            )
-            if tall:
-                filling[len(cells)] = (tall[2], int(tall[1]))
-                cell = tall[2]
-            cells += [wide[2] if wide and not tall else cell] * (min(int(wide[1]), 64) if wide else 1)
+            text, wide, tall = _spanned(" ".join(cell.split()))
+            for position in range(len(cells), len(cells) + wide) if abs(tall) > 1 else ():
+                if tall > 0:
+                    filling[position] = (text, tall)
+                for _, above in rows[tall + 1 :] if tall < 0 else ():  # it stands in the last of its rows
+                    if position < len(above):
+                        above[position] = above[position] or text
+            cells += [text] * wide
         for position, (word, left) in list(filling.items()):
             if left > 0 and position < len(cells):
                 cells[position] = cells[position] or word
@@ -294,3 +308,53 @@ def _latex_rows(body: str, begins_on: int, begins: bool) -> list[Lined]:
         if any(cells):
             rows.append((begun, cells))
     return rows
+
+
+_SPANS = re.compile(r"\\multi(column|row)(?![a-zA-Z])\*?")
+
+
+def _spanned(cell: str) -> tuple[str, int, int]:
+    """A cell's text, and how many columns and rows it spans; negative for rows above it."""
+    wide = tall = 1
+    while found := _SPANS.search(cell):
+        number, at = _argument(cell, found.end())
+        _, at = _argument(cell, at)
+        text, at = _argument(cell, at)
+        many = int(number) if re.fullmatch(r"[+-]?\d{1,4}", number) else 1
+        if found[1] == "column":
+            wide = max(1, min(many, 64))
+        else:
+            tall = many
+        cell = f"{cell[: found.start()]}{text}{cell[at:]}"
+    return cell, wide, tall
+
+
+def _argument(text: str, at: int) -> tuple[str, int]:
+    """The argument of a command that begins at a place, and where it ends; options before it are skipped."""
+    while skipped := re.compile(r"\s+|\[[^\]]*\]").match(text, at):
+        at = skipped.end()
+    if not text.startswith("{", at):
+        return text[at : at + 1], min(at + 1, len(text))
+    depth = 0
+    for end in range(at, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        if depth == 0:
+            return text[at + 1 : end], end + 1
+    return text[at + 1 :], len(text)
+
+
+def _one_lined(body: str) -> str:
+    """Rows and fields end outside braces alone: a line break within a cell is a space."""
+    if body.count("{") - body.count("\\{") != body.count("}") - body.count("\\}"):
+        return body
+    out, depth, at = [], 0, 0
+    while at < len(body):
+        pair = body[at : at + 2]
+        if pair.startswith("\\"):
+            out.append("  " if pair == "\\\\" and depth > 0 else pair)
+            at += 2
+            continue
+        depth += {"{": 1, "}": -1}.get(body[at], 0)
+        out.append(body[at])
+        at += 1
+    return "".join(out)

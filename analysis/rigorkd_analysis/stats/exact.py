@@ -146,3 +146,22 @@ def mcnemar(only_a: int, only_b: int) -> float:
     if abs(only_a - only_b) <= 1:  # half of the discordant images or more lie in either tail
         return 1.0
     return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
+
+
+def mcnemar_of_clusters(differences: Floats) -> float:
+    """McNemar's exact two-sided p for images in clusters, whose differences have their signs by a fair coin.
+
+    `differences`, (clusters,): the images of a cluster that only a gets right, less those that only b does.
+    With clusters of one image it is McNemar's test.
+    """
+    steps = np.abs(np.rint(differences)).astype(np.int64)
+    total, seen = int(steps.sum()), abs(int(np.rint(differences).sum()))
+    if seen == 0:
+        return 1.0
+    # the characteristic function of the sum, a product of cosines, at as many places as it has values
+    angle = 2 * np.pi * np.arange(2 * total + 1) / (2 * total + 1)
+    product = np.ones(angle.size)
+    for step, times in zip(*np.unique(steps[steps > 0], return_counts=True), strict=True):
+        product *= np.cos(step * angle) ** int(times)
+    ways = np.fft.ifft(product).real  # of the sums 0, 1, …, total, −total, …, −1
+    return float(min(1.0, max(0.0, 2 * ways[seen : total + 1].sum())))

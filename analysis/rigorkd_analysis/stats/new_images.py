@@ -3,6 +3,9 @@
 With d_si the difference of correctness at seed s on image i, both crossed, the variance of the mean is
 (MS_seed + MS_image − MS_residual)/(nN), floored at MS_seed/(nN), with Satterthwaite's degrees of freedom.
 The interval over seeds alone speaks of these very test images; this one speaks of new ones too.
+
+Images that come in groups (questions on one passage, samples of one task run several times) are no single
+draws: with clusters known, new clusters take the place of new images (Liang & Zeger 1986; Miller 2024).
 """
 
 from __future__ import annotations
@@ -10,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from rigorkd_analysis.questions import Hypothesis, LinearContrast, Question
-from rigorkd_analysis.stats.exact import mcnemar
+from rigorkd_analysis.stats.exact import mcnemar, mcnemar_of_clusters
 from rigorkd_analysis.stats.moments import NOISE, Floats
 from rigorkd_analysis.stats.paired import Settings, t_columns
 from rigorkd_analysis.table_error import TableError
@@ -25,7 +29,11 @@ from rigorkd_analysis.wording import number_text, percent_text
 
 @dataclass(frozen=True)
 class ImageComparison:
-    """A difference of top-1 over new seeds and new test images, in points, from per-example predictions."""
+    """A difference of top-1 over new seeds and new test images, in points, from per-example predictions.
+
+    `clusters` is how many groups the images come in, None where each stands for itself; `unit` what an image
+    is called.
+    """
 
     a: str
     b: str
@@ -40,14 +48,27 @@ class ImageComparison:
     agreement: float
     mcnemar_p: tuple[float, ...]
     says: str
+    clusters: int | None = None
+    unit: str = "images"
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One run on the test set: the class predicted and the class there, each of shape (images,)."""
+    """One run on the test set: the class predicted and the class there, each of shape (images,).
+
+    `cluster`, of the same shape, says which images come in a group; `unit` what an image is called.
+    """
 
     target: NDArray[np.integer]
     prediction: NDArray[np.integer]
+    cluster: NDArray[np.integer] | None = None
+    unit: Literal["images", "items"] = "images"
+
+    def tested_alike(self, other: Predictions) -> bool:
+        """Whether both runs were tested on the same images in the same order and groups."""
+        return np.array_equal(self.target, other.target) and np.array_equal(
+            _places(self.cluster, self.target.size), _places(other.cluster, other.target.size)
+        )
 
 
 #: Gives the predictions of (cell, seed), or None where there are none.
@@ -77,11 +98,47 @@ class CrossedErrors:
     seeds_df: float
 
 
-def crossed_errors(d: Floats) -> CrossedErrors | None:
+def _places(cluster: NDArray[np.integer] | None, images: int) -> NDArray[np.integer]:
+    return np.arange(images) if cluster is None else cluster
+
+
+def by_cluster(d: Floats, cluster: NDArray[np.integer]) -> tuple[Floats, float]:
+    """d (seeds, images) with a column per cluster instead of each image, and the columns' degrees of freedom.
+
+    A column is the mean of all plus G/N times its cluster's summed deviations from it, for G clusters of N
+    images. So the means over seeds stay, and the variance of the mean over columns is the clustered one with
+    the correction G/(G − 1). Its degrees of freedom are Satterthwaite's where a cluster's images go together:
+    G − 1 for clusters of one size, fewer where few large ones decide.
+    """
+    _, place, counted = np.unique(cluster, return_inverse=True, return_counts=True)
+    size = np.asarray(counted, dtype=np.float64)
+    G, N = size.size, d.shape[1]
+    mean = d.mean()
+    sums = np.array([np.bincount(place, weights=row, minlength=G) for row in d - mean])
+    return mean + sums * (G / N), _cluster_df(size)
+
+
+def _cluster_df(size: Floats) -> float:
+    """tr(A)² / tr(A²), the clustered variance being uᵀAu in one effect u per cluster.
+
+    With sizes m, w = m/N, p = m² and s = Σm²: A = diag(p) − pwᵀ − wpᵀ + s·wwᵀ.
+    """
+    w, p = size / size.sum(), size**2
+    s, a, b, c = p.sum(), w @ w, p @ w, p @ p
+    trace = s - 2 * b + s * a
+    square = c + 2 * (s * (p @ w**2) - 2 * (p**2 @ w)) + 2 * (b**2 + a * c) - 4 * s * a * b + (s * a) ** 2
+    return float(trace**2 / square) if square > 0 else 0.0
+
+
+def crossed_errors(d: Floats, cluster: NDArray[np.integer] | None = None) -> CrossedErrors | None:
     """Of the mean of d (seeds, images), both random; None where either is one, or the seeds are copies.
 
-    The variance is never below that of the seeds alone.
+    The variance is never below that of the seeds alone. With `cluster`, (images,), clusters are random
+    instead of images.
     """
+    image_df = d.shape[1] - 1.0
+    if cluster is not None:
+        d, image_df = by_cluster(d, cluster)
     n, N = d.shape
     if n < 2 or N < 2:
         return None
@@ -99,17 +156,18 @@ def crossed_errors(d: Floats) -> CrossedErrors | None:
     if variance <= seeds_only * (1 + 1e-9):
         variance, df = seeds_only, float(n - 1)
     else:
-        parts = ms_seed**2 / (n - 1) + ms_image**2 / (N - 1) + ms_residual**2 / ((n - 1) * (N - 1))
+        parts = ms_seed**2 / (n - 1) + ms_image**2 / image_df + ms_residual**2 / ((n - 1) * image_df)
         df = (ms_seed + ms_image - ms_residual) ** 2 / parts
     return CrossedErrors(mean, variance**0.5, df, seeds_only**0.5, float(n - 1))
 
 
-def crossed_interval(d: Floats, alpha: float) -> Crossed:
+def crossed_interval(d: Floats, alpha: float, cluster: NDArray[np.integer] | None = None) -> Crossed:
     """The 1 − alpha interval of the mean of d (seeds n ≥ 2, images N ≥ 2), both random.
 
     It is never narrower than the interval over seeds alone, whose few degrees of freedom can make it wider.
+    With `cluster`, (images,), new clusters of images take the place of new images.
     """
-    found = crossed_errors(d)
+    found = crossed_errors(d, cluster)
     mean = float(d.mean())
     if found is None:
         return Crossed(mean, None, None, None, None, None)
@@ -134,7 +192,8 @@ def crossed_columns(
         why = "inference to new test images needs the predictions of the runs, of top-1, and there are none"
         return {}, dict.fromkeys(range(len(contrasts)), why)
     runs, refused = question.runs, {}
-    right = _right(question, source)
+    tested: list[Predictions] = []
+    right = _right(question, source, tested)
     found: list[CrossedErrors | None] = []
     for row, contrast in enumerate(contrasts):
         used = np.flatnonzero(~np.isnan(runs.values[contrast.cells]).any(axis=0))
@@ -142,7 +201,8 @@ def crossed_columns(
         known = [one for one in per_seed if one is not None]
         if len(known) < len(per_seed):
             refused[row] = "the predictions of some of its runs are gone: no inference to new test images"
-        found.append(crossed_errors(np.array(known)) if known and row not in refused else None)
+        usable = known and row not in refused
+        found.append(crossed_errors(np.array(known), tested[0].cluster) if usable else None)
 
     def column(name: str) -> Floats:
         return np.array([np.nan if one is None else getattr(one, name) for one in found], dtype=np.float64)
@@ -163,21 +223,25 @@ def crossed_columns(
     return out, refused
 
 
-def _right(question: Question, source: PredictionSource) -> Callable[[int, int], Floats | None]:
-    """Per cell and seed, 100 for every test image that is classified rightly, else 0."""
-    targets: list[NDArray[np.integer]] = []
+def _right(
+    question: Question, source: PredictionSource, tested: list[Predictions]
+) -> Callable[[int, int], Floats | None]:
+    """Per cell and seed, 100 for every test image that is classified rightly, else 0.
+
+    `tested` takes the first run, on whose images all others must be tested.
+    """
 
     @cache
     def right(cell: int, seed: int) -> Floats | None:
         found = source(question.runs.cells[cell], seed)
         if found is None:
             return None
-        if targets and (found.target.shape != targets[0].shape or (found.target != targets[0]).any()):
+        if tested and not found.tested_alike(tested[0]):
             raise TableError(
                 f"the run {question.runs.cells[cell]}/seed-{seed} was tested on other images than the others",
                 hint="test all runs of a comparison on the same images in the same order",
             )
-        targets.append(found.target)
+        tested.append(found)
         return 100.0 * np.asarray(found.prediction == found.target, dtype=np.float64)
 
     return right
@@ -230,19 +294,26 @@ def _compare(
     question: Question, a: int, b: int, pairs: list[tuple[Predictions, Predictions]]
 ) -> ImageComparison:
     names = (question.runs.cells[a], question.runs.cells[b])
-    target = pairs[0][0].target
+    first = pairs[0][0]
+    target, cluster = first.target, first.cluster
     for run in (run for pair in pairs for run in pair):
-        if run.target.shape != target.shape or (run.target != target).any():
+        if not run.tested_alike(first):
             raise TableError(
                 f"the runs of {names[0]} and {names[1]} were tested on different images",
                 hint="test all runs of a comparison on the same images in the same order",
             )
     right_a = np.array([first.prediction == target for first, _ in pairs])
     right_b = np.array([second.prediction == target for _, second in pairs])
-    found = crossed_interval(100.0 * (right_a.astype(np.float64) - right_b), question.plan.alpha)
-    exact = tuple(
-        mcnemar(int((x & ~y).sum()), int((y & ~x).sum())) for x, y in zip(right_a, right_b, strict=True)
-    )
+    difference = right_a.astype(np.float64) - right_b
+    found = crossed_interval(100.0 * difference, question.plan.alpha, cluster)
+    if cluster is None:
+        exact = tuple(mcnemar(int((row > 0).sum()), int((row < 0).sum())) for row in difference)
+    else:
+        place = np.unique(cluster, return_inverse=True)[1]
+        sums = [np.asarray(np.bincount(place, weights=row), dtype=np.float64) for row in difference]
+        exact = tuple(map(mcnemar_of_clusters, sums))
+    clusters = None if cluster is None else np.unique(cluster).size
+    several = f"{target.size} {first.unit}" + (f" in {clusters} clusters" if clusters else "")
     share = percent_text(1 - question.plan.alpha)
 
     def interval(low: float | None, high: float | None) -> str:
@@ -250,8 +321,8 @@ def _compare(
 
     says = (
         f"{names[0]} vs {names[1]}: {_signed(found.mean)} points; {share} CI over new seeds "
-        f"{interval(found.seeds_low, found.seeds_high)}, over new seeds and new images "
-        f"{interval(found.low, found.high)} (n = {len(pairs)} seeds, {target.size} images)."
+        f"{interval(found.seeds_low, found.seeds_high)}, over new seeds and new "
+        f"{first.unit} {interval(found.low, found.high)} (n = {len(pairs)} seeds, {several})."
     )
     return ImageComparison(
         a=names[0],
@@ -267,6 +338,8 @@ def _compare(
         agreement=float(np.mean([(x.prediction == y.prediction).mean() for x, y in pairs])),
         mcnemar_p=exact,
         says=says,
+        clusters=clusters,
+        unit=first.unit,
     )
 
 
