@@ -78,6 +78,18 @@ class Subset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def at_most(self, count: int) -> Subset:
+        """So many images at regular distances, since a source may be sorted by class; all of fewer."""
+        if len(self) <= count:
+            return self
+        rows = torch.arange(count) * len(self) // count
+        images = self.images
+        if isinstance(images, StoredImages):
+            fewer: torch.Tensor | StoredImages = replace(images, index=images.index[rows])
+        else:
+            fewer = images[rows.to(images.device)]
+        return Subset(fewer, self.labels[rows.to(self.labels.device)], self.index[rows.to(self.index.device)])
+
     def to(self, device: torch.device, *, whole: bool) -> Subset:
         """Images and labels on a device; stored images are copied there `whole`, or batch by batch."""
         images = self.images.to(device)

@@ -6,15 +6,18 @@ vector of length 1. The student's attention is to be the teacher's, at every pai
     ce_weight · CE + kd_weight · Σ over pairs of mean over images and pixels of (Q_s − Q_t)²
 
 The authors' released code and CRD's RepDistiller compute this, and their weights are 1 and 1000. The paper
-prints another form: half the sum over pairs of ‖Q_s − Q_t‖₂, not squared, whose weight is 1000 divided by the
-number of pixels and images. Of two map sizes the larger is averaged to the smaller first, as in RepDistiller.
+prints `form: paper`, the length itself, whose weight is 1000 divided by the number of pixels and images:
+
+    ce_weight · CE + kd_weight · ½ Σ over pairs of mean over images of ‖Q_s − Q_t‖₂ / pixels
+
+Of two map sizes the larger is averaged to the smaller first, as in RepDistiller.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from rigorkd.fields import Positive
+from rigorkd.fields import Positive, added
 from rigorkd.methods.base import Outputs, Targets
 from rigorkd.methods.divergences import full
 from rigorkd.methods.feature import Layered, as_map, at_one_size
@@ -33,6 +36,7 @@ class AT(Layered):
     presets: ClassVar[dict[str, dict[str, Any]]] = {"crd": {"ce_weight": 1.0, "kd_weight": 1000.0}}
     default_weights = (1.0, 1000.0)
     power: Positive = 2.0
+    form: Literal["code", "paper"] = added("0.2", "code")
 
     def attention(self, maps: Tensor) -> Tensor:
         """Q of every image, (B, H·W), from maps (B, C, H, W); a map of zeros has an attention of zeros."""
@@ -45,5 +49,11 @@ class AT(Layered):
         total = full(student.logits).new_zeros(())
         for own, theirs in self.pairs():
             mine, wanted = at_one_size(as_map(student.features[own]), as_map(teacher.features[theirs]))
-            total = total + (self.attention(mine) - self.attention(wanted)).square().mean()
+            total = total + self.distance(self.attention(mine), self.attention(wanted))
         return total
+
+    def distance(self, own: Tensor, theirs: Tensor) -> Tensor:
+        """How far attentions (B, H·W) are apart, mean over images."""
+        if self.form == "code":
+            return (own - theirs).square().mean()
+        return (own - theirs).norm(dim=1).mean() / (2 * own.shape[1])

@@ -33,6 +33,8 @@ _TRANSFORMERS = (".encoder.layer", ".encoder.stages.", ".embedder.", ".embedding
 
 def belongs_to(state: State, *, channels: int) -> str:
     """The network that the tensors fit, or the nearest and how many of its tensors differ, in words."""
+    if {"student", "teacher"} <= {key.split(".", maxsplit=1)[0] for key in state}:
+        return "they are a distiller's, of two networks: give a file of one alone (mdistiller's student_best)"
     if any(part in f".{key}" for key in state for part in _TRANSFORMERS):
         return "they are transformers': give model: hf/<org>/<name>, or hf/./folder, with start: pretrained"
     best: tuple[int, int, str] | None = None

@@ -137,9 +137,13 @@ def _as_state(content: object) -> dict[str, torch.Tensor] | None:
     return {key: item.detach() for key, item in content.items()}
 
 
+_WRAPPERS = ("module.", "_orig_mod.", "student.", "model.", "net.", "network.")
+"""What is put before all names: by DataParallel, torch.compile, mdistiller, modules of Lightning."""
+
+
 def unprefixed(network: nn.Module, state: State) -> State:
-    """The tensors under the network's own names: wrappers such as DataParallel put one before all of them."""
-    for prefix in ("module.", "_orig_mod."):
+    """The tensors under the network's own names: wrappers put one before all of them."""
+    for prefix in _WRAPPERS:
         wrapped = bool(state) and all(key.startswith(prefix) for key in state)
         if wrapped and not all(key.startswith(prefix) for key in network.state_dict()):
             state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,21 +95,25 @@ class Softness:
 
 @dataclass(frozen=True)
 class SoftOutput:
-    """A teacher's softened output on test images at k temperatures, one run of it.
+    """A teacher's softened output at k temperatures, one run of it, on test or training images.
 
-    sorted_softmax: (k, C), the mean over images of the classes in descending order; image, target: (m,), some
-    images by their place and class; softened: (m, k, C), their outputs.
+    entropy, rest: (k,), relative, of all classes and without the most probable; sorted_softmax: (k, C), the
+    mean over images of the classes in descending order; image, target: (m,), some images by their place and
+    class; softened: (m, k, C), their outputs.
     """
 
     temperature: Floats
+    entropy: Floats
+    rest: Floats
     sorted_softmax: Floats
     image: NDArray[np.int64]
     target: NDArray[np.int64]
     softened: Floats
 
 
-SoftOutputs = Callable[[str], tuple[SoftOutput, ...]]
-"""The softened outputs of a teacher's runs, by the name of its cell."""
+Images = Literal["test", "train"]
+SoftOutputs = Callable[[str, Images], tuple[SoftOutput, ...]]
+"""The softened outputs of a teacher's runs on some images, by the name of its cell."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,10 @@ class Evidence:
 
     def summary(self, cell: str) -> CellSummary:
         return self.analysis.cells[self.index[cell]]
+
+    def softened(self, teacher: str, images: Images) -> tuple[SoftOutput, ...]:
+        """The softened outputs of a teacher's runs, none where none were kept."""
+        return () if self.soft_outputs is None else self.soft_outputs(teacher, images)
 
     def blocks(self) -> tuple[tuple[str, tuple[CellFacts, ...]], ...]:
         """Cells by `<group>/<student>`, in the order of their names."""

@@ -25,6 +25,7 @@ from rigorkd.report.evidence import (
     CellFacts,
     Evidence,
     History,
+    Images,
     Latency,
     Provenance,
     Softness,
@@ -56,7 +57,9 @@ def gather(found: Source, analysis: Analysis) -> Evidence:
         history=history,
         provenance=_provenance(folder, records),
         latencies=_latencies(records),
-        soft_outputs=lambda cell: _soft_outputs([one for one in teachers if one.fields["cell"] == cell]),
+        soft_outputs=lambda cell, images: _soft_outputs(
+            [one for one in teachers if one.fields["cell"] == cell], images
+        ),
         settings=_settings(records),
     )
 
@@ -83,17 +86,18 @@ def _plain(value: object) -> str | None:
     return "" if value is None else value if isinstance(value, str) else None
 
 
-_SORTED = {"temperature": ("f", 1), "sorted_softmax": ("f", 2)}
+_SORTED = {"temperature": ("f", 1), "entropy": ("f", 1), "rest": ("f", 1), "sorted_softmax": ("f", 2)}
 _IMAGES = {"image": ("i", 1), "target": ("i", 1), "softened": ("f", 3)}
 
 
-def _soft_outputs(records: list[Record]) -> tuple[SoftOutput, ...]:
-    """What the records' `softness.npz` hold; a record of another kind has none."""
+def _soft_outputs(records: list[Record], images: Images) -> tuple[SoftOutput, ...]:
+    """What the records' `softness.npz` or `softness_train.npz` hold; a record of another kind has none."""
+    name = "softness.npz" if images == "test" else "softness_train.npz"
     out = []
     for record in records:
-        if "softness.npz" in record.files:
-            content = record.content("softness.npz")
-            with unreadable(record.folder / "softness.npz", AGAIN):
+        if name in record.files:
+            content = record.content(name)
+            with unreadable(record.folder / name, AGAIN):
                 arrays = {**parse_arrays(content, _SORTED), **parse_arrays(content, _IMAGES)}
                 if arrays.keys() != _SORTED.keys() | _IMAGES.keys():
                     raise ValueError("it lacks arrays of a teacher's softened output")

@@ -26,6 +26,9 @@ TEMPERATURES = (1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 40.0)
 EXAMPLES = 8
 """Images whose softened outputs are kept: the first test image of each of the first classes."""
 
+SOFT_TRAIN_IMAGES = 10_000
+"""Training images at most over which softness is averaged: this takes no longer than the usual test set."""
+
 
 class EvaluationSet:
     """One subset seen through the evaluation view: `(images, targets)` batches on the device, in order.
@@ -143,13 +146,13 @@ def fidelity(student: Tensor, teacher: Tensor) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Softness:
-    """How soft a teacher is: measures of its softened output on the test images, at k temperatures.
+    """How soft a teacher is: measures of its softened output on test or training images, at k temperatures.
 
     The relative entropy H(p) / log C of p = softmax(z / T) is 0 for a one-hot output and 1 for a uniform one.
     It also comes without the arg-max class, renormalised: the structure of the other classes (Frank & Davis
     2026, arXiv 2603.02430). Means over images; `rest` leaves the arg-max class out (NaN for two classes).
 
-    entropy, rest: (k,); sorted_softmax: (k, C), descending; image: (m,) positions in the test set;
+    entropy, rest: (k,); sorted_softmax: (k, C), descending; image: (m,) positions among these images;
     target: (m,); softened: (m, k, C).
     """
 
@@ -170,14 +173,14 @@ class Softness:
         return found
 
     def to_npz(self) -> bytes:
-        """The bytes of `softness.npz`; equal arrays give equal bytes."""
+        """The bytes of `softness.npz` or `softness_train.npz`; equal arrays give equal bytes."""
         buffer = io.BytesIO()
         np.savez(buffer, **vars(self))
         return buffer.getvalue()
 
 
 def softness(logits: Tensor, targets: Tensor) -> Softness:
-    """The softness of a teacher from its logits (n, C) of the test images with targets (n,), in float64."""
+    """The softness of a teacher from its logits (n, C) of images with targets (n,), in float64."""
     logits = logits.double().cpu()
     targets = targets.cpu()
     chosen = _first_of_each_class(targets)

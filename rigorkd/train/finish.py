@@ -19,7 +19,7 @@ from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AVERAGED, DIVERGED, DONE, TRAINED, commit
-from rigorkd.train.evaluate import EvaluationSet, fidelity, predict, softness
+from rigorkd.train.evaluate import SOFT_TRAIN_IMAGES, EvaluationSet, fidelity, predict, softness
 from rigorkd.train.latency import noted_latency
 from rigorkd.train.processor import AVX2, SEEN_EQUAL
 from rigorkd.train.provenance import git_state, settings, versions
@@ -42,7 +42,8 @@ def finish(
 ) -> float | None:
     """Commit the record of a finished student and drop its checkpoint; its test top-1, None if it diverged.
 
-    `teacher_logits` (n_test, C) give the fidelity to the teacher; a teacher's own softness is measured here.
+    `teacher_logits` (n_test, C) give the fidelity to the teacher; a teacher's own softness is measured here,
+    on test images, and on training images in the evaluation view.
     Teachers and starts always keep their weights, students unless `save_weights` is False.
     """
     run = student.run
@@ -63,6 +64,9 @@ def finish(
             soft = softness(logits, test.labels)
             metrics |= soft.metrics()
             files["softness.npz"] = soft.to_npz()
+            some = data.train.at_most(SOFT_TRAIN_IMAGES)
+            seen = EvaluationSet(some.images, some.labels, test.view).logits(student.model)
+            files["softness_train.npz"] = softness(seen, some.labels).to_npz()
         files["predictions.npz"] = predictions.to_npz(logits.cpu().numpy() if keep_logits else None)
         # The weights of a mean lie with its teachers.
         if not run.cell.members and (save_weights or run.cell.role != "student"):

@@ -33,6 +33,19 @@ def whole(part: Subset) -> torch.Tensor:
     return torch.cat(list(part.images.split(100)))
 
 
+@pytest.mark.parametrize("name", ["oxford_pets", "tiny_imagenet"])
+def test_fewer_images_are_taken_at_regular_distances(make: Make, name: str) -> None:
+    part = load(make(name), 0).train
+    few = part.at_most(4)
+    rows = [0, 3, 7, 11]
+    assert torch.equal(whole(few), whole(part)[rows])
+    assert few.labels.tolist() == part.labels[rows].tolist()
+    assert few.index.tolist() == part.index[rows].tolist()
+    in_memory = Subset(whole(part), part.labels, part.index).at_most(4)
+    assert torch.equal(whole(in_memory), whole(few))
+    assert part.at_most(15) is part
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_every_image_arrives_with_its_class(make: Make, name: str) -> None:
     dataset = make(name)

@@ -14,6 +14,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
+from safetensors.torch import load_file
+
+from rigorkd.records.record import AVERAGED
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -116,6 +120,23 @@ def test_two_processes_train_what_one_trains_and_survive_a_death(folder: Path, r
     assert launcher.wait(timeout=240) == 0
     assert "resumed after epoch" in (disturbed / ".logs" / f"{RUNS[1]}.log").read_text()
     assert product(disturbed) == product(undisturbed)
+
+
+@pytest.mark.slow
+def test_two_processes_average_weights_as_one_does(folder: Path, rigorkd: Rigorkd) -> None:
+    """Validated and tested is the average; it is the same whether one process or two trained the run."""
+    found = {}
+    for name in ("one", "two"):
+        path = folder / f"{name}.yaml"
+        text = path.read_text().replace("epochs: 150", "epochs: 3\n  ema: 0.9")
+        path.write_text(text.replace(", kd: {T: 4, alpha: 0.5}", ""))
+        done = rigorkd("run", path.name, "--results", name)
+        assert done.returncode == 0, done.stderr
+        run = folder / name / "shared" / RUNS[1]
+        assert json.loads((run / "record.json").read_text())["evaluated_weights"] == AVERAGED
+        found[name] = load_file(run / "model.safetensors")
+    for key, tensor in found["one"].items():
+        torch.testing.assert_close(found["two"][key], tensor, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -71,6 +71,31 @@ def test_check_values(power: float) -> None:
     assert term(method, {"a": OWN}, {"a": THEIRS}).item() == pytest.approx(CHECK[power], abs=1e-6)
 
 
+PRINTED = {2.0: 0.053339, 1.0: 0.059801, 4.0: 0.078367}
+"""By power: half the mean length of Q_s − Q_t over the pixels, of OWN and THEIRS."""
+
+
+@pytest.mark.parametrize("power", PRINTED)
+def test_check_values_of_the_printed_form(power: float) -> None:
+    """Each image alone gives its squared distance by either derivation above; its root is the length."""
+    for derived in (by_loops, by_cosine):
+        lengths = [(4 * derived(OWN.numpy()[[one]], THEIRS.numpy()[[one]], power)) ** 0.5 for one in range(2)]
+        assert sum(lengths) / 2 / 2 / 4 == pytest.approx(PRINTED[power], abs=1e-6)
+    method = AT(layers=("a",), power=power, form="paper")
+    assert term(method, {"a": OWN}, {"a": THEIRS}).item() == pytest.approx(PRINTED[power], abs=1e-6)
+    maps = features({"a": (2, 4, 4)}, 1)["a"].requires_grad_()
+    other = features({"a": (3, 2, 2)}, 2)["a"]
+    assert torch.autograd.gradcheck(lambda z: term(method, {"a": z}, {"a": other}), maps)
+
+
+def test_equal_attention_has_finite_gradients_in_the_printed_form() -> None:
+    """A length has no derivative at 0; one of 0 is taken."""
+    maps = OWN.clone().requires_grad_()
+    term(AT(layers=("a",), form="paper"), {"a": maps}, {"a": OWN}).backward()
+    assert maps.grad is not None
+    assert torch.isfinite(maps.grad).all()
+
+
 def test_the_terms_of_all_pairs_are_summed_and_weigh_a_thousand() -> None:
     student, teacher = {"a": OWN, "b": OWN.flip(0)}, {"a": THEIRS, "c": THEIRS}
     method = AT.model_validate({"layers": ("a", {"student": "b", "teacher": "c"})})

@@ -43,6 +43,12 @@ LAYOUTS: dict[str, Callable[[State], Any]] = {
     },
     "its last epoch": lambda state: {"opt": Namespace(lr=0.05, steps=[150, 180]), "model": state},
     "numpy's numbers": lambda state: {"net": state, "acc": np.float64(72.3), "epoch": np.int64(240)},
+    "mdistiller's best": lambda state: {
+        "epoch": 240,
+        "model": {f"module.student.{key}": tensor for key, tensor in state.items()},
+        "best_acc": torch.tensor(72.3),
+    },
+    "Lightning": lambda state: {"state_dict": {f"model.{key}": tensor for key, tensor in state.items()}},
     "state_dict": lambda state: {"state_dict": state, "arch": "resnet8"},
     "several devices": prefixed,
     "several devices, in a checkpoint": lambda state: {"state_dict": prefixed(state)},
@@ -140,6 +146,16 @@ def test_damaged_files_are_one_message(tmp_path: Path, damage: str) -> None:
 
 
 # ------------------------------------------------------------------------------------- what would fit
+
+
+def test_a_distiller_with_both_networks_is_told(tmp_path: Path) -> None:
+    """mdistiller's `best` has the teacher too; `student_best` beside it is what can be loaded."""
+    state = dict(make("resnet8").state_dict())
+    both = {f"module.{role}.{key}": t for role in ("student", "teacher") for key, t in state.items()}
+    torch.save({"model": both}, tmp_path / "best")
+    with pytest.raises(InputError) as caught:
+        make("resnet8", weights=tmp_path / "best")
+    assert "student_best" in caught.value.hint
 
 
 @pytest.mark.parametrize(

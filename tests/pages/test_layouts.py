@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def study(name: str, whole: bool = False) -> Evidence:
     )
     return evidence(
         _judged(frame, name), frame, teachers=teachers, softness=softness, settings=settings,
-        history=lambda cell, seed: HISTORY, soft_outputs=lambda cell: (SOFT,),
+        history=lambda cell, seed: HISTORY, soft_outputs=lambda cell, images: (SOFT,),
     )  # fmt: skip
 
 
@@ -127,7 +128,8 @@ def _soft_output() -> SoftOutput:
         [np.exp(logits / T) / np.exp(logits / T).sum(axis=1, keepdims=True) for T in TEMPERATURES], 1
     )
     profile = -np.sort(-softened, axis=2).mean(axis=0)
-    return SoftOutput(TEMPERATURES, profile, np.arange(8), np.arange(8), softened)
+    entropy, rest = np.linspace(0.2, 1, 9), np.linspace(0.9, 1, 9)
+    return SoftOutput(TEMPERATURES, entropy, rest, profile, np.arange(8), np.arange(8), softened)
 
 
 SOFT = _soft_output()
@@ -190,6 +192,22 @@ def test_table_2_of_001_is_whole() -> None:
     assert len(table.rows) == 16
     assert {len(row) for row in table.rows} == {1 + 2 * 9}
     assert table.columns[1].heading == "RN50, T = 1"
+
+
+def test_entropies_are_of_training_images_where_they_were_kept() -> None:
+    """Table 1 of 001: of training images; of test images, and said so, with records that kept no others."""
+    layout, found = LAYOUTS["001-table-1"], study("temperature/teachers_pets")
+    assert isinstance(layout, HeatLayout)
+    (table,) = layout_table(found, layout).tables
+    assert {row[1:3] for row in table.texts()} == {(f"{SOFT.entropy[0]:.3f}", f"{SOFT.rest[0]:.3f}")}
+    assert "on training images" in table.caption
+    old = replace(found, soft_outputs=lambda cell, images: (SOFT,) if images == "test" else ())
+    (table,) = layout_table(old, layout).tables
+    assert {row[1:3] for row in table.texts()} == {("0.310", "0.900")}
+    assert "keep nothing of training images" in table.caption
+    other = replace(study("temperature/methods_cifar100"), soft_outputs=old.soft_outputs)
+    figure = layout_figure("x", LAYOUTS["001-figure-4"], [other])  # type: ignore[arg-type]
+    assert "keep nothing of training images" in figure.caption
 
 
 def test_wanted_cells_that_are_missing_are_named() -> None:

@@ -57,6 +57,11 @@ def test_teachers_record_their_softness_and_every_student_its_fidelity(
     with np.load(study.run("teacher/seed-0") / "softness.npz") as arrays:
         assert arrays["softened"].shape == (8, len(TEMPERATURES), 10)
         assert arrays["entropy"][3] == teacher["metrics"]["softness_T4"]
+    with np.load(study.run("teacher/seed-0") / "softness_train.npz") as arrays:
+        assert arrays["sorted_softmax"].shape == (len(TEMPERATURES), 10)
+        assert 0 < arrays["entropy"][0] < arrays["entropy"][-1] <= 1
+        assert arrays["entropy"][3] != teacher["metrics"]["softness_T4"]
+    assert not (study.run(f"{BASELINE.name}/seed-0") / "softness_train.npz").exists()
     for cell in (BASELINE, COLD):
         metrics = json.loads((study.run(f"{cell.name}/seed-0") / "record.json").read_text())["metrics"]
         assert 0 < metrics["teacher_agreement"] <= 100

@@ -11,7 +11,7 @@ from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.errors import InputError
-from rigorkd.report.evidence import CellFacts, Evidence, Floats, SoftOutput
+from rigorkd.report.evidence import CellFacts, Evidence, Floats, Images, SoftOutput
 from rigorkd.report.figures.catalog import CATALOG
 from rigorkd.report.figures.convergence import Curves, epoch_panel, over_seeds
 from rigorkd.report.figures.marks import axis_name, in_words
@@ -26,7 +26,7 @@ from rigorkd.report.layouts.layout_spec import (
     SoftenedLayout,
     SortedLayout,
 )
-from rigorkd.report.layouts.layout_tables import grid_of
+from rigorkd.report.layouts.layout_tables import grid_of, softened_images
 from rigorkd.report.layouts.wanted_cells import called, lacking, restricted, setting, wanted
 from rigorkd.report.numbers import MetricNumbers
 
@@ -270,7 +270,7 @@ def _heat_map(evidence: Evidence, layout: HeatLayout) -> Parts:
     if layout.softness is not None:
         notes.append(
             f"Beside a row: relative entropy of its teacher's output at T = {layout.softness:g}, whole and "
-            "without the most probable class."
+            f"without the most probable class, on {grid.images}."
         )
     return drawn, [], [*notes, lacking(grid.missing)]
 
@@ -326,12 +326,13 @@ def _or_nan(value: float | None) -> float:
 # ------------------------------------------------------------------------------------------ softened outputs
 
 
-def _teachers(evidence: Evidence, patterns: Sequence[str]) -> tuple[dict[str, tuple[SoftOutput, ...]], str]:
+def _teachers(
+    evidence: Evidence, patterns: Sequence[str], images: Images = "test"
+) -> tuple[dict[str, tuple[SoftOutput, ...]], str]:
     """Softened outputs by teacher, and what is missing."""
     found = wanted(evidence, patterns, teachers=True)
-    read = evidence.soft_outputs
-    out = {cell.cell: read(cell.cell) for cell in found.cells if cell.method == "teacher"} if read else {}
-    out = {name: items for name, items in out.items() if items}
+    names = [cell.cell for cell in found.cells if cell.method == "teacher"]
+    out = {name: items for name in names if (items := evidence.softened(name, images))}
     if not out:
         raise InputError(
             f"{evidence.analysis.study} has no softened outputs of its teachers",
@@ -352,7 +353,8 @@ def smoothed(entropy: float, classes: int) -> Floats:
 
 
 def _sorted(evidence: Evidence, layout: SortedLayout) -> Parts:
-    found, missing = _teachers(evidence, layout.teachers)
+    images, told = softened_images(evidence, layout.images)
+    found, missing = _teachers(evidence, layout.teachers, images)
     panels = []
     for teacher, items in found.items():
         for T in layout.T:
@@ -367,8 +369,8 @@ def _sorted(evidence: Evidence, layout: SortedLayout) -> Parts:
         Key("label smoothing of the same entropy", "filled", "muted"),
     ]
     note = (
-        f"The {layout.classes} most probable classes of the teacher's softened output, sorted in each test "
-        "image and averaged over images and runs; the axes differ."
+        f"The {layout.classes} most probable classes of the teacher's softened output, sorted in each image "
+        f"and averaged over runs and {told}; the axes differ."
     )
     return panels, keys, [note, missing]
 

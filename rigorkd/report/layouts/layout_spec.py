@@ -78,7 +78,7 @@ class RowsLayout(_Layout):
 class HeatLayout(_Layout):
     """A table, or a heat map, of one metric: cells by some columns down and others across.
 
-    With `softness` a row begins with the entropies of its teacher's output at that temperature.
+    With `softness` a row begins with the entropies of its teacher's output at that temperature, on `images`.
     """
 
     kind: Literal["heat"]
@@ -87,6 +87,7 @@ class HeatLayout(_Layout):
     across: Names
     metric: str = "test_top1"
     softness: Positive | None = None
+    images: Literal["test", "train"] = "test"
 
 
 class CatalogLayout(_Layout):
@@ -124,12 +125,13 @@ class EpochsLayout(_Layout):
 
 
 class SortedLayout(_Layout):
-    """The teachers' mean sorted softmax, over label smoothing of equal entropy."""
+    """The teachers' mean sorted softmax on some images, over label smoothing of equal entropy."""
 
     kind: Literal["sorted_softmax"]
     teachers: Patterns = ("teacher*",)
     T: Annotated[tuple[Positive, ...], Field(min_length=1)]
     classes: Count = 20
+    images: Literal["test", "train"] = "test"
 
 
 class SoftenedLayout(_Layout):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import median
 
@@ -9,7 +10,7 @@ from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.metrics import BY_NAME
-from rigorkd.report.evidence import CellFacts, Evidence
+from rigorkd.report.evidence import CellFacts, Evidence, Images
 from rigorkd.report.layouts.layout_spec import Block, HeatLayout, RowsLayout, Shown, TableLayout
 from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking, setting, wanted
 from rigorkd.report.numbers import MetricNumbers, verdict
@@ -142,38 +143,70 @@ def _spread(cell: CellFacts, metric: str) -> float | None:
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells by what stands down and across; the entropies of a row's teacher where they are asked for."""
+    """Cells by what stands down and across; the entropies of a row's teacher where they are asked for, and
+    in words the images that they are of."""
 
     down: tuple[str, ...]
     across: tuple[str, ...]
     cells: dict[tuple[str, str], CellFacts]
     entropies: dict[str, tuple[float, float | None]]
+    images: str
     missing: tuple[str, ...]
+
+
+def softened_images(evidence: Evidence, asked: Images) -> tuple[Images, str]:
+    """The images whose softened outputs are shown, and in words; test images where no others were kept."""
+    teachers = [cell.cell for cell in evidence.teachers]
+    if asked == "test":
+        return asked, "the test images"
+    if any(evidence.softened(name, asked) for name in teachers):
+        return asked, "training images as they are, not augmented"
+    return "test", "the test images (these records keep nothing of training images)"
 
 
 def grid_of(evidence: Evidence, layout: HeatLayout) -> Grid:
     """Rows and columns in the order in which the patterns name them."""
     found = wanted(evidence, layout.cells)
+    images, told = softened_images(evidence, layout.images)
     cells: dict[tuple[str, str], CellFacts] = {}
     entropies: dict[str, tuple[float, float | None]] = {}
+    by_teacher: dict[str, tuple[float, float | None] | None] = {}
     for cell in found.cells:
         down = called(cell, layout.down, layout.words)
         cells.setdefault((down, called(cell, layout.across, layout.words)), cell)
         if layout.softness is not None and down not in entropies:
-            for item in evidence.softness:
-                if (
-                    item.teacher.removeprefix("teacher/") == setting(cell, "teacher")
-                    and layout.softness == item.T
-                ):
-                    rest = sum(item.entropy_rest) / len(item.entropy_rest) if item.entropy_rest else None
-                    entropies[down] = (sum(item.entropy) / len(item.entropy), rest)
+            teacher = setting(cell, "teacher")
+            if teacher not in by_teacher:
+                by_teacher[teacher] = _entropies(evidence, teacher, layout.softness, images)
+            if (known := by_teacher[teacher]) is not None:
+                entropies[down] = known
     return Grid(
         tuple(dict.fromkeys(down for down, _ in cells)),
         tuple(dict.fromkeys(across for _, across in cells)),
         cells,
         entropies,
+        told,
         found.missing,
     )
+
+
+def _entropies(
+    evidence: Evidence, teacher: str, T: float, images: Images
+) -> tuple[float, float | None] | None:
+    """A teacher's entropies at T, means over its runs; None where they are not known."""
+    if images == "train":
+        cells = [one.cell for one in evidence.teachers if one.cell.removeprefix("teacher/") == teacher]
+        known = [one for cell in cells for one in evidence.softened(cell, images)]
+        whole = tuple(float(value) for one in known for value in one.entropy[one.temperature == T])
+        rest = tuple(float(value) for one in known for value in one.rest[one.temperature == T])
+    else:
+        items = [
+            one for one in evidence.softness if (one.teacher.removeprefix("teacher/"), one.T) == (teacher, T)
+        ]
+        whole = tuple(one for item in items for one in item.entropy)
+        rest = tuple(one for item in items for one in item.entropy_rest)
+    rest = tuple(one for one in rest if math.isfinite(one))
+    return (sum(whole) / len(whole), sum(rest) / len(rest) if rest else None) if whole else None
 
 
 def _heat(evidence: Evidence, layout: HeatLayout) -> Table:
@@ -200,7 +233,7 @@ def _heat(evidence: Evidence, layout: HeatLayout) -> Table:
     if layout.softness is not None:
         parts.append(
             f"Ĥ: entropy of the teacher's output at T = {layout.softness:g} relative to that of all classes "
-            "alike, whole and without its most probable class, on the test images."
+            f"alike, whole and without its most probable class, on {grid.images}."
         )
     parts.append("Nothing is marked best: `rigorkd analyze` says which cells may be.")
     title, caption = _finished(evidence, layout, [*parts, lacking(grid.missing)])
