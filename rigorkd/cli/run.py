@@ -120,6 +120,8 @@ FIRST_SEEDS = 4
 )
 @click.option("--trust", is_flag=True, help="Run code and commands that another user wrote.")
 @click.option("--wait", is_flag=True, help="With --slurm: stay until the jobs have ended.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what is wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell of every run that is done.")
 @click.option("--wandb", is_flag=True, help="Show every run in Weights & Biases; offline when not logged in.")
 @wandb_options
 def run(
@@ -150,6 +152,8 @@ def run(
     shard: str | None,
     trust: bool,
     wait: bool,
+    quiet: bool,
+    verbose: bool,
     wandb: bool,
     wandb_project: str | None,
     wandb_entity: str | None,
@@ -181,6 +185,8 @@ def run(
         raise click.UsageError("--against, --margin and --ledger need --gate CELL")
     if gate is not None and only:
         raise click.UsageError("--gate runs its two cells; leave --only out")
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose do not go together")
     if slurm is not None:
         if backend is not None:
             raise click.UsageError("--slurm OPTIONS is --backend slurm:OPTIONS; give one of them")
@@ -245,6 +251,7 @@ def run(
         if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
             click.echo(warning, err=True)
     console = SteadyConsole()
+    console.quiet = quiet
     if part is not None:
         mine = ", ".join(map(str, part.seeds(chosen)))
         console.print(f"shard {shard}: seeds {mine} of {count(len(chosen), 'seed')}")
@@ -262,6 +269,8 @@ def run(
         retry_failed=retry_failed,
         slots=slots,
         shard=part,
+        foresee=True,
+        verbose=verbose,
         tracker=tracker,
         wait=wait,
     )

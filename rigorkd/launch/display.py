@@ -80,8 +80,8 @@ def prepare_data(dataset: Dataset, console: Console) -> None:
 class Display:
     """Shows a launch. Use as a context manager and call it after every message of the pool."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
-        self.console, self.progress = console, progress
+    def __init__(self, console: Console, progress: Progress, *, verbose: bool = False) -> None:
+        self.console, self.progress, self.verbose = console, progress, verbose
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         )
@@ -104,7 +104,9 @@ class Display:
             self.console.print(Text.assemble(("failed ", "red"), f"{message.run}: {message.reason}"))
         elif isinstance(message, RunDone) and message.status == "diverged":
             self.console.print(Text.assemble(("diverged ", "yellow"), message.run))
-        elif isinstance(message, RunDone) and message.run.split("/")[0] == "teacher" and not self._live:
+        elif isinstance(message, RunDone) and (
+            self.verbose or (message.run.split("/")[0] == "teacher" and not self._live)
+        ):
             top1 = "" if message.top1 is None else f", test top-1 {message.top1:.2f} %"
             self._line(f"{message.run} done{top1}")
         elif isinstance(message, Noted):

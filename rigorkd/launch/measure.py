@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import resource
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +25,7 @@ from rigorkd.launch.backends.local import device_slots
 from rigorkd.launch.planning import Images, cohort_work, work_left
 from rigorkd.launch.run_states import RunStates
 from rigorkd.methods.own import Own
+from rigorkd.models.model import Model
 from rigorkd.models.own_code import has_source, read_source
 from rigorkd.protocol.cells import Cell, Cohort, Run
 from rigorkd.protocol.cohorts import cohorts
@@ -32,6 +35,7 @@ from rigorkd.protocol.schema import Schedule
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook, Work
+from rigorkd.records.record import WEIGHTS
 from rigorkd.train.task import Task
 
 EPOCHS = 3
@@ -46,6 +50,14 @@ class Amount:
     val: int
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """What training took beside time: the most memory of a process, and a file of weights by model; bytes."""
+
+    memory: int
+    weights: dict[Model, int]
+
+
 ON_CPU, ON_GPU = Amount(steps=2, val=32), Amount(steps=20, val=500)
 
 
@@ -56,7 +68,7 @@ def measure(
     book: RateBook,
     mode: str,
     note: Callable[[str], None],
-) -> None:
+) -> Footprint:
     """Measure the rates of everything that is missing, on the device that `run` would choose, into `book`."""
     device = device_slots("auto", 1)[0]
     runs = states.missing()
@@ -70,6 +82,7 @@ def measure(
         )
     with tempfile.TemporaryDirectory(prefix="rigorkd-measure-") as name, ExitStack() as stack:
         study = Path(name) / "study"
+        memory, weights = 0, dict[Model, int]()
         workers: dict[str, ProcessPoolExecutor] = {}  # Accelerate allows one precision per process
         for number, task in enumerate(tasks, start=1):
             if task.precision not in workers:
@@ -77,13 +90,18 @@ def measure(
                 workers[task.precision] = stack.enter_context(pool)
             note(f"measuring {number} of {len(tasks)}: {task.label}")
             try:
-                workers[task.precision].submit(_train, task, study, device, mode).result()
+                used = workers[task.precision].submit(_train, task, study, device, mode).result()
             except BrokenProcessPool:
                 raise InputError(
                     f"--measure: the process that trained {task.label} died, perhaps for memory",
                     hint="measure on a machine with more memory; `rigorkd run` can split what it trains",
                 ) from None
-        book.take_over(RateBook.of(study.parent))
+            memory = max(memory, used)
+            for want in task.runs:
+                path = StudyFolder(study).run(want.run.name) / WEIGHTS
+                weights[want.run.cell.model] = path.stat().st_size if path.exists() else 0
+            book.take_over(RateBook.of(study.parent))  # after each: what comes next may be broken off
+    return Footprint(memory, weights)
 
 
 def _tasks(
@@ -198,8 +216,10 @@ def _quietly() -> None:
     os.dup2(2, 1)
 
 
-def _train(task: Task, study: Path, device: str, mode: str) -> None:
-    """Train one task in the worker process."""
+def _train(task: Task, study: Path, device: str, mode: str) -> int:
+    """Train one task in the worker process; the most memory that it has had."""
+    import torch
+
     from rigorkd.train.cohort import train_cohort
     from rigorkd.train.events import Event, RunFailed
     from rigorkd.train.runtime import start_runtime
@@ -209,3 +229,6 @@ def _train(task: Task, study: Path, device: str, mode: str) -> None:
             raise InputError(f"--measure: {event.run} cannot be trained: {event.reason}")
 
     train_cohort(task, StudyFolder(study), start_runtime(device, mode), raise_failure)
+    if device != "cpu":
+        return torch.cuda.max_memory_reserved()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -185,7 +185,7 @@ class Pool:
             slot.task, slot.precision = task, task.precision
             slot.log_start = _size(slot.settings)
             self.progress.slots[slot.settings.slot] = SlotProgress(
-                task.label, by_command=slot.settings.by_command
+                task.label, by_command=slot.settings.by_command, stage=_stage(slot)
             )
             self.progress.running += [want.run.name for want in task.runs]
             self.file.write(self.progress, force=True)
@@ -303,6 +303,8 @@ class Pool:
                     self._give_up(slot, reason)
             case Ready():
                 slot.ready = True
+                if (shown := self.progress.slots.get(slot.settings.slot)) is not None:
+                    shown.stage = _stage(slot)
             case DeviceLost(reason=reason):
                 slot.lost = reason
             case StopAll(message=text):
@@ -417,6 +419,14 @@ class Pool:
         """Nobody here trains a run any more."""
         if run in self.progress.running:
             self.progress.running.remove(run)
+
+
+def _stage(slot: Slot) -> str:
+    """What a worker does before its first epoch ends."""
+    if not slot.ready:
+        return "libraries"
+    compiles = slot.settings.mode == "fast" and slot.settings.device != "cpu"
+    return "data, networks, first epoch" + (" (compiling)" if compiles else "")
 
 
 def _size(settings: WorkerSettings) -> int:

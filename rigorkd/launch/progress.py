@@ -30,14 +30,15 @@ class SlotProgress:
     epochs: int = 0
     images_per_second: float = 0.0
     by_command: bool = False
+    stage: str = ""
 
     @property
     def says(self) -> str:
-        """`epoch 3/40, 5,120 images/s`, or that it has not come to an epoch yet."""
+        """`epoch 3/40, 5,120 images/s`, or what it does before it has come to the end of an epoch."""
         if self.by_command:
             return "running"
         if not self.epoch:
-            return "starting"
+            return f"starting: {self.stage}" if self.stage else "starting"
         return f"epoch {self.epoch}/{self.epochs}, {self.images_per_second:,.0f} images/s"
 
 

@@ -48,7 +48,8 @@ class LaunchOptions:
     beside others: it trains these and whatever they need that no one else is training. `label` names it to
     people. `slots` are the workers of each GPU, `jobs` those in all. `numerics` are for a study that begins
     with this launch. `wait` is for a backend that goes on by itself: stay until all has ended. A `shard` does
-    its share of all `seeds`, on a machine of its own.
+    its share of all `seeds`, on a machine of its own. `foresee` says the cost before it is spent, `verbose`
+    tells of every run that is done.
     """
 
     seeds: tuple[int, ...]
@@ -65,6 +66,8 @@ class LaunchOptions:
     slots: int | None = None
     only_runs: frozenset[str] | None = None
     shard: Shard | None = None
+    foresee: bool = False
+    verbose: bool = False
     label: str = ""
     tracker: MakeTracker | None = None
     numerics: Numerics = field(default_factory=lambda: NEWEST)

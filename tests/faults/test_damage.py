@@ -81,7 +81,7 @@ def test_every_damage_is_named_set_aside_and_mended(finished: Path, tmp_path: Pa
     for run, (_, says) in DAMAGE.items():
         (line,) = [line for line in found.stdout.splitlines() if f"damaged {run}:" in line]
         assert says in line
-    assert "main/dropping/baseline/seed-1: model.safetensors is missing" in found.stdout
+    assert "the weights of 1 student were deleted, first main/dropping/baseline/seed-1" in found.stdout
     assert "damaged main/plain/kd-T1-a0.5/seed-0" in rigorkd("status").stdout
     refused = rigorkd("analyze")
     assert refused.returncode == 2
@@ -96,6 +96,9 @@ def test_every_damage_is_named_set_aside_and_mended(finished: Path, tmp_path: Pa
         (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"damaged {run}:")]
         assert says in line
         assert (study / ".damaged" / "1" / run).is_dir()
+    mended = rigorkd("verify", "--format", "json")
+    assert mended.returncode == 0, "deleted weights of a student are no damage"
+    assert json.loads(mended.stdout)["weights_deleted"] == ["main/dropping/baseline/seed-1"]
     expected = product_bytes(finished / "results" / "tiny")
     del expected["main/dropping/baseline/seed-1/model.safetensors"]
     assert product_bytes(study) == expected

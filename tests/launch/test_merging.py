@@ -21,6 +21,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_records
 from rigorkd.records.study import read_info
 from rigorkd.report.sources import Question, analysis_of, from_study
+from tests.conftest import Rigorkd
 from tests.launch.made_study import PROTOCOL, RUNS, at, make
 
 
@@ -195,3 +196,33 @@ def test_a_target_that_is_at_work_or_no_study_is_refused(shards: list[Path], tmp
         with pytest.raises(StoreError, match="while a launcher is at work"):
             merge([shards[1]], shards[0])
     assert len(read_records(StudyFolder(shards[0]))) == RUNS // 2
+
+
+@pytest.mark.slow
+def test_real_shards_are_the_study_of_one_machine_to_the_last_bit(
+    finished: Path, tmp_path: Path, command_line: Rigorkd
+) -> None:
+    shutil.copy(finished / "tiny.yaml", tmp_path)
+    for number in (1, 2):
+        part = ["--shard", f"{number}/2", "--results", f"machine-{number}"]
+        done = command_line("run", "tiny.yaml", *part, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert f"shard {number}/2: seeds {number - 1} of 2 seeds" in done.stdout
+        assert "9 runs to train" in done.stdout
+    done = command_line("merge", "machine-1/tiny", "machine-2/tiny", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "has 18 runs, 18 of them new" in done.stdout
+    assert files(tmp_path / "results" / "tiny") == files(finished / "results" / "tiny")
+    done = command_line("run", "tiny.yaml", cwd=tmp_path)
+    assert "nothing to train: all 18 runs have their record" in done.stdout
+
+
+def test_what_all_seeds_share_is_trained_by_no_shard(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    study = make(
+        tmp_path, train=lambda run: False, text=PROTOCOL.replace("hidden: 8}", "hidden: 8}, per_seed: false")
+    )
+    done = rigorkd("run", "made.yaml", "--shard", "1/2")
+    assert done.returncode == 2
+    assert "teacher/seed-fixed is shared by all seeds" in done.stderr
+    assert "--only teacher" in done.stderr
+    assert not read_records(StudyFolder(study))

@@ -61,6 +61,10 @@ class Local(Backend):
             protocol = session.protocol
             if problems := batchnorm_problems(protocol, [run.cell for run in missing]):
                 raise protocol_error(problems, protocol.path, protocol.tree)
+        if session.options.foresee:
+            from rigorkd.launch.forecast import foresee
+
+            foresee(session, states, len(workers))
 
     def submit(self, work: Work) -> Submitted:
         return Training(work, _workers(work.session.options, work.states.missing()))
@@ -116,7 +120,10 @@ class Training(Submitted):
 
     def wait(self) -> dict[str, str]:
         session = self.work.session
-        with self._tracking() as track, Display(session.console, self._progress) as show:
+        with (
+            self._tracking() as track,
+            Display(session.console, self._progress, verbose=session.options.verbose) as show,
+        ):
 
             def changed(message: Message | None) -> None:
                 if isinstance(message, RunDone):
