@@ -38,7 +38,9 @@ class Draft:
         return self.table.frame
 
     def put(self, **columns: Any) -> None:
-        self.table = replace(self.table, frame=self.frame.assign(**columns))
+        # pandas warns of wide frames that are in pieces
+        whole = self.frame.copy() if self.frame.shape[1] > 50 else self.frame
+        self.table = replace(self.table, frame=whole.assign(**columns))
 
     def spelt(self, name: str) -> str:
         """A column as its file spells it, whatever it is called here."""

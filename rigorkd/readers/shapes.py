@@ -160,6 +160,14 @@ def _chart(columns: Sequence[str]) -> list[_Part]:
         if f"{name}__MIN" in ranged and " - " in name:
             run, _, metric = name.rpartition(" - ")
             parts.append(_Part(name, (("run", run),), metric))
+    others = [name for name in columns if canonical(name) != "step"]
+    if not parts and len(others) == len(columns) - 1 and all(" - " in name for name in others):
+        named = [name.rpartition(" - ") for name in others]  # without the range of each
+        if len({run for run, _, _ in named}) > 1:
+            parts = [
+                _Part(name, (("run", run),), metric)
+                for name, (run, _, metric) in zip(others, named, strict=True)
+            ]
     return parts
 
 

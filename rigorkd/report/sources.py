@@ -615,6 +615,11 @@ def printed_rows(path: Path, line: int | None = None) -> Rows:
     with located(lambda _: str(path)):
         pasted = pasted_table(content.decode(errors="replace"), line)
     if pasted is None:
+        if path.suffix.casefold() in (".tex", ".md", ".markdown"):
+            raise InputError(
+                f"{path}: no table with numbers in it",
+                hint="paste a paper's table in Markdown or LaTeX, or give a CSV of one row per cell",
+            )
         with (
             io.TextIOWrapper(
                 io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""

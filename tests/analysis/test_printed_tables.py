@@ -329,3 +329,30 @@ def test_results_on_different_data_are_no_rivals():
     }
     with pytest.raises(TableError, match="no column 'data'"):
         audit(Printed(asked, metric="Accuracy", n_test=1000, within="data"))
+
+
+STUDENTS = """\
+| Teacher <br> Student | resnet32x4 <br> resnet8x4 | vgg13 <br> vgg8 |
+|:---:|:---:|:---:|
+| Teacher <br> Student | 79.42 <br> 72.50 | 74.64 <br> 70.36 |
+| KD ([paper](https://a.b/c#d), [log](docs/kd.md)) | 73.33[1](#note) | 72.98 |
+| [CRD](https://a.b) | **75.51** | N/A |
+"""
+
+
+def test_rows_of_two_lines_and_links_in_markdown():
+    rows = pasted_rows(STUDENTS)
+    assert rows is not None
+    found = audit(Printed(rows, n_test=10_000, metric="resnet32x4 resnet8x4"))
+    assert [(cell.cell, cell.value) for cell in found.cells] == [
+        ("Teacher", 79.42),
+        ("Student", 72.5),
+        ("KD (paper, log)", 73.33),
+        ("CRD", 75.51),
+    ]
+
+
+def test_top_1_however_it_is_spelt_is_a_share_of_images():
+    rows = [{"Method": "KD", "Top-1 (%)": "73.33"}, {"Method": "CRD", "Top-1 (%)": "75.51"}]
+    (pair,) = audit(Printed(rows, n_test=10_000, metric="Top-1 (%)")).comparisons
+    assert pair.images == 218

@@ -259,6 +259,10 @@ def test_a_chart_that_wandb_exported(folder):
     folder.write("chart.csv", text)
     assert "--select" in folder.refusal("chart.csv")
     assert folder.gains("chart.csv", select="last") == PAIR
+    short = [[row[0], *row[1::3]] for row in (heading, *rows)]  # without the range of each
+    text = "\n".join(",".join(f'"{field}"' for field in row) for row in short)
+    folder.write("short.csv", text.replace("Step", "train/global_step", 1))
+    assert folder.gains("short.csv", select="last") == PAIR
 
 
 def test_tensorboard_is_asked_for_where_it_is_not_installed(folder):

@@ -138,7 +138,7 @@ dataset_path: json
 dataset_kwargs: {{data_files: {{test: {file}}}}}
 test_split: test
 output_type: multiple_choice
-doc_to_text: "{{{{question}}}}"
+doc_to_text: "Question {{{{question}}}}"
 doc_to_target: 0
 doc_to_choice: ["yes", "no"]
 metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
@@ -159,7 +159,7 @@ def lm_eval(folder: Path) -> None:
         right = 0
 
         def loglikelihood(self, requests):  # type: ignore[no-untyped-def]
-            knows = [int(one.args[0]) < self.right for one in requests]
+            knows = [int(one.args[0].split()[-1]) < self.right for one in requests]
             return [
                 (-1.0 if (one.args[1].strip() == "yes") == known else -2.0, False)
                 for one, known in zip(requests, knows, strict=True)

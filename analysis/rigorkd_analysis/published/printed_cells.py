@@ -28,12 +28,14 @@ _SIGNS = {
     **dict.fromkeys(("rightarrow", "textrightarrow", "to"), "→"),
     **dict.fromkeys(("cdot", "bullet", "textbullet"), "·"),
     **dict.fromkeys(("quad", "qquad", "enspace", "thinspace"), " "),
-    **dict(zip(("alpha", "beta", "gamma", "lambda", "mu", "tau"), "αβγλμτ", strict=True)),
+    **dict(zip(("alpha", "beta", "gamma", "lambda", "mu", "tau", "Delta"), "αβγλμτΔ", strict=True)),
 }
 """Signs by LaTeX's names for them, as a screen shows them: methods are called `w/o` and `2×`."""
 _CITED = re.compile(r"\\(?:cite[a-z]*|ref|footnote|label)\*?(?:\[[^\]]*\])?\{[^{}]*\}")
 LONGEST = 500
 """Characters of a printed cell; what is longer is a text, and kept as it stands."""
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
+_NOTE = re.compile(r"(?<=[\d%*])\s*" + _LINK.pattern)  # a link behind a number is a footnote
 _SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
 _MARKS = re.compile(
     r"(?<=[\d%)])\s*\^?(?:[*†‡↑↓]+|\\(?:dagger|ddagger|ast|uparrow|downarrow)\b)|^\s*[*†‡]+(?=\d)"
@@ -77,6 +79,7 @@ def unmarked(text: str) -> str:
     if len(text) > LONGEST:
         return text
     text = _CITED.sub("", text)
+    text = _LINK.sub(r"\1", _NOTE.sub("", text))
     text = _SPREAD.sub(r" ± \1", text)
     text = re.sub(r"\\(?:text)?pm(?![a-zA-Z])|&plusmn;", "±", text)
     previous = None
@@ -210,7 +213,7 @@ def pasted_table(text: str, begins: int | None = None) -> tuple[list[dict[str, s
         return None
     width = max(len(row) for _, row in rows)
     rows = [(at, [*row, *[""] * (width - len(row))]) for at, row in rows]
-    header, body = rows[0][1], rows[1:]
+    header, body = rows[0][1], [one for row in rows[1:] for one in _lines_apart(row)]
     if len(body) > 1 and not any(map(_is_value, body[0][1])) and any(map(_is_value, body[1][1])):
         second = body[0][1]
         header = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip(header, second, strict=True)]
@@ -223,6 +226,20 @@ def pasted_table(text: str, begins: int | None = None) -> tuple[list[dict[str, s
     if not body:
         return None
     return [dict(zip(names, row, strict=True)) for _, row in body], [at for at, _ in body]
+
+
+def _lines_apart(row: Lined) -> list[Lined]:
+    """A row whose cells hold a value on each of several lines (`Teacher <br> Student`), as a row per line."""
+    at, cells = row
+    parts = [re.split(r"<br\s*/?>", cell, flags=re.IGNORECASE) if cell else [] for cell in cells]
+    if len({len(part) for part in parts if part}) != 1:
+        return [row]
+    lines = [
+        list(line) for line in zip(*(part or [""] * max(map(len, parts)) for part in parts), strict=True)
+    ]
+    if len(lines) < 2 or not all(any(map(_is_value, line)) for line in lines):
+        return [row]
+    return [(at, [cell.strip() for cell in line]) for line in lines]
 
 
 def _is_value(text: str) -> bool:

@@ -6,6 +6,7 @@ Printed decimals are part of the input, so values are text.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -59,7 +60,7 @@ class Entry:
 
 
 def is_accuracy(metric: str) -> bool:
-    words = metric.casefold()
+    words = re.sub(r"[^a-z0-9]", "", metric.casefold())  # "Top-1 (%)" is top1
     if "err" in words or "loss" in words:
         return False
     return any(word in words for word in ("top1", "top5", "acc"))
