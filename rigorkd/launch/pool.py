@@ -303,8 +303,8 @@ class Pool:
                     self._give_up(slot, reason)
             case Ready():
                 slot.ready = True
-                if (shown := self.progress.slots.get(slot.settings.slot)) is not None:
-                    shown.stage = _stage(slot)
+                if (at_work := self.progress.slots.get(slot.settings.slot)) is not None:
+                    at_work.stage = _stage(slot)
             case DeviceLost(reason=reason):
                 slot.lost = reason
             case StopAll(message=text):
