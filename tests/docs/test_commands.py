@@ -133,14 +133,13 @@ analysis:
     protocol = load_protocol(path)
     assert len(protocol.cells) == 1 + 2 * 6
     assert len(protocol.spec.analysis.contrasts) == 5
-    named = text.partition("teacher:")[0] + (
-        "teachers: {large: {model: cnn}, mid: {model: cnn}}\nstudents: {a: cnn}\n" + found["groups"]
-    )
-    path.write_text(named)
+    head = text.partition("teacher:")[0]
+    short = "training: {optimizer: {name: adamw, lr: 1e-3}, epochs: 2}"
+    head = head.replace(training.strip(), short)
+    two = "teachers: {large: {model: cnn}, mid: {model: {name: cnn, channels: [4]}}}\nstudents: {a: cnn}\n"
+    path.write_text(head + two + found["groups"])
     names = sorted(cell.name for cell in load_protocol(path).cells if cell.role == "student")
     shown = [text for text in blocks(ROOT / "docs" / "protocols.md", "text") if text.startswith("main/")]
     assert shown == ["".join(f"{name}\n" for name in names)]
-    head = text.partition("teacher:")[0]
-    short = "training: {optimizer: {name: adamw, lr: 1e-3}, epochs: 2}"
-    path.write_text(head.replace(training.strip(), short) + found["teachers"])
+    path.write_text(head + found["teachers"])
     assert len(load_protocol(path).cells) == 4 + 1 + 2 * (1 + 4)
