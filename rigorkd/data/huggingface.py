@@ -13,6 +13,7 @@ import functools
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -174,26 +175,33 @@ def _loaded(
     """
     import datasets
 
-    try:
-        if any((Path(path) / name).exists() for name in ("dataset_dict.json", "state.json")):
-            found = datasets.load_from_disk(path)
-        else:
-            found = datasets.load_dataset(
-                path,
-                config,
-                revision=revision,
-                cache_dir=f"{cache}/fetched",
-                download_config=datasets.DownloadConfig(local_files_only=not fetch),
-            )
-    except Exception as error:  # readers of many formats, and a network, raise almost anything
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        absent = "set dataset.download: true to fetch it; or give the path of a folder"
-        raise InputError(
-            f"huggingface: {path} cannot be loaded: {said}",
-            hint="see that `datasets.load_dataset` reads it" if fetch else absent,
-        ) from None
-    splits = found if isinstance(found, datasets.DatasetDict) else {"train": found}
-    return {str(name): _encoded(path, split, image) for name, split in splits.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package's own, of how it reads
+        try:
+            found = _read(path, config, revision, cache, fetch=fetch)
+        except Exception as error:  # readers of many formats, and a network, raise almost anything
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            absent = "set dataset.download: true to fetch it; or give the path of a folder"
+            raise InputError(
+                f"huggingface: {path} cannot be loaded: {said}",
+                hint="see that `datasets.load_dataset` reads it" if fetch else absent,
+            ) from None
+        splits = found if isinstance(found, datasets.DatasetDict) else {"train": found}
+        return {str(name): _encoded(path, split, image) for name, split in splits.items()}
+
+
+def _read(path: str, config: str | None, revision: str | None, cache: str, *, fetch: bool) -> Any:
+    import datasets
+
+    if any((Path(path) / name).exists() for name in ("dataset_dict.json", "state.json")):
+        return datasets.load_from_disk(path)
+    return datasets.load_dataset(
+        path,
+        config,
+        revision=revision,
+        cache_dir=f"{cache}/fetched",
+        download_config=datasets.DownloadConfig(local_files_only=not fetch),
+    )
 
 
 def _encoded(path: str, split: Any, image: str) -> Any:

@@ -282,11 +282,11 @@ def test_from_a_folder_to_a_verdict(tmp_path: Path, rigorkd: Rigorkd, layout: st
 rigorkd: 1
 study: kinds
 dataset: {{name: image_folder, root: pictures, split: {split}}}
-training: {{optimizer: {{name: adamw, lr: 3e-3}}, batch_size: 64, epochs: 6}}
+training: {{optimizer: {{name: adamw, lr: 3e-3}}, batch_size: 64, epochs: 4}}
 teacher: {{model: {{name: cnn, channels: [16, 32]}}}}
 students: {{small: {{model: {{name: cnn, channels: [4, 8]}}}}}}
 groups: {{main: {{baseline: true, kd: {{T: 4, alpha: 0.5}}}}}}
-seeds: 4
+seeds: 3
 analysis: {{sesoi: 1.0}}
 """
     assert len(text.splitlines()) <= 12
@@ -299,5 +299,5 @@ analysis: {{sesoi: 1.0}}
     assert done.returncode == 0, done.stderr
     analysis = json.loads(rigorkd("analyze", "--format", "json").stdout)
     (gains,) = [family for family in analysis["families"] if family["name"] == "gains"]
-    assert gains["comparisons"][0]["n"] == 4
+    assert gains["comparisons"][0]["n"] == 3
     assert gains["comparisons"][0]["verdict"]
