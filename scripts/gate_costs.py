@@ -51,21 +51,40 @@ class Search:
 Choose = Callable[[np.random.Generator, Floats, Floats], Floats]
 
 
-def gated(rng: np.random.Generator, searches: int, choose: Choose | None = None) -> Search:
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    return rng.normal(size=shape)
+
+
+def heavy(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Tails of t with 3 degrees of freedom, standard deviation 1."""
+    return np.asarray(rng.standard_t(3, shape) / np.sqrt(3))
+
+
+def collapsing(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """One run of ten loses five standard deviations."""
+    return np.asarray(rng.normal(size=shape) - 5 * (rng.random(shape) < 0.1))
+
+
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
+
+
+def gated(
+    rng: np.random.Generator, searches: int, choose: Choose | None = None, draw: Draw = normal
+) -> Search:
     """Searches through the gate with a ledger. `choose` picks standard deviations, given base and level."""
-    base = rng.normal(size=(searches, MOST))
+    base = draw(rng, (searches, MOST))
     pool = np.zeros(searches)
     accepted, seeds = np.zeros(searches, dtype=np.int64), 0.0
     for number in range(1, CANDIDATES + 1):
         level = ALPHA * share(number) + pool
         sd = sds(rng, (searches,)) if choose is None else choose(rng, base, level)
-        x = sd[:, None] * rng.normal(size=(searches, MOST)) - base
+        x = sd[:, None] * draw(rng, (searches, MOST)) - base
         up, down = map(first, crossings(x, level[:, None], ALPHA))
         won = up < down
         accepted += won
         seeds += float(np.minimum(np.minimum(up, down), MOST).mean())
         pool = np.where(won, level, 0.0)
-        base[won] = sd[won, None] * rng.normal(size=(int(won.sum()), MOST))
+        base[won] = sd[won, None] * draw(rng, (int(won.sum()), MOST))
     return Search(accepted, seeds / CANDIDATES)
 
 
@@ -216,6 +235,12 @@ def main(searches: int) -> None:
             f"  {name}: any false acceptance {found.any:.4f}, "
             f"{found.per_hundred:.2f} per hundred, {found.seeds:.1f} seeds per candidate"
         )
+    for name, draw in (
+        ("tails of t with 3 degrees of freedom", heavy),
+        ("one run of ten collapses", collapsing),
+    ):
+        found = gated(np.random.Generator(np.random.Philox(23)), searches, draw=draw)
+        click.echo(f"  gate with a ledger, {name}: any false acceptance {found.any:.4f}")
     adversary = gated(rng, max(10, searches // 5), sharpest)
     click.echo(
         f"  gate, spreads chosen by an adversary who sees the base's runs ({searches // 5} searches): "

@@ -183,6 +183,8 @@ def run(
         raise click.UsageError("--until-decided or --gate CELL goes together with --max-seeds N")
     if gate is None and any(option is not None for option in (against, margin, ledger)):
         raise click.UsageError("--against, --margin and --ledger need --gate CELL")
+    if smoke and ledger is not None:
+        raise click.UsageError("smoke runs are no results, and no ledger takes them: leave --ledger out")
     if gate is not None and only:
         raise click.UsageError("--gate runs its two cells; leave --only out")
     if quiet and verbose:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rigorkd_analysis.metric_names import Goal, goal_of
 from rigorkd_analysis.runs import Runs, read_runs
-from rigorkd_analysis.stats.gating import Budget, Gate, Gated, LeftOut, Pairs, judge
+from rigorkd_analysis.stats.gating import Budget, Gate, Gated, GateVerdict, LeftOut, Pairs, judge
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.whole_analysis import SMOKE
 from rigorkd_analysis.wording import Phrasing
@@ -231,7 +231,18 @@ def _judged(found: Gate, sides: Sides, pairs: Pairs, left_out: Sequence[LeftOut]
     differences = differences[~np.isnan(differences)]
     spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
     phrasing = Phrasing.of(sides.runs, found.goal, spread)
-    return judge(found, pairs, sides.asked.metric, phrasing, left_out=left_out, warnings=sides.warnings)
+    result = judge(found, pairs, sides.asked.metric, phrasing, left_out=left_out, warnings=sides.warnings)
+    if not sides.runs.smoke:
+        return result
+    undecided = GateVerdict.UNDECIDED
+    return replace(
+        result,
+        verdict=undecided,
+        exit_code=undecided.exit_code,
+        decided_at=None,
+        futile=True,
+        says=f"undecided: {sides.candidate} against {sides.base}, smoke runs decide nothing.",
+    )
 
 
 def _usable(

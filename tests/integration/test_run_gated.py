@@ -102,6 +102,18 @@ def test_without_its_runs_nothing_is_decided(tmp_path: Path, gate: Rigorkd) -> N
     assert not (tmp_path / "search.jsonl").exists()
 
 
+def test_smoke_runs_decide_nothing(tmp_path: Path, gate: Rigorkd) -> None:
+    (tmp_path / "search.yaml").write_text(
+        PROTOCOL.replace("metrics:", 'smoke: "python train.py {method} {gain} {seed} {out}", metrics:')
+    )
+    done = gate(FOUR, "--max-seeds", 9, "--smoke", "--ledger", "search.jsonl")
+    assert done.returncode == 2
+    assert "no ledger takes them" in done.stderr
+    done = gate(FOUR, "--max-seeds", 9, "--smoke")
+    assert done.returncode == 3
+    assert "smoke runs decide nothing" in done.stdout
+
+
 def test_the_study_is_judged_by_the_gate_as_well(tmp_path: Path, gate: Rigorkd, rigorkd: Rigorkd) -> None:
     assert gate(FOUR, "--max-seeds", 12).returncode == 0
     done = rigorkd("gate", BASE, FOUR, "--format", "json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -151,6 +152,27 @@ def test_a_line_torn_in_the_middle_is_not_believed(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(StoreError, match=r"search.jsonl:3: the line was edited: it cannot be read"):
         read_ledger(path)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_harm_to_a_ledger_goes_unseen(path: Path, seed: int) -> None:
+    """A byte that is changed, lost or added is named, or tears the last line; nothing else than that."""
+    written = begun(path, "undecided", "better", "worse")
+    whole, last = path.read_bytes(), path.read_bytes().rstrip(b"\n").rindex(b"\n") + 1
+    rng = random.Random(seed)
+    for _ in range(60):
+        at, byte = rng.randrange(len(whole) - 1), bytes([rng.randrange(32, 127)])
+        harmed = rng.choice((whole[:at] + byte, whole[:at], whole[:at] + byte + whole[at:][:1]))
+        harmed += whole[at + 1 :]
+        path.write_bytes(harmed)
+        try:
+            read = read_ledger(path)
+        except StoreError:
+            continue
+        assert read is not None
+        same = [json.loads(line) for line in harmed.splitlines()] if not read.torn else []
+        assert same == [json.loads(line) for line in whole.splitlines()] or at >= last
+        assert read.budget.begun >= written.budget.begun
 
 
 def test_two_crashes_in_a_row(path: Path) -> None:
