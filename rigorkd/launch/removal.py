@@ -227,7 +227,9 @@ def listed(folder: Path) -> list[str]:
     there = set_aside_in(study)
     lines = []
     for change in read_changes(folder):
-        if change.what not in (REMOVED, RESTORED):
+        if change.what == RESTORED:
+            lines.append(f"{change.place}: put back {change.time}")
+        if change.what != REMOVED:
             continue
         parts = [f"seeds {listed_seeds(change.seeds)}"] if change.seeds else []
         parts += (
@@ -235,7 +237,7 @@ def listed(folder: Path) -> list[str]:
         )
         kept = f"; {count(there[int(change.place)], 'record')} set aside" if _has(there, change) else ""
         why = f"; {change.reason}" if change.reason else ""
-        lines.append(f"{change.place}: {change.what} {change.time}: {', '.join(parts) or 'runs'}{kept}{why}")
+        lines.append(f"{change.place}: {change.what} {change.time}: {', '.join(parts)}{kept}{why}")
     return lines
 
 

@@ -110,7 +110,7 @@ def _change(entry: Mapping[str, Any]) -> Change:
     if looked is not None and not _is_count(looked):
         raise ValueError("looked is no number of seeds")
     place = str(entry["place"])
-    if place and not place.isdecimal():
+    if place and not (place.isascii() and place.isdecimal() and len(place) < 10):
         raise ValueError("place is no number")
     return Change(
         what=str(entry["what"]),
