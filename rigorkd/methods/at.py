@@ -56,5 +56,5 @@ class AT(Layered):
         """How far attentions (B, H·W) are apart, mean over images."""
         if self.form == "code":
             return (own - theirs).square().mean()
-        apart: Tensor = (own - theirs).norm(dim=1)
-        return apart.mean() / (2 * own.shape[1])
+        length: Tensor = (own - theirs).norm(dim=1).mean()
+        return length / (2 * own.shape[1])

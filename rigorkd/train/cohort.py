@@ -48,6 +48,7 @@ def _train(context: CohortContext, report: Callable[[Event], None]) -> None:
         measure_latencies(context.task.runs, context.study, context.runtime, beside_others=True)
     with busy():
         students = [student for want in context.task.runs if (student := _open(want, context, report))]
+        context.forget_built()
         for student in [s for s in students if s.finished]:
             students.remove(student)
             _finish(student, context, report)

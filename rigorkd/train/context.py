@@ -6,7 +6,7 @@ import copy
 import datetime
 import traceback
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,7 @@ class CohortContext:
         self.pace = Pace(RateBook.of(study.path.parent), runtime.hardware(), runtime.mode)
         self.saver = Saver(self.machine, background=runtime.device.type == "cuda")
         self.failed: set[str] = set()
+        self._built: dict[str, nn.Module] = {}
 
     def show(
         self,
@@ -265,7 +266,8 @@ class CohortContext:
             }
         )
         seed = seed_for(self.seed, f"init/{_kind(run)}/{architecture}")
-        model = build(
+        make = partial(
+            build,
             cell.model,
             classes=self.data.classes,
             channels=self.eval_view.channels,
@@ -275,7 +277,20 @@ class CohortContext:
             source=want.model_source,
             keep_head=not cell.train,
         )
+        # Many students differ in their loss alone: one is built, the others are copies. Whether what a user's
+        # own code makes can be copied is not known.
+        if trained or want.model_source is not None or len(self.task.runs) == 1:
+            model = make()
+        else:
+            alike = canonical([cell.model.model_dump(mode="json"), cell.size, str(weights), seed])
+            if alike not in self._built:
+                self._built[alike] = make()
+            model = copy.deepcopy(self._built[alike])
         return model if cell.size is None else resize_inputs(model, cell.size)
+
+    def forget_built(self) -> None:
+        """All students are there: let go of the networks that they were copied from."""
+        self._built.clear()
 
     def charge(self, active: list[Student]) -> float:
         """Add the epoch's time to each student: its own steps, and the shared parts as if it were alone."""
