@@ -197,7 +197,10 @@ def find_cells(draft: Draft) -> None:
         if "student" in columns and "model" in columns:  # two words for one thing, or the student's base
             columns.remove("model") if draft.frame["model"].equals(draft.frame["student"]) else None
         _compose(draft, columns)
-        draft.cells = f"cells: {', '.join(columns)} (known names; --cell COLUMNS changes it)"
+        where = "known names"
+        if (model := draft.came.get("model", "")).endswith(_SEEDLESS):
+            where += f"; model from {model}"
+        draft.cells = f"cells: {', '.join(columns)} ({where}; --cell COLUMNS changes it)"
         _matched(draft, columns)
         return
     if "_stem" in draft.frame:
@@ -236,6 +239,9 @@ def find_cells(draft: Draft) -> None:
     draft.cells = f"cells: from {where} without the seed (--cell COLUMNS changes it)"
 
 
+_SEEDLESS = ", without the seed"
+
+
 def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:
     """The columns, with the runs' names where they say on what runs were tested and not of which model."""
     frame, known = draft.frame, [name for name in columns if (draft.frame[name] != "").any()]
@@ -244,7 +250,7 @@ def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:
     if "model" in frame or frame["_stem"].nunique() < 2 or not frame.duplicated([*known, "seed"]).any():
         return list(columns)
     draft.put(model=frame["_stem"])
-    draft.came["model"] = f"{draft.came['seed']}, without the seed"
+    draft.came["model"] = f"{draft.came['seed']}{_SEEDLESS}"
     return [*columns, "model"]
 
 

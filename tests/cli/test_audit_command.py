@@ -64,3 +64,10 @@ def test_wrong_input(rigorkd, arguments, message: str):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_text_without_a_table_is_no_csv(rigorkd, tmp_path):
+    (tmp_path / "paper.tex").write_text("\\title{A paper}\n\nIt has commas, and no table.\n")
+    done = rigorkd("audit", tmp_path / "paper.tex")
+    assert done.returncode == 2
+    assert "no table with numbers in it" in done.stderr

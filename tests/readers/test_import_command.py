@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from rigorkd.cli.analyze import analyze
 from rigorkd.cli.import_results import import_results
+from rigorkd.cli.table import table
 from rigorkd.errors import InputError
 
 WANDB = """"Name","State","Created","seed","method","student","test/acc1","val/acc1","_step"
@@ -87,3 +88,23 @@ def test_a_dry_run_says_what_the_analysis_would_refuse(folder, monkeypatch):
         assert isinstance(done.exception, InputError)
         assert "twice.csv:6" in str(done.exception)
         assert "seed" in str(done.exception)
+
+
+def test_a_layout_of_a_table_with_folds_takes_the_option_that_its_refusal_names(tmp_path):
+    rows = [
+        f"{method},{seed},{fold},{70 + gain + seed + fold / 10}"
+        for method, gain in (("baseline", 0), ("kd", 1))
+        for seed in range(2)
+        for fold in range(3)
+    ]
+    path = tmp_path / "folds.csv"
+    path.write_text("\n".join(["method,seed,fold,test_acc", *rows]))
+    layout = [str(path), "--layout", "gains"]
+    refused = CliRunner().invoke(table, layout)
+    assert isinstance(refused.exception, InputError)
+    assert "--average fold" in str(refused.exception)
+    done = CliRunner().invoke(table, [*layout, "--average", "fold"])
+    assert done.exit_code == 0, done.output
+    assert "1.00" in done.stdout
+    alone = CliRunner().invoke(table, [str(path), "--from", "table"])
+    assert str(alone.exception).startswith("--from needs a --layout")

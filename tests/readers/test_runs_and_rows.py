@@ -129,3 +129,24 @@ def test_a_setting_is_offered_as_a_cell_and_not_as_a_metric(folder):
     folder.write("two.csv", "\n".join(["algo,seed,width,my_acc,f1", *(f"a,{s},{w},{s}.{w},{w}.{s}1"
                                        for s in (0, 1, 2) for w in (64, 256))]))  # fmt: skip
     assert folder.refusal("two.csv").endswith("give --metric, one of: my_acc, f1")
+
+
+def test_runs_on_several_tasks_are_of_the_models_that_their_names_tell(folder):
+    rows = [
+        f"{task},{model}-s{seed},{70 + gain + seed * 0.5 + place}"
+        for place, task in enumerate(("arc", "piqa"))
+        for model, gain in (("base", 0), ("kd", 1 + place))
+        for seed in range(3)
+    ]
+    folder.write("tasks.csv", "\n".join(["task,run,acc", *rows]))
+    source = folder.open("tasks.csv")
+    assert source.tidy is not None
+    assert "cells: task, model (known names; model from the runs' names" in source.tidy.understood[1]
+    assert folder.gains("tasks.csv") == {"arc/base vs arc/kd": (-1.0, 3), "piqa/base vs piqa/kd": (-2.0, 3)}
+
+
+def test_a_table_in_latex_is_sent_to_audit(folder):
+    folder.write("table.tex", "Method & top1 \\\\ KD & 73.3 \\\\ CRD & 75.5 \\\\")
+    assert "rigorkd audit" in folder.refusal("table.tex")
+    folder.write("table.txt", "\\begin{tabular}{lr}\nKD & 73.3 \\\\\n\\end{tabular}")
+    assert "rigorkd audit" in folder.refusal("table.txt")
