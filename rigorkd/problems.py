@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -43,10 +43,32 @@ class ExpansionError(Exception):
         super().__init__("; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in self.problems))
 
 
+_ALSO_CALLED = {
+    **dict.fromkeys(("temperature", "temp", "tau"), ("T",)),
+    **dict.fromkeys(("learning_rate", "learning-rate", "learningrate"), ("lr",)),
+    **dict.fromkeys(("wd", "l2"), ("weight_decay",)),
+    **dict.fromkeys(("bs", "batch", "batchsize"), ("batch_size",)),
+    **dict.fromkeys(("num_epochs", "n_epochs", "max_epochs"), ("epochs",)),
+    **dict.fromkeys(("pretrained", "weights", "checkpoint", "ckpt"), ("start",)),
+    **dict.fromkeys(("imagenet", "imagenet1k", "default"), ("pretrained",)),
+    **dict.fromkeys(("arch", "architecture", "network", "net", "backbone"), ("model", "name")),
+    **dict.fromkeys(("data", "data_set"), ("dataset",)),
+    **dict.fromkeys(("transforms", "transform", "augmentation", "augmentations"), ("views",)),
+    **dict.fromkeys(("data_dir", "dir", "folder", "path"), ("root",)),
+    **dict.fromkeys(("resolution", "image_size", "img_size"), ("size",)),
+    **dict.fromkeys(("accuracy", "acc", "top1", "test_acc", "test_accuracy"), ("test_top1",)),
+    "loss": ("test_loss",),
+    "seed": ("seeds", "seed"),
+    "margin": ("sesoi",),
+}
+"""What others call a key or a metric, and what it may be here."""
+
+
 def unknown(noun: str, name: str, valid: Iterable[str]) -> tuple[str, str]:
     """Message and hint for a name that is not among the valid ones."""
     names = list(valid)
-    close = nearest(name, names)
+    ours = (own for own in _ALSO_CALLED.get(name.casefold(), ()) if own in names)
+    close = next(ours, None) or nearest(name, names)
     listed = ", ".join(names) if len(names) <= 16 else ", ".join(names[:16]) + ", ..."
     hint = f"did you mean {close!r}?" if close else ""
     if names and (not close or len(names) <= 16):
@@ -73,6 +95,8 @@ def from_validation(
     for details in error.errors(include_url=False):
         path, models = _clean(model, details["loc"], keep_last=details["type"] == "extra_forbidden")
         problem = _worded(details, path, models)
+        if details["type"] == "extra_forbidden":
+            problem = replace(problem, hint=_home(model, path) or problem.hint)
         located = Problem(locate(problem.path), problem.message, problem.hint, problem.at_key)
         if details["type"] == "too_short" and any(inside[: len(path)] == path for inside, _ in found):
             continue  # pydantic counts the items that are right, and the wrong ones are told already
@@ -81,8 +105,12 @@ def from_validation(
 
 
 def _without_consequences(problems: list[Problem]) -> list[Problem]:
-    """A key that is missing because it is misspelt is one problem, not two."""
+    """A key that is missing because it is misspelt, or stands elsewhere, is one problem, not two."""
     suggested = {(p.path[:-1], f"the key {_suggestion(p)!r} is missing") for p in problems if p.at_key}
+    for problem in problems:
+        key, belongs, place = problem.hint.partition(" belongs under ")
+        if belongs:
+            suggested.add((tuple(place.split(".")), f"the key {key!r} is missing"))
     return [p for p in problems if (p.path, p.message) not in suggested]
 
 
@@ -117,6 +145,24 @@ def _field(model: type[BaseModel], key: str) -> Any:
 def _keys(models: Iterable[type[BaseModel]]) -> list[str]:
     named = (info.alias or name for model in models for name, info in model.model_fields.items())
     return list(dict.fromkeys(named))
+
+
+def _home(model: type[BaseModel], path: Path) -> str:
+    """Where a key that stands in a wrong place belongs, in words; empty if nothing below `model` has it."""
+    level: list[tuple[Path, list[Any]]] = [((), [model])]
+    for _ in range(3):
+        for place, models in level:
+            if path[-1] in _keys(models) and place != path[:-1]:
+                where = f"under {'.'.join(map(str, place))}" if place else "at the top, not indented"
+                return f"{path[-1]} belongs {where}"
+        level = [
+            ((*place, name), inside)
+            for place, models in level
+            for each in models
+            for name, info in each.model_fields.items()
+            if (inside := [leaf for leaf in _leaves(info.annotation) if _is_model(leaf)])
+        ]
+    return ""
 
 
 def _tagged(model: type[BaseModel], tag: str) -> bool:

@@ -1,7 +1,19 @@
 #!/usr/bin/env bash
-# From nothing to a verdict: sets up an environment, trains the digits study, prints what holds.
+# From nothing to a verdict: sets up an environment, trains a study of digits, says what holds and what to try next.
 set -euo pipefail
 source "$(dirname "$0")/environment.sh" train
 
-rigorkd run protocols/digits.yaml --seeds 5
-rigorkd analyze results/digits
+rigorkd run protocols/digits-again.yaml
+rigorkd analyze results/digits-again
+page="$(rigorkd report results/digits-again)"
+cat <<END
+
+The same as one page, with every seed and what must not be read into it:
+  $page
+
+Next, in this folder (after: source .venv/bin/activate)
+  rigorkd analyze YOUR.csv             your own results; docs/bring.md says what is read
+  rigorkd plan protocols/digits.yaml   a grid of T and alpha, and what its seeds detect; then: rigorkd run
+  docs/tutorial.md                     a study of your own, from the question to the sentence
+  docs/any-trainer.md                  your own training script
+END

@@ -201,10 +201,10 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
+    from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import refuse_misfit
-    from rigorkd.protocol.smoke import done_without
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
     from rigorkd.records.record import read_records
@@ -235,8 +235,10 @@ def run(
     refuse_foreign_code(loaded, trust=trust)
     if warning := lone_cells(loaded.cells):
         click.echo(warning, err=True)
+    notes: tuple[str, ...] = ()
     if smoke:
-        for note in done_without(loaded):
+        notes = (*done_without(loaded), *rehearse(loaded))
+        for note in notes:
             click.echo(f"note: {note}", err=True)
         loaded = shrink(loaded)
     elif not by_command and (own := own_data(loaded, loaded.cells)) is not None:
@@ -304,6 +306,9 @@ def run(
     if part is not None and not outcome.failed:
         console.print(f"shard {shard} is done; `rigorkd merge` makes one study of all {part.of}")
     console.print(f"next: rigorkd analyze {shlex.quote(str(outcome.study.path))}")
+    if smoke:
+        mend = f", after the {count(len(notes), 'note')} at the top" if notes else ""
+        console.print(f"the real run: rigorkd run {shlex.quote(str(protocol))}{mend}")
     if outcome.failed:
         failed = _failed(outcome)
         failed.exit_code = code or failed.exit_code  # a gate without its runs is undecided

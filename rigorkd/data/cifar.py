@@ -108,6 +108,10 @@ class _Cifar(PublishedFiles):
             }
         )
 
+    def absent(self) -> str:
+        missing = self._missing()
+        return str(self.folder / missing[0].name) if missing else ""
+
     def read(self) -> tuple[SourceArrays, str]:
         """The training images as the pool and the published test images as the test set.
 

@@ -142,6 +142,10 @@ class Dataset(Frozen):
         """
         return self.checksum_at_hand() or sha256_of({"source": self.name, "images": "unread"})
 
+    def absent(self) -> str:
+        """What of its files is not there yet, by its place; "" where all is, or nobody can tell."""
+        return ""
+
     def prepare(self, watch: Watch | None = None) -> None:
         """Get it ready before anything is trained: download, decode, check that the split fits.
 

@@ -98,6 +98,10 @@ class ImageFiles(Files):
         note = _current(self)
         return None if note is None else note.checksum
 
+    def absent(self) -> str:
+        missing = self.layout.missing(self.folder)
+        return str(self.folder / missing[0]) if missing else ""
+
     def prepare(self, watch: Watch | None = None) -> None:
         from rigorkd.data.splits import draw_split
 

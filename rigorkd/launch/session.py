@@ -33,6 +33,7 @@ from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
 from rigorkd.records.expected import StartFile, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import WEIGHTS
 from rigorkd.records.study import folder_name, is_registered, is_study, read_info, register
 from rigorkd.text import count, some_of
 
@@ -170,6 +171,7 @@ class Session:
             self.refuse_stale(states)
             changed = self._set_damaged_aside(states)
             changed |= self._set_stale_aside(states, others, leases)
+            changed |= self._forget_served(states)
             if self.options.retry_failed:
                 for name in states.failures:
                     forget_failure(self.study, name)
@@ -198,6 +200,11 @@ class Session:
         """Leave nothing of these runs behind; nor, if this launcher is the last one here, of the dead."""
         self.intact.save()
         self._drop_leftovers(leases, [name for name in runs if has_record(self.study, name)])
+        if self.protocol.smoke and self.options.only_runs is None:
+            alone = all(one.id == leases.me.holder.id for one in leases.liveness.launchers())
+            if alone:
+                shutil.rmtree(self.study.passing, ignore_errors=True)
+                shutil.rmtree(self.study.replay, ignore_errors=True)
         if len(list(self.study.launchers.glob("*"))) > 1:
             with contextlib.suppress(OSError), leases.whole_study():  # what ended the launch is told instead
                 self._sweep(leases)
@@ -270,6 +277,26 @@ class Session:
         for entry in states.stale:
             set_aside(self.study.run(entry.run), self.study.stale, entry.run)
         return True
+
+    def _forget_served(self, states: RunStates) -> bool:
+        """Remove the records of a smoke study whose weights are gone and would be needed: trained again."""
+        if not self.protocol.smoke:
+            return False
+        seeds = {run.seed for run in states.missing()}
+        gone = [
+            name
+            for name, state in states.state.items()
+            if state is State.DONE
+            and (run := states.expected[name].run).cell.role != "student"
+            and (run.seed in seeds or (run.seed is None and seeds))
+            and run.cell.trainer is None
+            and not (run.cell.members or states.diverged(name))
+            and WEIGHTS not in states.records[name].files
+            and not self.study.passing_weights(name).exists()
+        ]
+        for name in gone:
+            shutil.rmtree(self.study.run(name))
+        return bool(gone)
 
 
 def _refuse_absent_programs(protocol: Protocol, states: RunStates) -> None:

@@ -33,6 +33,20 @@ def torchvision_model(name: str, *, classes: int, size: int, arguments: dict[str
     return model
 
 
+def imagenet_file(name: str, tag: str) -> Path:
+    """Where torch hub's cache keeps published ImageNet weights, or would. InputError if there are none."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / _published(name, tag).url.rsplit("/", 1)[-1]
+
+
+def _published(name: str, tag: str) -> Any:
+    family = models.get_model_weights(name)
+    member = "DEFAULT" if tag == "pretrained" else tag.upper()
+    if member not in family.__members__:
+        known = ", ".join(key.lower() for key in family.__members__ if key.startswith("IMAGENET1K_V"))
+        raise InputError(f"{name} has no weights {tag!r}", hint=f"torchvision has {known or 'none'}")
+    return family[member]
+
+
 def imagenet_weights(name: str, tag: str, *, size: int) -> dict[str, torch.Tensor]:
     """The state dict of published ImageNet weights, from torch hub's cache or downloaded into it.
 
@@ -41,14 +55,7 @@ def imagenet_weights(name: str, tag: str, *, size: int) -> dict[str, torch.Tenso
     Raises:
         InputError: the model has no such weights, or they can be neither found nor downloaded.
     """
-    family = models.get_model_weights(name)
-    member = "DEFAULT" if tag == "pretrained" else tag.upper()
-    if member not in family.__members__:
-        known = ", ".join(key.lower() for key in family.__members__ if key.startswith("IMAGENET1K_V"))
-        raise InputError(f"{name} has no weights {tag!r}", hint=f"torchvision has {known or 'none'}")
-    weights = family[member]
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    file = folder / weights.url.rsplit("/", 1)[-1]
+    weights, file = _published(name, tag), imagenet_file(name, tag)
     try:
         if not file.exists():
             require_answer(weights.url)
@@ -57,7 +64,7 @@ def imagenet_weights(name: str, tag: str, *, size: int) -> dict[str, torch.Tenso
         action = "read" if file.exists() else "downloaded"
         raise InputError(
             f"the weights {tag} of {name} cannot be {action}: {error}",
-            hint=f"place {file.name}, from {weights.url}, in {folder}",
+            hint=f"place {file.name}, from {weights.url}, in {file.parent}",
         ) from error
     if name.startswith("vit_"):
         patch = int(name.rsplit("_", 1)[1])

@@ -10,7 +10,7 @@ from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
 from rigorkd.data.dataset import DatasetInfo, Split
 from rigorkd.data.operations import check_views
 from rigorkd.metrics import NAMES as METRICS
-from rigorkd.models.model import CNN, MODELS, Model, is_known_model, models_like
+from rigorkd.models.model import CNN, MODELS, Model, is_known_model, is_own_model, models_like
 from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
@@ -161,7 +161,12 @@ def _models(spec: Spec) -> Iterator[Problem]:
 def _model(model: Model, path: Path) -> Iterator[Problem]:
     if not is_known_model(model.name):
         message, hint = unknown("model", model.name, MODELS)
-        if close := models_like(model.name):
+        module, _, function = model.name.rpartition(".")
+        if function in MODELS:
+            hint = f"did you mean {function!r}?"
+        elif module and is_own_model(f"{module}:{function}"):
+            hint = f"did you mean '{module}:{function}', a function of your own?"
+        elif close := models_like(model.name):
             hint = f"did you mean {' or '.join(map(repr, close))}?"
         yield Problem((*path, "name"), message, hint + " others: timm/<name>, hf/<name>, module:function")
     for key in ("channels", "hidden", "dropout", "norm"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -129,6 +130,8 @@ def load_protocol(path: Path | str, content: bytes | None = None, settle: Settle
     spec, settled = _settled(spec, settle, file, tree)
     problems = check_spec(spec)
     cells: tuple[Cell, ...] = ()
+    if kind is Spec:
+        problems += _unread_variables(plain)
     try:
         cells = tuple(with_needs_at_all_seeds(list(_at_their_seeds(spec, cells_of(spec)))))
         problems += check_contrasts(spec, cells)
@@ -196,6 +199,24 @@ def _grid_problems(plain: Any) -> list[Problem]:
         with contextlib.suppress(ValidationError):
             problems += grid_problems(Group.model_validate(written), ("groups", name))
     return problems
+
+
+_VARIABLE = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]+%")
+_PLACES = ("root", "cache", "path")
+
+
+def _unread_variables(value: Any, path: KeyPath = ()) -> Iterator[Problem]:
+    """Places that name an environment variable: none is read, so that a protocol means one thing for all."""
+    if isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _unread_variables(item, (*path, index))
+    for key, item in value.items() if isinstance(value, dict) else ():
+        at = (*path, key)
+        if key in _PLACES and isinstance(item, str) and _VARIABLE.search(item) and not Path(item).exists():
+            message = f"{key}: {item!r} names an environment variable, and a protocol reads none"
+            yield Problem(at, message, "write the place itself; ~ is your home folder")
+        else:
+            yield from _unread_variables(item, at)
 
 
 def _read(file: Path) -> bytes:

@@ -1,8 +1,9 @@
 """`smoke`: any protocol, shrunk to seconds on synthetic data and random weights, through the same code.
 
-Kept: the cells' names, methods, roles and starts that are runs, the first and last value of every axis, and
-the baselines of what is kept.
-Shrunk: images, classes, batches, epochs. Cells that differ only in what is shrunk may train alike here.
+Kept: the cells' names, methods, roles and starts that are runs, the first and last value of every axis, the
+baselines of what is kept, the number of classes, and the size of images up to 32×32.
+Shrunk: how many images there are, larger ones, batches, epochs. Cells that differ only in what is shrunk may
+train alike here. `rigorkd.launch.rehearsal` says what of the real run that hides.
 Replaced: a model of the Hugging Face hub by the small cnn, unless its layers are imitated; only the hub knows
 its shape, and smoke needs no network.
 Where commands train, each has a small command of its own for this.
@@ -12,12 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rigorkd.data.dataset import Dataset, Split
 from rigorkd.data.operations import CenterCrop, Cutout, RandomCrop, Views
 from rigorkd.data.synthetic import Synthetic
-from rigorkd.models.model import CNN, Model, PathStart, is_hub_model, min_size
+from rigorkd.models.model import CNN, Model, is_hub_model, min_size
 from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
@@ -27,10 +27,10 @@ from rigorkd.protocol.schema import StepSchedule, Training
 from rigorkd.protocol.trainer_cells import cells_of
 from rigorkd.protocol.trainer_spec import CommandSpec
 
-LARGEST_SIDE = 16
-MOST_CLASSES = 10
+LARGEST_SIDE = 32
+UNKNOWN_CLASSES = 10
 TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 8, 5, 10
-"""A test image of each class; to evaluate more would cost as much as to train."""
+"""To evaluate on more images would cost as much as to train."""
 BATCH_SIZE = 4
 
 
@@ -87,21 +87,6 @@ def replaced_models(protocol: Protocol) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if is_hub_model(name)))
 
 
-def done_without(protocol: Protocol) -> tuple[str, ...]:
-    """What smoke does without and the real run does not: models of the hub, weights not there yet."""
-    if isinstance(protocol.spec, CommandSpec):
-        return ()
-    out = [
-        f"{name} is on the Hugging Face hub; smoke trains the small cnn instead, the real run needs it"
-        for name in replaced_models(protocol)
-    ]
-    starts = dict.fromkeys(cell.start.path for cell in protocol.cells if isinstance(cell.start, PathStart))
-    for path in starts:
-        if not (protocol.path.parent / Path(path).expanduser()).exists():
-            out.append(f"{path} is not there yet; `rigorkd run` needs it")
-    return tuple(out)
-
-
 def _needed(cell: Cell) -> int:
     """The smallest side that the cell's model is known to take; what the protocol shows it is known too."""
     return min(min_size(cell.model.name), cell.size or cell.views.size or cell.dataset.side)
@@ -130,7 +115,7 @@ class _Scale:
             label_noise=dataset.label_noise,
             size=source if all(cell.views.size for cell in cells) else side,
             channels=3 if known is None or known.channels == 3 else 1,
-            classes=min(known.classes, MOST_CLASSES) if known else MOST_CLASSES,
+            classes=known.classes if known else UNKNOWN_CLASSES,
             images=TRAIN_IMAGES + val,
             test_images=TEST_IMAGES,
         )

@@ -258,14 +258,31 @@ def _place(event: Any) -> Place:
     return Place(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
+def _mark(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1)
+
+
 def _explained(error: YAMLError) -> TreeError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)
+    place = _mark(mark) if mark is not None else Place(1, 1)
     problem = str(getattr(error, "problem", None) or "unreadable").strip()
     if "'\\t'" in problem:
         return TreeError("a tab where YAML wants spaces", place, "YAML indents with spaces")
     context = str(getattr(error, "context", None) or "").strip()
     began = getattr(error, "context_mark", None)
+    hint = next((mend for part, mend in _MENDS.items() if part in problem), "")
+    if "could not find expected ':'" in problem and began is not None:
+        return TreeError(f"not valid YAML: {problem}", _mark(began), hint)
     if context and began is not None and began.line + 1 != place.line:
         context += f" that begins on line {began.line + 1}"  # where a quote or brace was left open
-    return TreeError(f"not valid YAML: {problem}" + (f" ({context})" if context else ""), place)
+    return TreeError(f"not valid YAML: {problem}" + (f" ({context})" if context else ""), place, hint)
+
+
+_MENDS = {
+    "could not find expected ':'": "between a key and its value stand a colon and a space: `epochs: 5`",
+    "expected <block end>": "the keys of one mapping begin in one column",
+    "mapping values are not allowed": "the keys of one mapping begin in one column; quote text with `: `",
+    "unknown escape character": "in double quotes \\ begins an escape; write single quotes",
+    "cannot start any token": "put the text in quotes",
+}
+"""How to mend what a parser of YAML says of common slips."""

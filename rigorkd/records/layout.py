@@ -10,6 +10,7 @@ results/<study>/
   .work/<run>/                  checkpoint of a run in progress, or the note of its failure
   .work/latency/                one latency measurement per architecture; what a worker died of measuring
   .work/replay/                 teacher logits of whole epochs, a cache
+  .work/weights/                of a smoke study: weights until what needs them has been trained
   .work/intact.json             which files had the bytes of their records when they were last hashed
   .out/<run>/                   where the command of a run in progress leaves its results
   .launchers/<id>/              a living launcher: who it is, its counter, what it is doing now
@@ -113,6 +114,15 @@ class StudyFolder:
     @property
     def replay(self) -> Path:
         return self.path / ".work" / "replay"
+
+    @property
+    def passing(self) -> Path:
+        """Where the weights of a smoke study lie until they have served."""
+        return self.path / ".work" / "weights"
+
+    def passing_weights(self, run_name: str) -> Path:
+        """The weights of a smoke run, which are no part of its record."""
+        return self.passing / f"{run_name}.safetensors"
 
     @property
     def logs(self) -> Path:

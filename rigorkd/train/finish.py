@@ -12,13 +12,13 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from rigorkd.data.image_data import ImageData
-from rigorkd.files import sha256_of
+from rigorkd.files import sha256_of, write_atomically
 from rigorkd.methods.base import loss_weights
 from rigorkd.models.sizes import macs_millions, parameters_millions
 from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import AVERAGED, DIVERGED, DONE, TRAINED, commit
+from rigorkd.records.record import AVERAGED, DIVERGED, DONE, TRAINED, WEIGHTS, commit
 from rigorkd.train.evaluate import SOFT_TRAIN_IMAGES, EvaluationSet, fidelity, predict, softness
 from rigorkd.train.latency import noted_latency
 from rigorkd.train.processor import AVX2, SEEN_EQUAL
@@ -57,7 +57,8 @@ def finish(
 
     `teacher_logits` (n_test, C) give the fidelity to the teacher; a teacher's own softness is measured here,
     on test images, and on training images in the evaluation view.
-    Teachers and starts always keep their weights, students unless `save_weights` is False.
+    Teachers and starts always keep their weights, students unless `save_weights` is False. Of a smoke run
+    nothing keeps any: those of teachers and starts lie beside the records until they have served.
     """
     run = student.run
     files = {"history.csv": history_csv(student.history)}
@@ -83,7 +84,10 @@ def finish(
         files["predictions.npz"] = predictions.to_npz(logits.cpu().numpy() if keep_logits else None)
         # The weights of a mean lie with its teachers.
         if not run.cell.members and (save_weights or run.cell.role != "student"):
-            files["model.safetensors"] = weights
+            if not smoke:
+                files[WEIGHTS] = weights
+            elif run.cell.role != "student":
+                write_atomically(study.passing_weights(run.name), weights, durable=False)
     image = test.view(data.test.images[:1], None)
     latency = noted_latency(want, study, runtime)
     metrics["params_millions"] = parameters_millions(student.raw_model)

@@ -38,7 +38,7 @@ _IMAGENET = 1000
 """Classes that the published weights of torchvision and timm tell apart."""
 
 
-def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
+def preflight(protocol: Protocol, cells: Iterable[Cell], *, every_model: bool = False) -> list[Problem]:
     """What these cells, and the teachers that they learn from, cannot be trained with; the data is at hand.
 
     - layers to imitate that a network does not have, or that give something else than a map or a vector;
@@ -46,6 +46,8 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
     - models of torchvision or rigorkd's own that their arguments, or too small images, do not fit;
     - methods that the classes of a user's own folder leave nothing to;
     - terms of the user's own that cannot be called, or that are no loss.
+
+    With `every_model` models that usually fit are tried as well.
     """
     wanted = list(cells)
     named = [cell.teacher for cell in wanted if cell.method.distils and cell.teacher]
@@ -55,7 +57,7 @@ def preflight(protocol: Protocol, cells: Iterable[Cell]) -> list[Problem]:
     for cell in dict.fromkeys([*wanted, *map(protocol.cell, teachers)]):
         if cell.role == "teacher" and not cell.train and not cell.members:
             problems += _head_problems(protocol, cell)
-        if is_unusual(cell):
+        if is_unusual(cell) or (every_model and not cell.members and not is_foreign_model(cell.model.name)):
             problems += _model_problems(protocol, cell)
     looked = _Looked(protocol)
     tried: set[tuple[object, ...]] = set()

@@ -87,6 +87,14 @@ def test_without_predictions_there_is_nothing_to_say():
     assert analyze(table, predictions=lambda cell, seed: None).images == ()
 
 
+def test_seeds_with_test_images_of_their_own_need_no_interval_over_images():
+    table, store = study(np.random.default_rng(4))
+    for method in ("base", "kd"):
+        other = store[(method, 1)]
+        store[(method, 1)] = Predictions(other.target[::-1], other.prediction[::-1])
+    assert analyze(table, predictions=lambda cell, seed: store[(cell, seed)]).images == ()
+
+
 def test_different_test_images_are_refused():
     table, store = study(np.random.default_rng(4))
     other = store[("kd", 1)]

@@ -22,6 +22,7 @@ def script(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -177,6 +178,25 @@ def test_every_page_is_in_the_navigation() -> None:
     text = (ROOT / "mkdocs.yml").read_text()
     for page in (ROOT / "docs").glob("*.md"):
         assert f": {page.name}\n" in text, f"add docs/{page.name} to nav in mkdocs.yml"
+
+
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "studies").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_opens_with_the_command_that_it_is_about(page: Path) -> None:
+    head = "\n".join(page.read_text().splitlines()[:24])
+    (first,) = re.findall(r"^```\w+\n(.*?)^```", head + "\n```", flags=re.MULTILINE | re.DOTALL)[:1]
+    assert re.search(r"^(\$ )?(rigorkd|python|import rigorkd)\b", first, flags=re.MULTILINE), first
+
+
+def test_the_gallery_has_every_figure() -> None:
+    from rigorkd.report.figures.catalog import CATALOG
+
+    text = (ROOT / "docs" / "gallery.md").read_text()
+    assert not [entry.name for entry in CATALOG if f"`{entry.name}`" not in text]
+    shown = set(re.findall(r"images/gallery/([\w-]+)\.svg", text))
+    assert {path.stem for path in (ROOT / "docs" / "images" / "gallery").glob("*.svg")} == shown
 
 
 def test_the_tutorials_protocol_is_valid(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The protocols that the project ships: smoked offline, and the quickstart's study in full."""
+"""The protocols that the project ships: smoked offline, and the grid of digits in full."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def publication_of(path: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_quickstart_study(rigorkd: Rigorkd, tmp_path: Path) -> None:
+def test_the_grid_of_digits(rigorkd: Rigorkd, tmp_path: Path) -> None:
     """Five seeds; again, which does nothing; a sixth seed; and one cell alone with the bytes of the grid."""
     path = ROOT / "protocols" / "digits.yaml"
     first = rigorkd("run", path, "--seeds", 5, "--jobs", 2)

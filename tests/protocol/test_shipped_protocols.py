@@ -93,6 +93,7 @@ def test_every_published_study_is_counted() -> None:
     assert files - {
         "calibration",
         "digits",
+        "digits-again",
         "digits-confirm",
         "digits-lengths",
         "digits-methods",

@@ -10,10 +10,11 @@ import pytest
 
 from rigorkd.errors import ProtocolError
 from rigorkd.fields import HASHED
+from rigorkd.launch.rehearsal import done_without
 from rigorkd.protocol.hashes import cell_shape, resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import LinearSchedule, PolynomialSchedule, Schedule, StepSchedule
-from rigorkd.protocol.smoke import done_without, replaced_models, smoke
+from rigorkd.protocol.smoke import replaced_models, smoke
 from rigorkd.train.student import learning_rate
 
 Load = Callable[..., Protocol]

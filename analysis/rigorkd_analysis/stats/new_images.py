@@ -10,7 +10,7 @@ draws: with clusters known, new clusters take the place of new images (Liang & Z
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -285,9 +285,21 @@ def image_comparisons(
         used = [seed for seed, usable in zip(runs.seeds, there, strict=True) if usable]
         found = [(predictions(a, seed), predictions(b, seed)) for seed in used]
         pairs = [(x, y) for x, y in found if x is not None and y is not None]
-        if pairs:
+        if not all(map(_same, pairs)):
+            raise TableError(
+                f"the runs of {runs.cells[a]} and {runs.cells[b]} were tested on different images",
+                hint="test all runs of a comparison on the same images in the same order",
+            )
+        # Where each seed has test images of its own, intervals over seeds are over new images already.
+        if pairs and _same(first for first, _ in pairs):
             out.append(_compare(question, a, b, pairs))
     return out
+
+
+def _same(runs: Iterable[Predictions]) -> bool:
+    """Whether runs were tested on the same images, by what is known of them."""
+    first, *others = runs
+    return all(other.tested_alike(first) for other in others)
 
 
 def _compare(
@@ -296,12 +308,6 @@ def _compare(
     names = (question.runs.cells[a], question.runs.cells[b])
     first = pairs[0][0]
     target, cluster = first.target, first.cluster
-    for run in (run for pair in pairs for run in pair):
-        if not run.tested_alike(first):
-            raise TableError(
-                f"the runs of {names[0]} and {names[1]} were tested on different images",
-                hint="test all runs of a comparison on the same images in the same order",
-            )
     right_a = np.array([first.prediction == target for first, _ in pairs])
     right_b = np.array([second.prediction == target for _, second in pairs])
     difference = right_a.astype(np.float64) - right_b

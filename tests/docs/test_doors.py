@@ -1,0 +1,71 @@
+"""README's doors print what the page shows: every block of commands that is followed by its output."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.docs.test_site import ROOT, script
+
+Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
+
+PAGE = (ROOT / "README.md").read_text()
+DOORS = script("doors").doors(PAGE)
+
+
+def printed(command_line: Rigorkd, folder: Path, commands: tuple[str, ...]) -> str:
+    """What the last of the commands prints on 80 columns; all of them end well."""
+    for name in ("analysis", "docs", "protocols"):
+        shutil.copytree(ROOT / name, folder / name)
+    text = ""
+    for command in commands:
+        done = command_line(*command.split()[1:], cwd=folder, COLUMNS="80", NO_COLOR="1")
+        assert done.returncode == 0, done.stderr
+        text = done.stdout
+    shown: str = script("doors").beginning(text)
+    return shown
+
+
+def shape(text: str) -> str:
+    """The words of an output: what another machine's last bits may change is taken out."""
+    return re.sub(r"[-\s─]+", " ", re.sub(r"[+−]?\d[\d.,]*", "#", text))
+
+
+def test_there_are_three_doors() -> None:
+    opened = [door.commands[0].split()[1] for door in DOORS[:3]]
+    assert opened == ["analyze", "run", "run"]
+    assert all(door.shown.strip() for door in DOORS)
+    head = PAGE.partition("## Why trust it")[0]
+    assert all(door.shown in head for door in DOORS[:3])
+
+
+def test_the_first_door_prints_what_the_page_shows(command_line: Rigorkd, tmp_path: Path) -> None:
+    """The same table gives the same bytes everywhere."""
+    assert printed(command_line, tmp_path, DOORS[0].commands) == DOORS[0].shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("door", DOORS[1:3], ids=["study", "script"])
+def test_the_other_doors_come_to_the_verdicts_of_the_page(
+    door: object, command_line: Rigorkd, tmp_path: Path
+) -> None:
+    commands = tuple(
+        f"{command} --jobs 2" if command.startswith("rigorkd run") else command
+        for command in door.commands  # type: ignore[attr-defined]
+    )
+    assert shape(printed(command_line, tmp_path, commands)) == shape(door.shown)  # type: ignore[attr-defined]
+
+
+def test_the_script_writes_what_it_was_given() -> None:
+    doors = script("doors")
+    page = "```sh\nrigorkd power\n```\n\n```text\nold\n```\n"
+    (door,) = doors.doors(page)
+    assert (door.commands, door.shown) == (("rigorkd power",), "old\n")
+    assert doors.written(page + page, lambda _: "new\n") == 2 * page.replace("old", "new")
+    assert doors.written(page, lambda _: "") == page
+    assert doors.beginning("\na  \nb\n\nWhat next\nc\n") == "a\nb\n…\n"
