@@ -87,9 +87,7 @@ groups:
 
 def test_the_program_of_the_real_command_is_looked_for(tmp_path: Path) -> None:
     protocol = load(tmp_path, text=COMMAND)
-    assert done_without(protocol) == (
-        "there is no program no-such-trainer here yet; `rigorkd run` needs it",
-    )
+    assert done_without(protocol) == ("there is no program no-such-trainer here yet; `rigorkd run` needs it",)
     assert rehearse(protocol) == ()
 
 
