@@ -45,7 +45,7 @@ def foresee(session: Session, states: RunStates, workers: int) -> None:
     seen: Footprint | None = None
     if found.seconds is None and not protocol.smoke and _pixels(left) > LITTLE:
         session.say(f"no rates of this machine yet: timing a few steps, for at most {LIMIT:.0f} s")
-        seen = _in_time(protocol, states, options.seeds, book, options.mode)
+        seen = _in_time(protocol, states, options.seeds, book, options.mode, options.device)
         found = cost(protocol, states, options.seeds, book, options.mode)
         if found.seconds is None:
             session.say(
@@ -93,13 +93,13 @@ def _size(number: int) -> str:
 
 
 def _in_time(
-    protocol: Protocol, states: RunStates, seeds: tuple[int, ...], book: RateBook, mode: str
+    protocol: Protocol, states: RunStates, seeds: tuple[int, ...], book: RateBook, mode: str, device: str
 ) -> Footprint | None:
     """Measure in processes of their own, which end when the time is up; rates that were found stay."""
     context = mp.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix="rigorkd-forecast-", ignore_cleanup_errors=True) as scratch:
-        given = (theirs, scratch, protocol, states, seeds, book, mode)
+        given = (theirs, scratch, protocol, states, seeds, book, mode, device)
         process = context.Process(target=_measure, args=given)
         process.start()
         theirs.close()
@@ -132,6 +132,7 @@ def _measure(
     seeds: tuple[int, ...],
     book: RateBook,
     mode: str,
+    device: str,
 ) -> None:
     """The process that measures, at the head of a group that can be ended as a whole."""
     os.setsid()
@@ -139,4 +140,4 @@ def _measure(
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     tempfile.tempdir = scratch  # whoever ends this process removes it
-    connection.send(measure(protocol, states, seeds, book, mode, lambda text: None))
+    connection.send(measure(protocol, states, seeds, book, mode, lambda text: None, device))

@@ -68,9 +68,10 @@ def measure(
     book: RateBook,
     mode: str,
     note: Callable[[str], None],
+    device: str = "auto",
 ) -> Footprint:
     """Measure the rates of everything that is missing, on the device that `run` would choose, into `book`."""
-    device = device_slots("auto", 1)[0]
+    device = device_slots(device, 1)[0]
     runs = states.missing()
     needed = work_left(protocol, runs, seeds, mode) or {}
     amount = ON_CPU if device == "cpu" else ON_GPU

@@ -8,6 +8,7 @@ killed in between has lost nothing, and the same command goes on.
 from __future__ import annotations
 
 import fnmatch
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +190,8 @@ def restore(folder: Path, number: int | None = None) -> tuple[list[str], list[st
         for run in back:
             study.run(run).parent.mkdir(parents=True, exist_ok=True)
             aside.run(run).rename(study.run(run))
+        if len(back) == len(runs):  # what is left is empty folders
+            shutil.rmtree(aside.path, ignore_errors=True)
         known = set(read_info(folder).seeds)
         if seeds - known:
             ask_for(folder, known | seeds)

@@ -11,11 +11,14 @@ import pytest
 from rich.console import Console
 
 from rigorkd.launch import forecast
+from rigorkd.launch.display import Display
 from rigorkd.launch.forecast import foresee
 from rigorkd.launch.planning import work_left
+from rigorkd.launch.progress import Progress, SlotProgress
 from rigorkd.launch.session import LaunchOptions, Session
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.rates import Machine, RateBook, hardware_here
+from rigorkd.train.events import RunDone
 from tests.conftest import Rigorkd
 from tests.launch.made_study import PROTOCOL, make
 
@@ -86,6 +89,22 @@ def test_a_few_steps_tell_hours_disk_and_memory(session: Session, monkeypatch: p
     assert "cost: about" in text
     assert "on disk" in text
     assert "of memory a worker" in text
+
+
+def test_verbose_tells_of_every_run() -> None:
+    for verbose in (False, True):
+        console = Console(file=(file := io.StringIO()), width=200)
+        show = Display(console, Progress.of({"main/a/baseline/seed-0": 1}), verbose=verbose)
+        show(RunDone("main/a/baseline/seed-0", "done", 91.5))
+        assert ("main/a/baseline/seed-0 done, test top-1 91.50 %" in file.getvalue()) is verbose
+
+
+def test_a_worker_says_what_it_loads() -> None:
+    slot = SlotProgress("seed 0", stage="libraries")
+    assert slot.says == "starting: libraries"
+    slot.epoch, slot.epochs = 1, 4
+    assert slot.says.startswith("epoch 1/4")
+    assert SlotProgress("seed 0").says == "starting", "as 0.1 wrote it"
 
 
 def test_quiet_is_quiet_and_verbose_tells_of_runs(tmp_path: Path, rigorkd: Rigorkd) -> None:

@@ -217,6 +217,44 @@ def test_real_shards_are_the_study_of_one_machine_to_the_last_bit(
     assert "nothing to train: all 18 runs have their record" in done.stdout
 
 
+SCRIPT = """
+import json, pathlib, random, sys
+out, name = pathlib.Path(sys.argv[1]), " ".join(sys.argv[2:4])
+(out / "weights.bin").write_bytes(random.Random(name).randbytes(100))
+(out / "metrics.json").write_text(json.dumps({"accuracy": random.Random(name).random()}))
+"""
+BY_COMMAND = """\
+rigorkd: 1
+study: made
+trainer:
+  command: python train.py {out} {seed} {method} [{teacher}]
+  metrics: {accuracy: max}
+  keep: weights.bin
+teacher: {trainer: "python train.py {out} {seed} teacher"}
+students: [small]
+groups: {main: {baseline: true, kd: true}}
+seeds: 4
+"""
+
+
+@pytest.mark.slow
+def test_shards_of_commands_are_merged_with_their_code(tmp_path: Path, command_line: Rigorkd) -> None:
+    (tmp_path / "made.yaml").write_text(BY_COMMAND)
+    (tmp_path / "train.py").write_text(SCRIPT)
+    for number in (1, 2):
+        part = ["--shard", f"{number}/2", "--results", f"machine-{number}"]
+        assert command_line("run", "made.yaml", *part, cwd=tmp_path).returncode == 0
+    (tmp_path / "machine-2" / "made" / ".protocols" / "train.py").write_text(SCRIPT + "# other\n")
+    refused = command_line("merge", "machine-1/made", "machine-2/made", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "other code" in refused.stderr
+    (tmp_path / "machine-2" / "made" / ".protocols" / "train.py").write_text(SCRIPT)
+    done = command_line("merge", "machine-1/made", "machine-2/made", cwd=tmp_path)
+    assert "has 12 runs, 12 of them new" in done.stdout, done.stderr
+    assert verify_study(tmp_path / "results" / "made").damaged == ()
+    assert "nothing to train: all 12" in command_line("run", "made.yaml", cwd=tmp_path).stdout
+
+
 def test_what_all_seeds_share_is_trained_by_no_shard(tmp_path: Path, rigorkd: Rigorkd) -> None:
     study = make(
         tmp_path, train=lambda run: False, text=PROTOCOL.replace("hidden: 8}", "hidden: 8}, per_seed: false")

@@ -50,6 +50,7 @@ def test_a_cell_goes_and_comes_back_byte_for_byte(tmp_path: Path) -> None:
     back, kept = restore(study)
     assert (set(back), kept) == (set(found.runs), [])
     assert runs(study) == before
+    assert not [*StudyFolder(study).removed.iterdir()]
     assert "removed" not in " ".join(look(study))
 
 
@@ -214,3 +215,52 @@ def test_the_command_says_what_it_did_and_lists_it(tmp_path: Path) -> None:
     assert "1: removed" in (listed := invoke("--list"))
     assert "8 records set aside; two lines" in listed
     assert "8 runs put back" in invoke("--restore")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"runs": []}',
+        json.dumps({"what": "removed", "runs": {"../x": ["a", "b"]}}),
+        *(
+            json.dumps(
+                {"what": "removed", "time": "now", "runs": {}, "seeds": [], "place": "1", "looked": None}
+                | {"reason": "", "sources": []}
+                | changes
+            )
+            for changes in (
+                {"seeds": [-1]},
+                {"seeds": ["1"]},
+                {"seeds": [True]},
+                {"place": "../.."},
+                {"place": "9" * 5000},
+                {"looked": -3},
+                {"looked": "5"},
+                {"runs": {"main/x/seed-0": ["a"]}},
+                {"runs": {"/etc/seed-0": ["a", "b"]}},
+                {"runs": {"a/../seed-0": ["a", "b"]}},
+            )
+        ),
+    ],
+)
+def test_a_line_that_nobody_wrote_is_none(tmp_path: Path, line: str) -> None:
+    study = make(tmp_path, seeds=(0, 1))
+    (study / "changes.jsonl").write_text(line + "\n")
+    assert read_changes(study) == ()
+    assert remove(study, Wanted(seeds=(1,))).place == study / ".removed" / "1"
+    assert len(read_changes(study)) == 1
+
+
+def test_a_torn_line_was_noted_before_anything_moved(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    remove(study, Wanted(student="wide"))
+    with (study / "changes.jsonl").open("a") as file:
+        file.write('{"what": "remo')
+    assert len(read_changes(study)) == 1
+    restore(study)
+    assert [change.what for change in read_changes(study)] == ["removed", "restored"]
+    assert len(runs(study)) == RUNS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from rigorkd.cli.export import export
 from rigorkd.cli.verify import verify
 from rigorkd.errors import InputError, StoreError
 from rigorkd.launch.cleaning import clear
-from rigorkd.launch.removal import Wanted, remove
+from rigorkd.launch.removal import Wanted, remove, restore
 from rigorkd.records.integrity import verify_study
 from rigorkd.records.interim import read_interim_analyses
 from tests.launch.made_study import at, make
+
+STUDY_0_1 = Path(__file__).parents[1] / "records" / "study_0_1" / "results" / "legacy"
 
 
 def pack(study: Path, out: Path, *more: str) -> str:
@@ -113,3 +116,20 @@ def test_what_is_damaged_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "one.zip").exists()
     with pytest.raises(InputError):
         pack(study, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_study_of_0_1_is_packed_verified_and_set_aside_like_any(tmp_path: Path) -> None:
+    shutil.copytree(STUDY_0_1, tmp_path / "legacy")
+    study = tmp_path / "legacy"
+    before = verdicts(study)
+    pack(study, tmp_path / "one.zip")
+    with zipfile.ZipFile(tmp_path / "one.zip") as file:
+        file.extractall(tmp_path / "elsewhere")
+    there = tmp_path / "elsewhere" / "legacy" / "results" / "legacy"
+    assert verify_study(there).digest == verify_study(study).digest
+    assert verdicts(there) == before
+    remove(study, Wanted(seeds=(2,)), "a test")
+    assert verdicts(study) != before
+    restore(study)
+    assert verdicts(study) == before
