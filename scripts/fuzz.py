@@ -109,7 +109,14 @@ class Watch:
 
 
 def harm_study(study: Path, outside: Path, rng: random.Random) -> str:
-    """Harm one thing of a study; what was done."""
+    """Harm one thing of a study; what was done. What an earlier harm has left may be in the way."""
+    try:
+        return _harm_study(study, outside, rng)
+    except (OSError, RuntimeError) as error:
+        return f"none ({type(error).__name__})"
+
+
+def _harm_study(study: Path, outside: Path, rng: random.Random) -> str:
     record = rng.choice(sorted(study.rglob("record.json")) or [study / "main/record.json"])
     protocol = rng.choice(sorted(path for path in study.glob(".protocols/*")) or [study / "study.json"])
     path = rng.choice(
@@ -275,7 +282,7 @@ def made_logs(place: Path, outside: Path, rng: random.Random, harms: list[str]) 
 
 def harm_log(path: Path, outside: Path, rng: random.Random) -> str:
     """Harm a file of a tracker's; what was done."""
-    if not path.is_file() or path.is_symlink() or path.stat().st_size > 2**24:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > 2**24:
         return "nothing"
     content, how = path.read_bytes(), rng.random()
     if how < 0.1:
