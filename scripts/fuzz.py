@@ -29,6 +29,8 @@ import tempfile
 import time
 import traceback
 import warnings
+import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -294,7 +296,7 @@ def harm_log(path: Path, outside: Path, rng: random.Random) -> str:
     if how < 0.3:
         path.write_bytes(harmed_bytes(content, rng))
     elif content.startswith(b"PK\x03\x04"):
-        with contextlib.suppress(ValueError, OSError, EOFError, NotImplementedError):
+        with contextlib.suppress(ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
             path.write_bytes(inside_zip(content, harmed_text, rng))
     elif path.suffix == ".json" or (path.suffix == ".jsonl" and rng.random() < 0.7):
         lines = content.decode(errors="replace").splitlines() or [""]
