@@ -29,6 +29,8 @@ import tempfile
 import time
 import traceback
 import warnings
+import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +111,14 @@ class Watch:
 
 
 def harm_study(study: Path, outside: Path, rng: random.Random) -> str:
-    """Harm one thing of a study; what was done."""
+    """Harm one thing of a study; what was done. What an earlier harm has left may be in the way."""
+    try:
+        return _harm_study(study, outside, rng)
+    except (OSError, RuntimeError) as error:
+        return f"none ({type(error).__name__})"
+
+
+def _harm_study(study: Path, outside: Path, rng: random.Random) -> str:
     record = rng.choice(sorted(study.rglob("record.json")) or [study / "main/record.json"])
     protocol = rng.choice(sorted(path for path in study.glob(".protocols/*")) or [study / "study.json"])
     path = rng.choice(
@@ -275,7 +284,7 @@ def made_logs(place: Path, outside: Path, rng: random.Random, harms: list[str]) 
 
 def harm_log(path: Path, outside: Path, rng: random.Random) -> str:
     """Harm a file of a tracker's; what was done."""
-    if not path.is_file() or path.is_symlink() or path.stat().st_size > 2**24:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > 2**24:
         return "nothing"
     content, how = path.read_bytes(), rng.random()
     if how < 0.1:
@@ -287,7 +296,7 @@ def harm_log(path: Path, outside: Path, rng: random.Random) -> str:
     if how < 0.3:
         path.write_bytes(harmed_bytes(content, rng))
     elif content.startswith(b"PK\x03\x04"):
-        with contextlib.suppress(ValueError, OSError, EOFError, NotImplementedError):
+        with contextlib.suppress(ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
             path.write_bytes(inside_zip(content, harmed_text, rng))
     elif path.suffix == ".json" or (path.suffix == ".jsonl" and rng.random() < 0.7):
         lines = content.decode(errors="replace").splitlines() or [""]

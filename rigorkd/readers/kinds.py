@@ -153,7 +153,11 @@ def expanded(source: str) -> list[Path]:
     found = sorted(globs.glob(source, recursive=True))  # noqa: PTH207
     if not found:
         raise InputError(f"{source}: nothing fits this pattern", hint="look at the folder's files")
-    return [Path(name) for name in found]
+    paths = [Path(name) for name in found]
+    odd = next((path for path in paths if not path.is_file() and not path.is_dir()), None)
+    if odd is not None:  # nobody named it: a pipe is waited for, a device has no end
+        raise InputError(f"{odd}: not a regular file", hint="remove it, or name the files")
+    return paths
 
 
 def _file(path: Path, asked: Reading) -> RawTable:

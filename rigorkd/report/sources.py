@@ -568,13 +568,12 @@ def read_rows(path: Path) -> Rows:
     Raises:
         InputError: with file and line.
     """
+    from rigorkd.readers.listing import read_named
+
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream, _readable(path):
-            return _rows(path, stream)
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: there is no such file or study", hint="give a CSV or a study folder"
-        ) from None
+        text = read_named(path).decode("utf-8-sig")
+        with _readable(path):
+            return _rows(path, io.StringIO(text, newline=""))
     except IsADirectoryError:
         raise InputError(
             f"{path}: a folder, but no study", hint="give a study folder or a CSV file"

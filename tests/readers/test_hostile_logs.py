@@ -24,6 +24,7 @@ from rigorkd.readers.json_records import json_document
 from rigorkd.readers.kinds import read_sources
 from rigorkd.readers.known_names import canonical, seed_in, size_in
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.report.sources import read_rows
 
 
 @pytest.fixture(autouse=True)
@@ -307,6 +308,17 @@ def test_what_is_no_file_has_an_end(tmp_path: Path) -> None:
     (tmp_path / "x.csv").symlink_to("/dev/zero")
     assert "larger than" in refusal(tmp_path / "x.csv")
     assert "no table or log" in refusal(tmp_path), "and inside a folder no link is followed"
+
+
+def test_a_published_table_has_an_end(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").symlink_to("/dev/zero")
+    with pytest.raises(RigorkdError, match="larger than"):
+        read_rows(tmp_path / "x.csv")
+
+
+def test_a_pattern_names_no_pipes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.csv")
+    assert "not a regular file" in refusal(tmp_path / "*.csv")
 
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:

@@ -106,6 +106,15 @@ def test_to_train_what_another_user_wrote_takes_a_word(protocol: Path, whose: st
     refuse_foreign_code(loaded, trust=True)
 
 
+def test_names_that_no_file_can_have(protocol: Path) -> None:
+    """A run's lease, its log and its folder are called after its cell."""
+    protocol.write_text(protocol.read_text().replace("{main:", f"{{{'m' * 100}:").replace("own", "n" * 90))
+    protocol.write_text(
+        protocol.read_text().replace("{net:", f"{{{'s' * 100}:").replace("[small]", f"[{'s' * 100}]")
+    )
+    assert "the name of a cell has" in refusal("plan", protocol)
+
+
 def test_ones_own_needs_none(protocol: Path) -> None:
     refuse_foreign_code(load_protocol(protocol), trust=False)
 
