@@ -162,7 +162,8 @@ def _show(made: Plan) -> None:
         for heading in ("cell", "model", "start", "epochs"):
             table.add_column(heading, no_wrap=True, justify="right" if heading == "epochs" else "left")
         for cell in made.cells:
-            table.add_row(cell["cell"], cell["model"], str(cell["start"]), str(cell["epochs"]))
+            epochs = str(cell["epochs"]) if cell["train"] and not cell.get("mean_of") else "none"
+            table.add_row(cell["cell"], cell["model"], str(cell["start"]), epochs)
         console.print(table)
     for cell in made.cells:
         if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it

@@ -63,6 +63,8 @@ def save(path: Path, *, name: str = "resnet14", seed: int = 0, **more: Any) -> N
 def test_it_teaches_and_its_content_is_part_of_the_runs(
     rigorkd: Rigorkd, weights: Path, tmp_path: Path
 ) -> None:
+    (row,) = [line.split() for line in rigorkd("plan", "public.yaml").stdout.splitlines() if "ckpt" in line]
+    assert (row[0], row[-1]) == ("teacher", "none")
     done = rigorkd("run", "public.yaml", "--jobs", 1)
     assert done.returncode == 0, done.stderr
     records = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("record.json")]

@@ -219,6 +219,21 @@ def test_wanted_cells_that_are_missing_are_named() -> None:
         layout_figure("x", LAYOUTS["000-figure-2"], [study("capacity_cifar10")])  # type: ignore[arg-type]
 
 
+def test_the_origins_of_table_1_stand_in_the_order_of_the_source() -> None:
+    (table,) = layout_table(study("temperature/teachers_pets", whole=True), LAYOUTS["001-table-1"]).tables  # type: ignore[arg-type]
+    rows = [row[0] for row in table.texts()]
+    assert len(rows) == 19
+    assert rows[:6] == [*(f"RN50, {n}" for n in (20, 50, 200, 400)), "RN50, 400 (random)", "ViT-S, 20"]
+    assert "Not in this study" not in table.caption
+
+
+def test_of_two_names_one_is_enough() -> None:
+    found = wanted(study("notebook/cifar10"), ["teacher|teacher/r56"], teachers=True)
+    assert ([cell.cell for cell in found.cells], found.missing) == (["teacher/r56"], ())
+    with pytest.raises(InputError, match="none of the cells that this layout wants: a"):
+        wanted(study("notebook/cifar10"), ["a|b"])
+
+
 def test_alternatives_and_order() -> None:
     assert alternatives("a/{b,c}-T{1,2}") == ["a/b-T1", "a/b-T2", "a/c-T1", "a/c-T2"]
     assert sorted(["kd-T10", "kd-T4", "kd-T4-b", "baseline"], key=natural) == [

@@ -84,7 +84,9 @@ class Training(Submitted):
         for attempt in study.latency_attempts():  # what failed in an earlier launch may go well now
             attempt.unlink(missing_ok=True)
         by_command = _by_command(work.states.missing())
-        measured = () if by_command else one_of_each(expected[name] for name in sorted(work.todo))
+        # Smoke runs wait for nobody: what they measure, their tasks measure beside whatever else goes on.
+        waits = not (by_command or session.protocol.smoke)
+        measured = one_of_each(expected[name] for name in sorted(work.todo)) if waits else ()
         settings = [
             WorkerSettings(
                 study=study.path,

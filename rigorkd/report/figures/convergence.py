@@ -109,6 +109,8 @@ def epoch_panel(title: str, curves: list[Curves], axis: str) -> Panel:
     """Curves with their bands and a legend of their own."""
 
     def draw(axes: Axes) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         axes.grid(axis="y", zorder=0)
         for at, curve in enumerate(curves):
             role, _, dashes = series(at)
@@ -124,6 +126,7 @@ def epoch_panel(title: str, curves: list[Curves], axis: str) -> Panel:
                 label=curve.label,
                 zorder=3,
             )
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
         axes.set_xlabel("epoch")
         axes.set_ylabel(axis)
         axes.margins(x=0.01)

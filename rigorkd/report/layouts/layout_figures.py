@@ -341,6 +341,12 @@ def _teachers(
     return out, lacking(found.missing)
 
 
+def _named(layout: SortedLayout | SoftenedLayout, teacher: str) -> str:
+    """A teacher in a layout's words."""
+    name = teacher.removeprefix("teacher/")
+    return layout.words.get("teacher", {}).get(name, name)
+
+
 def smoothed(entropy: float, classes: int) -> Floats:
     """The label smoothing over so many classes, largest first, whose entropy relative to log C is this."""
     low, high = 1.0 / classes, 1.0
@@ -361,9 +367,7 @@ def _sorted(evidence: Evidence, layout: SortedLayout) -> Parts:
             at = np.flatnonzero(items[0].temperature == T)
             if at.size:
                 profile = np.mean([item.sorted_softmax[at[0]] for item in items], axis=0)
-                panels.append(
-                    _bars_panel(f"{teacher.removeprefix('teacher/')}, T = {T:g}", profile, layout.classes)
-                )
+                panels.append(_bars_panel(f"{_named(layout, teacher)}, T = {T:g}", profile, layout.classes))
     keys = [
         Key("mean sorted softmax of the teacher", "band", "blue"),
         Key("label smoothing of the same entropy", "filled", "muted"),
@@ -384,8 +388,9 @@ def _bars_panel(title: str, profile: Floats, most: int) -> Panel:
 
     def draw(axes: Axes) -> None:
         axes.grid(axis="y", zorder=0)
-        axes.bar(range(len(shown)), shown, color=light("blue"), width=0.8, zorder=2)
-        axes.plot(range(len(smooth)), smooth, ".", color=light("muted"), markersize=4, zorder=3)
+        ranks = range(1, len(shown) + 1)
+        axes.bar(ranks, shown, color=light("blue"), width=0.8, zorder=2)
+        axes.plot(ranks, smooth, ".", color=light("muted"), markersize=4, zorder=3)
         axes.set_xlabel("class, by probability")
         axes.set_ylabel("probability")
 
@@ -406,7 +411,7 @@ def _softened(evidence: Evidence, layout: SoftenedLayout) -> Parts:
         for T in layout.T:
             which = np.flatnonzero(items[0].temperature == T)
             if which.size:
-                title = f"{teacher.removeprefix('teacher/')}, T = {T:g}"
+                title = f"{_named(layout, teacher)}, T = {T:g}"
                 panels.append(_image_panel(title, items[0].softened[at[0], which[0]], layout.target))
     keys = [Key("the image's class", "filled", "vermillion"), Key("another class", "filled", "sky")]
     note = f"The softened output of one run for one test image, the first of class {layout.target}."

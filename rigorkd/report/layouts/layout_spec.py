@@ -1,8 +1,9 @@
 """What a file of layouts may say, and how a layout is found by its name.
 
-A layout names the cells that it wants by patterns: `*` and `?` as in a shell, and {2,4,6} for alternatives,
-of which every one is wanted. `show`, `down`, `across`, `panels` and `lines` name columns that describe a cell
-(student, method, teacher, T, start, optimizer, …), and `words` what their values are called.
+A layout names the cells that it wants by patterns: `*` and `?` as in a shell, {2,4,6} for alternatives of
+which every one is wanted, and a|b for two names of which one is enough. `show`, `down`, `across`, `panels`
+and `lines` name columns that describe a cell (student, method, teacher, T, start, optimizer, …), and `words`
+what their values are called.
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ def alternatives(pattern: str) -> list[str]:
 def wanted(evidence: Evidence, patterns: Iterable[str], *, teachers: bool = False) -> Wanted:
     """The cells that patterns name: students, or teachers too. Of one pattern they come in natural order.
 
+    Of {a,b} each is wanted; of a|b one is enough.
+
     Raises:
         InputError: none of them is there; names the first of them.
     """
@@ -41,7 +43,8 @@ def wanted(evidence: Evidence, patterns: Iterable[str], *, teachers: bool = Fals
     missing = []
     every = [one for pattern in patterns for one in alternatives(pattern)]
     for pattern in every:
-        names = sorted((name for name in by_name if fnmatchcase(name, pattern)), key=natural)
+        options = pattern.split("|")
+        names = sorted((name for name in by_name if any(fnmatchcase(name, o) for o in options)), key=natural)
         found |= {name: by_name[name] for name in names if name not in found}
         if not names:
             missing.append(pattern)
