@@ -163,6 +163,11 @@ def test_a_run_that_was_saved_twice_is_to_be_left_out(folder):
     assert "no setting tells them apart (they differ in best_epoch): leave one out" in refusal
 
 
+def test_prose_in_markdown_is_no_table_with_commas(folder):
+    folder.write("README.md", "# Runs\n\nFirst, second, third.\nAnd a line, of two.\n")
+    assert "no table in Markdown" in folder.refusal("README.md")
+
+
 def test_pointers_of_git_lfs_are_no_results(folder):
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n"
     folder.write("runs.csv", pointer)
