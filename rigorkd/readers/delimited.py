@@ -50,6 +50,11 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
             hint=f"`rigorkd audit {file}` says what a printed table supports; analyze needs one row per run",
         )
     text, around = _table_in_markdown(file, text)
+    if around is None and file.casefold().endswith((".md", ".markdown")):
+        raise InputError(
+            f"{file}: no table in Markdown in it",
+            hint="give a table with one row per run, in CSV or Markdown",
+        )
     delimiter = "|" if around is not None else _delimiter(text, file)
     try:
         comments, rows, lines = _rows(file, text, delimiter)
@@ -163,7 +168,8 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, bool | None]:
     if len(rules) > 1:
         raise InputError(
             f"{file}: {len(rules)} tables, from lines {', '.join(map(str, rules[:9]))}",
-            hint="leave one of them in the file, or give each a file of its own",
+            hint="leave one of them in the file, or give each a file of its own; of a printed one "
+            f"`rigorkd audit --line {rules[0]}` says what it supports",
         )
     begin, end = rules[0] - 1, rules[0] + 1
     while end < len(lines) and "|" in lines[end]:

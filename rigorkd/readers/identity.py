@@ -234,7 +234,11 @@ def find_cells(draft: Draft) -> None:
     draft.put(cell=names)
     if (draft.frame["cell"] == "").any():
         row = int(np.flatnonzero((draft.frame["cell"] == "").to_numpy())[0])
-        raise draft.table.error("nothing but a seed names this run", "give --cell COLUMNS", row)
+        raise draft.table.error(
+            f"nothing but a seed names this run; columns: {draft.columns()}",
+            f"give --cell COLUMNS{_such_as(draft)}",
+            row,
+        )
     draft.came["cell"] = f"{where}, without the seed"
     draft.cells = f"cells: from {where} without the seed (--cell COLUMNS changes it)"
 

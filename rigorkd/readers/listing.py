@@ -38,8 +38,9 @@ class Listing:
 
         Raises:
             StoreError: a link leads to it, or it is too large.
+            InputError: it is a pointer of Git LFS.
         """
-        return read_bytes(path, self.root, most)
+        return _whole(path, read_bytes(path, self.root, most))
 
 
 def listing(root: Path) -> Listing:
@@ -78,6 +79,15 @@ def most_unpacked(content: bytes) -> int:
     return max(UNPACKED, TIMES * len(content))
 
 
+def _whole(path: Path, content: bytes) -> bytes:
+    """The bytes of a file; InputError if it only says where Git keeps them."""
+    if content.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise InputError(
+            f"{path}: a pointer of Git LFS, and not the file itself", hint="fetch it by `git lfs pull`"
+        )
+    return content
+
+
 def read_named(path: Path) -> bytes:
     """The bytes of a file that the user named; it may be a link or a pipe."""
     try:
@@ -88,7 +98,7 @@ def read_named(path: Path) -> bytes:
                 content = file.read() if path.is_file() else file.read(PIPED + 1)
         if large or (len(content) > PIPED and not path.is_file()):
             raise InputError(f"{path}: larger than {LARGEST if large else PIPED:,} bytes", hint="give a part")
-        return content
+        return _whole(path, content)
     except FileNotFoundError:
         raise InputError(
             f"{path}: there is no such file or study", hint="give a table, a folder of results or a study"

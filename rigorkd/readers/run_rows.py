@@ -13,7 +13,7 @@ from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status
 from rigorkd.readers.metric_choice import candidates
 from rigorkd.readers.shapes import is_metric
 from rigorkd.readers.written_numbers import plain
-from rigorkd.text import count, suggest
+from rigorkd.text import count, some_of, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,11 +184,16 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             f"the unit of replication is the seed: average over {inner!r} first (--average {inner}); "
             "its values are not replicates"
         )
-    elif varying:
-        more = ",".join(_cell_with(draft, varying, ~unfinished))
+    elif varying and set(wanted := _cell_with(draft, varying, ~unfinished)) - {
+        draft.spelt(name) for name in _cell_columns(draft)
+    }:
+        more = ",".join(wanted)
         hint = f"these rows differ in {', '.join(map(draft.spelt, varying[:5]))}: give --cell {more}"
     else:
         hint = "a run id, a status or a time would tell them apart; leave one out, or give --cell COLUMNS"
+        if varying:
+            differing = some_of(list(map(draft.spelt, varying)), 5)
+            hint = f"no setting tells them apart (they differ in {differing}): leave one out"
     lines = " and ".join(draft.table.place(int(row)) for row in done[:2])
     raise draft.table.error(
         f"seed {own['seed'].iloc[0]} of {own['cell'].iloc[0]} is there {len(own)} times ({lines})",
@@ -227,7 +232,8 @@ def _cell_with(draft: Draft, varying: Sequence[str], done: NDArray[np.bool_]) ->
     """The cell's columns and as many more as leave each seed once: first those in which these rows differ."""
     frame = draft.frame[done]
     settings = [name for name in dict.fromkeys((*varying, *settings_in(draft, frame))) if draft.recurs(name)]
-    names = list(dict.fromkeys((*_cell_columns(draft), *(settings or varying)[:1])))
+    others = [name for name in varying if canonical(name) is not None or not is_bookkeeping(name)]
+    names = list(dict.fromkeys((*_cell_columns(draft), *(settings or others)[:1])))
     left = frame.duplicated([*names, "seed"], keep=False)
     for name in settings[1:]:
         if not left.any():

@@ -14,6 +14,9 @@ from rigorkd.readers.listing import Listing
 from rigorkd.readers.raw import RawTable, Reading, table_of
 from rigorkd.records.untrusted import opened
 
+_POINTER = 1000
+"""Bytes that Git LFS needs to say where a file is."""
+
 
 def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable]:
     """One row per run and step, with the hyper-parameters that `add_hparams` wrote.
@@ -24,6 +27,9 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
     require("tensorboard", "reading TensorBoard's event files")
     rows: list[dict[str, object]] = []
     places: list[str] = []
+    for path in files:
+        if path.stat().st_size < _POINTER:
+            found.read(path)  # which refuses a pointer
     for folder in sorted({path.parent for path in files}):
         _refuse_irregular(folder)
         name = folder.relative_to(found.root).as_posix()

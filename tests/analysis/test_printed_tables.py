@@ -187,7 +187,16 @@ def test_a_span_of_rows_that_stands_in_its_last_row():
 
 
 @pytest.mark.parametrize(
-    ("text", "plain"), [("73.3*", "73.3"), ("$73.3^{\\dagger}$", "73.3"), ("−0.5", "-0.5")]
+    ("text", "plain"),
+    [
+        ("73.3*", "73.3"),
+        ("$73.3^{\\dagger}$", "73.3"),
+        ("−0.5", "-0.5"),
+        ("+2.34 (8.04%)", "+2.34"),
+        ("73.3% (0.2%)", "73.3% (0.2%)"),
+        ("0.53±0.10 (**+7.1%**)", "0.53±0.10"),
+        ("*0.5*", "0.5"),
+    ],
 )
 def test_marks_of_the_printer(text: str, plain: str):
     assert unmarked(text) == plain

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 HEADER = "cell,seed,student,method,status,test_top1\n"
@@ -150,3 +152,25 @@ def test_a_table_in_latex_is_sent_to_audit(folder):
     assert "rigorkd audit" in folder.refusal("table.tex")
     folder.write("table.txt", "\\begin{tabular}{lr}\nKD & 73.3 \\\\\n\\end{tabular}")
     assert "rigorkd audit" in folder.refusal("table.txt")
+
+
+def test_a_run_that_was_saved_twice_is_to_be_left_out(folder):
+    for name, value, epoch in (("kd-s0", 73, 40), ("kd-s0(1)", 74, 38), ("kd-s1", 75, 38), ("ce-s0", 71, 40)):
+        run = {"model_name": name[:2], "seed": int(name[4]), "best_epoch": epoch, "test_acc": value}
+        folder.write(f"runs/{name}.json", json.dumps(run))
+    refusal = folder.refusal("runs", cell="model_name")
+    assert "seed 0 of kd is there 2 times (runs/kd-s0(1).json and runs/kd-s0.json)" in refusal
+    assert "no setting tells them apart (they differ in best_epoch): leave one out" in refusal
+
+
+def test_prose_in_markdown_is_no_table_with_commas(folder):
+    folder.write("README.md", "# Runs\n\nFirst, second, third.\nAnd a line, of two.\n")
+    assert "no table in Markdown" in folder.refusal("README.md")
+
+
+def test_pointers_of_git_lfs_are_no_results(folder):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n"
+    folder.write("runs.csv", pointer)
+    assert "git lfs pull" in folder.refusal("runs.csv")
+    folder.write("mlruns/1/abc/meta.yaml", pointer)
+    assert "git lfs pull" in folder.refusal("mlruns")

@@ -45,6 +45,7 @@ _NUMBER = rf"[+-]?{_PLAIN}"
 _GAIN = re.compile(
     rf"(?<=[\d%])\s*[(\[]\s*(?:[+-]|[↑↓]\s*[+-]?|\\(?:up|down)arrow\s*[+-]?)\s*{_PLAIN}\s*%?\s*[)\]]$"
 )
+_RELATIVE = re.compile(rf"(?<=\d)\s*[(\[]\s*[+-]?{_PLAIN}\s*%\s*[)\]]$")
 _ENDS = re.compile(
     rf"(?<=[\d%])\s*[(\[]\s*[+-]?{_PLAIN}\s*%?\s*(?:,|;|to|\.\.\.)\s*[+-]?{_PLAIN}\s*%?\s*[)\]]$"
 )
@@ -93,6 +94,7 @@ def unmarked(text: str) -> str:
     text = re.sub(r"[{}$]", "", text).replace("**", "").replace("__", "").replace("−", "-").replace("–", "-")
     text = re.sub(r"</?(?:b|strong|i|em|u|sub|sup|br)\s*/?>", "", text, flags=re.IGNORECASE)
     text = _GAIN.sub("", text.strip())  # 73.3 (+0.8) is a value and its gain, no spread
+    text = _RELATIVE.sub("", text.strip())  # 2.34 (8.04%) is a value and its share of another
     text = _ENDS.sub("", text.strip())  # 39.17 [37.17, 41.20] is a value and its interval
     return _MARKS.sub("", text.strip()).strip()
 
