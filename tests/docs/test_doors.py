@@ -52,7 +52,7 @@ def test_the_first_door_prints_what_the_page_shows(command_line: Rigorkd, tmp_pa
 
 @pytest.mark.slow
 def test_the_quickstart_is_the_second_door(tmp_path: Path) -> None:
-    """It trains the study, prints its verdicts as README does, names the page that it wrote, and what is next."""
+    """It trains the study, prints its verdicts as README does, names its page and what is next."""
     for name in ("analysis", "docs", "protocols", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name)
     ended = subprocess.run(
