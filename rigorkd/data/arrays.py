@@ -74,6 +74,9 @@ class Arrays(Dataset):
             return None
         return None if known is None else known.size
 
+    def absent(self) -> str:
+        return "" if self.path.exists() else str(self.path)
+
     def checksum_at_hand(self) -> str | None:
         try:
             status = self.path.stat()

@@ -99,7 +99,7 @@ class ImageFiles(Files):
         return None if note is None else note.checksum
 
     def absent(self) -> str:
-        missing = self.layout.missing(self.folder)
+        missing = self.laid_out().missing(self.folder)
         return str(self.folder / missing[0]) if missing else ""
 
     def prepare(self, watch: Watch | None = None) -> None:

@@ -68,6 +68,9 @@ class HuggingFace(OwnImages):
             return False
         return True
 
+    def absent(self) -> str:
+        return "" if self.is_there else self.path
+
     def cache_folder(self) -> Path:
         wanted = [str(self.folder.resolve()) if self.is_local else self.path, self.config, self.revision]
         columns = [self.image, self.label, self.train, self.test]

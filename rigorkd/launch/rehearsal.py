@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from rigorkd.data.huggingface import HuggingFace
 from rigorkd.data.image_files import PublishedFiles
 from rigorkd.extras import EXTRAS, is_installed
 from rigorkd.launch.command_run import program
@@ -50,7 +51,7 @@ def rehearse(protocol: Protocol) -> tuple[str, ...]:
     shrunk = {cell.name: _side(cell) for cell in small.cells}
     larger = sorted({_side(cell) for cell in protocol.cells if _side(cell) > shrunk.get(cell.name, 1 << 30)})
     dataset = protocol.spec.dataset
-    if dataset.info is not None or dataset.checksum_at_hand() is not None:
+    if dataset.info is not None or not dataset.absent():
         _try(protocol, [cell for cell in protocol.cells if _is_there(protocol, cell)], set(larger))
     if not larger:
         return ()
@@ -99,8 +100,10 @@ def _place(protocol: Protocol, start: PathStart) -> Path:
 
 def _data(protocol: Protocol) -> Iterator[str]:
     dataset = protocol.spec.dataset
+    if isinstance(dataset, HuggingFace):
+        yield from _packages("datasets")
     if absent := dataset.absent():
-        fetched = isinstance(dataset, PublishedFiles) and dataset.download
+        fetched = isinstance(dataset, PublishedFiles | HuggingFace) and dataset.download
         does = "downloads it" if fetched else "needs it"
         yield f"{dataset.name}: {absent} is not there yet; `rigorkd run` {does}"
 
@@ -111,9 +114,13 @@ def _hub_models(protocol: Protocol) -> Iterator[str]:
     for name in names:
         yield f"{name} is on the Hugging Face hub; smoke trains the small cnn instead, the real run needs it"
     if names:
-        for package, module in EXTRAS["hf"].items():
-            if not is_installed(module):
-                yield f"the package {package} is not installed; `rigorkd run` needs it: rigorkd[hf]"
+        yield from _packages("hf")
+
+
+def _packages(extra: str) -> Iterator[str]:
+    for package, module in EXTRAS[extra].items():
+        if not is_installed(module):
+            yield f"the package {package} is not installed; `rigorkd run` needs it: rigorkd[{extra}]"
 
 
 def _start_files(protocol: Protocol) -> Iterator[str]:

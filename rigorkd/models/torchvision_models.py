@@ -35,7 +35,7 @@ def torchvision_model(name: str, *, classes: int, size: int, arguments: dict[str
 
 def imagenet_file(name: str, tag: str) -> Path:
     """Where torch hub's cache keeps published ImageNet weights, or would. InputError if there are none."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / _published(name, tag).url.rsplit("/", 1)[-1]
+    return Path(torch.hub.get_dir()) / "checkpoints" / str(_published(name, tag).url).rsplit("/", 1)[-1]
 
 
 def _published(name: str, tag: str) -> Any:

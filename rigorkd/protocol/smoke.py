@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rigorkd.data.dataset import Dataset, Split
+from rigorkd.data.dataset import Dataset, DatasetInfo, Split
 from rigorkd.data.operations import CenterCrop, Cutout, RandomCrop, Views
 from rigorkd.data.synthetic import Synthetic
+from rigorkd.errors import InputError
 from rigorkd.models.model import CNN, Model, is_hub_model, min_size
 from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
@@ -86,6 +87,14 @@ def replaced_models(protocol: Protocol) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if is_hub_model(name)))
 
 
+def _known(dataset: Dataset) -> DatasetInfo | None:
+    """What is known of the data, of a user's own by its files if they are there and can be used."""
+    try:
+        return dataset.looked_at()
+    except InputError:  # told to whoever trains on it
+        return None
+
+
 def _needed(cell: Cell) -> int:
     """The smallest side that the cell's model is known to take; what the protocol shows it is known too."""
     return min(min_size(cell.model.name), cell.size or cell.views.size or cell.dataset.side)
@@ -102,7 +111,7 @@ class _Scale:
 
     @staticmethod
     def of(cells: Sequence[Cell], dataset: Dataset) -> _Scale:
-        known = dataset.info
+        known = _known(dataset)
         val = VAL_IMAGES if dataset.split.val else 0
         needed = max((_needed(cell) for cell in cells if cell.size is None), default=1)
         source = min(dataset.side, LARGEST_SIDE)

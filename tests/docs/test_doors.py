@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import environment
 from tests.docs.test_site import ROOT, script
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
@@ -50,15 +51,33 @@ def test_the_first_door_prints_what_the_page_shows(command_line: Rigorkd, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("door", DOORS[1:3], ids=["study", "script"])
-def test_the_other_doors_come_to_the_verdicts_of_the_page(
-    door: object, command_line: Rigorkd, tmp_path: Path
-) -> None:
-    commands = tuple(
-        f"{command} --jobs 2" if command.startswith("rigorkd run") else command
-        for command in door.commands  # type: ignore[attr-defined]
+def test_the_quickstart_is_the_second_door(tmp_path: Path) -> None:
+    """It trains the study, prints its verdicts as README does, names its page and what is next."""
+    for name in ("analysis", "docs", "protocols", "scripts"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    ended = subprocess.run(
+        ["bash", "scripts/quickstart.sh"],
+        cwd=tmp_path,
+        env={**environment(), "RIGORKD_ENV": "active", "COLUMNS": "80", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
     )
-    assert shape(printed(command_line, tmp_path, commands)) == shape(door.shown)  # type: ignore[attr-defined]
+    assert ended.returncode == 0, ended.stderr
+    assert "64/64" in ended.stdout or "64 runs to train" in ended.stdout
+    assert shape(DOORS[1].shown.removesuffix("…\n")) in shape(ended.stdout)
+    named = re.findall(r"^  (\S+\.html)$", ended.stdout, flags=re.MULTILINE)
+    assert [(tmp_path / page).is_file() for page in named] == [True]
+    for page in re.findall(r"docs/[\w-]+\.md", ended.stdout):
+        assert (ROOT / page).is_file()
+
+
+@pytest.mark.slow
+def test_the_third_door_prints_what_the_page_shows(command_line: Rigorkd, tmp_path: Path) -> None:
+    run, *rest = DOORS[2].commands
+    found = printed(command_line, tmp_path, (f"{run} --jobs 2", *rest))
+    assert shape(found) == shape(DOORS[2].shown)
 
 
 def test_the_script_writes_what_it_was_given() -> None:

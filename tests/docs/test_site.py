@@ -230,3 +230,12 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         assert (tmp_path / "site" / f"{page}.html").is_file()
     schema = json.loads((tmp_path / "site" / "reference" / "protocol.schema.json").read_text())
     assert schema["properties"]["students"]
+
+
+def test_the_tutorial_explains_warnings_in_their_own_words() -> None:
+    page = (ROOT / "docs" / "tutorial.md").read_text()
+    rows = re.findall(r"^\| ([\w ,]+)[:|…]", page.partition("| warning |")[2], flags=re.MULTILINE)
+    folders = (ROOT / "analysis" / "rigorkd_analysis", ROOT / "rigorkd" / "records")
+    code = "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
+    assert len(rows) == 5
+    assert [row for row in rows if row.strip() not in code] == []
