@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, Watch
 from rigorkd.errors import InputError
@@ -45,6 +45,8 @@ class Arrays(Dataset):
 
     name: Literal["arrays"]
     file: Annotated[str, Field(min_length=1)]
+    _side: int | None = PrivateAttr(default=None)
+    # Settled when the study begins: who reads a study reads no file that its protocol names.
 
     @property
     def path(self) -> Path:
@@ -63,19 +65,28 @@ class Arrays(Dataset):
 
     @property
     def side(self) -> int:
-        """Where the file is not there, a usual one: enough to plan with."""
-        return self.known_side or _USUAL_SIDE
+        """Where nothing has settled it yet, a usual one: enough to plan with."""
+        return self._side or _USUAL_SIDE
 
     @property
     def known_side(self) -> int | None:
-        try:
-            known = self.looked_at()
-        except InputError:  # told to whoever trains on it
-            return None
+        return self._side
+
+    @property
+    def is_open(self) -> bool:
+        return self._side is None
+
+    def agreed(self) -> int | None:
+        known = self.looked_at()
         return None if known is None else known.size
 
     def absent(self) -> str:
         return "" if self.path.exists() else str(self.path)
+
+    def settled(self, side: int) -> Arrays:
+        copy = self.model_copy()
+        copy._side = side
+        return copy
 
     def checksum_at_hand(self) -> str | None:
         try:

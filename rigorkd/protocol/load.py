@@ -160,7 +160,8 @@ def _settled(spec: Spec, settle: Settle, file: Path, tree: Node) -> tuple[Spec, 
     try:
         side = settle(spec)
     except InputError as error:
-        problem = Problem(("dataset",), f"{spec.dataset.name}: {error.message}", error.hint)
+        named = error.message.removeprefix(f"{spec.dataset.name}: ")
+        problem = Problem(("dataset",), f"{spec.dataset.name}: {named}", error.hint)
         raise protocol_error([problem], file, tree) from None
     if side is None:
         return spec, None

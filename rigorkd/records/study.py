@@ -178,7 +178,7 @@ def settled_in(folder: Path) -> Settle:
 
     def settle(spec: Spec) -> int | None:
         info = read_info(folder) if is_study(folder) else None
-        return by_the_files(spec) if info is None else _remembered(info) or by_the_files(spec)
+        return by_the_files(spec) if info is None else _remembered(info, spec) or by_the_files(spec)
 
     return settle
 
@@ -194,12 +194,13 @@ def settled_under(results: Path, mode: str, *, smoke: bool) -> Settle:
 
 def remembered_by(info: StudyInfo) -> Settle:
     """As the study remembers it, whatever lies where its data was."""
-    return lambda _: _remembered(info)
+    return lambda spec: _remembered(info, spec)
 
 
-def _remembered(info: StudyInfo) -> int | None:
+def _remembered(info: StudyInfo, spec: Spec) -> int | None:
     """Version 0.1 had a default for what the files decide since."""
-    return USUAL_RESOLUTION if info.planned_under_0_1 else info.settled
+    old = info.planned_under_0_1 and spec.dataset.name == "image_folder"
+    return USUAL_RESOLUTION if old else info.settled
 
 
 def refuse_too_many(protocol: Protocol, seeds: Collection[int], where: Path) -> None:
@@ -368,7 +369,7 @@ def is_registered(
         info.mode == mode
         and info.protocols[-1:] == (protocol.text_hash,)
         and digest_of(StudyFolder(folder).protocol(protocol.text_hash), folder) == protocol.text_hash
-        and (protocol.settled is None or _remembered(info) is not None)
+        and (protocol.settled is None or _remembered(info, protocol.spec) is not None)
         and set(seeds) <= set(info.seeds)
         and (set(seeds) == set(info.planned_seeds) or bool(read_interim_analyses(folder)))
         and all(known.get(path) == file.sha256 for path, file in files.items())

@@ -14,7 +14,9 @@ import torch
 
 from rigorkd.data.arrays import Arrays
 from rigorkd.data.loading import load
-from rigorkd.errors import InputError
+from rigorkd.errors import InputError, ProtocolError
+from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.smoke import smoke
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 GENERATOR = np.random.default_rng(0)
@@ -58,7 +60,8 @@ def test_every_shape_of_images(tmp_path: Path, images: np.ndarray, expected: np.
     known = dataset.looked_at()
     assert known is not None
     assert (known.images, known.classes, known.channels, known.size) == (40, 4, expected.shape[1], 12)
-    assert dataset.side == 12
+    assert dataset.agreed() == 12
+    assert dataset.settled(12).side == 12
 
 
 def test_names_of_other_libraries_and_a_test_set(tmp_path: Path) -> None:
@@ -111,7 +114,8 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, arrays: dict[str, Any], say
         dataset.prepare()
     assert str(tmp_path / "pictures.npz") in caught.value.message
     assert caught.value.hint
-    assert dataset.known_side is None
+    with pytest.raises(InputError, match=says):
+        dataset.agreed()
 
 
 def test_files_that_are_no_archives(tmp_path: Path) -> None:
@@ -142,7 +146,26 @@ def test_from_a_file_to_records(tmp_path: Path, rigorkd: Rigorkd) -> None:
     (tmp_path / "pictures.npz").rename(tmp_path / "away.npz")
     runs = json.loads(rigorkd("plan", "own.yaml", "--format", "json").stdout)["runs"]
     assert runs["done"] == runs["total"] == 3
+    assert json.loads((tmp_path / "results/own/study.json").read_text())["settled"] == {"resolution": 12}
+    assert not rigorkd("table", "--format", "csv").stderr
     absent = rigorkd("run", "own.yaml")
     assert absent.returncode == 2
     saved(tmp_path, images=COLOUR[..., 1], labels=LABELS)
     assert "the data changed" in rigorkd("run", "own.yaml").stderr
+
+
+def test_who_reads_a_study_reads_no_file_that_its_protocol_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Arrays, "looked_at", lambda self: pytest.fail("the file was read"))
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "rigorkd: 1\nstudy: own\ndataset: {name: arrays, file: /dev/zero, split: {val: 8, test: 8}}\n"
+        "training: {optimizer: {name: adamw, lr: 1e-2}, epochs: 1}\n"
+        "views: {train: [{random_crop: 14}]}\nstudents: {net: cnn}\ngroups: {main: {baseline: true}}\n"
+    )
+    read = load_protocol(path, settle=lambda _: None)
+    assert read.spec.dataset.known_side is None
+    assert smoke(read).cells
+    with pytest.raises(ProtocolError, match="a shift by 14 pixels leaves nothing of an image of 12"):
+        load_protocol(path, settle=lambda _: 12)
