@@ -401,7 +401,8 @@ def before(asked: Asked, base: str, candidate: str, terms: Terms, ledger: Path |
     asked = _settled(asked, terms)
     search = None if ledger is None else known_search(ledger)
     if search is None:
-        return Before(_gate(asked, asked.alpha, terms), frozenset())
+        level = asked.alpha if ledger is None else Budget(asked.alpha).next_level
+        return Before(_gate(asked, level, terms), frozenset())
     asked = _as_begun(search, asked, terms)
     one = search.find(base, candidate)
     if one is None and base != search.base:

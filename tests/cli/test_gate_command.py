@@ -142,13 +142,13 @@ def test_two_files_of_seeds_and_values(tmp_path: Path, rigorkd: Rigorkd) -> None
 
 def test_it_is_the_same_however_often_it_was_looked_at(tmp_path: Path, rigorkd: Rigorkd) -> None:
     codes = []
-    for n in range(1, 13):
+    for n in range(2, 7):
         write(tmp_path, n, "better")
         words = ("gate", "base", "better", "--in", "runs.csv", "--ledger", "search.jsonl")
         codes.append(rigorkd(*words).returncode)
-    assert codes == [3] * codes.index(0) + [0] * (12 - codes.index(0))
+    assert codes == [3] * codes.index(0) + [0] * (5 - codes.index(0))
     found = json.loads(rigorkd("gate", "--ledger", "search.jsonl", "--format", "json").stdout)
-    assert [one["n"] for one in found["comparisons"]] == [codes.index(0) + 1]
+    assert [one["n"] for one in found["comparisons"]] == [codes.index(0) + 2]
 
 
 # -------------------------------------------------------------------------------------------------- refusals

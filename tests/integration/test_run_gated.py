@@ -77,6 +77,7 @@ def test_a_loser_is_given_up_early(tmp_path: Path, gate: Rigorkd) -> None:
 def test_what_cannot_be_decided_is_refused_before_anything_runs(tmp_path: Path, gate: Rigorkd) -> None:
     for words, told in (
         ((TWO, "--max-seeds", 2), "at most 2 seeds can accept nothing"),
+        ((TWO, "--max-seeds", 3, "--ledger", "new.jsonl"), "a decision takes 4 seeds at least"),
         (("main/small/try-gain3", "--max-seeds", 9), "no such cell"),
         ((BASE, "--max-seeds", 9), "it has no baseline to be compared with"),
         ((BASE, "--against", BASE, "--max-seeds", 9), "compared with itself"),
@@ -87,6 +88,7 @@ def test_what_cannot_be_decided_is_refused_before_anything_runs(tmp_path: Path, 
         assert done.returncode == 2, words
         assert told in done.stderr, done.stderr
     assert not (tmp_path / "results").exists()
+    assert not (tmp_path / "new.jsonl").exists()
 
 
 def test_the_options_of_a_gate_need_one(tmp_path: Path, gate: Rigorkd, rigorkd: Rigorkd) -> None:
@@ -122,3 +124,26 @@ def test_the_study_is_judged_by_the_gate_as_well(tmp_path: Path, gate: Rigorkd, 
     assert (found["metric"], found["margin"]) == ("accuracy", 0.5)
     looks = (tmp_path / "results/search/looks.jsonl").read_text().splitlines()
     assert [json.loads(line)["n"] for line in looks][-1] == found["n"]
+
+
+TRAINED = """\
+rigorkd: 1
+study: lengths
+dataset: {name: digits, split: {train: 160, val: 100, test: 200, seed: 3}}
+training: {optimizer: {name: adamw, lr: 1e-2}, batch_size: 16, epochs: 1}
+students: {plain: {model: {name: cnn, channels: [8, 8]}}}
+groups: {main: {epochs: [1, 12, 2], baseline: true}}
+"""
+
+
+@pytest.mark.slow
+def test_the_engine_trains_for_a_gate(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    (tmp_path / "lengths.yaml").write_text(TRAINED)
+    short, long = "main/plain/baseline-e1", "main/plain/baseline-e12"
+    words = ("run", "lengths.yaml", "--gate", long, "--against", short, "--max-seeds", 12)
+    done = rigorkd(*words, "--ledger", "search.jsonl", "--margin", 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "better by more than 1.00 points" in done.stdout
+    study = tmp_path / "results" / "lengths"
+    assert not (study / "main/plain/baseline-e2").exists()
+    assert rigorkd("gate", short, long, "--ledger", "search.jsonl").returncode == 0
