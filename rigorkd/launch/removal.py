@@ -190,11 +190,11 @@ def restore(folder: Path, number: int | None = None) -> tuple[list[str], list[st
         for run in back:
             study.run(run).parent.mkdir(parents=True, exist_ok=True)
             aside.run(run).rename(study.run(run))
-        if len(back) == len(runs):  # what is left is empty folders
-            shutil.rmtree(aside.path, ignore_errors=True)
         known = set(read_info(folder).seeds)
         if seeds - known:
             ask_for(folder, known | seeds)
+        if len(back) == len(runs):  # what is left is empty folders
+            shutil.rmtree(aside.path, ignore_errors=True)
     return back, [run for run in runs if run not in back]
 
 
