@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from rigorkd.data.operations import Views
 from rigorkd.data.random import EpochTable
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.kd import KD
+from rigorkd.models.model import Model
 from rigorkd.protocol.cells import Cell
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, context, finish
@@ -31,6 +33,7 @@ from .conftest import (
     DATA,
     DROPS,
     DROPS_BASELINE,
+    PLAIN,
     SHORT,
     TEACHER,
     TRAINING,
@@ -411,3 +414,17 @@ def test_a_run_of_another_stream_has_the_same_bits_alone_and_in_its_cohort(
         train([cell], folder=other)
         assert output_bytes(other, cell) == output_bytes(study, cell), cell.name
     assert output_bytes(study, cells[0]) != output_bytes(study, BASELINE)
+
+
+def test_students_of_one_architecture_are_built_once(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And copied: that each has the bits that it would have alone is tested above."""
+    train([])
+    built, build = [], context.build
+
+    def counted(model: Model, **more: Any) -> torch.nn.Module:
+        built.append(model)
+        return build(model, **more)
+
+    monkeypatch.setattr(context, "build", counted)
+    train([BASELINE, COLD, WARM])
+    assert built.count(PLAIN) == 1
