@@ -53,6 +53,7 @@ def table(
     rigorkd table results/digits --format csv > digits.csv
     rigorkd table results/digits --layout gains --format latex > gains.tex
     rigorkd table results/compact-cnns-cifar100 --layout 000/table-6
+    rigorkd table folds.csv --layout gains --average fold
     """
     from rigorkd.errors import InputError
 
