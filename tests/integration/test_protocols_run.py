@@ -27,7 +27,7 @@ PROTOCOLS = sorted((ROOT / "protocols").rglob("*.yaml"))
 def test_every_protocol_plans_smokes_and_is_analysed(path: Path, rigorkd: Rigorkd, tmp_path: Path) -> None:
     plan = rigorkd("plan", path, "--seeds", 5, "--format", "json")
     assert plan.returncode == 0, plan.stderr
-    done = rigorkd("run", path, "--smoke", "--seeds", 2, "--no-weights")
+    done = rigorkd("run", path, "--smoke", "--seeds", 2)
     assert done.returncode == 0, done.stderr
     analysis = rigorkd("analyze", "--format", "json")
     assert analysis.returncode == 0, analysis.stderr
@@ -35,6 +35,8 @@ def test_every_protocol_plans_smokes_and_is_analysed(path: Path, rigorkd: Rigork
     assert study == f"{json.loads(plan.stdout)['study']}.smoke"
     records = [json.loads(r.read_text()) for r in (tmp_path / "results" / study).rglob("record.json")]
     assert all(record["smoke"] is True for record in records)
+    files = [file for file in (tmp_path / "results").rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) < 50e6, "a smoke study is small"
     shipped = find_layouts(publication) if (publication := publication_of(path)) else {}
     tables = [name for name, layout in shipped.items() if isinstance(layout, RowsLayout)]
     shown = [rigorkd("table", study, "--layout", name.replace("-", "/", 1)) for name in tables]
