@@ -43,7 +43,8 @@ def files() -> dict[str, str]:
     return {found[1]: text for found, text in named.items() if found}
 
 
-COMMANDS = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
+COMMANDS = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+"""Those of the text; the page opens with the same in short."""
 
 
 def test_every_file_and_command_of_the_page_is_tried() -> None:

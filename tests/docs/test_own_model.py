@@ -22,9 +22,9 @@ def files() -> dict[str, str]:
 
 
 def commands() -> list[str]:
-    """The page's commands, without the prompt."""
+    """The commands of the text, without their prompt; the page opens with the same in short."""
     found = re.findall(r"^```console\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
-    return [line.removeprefix("$ ") for block in found for line in block.splitlines()]
+    return [line[2:] for block in found for line in block.splitlines() if line.startswith("$ ")]
 
 
 @pytest.fixture
