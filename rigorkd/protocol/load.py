@@ -36,7 +36,8 @@ M = TypeVar("M", bound=BaseModel)
 class Protocol:
     """A protocol file, checked and expanded: teachers first, then starts, then students in file order.
 
-    `settled` is the side of the stored images where the text leaves it open and it is known.
+    `settled` is the side of the stored images where the text leaves it open and it is known; `own_images`
+    says that the files of a user's own images tell more than the text.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Protocol:
     study: str
     smoke: bool = False
     settled: int | None = None
+    own_images: bool = False
     tree: Node = field(default_factory=lambda: Node(Place(1, 1)), repr=False, compare=False)
 
     @cached_property
@@ -149,6 +151,7 @@ def load_protocol(path: Path | str, content: bytes | None = None, settle: Settle
         seeds=spec.all_seeds,
         study=spec.study,
         settled=settled,
+        own_images=spec.dataset.info is None and spec.dataset.in_files,
         tree=tree,
     )
 

@@ -11,10 +11,11 @@ Where commands train, each has a small command of its own for this.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rigorkd.data.dataset import Dataset, DatasetInfo, Split
+from rigorkd.data.dataset import Dataset, Split
 from rigorkd.data.operations import CenterCrop, Cutout, RandomCrop, Views
 from rigorkd.data.synthetic import Synthetic
 from rigorkd.errors import InputError
@@ -34,15 +35,23 @@ TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 8, 5, 20
 BATCH_SIZE = 4
 
 
-def smoke(protocol: Protocol) -> Protocol:
-    """The shrunken protocol, as study `<study>.smoke`; its cells are some of the full protocol's, by name."""
+def smoke(protocol: Protocol, *, look: bool = True, shape: tuple[int, int] | None = None) -> Protocol:
+    """The shrunken protocol, as study `<study>.smoke`; its cells are some of the full protocol's, by name.
+
+    Of a user's own images it has the classes and channels, as a study remembers them (`shape`) or by a `look`
+    at the files.
+    """
     if protocol.smoke:
         return protocol
     edges = cells_of(protocol.spec, edges=True)
     names = {cell.name for cell in edges} | {baseline for _, baseline in gain_pairs(edges, protocol.cells)}
     kept = [cell for cell in protocol.cells if cell.name in names]
     by_command = isinstance(protocol.spec, CommandSpec)
-    scale = None if by_command else _Scale.of(kept, protocol.spec.dataset)
+    scale = (
+        None
+        if by_command
+        else _Scale.of(kept, protocol.spec.dataset, shape or _shape(protocol.spec.dataset, look=look))
+    )
     small = () if by_command else replaced_models(protocol)
     cells = tuple(
         _smoked(protocol, cell)
@@ -87,12 +96,13 @@ def replaced_models(protocol: Protocol) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if is_hub_model(name)))
 
 
-def _known(dataset: Dataset) -> DatasetInfo | None:
-    """What is known of the data, of a user's own by its files if they are there and can be used."""
-    try:
-        return dataset.looked_at()
-    except InputError:  # told to whoever trains on it
-        return None
+def _shape(dataset: Dataset, *, look: bool) -> tuple[int, int]:
+    """Classes and channels, of a user's own images by their files if they are there and can be used."""
+    known = dataset.info
+    if known is None and look:
+        with contextlib.suppress(InputError):  # told to whoever trains on it
+            known = dataset.looked_at()
+    return (UNKNOWN_CLASSES, 3) if known is None else (known.classes, 3 if known.channels == 3 else 1)
 
 
 def _needed(cell: Cell) -> int:
@@ -110,8 +120,8 @@ class _Scale:
     smallest_batch: int
 
     @staticmethod
-    def of(cells: Sequence[Cell], dataset: Dataset) -> _Scale:
-        known = _known(dataset)
+    def of(cells: Sequence[Cell], dataset: Dataset, shape: tuple[int, int]) -> _Scale:
+        classes, channels = shape
         val = VAL_IMAGES if dataset.split.val else 0
         needed = max((_needed(cell) for cell in cells if cell.size is None), default=1)
         source = min(dataset.side, LARGEST_SIDE)
@@ -122,8 +132,8 @@ class _Scale:
             split=Split(train=TRAIN_IMAGES, val=val, seed=dataset.split.seed),
             label_noise=dataset.label_noise,
             size=source if all(cell.views.size for cell in cells) else side,
-            channels=3 if known is None or known.channels == 3 else 1,
-            classes=known.classes if known else UNKNOWN_CLASSES,
+            channels=3 if channels == 3 else 1,
+            classes=classes,
             images=TRAIN_IMAGES + val,
             test_images=TEST_IMAGES,
         )

@@ -271,7 +271,7 @@ def _protocol(folder: Path, info: StudyInfo, text_hash: str) -> Protocol:
             f"read it: {error.message}",
             hint="read the study with that version",
         ) from None
-    protocol = smoke(protocol) if info.smoke else protocol
+    protocol = smoke(protocol, look=False, shape=info.shape) if info.smoke else protocol
     refuse_too_many(protocol, info.seeds, study.study_json)
     return protocol
 

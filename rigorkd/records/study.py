@@ -60,7 +60,8 @@ class StudyInfo:
     of `seeds` were. `numerics` are those that the study began with; version 0.1 noted none, and all were 1.
     `version` is that of the rigorkd that wrote the file last; a file without the key `numerics` was planned
     under 0.1, whatever went on with it. `settled` is the side of the stored images where the protocol left it
-    to the files. And `unknown` are keys that this one does not know.
+    to the files; `shape` are the classes and channels of a user's own images in a smoke study. And `unknown`
+    are keys that this one does not know.
     """
 
     study: str
@@ -78,6 +79,7 @@ class StudyInfo:
     unknown: tuple[str, ...] = ()
     plan_noted: bool = True
     settled: int | None = None
+    shape: tuple[int, int] | None = None
 
     @property
     def newer(self) -> str:
@@ -117,6 +119,7 @@ def read_info(folder: Path) -> StudyInfo:
         _refuse_newer(path, document)
         if wrong := next(_wrong(document), None):
             raise ValueError(wrong)
+        settled = document.get("settled", {})
         return StudyInfo(
             plan_noted=sha256_of(json.dumps(document["planned"]["analysis"], sort_keys=True))
             == document["planned"].get("sha256"),
@@ -133,7 +136,8 @@ def read_info(folder: Path) -> StudyInfo:
             planned_seeds=tuple(document.get("planned_seeds", document["seeds"])),
             planned_under_0_1="numerics" not in document,
             unknown=tuple(sorted(document.keys() - KEYS)),
-            settled=document["settled"]["resolution"] if "settled" in document else None,
+            settled=settled.get("resolution"),
+            shape=(settled["classes"], settled["channels"]) if "classes" in settled else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
@@ -168,9 +172,18 @@ def _wrong(document: Mapping[str, Any]) -> Iterator[str]:
     numbers = document.get("numerics", {}).values()
     if not all(isinstance(number, int) and is_number(number) for number in numbers):
         yield "numerics holds something else than whole numbers"
-    side = document.get("settled", {"resolution": SMALLEST})["resolution"]
-    if not isinstance(side, int) or not is_number(side) or side < SMALLEST:
-        yield "settled holds something else than a resolution"
+    settled = document.get("settled", {})
+    sides = {"resolution": SMALLEST, "classes": 2, "channels": 1, **settled}
+    if not all(isinstance(value, int) and is_number(value) for value in sides.values()):
+        yield "settled holds something else than whole numbers"
+    elif (
+        sides["resolution"] < SMALLEST
+        or not 2 <= sides["classes"] <= 100_000
+        or sides["channels"] not in (1, 3)
+    ):
+        yield "settled holds a shape that no images have"
+    if ("classes" in settled) != ("channels" in settled):
+        yield "settled has classes or channels alone"
 
 
 def settled_in(folder: Path) -> Settle:
@@ -312,8 +325,8 @@ def register(
         document["planned_seeds"] = sorted(seeds)
     document["seeds"] = sorted({*document["seeds"], *seeds})
     document["start_files"] |= {path: file.sha256 for path, file in files.items()}
-    if protocol.settled is not None and "numerics" in document:  # 0.1 had a default instead
-        document.setdefault("settled", {"resolution": protocol.settled})
+    if found := _settled(protocol) if "numerics" in document else {}:  # 0.1 had a default instead
+        document["settled"] = {**found, **document.get("settled", {})}
     if json.dumps(document) != before or not is_study(folder):
         document["version"] = __version__
         write_atomically(layout.study_json, to_json(document))
@@ -357,6 +370,13 @@ def _keep_code(layout: StudyFolder, files: Mapping[str, StartFile]) -> None:
             write_atomically(path, content)
 
 
+def _settled(protocol: Protocol) -> dict[str, int]:
+    """What files have said of images, and who only reads the study cannot know without."""
+    found = {} if protocol.settled is None else {"resolution": protocol.settled}
+    drawn = protocol.spec.dataset.info if protocol.smoke and protocol.own_images else None
+    return found if drawn is None else {**found, "classes": drawn.classes, "channels": drawn.channels}
+
+
 def is_registered(
     folder: Path, protocol: Protocol, seeds: tuple[int, ...], mode: str, files: Mapping[str, StartFile]
 ) -> bool:
@@ -369,7 +389,8 @@ def is_registered(
         info.mode == mode
         and info.protocols[-1:] == (protocol.text_hash,)
         and digest_of(StudyFolder(folder).protocol(protocol.text_hash), folder) == protocol.text_hash
-        and (protocol.settled is None or _remembered(info, protocol.spec) is not None)
+        and (protocol.settled is None or info.settled is not None or info.planned_under_0_1)
+        and (not (protocol.smoke and protocol.own_images) or info.shape is not None or info.planned_under_0_1)
         and set(seeds) <= set(info.seeds)
         and (set(seeds) == set(info.planned_seeds) or bool(read_interim_analyses(folder)))
         and all(known.get(path) == file.sha256 for path, file in files.items())

@@ -166,6 +166,24 @@ def test_who_reads_a_study_reads_no_file_that_its_protocol_names(
     )
     read = load_protocol(path, settle=lambda _: None)
     assert read.spec.dataset.known_side is None
-    assert smoke(read).cells
+    assert smoke(read, look=False).spec.dataset.info.classes == 10
+    assert smoke(read, shape=(4, 1)).spec.dataset.info.classes == 4
     with pytest.raises(ProtocolError, match="a shift by 14 pixels leaves nothing of an image of 12"):
         load_protocol(path, settle=lambda _: 12)
+
+
+def test_a_smoke_study_remembers_the_shape_of_its_images(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    saved(tmp_path, images=COLOUR[..., 0], labels=LABELS)
+    (tmp_path / "own.yaml").write_text(
+        "rigorkd: 1\nstudy: own\ndataset: {name: arrays, file: pictures.npz, split: {val: 8, test: 8}}\n"
+        "training: {optimizer: {name: adamw, lr: 1e-2}, batch_size: 8, epochs: 1}\n"
+        "students: {net: {model: {name: cnn, channels: [2]}}}\ngroups: {main: {baseline: true}}\nseeds: 1\n"
+    )
+    done = rigorkd("run", "own.yaml", "--smoke")
+    assert done.returncode == 0, done.stderr
+    study = tmp_path / "results" / "own.smoke"
+    noted = json.loads((study / "study.json").read_text())["settled"]
+    assert noted == {"resolution": 12, "classes": 4, "channels": 1}
+    (tmp_path / "pictures.npz").unlink()
+    status = json.loads(rigorkd("status", "--format", "json").stdout)
+    assert (status["runs"]["done"], status["stale"]) == (1, {})

@@ -27,7 +27,7 @@ from rigorkd.launch.backends.slurm.submission import CARRIED, Submission, read_s
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.study import settled_in
+from rigorkd.records.study import read_info, settled_in
 from rigorkd.text import count
 
 if TYPE_CHECKING:
@@ -172,7 +172,9 @@ def _submitted_protocol(study: StudyFolder, submission: Submission) -> Protocol:
     """The protocol as it was submitted; relative paths in it start where its file was."""
     loaded = load_protocol(study.protocol(submission.text_hash), settle=settled_in(study.path))
     protocol = replace(loaded, path=Path(submission.protocol))
-    return smoke(protocol) if submission.smoke else protocol
+    if not submission.smoke:
+        return protocol
+    return smoke(protocol, shape=read_info(study.path).shape)
 
 
 def _workers(submission: Submission) -> tuple[int | None, str]:
