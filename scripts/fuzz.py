@@ -270,7 +270,7 @@ def made_logs(place: Path, outside: Path, rng: random.Random, harms: list[str]) 
     for _ in range(rng.choice((1, 1, 2, 4))):
         path = rng.choice(paths)
         harms.append(harm_log(path, outside, rng))
-    single = len(paths) == 1 and rng.random() < 0.5
+    single = len(paths) == 1 and paths[0].is_file() and not paths[0].is_symlink() and rng.random() < 0.5
     source = str(paths[0] if single else folder)
     asked = [
         ["analyze", source],

@@ -250,6 +250,8 @@ def _refuse(wrong: NDArray[np.bool_], column: str, message: str, hint: str) -> N
 def seed_of(value: object) -> int | None:
     """The seed that a cell of a table holds, to the last digit; None if it is not an integer of 64 bits."""
     text = str(value).strip()
+    if len(text) > 1_000:
+        return None  # Python refuses to read so many digits
     if text.removeprefix("-").isdecimal():  # not by way of a float: 2^53 and 2^53 + 1 are two seeds
         seed = int(text)
         return seed if -(2**63) <= seed < 2**63 else None

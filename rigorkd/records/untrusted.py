@@ -48,6 +48,9 @@ INTERIM = 16 * 2**20
 NOTE = 4 * 2**20
 """What launchers and workers leave for each other, and caches."""
 LOG = 256 * 2**20
+KEPT = 64 * 2**30
+"""Of weights, and of what a command leaves: a file with holes can say that it has any number of bytes."""
+_MOST = {"record.json": RECORD, "history.csv": HISTORY, "predictions.npz": PREDICTIONS}
 DEEPEST = 64
 """Levels of nesting that JSON may have: study.json has six."""
 LONGEST_NAME = 255
@@ -85,8 +88,8 @@ def read_bytes(path: Path, root: Path, most: int | None) -> bytes:
 
 
 def sha256_below(path: Path, root: Path) -> str:
-    """The SHA-256 of a file of any size below `root`; raises what `opened` does."""
-    descriptor, size = _opened(path, root, None)
+    """The SHA-256 of a file below `root`, of a size that such a one may have; raises what `opened` does."""
+    descriptor, size = _opened(path, root, _MOST.get(path.name, KEPT))
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         if size <= 2**20:  # the buffer that the other way needs costs more than to hash a small file
             return sha256_of(file.read())

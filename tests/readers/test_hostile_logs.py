@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from rigorkd_analysis.published.printed_cells import pasted_rows
+from rigorkd_analysis.runs import seed_of
 
 from rigorkd.errors import RigorkdError
 from rigorkd.readers.delimited import read_delimited
@@ -363,6 +364,11 @@ def test_long_names_hold_nothing_known() -> None:
         *[False] * 2,
         True,
     ]
+
+
+def test_a_seed_of_very_many_digits() -> None:
+    assert seed_of("9" * LONG) is None
+    assert [seed_of(text) for text in ("7", "007", "-1", "9" * 20)] == [7, 7, -1, None]
 
 
 def test_a_log_of_mdistiller_with_a_long_line(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from rigorkd.records.record import copy_record, read_record, seal
 from rigorkd.records.untrusted import (
     HISTORY,
     INTERIM,
+    KEPT,
     PREDICTIONS,
     PROTOCOL,
     RECORD,
@@ -475,6 +476,13 @@ def test_predictions_of_another_kind(study: Path, harm: Harm, says: str) -> None
         read_predictions(study, CELL, 0)
     assert says in error.value.message
     assert f"damaged {RUN}: " in said("verify", study)
+
+
+@pytest.mark.parametrize(("file", "size"), [("history.csv", HISTORY), ("model.safetensors", KEPT)])
+def test_a_file_with_holes_is_not_hashed_to_its_end(study: Path, file: str, size: int) -> None:
+    run = "teacher/seed-0" if file == "model.safetensors" else RUN
+    large(size)(study / run / file)
+    assert f"damaged {run}: " in said("verify", study)
 
 
 def test_predictions_are_read_as_numpy_reads_them(study: Path) -> None:
