@@ -62,11 +62,19 @@ class Saver:
     """Writes the checkpoints of a cohort in time. On CUDA a thread writes while the next epoch is trained.
 
     What is written is copied to the host first, so training never waits for the disk; one epoch's checkpoints
-    at most are on their way. On a CPU the thread would take the time from training, so there is none.
+    at most are on their way. On a CPU the thread would take the time from training, so there is none. A smoke
+    run `keeps` none: it is trained again in seconds.
     """
 
-    def __init__(self, machine: str, *, background: bool, now: Callable[[], float] = time.monotonic) -> None:
-        self.machine = machine
+    def __init__(
+        self,
+        machine: str,
+        *,
+        background: bool,
+        keeps: bool = True,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.machine, self._keeps = machine, keeps
         self._every, self._now = every(), now
         self._saved = self._begun = now()
         self._unsaved: Mapping[Path, Student] = {}
@@ -81,6 +89,8 @@ class Saver:
     def end_epoch(self, students: Mapping[Path, Student]) -> None:
         """Write the students, by path, if one more epoch like this one would put too much at stake."""
         self.settle()
+        if not self._keeps:
+            return
         self._unsaved = students
         now = self._now()
         if now - self._saved + (now - self._begun) > self._every or self._every == 0:

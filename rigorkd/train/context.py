@@ -74,7 +74,7 @@ class CohortContext:
         self.watch = Stopwatch(runtime.device)
         self.machine = canonical({"hardware": runtime.hardware(), "versions": versions()})
         self.pace = Pace(RateBook.of(study.path.parent), runtime.hardware(), runtime.mode)
-        self.saver = Saver(self.machine, background=runtime.device.type == "cuda")
+        self.saver = Saver(self.machine, background=runtime.device.type == "cuda", keeps=not task.smoke)
         self.failed: set[str] = set()
         self._built: dict[str, nn.Module] = {}
 
