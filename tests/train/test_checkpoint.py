@@ -322,8 +322,8 @@ def test_nothing_is_written_while_a_run_is_measured(train: Train, monkeypatch: p
     """Latency is one figure for the whole study, and a thread that writes beside it would slow it down."""
     savers = []
 
-    def in_background(machine: str, *, background: bool) -> checkpoint.Saver:
-        savers.append(checkpoint.Saver(machine, background=True))
+    def in_background(machine: str, *, background: bool, keeps: bool) -> checkpoint.Saver:
+        savers.append(checkpoint.Saver(machine, background=True, keeps=keeps))
         return savers[-1]
 
     left = []
