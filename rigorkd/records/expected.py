@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd.data.dataset import Dataset
-from rigorkd.errors import InputError, ProtocolError
+from rigorkd.errors import DamagedError, InputError, ProtocolError
 from rigorkd.files import file_sha256
 from rigorkd.methods.own import Own
 from rigorkd.models.model import PathStart
@@ -197,7 +197,7 @@ def expected_hashes(
         if run.cell.trainer is not None:
             taught = of(run.cell.teacher, run.seed) if run.cell.method.distils else None
             begun = of(run.cell.start_cell, run.seed)
-            code = files[files_key(run.cell.trainer.trainer)]
+            code = _noted(files, files_key(run.cell.trainer.trainer))
             shape = shapes[run.cell.name]
             name = command_hash(run, code=code.sha256, teacher_hash=taught, start_hash=begun, shape=shape)
             by_name[run.name] = Expected(
@@ -211,11 +211,11 @@ def expected_hashes(
             checksums[key] = known.sha256 if known else dataset.checksum()
         teacher_hash = of(run.cell.teacher, run.seed) if run.cell.method.distils else None
         start = run.cell.start
-        file = files[start.path] if isinstance(start, PathStart) else None
+        file = _noted(files, start.path) if isinstance(start, PathStart) else None
         start_hash = file.sha256 if file else of(run.cell.start_cell, run.seed)
         method = run.cell.method
-        source = files[run.cell.model.name] if has_source(run.cell.model.name) else None
-        term = files[method.term] if isinstance(method, Own) else None
+        source = _noted(files, run.cell.model.name) if has_source(run.cell.model.name) else None
+        term = _noted(files, method.term) if isinstance(method, Own) else None
         members = tuple(found(member.cell, run.seed) for member in run.cell.members)
         by_name[run.name] = Expected(
             run=run,
@@ -247,6 +247,15 @@ def expected_hashes(
             members=members,
         )
     return by_name
+
+
+def _noted(files: Mapping[str, StartFile], name: str) -> StartFile:
+    """What a study notes of a file. DamagedError if it notes nothing, which `run` never leaves so."""
+    if name not in files:
+        raise DamagedError(
+            f"study.json: start_files says nothing of {name}", hint="restore study.json from a copy"
+        )
+    return files[name]
 
 
 def stale_runs(records: Iterable[Record], expected: Mapping[str, Expected]) -> list[Stale]:

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
-from rigorkd.errors import InputError, RigorkdError
+from rigorkd.errors import DamagedError, InputError, RigorkdError
 from rigorkd.files import files_below, refuse_endless
 from rigorkd.launch.own_commands import refuse_foreign_code
 from rigorkd.protocol.load import load_protocol
+from rigorkd.records.expected import expected_hashes
 from rigorkd.train.provenance import git_state
 
 OTHER = 54_321
@@ -104,6 +105,12 @@ def test_to_train_what_another_user_wrote_takes_a_word(protocol: Path, whose: st
         assert "--trust" in refusal(*command, "--results", protocol.parent / "results")
     assert not protocol.with_name("was run").exists()
     refuse_foreign_code(loaded, trust=True)
+
+
+def test_a_study_that_notes_nothing_of_its_code(protocol: Path) -> None:
+    loaded = load_protocol(protocol)
+    with pytest.raises(DamagedError, match=r"study\.json: start_files says nothing of (nets:build|command )"):
+        expected_hashes(loaded, (0,), "reference", {})
 
 
 def test_names_that_no_file_can_have(protocol: Path) -> None:
