@@ -79,16 +79,17 @@ def gate(
     rigorkd gate --ledger search.jsonl                  the search so far
     """
     from rigorkd.errors import InputError
+    from rigorkd.records.gate_ledger import known_search
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.gate_page import beside, gate_page, gate_row, search_page, search_so_far
-    from rigorkd.report.gated import Terms, known_search, sides_of_cells, sides_of_files
+    from rigorkd.report.gated import Terms, sides_of_cells, sides_of_files
     from rigorkd.report.gated import gate as judged
     from rigorkd.text import one_line
 
+    search = None if ledger is None else known_search(ledger)
     if base is None or candidate is None:
         if base is not None or ledger is None:
             raise InputError("a gate compares two: BASE and CANDIDATE", hint="name both, or a --ledger alone")
-        search = known_search(ledger)
         if search is None:
             raise InputError(f"{ledger}: no search has begun there", hint="the first comparison makes it")
         so_far = search_so_far(search)
@@ -99,9 +100,19 @@ def gate(
             csv=lambda: to_csv(so_far.comparisons),
         )
         return
+    if search is not None:  # what it asks need not be said again
+        metric = metric or search.asked.metric
+        goal = goal or (search.asked.goal if metric == search.asked.metric else None)
     terms = Terms(metric, goal, margin, alpha, most, seeds)
     how = reading_of(reading)
-    if source is None and Path(base).is_file() and Path(candidate).is_file():
+    files = [Path(name).is_file() for name in (base, candidate)]
+    here, gone = (base, candidate) if files[0] else (candidate, base)
+    if source is None and any(files) and not all(files) and Path(gone).suffix:
+        raise InputError(
+            f"{gone}: no such file, and {here} is one",
+            hint="name two files, or two cells of a table by --in SOURCE",
+        )
+    if source is None and all(files):
         sides = sides_of_files(base, candidate, how, terms)
     else:
         found = find_source([] if source is None else [source], results, how, metric, every_seed=True)

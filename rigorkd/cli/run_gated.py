@@ -90,7 +90,7 @@ def run_gated(
 def _base(protocol: Protocol, asked: GateOptions) -> str:
     """The base by its name; InputError where a cell is unknown, or nothing tells the base."""
     from rigorkd.protocol.cohorts import gain_pairs
-    from rigorkd.report.gated import known_search
+    from rigorkd.records.gate_ledger import known_search
 
     names = [cell.name for cell in protocol.cells if cell.role == "student"]
     search = None if asked.ledger is None else known_search(asked.ledger)

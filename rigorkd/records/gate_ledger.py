@@ -14,6 +14,7 @@ All is read and written under a lock of the file, so that two processes lose not
 from __future__ import annotations
 
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -96,16 +97,23 @@ class Search:
                 return one if one.epoch == now or made_base else None
         return None
 
-    def used_up(self, *cells: str) -> dict[str, tuple[int, ...]]:
-        """By accepted candidate the seeds that accepted it, where one of these cells took part.
+    def used_up(self, base: str, candidate: str) -> dict[str, tuple[int, ...]]:
+        """Seeds at which these two may not be compared, by the reason.
 
-        They were the lucky ones of the winner, and the unlucky ones of the loser.
+        Those that accepted a candidate, where one of these took part: they were the lucky ones of the winner,
+        and the unlucky ones of the loser. And those at which the candidate was seen against an earlier base:
+        that it is taken up again may rest on its luck there.
         """
-        return {
-            one.candidate: one.seeds
-            for one in self.comparisons
-            if one.verdict is GateVerdict.BETTER and {one.base, one.candidate} & set(cells)
-        }
+        found: dict[str, tuple[int, ...]] = {}
+        for one in self.comparisons:
+            if one.verdict is GateVerdict.BETTER and {one.base, one.candidate} & {base, candidate}:
+                why = f"they accepted {one.candidate}, so they are its lucky ones"
+            elif one.epoch < len(self.accepted) and candidate in (one.base, one.candidate):
+                why = f"{candidate} was seen there before, in comparison {one.number}"
+            else:
+                continue
+            found[why] = (*found.get(why, ()), *one.seeds)
+        return found
 
     def spent(self, comparison: Comparison) -> Spent:
         """Where a comparison stands in its search."""
@@ -194,13 +202,37 @@ def opened_ledger(path: Path) -> Iterator[Ledger]:
     Raises:
         StoreError: it is no ledger; a line of it was edited or removed.
     """
+    with _locked(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX):
+        yield Ledger(path)
+
+
+def known_search(path: Path) -> Search | None:
+    """The search of a ledger that one may perhaps read only, None where there is none yet.
+
+    Raises:
+        StoreError: it is no ledger, or was edited.
+    """
+    if not os.path.lexists(path):
+        return None
+    with _locked(path, os.O_RDONLY, fcntl.LOCK_SH):
+        return read_ledger(path)
+
+
+@contextmanager
+def _locked(path: Path, access: int, lock: int) -> Iterator[None]:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        descriptor = os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no folder {path.parent}", hint="make it first") from None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise StoreError(
+            f"{path}: a link, and a ledger is none", hint=f"name the file itself: {os.path.realpath(path)}"
+        ) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield Ledger(path)
+        fcntl.flock(descriptor, lock)
+        yield
     finally:
         os.close(descriptor)
 

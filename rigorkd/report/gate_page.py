@@ -42,7 +42,8 @@ def beside(found: Gated) -> Iterator[str]:
     if found.search is None:
         yield "one candidate alone: several of a search share one alpha in a --ledger"
     else:
-        yield f"{_standing(found.search, found.level)}; the base is now {found.search.base}"
+        now = " now" if found.exit_code == 0 else ""
+        yield f"{_standing(found.search, found.level)}; the base is{now} {found.search.base}"
 
 
 def _standing(spent: Spent, level: float) -> str:

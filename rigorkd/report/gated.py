@@ -6,13 +6,13 @@ one of a search: it is noted there, under a lock, before anybody hears of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rigorkd_analysis.metric_names import Goal, goal_of
+from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy
 from rigorkd_analysis.runs import Runs, read_runs
 from rigorkd_analysis.stats.gating import Budget, Gate, Gated, GateVerdict, LeftOut, Pairs, judge
 from rigorkd_analysis.table_error import TableError
@@ -22,7 +22,15 @@ from rigorkd_analysis.wording import Phrasing
 from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.records.gate_ledger import Asked, Comparison, Ledger, Search, opened_ledger, with_search
+from rigorkd.records.gate_ledger import (
+    Asked,
+    Comparison,
+    Ledger,
+    Search,
+    known_search,
+    opened_ledger,
+    with_search,
+)
 from rigorkd.records.interim import listed_seeds
 from rigorkd.report.sources import Source, located
 from rigorkd.text import count, suggest
@@ -231,7 +239,8 @@ def _judged(found: Gate, sides: Sides, pairs: Pairs, left_out: Sequence[LeftOut]
     differences = differences[~np.isnan(differences)]
     spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
     phrasing = Phrasing.of(sides.runs, found.goal, spread)
-    result = judge(found, pairs, sides.asked.metric, phrasing, left_out=left_out, warnings=sides.warnings)
+    warnings = (*sides.warnings, *_large_margin(sides, found.margin))
+    result = judge(found, pairs, sides.asked.metric, phrasing, left_out=left_out, warnings=warnings)
     if not sides.runs.smoke:
         return result
     undecided = GateVerdict.UNDECIDED
@@ -245,13 +254,18 @@ def _judged(found: Gate, sides: Sides, pairs: Pairs, left_out: Sequence[LeftOut]
     )
 
 
+def _large_margin(sides: Sides, margin: float) -> Iterator[str]:
+    """A margin in points, where accuracies are fractions, would let nothing through."""
+    metric, largest = sides.asked.metric, max((max(pair) for pair in sides.values.values()), default=0.0)
+    if margin >= 0.05 and is_accuracy(metric) and largest <= 1:
+        yield f"a margin of {margin:g} is {100 * margin:g} points here: {metric} is in fractions of 1"
+
+
 def _usable(
     sides: Sides, terms: Terms, used_up: Mapping[str, Sequence[int]]
 ) -> tuple[Values, tuple[LeftOut, ...]]:
     """The pairs that may count, and why others may not. InputError where there is none."""
-    reasons: list[tuple[Sequence[int], str]] = [
-        (seeds, f"they accepted {name}, so they are its lucky ones") for name, seeds in used_up.items()
-    ]
+    reasons: list[tuple[Sequence[int], str]] = [(seeds, why) for why, seeds in used_up.items()]
     reasons.append((sides.for_choosing, "the protocol keeps them for choosing"))
     values, left_out = dict(sides.values), []
     if terms.seeds is not None:
@@ -411,15 +425,3 @@ def before(asked: Asked, base: str, candidate: str, terms: Terms, ledger: Path |
     used = {seed for seeds in search.used_up(base, candidate).values() for seed in seeds}
     noted = () if one is None else one.seeds
     return Before(found, frozenset(used - set(noted)), noted)
-
-
-def known_search(ledger: Path) -> Search | None:
-    """The search of a ledger, None where there is none yet.
-
-    Raises:
-        StoreError: it is no ledger, or was edited.
-    """
-    if not ledger.exists():
-        return None
-    with opened_ledger(ledger) as book:
-        return book.search

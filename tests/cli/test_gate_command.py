@@ -140,6 +140,23 @@ def test_two_files_of_seeds_and_values(tmp_path: Path, rigorkd: Rigorkd) -> None
     assert rigorkd("gate", "new.csv", "old.csv").returncode == 1
 
 
+def test_a_margin_in_points_beside_fractions_is_named(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    text = write(tmp_path).read_text()
+    (tmp_path / "runs.csv").write_text(
+        re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]) / 100:.4f}", text)
+    )
+    words = ("gate", "base", "better", "--in", "runs.csv", "--margin")
+    done = rigorkd(*words, 0.3)
+    assert "a margin of 0.3 is 30 points here: accuracy is in fractions of 1" in done.stderr
+    assert "points here" not in rigorkd(*words, 0.003).stderr
+
+
+def test_seeds_beyond_the_limit_are_counted(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    write(tmp_path)
+    done = rigorkd("gate", "base", "noisy", "--in", "runs.csv", "--max-seeds", 5)
+    assert "over 12 seeds; stopped at 12 seeds." in done.stdout
+
+
 def test_it_is_the_same_however_often_it_was_looked_at(tmp_path: Path, rigorkd: Rigorkd) -> None:
     codes = []
     for n in range(2, 7):
@@ -162,6 +179,9 @@ REFUSED = {
     ("base", "better", "--in", "runs.csv", "--alpha", "0.7"): "alpha = 0.7",
     ("base", "better", "--in", "runs.csv", "--metric", "loss"): "no metric 'loss'",
     ("base", "better", "--in", "none.csv"): "none.csv",
+    ("runs.csv", "none.csv"): "none.csv: no such file, and runs.csv is one",
+    ("none.csv", "runs.csv"): "none.csv: no such file, and runs.csv is one",
+    ("base", "better", "--in", "runs.csv", "--max-seeds", "1"): "at most 1 seed can accept nothing",
     ("--ledger", "none.jsonl"): "no search has begun there",
     ("--ledger", "runs.csv"): "no ledger of a gate",
     ("base", "better", "--in", "runs.csv", "--seeds", "40:42"): "no pair of runs to compare",
@@ -212,6 +232,17 @@ def test_an_accepted_candidate_is_the_base_and_its_seeds_are_used_up(search: Sea
     fresh = search("better", "second", n=12)
     assert fresh.returncode == 0, fresh.stdout
     assert "seeds 0:6 do not count: they accepted better, so they are its lucky ones" in fresh.stderr
+
+
+def test_what_the_ledger_knows_need_not_be_said_again(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    text = write(tmp_path).read_text().replace("accuracy", "score,other").replace("\n", ",1\n")
+    (tmp_path / "runs.csv").write_text(text.replace("score,other,1", "score,other"))
+    words = ("--in", "runs.csv", "--ledger", "search.jsonl")
+    assert rigorkd("gate", "base", "noisy", *words, "--metric", "score").returncode == 2
+    assert rigorkd("gate", "base", "noisy", *words, "--metric", "score", "--goal", "min").returncode == 3
+    done = rigorkd("gate", "base", "worse", *words)
+    assert done.returncode == 0, done.stderr
+    assert rigorkd("gate", "worse", "same", *words, "--goal", "max").returncode == 2
 
 
 def test_values_that_were_seen_do_not_change(search: Search, tmp_path: Path, rigorkd: Rigorkd) -> None:

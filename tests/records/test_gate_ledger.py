@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from rigorkd_analysis.stats.gating import GateVerdict, Pairs, share
 
 from rigorkd.errors import InputError, StoreError
-from rigorkd.records.gate_ledger import Asked, Search, opened_ledger, read_ledger
+from rigorkd.records.gate_ledger import Asked, Search, known_search, opened_ledger, read_ledger
 
 ASKED = Asked(0.05, 0.0, "accuracy", "max")
 
@@ -214,8 +215,24 @@ def test_no_folder_and_no_link(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no folder"), opened_ledger(tmp_path / "no" / "l.jsonl"):
         pass
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "elsewhere.jsonl")
-    with pytest.raises(OSError, match="symbolic link"), opened_ledger(tmp_path / "link.jsonl"):
+    with pytest.raises(StoreError, match="a link") as refused, opened_ledger(tmp_path / "link.jsonl"):
         pass
+    assert "elsewhere.jsonl" in refused.value.hint
+    with pytest.raises(StoreError, match="a link"):
+        known_search(tmp_path / "link.jsonl")
+
+
+def test_a_ledger_that_may_be_read_alone_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is opened to be written, whoever asks: root may write what others may not."""
+    search, really = begun(path, "undecided"), os.open
+
+    def read_only(name: Path, flags: int, mode: int = 0o777) -> int:
+        assert not flags & (os.O_RDWR | os.O_WRONLY | os.O_CREAT)
+        return really(name, flags, mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert known_search(path) == search
+    assert known_search(path.with_name("none.jsonl")) is None
 
 
 def test_a_comparison_is_found_while_its_base_is_the_base(path: Path) -> None:
@@ -225,8 +242,28 @@ def test_a_comparison_is_found_while_its_base_is_the_base(path: Path) -> None:
     assert made is not None
     assert made.verdict == "better"
     assert search.find("b", "c") is not None
-    assert search.used_up("b", "d") == {"b": (0, 1)}
+    assert search.used_up("b", "d") == {"they accepted b, so they are its lucky ones": (0, 1)}
     assert search.used_up("x", "y") == {}
+
+
+def test_a_candidate_that_is_back_is_compared_where_it_was_not_seen(path: Path) -> None:
+    """Which of many losers comes back may rest on the values that they were seen to have."""
+    search = begun(path, "undecided", "better")
+    assert search.used_up("b", "a") == {
+        "a was seen there before, in comparison 1": (0, 1),
+        "they accepted b, so they are its lucky ones": (0, 1),
+    }
+    assert "a was seen" not in str(search.used_up("b", "c"))
+
+
+def test_who_is_accepted_twice_has_used_up_both_times(path: Path) -> None:
+    begun(path, "better", "better")
+    with opened_ledger(path) as ledger:
+        both = Pairs("b", "a", (8, 9), (0.0, 1.0), (0.5, 1.5))
+        ledger.look(ledger.begin("b", "a"), both, GateVerdict.BETTER)
+        assert ledger.search is not None
+        used = ledger.search.used_up("a", "c")
+    assert {seed for seeds in used.values() for seed in seeds} == {0, 1, 8, 9}
 
 
 COMPARES = """

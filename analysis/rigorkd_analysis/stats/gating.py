@@ -207,8 +207,9 @@ class Gate:
         least = least_seeds(self.level, self.c2)
         if self.most is not None and self.most < least:
             raise TableError(
-                f"at most {self.most} seeds can accept nothing: at the level {self.level:.2g} of this "
-                f"comparison a decision takes {least} seeds at least, were they ever so clear",
+                f"at most {self.most} seed{'' if self.most == 1 else 's'} can accept nothing: at the level "
+                f"{self.level:.2g} of this comparison a decision takes {least} seeds at least, were they ever "
+                "so clear",
                 hint=f"allow {least} seeds or more, better twice as many",
             )
 
@@ -446,7 +447,7 @@ def _outlook(found: Gated, lost: tuple[int, ...], flat: bool) -> str:
     if flat:
         return "the same difference at every seed"
     if found.max_seeds is not None and len(found.seeds) >= found.max_seeds:
-        return f"stopped at {found.max_seeds} seeds"
+        return f"stopped at {len(found.seeds)} seeds"
     have = f"{len(found.seeds)} seed" + ("" if len(found.seeds) == 1 else "s")
     needs = f"{have} can accept nothing here, {found.least_seeds} at least are needed"
     early = needs if len(found.seeds) < found.least_seeds else ""
@@ -456,7 +457,7 @@ def _outlook(found: Gated, lost: tuple[int, ...], flat: bool) -> str:
     if ahead.low is None:
         likely = f"hardly decided by seed number {ahead.by}"
     elif ahead.high is None:
-        likely = f"probably {ahead.low} more seeds or many more"
+        likely = f"probably {ahead.low} more seed{'' if ahead.low == 1 else 's'} or many more"
     elif ahead.low == ahead.high:
         likely = f"probably {ahead.low} more seed" + ("" if ahead.low == 1 else "s")
     else:
