@@ -207,9 +207,9 @@ class Gate:
         least = least_seeds(self.level, self.c2)
         if self.most is not None and self.most < least:
             raise TableError(
-                f"at most {self.most} seed{'' if self.most == 1 else 's'} can accept nothing: at the level "
-                f"{self.level:.2g} of this comparison a decision takes {least} seeds at least, were they ever "
-                "so clear",
+                f"at most {self.most} seed{'' if self.most == 1 else 's'} can accept nothing: at the "
+                f"level {self.level:.2g} of this comparison a decision takes {least} seeds at least, "
+                "were they ever so clear",
                 hint=f"allow {least} seeds or more, better twice as many",
             )
 
@@ -406,7 +406,9 @@ def _warnings(flat: bool, lost: tuple[int, ...], unused: int) -> tuple[str, ...]
         listed = ", ".join(map(str, lost))
         found.append(f"runs diverged at seed {listed}: what is left is a selection, so nothing is decided")
     if unused:
-        found.append(f"{unused} more seeds are there; they change nothing once it is decided")
+        more = f"{unused} more seeds are there; they change"
+        more = "1 more seed is there; it changes" if unused == 1 else more
+        found.append(f"{more} nothing once it is decided")
     return tuple(found)
 
 
