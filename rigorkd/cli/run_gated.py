@@ -70,6 +70,12 @@ def run_gated(
             "none of these seeds may be used: they accepted the base, or are kept for choosing",
             hint="give others by --seeds, or none",
         )
+    if not decided and len(seeds) < (least := least_seeds(known.gate.level)):
+        raise InputError(
+            f"--seeds: {count(len(seeds), 'seed')} to use, and a decision takes {least} at least, were they "
+            "ever so clear",
+            hint=f"give {least} seeds or more, better twice as many, or leave --seeds out",
+        )
     options = replace(options, only=(base, asked.candidate))
     while True:
         outcome = launch(protocol, replace(options, seeds=seeds), console, backend)
@@ -94,7 +100,7 @@ def _base(protocol: Protocol, asked: GateOptions) -> str:
 
     names = [cell.name for cell in protocol.cells if cell.role == "student"]
     search = None if asked.ledger is None else known_search(asked.ledger)
-    base = asked.base or (None if search is None else search.base)
+    base = asked.base or (None if search is None else search.base_for(asked.candidate))
     base = base or dict(gain_pairs(protocol.cells, protocol.cells)).get(asked.candidate)
     for option, name in (("--gate", asked.candidate), ("--against", base)):
         if name is not None and name not in names:
@@ -121,13 +127,16 @@ def _seeds(protocol: Protocol, given: tuple[int, ...] | None, known: Before) -> 
 
 def _why(result: Gated, more: int | None) -> str:
     """Why it stopped."""
+    from rigorkd_analysis.wording import percent_text
+
     n = count(result.n, "seed")
     if result.exit_code != 3:
         return f"stopped after {n}: decided, {result.verdict.words}"
-    ahead = result.more_seeds
     if result.max_seeds is not None and len(result.seeds) >= result.max_seeds:
         return f"stopped at --max-seeds {result.max_seeds}: undecided"
-    if ahead is not None:
-        chance = f"a chance of {ahead.accepted:.0%}"
+    if more is None and not result.futile:
+        return f"stopped after {n}: undecided, and --seeds has no more"
+    if (ahead := result.more_seeds) is not None:
+        chance = f"a chance of {percent_text(round(ahead.accepted, 2))}"
         return f"stopped after {n}: undecided, and acceptance by seed number {ahead.by} has {chance}"
-    return f"stopped after {n}: undecided" + ("" if more is not None else ", and --seeds has no more")
+    return f"stopped after {n}: undecided"

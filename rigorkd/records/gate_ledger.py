@@ -97,6 +97,11 @@ class Search:
                 return one if one.epoch == now or made_base else None
         return None
 
+    def base_for(self, candidate: str) -> str:
+        """What a candidate is compared with; who is the base by now, with what it was accepted against."""
+        won = [one for one in self.comparisons if one.verdict is GateVerdict.BETTER]
+        return won[-1].base if won and candidate == self.base else self.base
+
     def used_up(self, base: str, candidate: str) -> dict[str, tuple[int, ...]]:
         """Seeds at which these two may not be compared, by the reason.
 
@@ -216,6 +221,14 @@ def known_search(path: Path) -> Search | None:
         return None
     with _locked(path, os.O_RDONLY, fcntl.LOCK_SH):
         return read_ledger(path)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """InputError where a ledger could not be written, for who trains before there is anything to write."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}", hint="make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{path}: it may not be written", hint="mend its permissions, or name another file")
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from rigorkd.records.gate_ledger import (
     Search,
     known_search,
     opened_ledger,
+    refuse_unwritable,
     with_search,
 )
 from rigorkd.records.interim import listed_seeds
@@ -413,7 +414,10 @@ def before(asked: Asked, base: str, candidate: str, terms: Terms, ledger: Path |
     """
     _refuse_same(base, candidate)
     asked = _settled(asked, terms)
-    search = None if ledger is None else known_search(ledger)
+    search = None
+    if ledger is not None:
+        search = known_search(ledger)
+        refuse_unwritable(ledger)
     if search is None:
         level = asked.alpha if ledger is None else Budget(asked.alpha).next_level
         return Before(_gate(asked, level, terms), frozenset())

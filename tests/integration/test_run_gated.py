@@ -55,6 +55,9 @@ def test_a_better_candidate_is_accepted_and_the_next_has_fresh_seeds(tmp_path: P
     used = seeds(tmp_path, TWO)
     assert used == seeds(tmp_path, BASE)
     assert 4 <= len(used) < 12
+    again = gate(TWO, *words)  # as a job that is started again
+    assert again.returncode == 0, again.stderr
+    assert seeds(tmp_path, TWO) == used
     second = gate(FOUR, *words)
     assert second.returncode == 0, second.stderr
     assert f"{FOUR} against {TWO}" in second.stdout  # the base of the ledger
@@ -74,6 +77,12 @@ def test_a_loser_is_given_up_early(tmp_path: Path, gate: Rigorkd) -> None:
     assert "stopped after" in done.stdout
 
 
+def test_seeds_that_are_given_may_end_first(tmp_path: Path, gate: Rigorkd) -> None:
+    done = gate(TWO, "--max-seeds", 30, "--margin", 1, "--seeds", "0:3")
+    assert done.returncode == 3, done.stderr
+    assert "stopped after 3 seeds: undecided, and --seeds has no more" in done.stdout
+
+
 def test_what_cannot_be_decided_is_refused_before_anything_runs(tmp_path: Path, gate: Rigorkd) -> None:
     for words, told in (
         ((TWO, "--max-seeds", 2), "at most 2 seeds can accept nothing"),
@@ -81,6 +90,8 @@ def test_what_cannot_be_decided_is_refused_before_anything_runs(tmp_path: Path, 
         (("main/small/try-gain3", "--max-seeds", 9), "no such cell"),
         ((BASE, "--max-seeds", 9), "it has no baseline to be compared with"),
         ((BASE, "--against", BASE, "--max-seeds", 9), "compared with itself"),
+        ((TWO, "--max-seeds", 9, "--ledger", "no/new.jsonl"), "there is no folder no"),
+        ((TWO, "--max-seeds", 9, "--seeds", "0:2"), "2 seeds to use, and a decision takes 3 at least"),
         ((TWO,), "--max-seeds N"),
         ((TWO, "--max-seeds", 9, "--only", "*"), "leave --only out"),
     ):
