@@ -34,7 +34,7 @@ margin_option = click.option(
     "--max-seeds", "most", type=click.IntRange(min=1), metavar="N", help="Seeds that you will run at most."
 )
 @ledger_option
-@click.option("--metric", help="Column to judge  [default: the protocol's, or test_top1]")
+@click.option("--metric", help="Column to judge  [default: the ledger's, the protocol's, or test_top1]")
 @click.option(
     "--goal", type=click.Choice(["max", "min"]), help="Whether more is better, if the name does not say."
 )

@@ -106,7 +106,7 @@ def sides_of_cells(found: Source, base: str, candidate: str, terms: Terms) -> Si
     goal = terms.goal or (found.plan.goal if own else None)
     margin = (found.plan.sesoi or 0.0) if own else 0.0
     with located(found.where):
-        sides = _sides(table, metric, goal, base, candidate, margin, found.plan.alpha)
+        sides = _sides(table, metric, goal, base, candidate, margin, found.plan.alpha, terms.seeds)
     return replace(sides, folder=found.folder, for_choosing=found.plan.selection_seeds)
 
 
@@ -137,7 +137,7 @@ def sides_of_files(base: str, candidate: str, reading: Reading, terms: Terms) ->
         return source.where(TableError(error.message, row=row, column=error.column))
 
     with located(where):
-        return _sides(table, metrics[0], terms.goal, base, candidate, 0.0, 0.05)
+        return _sides(table, metrics[0], terms.goal, base, candidate, 0.0, 0.05, terms.seeds)
 
 
 def _one_configuration(name: str, reading: Reading, metric: str | None) -> Source:
@@ -174,6 +174,7 @@ def _sides(
     candidate: str,
     margin: float,
     alpha: float,
+    asked_for: tuple[int, ...] | None,
 ) -> Sides:
     runs = read_runs(table, metric)
     known = BY_NAME.get(runs.metric)
@@ -194,8 +195,12 @@ def _sides(
         values={seed: (there[base][seed], there[candidate][seed]) for seed in both},
         runs=runs,
         asked=Asked(alpha, margin, runs.metric, goal),
-        alone={name: tuple(sorted(one.keys() - set(both))) for name, one in there.items()},
+        alone={name: _alone(one.keys() - set(both), asked_for) for name, one in there.items()},
     )
+
+
+def _alone(seeds: set[int], asked_for: tuple[int, ...] | None) -> tuple[int, ...]:
+    return tuple(sorted(seed for seed in seeds if asked_for is None or seed in asked_for))
 
 
 # ---------------------------------------------------------------------------------------------- the verdict

@@ -151,6 +151,15 @@ def test_a_margin_in_points_beside_fractions_is_named(tmp_path: Path, rigorkd: R
     assert "points here" not in rigorkd(*words, 0.003).stderr
 
 
+def test_only_seeds_that_were_asked_for_are_missed(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    text = write(tmp_path, 8, "better").read_text()
+    lines = [line for line in text.splitlines() if "better,7," not in line]
+    (tmp_path / "runs.csv").write_text("\n".join(lines) + "\n")
+    words = ("gate", "base", "better", "--in", "runs.csv")
+    assert "1 seed of base alone: 7:8; only pairs count" in rigorkd(*words).stderr
+    assert "only pairs count" not in rigorkd(*words, "--seeds", "0:6").stderr
+
+
 def test_seeds_beyond_the_limit_are_counted(tmp_path: Path, rigorkd: Rigorkd) -> None:
     write(tmp_path)
     done = rigorkd("gate", "base", "noisy", "--in", "runs.csv", "--max-seeds", 5)
