@@ -12,6 +12,7 @@ import io
 import os
 import sys
 from dataclasses import dataclass
+from typing import NoReturn
 
 import click
 
@@ -117,11 +118,21 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         if error.errno not in _STORE_TROUBLE:
-            raise
+            _crash()
         _say(f"{error.filename or 'the file system'}: {_STORE_TROUBLE[error.errno]}")
         sys.exit(2)
+    except Exception:
+        _crash()
     if isinstance(code, int):
         sys.exit(code)
+
+
+def _crash() -> NoReturn:
+    """An error that nobody foresaw. Python's exit code for it is 1, which is the answer "not" of a gate."""
+    import traceback
+
+    traceback.print_exc()
+    sys.exit(2)
 
 
 def _open_standard_streams() -> None:

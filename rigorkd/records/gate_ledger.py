@@ -244,7 +244,13 @@ def _locked(path: Path, access: int, lock: int) -> Iterator[None]:
             f"{path}: a link, and a ledger is none", hint=f"name the file itself: {os.path.realpath(path)}"
         ) from None
     try:
-        fcntl.flock(descriptor, lock)
+        try:
+            fcntl.flock(descriptor, lock)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: its file system cannot lock it ({error.strerror})",
+                hint="keep the ledger on another disk: without locks two could spend the same alpha",
+            ) from None
         yield
     finally:
         os.close(descriptor)

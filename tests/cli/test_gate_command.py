@@ -6,6 +6,7 @@ After a change that is meant: `python tests/cli/test_gate_command.py` writes the
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import re
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from rigorkd.cli import main
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 GOLDEN = Path(__file__).parent / "golden"
@@ -204,6 +207,20 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, rigorkd: Rigorkd, wo
     assert (done.returncode, done.stdout) == (2, "")
     assert REFUSED[words] in done.stderr
     assert not list(tmp_path.glob("*.jsonl"))  # nothing is spent
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a fault"), OSError(errno.EIO, "a bad disk")])
+def test_a_fault_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def fails(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main.cli, "main", fails)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 2
+    assert str(error) in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------------------------------------- with a ledger

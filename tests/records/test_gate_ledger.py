@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import random
@@ -220,6 +222,15 @@ def test_no_folder_and_no_link(tmp_path: Path) -> None:
     assert "elsewhere.jsonl" in refused.value.hint
     with pytest.raises(StoreError, match="a link"):
         known_search(tmp_path / "link.jsonl")
+
+
+def test_without_locks_there_is_no_ledger(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(descriptor: int, lock: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(StoreError, match="cannot lock it"), opened_ledger(path):
+        pass
 
 
 def test_a_ledger_that_may_be_read_alone_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
