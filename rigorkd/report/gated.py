@@ -222,6 +222,9 @@ def gate(sides: Sides, terms: Terms, ledger: Path | None = None) -> Gated:
         raise InputError(
             "smoke runs are no results: no ledger takes them", hint="leave --ledger out, or --smoke"
         )
+    if known_search(ledger) is None:  # what is refused now leaves no empty file behind
+        _gate(asked, Budget(asked.alpha).next_level, terms)
+        _usable(sides, terms, {})
     with opened_ledger(ledger) as book:
         return _in_search(book, sides, terms, asked)
 

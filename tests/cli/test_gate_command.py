@@ -197,6 +197,8 @@ REFUSED = {
     ("--ledger", "none.jsonl"): "no search has begun there",
     ("--ledger", "runs.csv"): "no ledger of a gate",
     ("base", "better", "--in", "runs.csv", "--seeds", "40:42"): "no pair of runs to compare",
+    ("base", "better", "--in", "runs.csv", "--seeds", "40:42", "--ledger", "a.jsonl"): "no pair of runs",
+    ("base", "better", "--in", "runs.csv", "--max-seeds", "3", "--ledger", "a.jsonl"): "takes 4 seeds",
 }
 
 
