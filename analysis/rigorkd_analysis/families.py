@@ -286,7 +286,8 @@ def _warnings(
     there = ~np.isnan(runs.values[cells])
     missing = np.asarray(there.any(axis=0) & ~(there | diverged).all(axis=0))
     if missing.any() and plan.test != "unpaired":
-        out.append(f"missing pairs: {_listed(_seeds_of(runs, missing))} lack a run in some of the cells")
+        lack = "lacks" if missing.sum() == 1 else "lack"
+        out.append(f"missing pairs: {_listed(_seeds_of(runs, missing))} {lack} a run in some of the cells")
     if n < 2 and plan.test == "paired" and (there.sum(axis=1) >= 2).all():
         out.append(
             "its cells have no two seeds in common; if that is by design, --unpaired compares the runs "

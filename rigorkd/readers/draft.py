@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rigorkd.readers.grid import SUMMARY
+from rigorkd.readers.grid import sums_up
 from rigorkd.readers.known_names import canonical, folded, status_of
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.text import some_of
@@ -56,7 +56,7 @@ class Draft:
     def columns(self) -> str:
         """The table's columns for a message, as the files spell them."""
         names = [self.spelt(str(name)) for name in self.frame.columns if not str(name).startswith("_")]
-        return some_of(names)
+        return some_of(list(dict.fromkeys(names)))
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         if not rows.all():
@@ -130,14 +130,18 @@ def summary_rows(draft: Draft) -> None:
     first = str(draft.frame.columns[0]) if len(draft.frame.columns) else ""
     wrong = np.zeros(len(draft.frame), dtype=bool)
     if "seed" in draft.frame:
-        wrong |= draft.frame["seed"].str.casefold().isin(SUMMARY).to_numpy()
+        wrong |= _sum_up(draft.frame["seed"]).to_numpy()
         blank = (draft.frame["seed"] == "").to_numpy()
         for name in dict.fromkeys((first, *columns)):
-            wrong |= blank & draft.frame[name].str.casefold().isin(SUMMARY).to_numpy()
+            wrong |= blank & _sum_up(draft.frame[name]).to_numpy()
     elif first and not draft.plainly:
-        wrong |= draft.frame[first].str.casefold().isin(SUMMARY).to_numpy()
+        wrong |= _sum_up(draft.frame[first]).to_numpy()
     if wrong.any():
         for row in np.flatnonzero(wrong)[:20]:
-            words = [word for word in draft.frame.iloc[row] if word.casefold() in SUMMARY]
+            words = [word for word in draft.frame.iloc[row] if sums_up(word)]
             draft.dropped.append(f"{draft.table.place(row)}: a row that sums up ({words[0]})")
         draft.keep(~wrong)
+
+
+def _sum_up(column: pd.Series[Any]) -> pd.Series[Any]:
+    return column.isin([word for word in column.unique() if sums_up(word)])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rigorkd.errors import InputError
+from rigorkd.readers.known_names import folded
 from rigorkd.readers.raw import RawTable
 
 LEVEL = "\x1f"
@@ -23,6 +24,8 @@ SUMMARY = frozenset(
      "mean_±_sample_sd", "standard_deviation", "95%_ci", "95%_ci_±"}
 )  # fmt: skip
 """What rows and columns below and beside the runs are called that sum them up."""
+
+_JOINTS = re.compile(r"_*(?:±|\+/?-|[(),/&])_*")
 
 _NUMBER = re.compile(r"\s*[+−-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?\s*%?\s*", re.IGNORECASE)
 
@@ -42,6 +45,13 @@ class Grid:
     merged: int = 0
     notes: tuple[str, ...] = ()
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def sums_up(name: str) -> bool:
+    """Whether a row or a column is called as what sums up runs: `mean`, `Mean (std)`, `avg ± sd`."""
+    short = folded(name)
+    parts = [part for part in _JOINTS.split(short) if part] if len(short) <= _LONGEST else []
+    return short in SUMMARY or (bool(parts) and all(part in SUMMARY for part in parts))
 
 
 def is_number(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,18 @@ import numpy as np
 from rigorkd_analysis.runs import seed_of
 
 from rigorkd.readers.draft import Draft, original
-from rigorkd.readers.known_names import ALWAYS, INNER, NAMED, PARAMETERS, folded, seed_in, size_in, without
-from rigorkd.readers.shapes import is_metric, pattern_of
+from rigorkd.readers.known_names import (
+    ALWAYS,
+    INNER,
+    NAMED,
+    PARAMETERS,
+    canonical,
+    folded,
+    seed_in,
+    size_in,
+    without,
+)
+from rigorkd.readers.shapes import ENDS, is_metric, pattern_of
 from rigorkd.readers.written_numbers import ABSENT, numbers_of
 from rigorkd.text import suggest
 
@@ -72,8 +83,8 @@ def find_seeds(draft: Draft) -> None:
         instead = "" if asked else "; `rigorkd audit` judges a table of one run each, or of means and spreads"
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
-            "give --seed COLUMN, or --seed PATTERN with {} where the number stands, such as --seed "
-            f"'{_numbered(draft) or 'run{}'}'{instead}",
+            f"give --seed COLUMN{_seedlike(draft)}, or --seed PATTERN with {{}} where the number stands, "
+            f"such as --seed '{_numbered(draft) or 'run{}'}'{instead}",
         )
     if missing:
         row = int(np.flatnonzero((names == missing[0]).to_numpy())[0])
@@ -91,18 +102,36 @@ def find_seeds(draft: Draft) -> None:
     draft.seeds = f"seed: from {where}" + (f" by {asked!r}" if asked else " (--seed changes it)")
 
 
+def _counted(first: int, many: int) -> set[str]:
+    return set(map(str, range(first, first + many)))
+
+
+def _seedlike(draft: Draft) -> str:
+    """The first column that may hold seeds: each number from 0 or 1 on, equally often."""
+    for name in map(str, draft.frame.columns):
+        values = draft.frame[name]
+        often = values.value_counts()
+        if (
+            canonical(name) is None
+            and not is_metric(name)
+            and not name.startswith(("_", "column "))
+            and 1 < len(often) < len(values)
+            and often.nunique() == 1
+            and {str(number) for number in often.index} in (_counted(0, len(often)), _counted(1, len(often)))
+        ):
+            return f", such as --seed {shlex.quote(draft.spelt(name))}"
+    return ""
+
+
 def _numbered(draft: Draft) -> str | None:
     """The pattern of headings that differ in a number alone, such as `Run 1` and `Run 2`."""
     found: set[str] = set()
     for name in map(str, draft.frame.columns):
-        part = None if name.startswith(("_", "column ")) or is_metric(name) else _ENDS.fullmatch(name)
+        part = None if name.startswith(("_", "column ")) or is_metric(name) else ENDS.fullmatch(name)
         if part and part[1] in found:
             return f"{part[1]}{{}}"
         found |= {part[1]} if part else set()
     return None
-
-
-_ENDS = re.compile(r"(.*\D)\d{1,19}")
 
 
 def _fill_seeds(draft: Draft) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.table_error import TableError
 
-from rigorkd.readers.grid import LEVEL, SUMMARY, is_number
+from rigorkd.readers.grid import LEVEL, SUMMARY, is_number, sums_up
 from rigorkd.readers.known_names import (
     BASELINES,
     NAMED,
@@ -21,7 +21,8 @@ from rigorkd.readers.known_names import (
     seed_in,
 )
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.readers.written_numbers import looks_numeric
+from rigorkd.readers.written_numbers import ABSENT, looks_numeric
+from rigorkd.text import count, some_of
 
 UNNAMED = "value"
 """The metric of a wide table, whose name stands nowhere in it."""
@@ -105,10 +106,10 @@ def unfold(table: RawTable, asked: Reading) -> RawTable:
         parts, summaries = chart, [name for name in columns if name.endswith(_RANGE)]
         said = "a chart of W&B, a column per run"
     elif by_seed := _by_seed(table, asked):
-        parts, summaries = by_seed, [name for name in columns if folded(name) in SUMMARY]
+        parts, summaries = by_seed, [name for name in columns if sums_up(name)]
         said = "one column per seed"
     elif by_cell := _by_cell(table, asked):
-        parts, summaries = by_cell, [name for name in columns if folded(name) in SUMMARY]
+        parts, summaries = by_cell, [name for name in columns if sums_up(name)]
         said = "one column per method"
     elif asked.wide:
         raise table.error(
@@ -122,32 +123,76 @@ def unfold(table: RawTable, asked: Reading) -> RawTable:
             f"means and spreads ({', '.join(summaries[:3])}), no runs",
             "one row per run is judged; `rigorkd audit` judges a table of means and standard deviations",
         )
-    return _melted(table, parts, summaries, said)
+    return _melted(table, parts, summaries, said, _unread(table, parts, asked))
 
 
-def _melted(table: RawTable, parts: Sequence[_Part], summaries: Sequence[str], said: str) -> RawTable:
+def _unread(table: RawTable, parts: Sequence[_Part], asked: Reading) -> dict[str, str]:
+    """The columns of numbers that are neither runs of the wide table nor a setting of them, and why."""
+    runs = {part.column for part in parts}
+    columns = [str(name) for name in table.frame.columns if name not in runs]
+    if any(name == "seed" for part in parts for name, _ in part.says):
+        if asked.seed is None:
+            return {}
+        stems = [found[1] if (found := ENDS.fullmatch(name)) else "" for name in columns]
+        why = f"headings that --seed '{asked.seed}' does not fit"
+        return {
+            name: why for name, stem in zip(columns, stems, strict=True) if stem and stems.count(stem) > 1
+        }
+    costs = [] if asked.wide else [name for name in columns if _is_cost(name)]
+    return dict.fromkeys(costs, "what the runs cost, by the name")
+
+
+ENDS = re.compile(r"(.*\D)\d{1,19}")
+"""A heading that ends in a number, and what stands before it."""
+
+_COSTS = frozenset(
+    {"time", "hours", "hrs", "minutes", "mins", "seconds", "secs", "sec", "duration", "runtime", "latency",
+     "memory", "mem", "gb", "mb", "params", "parameters", "flops", "macs"}
+)  # fmt: skip
+
+
+def _is_cost(name: str) -> bool:
+    """Whether a column says what runs cost: `time_s`, `GPU hours`, `Params (M)`."""
+    return not _COSTS.isdisjoint(re.split(r"[^a-z]+", name.casefold()))
+
+
+def _melted(
+    table: RawTable, parts: Sequence[_Part], summaries: Sequence[str], said: str, unread: Mapping[str, str]
+) -> RawTable:
     import pandas as pd
 
-    wide = {part.column for part in parts}
+    wide = {part.column for part in parts} | unread.keys()
     ids = [name for name in table.frame.columns if name not in wide and name not in summaries]
     blocks: dict[tuple[tuple[str, str], ...], list[_Part]] = {}
     for part in parts:
         blocks.setdefault(part.says, []).append(part)
-    frames, rows = [], []
+    frames, rows, written = [], [], list[str]()
     for says, members in blocks.items():
         frame = table.frame[ids].assign(
             **dict(says), **{part.metric: table.frame[part.column] for part in members}
         )
-        there = (frame[[part.metric for part in members]] != "").any(axis=1).to_numpy()
-        frames.append(frame[there])  # an empty field of a wide table is a run that does not exist
+        fields = frame[[part.metric for part in members]]
+        there = (fields != "").any(axis=1).to_numpy()  # an empty field is a run that does not exist
+        words = fields.apply(lambda column: column.str.casefold().isin(_NO_RUN)).all(axis=1).to_numpy()
+        written += [str(word) for word in fields.to_numpy()[there & words].ravel() if word]
+        there = there & ~words
+        frames.append(frame[there])
         rows.append(np.flatnonzero(there))
     order = np.concatenate(rows)
     frame = pd.concat(frames, ignore_index=True).fillna("")
     came = {name: f"the headings ({said})" for part in parts for name, _ in part.says}
     dropped = table.dropped + ((f"columns {', '.join(summaries)}: they sum up",) if summaries else ())
+    for why in dict.fromkeys(unread.values()):
+        dropped += (f"columns {some_of([name for name in unread if unread[name] == why], 5)}: {why}",)
+    if written:
+        words_said = ", ".join(map(repr, dict.fromkeys(written)))
+        dropped += (f"{count(len(written), 'field')} with {words_said} in place of a number: no such run",)
     made = replace(table, kind=f"{table.kind}, {said}", came={**table.came, **came}, dropped=dropped)
     return made.rows(order, frame)
 
+
+_NO_RUN = ABSENT - {"nan"}
+"""What stands in a wide table where there is no run; NaN may be a run that diverged."""
 
 _RANGE = ("__MIN", "__MAX")
 
@@ -211,7 +256,8 @@ def _by_cell(table: RawTable, asked: Reading) -> list[_Part]:
         if kinds[name] in (None, "method")
         and name != asked.seed
         and (not is_bookkeeping(name) or kinds[name] == "method")
-        and folded(name) not in SUMMARY
+        and (asked.wide or not _is_cost(name))
+        and not sums_up(name)
         and table.frame[name].map(is_number).mean() > 0.5
     ]
     known = any(folded(name) in BASELINES | _METHODS for name in cells)

@@ -63,6 +63,40 @@ def test_wide_by_seed_and_by_method(folder):
     )
 
 
+def test_a_wide_table_as_a_colleague_sends_it(folder):
+    """What is no run of it is said: a field without a number, means, costs, other headings."""
+    folder.write(
+        "sheet.csv",
+        "Results (updated),,,,,\n,,,,,\nMethod,Seed 0,Seed 1,Seed 2,Seed 3,Mean ± std\n"
+        "baseline,72.5%,72.9%,72.3%,72.0%,72.43 ± 0.4\nKD,73.5%,73.2%,73.9%,n/a,73.53 ± 0.4\n",
+    )
+    assert folder.gains("sheet.csv") == {"KD": GAIN}
+    tidy = folder.open("sheet.csv").tidy
+    assert tidy is not None
+    assert tidy.dropped[1:] == (
+        "columns Mean ± std: they sum up",
+        "1 field with 'n/a' in place of a number: no such run",
+    )
+    folder.write("costs.csv", "seed,baseline,kd,time_s\n0,72.5,73.5,90\n1,72.9,73.2,91\n2,72.3,73.9,95\n")
+    assert folder.gains("costs.csv") == {"kd": GAIN}
+    tidy = folder.open("costs.csv").tidy
+    assert tidy is not None
+    assert tidy.dropped == ("columns time_s: what the runs cost, by the name",)
+    folder.write(
+        "two.csv",
+        "method,A run0,A run1,A run2,B run0,B run1\nbaseline,72.5,72.9,72.3,1,2\nkd,73.5,73.2,73.9,3,4\n",
+    )
+    assert folder.gains("two.csv", seed="A run{}") == {"kd": GAIN}
+    tidy = folder.open("two.csv", seed="A run{}").tidy
+    assert tidy is not None
+    assert tidy.dropped == ("columns B run0, B run1: headings that --seed 'A run{}' does not fit",)
+
+
+def test_a_column_of_another_language_is_proposed_as_the_seed(folder):
+    folder.write("lauf.csv", "Verfahren,Lauf,test_acc\nbaseline,1,72\nbaseline,2,73\nkd,1,74\nkd,2,75\n")
+    assert "--seed COLUMN, such as --seed Lauf, or" in folder.refusal("lauf.csv")
+
+
 def test_a_wide_table_whose_metric_could_be_anything_is_asked_about(folder):
     folder.write("loss.csv", "seed,baseline,kd\n0,1.25,1.35\n1,1.29,1.32\n2,1.23,1.39\n")
     assert "the table does not name its metric" in (told := folder.refusal("loss.csv"))
