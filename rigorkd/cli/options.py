@@ -137,7 +137,7 @@ def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Pat
     """
     from rigorkd.errors import InputError
     from rigorkd.launch.study_status import default_study
-    from rigorkd.records.study import is_study
+    from rigorkd.records.study import is_study, where_studies_lie
     from rigorkd.text import nearest
 
     if study is None:
@@ -152,7 +152,9 @@ def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Pat
     close = nearest(study.name, names)
     raise InputError(
         f"{study}: not a study (no study.json there)",
-        hint=f"did you mean {results / close}?" if close else "give a folder that `rigorkd run` made",
+        hint=f"did you mean {results / close}?"
+        if close
+        else where_studies_lie(study) or "give a folder that `rigorkd run` made",
     )
 
 
@@ -211,7 +213,7 @@ def find_source(
     """
     from rigorkd.errors import InputError
     from rigorkd.readers.raw import Reading
-    from rigorkd.records.study import is_study
+    from rigorkd.records.study import is_study, where_studies_lie
     from rigorkd.report.sources import from_sources, from_study
 
     if not sources:
@@ -230,7 +232,7 @@ def find_source(
             )
         return from_study(study_folder(Path(studies[0]), results), every_seed=every_seed)
     lone = Path(sources[0])
-    if len(sources) == 1 and os.path.lexists(lone / "study.json"):  # which is no file
+    if len(sources) == 1 and (os.path.lexists(lone / "study.json") or where_studies_lie(lone)):
         return from_study(study_folder(lone, results))  # says so
     if len(sources) == 1 and not lone.exists() and not lone.suffix and asked in (None, Reading()):
         from rigorkd.readers.kinds import expanded, remote

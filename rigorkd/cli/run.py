@@ -21,7 +21,7 @@ from rigorkd.cli.options import (
 )
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import InputError, RunsFailedError
-from rigorkd.launch.failures import advice
+from rigorkd.launch.failures import advice, by_reason
 from rigorkd.text import count
 
 if TYPE_CHECKING:
@@ -319,9 +319,11 @@ def run(
 
 def _failed(outcome: Outcome) -> RunsFailedError:
     """The failed runs by name, with what may help."""
-    lines = []
-    for name, reason in outcome.failed.items():
-        lines.append(f"  {name}: {reason}" + " (before; not tried again)" * (name in outcome.failed_before))
+    told = {
+        name: reason + " (before; not tried again)" * (name in outcome.failed_before)
+        for name, reason in outcome.failed.items()
+    }
+    lines = [f"  {names}: {reason}" for names, reason in by_reason(told)]
     hints = list(dict.fromkeys(hint for reason in outcome.failed.values() if (hint := advice(reason))))
     hints.append(
         "`rigorkd logs RUN` shows more; --retry-failed tries them again"

@@ -144,7 +144,10 @@ def _result_file(out: Path, pattern: str) -> tuple[str, bytes]:
     most = RECORD if pattern.endswith(".json") else LOG
     content = _optional(out / found[0], out, most)
     if content is None:
-        raise ResultError(f"it left no {found[0]} in {{out}} (result: names another file, or stdout)")
+        raise ResultError(
+            f"it left no {found[0]} in {{out}} (result: names another file, or stdout; the trainer of a "
+            "teacher, start or group has its own, and takes none from the one at the top)"
+        )
     return found[0], content
 
 

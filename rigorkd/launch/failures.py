@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from rigorkd.errors import InputError
 from rigorkd.files import write_atomically
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.untrusted import LOG, opened, read_bytes, read_note
-from rigorkd.text import suggest
+from rigorkd.text import some_of, suggest
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,22 @@ def advice(reason: str) -> str:
     if "last with exit code -9" in reason:
         return "its worker was killed, perhaps for memory: fewer --jobs or --slots, or a smaller --memory"
     return ""
+
+
+_MOST = 6
+"""Names of runs that failed for one reason, in one line."""
+
+
+def by_reason(failed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each reason once, after the names of the runs that failed for it; `status --format json` has them all.
+
+    What failed itself comes before what needed it.
+    """
+    runs: dict[str, list[str]] = {}
+    for name, reason in failed.items():
+        runs.setdefault(reason, []).append(name)
+    for reason in sorted(runs, key=lambda reason: reason.startswith("it needs ")):
+        yield some_of(runs[reason], _MOST), reason
 
 
 POLL = 0.5

@@ -85,7 +85,8 @@ def merge(sources: Sequence[Path], target: Path, *, dry: bool = False) -> Merged
         mine = {record.run for record in first.records} if there else set()
         new = tuple(run for run in chosen if run not in mine)
         looks = _looks(parts)
-        merged = Merged(target, new, len(chosen), missing, len(looks), tuple(_warnings(parts, looks)))
+        heard = looks if new or set(looks) - set(_looks(parts[:there])) else []
+        merged = Merged(target, new, len(chosen), missing, len(looks), tuple(_warnings(parts, heard)))
         if dry:
             return merged
         records = [chosen[run] for run in new]

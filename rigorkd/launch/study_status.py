@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rigorkd.launch.backends.slurm.submission import submissions
+from rigorkd.launch.failures import by_reason
 from rigorkd.launch.heartbeat import Holder, Liveness
 from rigorkd.launch.progress import Progress, read_progress
 from rigorkd.launch.run_states import RunStates, State, find_run_states
@@ -95,7 +96,7 @@ class Status:
         running = [run for one in self.launchers for run in one.progress.running]
         if running:
             lines.append(f"  last checkpoint {self._ago(running) or 'not written yet'}")
-        lines += [f"  failed {run}: {reason}" for run, reason in self.failed.items()]
+        lines += [f"  failed {runs}: {reason}" for runs, reason in by_reason(self.failed)]
         lines += [f"  stale {run}: {reason}" for run, reason in self.stale.items()]
         lines += [f"  damaged {run}: {reason}" for run, reason in self.damaged.items()]
         lines += [f"  diverged {run}" for run in self.diverged]

@@ -106,13 +106,23 @@ def is_study(folder: Path) -> bool:
     return StudyFolder(folder).study_json.is_file()
 
 
+def where_studies_lie(folder: Path) -> str:
+    """The hint for a folder that is no study, though it holds some; empty if it holds none."""
+    try:
+        found = sorted(path for path in folder.iterdir() if is_study(path))
+    except OSError:
+        return ""
+    return f"there are studies in it: give one, such as {found[0]}" if found else ""
+
+
 def read_info(folder: Path) -> StudyInfo:
     """Read `study.json`. Raises InputError if the folder is no study, StoreError if the file is damaged."""
     path = StudyFolder(folder).study_json
     if not is_there(path, folder):
         raise InputError(
             f"{folder}: not a study (there is no study.json in it)",
-            hint="give the folder that `rigorkd run` made, such as results/digits",
+            hint=where_studies_lie(folder)
+            or "give the folder that `rigorkd run` made, such as results/digits",
         )
     try:
         document = read_json(path, folder, STUDY)

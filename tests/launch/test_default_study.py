@@ -62,3 +62,14 @@ def test_a_study_that_runs_now_comes_first(made: Made) -> None:
     with Heartbeat(StudyFolder(trial)):
         assert default_study(done.parent)[0] == trial
     assert default_study(done.parent) == (done, "")
+
+
+@pytest.mark.parametrize("command", [("status",), ("analyze",), ("merge", "other")])
+def test_a_folder_of_studies_is_no_study_and_one_of_them_is_proposed(
+    made: Made, rigorkd: Rigorkd, command: tuple[str, ...]
+) -> None:
+    results = made("first").parent
+    done = rigorkd(command[0], str(results), *command[1:], cwd=results.parent)
+    assert done.returncode == 2
+    assert "there are studies in it: give one, such as" in done.stderr
+    assert "first" in done.stderr

@@ -12,6 +12,7 @@ from rigorkd.errors import InputError
 from rigorkd.launch.failures import (
     Failure,
     advice,
+    by_reason,
     follow,
     is_out_of_memory,
     note_failure,
@@ -104,3 +105,15 @@ def test_advice(reason: str, says: str) -> None:
     assert says in advice(reason)
     assert bool(advice(reason)) == bool(says)
     assert is_out_of_memory(reason) == ("--slots or" in advice(reason))
+
+
+def test_runs_that_failed_for_one_reason_are_one_line_and_causes_come_first() -> None:
+    behind = {f"main/{cell}/seed-0": "it needs teacher/seed-0, which failed" for cell in "abcdefgh"}
+    failed = {"teacher/seed-1": "ValueError: x", **behind, "teacher/seed-0": "ValueError: x"}
+    assert list(by_reason(failed)) == [
+        ("teacher/seed-1, teacher/seed-0", "ValueError: x"),
+        (
+            ", ".join(f"main/{cell}/seed-0" for cell in "abcdef") + " and 2 more",
+            "it needs teacher/seed-0, which failed",
+        ),
+    ]

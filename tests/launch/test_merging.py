@@ -172,6 +172,7 @@ def test_looks_and_what_was_planned_come_along(shards: list[Path], tmp_path: Pat
     result = analysis_of(from_study(target), Question(), images=False)
     said = [warning for family in result.families for one in family.comparisons for warning in one.warnings]
     assert [text for text in said if "repeated look" in text]
+    assert merge([second, first], target).warnings == ()  # which adds nothing, and had been told
 
 
 def test_what_was_removed_comes_along(shards: list[Path], tmp_path: Path) -> None:
