@@ -54,7 +54,7 @@ _ALSO_CALLED = {
     **dict.fromkeys(("arch", "architecture", "network", "net", "backbone"), ("model", "name")),
     **dict.fromkeys(("data", "data_set"), ("dataset",)),
     **dict.fromkeys(("transforms", "transform", "augmentation", "augmentations"), ("views",)),
-    **dict.fromkeys(("data_dir", "dir", "folder", "path"), ("root",)),
+    **dict.fromkeys(("data_dir", "dir", "folder", "path", "root", "file"), ("root", "path", "file")),
     **dict.fromkeys(("resolution", "image_size", "img_size"), ("size",)),
     **dict.fromkeys(("accuracy", "acc", "top1", "test_acc", "test_accuracy"), ("test_top1",)),
     "loss": ("test_loss",),
@@ -95,13 +95,19 @@ def from_validation(
     for details in error.errors(include_url=False):
         path, models = _clean(model, details["loc"], keep_last=details["type"] == "extra_forbidden")
         problem = _worded(details, path, models)
-        if details["type"] == "extra_forbidden":
+        if details["type"] == "extra_forbidden" and not _is_another_word(str(path[-1]), models):
             problem = replace(problem, hint=_home(model, path) or problem.hint)
         located = Problem(locate(problem.path), problem.message, problem.hint, problem.at_key)
         if details["type"] == "too_short" and any(inside[: len(path)] == path for inside, _ in found):
             continue  # pydantic counts the items that are right, and the wrong ones are told already
         found.setdefault((path, located.at_key), located)
     return _without_consequences(list(found.values()))
+
+
+def _is_another_word(key: str, leaves: list[Any]) -> bool:
+    """Whether others use this key for one that is valid here: where it stands is right, then."""
+    valid = _keys([leaf for leaf in leaves if _is_model(leaf)])
+    return not set(valid).isdisjoint(_ALSO_CALLED.get(key.casefold(), ()))
 
 
 def _without_consequences(problems: list[Problem]) -> list[Problem]:
@@ -219,6 +225,12 @@ _TYPES = {
     "model_type": "a mapping (key: value)",
     "model_attributes_type": "a mapping (key: value)",
 }
+_MISSING = {
+    "split": "add split: {val: N, test: M}, numbers of images to hold out; test only if it has no test set",
+    "val": "add val: N, the number of training images to validate on",
+}
+"""What to write for a key that is missing, where its name does not say so."""
+
 _LIMITS = {
     "greater_than": ("gt", "greater than"),
     "greater_than_equal": ("ge", "at least"),
@@ -237,7 +249,7 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
     if kind == "missing" and isinstance(path[-1], int):
         return Problem(path[:-1], f"{_subject(path[:-1])} needs {count(path[-1] + 1, 'value')}")
     if kind == "missing":
-        return Problem(path[:-1], f"the key {path[-1]!r} is missing")
+        return Problem(path[:-1], f"the key {path[-1]!r} is missing", _MISSING.get(str(path[-1]), ""))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         key = str(context["discriminator"]).strip("'")
         noun = _NOUNS.get(str(next((part for part in reversed(path) if isinstance(part, str)), "")), "value")
@@ -281,7 +293,9 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
         literals = [str(word) for leaf in leaves if get_origin(leaf) is Literal for word in get_args(leaf)]
         close = nearest(value, literals) if isinstance(value, str) else None
         message = f"{subject} must be {' or '.join([wanted, *literals])}, not {shown(value)}"
-        return Problem(path, message, f"did you mean {close!r}?" if close else "")
+        share = isinstance(value, float) and 0 < value < 1 and path[-2:-1] == ("split",)
+        counted = "write how many images, not which share of them" if share else ""
+        return Problem(path, message, f"did you mean {close!r}?" if close else counted)
     if kind in _LIMITS:
         key, words = _LIMITS[kind]
         return Problem(path, f"{subject} must be {words} {context[key]:g}, not {shown(value)}")

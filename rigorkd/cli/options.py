@@ -154,7 +154,9 @@ def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Pat
         f"{study}: not a study (no study.json there)",
         hint=f"did you mean {results / close}?"
         if close
-        else where_studies_lie(study) or "give a folder that `rigorkd run` made",
+        else where_studies_lie(study)
+        or where_studies_lie(results)
+        or "give a folder that `rigorkd run` made",
     )
 
 
@@ -232,6 +234,11 @@ def find_source(
             )
         return from_study(study_folder(Path(studies[0]), results), every_seed=every_seed)
     lone = Path(sources[0])
+    if len(sources) == 1 and lone.suffix in (".yaml", ".yml") and lone.is_file():
+        raise InputError(
+            f"{lone}: a protocol, or another file in YAML, and no results",
+            hint="give the study's folder, results/<study>, by the name at `study:` in a protocol",
+        )
     if len(sources) == 1 and (os.path.lexists(lone / "study.json") or where_studies_lie(lone)):
         return from_study(study_folder(lone, results))  # says so
     if len(sources) == 1 and not lone.exists() and not lone.suffix and asked in (None, Reading()):

@@ -112,7 +112,7 @@ def where_studies_lie(folder: Path) -> str:
         found = sorted(path for path in folder.iterdir() if is_study(path))
     except OSError:
         return ""
-    return f"there are studies in it: give one, such as {found[0]}" if found else ""
+    return f"there are studies in {folder}: give one, such as {found[0]}" if found else ""
 
 
 def read_info(folder: Path) -> StudyInfo:

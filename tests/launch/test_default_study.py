@@ -71,5 +71,11 @@ def test_a_folder_of_studies_is_no_study_and_one_of_them_is_proposed(
     results = made("first").parent
     done = rigorkd(command[0], str(results), *command[1:], cwd=results.parent)
     assert done.returncode == 2
-    assert "there are studies in it: give one, such as" in done.stderr
+    assert f"there are studies in {results}: give one, such as" in done.stderr
     assert "first" in done.stderr
+
+
+def test_a_protocol_is_no_result(protocol_file: Path, rigorkd: Rigorkd) -> None:
+    done = rigorkd("analyze", protocol_file.name, cwd=protocol_file.parent)
+    assert done.returncode == 2
+    assert "a protocol, or another file in YAML, and no results" in done.stderr

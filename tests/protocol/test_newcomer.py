@@ -156,6 +156,24 @@ SLIPS = {
         "seeds: 5", "seeds: 0-4", 17, 8, "5 means seeds 0 to 4", "seeds: 5"
     ),
     "no test images": Slip(", test: 800", "", 3, 32, "split.test says how many", ", test: 800"),
+    "no split": Slip(
+        ", split: {train: 600, val: 397, test: 800, seed: 1}",
+        "",
+        3,
+        10,
+        "add split: {val: N, test: M}",
+        ", split: {val: 397, test: 800}",
+    ),
+    "a share of the images": Slip(
+        "test: 800", "test: 0.4", 3, 61, "write how many images, not which share", "test: 800"
+    ),
+    "another data set's word for its place": Slip(
+        "name: digits, split: {train: 600, val: 397, test: 800, seed: 1}",
+        "name: cifar10, path: data, split: {val: 5000, seed: 1}",
+        3,
+        26,
+        "did you mean 'root'",
+    ),
     "more images than there are": Slip(
         "train: 600", "train: 6000", 3, 32, "are more than the 1,797 images", "train: 600"
     ),
