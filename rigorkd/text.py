@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rigorkd.errors import InputError
 
@@ -15,6 +16,16 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     by_folded = {candidate.casefold(): candidate for candidate in valid}
     matches = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None
+
+
+def nearest_place(place: Path) -> str:
+    """`; did you mean X?` where a place that is not there is called almost as another beside it."""
+    try:
+        there = [] if place.exists() else [other.name for other in place.parent.iterdir()]
+    except OSError:
+        return ""
+    close = nearest(place.name, there)
+    return f"; did you mean {place.with_name(close)}?" if close else ""
 
 
 def suggest(name: str, valid: Iterable[str], otherwise: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.data.dataset import Dataset
@@ -14,7 +15,7 @@ from rigorkd.models.own_code import has_source
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.rates import shown_side
-from rigorkd.text import count
+from rigorkd.text import count, nearest_place
 
 if TYPE_CHECKING:
     from rigorkd.data.own_images import Survey
@@ -85,7 +86,8 @@ class OwnData:
         """Its lines in a terminal."""
         if not self.there:
             assumed = f"; until they are, {self.side}×{self.side} pixels are assumed" * (not self.settled)
-            yield f"data: the images are not there yet ({self.where}){assumed}"
+            where = f"{self.where}{nearest_place(Path(self.where))}"
+            yield f"data: the images are not there yet ({where}){assumed}"
             return
         tested = f" + {self.test_images:,} for testing" if self.test_images is not None else ""
         size = f"{self.side}×{self.side}" if self.survey is None else self.survey.says_sizes()

@@ -126,6 +126,11 @@ def test_without_the_files_a_plan_assumes_a_side_and_says_so(
     assert found is not None
     (line,) = found.lines()
     assert line == "data: the images are not there yet (pictures); until they are, 256×256 pixels are assumed"
+    Path("picture").mkdir()
+    (line,) = found.lines()
+    assert "(pictures; did you mean picture?)" in line
+    with pytest.raises(InputError, match=r"pictures/train is missing; did you mean picture\?"):
+        loaded.spec.dataset.prepare()
 
 
 def test_headers_are_read_once_and_again_when_a_file_changes(tmp_path: Path) -> None:
