@@ -124,13 +124,15 @@ def _seedlike(draft: Draft) -> str:
 
 
 def _numbered(draft: Draft) -> str | None:
-    """The pattern of headings that differ in a number alone, such as `Run 1` and `Run 2`."""
-    found: set[str] = set()
+    """The pattern of headings that count from 0 or 1, as `Run 1`, `Run 2` do and `Top-1`, `Top-5` do not."""
+    found: dict[str, set[str]] = {}
     for name in map(str, draft.frame.columns):
         part = None if name.startswith(("_", "column ")) or is_metric(name) else ENDS.fullmatch(name)
-        if part and part[1] in found:
-            return f"{part[1]}{{}}"
-        found |= {part[1]} if part else set()
+        if part:
+            found.setdefault(part[1], set()).add(name.removeprefix(part[1]))
+    for stem, numbers in found.items():
+        if len(numbers) > 1 and numbers in (_counted(0, len(numbers)), _counted(1, len(numbers))):
+            return f"{stem}{{}}"
     return None
 
 

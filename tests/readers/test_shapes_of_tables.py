@@ -92,6 +92,16 @@ def test_a_wide_table_as_a_colleague_sends_it(folder):
     assert tidy.dropped == ("columns B run0, B run1: headings that --seed 'A run{}' does not fit",)
 
 
+def test_headings_that_do_not_count_are_not_proposed_as_seeds(folder):
+    folder.write("runs.csv", "method,Run 1,Run 2\nbaseline,70,71\nkd,72,73\n")
+    assert "--seed 'Run {}'" in folder.refusal("runs.csv")
+    folder.write(
+        "printed.csv", "method,Top-1,Top-5\nbaseline,70.1 ± 0.2,90.2 ± 0.1\nkd,71 ± 0.3,90.8 ± 0.2\n"
+    )
+    assert "Top-{}" not in (told := folder.refusal("printed.csv"))
+    assert "`rigorkd audit` judges a table" in told
+
+
 def test_a_column_of_another_language_is_proposed_as_the_seed(folder):
     folder.write("lauf.csv", "Verfahren,Lauf,test_acc\nbaseline,1,72\nbaseline,2,73\nkd,1,74\nkd,2,75\n")
     assert "--seed COLUMN, such as --seed Lauf, or" in folder.refusal("lauf.csv")
