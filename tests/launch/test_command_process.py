@@ -217,6 +217,9 @@ time.sleep(600)
     process = subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"called\n"
+    until = time.monotonic() + 30
+    while nobody(tmp_path) and time.monotonic() < until:  # a process that has just begun tells no variables
+        time.sleep(0.05)
     assert not nobody(tmp_path)
     process.kill()
     process.communicate()
