@@ -121,6 +121,9 @@ def main() -> None:
             _crash()
         _say(f"{error.filename or 'the file system'}: {_STORE_TROUBLE[error.errno]}")
         sys.exit(2)
+    except MemoryError:
+        _say("there is not enough memory for this; give it less to read, or take a machine with more")
+        sys.exit(2)
     except Exception:
         _crash()
     if isinstance(code, int):
@@ -128,11 +131,14 @@ def main() -> None:
 
 
 def _crash() -> NoReturn:
-    """An error that nobody foresaw. Python's exit code for it is 1, which is the answer "not" of a gate."""
+    """An error that nobody foresaw ends with 70 (EX_SOFTWARE), which nothing else does.
+
+    Python's own code for it, 1, is an answer here (a gate's "not", runs that failed), and 2 is bad input.
+    """
     import traceback
 
     traceback.print_exc()
-    sys.exit(2)
+    sys.exit(os.EX_SOFTWARE)
 
 
 def _open_standard_streams() -> None:

@@ -9,6 +9,7 @@ import csv
 import errno
 import io
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -221,8 +222,23 @@ def test_a_fault_is_no_verdict(
     monkeypatch.setattr(main.cli, "main", fails)
     with pytest.raises(SystemExit) as ended:
         main.main()
-    assert ended.value.code == 2
+    assert ended.value.code == os.EX_SOFTWARE
     assert str(error) in capsys.readouterr().err
+
+
+def test_a_lack_of_memory_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(**_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(main.cli, "main", fails)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: there is not enough memory")
+    assert said.count("\n") == 1
 
 
 # ---------------------------------------------------------------------------------------------- with a ledger
