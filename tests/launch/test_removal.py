@@ -87,13 +87,13 @@ def test_seeds_that_nobody_trained_leave_no_word(tmp_path: Path) -> None:
     assert from_study(study).missing
     assert remove(study, Wanted(seeds=(2, 3))).runs == ()
     assert not [text for text in look(study) if "removed" in text]
-    assert True in planned(study)
+    assert any(planned(study))
 
 
 def test_what_an_analysis_has_met_needs_a_reason_and_is_told_ever_after(tmp_path: Path) -> None:
     study = make(tmp_path)
     look(study)
-    assert True in planned(study)
+    assert any(planned(study))
     with pytest.raises(InputError, match="analysis of 4 seeds has met"):
         remove(study, Wanted(seeds=(3,)))
     assert runs(study) == runs(make(tmp_path))
@@ -105,7 +105,7 @@ def test_what_an_analysis_has_met_needs_a_reason_and_is_told_ever_after(tmp_path
     assert "5 finished runs" in told
     assert planned(study) == {False}
     restore(study)
-    assert True in planned(study)
+    assert any(planned(study))
 
 
 def test_seeds_that_are_given_up_after_a_look_are_told(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_trained_again_to_the_same_bits_nothing_happened(tmp_path: Path) -> None
     look(study)
     remove(study, Wanted(only=("main/wide/kd-*",)), WHY)
     make(tmp_path)
-    assert True in planned(study)
+    assert any(planned(study))
     assert not [text for text in look(study) if "removed" in text]
 
 
