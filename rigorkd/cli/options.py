@@ -263,11 +263,13 @@ def ask(
 
 def warn(found: Source, question: Question, analysis: Analysis, *, all_of_it: bool = True) -> None:
     """Note the look; say on stderr what an analysis warns of, where the document alone does not show it."""
+    from rigorkd.report.sentences import banner_of
     from rigorkd.report.sources import note
     from rigorkd.text import one_line
 
+    banner = banner_of(analysis.warnings)
     for warning in analysis.warnings if all_of_it else ():
-        click.echo(one_line(warning if warning.startswith("SMOKE") else f"warning: {warning}"), err=True)
+        click.echo(one_line(warning if warning == banner else f"warning: {warning}"), err=True)
     if trouble := note(found, analysis, question):
         click.echo(trouble, err=True)
 
