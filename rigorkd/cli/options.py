@@ -137,7 +137,7 @@ def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Pat
     """
     from rigorkd.errors import InputError
     from rigorkd.launch.study_status import default_study
-    from rigorkd.records.study import is_study, where_studies_lie
+    from rigorkd.records.study import is_study, studies_in, where_studies_lie
     from rigorkd.text import nearest
 
     if study is None:
@@ -148,7 +148,7 @@ def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Pat
     for folder in (study, results / study):
         if is_study(folder):
             return folder
-    names = [path.name for path in results.iterdir() if is_study(path)] if results.is_dir() else []
+    names = [path.name for path in studies_in(results)]
     close = nearest(study.name, names)
     raise InputError(
         f"{study}: not a study (no study.json there)",
