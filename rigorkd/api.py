@@ -329,9 +329,10 @@ class Findings:
     @property
     def says(self) -> str:
         """What holds and what is still missing, in plain sentences."""
-        from rigorkd.report.sentences import headline
+        from rigorkd.report.sentences import banner_of, headline
 
-        return "\n".join(headline(self.result))
+        banner = banner_of(self.result.warnings)
+        return "\n".join(([banner] if banner else []) + list(headline(self.result)))
 
     @property
     def conditions(self) -> tuple[str, ...]:

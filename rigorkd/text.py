@@ -28,6 +28,13 @@ def nearest_place(place: Path) -> str:
     return f"; did you mean {place.with_name(close)}?" if close else ""
 
 
+def in_full(place: Path, key: str = "dataset.root") -> str:
+    """What stands behind a relative place in a message: what it starts at, and so where it was looked for."""
+    if place.is_absolute():
+        return ""
+    return f" ({key} starts at the folder that the command is started in, so this is {place.absolute()})"
+
+
 def suggest(name: str, valid: Iterable[str], otherwise: str = "") -> str:
     """The hint for a misspelt name: `did you mean …?` if a valid one is close, else what to say otherwise."""
     close = nearest(name, valid)

@@ -1,5 +1,6 @@
 """Doubts about what was trained, before its verdicts are read: teachers that cannot teach, networks at chance
-or with one answer, top-5 of five classes. They stop nothing; each names its cell.
+or with one answer, top-5 of five classes. They stop nothing; each names its cell. Where networks are at
+chance, verdicts compare noise, and whatever shows these says that first.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ import numpy as np
 
 from rigorkd_analysis.metric_names import is_accuracy, is_top5
 from rigorkd_analysis.questions import Matcher, Question, distilled
+from rigorkd_analysis.stats.moments import Moments, mean_interval
 from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import distils
+
+AT_CHANCE = "AT CHANCE"
+"""How the warning begins that what is compared has learnt nothing."""
 
 
 def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
@@ -31,13 +36,38 @@ def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
     }
     whole = 100.0 if max(mean.values(), default=0.0) > 1.5 else 1.0
     chance = None if classes is None else whole / classes
-    for cell, value in mean.items():
-        if question.runs.text("method", cell) == "baseline" and _at_chance(value, chance, whole):
-            yield (
-                f"the baseline {question.runs.cells[cell]} is at chance ({value:.4g} of {classes} classes): "
-                f"a gain over it says nothing of {'distillation' if distils(question.runs) else 'a method'}"
-            )
+    if chance is not None and not question.runs.smoke:
+        yield from _networks(question, mean, chance, whole)
     yield from _teachers(question, matcher, mean, chance, whole)
+
+
+def _networks(question: Question, mean: dict[int, float], chance: float, whole: float) -> Iterator[str]:
+    """That no cell is better than guessing, else that baselines are not: one warning, which goes first."""
+    runs = question.runs
+    near = [cell for cell, value in mean.items() if _at_chance(value, chance, whole)]
+    classes = round(whole / chance)
+    students = [cell for cell in mean if runs.text("method", cell) != "teacher"]
+    moments = Moments.of_rows(runs.values)
+    alpha = question.plan.alpha / max(1, len(students))  # of many that guess, one is lucky
+    low, _ = mean_interval(moments.mean, moments.sd, moments.n, alpha)
+    if students and all(cell in near and not low[cell] > chance for cell in students):
+        best = max(students, key=lambda cell: mean[cell])
+        yield (
+            f"{AT_CHANCE}: no cell is better than guessing among {classes} classes ({chance:.4g}; the "
+            f"highest mean is {mean[best]:.4g}, of {runs.cells[best]}): nothing has learnt, and every "
+            "verdict here compares noise; see first why the training fails"
+        )
+        return
+    named = {runs.position(name) for name in question.plan.baselines}
+    bare = [cell for cell in near if cell in named or runs.text("method", cell) == "baseline"]
+    if bare:
+        listed = ", ".join(runs.cells[cell] for cell in bare[:6]) + (", …" if len(bare) > 6 else "")
+        values = ", ".join(f"{mean[cell]:.4g}" for cell in bare[:6])
+        s, are, them = ("", "is", "it") if len(bare) == 1 else ("s", "are", "them")
+        yield (
+            f"{AT_CHANCE}: the baseline{s} {listed} {are} at chance ({values} of {classes} classes): a gain "
+            f"over {them} says nothing of {'distillation' if distils(runs) else 'a method'}"
+        )
 
 
 def _classes(question: Question) -> int | None:

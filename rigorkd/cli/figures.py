@@ -66,7 +66,9 @@ def figures(
     from rigorkd.report.figures.canvas import Form, figure_files
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.gather import gather
+    from rigorkd.report.sentences import banner_of
     from rigorkd.report.sources import analysis_of
+    from rigorkd.text import one_line
 
     groups = [sources]
     if layout is not None and len(sources) > 1 and all(is_study(_folder(one, results)) for one in sources):
@@ -95,8 +97,9 @@ def figures(
             click.echo(f"{figure.name}: {told}", err=True)
     for (found, question), analysis in zip(read, analyses, strict=True):
         warn(found, question, analysis, all_of_it=False)
-    if any(one.is_smoke for one in gathered):
-        click.echo("SMOKE RUNS: these figures say nothing about any method", err=True)
+    for banner in dict.fromkeys(banner_of(analysis.warnings) for analysis in analyses):
+        if banner:
+            click.echo(one_line(banner), err=True)
 
 
 def _folder(source: str, results: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -38,19 +39,25 @@ def gc(studies: tuple[Path, ...], results: Path, what: tuple[str, ...], dry_run:
     """
     from rigorkd.cli.checked import own_study
     from rigorkd.errors import InputError
-    from rigorkd.launch.cleaning import KINDS, clear, pieces
-    from rigorkd.records.study import is_study
+    from rigorkd.launch.cleaning import KINDS, clear, pieces, size_of
+    from rigorkd.launch.merging import unfinished
+    from rigorkd.records.study import studies_in
     from rigorkd.text import count
 
     if dry_run and yes:
         raise click.UsageError("--dry-run deletes nothing; leave --yes out")
     folders = [study_folder(study, results) for study in studies]
+    left = []
     if not folders:
-        folders = sorted(path for path in results.glob("*") if is_study(path))
-    if not folders:
+        folders = studies_in(results)
+        left = unfinished(results)
+    if not folders and not left:
         study_folder(None, results)  # says that there is none
     kinds = what or tuple(KINDS)
-    total = 0
+    left = left if "aside" in kinds else []
+    total = len(left)
+    for path in left:
+        click.echo(f"{path}: {_size(size_of(path))} to delete: a merge that was killed")
     for folder in folders:
         found = pieces(folder, kinds)
         total += len(found)
@@ -62,7 +69,7 @@ def gc(studies: tuple[Path, ...], results: Path, what: tuple[str, ...], dry_run:
                 click.echo(f"  {size:>9} in {count(len(mine), 'place')}: {KINDS[kind]} ({kind})")
     if dry_run or not total:
         return
-    for folder in folders:
+    for folder in (*folders, *left):
         own_study(folder, "only its owner deletes from it")
     if not yes:
         if not sys.stdin.isatty():
@@ -70,6 +77,9 @@ def gc(studies: tuple[Path, ...], results: Path, what: tuple[str, ...], dry_run:
                 "nothing was deleted: nobody can be asked here", hint="give --yes, or look with --dry-run"
             )
         click.confirm("Delete it?", abort=True)
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+        click.echo(f"{path}: deleted")
     for folder in folders:
         gone = clear(folder, kinds)
         click.echo(f"{folder}: {_size(sum(piece.bytes for piece in gone))} deleted")

@@ -137,7 +137,7 @@ def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Pat
     """
     from rigorkd.errors import InputError
     from rigorkd.launch.study_status import default_study
-    from rigorkd.records.study import is_study, where_studies_lie
+    from rigorkd.records.study import is_study, studies_in, where_studies_lie
     from rigorkd.text import nearest
 
     if study is None:
@@ -148,7 +148,7 @@ def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Pat
     for folder in (study, results / study):
         if is_study(folder):
             return folder
-    names = [path.name for path in results.iterdir() if is_study(path)] if results.is_dir() else []
+    names = [path.name for path in studies_in(results)]
     close = nearest(study.name, names)
     raise InputError(
         f"{study}: not a study (no study.json there)",
@@ -263,11 +263,13 @@ def ask(
 
 def warn(found: Source, question: Question, analysis: Analysis, *, all_of_it: bool = True) -> None:
     """Note the look; say on stderr what an analysis warns of, where the document alone does not show it."""
+    from rigorkd.report.sentences import banner_of
     from rigorkd.report.sources import note
     from rigorkd.text import one_line
 
+    banner = banner_of(analysis.warnings)
     for warning in analysis.warnings if all_of_it else ():
-        click.echo(one_line(warning if warning.startswith("SMOKE") else f"warning: {warning}"), err=True)
+        click.echo(one_line(warning if warning == banner else f"warning: {warning}"), err=True)
     if trouble := note(found, analysis, question):
         click.echo(trouble, err=True)
 

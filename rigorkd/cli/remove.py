@@ -14,7 +14,7 @@ from rigorkd.cli.options import parsed_seeds, results_option, study_folder
 @results_option
 @click.option("--only", multiple=True, metavar="GLOB", help="Runs of the cells that match (repeatable).")
 @click.option("--student", metavar="NAME", help="Runs of this student.")
-@click.option("--seeds", metavar="SEEDS", help="Runs at these seeds: 5 is 0 to 4; also 3,7,11 and 5:10.")
+@click.option("--seeds", metavar="SEEDS", help="Runs at these seeds: 5:10 is 5 to 9; also 3,7,11.")
 @click.option(
     "--because",
     metavar="TEXT",
@@ -46,7 +46,8 @@ def remove(
     results away may have seen them. A run that comes out the same again, or is put back, counts as it did.
 
     \b
-    rigorkd remove digits --seeds 5:10                           seeds asked for by mistake
+    rigorkd remove digits --seeds 5:10                           seeds 5 to 9, asked for by mistake
+    rigorkd remove digits --seeds 5,                             seed 5 alone
     rigorkd remove digits --only 'main/cnn8/kd-T4-*' --dry-run   what would go
     rigorkd remove digits --student cnn8 --because "its layers were wrong"
     rigorkd remove digits --restore
@@ -79,6 +80,8 @@ def remove(
         raise InputError(
             "nothing is named to remove", hint="give --only GLOB, --student NAME or --seeds SEEDS"
         )
+    if seeds is not None:
+        _refuse_number(seeds)
     wanted = removal.Wanted(only, student, parsed_seeds(seeds))
     found = removal.remove(folder, wanted, one_line(because), dry=dry_run)
     verb = "would be set aside" if dry_run else "set aside"
@@ -100,3 +103,17 @@ def remove(
         )
     if not dry_run:
         click.echo(f"  back with: rigorkd remove {folder} --restore")
+
+
+def _refuse_number(seeds: str) -> None:
+    """`run --seeds 5` trains five seeds; of somebody who removes, nobody knows which of the two is meant."""
+    from rigorkd.errors import InputError
+
+    text = seeds.strip()
+    if text.isascii() and text.isdecimal():
+        n = int(text)
+        first = f"--seeds 0:{n} for the seeds 0 to {n - 1}, or " if n > 1 else ""
+        raise InputError(
+            f"--seeds {text}: for `rigorkd run` a lone number counts seeds, here it may be meant to name one",
+            hint=f"give {first}--seeds {n}, with the comma for seed {n} alone; --dry-run shows what would go",
+        )

@@ -85,8 +85,8 @@ def _runs(folder: Path, form: str) -> None:
     from rigorkd.text import unhidden
 
     runs = read_study(folder).runs
-    if len(runs) and (images := from_study(folder).test_images()) is not None:
-        runs["n_test"] = images  # so that a table read again can name its test images
+    if len(runs) and (tested := from_study(folder).tested_on()) is not None:
+        runs["n_test"] = int(tested.target.size)  # so that a table read again can name its test images
     if form == "csv":
         for name in runs.columns[[not is_numeric_dtype(dtype) for dtype in runs.dtypes]]:
             runs[name] = [no_formula(value) if isinstance(value, str) else value for value in runs[name]]

@@ -22,7 +22,7 @@ from pydantic import Field, PrivateAttr
 from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, Watch
 from rigorkd.errors import InputError
 from rigorkd.files import file_sha256, sha256_of
-from rigorkd.text import some_of
+from rigorkd.text import in_full, some_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,9 +111,8 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"arrays: {path}: {(error.strerror or str(error)).lower()}",
-            hint="dataset.file names a .npz file; a relative one starts at the folder that the command is "
-            "started in",
+            f"arrays: {path}: {(error.strerror or str(error)).lower()}{in_full(path, 'dataset.file')}",
+            hint="dataset.file names a .npz file",
         ) from None
 
 

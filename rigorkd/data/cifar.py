@@ -20,6 +20,7 @@ from rigorkd.data.dataset import DatasetInfo, SourceArrays, sha256_of
 from rigorkd.data.image_files import PublishedFiles
 from rigorkd.errors import InputError
 from rigorkd.files import file_md5
+from rigorkd.text import in_full
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,8 +159,9 @@ class _Cifar(PublishedFiles):
                 trouble = f"the download failed: {error}"
         missing = self._missing()
         if missing:
+            place = self.folder / missing[0].name
             raise InputError(
-                f"{self.name}: {self.folder / missing[0].name} is missing, and {trouble}",
+                f"{self.name}: {place} is missing{in_full(place)}, and {trouble}",
                 hint=f"unpack {_URL}{self.layout.archive} into {Path(self.root).expanduser()}"
                 + ("" if self.download else ", or set dataset.download: true"),
             )

@@ -14,7 +14,7 @@ from pydantic import Field
 from rigorkd.data.dataset import Dataset
 from rigorkd.errors import InputError
 from rigorkd.files import file_md5, files_below
-from rigorkd.text import count, nearest_place
+from rigorkd.text import count, in_full, nearest_place
 
 
 class Files(Dataset):
@@ -142,7 +142,8 @@ def fetch(dataset: Files, layout: Layout) -> None:
         others = f" (and {', '.join(missing[1:])})" if len(missing) > 1 else ""
         offer = ", or set dataset.download: true" if layout.archives and not wanted else ""
         raise InputError(
-            f"{dataset.name}: {folder / missing[0]} is missing{others}{trouble}{nearest_place(root)}",
+            f"{dataset.name}: {folder / missing[0]} is missing{others}{trouble}{in_full(folder / missing[0])}"
+            f"{nearest_place(root)}",
             hint=layout.advice.format(place=folder.parent if layout.unpacked else folder) + offer,
         )
 

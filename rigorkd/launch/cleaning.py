@@ -115,10 +115,10 @@ def _logs(study: StudyFolder, done: Collection[str]) -> Iterator[Piece]:
 def _piece(kind: str, path: Path) -> Iterator[Piece]:
     """A piece, if it is there."""
     if os.path.lexists(path):
-        yield Piece(kind, path, _bytes(path))
+        yield Piece(kind, path, size_of(path))
 
 
-def _bytes(path: Path) -> int:
+def size_of(path: Path) -> int:
     """What deleting frees; a file that has another name elsewhere frees nothing."""
     files = [path] if not path.is_dir() else (file for file in path.rglob("*") if not file.is_dir())
     found = [file.lstat() for file in files]

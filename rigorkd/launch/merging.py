@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from rigorkd import __version__
 from rigorkd.errors import InputError, StoreError
 from rigorkd.files import append_line, new_folder, write_atomically
+from rigorkd.launch.heartbeat import Heartbeat, Liveness
 from rigorkd.launch.leases import alone_in
 from rigorkd.records.changes import MERGED, Change, note_change, now, outcome, read_changes
 from rigorkd.records.expected import StartFile, expected_hashes, stale_runs
@@ -90,17 +91,39 @@ def merge(sources: Sequence[Path], target: Path, *, dry: bool = False) -> Merged
         if dry:
             return merged
         records = [chosen[run] for run in new]
+        for path in unfinished(target.parent, target.name):
+            shutil.rmtree(path, ignore_errors=True)
         if there:
             _write(parts, StudyFolder(target), records, document)
         else:
             try:
-                with new_folder(target) as stage:
+                with new_folder(target) as stage, Heartbeat(StudyFolder(stage), "rigorkd merge"):
                     _write(parts, StudyFolder(stage), records, document)
             except FileExistsError:
                 raise StoreError(
                     f"{target}: appeared while it was merged", hint="do the same again: it merges into that"
                 ) from None
+            with suppress(OSError):  # a launcher may be there by now
+                StudyFolder(target).launchers.rmdir()
     return merged
+
+
+def unfinished(place: Path, name: str | None = None) -> list[Path]:
+    """What merges into new studies, of this name or any, left beside it when they were killed.
+
+    One that may still be written is not among them; on another host it is watched until its counter moves.
+    """
+    found = []
+    for path in sorted(place.glob(".*.tmp")) if place.is_dir() else ():
+        stem = path.name[1:].rpartition(".tmp")[0].rpartition(".")[0]
+        if path.is_symlink() or not path.is_dir() or name not in (None, stem):
+            continue
+        if any(path.iterdir()) and not StudyFolder(path).launchers.is_dir():
+            continue  # no merge's: each first says who it is
+        liveness = Liveness(StudyFolder(path))
+        if not liveness.proven(liveness.launchers()):
+            found.append(path)
+    return found
 
 
 def _part(path: Path) -> Part:

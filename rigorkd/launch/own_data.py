@@ -15,7 +15,7 @@ from rigorkd.models.own_code import has_source
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.rates import shown_side
-from rigorkd.text import count, nearest_place
+from rigorkd.text import count, in_full, nearest_place
 
 if TYPE_CHECKING:
     from rigorkd.data.own_images import Survey
@@ -40,7 +40,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class OwnData:
-    """A user's own images as they were found, or nothing but what is assumed of them."""
+    """A user's own images as they were found, or nothing but what is assumed of them.
+
+    `tried` says of a relative place that is not there where it was looked for.
+    """
 
     where: str
     there: bool
@@ -53,6 +56,7 @@ class OwnData:
     parts: Images | None = None
     survey: Survey | None = None
     shown: tuple[Shown, ...] = ()
+    tried: str = ""
 
     @property
     def stored_bytes(self) -> int:
@@ -86,7 +90,7 @@ class OwnData:
         """Its lines in a terminal."""
         if not self.there:
             assumed = f"; until they are, {self.side}×{self.side} pixels are assumed" * (not self.settled)
-            where = f"{self.where}{nearest_place(Path(self.where))}"
+            where = f"{self.where}{self.tried}{nearest_place(Path(self.where))}"
             yield f"data: the images are not there yet ({where}){assumed}"
             return
         tested = f" + {self.test_images:,} for testing" if self.test_images is not None else ""
@@ -144,7 +148,9 @@ def own_data(
     where, settled = _where(dataset), dataset.known_side is not None
     known = dataset.looked_at()
     if known is None:
-        return OwnData(where, False, dataset.side, settled)
+        key = {"arrays": "dataset.file", "huggingface": "dataset.path"}.get(dataset.name, "dataset.root")
+        tried = in_full(Path(where), key) if getattr(dataset, "is_local", True) else ""
+        return OwnData(where, False, dataset.side, settled, tried=tried)
     return OwnData(
         where=where,
         there=True,

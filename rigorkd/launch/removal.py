@@ -10,8 +10,9 @@ from __future__ import annotations
 import fnmatch
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rigorkd.errors import InputError
 from rigorkd.launch.leases import alone_in, has_record
@@ -222,6 +223,52 @@ def seeds_of(folder: Path, place: str) -> set[int]:
 
 def _gone(study: StudyFolder, seeds: Collection[int]) -> bool:
     return bool(set(seeds) - set(read_info(study.path).seeds))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One removal of which something is not back: `runs` that have no record now, `seeds` not asked for.
+
+    `aside` are the records of it that can be put back.
+    """
+
+    number: str
+    time: str
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    aside: int
+    reason: str
+
+    @property
+    def says(self) -> str:
+        kept = f"{self.aside} set aside" if self.aside else "nothing of it is kept"
+        parts = [f"seeds {listed_seeds(self.seeds)}"] if self.seeds else []
+        parts += [f"{count(len(self.runs), 'run')} ({some_of(self.runs, 3)})"] if self.runs else []
+        why = f"; {self.reason}" if self.reason else ""
+        kept = f"; {kept}" if self.runs else ""
+        number = f", number {self.number}" if self.number else ""
+        return f"removed on {self.time[:10]}{number}: {', '.join(parts)}{kept}{why}"
+
+    def entry(self) -> dict[str, Any]:
+        """Its part of the JSON of `status`."""
+        return {**asdict(self), "runs": list(self.runs), "seeds": list(self.seeds)}
+
+
+def taken(folder: Path) -> tuple[Taken, ...]:
+    """What was removed and is not back, trained again or asked for again, whoever did that."""
+    changes = [change for change in read_changes(folder) if change.what == REMOVED]
+    if not changes:
+        return ()
+    study = StudyFolder(folder)
+    there, asked = set_aside_in(study), set(read_info(folder).seeds)
+    found = []
+    for change in changes:
+        runs = tuple(run for run in change.runs if not has_record(study, run))
+        seeds = tuple(seed for seed in change.seeds if seed not in asked)
+        if runs or seeds:
+            aside = there.get(int(change.place), 0) if change.place else 0
+            found.append(Taken(change.place, change.time, runs, seeds, aside, change.reason))
+    return tuple(found)
 
 
 def listed(folder: Path) -> list[str]:

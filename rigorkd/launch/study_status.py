@@ -13,10 +13,11 @@ from rigorkd.launch.backends.slurm.submission import submissions
 from rigorkd.launch.failures import by_reason
 from rigorkd.launch.heartbeat import Holder, Liveness
 from rigorkd.launch.progress import Progress, read_progress
+from rigorkd.launch.removal import Taken, taken
 from rigorkd.launch.run_states import RunStates, State, find_run_states
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
-from rigorkd.records.study import is_smoke, is_study, newest_study, read_info
+from rigorkd.records.study import is_smoke, newest_study, read_info, studies_in
 from rigorkd.text import count, duration
 
 
@@ -48,7 +49,8 @@ class Status:
     """Counts of runs by state; `failed`, `stale` and `damaged` map runs to reasons.
 
     `submitted` maps missing runs to the Slurm job that is to train them; whether it still waits, Slurm knows.
-    `checkpoints` maps runs that have begun to the seconds since their last checkpoint.
+    `checkpoints` maps runs that have begun to the seconds since their last checkpoint. `removed` says what
+    was taken out of the study and is not back.
     """
 
     study: str
@@ -62,6 +64,7 @@ class Status:
     launchers: tuple[Launcher, ...]
     submitted: dict[str, str]
     checkpoints: dict[str, float]
+    removed: tuple[Taken, ...] = ()
 
     @property
     def seconds_left(self) -> float | None:
@@ -84,6 +87,7 @@ class Status:
             "launchers": [one.entry() for one in self.launchers],
             "submitted": self.submitted,
             "checkpoints": self.checkpoints,
+            "removed": [one.entry() for one in self.removed],
             "seconds_left": self.seconds_left,
         }
 
@@ -100,6 +104,9 @@ class Status:
         lines += [f"  stale {run}: {reason}" for run, reason in self.stale.items()]
         lines += [f"  damaged {run}: {reason}" for run, reason in self.damaged.items()]
         lines += [f"  diverged {run}" for run in self.diverged]
+        lines += [f"  {one.says}" for one in self.removed]
+        if any(one.aside for one in self.removed):
+            lines.append(f"  back with: rigorkd remove {self.folder} --restore (--list shows all)")
         if self.failed:
             lines.append("  `rigorkd logs RUN` shows why; `rigorkd run … --retry-failed` tries them again")
         if self.submitted:
@@ -128,7 +135,7 @@ def default_study(results: Path) -> tuple[Path, str]:
     Raises InputError if there is none.
     """
     found = newest_study(results, lambda folder: bool(Liveness(StudyFolder(folder)).launchers()))
-    others = any(folder != found and is_study(folder) for folder in results.iterdir())
+    others = studies_in(results) != [found]
     if is_smoke(found):
         return found, "a smoke study, on synthetic data: there is no real one here"
     if others and (holders := Liveness(StudyFolder(found)).launchers()):
@@ -164,6 +171,7 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
         ),
         submitted=_submitted(study, states),
         checkpoints=_checkpoints(study, states),
+        removed=taken(folder),
     )
 
 

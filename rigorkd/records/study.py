@@ -106,10 +106,17 @@ def is_study(folder: Path) -> bool:
     return StudyFolder(folder).study_json.is_file()
 
 
+def studies_in(results: Path) -> list[Path]:
+    """The studies below a folder, by name; not what a command that was killed left half made, and hidden."""
+    if not results.is_dir():
+        return []
+    return sorted(path for path in results.iterdir() if path.name[0] != "." and is_study(path))
+
+
 def where_studies_lie(folder: Path) -> str:
     """The hint for a folder that is no study, though it holds some; empty if it holds none."""
     try:
-        found = sorted(path for path in folder.iterdir() if is_study(path))
+        found = studies_in(folder)
     except OSError:
         return ""
     return f"there are studies in {folder}: give one, such as {found[0]}" if found else ""
@@ -265,7 +272,7 @@ def newest_study(results: Path, runs_now: Callable[[Path], bool] = lambda _: Fal
 
     One that `runs_now` comes before all others, and a smoke study after all.
     """
-    studies = [folder for folder in results.iterdir() if is_study(folder)] if results.is_dir() else []
+    studies = studies_in(results)
     if not studies:
         raise InputError(
             f"{results}: no study in this folder",

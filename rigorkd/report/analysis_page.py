@@ -26,6 +26,7 @@ from rigorkd.report.sentences import (
     QUESTIONS,
     about,
     asked_once,
+    banner_of,
     headline,
     holm_is_sharper,
     in_order,
@@ -35,7 +36,6 @@ from rigorkd.report.sentences import (
     numbers_of,
     own_interval,
     planned_looks,
-    smoke_of,
     some_not_valid,
     test_of,
     unvalidated,
@@ -98,7 +98,7 @@ _NARROW = {
 def short_page(analysis: Analysis) -> Page:
     """What a terminal shows unless all is asked for: the answer, the comparisons, and what to do next."""
     say = Numbers(analysis, narrow=True)
-    warnings, banner = warnings_of(analysis), smoke_of(analysis.warnings)
+    warnings, banner = warnings_of(analysis), banner_of(analysis.warnings)
     if analysis.progress is not None:
         return Page(headline(analysis, say), (cells_table(analysis, say),), warnings, banner, narrow=True)
     tables = []
@@ -198,7 +198,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
         headline=headline(analysis, say),
         blocks=(*tables, *listed(("In words", sentences), ("Notes", _notes(analysis, say)))),
         warnings=warnings_of(analysis),
-        banner=smoke_of(analysis.warnings),
+        banner=banner_of(analysis.warnings),
     )
 
 

@@ -15,7 +15,7 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.numbers import MetricNumbers, p_heading
 from rigorkd.report.page import MISSING, Cell, Column, Page, Said, Table, listed
-from rigorkd.report.sentences import CORRECTIONS, grouped, smoke_of
+from rigorkd.report.sentences import CORRECTIONS, banner_of, grouped
 from rigorkd.text import count
 
 _INSIDE = "Inside is no proof of agreement: ± says how far off a number may be unnoticed."
@@ -38,7 +38,7 @@ def compare_page(result: Compared) -> Page:
     total = len({name for name, _ in pairs})
     notes = grouped([(name, text) for name, texts in pairs for text in texts], total, "all comparisons")
     notes += [f"not compared: {'; '.join(result.unmatched)}"] if result.unmatched else []
-    smoke = smoke_of(result.warnings)
+    smoke = banner_of(result.warnings)
     return Page(
         headline=(*_not_valid(result), *headline),
         blocks=(*tables, *listed(("In words", map(Said, sentences)), ("Notes", map(Said, notes)))),

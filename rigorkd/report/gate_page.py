@@ -13,7 +13,7 @@ from rigorkd_analysis.wording import percent_text
 from rigorkd.records.gate_ledger import Search
 from rigorkd.records.interim import listed_seeds
 from rigorkd.report.page import MISSING, Column, Page, Said, Table, listed
-from rigorkd.report.sentences import smoke_of
+from rigorkd.report.sentences import banner_of
 from rigorkd.text import count
 
 _NESTED = ("differences", "more_seeds", "left_out", "search", "warnings")
@@ -30,8 +30,8 @@ def gate_page(found: Gated) -> Page:
     return Page(
         headline=(found.says, *beside(found)),
         blocks=(Table("Differences", columns, rows, text),),
-        warnings=tuple(Said(line) for line in found.warnings if line != smoke_of(found.warnings)),
-        banner=smoke_of(found.warnings),
+        warnings=tuple(Said(line) for line in found.warnings if line != banner_of(found.warnings)),
+        banner=banner_of(found.warnings),
     )
 
 

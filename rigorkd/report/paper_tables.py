@@ -33,6 +33,7 @@ from rigorkd.report.sentences import (
     seeds_of,
     some_not_valid,
     test_of,
+    titled,
     unvalidated,
 )
 from rigorkd.text import count
@@ -58,9 +59,8 @@ def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) ->
         return Page(headline=headline(evidence.analysis), blocks=(replace(so_far, dense=True),))
     make = {"overall": _overall, "gains": _gains, "ablation": _ablation}[layout]
     table = replace(make(evidence, group), dense=True)
-    if evidence.is_smoke:
-        table = replace(table, title=f"SMOKE RUNS, no result: {table.title}")
-    return Page(blocks=(table,))
+    title = titled(table.title, evidence.analysis.warnings)
+    return Page(blocks=(replace(table, title=title),))
 
 
 def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts, CellFacts, Comparison]]:

@@ -30,6 +30,7 @@ from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section,
 from rigorkd.report.sentences import (
     FAMILIES,
     QUESTIONS,
+    banner_of,
     headline,
     in_order,
     is_unpaired,
@@ -38,9 +39,9 @@ from rigorkd.report.sentences import (
     not_valid,
     numbers_of,
     seeds_of,
-    smoke_of,
     test_of,
     warnings_of,
+    word_of,
 )
 from rigorkd.text import count
 
@@ -56,12 +57,12 @@ _STATISTICS = (
 def report_page(evidence: Evidence) -> Page:
     """Everything that there is to see of a study."""
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
-    smoke, name = smoke_of(analysis.warnings), analysis.study or "study"
+    banner, name = banner_of(analysis.warnings), analysis.study or "study"
     first, *further = headline(analysis, say)
     return Page(
-        title=f"{'SMOKE: ' if smoke else ''}{name} · rigorkd report",
+        title=f"{word_of(banner)}{name} · rigorkd report",
         study=name,
-        banner=smoke,
+        banner=banner,
         question=_question(evidence),
         setting=_setting(evidence, say),
         short=_short(evidence),

@@ -14,6 +14,7 @@ from rigorkd_analysis.results import (
     Family,
     Progress,
 )
+from rigorkd_analysis.sanity import AT_CHANCE
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import p_text, percent_text
@@ -361,9 +362,25 @@ def about(student: str | None, group: str | None, text: str) -> Said:
     return Said(text, lead=lead) if lead else Said(text[:1].upper() + text[1:])
 
 
-def smoke_of(warnings: Iterable[str]) -> str:
-    """The warning that makes all of a page worthless, "" if there is none."""
-    return next((text for text in warnings if text.startswith("SMOKE")), "")
+def banner_of(warnings: Iterable[str]) -> str:
+    """The warning that makes a page worthless, "" if there is none: of smoke runs, else of runs at chance."""
+    found = [text for text in warnings if text.startswith(WORTHLESS)]
+    return min(found, key=lambda text: not text.startswith("SMOKE"), default="")
+
+
+WORTHLESS = ("SMOKE", AT_CHANCE)
+"""How warnings begin that go before everything else."""
+
+
+def word_of(banner: str) -> str:
+    """A banner in a word before a title."""
+    return next((f"{word}: " for word in WORTHLESS if banner.startswith(word)), "")
+
+
+def titled(title: str, warnings: Iterable[str]) -> str:
+    """The title of a table or figure that stands without the page around it, with what makes it worthless."""
+    word = word_of(banner_of(warnings))
+    return f"{word.replace('SMOKE:', 'SMOKE RUNS, no result:')}{title}"
 
 
 def grouped(warnings: Iterable[tuple[str, str]], total: int, all_of_them: str) -> list[str]:
@@ -384,9 +401,9 @@ def grouped(warnings: Iterable[tuple[str, str]], total: int, all_of_them: str) -
 
 
 def warnings_of(analysis: Analysis) -> tuple[Said, ...]:
-    """The warnings of the study, then those of comparisons; not that it is a smoke study."""
-    smoke = smoke_of(analysis.warnings)
-    own = [Said(text, f"warnings/{at}") for at, text in enumerate(analysis.warnings) if text != smoke]
+    """The warnings of the study, then those of comparisons; not that of the banner."""
+    banner = banner_of(analysis.warnings)
+    own = [Said(text, f"warnings/{at}") for at, text in enumerate(analysis.warnings) if text != banner]
     pairs = [
         (comparison.a or comparison.name, text)
         for family in analysis.families

@@ -169,15 +169,15 @@ class Source:
         """The seeds of a study that verdicts use: all but those kept for choosing."""
         return set(map(int, self.table["seed"])) - set(self.plan.selection_seeds)
 
-    def test_images(self) -> int | None:
-        """How many images a study's runs were tested on, by the first whose predictions can be read."""
+    def tested_on(self) -> Predictions | None:
+        """What the runs were tested on, by the first whose predictions of images can be read."""
         read = self.predictions()
         if read is None:
             return None
         there = self.table[self.table["status"] == "done"] if "status" in self.table else self.table
         runs = zip(there["cell"][:3], there["seed"][:3], strict=True)
         one = next((one for cell, seed in runs if (one := read(str(cell), int(seed))) is not None), None)
-        return None if one is None or one.unit != "images" else int(one.target.size)
+        return None if one is None or one.unit != "images" else one
 
     def is_share_right(self, metric: str) -> bool:
         """Whether a study's metric, whatever a command calls it, is the percentage of right predictions.
@@ -485,7 +485,13 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         if found.tidy is not None:
             top1 = plan.metric == found.tidy.metric
         read = found.predictions() if wanted and top1 else None
-        plan = replace(plan, test_images=plan.test_images or found.test_images())
+        if (tested := found.tested_on()) is not None:
+            classes = len(set(tested.target.tolist()))  # nothing else knows those of a folder, a script
+            plan = replace(
+                plan,
+                test_images=plan.test_images or int(tested.target.size),
+                classes=plan.classes or (classes if found.folder is not None and classes > 1 else None),
+            )
         lost: list[str] = []
 
         def predictions(cell: str, seed: int) -> Predictions | None:

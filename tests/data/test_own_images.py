@@ -125,12 +125,15 @@ def test_without_the_files_a_plan_assumes_a_side_and_says_so(
     found = own_data(loaded, loaded.cells)
     assert found is not None
     (line,) = found.lines()
-    assert line == "data: the images are not there yet (pictures); until they are, 256×256 pixels are assumed"
+    tried = "dataset.root starts at the folder that the command is started in, so this is "
+    where = f"pictures ({tried}{Path.cwd()}/pictures)"
+    assert line == f"data: the images are not there yet ({where}); until they are, 256×256 pixels are assumed"
     Path("picture").mkdir()
     (line,) = found.lines()
-    assert "(pictures; did you mean picture?)" in line
-    with pytest.raises(InputError, match=r"pictures/train is missing; did you mean picture\?"):
+    assert f"{where}; did you mean picture?)" in line
+    with pytest.raises(InputError, match=r"pictures/train is missing ") as caught:
         loaded.spec.dataset.prepare()
+    assert f"is missing ({tried}{Path.cwd()}/pictures/train); did you mean picture?" in caught.value.message
 
 
 def test_headers_are_read_once_and_again_when_a_file_changes(tmp_path: Path) -> None:

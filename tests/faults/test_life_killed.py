@@ -164,3 +164,4 @@ def test_merge_loses_nothing(tmp_path: Path, original: Path, into: str) -> None:
         merge(parts, target)
         assert product(target).keys() == whole.keys()
         assert verify_study(target).damaged == ()
+        assert [path.name for path in target.parent.iterdir()] == ["made"], "a killed merge leaves nothing"

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from rigorkd.cli.gc import gc
 from rigorkd.errors import InputError, StoreError
 from rigorkd.launch.heartbeat import Heartbeat
 from rigorkd.launch.merging import merge
@@ -19,7 +21,7 @@ from rigorkd.records.integrity import verify_study
 from rigorkd.records.interim import note_interim_analysis, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_records
-from rigorkd.records.study import read_info
+from rigorkd.records.study import newest_study, read_info
 from rigorkd.report.sources import Question, analysis_of, from_study
 from tests.conftest import Rigorkd
 from tests.launch.made_study import PROTOCOL, RUNS, at, make
@@ -184,6 +186,29 @@ def test_what_was_removed_comes_along(shards: list[Path], tmp_path: Path) -> Non
     merge(shards, target := tmp_path / "merged")
     whats = [(change.what, change.place) for change in read_changes(target)]
     assert whats == [("removed", ""), ("removed", ""), ("merged", "")]
+
+
+def test_what_a_killed_merge_left_goes_with_the_next_one_or_by_gc(shards: list[Path], tmp_path: Path) -> None:
+    """But not what another merge still writes."""
+    results = tmp_path / "results"
+    dead, other, living, foreign = (
+        results / name for name in (".made.7-0.tmp", ".else.7-0.tmp", ".made.8-0.tmp", ".made.9-0.tmp")
+    )
+    for folder in (dead, other):
+        (folder / ".launchers").mkdir(parents=True)
+        (folder / "study.json").write_text("{}")
+    foreign.mkdir()
+    (foreign / "of_something_else").touch()
+    with Heartbeat(StudyFolder(living), "rigorkd merge"):
+        merge(shards, results / "made")
+        assert newest_study(results) == results / "made"
+        assert {path.name for path in results.iterdir()} == {"made", other.name, living.name, foreign.name}
+        shown = CliRunner().invoke(gc, ["--results", str(results), "--dry-run"]).output
+        assert f"{other}: 2 bytes to delete: a merge that was killed" in shown
+        assert str(living) not in shown
+        done = CliRunner().invoke(gc, ["--results", str(results), "--yes"])
+        assert f"{other}: deleted" in done.output
+    assert {path.name for path in results.iterdir()} == {"made", living.name, foreign.name}
 
 
 def test_a_target_that_is_at_work_or_no_study_is_refused(shards: list[Path], tmp_path: Path) -> None:

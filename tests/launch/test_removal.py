@@ -10,8 +10,10 @@ from click.testing import CliRunner
 
 from rigorkd.cli.remove import remove as command
 from rigorkd.errors import InputError, StoreError
+from rigorkd.launch.cleaning import clear
 from rigorkd.launch.heartbeat import Heartbeat
 from rigorkd.launch.removal import Wanted, remove, restore
+from rigorkd.launch.study_status import study_status
 from rigorkd.records.changes import read_changes
 from rigorkd.records.integrity import verify_study
 from rigorkd.records.layout import StudyFolder
@@ -264,3 +266,41 @@ def test_a_torn_line_was_noted_before_anything_moved(tmp_path: Path) -> None:
     restore(study)
     assert [change.what for change in read_changes(study)] == ["removed", "restored"]
     assert len(runs(study)) == RUNS
+
+
+@pytest.mark.parametrize("seeds", ["3", " 1 ", "0"])
+def test_a_lone_number_of_seeds_is_not_guessed_at(tmp_path: Path, seeds: str) -> None:
+    """Three seeds for `run`; one seed for many who remove it."""
+    study = make(tmp_path)
+    refused = CliRunner().invoke(command, [str(study), "--seeds", seeds])
+    assert isinstance(refused.exception, InputError)
+    assert f"--seeds {seeds.strip()}, with the comma for seed {seeds.strip()} alone" in refused.exception.hint
+    assert ("--seeds 0:3 for the seeds 0 to 2" in refused.exception.hint) == (seeds == "3")
+    assert len(runs(study)) == RUNS
+
+
+def test_with_a_comma_it_is_one_seed(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    done = CliRunner().invoke(command, [str(study), "--seeds", "3,"])
+    assert done.exit_code == 0, done.output
+    assert read_info(study).seeds == (0, 1, 2)
+
+
+def test_status_says_what_was_removed(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    assert "removed" not in study_status(study).text()
+    remove(study, Wanted(seeds=(2, 3)), WHY)
+    remove(study, Wanted(only=("main/wide/kd-*",)))
+    text = study_status(study).text()
+    assert "number 1: seeds 2:4, 10 runs (" in text
+    assert f"10 set aside; {WHY}" in text
+    assert "number 2: 2 runs (main/wide/kd-T4-a0.5/seed-0, main/wide/kd-T4-a0.5/seed-1); 2 set aside" in text
+    assert f"back with: rigorkd remove {study} --restore" in text
+    first, second = study_status(study).document()["removed"]
+    assert (first["seeds"], first["reason"], first["aside"], len(second["runs"])) == ([2, 3], WHY, 10, 2)
+    clear(study, ["aside"])
+    assert "2 runs (main/wide/kd-T4-a0.5/seed-0, main/wide/kd-T4-a0.5/seed-1); nothing of it is kept" in (
+        study_status(study).text()
+    )
+    make(tmp_path, train=at(0, 1))
+    assert [one["number"] for one in study_status(study).document()["removed"]] == ["1"]

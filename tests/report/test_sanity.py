@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,17 @@ from rigorkd_analysis import Plan, TableError, analyze
 from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.stats.new_images import Predictions
 
+import rigorkd
 from rigorkd.errors import InputError
-from rigorkd.report.sources import Question, analysis_of, from_csv, from_study
+from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.gather import gather
+from rigorkd.report.render.html import html
+from rigorkd.report.render.latex import latex
+from rigorkd.report.render.markdown import markdown
+from rigorkd.report.render.terminal import show
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sentences import banner_of, titled
+from rigorkd.report.sources import Question, Source, analysis_of, from_csv, from_study
 
 CASES = Path(__file__).parent / "cases"
 BASE = (72.5, 72.9, 72.3, 72.6, 72.7)
@@ -165,6 +175,79 @@ def test_a_baseline_at_chance():
     assert "the baseline base is at chance" in warnings(frame.assign(classes=10))
     assert "at chance" not in warnings(frame)
     assert "at chance" not in warnings(frame, classes=100)
+
+
+GUESSES = (10.1, 9.5, 10.2, 9.8, 9.9)
+
+
+def guessed(**columns: object) -> pd.DataFrame:
+    frame = table(kd=(10.5, 9.9, 10.7, 10.2, 10.3), **columns)
+    frame.loc[frame["cell"] == "base", "test_top1"] = GUESSES
+    return frame
+
+
+def test_a_study_at_chance_says_so_before_anything_else():
+    """In every format; its one difference is even found."""
+    found = analyze(guessed(), Plan(classes=10))
+    assert found.family("gains").comparisons[0].verdict == "better"
+    said = (
+        "AT CHANCE: no cell is better than guessing among 10 classes (10; the highest mean is 10.32, of kd)"
+    )
+    assert [text for text in found.warnings if "chance" in text.lower()] == [found.warnings[0]]
+    assert found.warnings[0].startswith(said)
+    for page in (short_page(found), analysis_page(found), report_page(gather(source(guessed()), found))):
+        shown = io.StringIO()
+        show(page, shown)
+        one_line = " ".join(shown.getvalue().split())
+        assert one_line.startswith(said)
+        assert one_line.endswith("see first why the training fails")
+        assert markdown(page).startswith(f"> **{said}")
+        assert latex(page).splitlines()[1].startswith("% AT CHANCE: no cell")
+        assert "AT CHANCE: no cell" in html(page).partition("<header")[0]
+    assert page.title == "AT CHANCE: study · rigorkd report"
+    assert rigorkd.analyze(guessed(classes=10)).says.startswith(said)
+    assert titled("Results", found.warnings) == "AT CHANCE: Results"
+
+
+def source(frame: pd.DataFrame) -> Source:
+    return Source("study", frame, Plan(), lambda error: "study")
+
+
+def test_smoke_goes_before_chance():
+    found = analyze(guessed(smoke=True), Plan(classes=10))
+    assert banner_of(found.warnings).startswith("SMOKE")
+    assert "AT CHANCE" not in " ".join(found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("kd", "said"),
+    [
+        ((14.1, 14.2, 14.0, 14.1, 14.2), "AT CHANCE: the baseline base is at chance (9.9 of 10 classes)"),
+        ((14.1, 8.0, 12.0, 13.0, 9.0), "AT CHANCE: no cell is better than guessing"),
+        ((30.0, 5.0, 55.0, 20.0, 40.0), "AT CHANCE: the baseline base is at chance"),
+    ],
+)
+def test_a_cell_that_learnt_a_little_is_not_guessing(kd, said):
+    """By its interval; of one that learnt in some seeds, its spread is no sign of guessing."""
+    frame = table(kd=kd)
+    frame.loc[frame["cell"] == "base", "test_top1"] = GUESSES
+    assert warnings(frame, classes=10).startswith(said)
+
+
+def test_two_classes_far_from_chance_are_not_at_chance_at_two_seeds():
+    frame = table(kd=(62.0, 60.0, 61.0, 61.5, 60.5))
+    frame = frame.assign(test_top1=frame["test_top1"].where(frame["cell"] == "kd", 61.0))
+    frame = frame[frame["seed"] < 2]
+    assert "AT CHANCE" not in warnings(frame, classes=2)
+    assert "AT CHANCE" not in warnings(frame, classes=None)
+
+
+def test_several_baselines_at_chance_are_one_banner():
+    frame = pd.concat([guessed(student="a"), guessed(student="b").replace({"base": "base-b", "kd": "kd-b"})])
+    frame.loc[frame["method"] == "kd", "test_top1"] += 40
+    text = banner_of(analyze(frame, Plan(classes=10)).warnings)
+    assert text.startswith("AT CHANCE: the baselines base, base-b are at chance (9.9, 9.9 of 10 classes)")
+    assert text.endswith("a gain over them says nothing of distillation")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from rigorkd.report.layouts.layout_spec import (
 from rigorkd.report.layouts.layout_tables import grid_of, softened_images
 from rigorkd.report.layouts.wanted_cells import called, lacking, restricted, setting, wanted
 from rigorkd.report.numbers import MetricNumbers
+from rigorkd.report.sentences import titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,8 +51,7 @@ def layout_figure(name: str, layout: FigureLayout, studies: Sequence[Evidence]) 
         keys |= {key.text: key for key in own_keys if key.text not in keys}
         notes += [prefix + note for note in own_notes if note and prefix + note not in notes]
     title = layout.title + (f" ({layout.published})" if layout.published else "")
-    if any(evidence.is_smoke for evidence in studies):
-        title = f"SMOKE RUNS, no result: {title}"
+    title = titled(title, [text for evidence in studies for text in evidence.analysis.warnings])
     return Figure(
         name, title, " ".join((*notes, *filter(None, [layout.note]))), tuple(panels), tuple(keys.values())
     )
