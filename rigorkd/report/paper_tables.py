@@ -189,8 +189,8 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             emphasis.add(at)
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
-        f"{evidence.treated} minus baseline{pairing(evidence)}, with its {share} interval alone and that "
-        f"for all together; {tests_said(evidence)}."
+        f"{evidence.treated} minus baseline{pairing(evidence)}, {_intervals_said(evidence)}; "
+        f"{tests_said(evidence)}."
     ) + some_not_valid(_families(evidence))
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
@@ -220,7 +220,6 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
         )
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
     gains = {c.a: c for c in evidence.gains()}
-    share = percent_text(1 - analysis.alpha)
     metric = analysis.metric
     others = [
         n for n in ("best_val_top1", "test_top5") if n != metric and any(c.values(n) for c in evidence.cells)
@@ -246,9 +245,8 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 rows.append(tuple(row))
     text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
     if gains:
-        text += (
-            f" Gain: over the baseline{pairing(evidence)}, with its {share} interval; {tests_said(evidence)}."
-        )
+        text += f" Gain: over the baseline{pairing(evidence)}, {_intervals_said(evidence)}; "
+        text += f"{tests_said(evidence)}."
         text += some_not_valid(_families(evidence))
     text += " A cell that lies on both arms is printed twice and was run once per seed."
     return Table("Ablation of T and α", tuple(columns), tuple(rows), text, frozenset(emphasis))
@@ -311,6 +309,12 @@ def _tested_columns(evidence: Evidence) -> list[Column]:
         intervals = [f"{share} CI{own_interval(evidence.analysis)}", f"{share} CI of all"]
     numbers = ("gain", *intervals, _p_name(evidence))
     return [*(Column(heading, True) for heading in numbers), Column("verdict")]
+
+
+def _intervals_said(evidence: Evidence) -> str:
+    """The intervals of `_tested_columns`, for a caption."""
+    share = percent_text(1 - evidence.analysis.alpha)
+    return f"with its {share} interval{' alone and that for all together' * _corrected(evidence)}"
 
 
 def _corrected(evidence: Evidence) -> bool:

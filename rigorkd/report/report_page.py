@@ -89,7 +89,7 @@ def _question(evidence: Evidence) -> str:
     analysis = evidence.analysis
     if analysis.progress is not None:
         return f"How far is {analysis.study or 'the study'}?"
-    if analysis.lead is None:
+    if analysis.lead is None and not evidence.gains():
         return f"Which cells differ in {label(analysis.metric)}?"
     verb = "raise" if analysis.goal == "max" else "lower"
     gaining = [evidence.facts(c.a) for c in evidence.gains() if c.a is not None]

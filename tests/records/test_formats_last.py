@@ -153,7 +153,9 @@ def test_every_reading_command_takes_it(study: Path, rigorkd: Rigorkd) -> None:
         assert done.returncode == 0, done.stderr
     done = rigorkd("report", study)
     assert done.returncode == 0, done.stderr
-    assert (study / "report.html").stat().st_size > 100_000
+    page = (study / "report.html").read_text()
+    assert "<h1>Does distillation" in page, "the question that it planned, as under 0.1"
+    assert len(page) > 100_000
 
 
 def test_it_is_continued(study: Path, rigorkd: Rigorkd) -> None:
