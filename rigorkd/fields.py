@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_serializer
@@ -37,11 +38,20 @@ class Frozen(BaseModel):
     def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
         document: dict[str, Any] = handler(self)
         if info.context == HASHED:
-            for name, field in type(self).model_fields.items():
-                extra = field.json_schema_extra
-                if isinstance(extra, dict) and "added" in extra and getattr(self, name) == field.default:
+            for name, default in _added_to(type(self)):
+                if getattr(self, name) == default:
                     document.pop(name, None)
         return document
+
+
+@cache
+def _added_to(kind: type[Frozen]) -> tuple[tuple[str, Any], ...]:
+    """The keys of a schema model that a later version added, with their defaults."""
+    return tuple(
+        (name, field.default)
+        for name, field in kind.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and "added" in field.json_schema_extra
+    )
 
 
 def text_or_mapping(value: Any) -> str:

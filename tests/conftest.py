@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import fcntl
+import functools
 import gc
 import json
 import os
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import settings
 
 from rigorkd.data.cifar import CIFAR10, CIFAR100
+from rigorkd.protocol.load import Protocol, load_protocol
 
 # What tests train takes seconds. With a checkpoint after every epoch their kills meet runs that have some;
 # the tests of stopping, and of checkpoints by time, take this back.
@@ -29,7 +31,8 @@ os.environ.setdefault("RIGORKD_CHECKPOINT_EVERY", "0")
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="rigorkd-state-")
 atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
-settings.register_profile("rigorkd", deadline=None)  # how long an example takes is the machine's affair
+# How long an example takes is the machine's affair; examples differ from run to run, so that few of them see much.
+settings.register_profile("rigorkd", deadline=None, max_examples=30)
 settings.load_profile("rigorkd")
 
 
@@ -59,6 +62,15 @@ groups:
 seeds: 2
 analysis: {sesoi: 2.0}
 """
+
+SHIPPED = Path(__file__).parents[1] / "protocols"
+
+
+@functools.cache
+def shipped(path: Path) -> Protocol:
+    """A protocol of `SHIPPED`, read once for all tests: some have a thousand cells."""
+    return load_protocol(path)
+
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 

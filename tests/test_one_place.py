@@ -172,13 +172,14 @@ def test_they_train_and_are_analysed(package: Path) -> None:
 
 
 def test_the_reference_has_them(package: Path) -> None:
-    pages = package.parent / "pages"
-    pages.mkdir()
-    run(package, ROOT / "scripts" / "reference.py", pages)
-    page = (pages / "protocol.md").read_text()
-    assert "### `scratch`" in page
-    assert "## Shades" in page
-    assert "shades" in (pages / "protocol.schema.json").read_text()
+    code = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); from reference import protocol, protocol_schema\n"
+        "print(protocol(), json.dumps(protocol_schema()))"
+    )
+    said = run(package, "-c", code, ROOT / "scripts")
+    assert "### `scratch`" in said
+    assert "## Shades" in said
+    assert '"const": "shades"' in said
 
 
 KEYS = """\

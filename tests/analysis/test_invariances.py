@@ -48,7 +48,7 @@ NUMBERS = ("mean_diff", "ci_low", "ci_high", "t", "p", "p_adjusted", "p_signflip
            "dz", "g_av", "r", "p_equivalence_adjusted", "mde")  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(tables(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(table, random):
     order = list(range(len(table)))
@@ -56,7 +56,7 @@ def test_the_order_of_rows_changes_nothing(table, random):
     assert analyze(table, PLAN) == analyze(table.iloc[order], PLAN)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(tables())
 def test_renaming_cells_renames_them_only(table):
     renamed = table.assign(cell="x/" + table["cell"])
@@ -67,7 +67,7 @@ def test_renaming_cells_renames_them_only(table):
         assert c.verdict == other.verdict
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(tables())
 def test_swapping_a_and_b_flips_signs_and_keeps_p(table):
     names = ("r18/kd2", "r18/baseline")
@@ -84,7 +84,7 @@ def test_swapping_a_and_b_flips_signs_and_keeps_p(table):
     assert opposite.get(there.verdict, there.verdict) == back.verdict
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(tables(), st.integers(-40, 5))
 def test_adding_a_constant_changes_no_comparison(table, constant):
     shifted = table.assign(test_top1=table["test_top1"] + constant)
@@ -94,7 +94,7 @@ def test_adding_a_constant_changes_no_comparison(table, constant):
         assert c.verdict == after[name].verdict
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(tables())
 def test_percent_against_fraction_only_scales(table):
     fraction = table.assign(test_top1=table["test_top1"] / 100)
@@ -109,7 +109,7 @@ def test_percent_against_fraction_only_scales(table):
         assert c.verdict == other.verdict
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(tables())
 def test_a_metric_to_minimise_mirrors_the_verdicts(table):
     loss = table.assign(test_loss=-table["test_top1"]).drop(columns="test_top1")
@@ -119,13 +119,13 @@ def test_a_metric_to_minimise_mirrors_the_verdicts(table):
         assert same(c.p_adjusted, after[name].p_adjusted)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(tables())
 def test_text_and_numbers_are_the_same_table(table):
     assert analyze(table, PLAN) == analyze(table.astype(str), PLAN)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(tables())
 def test_nothing_is_nan_and_intervals_are_ordered(table):
     for c in comparisons(table).values():

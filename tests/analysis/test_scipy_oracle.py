@@ -66,7 +66,7 @@ def test_sign_flips_of_many_seeds_meet_in_the_middle():
 @pytest.mark.parametrize("decimals", [1, 6])
 def test_wilcoxon_with_and_without_ties(n: int, decimals: int):
     d = np.random.default_rng(100 + n).normal(0.3, 1, (4, n)).round(decimals)
-    for row in d:
+    for row in d[:1] if n == 13 else d:  # scipy enumerates the signs, so many of them for a second
         assert wilcoxon(row[None])[0] == pytest.approx(stats.wilcoxon(row).pvalue)
 
 

@@ -51,6 +51,7 @@ def test_mdistillers_command_line_is_driven_to_a_verdict(examples: Path, rigorkd
     assert "not deterministic: two runs of one seed differ" in again.stdout
 
 
+@pytest.mark.slow  # of the fast tests, that of the documented commands smokes it
 def test_the_script_on_digits_is_smoked(examples: Path, rigorkd: Rigorkd) -> None:
     only = ("--only", "*/baseline", "--only", "*/kd-T2-a0.1")
     done = rigorkd("run", "any-trainer/digits/digits.yaml", "--smoke", "--seeds", 2, "--jobs", 2, *only)

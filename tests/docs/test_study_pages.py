@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.tree import parse
 from rigorkd.report.layouts.layout_spec import find_layouts
 from rigorkd.report.publications import find_mapping
+from tests.conftest import SHIPPED, shipped
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "studies").glob("*.md"))
@@ -71,7 +71,7 @@ def test_its_questions_are_asked(page: Path) -> None:
     """What the table of claims names in quotes is a contrast of a protocol, or begins one."""
     mapped, _ = find_mapping(page.stem)
     asked = {claim.shown_by for claim in mapped.claims if claim.shown_by}
-    protocols = [load_protocol(path) for path in sorted((ROOT / "protocols").rglob("*.yaml"))]
+    protocols = [shipped(path) for path in sorted(SHIPPED.rglob("*.yaml"))]
     asked |= {one.name for protocol in protocols for one in protocol.spec.analysis.contrasts if one.name}
     claims = page.read_text(encoding="utf-8").split("## Claims")[-1].split("## Study B")[0]
     claims = claims.split("| claim |")[-1]

@@ -25,8 +25,9 @@ from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.records import rates
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook
+from tests.conftest import SHIPPED, shipped
 
-PAPER = Path(__file__).parents[2] / "protocols" / "paper.yaml"
+PAPER = SHIPPED / "paper.yaml"
 CPU = Machine("CPU, 1 thread (a)", metadata.version("torch"))
 
 
@@ -36,7 +37,7 @@ def states_of(protocol: Protocol, folder: Path, seeds: Sequence[int]) -> RunStat
 
 def test_the_work_of_the_papers_grid(tmp_path: Path) -> None:
     """One seed: a teacher and 4 cells of 40 epochs, 6 of 30, one view and one teacher forward for all."""
-    protocol = load_protocol(PAPER)
+    protocol = shipped(PAPER)
     runs = states_of(protocol, tmp_path, [0]).missing()
     found = work_left(protocol, runs, (0,), "reference")
     assert found is not None
@@ -140,8 +141,8 @@ def test_a_graphics_card_has_gpu_hours(
 
 def test_measuring_covers_every_kind_of_work(tmp_path: Path) -> None:
     """Whatever the study needs is done by some task, and every teacher is there before its cohort."""
-    for path in sorted((PAPER.parent).rglob("*.yaml")):
-        protocol = load_protocol(path)
+    for path in sorted(SHIPPED.rglob("*.yaml")):
+        protocol = shipped(path)
         if any(isinstance(cell.start, PathStart) for cell in protocol.cells):
             continue  # the files of weights are not here
         states = states_of(protocol, tmp_path, [0, 1])

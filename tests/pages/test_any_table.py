@@ -84,7 +84,7 @@ def everything(evidence: Evidence) -> str:
     return html(report_page(evidence))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(table=tables(), sesoi=st.sampled_from([None, 0.5]), sequential=st.booleans())
 def test_any_accepted_table_can_be_shown(
     table: pd.DataFrame, sesoi: float | None, sequential: bool, tmp_path: Path

@@ -16,7 +16,6 @@ from rigorkd_analysis.results import Analysis
 
 from rigorkd.errors import InputError
 from rigorkd.protocol.hashes import resolved, training_key, views_key
-from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.smoke import smoke
 from rigorkd.report.evidence import CellFacts, Evidence, History, Softness, SoftOutput, evidence
 from rigorkd.report.figures.canvas import figure_file
@@ -33,9 +32,9 @@ from rigorkd.report.layouts.layout_tables import layout_table
 from rigorkd.report.layouts.wanted_cells import alternatives, natural, wanted
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
+from tests.conftest import SHIPPED, shipped
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
-PROTOCOLS = Path(__file__).parents[2] / "protocols"
 
 #: The study that each layout is drawn from.
 STUDIES = {
@@ -67,7 +66,7 @@ def as_text(value: object) -> str:
 @cache
 def study(name: str, whole: bool = False) -> Evidence:
     """What a smoke run of a protocol would leave, numbers drawn at random; of the `whole` study if asked."""
-    protocol = load_protocol(PROTOCOLS / f"{name}.yaml")
+    protocol = shipped(SHIPPED / f"{name}.yaml")
     kept = {cell.name for cell in (protocol if whole else smoke(protocol)).cells}
     cells = [cell for cell in protocol.cells if cell.name in kept]
     draw = np.random.default_rng(5)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from rigorkd.protocol.cohorts import lone_cells
-from rigorkd.protocol.load import Protocol, load_protocol
+from rigorkd.protocol.load import Protocol
+from tests.conftest import SHIPPED, shipped
 
-PROTOCOLS = sorted((Path(__file__).parents[2] / "protocols").rglob("*.yaml"))
+PROTOCOLS = sorted(SHIPPED.rglob("*.yaml"))
 
 Load = Callable[..., Protocol]
 KD = "    kd: {T: [1, 4], alpha: [0.1, 0.5]}\n"
@@ -18,7 +19,7 @@ KD = "    kd: {T: [1, 4], alpha: [0.1, 0.5]}\n"
 
 @pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
 def test_no_shipped_protocol_has_any(path: Path) -> None:
-    assert lone_cells(load_protocol(path).cells) == ""
+    assert lone_cells(shipped(path).cells) == ""
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ SNIPPETS = [
     "é", "\u2028", "\x85", "\ufeff", "\x00", "%", "@", "`", "---\n", "...\n", "<<: ", "9" * 40,
 ]  # fmt: skip
 SETTINGS = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from rigorkd.launch.planning import training_images
 from rigorkd.protocol.cohorts import cohorts, runs
-from rigorkd.protocol.load import load_protocol
-
-PROTOCOLS = Path(__file__).parents[2] / "protocols"
+from tests.conftest import SHIPPED, shipped
 
 # file → (teachers, starts, students, seeds, cohorts, some cells)
 STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
@@ -89,7 +86,7 @@ STUDIES: dict[str, tuple[int, int, int, int, int, list[str]]] = {
 
 
 def test_every_published_study_is_counted() -> None:
-    files = {file.relative_to(PROTOCOLS).with_suffix("").as_posix() for file in PROTOCOLS.rglob("*.yaml")}
+    files = {file.relative_to(SHIPPED).with_suffix("").as_posix() for file in SHIPPED.rglob("*.yaml")}
     assert files - {
         "calibration",
         "digits",
@@ -104,7 +101,7 @@ def test_every_published_study_is_counted() -> None:
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_cells_counted_by_hand(study: str) -> None:
     teachers, starts, students, seeds, groups, some = STUDIES[study]
-    protocol = load_protocol(PROTOCOLS / f"{study}.yaml")
+    protocol = shipped(SHIPPED / f"{study}.yaml")
     roles = [cell.role for cell in protocol.cells]
     assert (roles.count("teacher"), roles.count("start"), roles.count("student")) == (
         teachers,
@@ -120,7 +117,7 @@ def test_the_cells_counted_by_hand(study: str) -> None:
 
 
 def test_the_capacity_studys_pairs_have_their_own_settings() -> None:
-    protocol = load_protocol(PROTOCOLS / "capacity_cifar10.yaml")
+    protocol = shipped(SHIPPED / "capacity_cifar10.yaml")
     names = [cell.name for cell in protocol.cells if cell.group == "small"]
     assert names == [
         "small/resnet18/baseline",
@@ -150,10 +147,10 @@ def counted(text: str) -> int:
 
 @pytest.mark.parametrize("study", [*STUDIES, "paper"])
 def test_the_header_says_what_the_command_runs_and_costs(study: str) -> None:
-    path = PROTOCOLS / f"{study}.yaml"
+    path = SHIPPED / f"{study}.yaml"
     said = HEADER.search(path.read_text())
     assert said is not None
-    protocol = load_protocol(path)
+    protocol = shipped(path)
     planned = runs(protocol.cells, protocol.seeds)
     assert (said["study"], int(said["seeds"])) == (study, len(protocol.seeds))
     assert counted(said["runs"]) == len(planned)
@@ -171,7 +168,7 @@ def test_the_temperature_studys_pretrained_weights_saw_imagenet_1k_alone(study: 
     """timm's default weights of an architecture change, and for some have seen more classes."""
     names = {
         cell.model.name
-        for cell in load_protocol(PROTOCOLS / f"{study}.yaml").cells
+        for cell in shipped(SHIPPED / f"{study}.yaml").cells
         if cell.start == "pretrained"
     }
     assert names

@@ -10,18 +10,18 @@ import pytest
 from rigorkd.data.synthetic import Synthetic
 from rigorkd.models.model import min_size
 from rigorkd.protocol.cohorts import gain_pairs
-from rigorkd.protocol.load import Protocol, load_protocol
+from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.smoke import smoke
+from tests.conftest import SHIPPED, shipped
 
 Load = Callable[..., Protocol]
 
-PROTOCOLS = Path(__file__).parents[2] / "protocols"
-FILES = sorted(PROTOCOLS.rglob("*.yaml"))
+FILES = sorted(SHIPPED.rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_any_protocol_shrinks(file: Path) -> None:
-    full = load_protocol(file)
+    full = shipped(file)
     small = smoke(full)
     assert small.study == small.spec.study == f"{full.study}.smoke"
     assert small.smoke
@@ -50,7 +50,7 @@ def test_any_protocol_shrinks(file: Path) -> None:
 
 
 def test_the_paper(load: Load) -> None:
-    small = smoke(load_protocol(PROTOCOLS / "paper.yaml"))
+    small = smoke(shipped(SHIPPED / "paper.yaml"))
     assert [cell.name for cell in small.cells if cell.group == "ablation"] == [
         "ablation/mobilenetv2/baseline",
         "ablation/mobilenetv2/kd-T2-a0.5",

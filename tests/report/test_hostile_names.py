@@ -41,7 +41,7 @@ PARTS = (
 )
 HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 names = st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map("".join)
-often = settings(max_examples=150, deadline=None)
+often = settings(max_examples=50, deadline=None)
 
 STUDIES = ("".join(PARTS[:18]), "".join(PARTS[18:36]), "".join(PARTS[36:]), "=cmd()", "[b]*_", "@x")
 """Whole studies are slower to make: these names hold every part."""

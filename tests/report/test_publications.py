@@ -29,17 +29,16 @@ from rigorkd_analysis.wording import Phrasing
 from scipy import stats
 
 from rigorkd.errors import InputError
-from rigorkd.protocol.load import load_protocol
 from rigorkd.report.publications import (
     Mapped,
     find_mapping,
     printed_rows_of,
     published_folder,
 )
+from tests.conftest import SHIPPED, shipped
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
-PROTOCOLS = Path(__file__).parents[2] / "protocols"
 MAPPINGS = sorted(published_folder().glob("*.yaml"))
 
 
@@ -48,7 +47,7 @@ MAPPINGS = sorted(published_folder().glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def protocols() -> dict[str, Any]:
-    loaded = (load_protocol(path) for path in sorted(PROTOCOLS.rglob("*.yaml")))
+    loaded = (shipped(path) for path in sorted(SHIPPED.rglob("*.yaml")))
     return {protocol.study: protocol for protocol in loaded}
 
 
@@ -223,7 +222,7 @@ def paper(tmp_path: Path) -> Path:
     """Runs of the cells of protocols/paper.yaml, as a CSV of that study's name."""
     draw = np.random.default_rng(3)
     rows = []
-    for cell in load_protocol(PROTOCOLS / "paper.yaml").cells:
+    for cell in shipped(SHIPPED / "paper.yaml").cells:
         if cell.role == "student":
             method = cell.method
             for seed in range(5):

@@ -1,10 +1,11 @@
-"""One process of a run: three steps in double precision with every kind of objective, noted in a file.
+"""Runs of one process and of two: three steps in double precision with every kind of objective, in files.
 
-python distributed_program.py RANK PROCESSES MEETING OUT
+python distributed_program.py FOLDER
 """
 
 from __future__ import annotations
 
+import multiprocessing as mp
 import sys
 from dataclasses import replace
 
@@ -108,4 +109,16 @@ def main(rank: int, processes: int, meeting: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    folder = sys.argv[1]
+    running = [  # forked: what they import is imported once
+        mp.get_context("fork").Process(
+            target=main, args=(rank, count, f"{folder}/meeting-{count}", f"{folder}/{count}-{rank}.pt")
+        )
+        for count in (1, 2)
+        for rank in range(count)
+    ]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    sys.exit(any(process.exitcode for process in running))

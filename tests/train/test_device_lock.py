@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing as mp
+import json
 import os
-import time
-from multiprocessing.connection import Connection
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,61 +13,22 @@ import torch
 
 from rigorkd.train.runtime import DeviceLock
 
-SPAWN = mp.get_context("spawn")
+PROGRAM = Path(__file__).with_name("device_lock_program.py")
 
 
-def train_by_epochs(folder: Path, line: Connection) -> None:
-    """A worker: short epochs until it is told to stop; when each began and ended."""
-    lock = DeviceLock(folder, "cpu")
-    held = []
-    while not line.poll():
-        with lock.busy():
-            begun = time.monotonic()
-            if not held:
-                line.send("at work")
-            time.sleep(0.05)
-            held.append((begun, time.monotonic()))
-    line.send(held)
-
-
-def measure_alone(folder: Path, line: Connection) -> None:
-    """A worker that wants the device for itself; when it had it."""
-    with DeviceLock(folder, "cpu").alone(30) as alone:
-        begun = time.monotonic()
-        time.sleep(0.2)
-        line.send((alone, begun, time.monotonic()))
-
-
-def hold_for_ever(folder: Path, line: Connection) -> None:
-    with DeviceLock(folder, "cpu").busy():
-        line.send("at work")
-        time.sleep(600)
-
-
-def start(work: object, folder: Path) -> tuple[mp.process.BaseProcess, Connection]:
-    ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=work, args=(folder, theirs), daemon=True)  # type: ignore[arg-type]
-    process.start()
-    theirs.close()
-    return process, ours
-
-
-def test_nobody_trains_while_somebody_measures(tmp_path: Path) -> None:
-    _, trainer = start(train_by_epochs, tmp_path)
-    _, other = start(train_by_epochs, tmp_path)
-    assert (trainer.recv(), other.recv()) == ("at work", "at work")
-    _, measurer = start(measure_alone, tmp_path)
-    _, second = start(measure_alone, tmp_path)
-    windows = [measurer.recv(), second.recv()]
-    for line in (trainer, other):
-        line.send("stop")
-    epochs = [*trainer.recv(), *other.recv()]
+def test_nobody_trains_while_somebody_measures_and_the_dead_hold_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, PROGRAM, tmp_path], stdout=subprocess.PIPE, timeout=120, check=True
+    )
+    found = json.loads(done.stdout)
+    windows, epochs = found["windows"], found["epochs"]
     assert all(alone for alone, _, _ in windows)
     intervals = sorted((begun, ended) for _, begun, ended in windows)
     assert intervals[0][1] <= intervals[1][0]  # nor do two measure at once
     for begun, ended in intervals:
         assert not [epoch for epoch in epochs if epoch[0] < ended and begun < epoch[1]]
     assert max(end for _, end in epochs) > intervals[1][1]  # training went on afterwards
+    assert (found["beside"], found["after"]) == (False, True)
 
 
 def test_patience_ends(tmp_path: Path) -> None:
@@ -82,17 +43,6 @@ def test_patience_ends(tmp_path: Path) -> None:
         with lock.alone(0) as second:
             assert not second
     with DeviceLock(tmp_path, "cuda-1").busy(), lock.alone(0) as alone:  # another device
-        assert alone
-
-
-def test_the_dead_hold_nothing(tmp_path: Path) -> None:
-    process, line = start(hold_for_ever, tmp_path)
-    assert line.recv() == "at work"
-    with DeviceLock(tmp_path, "cpu").alone(0) as alone:
-        assert not alone
-    process.kill()
-    process.join()
-    with DeviceLock(tmp_path, "cpu").alone(0) as alone:
         assert alone
 
 

@@ -22,17 +22,11 @@ Steps = dict[str, dict[str, Tensor]]
 def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[Steps]]:
     """What every process of one, and of two, made of the same batches."""
     folder = tmp_path_factory.mktemp("distributed")
-    running: dict[tuple[int, Path], subprocess.Popen[bytes]] = {}
-    for processes in (1, 2):
-        for rank in range(processes):
-            out = folder / f"{processes}-{rank}.pt"
-            words = [sys.executable, PROGRAM, rank, processes, folder / f"meeting-{processes}", out]
-            running[processes, out] = subprocess.Popen([str(word) for word in words])
-    found: dict[int, list[Steps]] = {}
-    assert {process.wait(timeout=120) for process in running.values()} == {0}
-    for processes, out in running:
-        found.setdefault(processes, []).append(torch.load(out, weights_only=True))
-    return found
+    subprocess.run([sys.executable, PROGRAM, folder], timeout=120, check=True)
+    return {
+        count: [torch.load(folder / f"{count}-{rank}.pt", weights_only=True) for rank in range(count)]
+        for count in (1, 2)
+    }
 
 
 @pytest.mark.parametrize(

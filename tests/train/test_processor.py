@@ -17,32 +17,39 @@ FRESH = {name: value for name, value in os.environ.items() if name not in {*FIXE
 
 STARTED = """
 import json, os, sys
-device, mode, engine = sys.argv[1:]
-if engine == "2":
-    import rigorkd.train.cohort
+import rigorkd.train.cohort
 from rigorkd.train.runtime import start_runtime
-runtime = start_runtime(device, mode, {"engine": int(engine)})
 import torch
-print(json.dumps([dict(os.environ), runtime.dispatch, torch.backends.cpu.get_cpu_capability()]))
+for mode, engine in json.loads(sys.argv[1]):
+    if not os.fork():
+        runtime = start_runtime("cpu", mode, {"engine": engine})
+        said = [dict(os.environ), runtime.dispatch, torch.backends.cpu.get_cpu_capability()]
+        print(json.dumps(said), flush=True)
+        os._exit(0)
+    os.wait()
 """
 
 
-def started(mode: str, engine: int, environment: dict[str, str]) -> tuple[dict[str, str], str, str]:
-    """What a new process is after it has imported everything and started: environment, dispatch, torch's."""
+def started(environment: dict[str, str], *asked: tuple[str, int]) -> list[tuple[dict[str, str], str, str]]:
+    """What new processes are after they have imported everything and started in this mode under this engine:
+    environment, dispatch, torch's.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", STARTED, "cpu", mode, str(engine)],
+        [sys.executable, "-c", STARTED, json.dumps(asked)],
         env=environment,
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    found, used, capability = json.loads(done.stdout)
-    return found, used, capability
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) == len(asked)
+    return [(environ, used, capability) for environ, used, capability in found]
 
 
 def test_a_new_study_is_held_to_what_all_processors_share() -> None:
-    found, used, capability = started("reference", 2, {**FRESH, "MKL_CBWR": "AVX2", UNSET[0]: "SSE4_2"})
+    theirs = {**FRESH, "MKL_CBWR": "AVX2", UNSET[0]: "SSE4_2"}
+    ((found, used, capability),) = started(theirs, ("reference", 2))
     assert UNSET[0] not in found
     assert {name: found.get(name) for name in FIXED_EVERYWHERE} == FIXED_EVERYWHERE
     if has_avx2():
@@ -53,13 +60,12 @@ def test_a_new_study_is_held_to_what_all_processors_share() -> None:
         assert used == f"{capability}, less than AVX2"
 
 
-@pytest.mark.parametrize(("mode", "engine"), [("reference", 1), ("fast", 2)])
-def test_elsewhere_the_environment_is_the_users(mode: str, engine: int) -> None:
+def test_elsewhere_the_environment_is_the_users() -> None:
     """A study of 0.1 goes on with its own bits, and `fast` promises none."""
     theirs = {**FRESH, "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "AUTO"}
-    found, used, capability = started(mode, engine, theirs)
-    assert {name: found.get(name) for name in theirs} == theirs
-    assert (used, capability) == ("DEFAULT, not fixed", "DEFAULT")
+    for found, used, capability in started(theirs, ("reference", 1), ("fast", 2)):
+        assert {name: found.get(name) for name in theirs} == theirs
+        assert (used, capability) == ("DEFAULT, not fixed", "DEFAULT")
 
 
 def test_a_gpu_keeps_its_host_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

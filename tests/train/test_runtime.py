@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,33 +15,41 @@ from rigorkd.errors import InputError
 from rigorkd.train.runtime import Runtime, generators_of, start_runtime
 
 CODE = """
-import pathlib, sys
+import json, os, sys
+from accelerate.state import AcceleratorState
 from rigorkd.train.runtime import start_runtime
-runtime = start_runtime("cpu", "reference")
-accelerator = runtime.accelerator("fp32")
-print(accelerator.gradient_accumulation_steps, accelerator.num_processes, accelerator.distributed_type.value)
+bare = dict(os.environ)
+for variables in json.loads(sys.argv[1]):
+    os.environ.clear()
+    os.environ.update({**bare, **variables})
+    runtime = start_runtime("cpu", "reference")
+    accelerator = runtime.accelerator("fp32")
+    found = accelerator.num_processes, accelerator.distributed_type.value, accelerator.mixed_precision
+    print(accelerator.gradient_accumulation_steps, *found, "torch._inductor" in sys.modules)
+    AcceleratorState._reset_state(reset_partial_state=True)
+import torch._inductor.config as config
+print(config.deterministic)
 """
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
+def test_a_foreign_environment_changes_nothing_and_a_compiler_imported_later_is_deterministic(
+    tmp_path: Path,
+) -> None:
+    """`torch.use_deterministic_algorithms` would tell the compiler, and import it for that."""
+    foreign = [
         {"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4", "ACCELERATE_MIXED_PRECISION": "bf16"},
         {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"},
         {"ACCELERATE_USE_FSDP": "true"},
-    ],
-)
-def test_a_foreign_environment_changes_nothing(variables: dict[str, str], tmp_path: Path) -> None:
+    ]
     done = subprocess.run(
-        [sys.executable, "-c", CODE],
-        env={**os.environ, **variables},
+        [sys.executable, "-c", CODE, json.dumps(foreign)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.stdout.split() == ["1", "1", "NO"], done.stderr
+    assert done.stdout.splitlines() == ["1 1 NO no False"] * len(foreign) + ["True"], done.stderr
 
 
 def test_on_a_gpu_the_host_is_seeded_in_every_step_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,13 +83,3 @@ def test_a_small_study_imports_nothing_that_it_does_not_use() -> None:
     program = Path(__file__).with_name("lean_program.py")
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stdout + done.stderr
-
-
-def test_a_compiler_that_a_study_does_import_is_deterministic() -> None:
-    """`torch.use_deterministic_algorithms` would say so to the compiler, and import it for that."""
-    code = (
-        "from rigorkd.train.runtime import start_runtime; start_runtime('cpu', 'reference');"
-        "import torch._inductor.config as config; print(config.deterministic)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout == "True\n", done.stdout + done.stderr
