@@ -26,10 +26,6 @@ from rigorkd_analysis.verdicts import TestName
 
 #: With fewer runs per cell Satterthwaite's degrees of freedom of an average are too many: .073 at 3.
 FEWEST_AVERAGED = 5
-_ONLY_PAIRED = (
-    "sd_diff", "p_paired", "p_signflip", "p_signflip_floor", "p_wilcoxon", "dz", "dz_ci_low", "dz_ci_high",
-    "g_z", "g_av", "r", "variance_ratio", "win_rate", "win_rate_low", "win_rate_high",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def _unpaired(
     weights = np.zeros((len(contrasts), len(runs.cells)))
     for row, contrast in enumerate(contrasts):
         weights[row, contrast.cells] = [weight for _, weight in contrast.weights]
-    columns = {name: np.full(len(contrasts), np.nan) for name in _ONLY_PAIRED}
+    columns = {name: np.full(len(contrasts), np.nan) for name in stats.columns}  # what needs pairs is gone
     columns |= unpaired_columns(cells, weights, settings)
     columns["p_welch"] = columns["p"]
     refused = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from rigorkd_analysis.stats.group_sequential import nominal_level, p_over_looks,
 from rigorkd_analysis.stats.moderated import moderated
 from rigorkd_analysis.stats.moments import sd_interval
 from rigorkd_analysis.stats.new_images import Predictions, PredictionSource, crossed_interval
-from rigorkd_analysis.stats.paired import Settings, t_test
+from rigorkd_analysis.stats.paired import PairedTest, Settings, t_test
 from rigorkd_analysis.stats.sample_size import errors_of_what_is_found, refusal
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
@@ -188,6 +188,19 @@ def test_runs_without_common_seeds_are_offered_the_unpaired_test():
     assert (gain.test, gain.verdict) == ("unpaired", "better_negligible")
     assert "Welch's t(7.96) = 18.10, p < 0.0001, n = 5 runs per cell" in gain.says
     assert (gain.win_rate, gain.p_signflip, gain.r, gain.p_paired) == (1.0, None, None, None)
+
+
+def test_runs_that_are_not_paired_show_nothing_of_pairs():
+    """Nor does a statistic that is added later: it is no field of what the unpaired test gives."""
+    frame = table({"g/s/base": BASE, "g/s/kd": BASE + GAINS[0]})
+    (gain,) = analyze(frame, Plan(test="unpaired", sesoi=1.0)).family("gains").comparisons
+    shown = {field.name for field in fields(PairedTest) if getattr(gain, field.name) is not None}
+    ranges = ("ci", "ci_simultaneous", "equivalence_ci", "mde", "win_rate", "seeds_needed")
+    intervals = {f"{name}_{end}" for name in ranges for end in ("low", "high")}
+    assert shown == intervals | {
+        *("mean_diff", "t", "df", "p", "p_adjusted", "p_welch", "p_equivalence", "p_equivalence_adjusted"),
+        *("mde", "exaggeration", "sign_error", "win_rate", "seeds_needed"),
+    }
 
 
 def test_an_unpaired_average_has_satterthwaites_degrees_of_freedom():
