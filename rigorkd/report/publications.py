@@ -4,7 +4,7 @@ A mapping lies beside the CSVs that it is about (analysis/published). Its `table
 our cells a row is of: `cell` is our name with {column} for that row's value, and `names` turns values, or
 parts of them between slashes, into ours. `columns` gives our metric for each printed column. Its `claims`
 name the comparison of ours that answers each. A publication of several studies says in `study` whose each
-entry is.
+entry is, or of a claim in which studies it is asked.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Claimed(Frozen):
 
     claim: Text
     place: Text
-    study: str | None = None
+    study: str | tuple[str, ...] | None = None
     expected: Expected = "better"
     shown_by: str | None = None
     metric: str | None = None
@@ -161,8 +161,8 @@ def _told_of_looks(found: Source, metric: str) -> Plan:
 def _of_this_study(mapped: Mapped, study: str) -> tuple[tuple[PrintedNumbers, ...], tuple[Claimed, ...]]:
     """The entries of a mapping that are about this study; all of them if it has but one."""
     own = study.removesuffix(".smoke").removesuffix(".fast")
-    named = [*(one.study for one in mapped.tables), *(one.study for one in mapped.claims)]
-    studies = sorted({study for study in named if study is not None})
+    entries: tuple[PrintedNumbers | Claimed, ...] = (*mapped.tables, *mapped.claims)
+    studies = sorted({study for one in entries for study in studies_of(one)})
     if own not in studies and len(studies) < 2:
         return mapped.tables, mapped.claims
     if own not in studies:
@@ -170,11 +170,16 @@ def _of_this_study(mapped: Mapped, study: str) -> tuple[tuple[PrintedNumbers, ..
             f"{mapped.publication} has several studies, and {own} is none of them",
             hint=f"name the study as the mapping does: {', '.join(studies)}",
         )
-    wanted = (own, None)
-    return (
-        tuple(one for one in mapped.tables if one.study in wanted),
-        tuple(one for one in mapped.claims if one.study in wanted),
-    )
+
+    def mine(one: PrintedNumbers | Claimed) -> bool:
+        return one.study is None or own in studies_of(one)
+
+    return tuple(filter(mine, mapped.tables)), tuple(filter(mine, mapped.claims))
+
+
+def studies_of(one: PrintedNumbers | Claimed) -> tuple[str, ...]:
+    """The studies that an entry says it is about."""
+    return (one.study,) if isinstance(one.study, str) else one.study or ()
 
 
 def printed_rows_of(table: PrintedNumbers, folder: Path) -> list[PrintedRow]:

@@ -34,6 +34,7 @@ from rigorkd.report.publications import (
     find_mapping,
     printed_rows_of,
     published_folder,
+    studies_of,
 )
 from tests.conftest import SHIPPED, shipped
 
@@ -63,8 +64,10 @@ def test_every_printed_number_has_its_cell_and_every_claim_its_question(
         assert rows, f"{table.file}, {table.place}: nothing is selected"
         assert {row.cell for row in rows} <= cells
     for claim in mapped.claims:
-        if claim.shown_by is not None:
-            protocol = protocols[claim.study or alone[path.stem]]
+        of = studies_of(claim) if claim.study else tuple(filter(None, [alone.get(path.stem)]))
+        assert protocols.keys() >= set(of)
+        assert of or claim.shown_by is None
+        for protocol in [protocols[study] for study in of if claim.shown_by is not None]:
             contrasts = [one.name or " vs ".join(one.pair or ()) for one in protocol.spec.analysis.contrasts]
             distilled = [cell.name for cell in protocol.cells if cell.method.distils]
             assert claim.shown_by in [*contrasts, *distilled], claim.claim
