@@ -290,7 +290,7 @@ KD;3;71,6;0,85
         (SHEET, "--seed Lauf --cell Verfahren --metric Genauigkeit --goal max"),
         (
             SHEET.replace("Genauigkeit", "test acc").replace(";1;", ";41;").replace(";2;", ";7;"),
-            "--seed Lauf --cell Verfahren --metric 'test acc'",
+            "--seed Lauf --cell Verfahren",
         ),
         (SHEET.replace("Lauf", "seed"), "--cell Verfahren --metric Genauigkeit --goal max"),
     ],
@@ -303,7 +303,7 @@ def test_all_that_a_foreign_sheet_leaves_open_is_asked_at_once(folder, sheet, op
     assert "which columns define a configuration" in message
     assert message.count("\n") == 1
     asked = dict(zip(*[iter(shlex.split(options))] * 2, strict=True))
-    found = folder.open("sheet.csv", metric=asked["--metric"], seed=asked.get("--seed"), cell=asked["--cell"])
+    found = folder.open("sheet.csv", metric=asked.get("--metric"), seed=asked.get("--seed"), cell=asked["--cell"])
     assert sorted(found.table["cell"].unique()) == ["KD", "ohne"]
 
 
