@@ -14,11 +14,12 @@ Everything is read when it is asked for, and nothing here imports torch: `run` t
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
@@ -186,6 +187,8 @@ def run(
     retry_failed: bool = False,
     trust: bool = False,
     quiet: bool = False,
+    set: Mapping[str, object] | None = None,
+    study: str | None = None,
 ) -> Study:
     """Train what a protocol still misses, and open its study. Finished runs are never trained again.
 
@@ -200,18 +203,21 @@ def run(
         retry_failed: try runs again that failed before.
         trust: run code and commands of the protocol that another user wrote.
         quiet: print nothing.
+        set: values of the protocol to change, such as {"training.epochs": 2}: a variant, which needs a name.
+        study: the name of the study that is made so.
 
     Raises:
         RunsFailedError: some runs failed; the others are finished, and `load` opens the study.
         RigorkdError: the protocol, the machine or the results folder cannot be used.
     """
+    from rigorkd.cli.options import load_variant
     from rigorkd.extras import require
-    from rigorkd.protocol.load import load_protocol
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.study import folder_name, settled_under
 
     path = Path(protocol)
-    loaded = load_protocol(path, settle=settled_under(Path(results), mode, smoke=smoke))
+    changes = [f"{key}={json.dumps(value)}" for key, value in (set or {}).items()]  # JSON is YAML
+    loaded = load_variant(path, changes, study, settled_under(Path(results), mode, smoke=smoke))
     if any(cell.trainer is None for cell in loaded.cells):
         require("train", "rigorkd.run")
     options = ["--results", str(results), "--device", device, "--mode", mode]
@@ -223,6 +229,10 @@ def run(
         options += ["--jobs", str(jobs)]
     options += ["--smoke"] * smoke + ["--retry-failed"] * retry_failed
     options += ["--trust"] * trust
+    for change in changes:
+        options += ["--set", change]
+    if study is not None:
+        options += ["--study", study]
     code, said = _rigorkd(["run", *options, "--", str(path)], None if quiet else print)
     if code == 130:
         raise KeyboardInterrupt

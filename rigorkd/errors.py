@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -34,9 +35,11 @@ class InputError(RigorkdError):
     """What the user gave cannot be used.
 
     `cells` are the names of a protocol's cells, where it is wrong but could be expanded all the same.
+    `offers` are options of the command line that would decide what is open, each with a likely value.
     """
 
     cells: tuple[str, ...] = ()
+    offers: Mapping[str, str] = {}
 
 
 class ProtocolError(InputError):

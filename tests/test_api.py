@@ -248,12 +248,16 @@ def test_running_trains_what_is_missing(
     """A process of its own trains; the study is opened; wrong input is the command line's message."""
     results = tmp_path / "results"
     asked: dict[str, Any] = {"results": results, "only": ["short/*/baseline"], "jobs": 1}
+    asked |= {"set": {"groups.short.epochs": 1, "training.schedule": "constant"}, "study": "variant"}
     study = rigorkd.run(protocol_file, seeds=[1], **asked)
-    assert study.runs[["cell", "seed"]].to_numpy().tolist() == [["short/plain/baseline", 1]]
+    assert study.name == "variant"
+    assert study.runs[["cell", "seed", "epochs"]].to_numpy().tolist() == [["short/plain/baseline", 1, 1]]
     assert "1 run to train" in capfd.readouterr().out
     again = rigorkd.run(protocol_file, seeds=[1], quiet=True, **asked)
     assert len(again.runs) == 1
     assert capfd.readouterr().out == ""
+    with pytest.raises(rigorkd.RigorkdError, match="has no name"):
+        rigorkd.run(protocol_file, set={"groups.short.epochs": 1}, results=results)
     with pytest.raises(rigorkd.RigorkdError, match="'gpu' is none of auto, cpu"):
         rigorkd.run(protocol_file, device="gpu", results=results, quiet=True)
 

@@ -11,7 +11,7 @@ argument. `{{` `}}` `[[` `]]` are the characters themselves, and inside of quote
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -73,6 +73,10 @@ class Template:
         """The placeholders, each once."""
         return tuple(dict.fromkeys(atom.text for atom in self.atoms if atom.kind == "name"))
 
+    def asks(self, known: Collection[str]) -> frozenset[str]:
+        """The placeholders that are left of a cell that has values of these names."""
+        return frozenset(atom.text for atom in self._kept(known) if atom.kind == "name")
+
     def words(self, values: Mapping[str, str]) -> list[str]:
         """The arguments, with the placeholders filled; a name without a value is one that the cell lacks."""
         words: list[str] = []
@@ -92,7 +96,7 @@ class Template:
             for atom in self._kept(values)
         )
 
-    def _kept(self, values: Mapping[str, str]) -> Iterator[Atom]:
+    def _kept(self, values: Collection[str]) -> Iterator[Atom]:
         """The atoms without the optional parts of which a placeholder has no value."""
         part: list[Atom] | None = None
         for atom in self.atoms:

@@ -8,7 +8,7 @@ they hold a mapping, a list of mappings, or `true`. Everything that is written m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -70,6 +70,12 @@ class _Placed:
         if self.trainer.function is not None:
             return None
         return frozenset(name for found in self.trainer.templates().values() for name in found.names)
+
+    def asks_for_teacher(self, known: Collection[str]) -> bool:
+        """Whether a cell that has values of these names is told of its teacher; a function always is."""
+        known = {*known, *OF_A_RUN}
+        told = self.trainer.templates().values()
+        return self.trainer.function is not None or any("teacher" in one.asks(known) for one in told)
 
 
 class CommandExpansion(Expansion):
@@ -289,13 +295,22 @@ class CommandExpansion(Expansion):
         if not methods:
             hint = "give baseline: true or a method such as kd: {T: 4}"
             self.problem(path, "the group has no cells", hint, at_key=True)
-        distils = next((key for key in methods if key != BASELINE), None)
+        students = group.students or tuple(self.spec.students)
+        own = {name for one in students if one in self.spec.students for name in self._student(one)}
+        distils = next(
+            (
+                key
+                for key, grid in methods.items()
+                if key != BASELINE
+                and any(placed.asks_for_teacher({*own, *axes, *choice.value}) for choice in grid)
+            ),
+            None,
+        )
         named: dict[str, tuple[Choice, ...]] = {}
         if "start" in group.model_fields_set:
             named["start"] = choices(group.start, (*path, "start"))
         named["teacher"] = self.teacher_axis(group, path, distils if self.teachers else None)  # type: ignore[arg-type]
         axes = named | axes
-        students = group.students or tuple(self.spec.students)
         for index, student in enumerate(students):
             if student not in self.spec.students:
                 message, hint = unknown("student", student, self.spec.students)
@@ -382,7 +397,8 @@ class CommandExpansion(Expansion):
                 written |= {name: (*path, name) for name in axes}
                 written |= {name: (*choice.path, name) for name in args}
                 self._note(placed, values, written)
-                labels = point.labels if method.distils else point.labels_without_teacher
+                taught = key == BASELINE or placed.asks_for_teacher(values)
+                labels = point.labels if method.distils and taught else point.labels_without_teacher
                 cell = self._cell(
                     placed,
                     values,
@@ -397,7 +413,7 @@ class CommandExpansion(Expansion):
                     cell,
                     start=at.value,
                     start_cell=start_cell,
-                    teacher=self.teacher_name(teacher.value),
+                    teacher=self.teacher_name(teacher.value) if taught else None,
                 )
                 if self.add(cell, choice.path):
                     self.students.append(cell)

@@ -80,11 +80,14 @@ def find_seeds(draft: Draft) -> None:
                 f"{size[0]} in {size[1]!r} may be the seed, or the size of a network",
                 f"give --seed '{re.sub(r'[0-9]+', '{}', size[0])}' if it is the seed, else --seed COLUMN",
             )
+        column = _seedlike(draft)
+        like = f", such as --seed {shlex.quote(column)}" if column else ""
         instead = "" if asked else "; `rigorkd audit` judges a table of one run each, or of means and spreads"
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
-            f"give --seed COLUMN{_seedlike(draft)}, or --seed PATTERN with {{}} where the number stands, "
+            f"give --seed COLUMN{like}, or --seed PATTERN with {{}} where the number stands, "
             f"such as --seed '{_numbered(draft) or 'run{}'}'{instead}",
+            seed="" if asked else column or "",
         )
     if missing:
         row = int(np.flatnonzero((names == missing[0]).to_numpy())[0])
@@ -106,8 +109,10 @@ def _counted(first: int, many: int) -> set[str]:
     return set(map(str, range(first, first + many)))
 
 
-def _seedlike(draft: Draft) -> str:
-    """The first column that may hold seeds: each number from 0 or 1 on, equally often."""
+def _seedlike(draft: Draft) -> str | None:
+    """The first column that may hold seeds, as its file spells it: numbers from 0 or 1 on, or any whole ones,
+    each equally often."""
+    likely = None
     for name in map(str, draft.frame.columns):
         values = draft.frame[name]
         often = values.value_counts()
@@ -117,10 +122,13 @@ def _seedlike(draft: Draft) -> str:
             and not name.startswith(("_", "column "))
             and 1 < len(often) < len(values)
             and often.nunique() == 1
-            and {str(number) for number in often.index} in (_counted(0, len(often)), _counted(1, len(often)))
         ):
-            return f", such as --seed {shlex.quote(draft.spelt(name))}"
-    return ""
+            numbers = {str(number) for number in often.index}
+            if numbers in (_counted(0, len(often)), _counted(1, len(often))):
+                return draft.spelt(name)
+            if likely is None and all(re.fullmatch(r"\d{1,9}", number) for number in numbers):
+                likely = draft.spelt(name)
+    return likely
 
 
 def _numbered(draft: Draft) -> str | None:
@@ -254,6 +262,7 @@ def find_cells(draft: Draft) -> None:
             f"unless another column tells them apart; columns: {draft.columns()}",
             f"give --cell COLUMNS, the columns that define one{_such_as(draft)}, or name the other "
             "configurations' files too",
+            cell=_settings(draft),
         )
     else:
         example = _such_as(draft) or ", such as --cell model,lr"
@@ -261,6 +270,7 @@ def find_cells(draft: Draft) -> None:
             f"no column tells which configuration a row is of; columns: {draft.columns()}",
             f"give --cell COLUMNS, the columns that define one{example}; if every column is a method, give "
             "--wide",
+            cell=_settings(draft),
         )
     draft.put(cell=names)
     if (draft.frame["cell"] == "").any():
@@ -269,6 +279,7 @@ def find_cells(draft: Draft) -> None:
             f"nothing but a seed names this run; columns: {draft.columns()}",
             f"give --cell COLUMNS{_such_as(draft)}",
             row,
+            cell=_settings(draft),
         )
     draft.came["cell"] = f"{where}, without the seed"
     draft.cells = f"cells: from {where} without the seed (--cell COLUMNS changes it)"
@@ -290,7 +301,13 @@ def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:
 
 
 def _such_as(draft: Draft) -> str:
-    """The first columns that look like settings, as many as leave every seed once, as an example."""
+    """Them, as an example."""
+    names = _settings(draft)
+    return f", such as --cell {shlex.quote(names)}" if names else ""
+
+
+def _settings(draft: Draft) -> str:
+    """The first columns that look like settings, as many as leave every seed once; "" where none do."""
     frame, names = draft.frame, list[str]()
     for name in map(str, frame.columns):
         used = name in ("seed", "run", "run_id", "time", "status", "epoch", "step") or name.startswith("_")
@@ -300,8 +317,7 @@ def _such_as(draft: Draft) -> str:
         if not names or int(frame.duplicated([*names, name, "seed"]).sum()) < before:
             names.append(name)
         if not frame.duplicated([*names, "seed"]).any():
-            spelt = ",".join(map(draft.spelt, names))
-            return f", such as --cell '{spelt}'" if " " in spelt else f", such as --cell {spelt}"
+            return ",".join(map(draft.spelt, names))
     return ""
 
 

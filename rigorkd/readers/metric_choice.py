@@ -57,7 +57,8 @@ def choose_metric(draft: Draft, metric: str | None) -> str | None:
             f"the table has no metric column; columns: {draft.columns()}",
             _headless(draft) or "add a numeric column, such as test_top1",
         )
-    raise draft.table.error("which metric?", f"give --metric, one of: {some_of(found)}")
+    likely = next(filter(is_metric, found), found[0])
+    raise draft.table.error("which metric?", f"give --metric, one of: {some_of(found)}", metric=likely)
 
 
 def _headless(draft: Draft) -> str:

@@ -89,11 +89,15 @@ class RawTable:
             None if self.items is None else self.items.rows(keep),
         )
 
-    def error(self, message: str, hint: str, row: int | None = None, column: str = "") -> InputError:
-        """An error that names the file, the line and the column."""
+    def error(
+        self, message: str, hint: str, row: int | None = None, column: str = "", **offers: str
+    ) -> InputError:
+        """An error that names file, line and column; `offers` are options that would decide it."""
         place = self.place(row) if row is not None else self.files[0]
         place += f": column {column!r}" if column else ""
-        return InputError(f"{place}: {message}", hint=hint)
+        error = InputError(f"{place}: {message}", hint=hint)
+        error.offers = {option: value for option, value in offers.items() if value}
+        return error
 
 
 def table_of(

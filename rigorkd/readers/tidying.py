@@ -7,18 +7,22 @@ that decides it.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.runs import seed_of
+from rigorkd_analysis.table_error import TableError
 
+from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, rename, summary_rows
 from rigorkd.readers.identity import find_cells, find_seeds
 from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
 from rigorkd.readers.run_rows import average, duplicates, epochs, statuses
 from rigorkd.readers.shapes import unfold
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,13 @@ def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, 
     table = joined([unfold(one, asked) for one in tables])
     if table.settings:
         return _written_by_us(table, metric, name)
+    try:
+        return _understood(table, asked, metric, name)
+    except InputError as error:
+        raise _all_at_once(error, table, asked, metric) from None
+
+
+def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) -> Tidy:
     draft = Draft(table, asked, False, dict(table.came), list(table.dropped))
     rename(draft)
     summary_rows(draft)
@@ -66,6 +77,48 @@ def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, 
     epochs(draft, chosen)
     duplicates(draft, chosen)
     return _finished(draft, chosen, name)
+
+
+_OPEN = {
+    "seed": "which column holds the seed",
+    "cell": "which columns define a configuration",
+    "metric": "which column is judged",
+    "goal": "whether more of it is better",
+}
+"""What each option decides."""
+
+
+def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str | None) -> InputError:
+    """The error, or one for all choices that are open beside its own, with a command that makes them."""
+    offers: dict[str, str] = {}
+    found: InputError | None = error
+    while found is not None and found.offers and not found.offers.keys() & offers.keys():
+        offers |= found.offers
+        reading = {option: value for option, value in offers.items() if option in ("seed", "cell")}
+        found = None
+        try:
+            judged = _understood(table, replace(asked, **reading), offers.get("metric", metric), "").metric
+        except InputError as further:
+            found = further
+    if found is None and judged is not None:
+        try:
+            goal_of(judged)
+        except TableError:
+            offers["goal"] = "max"
+    if len(offers) < 2:
+        return error
+    columns = [str(column) for column in table.frame.columns if not str(column).startswith("_")]
+    *most, last = (_OPEN[option] for option in offers)
+    options = " ".join(f"--{option} {shlex.quote(value)}" for option, value in offers.items())
+    said = {"cell": asked.cell, "seed": asked.seed, "select": asked.select, "metric": metric}
+    given = "".join(f"--{option} {shlex.quote(value)} " for option, value in said.items() if value)
+    files = " ".join(shlex.quote(file) for file in table.files[:3]) + " …" * (len(table.files) > 3)
+    lower = "; --goal min if less is better" if "goal" in offers else ""
+    return InputError(
+        f"{table.files[0]}: nothing says {', '.join(most)} and {last}; columns: {some_of(columns)}",
+        hint=f"say it by options, perhaps: rigorkd analyze {files} {given}{options}"
+        f" (judge each guess{lower}); --dry-run shows what is then understood",
+    )
 
 
 def _finished(draft: Draft, metric: str | None, name: str) -> Tidy:

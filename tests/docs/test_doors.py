@@ -67,6 +67,8 @@ def test_the_quickstart_is_the_second_door(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "64/64" in ended.stdout or "64 runs to train" in ended.stdout
     assert shape(DOORS[1].shown.removesuffix("…\n")) in shape(ended.stdout)
+    warned = re.findall(r"^warning: .*", ended.stdout + ended.stderr, flags=re.MULTILINE)
+    assert len(warned) == len(set(warned)), "once is enough"
     named = re.findall(r"^  (\S+\.html)$", ended.stdout, flags=re.MULTILINE)
     assert [(tmp_path / page).is_file() for page in named] == [True]
     for page in re.findall(r"docs/[\w-]+\.md", ended.stdout):

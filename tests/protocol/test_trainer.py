@@ -299,3 +299,23 @@ def test_a_teacher_for_all_seeds_needs_no_seed(tmp_path: Path) -> None:
         'teacher: {per_seed: false, trainer: {command: "python big.py {out}"',
     )
     assert not protocol(tmp_path, text).cell("teacher").per_seed
+
+
+def test_a_method_whose_command_names_no_teacher_waits_for_none(tmp_path: Path) -> None:
+    """Label smoothing beside distillation: which of two teachers is meant asks nobody for it."""
+    text = PROTOCOL.replace(
+        "--alpha {alpha}] [--teacher {teacher}]", "--alpha {alpha} --teacher {teacher}] [--smooth {epsilon}]"
+    ).replace("alpha: 0.5}}", "alpha: 0.5}, smoothing: {epsilon: [0.1, 0.2]}}")
+    found = protocol(tmp_path, text)
+    smoothed = found.cell("main/small/smoothing-epsilon0.1-lr0.1")
+    assert (smoothed.needs, smoothed.teacher) == ((), None)
+    assert "teacher" not in command(found, smoothed.name)
+    assert found.cell("main/small/kd-T2-a0.5-lr0.1").needs == ("teacher",)
+    assert (smoothed.name, "main/small/baseline-lr0.1") in gain_pairs([smoothed], found.cells)
+    two = text.replace("teacher: {trainer: {", "teachers: {a: {width: 4}, b: {width: 8}}\n#", 1)
+    with pytest.raises(ProtocolError, match="kd needs one of the 2 teachers"):
+        protocol(tmp_path, two)
+    named = protocol(tmp_path, two.replace("groups:\n  main: {", "groups:\n  main: {teacher: [a, b], "))
+    names = [cell.name for cell in named.cells if cell.name.startswith("main/small/smoothing")]
+    assert len(names) == 4
+    assert not [name for name in names if name.endswith(("-a", "-b"))]

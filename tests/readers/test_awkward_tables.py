@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import shlex
 
 import pytest
 
@@ -271,3 +272,43 @@ def test_a_name_with_two_parts_that_may_be_the_seed(folder):
     told = folder.refusal("runs.csv")
     assert "runs.csv:2: no seed in 'r18-s2-s0', or several parts that may be it" in told
     assert "--seed PATTERN" in told
+
+
+SHEET = """Verfahren;Lauf;Genauigkeit;Verlust
+ohne;1;71,2;0,91
+ohne;2;71,9;0,90
+ohne;3;70,8;0,93
+KD;1;72,2;0,81
+KD;2;72,7;0,82
+KD;3;71,6;0,85
+"""
+
+
+@pytest.mark.parametrize(
+    ("sheet", "options"),
+    [
+        (SHEET, "--seed Lauf --cell Verfahren --metric Genauigkeit --goal max"),
+        (
+            SHEET.replace("Genauigkeit", "test acc").replace(";1;", ";41;").replace(";2;", ";7;"),
+            "--seed Lauf --cell Verfahren",
+        ),
+        (SHEET.replace("Lauf", "seed"), "--cell Verfahren --metric Genauigkeit --goal max"),
+    ],
+)
+def test_all_that_a_foreign_sheet_leaves_open_is_asked_at_once(folder, sheet, options):
+    """With a command that answers it, and works."""
+    (folder.path / "sheet.csv").write_text(sheet)
+    message = folder.refusal("sheet.csv")
+    assert f"sheet.csv {options} (judge each guess" in message
+    assert "which columns define a configuration" in message
+    assert message.count("\n") == 1
+    asked = dict(zip(*[iter(shlex.split(options))] * 2, strict=True))
+    found = folder.open("sheet.csv", metric=asked.get("--metric"), seed=asked.get("--seed"), cell=asked["--cell"])
+    assert sorted(found.table["cell"].unique()) == ["KD", "ohne"]
+
+
+def test_what_was_said_already_stands_in_the_command_too(folder):
+    (folder.path / "sheet.csv").write_text(SHEET)
+    message = folder.refusal("sheet.csv", cell="Verfahren")
+    assert "analyze " in message
+    assert "sheet.csv --cell Verfahren --seed Lauf --metric Genauigkeit --goal max (" in message

@@ -104,7 +104,8 @@ def test_headings_that_do_not_count_are_not_proposed_as_seeds(folder):
 
 def test_a_column_of_another_language_is_proposed_as_the_seed(folder):
     folder.write("lauf.csv", "Verfahren,Lauf,test_acc\nbaseline,1,72\nbaseline,2,73\nkd,1,74\nkd,2,75\n")
-    assert "--seed COLUMN, such as --seed Lauf, or" in folder.refusal("lauf.csv")
+    assert "--seed Lauf --cell Verfahren (" in folder.refusal("lauf.csv")
+    assert "--seed COLUMN, such as --seed Lauf, or" in folder.refusal("lauf.csv", cell="Verfahren")
 
 
 def test_a_wide_table_whose_metric_could_be_anything_is_asked_about(folder):
@@ -309,7 +310,8 @@ def test_a_row_per_metric(folder):
     tidy = folder.open("long.csv", cell="encoder", metric="macro_auc").tidy
     assert tidy is not None
     assert "one row per metric" in tidy.understood[0]
-    assert "such as --cell encoder" in folder.refusal("long.csv")
+    assert "--cell encoder --metric accuracy (" in folder.refusal("long.csv")
+    assert "such as --cell encoder" in folder.refusal("long.csv", metric="accuracy")
 
 
 def test_a_refusal_names_the_columns_that_may_define_a_cell(folder):
