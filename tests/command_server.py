@@ -8,29 +8,31 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import json
 import os
+import pkgutil
 import sys
 import traceback
 from multiprocessing import forkserver
 from types import ModuleType
 from typing import Any, NoReturn
 
+import rigorkd_analysis
+
+from rigorkd import readers, report
 from rigorkd.cli.main import COMMANDS, main
 from rigorkd.launch.processes import begin_server
 
-# What they import when they are at it.
+# What they import when they are at it: these, and all of the packages that read, judge and show.
 AT_WORK = (
-    *(
-        "pandas",
-        "scipy.optimize",
-        "scipy.stats",
-        "statsmodels.stats.multitest",
-        "matplotlib.backends.backend_svg",
-    ),
+    *("pandas", "scipy.optimize", "scipy.stats", "statsmodels.stats.multitest", "jinja2", "rich.progress"),
+    *("matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.backends.backend_pdf"),
+    *("fontTools.subset", "wandb", "requests"),
     *("rigorkd.launch.launch", "rigorkd.launch.planning", "rigorkd.launch.preload", "rigorkd.launch.rerun"),
-    *("rigorkd.report.report_page", "rigorkd.report.figures.canvas"),
+    *("rigorkd.launch.rehearsal", "rigorkd.launch.study_status"),
 )
+WHOLE = (readers, report, rigorkd_analysis)
 
 
 def serve() -> None:
@@ -38,8 +40,13 @@ def serve() -> None:
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     begin_server("cpu")
-    for module in (*(entry.target.partition(":")[0] for entry in COMMANDS.values()), *AT_WORK):
-        importlib.import_module(module)
+    commands = (entry.target.partition(":")[0] for entry in COMMANDS.values())
+    whole = (
+        found.name for each in WHOLE for found in pkgutil.walk_packages(each.__path__, f"{each.__name__}.")
+    )
+    for module in (*commands, *AT_WORK, *whole):
+        if importlib.util.find_spec(module.partition(".")[0]):
+            importlib.import_module(module)
     # It is no child of the forks, which cannot wait for it, and it lives as long as this process.
     forkserver.ensure_running = vars(forkserver._forkserver)["ensure_running"] = lambda: None
     sys.modules["__main__"] = ModuleType("__main__")  # which workers would import

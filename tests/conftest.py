@@ -31,7 +31,7 @@ os.environ.setdefault("RIGORKD_CHECKPOINT_EVERY", "0")
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="rigorkd-state-")
 atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
-# How long an example takes is the machine's affair; examples differ from run to run, so that few of them see much.
+# How long an example takes is the machine's affair. Every run has others, so few of them do.
 settings.register_profile("rigorkd", deadline=None, max_examples=30)
 settings.load_profile("rigorkd")
 
