@@ -59,6 +59,11 @@ def text_or_mapping(value: Any) -> str:
     return "mapping" if isinstance(value, dict | Frozen) else "text"
 
 
+def as_tuple(value: Any) -> Any:
+    """A name alone as a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
 def short_form(key: str) -> BeforeValidator:
     """Accept the bare value of one key in place of the mapping: `cosine` for `{name: cosine}`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import functools
 import hashlib
@@ -18,6 +19,11 @@ from typing import BinaryIO, NamedTuple
 
 _TOKEN = secrets.token_hex(4)
 """Process numbers repeat among the hosts that share a folder; with this, temporary names do not."""
+
+
+def timestamp() -> str:
+    """The time as files note it: UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def write_atomically(path: Path, *parts: bytes | memoryview, durable: bool = True) -> None:

@@ -52,6 +52,20 @@ def some_of(names: Sequence[str], most: int = 30) -> str:
     return ", ".join(names[:most]) + more
 
 
+def first_line(error: BaseException) -> str:
+    """What an exception says, cut to its first line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def is_float(text: str) -> bool:
+    """Whether Python reads a text as a number; `nan` and `inf` are some."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def duration(seconds: float) -> str:
     """`8 s`, `3 min 20 s`, `5 h 12 min`."""
     whole = round(seconds)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import Literal
 
 from rigorkd_analysis.analysis_plan import Correction, Plan
@@ -28,7 +27,7 @@ from rigorkd_analysis.studies.effects import (
     effects_of,
 )
 from rigorkd_analysis.studies.prediction import PrintedFamily, PrintedValue, printed_family
-from rigorkd_analysis.verdicts import Verdict
+from rigorkd_analysis.verdicts import Counted, Verdict
 
 Expected = Literal["better", "worse", "different", "equivalent"]
 """What a publication claims of a comparison; better and worse are towards and against the metric's goal."""
@@ -71,20 +70,8 @@ class PrintedClaim:
     because: str = ""
 
 
-class Outcome(StrEnum):
-    """What our verdict means for a printed claim; the values are those of the JSON documents.
-
-    Attributes:
-        counted: what so many claims are, in the headline.
-    """
-
-    counted: str
-
-    def __new__(cls, value: str, counted: str) -> Outcome:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.counted = counted
-        return member
+class Outcome(Counted):
+    """What our verdict means for a printed claim."""
 
     SUPPORTED = "supported", "supported"
     NEGLIGIBLE = "negligible", "supported in direction alone, too small to matter"

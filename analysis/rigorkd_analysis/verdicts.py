@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from rigorkd_analysis.metric_names import Goal
 
@@ -66,6 +66,22 @@ class Verdict(StrEnum):
     def negligible(self) -> bool:
         """Whether a difference was found that is too small to matter."""
         return self.directed and self.value != self.badge
+
+
+class Counted(StrEnum):
+    """Verdicts that a headline counts; the values are those of the JSON documents.
+
+    Attributes:
+        counted: what so many do, or are.
+    """
+
+    counted: str
+
+    def __new__(cls, value: str, counted: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.counted = counted
+        return member
 
 
 AT_LEAST = "at least SESOI"

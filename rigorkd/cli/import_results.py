@@ -66,7 +66,7 @@ def written(found: Tidy) -> str:
 
     from rigorkd.readers.delimited import OWN
     from rigorkd.report.emit import no_formula
-    from rigorkd.text import one_line
+    from rigorkd.text import is_float, one_line
 
     frame = found.table.frame
     lines = [OWN, f"# study: {found.name}"]
@@ -84,13 +84,5 @@ def written(found: Tidy) -> str:
         key=lambda column: column.map(seed_of) if column.name == "seed" else column,
         kind="stable",
     )
-    table = table.map(lambda word: word if _is_number(word) else no_formula(word))
+    table = table.map(lambda word: word if is_float(word) else no_formula(word))
     return "".join(f"{one_line(line)}\n" for line in lines) + table.to_csv(index=False, lineterminator="\n")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -22,7 +22,7 @@ from pydantic import Field, PrivateAttr
 from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, Watch
 from rigorkd.errors import InputError
 from rigorkd.files import file_sha256, sha256_of
-from rigorkd.text import in_full, some_of
+from rigorkd.text import first_line, in_full, some_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,7 +147,7 @@ def _source(path: Path, content: bytes) -> SourceArrays:
             given = np.asarray(file["class_names"]) if "class_names" in file else None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
         hint = "np.savez(file, images=…, labels=…) writes one; arrays of objects are not read"
-        raise _refused(path, f"not a file of arrays ({str(error).splitlines()[0]})", hint) from None
+        raise _refused(path, f"not a file of arrays ({first_line(error)})", hint) from None
     if ("test_images" in arrays) != ("test_labels" in arrays):
         raise _refused(path, "of test_images and test_labels one is missing", "give both, or neither")
     images = _pixels(path, "images", arrays["images"])

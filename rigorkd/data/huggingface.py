@@ -26,7 +26,7 @@ from rigorkd.data.own_images import OwnImages
 from rigorkd.errors import InputError
 from rigorkd.extras import is_installed, require
 from rigorkd.files import sha256_of
-from rigorkd.text import some_of
+from rigorkd.text import first_line, some_of
 
 Word = Annotated[str, Field(min_length=1)]
 _NOWHERE = Layout(folder="", parts=(), advice="", index=lambda _: ImageIndex((), (), None))
@@ -183,7 +183,7 @@ def _loaded(
         try:
             found = _read(path, config, revision, cache, fetch=fetch)
         except Exception as error:  # readers of many formats, and a network, raise almost anything
-            said = (str(error).splitlines() or [type(error).__name__])[0]
+            said = first_line(error)
             absent = "set dataset.download: true to fetch it; or give the path of a folder"
             raise InputError(
                 f"huggingface: {path} cannot be loaded: {said}",

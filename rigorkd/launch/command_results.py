@@ -33,6 +33,7 @@ from rigorkd.records.untrusted import (
     parse_arrays,
     read_bytes,
 )
+from rigorkd.text import first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,7 +167,7 @@ def _document(content: bytes, name: str) -> dict[str, Any]:
     except ValueError as error:
         text = content.decode(errors="replace")
         bad = re.search(r'"([^"\\]{1,80})"\s*:\s*(-?(?:NaN|Infinity))', text)
-        reason = f"{bad[1]} is {bad[2]}" if bad else str(error).splitlines()[0]
+        reason = f"{bad[1]} is {bad[2]}" if bad else first_line(error)
         raise ResultError(f"{name}: {reason}") from None
 
 
@@ -238,7 +239,7 @@ def _arrays(content: bytes) -> dict[str, np.ndarray]:
     try:
         found = parse_arrays(content, _ARRAYS)
     except ValueError as error:
-        raise ResultError(f"predictions.npz: {str(error).splitlines()[0]}") from None
+        raise ResultError(f"predictions.npz: {first_line(error)}") from None
     if lacking := [name for name in ("target", "prediction") if name not in found]:
         raise ResultError(f"predictions.npz lacks {' and '.join(lacking)}")
     return found

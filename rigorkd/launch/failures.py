@@ -7,7 +7,6 @@ note belongs to what the run was: after a change of the protocol it no longer co
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rigorkd.errors import InputError
-from rigorkd.files import write_atomically
+from rigorkd.files import timestamp, write_atomically
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.untrusted import LOG, opened, read_bytes, read_note
 from rigorkd.text import some_of, suggest
@@ -39,7 +38,7 @@ class Failure:
 
 def note_failure(study: StudyFolder, failure: Failure) -> None:
     """Remember a failure; the time is for people."""
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = timestamp()
     document = {**asdict(failure), "time": now}
     write_atomically(study.failure(failure.run), (json.dumps(document, indent=1) + "\n").encode())
 

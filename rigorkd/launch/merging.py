@@ -18,10 +18,10 @@ from typing import Any
 
 from rigorkd import __version__
 from rigorkd.errors import InputError, StoreError
-from rigorkd.files import append_line, new_folder, write_atomically
+from rigorkd.files import append_line, new_folder, timestamp, write_atomically
 from rigorkd.launch.heartbeat import Heartbeat, Liveness
 from rigorkd.launch.leases import alone_in
-from rigorkd.records.changes import MERGED, Change, note_change, now, outcome, read_changes
+from rigorkd.records.changes import MERGED, Change, note_change, outcome, read_changes
 from rigorkd.records.expected import StartFile, expected_hashes, stale_runs
 from rigorkd.records.integrity import verify_study
 from rigorkd.records.interim import FILE as LOOKS
@@ -337,7 +337,7 @@ def _note(others: Iterable[Part], target: StudyFolder, *, new: bool) -> None:
                 noted.append(foreign)
                 note_change(target.path, foreign)
     if new:
-        note_change(target.path, Change(MERGED, now(), sources=tuple(part.digest for part in others)))
+        note_change(target.path, Change(MERGED, timestamp(), sources=tuple(part.digest for part in others)))
 
 
 def _copy_texts(part: Part, target: StudyFolder) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rigorkd.errors import InputError
+from rigorkd.files import timestamp
 from rigorkd.launch.leases import alone_in, has_record
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.changes import (
@@ -23,7 +24,6 @@ from rigorkd.records.changes import (
     Change,
     looked_at,
     note_change,
-    now,
     outcome,
     read_changes,
 )
@@ -112,7 +112,7 @@ def _found(study: StudyFolder, wanted: Wanted, reason: str, *, dry: bool = False
     number = max([number, *(1 + int(change.place) for change in read_changes(study.path) if change.place)])
     change = Change(
         REMOVED,
-        now(),
+        timestamp(),
         runs={run: (record.run_hash, outcome(record)) for run, record in chosen.items()},
         seeds=seeds,
         place=str(number),
@@ -187,7 +187,7 @@ def restore(folder: Path, number: int | None = None) -> tuple[list[str], list[st
         runs = [record.run for record in read_records(aside)]
         back = [run for run in runs if not has_record(study, run)]
         seeds = seeds_of(folder, place)
-        note_change(folder, Change(RESTORED, now(), seeds=tuple(sorted(seeds)), place=place))
+        note_change(folder, Change(RESTORED, timestamp(), seeds=tuple(sorted(seeds)), place=place))
         for run in back:
             study.run(run).parent.mkdir(parents=True, exist_ok=True)
             aside.run(run).rename(study.run(run))

@@ -36,7 +36,6 @@ from rigorkd.models.pooling import pool_deterministically
 from rigorkd.models.weights import (
     State,
     differences,
-    first_line,
     head_of,
     load_weights,
     read_weights,
@@ -44,6 +43,7 @@ from rigorkd.models.weights import (
     unprefixed,
 )
 from rigorkd.models.zoo import cifar_resnet, cnn, stem_resnet
+from rigorkd.text import first_line
 
 _PUBLISHED = ("imagenet1k_v1", "imagenet1k_v2", "pretrained")
 

@@ -23,7 +23,8 @@ from torch import nn
 
 from rigorkd.errors import InputError
 from rigorkd.models.own_code import OwnModule, Source, own_modules, read_source
-from rigorkd.models.weights import first_line, seeded
+from rigorkd.models.weights import seeded
+from rigorkd.text import first_line
 
 
 def own_model(name: str, source: Source | None, **arguments: Any) -> nn.Module:

@@ -18,7 +18,8 @@ from rigorkd.extras import require
 from rigorkd.models.hub import not_there, reachable
 from rigorkd.models.inputs import repeat_grey
 from rigorkd.models.model import hf_folder
-from rigorkd.models.weights import State, first_line
+from rigorkd.models.weights import State
+from rigorkd.text import first_line
 
 _OURS = ("num_labels", "image_size", "num_channels")
 _POSITIONS = "position_embeddings"

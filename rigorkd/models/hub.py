@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rigorkd.errors import InputError
+from rigorkd.text import first_line
 
 _SECONDS = 5.0
 
@@ -31,11 +32,11 @@ def hub_file(repository: str, names: tuple[str, ...]) -> Path:
         try:
             return Path(huggingface_hub.hf_hub_download(identifier, name, revision=revision or None))
         except EntryNotFoundError as error:
-            reason = _reason(error)
+            reason = first_line(error)
             if isinstance(error, LocalEntryNotFoundError):  # no network: no other name would do better
                 break
         except (OSError, ValueError) as error:
-            reason = _reason(error)
+            reason = first_line(error)
             break
     raise not_there(
         repository, names[0], reason, otherwise=f"download {names[0]} and start from it: {{path: {names[0]}}}"
@@ -79,7 +80,3 @@ def require_answer(url: str) -> None:
     address = urlsplit(url)
     port = address.port or {"http": 80}.get(address.scheme, 443)
     socket.create_connection((address.hostname or "", port), timeout=_SECONDS).close()
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -15,8 +15,8 @@ from torch import nn
 
 from rigorkd.errors import InputError
 from rigorkd.models.hub import hub_file, require_answer
-from rigorkd.models.weights import State, first_line
-from rigorkd.text import nearest
+from rigorkd.models.weights import State
+from rigorkd.text import first_line, nearest
 
 _OURS = ("num_classes", "in_chans", "img_size", "pretrained")
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")

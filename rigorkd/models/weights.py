@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.text import some_of
+from rigorkd.text import first_line, some_of
 
 State = Mapping[str, torch.Tensor]
 _COUNTER = "num_batches_tracked"
@@ -205,11 +205,6 @@ def put_state(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
     state.clear()
     state.update(tensors)
     network.load_state_dict(state)
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, cut to its first line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _shape(tensor: torch.Tensor | None) -> str:

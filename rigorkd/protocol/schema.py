@@ -24,16 +24,13 @@ from rigorkd.fields import (
     NonNegative,
     Positive,
     added,
+    as_tuple,
     short_form,
     text_or_mapping,
 )
 from rigorkd.methods.registry import KINDS
 from rigorkd.models.model import ModelField, StartField
 from rigorkd.protocol.seed_grammar import parse_seeds
-
-
-def _as_tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
 
 
 def _seeds(value: Any) -> tuple[int, ...]:
@@ -357,8 +354,8 @@ class Student(Frozen):
 class _Group(_Overrides):
     """Cells that belong together: students × axes × method grids. Lists are axes; `expand` checks them."""
 
-    students: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = None
-    teacher: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = None
+    students: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)] | None = None
+    teacher: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)] | None = None
     start: Any = None
     views: Any = None
 

@@ -13,9 +13,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, Split
 from rigorkd.data.operations import Views
 from rigorkd.errors import InputError
-from rigorkd.fields import Frozen, Name
+from rigorkd.fields import Frozen, Name, as_tuple
 from rigorkd.problems import Problem, unknown
-from rigorkd.protocol.schema import SGD, Analysis, Spec, Training, _as_tuple
+from rigorkd.protocol.schema import SGD, Analysis, Spec, Training
 from rigorkd.protocol.trainer import RESERVED, TrainerField
 
 ENGINE_ONLY = ("dataset", "views", "training", "keep_logits")
@@ -83,8 +83,8 @@ class CommandStudent(_Open):
 class CommandGroup(_Open):
     """Cells that belong together: students × axes × method grids."""
 
-    students: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = None
-    teacher: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)] | None = None
+    students: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)] | None = None
+    teacher: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)] | None = None
     start: Any = None
     trainer: TrainerField | None = None
 

@@ -24,7 +24,7 @@ from rigorkd.readers.known_names import (
 )
 from rigorkd.readers.shapes import ENDS, is_metric, pattern_of
 from rigorkd.readers.written_numbers import ABSENT, numbers_of
-from rigorkd.text import suggest
+from rigorkd.text import is_float, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -363,19 +363,11 @@ def _cell_name(values: Mapping[str, str]) -> str:
             continue
         if column in PARAMETERS and column not in NAMED:
             parameters.append(f"{PARAMETERS[column]}{word}")
-        elif column in NAMED or (word == text and not _is_number(word)):
+        elif column in NAMED or (word == text and not is_float(word)):
             names.append("baseline" if column == "method" and folded(word) == "baseline" else word)
         else:
             parameters.append(f"{column}{word}")
     return "-".join(["/".join(names), *parameters]).strip("-")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _short_number(text: str) -> str:

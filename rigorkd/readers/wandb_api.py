@@ -8,6 +8,7 @@ from rigorkd.errors import InputError, TrackingError
 from rigorkd.readers.json_records import scalars
 from rigorkd.readers.raw import RawTable, Reading, table_of
 from rigorkd.readers.wandb_runs import SUMMARY
+from rigorkd.text import first_line
 
 
 def read(place: str, asked: Reading) -> list[RawTable]:
@@ -52,13 +53,9 @@ def _history(place: str, run: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in run.scan_history()]
     except Exception as error:  # wandb's errors have no common base
         raise TrackingError(
-            f"wandb:{place}: W&B does not give the history of {run.name} ({_reason(error)})",
+            f"wandb:{place}: W&B does not give the history of {run.name} ({first_line(error)})",
             hint="leave --select out to judge the summaries, or try again",
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def runs_of(place: str) -> list[Any]:
@@ -74,6 +71,6 @@ def runs_of(place: str) -> list[Any]:
         return list(wandb.Api().runs(place, per_page=200))
     except Exception as error:  # wandb's errors have no common base
         raise TrackingError(
-            f"wandb:{place}: W&B does not give its runs ({_reason(error)})",
+            f"wandb:{place}: W&B does not give its runs ({first_line(error)})",
             hint="log in (wandb login), check the name",
         ) from None

@@ -7,7 +7,6 @@ comparing the study as it is now. A run that is trained again to the same bits, 
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -131,11 +130,6 @@ def _is_count(value: object) -> bool:
 def note_change(folder: Path, change: Change) -> None:
     """Note a change, on the disk before this returns. StoreError or OSError if it cannot be."""
     append_line(StudyFolder(folder).changes_jsonl, json.dumps(asdict(change), ensure_ascii=False))
-
-
-def now() -> str:
-    """The time of a change."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def looked_at(folder: Path, runs: Iterable[str], seeds: Collection[int]) -> int | None:

@@ -13,7 +13,6 @@ All is read and written under a lock of the file, so that two processes lose not
 
 from __future__ import annotations
 
-import datetime
 import errno
 import fcntl
 import json
@@ -29,7 +28,7 @@ from rigorkd_analysis.stats.gating import Budget, Gated, GateVerdict, Pairs, Spe
 
 from rigorkd import __version__
 from rigorkd.errors import DamagedError, InputError, StoreError
-from rigorkd.files import append_line, sha256_of
+from rigorkd.files import append_line, sha256_of, timestamp
 from rigorkd.records.untrusted import INTERIM, is_number, parse, read_bytes
 
 SCHEMA = "rigorkd.gate-ledger/1"
@@ -194,7 +193,7 @@ class Ledger:
 
     def _write(self, entry: dict[str, Any]) -> None:
         before = "" if self.search is None else self.search.head
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        now = timestamp()
         entry = {**entry, "time": now, "previous": before}
         append_line(self.path, json.dumps({**entry, "sha256": _hash(entry)}, ensure_ascii=False))
         self.search = read_ledger(self.path)

@@ -6,14 +6,13 @@ together with others is a repeated look, and says so.
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from rigorkd.files import append_line
+from rigorkd.files import append_line, timestamp
 from rigorkd.records.untrusted import INTERIM, parse, read_bytes
 
 FILE = "looks.jsonl"
@@ -83,7 +82,7 @@ def note_interim_analysis(
     known = (look for look in read_interim_analyses(folder) if look.metric == metric and look.n >= n)
     if any(set(seen) <= set(look.seeds) for look in known):
         return True
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = timestamp()
     line = json.dumps(asdict(InterimAnalysis(n, seen, metric, now)))
     try:
         append_line(folder / FILE, line, owner=None if training else os.geteuid())

@@ -6,7 +6,6 @@ apart as exploratory.
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from rigorkd import __version__
 from rigorkd.data.decoded import USUAL_RESOLUTION
 from rigorkd.data.own_images import SMALLEST
 from rigorkd.errors import InputError, StoreError
-from rigorkd.files import sha256_of, write_atomically
+from rigorkd.files import sha256_of, timestamp, write_atomically
 from rigorkd.models.model import is_own_model
 from rigorkd.models.own_code import own_modules, read_code
 from rigorkd.protocol.hashes import NEWEST, Numerics, newer
@@ -40,6 +39,7 @@ from rigorkd.records.untrusted import (
     read_json,
     refuse_links_inside,
 )
+from rigorkd.text import first_line
 
 SCHEMA = "rigorkd.study/1"
 KEYS = frozenset(
@@ -158,7 +158,7 @@ def read_info(folder: Path) -> StudyInfo:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
-            f"{path}: the file is damaged ({str(error).splitlines()[0]})",
+            f"{path}: the file is damaged ({first_line(error)})",
             hint="restore it from a copy; the records beside it are untouched",
         ) from None
 
@@ -301,7 +301,7 @@ def register(
     """
     layout = StudyFolder(folder)
     refuse_links_inside(layout.protocols, folder, PROTOCOL)
-    now = _now()
+    now = timestamp()
     if is_study(folder):
         if newer := read_info(folder).newer:  # refuse a damaged file, too, before anything is changed
             raise StoreError(
@@ -421,10 +421,6 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     return value
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _last_finish(folder: Path) -> str:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rigorkd.errors import DamagedError, StoreError
 from rigorkd.files import sha256_of
 from rigorkd.protocol.tree import LONGEST_TEXT
+from rigorkd.text import first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -372,5 +373,5 @@ def unreadable(path: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise DamagedError(f"{path}: {reason}", hint=hint) from None

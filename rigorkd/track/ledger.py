@@ -6,7 +6,6 @@ loses nothing but time: what is sent again has the same id and changes nothing t
 
 from __future__ import annotations
 
-import datetime
 import fcntl
 import json
 import os
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rigorkd.errors import StoreError
-from rigorkd.files import append_line
+from rigorkd.files import append_line, timestamp
 from rigorkd.records.untrusted import INTERIM, parse, read_bytes, refuse_links
 
 FOLDER, FILE, LOCK = ".tracking", "sent.jsonl", "lock"
@@ -37,7 +36,7 @@ class Ledger:
         """Note that a run is there, on the disk before this returns."""
         if (run_hash, destination) in self._sent:
             return
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        now = timestamp()
         line = json.dumps({"run_hash": run_hash, "destination": destination, "time": now})
         append_line(self._path, line)
         self._sent.add((run_hash, destination))

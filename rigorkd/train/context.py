@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime
 import traceback
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -21,7 +20,7 @@ from rigorkd.data.random import EpochTable, seed_for
 from rigorkd.data.views import View, build_strong_view, build_view
 from rigorkd.errors import InputError, StoreError
 from rigorkd.fields import HASHED
-from rigorkd.files import append_line
+from rigorkd.files import append_line, timestamp
 from rigorkd.methods.base import Outputs, Shapes, Targets
 from rigorkd.methods.forward_hooks import feature_shapes
 from rigorkd.methods.objective import Objective
@@ -345,7 +344,7 @@ def _log(study: StudyFolder, run: Run, message: str) -> None:
     """Append one line with the time (UTC) to the run's log: started, resumed, an epoch, the end."""
     path = study.run_log(run.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    stamp = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    stamp = timestamp()
     append_line(path, f"{stamp} {message}", durable=False)
 
 

@@ -19,11 +19,12 @@ from rigorkd.models.build import build
 from rigorkd.models.inputs import require_untouched
 from rigorkd.models.model import PathStart, is_foreign_model, is_own_model
 from rigorkd.models.own_code import Source, has_source, read_source
-from rigorkd.models.weights import first_line, put_state, seeded
+from rigorkd.models.weights import put_state, seeded
 from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import Protocol, model_location, start_location
 from rigorkd.protocol.requirements import comes_from_outside
+from rigorkd.text import first_line
 
 _USUAL_CLASSES = 10
 """For a folder of images, which is not looked at here."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum
 from typing import Literal
 
 import numpy as np
@@ -35,23 +34,12 @@ from rigorkd_analysis.studies.effects import (
     refuse_dependence,
 )
 from rigorkd_analysis.table_error import TableError
+from rigorkd_analysis.verdicts import Counted
 from rigorkd_analysis.wording import Phrasing, adjusted_name, p_text, percent_text
 
 
-class Agreement(StrEnum):
-    """What two studies show of each other; the values are those of the JSON documents.
-
-    Attributes:
-        counted: what so many gains do, in the headline.
-    """
-
-    counted: str
-
-    def __new__(cls, value: str, counted: str) -> Agreement:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.counted = counted
-        return member
+class Agreement(Counted):
+    """What two studies show of each other."""
 
     DIFFER = "differ", "differ"
     AGREE = "agree", "agree"

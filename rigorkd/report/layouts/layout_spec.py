@@ -14,17 +14,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from rigorkd.errors import InputError
-from rigorkd.fields import Count, Frozen, Positive
+from rigorkd.fields import Count, Frozen, Positive, as_tuple
 from rigorkd.problems import unknown
 from rigorkd.protocol.load import load_as
 
-
-def _as_tuple(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-Patterns = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Patterns = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Words = dict[str, dict[str, str]]
 """By column: a value and what it is called."""
 

@@ -23,6 +23,7 @@ from rigorkd.launch.queue import Runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import to_json
 from rigorkd.records.untrusted import NOTE, read_json
+from rigorkd.text import first_line
 
 SCHEMA = "rigorkd.slurm/1"
 FILE = "submission.json"
@@ -110,7 +111,7 @@ def read_submission(folder: Path) -> Submission:
             raise ValueError(f"not of schema {SCHEMA}")
         return TypeAdapter(Submission).validate_json(json.dumps(document), strict=True)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise StoreError(
             f"{path}: the note of a Slurm submission cannot be read ({reason})",
             hint="delete its folder: the records are untouched, and the jobs can be submitted again",
