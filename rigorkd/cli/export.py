@@ -35,6 +35,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
     from rigorkd.records.integrity import verify_study
     from rigorkd.report.archive import pack
     from rigorkd.report.emit import to_json
+    from rigorkd.report.figures.side_by_side import cores
     from rigorkd.report.gather import gather
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
@@ -53,7 +54,7 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
         )
     found, question = find_source([str(folder)], results), Question()
     analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
-    page = html(report_page(gather(found, analysis)))
+    page = html(report_page(gather(found, analysis)), cores())
     warn(found, question, analysis)  # notes the look, which belongs into the archive
     made = pack(
         folder,

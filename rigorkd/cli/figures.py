@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ def figures(
     from rigorkd.records.untrusted import is_there, refuse_links
     from rigorkd.report.figures.canvas import Form, figure_files
     from rigorkd.report.figures.catalog import figures as all_figures
+    from rigorkd.report.figures.side_by_side import cores, side_by_side
     from rigorkd.report.gather import gather
     from rigorkd.report.sentences import banner_of
     from rigorkd.report.sources import analysis_of
@@ -88,8 +90,9 @@ def figures(
     drawn = all_figures(gathered[0]) if layout is None else _laid_out(layout, gathered)
     every: tuple[Form, ...] = ("svg", "pdf")
     forms = [kind for kind in every if form in (kind, "both")]
-    for figure in drawn:
-        for kind, content in figure_files(figure, forms).items():
+    files = side_by_side([partial(figure_files, figure, forms) for figure in drawn], cores())
+    for figure, contents in zip(drawn, files, strict=True):
+        for kind, content in contents.items():
             target = folder / f"{figure.name}.{kind}"
             write_atomically(target, content, durable=False)
             click.echo(str(target))

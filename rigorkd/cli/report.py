@@ -42,6 +42,7 @@ def report(
     rigorkd report results/digits --wandb              a W&B Report beside the runs published there
     """
     from rigorkd.files import write_atomically
+    from rigorkd.report.figures.side_by_side import cores
     from rigorkd.report.gather import gather
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
@@ -56,7 +57,8 @@ def report(
     if wandb:
         target = saved_report(found.folder, analysis, wandb_project, wandb_entity)
     else:
-        write_atomically(file, html(report_page(gather(found.only(question.seeds), analysis))).encode())
+        page = report_page(gather(found.only(question.seeds), analysis))
+        write_atomically(file, html(page, cores()).encode())
         target = str(file)
     warn(found, question, analysis)
     click.echo(target)

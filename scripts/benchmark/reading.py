@@ -4,8 +4,9 @@
     mkdir /tmp/before && git archive 006a409 | tar x -C /tmp/before          # version 0.1
     scripts/benchmark/reading.py results/digits --before /tmp/before
 
-Seconds of the processor, from the start of each process to its end, which other work on the machine enters
-little. Versions take turns; medians with quartiles over the rounds, ratios taken within a round.
+From the start of each process to its end: seconds by the wall, which mean something on an idle machine,
+and seconds of processors, which other work enters little. Versions take turns; medians with quartiles over
+the rounds, ratios of processor time taken within a round.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clock import Rounds, interleave, quartiles, ratios
-from whole import BEFORE, OURS, ROOT, seconds_of, show
+from whole import BEFORE, OURS, ROOT, compiled, seconds_of, show
 
 STUDY, TABLE = "study", "cells.csv"
 COMMANDS = {
@@ -47,24 +48,36 @@ def main() -> None:
         shutil.copytree(options.study, folder / STUDY, ignore=shutil.ignore_patterns("*.safetensors"))
         (folder / TABLE).write_text(table(options.cells))
 
-        def variant(words: tuple[str, ...], source: Path) -> Callable[[], float]:
-            line = [sys.executable, "-P", "-W", "ignore", "-m", "rigorkd", *words]
-            return lambda: seconds_of([line], source, folder)[1]
+        walls: dict[tuple[str, str], list[float]] = {}
 
-        for command, words in COMMANDS.items():
-            variants = {label: variant(words, source) for label, source in sources.items()}
+        def variant(command: str, label: str, source: Path) -> Callable[[], float]:
+            line = [sys.executable, "-P", "-W", "ignore", "-m", "rigorkd", *COMMANDS[command]]
+
+            def measured() -> float:
+                wall, processor = seconds_of([line], source, folder)
+                walls.setdefault((command, label), []).append(wall)
+                return processor
+
+            return measured
+
+        for source in sources.values():
+            compiled(source)
+        for command in COMMANDS:
+            variants = {label: variant(command, label, source) for label, source in sources.items()}
             spent = interleave(variants, Rounds(options.rounds))
             rows += [
                 [
                     command,
                     label,
+                    quartiles(walls[command, label]).text(2),
                     quartiles(spent[label]).text(2),
                     ratios(spent[label], spent[OURS]).text(2),
                     str(len(spent[label])),
                 ]
                 for label in sources
             ]
-    show(["command", "variant", "processor seconds (quartiles)", "times ours (quartiles)", "n"], rows)
+    seconds = ["seconds (quartiles)", "processor seconds (quartiles)", "times ours (quartiles)"]
+    show(["command", "variant", *seconds, "n"], rows)
 
 
 def table(cells: int, seeds: int = 5) -> str:

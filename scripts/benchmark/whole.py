@@ -18,6 +18,7 @@ something on an idle machine alone; processor time, of all processes together, o
 from __future__ import annotations
 
 import argparse
+import compileall
 import ctypes
 import os
 import subprocess
@@ -92,6 +93,8 @@ def main() -> None:
         train_by_loop(options.loop, options.seed, options.epochs)
         return
     versions = {OURS: ROOT, **({BEFORE: options.before.absolute()} if options.before else {})}
+    for source in versions.values():
+        compiled(source)
     if options.ready:
         show_ready(versions, options.rounds)
     else:
@@ -205,9 +208,19 @@ def show(columns: list[str], rows: Sequence[list[str]]) -> None:
 
 
 def environment(source: Path) -> dict[str, str]:
-    """The environment of a process that imports rigorkd from a folder."""
+    """The environment of a process that imports rigorkd from a folder, where it may keep its bytecode.
+
+    An installed rigorkd has bytecode; without, every process would compile a hundred files first.
+    """
     places = [str(source), str(source / "analysis"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1"}
+    words = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**words, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1"}
+
+
+def compiled(source: Path) -> None:
+    """Write the bytecode of a folder's rigorkd."""
+    for part in (source / "rigorkd", source / "analysis"):
+        compileall.compile_dir(part, quiet=2)
 
 
 def seconds_of(commands: list[list[str]], source: Path, folder: Path) -> tuple[float, float]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,18 @@ from rigorkd_analysis import Plan, analyze
 
 from rigorkd.cli.figures import figures as figures_command
 from rigorkd.report.evidence import Evidence, History, Softness, evidence, grids
-from rigorkd.report.figures import candidates, catalog, convergence, curves, forest, overall, pairs, softness
-from rigorkd.report.figures.canvas import figure_file, panel_svg
+from rigorkd.report.figures import (
+    candidates,
+    catalog,
+    convergence,
+    curves,
+    forest,
+    overall,
+    pairs,
+    side_by_side,
+    softness,
+)
+from rigorkd.report.figures.canvas import Form, figure_file, figure_files, panel_svg
 from rigorkd.report.figures.catalog import CATALOG, drawn, figures, on_page
 from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS
 from rigorkd.report.figures.spec import Figure, Panel
@@ -127,6 +139,22 @@ def test_a_new_figure_is_one_line_of_the_catalog(study: Evidence, monkeypatch: p
     )
     assert figures(study)[-1].name == "scratch"
     assert '<figure id="figure-scratch">' in html(report_page(study))
+
+
+def test_a_drawing_has_the_same_bytes_from_another_process(
+    study: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And beside others that came before it: nothing of a process enters it."""
+    ours = os.getpid()
+    monkeypatch.setattr(side_by_side, "FEWEST", 1)
+
+    def drawn_by(position: int) -> tuple[bool, str, dict[Form, bytes]]:
+        figure = figures(study)[position]
+        return os.getpid() == ours, panel_svg(figure, 0, "k"), figure_files(figure, ("svg", "pdf"))
+
+    _, here, there = side_by_side.side_by_side([partial(drawn_by, position) for position in (0, 1, 1)], 2)
+    assert (here[0], there[0]) == (True, False)
+    assert here[1:] == there[1:]
 
 
 def test_a_forest_draws_the_intervals_of_the_analysis(study: Evidence) -> None:

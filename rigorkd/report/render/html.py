@@ -8,24 +8,32 @@ are made here, enter as they are.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.report.figures.canvas import key_svg, panel_svg
-from rigorkd.report.page import Block, Page
+from rigorkd.report.figures.side_by_side import side_by_side
+from rigorkd.report.page import Block, Chart, Page, flat
 from rigorkd.text import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from rigorkd.report.figures.spec import Key
+
+
+def html(page: Page, processes: int = 1) -> str:
+    """Render a page; it needs no network and no other file. At most so many `processes` draw its figures."""
     from markupsafe import Markup
 
-    from rigorkd.report.figures.spec import Figure, Key
-
-
-def html(page: Page) -> str:
-    """Render a page; it needs no network and no other file."""
-    return _environment().get_template("page.html.j2").render(page=page)
+    figures = {block.figure.name: block.figure for block in flat(page.everything) if isinstance(block, Chart)}
+    panels = [(figure, at) for figure in figures.values() for at in range(len(figure.panels))]
+    drawings = [partial(panel_svg, figure, at, f"{figure.name}-{at}") for figure, at in panels]
+    drawn: dict[str, list[Markup]] = {name: [] for name in figures}
+    for (figure, _), svg in zip(panels, side_by_side(drawings, processes), strict=True):
+        drawn[figure.name].append(Markup(svg))
+    return _environment().get_template("page.html.j2").render(page=page, drawn=drawn)
 
 
 @cache
@@ -43,9 +51,6 @@ def _environment() -> Environment:
     def finalize(value: Any) -> Any:
         return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
-    def panels(figure: Figure) -> list[Markup]:
-        return [Markup(panel_svg(figure, at, f"{figure.name}-{at}")) for at in range(len(figure.panels))]
-
     def swatch(key: Key) -> Markup:
         return Markup(key_svg(key))
 
@@ -58,7 +63,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["palette"] = PALETTE
-    environment.filters.update(exact=_exact, kind=_kind, slug=_slug, panels=panels, swatch=swatch)
+    environment.filters.update(exact=_exact, kind=_kind, slug=_slug, swatch=swatch)
     return environment
 
 
