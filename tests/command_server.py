@@ -1,5 +1,7 @@
 """Answers the tests' commands: it has imported what they import, and forks for each of them.
 
+Its arguments are names of models, whose libraries the commands will need as well.
+
 A command then takes what it does, not seconds of imports; and the server that forks workers is started once
 for all. The process of a test cannot fork so: it has threads.
 """
@@ -37,8 +39,10 @@ def serve() -> None:
     """Read a request per line, write the exit code of each, until there are no more."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    begin_server("cpu")
-    for module in (*(entry.target.partition(":")[0] for entry in COMMANDS.values()), *AT_WORK):
+    models = sys.argv[1:]
+    begin_server("cpu", models)
+    libraries = ("timm", "rigorkd.models.torchvision_models") if models else ()
+    for module in (*(entry.target.partition(":")[0] for entry in COMMANDS.values()), *AT_WORK, *libraries):
         importlib.import_module(module)
     # It is no child of the forks, which cannot wait for it, and it lives as long as this process.
     forkserver.ensure_running = vars(forkserver._forkserver)["ensure_running"] = lambda: None
