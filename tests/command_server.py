@@ -1,5 +1,7 @@
 """Answers the tests' commands: it has imported what they import, and forks for each of them.
 
+Its arguments are names of models, whose libraries the commands will need as well.
+
 A command then takes what it does, not seconds of imports; and the server that forks workers is started once
 for all. The process of a test cannot fork so: it has threads.
 """
@@ -39,12 +41,14 @@ def serve() -> None:
     """Read a request per line, write the exit code of each, until there are no more."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    begin_server("cpu")
+    models = sys.argv[1:]
+    begin_server("cpu", models)
     commands = (entry.target.partition(":")[0] for entry in COMMANDS.values())
     whole = (
         found.name for each in WHOLE for found in pkgutil.walk_packages(each.__path__, f"{each.__name__}.")
     )
-    for module in (*commands, *AT_WORK, *whole):
+    libraries = ("timm", "rigorkd.models.torchvision_models") if models else ()
+    for module in (*commands, *AT_WORK, *whole, *libraries):
         if importlib.util.find_spec(module.partition(".")[0]):
             importlib.import_module(module)
     # It is no child of the forks, which cannot wait for it, and it lives as long as this process.

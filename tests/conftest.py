@@ -36,8 +36,10 @@ settings.register_profile("rigorkd", deadline=None, max_examples=30)
 settings.load_profile("rigorkd")
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """What was imported stays: no collection goes through it again, and statsmodels asks for one per call."""
+    if any(item.path.name == "test_protocols_run.py" for item in session.items):
+        _server.models = ("timm/resnet18", "resnet18")
     gc.freeze()
     atexit.register(gc.unfreeze)  # extension modules report what is still there at the end as leaks
 
@@ -95,7 +97,12 @@ def run_command(
 
 
 class CommandServer:
-    """Runs one command after another in processes that command_server.py forks; started by the first."""
+    """Runs one command after another in processes that command_server.py forks; started by the first.
+
+    The libraries of `models` take seconds to import: once for all where many tests need them.
+    """
+
+    models: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -103,7 +110,7 @@ class CommandServer:
     def run(self, line: list[str], cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", Path(__file__).with_name("command_server.py")],
+                [sys.executable, "-P", Path(__file__).with_name("command_server.py"), *self.models],
                 env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

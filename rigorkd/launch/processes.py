@@ -39,7 +39,8 @@ _SAFE, _BEFORE = "PYTHONSAFEPATH", "RIGORKD_SAFEPATH_BEFORE"
 def begin_server(device: str, models: Iterable[str] = (), *, by_command: bool = False) -> None:
     """Have the server import what workers on `device` will need, beside what the launcher does meanwhile.
 
-    `models` are the names of the models that will be built; torchvision is imported for those that need it.
+    `models` are the names of the models that will be built; torchvision and timm are imported for those that
+    need them.
     Workers that only call commands need no torch, wherever the commands train.
     """
     if by_command:
@@ -48,7 +49,10 @@ def begin_server(device: str, models: Iterable[str] = (), *, by_command: bool = 
             _ensure_server()
         return
     if device == "cpu":
-        more = [] if _ON_TORCHVISION.isdisjoint(models) else ["rigorkd.models.torchvision_models"]
+        names = set(models)
+        more = [] if _ON_TORCHVISION.isdisjoint(names) else ["rigorkd.models.torchvision_models"]
+        if any(name.startswith("timm/") for name in names):
+            more.append("timm")
         mp.get_context("forkserver").set_forkserver_preload([_PRELOAD, *more])
         with suppress(OSError):  # such as a temporary folder whose name is too long for a socket
             _ensure_server()

@@ -1,7 +1,9 @@
 """`smoke`: any protocol, shrunk to seconds on synthetic data and random weights, through the same code.
 
 Kept: the cells' names, methods, roles and starts that are runs, the first and last value of every axis, the
-baselines of what is kept, the number of classes, and the size of images up to 32×32.
+baselines of what is kept, the number of classes, and the size of images up to 32×32. Of a group with many
+such cells: each pair of values of two axes, in one cell at least, not every combination of all axes; and
+whatever the contrasts name.
 Shrunk: how many images there are, larger ones, batches, epochs. Cells that differ only in what is shrunk may
 train alike here. `rigorkd.launch.rehearsal` says what of the real run that hides.
 Replaced: a model of the Hugging Face hub by the small cnn, unless its layers are imitated; only the hub knows
@@ -12,8 +14,10 @@ Where commands train, each has a small command of its own for this.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from rigorkd.data.dataset import Dataset, Split
 from rigorkd.data.operations import CenterCrop, Cutout, RandomCrop, Views
@@ -24,6 +28,7 @@ from rigorkd.problems import Problem
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.check import contrast_problems
 from rigorkd.protocol.cohorts import gain_pairs
+from rigorkd.protocol.hashes import canonical
 from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.schema import StepSchedule, Training
 from rigorkd.protocol.trainer_cells import cells_of
@@ -33,6 +38,8 @@ LARGEST_SIDE = 32
 UNKNOWN_CLASSES = 10
 TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 8, 5, 20
 BATCH_SIZE = 4
+ALL_OF_A_GROUP = 32
+"""A group of more cells than this is thinned to pairs of values."""
 
 
 def smoke(protocol: Protocol, *, look: bool = True, shape: tuple[int, int] | None = None) -> Protocol:
@@ -44,7 +51,11 @@ def smoke(protocol: Protocol, *, look: bool = True, shape: tuple[int, int] | Non
     if protocol.smoke:
         return protocol
     edges = cells_of(protocol.spec, edges=True)
-    names = {cell.name for cell in edges} | {baseline for _, baseline in gain_pairs(edges, protocol.cells)}
+    gains = dict(gain_pairs(edges, protocol.cells))
+    named = {name for contrast in protocol.spec.analysis.contrasts for name in contrast.cells()}
+    if protocol.spec.analysis.primary is not None:
+        named.add(protocol.spec.analysis.primary)
+    names = {name for cell in _thinned(edges, gains, named) for name in (cell.name, gains.get(cell.name))}
     kept = [cell for cell in protocol.cells if cell.name in names]
     by_command = isinstance(protocol.spec, CommandSpec)
     scale = (
@@ -72,6 +83,60 @@ def smoke(protocol: Protocol, *, look: bool = True, shape: tuple[int, int] | Non
         }
     )
     return replace(protocol, spec=spec, cells=cells, study=study, smoke=True)
+
+
+def _thinned(cells: Sequence[Cell], baselines: Mapping[str, str], named: AbstractSet[str]) -> list[Cell]:
+    """The cells, of large groups only those that are `named` and enough others to have every pair of values.
+
+    Few faults take three values together, and grids grow with the product of their axes.
+    """
+    kept: list[Cell] = []
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        engine = cell.role == "student" and cell.trainer is None  # of commands only they know the axes
+        (groups.setdefault(cell.group, []) if engine else kept).append(cell)
+    for group in groups.values():
+        kept += group if len(group) <= ALL_OF_A_GROUP else _covering(group, baselines, named)
+    return kept
+
+
+def _covering(group: list[Cell], baselines: Mapping[str, str], named: AbstractSet[str]) -> list[Cell]:
+    """The named cells, then, one by one, whatever has most pairs of values that no other has yet.
+
+    With a distilled cell comes its baseline, which has its own pairs and costs as much.
+    """
+    pairs = {cell.name: frozenset(combinations(_values(cell), 2)) for cell in group}
+    chosen: set[str] = set()
+    left = frozenset().union(*pairs.values())
+
+    def new(cell: Cell) -> set[str]:
+        return {cell.name, baselines.get(cell.name, cell.name)} - chosen
+
+    def gain(cell: Cell) -> float:
+        more = new(cell)
+        there = frozenset().union(*(pairs.get(name, frozenset()) for name in more))
+        return len(there & left) / max(len(more), 1)
+
+    first = [cell for cell in group if cell.name in named]
+    while left:
+        cell = first.pop(0) if first else max(group, key=gain)
+        for name in new(cell):
+            chosen.add(name)
+            left -= pairs.get(name, frozenset())
+    return [cell for cell in group if cell.name in chosen]
+
+
+def _values(cell: Cell) -> list[tuple[str, str]]:
+    """The cell's values by the axes that a group may have."""
+    own = {
+        "student": cell.student,
+        "method": [cell.method.key, cell.method.model_dump(mode="json")],
+        "teacher": cell.teacher,
+        "start": cell.start_cell or repr(cell.start),
+        "views": cell.views.model_dump(mode="json"),
+        **cell.training.model_dump(mode="json"),
+    }
+    return [(axis, canonical(value)) for axis, value in own.items()]
 
 
 def _smoked(protocol: Protocol, cell: Cell) -> Cell:

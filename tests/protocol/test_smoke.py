@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from itertools import combinations, product
 from pathlib import Path
 
 import pytest
@@ -71,11 +73,11 @@ def test_the_paper(load: Load) -> None:
 def test_first_and_last_of_every_axis(load: Load) -> None:
     protocol = load(
         ("    baseline: true", "    epochs: [2, 4, 8]\n    batch_size: [8, 16, 32]\n    baseline: true"),
-        ("T: [1, 4]", "T: [1, 2, 4]"),
+        ("T: [1, 4], alpha: [0.1, 0.5]", "T: [1, 2, 4], alpha: 0.1"),
     )
     small = smoke(protocol)
     cells = [cell for cell in small.cells if cell.student == "small"]
-    assert len(cells) == 2 * 2 * (1 + 2 * 2)
+    assert len(cells) == 2 * 2 * (1 + 2)
     assert "main/small/kd-T1-a0.1-bs8-e2" in [cell.name for cell in cells]
     assert {(cell.training.batch_size, cell.training.epochs) for cell in cells} == {
         (4, 1),
@@ -83,6 +85,39 @@ def test_first_and_last_of_every_axis(load: Load) -> None:
         (8, 1),
         (8, 2),
     }
+
+
+AXES = {"optimizer": [{"name": "adamw", "lr": 1e-3}, {"name": "sgd", "lr": 0.1}], "batch_size": [8, 16, 32]}
+
+
+def test_of_many_cells_every_pair_of_values(load: Load) -> None:
+    """Two students, three axes, two methods at two temperatures each: 80 cells by first and last values."""
+    axes = "".join(f"    {key}: {json.dumps(values)}\n" for key, values in AXES.items())
+    last = "main/small/dkd-T4-tckd1-nckd8-adamw-bs32-e8"
+    protocol = load(
+        ("    baseline: true", f"{axes}    epochs: [2, 4, 8]\n    baseline: true"),
+        ("T: [1, 4], alpha: [0.1, 0.5]}", "T: [1, 2, 4]}\n    dkd: {T: [1, 2, 4]}"),
+        ("seeds: 3", f"seeds: 3\nanalysis: {{primary: {last}}}"),
+    )
+    cells = [cell for cell in smoke(protocol).cells if cell.role == "student"]
+    students = {cell.student for cell in cells}
+    kinds = {
+        cell.name: (
+            cell.student,
+            (cell.method.key, getattr(cell.method, "T", None)),
+            cell.training.optimizer.name,
+            cell.training.batch_size,
+            cell.training.epochs,
+        )
+        for cell in cells
+    }
+    assert len(kinds) < 30
+    assert last in kinds
+    methods = {("baseline", None), *((key, T) for key in ("kd", "dkd") for T in (1, 4))}
+    axes_of = (students, methods, {"adamw", "sgd"}, {4, 8}, {1, 2})
+    for one, other in combinations(range(5), 2):
+        found = {(kind[one], kind[other]) for kind in kinds.values()}
+        assert found == set(product(axes_of[one], axes_of[other]))
 
 
 @pytest.mark.parametrize(("size", "side"), [(8, 8), (12, 12), (64, 32)])
