@@ -9,12 +9,13 @@ there is one, the test set. What is fetched, and what is decoded, lies in `cache
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal
@@ -26,7 +27,7 @@ from rigorkd.data.own_images import OwnImages
 from rigorkd.errors import InputError
 from rigorkd.extras import is_installed, require
 from rigorkd.files import sha256_of
-from rigorkd.text import first_line, some_of
+from rigorkd.text import first_line, in_full, nearest_place, some_of
 
 Word = Annotated[str, Field(min_length=1)]
 _NOWHERE = Layout(folder="", parts=(), advice="", index=lambda _: ImageIndex((), (), None))
@@ -106,6 +107,11 @@ class HuggingFace(OwnImages):
 
     def _splits(self) -> Mapping[str, Any]:
         """The splits by name; images are encoded."""
+        if self.is_local and not self.folder.exists():
+            what = (
+                f"there is no such folder{in_full(self.folder, 'dataset.path')}{nearest_place(self.folder)}"
+            )
+            raise self._refused(what, "give the path of a folder, or a name of the hub, such as user/leaves")
         where = str(self.folder) if self.is_local else self.path
         asked = (where, self.config, self.revision, self.image, str(self.cache_folder()))
         found = _loaded(*asked, self.fingerprint(), fetch=self.is_local or self.download)
@@ -178,33 +184,100 @@ def _loaded(
     """
     import datasets
 
+    local = Path(path).exists()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package's own, of how it reads
         try:
-            found = _read(path, config, revision, cache, fetch=fetch)
+            found = (
+                _read(path, config, cache) if local else _of_hub(path, config, revision, cache, fetch=fetch)
+            )
+        except InputError:
+            raise
         except Exception as error:  # readers of many formats, and a network, raise almost anything
             said = first_line(error)
-            absent = "set dataset.download: true to fetch it; or give the path of a folder"
             raise InputError(
                 f"huggingface: {path} cannot be loaded: {said}",
-                hint="see that `datasets.load_dataset` reads it" if fetch else absent,
+                hint="see that `datasets.load_dataset` reads it",
             ) from None
         splits = found if isinstance(found, datasets.DatasetDict) else {"train": found}
         return {str(name): _encoded(path, split, image) for name, split in splits.items()}
 
 
-def _read(path: str, config: str | None, revision: str | None, cache: str, *, fetch: bool) -> Any:
+def _read(path: str, config: str | None, cache: str) -> Any:
+    """What a folder of this machine holds."""
     import datasets
 
     if any((Path(path) / name).exists() for name in ("dataset_dict.json", "state.json")):
         return datasets.load_from_disk(path)
-    return datasets.load_dataset(
-        path,
-        config,
-        revision=revision,
-        cache_dir=f"{cache}/fetched",
-        download_config=datasets.DownloadConfig(local_files_only=not fetch),
+    return datasets.load_dataset(path, config, cache_dir=f"{cache}/fetched")
+
+
+def _of_hub(name: str, config: str | None, revision: str | None, cache: str, *, fetch: bool) -> Any:
+    """What the hub has under a name: fetched, if that is wanted and possible, else a copy of this machine.
+
+    Raises:
+        InputError: neither; with the reason in one line.
+    """
+    import datasets
+
+    trouble, mend = "", "set dataset.download: true to fetch it"
+    if fetch:
+        trouble, mend = _hub_says(name, revision)
+        if not trouble:
+            return datasets.load_dataset(name, config, revision=revision, cache_dir=f"{cache}/fetched")
+    with _offline():
+        for place in (f"{cache}/fetched", None):  # ours, then that of everybody
+            with contextlib.suppress(Exception):
+                return datasets.load_dataset(name, config, revision=revision, cache_dir=place)
+        with contextlib.suppress(Exception):
+            from huggingface_hub import snapshot_download
+
+            folder = snapshot_download(name, repo_type="dataset", revision=revision, local_files_only=True)
+            return _read(folder, config, cache)
+    what = trouble or "this machine has no copy of it, and download is off"
+    raise InputError(
+        f"huggingface: {name}: {what}", hint=f"{mend}; or set dataset.path to a folder that has the data set"
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _hub_says(name: str, revision: str | None) -> tuple[str, str]:
+    """Why a data set cannot be fetched and how to mend that, both "" where it can.
+
+    Asked once, for the package itself would try again and again for half a minute.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        HfApi().dataset_info(name, revision=revision, timeout=10)
+    except RevisionNotFoundError:
+        return f"the hub has no revision {revision!r} of it", "see dataset.revision"
+    except RepositoryNotFoundError:
+        mend = "see how it is written; of a private one, log in with `hf auth login`"
+        return "the Hugging Face hub has no data set of this name, or hides it", mend
+    except Exception as error:  # each version of two libraries has its own words for a lack of network
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        mend = "run the same command again with a network (or HF_ENDPOINT set to a mirror)"
+        return f"the Hugging Face hub cannot be reached ({said})", mend
+    return "", ""
+
+
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """Without any question to the hub: the package asks it even where it may use local files only."""
+    import datasets
+    from huggingface_hub import constants
+
+    places = (datasets.config, constants)
+    before = [place.HF_HUB_OFFLINE for place in places]
+    try:
+        for place in places:
+            place.HF_HUB_OFFLINE = True
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            place.HF_HUB_OFFLINE = value
 
 
 def _encoded(path: str, split: Any, image: str) -> Any:

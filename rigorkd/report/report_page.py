@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, Family
+from rigorkd_analysis.sanity import AT_CHANCE
 from rigorkd_analysis.verdicts import Verdict
 
 from rigorkd import __version__
@@ -57,6 +58,7 @@ _STATISTICS = (
 def report_page(evidence: Evidence) -> Page:
     """Everything that there is to see of a study."""
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
+    learnt = not banner_of(analysis.warnings).startswith(AT_CHANCE)
     banner, name = banner_of(analysis.warnings), analysis.study or "study"
     first, *further = headline(analysis, say)
     return Page(
@@ -65,13 +67,13 @@ def report_page(evidence: Evidence) -> Page:
         banner=banner,
         question=_question(evidence),
         setting=_setting(evidence, say),
-        short=_short(evidence),
+        short=_short(evidence) if learnt else "Not to be believed: networks are at chance.",
         headline=(first,),
         answer=(
             *(_tally(at, family) for at, family in in_order(analysis)),
             Prose(tuple(map(Said, further))),
             *listed(
-                ("What may be said", _findings(analysis)),
+                ("What may be said", _findings(analysis) if learnt else ()),
                 ("What stays open", _open(analysis)),
                 ("What must not be read into it", _cautions(analysis, say)),
             ),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rigorkd.data.huggingface import HuggingFace
+from rigorkd.data.huggingface import HuggingFace, _hub_says
 from rigorkd.data.loading import load
 from rigorkd.errors import InputError
 from rigorkd.extras import is_installed
@@ -114,6 +114,81 @@ class TestFolders:
         with pytest.raises(InputError, match=says) as caught:
             described(folder, tmp_path, **keys).agreed()
         assert advises in caught.value.hint
+
+    def test_a_folder_that_is_not_there_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "birds").mkdir()
+        with pytest.raises(InputError, match="there is no such folder") as caught:
+            described("bird", tmp_path).fetch()
+        assert f"so this is {tmp_path}/bird); did you mean birds?" in caught.value.message
+
+    @pytest.fixture
+    def unreachable(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        from huggingface_hub import constants
+
+        monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "snapshots"))
+        _hub_says.cache_clear()
+
+    @pytest.mark.parametrize(
+        ("download", "says", "advises"),
+        [
+            (True, "the Hugging Face hub cannot be reached", "again with a network"),
+            (False, "this machine has no copy of it, and download is off", "set dataset.download: true"),
+        ],
+    )
+    def test_a_name_of_the_hub_without_a_network_is_one_line(
+        self,
+        unreachable: None,
+        tmp_path: Path,
+        capfd: pytest.CaptureFixture[str],
+        download: bool,
+        says: str,
+        advises: str,
+    ) -> None:
+        """At once, and with no word of the package's own."""
+        with pytest.raises(InputError, match=says) as caught:
+            described("user/leaves", tmp_path, download=download).fetch()
+        assert advises in caught.value.hint
+        assert "\n" not in caught.value.message
+        assert capfd.readouterr() == ("", "")
+
+    @pytest.mark.parametrize("download", [True, False])
+    @pytest.mark.parametrize("place", ["ours", "everybody's", "a snapshot"])
+    def test_a_copy_of_a_name_of_the_hub_is_read_without_a_network(
+        self, package: Any, unreachable: None, tmp_path: Path, place: str, download: bool
+    ) -> None:
+        """As the package leaves it, in our cache or in its own, or as the hub's own program does."""
+        labels = [number % 2 for number in range(24)]
+        kind = package.ClassLabel(names=["kite", "owl"])
+        saved = package.load_from_disk(str(self.saved(package, tmp_path / "made", labels, kind)))
+        dataset = described("user/leaves", tmp_path, download=download)
+        if place == "a snapshot":
+            repo = tmp_path / "snapshots" / "datasets--user--leaves"
+            (repo / "refs").mkdir(parents=True)
+            (repo / "refs" / "main").write_text("0" * 40)
+            data = repo / "snapshots" / ("0" * 40) / "data" / "train-0.parquet"
+        else:
+            data = tmp_path / "train.parquet"
+        data.parent.mkdir(parents=True, exist_ok=True)
+        saved.to_parquet(str(data))
+        if place != "a snapshot":
+            from datasets.packaged_modules.parquet.parquet import Parquet
+
+            where = dataset.cache_folder() / "fetched" if place == "ours" else tmp_path / "hub"
+            Parquet(
+                cache_dir=str(where),
+                dataset_name="leaves",
+                config_name="default",
+                hash="0" * 16,
+                data_files={"train": [str(data)]},
+            ).download_and_prepare()
+            (where / "leaves").rename(where / "user___leaves")  # where it puts those of the hub
+        dataset.fetch()
+        assert dataset.agreed() == 12
+        assert load(dataset.settled(12), 0).class_names == ("kite", "owl")
 
     def test_a_folder_of_nothing_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -366,3 +367,16 @@ def test_a_cell_of_one_seed_is_drawn_without_interval() -> None:
         for position in range(len(figure.panels)):
             assert panel_svg(figure, position, "k").startswith("<svg")
     assert replace(lone, teachers=()).facts("main/net0/baseline").is_baseline
+
+
+def test_no_decimals_of_a_text_are_cut() -> None:
+    """Coordinates lose theirs on a page; a tick of 0.005 is not 0.00."""
+
+    def draw(axes: Any) -> None:
+        axes.plot([0.0, 0.02], [0, 1])
+        axes.set_xticks([0.0, 0.005, 0.0125], ["0.000", "kd-T4-a0.005", "0.0125"])
+
+    drawn = panel_svg(Figure("f", "t", "c", (Panel("", draw, 1.0, "d"),)), 0, "f")
+    for text in ("0.000", "kd-T4-a0.005", "0.0125"):
+        assert f">{text}</text>" in drawn
+    assert not re.search(r' (?:x|y|d)="[^"]*\d\.\d{3}', drawn)

@@ -303,7 +303,8 @@ def test_all_that_a_foreign_sheet_leaves_open_is_asked_at_once(folder, sheet, op
     assert "which columns define a configuration" in message
     assert message.count("\n") == 1
     asked = dict(zip(*[iter(shlex.split(options))] * 2, strict=True))
-    found = folder.open("sheet.csv", metric=asked.get("--metric"), seed=asked.get("--seed"), cell=asked["--cell"])
+    named = {"metric": asked.get("--metric"), "seed": asked.get("--seed"), "cell": asked["--cell"]}
+    found = folder.open("sheet.csv", **named)
     assert sorted(found.table["cell"].unique()) == ["KD", "ohne"]
 
 

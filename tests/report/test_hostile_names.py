@@ -147,7 +147,7 @@ class Tags(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
+        self.tags += [tag] * (tag != "wbr")  # where a name may be broken
         self.attributes += [(name, value or "") for name, value in attrs]
 
     def handle_comment(self, data: str) -> None:

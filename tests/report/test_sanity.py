@@ -21,6 +21,7 @@ import rigorkd
 from rigorkd.errors import InputError
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.gather import gather
+from rigorkd.report.page import title_of
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
@@ -204,6 +205,8 @@ def test_a_study_at_chance_says_so_before_anything_else():
         assert markdown(page).startswith(f"> **{said}")
         assert latex(page).splitlines()[1].startswith("% AT CHANCE: no cell")
         assert "AT CHANCE: no cell" in html(page).partition("<header")[0]
+    assert page.short == "Not to be believed: networks are at chance."
+    assert "What may be said" not in [title_of(block) for block in page.answer]
     assert page.title == "AT CHANCE: study · rigorkd report"
     assert rigorkd.analyze(guessed(classes=10)).says.startswith(said)
     assert titled("Results", found.warnings) == "AT CHANCE: Results"

@@ -315,7 +315,7 @@ def _for_page(raw: str, key: str, title: str, description: str) -> str:
     body = re.sub(
         r"#[0-9a-f]{6}\b", lambda found: _VARIABLES.get(found[0].lower(), found[0]), body, flags=re.IGNORECASE
     )
-    body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
+    body = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), body)  # no text
     body = re.sub(r">\s+<", "><", body).replace("\n", " ").strip()
     body = re.sub(r"<g([^>]*)>((?:<use [^>]*/>)+)</g>", _style_once, body)
     box = re.search(r'viewBox="([^"]+)"', body)
