@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,8 @@ def figures(
         for (found, question), analysis in zip(read, analyses, strict=True)
     ]
     drawn = all_figures(gathered[0]) if layout is None else _laid_out(layout, gathered)
+    if any(one.is_smoke for one in gathered):  # a file goes on alone, without what is said beside it
+        drawn = [replace(figure, banner="SMOKE RUNS: no result") for figure in drawn]
     every: tuple[Form, ...] = ("svg", "pdf")
     forms = [kind for kind in every if form in (kind, "both")]
     files = side_by_side([partial(figure_files, figure, forms) for figure in drawn], cores())

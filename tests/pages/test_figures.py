@@ -246,6 +246,47 @@ def test_bands_reach_from_the_lowest_to_the_highest_seed(study: Evidence) -> Non
     assert len(drawn) >= 2
 
 
+@pytest.mark.parametrize(
+    ("means", "corner"),
+    [
+        ([[3, 2, 1]], "upper right"),
+        ([[1, 2, 3]], "lower right"),
+        ([[1, 2, 3], [0, 0, 0]], "upper left"),  # the second runs through both lower corners
+        ([[150, 130, 100], [1, 1, 1]], "center left"),
+    ],
+)
+def test_a_legend_stands_where_no_curve_is(means: list[list[float]], corner: str) -> None:
+    drawn = [
+        convergence.Curves("a label of some length", np.arange(1.0, 4.0), *[np.array(row, dtype=float)] * 3)
+        for row in means
+    ]
+    assert convergence.clear_corner(drawn) == corner
+
+
+def test_a_file_of_smoke_runs_says_so(tmp_path: Path) -> None:
+    """It is passed on without what was said beside it."""
+    heights = []
+    for smoke in (False, True):
+        table().assign(smoke=smoke).to_csv(tmp_path / f"{smoke}.csv", index=False)
+        said = CliRunner().invoke(
+            figures_command,
+            [
+                str(tmp_path / f"{smoke}.csv"),
+                "--sesoi",
+                "0.3",
+                "--out",
+                str(tmp_path / str(smoke)),
+                "--format",
+                "svg",
+            ],
+        )
+        assert said.exit_code == 0, said.output
+        svg = (tmp_path / str(smoke) / "overall.svg").read_text()
+        heights.append(float(re.search(r'height="([\d.]+)pt"', svg)[1]))  # type: ignore[index]
+        assert ("SMOKE RUNS: no result" in svg) == smoke
+    assert heights[1] > heights[0]
+
+
 def test_curves_of_different_lengths_and_without_files() -> None:
     def history(cell: str, seed: int) -> History | None:
         epochs = np.arange(1.0, 4.0 + seed)

@@ -267,6 +267,39 @@ def test_several_studies_stand_side_by_side() -> None:
     assert len(figure.keys) == 8
 
 
+def test_panels_are_a_grid_of_their_settings() -> None:
+    """As in the source: a row for each optimiser and batch size, a column for each teacher and student."""
+    figure = layout_figure("x", LAYOUTS["001-figure-2"], [study("temperature/training_cifar100")])  # type: ignore[arg-type]
+    titles = [panel.title for panel in figure.panels]
+    assert figure.columns == 4
+    assert titles[:5] == [
+        "AdamW, batch 64, RN50, RN18",
+        "AdamW, batch 64, RN50, MNv4",
+        "AdamW, batch 64, ViT-S, RN18",
+        "AdamW, batch 64, ViT-S, MNv4",
+        "AdamW, batch 256, RN50, RN18",
+    ]
+    assert titles[-1] == "SGD, batch 256, ViT-S, MNv4"
+    assert [key.text for key in figure.keys] == ["32 epochs", "512 epochs"]
+
+
+def test_two_cells_of_one_name_are_told_apart() -> None:
+    figure = layout_figure("x", LAYOUTS["004-curves"], [study("notebook/cifar100_resnet18")])  # type: ignore[arg-type]
+    told = figure.panels[0].describe
+    assert "Student (Distilled)" not in told
+    assert "kd-T10-a0.2-clean: " in told
+    assert "kd-T10-a0.2-same: " in told
+
+
+def test_entropies_are_spoken_of_where_there_are_any() -> None:
+    layout = LAYOUTS["001-table-1"]
+    found = replace(study("temperature/teachers_pets"), softness=(), soft_outputs=None)
+    assert isinstance(layout, HeatLayout)
+    assert "relative" not in layout_figure("x", layout, [found]).caption
+    (table,) = layout_table(found, layout).tables
+    assert "Ĥ" not in f"{table.caption} {[column.heading for column in table.columns]}"
+
+
 @pytest.mark.parametrize("classes", [2, 10, 100])
 def test_label_smoothing_of_a_given_entropy(classes: int) -> None:
     for entropy in (0.05, 0.5, 0.99):

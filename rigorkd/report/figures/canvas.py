@@ -92,20 +92,22 @@ def panel_svg(figure: Figure, position: int, key: str) -> str:
 
 
 def figure_file(figure: Figure, form: Form) -> bytes:
-    """The whole figure, panels side by side, with its keys; fonts are embedded."""
+    """The whole figure, panels side by side, with its keys and its banner; fonts are embedded."""
     return figure_files(figure, (form,))[form]
 
 
 def figure_files(figure: Figure, forms: Iterable[Form]) -> dict[Form, bytes]:
     """The whole figure in several forms, drawn once."""
     with _settings("outlines"):
-        columns = min(len(figure.panels), 3 if len(figure.panels) != 4 else 2)
-        drawing = _drawing(figure.panels, columns, figure.keys)
+        columns = min(len(figure.panels), figure.columns or (3 if len(figure.panels) != 4 else 2))
+        drawing = _drawing(figure.panels, columns, figure.keys, figure.banner)
         return {form: _bytes(drawing, form) for form in forms}
 
 
-def _drawing(panels: tuple[Panel, ...], columns: int, keys: tuple[Key, ...] = ()) -> Drawing:
-    """Panels on a grid; each row is as high as its highest panel."""
+def _drawing(
+    panels: tuple[Panel, ...], columns: int, keys: tuple[Key, ...] = (), banner: str = ""
+) -> Drawing:
+    """Panels on a grid, each row as high as its highest panel, the banner above them."""
     from matplotlib.figure import Figure as Drawing
 
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
@@ -113,9 +115,14 @@ def _drawing(panels: tuple[Panel, ...], columns: int, keys: tuple[Key, ...] = ()
     width = PANEL_WIDTH * columns
     per_row = _keys_per_row(keys, width)
     legend = 0.17 * ceil(len(keys) / per_row) + 0.12 if keys else 0.0
-    height = sum(heights) + legend
+    above_all = 0.22 if banner else 0.0
+    height = sum(heights) + legend + above_all
     drawing = Drawing(figsize=(width, height))
-    top = height
+    top = height - above_all
+    if banner:
+        drawing.text(
+            0.5, 1 - 0.12 / height, banner, ha="center", va="center", weight="bold", color=light("vermillion")
+        )
     for row, row_height in zip(rows, heights, strict=True):
         for column, panel in enumerate(row):
             above = _TOP if panel.title else _TOP_WITHOUT_TITLE

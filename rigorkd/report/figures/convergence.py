@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -130,8 +130,45 @@ def epoch_panel(title: str, curves: list[Curves], axis: str) -> Panel:
         axes.set_xlabel("epoch")
         axes.set_ylabel(axis)
         axes.margins(x=0.01)
-        loss = curves[0].mean[-1] < curves[0].mean[0]
-        axes.legend(loc="upper right" if loss else "lower right", fontsize=6.5, handlelength=2.4)
+        axes.legend(loc=clear_corner(curves), fontsize=6.5, handlelength=2.4)
 
     parts = [f"{c.label}: from {c.mean[0]:.3g} to {c.mean[-1]:.3g} at epoch {c.epochs[-1]:g}" for c in curves]
     return Panel(title, draw, 1.9, "; ".join(parts) + ".", 0.62)
+
+
+Corner = Literal[
+    "upper right", "center right", "lower right", "upper left", "center left", "lower left"
+]  # fmt: skip
+_RISING: tuple[Corner, ...] = (
+    "lower right", "upper right", "center right", "lower left", "upper left", "center left",
+)  # fmt: skip
+_FALLING: tuple[Corner, ...] = (
+    "upper right", "lower right", "center right", "upper left", "lower left", "center left",
+)  # fmt: skip
+
+
+def clear_corner(curves: list[Curves]) -> Corner:
+    """Where the legend hides least of the curves: upper right of falling ones, else lower right if it can."""
+    first = min(curve.epochs[0] for curve in curves)
+    last = max(curve.epochs[-1] for curve in curves)
+    xs = np.linspace(0, 1, 60)
+    edges = np.array(
+        [
+            np.interp(first + xs * (last - first), curve.epochs, one, np.nan, np.nan)
+            for curve in curves
+            for one in (curve.low, curve.mean, curve.high)
+        ]
+    )
+    bottom, top = np.nanmin(edges), np.nanmax(edges)
+    ys = (edges - bottom) / (top - bottom or 1.0)
+    width = min(0.9, 0.2 + 0.024 * max(len(curve.label) for curve in curves))
+    height = 0.08 + 0.08 * len(curves)
+    below = {"upper": 1 - height, "center": 0.5 - height / 2, "lower": 0.0}
+
+    def hidden(corner: Corner) -> int:
+        vertical, side = corner.split()
+        beside = xs > 1 - width if side == "right" else xs < width
+        return int(((ys >= below[vertical]) & (ys <= below[vertical] + height) & beside).sum())
+
+    falling = curves[0].mean[-1] < curves[0].mean[0]
+    return min(_FALLING if falling else _RISING, key=hidden)

@@ -44,7 +44,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels under one name. `omitted` says what was left out to keep it readable, "" if nothing was."""
+    """Panels under one name.
+
+    `omitted` says what was left out to keep it readable, "" if nothing was; `banner` what must be read above
+    the panels of a file, `columns` how many panels stand side by side there.
+    """
 
     name: str
     title: str
@@ -52,3 +56,5 @@ class Figure:
     panels: tuple[Panel, ...]
     keys: tuple[Key, ...] = ()
     omitted: str = ""
+    banner: str = ""
+    columns: int | None = None

@@ -27,7 +27,7 @@ from rigorkd.report.layouts.layout_spec import (
     SortedLayout,
 )
 from rigorkd.report.layouts.layout_tables import grid_of, softened_images
-from rigorkd.report.layouts.wanted_cells import called, lacking, restricted, setting, wanted
+from rigorkd.report.layouts.wanted_cells import by_columns, called, lacking, restricted, setting, wanted
 from rigorkd.report.numbers import MetricNumbers
 from rigorkd.report.sentences import titled
 
@@ -53,7 +53,12 @@ def layout_figure(name: str, layout: FigureLayout, studies: Sequence[Evidence]) 
     title = layout.title + (f" ({layout.published})" if layout.published else "")
     title = titled(title, [text for evidence in studies for text in evidence.analysis.warnings])
     return Figure(
-        name, title, " ".join((*notes, *filter(None, [layout.note]))), tuple(panels), tuple(keys.values())
+        name,
+        title,
+        " ".join((*notes, *filter(None, [layout.note]))),
+        tuple(panels),
+        tuple(keys.values()),
+        columns=layout.side_by_side if isinstance(layout, CurvesLayout) else None,
     )
 
 
@@ -106,8 +111,10 @@ def _curves(evidence: Evidence, layout: CurvesLayout) -> Parts:
     names: list[str] = []
     for cell in found.cells:
         line = called(cell, layout.lines, layout.words) or label(layout.metric)
-        panels.setdefault(called(cell, layout.panels, layout.words), {}).setdefault(line, []).append(cell)
         names += [line] if line not in names else []
+    for cell in by_columns(found.cells, layout.panels):
+        line = called(cell, layout.lines, layout.words) or label(layout.metric)
+        panels.setdefault(called(cell, layout.panels, layout.words), {}).setdefault(line, []).append(cell)
     settings = [text for text in dict.fromkeys(_x(cell, layout) for cell in found.cells) if text]
     if all(_is_number(text) for text in settings):
         settings.sort(key=float)
@@ -230,8 +237,9 @@ def _epochs(evidence: Evidence, layout: EpochsLayout) -> Parts:
     for title, cells in groups.items():
         for column in layout.columns:
             drawn: list[Curves] = []
-            for cell in cells:
-                name = called(cell, layout.lines, layout.words) or cell.label
+            names = [called(cell, layout.lines, layout.words) for cell in cells]
+            for cell, words in zip(cells, names, strict=True):
+                name = words if words and names.count(words) == 1 else cell.label
                 if (curve := over_seeds(evidence, cell, column, name)) is not None:
                     drawn.append(curve)
             if drawn:
@@ -267,7 +275,7 @@ def _heat_map(evidence: Evidence, layout: HeatLayout) -> Parts:
         for title, columns in parts.items()
     ]
     notes = ["Means over seeds, darker where larger."]
-    if layout.softness is not None:
+    if grid.entropies:
         notes.append(
             f"Beside a row: relative entropy of its teacher's output at T = {layout.softness:g}, whole and "
             f"without the most probable class, on {grid.images}."
@@ -370,7 +378,7 @@ def _sorted(evidence: Evidence, layout: SortedLayout) -> Parts:
                 panels.append(_bars_panel(f"{_named(layout, teacher)}, T = {T:g}", profile, layout.classes))
     keys = [
         Key("mean sorted softmax of the teacher", "band", "blue"),
-        Key("label smoothing of the same entropy", "filled", "muted"),
+        Key("label smoothing of the same entropy", "filled", "ink"),
     ]
     note = (
         f"The {layout.classes} most probable classes of the teacher's softened output, sorted in each image "
@@ -390,7 +398,11 @@ def _bars_panel(title: str, profile: Floats, most: int) -> Panel:
         axes.grid(axis="y", zorder=0)
         ranks = range(1, len(shown) + 1)
         axes.bar(ranks, shown, color=light("blue"), width=0.8, zorder=2)
-        axes.plot(ranks, smooth, ".", color=light("muted"), markersize=4, zorder=3)
+        axes.plot(
+            ranks, smooth, "o", color=light("ink"), markersize=3.4, markeredgecolor=light("paper"),
+            markeredgewidth=0.5, zorder=3,
+        )  # fmt: skip
+        axes.set_xticks([1, *range(5, len(shown) + 1, 5)])
         axes.set_xlabel("class, by probability")
         axes.set_ylabel("probability")
 

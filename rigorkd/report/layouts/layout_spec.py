@@ -98,7 +98,8 @@ class CurvesLayout(_Layout):
     """A metric against a setting: small multiples by `panels`, one line per value of `lines`.
 
     `x` is the first of these columns that a cell has a value in; one without is a horizontal line. With
-    `grey` only the last line of a panel has a colour: the others are overlaid in grey.
+    `grey` only the last line of a panel has a colour: the others are overlaid in grey. Panels stand in the
+    order of `panels`, the last of which changes fastest, `side_by_side` in a row.
     """
 
     kind: Literal["curves"]
@@ -108,6 +109,7 @@ class CurvesLayout(_Layout):
     panels: Names = ()
     lines: Names = ()
     grey: bool = False
+    side_by_side: Annotated[int, Field(ge=1, le=6)] | None = None
 
 
 class EpochsLayout(_Layout):

@@ -211,13 +211,13 @@ def _heat(evidence: Evidence, layout: HeatLayout) -> Table:
     grid = grid_of(evidence, layout)
     say = _say(evidence, layout.metric)
     columns = [Column(" / ".join(layout.down))]
-    if layout.softness is not None:
+    if grid.entropies:
         columns += [Column("Ĥ(p)", True), Column("Ĥ(p̄)", True)]
     columns += [Column(name, True) for name in grid.across]
     rows = []
     for down in grid.down:
         row: list[Entry] = [down]
-        if layout.softness is not None:
+        if grid.entropies:
             row += [number_text(one, 3) for one in grid.entropies.get(down, (None, None))]
         for across in grid.across:
             cell = grid.cells.get((down, across))
@@ -228,7 +228,7 @@ def _heat(evidence: Evidence, layout: HeatLayout) -> Table:
         f"{label(layout.metric)}: means over {seeds_of(cell.n for cell in evidence.analysis.cells)}"
         + (f", whose standard deviation is {say(median(spreads))} in the median." if spreads else ".")
     ]
-    if layout.softness is not None:
+    if grid.entropies:
         parts.append(
             f"Ĥ: entropy of the teacher's output at T = {layout.softness:g} relative to that of all classes "
             f"alike, whole and without its most probable class, on {grid.images}."

@@ -84,13 +84,29 @@ def setting(cell: CellFacts, column: str) -> str:
         return text
 
 
+def by_columns(cells: Sequence[CellFacts], columns: Sequence[str]) -> list[CellFacts]:
+    """Cells by their settings in some columns, the last of which changes fastest; values in their order."""
+    ranks: list[dict[str, int]] = []
+    for column in columns:
+        values = dict.fromkeys(setting(cell, column) for cell in cells)
+        ranks.append({value: rank for rank, value in enumerate(values)})
+    return sorted(
+        cells,
+        key=lambda cell: [rank[setting(cell, column)] for column, rank in zip(columns, ranks, strict=True)],
+    )
+
+
+_WITH_UNITS = {"T": "T = {}", "epochs": "{} epochs"}
+"""How the value of a setting is told that says nothing alone."""
+
+
 def called(cell: CellFacts, columns: Iterable[str], words: Mapping[str, Mapping[str, str]]) -> str:
     """Some of a cell's settings in a layout's words, those that it has."""
     told = []
     for column in columns:
         value = setting(cell, column)
-        said = words.get(column, {}).get(value, f"T = {value}" if column == "T" and value else value)
-        told.append(said)
+        plain = _WITH_UNITS.get(column, "{}").format(value) if value else value
+        told.append(words.get(column, {}).get(value, plain))
     return ", ".join(part for part in told if part)
 
 
