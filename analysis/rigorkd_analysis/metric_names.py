@@ -11,13 +11,15 @@ Goal = Literal["max", "min"]
 
 _MAX = {
     "top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement", "f1", "auc", "auroc", "map", "miou",
-    "bleu", "precision", "recall", "throughput",
+    "bleu", "precision", "recall", "throughput", "genauigkeit", "exactitude", "exactitud",
 }  # fmt: skip
 _MIN = {
     "loss", "nll", "ce", "ece", "brier", "error", "err", "latency", "ms", "seconds", "kl", "perplexity",
     "ppl", "mse", "rmse", "mae", "wer", "params", "macs", "millions", "flops",
 }  # fmt: skip
-_PERCENT = {"top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement"}
+_PERCENT = {
+    "top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement", "genauigkeit", "exactitude", "exactitud",
+}  # fmt: skip
 _WORDS = {
     "top1": "top-1",
     "top5": "top-5",

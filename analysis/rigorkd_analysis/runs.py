@@ -53,6 +53,9 @@ SETTINGS = frozenset(
     }
 )  # fmt: skip
 
+_MAY_BE_MEASURED = frozenset({"precision", "epochs", "numepochs", "nepochs", "totalepochs", "epoch"})
+"""Settings by their name that some tables measure: TP / (TP + FP), and where a run stopped early."""
+
 _TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no", ""}
 _INNER = ("image", "image_index", "example", "index", "epoch", "step", "fold", "repeat", "evaluation")
 
@@ -155,9 +158,10 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
     constant: list[str] = []
     for column in frame.columns:
         name = str(column)
-        if (
-            name in DESCRIPTIVE or _plain_name(name) in SETTINGS or not name or name.startswith("Unnamed:")
-        ):  # an index that pandas wrote
+        if not name or name.startswith("Unnamed:"):  # an index that pandas wrote
+            continue
+        measured = _plain_name(name) == "precision" and _is_measured(name, _text(frame[name]))
+        if not measured and (name in DESCRIPTIVE or _plain_name(name) in SETTINGS):
             continue
         numbers = pd.to_numeric(frame[name], errors="coerce")
         if not numbers.notna().any() or numbers.notna().mean() < 0.5:
@@ -347,6 +351,25 @@ def _median(values: Floats) -> float:
     return float(np.median(values)) if values.size else math.nan
 
 
+def are_measured(distinct: int, many: int) -> bool:
+    """Whether values are what each run came to: settings are few, and come again."""
+    return distinct > max(4, many / 2)
+
+
+def _is_measured(column: str, values: NDArray[np.object_]) -> bool:
+    if _plain_name(column) not in _MAY_BE_MEASURED:
+        return False
+    numbers = np.array([_number(value) for value in values if str(value).strip()])
+    return bool(np.isfinite(numbers).all()) and are_measured(len(np.unique(numbers)), len(numbers))
+
+
+def _number(text: object) -> float:
+    try:
+        return float(str(text))
+    except ValueError:
+        return math.nan
+
+
 def _plain_name(column: str) -> str:
     """A column's name without case, blanks and signs: Learning-Rate and learning_rate are one."""
     return "".join(sign for sign in column.casefold() if sign.isalnum())
@@ -438,7 +461,7 @@ def _attributes(
         values = _text(frame[name])
         per_cell = values[first]
         same = values == per_cell[cell_of]
-        setting = _plain_name(name) in SETTINGS
+        setting = _plain_name(name) in SETTINGS and not _is_measured(name, values)
         if setting and not same.all():  # 4 and 4.0 are one temperature
             unequal = np.flatnonzero(~same)
             same[unequal] = [
@@ -451,7 +474,8 @@ def _attributes(
             raise TableError(
                 f"the runs of {cells[cell_of[row]]} differ in {name!r}: "
                 f"{per_cell[cell_of[row]] or 'none'} and {values[row] or 'none'}",
-                hint="a cell is one configuration; give each its own cell name",
+                hint="a cell is one configuration; give each its own cell name, or leave the column out "
+                "where it is no setting",
                 row=row,
                 column=name,
             )

@@ -12,7 +12,7 @@ from rigorkd.report.page import FORMATS, Format
 @click.command(short_help="Say what a published table of one seed supports.")
 @click.argument("table", required=False, type=click.Path(path_type=Path))
 @click.option("--n-test", type=int, help="Test images  [default: the table's column n_test]")
-@click.option("--metric", help="Column to judge  [default: the first of test_top1, top1]")
+@click.option("--metric", help="Column to judge  [default: test_top1, else the only (test) accuracy]")
 @click.option("--line", type=int, help="The line on which the table begins, in a text with several tables.")
 @click.option("--within", metavar="COLUMN", help="What rows must share to be compared, such as the data set.")
 @click.option("--seeds", type=int, help="Seeds behind each printed mean  [default: a column n, else 1]")

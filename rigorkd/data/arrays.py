@@ -118,10 +118,16 @@ def _content(path: Path) -> bytes:
 
 @functools.lru_cache(maxsize=4)
 def _info(path: Path, size: int, modified: int) -> DatasetInfo:
+    import numpy as np
+
     found = _source(path, _content(path))
     _, channels, side, _ = found.images.shape
     tested = None if found.test_labels is None else len(found.test_labels)
-    return DatasetInfo(str(path), len(found.labels), tested, len(found.class_names), channels, side)
+    many = np.bincount(found.labels, minlength=len(found.class_names))
+    smallest = found.class_names[int(many.argmin())], int(many.min())
+    return DatasetInfo(
+        str(path), len(found.labels), tested, len(found.class_names), channels, side, smallest=smallest
+    )
 
 
 @functools.lru_cache(maxsize=4)

@@ -36,6 +36,7 @@ class DatasetInfo:
     """A data set's shape. `images` are those to split; `test_images` is None if the split makes the test set.
 
     `size` is the side in pixels; where images differ in size, that of the squares they are stored as.
+    `smallest` is the class with the fewest images to split, and their number, where that is not known before.
     """
 
     title: str
@@ -44,6 +45,7 @@ class DatasetInfo:
     classes: int
     channels: int
     size: int
+    smallest: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,9 @@ from rigorkd.data.image_files import ImageFile, ImageIndex, Layout, images_below
 from rigorkd.data.own_images import OwnImages
 from rigorkd.errors import InputError
 
-PARTS = frozenset({"train", "test", "val", "valid", "validation"})
+PARTS = frozenset({"train", "test", "val", "valid", "validation", "training", "testing"})
 """What the folders of a divided data set are called, so that no class of a flat one is."""
+_AS_READ = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 
 
 def index(folder: Path) -> ImageIndex:
@@ -96,11 +97,24 @@ class ImageFolder(OwnImages):
     layout = IMAGE_FOLDER
     name: Literal["image_folder"]
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        if not (self.folder / "train").is_dir():
+            return ()
+        return tuple(name for name in _classes(self.folder) if name not in ("train", "test"))
+
     def laid_out(self) -> Layout:
         folder = self.folder
         if (folder / "train").exists() or not folder.is_dir():
             return self.layout
         names = _classes(folder)
+        other = {name: part for name in names if (part := _AS_READ.get(name.lower())) not in (None, name)}
+        if "train" in other.values():
+            raise InputError(
+                f"image_folder: {folder} has no folder train, but {' and '.join(other)}",
+                hint="the parts are called train and test: "
+                + " and ".join(f"rename {name} to {part}" for name, part in other.items()),
+            )
         if not names or PARTS & {name.lower() for name in names}:
             return self.layout
         return replace(self.layout, parts=names, optional=(), index=flat_index)

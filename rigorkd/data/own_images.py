@@ -37,7 +37,8 @@ class Survey:
     """What the headers of all images say.
 
     `sizes` are (width, height, how many), the most frequent first. `grey` and `deep` count images of one
-    channel and of 16 bits. `source` is the fingerprint of the files.
+    channel and of 16 bits. `smallest` is the class with the fewest images to split, and their number.
+    `source` is the fingerprint of the files.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Survey:
     sizes: tuple[tuple[int, int, int], ...]
     grey: int
     deep: int
+    smallest: tuple[str, int]
 
     @property
     def usual_side(self) -> int:
@@ -84,6 +86,11 @@ class OwnImages(FittedFiles):
         return str(self.folder)
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """Folders beside the parts that are read, such as `val`."""
+        return ()
+
+    @property
     def is_there(self) -> bool:
         """Whether the images can be looked at now."""
         return is_installed("PIL") and not self.laid_out().missing(self.folder)
@@ -93,7 +100,13 @@ class OwnImages(FittedFiles):
         if found is None:
             return None
         return DatasetInfo(
-            str(self.folder), found.images, found.test_images, found.classes, CHANNELS, self.side
+            str(self.folder),
+            found.images,
+            found.test_images,
+            found.classes,
+            CHANNELS,
+            self.side,
+            smallest=found.smallest,
         )
 
     @property
@@ -171,6 +184,8 @@ class OwnImages(FittedFiles):
                 grey += header.grey
                 deep += header.deep
         refuse_damaged(damaged)
+        many = Counter(image.label for image in index.train)
+        rarest = min(range(len(index.class_names)), key=lambda label: many[label])
         return Survey(
             source=source,
             classes=len(index.class_names),
@@ -179,6 +194,7 @@ class OwnImages(FittedFiles):
             sizes=tuple(sorted(((*size, n) for size, n in sizes.items()), key=lambda size: (-size[2], size))),
             grey=grey,
             deep=deep,
+            smallest=(index.class_names[rarest], many[rarest]),
         )
 
 
@@ -186,6 +202,8 @@ def _read(path: Path) -> Survey | None:
     """A noted survey, or None if there is none that can be used."""
     try:
         values = json.loads(path.read_bytes())
-        return Survey(**{**values, "sizes": tuple((int(w), int(h), int(n)) for w, h, n in values["sizes"])})
+        sizes = tuple((int(w), int(h), int(n)) for w, h, n in values["sizes"])
+        name, number = values["smallest"]
+        return Survey(**{**values, "sizes": sizes, "smallest": (str(name), int(number))})
     except (OSError, ValueError, TypeError, KeyError):
         return None

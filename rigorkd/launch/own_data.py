@@ -15,7 +15,7 @@ from rigorkd.models.own_code import has_source
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.rates import shown_side
-from rigorkd.text import count, in_full, nearest_place
+from rigorkd.text import count, in_full, nearest_place, some_of
 
 if TYPE_CHECKING:
     from rigorkd.data.own_images import Survey
@@ -55,6 +55,8 @@ class OwnData:
     channels: int = 3
     parts: Images | None = None
     survey: Survey | None = None
+    smallest: tuple[str, int] | None = None
+    unread: tuple[str, ...] = ()
     shown: tuple[Shown, ...] = ()
     tried: str = ""
 
@@ -97,6 +99,10 @@ class OwnData:
         size = f"{self.side}×{self.side}" if self.survey is None else self.survey.says_sizes()
         classes = count(self.classes, "class", "classes")
         yield f"data: {count(self.images, 'image')}{tested} of {size} in {classes} ({self.where})"
+        if self.smallest is not None and 2 * self.smallest[1] * self.classes < self.images:
+            yield f"  the smallest class, {self.smallest[0]}, has {count(self.smallest[1], 'image')}"
+        if self.unread:
+            yield f"  not read: {some_of(self.unread, 5)}; images are taken from train and test alone"
         if self.parts is not None:
             parts = self.parts
             yield f"  {parts.train:,} to train on, {parts.val:,} to validate, {parts.test:,} to test"
@@ -162,6 +168,8 @@ def own_data(
         channels=known.channels,
         parts=parts,
         survey=dataset.survey() if isinstance(dataset, OwnImages) else None,
+        smallest=known.smallest,
+        unread=dataset.unread if isinstance(dataset, OwnImages) else (),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
     )
 

@@ -17,7 +17,7 @@ from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.schema import Contrast, MeanTeacher, SeedsByRole, Spec, TrendSpec
 from rigorkd.protocol.trainer_spec import CommandSpec
-from rigorkd.text import nearest
+from rigorkd.text import count, nearest
 
 RESERVED_ENDINGS = (".smoke", ".fast")
 
@@ -145,6 +145,20 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
         if split.train:
             message = f"{asked} are more than the {known.images:,} images of {known.title}"
         yield Problem(path, message)
+    elif split.per_class and known.smallest is not None:
+        name, most = known.smallest
+        wanted = (split.train or 1) + split.val + (split.test or 0)
+        if wanted > most:
+            asked = " + ".join(
+                f"{n:,} {part}"
+                for part, n in (("train", split.train), ("val", split.val), ("test", split.test))
+                if n
+            )
+            message = (
+                f"{asked} of each class leaves class {name!r} none to train on: it has {count(most, 'image')}"
+            )
+            hint = "ask for fewer, or leave per_class out: then the sizes count images of all classes"
+            yield Problem(path, message, hint)
 
 
 def _models(spec: Spec) -> Iterator[Problem]:

@@ -91,8 +91,14 @@ class CommandGroup(_Open):
 
 def _mappings(value: Any) -> Any:
     """`small:` and the list of names alone, for students without values of their own."""
-    if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+    if isinstance(value, (tuple, list)) and all(isinstance(item, str) for item in value):
         return {name: {} for name in value}
+    if isinstance(value, (tuple, list)) and value:
+        number = next(item for item in value if not isinstance(item, str))
+        raise ValueError(
+            f"a student's name is text, and {number} is a number: give each a name and its values, such as "
+            f"{{small: {{size: {number}}}}}, and write {{size}} in the command"
+        )
     if isinstance(value, dict):
         return {name: {} if item is None else item for name, item in value.items()}
     return value

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rigorkd_analysis.runs import are_measured
 
 from rigorkd.readers.grid import sums_up
-from rigorkd.readers.known_names import canonical, folded, status_of
+from rigorkd.readers.known_names import MAY_BE_MEASURED, canonical, folded, status_of
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.readers.written_numbers import looks_numeric
 from rigorkd.text import some_of
 
 if TYPE_CHECKING:
@@ -52,6 +54,16 @@ class Draft:
         """Whether every value of a column is there for several seeds, as a setting's and no result's."""
         own = self.frame[self.frame[column] != ""]
         return bool((own.groupby(column, sort=False)["seed"].nunique() > 1).all())
+
+    def is_measured(self, column: str) -> bool:
+        """Whether a column that may be a setting holds what runs came to: its numbers are of one run each.
+
+        `precision` is 16 or 32 in one table and 0.93 in another; `epochs` may be where a run stopped early.
+        """
+        if column not in MAY_BE_MEASURED:
+            return False
+        values = self.frame[column][self.frame[column] != ""]
+        return looks_numeric(values) and are_measured(values.nunique(), len(values))
 
     def columns(self) -> str:
         """The table's columns for a message, as the files spell them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +24,8 @@ from rigorkd.readers.known_names import (
     without,
 )
 from rigorkd.readers.shapes import ENDS, is_metric, pattern_of
-from rigorkd.readers.written_numbers import ABSENT, numbers_of
-from rigorkd.text import is_float, suggest
+from rigorkd.readers.written_numbers import ABSENT, looks_numeric, numbers_of
+from rigorkd.text import is_float, some_of, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,9 @@ def find_seeds(draft: Draft) -> None:
             )
         if column != "seed":
             draft.put(seed=draft.frame[column])
-            draft.came["seed"] = f"column {asked!r}"
+            draft.came["seed"] = f"column {column!r}"
+            if canonical(column) is None:  # under its own name it would be taken for a result
+                draft.table = replace(draft.table, frame=draft.frame.drop(columns=column))
     if "seed" in draft.frame and (pattern is None or "headings" in draft.came.get("seed", "")):
         words = draft.frame["seed"].unique()
         if not draft.plainly and any(seed_of(word) is None for word in words):
@@ -80,6 +83,11 @@ def find_seeds(draft: Draft) -> None:
                 f"{size[0]} in {size[1]!r} may be the seed, or the size of a network",
                 f"give --seed '{re.sub(r'[0-9]+', '{}', size[0])}' if it is the seed, else --seed COLUMN",
             )
+        if not asked and (first := _first_line_is_a_row(draft)):
+            raise draft.table.error(
+                f"the first line seems to be a row, not the headings of the columns: {first}",
+                "write a line of headings above it, such as model,seed,test_acc",
+            )
         column = _seedlike(draft)
         like = f", such as --seed {shlex.quote(column)}" if column else ""
         instead = "" if asked else "; `rigorkd audit` judges a table of one run each, or of means and spreads"
@@ -103,6 +111,17 @@ def find_seeds(draft: Draft) -> None:
     )
     draft.came["seed"] = where
     draft.seeds = f"seed: from {where}" + (f" by {asked!r}" if asked else " (--seed changes it)")
+
+
+_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?(e[-+]?\d+)?", re.IGNORECASE)
+
+
+def _first_line_is_a_row(draft: Draft) -> str:
+    """The headings, if some are numbers as those below them are: a table whose headings are missing."""
+    names = [str(name) for name in draft.frame.columns if not str(name).startswith("_")]
+    numbers = [name for name in names if _NUMBER.fullmatch(name.strip())]
+    below = bool(numbers) and all(looks_numeric(draft.frame[name]) for name in numbers)
+    return some_of(names, 8) if below else ""
 
 
 def _counted(first: int, many: int) -> set[str]:
@@ -170,18 +189,18 @@ def _named_by(draft: Draft, pattern: re.Pattern[str] | None) -> tuple[pd.Series[
     """What tells the seed where no column does: the names of the runs, or else their folders or files."""
     import pandas as pd
 
-    if (
-        "run" in draft.frame
-        and draft.frame["run"].map(lambda name: _seed_by(name, pattern) is not None).any()
-    ):
-        return draft.frame["run"], "the runs' names"
+    for column, where in (("run", "the runs' names"), ("run_id", "the runs' ids")):
+        if column in draft.frame:
+            names = draft.frame[column]
+            if names.map(lambda name: _seed_by(name, pattern) is not None).any():
+                return names, where
     paths = _paths(draft.table.files)
-    names = np.array(paths, dtype=object)[draft.table.file_of]
+    files = pd.Series(np.array(paths, dtype=object)[draft.table.file_of], index=draft.frame.index)
     if any(_seed_by(path, pattern) is not None for path in paths):
-        return pd.Series(names, index=draft.frame.index), "the folders' and files' names"
+        return files, "the folders' and files' names"
     if "run" in draft.frame:
         return draft.frame["run"], "the runs' names"
-    return pd.Series(names, index=draft.frame.index), "the folders' and files' names"
+    return files, "the folders' and files' names"
 
 
 def _paths(files: Sequence[str]) -> list[str]:
@@ -223,12 +242,12 @@ def find_cells(draft: Draft) -> None:
                 f"--cell {draft.asked.cell}: names no column", f"there are: {draft.columns()}"
             )
         _compose(draft, columns)
-        draft.cells = f"cells: {', '.join(columns)} (--cell)"
+        draft.cells = f"cells: {', '.join(map(draft.spelt, columns))} (--cell)"
         return
     if "cell" in draft.frame:
         draft.cells = f"cells: {draft.came.get('cell', 'column cell')}"
         return
-    known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame]
+    known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame and not draft.is_measured(name)]
     columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
     columns = [name for name in columns if name in ALWAYS or not is_metric(name)]
     columns = _named_by_stem(draft, columns)

@@ -7,6 +7,7 @@ import re
 _SEEDS = (
     "seed", "random_seed", "rng_seed", "manual_seed", "run_seed", "train_seed", "training_seed", "torch_seed",
     "random_state",
+    "startwert", "zufallsstartwert", "graine", "semilla", "semente", "随机种子", "种子", "シード",
 )  # fmt: skip
 
 NAMED = ("group", "dataset", "task", "model", "student", "start", "teacher", "method")
@@ -20,6 +21,9 @@ PARAMETERS = {
 
 ALWAYS = frozenset({"group", "student", "method", "T", "alpha"})
 """Those that define a cell even where all rows agree in them."""
+
+MAY_BE_MEASURED = ("epochs", "precision")
+"""Settings by their name that some tables measure: where a run stopped early, and TP / (TP + FP)."""
 
 _CANONICAL = {
     **dict.fromkeys(_SEEDS, "seed"),
@@ -40,6 +44,10 @@ _CANONICAL = {
     "optim": "optimizer", "opt": "optimizer", "num_epochs": "epochs", "max_epochs": "epochs",
     "num_train_epochs": "epochs", "n_epochs": "epochs",
     "status": "status", "state": "status", "run_status": "status", "job_status": "status",
+    "verfahren": "method", "methode": "method", "méthode": "method", "método": "method", "方法": "method",
+    "modell": "model", "modèle": "model", "modele": "model", "modelo": "model", "architektur": "model",
+    "模型": "model", "datensatz": "dataset", "jeu_de_données": "dataset", "conjunto_de_datos": "dataset",
+    "数据集": "dataset", "lernrate": "lr",
     "epoch": "epoch", "_epoch": "epoch", "epoch_number": "epoch", "epoch_idx": "epoch",
     "step": "step", "_step": "step", "global_step": "step", "iteration": "step", "iter": "step",
     "name": "run", "run": "run", "run_name": "run", "experiment": "run", "experiment_name": "run",

@@ -12,16 +12,20 @@ from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping
 from rigorkd.readers.shapes import UNNAMED, is_metric
 from rigorkd.readers.written_numbers import looks_numeric, numbers_of, plain
-from rigorkd.text import some_of
+from rigorkd.text import some_of, suggest
 
 
-def choose_metric(draft: Draft, metric: str | None) -> str | None:
-    """The column to judge, its numbers read; None leaves the refusal to the analysis."""
+def choose_metric(draft: Draft, metric: str | None) -> str:
+    """The column to judge, its numbers read."""
     frame = draft.frame
     if metric is not None:
         column = original(draft, metric) or (UNNAMED if UNNAMED in frame else None)
         if column is None:
-            return None
+            there = candidates(draft)
+            raise draft.table.error(
+                f"no metric {metric!r} in this table",
+                suggest(metric, there, f"there are: {some_of(there)}" if there else "it has no numbers"),
+            )
         if column != metric:
             draft.table = replace(draft.table, frame=frame.rename(columns={column: metric}))
             draft.came[metric] = f"column {column!r}" if column != UNNAMED else "the fields of the wide table"
@@ -73,10 +77,11 @@ def candidates(draft: Draft) -> list[str]:
     names: list[str] = []
     constant: list[str] = []
     own = draft.came.get("cell", "").removeprefix("columns ").split(", ") if draft.asked.cell else []
+    seed = original(draft, draft.asked.seed) if draft.asked.seed else None
     for column in map(str, draft.frame.columns):
         if (
-            column in ("cell", "seed", "_stem", draft.asked.seed, *own)
-            or is_bookkeeping(column)
+            column in ("cell", "seed", "_stem", seed, *own)
+            or (is_bookkeeping(column) and not (column == "precision" and draft.is_measured(column)))
             or not column
         ):
             continue

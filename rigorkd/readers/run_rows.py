@@ -232,6 +232,9 @@ def _cell_with(draft: Draft, varying: Sequence[str], done: NDArray[np.bool_]) ->
     """The cell's columns and as many more as leave each seed once: first those in which these rows differ."""
     frame = draft.frame[done]
     settings = [name for name in dict.fromkeys((*varying, *settings_in(draft, frame))) if draft.recurs(name)]
+    for name in (*(["run"] if "run" in frame and draft.recurs("run") else []), *settings):
+        if not frame.duplicated([name, "seed"]).any():  # one column says all that the others do
+            return [draft.spelt(name)]
     others = [name for name in varying if canonical(name) is not None or not is_bookkeeping(name)]
     names = list(dict.fromkeys((*_cell_columns(draft), *(settings or others)[:1])))
     left = frame.duplicated([*names, "seed"], keep=False)

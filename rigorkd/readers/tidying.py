@@ -94,7 +94,9 @@ def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str
     found: InputError | None = error
     while found is not None and found.offers and not found.offers.keys() & offers.keys():
         offers |= found.offers
-        reading = {option: value for option, value in offers.items() if option in ("seed", "cell")}
+        reading: dict[str, Any] = {
+            option: value for option, value in offers.items() if option in ("seed", "cell")
+        }
         found = None
         try:
             judged = _understood(table, replace(asked, **reading), offers.get("metric", metric), "").metric

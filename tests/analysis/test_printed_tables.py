@@ -230,9 +230,10 @@ def test_a_column_of_percentages():
     ]
     with pytest.raises(TableError, match=r"'85\.41%' is not a number"):  # 0.8662 may be a fraction
         audit(Printed([rows[0], {"Model": "b", "Acc@1": "0.8662"}], n_test=10_000, metric="Acc@1"))
+    assert audit(Printed(rows, n_test=10_000)).metric == "Acc@1"  # the only one
     with pytest.raises(TableError) as caught:
-        audit(Printed(rows, n_test=10_000))
-    assert caught.value.hint == "name the column: --metric, one of Acc@1"
+        audit(Printed([{**row, "F1": "80"} for row in rows], n_test=10_000))
+    assert caught.value.hint == "give --metric, one of: Acc@1, F1"
 
 
 def test_a_column_of_standard_errors_is_one_of_standard_deviations_over_root_n():

@@ -257,7 +257,7 @@ def test_a_printed_t_and_p_tell_n_sd_and_interval():
         ([{"cell": "a", "top1": ""}], {"n_test": 10}, "no value"),
         ([{"cell": "a", "top1": "80"}], {"n_test": 0}, "n_test = 0"),
         ([{"cell": "a", "top1": "80"}], {"n_test": 10, "metric": "top3"}, "no column 'top3'"),
-        ([{"cell": "a", "acc": "80"}], {"n_test": 10}, "neither test_top1 nor top1"),
+        ([{"cell": "a", "acc": "80", "f1": "70"}], {"n_test": 10}, "which column is to be judged"),
         ([{"cell": "a", "top1": "80"}], {"seeds": 0}, "seeds = 0"),
         (
             [{"cell": "a", "top1": "80", "n_test": "10"}, {"cell": "b", "top1": "80", "n_test": "20"}],
@@ -299,3 +299,35 @@ def test_jordans_yardstick_of_cifar_100(overall):
         Printed([{"cell": "a", "top1": "0.7918"}, {"cell": "b", "top1": "0.8083"}], n_test=10_000)
     )
     assert fractions.comparisons[0].test_set_sd == pytest.approx(c.test_set_sd / 100)
+
+
+def test_the_column_is_found_by_its_name_as_in_tables_of_runs():
+    rows = [
+        {"model": name, "test_acc": value, "val_acc": "80", "f1": "79"}
+        for name, value in (("a", "80.1"), ("b", "81.5"))
+    ]
+    found = audit(Printed(rows, n_test=10_000))
+    assert any("test_acc is judged, by its name" in note for note in found.notes)
+    only = [{"model": row["model"], "score": row["test_acc"], "score_sem": "0.2"} for row in rows]
+    assert any("score is judged, the only column" in note for note in audit(Printed(only, seeds=3)).notes)
+
+
+def test_how_exact_a_difference_is_is_no_difference():
+    """A standard error of a difference is not the difference of two standard errors."""
+    row = {
+        "cell": "a", "base_miou": "6.23", "base_sem": "0.04", "aux_miou": "6.62", "aux_sem": "0.01",
+        "delta_miou": "0.39", "delta_sem": "0.04", "delta_rel_miou": "6.2",
+    }  # fmt: skip
+    found = audit(Printed([row], metric="aux_miou"))
+    assert [check.column for check in found.differences] == ["delta_miou"]
+
+
+def test_either_column_may_say_on_what_rows_were_tested():
+    rows = [
+        {"Model": model, "Subset": part, "Acc": "80.1"}
+        for model in ("a", "b")
+        for part in ("10%", "all of it")
+    ]
+    with pytest.raises(TableError, match="tell rows apart") as caught:
+        audit(Printed(rows, n_test=100, metric="Acc"))
+    assert "--within 'model' or --within 'Subset'" in caught.value.hint

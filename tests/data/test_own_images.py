@@ -309,3 +309,41 @@ analysis: {{sesoi: 1.0}}
     (gains,) = [family for family in analysis["families"] if family["name"] == "gains"]
     assert gains["comparisons"][0]["n"] == 3
     assert gains["comparisons"][0]["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("Train", "Test"), ("Training", "Testing"), ("training", "test")]
+)
+def test_parts_that_are_called_otherwise_are_no_classes(tmp_path: Path, train: str, test: str) -> None:
+    """`Training` and `Testing` would make a flat folder of two classes."""
+    write(tmp_path, part=train)
+    write(tmp_path, part=test)
+    with pytest.raises(InputError, match=r"has no folder train, but (Test|training)") as caught:
+        folder(tmp_path).looked_at()
+    assert f"rename {train} to train" in str(caught.value.hint)
+
+
+def test_a_class_with_too_few_images_for_the_split_is_named(protocol: Callable[..., Protocol]) -> None:
+    write(Path("pictures"))
+    for number in range(3, 8):
+        (Path("pictures") / "dogs" / f"{number}.png").unlink()
+    with pytest.raises(ProtocolError) as caught:
+        refuse_misfit(protocol())
+    assert "2 val + 2 test of each class leaves class 'dogs' none to train on: it has 3 images" in str(
+        caught.value
+    )
+    plan = own_data(protocol(("val: 2, test: 2", "val: 1, test: 1")), ())
+    assert plan is not None
+    assert "  the smallest class, dogs, has 3 images" not in plan.lines()  # not below half of the others
+    (Path("pictures") / "dogs" / "0.png").unlink()
+    plan = own_data(protocol(("val: 2, test: 2", "val: 1, test: 1")), ())
+    assert plan is not None
+    assert "  the smallest class, dogs, has 2 images" in list(plan.lines())
+
+
+def test_folders_that_are_not_read_are_named(protocol: Callable[..., Protocol]) -> None:
+    for part in ("train", "val"):
+        write(Path("pictures"), part=part)
+    plan = own_data(protocol(), ())
+    assert plan is not None
+    assert "  not read: val; images are taken from train and test alone" in list(plan.lines())

@@ -313,3 +313,72 @@ def test_what_was_said_already_stands_in_the_command_too(folder):
     message = folder.refusal("sheet.csv", cell="Verfahren")
     assert "analyze " in message
     assert "sheet.csv --cell Verfahren --seed Lauf --metric Genauigkeit --goal max (" in message
+
+
+MEASURED = [
+    f"{data},{setting},{seed},{0.6 + 0.031 * at + 0.0017 * seed},{0.7 + 0.011 * at + 0.001 * seed},"
+    f"{40 + 7 * at + seed}"
+    for at, (data, setting) in enumerate([("a", "on"), ("a", "off"), ("b", "on"), ("b", "off")])
+    for seed in range(5)
+]
+
+
+def test_a_setting_by_its_name_may_be_what_a_run_came_to(folder):
+    """TP / (TP + FP) is called precision as 16 bits are, and n_epochs may be where a run stopped early."""
+    folder.write("runs.csv", "\n".join(["dataset,variant,seed,precision,recall,n_epochs", *MEASURED]))
+    assert "give --metric, one of: precision, recall" in folder.refusal("runs.csv", cell="dataset,variant")
+    source = folder.open("runs.csv", cell="dataset,variant", metric="precision")
+    assert source.table["cell"].nunique() == 4
+    assert "give --cell dataset,variant" in folder.refusal("runs.csv", metric="recall")  # not n_epochs
+    bits = [row.replace("on,", "on,16,").replace("off,", "off,32,") for row in MEASURED]
+    folder.write("runs.csv", "\n".join(["dataset,variant,precision,seed,p,recall,n", *bits]))
+    assert "precision" not in folder.refusal("runs.csv", cell="dataset,variant").partition("one of")[2]
+
+
+def test_one_column_that_tells_runs_apart_is_proposed_before_many(folder):
+    rows = [f"run_{row.split(',')[0]}_{row.split(',')[1]},{row}" for row in MEASURED]
+    folder.write("runs.csv", "\n".join(["experiment,dataset,variant,seed,acc,recall,n", *rows]))
+    told = folder.refusal("runs.csv", metric="acc")
+    assert "give --cell experiment" in told
+    source = folder.open("runs.csv", metric="acc", cell="experiment")
+    assert source.tidy.understood[1].startswith("cells: experiment (--cell)")
+
+
+def test_a_column_of_seeds_is_no_metric_however_it_is_asked_for(folder):
+    rows = [f"{row.split(',')[0]};{int(row.split(',')[1]) + 42};{row.split(',')[2]}" for row in ROWS]
+    folder.write("runs.csv", "\n".join(["method;Draw Number;Score (%)", *rows]).replace(".", ","))
+    assert folder.gains("runs.csv", seed="draw_number", goal="max") == GAIN
+    told = folder.refusal("runs.csv", seed="draw_number", metric="Score")
+    assert "no metric 'Score' in this table" in told
+    assert "did you mean Score (%)?" in told
+    assert "there are: Score (%)" in folder.refusal("runs.csv", seed="draw_number", metric="nothing")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Verfahren;Startwert;Genauigkeit",
+        "Méthode;Graine;Exactitude",
+        "Método;Semilla;Exactitud",
+        "方法;随机种子;acc",
+    ],
+)
+def test_headings_in_other_languages(folder, header: str):
+    rows = [row.replace(",", ";").replace(".", ",") for row in ROWS]
+    folder.write("runs.csv", "\n".join([header, *rows]))
+    assert folder.gains("runs.csv") == GAIN
+
+
+def test_a_table_without_headings_is_called_so(folder):
+    folder.write("runs.csv", "\n".join(ROWS))
+    told = folder.refusal("runs.csv")
+    assert "the first line seems to be a row, not the headings of the columns: baseline, 0, 72.5" in told
+    assert "such as model,seed,test_acc" in told
+
+
+def test_seeds_in_the_runs_ids(folder):
+    rows = [f"{row.split(',')[0]}_s{row.split(',')[1]},{row.split(',')[2]}" for row in ROWS]
+    folder.write("runs.csv", "\n".join(["run_id,test_acc", *rows]))
+    source = folder.open("runs.csv")
+    assert set(source.table["cell"]) == {"baseline", "kd"}
+    assert "seed: from the runs' ids" in source.tidy.understood[1]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from rigorkd_analysis.metric_names import label
-from rigorkd_analysis.published.printed_cells import Row
+from rigorkd_analysis.published.printed_cells import ERRORS, SPREADS, Row
 from rigorkd_analysis.published.printed_table import decimal_of, half_unit, is_accuracy, row_name
 
 _BASES = ("standard", "baseline", "scratch", "student", "before")
+_DIFFERENCES = ("gain", "difference", "delta", "diff", "improvement")
+_NO_DIFFERENCES = frozenset(
+    {*SPREADS, *ERRORS, "var", "ci", "ci95", "lo", "hi", "low", "high", "lower", "upper"}
+    | {"p", "pval", "pvalue", "t", "d", "rel", "relative", "pct", "percent", "n"}
+)
+"""Words in the names of columns beside a difference that are none themselves."""
 _VALIDATION = ("best_val_top1", "val_top1", "best_val_acc", "val_acc")
 _FIXED_BY_ARCHITECTURE = ("latency", "params", "parameters", "flops", "macs", "throughput", "fps", "size_mb")
 
@@ -65,8 +72,13 @@ def efficiency_flags(rows: list[Row]) -> list[EfficiencyFlag]:
 
 
 def _stem(column: str) -> str | None:
-    """What a column of differences is about: top1_gain → top1, latency_difference_ms → latency_ms."""
-    for word in ("gain", "difference", "delta", "diff", "improvement"):
+    """What a column of differences is about: top1_gain → top1, latency_difference_ms → latency_ms.
+
+    Nothing, where it says how exact a difference is (delta_sem), or its share of a number (delta_rel_pct).
+    """
+    if not _NO_DIFFERENCES.isdisjoint(re.split(r"[^a-z0-9]+", column.casefold())):
+        return None
+    for word in _DIFFERENCES:
         parts = column.split("_")
         if word in parts and len(parts) > 1:
             return "_".join(part for part in parts if part != word)
@@ -78,7 +90,11 @@ def own_differences(rows: Sequence[Row]) -> list[DifferenceCheck]:
     for position, row in enumerate(rows):
         for column in row:
             stem = _stem(column)
-            sides = [c for c in row if stem and c != column and c.endswith(f"_{stem}") and _stem(c) is None]
+            sides = [
+                c
+                for c in row
+                if stem and c.endswith(f"_{stem}") and set(c.split("_")).isdisjoint(_DIFFERENCES)
+            ]
             if len(sides) != 2:
                 continue
             base = next((c for c in sides if c.removesuffix(f"_{stem}") in _BASES), sides[0])

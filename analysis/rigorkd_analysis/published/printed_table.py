@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from rigorkd_analysis.published.printed_cells import ERRORS, Row, first_name, spread_column
+from rigorkd_analysis.published.printed_cells import ERRORS, KNOWN, SPREADS, Row, first_name, spread_column
 from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
 
@@ -66,6 +66,12 @@ def is_accuracy(metric: str) -> bool:
     return any(word in words for word in ("top1", "top5", "acc"))
 
 
+def is_of_test(metric: str) -> bool:
+    """Whether a column's name says test, and neither the best of many nor a spread."""
+    words = set(re.split(r"[^a-z0-9]+", metric.casefold()))
+    return "test" in words and words.isdisjoint({"best", "max", "min", "peak", "top5", "acc5", "std", "sd"})
+
+
 def row_name(row: Row, position: int) -> str:
     return row.get("cell") or row.get("run") or row.get("method") or row.get("model") or f"row {position + 1}"
 
@@ -112,12 +118,17 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     valid = [
         column for column in columns if any(decimal_of(row.get(column) or "") is not None for row in rows)
     ]
-    valid = [column for column in valid if not column.endswith("_std")]
+    spreads = {spread_column(columns, column, words) for column in valid for words in (SPREADS, ERRORS)}
+    valid = [column for column in valid if not column.endswith("_std") and column not in (*spreads, *KNOWN)]
     if table.metric:
         raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
+    tested = [column for column in valid if is_accuracy(column) and is_of_test(column)]
+    for chosen, why in ((valid, "the only column of numbers"), (tested, "by its name")):
+        if len(chosen) == 1:
+            return rows, chosen[0], [f"{chosen[0]} is judged, {why}"]
     raise TableError(
-        "the table has neither test_top1 nor top1",
-        hint=f"name the column: --metric, one of {', '.join(valid[:30])}"
+        "which column is to be judged?",
+        hint=f"give --metric, one of: {', '.join(valid[:30])}"
         if valid
         else f"no column holds numbers; columns: {', '.join(columns[:30])}",
     )
@@ -173,7 +184,8 @@ def tasks_of(rows: Sequence[Row], within: str | None, names: Sequence[str]) -> l
         raise TableError(
             f"{names.count(alike)} rows are named {alike}, and {told[0]!r} and {told[1]!r} tell rows apart: "
             "results on different data are no rivals",
-            hint=f"give --within COLUMN, what rows must share to be compared, such as --within {told[0]!r}",
+            hint="give --within COLUMN, what rows must share to be compared, such as "
+            f"--within {told[0]!r} or --within {told[1]!r}",
         )
     return [""] * len(rows)
 
@@ -205,8 +217,9 @@ def entries_of(
         if sd is not None and sd < 0:
             raise TableError(f"a spread of {sd}", hint="check it", row=position, column=found or "")
         if sd is not None and seeds is None:
+            how = "mean ± sd" if found == f"{metric}_std" else found
             raise TableError(
-                f"means with spreads ({found}), and no number of seeds",
+                f"means with spreads ({how}), and no number of seeds",
                 hint="give --seeds K, or a column n",
                 row=position,
                 column=metric,
