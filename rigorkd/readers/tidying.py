@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.runs import seed_of

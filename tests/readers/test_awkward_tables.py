@@ -274,7 +274,7 @@ def test_a_name_with_two_parts_that_may_be_the_seed(folder):
     assert "--seed PATTERN" in told
 
 
-SHEET = """Verfahren;Lauf;Genauigkeit;Verlust
+SHEET = """Menettely;Ajo;Osuvuus;Havio
 ohne;1;71,2;0,91
 ohne;2;71,9;0,90
 ohne;3;70,8;0,93
@@ -287,12 +287,12 @@ KD;3;71,6;0,85
 @pytest.mark.parametrize(
     ("sheet", "options"),
     [
-        (SHEET, "--seed Lauf --cell Verfahren --metric Genauigkeit --goal max"),
+        (SHEET, "--seed Ajo --cell Menettely --metric Osuvuus --goal max"),
         (
-            SHEET.replace("Genauigkeit", "test acc").replace(";1;", ";41;").replace(";2;", ";7;"),
-            "--seed Lauf --cell Verfahren",
+            SHEET.replace("Osuvuus", "test acc").replace(";1;", ";41;").replace(";2;", ";7;"),
+            "--seed Ajo --cell Menettely",
         ),
-        (SHEET.replace("Lauf", "seed"), "--cell Verfahren --metric Genauigkeit --goal max"),
+        (SHEET.replace("Ajo", "seed"), "--cell Menettely --metric Osuvuus --goal max"),
     ],
 )
 def test_all_that_a_foreign_sheet_leaves_open_is_asked_at_once(folder, sheet, options):
@@ -310,9 +310,9 @@ def test_all_that_a_foreign_sheet_leaves_open_is_asked_at_once(folder, sheet, op
 
 def test_what_was_said_already_stands_in_the_command_too(folder):
     (folder.path / "sheet.csv").write_text(SHEET)
-    message = folder.refusal("sheet.csv", cell="Verfahren")
+    message = folder.refusal("sheet.csv", cell="Menettely")
     assert "analyze " in message
-    assert "sheet.csv --cell Verfahren --seed Lauf --metric Genauigkeit --goal max (" in message
+    assert "sheet.csv --cell Menettely --seed Ajo --metric Osuvuus --goal max (" in message
 
 
 MEASURED = [
