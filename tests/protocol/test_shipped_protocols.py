@@ -167,9 +167,7 @@ def test_the_header_says_what_the_command_runs_and_costs(study: str) -> None:
 def test_the_temperature_studys_pretrained_weights_saw_imagenet_1k_alone(study: str) -> None:
     """timm's default weights of an architecture change, and for some have seen more classes."""
     names = {
-        cell.model.name
-        for cell in shipped(SHIPPED / f"{study}.yaml").cells
-        if cell.start == "pretrained"
+        cell.model.name for cell in shipped(SHIPPED / f"{study}.yaml").cells if cell.start == "pretrained"
     }
     assert names
     for name in names:
