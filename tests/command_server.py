@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import pkgutil
+import runpy
 import sys
 import traceback
 from multiprocessing import forkserver
@@ -71,9 +72,13 @@ def become(request: dict[str, Any]) -> NoReturn:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv = ["rigorkd", *request["line"]]
+    sys.argv = [request["program"] or "rigorkd", *request["line"]]
     try:
-        main()
+        if request["program"]:
+            sys.path[:0] = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+            runpy.run_path(request["program"], run_name="__main__")
+        else:
+            main()
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else error.code is not None

@@ -96,6 +96,14 @@ def run_command(
     return _server.run(line, cwd, {**(environment() if environ is None else environ), **more})
 
 
+def run_program(
+    program: Path, *arguments: object, cwd: Path, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python file in its own process, `more` in its environment; torch has been imported there."""
+    line = [str(argument) for argument in arguments]
+    return _server.run(line, cwd, {**environment(), **more}, str(program))
+
+
 class CommandServer:
     """Runs one command after another in processes that command_server.py forks; started by the first.
 
@@ -107,7 +115,9 @@ class CommandServer:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
-    def run(self, line: list[str], cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, line: list[str], cwd: Path, env: dict[str, str], program: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", Path(__file__).with_name("command_server.py"), *self.models],
@@ -122,7 +132,7 @@ class CommandServer:
         assert replies is not None
         with tempfile.TemporaryDirectory() as folder:
             stdout, stderr = Path(folder, "stdout"), Path(folder, "stderr")
-            request = {"line": line, "cwd": str(cwd), "environment": env}
+            request = {"program": program, "line": line, "cwd": str(cwd), "environment": env}
             requests.write(json.dumps({**request, "stdout": str(stdout), "stderr": str(stderr)}) + "\n")
             requests.flush()
             code = int(replies.readline())

@@ -13,6 +13,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.conftest import Rigorkd
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -27,18 +29,12 @@ def script(name: str) -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module")
-def pages() -> dict[str, str]:
-    found: dict[str, str] = script("reference").pages()
-    return found
-
-
-def test_the_reference_has_every_command_and_option(pages: dict[str, str]) -> None:
+def test_the_reference_has_every_command_and_option() -> None:
     import click
 
     from rigorkd.cli.main import COMMANDS, cli
 
-    text = pages["reference/commands.md"]
+    text = script("reference").commands()
     for name in COMMANDS:
         section = text.partition(f"## rigorkd {name}\n")[2].partition("\n## ")[0]
         command = cli.get_command(click.Context(cli), name)
@@ -48,12 +44,13 @@ def test_the_reference_has_every_command_and_option(pages: dict[str, str]) -> No
                 assert option in section, f"{name} {option}"
 
 
-def test_the_reference_has_every_key_of_a_protocol(pages: dict[str, str]) -> None:
+def test_the_reference_has_every_key_of_a_protocol() -> None:
     from rigorkd.data.dataset import Split
     from rigorkd.methods.registry import KINDS
     from rigorkd.protocol.schema import Analysis, Spec, Training
 
-    text = pages["reference/protocol.md"]
+    reference = script("reference")
+    text = reference.protocol()
     for model in (Spec, Split, Training, Analysis):
         for key in model.model_fields:
             assert f"| `{key}` |" in text
@@ -64,15 +61,15 @@ def test_the_reference_has_every_key_of_a_protocol(pages: dict[str, str]) -> Non
     anchors = {line.lstrip("# ").strip("`").lower() for line in text.splitlines() if line.startswith("#")}
     for target in re.findall(r"\]\(#([a-z0-9_]+)\)", text):
         assert target in anchors
-    schema = json.loads(pages["reference/protocol.schema.json"])
-    assert set(schema["properties"]) == set(Spec.model_fields)
+    assert set(reference.protocol_schema()["properties"]) == set(Spec.model_fields)
 
 
-def test_the_reference_has_every_network(pages: dict[str, str]) -> None:
+@pytest.mark.slow
+def test_the_reference_has_every_network() -> None:
     from rigorkd.models.model import CIFAR_NETWORKS, CIFAR_RESNETS, STEM_RESNETS
 
     rows = re.findall(
-        r"^\| `(\w+)` \| ([\d,]+) \|.*`layer1`|^\| `(\w+)`", pages["reference/networks.md"], re.M
+        r"^\| `(\w+)` \| ([\d,]+) \|.*`layer1`|^\| `(\w+)`", script("reference").networks(), re.M
     )
     named = {name or other: counted for name, counted, other in rows}
     assert set(named) == {*CIFAR_NETWORKS, *CIFAR_RESNETS, *STEM_RESNETS}
@@ -80,18 +77,11 @@ def test_the_reference_has_every_network(pages: dict[str, str]) -> None:
     assert named["cifar_resnet56"] == "858,868"
 
 
-def test_the_reference_has_every_field_of_a_document(pages: dict[str, str]) -> None:
+def test_the_reference_has_every_field_of_a_document(rigorkd: Rigorkd) -> None:
     """A document that a command prints holds no key that the reference does not name."""
     command = ["analyze", "analysis/published/kd_capacity_gap_runs.csv", "--metric", "test_top1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "rigorkd", *command, "--sesoi", "0.2", "--format", "json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    text = pages["reference/documents.md"]
+    done = rigorkd(*command, "--sesoi", "0.2", "--format", "json", cwd=ROOT)
+    text = script("reference").documents()
 
     def check(value: object, free: bool = False) -> None:
         if isinstance(value, dict):

@@ -90,7 +90,7 @@ def nothing() -> None:
 
 
 def work(connection: Connection, environment: dict[str, str] | None, settings: worker.WorkerSettings) -> None:
-    globals()[os.environ["MISHAP"]]()
+    globals()[(environment or os.environ)["MISHAP"]]()
     worker.work(connection, environment, settings)
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import run_program
+
 MISHAPS = Path(__file__).with_name("mishaps.py")
 
 
@@ -26,26 +28,8 @@ def environment() -> dict[str, str]:
 
 
 def run(folder: Path, mishap: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        changed(
-            mishap,
-            "run",
-            "tiny.yaml",
-            "--seeds",
-            "1",
-            "--only",
-            "main/plain/*",
-            "--jobs",
-            "1",
-            *arguments,
-        ),
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    words = ("run", "tiny.yaml", "--seeds", 1, "--only", "main/plain/*", "--jobs", 1, *arguments)
+    return run_program(MISHAPS, mishap, *words, cwd=folder, COLUMNS="150")
 
 
 def finished_cells(folder: Path) -> set[str]:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import warnings
+from functools import cache
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -168,8 +169,13 @@ def test_a_name_is_text_in_every_format(name: str) -> None:
     assert [key for key, _ in hostile.attributes] == [key for key, _ in plain.attributes]
 
 
+@cache
+def harmless_tags() -> Tags:
+    return Tags(report_page(evidence(*reversed(study("plain")))))
+
+
 def test_whole_pages_are_steered_by_no_name(whole: tuple[Analysis, Evidence]) -> None:
-    harmless = Tags(report_page(evidence(*reversed(study("plain")))))
+    harmless = harmless_tags()
     for page in pages(whole):
         check_terminal(page)
         check_latex(page)

@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from rigorkd import __version__
+from tests.conftest import run_program
 
 ROOT = Path(__file__).parents[2]
 GPU = ROOT / "scripts" / "gpu"
@@ -176,14 +177,13 @@ def test_a_failure_is_told_and_a_check_that_dies_leaves_what_it_knew(tmp_path: P
     (tmp_path / "tests" / "gpu" / "test_probe.py").write_text(PROBE)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\nmarkers = cuda\n")
     result = tmp_path / "check.json"
-    path = os.pathsep.join(map(str, (ROOT, ROOT / "analysis")))
-    line = (sys.executable, "-m", "pytest", tmp_path / "tests", "-q", "--rootdir", tmp_path, "-c")
-    done = shell(
-        *line,
-        tmp_path / "pytest.ini",
+    done = run_program(
+        Path(pytest.__file__).with_name("__main__.py"),
+        *(tmp_path / "tests", "-q", "--rootdir", tmp_path, "-c", tmp_path / "pytest.ini"),
+        cwd=ROOT,
         RIGORKD_GPU_DEVICE="cpu",
         RIGORKD_GPU_RESULT=str(result),
-        PYTHONPATH=path,
+        PYTHONPATH=os.pathsep.join(map(str, (ROOT, ROOT / "analysis"))),
     )
     assert done.returncode == 9, done.stdout + done.stderr
     document = json.loads(result.read_text())
@@ -344,9 +344,14 @@ def test_help_teaches(script: str) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_without_a_device_every_test_is_collected_and_skips_with_a_reason() -> None:
     """And every one carries the marker: without it, none is left."""
-    pytest_here = (sys.executable, "-m", "pytest", "tests/gpu", "-q", "-p", "no:cacheprovider")
-    clean = {"RIGORKD_GPU_DEVICE": "cuda:0", "RIGORKD_GPU_QUICK": ""}
-    done = shell(*pytest_here, "-m", "cuda", **clean)
+    done = run_program(
+        Path(pytest.__file__).with_name("__main__.py"),
+        *("tests/gpu", "-q", "-p", "no:cacheprovider", "-m", "cuda"),
+        cwd=ROOT,
+        RIGORKD_GPU_DEVICE="cuda:0",
+        RIGORKD_GPU_QUICK="",
+        PYTHONPATH=os.pathsep.join(map(str, (ROOT, ROOT / "analysis"))),
+    )
     assert done.returncode == 0, done.stdout
     last = done.stdout.strip().splitlines()[-1]
     assert "skipped" in last
