@@ -14,6 +14,7 @@ Everything is read when it is asked for, and nothing here imports torch: `run` t
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import subprocess
@@ -22,12 +23,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from rigorkd.errors import InputError, RunsFailedError
-from rigorkd.text import count, nearest
+from rigorkd.text import count, nearest, suggest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from rigorkd.records.read import StudyTable
     from rigorkd.report.evidence import Evidence
     from rigorkd.report.figures.spec import Figure
-    from rigorkd.report.page import Page, Table
     from rigorkd.report.sources import Source
 
 __all__ = ["Findings", "Picture", "Study", "analyze", "load", "run"]
@@ -60,7 +59,7 @@ class Asked(TypedDict, total=False):
     all_pairs: bool
     sequential: bool
     unpaired: bool
-    seeds: Sequence[int] | None
+    seeds: int | str | Sequence[int] | None
     images: bool | None
 
 
@@ -109,7 +108,7 @@ def analyze(
     all_pairs: bool = False,
     sequential: bool = False,
     unpaired: bool = False,
-    seeds: Sequence[int] | None = None,
+    seeds: int | str | Sequence[int] | None = None,
     images: bool | None = None,
     name: str = "table",
     **reading: Unpack[AsRead],
@@ -131,7 +130,7 @@ def analyze(
         all_pairs: adds every pair of cells within a student.
         sequential: adds verdicts that stay valid while seeds are added.
         unpaired: compare runs without pairing them by seed (Welch).
-        seeds: judge these seeds alone.
+        seeds: judge these seeds alone; as in `run`, 5 is seeds 0 to 4.
         images: intervals over new test images too, for a study; None computes them for at most 200 runs.
         name: what to call the table.
         reading: how results from elsewhere are read, as on the command line: `cell`, `seed`, `select`,
@@ -145,9 +144,11 @@ def analyze(
     from rigorkd_analysis import Plan
 
     from rigorkd.cli.options import find_source
+    from rigorkd.protocol.seed_grammar import parse_seeds
     from rigorkd.readers.raw import Reading
     from rigorkd.report.sources import Source, from_frame
 
+    _refuse_unusable(data, plan, compare, reading)
     how = Reading(**reading)
     if not isinstance(data, pd.DataFrame):
         named = [data] if isinstance(data, str | Path) else data
@@ -155,7 +156,8 @@ def analyze(
     elif how != Reading():
         source = from_frame(data, how, metric, name)
     else:
-        source = Source(name, data.reset_index(drop=True), Plan(), lambda error: _place(name, error))
+        frame = data.reset_index(drop=not any(data.index.names))
+        source = Source(name, frame, Plan(), lambda error: _place(name, error))
     if plan is not None:
         source = replace(source, plan=plan if source.folder is None else _late(plan, source.plan))
     asked = {
@@ -164,12 +166,12 @@ def analyze(
         "sesoi": sesoi,
         "alpha": alpha,
         "correction": correction,
-        "baselines": tuple(baselines),
-        "compare": tuple(compare),
+        "baselines": (baselines,) if isinstance(baselines, str) else tuple(baselines),
+        "compare": tuple(map(tuple, compare)),
         "all_pairs": all_pairs,
         "sequential": sequential,
         "unpaired": unpaired,
-        "seeds": None if seeds is None else tuple(seeds),
+        "seeds": None if seeds is None else parse_seeds(seeds if isinstance(seeds, int | str) else [*seeds]),
     }
     return _findings(source, asked, images)
 
@@ -411,8 +413,9 @@ class Findings:
 
     def _repr_html_(self) -> str:
         from rigorkd.report.analysis_page import analysis_page
+        from rigorkd.report.render.notebook import fragment
 
-        return _fragment(analysis_page(self.result))
+        return fragment(analysis_page(self.result))
 
 
 @dataclass(frozen=True, eq=False)
@@ -450,6 +453,33 @@ class Picture:
 
     def __repr__(self) -> str:
         return f"<rigorkd.Picture {self.name!r}: {self._figure.title}>"
+
+
+def _refuse_unusable(data: Any, plan: Any, compare: Any, reading: Mapping[str, Any]) -> None:
+    """InputError for arguments that are of no use, such as a misspelt one: they would fail far from here."""
+    import pandas as pd
+    from rigorkd_analysis import Plan
+
+    for name in reading.keys() - AsRead.__annotations__.keys():
+        known = (*inspect.signature(analyze).parameters, *AsRead.__annotations__)
+        raise InputError(f"rigorkd.analyze has no argument {name!r}", hint=suggest(name, known))
+    frame = isinstance(data, pd.DataFrame)
+    several = isinstance(data, list | tuple) and all(isinstance(one, str | Path) for one in data) and data
+    if not (frame or several or isinstance(data, str | Path)):
+        raise InputError(
+            f"data is {data!r:.60}, no table and no path",
+            hint="give a DataFrame (pandas.DataFrame(…) makes one), a path, or a list of paths",
+        )
+    if frame and (of_files := [name for name in ("encoding", "sheet", "kind") if reading.get(name)]):
+        raise InputError(
+            f"{of_files[0]} says how files are read, and data is a DataFrame", hint="leave it out"
+        )
+    if plan is not None and not isinstance(plan, Plan):
+        raise InputError(f"plan is {plan!r:.60}, no plan", hint="give a rigorkd_analysis.Plan(…)")
+    if isinstance(compare, str) or not all(
+        isinstance(pair, list | tuple) and [type(cell) for cell in pair] == [str, str] for pair in compare
+    ):
+        raise InputError(f"compare is {compare!r:.60}", hint='give pairs of cells: [("a", "b"), …]')
 
 
 def _findings(source: Source, asked: dict[str, Any], images: bool | None) -> Findings:
@@ -523,46 +553,3 @@ def _rigorkd(arguments: list[str], say: Callable[[str], object] | None) -> tuple
         for follower in followers:
             follower.join()
     return process.returncode, "".join(message)[len("error: ") :].strip()
-
-
-def _fragment(page: Page) -> str:
-    """A page for a notebook's cell; everything is escaped, and characters that print nothing are left out."""
-    from rigorkd.report.page import Prose, flat
-
-    parts = [f"<p><strong>{_safe(text)}</strong></p>" for text in (page.banner, *page.headline[:1]) if text]
-    parts += [f"<p>{_safe(text)}</p>" for text in page.headline[1:]]
-    parts += [_table_fragment(table) for table in page.tables if not table.dense]
-    parts += [f"<p>Warning: {_safe(said.whole)}</p>" for said in page.warnings]
-    prose = [block for block in flat(page.blocks) if isinstance(block, Prose)]
-    if more := "".join(f"<li>{_safe(said.whole)}</li>" for block in prose for said in block.lines):
-        parts.append(
-            f"<details><summary>In sentences, and what they rest on</summary><ul>{more}</ul></details>"
-        )
-    return f'<div class="rigorkd">{"".join(parts)}</div>'
-
-
-def _table_fragment(table: Table) -> str:
-    aligned = ["right" if column.numeric else "left" for column in table.columns]
-
-    def row(cells: Sequence[str], tag: str, weight: str) -> str:
-        styles = [f"text-align:{side};font-weight:{weight}" for side in aligned]
-        both = zip(styles, cells, strict=True)
-        return (
-            "<tr>"
-            + "".join(f'<{tag} style="{style}">{_safe(text)}</{tag}>' for style, text in both)
-            + "</tr>"
-        )
-
-    head = row([column.heading for column in table.columns], "th", "bold")
-    body = [
-        row(cells, "td", "bold" if at in table.emphasis else "normal")
-        for at, cells in enumerate(table.texts())
-    ]
-    return (
-        f"<h4>{_safe(table.title)}</h4><table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>"
-        + f'<p style="font-size:smaller">{_safe(table.caption)}</p>' * bool(table.caption)
-    )
-
-
-def _safe(text: str) -> str:
-    return escape("".join(character for character in text if character.isprintable() or character == "\n"))

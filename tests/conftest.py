@@ -10,10 +10,11 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,20 @@ class CommandServer:
 
 
 _server = CommandServer()
+
+
+@pytest.fixture
+def nothing_hangs() -> Iterator[None]:
+    """What has no end fails the test instead of stopping all of them."""
+
+    def late(*_: object) -> None:
+        raise AssertionError("it takes for ever")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

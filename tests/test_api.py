@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,16 @@ def test_figures_by_name(study: Study, found: Findings, tmp_path: Path) -> None:
         picture.save(tmp_path / "gains.png")
 
 
+def test_seeds_are_said_as_everywhere_and_a_named_index_is_columns() -> None:
+    runs = pd.read_csv(ROOT / "analysis" / "published" / "kd_capacity_gap_runs.csv").set_index(
+        ["cell", "seed"]
+    )
+    given: list[Any] = [3, "0:3", [0, 1, 2], np.arange(3).tolist()]
+    frames = [rigorkd.analyze(runs, seeds=seeds).to_frame() for seeds in given]
+    assert set(frames[0]["n"]) == {3}
+    assert all(frame.equals(frames[0]) for frame in frames)
+
+
 def test_any_table_by_its_path_or_as_a_frame(found: Findings) -> None:
     path = ROOT / "analysis" / "published" / "kd_capacity_gap_runs.csv"
     by_path = rigorkd.analyze(path, sesoi=0.2)
@@ -225,7 +236,29 @@ def test_any_table_by_its_path_or_as_a_frame(found: Findings) -> None:
     assert found.conditions[0] == "the test images"
 
 
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"goal": "up"}, r"goal = 'up' has no meaning\n.*max, min"),
+    ({"correction": "tukey"}, r"correction = 'tukey' has no meaning\n.*holm"),
+    ({"sesoi": "0.3"}, "sesoi = '0.3' is not a number"),
+    ({"alpha": True}, "alpha = True is not a number"),
+    ({"metric": 3}, "3 is not the name of a column"),
+    ({"baselines": [3]}, "3 is not the name of a column or cell"),
+    ({"baselines": "zz"}, "no cell 'zz'"),
+    ({"compare": ("a", "b")}, r"compare is \('a', 'b'\)\n.*pairs of cells"),
+    ({"compare": "ab"}, "pairs of cells"),
+    ({"compare": [("a",)]}, "pairs of cells"),
+    ({"seeds": [0.5]}, "0.5"),
+    ({"seeds": "x"}, "seeds"),
+    ({"plan": {"sesoi": 1}}, r"no plan\n.*rigorkd_analysis.Plan"),
+    ({"sesio": 1}, r"no argument 'sesio'\n.*sesoi"),
+    ({"sheet": "runs"}, "sheet says how files are read"),
+]
+"""Arguments of `analyze`, and the message: none may fail without one, or mean what nobody said."""
+NO_TABLES: list[Any] = [{"cell": ["a"]}, [{"cell": "a"}], [], None, 3, np.ones((2, 2)), pd.Series(["a"])]
+
+
 def test_what_cannot_be_used_is_one_message(folder: Path) -> None:
+    once = pd.DataFrame({"cell": ["a", "b"], "seed": [0, 0], "acc": [1.0, 2.0]})
     twice = pd.DataFrame({"cell": ["a", "a"], "seed": [0, 0], "acc": [1.0, 2.0]})
     calls: list[tuple[Callable[[], object], str]] = [
         (lambda: rigorkd.load("legcy", results=folder), "did you mean .*legacy"),
@@ -236,6 +269,8 @@ def test_what_cannot_be_used_is_one_message(folder: Path) -> None:
         (lambda: rigorkd.analyze(pd.DataFrame({"cell": ["a"], "acc": [1.0]}), name="mine"), "mine: .*seed"),
         (lambda: rigorkd.analyze(twice, name="mine"), "mine, row 1"),
         (lambda: rigorkd.run(folder / "none.yaml"), "none.yaml"),
+        *((partial(rigorkd.analyze, once, **asked), message) for asked, message in WRONG),
+        *((partial(rigorkd.analyze, data), "no table and no path") for data in NO_TABLES),
     ]
     for call, message in calls:
         with pytest.raises(rigorkd.RigorkdError, match=message):

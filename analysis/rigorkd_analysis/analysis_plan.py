@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from numbers import Real
+from typing import Literal, get_args
 
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.table_error import TableError
@@ -12,6 +13,14 @@ from rigorkd_analysis.table_error import TableError
 Correction = Literal["holm", "bonferroni", "bh", "none"]
 Test = Literal["paired", "moderated", "unpaired"]
 Inference = Literal["seeds", "seeds_and_images"]
+
+#: What may be said, from Python as from a protocol: another word would be taken for the last of them.
+_WORDS = {
+    "goal": get_args(Goal),
+    "correction": get_args(Correction),
+    "test": get_args(Test),
+    "inference": get_args(Inference),
+}
 
 #: With unequal numbers of runs, fewer in a cell than this let Welch's test reject .074 to .084 of true nulls.
 FEWEST_UNEQUAL = 7
@@ -139,6 +148,16 @@ class Plan:
     secondary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, words in _WORDS.items():
+            if (said := getattr(self, name)) not in words and not (name == "goal" and said is None):
+                raise TableError(f"{name} = {said!r} has no meaning", hint=f"give one of: {', '.join(words)}")
+        for name in ("alpha", "sesoi", "c2"):
+            number = getattr(self, name)
+            if number is not None and (isinstance(number, bool) or not isinstance(number, Real)):
+                raise TableError(f"{name} = {number!r} is not a number", hint="give one, such as 0.05")
+        for name in (self.metric, self.primary, *self.baselines, *self.secondary):
+            if name is not None and not isinstance(name, str):
+                raise TableError(f"{name!r} is not the name of a column or cell", hint="give it as text")
         if not 0 < self.alpha < 0.5:
             raise TableError(
                 f"alpha = {self.alpha:g} is not an error rate", hint="give one between 0 and 0.5"

@@ -62,7 +62,7 @@ def test_options_reach_the_analysis(rigorkd):
     ("arguments", "message"),
     [
         (["nowhere.csv"], "no such file or study"),
-        ([RUNS, "--metric", "test_top"], "did you mean 'test_top1'?"),
+        ([RUNS, "--metric", "test_top"], "did you mean test_top1?"),
         ([RUNS, "--baseline", "resnet18/basline"], "did you mean 'resnet18/baseline'?"),
         ([RUNS, "--compare", "resnet18/baseline", "resnet18/basline"], "did you mean 'resnet18/baseline'?"),
         ([RUNS, "--sesoi", "-1"], "positive number"),

@@ -179,7 +179,7 @@ def test_every_format_of_every_kind(studies: Path, form: str) -> None:
         (["a.csv", "printed.csv", "b.csv"], "published table"),
         (["a.csv", "b.csv", "--alpha", "2"], "not an error rate"),
         (["a.csv", "b.csv", "--sesoi", "-1"], "smallest effect of interest"),
-        (["a.csv", "b.csv", "--metric", "test_top2"], "did you mean 'test_top1'"),
+        (["a.csv", "b.csv", "--metric", "test_top2"], "did you mean test_top1?"),
         (["a.csv", "b.csv", "--seeds", "3"], "published table"),
         (["a.csv", "printed.csv", "--printed-metric", "top7"], "no column top7"),
         (["a.csv", "printed.csv", "--seeds", "0"], "1 or more"),

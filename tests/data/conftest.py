@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.io import savemat
 
@@ -107,6 +108,15 @@ KINDS: dict[str, tuple[type[Any], Callable[[Path, int], None], dict[str, object]
     "tiny_imagenet": (TinyImageNet, write_tiny, {}),
     "image_folder": (ImageFolder, write_folder, {"resolution": 24}),
 }
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """The thread count may change how sums are formed; runs use one thread per worker."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

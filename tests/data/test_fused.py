@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch.nn import functional as F
@@ -15,17 +13,10 @@ from rigorkd.data.random import EpochTable
 from rigorkd.data.views import build_view
 from rigorkd.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RGB = DataShape(3, 32, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
 B = 256
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The thread count may change how sums are formed; runs use one thread per worker."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def pictures(kind: str) -> torch.Tensor:

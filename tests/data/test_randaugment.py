@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torchvision.transforms.v2 import RandAugment as TorchvisionRandAugment
 from torchvision.transforms.v2 import functional as tv
 
 from rigorkd.data.randaugment import MAGNITUDES, OPERATIONS, RandAugment
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 ONE_LEVEL = {"color": 0.035, "contrast": 0.0}
 """Operations whose truncation may fall one level aside, and the largest share of values where it does.
@@ -23,14 +23,6 @@ MOVED = {"shear_x": 0.03, "shear_y": 0.03, "rotate": 0.005}
 
 HALF_WAY = (4, 12, 20, 28)
 """The magnitudes at which a shear puts positions half-way between two pixels: odd multiples of 0.04."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def pictures(size: int, channels: int = 3) -> torch.Tensor:

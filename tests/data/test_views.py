@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,6 +17,8 @@ from rigorkd.data.operations import Mix, Moments, Views
 from rigorkd.data.views import IMAGENET, View, build_strong_view, build_view
 from rigorkd.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 GREY = DataShape(1, 8, (0.3,), (0.4,))
 RGB = DataShape(3, 32, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
 PAPER = (
@@ -25,15 +27,6 @@ PAPER = (
     {"op": "color_jitter", "brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
     {"op": "rotation", "degrees": 15.0},
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The thread count may change how sums are formed; runs use one thread per worker."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def view(shape: DataShape = RGB, **values: object) -> View:

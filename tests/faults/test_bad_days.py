@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.helpers import product_bytes, wait_for
 
 PROTOCOL = """\
 rigorkd: 1
@@ -24,18 +25,7 @@ students: {plain: {model: {name: cnn, channels: [4, 8], hidden: 16, dropout: 0.2
 groups: {main: {baseline: true, kd: {T: 4, alpha: 0.5}}}
 seeds: 2
 """
-PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
 pytestmark = pytest.mark.slow
-
-
-def product_bytes(study: Path) -> dict[str, bytes]:
-    """Every file of every record whose bytes must not depend on how the study was run."""
-    return {
-        str(path.relative_to(study)): path.read_bytes()
-        for name in PRODUCT
-        for path in sorted(study.rglob(name))
-        if not any(part.startswith(".") for part in path.relative_to(study).parts)
-    }
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -66,13 +56,6 @@ def start(folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 200) -> None:
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < seconds, "waited in vain"
-        time.sleep(0.02)
 
 
 def trains_students(study: Path) -> bool:

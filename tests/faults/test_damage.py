@@ -16,19 +16,9 @@ from rigorkd.records.integrity import Intact, verify_study, weights_gone
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_predictions, read_study
 from rigorkd.records.record import commit, read_record
+from tests.helpers import product_bytes
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
-PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
-
-
-def product_bytes(study: Path) -> dict[str, bytes]:
-    """Every file of every record whose bytes must not depend on how the study was run."""
-    return {
-        str(path.relative_to(study)): path.read_bytes()
-        for name in PRODUCT
-        for path in sorted(study.rglob(name))
-        if not any(part.startswith(".") for part in path.relative_to(study).parts)
-    }
 
 
 def edit_record(study: Path, run: str) -> None:

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import run_program
+from tests.helpers import wait_for
 
 MISHAPS = Path(__file__).with_name("mishaps.py")
 
@@ -116,13 +116,6 @@ def test_without_memory_beside_others_a_run_is_tried_alone_then_advice_is_given(
     assert "batch_size" in done.stderr
     log = folder / "results/tiny/.logs/main/plain/kd-T4-a0.5/seed-0.log"
     assert log.read_text().count("failed: MemoryError") == 2
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < seconds, "waited in vain"
-        time.sleep(0.02)
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -7,23 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
-
-
-def product_bytes(study: Path) -> dict[str, bytes]:
-    """Every file of every record whose bytes must not depend on how the study was run."""
-    return {
-        str(path.relative_to(study)): path.read_bytes()
-        for name in PRODUCT
-        for path in sorted(study.rglob(name))
-        if not any(part.startswith(".") for part in path.relative_to(study).parts)
-    }
+from tests.helpers import product_bytes, wait_for
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
@@ -35,13 +23,6 @@ def start(folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 200) -> None:
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < seconds, "waited in vain"
-        time.sleep(0.02)
 
 
 def ended(study: Path) -> dict[str, int]:

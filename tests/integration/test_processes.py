@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from rigorkd.records.record import AVERAGED
+from tests.helpers import PRODUCT
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -53,7 +54,6 @@ seeds: 1
 """
 
 RUNS = ("teacher/seed-0", "main/plain/baseline/seed-0", "main/plain/kd-T4-a0.5/seed-0")
-PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
 
 
 @pytest.fixture

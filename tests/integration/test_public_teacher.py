@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from rigorkd.files import file_sha256
 from rigorkd.models.build import build
 from rigorkd.models.model import Model
+from tests.helpers import Touches
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -35,14 +35,6 @@ groups:
   main: {baseline: true, kd: {T: 4, alpha: 0.1}}
 seeds: 2
 """
-
-
-class Touches:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.path}",)
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from rigorkd.records.record import SEAL, seal
+from tests.helpers import PRODUCT, product_bytes, wait_for
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 
-PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
 RUNS = 2 * (1 + 6 + 2)
 """Two seeds of a teacher, two students × (baseline and two distilled cells), and the short group's two."""
 
@@ -32,16 +32,6 @@ def records(study: Path) -> dict[str, dict[str, object]]:
         str(path.parent.relative_to(study)): json.loads(path.read_text())
         for path in sorted(study.rglob("record.json"))
         if ".stale" not in path.parts
-    }
-
-
-def product_bytes(study: Path) -> dict[str, bytes]:
-    """Every file of every record whose bytes must not depend on how the study was run."""
-    return {
-        str(path.relative_to(study)): path.read_bytes()
-        for name in PRODUCT
-        for path in sorted(study.rglob(name))
-        if not any(part.startswith(".") for part in path.relative_to(study).parts)
     }
 
 
@@ -240,14 +230,6 @@ def test_smoke_is_marked_and_never_mistaken_for_a_result(protocol_file: Path, ri
     analysis = rigorkd("analyze", study)
     assert analysis.returncode == 0, analysis.stderr
     assert "smoke" in (analysis.stdout + analysis.stderr).lower()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Poll until the condition holds."""
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < seconds, "waited in vain"
-        time.sleep(0.02)
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -19,10 +19,10 @@ from rigorkd.launch.display import PlainConsole
 from rigorkd.launch.launch import LaunchOptions, launch
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.layout import StudyFolder
+from tests.helpers import PRODUCT
 
 PAGE = Path(__file__).parents[2] / "docs" / "slurm.md"
 RUN = "main/plain/baseline/seed-0"
-PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
 
 Install = Callable[..., Path]
 

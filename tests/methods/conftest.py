@@ -70,3 +70,17 @@ def features(shapes: Mapping[str, tuple[int, ...]], seed: int, images: int = 2) 
         layer: torch.randn(images, *shape, generator=generator, dtype=torch.float64)
         for layer, shape in shapes.items()
     }
+
+
+def objective_between(
+    method: Method, student: Mapping[str, Tensor], teacher: Mapping[str, Tensor]
+) -> Objective:
+    """The objective of a method that compares these layers."""
+    sides = ({name: tuple(layer.shape[1:]) for name, layer in side.items()} for side in (student, teacher))
+    return Objective(method, shapes=Shapes(*sides, seed=1)).double()
+
+
+def layers_term(method: Method, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> Tensor:
+    """What it says of them."""
+    objective = objective_between(method, student, teacher)
+    return objective.term(Outputs(STUDENT, None, student), TARGETS, Outputs(TEACHER, None, teacher))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from rigorkd.errors import InputError
@@ -13,7 +12,7 @@ from rigorkd.methods.at import AT
 from rigorkd.methods.base import Outputs, Shapes
 from rigorkd.methods.objective import Objective
 
-from .conftest import CE, STUDENT, TARGETS, TEACHER, features
+from .conftest import CE, STUDENT, TARGETS, TEACHER, features, layers_term, objective_between
 
 ONE = AT(layers=("a",))
 OWN = torch.tensor(
@@ -24,18 +23,6 @@ THEIRS = torch.tensor([[[[2.0, 1], [1, 0]]], [[[1.0, 0], [2, 2]]]]).double()
 """One channel: 4, 1, 1, 0 and 1, 0, 4, 4."""
 CHECK = {2.0: 0.047349, 1.0: 0.057603, 4.0: 0.099030}
 """By power: the mean of (Q_s − Q_t)² of OWN and THEIRS, computed by both derivations below."""
-
-
-def objective_of(method: AT, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> Objective:
-    shapes = Shapes(
-        *({k: tuple(v.shape[1:]) for k, v in side.items()} for side in (student, teacher)), seed=1
-    )
-    return Objective(method, shapes=shapes).double()
-
-
-def term(method: AT, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> Tensor:
-    objective = objective_of(method, student, teacher)
-    return objective.term(Outputs(STUDENT, None, student), TARGETS, Outputs(TEACHER, None, teacher))
 
 
 def by_loops(own: np.ndarray, theirs: np.ndarray, power: float) -> float:
@@ -68,7 +55,7 @@ def test_check_values(power: float) -> None:
     assert by_loops(own, theirs, power) == pytest.approx(CHECK[power], abs=1e-6)
     assert by_cosine(own, theirs, power) == pytest.approx(CHECK[power], abs=1e-6)
     method = AT(layers=("a",), power=power)
-    assert term(method, {"a": OWN}, {"a": THEIRS}).item() == pytest.approx(CHECK[power], abs=1e-6)
+    assert layers_term(method, {"a": OWN}, {"a": THEIRS}).item() == pytest.approx(CHECK[power], abs=1e-6)
 
 
 PRINTED = {2.0: 0.053339, 1.0: 0.059801, 4.0: 0.078367}
@@ -82,16 +69,16 @@ def test_check_values_of_the_printed_form(power: float) -> None:
         lengths = [(4 * derived(OWN.numpy()[[one]], THEIRS.numpy()[[one]], power)) ** 0.5 for one in range(2)]
         assert sum(lengths) / 2 / 2 / 4 == pytest.approx(PRINTED[power], abs=1e-6)
     method = AT(layers=("a",), power=power, form="paper")
-    assert term(method, {"a": OWN}, {"a": THEIRS}).item() == pytest.approx(PRINTED[power], abs=1e-6)
+    assert layers_term(method, {"a": OWN}, {"a": THEIRS}).item() == pytest.approx(PRINTED[power], abs=1e-6)
     maps = features({"a": (2, 4, 4)}, 1)["a"].requires_grad_()
     other = features({"a": (3, 2, 2)}, 2)["a"]
-    assert torch.autograd.gradcheck(lambda z: term(method, {"a": z}, {"a": other}), maps)
+    assert torch.autograd.gradcheck(lambda z: layers_term(method, {"a": z}, {"a": other}), maps)
 
 
 def test_equal_attention_has_finite_gradients_in_the_printed_form() -> None:
     """A length has no derivative at 0; one of 0 is taken."""
     maps = OWN.clone().requires_grad_()
-    term(AT(layers=("a",), form="paper"), {"a": maps}, {"a": OWN}).backward()
+    layers_term(AT(layers=("a",), form="paper"), {"a": maps}, {"a": OWN}).backward()
     assert maps.grad is not None
     assert torch.isfinite(maps.grad).all()
 
@@ -99,9 +86,9 @@ def test_equal_attention_has_finite_gradients_in_the_printed_form() -> None:
 def test_the_terms_of_all_pairs_are_summed_and_weigh_a_thousand() -> None:
     student, teacher = {"a": OWN, "b": OWN.flip(0)}, {"a": THEIRS, "c": THEIRS}
     method = AT.model_validate({"layers": ("a", {"student": "b", "teacher": "c"})})
-    each = [term(ONE, {"a": own}, {"a": THEIRS}).item() for own in (OWN, OWN.flip(0))]
-    assert term(method, student, teacher).item() == pytest.approx(sum(each))
-    objective = objective_of(method, student, teacher)
+    each = [layers_term(ONE, {"a": own}, {"a": THEIRS}).item() for own in (OWN, OWN.flip(0))]
+    assert layers_term(method, student, teacher).item() == pytest.approx(sum(each))
+    objective = objective_between(method, student, teacher)
     terms = objective(Outputs(STUDENT, None, student), TARGETS, Outputs(TEACHER, None, teacher))
     assert terms.total.item() == pytest.approx(CE + 1000 * sum(each), abs=1e-3)
 
@@ -115,7 +102,7 @@ def test_the_larger_map_is_averaged_first(sizes: tuple[tuple[int, int], tuple[in
     height, width = (min(a, b) for a, b in zip(*sizes, strict=True))
     small = [F.adaptive_avg_pool2d(maps, (height, width)) for maps in (own, theirs)]
     expected = by_loops(small[0].numpy(), small[1].numpy(), 2)
-    assert term(ONE, {"a": own}, {"a": theirs}).item() == pytest.approx(expected)
+    assert layers_term(ONE, {"a": own}, {"a": theirs}).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("power", [2.0, 1.5, 4.0])
@@ -123,20 +110,20 @@ def test_gradients_agree_with_finite_differences(power: float) -> None:
     own = features({"a": (2, 4, 4)}, 1)["a"].requires_grad_()
     theirs = features({"a": (3, 2, 2)}, 2)["a"]
     method = AT(layers=("a",), power=power)
-    assert torch.autograd.gradcheck(lambda maps: term(method, {"a": maps}, {"a": theirs}), own)
+    assert torch.autograd.gradcheck(lambda maps: layers_term(method, {"a": maps}, {"a": theirs}), own)
 
 
 def test_scale_and_sign_and_number_of_channels_do_not_matter() -> None:
-    whole = term(ONE, {"a": OWN}, {"a": THEIRS}).item()
+    whole = layers_term(ONE, {"a": OWN}, {"a": THEIRS}).item()
     other = torch.cat([-3 * OWN, 3 * OWN], dim=1)
-    assert term(ONE, {"a": other}, {"a": 2 * THEIRS}).item() == pytest.approx(whole)
-    assert term(ONE, {"a": OWN}, {"a": OWN}).item() == pytest.approx(0, abs=1e-12)
+    assert layers_term(ONE, {"a": other}, {"a": 2 * THEIRS}).item() == pytest.approx(whole)
+    assert layers_term(ONE, {"a": OWN}, {"a": OWN}).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_a_map_of_zeros_has_finite_gradients() -> None:
     """Behind a ReLU all pixels of an image may be zero."""
     dead = torch.zeros_like(OWN, requires_grad=True)
-    loss = term(ONE, {"a": dead}, {"a": THEIRS})
+    loss = layers_term(ONE, {"a": dead}, {"a": THEIRS})
     loss.backward()
     assert loss.item() == pytest.approx(1 / 4)  # the squared length of Q_t over four pixels
     assert dead.grad is not None
@@ -153,7 +140,7 @@ def test_only_maps_have_attention(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_features_are_computed_in_float32(dtype: torch.dtype) -> None:
     own, theirs = ({"a": maps.to(dtype)} for maps in (OWN, THEIRS))
-    objective = objective_of(ONE, own, theirs).float()
+    objective = objective_between(ONE, own, theirs).float()
     low = objective.term(Outputs(STUDENT.to(dtype), None, own), TARGETS, Outputs(TEACHER, None, theirs))
     assert low.dtype == torch.float32
     assert low.item() == pytest.approx(CHECK[2.0], abs=1e-6)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from rigorkd.methods.base import Outputs, Shapes
-from rigorkd.methods.objective import Objective
+from rigorkd.methods.base import Outputs
 from rigorkd.methods.sp import SP
 
-from .conftest import CE, STUDENT, TARGETS, TEACHER, features
+from .conftest import CE, STUDENT, TARGETS, TEACHER, features, layers_term, objective_between
 
 ONE = SP(layers=("a",))
 OWN = torch.tensor([[1.0, 2, 0], [0, 1, 1], [-1, 0, 2]]).double()
@@ -20,18 +18,6 @@ THEIRS = torch.tensor([[2.0, 1], [1, 1], [0, 1]]).double()
 """F·Fᵀ is 5 3 1 / 3 2 1 / 1 1 1."""
 CHECK = 0.114645
 """‖G_s − G_t‖²_F / 9, computed by both derivations below."""
-
-
-def objective_of(method: SP, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> Objective:
-    shapes = Shapes(
-        *({k: tuple(v.shape[1:]) for k, v in side.items()} for side in (student, teacher)), seed=1
-    )
-    return Objective(method, shapes=shapes).double()
-
-
-def term(method: SP, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> Tensor:
-    objective = objective_of(method, student, teacher)
-    return objective.term(Outputs(STUDENT, None, student), TARGETS, Outputs(TEACHER, None, teacher))
 
 
 def by_loops(own: np.ndarray, theirs: np.ndarray) -> float:
@@ -57,7 +43,7 @@ def by_cosine(own: np.ndarray, theirs: np.ndarray) -> float:
 def test_check_value() -> None:
     assert by_loops(OWN.numpy(), THEIRS.numpy()) == pytest.approx(CHECK, abs=1e-6)
     assert by_cosine(OWN.numpy(), THEIRS.numpy()) == pytest.approx(CHECK, abs=1e-6)
-    assert term(ONE, {"a": OWN}, {"a": THEIRS}).item() == pytest.approx(CHECK, abs=1e-6)
+    assert layers_term(ONE, {"a": OWN}, {"a": THEIRS}).item() == pytest.approx(CHECK, abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(6,), (2, 3), (3, 2, 4), (1, 1, 1)])
@@ -65,15 +51,15 @@ def test_features_of_any_shape_are_rows(shape: tuple[int, ...]) -> None:
     own = features({"a": shape}, 1, images=5)["a"]
     theirs = features({"a": (4, 2, 2)}, 2, images=5)["a"]
     expected = by_loops(own.flatten(1).numpy(), theirs.flatten(1).numpy())
-    assert term(ONE, {"a": own}, {"a": theirs}).item() == pytest.approx(expected)
+    assert layers_term(ONE, {"a": own}, {"a": theirs}).item() == pytest.approx(expected)
 
 
 def test_the_terms_of_all_pairs_are_summed_and_weigh_three_thousand() -> None:
     method = SP.model_validate({"layers": ("a", {"student": "b", "teacher": "a"})})
     student, teacher = {"a": OWN, "b": OWN.flip(0)}, {"a": THEIRS}
-    each = [term(ONE, {"a": own}, teacher).item() for own in (OWN, OWN.flip(0))]
-    assert term(method, student, teacher).item() == pytest.approx(sum(each))
-    objective = objective_of(method, student, teacher)
+    each = [layers_term(ONE, {"a": own}, teacher).item() for own in (OWN, OWN.flip(0))]
+    assert layers_term(method, student, teacher).item() == pytest.approx(sum(each))
+    objective = objective_between(method, student, teacher)
     terms = objective(Outputs(STUDENT, None, student), TARGETS, Outputs(TEACHER, None, teacher))
     assert terms.total.item() == pytest.approx(CE + 3000 * sum(each), abs=1e-3)
 
@@ -81,21 +67,21 @@ def test_the_terms_of_all_pairs_are_summed_and_weigh_three_thousand() -> None:
 def test_gradients_agree_with_finite_differences() -> None:
     own = features({"a": (2, 3, 3)}, 1, images=4)["a"].requires_grad_()
     teacher = features({"a": (5,)}, 2, images=4)
-    assert torch.autograd.gradcheck(lambda maps: term(ONE, {"a": maps}, teacher), own)
+    assert torch.autograd.gradcheck(lambda maps: layers_term(ONE, {"a": maps}, teacher), own)
 
 
 def test_scale_and_rotation_of_the_features_do_not_matter() -> None:
-    whole = term(ONE, {"a": OWN}, {"a": THEIRS}).item()
+    whole = layers_term(ONE, {"a": OWN}, {"a": THEIRS}).item()
     turned = 3 * OWN @ torch.linalg.qr(features({"a": (3,)}, 3, images=3)["a"])[0]
-    assert term(ONE, {"a": turned}, {"a": THEIRS}).item() == pytest.approx(whole)
-    assert term(ONE, {"a": OWN}, {"a": turned}).item() == pytest.approx(0, abs=1e-12)
+    assert layers_term(ONE, {"a": turned}, {"a": THEIRS}).item() == pytest.approx(whole)
+    assert layers_term(ONE, {"a": OWN}, {"a": turned}).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_an_image_of_zeros_has_finite_gradients() -> None:
     own = OWN.clone()
     own[1] = 0
     own.requires_grad_()
-    term(ONE, {"a": own}, {"a": THEIRS}).backward()
+    layers_term(ONE, {"a": own}, {"a": THEIRS}).backward()
     assert own.grad is not None
     assert torch.isfinite(own.grad).all()
 
@@ -103,7 +89,7 @@ def test_an_image_of_zeros_has_finite_gradients() -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_features_are_computed_in_float32(dtype: torch.dtype) -> None:
     own, theirs = ({"a": rows.to(dtype)} for rows in (OWN, THEIRS))
-    objective = objective_of(ONE, own, theirs).float()
+    objective = objective_between(ONE, own, theirs).float()
     low = objective.term(Outputs(STUDENT.to(dtype), None, own), TARGETS, Outputs(TEACHER, None, theirs))
     assert low.dtype == torch.float32
     assert low.item() == pytest.approx(CHECK, abs=1e-6)

@@ -19,6 +19,7 @@ from rigorkd.errors import InputError
 from rigorkd.models.build import build
 from rigorkd.models.model import Model
 from rigorkd.models.weights import read_weights
+from tests.helpers import Touches
 
 State = dict[str, torch.Tensor]
 
@@ -80,16 +81,6 @@ def test_a_network_whose_own_layer_is_called_module_keeps_its_name(tmp_path: Pat
 
     network = nn.Sequential(OrderedDict(module=nn.Linear(2, 2)))
     assert set(unprefixed(network, network.state_dict())) == {"module.weight", "module.bias"}
-
-
-class Touches:
-    """Unpickled without care, it writes a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.path}",)
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])

@@ -191,7 +191,7 @@ def test_equal_evidence_gives_equal_bytes(tmp_path: Path, html: str) -> None:
     [
         (["missing.csv"], "no such file or study"),
         (["."], "a folder, but no study"),
-        ([str(PUBLISHED), "--metric", "test_topp1"], "did you mean 'test_top1'?"),
+        ([str(PUBLISHED), "--metric", "test_topp1"], "did you mean test_top1?"),
         ([str(PUBLISHED), "--sesoi", "-1"], "not a smallest effect of interest"),
         ([str(PUBLISHED), "--out", "folder"], "folder"),
     ],

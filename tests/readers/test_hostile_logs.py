@@ -6,10 +6,8 @@ import contextlib
 import io
 import json
 import os
-import signal
 import sqlite3
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +25,7 @@ from rigorkd.readers.known_names import canonical, seed_in, size_in
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.report.sources import read_rows
 
-
-@pytest.fixture(autouse=True)
-def _nothing_hangs() -> Iterator[None]:
-    """What would take for ever fails the test instead of stopping all of them."""
-
-    def late(*_: object) -> None:
-        raise AssertionError("it takes for ever")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+pytestmark = pytest.mark.usefixtures("nothing_hangs")
 
 
 def read(path: Path, **asked: Any) -> list[RawTable]:

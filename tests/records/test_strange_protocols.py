@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,8 @@ from rigorkd.launch.own_commands import refuse_foreign_code
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.expected import expected_hashes
 from rigorkd.train.provenance import git_state
+
+pytestmark = pytest.mark.usefixtures("nothing_hangs")
 
 OTHER = 54_321
 """Nobody's number."""
@@ -45,20 +45,6 @@ from pathlib import Path
 Path(__file__).with_name("was run").touch()
 def build(classes, channels, size): ...
 """
-
-
-@pytest.fixture(autouse=True)
-def _nothing_hangs() -> Iterator[None]:
-    """What has no end fails the test instead of stopping all of them."""
-
-    def late(*_: object) -> None:
-        raise AssertionError("a command waits for ever")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(params=[ENGINE, COMMAND], ids=["engine", "command"])

@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
-from rigorkd.errors import DamagedError, RigorkdError, StoreError
+from rigorkd.errors import DamagedError, StoreError
 from rigorkd.files import append_line, sha256_of
 from rigorkd.launch.failures import Failure, note_failure
 from rigorkd.launch.heartbeat import Heartbeat
@@ -34,6 +34,8 @@ from rigorkd.records.read import read_predictions, read_protocol, read_study
 from rigorkd.records.record import read_record, seal
 from rigorkd.text import printable
 
+from .conftest import refusal
+
 HERE = Path(__file__).parent / "study_0_1"
 CELL = "main/plain/baseline"
 RUN = f"{CELL}/seed-0"
@@ -41,22 +43,6 @@ OTHER = 54_321
 """Nobody's number."""
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    """A copy of the study."""
-    shutil.copytree(HERE / "results", tmp_path / "results")
-    return tmp_path / "results" / "legacy"
-
-
-def refusal(*arguments: object) -> str:
-    """The one message with which a command refuses."""
-    outcome = CliRunner().invoke(cli, [str(argument) for argument in arguments])
-    assert isinstance(outcome.exception, RigorkdError), (outcome.exception, outcome.output)
-    assert outcome.exception.exit_code == 2
-    assert outcome.exception.hint
-    return str(outcome.exception)
 
 
 def said(*arguments: object, code: int = 0) -> str:

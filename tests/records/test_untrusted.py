@@ -10,11 +10,10 @@ import io
 import json
 import os
 import shutil
-import signal
 import socket
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -44,40 +43,14 @@ from rigorkd.records.untrusted import (
     refuse_links,
 )
 
+from .conftest import refusal
+
+pytestmark = pytest.mark.usefixtures("nothing_hangs")
+
 HERE = Path(__file__).parent / "study_0_1"
 CELL = "main/plain/baseline"
 RUN = f"{CELL}/seed-0"
 Harm = Callable[[Path], object]
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    """A copy of the study."""
-    shutil.copytree(HERE / "results", tmp_path / "results")
-    return tmp_path / "results" / "legacy"
-
-
-@pytest.fixture(autouse=True)
-def _nothing_hangs() -> Iterator[None]:
-    """A pipe that is waited for fails the test instead of stopping all of them."""
-
-    def late(*_: object) -> None:
-        raise AssertionError("a command waits for ever")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
-def refusal(*arguments: object) -> str:
-    """The one message with which a command refuses its study."""
-    outcome = CliRunner().invoke(cli, [str(argument) for argument in arguments])
-    assert isinstance(outcome.exception, RigorkdError), (outcome.exception, outcome.output)
-    assert outcome.exception.exit_code == 2
-    assert outcome.exception.hint
-    return str(outcome.exception)
 
 
 def said(*arguments: object) -> str:

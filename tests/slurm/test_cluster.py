@@ -15,13 +15,13 @@ import pytest
 from rigorkd.launch.backends.slurm.submission import submissions
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_records
+from tests.helpers import PRODUCT
 
 pytestmark = pytest.mark.slow
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 RUN = (sys.executable, "-m", "rigorkd", "run")
-PRODUCT = ("history.csv", "predictions.npz", "model.safetensors")
 
 SHORT = """\
 rigorkd: 1

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from rigorkd.errors import InputError
-from rigorkd.methods.base import Targets
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.objective import Objective
 from rigorkd.protocol.cells import Run
@@ -23,10 +22,10 @@ from rigorkd.train import checkpoint, cohort, context
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.events import EpochDone, Event, Resumed, RunDone, Stopping
 from rigorkd.train.runtime import Runtime
-from rigorkd.train.student import Batch, Student
+from rigorkd.train.student import Student
 from rigorkd.train.task import Task
 
-from .conftest import BASELINE, DROPS, SHORT, TEACHER, WARM, Train, output_bytes, student_cell, wanted
+from .conftest import BASELINE, DROPS, SHORT, TEACHER, WARM, Train, feed, output_bytes, student_cell, wanted
 
 GOOD, MIXED, BAD = [[2.0, 0.0]] * 2, [[2.0, 0.0], [0.0, 2.0]], [[0.0, 2.0]] * 2
 CPU = torch.device("cpu")
@@ -37,14 +36,6 @@ def a_student(runtime: Runtime) -> Student:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     return Student(Run(cell, 0), "hash", model, Objective(Baseline()), runtime)
-
-
-def feed(student: Student, epoch: int, val_logits: list[list[float]]) -> None:
-    """One epoch of one step, validated on two images of class 0 with the given logits."""
-    student.begin_epoch(epoch)
-    images, targets = torch.ones(2, 1, 2, 2), Targets(torch.tensor([0, 1]))
-    student.step(Batch(torch.arange(2), 0, images, None, targets), None)
-    student.end_epoch(epoch, torch.tensor(val_logits), torch.tensor([0, 0]), None)
 
 
 def assert_same(one: Student, two: Student) -> None:

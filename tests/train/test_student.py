@@ -38,7 +38,7 @@ from rigorkd.train import checkpoint
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.student import Batch, Student, build_optimizer, clip_per_layer, history_csv, learning_rate
 
-from .conftest import TRAINING, student_cell
+from .conftest import TRAINING, feed, student_cell
 
 
 @given(st.integers(1, 60), st.floats(1e-5, 1.0))
@@ -152,14 +152,6 @@ def a_student(runtime: Runtime, **training: object) -> Student:
     cell = student_cell("x", Baseline(), training=TRAINING.model_copy(update=training), epochs=20)
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     return Student(Run(cell, 0), "hash", model, Objective(Baseline()), runtime)
-
-
-def feed(student: Student, epoch: int, val_logits: list[list[float]]) -> None:
-    """One epoch of one step, validated on two images of class 0 with the given logits."""
-    student.begin_epoch(epoch)
-    images, targets = torch.ones(2, 1, 2, 2), Targets(torch.tensor([0, 1]))
-    student.step(Batch(torch.arange(2), 0, images, None, targets), None)
-    student.end_epoch(epoch, torch.tensor(val_logits), torch.tensor([0, 0]), None)
 
 
 GOOD, MIXED, BAD = [[2.0, 0.0]] * 2, [[2.0, 0.0], [0.0, 2.0]], [[0.0, 2.0]] * 2
