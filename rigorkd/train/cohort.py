@@ -45,7 +45,10 @@ def train_cohort(task: Task, study: StudyFolder, runtime: Runtime, report: Calla
 def _train(context: CohortContext, report: Callable[[Event], None]) -> None:
     busy = context.runtime.device_lock.busy
     if context.leads:  # a worker has measured before; whoever trains without one measures here
-        measure_latencies(context.task.runs, context.study, context.runtime, beside_others=True)
+        enough = 0.0 if context.task.smoke else None  # nobody reads what smoke measures
+        measure_latencies(
+            context.task.runs, context.study, context.runtime, beside_others=True, enough=enough
+        )
     with busy():
         students = [student for want in context.task.runs if (student := _open(want, context, report))]
         context.forget_built()

@@ -21,19 +21,26 @@ from rigorkd.train.task import Task
 _COPIES = 3
 
 
+_WEIGHTS: dict[tuple[object, ...], int] = {}
+"""Bytes of weights by model, classes and images, in this process: to know them is to build the model."""
+
+
 def student_bytes(cell: Cell, data: ImageData, source: Source | None = None) -> int:
     """Bytes that one student of this cell holds on the device throughout its training."""
     view = build_view(cell.views, data.shape, train=False)
-    model = build(
-        cell.model,
-        classes=data.classes,
-        channels=view.channels,
-        size=view.size,
-        weights="random",
-        seed=0,
-        source=source,
-    )
-    weights: int = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    key = (cell.model, source, data.classes, view.channels, view.size)
+    if key not in _WEIGHTS:
+        model = build(
+            cell.model,
+            classes=data.classes,
+            channels=view.channels,
+            size=view.size,
+            weights="random",
+            seed=0,
+            source=source,
+        )
+        _WEIGHTS[key] = sum(each.numel() * each.element_size() for each in model.state_dict().values())
+    weights = _WEIGHTS[key]
     states = 1 if isinstance(cell.training.optimizer, SGD) else 2
     return weights * (_COPIES + states + (cell.training.ema is not None))
 

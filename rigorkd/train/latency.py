@@ -30,7 +30,7 @@ from rigorkd.train.task import architecture_key
 REPEATS, WARMUP = 30, 3
 ATTEMPTS = 2
 """How often in a launch an architecture is tried of which a worker died, or that failed."""
-WARM_SECONDS, ENOUGH_SECONDS, FEWEST = 0.1, 0.2, 5
+ENOUGH_SECONDS, FEWEST = 0.2, 5
 """About 0.3 s for an architecture: a slow one is warmed up less, and timed five times at least."""
 
 
@@ -67,12 +67,14 @@ def measure_latencies(
     *,
     patience: float = 0.0,
     beside_others: bool = False,
+    enough: float | None = None,
 ) -> None:
     """Note the latency of every architecture of these runs that was not measured alone on such a device yet.
 
     Waits `patience` seconds for the workers that are on the device to pause, at the end of their epochs. If
     they do not, only what is noted nowhere is measured, and marked, and only with `beside_others`. An
     architecture that cannot be measured, or of which workers died, is left out: its runs will say why.
+    `enough` is how many seconds of forwards are, where the usual ones would be wasted.
     """
     networks = (want for want in wants if not want.run.cell.members)  # nobody deploys a mean of teachers
     kinds = {architecture_key(want, runtime.hardware()): want for want in networks}
@@ -88,7 +90,7 @@ def measure_latencies(
                 continue
             _note_attempt(attempt)
             try:
-                latency = _measured(want, runtime, shared=not alone)
+                latency = _measured(want, runtime, shared=not alone, enough=enough)
             except Exception as error:
                 print(f"latency of {want.run.cell.model.name}: {type(error).__name__}: {error}", flush=True)
                 continue
@@ -119,7 +121,7 @@ def _note_attempt(path: Path) -> None:
         file.write(b".")
 
 
-def _measured(want: Expected, runtime: Runtime, *, shared: bool) -> Latency:
+def _measured(want: Expected, runtime: Runtime, *, shared: bool, enough: float | None) -> Latency:
     """The latency of an architecture with random weights, which cost what trained ones do."""
     cell = want.run.cell
     data = load(cell.dataset, want.run.seed or 0)
@@ -136,21 +138,34 @@ def _measured(want: Expected, runtime: Runtime, *, shared: bool) -> Latency:
         model = resize_inputs(model, cell.size)
     image = view(data.test.images[:1].to(runtime.device), None)
     precision = cell.training.precision
-    return measure(runtime.lay_out(model), runtime.lay_out_images(image), precision, shared=shared)
+    network, image = runtime.lay_out(model), runtime.lay_out_images(image)
+    return measure(network, image, precision, shared=shared, enough=enough)
 
 
 @torch.no_grad()
-def measure(model: nn.Module, image: Tensor, precision: str = "fp32", *, shared: bool) -> Latency:
-    """Time a forward pass of one image (1, C, H, W) in evaluation mode; the model's mode is restored."""
+def measure(
+    model: nn.Module,
+    image: Tensor,
+    precision: str = "fp32",
+    *,
+    shared: bool,
+    enough: float | None = None,
+) -> Latency:
+    """Time a forward pass of one image (1, C, H, W) in evaluation mode; the model's mode is restored.
+
+    Forwards are timed until they took `enough` seconds, as many as usual by default, after a warm-up of half
+    of that at most.
+    """
+    enough = ENOUGH_SECONDS if enough is None else enough
     was_training = model.training
     model.eval()
     seconds: list[float] = []
     with _autocast(image.device, precision):
         begun, warmed = clock(image.device), 0
-        while warmed < WARMUP and (not warmed or clock(image.device) - begun < WARM_SECONDS):
+        while warmed < WARMUP and (not warmed or clock(image.device) - begun < enough / 2):
             model(image)
             warmed += 1
-        while len(seconds) < REPEATS and (len(seconds) < FEWEST or sum(seconds) < ENOUGH_SECONDS):
+        while len(seconds) < REPEATS and (len(seconds) < FEWEST or sum(seconds) < enough):
             # Timer.timeit would warm up again for every figure: three forwards for one that is timed.
             begun = clock(image.device)
             model(image)

@@ -86,6 +86,14 @@ def test_the_figures_are_those_of_the_forwards(monkeypatch: pytest.MonkeyPatch) 
     assert model.training
 
 
+def test_few_forwards_are_enough_where_nobody_reads_the_figure() -> None:
+    model = nn.Flatten()
+    forwards: list[object] = []
+    model.register_forward_hook(lambda *given: forwards.append(given))
+    assert measure(model, torch.zeros(1, 1, 2, 2), shared=True, enough=0.0).n == 5
+    assert len(forwards) == 1 + 5
+
+
 def test_alone_is_noted_as_alone(study: StudyFolder, runtime: Runtime) -> None:
     assert noted_latency(WANT, study, runtime) is None
     measure_latencies([WANT, wanted(COLD)], study, runtime)
