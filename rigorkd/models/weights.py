@@ -13,7 +13,7 @@ import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import numpy as np
 import torch
@@ -57,9 +57,12 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(4)
-        if start[:1] == _PICKLE or start == _ARCHIVE:
+            start = file.read(512)
+        if start[:1] == _PICKLE or start.startswith(_ARCHIVE):
             return _state_in(_unpickled(path), path)
+        for begins, what, mend in _NO_WEIGHTS:
+            if re.match(begins, start, re.DOTALL | re.IGNORECASE):
+                raise InputError(f"{path}: not a file of weights but {what}", hint=mend)
         return load_file(path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file of weights") from error
@@ -72,8 +75,16 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 _PICKLE, _ARCHIVE = b"\x80", b"PK\x03\x04"
 """How a pickle, and the zip archive around one, begin."""
 
+_NO_WEIGHTS = (
+    (rb"$", "an empty file", "fetch it again"),
+    (rb"\s*<", "a web page, such as one that says why a download failed", "fetch it again"),
+    (rb"version https://git-lfs", "a pointer of Git LFS", "`git lfs pull` fetches what it stands for"),
+    (rb"\x1f\x8b|BZh|\xfd7zXZ|.{257}ustar", "a compressed file or an archive", "unpack it first"),
+)
+"""How files begin that are taken for weights, what they are, and how to mend it."""
+
 _HOLDERS = ("state_dict", "model", "net", "model_state_dict")
-"""Under which key public checkpoints keep the state dict."""
+"""Under which key public checkpoints keep the state dict, which goes before others, such as an average's."""
 
 
 def _unpickled(path: Path) -> object:
@@ -81,7 +92,7 @@ def _unpickled(path: Path) -> object:
     numbers = [getattr(np.dtypes, f"{kind}DType") for kind in ("Bool", "Int64", "Float32", "Float64")]
     scalar = np.float64().__reduce__()[0]  # what makes numpy's numbers, which many checkpoints keep
     harmless = [
-        *(Namespace, np.dtype, *numbers),
+        *(Namespace, np.dtype, PosixPath, (PosixPath, "pathlib._local.PosixPath"), *numbers),
         *((scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
     ]
     try:
@@ -98,6 +109,16 @@ def _unpickled(path: Path) -> object:
                 hint="where you trust it, load it in Python and save its tensors alone:"
                 " torch.save(model.state_dict(), FILE)",
             ) from None
+        if "TorchScript" in str(error):
+            raise InputError(
+                f"{path}: it is a program of TorchScript, and to load that would be to run code",
+                hint="where you trust it, save its tensors alone:"
+                " torch.save(torch.jit.load(OLD).state_dict(), FILE)",
+            ) from None
+        if "zip archive" in str(error):
+            raise InputError(
+                f"{path}: not a readable file of weights: it is cut off or damaged", hint="fetch it again"
+            ) from error
         reason = (
             "it is no checkpoint of torch" if isinstance(error, pickle.UnpicklingError) else first_line(error)
         )
@@ -109,23 +130,31 @@ def _state_in(content: object, path: Path) -> dict[str, torch.Tensor]:
     """The state dict that a checkpoint is, or holds under one of the usual names."""
     if (state := _as_state(content)) is not None:
         return state
-    keys = [str(key) for key in content] if isinstance(content, Mapping) else []
-    found = {
-        key: state
-        for key in _HOLDERS
-        if isinstance(content, Mapping) and (state := _as_state(content.get(key))) is not None
+    items = content if isinstance(content, Mapping) else {}
+    found = {str(key): state for key, one in items.items() if (state := _as_state(one)) is not None}
+    usual = {key: found[key] for key in _HOLDERS if key in found}
+    networks = usual or {
+        key: state for key, state in found.items() if any(tensor.ndim > 1 for tensor in state.values())
     }
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if found:
+    if len(networks) == 1:
+        return next(iter(networks.values()))
+    if networks:
         raise InputError(
-            f"{path}: it holds several state dicts ({', '.join(found)})",
+            f"{path}: it holds several state dicts ({', '.join(networks)})",
             hint="save the one that is meant alone",
         )
     raise InputError(
-        f"{path}: it holds no state dict, but {some_of(keys, 8) or type(content).__name__}",
-        hint=f"a state dict is expected, alone or under one of {', '.join(_HOLDERS)}",
+        f"{path}: it holds no state dict, but {some_of([str(key) for key in items], 8) or _kind(content)}",
+        hint=f"a state dict is expected, alone or under a name such as {', '.join(_HOLDERS)}",
     )
+
+
+def _kind(content: object) -> str:
+    return "nothing" if content in ({}, [], None) else f"a {type(content).__name__}"
+
+
+_COUNTED_BY_THOP = ("total_ops", "total_params")
+"""What counting multiply-adds leaves in the state of every layer."""
 
 
 def _as_state(content: object) -> dict[str, torch.Tensor] | None:
@@ -134,7 +163,9 @@ def _as_state(content: object) -> dict[str, torch.Tensor] | None:
         return None
     if not all(isinstance(key, str) and isinstance(item, torch.Tensor) for key, item in content.items()):
         return None
-    return {key: item.detach() for key, item in content.items()}
+    return {
+        key: item.detach() for key, item in content.items() if key.rsplit(".")[-1] not in _COUNTED_BY_THOP
+    }
 
 
 _WRAPPERS = ("module.", "_orig_mod.", "student.", "model.", "net.", "network.")
@@ -191,6 +222,11 @@ def load_weights(
         message = f"{what}: the tensors do not fit the model: " + "; ".join(found[:_SHOWN]) + more
         raise InputError(message, hint=hint())
     own = network.state_dict()
+    broken = [
+        key for key, tensor in network.named_parameters() if key in state and not state[key].isfinite().all()
+    ]
+    if broken:
+        raise InputError(f"{what}: {some_of(broken, _SHOWN)} holds values that are no numbers, or infinite")
     new_head = not keep_head or any(_shape(state[key]) != _shape(own[key]) for key in head)
     own.update({key: value for key, value in state.items() if not (new_head and key in head)})
     network.load_state_dict(own)

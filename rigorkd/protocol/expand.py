@@ -7,7 +7,7 @@ are merged within one student of a group; between students or groups they are an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -238,8 +238,7 @@ class Expansion:
             declared = self.spec.starts[declared.start]
         origin = self.spec.starts[name].start
         if isinstance(origin, str) and origin not in (*WEIGHTS, *self.spec.starts):
-            message, hint = unknown("start", origin, [*WEIGHTS, *self.spec.starts])
-            raise ExpansionError([Problem(("starts", name, "from"), message, hint)])
+            raise _unknown_start(origin, ("starts", name, "from"), self.spec.starts)
         self.training(_written(self.spec.starts[name].overrides(), ("starts", name)))
         self.learned(self.spec.starts[name], None, ("starts", name))
 
@@ -293,8 +292,7 @@ class Expansion:
         if name in starts:
             return
         if name not in WEIGHTS:
-            message, hint = unknown("start", name, [*WEIGHTS, *starts])
-            raise ExpansionError([Problem(path, message, hint)])
+            raise _unknown_start(name, path, starts)
         available = weights_of(model.name)
         if name not in available:
             hint = f"it has: {', '.join(available)}; or give a file: {{path: ...}}"
@@ -600,6 +598,13 @@ class Expansion:
             problems += class_problems(method, known.classes, choice.place)
         if problems:
             raise ExpansionError(problems)
+
+
+def _unknown_start(name: str, path: Path, starts: Iterable[str]) -> ExpansionError:
+    message, hint = unknown("start", name, [*WEIGHTS, *starts])
+    if "/" in name or name.endswith((".pth", ".pt", ".ckpt", ".tar", ".bin", ".safetensors")):
+        hint = f"weights of a file are given as start: {{path: {name}}}"
+    return ExpansionError([Problem(path, message, hint)])
 
 
 def _written(overrides: Mapping[str, Any], path: Path) -> dict[str, Choice]:

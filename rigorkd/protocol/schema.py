@@ -149,7 +149,7 @@ _MULTISTEP = {"milestones": "at", "gamma": "factor"}
 def _schedule(value: Any) -> Any:
     """A schedule by its name alone, without a name, or as other libraries spell it, in the full form."""
     if isinstance(value, str):
-        return {"name": value}
+        value = {"name": value}
     if not isinstance(value, dict):
         return value
     written = {"name": "cosine", **value}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Callable
@@ -54,6 +55,22 @@ LAYOUTS: dict[str, Callable[[State], Any]] = {
     "several devices": prefixed,
     "several devices, in a checkpoint": lambda state: {"state_dict": prefixed(state)},
     "compiled": lambda state: {f"_orig_mod.{key}": tensor for key, tensor in state.items()},
+    "timm": lambda state: {
+        "state_dict": state,
+        "state_dict_ema": {key: tensor + 1 for key, tensor in state.items()},
+        "args": Namespace(data=Path("data")),
+    },
+    "torchvision": lambda state: {
+        "model": state,
+        "model_ema": {"n_averaged": torch.tensor(3), **prefixed(state)},
+        "lr_scheduler": {"base_lrs": [0.1], "last_epoch": 3},
+    },
+    "under a name of its own": lambda state: {"weights": state, "totals": {"loss": torch.tensor(1.0)}},
+    "multiply-adds counted": lambda state: {
+        **state,
+        "total_ops": torch.zeros(1),
+        "conv1.total_params": torch.zeros(1),
+    },
     "of long ago": lambda state: {key: t for key, t in state.items() if "num_batches" not in key},
 }
 
@@ -106,8 +123,8 @@ def test_a_whole_model_is_code_too(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ({"epoch": 3, "accuracy": 71.2}, "it holds no state dict, but epoch, accuracy"),
-        ([1, 2], "it holds no state dict, but list"),
-        ({}, "it holds no state dict, but dict"),
+        ([1, 2], "it holds no state dict, but a list"),
+        ({}, "it holds no state dict, but nothing"),
         ({"model": {"a": torch.ones(1)}, "net": {"a": torch.ones(1)}}, "several state dicts (model, net)"),
     ],
 )
@@ -117,6 +134,39 @@ def test_a_file_without_a_state_dict_says_what_it_holds(tmp_path: Path, content:
     with pytest.raises(InputError) as caught:
         read_weights(file)
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a file of weights but an empty file"),
+        (b"<!DOCTYPE html><html><title>404</title>", "not a file of weights but a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "but a pointer of Git LFS"),
+        (b"\x1f\x8b\x08\x00", "but a compressed file"),
+    ],
+)
+def test_what_a_failed_download_leaves_is_told(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "w.pth"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as raised:
+        read_weights(path)
+    assert raised.value.hint
+
+
+def test_a_program_of_torchscript_is_code(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is deprecated; such files are there
+        torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)).save(str(tmp_path / "w.pt"))
+    with pytest.raises(InputError, match="to load that would be to run code"):
+        read_weights(tmp_path / "w.pt")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    state = make("resnet8").state_dict()
+    state["fc.weight"][0, 0] = torch.nan
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"fc\.weight holds values that are no numbers"):
+        make("resnet8", weights=tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("damage", ["torn", "zip of nothing", "another pickle", "empty"])

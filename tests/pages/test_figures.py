@@ -252,7 +252,7 @@ def test_bands_reach_from_the_lowest_to_the_highest_seed(study: Evidence) -> Non
         ([[3, 2, 1]], "upper right"),
         ([[1, 2, 3]], "lower right"),
         ([[1, 2, 3], [0, 0, 0]], "upper left"),  # the second runs through both lower corners
-        ([[150, 130, 100], [1, 1, 1]], "center left"),
+        ([[150, 130, 100], [1, 1, 1]], "center right"),
     ],
 )
 def test_a_legend_stands_where_no_curve_is(means: list[list[float]], corner: str) -> None:

@@ -115,6 +115,9 @@ CASES = [
     ("digits", "digit", 3, 17, "unknown data set 'digit'", "did you mean 'digits'"),
     ("adamw", "adamv", 5, 21, "unknown optimizer 'adamv'", "did you mean"),
     ("cosine", "cosin", 6, 13, "unknown schedule 'cosin'", "did you mean 'cosine'"),
+    ("cosine", "{name: MultiStepLR, milestones: [1]}", 6, None, "unknown schedule 'MultiStepLR'", "'step'"),
+    ("cosine", "poly", 6, 13, "unknown schedule 'poly'", "did you mean 'polynomial'"),
+    ("cosine", "multistep", 6, 13, "the key 'at' is missing", ""),
     (TEACHER, "teacher: {model: resnet81}", 9, 18, "unknown model 'resnet81'", "did you mean 'resnet8'"),
     (TEACHER, "teacher: {model: cnn, start: imagenet1k_v1}", 9, 30, "has no weights", "random"),
     (TEACHER, "teacher: {model: resnet18, start: imagenet1k_v2}", 9, 35, "has no weights", "imagenet1k_v1"),
@@ -276,6 +279,7 @@ CASES = [
         "comes from itself: a → b → a",
         "",
     ),
+    (TEACHER, "teacher: {model: cnn, start: w/t.pth}", 9, 30, "unknown start 'w/t.pth'", "{path: w/t.pth}"),
     ("seeds: 3", "starts: {a: {from: b}}\nseeds: 3", 17, 20, "unknown start 'b'", "random"),
     ("seeds: 3", "starts: {a: {epochs: 0}}\nseeds: 3", 17, 22, "epochs must be at least 1", ""),
     # seeds
