@@ -6,6 +6,7 @@ pydantic.
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -50,38 +51,65 @@ _ALSO_CALLED = {
     **dict.fromkeys(("bs", "batch", "batchsize"), ("batch_size",)),
     **dict.fromkeys(("num_epochs", "n_epochs", "max_epochs"), ("epochs",)),
     **dict.fromkeys(("pretrained", "weights", "checkpoint", "ckpt"), ("start",)),
-    **dict.fromkeys(("imagenet", "imagenet1k", "default"), ("pretrained",)),
+    **dict.fromkeys(("imagenet", "imagenet1k", "default"), ("pretrained", "image_folder")),
     **dict.fromkeys(("arch", "architecture", "network", "net", "backbone"), ("model", "name")),
     **dict.fromkeys(("data", "data_set"), ("dataset",)),
     **dict.fromkeys(("transforms", "transform", "augmentation", "augmentations"), ("views",)),
     **dict.fromkeys(("data_dir", "dir", "folder", "path", "root", "file"), ("root", "path", "file")),
     **dict.fromkeys(("resolution", "image_size", "img_size"), ("size",)),
     **dict.fromkeys(("accuracy", "acc", "top1", "test_acc", "test_accuracy"), ("test_top1",)),
-    **dict.fromkeys(("multisteplr", "multistep", "multi_step", "steplr"), ("step",)),
-    **dict.fromkeys(("cosineannealinglr", "cosine_annealing", "cosinelr"), ("cosine",)),
+    **dict.fromkeys(("multisteplr", "multistep", "multi_step", "steplr", "step_lr"), ("step",)),
+    **dict.fromkeys(("cosineannealinglr", "cosine_annealing", "cosine_decay", "cosinelr", "cos"), ("cosine",)),
     **dict.fromkeys(("poly", "polynomiallr", "polynomial_decay"), ("polynomial",)),
     **dict.fromkeys(("warmup", "warmup_steps", "warm_up"), ("warmup_epochs",)),
     "linearlr": ("linear",),
     "constantlr": ("constant",),
     "milestones": ("at",),
     "gamma": ("factor",),
+    **dict.fromkeys(("vanilla_kd", "hinton", "kl", "logit", "logits"), ("kd",)),
+    **dict.fromkeys(("fitnet", "fitnets", "hint", "hints"), ("feature",)),
+    **dict.fromkeys(("imagefolder", "image-folder", "images"), ("image_folder",)),
     "loss": ("test_loss",),
     "seed": ("seeds", "seed"),
     "margin": ("sesoi",),
+    "name": ("study",),
+    **dict.fromkeys(("float16", "half", "amp"), ("fp16",)),
+    **dict.fromkeys(("float32", "full"), ("fp32",)),
+    "bfloat16": ("bf16",),
 }
 """What others call a key or a metric, and what it may be here."""
+
+
+_ELSEWHERE = {
+    **dict.fromkeys(("seed", "random_seed"), "seeds stand at the top, not indented: seeds: 5"),
+    **dict.fromkeys(("device", "gpu", "gpus"), "no protocol names a machine: rigorkd run … --device cuda"),
+    **dict.fromkeys(
+        ("num_workers", "workers"), "leave it out: images are decoded once, and --jobs is for run"
+    ),
+    **dict.fromkeys(("amp", "mixed_precision", "fp16", "bf16"), "write precision: fp16, or bf16"),
+}
+"""What to do with a key of another tool for which there is none here."""
 
 
 def unknown(noun: str, name: str, valid: Iterable[str]) -> tuple[str, str]:
     """Message and hint for a name that is not among the valid ones."""
     names = list(valid)
-    ours = (own for own in _ALSO_CALLED.get(name.casefold(), ()) if own in names)
-    close = next(ours, None) or nearest(name, names)
+    if noun == "key" and name.isdecimal():  # which commas made
+        return f"unknown key {name!r}", "a list stands in brackets: [1, 4]; decimals behind a point: 0.5"
+    if noun == "start" and name.casefold().endswith((".pth", ".pt", ".ckpt", ".bin", ".safetensors")):
+        return f"unknown start {name!r}", f"of a file of weights write start: {{path: {name}}}"
+    close = _ours(name, names)
     listed = ", ".join(names) if len(names) <= 16 else ", ".join(names[:16]) + ", ..."
     hint = f"did you mean {close!r}?" if close else ""
     if names and (not close or len(names) <= 16):
         hint = f"{hint} valid: {listed}".strip()
     return f"unknown {noun} {name!r}", hint
+
+
+def _ours(name: str, valid: Sequence[str]) -> str | None:
+    """The valid name that somebody means by this one, if one can be told."""
+    ours = (own for own in _ALSO_CALLED.get(name.casefold(), ()) if own in valid)
+    return next(ours, None) or nearest(name, valid)
 
 
 def validated(model: type[M], values: Any, locate: Callable[[Path], Path]) -> M:
@@ -104,12 +132,25 @@ def from_validation(
         path, models = _clean(model, details["loc"], keep_last=details["type"] == "extra_forbidden")
         problem = _worded(details, path, models)
         if details["type"] == "extra_forbidden" and not _is_another_word(str(path[-1]), models):
-            problem = replace(problem, hint=_home(model, path) or problem.hint)
+            at_top = path[-1] in _keys([model])
+            home = (
+                (not at_top and _beside(path, models)) or _ELSEWHERE.get(str(path[-1])) or _home(model, path)
+            )
+            problem = replace(problem, hint=home or problem.hint)
         located = Problem(locate(problem.path), problem.message, problem.hint, problem.at_key)
         if details["type"] == "too_short" and any(inside[: len(path)] == path for inside, _ in found):
             continue  # pydantic counts the items that are right, and the wrong ones are told already
         found.setdefault((path, located.at_key), located)
     return _without_consequences(list(found.values()))
+
+
+def _beside(path: Path, leaves: list[Any]) -> str:
+    """Where a key belongs that stands beside the mapping it is for; empty if none there has it."""
+    for model in (leaf for leaf in leaves if _is_model(leaf)):
+        for name, info in model.model_fields.items():
+            if path[-1] in _keys(leaf for leaf in _leaves(info.annotation) if _is_model(leaf)):
+                return f"{path[-1]} belongs under {'.'.join(map(str, (*path[:-1], info.alias or name)))}"
+    return ""
 
 
 def _is_another_word(key: str, leaves: list[Any]) -> bool:
@@ -124,7 +165,12 @@ def _without_consequences(problems: list[Problem]) -> list[Problem]:
     for problem in problems:
         key, belongs, place = problem.hint.partition(" belongs under ")
         if belongs:
-            suggested.add((tuple(place.split(".")), f"the key {key!r} is missing"))
+            *above, last = place.split(".")
+            suggested |= {((*above, last), f"the key {key!r} is missing")}
+            suggested |= {(tuple(above), f"the key {last!r} is missing")}
+    unnamed = [p for p in problems if p.hint == _NAMELESS.get(p.path[:1])]
+    if unnamed:  # what else is wrong there was read as something else
+        problems = [p for p in problems if p in unnamed or p.path[:1] not in _NAMELESS]
     return [p for p in problems if (p.path, p.message) not in suggested]
 
 
@@ -239,6 +285,35 @@ _MISSING = {
 }
 """What to write for a key that is missing, where its name does not say so."""
 
+_NAMELESS = {
+    ("groups",): "a group has a name: groups: {main: {baseline: true, kd: {T: 4}}}",
+    (
+        "teachers",
+    ): "a teacher has a name: teachers: {big: {model: …}}; or, if there is one, teacher: {model: …}",
+}
+"""What to write where a section of named things holds one of them."""
+
+
+def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
+    """How to write what has the wrong shape, where that is plain."""
+    if path[:1] in _NAMELESS and len(path) == 2 and path[1] in ("baseline", "kd", "model", "start"):
+        return _NAMELESS[path[:1]]
+    if path[-1:] == ("split",) and isinstance(value, tuple):
+        return _MISSING["split"].removeprefix("add ").join(("write ", ""))
+    if not isinstance(value, str):
+        return ""
+    if kind in ("float_type", "int_type") and re.fullmatch(r"-?\d+,\d+", value):
+        return f"decimals stand behind a point: {value.replace(',', '.')}"
+    if kind == "tuple_type":
+        return f"a list stands in brackets: [{value}]"
+    if "contrasts" in path:
+        return "a pair stands in brackets: [CELL, CELL], the first minus the second"
+    if path[-1] in ("optimizer", "teacher") and re.fullmatch(r"[\w-]+", value):
+        inner = f"name: {value}, lr: 1e-3" if path[-1] == "optimizer" else f"model: {value}"
+        return f"write {path[-1]}: {{{inner}}}"
+    return ""
+
+
 _LIMITS = {
     "greater_than": ("gt", "greater than"),
     "greater_than_equal": ("ge", "at least"),
@@ -276,10 +351,13 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
                 return Problem((*path, key), f"{subject} must be text, not {shown(tag)}")
         valid = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
         message, hint = unknown(noun, str(context["tag"]), valid)
+        if noun == "data set" and "/" in str(context["tag"]):
+            own = f"{{name: image_folder, root: {context['tag']}, split: {{val: N, test: M}}}}"
+            hint = f"of images of your own write dataset: {own}"
         return Problem((*path, key), message, hint)
     if kind == "literal_error":
         valid = [str(choice) for leaf in leaves if get_origin(leaf) is Literal for choice in get_args(leaf)]
-        close = nearest(value, valid) if isinstance(value, str) and value not in valid else None
+        close = _ours(value, valid) if isinstance(value, str) and value not in valid else None
         message = f"{subject} must be {' or '.join(valid)}, not {shown(value)}"
         return Problem(path, message, f"did you mean {close!r}?" if close else "")
     if kind == "string_pattern_mismatch":
@@ -303,6 +381,7 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
         message = f"{subject} must be {' or '.join([wanted, *literals])}, not {shown(value)}"
         share = isinstance(value, float) and 0 < value < 1 and path[-2:-1] == ("split",)
         counted = "write how many images, not which share of them" if share else ""
+        counted = counted or _as_it_should_be(path, value, kind)
         return Problem(path, message, f"did you mean {close!r}?" if close else counted)
     if kind in _LIMITS:
         key, words = _LIMITS[kind]

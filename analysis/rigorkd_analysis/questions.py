@@ -112,6 +112,10 @@ def difference_of(a: int, b: int, name: str = "") -> LinearContrast:
     return LinearContrast(name, ((a, 1.0), (b, -1.0)), (a, b))
 
 
+_ROUNDING = 1e-12
+"""A sum below this share of its parts is what rounding left of them."""
+
+
 def differences(runs: Runs, contrasts: Sequence[LinearContrast]) -> Floats:
     """Σ weight · cell per seed, shape (k, seeds), NaN where a cell has no finished run at that seed."""
     out = np.empty((len(contrasts), len(runs.seeds)))
@@ -119,7 +123,11 @@ def differences(runs: Runs, contrasts: Sequence[LinearContrast]) -> Floats:
     out[pairs] = runs.values[a] - runs.values[b]
     for row, contrast in enumerate(contrasts):
         if contrast.pair is None:
-            out[row] = np.array([weight for _, weight in contrast.weights]) @ runs.values[contrast.cells]
+            weights = np.array([weight for _, weight in contrast.weights])
+            values = runs.values[contrast.cells]
+            found = weights @ values
+            rounding = _ROUNDING * (np.abs(weights) @ np.abs(values))  # equal cells differ by nothing
+            out[row] = np.where(np.abs(found) <= rounding, 0.0, found)
     return out
 
 

@@ -62,6 +62,8 @@ def figures(
     rigorkd figures results/digits --out paper/figures
     rigorkd figures results/compact-cnns-cifar100 --layout 000
     """
+    from rigorkd_analysis.sanity import AT_CHANCE
+
     from rigorkd.files import write_atomically
     from rigorkd.records.study import is_study
     from rigorkd.records.untrusted import is_there, refuse_links
@@ -89,8 +91,11 @@ def figures(
         for (found, question), analysis in zip(read, analyses, strict=True)
     ]
     drawn = all_figures(gathered[0]) if layout is None else _laid_out(layout, gathered)
-    if any(one.is_smoke for one in gathered):  # a file goes on alone, without what is said beside it
-        drawn = [replace(figure, banner="SMOKE RUNS: no result") for figure in drawn]
+    banners = [banner for one in analyses if (banner := banner_of(one.warnings))]
+    if banners:  # a file goes on alone, without what is said beside it
+        smoke = any(banner.startswith("SMOKE") for banner in banners)
+        short = "SMOKE RUNS: no result" if smoke else f"{AT_CHANCE}: no result"
+        drawn = [replace(figure, banner=short) for figure in drawn]
     every: tuple[Form, ...] = ("svg", "pdf")
     forms = [kind for kind in every if form in (kind, "both")]
     files = side_by_side([partial(figure_files, figure, forms) for figure in drawn], cores())
@@ -103,9 +108,8 @@ def figures(
             click.echo(f"{figure.name}: {told}", err=True)
     for (found, question), analysis in zip(read, analyses, strict=True):
         warn(found, question, analysis, all_of_it=False)
-    for banner in dict.fromkeys(banner_of(analysis.warnings) for analysis in analyses):
-        if banner:
-            click.echo(one_line(banner), err=True)
+    for banner in dict.fromkeys(banners):
+        click.echo(one_line(banner), err=True)
 
 
 def _folder(source: str, results: Path) -> Path:

@@ -46,9 +46,9 @@ def remove(
     results away may have seen them. A run that comes out the same again, or is put back, counts as it did.
 
     \b
-    rigorkd remove digits --seeds 5:10                           seeds 5 to 9, asked for by mistake
-    rigorkd remove digits --seeds 5,                             seed 5 alone
-    rigorkd remove digits --only 'main/cnn8/kd-T4-*' --dry-run   what would go
+    rigorkd remove digits --seeds 5:10          seeds 5 to 9, asked for by mistake
+    rigorkd remove digits --seeds 5,            seed 5 alone
+    rigorkd remove digits --only '*/kd-T4-*' --dry-run   what would go
     rigorkd remove digits --student cnn8 --because "its layers were wrong"
     rigorkd remove digits --restore
     """

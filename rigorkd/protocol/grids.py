@@ -126,7 +126,9 @@ def points_of(key: str, value: Any, path: Path) -> tuple[Choice, ...]:
     if wrong := [point for point in points if point.value is not True and not isinstance(point.value, dict)]:
         raise ExpansionError(
             Problem(
-                point.path, f"{key} must be true, a mapping or a list of mappings, not {shown(point.value)}"
+                point.path,
+                f"{key} must be true, a mapping or a list of mappings, not {shown(point.value)}",
+                "write true" if point.value in ("yes", "on") else "",
             )
             for point in wrong
         )

@@ -279,6 +279,8 @@ def _explained(error: YAMLError) -> TreeError:
 
 
 _MENDS = {
+    "found '}'": "a bracket is closed that none opened: take it away",
+    "found ']'": "a bracket is closed that none opened: take it away",
     "could not find expected ':'": "between a key and its value stand a colon and a space: `epochs: 5`",
     "expected <block end>": "the keys of one mapping begin in one column",
     "mapping values are not allowed": "the keys of one mapping begin in one column; quote text with `: `",

@@ -8,6 +8,7 @@ import json
 import pandas as pd
 import pytest
 from rigorkd_analysis import Plan, TableError, analyze
+from rigorkd_analysis.analysis_plan import Trend
 
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.emit import to_json
@@ -68,3 +69,17 @@ def test_values_that_no_metric_has_are_refused():
     with pytest.raises(TableError, match="beyond") as caught:
         analyze(table)
     assert caught.value.row == 1
+
+
+def test_a_contrast_of_equal_cells_finds_no_rounding():
+    """A weighted sum of equal numbers is seldom 0 to the last bit; what is left has a t of its own."""
+    rows = [
+        {"cell": f"kd-a{alpha}", "seed": seed, "method": "kd", "alpha": alpha, "test_top1": value}
+        for alpha in (0.1, 0.2, 0.4, 0.9)
+        for seed, value in enumerate((8.3, 10.1, 6.7))
+    ]
+    plan = Plan(contrasts=(Trend("alpha"),), sesoi=1.0)
+    comparison = analyze(pd.DataFrame(rows), plan).family("contrasts").comparisons[0]
+    assert (comparison.mean_diff, comparison.sd_diff, comparison.t) == (0.0, 0.0, None)
+    assert comparison.verdict == "inconclusive"
+    assert any("identical at every seed" in text for text in comparison.warnings)

@@ -185,7 +185,9 @@ class TestFolders:
                 hash="0" * 16,
                 data_files={"train": [str(data)]},
             ).download_and_prepare()
-            (where / "leaves").rename(where / "user___leaves")  # where it puts those of the hub
+            (made,) = (where / "leaves").iterdir()
+            (where / "user___leaves").mkdir()
+            made.rename(where / "user___leaves" / "default")  # where it puts those of the hub
         dataset.fetch()
         assert dataset.agreed() == 12
         assert load(dataset.settled(12), 0).class_names == ("kite", "owl")

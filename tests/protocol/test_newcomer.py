@@ -181,6 +181,107 @@ SLIPS = {
         "teacher: {model: resnet34_cifar}\n", "", 15, 5, "declare one", "teacher: {model: resnet34_cifar}\n"
     ),
     "a study's name in words": Slip("study: mine", "study: My Study", 2, 8, "lower-case", "study: my-study"),
+    "a schedule by torch's name": Slip("cosine", "CosineAnnealingLR", 7, 13, "did you mean 'cosine'"),
+    "an optimizer without its rate": Slip(
+        "{name: adamw, lr: 1e-3}",
+        "adamw",
+        6,
+        14,
+        "write optimizer: {name: adamw, lr: 1e-3}",
+        "{name: adamw, lr: 1e-3}",
+    ),
+    "a list without brackets": Slip(
+        "T: [1, 4]", "T: 1,4", 16, 15, "a list stands in brackets: [1, 4]", "T: [1, 4]"
+    ),
+    "a decimal comma": Slip(
+        "sesoi: 1.0", "sesoi: 1,0", 20, 10, "decimals stand behind a point: 1.0", "sesoi: 1.0"
+    ),
+    "yes for true": Slip("baseline: true", "baseline: yes", 15, 15, "write true", "baseline: true"),
+    "a method by its paper's name": Slip(
+        "kd: {T: [1, 4], alpha: 0.5}", "vanilla_kd: {T: [1, 4], alpha: 0.5}", 16, 5, "did you mean 'kd'"
+    ),
+    "a precision by torch's name": Slip(
+        "epochs: 5",
+        "epochs: 5\n  precision: float32",
+        10,
+        14,
+        "did you mean 'fp32'",
+        "epochs: 5\n  precision: fp32",
+    ),
+    "the device of a machine": Slip(
+        "  epochs: 5", "  epochs: 5\n  device: cuda", 10, 3, "rigorkd run … --device cuda", "  epochs: 5"
+    ),
+    "one seed of the training": Slip(
+        "  epochs: 5", "  epochs: 5\n  seed: 0", 10, 3, "seeds stand at the top", "  epochs: 5"
+    ),
+    "one augmentation": Slip(
+        "[horizontal_flip]", "horizontal_flip", 4, 36, "in brackets: [horizontal_flip]", "[horizontal_flip]"
+    ),
+    "a teacher by its network alone": Slip(
+        "teacher: {model: resnet34_cifar}",
+        "teacher: resnet34_cifar",
+        10,
+        10,
+        "write teacher: {model: resnet34_cifar}",
+        "teacher: {model: resnet34_cifar}",
+    ),
+    "weights by their file alone": Slip(
+        "{model: resnet34_cifar}",
+        "{model: resnet34_cifar, start: best.pth}",
+        10,
+        41,
+        "write start: {path: best.pth}",
+        "{model: resnet34_cifar, start: {path: best.pth}}",
+    ),
+    "a teacher without a name": Slip(
+        "teacher: {model: resnet34_cifar}",
+        "teachers: {model: resnet34_cifar}",
+        10,
+        19,
+        "a teacher has a name",
+        "teachers: {big: {model: resnet34_cifar}}",
+    ),
+    "a group without a name": Slip(
+        "  main:\n    baseline: true\n    kd: {T: [1, 4], alpha: 0.5}\n",
+        "  baseline: true\n  kd: {T: [1, 4], alpha: 0.5}\n",
+        14,
+        13,
+        "a group has a name: groups: {main:",
+        "  main:\n    baseline: true\n    kd: {T: [1, 4], alpha: 0.5}\n",
+    ),
+    "a contrast in words": Slip(
+        "[main/small/kd-T4-a0.5, main/small/kd-T1-a0.5]",
+        "main/small/kd-T4-a0.5 > main/small/kd-T1-a0.5",
+        22,
+        7,
+        "a pair stands in brackets",
+        "[main/small/kd-T4-a0.5, main/small/kd-T1-a0.5]",
+    ),
+    "a bracket too many": Slip(
+        "{model: resnet34_cifar}",
+        "{model: resnet34_cifar}}",
+        10,
+        33,
+        "take it away",
+        "{model: resnet34_cifar}",
+    ),
+    "the study's name as name": Slip("study: mine", "name: mine", 2, 1, "did you mean 'study'"),
+    "a folder as the data set": Slip(
+        "{name: digits, split: {train: 600, val: 397, test: 800, seed: 1}}",
+        "data/pictures",
+        3,
+        10,
+        "{name: image_folder, root: data/pictures, split: {val: N, test: M}}",
+        "{name: image_folder, root: data/pictures, split: {val: 10, test: 20}}",
+    ),
+    "shares for the split": Slip(
+        "split: {train: 600, val: 397, test: 800, seed: 1}",
+        "split: [0.8, 0.1, 0.1]",
+        3,
+        32,
+        "write split: {val: N, test: M}",
+        "split: {val: 397, test: 800}",
+    ),
     "the version is missing": Slip("rigorkd: 1\n", "", 1, 1, "the key 'rigorkd' is missing", "rigorkd: 1\n"),
 }
 
@@ -212,7 +313,7 @@ def followed(text: str, error: ProtocolError) -> str:
 
 def test_the_protocol_itself_is_right(tmp_path: Path) -> None:
     assert told(PROTOCOL, tmp_path) is None
-    assert len(SLIPS) >= 30
+    assert len(SLIPS) >= 50
 
 
 @pytest.mark.parametrize("slip", SLIPS.values(), ids=SLIPS)
