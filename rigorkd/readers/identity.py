@@ -182,10 +182,9 @@ def _named_by(draft: Draft, pattern: re.Pattern[str] | None) -> tuple[pd.Series[
     import pandas as pd
 
     for column, where in (("run", "the runs' names"), ("run_id", "the runs' ids")):
-        if column in draft.frame:
-            names = draft.frame[column]
-            if names.map(lambda name: _seed_by(name, pattern) is not None).any():
-                return names, where
+        names = draft.frame[column] if column in draft.frame else ()
+        if any(_seed_by(name, pattern) is not None for name in names):
+            return draft.frame[column], where
     paths = _paths(draft.table.files)
     names = np.array(paths, dtype=object)[draft.table.file_of]
     if any(_seed_by(path, pattern) is not None for path in paths):
