@@ -182,8 +182,7 @@ def _named_by(draft: Draft, pattern: re.Pattern[str] | None) -> tuple[pd.Series[
     import pandas as pd
 
     for column, where in (("run", "the runs' names"), ("run_id", "the runs' ids")):
-        names = draft.frame[column] if column in draft.frame else ()
-        if any(_seed_by(name, pattern) is not None for name in names):
+        if any(_seed_by(name, pattern) is not None for name in draft.frame.get(column, ())):
             return draft.frame[column], where
     paths = _paths(draft.table.files)
     names = np.array(paths, dtype=object)[draft.table.file_of]
