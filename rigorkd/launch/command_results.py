@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rigorkd_analysis.metric_names import is_accuracy
+
 from rigorkd.errors import StoreError
 from rigorkd.launch.command_process import last_line
 from rigorkd.problems import shown
@@ -101,7 +103,11 @@ def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
         name, content = "the last line that it printed", last.encode()
         in_words = not last.startswith("{")
         if in_words and not result.keys:
-            raise ResultError(f"{name} is no JSON object of numbers: {last[:80]!r}")
+            metric = next(iter(trainer.metrics), "accuracy")
+            raise ResultError(
+                f"{name} is no JSON object of numbers: {last[:80]!r} (result: {{file: stdout, keys: "
+                f"{{{metric}: WORDS}}}} takes the number after the words that stand before it)"
+            )
         if in_words:
             name, content = "what it printed", stdout.encode()
     else:
@@ -125,7 +131,13 @@ def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
         raise ResultError(f"{name} has no numbers in it")
     if len(values) > MOST_METRICS:
         raise ResultError(f"{name} has {len(values):,} numbers, more than {MOST_METRICS:,}")
-    return {metric: _value(metric, value, name) for metric, value in values.items()}
+    numbers = {metric: _value(metric, value, name) for metric, value in values.items()}
+    for metric in trainer.metrics:  # the analysis would refuse them, when all is trained
+        if is_accuracy(metric) and numbers[metric] > 100:
+            raise ResultError(
+                f"{name}: {metric} is {numbers[metric]:g}, and accuracies lie between 0 and 100, or 0 and 1"
+            )
+    return numbers
 
 
 def _result_file(out: Path, pattern: str) -> tuple[str, bytes]:
@@ -181,12 +193,15 @@ def _at(document: Mapping[str, Any], key: str, name: str) -> Any:
 
 
 def _after(text: str, key: str, name: str) -> float:
-    """The number after the last place where a key stands, as a word of its own."""
-    pattern = rf"(?<![\w.-]){re.escape(key)}[\"']?\s*[:=]?\s*[\"']?((?i:{_NUMBER}))"
+    """The number after the last place where a key stands, as a word of its own; 653/797 is that share."""
+    pattern = (
+        rf"(?<![\w.-]){re.escape(key)}[\"']?\s*[:=]?\s*[\"']?((?i:{_NUMBER}))(?:\s*/\s*(\d+)(?![\w./-]))?"
+    )
     found = re.findall(pattern, text)
     if not found:
         raise ResultError(f"{name} has no number after {key}")
-    return float(found[-1])
+    number, of = found[-1]
+    return float(number) / float(of) if of.strip("0") and number.isdigit() else float(number)
 
 
 def _value(metric: str, value: Any, name: str) -> float:

@@ -78,12 +78,17 @@ def lone_cells(cells: Iterable[Cell]) -> str:
     """A warning of distilled cells that lack a baseline; empty if none does, or if there is no baseline."""
     cells = [cell for cell in cells if cell.role == "student"]
     paired = {name for name, _ in gain_pairs(cells, cells)}
-    lone = [cell.name for cell in cells if cell.method.distils and cell.name not in paired]
+    lone = [cell for cell in cells if cell.method.distils and cell.name not in paired]
     if not lone or all(cell.method.distils for cell in cells):
         return ""
+    bases = [cell for cell in cells if not cell.method.distils]
+    of_its_own = [c for c in bases if (c.group, c.student) == (lone[0].group, lone[0].student)]
+    base = (of_its_own or bases)[0]
     return (
         f"warning: {count(len(lone), 'distilled cell')} without a baseline of the same group, student, start,"
-        f" epochs, training and views, first {lone[0]}: `rigorkd analyze` will ask for one"
+        f" epochs, training and views, first {lone[0].name}: what a baseline sets is its tuning, and a gain"
+        " is over the baseline that shares it; to compare them all the same, add contrasts: "
+        f"[[{lone[0].name}, {base.name}]] to analysis"
     )
 
 

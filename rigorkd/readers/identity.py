@@ -190,10 +190,8 @@ def _named_by(draft: Draft, pattern: re.Pattern[str] | None) -> tuple[pd.Series[
     import pandas as pd
 
     for column, where in (("run", "the runs' names"), ("run_id", "the runs' ids")):
-        if column in draft.frame:
-            names = draft.frame[column]
-            if names.map(lambda name: _seed_by(name, pattern) is not None).any():
-                return names, where
+        if any(_seed_by(name, pattern) is not None for name in draft.frame.get(column, ())):
+            return draft.frame[column], where
     paths = _paths(draft.table.files)
     files = pd.Series(np.array(paths, dtype=object)[draft.table.file_of], index=draft.frame.index)
     if any(_seed_by(path, pattern) is not None for path in paths):

@@ -31,6 +31,15 @@ def test_the_first_protocol_of_the_page_is_one(tmp_path: Path) -> None:
     ]
 
 
+def test_the_protocol_for_a_script_that_one_has_is_one(tmp_path: Path) -> None:
+    text = re.findall(r"^```yaml\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)[1]
+    (tmp_path / "main.py").touch()
+    (tmp_path / "p.yaml").write_text(text)
+    found = load_protocol(tmp_path / "p.yaml")
+    assert [cell.name for cell in found.cells] == ["main/net/baseline-lr1", "main/net/slower-lr0.3"]
+    assert len(found.spec.analysis.contrasts) == 1
+
+
 def test_every_key_of_a_trainer_is_on_the_page() -> None:
     from rigorkd.protocol.trainer import OF_A_RUN, Trainer
 

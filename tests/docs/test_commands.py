@@ -105,6 +105,16 @@ def test_documented_commands_work(workspaces: Workspaces, command_line: Rigorkd,
         assert run(command_line, workspaces(commands()[command]), command).strip()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_to_headings_lead_to_one(page: Path) -> None:
+    """As GitHub and mkdocs name them: without signs, with a dash for every space."""
+    for file, heading in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", page.read_text()):
+        text = (page.parent / file if file else page).read_text()
+        headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+        named = [re.sub(r"[^\w -]", "", name.lower()).strip().replace(" ", "-") for name in headings]
+        assert heading in named, f"{file}#{heading}"
+
+
 def test_the_protocol_in_the_readme_is_valid(tmp_path: Path) -> None:
     from rigorkd.protocol.load import load_protocol
 

@@ -120,6 +120,8 @@ def test_a_result_that_is_not_there(tmp_path: Path) -> None:
         ResultError, match="the last line that it printed is no JSON object of numbers: 'bye'"
     ):
         metrics(tmp_path, trainer(result="stdout"), "bye")
+    with pytest.raises(ResultError, match=r"keys: \{accuracy: WORDS\}\} takes the number after the words"):
+        metrics(tmp_path, trainer(result="stdout"), "Model accuracy: 0.97")
     with pytest.raises(ResultError, match="what it printed has no number after acc"):
         metrics(tmp_path, trainer(result={"file": "stdout", "keys": {"accuracy": "acc"}}), "bye")
     (tmp_path / "log.txt").write_text("acc: none")
@@ -220,3 +222,26 @@ def test_a_record_keeps_what_is_asked_for_and_all_of_a_teacher(tmp_path: Path) -
     (tmp_path / "out.bin").symlink_to("/etc/hostname")
     with pytest.raises(ResultError, match="a link out of"):
         kept(keep="*.bin")
+
+
+@pytest.mark.parametrize(
+    ("printed", "accuracy"),
+    [
+        ("Test set: Average loss: 0.4, Accuracy: 653/797 (82%)", 653 / 797),
+        ("Accuracy: 653 / 797", 653 / 797),
+        ("Accuracy: 82.1% (653/797)", 82.1),
+        ("Accuracy: 0/797", 0.0),
+        ("Accuracy: 82.5/100.0", 82.5),
+    ],
+)
+def test_a_share_that_is_printed_as_a_fraction(tmp_path: Path, printed: str, accuracy: float) -> None:
+    told = trainer(result={"file": "stdout", "keys": {"accuracy": "Accuracy"}})
+    assert metrics(tmp_path, told, f"epoch 1/3\n{printed}\n")["accuracy"] == accuracy
+
+
+def test_an_accuracy_that_none_can_be_fails_the_run(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"accuracy": 653, "n_acc": 653}')
+    with pytest.raises(
+        ResultError, match="accuracy is 653, and accuracies lie between 0 and 100, or 0 and 1"
+    ):
+        metrics(tmp_path)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rigorkd.errors import InputError, ProtocolError
-from rigorkd.protocol.cohorts import cohorts, gain_pairs
+from rigorkd.protocol.cohorts import cohorts, gain_pairs, lone_cells
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.smoke import smoke
@@ -194,6 +194,24 @@ analysis: {metric: f1, goal: max}
     assert "--from {start}" in command(found, "main/a/baseline-tuned")
     assert "--from" not in command(found, "main/a/baseline-random")
     assert found.cell("main/a/baseline-tuned").needs == ("start/tuned/a",)
+
+
+def test_two_settings_of_one_script(tmp_path: Path) -> None:
+    text = """\
+rigorkd: 1
+study: own
+trainer: "python t.py [--lr {lr}] {student} {seed} {out}"
+students: [10, 100]
+groups: {main: {baseline: {lr: 1}, slow: {lr: 0.3}}}
+analysis: {metric: f1, goal: max}
+"""
+    with pytest.raises(ProtocolError, match=r"4:11: a student's name is text, and 10 is a number.*size: 10"):
+        protocol(tmp_path, text)
+    text = text.replace("[10, 100]", "[net]")
+    said = lone_cells(protocol(tmp_path, text).cells)
+    mend = said.partition("add ")[2].removesuffix(" to analysis")
+    assert mend == "contrasts: [[main/net/slow-lr0.3, main/net/baseline-lr1]]"
+    assert protocol(tmp_path, text.replace("goal: max", f"goal: max, {mend}")).spec.analysis.contrasts
 
 
 def test_a_smoke_study_runs_the_small_command(tmp_path: Path) -> None:
