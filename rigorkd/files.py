@@ -70,11 +70,14 @@ def link_or_copy(source: Path, path: Path) -> None:
         os.close(descriptor)
 
 
-def append_line(path: Path, line: str, *, durable: bool = True, owner: int | None = None) -> None:
+def append_line(
+    path: Path, line: str, *, durable: bool = True, owner: int | None = None, alone: bool = True
+) -> None:
     """Append a line of text, if `durable` on the disk before this returns; one that a crash tore stays apart.
 
     Never through a link: OSError (ELOOP) if `path` is one, and for what is no regular file. It is opened
-    through a handle of its folder; PermissionError if that belongs to another than `owner`.
+    through a handle of its folder; PermissionError if that belongs to another than `owner`. A file that has
+    another name elsewhere (a hard link, as `cp -al` makes) becomes one of its own before, if `alone`.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -85,8 +88,14 @@ def append_line(path: Path, line: str, *, durable: bool = True, owner: int | Non
     finally:
         os.close(folder)
     with os.fdopen(descriptor, "ab+") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if alone and found.st_nlink > 1:
+            file.seek(0)
+            write_atomically(path, file.read(), durable=durable)
+            append_line(path, line, durable=durable, owner=owner, alone=False)
+            return
         torn = False
         if file.tell():
             file.seek(-1, os.SEEK_END)

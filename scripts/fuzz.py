@@ -1,16 +1,17 @@
 #!/usr/bin/env python
-"""A fuzzer of what strangers send: studies, protocols, tables, logs and layouts, read by all that reads them.
+"""A fuzzer of what strangers send: studies, protocols, tables, logs, layouts, ledgers; commands meet them.
 
     scripts/fuzz.py --inputs 2000 --seed 0
 
 Each input is a real one, harmed at random one to four times: JSON of other values and types, torn, empty,
 huge and binary files, arrays of other kinds, links, pipes, folders in a file's place, hostile names; mostly
 with the hashes made again, so that what lies behind them is met. A study was trained by the engine or by a
-command; a log is one of every tracker's, with scores of items. Two commands read it, in this process. Each
-must end with 0 or 2 (`verify` also with 1: damaged) without a traceback, within 10 seconds of processor time
-and 2 GB of memory; it may write into the study and where it was told to, open nothing outside through it,
-start no process, and run no pickle. Exit code 1 and the list of what is wrong otherwise, each with the number
-that makes it again: `--only NUMBER`.
+command, or has a life behind it (runs removed, restored, merged, failed, in progress); a log is one of every
+tracker's, with scores of items. Two commands read it, in this process, or take from it, pack and merge it.
+Each must end with 0 or 2 (`verify` also with 1: damaged; `gate` with 1 and 3, its answers) without a
+traceback, within 10 seconds of processor time and 2 GB of memory; it may write into the study and where it
+was told to, open nothing outside through it, start no process, and run no pickle. Exit code 1 and the list of
+what is wrong otherwise, each with the number that makes it again: `--only NUMBER`.
 """
 
 from __future__ import annotations
@@ -39,11 +40,13 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from fuzz_harm import harm_kind_of_file, harmed_arrays, harmed_bytes, harmed_json, harmed_text
+from fuzz_life import NOTES, VALUES, harm_ledger, lived_study, searched
 from fuzz_logs import LOGS, PRINTED, called_study, inside_zip, write
 
 from rigorkd.cli.main import main as rigorkd_command
 from rigorkd.files import sha256_of
 from rigorkd.records.record import SEAL, seal
+from rigorkd.text import printable
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests" / "records" / "study_0_1"
@@ -127,6 +130,8 @@ def _harm_study(study: Path, outside: Path, rng: random.Random) -> str:
             *(record.with_name("predictions.npz"), record.with_name("history.csv")),
         )
     )
+    if (study / "changes.jsonl").is_file() and rng.random() < 0.4:
+        path = study / rng.choice(NOTES)
     how = rng.random()
     if how < 0.2:
         path = rng.choice((path, path.parent, study / ".protocols", study / ".work", record.parents[1]))
@@ -146,11 +151,15 @@ def _harm_study(study: Path, outside: Path, rng: random.Random) -> str:
         with contextlib.suppress(ValueError, OSError):
             path.write_bytes(harmed_arrays(content, rng))
     elif path.suffix in (".json", ".jsonl"):
-        with contextlib.suppress(ValueError, RecursionError):
-            path.write_text(harmed_json(content.decode(), rng), errors="replace")
+        text = content.decode(errors="replace")
+        lines = text.splitlines() if path.suffix == ".jsonl" else [text]
+        at = rng.randrange(len(lines) or 1)
+        with contextlib.suppress(ValueError, RecursionError, IndexError):
+            lines[at] = harmed_json(lines[at], rng)
+            path.write_text("".join(f"{line}\n" for line in lines), errors="replace")
     else:
         path.write_text(harmed_text(content.decode(errors="replace"), rng), errors="replace")
-    if rng.random() < 0.8:
+    if path.suffix in (".json", ".yaml", ".npz", ".csv") and rng.random() < 0.8:
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
             seal_again(study, path)
     return f"content of {path.relative_to(study)}"
@@ -232,6 +241,56 @@ def made_study(place: Path, outside: Path, rng: random.Random, harms: list[str])
         [command, *([] if command == "logs" else [str(study)]), *rest]
         for command, *rest in rng.choices(asked, weights, k=2)
     ]
+
+
+CELLS = {
+    "legacy": ("main/plain/baseline", "main/plain/kd-T4-a0.5"),
+    "called": ("main/small/baseline", "main/small/kd-T4"),
+}
+
+
+def made_life(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
+    """A study from which is taken, which is packed, merged, or asked whether a cell is better."""
+    whole = rng.choice(STUDIES)
+    study = place / "results" / whole.name
+    shutil.copytree(whole, study)
+    harms += [harm_study(study, outside, rng) for _ in range(rng.choice((1, 1, 2, 4)))]
+    name = str(study)
+    asked = [
+        ["remove", name, "--list"],
+        ["remove", name, "--restore"],
+        ["remove", name, "--only", "main/plain/*", "--because", "why"],
+        ["remove", name, "--seeds", "2:3", "--because", "why"],
+        ["remove", name, "--student", "plain", "--dry-run"],
+        ["gc", name, "--dry-run"],
+        ["gc", name, "--yes"],
+        ["merge", name, str(whole), "--into", str(place / "merged")],
+        ["merge", str(whole), "--into", name],
+        ["export", name, "--out", str(place / "export.zip")],
+        ["gate", *CELLS[whole.name], "--in", name],
+        ["gate", *CELLS[whole.name], "--in", name, "--ledger", "ledger.jsonl", "--format", "json"],
+    ]
+    return rng.choices(asked, (2, 2, 2, 1, 1, 1, 1, 2, 1, 2, 1, 1), k=2)
+
+
+def made_search(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
+    """A ledger, and what it was asked of."""
+    shutil.copytree(SEARCH[0], place, dirs_exist_ok=True)
+    shutil.copytree(STUDIES[0], place / "legacy")
+    ledger = place / "ledger.jsonl"
+    harms += [harm_ledger(ledger, outside, rng) for _ in range(rng.choice((1, 1, 2, 4)))]
+    if rng.random() < 0.2:
+        table = place / rng.choice(sorted(VALUES))
+        table.write_text(harmed_text(table.read_text(), rng), errors="replace")
+        harms.append("table")
+    asked = [
+        ["gate", "--ledger", ledger.name],
+        ["gate", "--ledger", ledger.name, "--format", rng.choice(("json", "csv", "markdown", "latex"))],
+        ["gate", "base.csv", "kd.csv", "--ledger", ledger.name],
+        ["gate", "base.csv", "other.csv", "--ledger", ledger.name, "--format", "json"],
+        ["gate", *CELLS["legacy"], "--in", "legacy", "--ledger", ledger.name],
+    ]
+    return rng.choices(asked, (1, 2, 3, 2, 1), k=2)
 
 
 def made_protocol(place: Path, outside: Path, rng: random.Random, harms: list[str]) -> list[list[str]]:
@@ -346,7 +405,9 @@ def made_layout(place: Path, outside: Path, rng: random.Random, harms: list[str]
 
 
 STUDIES = [STUDY / "results" / "legacy"]
-"""Whole ones, from which the harmed ones are made: that of a command comes when the campaign begins."""
+"""Whole ones, from which the harmed ones are made; others come when the campaign begins."""
+SEARCH: list[Path] = []
+"""Where a ledger lies with its tables, when the campaign has begun."""
 
 MAKERS = {
     "study": (made_study, 5),
@@ -354,10 +415,21 @@ MAKERS = {
     "table": (made_table, 1.5),
     "logs": (made_logs, 2.5),
     "layout": (made_layout, 1),
+    "life": (made_life, 2.5),
+    "search": (made_search, 1.5),
 }
+ANSWERS = {"verify": (0, 1, 2), "gate": (0, 1, 2, 3)}
+"""Exit codes of commands that answer with them."""
 
 
 # --------------------------------------------------------------------------------------------------- trials
+
+
+class Screen(io.StringIO):
+    """A terminal, on which all is shown as it is written; a dumb one, so that nothing is coloured."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class TooLong(BaseException):
@@ -371,7 +443,7 @@ def too_long(*_: object) -> None:
 def called(line: list[str], watch: Watch, trial: Trial) -> None:
     """Run one command in this process; what is wrong goes into the trial."""
     sys.argv = ["rigorkd", *line]
-    shown, told = io.StringIO(), io.StringIO()
+    shown, told = Screen(), Screen()
     watch.seen.clear()
     begun = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
@@ -395,12 +467,13 @@ def called(line: list[str], watch: Watch, trial: Trial) -> None:
         signal.alarm(0)
     trial.seconds = max(trial.seconds, time.process_time() - begun)
     trial.codes.append(code)
-    if code not in ((0, 1, 2) if line[0] == "verify" else (0, 2)):
+    if code not in ANSWERS.get(line[0], (0, 2)):
         trial.wrong.append(f"{said}exit code {code}: {told.getvalue()[-300:]}")
     if code == 2 and "rror: " not in told.getvalue():
         trial.wrong.append(f"{said}exit code 2 without a message")
-    if "\x1b" in shown.getvalue() + told.getvalue():
-        trial.wrong.append(f"{said}an escape sequence reached the terminal")
+    for text in (shown.getvalue(), told.getvalue()):
+        if text != printable(text):
+            trial.wrong.append(f"{said}what steers a terminal reached it")
     trial.wrong += [said + what for what in watch.seen]
 
 
@@ -432,13 +505,15 @@ def campaign(folder: Path, inputs: int, seed: int, only: int | None = None) -> d
     sandbox.mkdir()
     outside.mkdir()
     (outside / "secret.txt").write_text("secret\n")
-    STUDIES[1:] = [called_study(folder / "called")]
+    lived = lived_study(STUDIES[0], folder / "lived" / "legacy")
+    STUDIES[1:] = [called_study(folder / "called"), lived]
+    SEARCH[:] = [searched(folder / "search")]
     watch = Watch(sandbox)
     signal.signal(signal.SIGPROF, too_long)
     signal.signal(signal.SIGALRM, too_long)
     tempfile.tempdir = str(sandbox)
     os.environ["TMPDIR"] = str(sandbox)
-    os.environ["COLUMNS"] = "100"
+    os.environ |= {"COLUMNS": "100", "TERM": "dumb"}
     first = Trial(-1, "")
     for line in (["analyze"], ["report", "--out", "page.html"], ["figures", "--out", "figures"]):
         place = sandbox / "input" / "legacy"  # what is imported, and cached, once

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rigorkd.cli.options import results_option, study_folder
+from rigorkd.text import printable
 
 
 @click.command(short_help="Show the log of a run, or of its failed worker.")
@@ -34,14 +35,19 @@ def logs(run: str, study: Path | None, results: Path, follow: bool, lines: int |
     place = StudyFolder(folder)
     found = read_log(place, name)
     rows = found.text.splitlines(keepends=True)
-    click.echo("".join(rows if lines is None else rows[max(len(rows) - lines, 0) :]), nl=False)
+    click.echo(_shown("".join(rows if lines is None else rows[max(len(rows) - lines, 0) :])), nl=False)
     if found.worker_path is not None and found.worker_text.strip():
         click.echo(f"--- its worker's log, {found.worker_path} ---")
-        click.echo(found.worker_text, nl=False)
+        click.echo(_shown(found.worker_text), nl=False)
     if follow:
         liveness = Liveness(place)  # one throughout: it finds out a launcher on another host that has died
         for more in followed(found.path, found.size, lambda: name not in running_now(liveness)):
-            click.echo(more, nl=False)
+            click.echo(_shown(more), nl=False)
+
+
+def _shown(log: str) -> str:
+    """What a program has written, without what steers a terminal; a line written over is another one."""
+    return printable(click.unstyle(log).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _named(run: str, study: Path | None, results: Path) -> tuple[Path, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from rigorkd.cli.options import results_option, study_folder
+from rigorkd.text import unhidden
 
 EVERY = 2.0
 """Seconds between two looks of --watch, at least; a large study is looked at less often."""
@@ -37,7 +38,7 @@ def status(study: Path | None, results: Path, watch: bool, form: str) -> None:
         return
     found = study_status(folder)
     if form == "json":
-        click.echo(json.dumps(found.document(), indent=1, ensure_ascii=False))
+        click.echo(unhidden(json.dumps(found.document(), indent=1, ensure_ascii=False)))
     else:
         click.echo(found.text())
 

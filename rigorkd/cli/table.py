@@ -90,7 +90,7 @@ def _runs(folder: Path, form: str) -> None:
     if form == "csv":
         for name in runs.columns[[not is_numeric_dtype(dtype) for dtype in runs.dtypes]]:
             runs[name] = [no_formula(value) if isinstance(value, str) else value for value in runs[name]]
-        click.echo(runs.to_csv(index=False), nl=False)
+        click.echo(runs.to_csv(index=False, header=[no_formula(name) for name in runs]), nl=False)
     else:
         rows = runs.astype(object).where(runs.notna(), None).to_dict(orient="records")
         # Python writes the shortest text that reads back as the same number; pandas cuts at 15 digits.

@@ -10,6 +10,7 @@ import click
 
 from rigorkd.cli.checked import device_option
 from rigorkd.cli.options import results_option, study_folder
+from rigorkd.text import printable, unhidden
 
 if TYPE_CHECKING:
     from rigorkd.launch.rerun import Rerun
@@ -92,9 +93,10 @@ def verify(
             working=None if folder is None else folder.absolute(),
         )
     if form == "json":
-        click.echo(json.dumps(_document(place, found, again, against), indent=1, ensure_ascii=False))
+        document = _document(place, found, again, against)
+        click.echo(unhidden(json.dumps(document, indent=1, ensure_ascii=False)))
     else:
-        click.echo(_text(place, found, again, against))
+        click.echo(printable(_text(place, found, again, against)))
         if rerun is not None and found.damaged:
             click.echo("no run was repeated: mend the study first, with `rigorkd run`")
     if found.damaged or against not in (None, found.digest) or any(one.is_wrong for one in again):

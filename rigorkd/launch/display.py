@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from statistics import fmean, stdev
 from types import TracebackType
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -22,7 +23,7 @@ from rigorkd.launch.worker import Message
 from rigorkd.metrics import BY_NAME
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, read_records
-from rigorkd.text import count, duration
+from rigorkd.text import count, duration, printable
 from rigorkd.train.events import EpochDone, Noted, RunDone, RunFailed
 
 LINE_EVERY = 10.0
@@ -33,11 +34,14 @@ class PlainConsole(Console):
     """A console for text with names and paths of the user's own.
 
     Brackets are no markup and words between colons no emoji there, numbers have no colours, and a long line
-    is left to the terminal.
+    is left to the terminal. What steers a terminal is left out.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(printable(text), **how)
 
 
 class SteadyConsole(PlainConsole):
@@ -101,7 +105,9 @@ class Display:
     def __call__(self, message: Message | None) -> None:
         """Show what a message changed; None only refreshes."""
         if isinstance(message, RunFailed):
-            self.console.print(Text.assemble(("failed ", "red"), f"{message.run}: {message.reason}"))
+            self.console.print(
+                Text.assemble(("failed ", "red"), printable(f"{message.run}: {message.reason}"))
+            )
         elif isinstance(message, RunDone) and message.status == "diverged":
             self.console.print(Text.assemble(("diverged ", "yellow"), message.run))
         elif isinstance(message, RunDone) and (

@@ -29,7 +29,7 @@ from rigorkd.records.interim import InterimAnalysis, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.record import Record, make_room, read_records, to_json
-from rigorkd.records.study import StudyInfo, is_study, read_info
+from rigorkd.records.study import StudyInfo, is_study, read_info, refuse_too_many
 from rigorkd.records.untrusted import LOG, PROTOCOL, STUDY, is_there, opened, read_bytes, read_json
 from rigorkd.text import count
 
@@ -218,8 +218,8 @@ def _is_same(one: Record, other: Record) -> bool:
 
 def _made_by(record: Record) -> str:
     versions = record.fields.get("versions") or {}
-    parts = [str(record.fields.get("hardware"))] + [f"torch {versions['torch']}"] * ("torch" in versions)
-    return ", ".join(parts)
+    torch = f", torch {versions['torch']}" if "torch" in versions else ""
+    return f"{record.fields.get('hardware')}{torch}"
 
 
 def _mend(part: Part, record: Record) -> str:
@@ -240,6 +240,7 @@ def _refuse_stale(first: Part, chosen: Mapping[str, Record], document: Mapping[s
     info = first.info
     files = {name: StartFile(None, sha256) for name, sha256 in document["start_files"].items()}
     protocol = read_protocol(first.path)
+    refuse_too_many(protocol, document["seeds"], first.path)
     expected = expected_hashes(protocol, tuple(document["seeds"]), info.mode, files, info.numerics)
     if stale := stale_runs(chosen.values(), expected):
         folder = chosen[stale[0].run].folder
@@ -330,14 +331,19 @@ def _write(
 
 def _note(others: Iterable[Part], target: StudyFolder, *, new: bool) -> None:
     """The changes of the others, whose places lie elsewhere; and that they were merged."""
-    noted = [replace(change, place="") for change in read_changes(target.path)]
+    noted = {_told(change) for change in read_changes(target.path)}
     for part in others:
         for change in read_changes(part.path):
-            if (foreign := replace(change, place="")) not in noted:
-                noted.append(foreign)
-                note_change(target.path, foreign)
+            if (told := _told(change)) not in noted:
+                noted.add(told)
+                note_change(target.path, replace(change, place=""))
     if new:
         note_change(target.path, Change(MERGED, timestamp(), sources=tuple(part.digest for part in others)))
+
+
+def _told(change: Change) -> str:
+    """A change wherever it was noted."""
+    return json.dumps(asdict(replace(change, place="")), sort_keys=True)
 
 
 def _copy_texts(part: Part, target: StudyFolder) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ from rigorkd.records.interim import listed_seeds
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.record import Record, read_records
-from rigorkd.records.study import ask_for, read_info
+from rigorkd.records.study import ask_for, read_info, refuse_too_many
+from rigorkd.records.untrusted import is_there
 from rigorkd.text import count, some_of, suggest
 
 
@@ -185,13 +186,15 @@ def restore(folder: Path, number: int | None = None) -> tuple[list[str], list[st
         place = str(max(places) if number is None else number)
         aside = StudyFolder(study.removed / place)
         runs = [record.run for record in read_records(aside)]
+        for run in runs:
+            is_there(study.run(run), folder)  # refuses a link on the way
         back = [run for run in runs if not has_record(study, run)]
-        seeds = seeds_of(folder, place)
+        seeds, known = seeds_of(folder, place), set(read_info(folder).seeds)
+        refuse_too_many(read_protocol(folder), known | seeds, study.changes_jsonl)
         note_change(folder, Change(RESTORED, timestamp(), seeds=tuple(sorted(seeds)), place=place))
         for run in back:
             study.run(run).parent.mkdir(parents=True, exist_ok=True)
             aside.run(run).rename(study.run(run))
-        known = set(read_info(folder).seeds)
         if seeds - known:
             ask_for(folder, known | seeds)
         if len(back) == len(runs):  # what is left is empty folders
@@ -209,20 +212,19 @@ def set_aside_in(study: StudyFolder) -> dict[int, int]:
         for path in study.removed.glob("*")
         if path.name.isdecimal()
     }
+    asked, gone = set(read_info(study.path).seeds), set[int]()
     for change in read_changes(study.path):
-        if change.what == REMOVED and change.place and not change.runs and _gone(study, change.seeds):
-            found.setdefault(int(change.place), 0)
-    return {number: n for number, n in found.items() if n or _gone(study, seeds_of(study.path, str(number)))}
+        if change.what == REMOVED and change.place and not asked.issuperset(change.seeds):
+            gone.add(int(change.place))
+            if not change.runs:
+                found.setdefault(int(change.place), 0)
+    return {number: n for number, n in found.items() if n or number in gone}
 
 
 def seeds_of(folder: Path, place: str) -> set[int]:
     """The seeds that the study was asked for no more with the removal of a number."""
     changes = [change for change in read_changes(folder) if change.what == REMOVED and change.place == place]
     return {seed for change in changes for seed in change.seeds}
-
-
-def _gone(study: StudyFolder, seeds: Collection[int]) -> bool:
-    return bool(set(seeds) - set(read_info(study.path).seeds))
 
 
 @dataclass(frozen=True)

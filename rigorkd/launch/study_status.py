@@ -18,7 +18,7 @@ from rigorkd.launch.run_states import RunStates, State, find_run_states
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.study import is_smoke, newest_study, read_info, studies_in
-from rigorkd.text import count, duration
+from rigorkd.text import count, duration, one_line
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Status:
                 "  nothing is running; `rigorkd run` with the same protocol resumes"
                 + (f" (last checkpoint {since})" if since else "")
             )
-        return "\n".join(lines)
+        return "\n".join(map(one_line, lines))
 
     def _ago(self, runs: Iterable[str]) -> str:
         """`12 s ago`, or `5 s to 48 s ago` where runs differ; empty without any checkpoint."""

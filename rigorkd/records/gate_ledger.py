@@ -195,7 +195,8 @@ class Ledger:
         before = "" if self.search is None else self.search.head
         now = timestamp()
         entry = {**entry, "time": now, "previous": before}
-        append_line(self.path, json.dumps({**entry, "sha256": _hash(entry)}, ensure_ascii=False))
+        text = json.dumps({**entry, "sha256": _hash(entry)}, ensure_ascii=False)
+        append_line(self.path, text, alone=False)  # it is the file itself that is locked
         self.search = read_ledger(self.path)
 
 
@@ -264,18 +265,16 @@ def read_ledger(path: Path) -> Search | None:
     lines = read_bytes(path, path.parent, INTERIM).split(b"\n")
     while lines and not lines[-1].strip():
         lines.pop()
-    found: Search | None = None
-    for number, raw in enumerate(lines, 1):
+    if not lines:
+        return None
+    reading = _begun(path, _entry(lines[0]), lines[0])
+    for number, raw in enumerate(lines[1:], 2):
         entry = _entry(raw)
-        if found is None:
-            found = _begun(path, entry, raw)
-        elif entry is None:
-            torn = (*found.torn, (number, found.budget.next_level))
-            found = replace(found, torn=torn, unnoted=(*found.unnoted, raw), budget=found.budget.begin())
+        if entry is None:
+            reading.tear(number, raw)
         else:
-            found = _read(found, path, number, entry)
-        found = replace(found, lines=number)
-    return found
+            reading.read(number, entry)
+    return reading.search(len(lines))
 
 
 def _entry(raw: bytes) -> dict[str, Any] | None:
@@ -289,7 +288,7 @@ def _entry(raw: bytes) -> dict[str, Any] | None:
 _BEGINS = b'{"schema": "rigorkd.gate-ledger'
 
 
-def _begun(path: Path, entry: dict[str, Any] | None, raw: bytes) -> Search:
+def _begun(path: Path, entry: dict[str, Any] | None, raw: bytes) -> _Reading:
     if entry is None and raw[: len(_BEGINS)] == _BEGINS[: len(raw)]:
         raise DamagedError(
             f"{path}:1: torn: the search had not begun and nothing is spent", hint="remove the file"
@@ -305,72 +304,111 @@ def _begun(path: Path, entry: dict[str, Any] | None, raw: bytes) -> Search:
     _check(path, 1, entry, "")
     try:
         goal: Goal = "min" if entry["goal"] == "min" else "max"
-        asked = Asked(float(entry["alpha"]), float(entry["margin"]), str(entry["metric"]), goal)
-        return Search(path, asked, str(entry["base"]), Budget(asked.alpha), head=entry["sha256"])
+        alpha, margin = _number(entry["alpha"]), _number(entry["margin"])
+        if alpha is None or margin is None or not (0 < alpha < 0.5 and margin >= 0):
+            raise ValueError("nobody can have asked so")
+        asked = Asked(alpha, margin, str(entry["metric"]), goal)
+        return _Reading(path, asked, str(entry["base"]), Budget(asked.alpha), entry["sha256"])
     except (KeyError, TypeError, ValueError):
-        raise _edited(path, 1, "something is missing in it") from None
+        raise _edited(path, 1, "it asks nothing that a search can ask") from None
 
 
-def _read(found: Search, path: Path, number: int, entry: dict[str, Any]) -> Search:
-    """The search after one more line."""
-    if found.unnoted and entry.get("kind") != "torn":
-        raise _edited(path, found.torn[-1][0], "it cannot be read, and no line says that it was torn")
-    _check(path, number, entry, found.head)
-    try:
-        if found.unnoted and entry["of"] == sha256_of(b"\n".join(found.unnoted)):
-            return replace(found, unnoted=(), head=entry["sha256"])
-        if entry["kind"] == "begin":
-            return _begin(found, entry)
-        if entry["kind"] == "look":
-            return _look(found, entry)
-    except (KeyError, TypeError, ValueError, IndexError):
-        pass
-    raise _edited(path, number, f"no line of a ledger as rigorkd {__version__} writes it")
+MOST_TORN = 100
+"""Torn lines in a row. A crash leaves one, which the next line notes: so many are of something else."""
+
+_Noted = tuple[list[int], list[float | None], list[float | None]]
+"""The seeds of a comparison, and both values of each."""
 
 
-def _begin(found: Search, entry: dict[str, Any]) -> Search:
-    level = found.budget.next_level
-    if (entry["comparison"], entry["level"]) != (found.budget.begun + 1, level):
-        raise ValueError("it spends something else than its share")
-    one = Comparison(
-        number=entry["comparison"],
-        epoch=len(found.accepted),
-        base=str(entry["base"]),
-        candidate=str(entry["candidate"]),
-        level=level,
-    )
-    return replace(
-        found,
-        comparisons=(*found.comparisons, one),
-        budget=found.budget.begin(),
-        head=entry["sha256"],
-    )
+@dataclass
+class _Reading:
+    """A ledger as far as it was read."""
 
+    path: Path
+    asked: Asked
+    base: str
+    budget: Budget
+    head: str
+    comparisons: dict[int, tuple[Comparison, _Noted]] = field(default_factory=dict)
+    torn: list[tuple[int, float]] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+    unnoted: list[bytes] = field(default_factory=list)
 
-def _look(found: Search, entry: dict[str, Any]) -> Search:
-    position = [one.number for one in found.comparisons].index(entry["comparison"])
-    before = found.comparisons[position]
-    after = replace(
-        before,
-        seeds=(*before.seeds, *map(int, entry["seeds"])),
-        base_values=(*before.base_values, *map(_number, entry["base_values"])),
-        candidate_values=(*before.candidate_values, *map(_number, entry["candidate_values"])),
-        verdict=GateVerdict(entry["verdict"]),
-    )
-    if not len(after.seeds) == len(after.base_values) == len(after.candidate_values) == entry["n"]:
-        raise ValueError("seeds and values do not go together")
-    if before.decided or before.epoch != len(found.accepted):
-        raise ValueError("it was decided before, or of another base")
-    comparisons = (*found.comparisons[:position], after, *found.comparisons[position + 1 :])
-    found = replace(found, comparisons=comparisons, head=entry["sha256"])
-    if after.verdict is not GateVerdict.BETTER:
-        return found
-    return replace(
-        found,
-        base=after.candidate,
-        accepted=(*found.accepted, after.candidate),
-        budget=found.budget.accept(after.level),
-    )
+    def search(self, lines: int) -> Search:
+        """What was read."""
+        return Search(
+            path=self.path,
+            asked=self.asked,
+            base=self.base,
+            budget=self.budget,
+            comparisons=tuple(
+                replace(
+                    one,
+                    seeds=tuple(noted[0]),
+                    base_values=tuple(noted[1]),
+                    candidate_values=tuple(noted[2]),
+                )
+                for one, noted in self.comparisons.values()
+            ),
+            torn=tuple(self.torn),
+            accepted=tuple(self.accepted),
+            head=self.head,
+            lines=lines,
+            unnoted=tuple(self.unnoted),
+        )
+
+    def tear(self, number: int, raw: bytes) -> None:
+        """A line that cannot be read."""
+        if len(self.unnoted) == MOST_TORN:
+            raise _edited(self.path, number, f"it and {MOST_TORN} before it cannot be read")
+        self.torn.append((number, self.budget.next_level))
+        self.unnoted.append(raw)
+        self.budget = self.budget.begin()
+
+    def read(self, number: int, entry: dict[str, Any]) -> None:
+        """A line that can."""
+        if self.unnoted and entry.get("kind") != "torn":
+            raise _edited(self.path, self.torn[-1][0], "it cannot be read, and no line says that it was torn")
+        _check(self.path, number, entry, self.head)
+        try:
+            if self.unnoted and entry["of"] == sha256_of(b"\n".join(self.unnoted)):
+                self.unnoted.clear()
+            elif entry["kind"] == "begin":
+                self._begin(entry)
+            elif entry["kind"] == "look":
+                self._look(entry)
+            else:
+                raise ValueError("of no kind")
+        except (KeyError, TypeError, ValueError):
+            raise _edited(
+                self.path, number, f"no line of a ledger as rigorkd {__version__} writes it"
+            ) from None
+        self.head = entry["sha256"]
+
+    def _begin(self, entry: dict[str, Any]) -> None:
+        level = self.budget.next_level
+        if (entry["comparison"], entry["level"]) != (self.budget.begun + 1, level):
+            raise ValueError("it spends something else than its share")
+        number = self.budget.begun + 1
+        one = Comparison(number, len(self.accepted), str(entry["base"]), str(entry["candidate"]), level)
+        self.comparisons[number] = one, ([], [], [])
+        self.budget = self.budget.begin()
+
+    def _look(self, entry: dict[str, Any]) -> None:
+        one, (seeds, *values) = self.comparisons[entry["comparison"]]
+        seeds += map(int, entry["seeds"])
+        for known, name in zip(values, ("base_values", "candidate_values"), strict=True):
+            known += map(_number, entry[name])
+        if not len(seeds) == len(values[0]) == len(values[1]) == entry["n"]:
+            raise ValueError("seeds and values do not go together")
+        if one.decided or one.epoch != len(self.accepted):
+            raise ValueError("it was decided before, or of another base")
+        one = replace(one, verdict=GateVerdict(entry["verdict"]))
+        self.comparisons[one.number] = one, self.comparisons[one.number][1]
+        if one.verdict is GateVerdict.BETTER:
+            self.base = one.candidate
+            self.accepted.append(one.candidate)
+            self.budget = self.budget.accept(one.level)
 
 
 def _check(path: Path, number: int, entry: dict[str, Any], head: str) -> None:

@@ -234,7 +234,12 @@ def _remembered(info: StudyInfo, spec: Spec) -> int | None:
 
 
 def refuse_too_many(protocol: Protocol, seeds: Collection[int], where: Path) -> None:
-    """InputError for more runs than a study can have."""
+    """InputError for more runs, or seeds, than a study can have."""
+    if len(seeds) > MOST_SEEDS:
+        raise InputError(
+            f"{where}: {len(seeds):,} seeds, and a study has at most {MOST_SEEDS:,}",
+            hint="take fewer seeds, or make several studies of it",
+        )
     if (runs := len(protocol.cells) * len(seeds)) > MOST_RUNS:
         raise InputError(
             f"{where}: {len(protocol.cells):,} cells at {len(seeds):,} seeds are {runs:,} runs, and a study "

@@ -38,6 +38,7 @@ groups:
   main: {{baseline: true, kd: {{T: [1, 2, 3, 4, 6, 8], alpha: [0.1, 0.3, 0.5, 0.7]}}}}
 seeds: {seeds}
 """
+LOG = "2026-01-01T00:00:00+00:00 started\n2026-01-01T00:01:00+00:00 done\n"
 
 
 def main() -> None:
@@ -68,6 +69,8 @@ def write_study(folder: Path, runs: int) -> None:
         if want.run.cell.role != "student":
             small["model.safetensors"] = b"made up"
         assert commit(study.run(name), fields(want, rng, found), small)
+        study.run_log(name).parent.mkdir(parents=True, exist_ok=True)
+        study.run_log(name).write_text(LOG)
 
 
 def predictions(rng: random.Random) -> Predictions:

@@ -24,6 +24,10 @@ from pathlib import Path
 # This process imports nothing large: on Linux, what a process is said to have held at most begins with what
 # the one that started it held.
 WRITER = Path(__file__).with_name("made_up_study.py")
+READING = (
+    *("status", "analyze", "table", "verify", "report", "figures --out figures"),
+    "logs main/plain/baseline/seed-0",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def measure(folder: Path, runs: int) -> list[Timing]:
     """Time the commands on a study of at least `runs` runs in an empty folder."""
     subprocess.run([sys.executable, WRITER, folder, "--runs", str(runs)], check=True)
     found = [timed(folder, "plan", "scale.yaml", "--format", "json")]
-    found += [timed(folder, command) for command in ("status", "analyze", "table", "verify")]
+    found += [timed(folder, *line.split()) for line in READING]
     found.append(timed(folder, "run", "scale.yaml"))
     for record in random.Random(0).sample(sorted(folder.glob("results/scale/*/*/record.json")), 100):
         shutil.rmtree(record.parent)

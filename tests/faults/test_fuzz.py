@@ -25,5 +25,5 @@ def test_two_hundred_inputs_of_strangers_are_read_or_refused() -> None:
     assert report["wrong"] == []
     assert done.returncode == 0
     assert sum(report["inputs"].values()) == 200
-    assert len(report["inputs"]) == 5, "studies, protocols, tables, logs and layouts"
+    assert len(report["inputs"]) == 7, "of every kind"
     assert {"0", "2"} <= report["exit codes"].keys(), "some are read, some refused"

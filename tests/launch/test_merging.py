@@ -20,7 +20,7 @@ from rigorkd.records.changes import MERGED, read_changes
 from rigorkd.records.integrity import verify_study
 from rigorkd.records.interim import note_interim_analysis, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import read_records
+from rigorkd.records.record import read_records, seal
 from rigorkd.records.study import newest_study, read_info
 from rigorkd.report.sources import Question, analysis_of, from_study
 from tests.conftest import Rigorkd
@@ -147,6 +147,17 @@ def test_what_is_no_part_is_refused(shards: list[Path], tmp_path: Path, harm: Ha
     with pytest.raises((InputError, StoreError), match=says):
         merge(shards, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
+
+
+def test_one_run_of_a_command_with_two_results_is_refused(shards: list[Path], tmp_path: Path) -> None:
+    """Its record need not name a version of torch."""
+    other = make(tmp_path / "c", train=at(1, 3), luck="other", hardware="GPU")
+    for path in other.rglob("record.json"):
+        document = json.loads(path.read_bytes())
+        document["versions"] = {"python": "3.11"}
+        path.write_text(json.dumps(document | {"record_sha256": seal(document)}))
+    with pytest.raises(InputError, match=r"trained twice, to different results.*\(GPU\)"):
+        merge([*shards, other], tmp_path / "merged")
 
 
 def test_one_run_with_two_results_is_refused(shards: list[Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -304,3 +305,26 @@ def test_status_says_what_was_removed(tmp_path: Path) -> None:
     )
     make(tmp_path, train=at(0, 1))
     assert [one["number"] for one in study_status(study).document()["removed"]] == ["1"]
+
+
+def test_what_comes_back_comes_back_through_no_link(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    remove(study, Wanted(student="wide"))
+    shutil.rmtree(study / "main/wide")
+    (tmp_path / "elsewhere").mkdir()
+    (study / "main/wide").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="main/wide: a link to a folder"):
+        restore(study)
+    assert not [*(tmp_path / "elsewhere").iterdir()]
+    assert len(read_changes(study)) == 1
+
+
+def test_more_seeds_than_a_study_can_have_are_not_asked_for_again(tmp_path: Path) -> None:
+    study = make(tmp_path, seeds=(0, 1))
+    remove(study, Wanted(seeds=(1,)))
+    line = json.loads((study / "changes.jsonl").read_text())
+    (study / "changes.jsonl").write_text(json.dumps(line | {"seeds": list(range(1, 12_000))}) + "\n")
+    with pytest.raises(InputError, match="12,000 seeds, and a study has at most 10,000"):
+        restore(study)
+    assert read_info(study).seeds == (0,)
+    assert len(read_changes(study)) == 1

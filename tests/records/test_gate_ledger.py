@@ -322,3 +322,26 @@ def test_two_processes_lose_nothing(path: Path) -> None:
     workers = [subprocess.Popen([sys.executable, "-c", COMPARES, path, str(who)]) for who in range(2)]
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
     _whole(path, 2)
+
+
+def test_what_no_crash_can_leave_is_no_ledger(path: Path) -> None:
+    begun(path, "undecided")
+    with path.open("ab") as file:
+        file.write(b"\n" * 2**20 + b"x\n")
+    with pytest.raises(StoreError, match=r"search.jsonl:104: .* it and 100 before it cannot be read"):
+        read_ledger(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("alpha", 0), ("alpha", 0.5), ("alpha", True), ("alpha", "inf"), ("margin", -1), ("margin", None)],
+)
+def test_a_search_that_nobody_can_have_asked(path: Path, key: str, value: object) -> None:
+    from rigorkd.records.gate_ledger import _hash
+
+    begun(path)
+    entry = json.loads(path.read_text()) | {key: value}
+    del entry["sha256"]
+    path.write_text(json.dumps(entry | {"sha256": _hash(entry)}) + "\n")
+    with pytest.raises(StoreError, match=r"search.jsonl:1: the line was edited: it asks nothing"):
+        read_ledger(path)

@@ -22,12 +22,16 @@ from click.testing import CliRunner
 from rigorkd.cli.main import cli
 from rigorkd.errors import DamagedError, RigorkdError, StoreError
 from rigorkd.files import append_line, sha256_of
+from rigorkd.launch.failures import Failure, note_failure
+from rigorkd.launch.heartbeat import Heartbeat
 from rigorkd.launch.own_commands import code_of
+from rigorkd.launch.progress import Progress, ProgressFile
 from rigorkd.records.integrity import Intact, verify_study
 from rigorkd.records.interim import note_interim_analysis
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_predictions, read_protocol, read_study
 from rigorkd.records.record import read_record, seal
+from rigorkd.text import printable
 
 HERE = Path(__file__).parent / "study_0_1"
 CELL = "main/plain/baseline"
@@ -253,6 +257,18 @@ def test_a_line_is_appended_in_the_folder_that_was_found(tmp_path: Path) -> None
     assert (tmp_path / "lines").read_text() == "x\n"
 
 
+def test_nothing_is_written_through_another_name_of_a_file(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "rc").write_text("# mine\n")
+    (study / "looks.jsonl").unlink()
+    (study / "looks.jsonl").hardlink_to(tmp_path / "rc")
+    said("analyze", study)
+    assert (tmp_path / "rc").read_text() == "# mine\n"
+    first, look = (study / "looks.jsonl").read_text().splitlines()
+    assert (first, json.loads(look)["n"]) == ("# mine", 3)
+    said("analyze", study)
+    assert len((study / "looks.jsonl").read_text().splitlines()) == 2
+
+
 OWN = """\
 rigorkd: 1
 study: own
@@ -321,6 +337,38 @@ def test_run_makes_no_file_through_a_link(study: Path, tmp_path: Path, place: st
         StudyFolder(study).refuse_links()
     assert f"{study / place}: a link" in refusal("run", HERE / "legacy.yaml", "--results", study.parent)
     assert not (tmp_path / "new").exists()
+
+
+STEERS = "\x1b]52;c;aGk=\x07\x9b31m\x1b[2J\u202e\r"
+"""What fills a clipboard, clears a screen, and turns what follows around."""
+
+
+def test_nothing_of_a_study_steers_a_terminal(study: Path) -> None:
+    """Whatever a screen shows as it stands: labels, reasons, hardware, logs, headings."""
+    for path in study.rglob("record.json"):
+        edit(
+            path,
+            lambda d: d.update(hardware=STEERS, metrics=d["metrics"] | {f"=1{STEERS}": 1.0}),
+            sealed=True,
+        )
+    layout = StudyFolder(study)
+    layout.run_log(RUN).parent.mkdir(parents=True)
+    layout.run_log(RUN).write_bytes(f"10 %\r20 %{STEERS}\n".encode())
+    run_hash = read_record(layout, f"{CELL}/seed-1").run_hash
+    shutil.rmtree(study / CELL / "seed-1")
+    note_failure(layout, Failure(f"{CELL}/seed-1", run_hash, f"a reason {STEERS}"))
+    with Heartbeat(layout, f"a label {STEERS}") as me:
+        me.begin_work()
+        ProgressFile(me.folder).write(Progress.of({RUN: 3}), force=True)
+        shown = [said("status", study), said("status", study, "--format", "json")]
+    shown += [said("table", study), said("plan", HERE / "legacy.yaml", "--results", study.parent)]
+    shown += [said("verify", study, "--format", "json"), said("logs", "--study", study, RUN)]
+    for text in shown:
+        assert text == printable(text)
+    assert "a label" in shown[0]
+    assert "a reason" in shown[0]
+    assert ",'=1" in shown[2], "no formula either"
+    assert shown[-1].startswith("10 %\n20 %")
 
 
 def test_a_trackers_own_links_are_its_own(study: Path, tmp_path: Path) -> None:

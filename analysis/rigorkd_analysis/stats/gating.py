@@ -106,8 +106,8 @@ def least_seeds(level: float, c2: float = C2) -> int:
 
     E_n comes near its limit (1 + n/c²)^((n − 1)/2), where all differences agree, and does not reach it.
     """
-    n = 2
-    while (n - 1) / 2 * np.log1p(n / c2) <= -np.log(2 * level):
+    n, evidence = 2, -np.log(2 * max(level, np.finfo(float).tiny))
+    while (n - 1) / 2 * np.log1p(n / c2) <= evidence:
         n += 1
     return n
 
