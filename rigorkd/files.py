@@ -19,6 +19,8 @@ from typing import BinaryIO, NamedTuple
 
 _TOKEN = secrets.token_hex(4)
 """Process numbers repeat among the hosts that share a folder; with this, temporary names do not."""
+_LONGEST = 200
+"""Bytes of a name that its temporary one repeats: file systems take 255 in all."""
 
 
 def timestamp() -> str:
@@ -277,7 +279,8 @@ def refuse_endless(folder: Path) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}-{_TOKEN}.tmp")
+    name = path.name.encode()[:_LONGEST].decode(errors="ignore")
+    return path.with_name(f".{name}.{os.getpid()}-{_TOKEN}.tmp")
 
 
 def _flush_folder(folder: Path) -> None:

@@ -84,13 +84,14 @@ def _runs(folder: Path, form: str) -> None:
     from rigorkd.report.sources import from_study
     from rigorkd.text import unhidden
 
-    runs = read_study(folder).runs
-    if len(runs) and (tested := from_study(folder).tested_on()) is not None:
+    read = read_study(folder)
+    runs = read.runs
+    if len(runs) and (tested := from_study(folder, read=read).tested_on()) is not None:
         runs["n_test"] = int(tested.target.size)  # so that a table read again can name its test images
     if form == "csv":
         for name in runs.columns[[not is_numeric_dtype(dtype) for dtype in runs.dtypes]]:
             runs[name] = [no_formula(value) if isinstance(value, str) else value for value in runs[name]]
-        click.echo(runs.to_csv(index=False, header=[no_formula(name) for name in runs]), nl=False)
+        click.echo(runs.to_csv(index=False, header=[no_formula(str(name)) for name in runs]), nl=False)
     else:
         rows = runs.astype(object).where(runs.notna(), None).to_dict(orient="records")
         # Python writes the shortest text that reads back as the same number; pandas cuts at 15 digits.

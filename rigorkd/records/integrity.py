@@ -23,7 +23,7 @@ from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.read import misreported
 from rigorkd.records.record import WEIGHTS, Record, digest_of, read_record
 from rigorkd.records.study import PLAN_EDITED, read_info
-from rigorkd.records.untrusted import PROTOCOL, read_json, refuse_links_inside
+from rigorkd.records.untrusted import NO_FILE, PROTOCOL, read_json, refuse_links_inside
 
 MOST_KNOWN = 256 * 2**20
 """Bytes that intact.json may have: a line of 200 for every file of the study."""
@@ -209,8 +209,16 @@ def _own_digests(folder: Path) -> list[tuple[str, str]]:
 
 
 def _leaves(folder: Path) -> Iterator[tuple[Path, list[str] | None]]:
-    """Every folder of a run with the files in it, and every link to a folder, with None."""
-    for path, folders, files in os.walk(folder):
+    """Every folder of a run with the files in it, and every link to a folder, with None.
+
+    OSError for a folder that may not be looked into: what lies there would not be missed.
+    """
+
+    def refuse(error: OSError) -> None:
+        if error.errno not in NO_FILE:
+            raise error
+
+    for path, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from ((Path(path, name), None) for name in folders if Path(path, name).is_symlink())
         if LEAF.fullmatch(Path(path).name) and files:

@@ -319,6 +319,9 @@ _PATH = re.compile(r"[^./\\][^/\\]*(/[^./\\][^/\\]*)*")
 
 # ------------------------------------------------------------------------------------------------ arrays
 
+_MOST_ENTRIES = 1_000
+"""Of an archive: listing them takes a hundred times the memory that they take in the file."""
+
 
 def parse_arrays(content: bytes, shapes: Mapping[str, tuple[str, int]]) -> dict[str, np.ndarray]:
     """The arrays of an `.npz` that are in `shapes`, which gives each its kinds of numbers and its dimensions.
@@ -332,6 +335,8 @@ def parse_arrays(content: bytes, shapes: Mapping[str, tuple[str, int]]) -> dict[
     import numpy as np
 
     found = {}
+    if content.count(b"PK\x01\x02") > _MOST_ENTRIES:
+        raise ValueError(f"it has more than {_MOST_ENTRIES:,} entries")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [entry for entry in archive.infolist() if entry.filename.removesuffix(".npy") in shapes]

@@ -306,15 +306,16 @@ def refuse_unusable(found: Source) -> None:
         read_runs(found.table, found.plan.metric)
 
 
-def from_study(folder: Path, *, every_seed: bool = False) -> Source:
+def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | None = None) -> Source:
     """A study: what its first run fixed, and the newest protocol still says, is planned.
 
     `every_seed` keeps seeds at which some cells are not run: for two cells, whatever the others are at.
+    `read` is the study where it was read before.
     """
     from rigorkd.records.interim import read_interim_analyses
     from rigorkd.records.read import read_study
 
-    study = read_study(folder)
+    study = read or read_study(folder)
     if study.runs.empty:
         raise InputError(
             f"{folder}: no student run has finished yet", hint="`rigorkd status` shows how far it is"

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,17 @@ def test_a_small_archive_takes_little_memory(study: Path) -> None:
         read_predictions(study, CELL, 0)
 
 
+def test_an_archive_of_very_many_entries_is_not_listed(study: Path) -> None:
+    path = study / RUN / "predictions.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(1_001):
+            archive.writestr(f"{number}.npy", b"")
+    digest = sha256_of(path.read_bytes())
+    edit(study / RUN / "record.json", lambda d: d["files"].update({path.name: digest}), sealed=True)
+    with pytest.raises(DamagedError, match="it has more than 1,000 entries"):
+        read_predictions(study, CELL, 0)
+
+
 @pytest.mark.parametrize("command", ["analyze", "status", "table", "report"])
 def test_more_runs_than_anybody_trains_are_refused_at_once(study: Path, command: str) -> None:
     edit(study / "study.json", lambda d: d.update(seeds=list(range(8_000))))
@@ -204,6 +216,21 @@ def test_a_forger_who_makes_all_hashes_again_does_not_make_the_digest(study: Pat
     assert "NOT the study of the digest" in said("verify", study, "--against", digest, code=1)
     document = json.loads(said("verify", study, "--against", digest, "--format", "json", code=1))
     assert document["against"] == digest != document["digest"]
+
+
+def test_a_folder_that_may_not_be_looked_into_does_not_pass_as_intact(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study.parent)
+    (study / "main").chmod(0)
+    user = os.geteuid()
+    os.seteuid(user or OTHER)  # permissions do not bind root
+    try:
+        with pytest.raises(PermissionError, match="main"):
+            verify_study(Path(study.name))
+    finally:
+        os.seteuid(user)
+        (study / "main").chmod(0o755)
 
 
 @pytest.mark.parametrize("harm", ["record", "file", "protocol"])
