@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -225,10 +225,6 @@ def seeds_of(folder: Path, place: str) -> set[int]:
     """The seeds that the study was asked for no more with the removal of a number."""
     changes = [change for change in read_changes(folder) if change.what == REMOVED and change.place == place]
     return {seed for change in changes for seed in change.seeds}
-
-
-def _gone(study: StudyFolder, seeds: Collection[int]) -> bool:
-    return bool(set(seeds) - set(read_info(study.path).seeds))
 
 
 @dataclass(frozen=True)

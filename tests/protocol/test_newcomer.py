@@ -144,7 +144,7 @@ SLIPS = {
     "a contrast without its group": Slip(
         "[main/small/kd-T4-a0.5", "[small/kd-T4-a0.5", 22, 8, "did you mean 'main/small/kd-T4-a0.5'"
     ),
-    "a metric by another name": Slip("test_top1", "accuracy", 19, 11, "did you mean test_top1?"),
+    "a metric by another name": Slip("test_top1", "accuracy", 19, 11, "did you mean 'test_top1'"),
     "percent as text": Slip("sesoi: 1.0", "sesoi: 1%", 20, 10, "sesoi must be a number", "sesoi: 1"),
     "a percentage for a weight": Slip(
         "alpha: 0.5", "alpha: 50", 16, 28, "alpha must be at most 1", "alpha: 0.5"
@@ -230,7 +230,7 @@ SLIPS = {
         "{model: resnet34_cifar, start: best.pth}",
         10,
         41,
-        "write start: {path: best.pth}",
+        "given as start: {path: best.pth}",
         "{model: resnet34_cifar, start: {path: best.pth}}",
     ),
     "a teacher without a name": Slip(
