@@ -92,13 +92,16 @@ _ELSEWHERE = {
 """What to do with a key of another tool for which there is none here."""
 
 
+_WEIGHTS = (".pth", ".pt", ".ckpt", ".tar", ".bin", ".safetensors")
+
+
 def unknown(noun: str, name: str, valid: Iterable[str]) -> tuple[str, str]:
     """Message and hint for a name that is not among the valid ones."""
     names = list(valid)
     if noun == "key" and name.isdecimal():  # which commas made
         return f"unknown key {name!r}", "a list stands in brackets: [1, 4]; decimals behind a point: 0.5"
-    if noun == "start" and name.casefold().endswith((".pth", ".pt", ".ckpt", ".bin", ".safetensors")):
-        return f"unknown start {name!r}", f"of a file of weights write start: {{path: {name}}}"
+    if noun == "start" and ("/" in name or name.casefold().endswith(_WEIGHTS)):
+        return f"unknown start {name!r}", f"weights of a file are given as start: {{path: {name}}}"
     close = _ours(name, names)
     listed = ", ".join(names) if len(names) <= 16 else ", ".join(names[:16]) + ", ..."
     hint = f"did you mean {close!r}?" if close else ""
@@ -286,7 +289,7 @@ _MISSING = {
 }
 """What to write for a key that is missing, where its name does not say so."""
 
-_NAMELESS = {
+_NAMELESS: dict[Path, str] = {
     ("groups",): "a group has a name: groups: {main: {baseline: true, kd: {T: 4}}}",
     (
         "teachers",

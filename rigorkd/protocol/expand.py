@@ -602,8 +602,6 @@ class Expansion:
 
 def _unknown_start(name: str, path: Path, starts: Iterable[str]) -> ExpansionError:
     message, hint = unknown("start", name, [*WEIGHTS, *starts])
-    if "/" in name or name.endswith((".pth", ".pt", ".ckpt", ".tar", ".bin", ".safetensors")):
-        hint = f"weights of a file are given as start: {{path: {name}}}"
     return ExpansionError([Problem(path, message, hint)])
 
 

@@ -78,6 +78,7 @@ def insert(path: Path, before: str, text: str) -> None:
     path.write_text(content.replace(before, text + before))
 
 
+@pytest.mark.slow  # of the fast tests, test_one_place.py does so with a scratch method
 def test_one_file_and_one_entry_make_a_method(tmp_path: Path) -> None:
     (method,) = [text for text in blocks("python") if text not in files().values()]
     (written,) = re.findall(r"`(logit_matching: \{.*?\})`", PAGE)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
 import socket
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.conftest import run_command
 
 SECRET = "quillfeather"
 """In every place where a person, a machine or a key could be named."""
@@ -28,22 +28,11 @@ def test_a_record_names_versions_settings_and_commit_but_no_one(protocol_file: P
     ):
         subprocess.run([*git, *command], cwd=folder, check=True)
     (folder / "tiny.yaml").write_text((folder / "tiny.yaml").read_text() + "\n")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "rigorkd", "run", "tiny.yaml", "--only", "main/plain/baseline"),
-            *("--seeds", "1", "--jobs", "1", "--device", "cpu"),
-        ],
+    done = run_command(
+        *("run", "tiny.yaml", "--only", "main/plain/baseline", "--seeds", 1, "--jobs", 1, "--device", "cpu"),
         cwd=folder,
-        env={
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "HOME": str(folder),
-            **dict.fromkeys(("USER", "LOGNAME", "HOSTNAME", "WANDB_API_KEY", "HF_TOKEN"), SECRET),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+        HOME=str(folder),
+        **dict.fromkeys(("USER", "LOGNAME", "HOSTNAME", "WANDB_API_KEY", "HF_TOKEN"), SECRET),
     )
     assert done.returncode == 0, done.stderr
     study = folder / "results" / "tiny"

@@ -17,6 +17,7 @@ import pytest
 from rigorkd.errors import InputError, StoreError
 from rigorkd.launch.backends.interface import Submitted, Work
 from rigorkd.launch.backends.slurm import backend as backend_module
+from rigorkd.launch.backends.slurm import job as slurm_job
 from rigorkd.launch.backends.slurm.backend import Slurm
 from rigorkd.launch.backends.slurm.cluster import jobs_in_queue
 from rigorkd.launch.backends.slurm.submission import (
@@ -34,6 +35,7 @@ from rigorkd.protocol.load import load_protocol
 from rigorkd.records.expected import expected_hashes
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import read_info
+from tests.conftest import run_program
 
 GOLDEN = Path(__file__).parent / "golden" / "cohorts.sh"
 
@@ -247,14 +249,7 @@ def test_a_job_trains_the_text_that_was_submitted(run: Run, protocol_file: Path,
     ((folder, submission),) = submissions(study)
     protocol_file.write_text(protocol_file.read_text().replace("epochs: 3", "epochs: 4"))
     assert "nothing to submit" in run(*only).stdout
-    job = subprocess.run(
-        [sys.executable, "-m", "rigorkd.launch.backends.slurm.job", str(folder), "0", "0"],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    job = run_program(Path(slurm_job.__file__), folder, 0, 0, cwd=tmp_path)
     assert job.returncode == 0, job.stderr
     assert "slurm job 12 on an unnamed node, GPUs: none" in job.stdout
     assert "1 run trained, 0 runs failed" in job.stdout
