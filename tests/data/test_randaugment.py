@@ -127,11 +127,7 @@ def test_rounds_follow_one_another(m: int) -> None:
         expected = image
         for name, u in zip((exact[i] for i in names), sign, strict=True):
             magnitudes, signed = magnitudes_of_torchvision(name, 32)
-<<<<<<< HEAD
             magnitude = magnitudes.get(m, 0.0)
-=======
-            magnitude = magnitudes.get(m, 0.0)
->>>>>>> d965d577879e38119be0a71f0753c1276617980c
             expected = by_torchvision(expected, name, -magnitude if signed and u < 0.5 else magnitude)
         assert torch.equal(seen, expected.float().mul_(1 / 255))
 
