@@ -126,7 +126,8 @@ def test_rounds_follow_one_another(m: int) -> None:
     for image, names, sign, seen in zip(images, chosen.tolist(), signs.tolist(), out, strict=True):
         expected = image
         for name, u in zip((exact[i] for i in names), sign, strict=True):
-            magnitude, signed = magnitude_of_torchvision(name, m, 32)
+            magnitudes, signed = magnitudes_of_torchvision(name, 32)
+            magnitude = magnitudes.get(m, 0.0)
             expected = by_torchvision(expected, name, -magnitude if signed and u < 0.5 else magnitude)
         assert torch.equal(seen, expected.float().mul_(1 / 255))
 
