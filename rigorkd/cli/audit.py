@@ -59,7 +59,7 @@ def audit(
     from rigorkd.errors import InputError
     from rigorkd.report.audit_page import audit_page, recovered_page
     from rigorkd.report.emit import emit, to_csv, to_json
-    from rigorkd.report.sources import at, located, printed_rows
+    from rigorkd.report.rows import at, located, printed_rows
 
     if (t is None) != (p is None):
         raise InputError("--t and --p go together", hint="give both, and --difference if it is printed")

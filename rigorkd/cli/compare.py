@@ -85,7 +85,8 @@ def compare(
     from rigorkd.report.compare_page import compare_page
     from rigorkd.report.compared import Runs, open_source
     from rigorkd.report.emit import emit, to_csv, to_json
-    from rigorkd.report.sources import located, note_look
+    from rigorkd.report.rows import located
+    from rigorkd.report.sources import note_look
 
     reading = reading_of(asked)
     if published is not None:
@@ -138,7 +139,8 @@ def _with_publication(
     from rigorkd.report.compared import Runs, open_source
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.publications import compare_with
-    from rigorkd.report.sources import Question, located, note_look
+    from rigorkd.report.rows import located
+    from rigorkd.report.sources import Question, note_look
 
     if rename or printed_metric or seeds is not None:
         raise InputError(
@@ -208,7 +210,7 @@ def _compared(
 
     from rigorkd.errors import InputError
     from rigorkd.report.compared import Printed, Runs, common_plan, named
-    from rigorkd.report.sources import at, located
+    from rigorkd.report.rows import at, located
 
     studies = [one for one in opened if isinstance(one, Runs)]
     tables = [one for one in opened if isinstance(one, Printed)]

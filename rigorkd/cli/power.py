@@ -51,7 +51,7 @@ def power(
     from rigorkd.errors import InputError
     from rigorkd.report.audit_page import power_page
     from rigorkd.report.emit import emit, to_csv, to_json
-    from rigorkd.report.sources import located
+    from rigorkd.report.rows import located
 
     try:
         planned = tuple(int(look) for look in looks.split(",")) if looks else ()

@@ -379,7 +379,8 @@ def _look(outcome: Outcome) -> Sequential:
     from rigorkd_analysis.whole_analysis import until_decided
 
     from rigorkd.records.interim import note_interim_analysis
-    from rigorkd.report.sources import from_study, located
+    from rigorkd.report.rows import located
+    from rigorkd.report.sources import from_study
 
     source = from_study(outcome.study.path)
     with located(source.where):

@@ -14,7 +14,8 @@ from rigorkd_analysis.studies.effects import Study
 from rigorkd.errors import InputError
 from rigorkd.readers.raw import Reading
 from rigorkd.records.study import is_study
-from rigorkd.report.sources import Rows, Source, from_sources, from_study, read_rows
+from rigorkd.report.rows import Rows, read_rows
+from rigorkd.report.sources import Source, from_sources, from_study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -33,7 +33,8 @@ from rigorkd.records.gate_ledger import (
     with_search,
 )
 from rigorkd.records.interim import listed_seeds
-from rigorkd.report.sources import Source, located
+from rigorkd.report.rows import located
+from rigorkd.report.sources import Source
 from rigorkd.text import count, suggest
 
 if TYPE_CHECKING:

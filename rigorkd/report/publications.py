@@ -35,7 +35,8 @@ from rigorkd.problems import unknown
 from rigorkd.protocol.load import load_as
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_records
-from rigorkd.report.sources import Question, Rows, Source, analysis_of, judging, located, read_rows
+from rigorkd.report.rows import Rows, located, read_rows
+from rigorkd.report.sources import Question, Source, analysis_of, judging
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,10 +4,7 @@ it; and the one way from both to an analysis, which `analyze` prints and `report
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +28,7 @@ from rigorkd.errors import InputError, StoreError
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.records.interim import listed_seeds, seen_before
+from rigorkd.report.rows import located
 from rigorkd.text import count
 
 if TYPE_CHECKING:
@@ -41,25 +39,6 @@ if TYPE_CHECKING:
     from rigorkd.readers.tidying import Tidy
     from rigorkd.records.interim import InterimAnalysis
     from rigorkd.records.read import StudyTable
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a CSV as text, and the line of the file on which each one ends."""
-
-    file: Path
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
-
-    def mappings(self) -> list[Mapping[str, str]]:
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
-
-    def frame(self) -> pd.DataFrame:
-        """The table, all text: what is a number is for the analysis to check, by row."""
-        import pandas as pd
-
-        return pd.DataFrame(list(self.rows), columns=list(self.columns), dtype=object)
 
 
 @dataclass(frozen=True)
@@ -213,15 +192,6 @@ class Source:
             return Predictions(target=arrays["target"], prediction=arrays["prediction"])
 
         return read
-
-
-@contextmanager
-def located(where: Callable[[TableError], str]) -> Iterator[None]:
-    """Turn a TableError into an InputError that says in which file and line."""
-    try:
-        yield
-    except TableError as error:
-        raise InputError(f"{where(error)}: {error.message}", hint=error.hint) from None
 
 
 def from_csv(path: Path) -> Source:
@@ -567,109 +537,3 @@ def note_look(found: Source, metric: str) -> str:
     if not is_own(found.folder):
         return f"note: {found.folder} belongs to another user, so this look is not noted there"
     return f"note: {found.folder} cannot be written, so this look is not noted there"
-
-
-def read_rows(path: Path) -> Rows:
-    """Read a CSV as text, strictly: every row has as many fields as the header.
-
-    Raises:
-        InputError: with file and line.
-    """
-    from rigorkd.readers.listing import read_named
-
-    try:
-        text = read_named(path).decode("utf-8-sig")
-        with _readable(path):
-            return _rows(path, io.StringIO(text, newline=""))
-    except IsADirectoryError:
-        raise InputError(
-            f"{path}: a folder, but no study", hint="give a study folder or a CSV file"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not text in UTF-8 ({error.reason} at byte {error.start})", hint="save it as a UTF-8 CSV"
-        ) from None
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """An InputError instead of what the csv module says of a file."""
-    try:
-        yield
-    except csv.Error as error:
-        raise InputError(
-            f"{path}: not a CSV ({error})", hint="separate fields by commas, one row per line"
-        ) from None
-
-
-def printed_rows(path: Path, line: int | None = None) -> Rows:
-    """The rows of a published table: a CSV, or what Markdown or LaTeX makes of one (that from `line` on).
-
-    Raises:
-        InputError: it is neither, with file and line.
-    """
-    from rigorkd_analysis.published.printed_cells import pasted_table
-
-    from rigorkd.readers.listing import read_named
-
-    if path.suffix.casefold() in (".csv", ".tsv"):
-        return read_rows(path)
-    place = Path("/dev/stdin") if str(path) == "-" else path
-    if place.is_dir():
-        return read_rows(path)  # says that it is a folder
-    content = read_named(place)
-    with located(lambda _: str(path)):
-        pasted = pasted_table(content.decode(errors="replace"), line)
-    if pasted is None:
-        if path.suffix.casefold() in (".tex", ".md", ".markdown"):
-            raise InputError(
-                f"{path}: no table with numbers in it",
-                hint="paste a paper's table in Markdown or LaTeX, or give a CSV of one row per cell",
-            )
-        with (
-            io.TextIOWrapper(
-                io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
-            ) as stream,
-            _readable(path),
-        ):
-            return _rows(path, stream)
-    rows, lines = pasted
-    return Rows(path, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), tuple(lines))
-
-
-def _rows(path: Path, stream: Any) -> Rows:
-    reader = csv.reader(stream, strict=True)
-    columns: tuple[str, ...] = ()
-    rows: list[tuple[str, ...]] = []
-    lines: list[int] = []
-    for fields in reader:
-        row = tuple(field.strip() for field in fields)
-        if not any(row):
-            continue
-        if not columns:
-            columns = row
-            if len(row) == 1 and (";" in row[0] or "\t" in row[0]):
-                raise InputError(
-                    f"{path}:1: the header is one field: {row[0]!r}", hint="separate fields by commas"
-                )
-            continue
-        if len(row) != len(columns):
-            raise InputError(
-                f"{path}:{reader.line_num}: {len(row)} fields, but the header has {len(columns)}",
-                hint="every row needs one field per column; quote fields that hold commas",
-            )
-        rows.append(row)
-        lines.append(reader.line_num)
-    if not columns:
-        raise InputError(f"{path}: the file is empty", hint="a header and one row per run")
-    return Rows(path, columns, tuple(rows), tuple(lines))
-
-
-def at(rows: Rows, error: TableError) -> str:
-    """`file:line: column 'x'`, as far as the error knows."""
-    place = f"{rows.file}"
-    if error.row is not None:
-        place += f":{rows.lines[error.row]}"
-    elif error.column:
-        place += ":1"
-    return place + (f": column {error.column!r}" if error.column else "")

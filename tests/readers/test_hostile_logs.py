@@ -23,7 +23,7 @@ from rigorkd.readers.json_records import json_document
 from rigorkd.readers.kinds import read_sources
 from rigorkd.readers.known_names import canonical, seed_in, size_in
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.report.sources import read_rows
+from rigorkd.report.rows import read_rows
 
 pytestmark = pytest.mark.usefixtures("nothing_hangs")
 

@@ -19,7 +19,7 @@ from rigorkd.report.page import Page
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.render.terminal import show
-from rigorkd.report.sources import read_rows
+from rigorkd.report.rows import read_rows
 
 GOLDEN = Path(__file__).parent / "golden"
 PUBLISHED = Path(__file__).parents[2] / "analysis" / "published"

@@ -9,15 +9,8 @@ import pytest
 from rigorkd_analysis import Pair, Plan, TableError, Trend, analyze
 
 from rigorkd.errors import InputError
-from rigorkd.report.sources import (
-    Question,
-    _with_columns_of_trends,
-    at,
-    from_csv,
-    from_study,
-    located,
-    read_rows,
-)
+from rigorkd.report.rows import at, located, read_rows
+from rigorkd.report.sources import Question, _with_columns_of_trends, from_csv, from_study
 
 
 def write(tmp_path: Path, text: str) -> Path:
