@@ -13,28 +13,25 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from rigorkd.data.operations import VIEW_LISTS, Views, check_views
+from rigorkd.data.operations import VIEW_LISTS, Views
 from rigorkd.methods.base import Method
 from rigorkd.methods.baseline import Baseline
-from rigorkd.methods.own import Own
-from rigorkd.methods.registry import KINDS, METHODS
+from rigorkd.methods.registry import KINDS
 from rigorkd.models.model import WEIGHTS, Model, PathStart, weights_of
 from rigorkd.problems import ExpansionError, Path, Problem, shown, unknown, validated
+from rigorkd.protocol.cell_parts import CellParts
 from rigorkd.protocol.cells import Cell, Member
 from rigorkd.protocol.chains import between, lesson_of
 from rigorkd.protocol.grids import MOST_CHOICES, Choice, choices, grids, read_method, too_many
 from rigorkd.protocol.hashes import identity
 from rigorkd.protocol.names import axis_labels, method_label, tuning_label
-from rigorkd.protocol.requirements import class_problems, view_problems
 from rigorkd.protocol.schema import (
     TRAINING_KEYS,
     Group,
     MeanTeacher,
     Spec,
     Start,
-    StepSchedule,
     Teacher,
-    Training,
 )
 
 LONGEST_NAME = 200
@@ -76,7 +73,7 @@ class Expansion:
         self.open_starts: list[str] = []
         self.open_teachers: list[str] = []
         self.refused: set[str] = set()  # teachers whose problems are told already
-        self.terms: dict[str, str] = {}
+        self.parts = CellParts(spec)
         self.reported_twins: set[tuple[str, str, str, str]] = set()
 
     def cells(self) -> tuple[Cell, ...]:
@@ -180,8 +177,8 @@ class Expansion:
         teacher = self.named_teacher(lesson.teacher, (*path, "teacher"))
         written, tuning = read_method(lesson.key, lesson.choice)
         method = between(written, model, teacher, lesson.choice)
-        training = self.training(_written(declared.overrides(), path), tuning)
-        self.check_method(method, self.spec.views, training, lesson.choice, teacher)
+        training = self.parts.training(_written(declared.overrides(), path), tuning)
+        self.parts.check_method(method, self.spec.views, training, lesson.choice, teacher)
         return method, teacher, tuning
 
     def one_teacher(self, name: str, teacher: Teacher, path: Path) -> Cell:
@@ -215,7 +212,7 @@ class Expansion:
             model=teacher.model,
             start=teacher.start,
             method=method,
-            training=self.training(_written(teacher.overrides(), path), tuning),
+            training=self.parts.training(_written(teacher.overrides(), path), tuning),
             views=self.spec.views,
             dataset=self.spec.dataset,
             teacher=None if parent is None else parent.name,
@@ -239,7 +236,7 @@ class Expansion:
         origin = self.spec.starts[name].start
         if isinstance(origin, str) and origin not in (*WEIGHTS, *self.spec.starts):
             raise _unknown_start(origin, ("starts", name, "from"), self.spec.starts)
-        self.training(_written(self.spec.starts[name].overrides(), ("starts", name)))
+        self.parts.training(_written(self.spec.starts[name].overrides(), ("starts", name)))
         self.learned(self.spec.starts[name], None, ("starts", name))
 
     def start(self, name: str, model: Model, path: Path) -> str:
@@ -265,7 +262,7 @@ class Expansion:
             model=model,
             start=start,
             method=method,
-            training=self.training(_written(declared.overrides(), ("starts", name)), tuning),
+            training=self.parts.training(_written(declared.overrides(), ("starts", name)), tuning),
             views=self.spec.views,
             dataset=self.spec.dataset,
             teacher=None if teacher is None else teacher.name,
@@ -424,9 +421,9 @@ class Expansion:
         own = Choice(declared.start, ("students", student, "start"))
         at = chosen.get("start", own)
         start, start_cell = self.resolve_start(at.value, declared.model, at)
-        views = self.views(chosen.get("views"))
+        views = self.parts.views(chosen.get("views"))
         overrides = {key: choice for key, choice in chosen.items() if key in TRAINING_KEYS}
-        base = self.training(overrides)
+        base = self.parts.training(overrides)
         teacher = chosen["teacher"]
         for key, grid in methods.items():
             for choice in grid:
@@ -436,8 +433,8 @@ class Expansion:
                     continue
                 written, tuning = read_method(key, choice)
                 method = between(written, declared.model, self.teacher_of(teacher.value), choice)
-                training = self.training(overrides, tuning) if tuning else base
-                self.check_method(method, views, training, choice, self.teacher_of(teacher.value))
+                training = self.parts.training(overrides, tuning) if tuning else base
+                self.parts.check_method(method, views, training, choice, self.teacher_of(teacher.value))
                 labels = point.labels if method.distils else point.labels_without_teacher
                 parts = [method_label(written), *tuning_label(training, base), *labels]
                 cell = Cell(
@@ -509,96 +506,6 @@ class Expansion:
             hint = f"the students {twin.student} and {cell.student} have the same model and start: remove one"
         self.problem(path, f"{cell.name} and {twin.name} are the same configuration", hint)
 
-    # ------------------------------------------------------------------------------------ parts of a cell
-
-    def training(
-        self, overrides: Mapping[str, Choice], tuning: Mapping[str, Choice] | None = None
-    ) -> Training:
-        """`training:` with keys replaced, then tuned. Raises `ExpansionError` at the key that is wrong."""
-        values: dict[str, Any] = {key: getattr(self.spec.training, key) for key in TRAINING_KEYS}
-        values.update({key: choice.value for key, choice in overrides.items()})
-        training = validated(Training, values, lambda loc: _placed(loc, overrides))
-        if tuning:
-            values["optimizer"] = training.optimizer.model_dump()
-            for key, choice in tuning.items():
-                (values if key in TRAINING_KEYS else values["optimizer"])[key] = choice.value
-
-            def place(loc: Path) -> Path:
-                key = str(loc[-1]) if loc else ""
-                return tuning[key].path if key in tuning else _placed(loc, overrides)
-
-            training = validated(Training, values, place)
-        schedule, lr = training.schedule, training.optimizer.lr
-        if schedule.min_lr > lr:
-            at = (
-                tuning["lr"].path if tuning and "lr" in tuning else _placed(("schedule", "min_lr"), overrides)
-            )
-            message = f"min_lr {schedule.min_lr:g} is above the learning rate {lr:g}"
-            raise ExpansionError([Problem(at, message)])
-        if schedule.warmup_epochs >= training.epochs:
-            at = _placed(("schedule", "warmup_epochs"), overrides)
-            if "epochs" in overrides and "schedule" not in overrides:
-                at = overrides["epochs"].path
-            message = f"{schedule.warmup_epochs} warm-up epochs leave nothing of {training.epochs} epochs"
-            raise ExpansionError([Problem(at, message)])
-        if isinstance(schedule, StepSchedule) and schedule.at[-1] >= training.epochs:
-            at = _placed(("schedule", "at"), overrides)
-            if "epochs" in overrides and "schedule" not in overrides:
-                at = overrides["epochs"].path
-            never = ", ".join(str(epoch) for epoch in schedule.at if epoch >= training.epochs)
-            message = f"the learning rate never falls at {never}: {training.epochs} epochs are trained"
-            hint = "whatever trains another number of epochs takes a schedule of its own"
-            raise ExpansionError([Problem(at, message, hint)])
-        if self.spec.dataset.split.val == 0:
-            self.unvalidated(training, overrides)
-        return training
-
-    def unvalidated(self, training: Training, overrides: Mapping[str, Choice]) -> None:
-        """What a training cannot have where there are no validation images."""
-        if training.select != "last":
-            at = _placed(("select",), overrides) if "select" in overrides else ("dataset", "split", "val")
-            message = f"with val: 0 there is nothing to choose an epoch by (select: {training.select})"
-            hint = "select: last under training tests the last epoch; or keep images for validation"
-            raise ExpansionError([Problem(at, message, hint)])
-        if training.early_stopping is not None:
-            message = "early_stopping watches validation images, and with val: 0 there are none"
-            raise ExpansionError([Problem(_placed(("early_stopping",), overrides), message)])
-
-    def views(self, choice: Choice | None) -> Views:
-        """`views:` with the group's keys laid over it."""
-        if choice is None:
-            return self.spec.views
-        values = {key: getattr(self.spec.views, key) for key in Views.model_fields}
-        views = validated(Views, {**values, **choice.value}, choice.place)
-        if problems := check_views(views, self.spec.dataset, choice.place):
-            raise ExpansionError(problems)
-        return views
-
-    def check_term(self, method: Own, choice: Choice) -> None:
-        """A term of one's own is called by its function's name, which must be nobody else's."""
-        if method.name in METHODS:
-            message = f"{method.name} is the name of a method of rigorkd's own"
-            raise ExpansionError([Problem(choice.place(("term",)), message, "rename the function")])
-        if (other := self.terms.setdefault(method.name, method.term)) != method.term:
-            message = f"{other} and {method.term} would both be called {method.name}"
-            raise ExpansionError([Problem(choice.place(("term",)), message, "rename one of the functions")])
-
-    def check_method(
-        self, method: Method, views: Views, training: Training, choice: Choice, teacher: Cell | None
-    ) -> None:
-        """What a method asks of the data, the views, the training and the teacher."""
-        if isinstance(method, Own):
-            self.check_term(method, choice)
-        known = self.spec.dataset.info
-        problems = [*view_problems(method, views, training, choice.place)]
-        if method.needs_features and teacher is not None and teacher.members:
-            message = f"{method.key} compares layers, and {teacher.student} is the mean of several networks"
-            problems.append(Problem(choice.place(()), message, "name one of its teachers"))
-        if known:
-            problems += class_problems(method, known.classes, choice.place)
-        if problems:
-            raise ExpansionError(problems)
-
 
 def _unknown_start(name: str, path: Path, starts: Iterable[str]) -> ExpansionError:
     message, hint = unknown("start", name, [*WEIGHTS, *starts])
@@ -609,10 +516,3 @@ def _unknown_start(name: str, path: Path, starts: Iterable[str]) -> ExpansionErr
 
 def _written(overrides: Mapping[str, Any], path: Path) -> dict[str, Choice]:
     return {key: Choice(value, (*path, key)) for key, value in overrides.items()}
-
-
-def _placed(loc: Path, overrides: Mapping[str, Choice]) -> Path:
-    """A path inside a resolved training, as a path into the file."""
-    if loc and loc[0] in overrides:
-        return overrides[str(loc[0])].place(loc[1:])
-    return ("training", *loc)
