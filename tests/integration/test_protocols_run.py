@@ -61,17 +61,17 @@ def publication_of(path: Path) -> str:
 
 @pytest.mark.slow
 def test_the_grid_of_digits(rigorkd: Rigorkd, tmp_path: Path) -> None:
-    """Two seeds; again, which does nothing; a third seed; and one cell alone with the bytes of the grid."""
+    """One seed; again, which does nothing; a second seed; and one cell alone with the bytes of the grid."""
     path = ROOT / "protocols" / "digits.yaml"
-    first = rigorkd("run", path, "--seeds", 2, "--jobs", 2)
+    first = rigorkd("run", path, "--seeds", 1, "--jobs", 2)
     assert first.returncode == 0, first.stderr
-    assert "42 runs to train" in first.stdout
-    again = rigorkd("run", path, "--seeds", 2)
-    assert "nothing to train: all 42 runs have their record" in again.stdout
-    third = rigorkd("run", path, "--seeds", 3, "--jobs", 2)
-    assert third.returncode == 0, third.stderr
-    assert "21 runs to train" in third.stdout
-    assert "42 already done" in third.stdout
+    assert "21 runs to train" in first.stdout
+    again = rigorkd("run", path, "--seeds", 1)
+    assert "nothing to train: all 21 runs have their record" in again.stdout
+    second = rigorkd("run", path, "--seeds", 2, "--jobs", 2)
+    assert second.returncode == 0, second.stderr
+    assert "21 runs to train" in second.stdout
+    assert "21 already done" in second.stdout
     study = tmp_path / "results" / "digits"
     cell = "main/cnn8/kd-T2-a0.5/seed-1"
     names = ("history.csv", "predictions.npz", "model.safetensors")
