@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+import numpy as np
+
 from rigorkd_analysis.analysis_plan import Correction, Plan
-from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.metric_names import Goal, is_accuracy
 from rigorkd_analysis.published.printed_table import half_unit
 from rigorkd_analysis.results import GAINS, Analysis, Comparison
 from rigorkd_analysis.studies.effects import (
@@ -27,6 +29,7 @@ from rigorkd_analysis.studies.effects import (
     effects_of,
 )
 from rigorkd_analysis.studies.prediction import PrintedFamily, PrintedValue, printed_family
+from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.verdicts import Counted, Verdict
 
 Expected = Literal["better", "worse", "different", "equivalent"]
@@ -204,6 +207,8 @@ def _metric(
             what = "gain" if row.level == "gains" else "cell"
             unmatched.append(f"{row.cell} ({row.place}: the study has no such {what})")
             continue
+        if row.level == "cells":
+            _on_one_scale(metric, row, ours.cells[row.cell])
         note(row.level, row.cell, PrintedValue(row.place, row.value, row.rounding, row.k))
     levels = [row for row in rows if row.level == "cells"]
     for row in levels:
@@ -220,6 +225,18 @@ def _metric(
         if members:
             families.append(printed_family(level, members, plan, say, study.name))
     return (PrintedMetric(metric, goal, tuple(families)) if families else None), unmatched
+
+
+def _on_one_scale(metric: str, row: PrintedRow, ours: Effect) -> None:
+    """Refuse a printed accuracy in fractions where ours are in percent, or the reverse."""
+    own, printed = float(np.mean(ours.values)), float(row.value)
+    for large, small in ((own, printed), (printed, own)):
+        if is_accuracy(metric) and large > 1.5 and small <= 1 and abs(100 * small - large) <= 0.25 * large:
+            raise TableError(
+                f"{row.cell}: {printed:g} is printed ({row.place}), and ours is {own:g}: "
+                "fractions beside percentages",
+                hint="bring both to percent",
+            )
 
 
 def answer(claim: PrintedClaim, analysis: Analysis) -> ClaimAnswer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from rigorkd.fields import Count, Frozen, added, short_form, text_or_mapping
 from rigorkd.text import nearest
@@ -207,6 +207,13 @@ class PathStart(Frozen):
     """Weights from a file, safetensors or .pth of torch; a relative path starts at the protocol's folder."""
 
     path: Annotated[str, Field(min_length=1)]
+
+    @field_validator("path")
+    @classmethod
+    def _is_here(cls, path: str) -> str:
+        if re.match(r"[a-z0-9]+://", path, re.IGNORECASE):
+            raise ValueError(f"{path} is an address: fetch the file, and give where it lies")
+        return path
 
 
 WEIGHTS = ("random", "imagenet1k_v1", "imagenet1k_v2", "pretrained")

@@ -66,6 +66,8 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         return load_file(path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file of weights") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: a folder, not a file of weights", hint="name a file in it") from error
     except (SafetensorError, OSError) as error:
         raise InputError(
             f"{path}: not a readable file of weights (safetensors, or .pth of torch): {first_line(error)}"

@@ -262,7 +262,8 @@ def _claims(result: Publication) -> Table:
     for one in result.claims:
         say = MetricNumbers(one.metric, [one.mean_diff], [one.mean_diff], narrow=True)
         shown = [say.show(one, field, signed=True) for field in ("n", "mean_diff", "ci", "p_adjusted")]
-        rows.append((one.claim, one.place, one.ours or MISSING, *shown, one.outcome.counted))
+        ours = f"none: {one.says}" if one.outcome is Outcome.UNTESTED else one.ours or MISSING
+        rows.append((one.claim, one.place, ours, *shown, one.outcome.counted))
     told = frozenset(
         at for at, one in enumerate(result.claims) if one.outcome not in (Outcome.OPEN, Outcome.UNTESTED)
     )

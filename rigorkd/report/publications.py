@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.metric_names import is_accuracy
 from rigorkd_analysis.publication import (
     Expected,
     PrintedClaim,
@@ -26,6 +27,7 @@ from rigorkd_analysis.publication import (
     compare_publication,
 )
 from rigorkd_analysis.published.printed_table import decimal_of, half_unit
+from rigorkd_analysis.runs import LARGEST
 from rigorkd_analysis.studies.effects import Study
 
 from rigorkd.errors import InputError, ProtocolError
@@ -194,6 +196,10 @@ def printed_rows_of(table: PrintedNumbers, folder: Path) -> list[PrintedRow]:
     for column in sorted(asked - set(rows.columns)):
         message, hint = unknown("column", column, rows.columns)
         raise InputError(f"{rows.file}: {message}", hint=hint)
+    if twice := [column for column in sorted(asked) if rows.columns.count(column) > 1]:
+        raise InputError(
+            f"{rows.file}: the column {twice[0]!r} is there twice", hint="name every column once"
+        )
     out = []
     for column, metric in table.columns.items():
         by_cell: dict[str, list[tuple[str, Decimal, int]]] = {}
@@ -231,8 +237,11 @@ def _number(
     """A printed value and the number of seeds behind it."""
     place = f"{rows.file}:{rows.lines[position]}"
     value = decimal_of(row[column])
-    if value is None:
+    if value is None or abs(value) > LARGEST:
         raise InputError(f"{place}: {row[column]!r} is not a number", hint="one printed number per row")
+    metric = table.columns[column]
+    if table.level == "cells" and is_accuracy(metric) and not 0 <= value <= 100:
+        raise InputError(f"{place}: {row[column]!r} is not an accuracy", hint=f"it is given as {metric}")
     k = table.n
     if k is None and (text := row.get("n", "")):
         if not text.isdigit() or int(text) < 1:

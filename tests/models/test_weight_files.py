@@ -153,6 +153,11 @@ def test_what_a_failed_download_leaves_is_told(tmp_path: Path, content: bytes, m
     assert raised.value.hint
 
 
+def test_a_folder_is_no_file_of_weights(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a folder, not a file of weights"):
+        read_weights(tmp_path)
+
+
 def test_a_program_of_torchscript_is_code(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is deprecated; such files are there

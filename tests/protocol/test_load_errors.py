@@ -280,6 +280,7 @@ CASES = [
         "",
     ),
     (TEACHER, "teacher: {model: cnn, start: w/t.pth}", 9, 30, "unknown start 'w/t.pth'", "{path: w/t.pth}"),
+    (TEACHER, "teacher: {model: cnn, start: {path: https://x.y/t.pth}}", 9, None, "is an address: fetch", ""),
     ("seeds: 3", "starts: {a: {from: b}}\nseeds: 3", 17, 20, "unknown start 'b'", "random"),
     ("seeds: 3", "starts: {a: {epochs: 0}}\nseeds: 3", 17, 22, "epochs must be at least 1", ""),
     # seeds

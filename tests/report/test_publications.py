@@ -278,7 +278,30 @@ def test_every_format_shows_numbers_and_claims(paper: Path, rigorkd: Rigorkd, fo
     done = rigorkd("compare", "compact-cnns-cifar100.csv", "--published", "000", "--format", form)
     assert done.returncode == 0, done.stderr
     assert "79.18" in done.stdout
-    assert "ShuffleNetV2 gains in top-1" in " ".join(done.stdout.split())
+    text = " ".join(done.stdout.split())
+    assert "ShuffleNetV2 gains in top-1" in text
+    assert "distillation leaves the architecture as it is" in text, "why nothing answers a claim"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("79.18", "0.7918", "0.7918 is printed (Table 4), and ours is 79"),
+        ("79.18", "1e400", "fauzan2026_overall.csv:3: '1e400' is not a number"),
+        ("79.18", "7918", "fauzan2026_overall.csv:3: '7918' is not an accuracy"),
+        ("train_seconds", "top1", "the column 'top1' is there twice"),
+    ],
+)
+def test_a_mangled_table_is_one_message(
+    paper: Path, rigorkd: Rigorkd, before: str, after: str, message: str
+) -> None:
+    for name in ("000.yaml", "fauzan2026_overall.csv", "fauzan2026_gains.csv", "fauzan2026_ablation.csv"):
+        text = (published_folder() / name).read_text(encoding="utf-8")
+        (paper / name).write_text(text.replace(before, after, 1) if "overall" in name else text)
+    done = rigorkd("compare", "compact-cnns-cifar100.csv", "--published", "000.yaml")
+    assert done.returncode == 2, done.stdout
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 MAPPING = """\
