@@ -155,9 +155,9 @@ class Plan:
             number = getattr(self, name)
             if number is not None and (isinstance(number, bool) or not isinstance(number, Real)):
                 raise TableError(f"{name} = {number!r} is not a number", hint="give one, such as 0.05")
-        for name in (self.metric, self.primary, *self.baselines, *self.secondary):
-            if name is not None and not isinstance(name, str):
-                raise TableError(f"{name!r} is not the name of a column or cell", hint="give it as text")
+        for called in (self.metric, self.primary, *self.baselines, *self.secondary):
+            if called is not None and not isinstance(called, str):
+                raise TableError(f"{called!r} is not the name of a column or cell", hint="give it as text")
         if not 0 < self.alpha < 0.5:
             raise TableError(
                 f"alpha = {self.alpha:g} is not an error rate", hint="give one between 0 and 0.5"
