@@ -463,7 +463,7 @@ def _refuse_unusable(data: Any, plan: Any, compare: Any, reading: Mapping[str, A
     for name in reading.keys() - AsRead.__annotations__.keys():
         known = (*inspect.signature(analyze).parameters, *AsRead.__annotations__)
         close = suggest(name, known)
-        raise TypeError(f"rigorkd.analyze has no argument {name!r}{f'; {close}' if close else ''}")
+        raise TypeError(f"analyze() got an unexpected keyword argument {name!r}" + f"; {close}" * bool(close))
     frame = isinstance(data, pd.DataFrame)
     several = isinstance(data, list | tuple) and all(isinstance(one, str | Path) for one in data) and data
     if not (frame or several or isinstance(data, str | Path)):

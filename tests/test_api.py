@@ -149,7 +149,7 @@ def test_what_is_asked_otherwise_is_exploratory(study: Study) -> None:
     assert found.conditions == study.plan.conditioned_on
     own = rigorkd.analyze(study.runs, plan=late).to_frame()
     assert own["planned"].all()  # of a table of one's own, one knows it oneself
-    with pytest.raises(TypeError, match="unexpected keyword argument 'seosi'"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'seosi'; did you mean sesoi"):
         study.analyze(seosi=1.0)  # type: ignore[call-arg]
 
 
