@@ -286,7 +286,7 @@ _MISSING = {
 }
 """What to write for a key that is missing, where its name does not say so."""
 
-_NAMELESS = {
+_NAMELESS: dict[Path, str] = {
     ("groups",): "a group has a name: groups: {main: {baseline: true, kd: {T: 4}}}",
     (
         "teachers",
