@@ -66,6 +66,7 @@ def _networks(question: Question, mean: dict[int, float], chance: float, whole: 
 
 def nothing_learnt_of(runs: Runs, cells: Sequence[str], classes: int | None, alpha: float) -> str:
     """The same of some cells of a table; "" also where nobody knows what guessing would score."""
+    classes = classes or classes_in(runs)
     if classes is None or not is_accuracy(runs.metric) or is_top5(runs.metric):
         return ""
     return nothing_learnt(cells, runs.values[[runs.index[cell] for cell in cells]], classes, alpha)
@@ -96,10 +97,13 @@ def nothing_learnt(cells: Sequence[str], values: Floats, classes: int, alpha: fl
 
 
 def _classes(question: Question) -> int | None:
-    if question.plan.classes is not None:
-        return question.plan.classes
+    return question.plan.classes if question.plan.classes is not None else classes_in(question.runs)
+
+
+def classes_in(runs: Runs) -> int | None:
+    """How many classes a table says that there are; None where it does not, or says several numbers."""
     for column in ("classes", "n_classes", "num_classes"):
-        known = {question.runs.number(column, cell) for cell in range(len(question.runs.cells))} - {None}
+        known = {runs.number(column, cell) for cell in range(len(runs.cells))} - {None}
         if len(known) == 1:
             return int(known.pop() or 0) or None
     return None

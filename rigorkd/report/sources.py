@@ -180,7 +180,7 @@ class Source:
         return None if one is None or one.unit != "images" else one
 
     def classes(self, tested: Predictions | None = None) -> int | None:
-        """How many classes there are: by the data set, or else, of a folder or a script, the test images'."""
+        """How many classes a study has: by its data set, or else by what its runs were tested on."""
         if self.plan.classes is not None or self.folder is None:
             return self.plan.classes
         one = tested or self.tested_on()
