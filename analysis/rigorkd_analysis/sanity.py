@@ -5,13 +5,14 @@ chance, verdicts compare noise, and whatever shows these says that first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from rigorkd_analysis.metric_names import is_accuracy, is_top5
 from rigorkd_analysis.questions import Matcher, Question, distilled
-from rigorkd_analysis.stats.moments import Moments, mean_interval
+from rigorkd_analysis.runs import Runs
+from rigorkd_analysis.stats.moments import Floats, Moments, mean_interval
 from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import distils
@@ -44,20 +45,13 @@ def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
 def _networks(question: Question, mean: dict[int, float], chance: float, whole: float) -> Iterator[str]:
     """That no cell is better than guessing, else that baselines are not: one warning, which goes first."""
     runs = question.runs
-    near = [cell for cell, value in mean.items() if _at_chance(value, chance, whole)]
-    classes = round(whole / chance)
     students = [cell for cell in mean if runs.text("method", cell) != "teacher"]
-    moments = Moments.of_rows(runs.values)
-    alpha = question.plan.alpha / max(1, len(students))  # of many that guess, one is lucky
-    low, _ = mean_interval(moments.mean, moments.sd, moments.n, alpha)
-    if students and all(cell in near and not low[cell] > chance for cell in students):
-        best = max(students, key=lambda cell: mean[cell])
-        yield (
-            f"{AT_CHANCE}: no cell is better than guessing among {classes} classes ({chance:.4g}; the "
-            f"highest mean is {mean[best]:.4g}, of {runs.cells[best]}): nothing has learnt, and every "
-            "verdict here compares noise; see first why the training fails"
-        )
+    names = [runs.cells[cell] for cell in students]
+    classes = round(whole / chance)
+    if told := nothing_learnt(names, runs.values[students], classes, question.plan.alpha):
+        yield told
         return
+    near = [cell for cell, value in mean.items() if _at_chance(value, chance, whole)]
     named = {runs.position(name) for name in question.plan.baselines}
     bare = [cell for cell in near if cell in named or runs.text("method", cell) == "baseline"]
     if bare:
@@ -70,11 +64,46 @@ def _networks(question: Question, mean: dict[int, float], chance: float, whole: 
         )
 
 
+def nothing_learnt_of(runs: Runs, cells: Sequence[str], classes: int | None, alpha: float) -> str:
+    """The same of some cells of a table; "" also where nobody knows what guessing would score."""
+    classes = classes or classes_in(runs)
+    if classes is None or not is_accuracy(runs.metric) or is_top5(runs.metric):
+        return ""
+    return nothing_learnt(cells, runs.values[[runs.index[cell] for cell in cells]], classes, alpha)
+
+
+def nothing_learnt(cells: Sequence[str], values: Floats, classes: int, alpha: float) -> str:
+    """What is said first where no cell is better than guessing, "" where one is, or where there is none.
+
+    `values` are accuracies, shape (cells, seeds). A cell guesses if its mean is near 1/classes and its
+    interval, at alpha over the number of cells, reaches that: of many that guess one is lucky.
+    """
+    moments = Moments.of_rows(values)
+    whole = 100.0 if np.nanmax(moments.mean, initial=0.0) > 1.5 else 1.0
+    chance = whole / classes
+    low, _ = mean_interval(moments.mean, moments.sd, moments.n, alpha / max(1, len(cells)))
+    guesses = [
+        _at_chance(mean, chance, whole) and not bound > chance
+        for mean, bound in zip(moments.mean, low, strict=True)
+    ]
+    if not guesses or not all(guesses):
+        return ""
+    best = int(np.argmax(moments.mean))
+    return (
+        f"{AT_CHANCE}: no cell is better than guessing among {classes} classes ({chance:.4g}; the highest "
+        f"mean is {moments.mean[best]:.4g}, of {cells[best]}): nothing has learnt, and every verdict here "
+        "compares noise; see first why the training fails"
+    )
+
+
 def _classes(question: Question) -> int | None:
-    if question.plan.classes is not None:
-        return question.plan.classes
+    return question.plan.classes if question.plan.classes is not None else classes_in(question.runs)
+
+
+def classes_in(runs: Runs) -> int | None:
+    """How many classes a table says that there are; None where it does not, or says several numbers."""
     for column in ("classes", "n_classes", "num_classes"):
-        known = {question.runs.number(column, cell) for cell in range(len(question.runs.cells))} - {None}
+        known = {runs.number(column, cell) for cell in range(len(runs.cells))} - {None}
         if len(known) == 1:
             return int(known.pop() or 0) or None
     return None

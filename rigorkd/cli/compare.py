@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,6 +226,7 @@ def _compared(
         )
     plan, notes = common_plan(studies, plan)
     own = [f"{one.source.name}: {text}" for one in studies for text in one.source.warnings]
+    own = [*_at_chance(studies, plan), *own]
     result: Replication | Prediction | Synthesis
     if tables:
         rows = tables[0].rows
@@ -244,6 +246,20 @@ def _compared(
                 else summarize_studies(found, plan)
             )
     return replace(result, warnings=(*result.warnings, *own, *notes))
+
+
+def _at_chance(studies: Sequence[Runs], plan: Plan) -> Iterator[str]:
+    """The studies in which nothing learnt: whether others agree with them is no question."""
+    from rigorkd_analysis.runs import read_runs
+    from rigorkd_analysis.sanity import AT_CHANCE, nothing_learnt_of
+
+    from rigorkd.report.sources import located
+
+    for one in studies:
+        with located(one.source.where):
+            runs = read_runs(one.source.judged(), plan.metric)
+        if not runs.smoke and (told := nothing_learnt_of(runs, runs.cells, one.source.classes(), plan.alpha)):
+            yield told.replace(AT_CHANCE, f"{AT_CHANCE} in {one.source.name}", 1)
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.runs import seed_of
@@ -95,12 +94,10 @@ def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str
     found: InputError | None = error
     while found is not None and found.offers and not found.offers.keys() & offers.keys():
         offers |= found.offers
-        reading: dict[str, Any] = {
-            option: value for option, value in offers.items() if option in ("seed", "cell")
-        }
+        reading = replace(asked, seed=offers.get("seed", asked.seed), cell=offers.get("cell", asked.cell))
         found = None
         try:
-            judged = _understood(table, replace(asked, **reading), offers.get("metric", metric), "").metric
+            judged = _understood(table, reading, offers.get("metric", metric), "").metric
         except InputError as further:
             found = further
     if found is None and judged is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy
 from rigorkd_analysis.runs import Runs, read_runs
+from rigorkd_analysis.sanity import nothing_learnt_of
 from rigorkd_analysis.stats.gating import Budget, Gate, Gated, GateVerdict, LeftOut, Pairs, judge
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.whole_analysis import SMOKE
@@ -71,15 +72,18 @@ class Sides:
     alone: Mapping[str, tuple[int, ...]]
     for_choosing: tuple[int, ...] = ()
     folder: Path | None = None
+    classes: int | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
+        learnt = nothing_learnt_of(self.runs, [self.base, self.candidate], self.classes, self.asked.alpha)
         alone = [
             f"{count(len(seeds), 'seed')} of {name} alone: {listed_seeds(seeds)}; only pairs count"
             for name, seeds in self.alone.items()
             if seeds
         ]
-        return (*([SMOKE] if self.runs.smoke else []), *self.runs.warnings, *alone)
+        worthless = SMOKE if self.runs.smoke else learnt
+        return (*filter(None, [worthless]), *self.runs.warnings, *alone)
 
 
 def sides_of_cells(found: Source, base: str, candidate: str, terms: Terms) -> Sides:
@@ -108,7 +112,8 @@ def sides_of_cells(found: Source, base: str, candidate: str, terms: Terms) -> Si
     margin = (found.plan.sesoi or 0.0) if own else 0.0
     with located(found.where):
         sides = _sides(table, metric, goal, base, candidate, margin, found.plan.alpha, terms.seeds)
-    return replace(sides, folder=found.folder, for_choosing=found.plan.selection_seeds)
+    chosen = found.plan.selection_seeds
+    return replace(sides, folder=found.folder, for_choosing=chosen, classes=found.classes())
 
 
 def sides_of_files(base: str, candidate: str, reading: Reading, terms: Terms) -> Sides:

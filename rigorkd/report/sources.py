@@ -158,6 +158,14 @@ class Source:
         one = next((one for cell, seed in runs if (one := read(str(cell), int(seed))) is not None), None)
         return None if one is None or one.unit != "images" else one
 
+    def classes(self, tested: Predictions | None = None) -> int | None:
+        """How many classes a study has: by its data set, or else by what its runs were tested on."""
+        if self.plan.classes is not None or self.folder is None:
+            return self.plan.classes
+        one = tested or self.tested_on()
+        found = 0 if one is None else len(set(one.target.tolist()))
+        return found if found > 1 else None
+
     def is_share_right(self, metric: str) -> bool:
         """Whether a study's metric, whatever a command calls it, is the percentage of right predictions.
 
@@ -456,13 +464,10 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         if found.tidy is not None:
             top1 = plan.metric == found.tidy.metric
         read = found.predictions() if wanted and top1 else None
-        if (tested := found.tested_on()) is not None:
-            classes = len(set(tested.target.tolist()))  # nothing else knows those of a folder, a script
-            plan = replace(
-                plan,
-                test_images=plan.test_images or int(tested.target.size),
-                classes=plan.classes or (classes if found.folder is not None and classes > 1 else None),
-            )
+        tested = found.tested_on()
+        if tested is not None:
+            plan = replace(plan, test_images=plan.test_images or int(tested.target.size))
+        plan = replace(plan, classes=plan.classes or found.classes(tested))
         lost: list[str] = []
 
         def predictions(cell: str, seed: int) -> Predictions | None:

@@ -91,6 +91,16 @@ def test_two_studies(studies: Path) -> None:
     assert any("exploratory" in text for text in found["warnings"])
 
 
+def test_a_study_in_which_nothing_learnt_is_named_first(studies: Path) -> None:
+    header, *rows = (studies / "a.csv").read_text().splitlines()
+    guesses = [f"{row.rpartition(',')[0]},{10 + (seed * 7 % 5 - 2) / 10},10" for seed, row in enumerate(rows)]
+    (studies / "guess.csv").write_text("\n".join([f"{header},classes", *guesses]) + "\n")
+    code, out, err = invoke(studies, "guess.csv", "b.csv", "--sesoi", "0.5")
+    assert code == 0, err
+    assert " ".join(out.split()).startswith("AT CHANCE in guess: no cell is better than guessing among 10")
+    assert not any("AT CHANCE" in text for text in document(studies, "a.csv", "b.csv")["warnings"])
+
+
 def test_the_page_says_what_the_document_says(studies: Path) -> None:
     code, out, _ = invoke(studies, "a.csv", "c.csv", "--sesoi", "0.5", "--format", "markdown")
     assert code == 0

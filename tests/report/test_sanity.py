@@ -20,6 +20,7 @@ from rigorkd_analysis.stats.new_images import Predictions
 import rigorkd
 from rigorkd.errors import InputError
 from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.gated import Terms, sides_of_cells
 from rigorkd.report.gather import gather
 from rigorkd.report.page import title_of
 from rigorkd.report.render.html import html
@@ -303,3 +304,27 @@ def test_a_study_knows_its_classes_and_its_teachers(made, tmp_path):
     assert "the teacher teacher is near chance" in text
     asked = replace(source, plan=replace(source.plan, classes=None))
     assert "chance" not in " ".join(analysis_of(asked, Question()).warnings)
+
+
+def test_a_gate_between_cells_that_guess_says_so(made, tmp_path):
+    values = {
+        "main/plain/baseline": (10.0, 10.5, 9.5, 10.25, 9.75),
+        "main/plain/kd-T1-a0.5": (10.5, 9.5, 10.0, 10.0, 9.75),
+        "main/plain/kd-T4-a0.5": (62.0, 62.5, 61.5, 62.0, 61.75),
+    }
+    found = from_study(made(tmp_path, values, teacher=70.0))
+    base, guessing, learnt = values
+    said = sides_of_cells(found, base, guessing, Terms()).warnings
+    assert said[0].startswith("AT CHANCE: no cell is better than guessing among 10 classes")
+    assert "AT CHANCE" not in " ".join(sides_of_cells(found, base, learnt, Terms()).warnings)
+
+
+def test_classes_that_only_the_predictions_know(made, tmp_path):
+    values = {"main/plain/baseline": (24.0, 26.0, 25.0), "main/plain/kd-T1-a0.5": (26.0, 25.0, 24.0)}
+    found = from_study(made(tmp_path, values, teacher=70.0))
+    own = replace(found, plan=replace(found.plan, classes=None))
+    assert own.classes() is None, "no predictions are kept"
+    target = np.arange(40) % 4
+    assert own.classes(Predictions(target, target)) == 4
+    assert found.classes(Predictions(target, target)) == 10
+    assert own.classes(Predictions(target * 0, target)) is None
