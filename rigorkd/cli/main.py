@@ -56,11 +56,11 @@ COMMANDS = {
 
 
 ELSEWHERE = {
-    "train fit start launch resume continue restart": "`rigorkd run PROTOCOL` trains what is missing, and goes on",
+    "train fit start launch resume continue restart": "`rigorkd run PROTOCOL` trains what is missing",
     "stop kill cancel pause": "Ctrl-C stops a run; the same command goes on",
     "delete rm del clean clear reset prune": "`rigorkd remove` sets runs aside, `rigorkd gc` frees the disk",
     "list ls ps studies info": "`rigorkd status` says how far a study is; each is a folder under results/",
-    "show view results evaluate eval test judge": "`rigorkd analyze` says what holds, `rigorkd report` writes a page",
+    "show view results evaluate eval test judge": "`rigorkd analyze` and `rigorkd report` say what holds",
     "init new create setup": "a protocol is a file that you write; `rigorkd plan FILE` checks it",
     "plot graph chart draw": "`rigorkd figures` writes the figures",
     "help man": "`rigorkd --help` lists the commands, `rigorkd COMMAND --help` explains one",
@@ -153,13 +153,11 @@ def _of_the_protocol(error: click.NoSuchOption) -> str:
     """Where an option is a key of the protocol, how a command changes that."""
     if error.ctx is None or error.ctx.command.name not in ("run", "plan"):
         return ""
-    from rigorkd.protocol.schema import Optimizer, Training
+    from rigorkd.protocol.schema import SGD, AdamW, Training
 
     key = error.option_name.lstrip("-").replace("-", "_")
-    for section, keys in (
-        ("training", Training.model_fields),
-        ("training.optimizer", Optimizer.model_fields),
-    ):
+    optimizer = {*AdamW.model_fields, *SGD.model_fields}
+    for section, keys in (("training", {*Training.model_fields}), ("training.optimizer", optimizer)):
         if key in keys:
             return f" That is a key of the protocol: --set {section}.{key}=… --study NAME makes a variant."
     return ""
