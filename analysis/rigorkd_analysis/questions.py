@@ -147,11 +147,13 @@ class Matcher:
     """Finds the baseline of a cell by the rule above.
 
     Cells that were named settle it where the rule finds none or several, and only there: each of its student,
-    on its data. The last part of a name, `relu` of `cifar10/relu`, names one on each data set.
+    on its data. The last part of a name, `relu` of `cifar10/relu`, names one on each data set. Cells
+    without a baseline that a pair of the plan compares have no gain, and need none.
     """
 
-    def __init__(self, runs: Runs, named: tuple[str, ...] = ()) -> None:
+    def __init__(self, runs: Runs, named: tuple[str, ...] = (), contrasts: Sequence[Contrast] = ()) -> None:
         self._runs = runs
+        self._in_pairs = {cell for pair in contrasts if isinstance(pair, Pair) for cell in (pair.a, pair.b)}
         self._columns = [column for column in MATCHED if column in runs.attributes]
         self._named: dict[tuple[str, ...], int] = {}
         for name in named:
@@ -195,7 +197,15 @@ class Matcher:
         else:
             cells = list(range(len(self._runs.cells)))
             cells = [cell for cell in cells if self._whose(cell) in self._named]
-        return [cell for cell in cells if cell not in self._named.values()]
+        return [cell for cell in cells if cell not in self._named.values() and not self._is_excused(cell)]
+
+    def excused(self) -> list[str]:
+        """The distilled cells that only pairs of the plan compare: no baseline was trained alike."""
+        return [self._runs.cells[cell] for cell in distilled(self._runs) if self._is_excused(cell)]
+
+    def _is_excused(self, cell: int) -> bool:
+        known = self._by_key.get(self._key(cell)) or self._whose(cell) in self._named
+        return not known and self._runs.cells[cell] in self._in_pairs
 
     def of(self, cell: int) -> int:
         """The baseline of a cell.

@@ -122,8 +122,8 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)  # click returns the code of an Exit, None of a plain end
     except click.ClickException as error:
-        if isinstance(error, click.NoSuchOption):
-            error.message += _of_the_protocol(error)
+        if isinstance(error, click.NoSuchOption) and (said := _of_the_protocol(error)):
+            error = click.UsageError(f"{error.format_message()}{said}", error.ctx)
         error.show()
         sys.exit(2)
     except RigorkdError as error:

@@ -233,7 +233,7 @@ def run(
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint=f"leave out {left}, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     refuse_foreign_code(loaded, trust=trust)
-    if warning := lone_cells(loaded.cells):
+    if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
         click.echo(warning, err=True)
     notes: tuple[str, ...] = ()
     if smoke:
