@@ -154,26 +154,42 @@ def baselines(runs: Runs) -> list[int]:
 class Matcher:
     """Finds the baseline of a cell by the rule above.
 
-    Cells that were named settle it where the rule finds none or several, and only there.
+    Cells that were named settle it where the rule finds none or several, and only there: each of its student,
+    on its data. The last part of a name, `relu` of `cifar10/relu`, names one on each data set. Cells
+    without a baseline that a pair of the plan compares have no gain, and need none.
     """
 
-    def __init__(self, runs: Runs, named: tuple[str, ...] = ()) -> None:
+    def __init__(self, runs: Runs, named: tuple[str, ...] = (), contrasts: Sequence[Contrast] = ()) -> None:
         self._runs = runs
+        self._in_pairs = {cell for pair in contrasts if isinstance(pair, Pair) for cell in (pair.a, pair.b)}
         self._columns = [column for column in MATCHED if column in runs.attributes]
-        self._named: dict[str, int] = {}
+        self._named: dict[tuple[str, ...], int] = {}
         for name in named:
-            position = runs.position(name)
-            student = runs.text("student", position)
-            if student in self._named:
-                of = f" of {student}" if student else ""
-                raise TableError(
-                    f"two baselines{of}: {runs.cells[self._named[student]]} and {name}",
-                    hint="name one baseline per student",
-                )
-            self._named[student] = position
+            for position in self._meant(name):
+                whose = self._whose(position)
+                if whose in self._named:
+                    of = " on ".join(filter(None, whose))
+                    raise TableError(
+                        f"two baselines{f' of {of}' * bool(of)}: {runs.cells[self._named[whose]]} and "
+                        f"{runs.cells[position]}",
+                        hint="name one baseline per student and data set",
+                    )
+                self._named[whose] = position
         self._by_key: dict[tuple[str, ...], list[int]] = {}
         for position in baselines(runs):
             self._by_key.setdefault(self._key(position), []).append(position)
+
+    def _meant(self, name: str) -> list[int]:
+        """The cell of a name, or those that end in it, one on each data set."""
+        if name not in self._runs.index:
+            found = [at for cell, at in self._runs.index.items() if cell.endswith(f"/{name}")]
+            if found and len({self._whose(position) for position in found}) == len(found):
+                return found
+        return [self._runs.position(name)]
+
+    def _whose(self, cell: int) -> tuple[str, ...]:
+        """Whose baseline a named cell is: its student's, on its data."""
+        return tuple(self._runs.text(column, cell) for column in ("student", "dataset", "task"))
 
     def _key(self, cell: int) -> tuple[str, ...]:
         return tuple(_normal(self._runs.text(column, cell)) for column in self._columns)
@@ -188,8 +204,16 @@ class Matcher:
             cells = distilled(self._runs)
         else:
             cells = list(range(len(self._runs.cells)))
-            cells = [cell for cell in cells if self._runs.text("student", cell) in self._named]
-        return [cell for cell in cells if cell not in self._named.values()]
+            cells = [cell for cell in cells if self._whose(cell) in self._named]
+        return [cell for cell in cells if cell not in self._named.values() and not self._is_excused(cell)]
+
+    def excused(self) -> list[str]:
+        """The distilled cells that only pairs of the plan compare: no baseline was trained alike."""
+        return [self._runs.cells[cell] for cell in distilled(self._runs) if self._is_excused(cell)]
+
+    def _is_excused(self, cell: int) -> bool:
+        known = self._by_key.get(self._key(cell)) or self._whose(cell) in self._named
+        return not known and self._runs.cells[cell] in self._in_pairs
 
     def of(self, cell: int) -> int:
         """The baseline of a cell.
@@ -200,9 +224,8 @@ class Matcher:
         found = self._by_key.get(self._key(cell), [])
         if len(found) == 1:
             return found[0]
-        student = self._runs.text("student", cell)
-        if student in self._named:
-            return self._named[student]
+        if (whose := self._whose(cell)) in self._named:
+            return self._named[whose]
         name = self._runs.cells[cell]
         if found:
             listed = ", ".join(self._runs.cells[position] for position in found)

@@ -76,7 +76,7 @@ def analyze(
     runs = read_runs(table, plan.metric)
     goal = goal_of(runs.metric, plan.goal)
     _sesoi_on_scale(runs, plan)
-    matcher = Matcher(runs, plan.baselines)
+    matcher = Matcher(runs, plan.baselines, plan.contrasts)
     question = _question(runs, plan, goal)
     watched = None if predictions is None else OneClass(predictions)
     asked = _hypotheses(question, matcher)
@@ -183,7 +183,7 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
         try:
             runs = read_runs(table, metric)
             goal = goal_of(metric)
-            gains = all_gains(runs, Matcher(runs, plan.baselines))
+            gains = all_gains(runs, Matcher(runs, plan.baselines, plan.contrasts))
         except TableError as error:
             skipped.append(f"the secondary metric {metric} is left out: {error.message}")
             continue
@@ -305,6 +305,8 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
     if plan.inference != "seeds" and len(runs.cells) > 2:
         out.append("which cells may be best, and T × α, are judged on these test images alone")
     out += doubts(question, matcher)
+    if alone := matcher.excused():
+        out.append(f"{_listed(alone)}: no baseline was trained alike, so the contrasts alone compare it")
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
     out += [item for item in plan.conditioned_on if item.startswith("nothing was validated")]
     if not found:

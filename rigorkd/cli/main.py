@@ -56,6 +56,20 @@ COMMANDS = {
 }
 
 
+ELSEWHERE = {
+    "train fit start launch resume continue restart": "`rigorkd run PROTOCOL` trains what is missing",
+    "stop kill cancel pause": "Ctrl-C stops a run; the same command goes on",
+    "delete rm del clean clear reset prune": "`rigorkd remove` sets runs aside, `rigorkd gc` frees the disk",
+    "list ls ps studies info": "`rigorkd status` says how far a study is; each is a folder under results/",
+    "show view results evaluate eval test judge": "`rigorkd analyze` and `rigorkd report` say what holds",
+    "init new create setup": "a protocol is a file that you write; `rigorkd plan FILE` checks it",
+    "plot graph chart draw": "`rigorkd figures` writes the figures",
+    "help man": "`rigorkd --help` lists the commands, `rigorkd COMMAND --help` explains one",
+    "version": "`rigorkd --version` says it",
+}
+"""What other tools call their commands, and what there is here instead."""
+
+
 class LazyGroup(click.Group):
     """A click group that imports a command's module on first use."""
 
@@ -77,6 +91,9 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from rigorkd.text import nearest
 
+            word = args[0].casefold()
+            if instead := next((text for words, text in ELSEWHERE.items() if word in words.split()), ""):
+                ctx.fail(f"no command {args[0]!r}: {instead}")
             hint = nearest(args[0], COMMANDS)
             ctx.fail(f"no command {args[0]!r}" + (f"; did you mean {hint!r}?" if hint else ""))
         return super().resolve_command(ctx, args)
@@ -107,6 +124,8 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)  # click returns the code of an Exit, None of a plain end
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and (said := _of_the_protocol(error)):
+            error = click.UsageError(f"{error.format_message()}{said}", error.ctx)
         error.show()
         sys.exit(2)
     except RigorkdError as error:
@@ -130,6 +149,20 @@ def main() -> None:
         _crash()
     if isinstance(code, int):
         sys.exit(code)
+
+
+def _of_the_protocol(error: click.NoSuchOption) -> str:
+    """Where an option is a key of the protocol, how a command changes that."""
+    if error.ctx is None or error.ctx.command.name not in ("run", "plan"):
+        return ""
+    from rigorkd.protocol.schema import SGD, AdamW, Training
+
+    key = error.option_name.lstrip("-").replace("-", "_")
+    optimizer = {*AdamW.model_fields, *SGD.model_fields}
+    for section, keys in (("training", {*Training.model_fields}), ("training.optimizer", optimizer)):
+        if key in keys:
+            return f" That is a key of the protocol: --set {section}.{key}=… --study NAME makes a variant."
+    return ""
 
 
 def _crash() -> NoReturn:

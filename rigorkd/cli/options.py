@@ -46,7 +46,11 @@ _QUESTION = (
         "--goal", type=click.Choice(["max", "min"]), help="Whether more is better, if the name does not say."
     ),
     click.option(
-        "--baseline", "baselines", multiple=True, metavar="CELL", help="Judge cells against this one."
+        "--baseline",
+        "baselines",
+        multiple=True,
+        metavar="CELL",
+        help="Judge cells against this one, on its data.",
     ),
     click.option("--sesoi", type=float, help="Smallest effect size of interest, in units of the metric."),
     click.option(

@@ -112,7 +112,7 @@ def plan(
         require("train", "--measure")
         refuse_foreign_code(loaded, trust=trust)
     chosen = seeds_of(seeds, loaded)
-    if warning := lone_cells(loaded.cells):
+    if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
         click.echo(warning, err=True)
     if smoke:
         from rigorkd.protocol.smoke import smoke as shrink

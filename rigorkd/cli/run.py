@@ -233,7 +233,7 @@ def run(
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint=f"leave out {left}, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     refuse_foreign_code(loaded, trust=trust)
-    if warning := lone_cells(loaded.cells):
+    if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
         click.echo(warning, err=True)
     notes: tuple[str, ...] = ()
     if smoke:
@@ -294,18 +294,20 @@ def run(
         outcome = launch(loaded, options, console, trainer)
     if not outcome.ended:
         return
-    if outcome.trained or outcome.failed:
+    there = outcome.trained or outcome.already_done
+    if there and (outcome.trained or outcome.failed):
         metric = loaded.spec.analysis.metric if by_command else "test_top1"
         print_summary(outcome.study, console, metric)
         if by_command:
             for note in command_notes(loaded, read_records(outcome.study)):
                 console.print(f"note: {note}")
-    else:
+    elif not outcome.failed:
         done = count(outcome.already_done, "run")
         console.print(f"nothing to train: all {done} have their record")
     if part is not None and not outcome.failed:
         console.print(f"shard {shard} is done; `rigorkd merge` makes one study of all {part.of}")
-    console.print(f"next: rigorkd analyze {shlex.quote(str(outcome.study.path))}")
+    if there:
+        console.print(f"next: rigorkd analyze {shlex.quote(str(outcome.study.path))}")
     if smoke:
         mend = f", after the {count(len(notes), 'note')} at the top" if notes else ""
         console.print(f"the real run: rigorkd run {shlex.quote(str(protocol))}{mend}")

@@ -74,10 +74,13 @@ def gain_pairs(cells: Iterable[Cell], among: Iterable[Cell]) -> list[tuple[str, 
     ]
 
 
-def lone_cells(cells: Iterable[Cell]) -> str:
-    """A warning of distilled cells that lack a baseline; empty if none does, or if there is no baseline."""
+def lone_cells(cells: Iterable[Cell], asked: Iterable[tuple[str, str]] = ()) -> str:
+    """A warning of distilled cells that lack a baseline; empty if none does, or if there is no baseline.
+
+    Those that a declared pair compares, of `asked`, need none.
+    """
     cells = [cell for cell in cells if cell.role == "student"]
-    paired = {name for name, _ in gain_pairs(cells, cells)}
+    paired = {name for name, _ in gain_pairs(cells, cells)} | {name for pair in asked for name in pair}
     lone = [cell for cell in cells if cell.method.distils and cell.name not in paired]
     if not lone or all(cell.method.distils for cell in cells):
         return ""

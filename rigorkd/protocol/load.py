@@ -258,7 +258,9 @@ def _similar(file: Path) -> str:
     except OSError:
         return ""
     close = nearest(file.stem, found)
-    return f"did you mean {found[close]}?" if close else ""
+    return (
+        f"did you mean {found[close]}?" if close else "name a protocol's file, such as protocols/digits.yaml"
+    )
 
 
 def protocol_error(problems: Sequence[Problem], file: Path, tree: Node) -> ProtocolError:

@@ -458,6 +458,11 @@ class Analysis(Frozen):
             raise ValueError(f"{message} ({hint})")
         return self
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of cells that are compared by their names."""
+        return tuple(contrast.pair for contrast in self.contrasts if contrast.pair is not None)
+
 
 class SeedsByRole(Frozen):
     """More seeds for baselines than for distilled cells, which are then compared without pairing."""

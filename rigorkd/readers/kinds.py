@@ -63,8 +63,8 @@ def is_lm_eval(path: Path) -> bool:
 
 
 def is_database(path: Path) -> bool:
-    """Whether a file is called as MLflow's database, or any other of SQLite's, is."""
-    return path.suffix in (".db", ".sqlite", ".sqlite3")
+    """Whether a file is called as MLflow's database, or any other of SQLite's; Windows' Thumbs.db is none."""
+    return path.suffix in (".db", ".sqlite", ".sqlite3") and path.name.casefold() != "thumbs.db"
 
 
 TRACKERS = (

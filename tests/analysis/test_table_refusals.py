@@ -253,3 +253,15 @@ def test_an_unusual_goal_and_a_sesoi_in_other_units_are_asked_about(table_of):
     fraction = table.assign(test_top1=table["test_top1"] / 100)
     assert "--sesoi 0.003" in refusal(fraction, Plan(sesoi=0.3)).hint
     assert analyze(fraction, Plan(sesoi=0.003)).warnings == ()
+
+
+def test_a_pair_of_the_plan_needs_no_baseline(table_of):
+    """Two settings of one script: what the baseline sets is its tuning, and a contrast compares the two."""
+    table = table_of({"base": BASE, "slow": KD}, training={"base": "lr1", "slow": "lr0.3"})
+    assert "slow has no baseline" in refusal(table).message
+    found = analyze(table, Plan(contrasts=(Pair("slow", "base", planned=True),)))
+    assert [family.name for family in found.families] == ["contrasts"]
+    assert any("slow: no baseline was trained alike" in warning for warning in found.warnings)
+    paired = table_of({"base": BASE, "kd": KD})
+    both = analyze(paired, Plan(contrasts=(Pair("kd", "base"),)))
+    assert {"gains", "contrasts"} & {family.name for family in both.families} >= {"gains"}

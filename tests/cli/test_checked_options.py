@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.checked import device_option, folder_for, free_for_writing
-from rigorkd.cli.main import main
+from rigorkd.cli.main import COMMANDS, ELSEWHERE, main
 from rigorkd.errors import InputError
 
 
@@ -69,3 +70,31 @@ def test_a_name_too_long_for_the_file_system_is_one_message(
         main()
     assert caught.value.code == 2
     assert "the name is too long" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["resume"], "`rigorkd run PROTOCOL` trains what is missing"),  # not: did you mean 'remove'?
+        (["rm", "digits"], "`rigorkd gc` frees the disk"),
+        (["version"], "`rigorkd --version`"),
+        (["anlyze"], "did you mean 'analyze'?"),
+        (["run", "p.yaml", "--epochs", "2"], "--set training.epochs=… --study NAME"),
+        (["plan", "p.yaml", "--weight-decay", "2"], "--set training.optimizer.weight_decay=… --study NAME"),
+        (["run", "p.yaml", "--nothing"], "No such option '--nothing'"),
+    ],
+)
+def test_words_of_other_tools_are_answered(
+    line: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rigorkd", *line])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_no_word_of_other_tools_is_a_command() -> None:
+    words = [word for words in ELSEWHERE for word in words.split()]
+    assert not {*words} & {*COMMANDS}
+    assert len(words) == len({*words})

@@ -299,6 +299,28 @@ seeds: 3
     assert said in document(tmp_path, "analyze")["warnings"]
 
 
+def test_a_number_that_was_not_found_is_found_by_the_mend_that_the_message_offers(tmp_path: Path) -> None:
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {seed}", metrics: {accuracy: max}, result: stdout}
+students: [small]
+groups: {main: {baseline: true}}
+seeds: 1
+"""
+    write(tmp_path, protocol, "print('Test set: Accuracy: 653/797 (82%)')")
+    failed = of(tmp_path, "run", "protocols/mine.yaml")
+    assert failed.returncode == 1
+    assert "result: {file: stdout, keys: {accuracy: WORDS}}" in failed.stderr
+    assert "next: rigorkd analyze" not in failed.stdout
+    told = protocol.replace("result: stdout", "result: {file: stdout, keys: {accuracy: Accuracy}}")
+    write(tmp_path, told, "print('Test set: Accuracy: 653/797 (82%)')")
+    mended = of(tmp_path, "run", "protocols/mine.yaml")
+    assert mended.returncode == 0, mended.stderr
+    assert "0.82" in mended.stdout
+    assert "next: rigorkd analyze" in mended.stdout
+
+
 def test_what_fails_fails_by_name_with_its_log_and_the_others_go_on(tmp_path: Path) -> None:
     broken = """
 import json, sys

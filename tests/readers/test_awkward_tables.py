@@ -8,6 +8,9 @@ import shlex
 
 import pytest
 
+from rigorkd.errors import InputError
+from tests.readers.conftest import gains_of
+
 GAIN = {"kd": (0.966667, 3)}
 ROWS = ["baseline,0,72.5", "baseline,1,72.9", "baseline,2,72.3", "kd,0,73.5", "kd,1,73.2", "kd,2,73.9"]
 PLAIN = "\n".join(["method,seed,test_acc", *ROWS]) + "\n"
@@ -382,3 +385,25 @@ def test_seeds_in_the_runs_ids(folder):
     source = folder.open("runs.csv")
     assert set(source.table["cell"]) == {"baseline", "kd"}
     assert "seed: from the runs' ids" in source.tidy.understood[1]
+
+
+def test_a_named_baseline_is_one_on_its_own_data(folder):
+    """Models on several data sets: those of one are no rivals of another's baseline."""
+    rows = [
+        f"{data},{model},{seed},{base + gain + 0.1 * seed * (1 + len(model))}"
+        for data, base in (("easy", 90), ("hard", 50))
+        for model, gain in (("relu", 0), ("gelu", 1), ("tanh", -1))
+        for seed in range(4)
+    ]
+    folder.write("runs.csv", "\n".join(["dataset,model,seed,test_acc", *rows]))
+    source = folder.open("runs.csv")
+    easy = {"easy/gelu", "easy/tanh"}
+    assert {*gains_of(source, baselines=("easy/relu",))} == easy
+    both = gains_of(source, baselines=("easy/relu", "hard/relu"))
+    assert {*both} == easy | {"hard/gelu", "hard/tanh"}
+    assert max(abs(mean) for mean, _ in both.values()) < 2  # not the 40 points between the data sets
+    assert gains_of(source, baselines=("relu",)) == both
+    with pytest.raises(InputError, match="two baselines of easy: easy/relu and easy/tanh"):
+        gains_of(source, baselines=("easy/relu", "easy/tanh"))
+    with pytest.raises(InputError, match="no cell 'elu'"):
+        gains_of(source, baselines=("elu",))

@@ -90,7 +90,7 @@ def effects_of(study: Study, metric: str | None) -> Effects:
     """Read a study. Raises TableError for an unusable table, naming the study."""
     try:
         runs = read_runs(study.table, metric or study.plan.metric)
-        matcher = Matcher(runs, study.plan.baselines)
+        matcher = Matcher(runs, study.plan.baselines, study.plan.contrasts)
         found = all_gains(runs, matcher) if matcher.any() else []
     except TableError as error:
         raise TableError(
