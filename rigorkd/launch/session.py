@@ -210,10 +210,10 @@ class Session:
                 self._sweep(leases)
 
     def refuse_removed(self, done: Iterable[str]) -> None:
-        """StoreError if somebody has removed records of finished runs, or the study, in the meantime."""
+        """StoreError if somebody has removed records of finished runs, or what the study is, meanwhile."""
         gone = [run for run in sorted(done) if not has_record(self.study, run)]
-        if not is_study(self.study.path):
-            gone.insert(0, self.study.study_json.name)
+        own = (self.study.study_json, self.study.protocol(self.protocol.text_hash))
+        gone[:0] = [path.relative_to(self.study.path).as_posix() for path in own if not path.is_file()]
         if gone:
             raise StoreError(
                 f"{self.study.path}: removed while it was trained: {some_of(gone, 5)}",

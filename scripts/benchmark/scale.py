@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""How long the commands take on a study of 10,000 finished runs, and how much memory.
+"""How long the commands take on a study of 10,000 finished runs, or more, and how much memory.
 
     scripts/benchmark/scale.py --runs 10000
 
