@@ -508,6 +508,8 @@ def campaign(folder: Path, inputs: int, seed: int, only: int | None = None) -> d
     lived = lived_study(STUDIES[0], folder / "lived" / "legacy")
     STUDIES[1:] = [called_study(folder / "called"), lived]
     SEARCH[:] = [searched(folder / "search")]
+    if hasattr(os, "sched_setaffinity"):  # figures are drawn by as many processes as there are cores
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     watch = Watch(sandbox)
     signal.signal(signal.SIGPROF, too_long)
     signal.signal(signal.SIGALRM, too_long)

@@ -12,12 +12,12 @@ from pathlib import Path
 from fuzz_harm import harm_kind_of_file, harmed_bytes, harmed_json, harmed_text
 from rigorkd_analysis.stats.gating import Budget, GateVerdict, Pairs
 
-from rigorkd.files import sha256_of
+from rigorkd.files import sha256_of, timestamp
 from rigorkd.launch.failures import Failure, note_failure
 from rigorkd.launch.heartbeat import Heartbeat
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress
 from rigorkd.launch.removal import Wanted, remove, restore
-from rigorkd.records.changes import MERGED, Change, note_change, now
+from rigorkd.records.changes import MERGED, Change, note_change
 from rigorkd.records.gate_ledger import Asked, opened_ledger
 from rigorkd.records.layout import StudyFolder
 
@@ -37,7 +37,7 @@ def lived_study(whole: Path, place: Path) -> Path:
     remove(place, Wanted(only=("methods/*",)), "they were too many")
     remove(place, Wanted(seeds=(2,)), "asked for by mistake")
     restore(place)
-    note_change(place, Change(MERGED, now(), sources=("0" * 64,)))
+    note_change(place, Change(MERGED, timestamp(), sources=("0" * 64,)))
     study, run = StudyFolder(place), "main/plain/baseline/seed-7"
     for log in (study.run_log(run), study.worker_log("1-0")):
         log.parent.mkdir(parents=True, exist_ok=True)

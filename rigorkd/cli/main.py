@@ -177,12 +177,16 @@ def _crash() -> NoReturn:
 
 
 def _open_standard_streams() -> None:
-    """Put /dev/null where a standard stream was closed: the next file to be opened would take its place."""
+    """Put /dev/null where a standard stream was closed: the next file to be opened would take its place.
+
+    Here, and in every process that this one starts.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+            opened = os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+            os.set_inheritable(opened, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 

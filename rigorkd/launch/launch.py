@@ -85,7 +85,7 @@ def launch(
             console.print("waiting for the jobs; Ctrl-C leaves them to go on", highlight=False)
             failed = submitted.wait()
     if runs:
-        session.refuse_removed({*states.records, *runs} - failed.keys() - before.keys())
+        session.refuse_removed({*states.records, *runs} - failed.keys() - before.keys(), failed)
     return Outcome(study, len(runs) - len(failed), done, before | failed, frozenset(before))
 
 

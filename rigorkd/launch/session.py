@@ -209,12 +209,17 @@ class Session:
             with contextlib.suppress(OSError), leases.whole_study():  # what ended the launch is told instead
                 self._sweep(leases)
 
-    def refuse_removed(self, done: Iterable[str]) -> None:
-        """StoreError if somebody has removed records of finished runs, or what the study is, meanwhile."""
+    def refuse_removed(self, done: Iterable[str], failed: Iterable[str]) -> None:
+        """StoreError if somebody has removed records of finished runs, or what the study is, meanwhile.
+
+        That may be why others have `failed`: these are trained again, too.
+        """
         gone = [run for run in sorted(done) if not has_record(self.study, run)]
         own = (self.study.study_json, self.study.protocol(self.protocol.text_hash))
         gone[:0] = [path.relative_to(self.study.path).as_posix() for path in own if not path.is_file()]
         if gone:
+            for run in failed:
+                forget_failure(self.study, run)
             raise StoreError(
                 f"{self.study.path}: removed while it was trained: {some_of(gone, 5)}",
                 hint="run the same command again: what is missing is trained again, what is there stands",

@@ -399,3 +399,14 @@ def test_a_closed_stream_is_no_failure(study: Path, command: str, closed: str) -
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert bool(done.stdout) == (">&-" not in closed or closed == "2>&-")
+
+
+def test_closed_streams_are_open_in_what_is_started() -> None:
+    """Else a pipe takes their place, which is closed when a log does."""
+    told = "import os; [os.fstat(number) for number in range(3)]"
+    program = (
+        "import subprocess, sys; from rigorkd.cli.main import _open_standard_streams; "
+        f"_open_standard_streams(); sys.exit(subprocess.run([sys.executable, '-c', '{told}']).returncode)"
+    )
+    line = f'exec "{sys.executable}" -c "{program}" <&- >&- 2>&-'
+    assert subprocess.run(["bash", "-c", line], check=False).returncode == 0
