@@ -369,8 +369,15 @@ json.dump({"accuracy": float(seed), "calls": calls}, open(out / "metrics.json", 
 """
 
 
-@pytest.mark.parametrize("resume", [True, False])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "resume"),
+    [
+        (signal.SIGKILL, True),
+        (signal.SIGINT, False),
+        pytest.param(signal.SIGKILL, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, True, marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupted_run_is_called_again(tmp_path: Path, resume: bool, number: signal.Signals) -> None:
     protocol = f"""\
 rigorkd: 1

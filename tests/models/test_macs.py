@@ -15,8 +15,9 @@ PUBLISHED = {"resnet50": 4089, "mobilenet_v2": 301, "shufflenet_v2_x1_0": 145, "
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_numbers(name: str) -> None:
-    model = build(Model(name=name), classes=1000, channels=3, size=224, seed=0)
-    found = macs_millions(model, torch.zeros(1, 3, 224, 224))
+    with torch.device("meta"):  # without values
+        model = build(Model(name=name), classes=1000, channels=3, size=224, seed=0)
+        found = macs_millions(model, torch.zeros(1, 3, 224, 224))
     assert found == pytest.approx(PUBLISHED[name], rel=0.01)
 
 
