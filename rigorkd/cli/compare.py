@@ -253,7 +253,7 @@ def _at_chance(studies: Sequence[Runs], plan: Plan) -> Iterator[str]:
     from rigorkd_analysis.runs import read_runs
     from rigorkd_analysis.sanity import AT_CHANCE, nothing_learnt_of
 
-    from rigorkd.report.sources import located
+    from rigorkd.report.rows import located
 
     for one in studies:
         with located(one.source.where):
