@@ -456,7 +456,7 @@ class Picture:
 
 
 def _refuse_unusable(data: Any, plan: Any, compare: Any, reading: Mapping[str, Any]) -> None:
-    """InputError for arguments of no use, which would fail far from here; TypeError for one there is not."""
+    """InputError for arguments that would fail far from here; TypeError for what is no argument."""
     import pandas as pd
     from rigorkd_analysis import Plan
 
