@@ -43,7 +43,7 @@ WHOLE = (readers, report, rigorkd_analysis)
 
 
 def serve(listener: socket.socket, models: list[str]) -> None:
-    """Answer a line with the id of its process and, when that has ended, its exit code, while somebody asks."""
+    """Tell of every line the id of its process, then the exit code of that, while somebody asks."""
     begin_server("cpu", models)
     commands = (entry.target.partition(":")[0] for entry in COMMANDS.values())
     whole = (
