@@ -1,9 +1,9 @@
 """Answers the tests' commands: it has imported what they import, and forks for each of them.
 
-Its arguments are names of models, whose libraries the commands will need as well.
+Its arguments are a socket that listens, and names of models, whose libraries the commands will need as well.
 
 A command then takes what it does, not seconds of imports; and the server that forks workers is started once
-for all. The process of a test cannot fork so: it has threads.
+for all. The process of a test cannot fork so: it has threads. All processes that test ask the same one.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ import json
 import os
 import pkgutil
 import runpy
+import selectors
+import signal
+import socket
 import sys
 import traceback
+from contextlib import suppress
 from multiprocessing import forkserver
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 import rigorkd_analysis
 
@@ -38,11 +42,8 @@ AT_WORK = (
 WHOLE = (readers, report, rigorkd_analysis)
 
 
-def serve() -> None:
-    """Read a request per line, write the exit code of each, until there are no more."""
-    replies = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    models = sys.argv[1:]
+def serve(listener: socket.socket, models: list[str]) -> None:
+    """Tell of every line the id of its process, then the exit code of that, while somebody asks."""
     begin_server("cpu", models)
     commands = (entry.target.partition(":")[0] for entry in COMMANDS.values())
     whole = (
@@ -56,12 +57,44 @@ def serve() -> None:
     forkserver.ensure_running = vars(forkserver._forkserver)["ensure_running"] = lambda: None
     sys.modules["__main__"] = ModuleType("__main__")  # which workers would import
     gc.freeze()  # a collection in a fork would copy its pages
-    for text in sys.stdin:
-        if not (child := os.fork()):
-            replies.close()
-            become(json.loads(text))
-        replies.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
-        replies.flush()
+    askers: dict[socket.socket, TextIO] = {}
+    running: dict[int, tuple[int, socket.socket]] = {}  # by the file descriptor of a process
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(listener, selectors.EVENT_READ)
+        while True:
+            for key, _ in waiting.select():
+                if key.fileobj is listener:
+                    asker = listener.accept()[0]
+                    askers[asker] = asker.makefile("r")
+                    waiting.register(asker, selectors.EVENT_READ)
+                elif isinstance(key.fileobj, int):
+                    waiting.unregister(key.fileobj)
+                    end(*running.pop(key.fileobj))
+                    os.close(key.fileobj)
+                elif line := askers[asker := cast(socket.socket, key.fileobj)].readline():
+                    if not (child := os.fork()):
+                        for each in (listener, *askers.values(), *askers):
+                            each.close()
+                        for descriptor in running:
+                            os.close(descriptor)
+                        waiting.close()
+                        become(json.loads(line))
+                    asker.sendall(f"{child}\n".encode())
+                    running[descriptor := os.pidfd_open(child)] = (child, asker)
+                    waiting.register(descriptor, selectors.EVENT_READ)
+                else:
+                    waiting.unregister(asker)
+                    askers.pop(asker).close()
+                    asker.close()
+            if not askers and not waiting.select(0):
+                return
+
+
+def end(child: int, asker: socket.socket) -> None:
+    """Tell who asked that its process has ended."""
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with suppress(OSError):  # it did not wait for that
+        asker.sendall(f"{code}\n".encode())
 
 
 def become(request: dict[str, Any]) -> NoReturn:
@@ -69,6 +102,7 @@ def become(request: dict[str, Any]) -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(os.open(request["stdout"], os.O_WRONLY | os.O_CREAT, 0o600), 1)
     os.dup2(os.open(request["stderr"], os.O_WRONLY | os.O_CREAT, 0o600), 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off for the tests
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -91,4 +125,4 @@ def become(request: dict[str, Any]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

@@ -11,11 +11,15 @@ import os
 import pickle
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -40,7 +44,7 @@ settings.load_profile("rigorkd")
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What was imported stays: no collection goes through it again, and statsmodels asks for one per call."""
     if any(item.path.name == "test_protocols_run.py" for item in session.items):
-        _server.models = ("timm/resnet18", "resnet18")
+        _models.extend(["timm/resnet18", "resnet18"])
     gc.freeze()
     atexit.register(gc.unfreeze)  # extension modules report what is still there at the end as leaks
 
@@ -94,53 +98,76 @@ def run_command(
     line = [str(argument) for argument in arguments]
     if line[:1] == ["run"] and not {"--jobs", "--slurm"}.intersection(line):
         line += ["--jobs", "1"]
-    return _server.run(line, cwd, {**(environment() if environ is None else environ), **more})
+    return Started(line, cwd, {**(environment() if environ is None else environ), **more}).wait()
+
+
+def start_command(*arguments: object, cwd: Path, **more: str) -> Started:
+    """Start `rigorkd` with these arguments, `more` in its environment."""
+    return Started([str(argument) for argument in arguments], cwd, {**environment(), **more})
 
 
 def run_program(
     program: Path, *arguments: object, cwd: Path, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a Python file in its own process, `more` in its environment; torch has been imported there."""
+    return start_program(program, *arguments, cwd=cwd, **more).wait()
+
+
+def start_program(program: Path, *arguments: object, cwd: Path, **more: str) -> Started:
+    """The same, without waiting for its end."""
     line = [str(argument) for argument in arguments]
-    return _server.run(line, cwd, {**environment(), **more}, str(program))
+    return Started(line, cwd, {**environment(), **more}, str(program))
 
 
-class CommandServer:
-    """Runs one command after another in processes that command_server.py forks; started by the first.
+class Started:
+    """A process that command_server.py has forked for a command or a program."""
 
-    The libraries of `models` take seconds to import: once for all where many tests need them.
-    """
+    def __init__(self, line: list[str], cwd: Path, env: dict[str, str], program: str | None = None) -> None:
+        self._line = line
+        self._folder = tempfile.TemporaryDirectory()
+        request = {"program": program, "line": line, "cwd": str(cwd), "environment": env}
+        for name in ("stdout", "stderr"):
+            request[name] = str(Path(self._folder.name, name))
+        self._server = asked()
+        self._server.write(json.dumps(request) + "\n")
+        self._server.flush()
+        self.pid = int(self._server.readline())
 
-    models: tuple[str, ...] = ()
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-
-    def run(
-        self, line: list[str], cwd: Path, env: dict[str, str], program: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", Path(__file__).with_name("command_server.py"), *self.models],
-                env=environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            atexit.register(self._process.communicate)
-        requests, replies = self._process.stdin, self._process.stdout
-        assert requests is not None
-        assert replies is not None
-        with tempfile.TemporaryDirectory() as folder:
-            stdout, stderr = Path(folder, "stdout"), Path(folder, "stderr")
-            request = {"program": program, "line": line, "cwd": str(cwd), "environment": env}
-            requests.write(json.dumps({**request, "stdout": str(stdout), "stderr": str(stderr)}) + "\n")
-            requests.flush()
-            code = int(replies.readline())
-            return subprocess.CompletedProcess(line, code, stdout.read_text(), stderr.read_text())
+    def wait(self) -> subprocess.CompletedProcess[str]:
+        """What it printed, once it has ended."""
+        code = int(self._server.readline())
+        self._server.close()
+        with self._folder as folder:
+            said = (Path(folder, name).read_text() for name in ("stdout", "stderr"))
+            return subprocess.CompletedProcess(self._line, code, *said)
 
 
-_server = CommandServer()
+def asked() -> TextIO:
+    """A new connection to the command server of this run of tests, which the first who asks starts."""
+    global _kept
+    if _kept is None:
+        with socket.socket(socket.AF_UNIX) as listener, suppress(OSError):  # another's
+            listener.bind(_ADDRESS)
+            listener.listen()
+            listener.set_inheritable(True)
+            program = str(Path(__file__).with_name("command_server.py"))
+            words = [sys.executable, "-P", program, str(listener.fileno()), *_models]
+            quiet = [(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_RDWR, 0) for each in (0, 1)]
+            os.posix_spawn(sys.executable, words, environment(), file_actions=quiet)
+        _kept = _connection()  # while this process lives, so does the server
+    return _connection()
+
+
+_kept: TextIO | None = None
+_models: list[str] = []  # whose libraries take seconds to import: once for all where many tests need them
+_RUN = f"{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}-{crc32(repr(sys.path).encode())}"
+_ADDRESS = f"\0rigorkd-tests-{_RUN}"  # of no file; tests of tests that import from elsewhere have another
+
+
+def _connection() -> TextIO:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(_ADDRESS)
+        return connection.makefile("rw")
 
 
 @pytest.fixture

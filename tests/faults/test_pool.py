@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_program
+from tests.conftest import Started, run_program, start_program
 from tests.helpers import wait_for
 
 MISHAPS = Path(__file__).with_name("mishaps.py")
@@ -118,18 +118,11 @@ def test_without_memory_beside_others_a_run_is_tried_alone_then_advice_is_given(
     assert log.read_text().count("failed: MemoryError") == 2
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start a study of one teacher with long epochs in the background, in a process group of its own."""
-    return subprocess.Popen(
-        changed("take_long", "run", "tiny.yaml", "--seeds", "1", "--only", "teacher", *arguments),
-        cwd=folder,
-        env={**environment(), "RIGORKD_CHECKPOINT_EVERY": ""},  # the stop alone writes checkpoints
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+def start(folder: Path, *arguments: str) -> Started:
+    """Start a study of one teacher with long epochs in the background."""
+    words = ("take_long", "run", "tiny.yaml", "--seeds", 1, "--only", "teacher", *arguments)
+    # The stop alone writes checkpoints.
+    return start_program(MISHAPS, *words, cwd=folder, RIGORKD_CHECKPOINT_EVERY="", COLUMNS="150")
 
 
 def epochs(folder: Path) -> int:
@@ -149,8 +142,9 @@ def test_stopped_once_every_epoch_that_began_is_kept(protocol_file: Path, number
     process = start(folder)
     wait_for(lambda: epochs(folder) >= 2)
     os.kill(process.pid, number)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, output
+    done = process.wait()
+    output = done.stdout + done.stderr
+    assert done.returncode == 130, output
     assert "stopping: every run ends at its next epoch" in output
     assert "Traceback" not in output
     stopped_at = epochs(folder)
@@ -167,11 +161,12 @@ def test_stopped_twice_it_ends_now(protocol_file: Path) -> None:
     folder = protocol_file.parent
     process = start(folder)
     wait_for(lambda: epochs(folder) >= 1)
-    process.send_signal(signal.SIGINT)
+    os.kill(process.pid, signal.SIGINT)
     time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, output
+    os.kill(process.pid, signal.SIGINT)
+    done = process.wait()
+    output = done.stdout + done.stderr
+    assert done.returncode == 130, output
     assert "the same command resumes" in output
     assert "Traceback" not in output
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from rigorkd.records.record import SEAL, seal
+from tests.conftest import start_command
 from tests.helpers import PRODUCT, product_bytes, wait_for
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
@@ -291,10 +292,10 @@ def test_no_epoch_before_the_last_checkpoint_is_trained_again(protocol_file: Pat
     protocol_file.write_text(protocol_file.read_text().replace("epochs: 3", "epochs: 60"))
     folder = protocol_file.parent
     log = folder / "results" / "tiny" / ".logs" / "main" / "plain" / "baseline" / "seed-0.log"
-    process = start(folder, "--only", "*/plain/baseline", "--seeds", "1")
+    process = start_command("run", "tiny.yaml", "--only", "*/plain/baseline", "--seeds", 1, cwd=folder)
     wait_for(lambda: log.exists() and "epoch 5/60 trained" in log.read_text())
-    process.kill()
-    process.communicate()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
     done = rigorkd("run", protocol_file, "--only", "main/plain/baseline", "--seeds", "1")
     assert done.returncode == 0, done.stderr
     lines = [line.split(" ", 1)[1] for line in log.read_text().splitlines()]
