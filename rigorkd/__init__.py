@@ -1,4 +1,4 @@
-"""rigorkd: which knowledge-distillation gains are real.
+"""Which knowledge-distillation gains are real.
 
 A protocol file declares teacher, students, distillation grid and seeds; rigorkd runs every cell over every
 seed and says which differences hold. The command line (`rigorkd --help`) is the front door. From Python:
