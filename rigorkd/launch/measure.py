@@ -21,7 +21,7 @@ from pathlib import Path
 from rigorkd.data.dataset import Split
 from rigorkd.data.synthetic import Synthetic
 from rigorkd.errors import InputError
-from rigorkd.launch.backends.local import device_slots
+from rigorkd.launch.devices import device_slots
 from rigorkd.launch.planning import Images, cohort_work, work_left
 from rigorkd.launch.run_states import RunStates
 from rigorkd.methods.own import Own

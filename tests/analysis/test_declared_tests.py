@@ -203,6 +203,15 @@ def test_runs_that_are_not_paired_show_nothing_of_pairs():
     }
 
 
+def test_accuracies_that_are_all_0_have_no_scale():
+    """As of a smoke study whose few test images are all wrong: its SESOI is not on another scale."""
+    frame = table({"g/s/base": np.zeros(3), "g/s/kd": np.zeros(3)})
+    (gain,) = analyze(frame, Plan(sesoi=1.0)).family("gains").comparisons
+    assert (gain.mean_diff, gain.verdict) == (0, "inconclusive")
+    with pytest.raises(TableError, match="is 100 points on this scale"):
+        analyze(frame.assign(test_top1=[0.5, 0.6, 0.7, 0.5, 0.6, 0.8]), Plan(sesoi=1.0))
+
+
 def test_an_unpaired_average_has_satterthwaites_degrees_of_freedom():
     rng = np.random.default_rng(2)
     cells = {

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -29,20 +26,12 @@ from rigorkd_analysis.stats.sequential import interval, log_e
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing
 
+from tests.helpers import script
+
 ROOT = Path(__file__).parents[2]
 
 
-def _script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("script_gate_costs", ROOT / "scripts" / "gate_costs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-costs = _script()
+costs = script("gate_costs")
 
 BASE = (80.1, 79.4, 80.6, 79.9, 80.3, 79.7, 80.0, 80.4, 79.8, 80.2)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_site import script
+from tests.helpers import script
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parents[2]

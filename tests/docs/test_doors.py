@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import environment
-from tests.docs.test_site import ROOT, script
+from tests.helpers import ROOT, script
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 

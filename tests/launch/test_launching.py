@@ -9,9 +9,8 @@ import pytest
 from rich.console import Console
 
 from rigorkd.errors import InputError
-from rigorkd.launch import display
-from rigorkd.launch.backends import local
-from rigorkd.launch.backends.local import device_slots, grouped
+from rigorkd.launch import devices, display
+from rigorkd.launch.devices import device_slots, grouped
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress, read_progress
 from rigorkd.records.layout import StudyFolder
 from rigorkd.text import count, duration, nearest, suggest
@@ -121,7 +120,7 @@ def test_devices() -> None:
 
 
 def test_several_workers_on_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "_gpus", lambda: 2)
+    monkeypatch.setattr(devices, "_gpus", lambda: 2)
     assert device_slots("cuda", None) == ["cuda:0", "cuda:1"]
     assert device_slots("cuda", None, 2) == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
     assert device_slots("cuda:1", None, 2) == ["cuda:1", "cuda:1"]

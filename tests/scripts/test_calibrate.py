@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -14,20 +11,12 @@ import pytest
 from rigorkd_analysis import Plan, analyze
 from rigorkd_analysis.stats.adjust import adjust
 
+from tests.helpers import script
+
 ROOT = Path(__file__).parents[2]
 
 
-def _script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("script_calibrate", ROOT / "scripts" / "calibrate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its dataclasses look their types up
-    spec.loader.exec_module(module)
-    return module
-
-
-calibrate = _script()
+calibrate = script("calibrate")
 
 
 @pytest.fixture(scope="module")

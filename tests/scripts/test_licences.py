@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "licences.py"
-spec = importlib.util.spec_from_file_location("licences", SCRIPT)
-assert spec is not None
-assert spec.loader is not None
-licences = importlib.util.module_from_spec(spec)
-sys.modules["licences"] = licences
-spec.loader.exec_module(licences)
+from tests.helpers import script
+
+licences = script("licences")
 
 
 def test_what_is_installed_is_under_licences_that_are_known() -> None:

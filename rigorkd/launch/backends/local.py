@@ -6,15 +6,13 @@ A slot is a GPU, or a share of one, or a CPU core with one thread.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 
 from rigorkd.errors import InputError
-from rigorkd.extras import is_installed
 from rigorkd.launch.backends.interface import Backend, Submitted, Work
+from rigorkd.launch.devices import Workers, device_slots, gpu_name, grouped
 from rigorkd.launch.display import Display
 from rigorkd.launch.leases import RemoteRuns, has_record
 from rigorkd.launch.pool import Pool, StopRequest
@@ -30,9 +28,6 @@ from rigorkd.records.study import read_info
 from rigorkd.text import count
 from rigorkd.train.events import RunDone
 from rigorkd.train.task import one_of_each
-
-Workers = list[tuple[str, ...]]
-"""The devices of each worker; several where a run takes several processes."""
 
 
 class Local(Backend):
@@ -163,51 +158,6 @@ def _by_command(missing: Sequence[Run]) -> bool:
     return any(run.cell.trainer is not None for run in missing)
 
 
-def device_slots(
-    device: str, jobs: int | None, slots: int | None = None, *, by_command: bool = False
-) -> list[str]:
-    """Torch device names, one per worker. `device` is auto, cpu, cuda or cuda:<index>.
-
-    There are `slots` workers on each GPU (default 1), or `jobs` in all. On a CPU in `reference` mode every
-    worker has one thread, so there are as many workers as cores. `by_command`, GPUs are counted without
-    torch.
-    """
-    count_gpus = listed_gpus if by_command else _gpus
-    if device == "auto":
-        device = "cuda" if shutil.which("nvidia-smi") and count_gpus() else "cpu"
-    if device == "cpu":
-        if slots is not None:
-            raise InputError("--slots counts the workers of each GPU", hint="on a CPU, use --jobs")
-        return ["cpu"] * (jobs or len(os.sched_getaffinity(0)))
-    if device.startswith("cuda"):
-        gpus = count_gpus()
-        if not gpus:
-            raise InputError(f"--device {device}: no CUDA device can be used here", hint="use --device cpu")
-        index = device.removeprefix("cuda").removeprefix(":")
-        if index and not (index.isdigit() and int(index) < gpus):
-            raise InputError(f"--device {device}: there are {gpus} CUDA devices, counted from 0")
-        names = [device] if index else [f"cuda:{gpu}" for gpu in range(gpus)]
-        workers = jobs or len(names) * (slots or 1)
-        return [names[worker % len(names)] for worker in range(workers)]
-    raise InputError(f"--device {device}: unknown", hint="use auto, cpu, cuda or cuda:<index>")
-
-
-def grouped(devices: list[str], processes: int) -> Workers:
-    """The devices of each worker where a run takes `processes` of them; what is left over stays idle.
-
-    Raises InputError if there are too few GPUs. Processes on a CPU share its cores.
-    """
-    if devices[0] == "cpu":
-        return [("cpu",) * processes] * max(1, len(devices) // processes)
-    gpus = len(set(devices))
-    if gpus < processes:
-        raise InputError(
-            f"processes_per_run: {processes} needs {processes} GPUs, and there are {gpus} here",
-            hint="run on a machine with more GPUs, or set a smaller processes_per_run in the protocol",
-        )
-    return [tuple(devices[at : at + processes]) for at in range(0, len(devices) - processes + 1, processes)]
-
-
 def _workers(options: LaunchOptions, missing: Sequence[Run]) -> Workers:
     """The workers that train these runs. InputError if this machine's devices cannot."""
     by_command = _by_command(missing)
@@ -234,29 +184,3 @@ def _describe(workers: Workers, *, by_command: bool) -> str:
         said += f" of {len(workers[0])} processes"
     on_cpu = workers[0][0] == "cpu"
     return said + (" (CPU, one thread each)" if on_cpu else f" on {', '.join(map('+'.join, workers))}")
-
-
-def listed_gpus() -> int:
-    """How many GPUs a command can be given here, by the driver's own list: nothing is imported for it."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([name for name in visible.split(",") if name.strip()])
-    try:
-        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    return sum(line.startswith("GPU ") for line in answer.stdout.splitlines())
-
-
-def gpu_name(index: int) -> str:
-    """What CUDA_VISIBLE_DEVICES is to say for the GPU of this index, among those that are visible here."""
-    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    return visible[index] if visible else str(index)
-
-
-def _gpus() -> int:
-    if not is_installed("torch"):  # then commands train
-        return listed_gpus()
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0

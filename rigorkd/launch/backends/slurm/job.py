@@ -179,7 +179,7 @@ def _submitted_protocol(study: StudyFolder, submission: Submission) -> Protocol:
 
 def _workers(submission: Submission) -> tuple[int | None, str]:
     """How many workers to start: on a CPU one for each that Slurm gave, not one for each of the node."""
-    from rigorkd.launch.backends.local import device_slots
+    from rigorkd.launch.devices import device_slots
 
     if device_slots(submission.device, submission.jobs, submission.slots)[0] != "cpu":
         return submission.jobs, ""
