@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -121,18 +122,25 @@ class Saver:
 def save(path: Path, student: Student, machine: str) -> None:
     """Write the student's state; it survives the death of the process (not a power cut, which costs time).
 
-    `machine` names hardware and versions: a run's bits are those of one machine from end to end.
+    `machine` names hardware and versions: a run's bits are those of one machine from end to end. That of
+    rigorkd itself is noted and may differ.
     """
     _write(path, _snapshot(student, machine), student)
 
 
 def restore(path: Path, student: Student, machine: str, device: torch.device) -> bool:
-    """Continue from a checkpoint of the same run on the same machine; False if there is none, or damaged."""
+    """Continue from a checkpoint of the same run on the same machine; False if there is none, or damaged.
+
+    It may be of another version of rigorkd that kept the same things: whose numerics it had is in the run's
+    hash.
+    """
     state = _load(path, device)
     if state is None:
         path.unlink(missing_ok=True)
         return False
-    if (state["run_hash"], state["machine"]) != (student.run_hash, machine):
+    if (state["run_hash"], _libraries(state["machine"])) != (student.run_hash, _libraries(machine)):
+        return False
+    if not student.state().keys() <= state.keys():
         return False
     best = None
     if state["best_file"] is not None:
@@ -143,6 +151,11 @@ def restore(path: Path, student: Student, machine: str, device: torch.device) ->
         student.best_file = kept
     student.load_state(state, best)
     return True
+
+
+def _libraries(machine: str) -> str:
+    """The hardware and versions that a checkpoint names, but for the version of rigorkd itself."""
+    return re.sub(r'"rigorkd":"[^"]*",', "", machine)
 
 
 @dataclass(frozen=True)

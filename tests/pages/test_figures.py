@@ -22,6 +22,7 @@ from rigorkd.cli.figures import figures as figures_command
 from rigorkd.report.evidence import Evidence, History, Softness, evidence, grids
 from rigorkd.report.figures import (
     candidates,
+    canvas,
     catalog,
     convergence,
     curves,
@@ -156,6 +157,24 @@ def test_a_drawing_has_the_same_bytes_from_another_process(
     _, here, there = side_by_side.side_by_side([partial(drawn_by, position) for position in (0, 1, 1)], 2)
     assert (here[0], there[0]) == (True, False)
     assert here[1:] == there[1:]
+
+
+@pytest.mark.parametrize(
+    ("title", "values"),
+    [
+        ("plain", [0.5, 1]),
+        ("gjpq", [1e-9, 3e-9]),
+        ("of\ntwo lines", [0, 1]),
+        ("a long one above a factor", [9e7, 9e7 + 1]),
+    ],
+)
+def test_titles_stand_where_matplotlib_would_put_them(
+    title: str, values: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = Figure("lines", "Lines", "", (Panel(title, lambda axes: axes.plot(values) and None, 1.0, ""),))
+    ours = figure_files(figure, ("svg", "pdf"))
+    monkeypatch.setattr(canvas, "_may_rise", lambda axes: True)
+    assert ours == figure_files(figure, ("svg", "pdf"))
 
 
 def test_a_forest_draws_the_intervals_of_the_analysis(study: Evidence) -> None:

@@ -17,10 +17,12 @@ from rigorkd.errors import InputError
 from rigorkd.methods.baseline import Baseline
 from rigorkd.methods.objective import Objective
 from rigorkd.protocol.cells import Run
+from rigorkd.protocol.hashes import canonical
 from rigorkd.records.layout import StudyFolder
 from rigorkd.train import checkpoint, cohort, context
 from rigorkd.train.cohort import train_cohort
 from rigorkd.train.events import EpochDone, Event, Resumed, RunDone, Stopping
+from rigorkd.train.provenance import versions
 from rigorkd.train.runtime import Runtime
 from rigorkd.train.student import Student
 from rigorkd.train.task import Task
@@ -151,6 +153,37 @@ def test_a_checkpoint_with_the_checksums_of_version_0_1_is_read(runtime: Runtime
     resumed = a_student(runtime)
     assert checkpoint.restore(path, resumed, "here", CPU)
     assert_same(resumed, student)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "goes_on"), [("rigorkd", "0.1.0", True), ("torch", "2.14.0", False)]
+)
+def test_another_rigorkd_goes_on_where_the_libraries_are_the_same(
+    runtime: Runtime, tmp_path: Path, name: str, version: str, goes_on: bool
+) -> None:
+    """Its numerics are in the run's hash, so that its version says nothing of bits."""
+    student, path = a_student(runtime), tmp_path / "checkpoint.pt"
+    feed(student, 1, GOOD)
+    here, there = (
+        canonical({"hardware": "CPU", "versions": versions() | new}) for new in ({}, {name: version})
+    )
+    assert here != there
+    checkpoint.save(path, student, there)
+    assert checkpoint.restore(path, a_student(runtime), here, CPU) == goes_on
+
+
+def test_a_checkpoint_that_lacks_what_resuming_needs_is_not_begun_from(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As another version may have left it."""
+    student, path = a_student(runtime), tmp_path / "checkpoint.pt"
+    feed(student, 1, GOOD)
+    less = {key: value for key, value in student.state().items() if key != "seconds"}
+    monkeypatch.setattr(student, "state", lambda: less)
+    checkpoint.save(path, student, "here")
+    fresh = a_student(runtime)
+    assert not checkpoint.restore(path, fresh, "here", CPU)
+    assert fresh.epoch == 0
 
 
 # ------------------------------------------------------------------------- when they are written
