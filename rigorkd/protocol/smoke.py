@@ -36,8 +36,8 @@ from rigorkd.protocol.trainer_spec import CommandSpec
 
 LARGEST_SIDE = 32
 UNKNOWN_CLASSES = 10
-TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 8, 5, 10
-BATCH_SIZE = 4
+TRAIN_IMAGES, VAL_IMAGES, TEST_IMAGES = 4, 5, 10
+BATCH_SIZE = 2
 ALL_OF_A_GROUP = 32
 """A group of more cells than this is thinned to pairs of values."""
 
