@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from rigorkd_analysis.results import Analysis
 from rigorkd.errors import InputError
 from rigorkd.protocol.hashes import resolved, training_key, views_key
 from rigorkd.protocol.smoke import smoke
+from rigorkd.protocol.trainer_cells import cells_of
 from rigorkd.report.evidence import CellFacts, Evidence, History, Softness, SoftOutput, evidence
 from rigorkd.report.figures.canvas import figure_file
 from rigorkd.report.layouts.layout_figures import layout_figure, smoothed
@@ -64,10 +66,15 @@ def as_text(value: object) -> str:
 
 
 @cache
-def study(name: str, whole: bool = False) -> Evidence:
-    """What a smoke run of a protocol would leave, numbers drawn at random; of the `whole` study if asked."""
+def study(name: str, part: Literal["smoke", "edges", "whole"] = "smoke") -> Evidence:
+    """What a smoke run of a protocol would leave, numbers drawn at random; or all edges of grids, or all."""
     protocol = shipped(SHIPPED / f"{name}.yaml")
-    kept = {cell.name for cell in (protocol if whole else smoke(protocol)).cells}
+    members = {
+        "smoke": lambda: smoke(protocol).cells,
+        "edges": lambda: cells_of(protocol.spec, edges=True),
+        "whole": lambda: protocol.cells,
+    }
+    kept = {cell.name for cell in members[part]()}
     cells = [cell for cell in protocol.cells if cell.name in kept]
     draw = np.random.default_rng(5)
     rows, settings = [], {}
@@ -157,7 +164,7 @@ def test_every_layout_draws_from_smoke_records(name: str) -> None:
 
 
 def test_the_tables_of_000_have_their_rows_and_columns() -> None:
-    found = study("paper", whole=True)
+    found = study("paper", "whole")
     wanted_rows = {"table-4": 5, "table-5": 2, "table-6": 6}
     for name, rows in wanted_rows.items():
         (table,) = layout_table(found, LAYOUTS[f"000-{name}"]).tables  # type: ignore[arg-type]
@@ -180,7 +187,7 @@ def test_the_tables_of_000_have_their_rows_and_columns() -> None:
 
 def test_table_2_of_001_is_whole() -> None:
     """Sixteen rows; two teachers at nine temperatures each, in the order of the source."""
-    (table,) = layout_table(study("temperature/starts_pets", whole=True), LAYOUTS["001-table-2"]).tables  # type: ignore[arg-type]
+    (table,) = layout_table(study("temperature/starts_pets", "whole"), LAYOUTS["001-table-2"]).tables  # type: ignore[arg-type]
     assert [row[0] for row in table.texts()][:5] == [
         "RN18, Rand",
         "RN18, TT",
@@ -219,7 +226,7 @@ def test_wanted_cells_that_are_missing_are_named() -> None:
 
 
 def test_the_origins_of_table_1_stand_in_the_order_of_the_source() -> None:
-    (table,) = layout_table(study("temperature/teachers_pets", whole=True), LAYOUTS["001-table-1"]).tables  # type: ignore[arg-type]
+    (table,) = layout_table(study("temperature/teachers_pets", "whole"), LAYOUTS["001-table-1"]).tables  # type: ignore[arg-type]
     rows = [row[0] for row in table.texts()]
     assert len(rows) == 19
     assert rows[:6] == [*(f"RN50, {n}" for n in (20, 50, 200, 400)), "RN50, 400 (random)", "ViT-S, 20"]
@@ -246,7 +253,7 @@ def test_alternatives_and_order() -> None:
 def test_a_line_is_the_cells_mean_and_the_grey_ones_have_no_colour() -> None:
     from matplotlib.figure import Figure as Drawing
 
-    found = study("temperature/training_pets")
+    found = study("temperature/training_pets", "edges")
     figure = layout_figure("x", LAYOUTS["001-figure-3"], [found])  # type: ignore[arg-type]
     assert len(figure.panels) == 2 * 2 * 2 * 2
     axes = Drawing().add_subplot()
@@ -269,7 +276,8 @@ def test_several_studies_stand_side_by_side() -> None:
 
 def test_panels_are_a_grid_of_their_settings() -> None:
     """As in the source: a row for each optimiser and batch size, a column for each teacher and student."""
-    figure = layout_figure("x", LAYOUTS["001-figure-2"], [study("temperature/training_cifar100")])  # type: ignore[arg-type]
+    found = study("temperature/training_cifar100", "edges")
+    figure = layout_figure("x", LAYOUTS["001-figure-2"], [found])  # type: ignore[arg-type]
     titles = [panel.title for panel in figure.panels]
     assert figure.columns == 4
     assert titles[:5] == [
