@@ -246,13 +246,13 @@ def test_alternatives_and_order() -> None:
 def test_a_line_is_the_cells_mean_and_the_grey_ones_have_no_colour() -> None:
     from matplotlib.figure import Figure as Drawing
 
-    found = study("temperature/training_pets")
+    found = study("temperature/training_pets", whole=True)
     figure = layout_figure("x", LAYOUTS["001-figure-3"], [found])  # type: ignore[arg-type]
     assert len(figure.panels) == 2 * 2 * 2 * 2
     axes = Drawing().add_subplot()
     figure.panels[0].draw(axes)
     lines = axes.get_lines()
-    assert len(lines) == 2, "the shortest and the longest length"
+    assert len(lines) == 5, "a line for each length"
     longest = found.facts("training/r18/kd-T40-a0-no-t2-r50-adamw-bs64-e1024")
     assert lines[-1].get_ydata()[-1] == pytest.approx(longest.mean("test_top1"))
     assert lines[0].get_color() != lines[-1].get_color()
@@ -269,7 +269,8 @@ def test_several_studies_stand_side_by_side() -> None:
 
 def test_panels_are_a_grid_of_their_settings() -> None:
     """As in the source: a row for each optimiser and batch size, a column for each teacher and student."""
-    figure = layout_figure("x", LAYOUTS["001-figure-2"], [study("temperature/training_cifar100")])  # type: ignore[arg-type]
+    found = study("temperature/training_cifar100", whole=True)
+    figure = layout_figure("x", LAYOUTS["001-figure-2"], [found])  # type: ignore[arg-type]
     titles = [panel.title for panel in figure.panels]
     assert figure.columns == 4
     assert titles[:5] == [
@@ -280,7 +281,7 @@ def test_panels_are_a_grid_of_their_settings() -> None:
         "AdamW, batch 256, RN50, RN18",
     ]
     assert titles[-1] == "SGD, batch 256, ViT-S, MNv4"
-    assert [key.text for key in figure.keys] == ["32 epochs", "512 epochs"]
+    assert [key.text for key in figure.keys] == [f"{length} epochs" for length in (32, 64, 128, 256, 512)]
 
 
 def test_two_cells_of_one_name_are_told_apart() -> None:
