@@ -71,8 +71,8 @@ def audit(
     if table is None:
         raise InputError("there is no table to audit", hint="give a CSV, or --t and --p")
     test = None if t is None or p is None else (t, p, difference)
-    rows = printed_rows(table, line)
-    others = () if differences is None else printed_rows(differences).mappings()
+    rows = printed_rows(table, line).each_once()
+    others = () if differences is None else printed_rows(differences).each_once().mappings()
     with located(lambda error: at(rows, error)):
         result = judge(Printed(rows.mappings(), n_test, metric, seeds, alpha, others, test, within))
     emit(

@@ -12,7 +12,7 @@ from rigorkd.readers.epochs import select_epochs
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
 from rigorkd.readers.metric_choice import candidates
 from rigorkd.readers.shapes import is_metric
-from rigorkd.readers.written_numbers import plain
+from rigorkd.readers.written_numbers import ABSENT, plain
 from rigorkd.text import count, some_of, suggest
 
 if TYPE_CHECKING:
@@ -97,6 +97,13 @@ def duplicates(draft: Draft, metric: str | None) -> None:
         return
     frame = draft.frame
     status = frame["status"].to_numpy() if "status" in frame else np.full(len(frame), "", dtype=object)
+    blank = np.zeros(len(frame), dtype=bool)
+    if metric is not None and metric in frame:  # n/a is no number, and NaN may be a divergence
+        blank = frame[metric].str.strip().str.casefold().isin(ABSENT - {"nan"}).to_numpy() & (status == "")
+        if blank.any():
+            status = np.where(blank, "missing", status)
+            draft.put(status=status)
+            frame = draft.frame
     unfinished = status == "missing"
     keep = np.ones(len(frame), dtype=bool)
     if unfinished.any() and metric is not None:  # what a run shows that did not finish is no result
@@ -119,11 +126,17 @@ def duplicates(draft: Draft, metric: str | None) -> None:
             if kept is not None and row != kept:
                 keep[row] = False
     for row in np.flatnonzero(unfinished & keep):
-        lost += 1
-        draft.dropped.append(_told(draft, int(row), "did not finish, and nothing replaces it"))
+        lost += not blank[row]
+        why = f"no {metric}" if blank[row] else "did not finish, and nothing replaces it"
+        draft.dropped.append(_told(draft, int(row), why))
     if lost:
         draft.warnings.append(
             f"{count(lost, 'run')} did not finish and {'is' if lost == 1 else 'are'} missing"
+        )
+    if empty := int((blank & keep).sum()):
+        has = "has" if empty == 1 else "have"
+        draft.warnings.append(
+            f"{count(empty, 'run')} {has} no {metric}, and count{'s' * (empty == 1)} as missing"
         )
     draft.keep(keep)
 

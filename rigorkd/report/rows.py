@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,14 @@ class Rows:
 
     def mappings(self) -> list[Mapping[str, str]]:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def each_once(self) -> Rows:
+        """These rows. InputError if a column is there twice: of two under one name, the last would count."""
+        if twice := [column for column in self.columns if self.columns.count(column) > 1]:
+            raise InputError(
+                f"{self.file}: the column {twice[0]!r} is there twice", hint="name every column once"
+            )
+        return self
 
     def frame(self) -> pd.DataFrame:
         """The table, all text: what is a number is for the analysis to check, by row."""
@@ -139,7 +148,15 @@ def _rows(path: Path, stream: Any) -> Rows:
         lines.append(reader.line_num)
     if not columns:
         raise InputError(f"{path}: the file is empty", hint="a header and one row per run")
+    if len(set(columns)) < len(columns) and len(rows) > 1 and _are_words(rows[0]) and not _are_words(rows[1]):
+        columns = tuple("_".join(filter(None, pair)) for pair in zip(columns, rows[0], strict=True))
+        rows, lines = rows[1:], lines[1:]  # headings of two rows, as pandas writes mean and std
     return Rows(path, columns, tuple(rows), tuple(lines))
+
+
+def _are_words(row: tuple[str, ...]) -> bool:
+    """Whether no field of a row begins with a number."""
+    return not any(re.match(r"[-+]?\.?\d", field) for field in row)
 
 
 def at(rows: Rows, error: TableError) -> str:

@@ -81,11 +81,11 @@ def test_wrong_input_is_exit_2_with_one_message(rigorkd, arguments, message: str
 
 def test_a_bad_value_is_named_by_file_line_and_column(rigorkd, tmp_path):
     lines = RUNS.read_text().splitlines()
-    lines[6] = lines[6].replace("95.04,95.04", "n/a,95.04")
+    lines[6] = lines[6].replace("95.04,95.04", "95.O4,95.04")
     (tmp_path / "bad.csv").write_text("\n".join(lines) + "\n")
     done = rigorkd("analyze", "bad.csv")
     assert done.returncode == 2
-    assert "bad.csv:7: column 'test_top1': 'n/a' is not a number" in done.stderr
+    assert "bad.csv:7: column 'test_top1': '95.O4' is not a number" in done.stderr
 
 
 def test_warnings_of_a_document_go_to_stderr(rigorkd, tmp_path):

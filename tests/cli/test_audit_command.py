@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from rigorkd.errors import InputError
+from rigorkd.report.rows import printed_rows
+
 PUBLISHED = Path(__file__).parents[2] / "analysis" / "published"
 OVERALL = PUBLISHED / "fauzan2026_overall.csv"
 
@@ -71,3 +74,16 @@ def test_a_text_without_a_table_is_no_csv(rigorkd, tmp_path):
     done = rigorkd("audit", tmp_path / "paper.tex")
     assert done.returncode == 2
     assert "no table with numbers in it" in done.stderr
+
+
+def test_headings_of_two_rows_and_columns_of_one_name(tmp_path: Path):
+    """pandas writes mean and std below each column; of two columns of one name the last would count."""
+    table = tmp_path / "t.csv"
+    table.write_text("model,acc,acc\n,mean,std\na,80.1,0.2\nb,81.4,0.3\n")
+    rows = printed_rows(table)
+    assert rows.columns == ("model", "acc_mean", "acc_std")
+    assert rows.lines == (3, 4)
+    assert rows.each_once() is rows
+    table.write_text("model,acc,acc\na,80.1,3\nb,81.4,4\n")
+    with pytest.raises(InputError, match="the column 'acc' is there twice"):
+        printed_rows(table).each_once()

@@ -407,3 +407,14 @@ def test_a_named_baseline_is_one_on_its_own_data(folder):
         gains_of(source, baselines=("easy/relu", "easy/tanh"))
     with pytest.raises(InputError, match="no cell 'elu'"):
         gains_of(source, baselines=("elu",))
+
+
+@pytest.mark.parametrize("word", ["n/a", "-", ""])
+def test_a_run_without_its_number_is_missing_and_named(folder, word: str):
+    folder.write("runs.csv", PLAIN.replace("73.2", word))
+    source = folder.open("runs.csv")
+    assert gains_of(source) == {"kd": (1.3, 2)}
+    assert any("runs.csv:6: kd seed 1: no test_acc" in left_out for left_out in source.tidy.dropped)
+    assert "1 run has no test_acc, and counts as missing" in source.warnings
+    folder.write("runs.csv", PLAIN.replace("73.2", "nan"))
+    assert "set its status to diverged" in folder.refusal("runs.csv")
