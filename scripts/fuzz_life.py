@@ -105,9 +105,9 @@ def harm_ledger(path: Path, outside: Path, rng: random.Random) -> str:
     elif what == "line":
         lines.insert(at, lines.pop(rng.randrange(len(lines))))
     elif what == "many":
-        lines[at:at] = lines[at : at + 1] * LEDGER_ROWS
+        lines[at:at] = lines[at : at + 1] * min(LEDGER_ROWS, 2**23 // (len(lines[at]) + 1))
     else:
-        lines[at:at] = [""] * rng.choice((1, LEDGER_ROWS, 2**23))
+        lines[at:at] = [""] * rng.choice((1, LEDGER_ROWS, 2**20))
     if rng.random() < 0.8:
         lines = chained(lines)
     path.write_text("\n".join(lines) + "\n", errors="replace")

@@ -381,7 +381,7 @@ def _sesoi_on_scale(runs: Runs, plan: Plan) -> None:
         return
     low, high = float(finite.min()), float(finite.max())
     between = f"(values of {runs.metric} lie between {low:.4g} and {high:.4g})"
-    if 0 < high <= 1 and plan.sesoi >= 0.1:  # zeros alone have no scale
+    if 0 < high <= 1 and plan.sesoi >= 0.1:  # zeros alone, as of a smoke run, are on no scale
         raise TableError(
             f"sesoi {plan.sesoi:g} is {100 * plan.sesoi:g} points on this scale {between}",
             hint=f"did you mean --sesoi {plan.sesoi / 100:g}?",

@@ -85,6 +85,8 @@ def merge(sources: Sequence[Path], target: Path, *, dry: bool = False) -> Merged
         missing = _refuse_stale(first, chosen, document)
         mine = {record.run for record in first.records} if there else set()
         new = tuple(run for run in chosen if run not in mine)
+        for run in new if there else ():
+            is_there(StudyFolder(target).run(run), target)  # refuses a link on the way
         looks = _looks(parts)
         heard = looks if new or set(looks) - set(_looks(parts[:there])) else []
         merged = Merged(target, new, len(chosen), missing, len(looks), tuple(_warnings(parts, heard)))

@@ -149,6 +149,16 @@ def test_what_is_no_part_is_refused(shards: list[Path], tmp_path: Path, harm: Ha
     assert not (tmp_path / "merged").exists()
 
 
+@pytest.mark.parametrize("to", ["elsewhere", "nowhere", "/dev/zero"])
+def test_a_link_where_a_record_belongs_is_refused(shards: list[Path], tmp_path: Path, to: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    shutil.rmtree(shards[0] / "main/wide")
+    (shards[0] / "main/wide").symlink_to(tmp_path / to)
+    with pytest.raises(StoreError, match="link"):
+        merge(shards[1:], shards[0])
+    assert not [*(tmp_path / "elsewhere").iterdir()]
+
+
 def test_one_run_of_a_command_with_two_results_is_refused(shards: list[Path], tmp_path: Path) -> None:
     """Its record need not name a version of torch."""
     other = make(tmp_path / "c", train=at(1, 3), luck="other", hardware="GPU")

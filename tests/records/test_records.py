@@ -139,6 +139,13 @@ def test_a_file_that_may_not_be_read_is_not_called_damaged(
     assert damage.run == "main/s/baseline/seed-0"
 
 
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    for name in ("x" * 255, "é" * 127):
+        write_atomically(tmp_path / name, b"one")
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
+
+
 def test_atomic_writing_replaces_and_makes_parents(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b.txt"
     write_atomically(path, b"one")

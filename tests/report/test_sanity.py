@@ -59,6 +59,12 @@ def table(metric: str = "test_top1", *, kd: tuple[float, ...] = KD, **columns: o
     return frame.assign(**columns)
 
 
+def test_zeros_alone_are_on_no_scale():
+    """As of a smoke run that met none of its few images."""
+    rows = [{"cell": cell, "method": cell, "seed": 0, "test_top1": 0.0} for cell in ("baseline", "kd")]
+    assert analyze(pd.DataFrame(rows), Plan(sesoi=1.0)).sesoi == 1.0
+
+
 def test_a_sesoi_in_points_on_fractions():
     error = refused("01", baselines=("supervised",), sesoi=0.3)
     assert "sesoi 0.3 is 30 points on this scale" in error.message
