@@ -28,6 +28,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from rigorkd.cores import usable_cores
 from rigorkd.data.dataset import SourceArrays, Watch
 from rigorkd.data.image_files import Files, ImageFile, ImageIndex, Layout, fetch
 from rigorkd.errors import InputError
@@ -311,7 +312,7 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
 
     hashes: list[str] = []
     damaged: list[str] = []
-    pool = ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)))
+    pool = ThreadPoolExecutor(max_workers=usable_cores())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # oddities in metadata; what cannot be decoded is an error
         try:

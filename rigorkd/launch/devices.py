@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 
+from rigorkd.cores import usable_cores
 from rigorkd.errors import InputError
 from rigorkd.extras import is_installed
 
@@ -28,7 +29,7 @@ def device_slots(
     if device == "cpu":
         if slots is not None:
             raise InputError("--slots counts the workers of each GPU", hint="on a CPU, use --jobs")
-        return ["cpu"] * (jobs or len(os.sched_getaffinity(0)))
+        return ["cpu"] * (jobs or usable_cores())
     if device.startswith("cuda"):
         gpus = count_gpus()
         if not gpus:

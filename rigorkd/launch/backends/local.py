@@ -5,11 +5,11 @@ A slot is a GPU, or a share of one, or a CPU core with one thread.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 
+from rigorkd.cores import usable_cores
 from rigorkd.errors import InputError
 from rigorkd.launch.backends.interface import Backend, Submitted, Work
 from rigorkd.launch.devices import Workers, device_slots, gpu_name, grouped
@@ -95,7 +95,7 @@ class Training(Submitted):
                 measured=measured,
                 numerics=read_info(study.path).numerics,
                 by_command=by_command,
-                threads=session.options.threads or max(1, len(os.sched_getaffinity(0)) // len(workers)),
+                threads=session.options.threads or max(1, usable_cores() // len(workers)),
             )
             for slot, devices in enumerate(workers)
         ]

@@ -18,6 +18,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from rigorkd.cores import usable_cores
+
 Drawn = TypeVar("Drawn")
 
 FEWEST = 4
@@ -30,7 +32,7 @@ def cores() -> int:
     """How many processes can work here at once; 1 where this process should not fork."""
     if sys.platform != "linux" or threading.active_count() > 1:
         return 1
-    return len(os.sched_getaffinity(0))
+    return usable_cores()
 
 
 def side_by_side(drawings: Sequence[Callable[[], Drawn]], processes: int) -> list[Drawn]:
