@@ -17,6 +17,7 @@ LAYERS = (
     "text",
     "files",
     "extras",
+    "cores",
     "fields",
     "problems",
     "metrics",
