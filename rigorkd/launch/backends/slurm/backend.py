@@ -60,7 +60,9 @@ class Slurm(Backend):
         wanted = work.queue().runs() - running - queued.keys()
         new = folder = None
         if wanted:
-            stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S") + f"-{secrets.token_hex(2)}"
+            now = datetime.datetime.now(datetime.UTC)
+            # Sorted by name they are sorted by age, also within a second.
+            stamp = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
             folder = study.slurm / stamp
             # Jobs start elsewhere, perhaps from another folder: all paths in the note are whole.
             new = self._submit(folder.absolute(), self._submission(work, wanted, stamp))
