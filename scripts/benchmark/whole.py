@@ -85,6 +85,9 @@ def main() -> None:
     parser.add_argument(
         "--epochs", type=int, help="fewer epochs: shows that all of it runs, measures nothing"
     )
+    parser.add_argument(
+        "--without-loops", action="store_true", help="only versions of rigorkd: a fifth of the time"
+    )
     parser.add_argument("--ready", action="store_true", help="only until two workers are ready")
     parser.add_argument("--loop", choices=[PLAIN, FED, TORCHDISTILL], help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
@@ -98,10 +101,10 @@ def main() -> None:
     if options.ready:
         show_ready(versions, options.rounds)
     else:
-        show_whole(versions, options.rounds, options.epochs)
+        show_whole(versions, options.rounds, options.epochs, loops=not options.without_loops)
 
 
-def show_whole(versions: dict[str, Path], rounds: int, epochs: int | None) -> None:
+def show_whole(versions: dict[str, Path], rounds: int, epochs: int | None, *, loops: bool) -> None:
     """The table of whole processes."""
     from clock import Rounds, interleave, ratios
     from peer_torchdistill import why_missing
@@ -136,10 +139,10 @@ def show_whole(versions: dict[str, Path], rounds: int, epochs: int | None) -> No
             ]
 
         variants = {label: variant(label, study, source) for label, source in versions.items()}
-        for kind in (PLAIN, FED):
+        for kind in (PLAIN, FED) if loops else ():
             variants[kind] = variant(kind, loop(kind), ROOT)
-        missing = why_missing()
-        if missing is None:
+        missing = why_missing() if loops else None
+        if loops and missing is None:
             variants[TORCHDISTILL] = variant(TORCHDISTILL, loop(TORCHDISTILL), ROOT)
         walls = interleave(variants, Rounds(rounds), lambda text: print(text, file=sys.stderr, flush=True))
     rows = [
