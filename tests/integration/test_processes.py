@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -80,8 +81,9 @@ def product(study: Path) -> dict[str, bytes]:
 def processes_of_runs(launcher: int) -> Iterator[psutil.Process]:
     """The processes that train together, which the workers have spawned."""
     for child in psutil.Process(launcher).children(recursive=True):
-        if "spawn_main" in " ".join(child.cmdline()):
-            yield child
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if "spawn_main" in " ".join(child.cmdline()):
+                yield child
 
 
 @pytest.mark.slow
