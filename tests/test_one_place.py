@@ -96,7 +96,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of rigorkd with a scratch method and a scratch data set."""
     folder = tmp_path_factory.mktemp("scratch")
     package = folder / "rigorkd"
-    shutil.copytree(ROOT / "rigorkd", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "rigorkd", package)  # with its bytecode: to compile it would take seconds
     (package / "methods" / "scratch.py").write_text(METHOD)
     (package / "data" / "shades.py").write_text(DATA)
     enter(package / "methods" / "registry.py", "methods.scratch", "Scratch", after="        PermutedTail,\n")
@@ -197,7 +197,7 @@ groups:
 def test_a_key_of_training_is_one_line(tmp_path: Path) -> None:
     """Groups, teachers, names, records and hashes have it; at its default it changes no hash."""
     package = tmp_path / "rigorkd"
-    shutil.copytree(ROOT / "rigorkd", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "rigorkd", package)
     schema = package / "protocol" / "schema.py"
     last = "    processes_per_run: Count = 1\n"
     assert schema.read_text().count(last) == 1

@@ -52,7 +52,7 @@ def belongs_to(state: State, *, channels: int) -> str:
 
 
 def _networks(state: State, channels: int) -> Iterator[tuple[str, nn.Module]]:
-    """Every network as shapes without values; of torchvision's those of about the same size."""
+    """Every network, large ones as shapes without values; of torchvision's those of about the same size."""
     for name in (*CIFAR_NETWORKS, *CIFAR_RESNETS, *STEM_RESNETS):
         yield name, _outline(name, channels)
     for name in _of_this_size(TORCHVISION, sum(tensor.numel() for tensor in state.values())):
@@ -62,11 +62,12 @@ def _networks(state: State, channels: int) -> Iterator[tuple[str, nn.Module]]:
 
 @cache
 def _outline(name: str, channels: int) -> nn.Module:
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=()):  # small ones: their values cost less than to do without
         if name in CIFAR_NETWORKS:
             return cifar_network(name, channels=channels, size=32, classes=_CLASSES)
         if name in CIFAR_RESNETS:
             return cifar_resnet(int(name.removeprefix("cifar_resnet")), channels=channels, classes=_CLASSES)
+    with torch.device("meta"):
         if name in STEM_RESNETS:
             return stem_resnet(name.removesuffix("_cifar"), channels=channels, classes=_CLASSES)
         from rigorkd.models.torchvision_models import torchvision_model

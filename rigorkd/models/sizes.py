@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from rigorkd.models.compiler import keep_compiler_out
+
 
 def parameters_millions(model: nn.Module) -> float:
     """Trainable and frozen parameters in millions; buffers such as BatchNorm statistics do not count."""
@@ -20,6 +22,7 @@ def macs_millions(model: nn.Module, image: Tensor) -> float:
     FLOPs although each is a multiplication and an addition; normalisation and activations do not. The model's
     mode and statistics stay as they were. A fact of the architecture, not of how it was trained.
     """
+    keep_compiler_out()
     was_training = model.training
     model.eval()
     # The fused attention of evaluation mode is one operation, which the counter does not know.

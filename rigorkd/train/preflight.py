@@ -25,7 +25,7 @@ from rigorkd.methods.own import Own
 from rigorkd.methods.own_check import term_problems
 from rigorkd.models.build import build
 from rigorkd.models.inputs import resize_inputs
-from rigorkd.models.model import is_foreign_model
+from rigorkd.models.model import STEM_RESNETS, TORCHVISION, is_foreign_model
 from rigorkd.models.own_code import has_source, read_source
 from rigorkd.models.weights import head_of, read_weights, unprefixed
 from rigorkd.problems import Problem
@@ -218,9 +218,12 @@ def macs_of(protocol: Protocol, cell: Cell) -> float | None:
 
 
 def _outline(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:
-    """The architecture again, as shapes without values where that works: large ones then cost no time."""
-    # Code of others, and resizing, may look at values.
-    if cell.size is None and not is_foreign_model(cell.model.name):
+    """The architecture again, as shapes without values where that saves time: for large ones.
+
+    The values of small ones are drawn sooner than torch has imported its compiler, which it needs where there
+    are none, and which torchvision imports anyway. Code of others, and resizing, may look at values.
+    """
+    if cell.size is None and cell.model.name in (*STEM_RESNETS, *TORCHVISION):
         with suppress(InputError, RuntimeError), torch.device("meta"):
             return network_of(protocol, cell, views, classes)
     return network_of(protocol, cell, views, classes)

@@ -19,9 +19,9 @@ import psutil
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from rigorkd.errors import InputError
+from rigorkd.models.compiler import keep_compiler_out
 from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.records.rates import cpu_name
 from rigorkd.train.distributed import ALONE, Distributed
@@ -208,7 +208,8 @@ def start_runtime(device: str, mode: str, numerics: Numerics = NEWEST) -> Runtim
             hint="install gcc, or use --mode reference, which compiles nothing",
         )
     if reference:
-        _keep_compiler_out()
+        os.environ["TORCHINDUCTOR_DETERMINISTIC"] = "1"
+        keep_compiler_out()
     # As use_deterministic_algorithms does, which imports torch's compiler to tell it the same. One that is
     # imported later learns it from its variable.
     torch.set_deterministic_debug_mode("error" if reference else "default")
@@ -228,20 +229,6 @@ def start_runtime(device: str, mode: str, numerics: Numerics = NEWEST) -> Runtim
         fixed = fixes_dispatch(device, mode, numerics)
         used = dispatch(torch.backends.cpu.get_cpu_capability(), fixed=fixed)
     return Runtime(where, mode, torch.get_num_threads(), compiles, dispatch=used)
-
-
-def _keep_compiler_out() -> None:
-    """Keep torch from importing its compiler only to learn which functions not to compile.
-
-    The import takes longer, and more memory, than training a small network. Where torch keeps the answer is
-    its own affair: if it moves, the compiler is imported as before.
-    """
-    os.environ["TORCHINDUCTOR_DETERMINISTIC"] = "1"
-    for owner in (torch.optim.Optimizer, *TorchDispatchMode.__subclasses__()):
-        for function in vars(owner).values():
-            marked = getattr(function, "__wrapped__", None)
-            if marked is not None and not hasattr(marked, "__dynamo_disable"):
-                marked.__dynamo_disable = marked
 
 
 def _forget_accelerate_settings() -> None:

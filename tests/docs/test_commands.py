@@ -94,7 +94,14 @@ def test_pages_show_commands() -> None:
     assert len(commands()) >= 8
 
 
-@pytest.mark.parametrize("command", list(commands()))
+LONG = ("rigorkd verify --rerun", "rigorkd run docs/examples/any-trainer/digits/")
+"""How the commands begin that train for seconds: the slow tests run them."""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(line, marks=pytest.mark.slow if line.startswith(LONG) else ()) for line in commands()],
+)
 def test_documented_commands_work(workspaces: Workspaces, command_line: Rigorkd, command: str) -> None:
     if command.startswith("scripts/"):
         script = ROOT / command.split()[0]

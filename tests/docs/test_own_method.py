@@ -84,7 +84,7 @@ def test_one_file_and_one_entry_make_a_method(tmp_path: Path) -> None:
     (written,) = re.findall(r"`(logit_matching: \{.*?\})`", PAGE)
     grid = f"    {written}"
     package = tmp_path / "rigorkd"
-    shutil.copytree(ROOT / "rigorkd", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "rigorkd", package)
     (package / "methods" / "logit_matching.py").write_text(method)
     registry = package / "methods" / "registry.py"
     insert(registry, "    )\n}\n", "        LogitMatching,\n")

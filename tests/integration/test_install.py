@@ -1,6 +1,6 @@
 """Two ways to install: what reads, judges and shows works without the packages that train.
 
-The fast test refuses these packages to one process; the slow one builds the wheel and installs it alone.
+One test refuses these packages to a process; another builds the wheel and installs it alone.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ def check_says_what_to_install(code: int, out: str, err: str) -> None:
     ), err
 
 
+@pytest.mark.slow
 def test_what_does_not_train_works_without_what_trains(folder: Path) -> None:
     refused = [module for modules in EXTRAS.values() for module in modules.values()]
     refused.remove("PIL")  # matplotlib needs it

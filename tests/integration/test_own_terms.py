@@ -120,6 +120,7 @@ def test_what_is_wrong_is_said_before_anything_is_trained(
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow  # test_plan_cost.py measures what is ours
 def test_the_cost_of_ones_own_term_is_measured(folder: Path, rigorkd: Rigorkd) -> None:
     done = rigorkd("plan", folder / "own.yaml", "--measure", "--format", "json")
     assert done.returncode == 0, done.stderr

@@ -19,6 +19,7 @@ from rigorkd.launch.display import PlainConsole
 from rigorkd.launch.launch import LaunchOptions, launch
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.layout import StudyFolder
+from tests.conftest import run_program
 from tests.helpers import PRODUCT
 
 PAGE = Path(__file__).parents[2] / "docs" / "slurm.md"
@@ -59,22 +60,13 @@ def test_the_page_s_backend_trains_the_bytes_of_the_local_one(
     shell: Path, finished: Path, protocol_file: Path
 ) -> None:
     folder = protocol_file.parent
+    program = folder / "command.py"
+    program.write_text("from rigorkd.cli.main import main\nmain()\n")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         only = ("--seeds", "1", "--only", "main/plain/baseline", "--device", "cpu")
-        return subprocess.run(
-            [sys.executable, "-m", "rigorkd", "run", "tiny.yaml", *only, *arguments],
-            cwd=folder,
-            env={
-                **os.environ,
-                "OMP_NUM_THREADS": "1",
-                "PYTHONPATH": f"{shell}:{os.environ.get('PYTHONPATH', '')}",
-            },
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
+        path = f"{shell}:{os.environ.get('PYTHONPATH', '')}"  # where packages are looked for
+        return run_program(program, "run", "tiny.yaml", *only, *arguments, cwd=folder, PYTHONPATH=path)
 
     done = run("--backend", f"shell:{sys.executable} -m", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr

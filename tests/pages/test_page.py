@@ -173,6 +173,7 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
     assert "$y$" in html, "a dollar sign in a name is no formula"
 
 
+@pytest.mark.slow
 def test_two_hundred_cells_make_a_small_page(tmp_path: Path) -> None:
     evidence = evidence_of(grid(students=8, seeds=2, settings=LARGE), tmp_path, sesoi=0.3)
     assert len(evidence.cells) == 208
@@ -213,9 +214,14 @@ def test_bad_input_is_one_message(
     [
         (["report", "--help"], ["jinja2", "matplotlib", "pandas", "torch"]),
         (["figures", "--help"], ["jinja2", "matplotlib", "pandas", "torch"]),
-        (["report", str(PUBLISHED), "--out", "page.html"], ["matplotlib.pyplot", "torch"]),
-        (["figures", str(PUBLISHED), "--out", "drawn", "--format", "svg"], ["jinja2", "torch"]),
-        (["table", str(PUBLISHED), "--layout", "gains"], ["jinja2", "matplotlib", "torch"]),
+        *(
+            pytest.param(words, unwanted, marks=pytest.mark.slow)
+            for words, unwanted in (
+                (["report", str(PUBLISHED), "--out", "page.html"], ["matplotlib.pyplot", "torch"]),
+                (["figures", str(PUBLISHED), "--out", "drawn", "--format", "svg"], ["jinja2", "torch"]),
+                (["table", str(PUBLISHED), "--layout", "gains"], ["jinja2", "matplotlib", "torch"]),
+            )
+        ),
     ],
     ids=lambda given: " ".join(given[:1]),
 )

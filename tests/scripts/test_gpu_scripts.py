@@ -193,6 +193,7 @@ def test_a_failure_is_told_and_a_check_that_dies_leaves_what_it_knew(tmp_path: P
     assert (unrun["name"], unrun["outcome"]) == ("test_probe.py::test_ends_the_process", "not run")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_no_device_is_one_message(tmp_path: Path) -> None:
     done = shell(GPU / "check.sh", "--device", "cuda:9", "--out", tmp_path / "out")
@@ -341,6 +342,7 @@ def test_help_teaches(script: str) -> None:
     assert not done.stdout.startswith("#")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_without_a_device_every_test_is_collected_and_skips_with_a_reason() -> None:
     """And every one carries the marker: without it, none is left."""

@@ -32,6 +32,7 @@ print(config.deterministic)
 """
 
 
+@pytest.mark.slow
 def test_a_foreign_environment_changes_nothing_and_a_compiler_imported_later_is_deterministic(
     tmp_path: Path,
 ) -> None:
