@@ -21,7 +21,7 @@ from rigorkd.cli.options import (
 )
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import InputError, RunsFailedError
-from rigorkd.launch.failures import advice, by_reason
+from rigorkd.launch.failures import NOT_STARTED, advice, by_reason
 from rigorkd.text import count
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ FIRST_SEEDS = 4
     help="Set records that no longer fit the protocol aside, train them again.",
 )
 @click.option("--retry-failed", is_flag=True, help="Try runs again that failed in an earlier launch.")
+@click.option("--keep-going", is_flag=True, help="Go on where the first runs all fail for one reason.")
 @click.option(
     "--until-decided",
     is_flag=True,
@@ -141,6 +142,7 @@ def run(
     no_weights: bool,
     retrain_stale: bool,
     retry_failed: bool,
+    keep_going: bool,
     until_decided: bool,
     gate: str | None,
     against: str | None,
@@ -271,6 +273,7 @@ def run(
         replay_bytes=int(replay * 1e9),
         retrain_stale=retrain_stale,
         retry_failed=retry_failed,
+        keep_going=keep_going,
         slots=slots,
         shard=part,
         foresee=True,
@@ -327,12 +330,20 @@ def _failed(outcome: Outcome) -> RunsFailedError:
     }
     lines = [f"  {names}: {reason}" for names, reason in by_reason(told)]
     hints = list(dict.fromkeys(hint for reason in outcome.failed.values() if (hint := advice(reason))))
+    held = sum(reason.startswith(NOT_STARTED) for reason in outcome.failed.values())
+    if held:
+        hints.append(
+            "mend it and give the same command again, with --retry-failed unless the protocol was changed;"
+            " --keep-going starts the others all the same"
+        )
     hints.append(
         "`rigorkd logs RUN` shows more; --retry-failed tries them again"
         " (what needs a diverged run needs another protocol)"
     )
     return RunsFailedError(
-        f"{count(len(outcome.failed), 'run')} failed; everything else is finished:\n" + "\n".join(lines),
+        f"{count(len(outcome.failed) - held, 'run')} failed; "
+        + (f"{count(held, 'run')} not started:\n" if held else "everything else is finished:\n")
+        + "\n".join(lines),
         hint="\n  ".join(hints),
     )
 

@@ -35,7 +35,7 @@ from rigorkd.records.untrusted import (
     parse_arrays,
     read_bytes,
 )
-from rigorkd.text import first_line
+from rigorkd.text import first_line, some_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,7 +111,7 @@ def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
         if in_words:
             name, content = "what it printed", stdout.encode()
     else:
-        name, content = _result_file(out, result.file)
+        name, content = _result_file(out, result.file, stdout)
         content = content.removeprefix(codecs.BOM_UTF8)
         in_words = bool(result.keys) and not content.lstrip().startswith(b"{")
         if not name.endswith(".json"):
@@ -140,7 +140,19 @@ def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
     return numbers
 
 
-def _result_file(out: Path, pattern: str) -> tuple[str, bytes]:
+def _left_instead(out: Path, stdout: str) -> str:
+    """Where the numbers of a run may be that left no result: its files, and the last line that it printed."""
+    files = sorted(
+        path.relative_to(out).as_posix()
+        for path in out.glob("**/*")
+        if path.suffix in (".json", ".jsonl", ".csv", ".txt", ".log") and path.is_file()
+    )
+    last = last_line(stdout)[:80]
+    told = [f"left {some_of(files, 3)}"] * bool(files) + [f"printed {last!r} last"] * bool(last)
+    return f"; it {' and '.join(told)}" if told else ""
+
+
+def _result_file(out: Path, pattern: str, stdout: str) -> tuple[str, bytes]:
     """The one file that is named, by a glob perhaps, with its content."""
     found = [pattern] if not set(pattern) & set("*?[") else []
     if not found:
@@ -158,8 +170,8 @@ def _result_file(out: Path, pattern: str) -> tuple[str, bytes]:
     content = _optional(out / found[0], out, most)
     if content is None:
         raise ResultError(
-            f"it left no {found[0]} in {{out}} (result: names another file, or stdout; the trainer of a "
-            "teacher, start or group has its own, and takes none from the one at the top)"
+            f"it left no {found[0]} in {{out}}{_left_instead(out, stdout)} "
+            "(result: names another file, or stdout; the trainer of a teacher, start or group has its own, and takes none from the one at the top)"
         )
     return found[0], content
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rigorkd.errors import InputError
@@ -73,6 +74,41 @@ def advice(reason: str) -> str:
     return ""
 
 
+NOT_STARTED = "not started, since"
+"""How the reason of a run begins that was held back: it has no note, and the next launch starts it."""
+
+
+@dataclass
+class AllAlike:
+    """Whether a study's first tasks all fail for one reason, so that the rest would most likely fail as well.
+
+    `enough` tasks have to, of two cells unless no other waits: what ails one cell alone holds up no other. A
+    run that has a record ends the watch, and so does a second reason. None are enough if `enough` is 0.
+    """
+
+    enough: int
+    _reasons: dict[str, str] = field(default_factory=dict)
+    _tasks: set[str] = field(default_factory=set)
+    _cells: set[str] = field(default_factory=set)
+
+    def failed(self, task: str, cell: str, reason: str) -> None:
+        """A run of a task has failed. Numbers, as of seeds and files, do not make a reason another."""
+        self._reasons.setdefault(re.sub(r"\d+", "#", reason), reason)
+        self._tasks.add(task)
+        self._cells.add(cell)
+
+    def succeeded(self) -> None:
+        """A run has its record."""
+        self.enough = 0
+
+    def reason(self, waiting: Set[str]) -> str:
+        """The reason for which runs of the `waiting` cells are not to be started, empty if they are."""
+        alike = len(self._reasons) == 1 and len(self._cells) + (not waiting - self._cells) >= 2
+        if not (self.enough and alike and len(self._tasks) >= self.enough):
+            return ""
+        return f"{NOT_STARTED} the first {len(self._tasks)} tasks failed alike"
+
+
 _MOST = 6
 """Names of runs that failed for one reason, in one line."""
 
@@ -85,7 +121,7 @@ def by_reason(failed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     runs: dict[str, list[str]] = {}
     for name, reason in failed.items():
         runs.setdefault(reason, []).append(name)
-    for reason in sorted(runs, key=lambda reason: reason.startswith("it needs ")):
+    for reason in sorted(runs, key=lambda reason: reason.startswith(("it needs ", NOT_STARTED))):
         yield some_of(runs[reason], _MOST), reason
 
 

@@ -20,7 +20,7 @@ from types import FrameType, TracebackType
 
 from rigorkd.errors import StoreError
 from rigorkd.launch.command_run import work_by_command
-from rigorkd.launch.failures import Failure, forget_failure, is_out_of_memory, note_failure
+from rigorkd.launch.failures import AllAlike, Failure, forget_failure, is_out_of_memory, note_failure
 from rigorkd.launch.leases import RemoteRuns, has_record
 from rigorkd.launch.processes import start_process
 from rigorkd.launch.progress import Progress, ProgressFile, SlotProgress
@@ -102,7 +102,8 @@ class Slot:
 class Pool:
     """Runs a queue of tasks on local worker processes.
 
-    `started` is called with the slot and process number of every new worker.
+    `started` is called with the slot and process number of every new worker. `alike` says when the runs that
+    wait are not to be started any more.
     """
 
     def __init__(
@@ -114,10 +115,11 @@ class Pool:
         file: ProgressFile,
         remote: RemoteRuns,
         started: Callable[[int, int], None] = lambda slot, pid: None,
+        alike: AllAlike | None = None,
     ) -> None:
         self.queue, self.study, self.settings = queue, study, settings
         self.progress, self.file, self.remote = progress, file, remote
-        self.started = started
+        self.started, self.alike = started, alike or AllAlike(0)
         self._deaths: dict[str, int] = {}
         self._furthest: dict[str, int] = {}
         self._alone: set[str] = set()
@@ -238,6 +240,7 @@ class Pool:
         self._done(run, str(record.fields["status"]))
 
     def _done(self, run: str, status: str) -> None:
+        self.alike.succeeded()
         self._leave(run)
         self.progress.finish(run)
         forget_failure(self.study, run)
@@ -392,6 +395,11 @@ class Pool:
         note_failure(self.study, Failure(run, want.run_hash, reason, log=log, log_start=slot.log_start))
         self._leave(run)
         self._lose(run, reason)
+        told = reason.partition(" (log: ")[0]
+        self.alike.failed(slot.task.runs[0].run.name if slot.task else run, want.run.cell.name, told)
+        if held := self.alike.reason(self.queue.cells()):
+            for name in self.queue.hold(held):
+                self.progress.fail(name)
 
     def _lose(self, run: str, reason: str) -> None:
         """A run has failed, and whatever needs it will never start."""

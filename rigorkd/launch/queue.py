@@ -66,6 +66,17 @@ class TaskQueue:
             done.update(*found[-1])
         return found
 
+    def cells(self) -> set[str]:
+        """The cells of which runs are still to be handed out."""
+        return {want.run.cell.name for entry in self._waiting for want in entry.task.runs}
+
+    def hold(self, reason: str) -> list[str]:
+        """Hand out nothing more: what waits is noted in `failed`, and returned."""
+        held = sorted(self.runs())
+        self.failed.update(dict.fromkeys(held, reason))
+        self._waiting = []
+        return held
+
     def has(self, run: str) -> bool:
         """Whether a run is still to be handed out."""
         return any(want.run.name == run for entry in self._waiting for want in entry.task.runs)

@@ -49,7 +49,8 @@ class LaunchOptions:
     beside others: it trains these and whatever they need that no one else is training. `label` names it to
     people. `slots` are the workers of each GPU, `jobs` those in all. `numerics` are for a study that begins
     with this launch. `wait` is for a backend that goes on by itself: stay until all has ended. A `shard` does
-    its share of all `seeds`, on a machine of its own. `foresee` says the cost before it is spent, `verbose`
+    its share of all `seeds`, on a machine of its own. `keep_going` trains on where the first
+    runs all fail alike. `foresee` says the cost before it is spent, `verbose`
     tells of every run that is done.
     """
 
@@ -64,6 +65,7 @@ class LaunchOptions:
     replay_bytes: int = 0
     retrain_stale: bool = False
     retry_failed: bool = False
+    keep_going: bool = False
     slots: int | None = None
     only_runs: frozenset[str] | None = None
     shard: Shard | None = None

@@ -306,11 +306,13 @@ study: mine
 trainer: {command: "python train.py {seed}", metrics: {accuracy: max}, result: stdout}
 students: [small]
 groups: {main: {baseline: true}}
-seeds: 1
+seeds: 5
 """
     write(tmp_path, protocol, "print('Test set: Accuracy: 653/797 (82%)')")
-    failed = of(tmp_path, "run", "protocols/mine.yaml")
+    failed = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", "2")
     assert failed.returncode == 1
+    assert "not started, since the first 2 tasks failed alike" in failed.stderr  # not all are trained in vain
+    assert "--keep-going" in failed.stderr
     assert "result: {file: stdout, keys: {accuracy: WORDS}}" in failed.stderr
     assert "next: rigorkd analyze" not in failed.stdout
     told = protocol.replace("result: stdout", "result: {file: stdout, keys: {accuracy: Accuracy}}")
@@ -318,6 +320,7 @@ seeds: 1
     mended = of(tmp_path, "run", "protocols/mine.yaml")
     assert mended.returncode == 0, mended.stderr
     assert "0.82" in mended.stdout
+    assert len(list((tmp_path / "results" / "mine").rglob("record.json"))) == 5
     assert "next: rigorkd analyze" in mended.stdout
 
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from rigorkd.cli.logs import logs
 from rigorkd.errors import InputError
 from rigorkd.launch.failures import (
+    AllAlike,
     Failure,
     advice,
     by_reason,
@@ -117,3 +118,24 @@ def test_runs_that_failed_for_one_reason_are_one_line_and_causes_come_first() ->
             "it needs teacher/seed-0, which failed",
         ),
     ]
+
+
+def test_tasks_that_all_fail_alike_hold_the_others_back() -> None:
+    watch = AllAlike(2)
+    watch.failed("main/a/seed-0", "main/a", "ResultError: it left no m.json in run-0")
+    watch.failed("main/a/seed-1", "main/a", "ResultError: it left no m.json in run-1")
+    assert not watch.reason({"main/b"})  # it may be a's alone
+    assert watch.reason({"main/a"}) == "not started, since the first 2 tasks failed alike"
+    watch.failed("main/b/seed-0", "main/b", "ResultError: it left no m.json in run-0")
+    assert watch.reason({"main/c"}).endswith("the first 3 tasks failed alike")
+    watch.succeeded()
+    assert not watch.reason({"main/c"})
+
+
+def test_one_task_or_two_reasons_hold_nothing_back() -> None:
+    watch = AllAlike(2)
+    watch.failed("main/a/seed-0", "main/a", "ValueError: x")
+    watch.failed("main/a/seed-0", "main/b", "ValueError: x")  # another run of one cohort
+    assert not watch.reason({"main/c"})
+    watch.failed("main/c/seed-0", "main/c", "KeyError: x")
+    assert not watch.reason({"main/d"})

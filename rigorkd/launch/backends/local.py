@@ -14,6 +14,7 @@ from rigorkd.errors import InputError
 from rigorkd.launch.backends.interface import Backend, Submitted, Work
 from rigorkd.launch.devices import Workers, device_slots, gpu_name, grouped
 from rigorkd.launch.display import Display
+from rigorkd.launch.failures import AllAlike
 from rigorkd.launch.leases import RemoteRuns, has_record
 from rigorkd.launch.pool import Pool, StopRequest
 from rigorkd.launch.processes import begin_server
@@ -100,8 +101,11 @@ class Training(Submitted):
             for slot, devices in enumerate(workers)
         ]
         remote, file = RemoteRuns(study, work.leases), ProgressFile(me.folder)
-        self._pool = Pool(self._queue, study, settings, self._progress, file, remote, me.note_worker)
         done = work.states.count(State.DONE)
+        options = session.options
+        watched = not (done or options.keep_going or options.only_runs is not None)
+        alike = AllAlike(max(2, len(workers)) if watched else 0)
+        self._pool = Pool(self._queue, study, settings, self._progress, file, remote, me.note_worker, alike)
         session.say(
             f"{study.path.name}: {count(len(work.todo), 'run')} to train on "
             + _describe(workers, by_command=by_command)
