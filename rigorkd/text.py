@@ -76,6 +76,23 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+VARIABLES = ("RIGORKD_CHECKPOINT_EVERY", "RIGORKD_GATES", "RIGORKD_LAUNCHER_EXPIRY")
+"""The environment variables that people set, all that are read."""
+
+
+def misspelt_variables() -> list[str]:
+    """A warning for each environment variable that is called almost as one that is read.
+
+    Others beside them are of scripts, or of rigorkd's own for its commands.
+    """
+    own = {name: difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.8) for name in sorted(os.environ)}
+    return [
+        f"the environment variable {name} is not read; did you mean {close[0]}?"
+        for name, close in own.items()
+        if close and name.startswith("RIGORKD_") and name not in VARIABLES
+    ]
+
+
 def seconds_in(variable: str, default: float, *, least: float) -> float:
     """The seconds that an environment variable names, or the default. InputError for less than `least`."""
     text = os.environ.get(variable, "")

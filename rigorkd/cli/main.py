@@ -112,6 +112,11 @@ def cli() -> None:
     rigorkd run protocols/digits.yaml --seeds 5     trains what is missing
     rigorkd analyze                                 says which gains hold
     """
+    if any(name.startswith("RIGORKD_") for name in os.environ):
+        from rigorkd.text import misspelt_variables
+
+        for warning in misspelt_variables():
+            click.echo(f"warning: {warning}", err=True)
 
 
 def main() -> None:

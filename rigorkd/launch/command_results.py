@@ -170,8 +170,9 @@ def _result_file(out: Path, pattern: str, stdout: str) -> tuple[str, bytes]:
     content = _optional(out / found[0], out, most)
     if content is None:
         raise ResultError(
-            f"it left no {found[0]} in {{out}}{_left_instead(out, stdout)} "
-            "(result: names another file, or stdout; the trainer of a teacher, start or group has its own, and takes none from the one at the top)"
+            f"it left no {found[0]} in {{out}}{_left_instead(out, stdout)} (result: names another file, or"
+            " stdout; the trainer of a teacher, start or group has its own, and takes none from the one at"
+            " the top)"
         )
     return found[0], content
 
