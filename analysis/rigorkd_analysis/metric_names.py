@@ -82,6 +82,20 @@ def is_accuracy(metric: str) -> bool:
     return bool(nouns) and nouns[-1] in _PERCENT and not changed
 
 
+def sesoi_off_scale(metric: str, sesoi: float | None, high: float) -> tuple[str, float] | None:
+    """What is wrong with a SESOI in points for an accuracy in fractions, or the reverse, and what was meant.
+
+    `high` is the largest value of the metric: it says on which scale the accuracy is.
+    """
+    if sesoi is None or not is_accuracy(metric):
+        return None
+    if 0 < high <= 1 and sesoi >= 0.1:  # zeros alone, as of a smoke run, are on no scale
+        return f"sesoi {sesoi:g} is {100 * sesoi:g} points on this scale", sesoi / 100
+    if high > 1.5 and sesoi < 0.005:
+        return f"sesoi {sesoi:g} is {sesoi:g} points of 100, less than anyone can mean", 100 * sesoi
+    return None
+
+
 def is_peak(metric: str) -> bool:
     """Whether this is the largest of many values, such as `best_acc`: the maximum over epochs of some log."""
     tokens = set(_tokens(metric))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.families import build_family
-from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy
+from rigorkd_analysis.metric_names import Goal, goal_of, sesoi_off_scale
 from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.questions import (
     Hypothesis,
@@ -377,20 +377,14 @@ def _usual_goal(runs: Runs, plan: Plan) -> list[str]:
 def _sesoi_on_scale(runs: Runs, plan: Plan) -> None:
     """Refuse a SESOI in points for an accuracy in fractions, or the reverse."""
     finite = runs.values[np.isfinite(runs.values)]
-    if plan.sesoi is None or not finite.size or not is_accuracy(runs.metric):
+    if not finite.size:
         return
     low, high = float(finite.min()), float(finite.max())
-    between = f"(values of {runs.metric} lie between {low:.4g} and {high:.4g})"
-    if 0 < high <= 1 and plan.sesoi >= 0.1:  # zeros alone, as of a smoke run, are on no scale
+    if (slip := sesoi_off_scale(runs.metric, plan.sesoi, high)) is not None:
+        said, meant = slip
         raise TableError(
-            f"sesoi {plan.sesoi:g} is {100 * plan.sesoi:g} points on this scale {between}",
-            hint=f"did you mean --sesoi {plan.sesoi / 100:g}?",
-            column=runs.metric,
-        )
-    if high > 1.5 and plan.sesoi < 0.005:
-        raise TableError(
-            f"sesoi {plan.sesoi:g} is {plan.sesoi:g} points of 100, less than anyone can mean {between}",
-            hint=f"did you mean --sesoi {100 * plan.sesoi:g}?",
+            f"{said} (values of {runs.metric} lie between {low:.4g} and {high:.4g})",
+            hint=f"did you mean --sesoi {meant:g}?",
             column=runs.metric,
         )
 

@@ -79,7 +79,7 @@ def plan(
     rigorkd plan protocols/digits.yaml --cells
     """
     from rigorkd.extras import require
-    from rigorkd.launch.planning import cost_of_growing, make_plan
+    from rigorkd.launch.planning import cost_of_growing, make_plan, sesoi_warning
     from rigorkd.launch.run_states import find_run_states, matching_cells
     from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import refuse_misfit
@@ -112,6 +112,8 @@ def plan(
         require("train", "--measure")
         refuse_foreign_code(loaded, trust=trust)
     chosen = seeds_of(seeds, loaded)
+    if warning := sesoi_warning(loaded):
+        click.echo(warning, err=True)
     if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
         click.echo(warning, err=True)
     if smoke:

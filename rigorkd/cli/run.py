@@ -203,6 +203,7 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
+    from rigorkd.launch.planning import sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
     from rigorkd.protocol.cohorts import lone_cells
@@ -235,6 +236,8 @@ def run(
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint=f"leave out {left}, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     refuse_foreign_code(loaded, trust=trust)
+    if warning := sesoi_warning(loaded):
+        click.echo(warning, err=True)
     if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
         click.echo(warning, err=True)
     notes: tuple[str, ...] = ()

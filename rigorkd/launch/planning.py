@@ -514,3 +514,16 @@ def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | Non
         "  valid: `rigorkd analyze --sequential`, at any time; the new seeds alone, `rigorkd analyze --seeds "
         f"{listed_seeds(fresh)}`; looks that are planned before the first of them"
     )
+
+
+def sesoi_warning(protocol: Protocol) -> str:
+    """What `analyze` would refuse when all is trained: the engine's accuracies are in percent."""
+    from rigorkd_analysis.metric_names import sesoi_off_scale
+
+    analysis = protocol.spec.analysis
+    if any(cell.trainer is not None for cell in protocol.cells):
+        return ""
+    slip = sesoi_off_scale(analysis.metric, analysis.sesoi, 100.0)
+    return (
+        f"warning: {slip[0]}; did you mean analysis.sesoi: {slip[1]:g}? `analyze` refuses it" if slip else ""
+    )

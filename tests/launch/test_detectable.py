@@ -14,7 +14,7 @@ from rigorkd_analysis.stats.sample_size import seeds_needed
 from scipy import stats
 
 from rigorkd.cli.main import cli
-from rigorkd.launch.planning import Detectable, Plan, _sd_of_differences, make_plan
+from rigorkd.launch.planning import Detectable, Plan, _sd_of_differences, make_plan, sesoi_warning
 from rigorkd.launch.run_states import RunStates, find_run_states
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.layout import StudyFolder
@@ -187,3 +187,14 @@ def sd_of(gains: list[float], seeds: tuple[int, ...], chosen_on: frozenset[int])
         for cell in ("a", "b")
     }
     return _sd_of_differences(RunStates({}, {}, records, (), {}, ()), [("a", "b")], "test_top1", chosen_on)
+
+
+@pytest.mark.parametrize(("sesoi", "warned"), [("0.003", "did you mean analysis.sesoi: 0.3?"), ("0.5", "")])
+def test_a_sesoi_on_another_scale_is_told_before_anything_is_trained(
+    tmp_path: Path, sesoi: str, warned: str
+) -> None:
+    text = (Path(__file__).parents[2] / "protocols" / "digits.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(re.sub("sesoi: .*", f"sesoi: {sesoi}", text))
+    said = sesoi_warning(load_protocol(tmp_path / "mine.yaml"))
+    assert warned in said
+    assert bool(said) == bool(warned)
