@@ -34,7 +34,7 @@ slow() {
             coverage report ;;
         *)
             echo "error: no tier $1: smoke, faults, slurm, simulations, pages, coverage" >&2
-            exit 2 ;;
+            exit 64 ;; # pytest has a 2 of its own
     esac
 }
 
@@ -57,11 +57,22 @@ case "${1:-}" in
     --slow)
         shift
         [ $# -gt 0 ] || set -- smoke faults slurm simulations pages
-        for tier in "$@"; do
+        failed=""
+        trap 'exit 130' INT # no further tier then
+        for tier in "$@"; do # each in a shell of its own: a tier that fails ends there, and the others still run
             begun=$SECONDS
             echo "== slow tests: $tier"
-            slow "$tier"
+            set +e
+            (set -e; slow "$tier")
+            code=$?
+            set -e
+            [ "$code" -ne 64 ] || exit 2
+            [ "$code" -eq 0 ] || failed="$failed $tier"
             echo "== slow tests: $tier took $((SECONDS - begun)) s"
-        done ;;
+        done
+        if [ -n "$failed" ]; then
+            echo "== slow tests failed:$failed" >&2
+            exit 1
+        fi ;;
     *) exec python -m pytest "$@" ;;
 esac

@@ -38,6 +38,13 @@ def look(stream: IO[bytes]) -> Header:
         return Header(*image.size, grey=deep or image.mode in ("1", "L", "LA"), deep=deep)
 
 
+def look_through(stream: IO[bytes]) -> None:
+    """ValueError if an image is none, or damaged anywhere."""
+    with _told(), Image.open(stream) as image:
+        image.draft(image.mode, (1, 1))  # a JPEG is read whole, but most of its pixels need no computing
+        image.load()
+
+
 def decode(content: bytes, side: int, fit: Fit | None) -> Pixels:
     """The pixels (3, side, side) of an image file.
 

@@ -10,9 +10,10 @@ import contextlib
 import json
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 from pydantic import Field
 
@@ -165,7 +166,7 @@ class OwnImages(FittedFiles):
         return found
 
     def _look(self, source: str) -> Survey:
-        from rigorkd.data.decode import look
+        from rigorkd.data.decode import look, look_through
 
         index, opened = self.laid_out().index(self.folder), self.reader()
         sizes: Counter[tuple[int, int]] = Counter()
@@ -183,6 +184,8 @@ class OwnImages(FittedFiles):
                 sizes[header.width, header.height] += 1
                 grey += header.grey
                 deep += header.deep
+        if damaged:  # then all that are, so that one round mends them: truncated files have sound headers
+            damaged = self._damaged(look_through)
         refuse_damaged(damaged)
         many = Counter(image.label for image in index.train)
         rarest = min(range(len(index.class_names)), key=lambda label: many[label])
@@ -196,6 +199,19 @@ class OwnImages(FittedFiles):
             deep=deep,
             smallest=(index.class_names[rarest], many[rarest]),
         )
+
+    def _damaged(self, read: Callable[[IO[bytes]], object]) -> list[str]:
+        """The images that `read` refuses, with the reason."""
+        opened, damaged = self.reader(), []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # oddities in metadata
+            for image in self.laid_out().index(self.folder).files:
+                try:
+                    with opened(image) as stream:
+                        read(stream)
+                except (ValueError, OSError) as error:
+                    damaged.append(f"{self.folder / image.name}: {error}")
+        return damaged
 
 
 def _read(path: Path) -> Survey | None:

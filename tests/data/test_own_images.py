@@ -160,6 +160,17 @@ def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None
     assert "… and 2 more" in caught.value.message
 
 
+def test_truncated_files_are_named_in_the_round_of_broken_headers(tmp_path: Path) -> None:
+    write(tmp_path)
+    broken, short, *_ = sorted(tmp_path.rglob("*.png"))
+    broken.write_bytes(b"no image")
+    short.write_bytes(short.read_bytes()[:-200])
+    with pytest.raises(InputError, match="2 images cannot be decoded") as caught:
+        folder(tmp_path).survey()
+    assert str(broken) in caught.value.message
+    assert str(short) in caught.value.message
+
+
 # -------------------------------------------------------------------------------------------------- layout
 
 

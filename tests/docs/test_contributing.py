@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -30,3 +32,21 @@ def test_the_tiers_are_those_of_the_script() -> None:
         assert re.search(rf"^        {tier}\)", script, flags=re.MULTILINE), tier
     workflow = (ROOT / ".github" / "workflows" / "slow.yml").read_text()
     assert f"tier: [{known}]" in workflow
+
+
+def test_a_tier_that_fails_keeps_no_other_from_running(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text('#!/bin/sh\ncase "$*" in *"0 tests/faults") exit 2 ;; esac\n')
+    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "environment.sh").write_text("")
+    script = tmp_path / "test.sh"
+    script.write_bytes((ROOT / "scripts" / "test.sh").read_bytes())
+    ran = subprocess.run(
+        ["bash", script, "--slow", "faults", "slurm"],
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "slurm took" in ran.stdout
+    assert ran.stderr == "== slow tests failed: faults\n"
