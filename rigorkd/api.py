@@ -187,6 +187,7 @@ def run(
     mode: Literal["reference", "fast"] = "reference",
     jobs: int | None = None,
     retry_failed: bool = False,
+    keep_going: bool = False,
     trust: bool = False,
     quiet: bool = False,
     set: Mapping[str, object] | None = None,
@@ -203,6 +204,7 @@ def run(
         only: globs of cells to train, with what they need.
         jobs: workers; by default one per GPU, or one per CPU core.
         retry_failed: try runs again that failed before.
+        keep_going: go on where the first runs all fail for one reason.
         trust: run code and commands of the protocol that another user wrote.
         quiet: print nothing.
         set: values of the protocol to change, such as {"training.epochs": 2}: a variant, which needs a name.
@@ -230,6 +232,7 @@ def run(
     if jobs is not None:
         options += ["--jobs", str(jobs)]
     options += ["--smoke"] * smoke + ["--retry-failed"] * retry_failed
+    options += ["--keep-going"] * keep_going
     options += ["--trust"] * trust
     for change in changes:
         options += ["--set", change]
