@@ -36,6 +36,9 @@ os.environ.setdefault("RIGORKD_CHECKPOINT_EVERY", "0")
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="rigorkd-state-")
 atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
+# Looking for cycles as often as usual takes a tenth of the tests' time.
+gc.set_threshold(50_000, 20, 20)
+
 # How long an example takes is the machine's affair. Every run has others, so few of them do.
 settings.register_profile("rigorkd", deadline=None, max_examples=30)
 settings.load_profile("rigorkd")
