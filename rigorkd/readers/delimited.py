@@ -55,7 +55,7 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
             f"{file}: no table in Markdown in it",
             hint="give a table with one row per run, in CSV or Markdown",
         )
-    delimiter = "|" if around is not None else _delimiter(text, file)
+    delimiter = "|" if around is not None else delimiter_of(text, file)
     try:
         comments, rows, lines = _rows(file, text, delimiter)
     except _RowError as error:
@@ -99,7 +99,7 @@ def _decoded(file: str, content: bytes, encoding: str | None) -> str:
         ) from None
 
 
-def _delimiter(text: str, file: str) -> str:
+def delimiter_of(text: str, file: str) -> str:
     """The separator that gives the first rows equally many fields, and the most; else a comma."""
     head = [line for line in text[:65536].splitlines() if line.strip() and not line.startswith("#")][:20]
     if len(text) > 65536:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rigorkd_analysis.table_error import TableError
 
@@ -66,7 +66,7 @@ def read_rows(path: Path) -> Rows:
     try:
         text = read_named(path).decode("utf-8-sig")
         with _readable(path):
-            return _rows(path, io.StringIO(text, newline=""))
+            return _rows(path, text)
     except IsADirectoryError:
         raise InputError(
             f"{path}: a folder, but no study", hint="give a study folder or a CSV file"
@@ -112,19 +112,17 @@ def printed_rows(path: Path, line: int | None = None) -> Rows:
                 f"{path}: no table with numbers in it",
                 hint="paste a paper's table in Markdown or LaTeX, or give a CSV of one row per cell",
             )
-        with (
-            io.TextIOWrapper(
-                io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=""
-            ) as stream,
-            _readable(path),
-        ):
-            return _rows(path, stream)
+        with _readable(path):
+            return _rows(path, content.decode("utf-8-sig", errors="replace"))
     rows, lines = pasted
     return Rows(path, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), tuple(lines))
 
 
-def _rows(path: Path, stream: Any) -> Rows:
-    reader = csv.reader(stream, strict=True)
+def _rows(path: Path, text: str) -> Rows:
+    from rigorkd.readers.delimited import delimiter_of
+
+    delimiter = delimiter_of(text, str(path))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: tuple[str, ...] = ()
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
@@ -134,10 +132,6 @@ def _rows(path: Path, stream: Any) -> Rows:
             continue
         if not columns:
             columns = row
-            if len(row) == 1 and (";" in row[0] or "\t" in row[0]):
-                raise InputError(
-                    f"{path}:1: the header is one field: {row[0]!r}", hint="separate fields by commas"
-                )
             continue
         if len(row) != len(columns):
             raise InputError(
@@ -146,12 +140,24 @@ def _rows(path: Path, stream: Any) -> Rows:
             )
         rows.append(row)
         lines.append(reader.line_num)
+    if delimiter != ",":
+        rows = list(zip(*map(_with_points, zip(*rows, strict=True)), strict=True))
     if not columns:
         raise InputError(f"{path}: the file is empty", hint="a header and one row per run")
     if len(set(columns)) < len(columns) and len(rows) > 1 and _are_words(rows[0]) and not _are_words(rows[1]):
         columns = tuple("_".join(filter(None, pair)) for pair in zip(columns, rows[0], strict=True))
         rows, lines = rows[1:], lines[1:]  # headings of two rows, as pandas writes mean and std
     return Rows(path, columns, tuple(rows), tuple(lines))
+
+
+_WITH_COMMA = re.compile(r"[-+−]?\d+,\d+(\s*(±|\+/-)\s*\d+(,\d+)?)?\s*%?")
+
+
+def _with_points(column: tuple[str, ...]) -> tuple[str, ...]:
+    """A column of numbers with decimal commas, as sheets write them beside semicolons, with points."""
+    if any("." in field for field in column) or not any(_WITH_COMMA.fullmatch(field) for field in column):
+        return column
+    return tuple(field.replace(",", ".") if _WITH_COMMA.fullmatch(field) else field for field in column)
 
 
 def _are_words(row: tuple[str, ...]) -> bool:

@@ -35,7 +35,6 @@ def test_a_byte_order_mark_and_spaces_do_no_harm(tmp_path):
     ("text", "message"),
     [
         ("", "empty"),
-        ("cell;seed\na;0\n", ":1: the header is one field"),
         ("cell,seed\na,0,9\n", ":2: 3 fields"),
         ('cell,seed\n"a,0\n', "not a CSV"),
     ],
@@ -92,3 +91,11 @@ def test_a_trend_may_name_any_setting_of_the_cells(finished: Path) -> None:
     analysis = analyze(_with_columns_of_trends(folder, found.table, plan), plan)
     (contrast,) = next(family for family in analysis.families if family.name == "contrasts").comparisons
     assert contrast.weights == {"main/plain/kd-T1-a0.5": -1, "main/plain/kd-T4-a0.5": 1}
+
+
+def test_semicolons_and_tabs_are_read_with_their_decimal_commas(tmp_path):
+    for sign in (";", "\t"):
+        rows = read_rows(write(tmp_path, f"name{sign}top1\na{sign}70,1 ± 0,2\nb{sign}72\nc, d{sign}71,9 %\n"))
+        assert rows.columns == ("name", "top1")
+        assert rows.rows == (("a", "70.1 ± 0.2"), ("b", "72"), ("c, d", "71.9 %"))
+    assert read_rows(write(tmp_path, "name;images\na;1,000\nb;1,000.5\n")).rows[0] == ("a", "1,000")

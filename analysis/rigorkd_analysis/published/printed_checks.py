@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.published.printed_cells import ERRORS, SPREADS, Row
-from rigorkd_analysis.published.printed_table import decimal_of, half_unit, is_accuracy, row_name
+from rigorkd_analysis.published.printed_table import decimal_of, half_unit, is_accuracy, row_names
 
 _BASES = ("standard", "baseline", "scratch", "student", "before")
 _DIFFERENCES = ("gain", "difference", "delta", "diff", "improvement")
@@ -86,7 +86,7 @@ def _stem(column: str) -> str | None:
 
 
 def own_differences(rows: Sequence[Row]) -> list[DifferenceCheck]:
-    out = []
+    out, names = list[DifferenceCheck](), row_names(rows)
     for position, row in enumerate(rows):
         for column in row:
             stem = _stem(column)
@@ -99,7 +99,7 @@ def own_differences(rows: Sequence[Row]) -> list[DifferenceCheck]:
                 continue
             base = next((c for c in sides if c.removesuffix(f"_{stem}") in _BASES), sides[0])
             other = sides[1] if base == sides[0] else sides[0]
-            where = row.get("student") or row_name(row, position)
+            where = row.get("student") or names[position]
             out += _check(where, column, row[column], row[other], row[base])
     return out
 
@@ -143,12 +143,11 @@ def validation_picks(rows: list[Row], metric: str) -> list[str]:
     if column is None or not is_accuracy(metric):
         return []
     by_student: dict[str, list[tuple[Decimal, Decimal, str]]] = {}
+    names = row_names(rows)
     for position, row in enumerate(rows):
         validation, test = decimal_of(row.get(column) or ""), decimal_of(row.get(metric) or "")
         if validation is not None and test is not None:
-            by_student.setdefault(row.get("student") or "", []).append(
-                (validation, test, row_name(row, position))
-            )
+            by_student.setdefault(row.get("student") or "", []).append((validation, test, names[position]))
     notes = []
     for student, own in by_student.items():
         if len(own) < 3:

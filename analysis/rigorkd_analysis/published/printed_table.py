@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
+from rigorkd_analysis import metric_names
 from rigorkd_analysis.published.printed_cells import ERRORS, KNOWN, SPREADS, Row, first_name, spread_column
 from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
@@ -63,7 +64,7 @@ def is_accuracy(metric: str) -> bool:
     words = re.sub(r"[^a-z0-9]", "", metric.casefold())  # "Top-1 (%)" is top1
     if "err" in words or "loss" in words:
         return False
-    return any(word in words for word in ("top1", "top5", "acc"))
+    return any(word in words for word in ("top1", "top5", "acc")) or metric_names.is_accuracy(metric)
 
 
 def is_of_test(metric: str) -> bool:
@@ -72,8 +73,17 @@ def is_of_test(metric: str) -> bool:
     return "test" in words and words.isdisjoint({"best", "max", "min", "peak", "top5", "acc5", "std", "sd"})
 
 
-def row_name(row: Row, position: int) -> str:
-    return row.get("cell") or row.get("run") or row.get("method") or row.get("model") or f"row {position + 1}"
+def row_names(rows: Sequence[Row]) -> list[str]:
+    """What each row is called: by a known column, else by the first of words, else by its number."""
+    words = first_name(rows)
+    return [
+        _own_name(row) or (row[words] if words else f"row {position + 1}")
+        for position, row in enumerate(rows)
+    ]
+
+
+def _own_name(row: Row) -> str:
+    return row.get("cell") or row.get("run") or row.get("method") or row.get("model") or ""
 
 
 def decimal_of(text: str) -> Decimal | None:
@@ -102,11 +112,13 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     for name in wanted:
         wide = [column for column in columns if column.endswith(f"_{name}")]
         if len(wide) > 1:
-            spread = []
+            spread, words = [], first_name(rows)
             for position, row in enumerate(rows):
                 for column in wide:
                     what = column.removesuffix(f"_{name}")
-                    who = row.get("cell") or row.get("student") or f"row {position + 1}"
+                    who = (
+                        row.get("cell") or row.get("student") or row.get(words or "") or f"row {position + 1}"
+                    )
                     kept = {
                         key: row[key] for key in ("student", "n_test", "seed", "n", "n_seeds") if key in row
                     }
@@ -153,8 +165,7 @@ def merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
                 column="run",
             )
         notes.append(
-            f"{row_name(seen[key], 0)} and {row_name(row, position)} are one run ({run}) printed twice; "
-            "it counts once"
+            f"{_own_name(seen[key])} and {_own_name(row)} are one run ({run}) printed twice; it counts once"
         )
     return kept, notes
 
@@ -196,7 +207,7 @@ def entries_of(
     """The checked values; `seeds` is each row's n, None if the table does not say it: then 1."""
     sd_column = spread_column(list(rows[0]), metric)
     error_column = errors_instead(rows, metric)
-    names = [_name(row, position, first_name(rows)) for position, row in enumerate(rows)]
+    names = row_names(rows)
     tasks = tasks_of(rows, within, names)
     names = [_told_apart(rows, names, tasks, at) for at in range(len(rows))]
     out = []
@@ -270,11 +281,6 @@ def check_range(entries: list[Entry], whole: int, metric: str) -> None:
                 f"{entry.text} is not an accuracy", hint="print percent (0 to 100) or fractions (0 to 1)",
                 row=entry.row, column=metric,
             )  # fmt: skip
-
-
-def _name(row: Row, position: int, named: str | None) -> str:
-    own = row_name(row, position)
-    return row[named] if named is not None and own == f"row {position + 1}" else own
 
 
 def seeds_of(table: Printed, rows: list[Row]) -> list[int] | None:

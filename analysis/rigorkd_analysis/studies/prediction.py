@@ -21,7 +21,7 @@ from scipy import special
 from rigorkd_analysis.analysis_plan import Correction, Plan
 from rigorkd_analysis.metric_names import Goal, is_percentage
 from rigorkd_analysis.published.printed_cells import Row
-from rigorkd_analysis.published.printed_table import decimal_of, half_unit, row_name
+from rigorkd_analysis.published.printed_table import decimal_of, half_unit, row_names
 from rigorkd_analysis.runs import Runs, suggest
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.moments import Moments, or_none
@@ -195,8 +195,9 @@ def _match(runs: Runs, table: PublishedTable, column: str) -> tuple[dict[str, Pr
     """Printed numbers by the cell that they are of, and the names of rows that are like no cell."""
     matched: dict[str, PrintedValue] = {}
     unmatched: list[str] = []
+    names = row_names(table.rows)
     for position, row in enumerate(table.rows):
-        name = row_name(row, position)
+        name = names[position]
         text = (row.get(column) or "").strip()
         if not text:
             continue
