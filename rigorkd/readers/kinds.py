@@ -12,7 +12,7 @@ from pathlib import Path
 from rigorkd.errors import InputError
 from rigorkd.readers.listing import Listing, listing, read_named
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.text import nearest
+from rigorkd.text import nearest, some_of
 
 Told = Callable[[str], None]
 
@@ -24,7 +24,8 @@ LONG = 10 * 2**20
 class Tracker:
     """A kind of log folder: which of its files it claims, and what reads them (`module:function`).
 
-    The function takes the listing, the files claimed, and the way of reading; it gives raw tables.
+    The function takes the listing, the files claimed, and the way of reading; it gives raw tables. Where a
+    name is a common one, `proof` says of a file among others whether it is of this kind.
     """
 
     key: str
@@ -32,6 +33,12 @@ class Tracker:
     claims: Callable[[Path], bool]
     target: str
     rank: int = 0
+    proof: str = ""
+
+    def proven(self, path: Path) -> bool:
+        """Whether a file that is claimed by its name is of this kind."""
+        module, _, name = self.proof.partition(":")
+        return not module or bool(getattr(import_module(f"rigorkd.readers.{module}"), name)(path))
 
     def read(self, found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable]:
         module, name = self.target.split(":")
@@ -70,7 +77,7 @@ def is_database(path: Path) -> bool:
 TRACKERS = (
     Tracker("wandb", "W&B run folders", lambda path: path.suffix == ".wandb", "wandb_runs:read"),
     Tracker("mlflow", "MLflow file store", lambda path: path.name == "meta.yaml", "mlflow_store:read"),
-    Tracker("mlflow-db", "MLflow database", is_database, "mlflow_db:read"),
+    Tracker("mlflow-db", "MLflow database", is_database, "mlflow_db:read", proof="mlflow_db:is_one"),
     Tracker(
         "trainer",
         "Hugging Face trainer_state.json",
@@ -246,6 +253,14 @@ def _folder(path: Path, asked: Reading) -> list[RawTable]:
     claimed = {tracker: files for tracker, files in claimed.items() if asked.kind in (None, tracker.key)}
     if asked.kind == "table":
         claimed = {}
+    strange: list[Path] = []
+    if asked.kind is None and (len(claimed) > 1 or any(file.suffix in TABLES for file in found.files)):
+        strange = [file for tracker, files in claimed.items() for file in files if not tracker.proven(file)]
+        claimed = {
+            tracker: own
+            for tracker, files in claimed.items()
+            if (own := [file for file in files if file not in strange])
+        }
     if claimed:
         rank = min(tracker.rank for tracker in claimed)
         first = [tracker for tracker in claimed if tracker.rank == rank]
@@ -260,6 +275,9 @@ def _folder(path: Path, asked: Reading) -> list[RawTable]:
         raise _other_kind(path, asked.kind)
     else:
         tables = _tables(path, found, asked)
+    if strange:
+        told = (f"{some_of([str(file.relative_to(path)) for file in strange], 3)}, no logs of MLflow",)
+        tables = [replace(table, dropped=(*table.dropped, *told)) for table in tables]
     from rigorkd.readers.hydra import with_overrides
 
     return with_overrides(found, tables)

@@ -46,6 +46,17 @@ def read(found: Listing, files: Sequence[Path], asked: Reading) -> list[RawTable
     return [table_of(rows, places, kind, dropped=dropped, came=came)]
 
 
+def is_one(path: Path) -> bool:
+    """Whether a file is a database of MLflow, and not any program's that calls its own so."""
+    if path.name == "mlflow.db":  # then whatever is wrong with it is to be said
+        return True
+    try:
+        with _opened(path):
+            return True
+    except (InputError, OSError):
+        return False
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """The database, to be read alone: nothing is written beside it, and no code in its schema is trusted."""

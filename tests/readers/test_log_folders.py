@@ -341,6 +341,19 @@ def test_several_experiments_in_one_database_are_told_apart(folder):
     assert folder.open("mlflow.db").tidy.understood[1].startswith("cells: group, method")
 
 
+def test_databases_of_other_programs_beside_the_runs_are_left_out(folder):
+    folder.write(
+        "runs.csv", "cell,seed,acc\n" + "".join(f"{c},{s},{70 + s}\n" for c in "ab" for s in range(3))
+    )
+    folder.write("cache.db", "no database at all")
+    (folder.path / "empty.sqlite").touch()
+    assert folder.open(".").tidy.dropped == ("cache.db, empty.sqlite, no logs of MLflow",)
+    mlflow_database(folder.path / "runs.db")
+    assert folder.gains(".", metric="test/acc") == {"kd": (2.166667, 3)}
+    folder.write("mlflow.db", "cut off")
+    assert "mlflow.db: the database cannot be read" in folder.refusal(".")
+
+
 def test_databases_that_are_none_of_mlflow(folder):
     with contextlib.closing(sqlite3.connect(folder.path / "app.db")) as database, database:
         database.execute("CREATE TABLE runs (a)")
