@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -64,6 +65,21 @@ def is_float(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def wrapped(text: str, width: int = 80) -> str:
+    """Every line of a text wrapped between words; what continues one stands two columns further in."""
+    return "\n".join(
+        part
+        for line in text.splitlines()
+        for part in textwrap.wrap(
+            line,
+            max(40, width),
+            subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def duration(seconds: float) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -263,6 +265,13 @@ def ask(
     if told:
         tell(found)
     return found, Question(**asked)
+
+
+def caution(text: str) -> None:
+    """A note on stderr, wrapped at the terminal's width."""
+    from rigorkd.text import wrapped
+
+    click.echo(wrapped(text, shutil.get_terminal_size().columns if sys.stderr.isatty() else 80), err=True)
 
 
 def warn(found: Source, question: Question, analysis: Analysis, *, all_of_it: bool = True) -> None:

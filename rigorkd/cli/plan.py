@@ -10,6 +10,7 @@ import click
 
 from rigorkd.cli.checked import folder_for
 from rigorkd.cli.options import (
+    caution,
     load_variant,
     only_option,
     results_option,
@@ -113,16 +114,16 @@ def plan(
         refuse_foreign_code(loaded, trust=trust)
     chosen = seeds_of(seeds, loaded)
     if warning := sesoi_warning(loaded):
-        click.echo(warning, err=True)
+        caution(warning)
     if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
-        click.echo(warning, err=True)
+        caution(warning)
     if smoke:
         from rigorkd.protocol.smoke import smoke as shrink
 
         loaded = shrink(loaded)
     folder_for(results)
     if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
-        click.echo(warning, err=True)
+        caution(warning)
     study = StudyFolder(results / folder_name(loaded, mode))
     remembered = read_info(study.path).start_files if is_study(study.path) else None
     files = start_files(loaded, remembered, planning=True)
@@ -200,16 +201,10 @@ def _show(made: Plan) -> None:
 
 def _teller(console: PlainConsole) -> Callable[[str], None]:
     """Prints a line, wrapped between words at the terminal's width, at 80 columns elsewhere."""
-    from textwrap import wrap
+    from rigorkd.text import wrapped
 
-    width = max(40, console.width) if console.is_terminal else 80
-
-    def tell(text: str) -> None:
-        rest = " " * (len(text) - len(text.lstrip()) + 2)
-        for line in wrap(text, width, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False):
-            console.print(line)
-
-    return tell
+    width = console.width if console.is_terminal else 80
+    return lambda text: console.print(wrapped(text, width))
 
 
 def _number(made: Plan, value: float) -> str:
@@ -226,6 +221,7 @@ def _show_detectable(made: Plan, tell: Callable[[str], None]) -> None:
     """What each declared family detects."""
     from rigorkd.text import count
 
+    alike: dict[tuple[int, str], list[str]] = {}  # families by their size and what they detect
     for entry in made.detectable:
         if entry.mde_dz is None:
             text = "one seed supports no test"
@@ -238,12 +234,16 @@ def _show_detectable(made: Plan, tell: Callable[[str], None]) -> None:
             if made.moderated and entry.family == "gains"
             else ""
         )
-        tell(
-            f"{entry.family}: {count(entry.comparisons, 'comparison')}; detectable at 80 % power,"
-            f" {'corrected' if made.corrected else 'uncorrected'}: {text}{also}",
-        )
+        text += also
         if entry.equivalence_power is not None:
-            tell(f"  power to show equivalence: {100 * entry.equivalence_power:.0f} %")
+            text += f"; power to show equivalence {100 * entry.equivalence_power:.0f} %"
+        alike.setdefault((entry.comparisons, text), []).append(entry.family)
+    for (comparisons, text), families in alike.items():
+        each = " each" if len(families) > 1 else ""
+        tell(
+            f"{', '.join(families)}: {count(comparisons, 'comparison')}{each}; detectable at 80 % power,"
+            f" {'corrected' if made.corrected else 'uncorrected'}: {text}",
+        )
     if made.detectable:
         tell(f"that sd: {made.detectable[0].sd_source}")
     if made.looks:
@@ -269,7 +269,8 @@ def _show_designs(made: Plan, tell: Callable[[str], None]) -> None:
             tell(f"  {design.words(gains)}: {amount}")
     if made.sesoi is None:
         return
-    effect = f"{made.sesoi:g}{unit_of(made.metric, 100.0)}"
+    unit = unit_of(made.metric, 100.0)
+    effect = f"{made.sesoi:g}{' point' if made.sesoi == 1 and unit == ' points' else unit}"
     if known:
         tell(f"seeds for the smallest effect of interest: {cheapest(made.designs, effect)}")
     else:

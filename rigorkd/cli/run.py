@@ -12,6 +12,7 @@ import click
 from rigorkd.cli.checked import device_option
 from rigorkd.cli.gate import ledger_option, margin_option
 from rigorkd.cli.options import (
+    caution,
     load_variant,
     only_option,
     results_option,
@@ -237,9 +238,9 @@ def run(
     chosen = seeds_of(seeds, loaded)
     refuse_foreign_code(loaded, trust=trust)
     if warning := sesoi_warning(loaded):
-        click.echo(warning, err=True)
+        caution(warning)
     if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
-        click.echo(warning, err=True)
+        caution(warning)
     notes: tuple[str, ...] = ()
     if smoke:
         notes = (*done_without(loaded), *rehearse(loaded))
@@ -258,7 +259,7 @@ def run(
         from rigorkd.launch.planning import cost_of_growing
 
         if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
-            click.echo(warning, err=True)
+            caution(warning)
     console = SteadyConsole()
     console.quiet = quiet
     if part is not None:

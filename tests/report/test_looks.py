@@ -167,8 +167,8 @@ def test_what_more_seeds_cost_is_said_beforehand(made, tmp_path):
     assert "rigorkd analyze --sequential" in text
     assert "rigorkd analyze --seeds 5:8" in text
     arguments = ["plan", str(tmp_path / "made.yaml"), "--results", str(tmp_path / "results"), "--seeds"]
-    assert "note: " in CliRunner().invoke(cli, [*arguments, "8"]).stderr
-    assert "note: " not in CliRunner().invoke(cli, [*arguments, "5"]).stderr
+    assert "note:" in CliRunner().invoke(cli, [*arguments, "8"]).stderr
+    assert "note:" not in CliRunner().invoke(cli, [*arguments, "5"]).stderr
 
 
 def test_two_looks_reject_more_often_than_one():

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from rigorkd_analysis import metric_names
+from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
 from rigorkd_analysis.published.printed_cells import ERRORS, KNOWN, SPREADS, Row, first_name, spread_column
 from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
@@ -64,7 +64,7 @@ def is_accuracy(metric: str) -> bool:
     words = re.sub(r"[^a-z0-9]", "", metric.casefold())  # "Top-1 (%)" is top1
     if "err" in words or "loss" in words:
         return False
-    return any(word in words for word in ("top1", "top5", "acc")) or metric_names.is_accuracy(metric)
+    return any(word in words for word in ("top1", "top5", "acc")) or is_named_accuracy(metric)
 
 
 def is_of_test(metric: str) -> bool:
