@@ -7,6 +7,7 @@ apart as exploratory.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -299,7 +300,9 @@ def register(
     files: Mapping[str, StartFile],
     numerics: Numerics = NEWEST,
 ) -> None:
-    """Note that this protocol text and these seeds are run into the study; the first call fixes the plan.
+    """Note that this protocol text and these seeds are run into the study; the first run fixes the plan.
+
+    While nothing has come of any run, as after a mistake in the first protocol, a later text takes its place.
 
     A new study is to be trained under `numerics`. Of the files that runs start from, the hashes are kept, so
     that the study can be read without them; of the user's own code a copy, so that its runs can be repeated.
@@ -316,9 +319,13 @@ def register(
     else:
         document = {}
     refuse_too_many(protocol, {*document.get("seeds", ()), *seeds}, folder)
+    analysis = protocol.spec.analysis.model_dump(mode="json")
+    planned = {
+        "time": now,
+        "sha256": sha256_of(json.dumps(analysis, sort_keys=True)),
+        "analysis": analysis,
+    }
     if not document:
-        analysis = protocol.spec.analysis.model_dump(mode="json")
-        text = json.dumps(analysis, sort_keys=True)
         document = {
             "schema": SCHEMA,
             "study": folder_name(protocol, mode),
@@ -327,17 +334,16 @@ def register(
             "created": now,
             "version": __version__,
             "numerics": dict(numerics),
-            "planned": {
-                "time": now,
-                "sha256": sha256_of(text),
-                "analysis": analysis,
-            },
+            "planned": planned,
             "protocols": [],
             "seeds": [],
             "start_files": {},
         }
     before = json.dumps(document)
     known = [entry["sha256"] for entry in document["protocols"]]
+    if known and known[-1] != protocol.text_hash and not _has_begun(layout):
+        document |= {"planned": planned, "protocols": []}
+        known = []
     if digest_of(layout.protocol(protocol.text_hash), folder) != protocol.text_hash:
         write_atomically(layout.protocol(protocol.text_hash), protocol.text.encode())
     _keep_code(layout, files)
@@ -352,6 +358,14 @@ def register(
     if json.dumps(document) != before or not is_study(folder):
         document["version"] = __version__
         write_atomically(layout.study_json, to_json(document))
+
+
+def _has_begun(layout: StudyFolder) -> bool:
+    """Whether anything to be looked at has come of a run: its record, a checkpoint, what was removed."""
+    if is_there(layout.changes_jsonl, layout.path) or read_interim_analyses(layout.path):
+        return True
+    left = {"record.json", "checkpoint.pt"}
+    return any(not left.isdisjoint(names) for _, _, names in os.walk(layout.path))
 
 
 def ask_for(folder: Path, seeds: Collection[int]) -> None:

@@ -316,12 +316,14 @@ seeds: 5
     assert "result: {file: stdout, keys: {accuracy: WORDS}}" in failed.stderr
     assert "next: rigorkd analyze" not in failed.stdout
     told = protocol.replace("result: stdout", "result: {file: stdout, keys: {accuracy: Accuracy}}")
+    told += "analysis: {sesoi: 0.01}\n"  # nothing has come of any run: it is planned still
     write(tmp_path, told, "print('Test set: Accuracy: 653/797 (82%)')")
     mended = of(tmp_path, "run", "protocols/mine.yaml")
     assert mended.returncode == 0, mended.stderr
     assert "0.82" in mended.stdout
     assert len(list((tmp_path / "results" / "mine").rglob("record.json"))) == 5
     assert "next: rigorkd analyze" in mended.stdout
+    assert "changed after the first run" not in of(tmp_path, "analyze").stderr
 
 
 def test_what_fails_fails_by_name_with_its_log_and_the_others_go_on(tmp_path: Path) -> None:

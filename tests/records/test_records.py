@@ -12,11 +12,12 @@ import pytest
 
 from rigorkd.errors import DamagedError, InputError, StoreError
 from rigorkd.files import write_atomically
+from rigorkd.protocol.load import load_protocol
 from rigorkd.records.integrity import Intact, verify_study
 from rigorkd.records.interim import note_interim_analysis, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import commit, read_record, verified_weights
-from rigorkd.records.study import newest_study, read_info
+from rigorkd.records.study import newest_study, read_info, register
 
 RUN = "main/s/baseline/seed-0"
 FIELDS = {
@@ -57,6 +58,32 @@ def test_weights_must_be_those_of_their_record(tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(StoreError, match="run again"):
         verified_weights(study, RUN)
+
+
+@pytest.mark.parametrize("left", [None, "record", "checkpoint", "removal", "look"])
+def test_the_plan_is_fixed_by_what_comes_of_the_first_run(
+    tmp_path: Path, protocol_file: Path, left: str | None
+) -> None:
+    """A protocol that only ever failed has planned nothing; one with anything to look at has."""
+    study = StudyFolder(tmp_path / "results" / "tiny")
+    register(study.path, load_protocol(protocol_file), (0, 1), "reference", {})
+    first = read_info(study.path)
+    if left == "record":
+        commit(study.run(RUN), FIELDS, {})
+    elif left == "checkpoint":
+        study.checkpoint(RUN).parent.mkdir(parents=True)
+        study.checkpoint(RUN).touch()
+    elif left == "removal":
+        study.changes_jsonl.touch()
+    elif left == "look":
+        note_interim_analysis(study.path, range(2), "test_top1")
+    protocol_file.write_text(protocol_file.read_text().replace("sesoi: 2.0", "sesoi: 1.0"))
+    register(study.path, load_protocol(protocol_file), (0, 1), "reference", {})
+    then = read_info(study.path)
+    assert then.plan_noted
+    assert then.planned.sesoi == (1.0 if left is None else 2.0)
+    assert then.protocols[-1] == load_protocol(protocol_file).text_hash
+    assert then.protocols[:-1] == (() if left is None else first.protocols)
 
 
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
