@@ -284,6 +284,14 @@ _TYPES = {
     "model_attributes_type": "a mapping (key: value)",
 }
 _MISSING = {
+    "rigorkd": "add rigorkd: 1, the version of this format",
+    "study": "add study: NAME, what its folder below results/ will be called",
+    "dataset": "add dataset: {name: cifar100, split: {val: 5000}}, or images of your own: "
+    "{name: image_folder, root: FOLDER, split: {val: N, test: M}}",
+    "training": "add training: {optimizer: {name: sgd, lr: 0.1, momentum: 0.9}, epochs: 20}",
+    "students": "add the networks that are compared: students: {small: resnet18}; with a trainer their names "
+    "alone: students: [small]",
+    "groups": "add what is trained: groups: {main: {baseline: true, kd: {T: [1, 4], alpha: 0.5}}}",
     "split": "add split: {val: N, test: M}, numbers of images to hold out; test only if it has no test set",
     "val": "add val: N, the number of training images to validate on",
 }
@@ -310,6 +318,8 @@ def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
         return f"decimals stand behind a point: {value.replace(',', '.')}"
     if kind == "tuple_type":
         return f"a list stands in brackets: [{value}]"
+    if path == ("students",):
+        return f"write students: {{small: {value}}}; with a trainer, students: [{value}]"
     if "contrasts" in path:
         return "a pair stands in brackets: [CELL, CELL], the first minus the second"
     if path[-1] in ("optimizer", "teacher") and re.fullmatch(r"[\w-]+", value):

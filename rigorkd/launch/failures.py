@@ -92,8 +92,10 @@ class AllAlike:
     _cells: set[str] = field(default_factory=set)
 
     def failed(self, task: str, cell: str, reason: str) -> None:
-        """A run of a task has failed. Numbers, as of seeds and files, do not make a reason another."""
-        self._reasons.setdefault(re.sub(r"\d+", "#", reason), reason)
+        """A run of a task has failed. Numbers, as of seeds, and words of its name make no reason another."""
+        words = "|".join(sorted(map(re.escape, filter(None, re.split("[/-]", cell))), key=len, reverse=True))
+        plain = re.sub(rf"(?<!\w)(?:{words})(?!\w)", "#", reason)
+        self._reasons.setdefault(re.sub(r"\d+", "#", plain), reason)
         self._tasks.add(task)
         self._cells.add(cell)
 

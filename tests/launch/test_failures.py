@@ -132,6 +132,16 @@ def test_tasks_that_all_fail_alike_hold_the_others_back() -> None:
     assert not watch.reason({"main/c"})
 
 
+def test_the_name_of_a_cell_makes_no_reason_another() -> None:
+    watch = AllAlike(2)
+    for method in ("baseline", "kd-T4"):
+        name = method.partition("-")[0]
+        watch.failed(
+            f"main/a/{method}/seed-0", f"main/a/{method}", f"unrecognized arguments: --method {name}"
+        )
+    assert watch.reason({"main/a/dkd"})
+
+
 def test_one_task_or_two_reasons_hold_nothing_back() -> None:
     watch = AllAlike(2)
     watch.failed("main/a/seed-0", "main/a", "ValueError: x")

@@ -14,6 +14,7 @@ import pytest
 
 from rigorkd.errors import ProtocolError
 from rigorkd.protocol.load import load_protocol
+from rigorkd.protocol.schema import Spec
 
 PROTOCOL = """\
 rigorkd: 1
@@ -328,3 +329,14 @@ def test_a_slip_is_one_message_and_its_mend_works(slip: Slip, tmp_path: Path) ->
     assert slip.says in said
     mended = PROTOCOL.replace(slip.right, slip.mend, 1) if slip.mend else followed(text, error)
     assert told(mended, tmp_path) is None, told(mended, tmp_path)
+
+
+def test_whatever_must_be_there_is_told_how_to_write_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("seeds: 5\n")
+    with pytest.raises(ProtocolError) as caught:
+        load_protocol(path)
+    needed = [name for name, info in Spec.model_fields.items() if info.is_required()]
+    assert len(needed) >= 6
+    for key in needed:
+        assert re.search(rf"the key '{key}' is missing\n  add .*{key}: ", str(caught.value)), key
