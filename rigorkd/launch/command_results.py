@@ -6,6 +6,7 @@ Whatever is wrong with them is one `ResultError`, in words for the run's failure
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import fnmatch
 import io
@@ -102,22 +103,29 @@ def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
         last = last_line(stdout)
         name, content = "the last line that it printed", last.encode()
         in_words = not last.startswith("{")
-        if in_words and not result.keys:
-            metric = next(iter(trainer.metrics), "accuracy")
-            raise ResultError(
-                f"{name} is no JSON object of numbers: {last[:80]!r} (result: {{file: stdout, keys: "
-                f"{{{metric}: WORDS}}}} takes the number after the words that stand before it)"
-            )
-        if in_words:
+        if in_words and result.keys:
             name, content = "what it printed", stdout.encode()
     else:
         name, content = _result_file(out, result.file, stdout)
         content = content.removeprefix(codecs.BOM_UTF8)
-        in_words = bool(result.keys) and not content.lstrip().startswith(b"{")
+        meant = name.endswith(".json") and not result.keys  # then what is wrong with its JSON is said
+        in_words = not (meant or content.lstrip().startswith(b"{"))
         if not name.endswith(".json"):
             content = _last_object(content)
-    if in_words:
-        values: dict[str, Any] = {
+    values: dict[str, Any]
+    if in_words and name.endswith((".csv", ".tsv")):
+        values = _last_values(content, name)
+        if result.keys:
+            values = {metric: _at(values, key, name) for metric, key in result.keys.items()}
+    elif in_words and not result.keys:
+        metric = next(iter(trainer.metrics), "accuracy")
+        shown_last = last_line(content.decode(errors="replace"))[:80]
+        raise ResultError(
+            f"{name} is no JSON object of numbers: {shown_last!r} (result: {{file: {result.file}, keys: "
+            f"{{{metric}: WORDS}}}} takes the number after the words that stand before it)"
+        )
+    elif in_words:
+        values = {
             metric: _after(content.decode(errors="replace"), key, name) for metric, key in result.keys.items()
         }
     else:
@@ -184,6 +192,20 @@ def _last_object(content: bytes) -> bytes:
     return lines[-1] if each else content
 
 
+def _last_values(content: bytes, name: str) -> dict[str, float]:
+    """The last number in each column of a table, such as a log by epochs; empty fields are none."""
+    rows = _rows(content, name, "\t" if name.endswith(".tsv") else ",")
+    _, head = next(rows, (0, []))
+    if len(set(head)) != len(head):
+        raise ResultError(f"{name}: its first line names two columns alike")
+    found: dict[str, float] = {}
+    for _, row in rows:
+        for column, field in zip(head, row, strict=False):
+            with contextlib.suppress(ValueError):
+                found[column.strip()] = float(field)
+    return found
+
+
 def _document(content: bytes, name: str) -> dict[str, Any]:
     try:
         return parse(content)
@@ -200,15 +222,21 @@ def _at(document: Mapping[str, Any], key: str, name: str) -> Any:
     value: Any = document
     for part in [key] if key in document else key.split("."):
         if not isinstance(value, dict) or part not in value:
-            raise ResultError(f"{name} has no {key}")
+            there = f"; it has {some_of([*map(str, document)], 8)}" if document else ""
+            raise ResultError(f"{name} has no {key}{there}")
         value = value[part]
     return value
 
 
 def _after(text: str, key: str, name: str) -> float:
-    """The number after the last place where a key stands, as a word of its own; 653/797 is that share."""
+    """The number after the last place where a key stands, as a word of its own, on its line.
+
+    653/797 is that share.
+    """
+    gap = r"[^\S\n]*"
     pattern = (
-        rf"(?<![\w.-]){re.escape(key)}[\"']?\s*[:=]?\s*[\"']?((?i:{_NUMBER}))(?:\s*/\s*(\d+)(?![\w./-]))?"
+        rf"(?<![\w.-]){re.escape(key)}[\"']?{gap}[:=]?{gap}[\"']?((?i:{_NUMBER}))"
+        rf"(?:{gap}/{gap}(\d+)(?![\w./-]))?"
     )
     found = re.findall(pattern, text)
     if not found:
@@ -232,12 +260,12 @@ def _value(metric: str, value: Any, name: str) -> float:
 # ------------------------------------------------------------------------------------- history, predictions
 
 
-def _rows(content: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(content: bytes, name: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ResultError(f"{name} is not text in UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for row in reader:
             if row:

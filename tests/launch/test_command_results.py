@@ -34,6 +34,27 @@ def test_numbers_of_a_file_of_json(tmp_path: Path) -> None:
         metrics(tmp_path)
 
 
+def test_the_last_number_in_each_column_of_a_log(tmp_path: Path) -> None:
+    """As Lightning's, whose rows of validation and training alternate."""
+    (tmp_path / "log.csv").write_text("epoch,accuracy,loss,best\n0,50.5,,x\n0,,1.5,y\n1,61.25,,\n")
+    log = trainer(result={"file": "log.csv", "keys": {"accuracy": "accuracy"}})
+    assert metrics(tmp_path, log) == {"accuracy": 61.25}
+    assert metrics(tmp_path, trainer(result="log.csv")) == {"epoch": 1, "accuracy": 61.25, "loss": 1.5}
+    with pytest.raises(ResultError, match=r"log\.csv has no acc; it has epoch, accuracy, loss"):
+        metrics(tmp_path, trainer(result={"file": "log.csv", "keys": {"accuracy": "acc"}}))
+
+
+def test_a_number_stands_on_the_line_of_its_words(tmp_path: Path) -> None:
+    """Nor is a header taken for the words before the first field below it."""
+    (tmp_path / "log.txt").write_text("epoch,accuracy\n0,50.5\n")
+    with pytest.raises(ResultError, match=r"log\.txt has no number after accuracy"):
+        metrics(tmp_path, trainer(result={"file": "log.txt", "keys": {"accuracy": "accuracy"}}))
+    with pytest.raises(
+        ResultError, match=r"log\.txt is no JSON object of numbers: '0,50\.5' \(result: \{file: log"
+    ):
+        metrics(tmp_path, trainer(result="log.txt"))
+
+
 def test_numbers_of_the_last_line(tmp_path: Path) -> None:
     assert metrics(tmp_path, trainer(result="stdout"), '{"accuracy": 0.5}') == {"accuracy": 0.5}
     said = 'epoch 1\r 50%\n{"accuracy": 0.5}\n{"accuracy": 0.75}\n\n'
