@@ -23,7 +23,7 @@ from rigorkd.cli.options import (
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import InputError, RunsFailedError
 from rigorkd.launch.failures import NOT_STARTED, advice, by_reason
-from rigorkd.text import count
+from rigorkd.text import count, wrapped
 
 if TYPE_CHECKING:
     from rigorkd_analysis.results import Sequential
@@ -306,8 +306,11 @@ def run(
         metric = loaded.spec.analysis.metric if by_command else "test_top1"
         print_summary(outcome.study, console, metric)
         if by_command:
-            for note in command_notes(loaded, read_records(outcome.study)):
-                console.print(f"note: {note}")
+            records = read_records(outcome.study)
+            for note in command_notes(loaded, records):
+                console.print(wrapped(f"note: {note}", console.width if console.is_terminal else 80))
+            if warning := sesoi_warning(loaded, records):
+                caution(warning)
     elif not outcome.failed:
         done = count(outcome.already_done, "run")
         console.print(f"nothing to train: all {done} have their record")

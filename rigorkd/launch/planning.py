@@ -516,14 +516,20 @@ def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | Non
     )
 
 
-def sesoi_warning(protocol: Protocol) -> str:
-    """What `analyze` would refuse when all is trained: the engine's accuracies are in percent."""
+def sesoi_warning(protocol: Protocol, records: Iterable[Record] = ()) -> str:
+    """What `analyze` would refuse: a SESOI in another unit than the metric.
+
+    The engine's accuracies are in percent; in what commands leave theirs, their `records` show.
+    """
     from rigorkd_analysis.metric_names import sesoi_off_scale
 
     analysis = protocol.spec.analysis
     if any(cell.trainer is not None for cell in protocol.cells):
-        return ""
-    slip = sesoi_off_scale(analysis.metric, analysis.sesoi, 100.0)
+        values = [record.metrics.get(analysis.metric) for record in records]
+        high = max((value for value in values if value is not None), default=0.0)
+    else:
+        high = 100.0
+    slip = sesoi_off_scale(analysis.metric, analysis.sesoi, high)
     return (
         f"warning: {slip[0]}; did you mean analysis.sesoi: {slip[1]:g}? `analyze` refuses it" if slip else ""
     )

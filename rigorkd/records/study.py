@@ -361,8 +361,12 @@ def register(
 
 
 def _has_begun(layout: StudyFolder) -> bool:
-    """Whether anything to be looked at has come of a run: its record, a checkpoint, what was removed."""
-    if is_there(layout.changes_jsonl, layout.path) or read_interim_analyses(layout.path):
+    """Whether anything has come of a run, or may: a record, a checkpoint, what was removed, a job."""
+    if (
+        is_there(layout.changes_jsonl, layout.path)
+        or read_interim_analyses(layout.path)
+        or layout.slurm.is_dir()
+    ):
         return True
     left = {"record.json", "checkpoint.pt"}
     return any(not left.isdisjoint(names) for _, _, names in os.walk(layout.path))

@@ -198,3 +198,20 @@ def test_a_sesoi_on_another_scale_is_told_before_anything_is_trained(
     said = sesoi_warning(load_protocol(tmp_path / "mine.yaml"))
     assert warned in said
     assert bool(said) == bool(warned)
+
+
+def test_the_unit_of_what_commands_leave_is_known_from_their_records(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    (tmp_path / "mine.yaml").write_text(
+        "rigorkd: 1\nstudy: mine\nstudents: [small]\ngroups: {main: {baseline: true}}\n"
+        "analysis: {sesoi: 0.5}\n"
+        "trainer: {command: 'python train.py {seed} {out}', metrics: {accuracy: max}}\n"
+    )
+    protocol = load_protocol(tmp_path / "mine.yaml")
+    assert sesoi_warning(protocol) == ""
+    assert "did you mean analysis.sesoi: 0.005" in sesoi_warning(protocol, [left(0.8), left(0.7)])
+    assert sesoi_warning(protocol, [left(80.0)]) == ""
+
+
+def left(accuracy: float) -> Record:
+    return Record(Path(), {"metrics": {"accuracy": accuracy}})
