@@ -52,6 +52,7 @@ _ARRAYS = {
     "logits": ("f", 2),
 }
 _KEPT_AS = {"iu": "int32", "f": "float32", "b": "bool"}
+_OF_A_RUN = {*DESCRIPTION, *RESERVED} - {"train_seconds"}
 _NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?!\w))"
 
 
@@ -117,6 +118,8 @@ def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
         values = _last_values(content, name)
         if result.keys:
             values = {metric: _at(values, key, name) for metric, key in result.keys.items()}
+        else:  # a log names its own seed; in JSON it would be a number that someone chose to report
+            values = {column: value for column, value in values.items() if column not in _OF_A_RUN}
     elif in_words and not result.keys:
         metric = next(iter(trainer.metrics), "accuracy")
         shown_last = last_line(content.decode(errors="replace"))[:80]
@@ -248,7 +251,7 @@ def _after(text: str, key: str, name: str) -> float:
 def _value(metric: str, value: Any, name: str) -> float:
     if not metric.isprintable() or not 0 < len(metric) <= LONGEST_METRIC or metric.startswith("."):
         raise ResultError(f"{name}: {metric[:40]!r} is no name of a metric")
-    if metric in {*DESCRIPTION, *RESERVED} - {"train_seconds"}:
+    if metric in _OF_A_RUN:
         raise ResultError(f"{name}: {metric} names something else of a run; call the number otherwise")
     if not is_number(value):
         raise ResultError(f"{name}: {metric} is {shown(value)}, not a number")

@@ -44,6 +44,11 @@ def test_the_last_number_in_each_column_of_a_log(tmp_path: Path) -> None:
         metrics(tmp_path, trainer(result={"file": "log.csv", "keys": {"accuracy": "acc"}}))
 
 
+def test_a_log_may_name_its_seed(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("seed,accuracy\n3,50.5\n")
+    assert metrics(tmp_path, trainer(result="log.csv")) == {"accuracy": 50.5}
+
+
 def test_a_number_stands_on_the_line_of_its_words(tmp_path: Path) -> None:
     """Nor is a header taken for the words before the first field below it."""
     (tmp_path / "log.txt").write_text("epoch,accuracy\n0,50.5\n")
