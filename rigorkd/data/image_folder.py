@@ -53,9 +53,12 @@ def _pool(folder: Path, part: str) -> tuple[tuple[str, ...], tuple[ImageFile, ..
     below = folder / part
     names = _classes(below)
     if len(names) < 2:
+        hint = f"put the images of each class into a folder of its own: {part}<class>/<image>"
+        if not part and len(names) == 1 and (deeper := _classes(below / names[0])):
+            some = ", ".join(deeper[:3]) + ", …" * (len(deeper) > 3)
+            hint += f"; if the data set is inside {names[0]} ({some}), write root: {below / names[0]}"
         raise InputError(
-            f"{below}: {len(names)} folder(s) of classes, but there must be at least two",
-            hint=f"put the images of each class into a folder of its own: {part}<class>/<image>",
+            f"{below}: {len(names)} folder(s) of classes, but there must be at least two", hint=hint
         )
     found = _images(folder, part, names)
     empty = sorted(set(range(len(names))) - {file.label for file in found})
@@ -68,8 +71,13 @@ def _pool(folder: Path, part: str) -> tuple[tuple[str, ...], tuple[ImageFile, ..
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
+    """The folders in it, without hidden ones and what a Mac adds to its archives."""
     return tuple(
-        sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        sorted(
+            entry.name
+            for entry in folder.iterdir()
+            if entry.is_dir() and not entry.name.startswith(".") and entry.name != "__MACOSX"
+        )
     )
 
 

@@ -202,6 +202,15 @@ def test_a_flat_folder_needs_two_classes_with_images(tmp_path: Path) -> None:
         folder(tmp_path / "lone").agreed()
 
 
+def test_a_root_one_folder_too_high_is_told_the_right_one(tmp_path: Path) -> None:
+    write(tmp_path, part="images")
+    (tmp_path / "__MACOSX").mkdir()
+    with pytest.raises(InputError, match=r": 1 folder\(s\) of classes") as told:
+        folder(tmp_path).agreed()
+    assert f"inside images (cats, dogs), write root: {tmp_path / 'images'}" in str(told.value.hint)
+    assert folder(tmp_path / "images").agreed() == 16
+
+
 def test_a_class_that_is_added_to_a_flat_folder_is_noticed(tmp_path: Path) -> None:
     write(tmp_path / "pictures")
     dataset = folder(tmp_path / "pictures")
