@@ -343,10 +343,8 @@ def _failed(outcome: Outcome) -> RunsFailedError:
             "mend it and give the same command again, with --retry-failed unless the protocol was changed;"
             " --keep-going starts the others all the same"
         )
-    hints.append(
-        "`rigorkd logs RUN` shows more; --retry-failed tries them again"
-        " (what needs a diverged run needs another protocol)"
-    )
+    again = "; --retry-failed tries them again (what needs a diverged run needs another protocol)"
+    hints.append(f"`rigorkd logs RUN` shows more{again * (not held)}")
     return RunsFailedError(
         f"{count(len(outcome.failed) - held, 'run')} failed; "
         + (f"{count(held, 'run')} not started:\n" if held else "everything else is finished:\n")

@@ -186,8 +186,9 @@ def _pixels(path: Path, name: str, array: np.ndarray[Any, Any]) -> Pixels:
     if array.dtype == np.uint16:
         array = (array >> 8).astype(np.uint8)
     if array.dtype != np.uint8:
-        hint = "store levels from 0 to 255 as uint8: (255 * images).round().astype('uint8') of levels to 1"
-        raise _refused(path, f"{name} are {array.dtype}", hint)
+        what, scaled = _levels(array)
+        hint = f"store levels from 0 to 255 as uint8: {scaled.format(name)}.astype('uint8')"
+        raise _refused(path, f"{name} are {array.dtype}{what}", hint)
     if array.ndim == 3:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[1] not in (1, 3):
@@ -200,12 +201,29 @@ def _pixels(path: Path, name: str, array: np.ndarray[Any, Any]) -> Pixels:
     return np.ascontiguousarray(array)
 
 
+def _levels(array: np.ndarray[Any, Any]) -> tuple[str, str]:
+    """What numbers are no levels from 0 to 255 in uint8, and what makes them some."""
+    if array.dtype.kind not in "iuf" or not array.size:
+        return "", "{}"
+    low, high = float(array.min()), float(array.max())
+    said = f" from {low:.4g} to {high:.4g}"
+    if low >= 0 and high <= 1 and array.dtype.kind == "f":
+        return said, "(255 * {}).round()"
+    if -1 <= low < 0 and high <= 1:
+        return said, "(127.5 * ({} + 1)).round()"
+    if low >= 0 and high <= 255:
+        return said, "{}.round()" if array.dtype.kind == "f" else "{}"
+    return f"{said}, of which nothing tells the levels", "levels"
+
+
 def _flat(path: Path, name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "iuU":
         what = f"{name} are {array.dtype} of shape {array.shape}, not one class for each image"
-        raise _refused(path, what, "give whole numbers from 0, or names, one for each image")
+        one_hot = array.ndim == 2 and array.dtype.kind in "biuf" and (array.sum(axis=1) == 1).all()
+        mend = f": {name}.argmax(1) of one-hot rows" if one_hot else ""
+        raise _refused(path, what, f"give whole numbers from 0, or names, one for each image{mend}")
     return array
 
 
@@ -223,7 +241,8 @@ def _classes(
         return numbers.astype(np.int64), tuple(str(name) for name in found)
     if int(found[0]) != 0 or int(found[-1]) != len(found) - 1:
         what = f"labels go from {found[0]} to {found[-1]} and have {len(found)} values"
-        raise _refused(path, what, "number the classes 0, 1, 2, … without a gap")
+        from_one = int(found[0]) == 1 and int(found[-1]) == len(found)
+        raise _refused(path, what, "number the classes 0, 1, 2, … without a gap" + ": labels - 1" * from_one)
     names = tuple(f"class {label}" for label in range(len(found)))
     if given is not None and given.shape == (len(found),):
         names = tuple(str(name) for name in given)

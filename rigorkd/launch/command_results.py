@@ -239,12 +239,14 @@ def _after(text: str, key: str, name: str) -> float:
     gap = r"[^\S\n]*"
     pattern = (
         rf"(?<![\w.-]){re.escape(key)}[\"']?{gap}[:=]?{gap}[\"']?((?i:{_NUMBER}))"
-        rf"(?:{gap}/{gap}(\d+)(?![\w./-]))?"
+        rf"(?:{gap}/{gap}(\d+)(?![\w./-]))?(,\d+)?"
     )
     found = re.findall(pattern, text)
     if not found:
         raise ResultError(f"{name} has no number after {key}")
-    number, of = found[-1]
+    number, of, comma = found[-1]
+    if comma:
+        raise ResultError(f"{name} has {number}{comma} after {key}: write decimals behind a point")
     return float(number) / float(of) if of.strip("0") and number.isdigit() else float(number)
 
 

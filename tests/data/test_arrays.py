@@ -118,6 +118,25 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, arrays: dict[str, Any], say
         dataset.agreed()
 
 
+@pytest.mark.parametrize(
+    "images", [COLOUR.astype(np.int64), COLOUR / 255, COLOUR.astype(np.float32), COLOUR / 127.5 - 1]
+)
+def test_levels_come_back_by_the_mend_that_is_offered(tmp_path: Path, images: np.ndarray) -> None:
+    with pytest.raises(InputError) as caught:
+        described(saved(tmp_path, images=images, labels=LABELS)).prepare()
+    offered = caught.value.hint.partition("uint8: ")[2]
+    mended = eval(offered, {"images": images})
+    assert mended.dtype == np.uint8
+    assert (mended == COLOUR).all()
+
+
+def test_labels_come_back_by_the_mend_that_is_offered(tmp_path: Path) -> None:
+    for labels, mend in ((np.eye(4)[LABELS], "labels.argmax(1)"), (LABELS + 1, "labels - 1")):
+        with pytest.raises(InputError) as caught:
+            described(saved(tmp_path, images=COLOUR, labels=labels)).prepare()
+        assert mend in caught.value.hint
+
+
 def test_files_that_are_no_archives(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none.npz: no such file") as caught:
         described(tmp_path / "none.npz").prepare()

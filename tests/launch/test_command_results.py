@@ -34,6 +34,14 @@ def test_numbers_of_a_file_of_json(tmp_path: Path) -> None:
         metrics(tmp_path)
 
 
+def test_a_decimal_comma_is_no_end_of_a_number(tmp_path: Path) -> None:
+    words = trainer(result={"file": "stdout", "keys": {"accuracy": "accuracy:"}})
+    for said in ("accuracy: 91,5", "accuracy: 1,234 of 2,000"):
+        with pytest.raises(ResultError, match="write decimals behind a point"):
+            metrics(tmp_path, words, said)
+    assert metrics(tmp_path, words, "accuracy: 91, loss: 5") == {"accuracy": 91.0}
+
+
 def test_the_last_number_in_each_column_of_a_log(tmp_path: Path) -> None:
     """As Lightning's, whose rows of validation and training alternate."""
     (tmp_path / "log.csv").write_text("epoch,accuracy,loss,best\n0,50.5,,x\n0,,1.5,y\n1,61.25,,\n")
