@@ -366,3 +366,11 @@ def test_top_1_however_it_is_spelt_is_a_share_of_images():
     rows = [{"Method": "KD", "Top-1 (%)": "73.33"}, {"Method": "CRD", "Top-1 (%)": "75.51"}]
     (pair,) = audit(Printed(rows, n_test=10_000, metric="Top-1 (%)")).comparisons
     assert pair.images == 218
+
+
+def test_raw_runs_are_sent_to_analyze():
+    rows = [{"method": m, "seed": str(s), "top1": "80.1"} for m in ("base", "kd") for s in range(3)]
+    with pytest.raises(TableError, match="base is there at 3 seeds: these rows are runs") as caught:
+        audit(Printed(rows, n_test=10_000))
+    assert "rigorkd analyze" in caught.value.hint
+    assert len(audit(Printed([row for row in rows if row["seed"] == "1"], n_test=10_000)).cells) == 2

@@ -201,6 +201,21 @@ def tasks_of(rows: Sequence[Row], within: str | None, names: Sequence[str]) -> l
     return [""] * len(rows)
 
 
+def _refuse_runs(rows: Sequence[Row], names: Sequence[str]) -> None:
+    """Raw runs are no printed table: each seed of a cell would be judged as a cell."""
+    seeds: dict[str, set[str]] = {}
+    for name, row in zip(names, rows, strict=True):
+        seeds.setdefault(name, set()).add((row.get("seed") or "").strip())
+    name, found = max(seeds.items(), key=lambda item: len(item[1]))
+    if len(found) > 1:
+        raise TableError(
+            f"{name} is there at {len(found)} seeds: these rows are runs, and a printed table has one row "
+            "for each cell",
+            hint="`rigorkd analyze` judges runs",
+            column="seed",
+        )
+
+
 def entries_of(
     rows: list[Row], metric: str, seeds: Sequence[int] | None, within: str | None = None
 ) -> list[Entry]:
@@ -208,6 +223,7 @@ def entries_of(
     sd_column = spread_column(list(rows[0]), metric)
     error_column = errors_instead(rows, metric)
     names = row_names(rows)
+    _refuse_runs(rows, names)
     tasks = tasks_of(rows, within, names)
     names = [_told_apart(rows, names, tasks, at) for at in range(len(rows))]
     out = []
