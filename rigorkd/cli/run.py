@@ -345,10 +345,10 @@ def _failed(outcome: Outcome) -> RunsFailedError:
         )
     again = "; --retry-failed tries them again (what needs a diverged run needs another protocol)"
     hints.append(f"`rigorkd logs RUN` shows more{again * (not held)}")
+    none = "" if outcome.trained or outcome.already_done else "none has finished"
+    rest = f"{count(held, 'run')} not started" if held else none or "everything else is finished"
     return RunsFailedError(
-        f"{count(len(outcome.failed) - held, 'run')} failed; "
-        + (f"{count(held, 'run')} not started:\n" if held else "everything else is finished:\n")
-        + "\n".join(lines),
+        f"{count(len(outcome.failed) - held, 'run')} failed; {rest}:\n" + "\n".join(lines),
         hint="\n  ".join(hints),
     )
 
