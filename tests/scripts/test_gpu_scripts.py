@@ -342,7 +342,6 @@ def test_help_teaches(script: str) -> None:
     assert not done.stdout.startswith("#")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_without_a_device_every_test_is_collected_and_skips_with_a_reason() -> None:
     """And every one carries the marker: without it, none is left."""
