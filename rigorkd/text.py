@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from rigorkd.errors import InputError
 
@@ -79,7 +81,13 @@ def wrapped(text: str, width: int = 80) -> str:
             break_long_words=False,
             break_on_hyphens=False,
         )
+        or [""]
     )
+
+
+def fitted(text: str, stream: IO[str]) -> str:
+    """The text as it goes to a stream: wrapped on a terminal, as it stands for a file or a program."""
+    return wrapped(text, shutil.get_terminal_size().columns) if stream.isatty() else text
 
 
 def duration(seconds: float) -> str:

@@ -126,7 +126,8 @@ def _teachers(
         return
     for name, value in known.items():
         if _at_chance(value, chance, whole):
-            yield f"the teacher {name} is near chance ({value:.4g}): it has nothing to teach"
+            who = name if name == "teacher" else f"teacher {name}"
+            yield f"the {who} is near chance ({value:.4g}): it has nothing to teach"
     students: dict[tuple[str, str], None] = {}
     for cell in distilled(runs):
         named = runs.text("teacher", cell)

@@ -44,22 +44,23 @@ def analyze(
     tables or logs, a tracker's project (- reads a CSV from standard input). Several are read as one table.
 
     \b
-    rigorkd analyze                                     the newest study
+    rigorkd analyze                                the newest study
     rigorkd analyze runs.csv --baseline resnet18/baseline --sesoi 0.3
-    rigorkd analyze runs.xlsx --cell model,lr           a sheet; what defines a cell
-    rigorkd analyze wide.csv                            a column per seed, or per method
-    rigorkd analyze 'runs/*/results.csv'                a file per run, the seed in a folder's name
-    rigorkd analyze log.csv --select best:val_acc       a log of epochs
-    rigorkd analyze wandb_export.csv                    W&B's table of runs
-    rigorkd analyze wandb/                              offline runs of W&B
-    rigorkd analyze wandb:team/project                  the project itself, over the network
-    rigorkd analyze mlruns/                             MLflow (mlflow:URL/EXPERIMENT for a server)
-    rigorkd analyze lightning_logs/ --select last       Lightning's CSV logger
-    rigorkd analyze multirun/                           Hydra
+    rigorkd analyze runs.xlsx --cell model,lr      a sheet; what a cell is
+    rigorkd analyze wide.csv                       a column per seed, or method
+    rigorkd analyze 'runs/*/results.csv'           the seed in a folder's name
+    rigorkd analyze log.csv --select best:val_acc  a log of epochs
+    rigorkd analyze wandb_export.csv               W&B's table of runs
+    rigorkd analyze wandb/                         offline runs of W&B
+    rigorkd analyze wandb:team/project             the project, by network
+    rigorkd analyze mlruns/                        MLflow
+    rigorkd analyze mlflow:URL/EXPERIMENT          … on a server
+    rigorkd analyze lightning_logs/ --select last  Lightning's CSV logger
+    rigorkd analyze multirun/                      Hydra
     rigorkd analyze runs/ --from tensorboard --select last
-    rigorkd analyze checkpoints/ --select last          Hugging Face's trainer_state.json
-    rigorkd analyze output/ --select last               mdistiller
-    rigorkd analyze results/lm-eval/                    lm-evaluation-harness samples, Inspect logs
+    rigorkd analyze checkpoints/ --select last     Hugging Face's trainer
+    rigorkd analyze output/ --select last          mdistiller
+    rigorkd analyze results/lm-eval/               lm-eval samples, Inspect logs
     """
     from rigorkd.report.analysis_page import analysis_page, short_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.options import interim_option, reading_of, reading_options, results_option, tell
+from rigorkd.cli.options import aside, interim_option, reading_of, reading_options, results_option, tell
 from rigorkd.report.page import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def compare(
 
     \b
     rigorkd compare results/digits results/digits-again
-    rigorkd compare results/paper published.csv --rename shufflenetv2_x1_0 shufflenetv2
+    rigorkd compare results/paper printed.csv --rename shuffle_x1_0 shuffle
     rigorkd compare results/cifar10 results/cifar100 results/pets
     rigorkd compare results/compact-cnns-cifar100 --published 000
     """
@@ -117,7 +117,7 @@ def compare(
     emit(form, lambda: compare_page(result), json=lambda: to_json(result), csv=lambda: to_csv(rows))
     for study in studies:
         if trouble := note_look(study, result.metric):
-            click.echo(trouble, err=True)
+            aside(trouble)
 
 
 def _with_publication(
@@ -177,7 +177,7 @@ def _with_publication(
     emit(form, lambda: compare_page(result), json=lambda: to_json(result), csv=lambda: to_csv(rows))
     for metric in dict.fromkeys((found.plan.metric or "test_top1", *(one.metric for one in result.metrics))):
         if trouble := note_look(found, metric):
-            click.echo(trouble, err=True)
+            aside(trouble)
 
 
 def _refuse_unfinished(study: Source) -> None:

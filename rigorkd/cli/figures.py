@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rigorkd.cli.checked import free_for_writing, own_study
-from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, source_options, warn
+from rigorkd.cli.options import PREDICTIONS_UP_TO, aside, ask, source_options, warn
 
 if TYPE_CHECKING:
     from rigorkd.report.evidence import Evidence
@@ -105,11 +105,11 @@ def figures(
             write_atomically(target, content, durable=False)
             click.echo(str(target))
         if layout is not None and (told := f"{figure.caption} {figure.omitted}".strip()):
-            click.echo(f"{figure.name}: {told}", err=True)
+            aside(f"{figure.name}: {told}")
     for (found, question), analysis in zip(read, analyses, strict=True):
         warn(found, question, analysis, all_of_it=False)
     for banner in dict.fromkeys(banners):
-        click.echo(one_line(banner), err=True)
+        aside(one_line(banner))
 
 
 def _folder(source: str, results: Path) -> Path:
@@ -139,7 +139,7 @@ def _laid_out(layout: str, studies: list[Evidence]) -> list[Figure]:
                 raise
             lost.append(f"{name} is left out: {error.message}")
     for line in lost:
-        click.echo(line, err=True)
+        aside(line)
     if not drawn:
         raise InputError(
             f"none of the figures of {layout} can be drawn of these cells",

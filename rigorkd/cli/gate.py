@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rigorkd.cli.options import find_source, parsed_seeds, reading_of, reading_options, results_option
+from rigorkd.cli.options import aside, find_source, parsed_seeds, reading_of, reading_options, results_option
 from rigorkd.report.page import FORMATS, Format
 
 ledger_option = click.option(
@@ -122,7 +122,7 @@ def gate(
     if form == "table":
         click.echo(one_line(result.says))
         for line in (*beside(result), *result.warnings):
-            click.echo(one_line(line), err=True)
+            aside(one_line(line))
     else:
         emit(
             form,
@@ -138,4 +138,4 @@ def _note_look(study: Path | None, metric: str, seeds: Any, *, training: bool = 
     from rigorkd.records.interim import note_interim_analysis
 
     if study is not None and not note_interim_analysis(study, seeds, metric, training=training):
-        click.echo(f"note: {study} is not yours to write, so this look is not noted there", err=True)
+        aside(f"note: {study} is not yours to write, so this look is not noted there")

@@ -211,6 +211,6 @@ _STORE_TROUBLE = {
 
 
 def _say(message: str) -> None:
-    from rigorkd.text import printable
+    from rigorkd.text import fitted, printable
 
-    click.echo(f"error: {printable(message)}", err=True)
+    click.echo(fitted(f"error: {printable(message)}", sys.stderr), err=True)

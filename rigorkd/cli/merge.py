@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rigorkd.cli.options import results_option
+from rigorkd.cli.options import aside, results_option
 
 
 @click.command(short_help="Make one study of the parts that machines without a common disk have trained.")
@@ -42,7 +42,7 @@ def merge(sources: tuple[Path, ...], into: Path | None, results: Path, dry_run: 
     own_study(target if is_study(target) else None, "name your own folder with --into")
     found = put_together(sources, target, dry=dry_run)
     for warning in found.warnings:
-        click.echo(one_line(f"warning: {warning}"), err=True)
+        aside(one_line(f"warning: {warning}"))
     verb = "would have" if dry_run else "has"
     click.echo(f"{target}: {verb} {count(found.records, 'run')}, {len(found.new)} of them new")
     if found.missing:

@@ -149,7 +149,7 @@ def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Pat
     if study is None:
         folder, why = default_study(results)
         if told and why:
-            click.echo(f"note: {folder}: {why}", err=True)
+            aside(f"note: {folder}: {why}")
         return folder
     for folder in (study, results / study):
         if is_study(folder):
@@ -268,10 +268,17 @@ def ask(
 
 
 def caution(text: str) -> None:
-    """A note on stderr, wrapped at the terminal's width."""
+    """A note on stderr, wrapped at the terminal's width, at 80 columns elsewhere."""
     from rigorkd.text import wrapped
 
     click.echo(wrapped(text, shutil.get_terminal_size().columns if sys.stderr.isatty() else 80), err=True)
+
+
+def aside(text: str) -> None:
+    """A line on stderr for whoever watches: wrapped on a terminal, whole in a file."""
+    from rigorkd.text import fitted
+
+    click.echo(fitted(text, sys.stderr), err=True)
 
 
 def warn(found: Source, question: Question, analysis: Analysis, *, all_of_it: bool = True) -> None:
@@ -282,9 +289,9 @@ def warn(found: Source, question: Question, analysis: Analysis, *, all_of_it: bo
 
     banner = banner_of(analysis.warnings)
     for warning in analysis.warnings if all_of_it else ():
-        click.echo(one_line(warning if warning == banner else f"warning: {warning}"), err=True)
+        aside(one_line(warning if warning == banner else f"warning: {warning}"))
     if trouble := note(found, analysis, question):
-        click.echo(trouble, err=True)
+        aside(trouble)
 
 
 def tell(found: Source) -> None:
@@ -292,7 +299,7 @@ def tell(found: Source) -> None:
     if found.tidy is None:
         return
     for line in account(found.tidy, most=10):
-        click.echo(line, err=True)
+        aside(line)
 
 
 def account(tidy: Tidy, most: int | None = None) -> list[str]:

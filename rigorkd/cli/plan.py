@@ -10,6 +10,7 @@ import click
 
 from rigorkd.cli.checked import folder_for
 from rigorkd.cli.options import (
+    aside,
     caution,
     load_variant,
     only_option,
@@ -129,7 +130,7 @@ def plan(
     files = start_files(loaded, remembered, planning=True)
     for name, file in files.items():
         if file.sha256 == ABSENT:
-            click.echo(f"note: {name} is not there yet; `rigorkd run` needs it", err=True)
+            aside(f"note: {name} is not there yet; `rigorkd run` needs it")
     states = find_run_states(loaded, chosen, study, mode, files, only)
     book = RateBook.of(results)
     if measure:
@@ -149,7 +150,7 @@ def _show(made: Plan) -> None:
 
     from rigorkd.launch.display import PlainConsole
     from rigorkd.protocol.chains import comes_from
-    from rigorkd.text import count, duration, unhidden
+    from rigorkd.text import count, duration, fitted, unhidden
 
     console = PlainConsole()
     tell = _teller(console)
@@ -157,7 +158,7 @@ def _show(made: Plan) -> None:
         for cell in made.cells:
             # Whoever decides by this line whether to run it sees all of it: nothing steers the terminal.
             command = unhidden(cell["command"]).replace("\n", "\\u000a")
-            console.print(f"{cell['cell']}\n    {command}")
+            console.print(fitted(f"{cell['cell']}\n    {command}", console.file))
         for note in made.notes:
             tell(note)
     else:
@@ -262,11 +263,17 @@ def _show_designs(made: Plan, tell: Callable[[str], None]) -> None:
         return
     known = any(entry.sd is not None for entry in made.detectable)
     gains = next(design.comparisons for design in made.designs if design.question == "gains")
-    tell("these seeds detect, by what is asked:")
-    for design in made.designs:
-        if design.mde is not None:
-            amount = _number(made, design.mde) if known else f"{design.mde:.2f} sd of a {made.difference}"
-            tell(f"  {design.words(gains)}: {amount}")
+    declared = {(entry.family, entry.comparisons) for entry in made.detectable}
+    others = [
+        design
+        for design in made.designs
+        if design.mde is not None and (design.question, design.comparisons) not in declared
+    ]
+    if others:
+        tell("asked otherwise, these seeds detect:")
+    for design in others:
+        amount = _number(made, design.mde or 0.0) if known else f"{design.mde:.2f} sd of a {made.difference}"
+        tell(f"  {design.words(gains)}: {amount}")
     if made.sesoi is None:
         return
     unit = unit_of(made.metric, 100.0)

@@ -36,10 +36,10 @@ def report(
     dark, phone and paper are all meant. Its numbers are those of `rigorkd analyze --format json`.
 
     \b
-    rigorkd report                                     the newest study, into its folder
+    rigorkd report                           the newest study, into its folder
     rigorkd report results/digits --out digits.html
-    rigorkd report runs.csv --sesoi 0.3                any table of runs, into runs.html
-    rigorkd report results/digits --wandb              a W&B Report beside the runs published there
+    rigorkd report runs.csv --sesoi 0.3      any table of runs, into runs.html
+    rigorkd report results/digits --wandb    a W&B Report beside its runs there
     """
     from rigorkd.files import write_atomically
     from rigorkd.report.figures.side_by_side import cores

@@ -12,6 +12,7 @@ import click
 from rigorkd.cli.checked import device_option
 from rigorkd.cli.gate import ledger_option, margin_option
 from rigorkd.cli.options import (
+    aside,
     caution,
     load_variant,
     only_option,
@@ -176,7 +177,7 @@ def run(
     rigorkd run protocols/digits.yaml --only '*/baseline'
     rigorkd run protocols/digits.yaml --set training.epochs=2 --study digits-short
     rigorkd run protocols/digits.yaml --until-decided --max-seeds 20
-    rigorkd run protocols/digits.yaml --gate main/cnn4/kd-T4-a0.5 --max-seeds 20 --ledger search.jsonl
+    rigorkd run protocols/digits.yaml --gate main/cnn4/kd-T4-a0.5 --max-seeds 9
     rigorkd run protocols/paper.yaml --slurm partition=gpu,gpus=1,time=4:00:00
     rigorkd run protocols/paper.yaml --shard 2/4
     """
@@ -245,11 +246,11 @@ def run(
     if smoke:
         notes = (*done_without(loaded), *rehearse(loaded))
         for note in notes:
-            click.echo(f"note: {note}", err=True)
+            aside(f"note: {note}")
         loaded = shrink(loaded)
     elif not by_command and (own := own_data(loaded, loaded.cells)) is not None:
         for warning in own.warnings():
-            click.echo(f"warning: {warning}", err=True)
+            aside(f"warning: {warning}")
     tracker = None
     if wandb:
         tracker = wandb_place(results / folder_name(loaded, mode), wandb_project, wandb_entity)

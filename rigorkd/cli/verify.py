@@ -68,7 +68,7 @@ def verify(
     \b
     rigorkd verify
     rigorkd verify results/digits --rerun 2
-    rigorkd verify results/digits --against 1f0c…9a   the 64 digits that verify printed
+    rigorkd verify results/digits --against 1f0c…9a   as printed before
     """
     from rigorkd.extras import require
     from rigorkd.records.integrity import verify_study

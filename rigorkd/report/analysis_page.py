@@ -113,6 +113,8 @@ def short_page(analysis: Analysis) -> Page:
         )
         rows = tuple((str(name).replace(start, "") if start else name, *rest) for name, *rest in table.rows)
         tables.append(replace(table, rows=rows))
+    if analysis.sequential is not None:
+        tables.append(sequential_table(analysis, analysis.sequential, say))
     next_steps = (
         *what_next(analysis, say),
         "--all shows everything here; `rigorkd report` writes a page to send.",

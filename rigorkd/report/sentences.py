@@ -119,7 +119,7 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
     if any(reason.startswith("repeated look") for reason in reasons):
         lines.append(
             "After the first look a fixed-n test of all seeds decides nothing any more: "
-            + ("--sequential does, " if analysis.sequential is None else "the sequential test does (--all), ")
+            + ("--sequential does, " if analysis.sequential is None else "the sequential test does, ")
             + "or seeds that no look has seen (`rigorkd run` more of them, then --seeds FIRST:END)."
         )
     if any(reason.startswith("a seed collapsed") for reason in reasons):
@@ -183,7 +183,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     if analysis.correction != "none" and family.size > 1 and len(naive) != len(kept):
         text = f"Unadjusted {test_of(family)}s find {len(naive)} of {family.size} below {analysis.alpha:g}"
         if len(naive) <= 2:
-            text += " (" + ", ".join(f"{c.a or c.name}, {p_text(c.p)}" for c in naive) + ")"
+            text += " (" + ", ".join(f"{name_of(family, c)}, {p_text(c.p)}" for c in naive) + ")"
         text += _directions(analysis, family, naive)
         if not unfit:
             by_name = "simultaneous inference" if analysis.joint else CORRECTIONS[analysis.correction]
@@ -405,7 +405,7 @@ def warnings_of(analysis: Analysis) -> tuple[Said, ...]:
     banner = banner_of(analysis.warnings)
     own = [Said(text, f"warnings/{at}") for at, text in enumerate(analysis.warnings) if text != banner]
     pairs = [
-        (comparison.a or comparison.name, text)
+        (name_of(family, comparison), text)
         for family in analysis.families
         for comparison in family.comparisons
         for text in comparison.warnings

@@ -307,7 +307,7 @@ def test_a_study_knows_its_classes_and_its_teachers(made, tmp_path):
     assert (source.plan.classes, source.plan.teachers) == (10, (("teacher", (10.0,) * 5),))
     text = " | ".join(analysis_of(source, Question()).warnings)
     assert "the baseline main/plain/baseline is at chance" in text
-    assert "the teacher teacher is near chance" in text
+    assert "the teacher is near chance" in text
     asked = replace(source, plan=replace(source.plan, classes=None))
     assert "chance" not in " ".join(analysis_of(asked, Question()).warnings)
 

@@ -32,18 +32,26 @@ def show(page: Page, stream: TextIO | None = None) -> None:
     width = None if stream.isatty() else NARROW if page.narrow else WIDTH
     console = Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False)
     if page.banner:
-        console.print(_text(page.banner, "bold red"))
+        _print(console, _text(page.banner, "bold red"))
     opening = [text for text in (page.question, page.setting, page.short, *page.headline) if text]
     for position, line in enumerate(opening):
-        console.print(_text(line, "" if position else "bold"))
+        _print(console, _text(line, "" if position else "bold"))
     for block in page.everything:
         _block(console, block)
     if page.warnings:
         console.print()
         for said in page.warnings:
-            console.print(Text.assemble(("warning:", "yellow"), " ", one_line(said.whole)))
+            _print(console, Text.assemble(("warning:", "yellow"), " ", one_line(said.whole)), indent=2)
     if page.banner:
-        console.print(_text(page.banner, "bold red"))
+        _print(console, _text(page.banner, "bold red"))
+
+
+def _print(console: Console, text: Text, *, mark: str = "", indent: int | None = None) -> None:
+    """Print a text behind a mark, wrapped between words; what continues it stands as far in as `indent`."""
+    indent = len(mark) if indent is None else indent
+    for position, line in enumerate(text.wrap(console, max(console.width - max(indent, len(mark)), 20))):
+        line.rstrip()
+        console.print(Text(" " * indent if position else mark) + line, soft_wrap=True)
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -54,7 +62,7 @@ def _text(text: str, style: str = "") -> Text:
 def _block(console: Console, block: Block) -> None:
     console.print()
     if title := title_of(block):
-        console.print(_text(title, "bold"))
+        _print(console, _text(title, "bold"))
     match block:
         case Table():
             grid = _rich(block, console.width)
@@ -64,18 +72,18 @@ def _block(console: Console, block: Block) -> None:
             else:
                 console.print(grid)
             _cut(console, len(block.rows), "more rows")
-            console.print(_text(block.caption, "dim"))
+            _print(console, _text(block.caption, "dim"))
         case Section():
             for inner in block.blocks:
                 _block(console, inner)
         case Prose(bullets=True) | Tally():
             lines = lines_of(block)
             for line in lines[:MAX_ROWS]:
-                console.print(_text(f"  • {line}"))
+                _print(console, _text(line), mark="  • ")
             _cut(console, len(lines), "more")
         case _:
             for line in lines_of(block):
-                console.print(_text(line))
+                _print(console, _text(line))
 
 
 def _cut(console: Console, total: int, what: str) -> None:
@@ -124,6 +132,8 @@ def _one_below_another(table: Table, width: int) -> list[str]:
         out += textwrap.wrap(first, width) or [""]
         line = ""
         for heading, text in zip(headings[1:], rest, strict=True):
+            if text == "–":  # an entry that is not there needs no heading
+                continue
             part = f"{heading}: {text}"
             if line and len(line) + len(part) + 4 > width:
                 out.append(f"  {line};")
