@@ -131,7 +131,7 @@ def main() -> None:
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption) and (said := _of_the_protocol(error)):
             error = click.UsageError(f"{error.format_message()}{said}", error.ctx)
-        error.show()
+        _show(error)
         sys.exit(2)
     except RigorkdError as error:
         _say(str(error))
@@ -168,6 +168,15 @@ def _of_the_protocol(error: click.NoSuchOption) -> str:
         if key in keys:
             return f" That is a key of the protocol: --set {section}.{key}=… --study NAME makes a variant."
     return ""
+
+
+def _show(error: click.ClickException) -> None:
+    """What click says of an error, wrapped on a terminal."""
+    from rigorkd.text import fitted
+
+    text = io.StringIO()
+    error.show(text)
+    click.echo(fitted(text.getvalue(), sys.stderr).rstrip("\n"), err=True)
 
 
 def _crash() -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -66,15 +67,15 @@ def remove(
     folder = study_folder(study, results)
     if listing:
         for line in removal.listed(folder) or [f"{folder}: nothing was removed"]:
-            click.echo(one_line(line))
+            _tell(one_line(line))
         return
     if not dry_run:
         own_study(folder, "copy it (cp -R), and remove from the copy")
     if restore:
         back, kept = removal.restore(folder, number)
-        click.echo(f"{folder}: {count(len(back), 'run')} put back")
+        _tell(f"{folder}: {count(len(back), 'run')} put back")
         if kept:
-            click.echo(f"  {some_of(kept, 3)}: trained again meanwhile; the removed one stays aside")
+            _tell(f"  {some_of(kept, 3)}: trained again meanwhile; the removed one stays aside")
         return
     if not selecting:
         raise InputError(
@@ -86,23 +87,29 @@ def remove(
     found = removal.remove(folder, wanted, one_line(because), dry=dry_run)
     verb = "would be set aside" if dry_run else "set aside"
     where = "" if dry_run or not found.runs else f" in {found.place}"
-    click.echo(f"{folder}: {count(len(found.runs), 'run')} {verb}{where}")
+    _tell(f"{folder}: {count(len(found.runs), 'run')} {verb}{where}")
     if found.runs:
-        click.echo(f"  {some_of(found.runs, 5)}")
+        _tell(f"  {some_of(found.runs, 5)}")
     if found.seeds:
-        click.echo(f"  the study is asked for seeds {listed_seeds(found.seeds)} no more")
+        _tell(f"  the study is asked for seeds {listed_seeds(found.seeds)} no more")
     if found.again:
-        click.echo(
+        _tell(
             f"  {count(found.again, 'run')} of the protocol: `rigorkd run` trains them again, unless their "
             "cells are taken out of it first"
         )
     if found.looked is not None:
-        click.echo(
+        _tell(
             f"  an analysis of {count(found.looked, 'seed')} has met them: every verdict is exploratory from "
             "now on, and says why"
         )
     if not dry_run:
-        click.echo(f"  back with: rigorkd remove {folder} --restore")
+        _tell(f"  back with: rigorkd remove {folder} --restore")
+
+
+def _tell(text: str) -> None:
+    from rigorkd.text import fitted
+
+    click.echo(fitted(text, sys.stdout))
 
 
 def _refuse_number(seeds: str) -> None:

@@ -105,16 +105,13 @@ def short_page(analysis: Analysis) -> Page:
     for at, family in asked_once(analysis):
         corrected = family.size > 1 and analysis.correction != "none"
         fields = ("mean_diff", "ci_simultaneous" if corrected else "ci", "p_adjusted", "verdict")
-        start = common_start(name_of(family, c) for c in family.comparisons)
         title = FAMILIES[family.name] + ("" if family.planned else " (exploratory)")
-        title += f": {start}…" if start else ""
         table = comparisons_table(
             *(analysis, family, f"families/{at}", fields, say, title, short_caption(analysis, family, say)),
         )
-        rows = tuple((str(name).replace(start, "") if start else name, *rest) for name, *rest in table.rows)
-        tables.append(replace(table, rows=rows))
+        tables.append(_shortened(table))
     if analysis.sequential is not None:
-        tables.append(sequential_table(analysis, analysis.sequential, say))
+        tables.append(_shortened(sequential_table(analysis, analysis.sequential, say)))
     next_steps = (
         *what_next(analysis, say),
         "--all shows everything here; `rigorkd report` writes a page to send.",
@@ -129,6 +126,15 @@ def short_page(analysis: Analysis) -> Page:
         banner=banner,
         narrow=True,
     )
+
+
+def _shortened(table: Table) -> Table:
+    """The folders that all names of a table begin with stand in its title instead."""
+    start = common_start(str(name) for name, *_ in table.rows)
+    if not start:
+        return table
+    rows = tuple((str(name).replace(start, ""), *rest) for name, *rest in table.rows)
+    return replace(table, title=f"{table.title}: {start}…", rows=rows)
 
 
 def common_start(names: Iterable[str]) -> str:

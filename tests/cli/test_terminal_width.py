@@ -23,8 +23,15 @@ SHOWN = [
     ["analyze", f"{PUBLISHED}/kd_capacity_gap_runs.csv", "--all"],
     ["analyze", f"{PUBLISHED}/crd2020_cifar100.csv"],  # an error: no seeds there
     ["audit", f"{PUBLISHED}/crd2020_cifar100.csv"],
+    ["evaluate"],  # an error of the command line
     ["power", "--effect", "1", "--sd", "1"],
-    ["gate", f"{PUBLISHED}/kd_capacity_gap_runs.csv", "resnet34/baseline", "resnet50_to_resnet34_feature"],
+    [
+        "gate",
+        "resnet34/baseline",
+        "resnet50_to_resnet34_feature",
+        "--in",
+        f"{PUBLISHED}/kd_capacity_gap_runs.csv",
+    ],
 ]
 
 
