@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def gate(
     from rigorkd.report.gate_page import beside, gate_page, gate_row, search_page, search_so_far
     from rigorkd.report.gated import Terms, sides_of_cells, sides_of_files
     from rigorkd.report.gated import gate as judged
-    from rigorkd.text import one_line
+    from rigorkd.text import fitted, one_line
 
     search = None if ledger is None else known_search(ledger)
     if base is None or candidate is None:
@@ -120,7 +121,7 @@ def gate(
     result = judged(sides, terms, ledger)
     _note_look(sides.folder, result.metric, sides.values)
     if form == "table":
-        click.echo(one_line(result.says))
+        click.echo(fitted(one_line(result.says), sys.stdout))
         for line in (*beside(result), *result.warnings):
             aside(one_line(line))
     else:
