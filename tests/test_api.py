@@ -276,6 +276,7 @@ def test_what_cannot_be_used_is_one_message(folder: Path) -> None:
             call()
 
 
+@pytest.mark.slow
 def test_running_trains_what_is_missing(
     tmp_path: Path, protocol_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

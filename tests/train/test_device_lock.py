@@ -16,6 +16,7 @@ from rigorkd.train.runtime import DeviceLock
 PROGRAM = Path(__file__).with_name("device_lock_program.py")
 
 
+@pytest.mark.slow
 def test_nobody_trains_while_somebody_measures_and_the_dead_hold_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, PROGRAM, tmp_path], stdout=subprocess.PIPE, timeout=120, check=True

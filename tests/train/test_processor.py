@@ -60,6 +60,7 @@ def test_a_new_study_is_held_to_what_all_processors_share() -> None:
         assert used == f"{capability}, less than AVX2"
 
 
+@pytest.mark.slow
 def test_elsewhere_the_environment_is_the_users() -> None:
     """A study of 0.1 goes on with its own bits, and `fast` promises none."""
     theirs = {**FRESH, "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "AUTO"}
