@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -265,13 +264,6 @@ def ask(
     if told:
         tell(found)
     return found, Question(**asked)
-
-
-def caution(text: str) -> None:
-    """A note on stderr, wrapped at the terminal's width, at 80 columns elsewhere."""
-    from rigorkd.text import wrapped
-
-    click.echo(wrapped(text, shutil.get_terminal_size().columns if sys.stderr.isatty() else 80), err=True)
 
 
 def aside(text: str) -> None:

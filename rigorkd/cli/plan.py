@@ -11,7 +11,6 @@ import click
 from rigorkd.cli.checked import folder_for
 from rigorkd.cli.options import (
     aside,
-    caution,
     load_variant,
     only_option,
     results_option,
@@ -115,16 +114,16 @@ def plan(
         refuse_foreign_code(loaded, trust=trust)
     chosen = seeds_of(seeds, loaded)
     if warning := sesoi_warning(loaded):
-        caution(warning)
+        aside(warning)
     if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
-        caution(warning)
+        aside(warning)
     if smoke:
         from rigorkd.protocol.smoke import smoke as shrink
 
         loaded = shrink(loaded)
     folder_for(results)
     if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
-        caution(warning)
+        aside(warning)
     study = StudyFolder(results / folder_name(loaded, mode))
     remembered = read_info(study.path).start_files if is_study(study.path) else None
     files = start_files(loaded, remembered, planning=True)

@@ -13,7 +13,6 @@ from rigorkd.cli.checked import device_option
 from rigorkd.cli.gate import ledger_option, margin_option
 from rigorkd.cli.options import (
     aside,
-    caution,
     load_variant,
     only_option,
     results_option,
@@ -24,7 +23,7 @@ from rigorkd.cli.options import (
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import InputError, RunsFailedError
 from rigorkd.launch.failures import NOT_STARTED, advice, by_reason
-from rigorkd.text import count, wrapped
+from rigorkd.text import count, fitted
 
 if TYPE_CHECKING:
     from rigorkd_analysis.results import Sequential
@@ -239,9 +238,9 @@ def run(
     chosen = seeds_of(seeds, loaded)
     refuse_foreign_code(loaded, trust=trust)
     if warning := sesoi_warning(loaded):
-        caution(warning)
+        aside(warning)
     if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
-        caution(warning)
+        aside(warning)
     notes: tuple[str, ...] = ()
     if smoke:
         notes = (*done_without(loaded), *rehearse(loaded))
@@ -260,7 +259,7 @@ def run(
         from rigorkd.launch.planning import cost_of_growing
 
         if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
-            caution(warning)
+            aside(warning)
     console = SteadyConsole()
     console.quiet = quiet
     if part is not None:
@@ -309,9 +308,9 @@ def run(
         if by_command:
             records = read_records(outcome.study)
             for note in command_notes(loaded, records):
-                console.print(wrapped(f"note: {note}", console.width if console.is_terminal else 80))
+                console.print(fitted(f"note: {note}", console.file))
             if warning := sesoi_warning(loaded, records):
-                caution(warning)
+                aside(warning)
     elif not outcome.failed:
         done = count(outcome.already_done, "run")
         console.print(f"nothing to train: all {done} have their record")
