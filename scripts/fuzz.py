@@ -469,7 +469,7 @@ def called(line: list[str], watch: Watch, trial: Trial) -> None:
     trial.codes.append(code)
     if code not in ANSWERS.get(line[0], (0, 2)):
         trial.wrong.append(f"{said}exit code {code}: {told.getvalue()[-300:]}")
-    if code == 2 and "rror: " not in told.getvalue():
+    if code == 2 and "rror:" not in told.getvalue():  # a long path goes to the next line
         trial.wrong.append(f"{said}exit code 2 without a message")
     for text in (shown.getvalue(), told.getvalue()):
         if text != printable(text):
