@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.data.dataset import Dataset
+from rigorkd.data.image_files import says_left_out
 from rigorkd.data.own_images import OwnImages
 from rigorkd.extras import is_installed
 from rigorkd.models.model import is_hub_model
@@ -42,7 +43,8 @@ class Shown:
 class OwnData:
     """A user's own images as they were found, or nothing but what is assumed of them.
 
-    `tried` says of a relative place that is not there where it was looked for.
+    `tried` says of a relative place that is not there where it was looked for. `read_through` is False where
+    nobody knows yet whether the images are whole.
     """
 
     where: str
@@ -57,8 +59,10 @@ class OwnData:
     survey: Survey | None = None
     smallest: tuple[str, int] | None = None
     unread: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
     shown: tuple[Shown, ...] = ()
     tried: str = ""
+    read_through: bool = True
 
     @property
     def stored_bytes(self) -> int:
@@ -99,10 +103,15 @@ class OwnData:
         size = f"{self.side}×{self.side}" if self.survey is None else self.survey.says_sizes()
         classes = count(self.classes, "class", "classes")
         yield f"data: {count(self.images, 'image')}{tested} of {size} in {classes} ({self.where})"
+        if self.survey is not None:
+            yield f"  classes: {some_of(self.survey.names, 6)}"
         if self.smallest is not None and 2 * self.smallest[1] * self.classes < self.images:
             yield f"  the smallest class, {self.smallest[0]}, has {count(self.smallest[1], 'image')}"
         if self.unread:
-            yield f"  not read: {some_of(self.unread, 5)}; images are taken from train and test alone"
+            yield (
+                f"  not read: {some_of(self.unread, 5)}; images are taken from train and test alone, those "
+                "to validate from train (move into train what is to be trained on)"
+            )
         if self.parts is not None:
             parts = self.parts
             yield f"  {parts.train:,} to train on, {parts.val:,} to validate, {parts.test:,} to test"
@@ -116,6 +125,8 @@ class OwnData:
             f"  kept as {self.side}×{self.side} in {colour}, {self.stored_bytes / 1e6:,.1f} MB"
             + "".join(f"; {kind}" for kind in kinds)
         )
+        if not self.read_through:
+            yield "  their headers were read; `run` names those that are damaged behind it before it trains"
         for side in dict.fromkeys(shown.side for shown in self.shown):
             known = [
                 f"{shown.network} {shown.macs_millions:,.{1 if shown.macs_millions < 100 else 0}f} M"
@@ -128,7 +139,15 @@ class OwnData:
             yield f"warning: {warning}"
 
     def warnings(self) -> Iterator[str]:
-        """Where resizing multiplies the work."""
+        """Folders that may be the classes, pictures that are not read, where resizing multiplies the work."""
+        if self.survey is not None and self.nested:
+            yield (
+                f"each of {some_of(self.survey.names, 3)} is taken as a class, and has the folders "
+                f"{some_of(self.nested, 3)}; if those are the classes, dataset.root must name one folder "
+                "deeper"
+            )
+        if self.survey is not None and (left := says_left_out(dict(self.survey.left_out))):
+            yield f"among the images of {self.where} are not read: {left}"
         for key in dict.fromkeys(shown.key for shown in self.shown):
             side = max(shown.side for shown in self.shown if shown.key == key)
             times = (side / self.native) ** 2
@@ -142,11 +161,20 @@ class OwnData:
 
 
 def own_data(
-    protocol: Protocol, cells: Sequence[Cell], parts: Images | None = None, *, macs: bool = False
+    protocol: Protocol,
+    cells: Sequence[Cell],
+    parts: Images | None = None,
+    *,
+    macs: bool = False,
+    through: bool = False,
 ) -> OwnData | None:
     """What is known of a protocol's own images; None for a data set that is known without its files.
 
-    `macs` counts multiply-adds, which takes torch and its seconds.
+    `macs` counts multiply-adds, which takes torch and its seconds. `through` reads images that are not
+    decoded yet to their end.
+
+    Raises:
+        InputError: images are damaged.
     """
     dataset = protocol.spec.dataset
     if dataset.info is not None or not dataset.in_files:
@@ -170,7 +198,9 @@ def own_data(
         survey=dataset.survey() if isinstance(dataset, OwnImages) else None,
         smallest=known.smallest,
         unread=dataset.unread if isinstance(dataset, OwnImages) else (),
+        nested=dataset.nested if isinstance(dataset, OwnImages) else (),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
+        read_through=not through or not isinstance(dataset, OwnImages) or dataset.read_through(),
     )
 
 

@@ -133,6 +133,8 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
         return
     if known.test_images is None and split.test is None:
         hint = f"split.test says how many of its {known.images:,} images are for testing"
+        if known.unread:
+            hint += f"; or rename {known.unread[0]}, which is not read, to test: then it is the test set"
         yield Problem(path, f"{known.title} has no test set of its own", hint)
         return
     each = known.classes if split.per_class else 1  # then the sizes count images of one class
