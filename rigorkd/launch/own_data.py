@@ -109,8 +109,8 @@ class OwnData:
             yield f"  the smallest class, {self.smallest[0]}, has {count(self.smallest[1], 'image')}"
         if self.unread:
             yield (
-                f"  not read: {some_of(self.unread, 5)}; images are taken from train and test alone, those "
-                "to validate from train (move into train what is to be trained on)"
+                f"  not read: {some_of(self.unread, 5)}; images to validate are taken, by split.val, from "
+                "those to train on"
             )
         if self.parts is not None:
             parts = self.parts
@@ -197,7 +197,7 @@ def own_data(
         parts=parts,
         survey=dataset.survey() if isinstance(dataset, OwnImages) else None,
         smallest=known.smallest,
-        unread=dataset.unread if isinstance(dataset, OwnImages) else (),
+        unread=known.unread,
         nested=dataset.nested if isinstance(dataset, OwnImages) else (),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
         read_through=not through or not isinstance(dataset, OwnImages) or dataset.read_through(),

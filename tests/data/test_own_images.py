@@ -459,8 +459,8 @@ def test_folders_that_are_not_read_are_named(protocol: Callable[..., Protocol]) 
         write(Path("pictures"), part=part)
     plan = own_data(protocol(), ())
     assert plan is not None
-    told = "  not read: val; images are taken from train and test alone, those to validate from train"
-    assert any(line.startswith(told) for line in plan.lines())
+    told = "  not read: val; images to validate are taken, by split.val, from those to train on"
+    assert told in list(plan.lines())
     with pytest.raises(ProtocolError, match="no test set of its own") as refused:
         refuse_misfit(protocol((", test: 2", "")))
-    assert "rename val, which is not read, to test" in refused.value.hint
+    assert "rename what is not read (val) to test" in refused.value.hint
