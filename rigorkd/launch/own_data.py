@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MULTIPLIED = 2.0
 """From so many times the work on, it is said that resizing costs it."""
+MISSED = 0.05
+"""With a larger chance that no image of a class is in a part, it is said."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class OwnData:
     parts: Images | None = None
     survey: Survey | None = None
     smallest: tuple[str, int] | None = None
+    per_class: bool = False
     unread: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
     shown: tuple[Shown, ...] = ()
@@ -105,8 +108,8 @@ class OwnData:
         yield f"data: {count(self.images, 'image')}{tested} of {size} in {classes} ({self.where})"
         if self.survey is not None:
             yield f"  classes: {some_of(self.survey.names, 6)}"
-        if self.smallest is not None and 2 * self.smallest[1] * self.classes < self.images:
-            yield f"  the smallest class, {self.smallest[0]}, has {count(self.smallest[1], 'image')}"
+        if self.smallest is not None:
+            yield from self._says_smallest(*self.smallest)
         if self.unread:
             yield (
                 f"  not read: {some_of(self.unread, 5)}; images to validate are taken, by split.val, from "
@@ -137,6 +140,34 @@ class OwnData:
                 yield f"  multiply-adds for one image at {side}×{side}: {', '.join(known)}"
         for warning in self.warnings():
             yield f"warning: {warning}"
+
+    def _says_smallest(self, name: str, images: int) -> Iterator[str]:
+        """Of the smallest class, where it is much smaller than others, or a part may have none of it."""
+        missed = self._may_miss(images)
+        if not missed and 2 * images * self.classes >= self.images:
+            return
+        told = f"  the smallest class, {name}, has {count(images, 'image')}"
+        if missed:
+            told += f", and the split may give none of them to {missed}: add images, or leave the class out"
+            most = (images - 1) // (1 if self.test_images is not None else 2)
+            if most:
+                tested = f", test: {most}" * (self.test_images is None)
+                told += (
+                    "; per_class: true in split takes the same number of every class, of this one at most "
+                    f"val: {most}{tested}"
+                )
+        yield told
+
+    def _may_miss(self, images: int) -> str:
+        """The part that more than one in twenty splits give none of so many images; "" if there is none."""
+        if self.parts is None or self.per_class:
+            return ""
+        drawn = {"train on": self.parts.train, "validate": self.parts.val, "test": self.parts.test}
+        if self.test_images is not None:
+            del drawn["test"]
+        chances = {part: (1 - n / self.images) ** images for part, n in drawn.items() if n}
+        part = max(chances, key=lambda part: chances[part])
+        return part if chances[part] > MISSED else ""
 
     def warnings(self) -> Iterator[str]:
         """Folders that may be the classes, pictures that are not read, where resizing multiplies the work."""
@@ -197,6 +228,7 @@ def own_data(
         parts=parts,
         survey=dataset.survey() if isinstance(dataset, OwnImages) else None,
         smallest=known.smallest,
+        per_class=dataset.split.per_class,
         unread=known.unread,
         nested=dataset.nested if isinstance(dataset, OwnImages) else (),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),

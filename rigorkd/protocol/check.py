@@ -159,7 +159,9 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
             message = (
                 f"{asked} of each class leaves class {name!r} none to train on: it has {count(most, 'image')}"
             )
-            hint = "ask for fewer, or leave per_class out: then the sizes count images of all classes"
+            hint = "leave per_class out: then the sizes count images of all classes"
+            if most > 2:
+                hint = f"ask for at most {most - 1:,} of each class in all, or {hint}"
             yield Problem(path, message, hint)
 
 

@@ -16,6 +16,7 @@ from rigorkd.data.image_folder import ImageFolder
 from rigorkd.data.loading import load
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.launch.own_data import own_data
+from rigorkd.launch.planning import images_of
 from rigorkd.protocol.load import Protocol, load_protocol, refuse_misfit
 from rigorkd.records.study import settled_in
 
@@ -445,6 +446,7 @@ def test_a_class_with_too_few_images_for_the_split_is_named(protocol: Callable[.
     assert "2 val + 2 test of each class leaves class 'dogs' none to train on: it has 3 images" in str(
         caught.value
     )
+    assert "ask for at most 2 of each class in all" in caught.value.hint
     plan = own_data(protocol(("val: 2, test: 2", "val: 1, test: 1")), ())
     assert plan is not None
     assert "  the smallest class, dogs, has 3 images" not in plan.lines()  # not below half of the others
@@ -452,6 +454,30 @@ def test_a_class_with_too_few_images_for_the_split_is_named(protocol: Callable[.
     plan = own_data(protocol(("val: 2, test: 2", "val: 1, test: 1")), ())
     assert plan is not None
     assert "  the smallest class, dogs, has 2 images" in list(plan.lines())
+
+
+def test_a_class_that_a_part_may_miss_is_told_what_to_do(protocol: Callable[..., Protocol]) -> None:
+    write(Path("pictures"))
+    for number in range(3, 8):
+        (Path("pictures") / "dogs" / f"{number}.png").unlink()
+
+    def told(split: str) -> str:
+        loaded = protocol(("val: 2, test: 2, per_class: true", split))
+        refuse_misfit(loaded)
+        plan = own_data(loaded, (), images_of(loaded.spec.dataset))
+        assert plan is not None
+        return next((line for line in plan.lines() if "smallest" in line), "")
+
+    assert "dogs, has 3 images, and the split may give none of them to validate:" in told("val: 2, test: 4")
+    assert not told("val: 1, test: 1, per_class: true"), "which is what it offers:"
+    assert told("val: 4, test: 2").endswith("of this one at most val: 1, test: 1")
+    write(Path("pictures"), part="train")
+    write(Path("pictures"), part="test")
+    assert not told("val: 8"), "a half: 1 in 256 splits miss a class of eight"
+    assert told("val: 1").endswith(
+        "none of them to validate: add images, or leave the class out; per_class: "
+        "true in split takes the same number of every class, of this one at most val: 7"
+    )
 
 
 def test_folders_that_are_not_read_are_named(protocol: Callable[..., Protocol]) -> None:
