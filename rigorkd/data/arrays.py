@@ -6,14 +6,17 @@
     class_names                     optional
 
 `train_images` and `x_train` are names of the images, too, `train_labels` and `y_train` of the labels, and so
-on for the test: as MedMNIST and Keras have them. Other arrays, such as `val_images`, are not read.
+on for the test: as MedMNIST and Keras have them. So are other usual ones (`data` and `target`, `X` and `y`),
+in capitals or not, where no two arrays may be meant. Other arrays, such as `val_images`, are not read.
 """
 
 from __future__ import annotations
 
 import functools
 import io
+import math
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -36,6 +39,13 @@ NAMES = {
     "test_labels": ("test_labels", "y_test"),
 }
 """What each array may be called; the first that is there is read."""
+_ALSO = {
+    "images": ("x", "data", "image", "imgs", "train_x", "train_data"),
+    "labels": ("y", "target", "targets", "label", "train_y", "train_targets"),
+    "test_images": ("test_x", "test_data"),
+    "test_labels": ("test_y", "test_targets"),
+}
+"""And what else, where it is the only one of these that is there."""
 
 _USUAL_SIDE = 32
 
@@ -120,13 +130,21 @@ def _content(path: Path) -> bytes:
 def _info(path: Path, size: int, modified: int) -> DatasetInfo:
     import numpy as np
 
-    found = _source(path, _content(path))
+    content = _content(path)
+    found = _source(path, content)
     _, channels, side, _ = found.images.shape
     tested = None if found.test_labels is None else len(found.test_labels)
     many = np.bincount(found.labels, minlength=len(found.class_names))
     smallest = found.class_names[int(many.argmin())], int(many.min())
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        read = {*_named(path, tuple(file)).values(), "class_names"}
+        unread = tuple(name for name in file if name not in read)
+    classes = len(found.class_names)
     return DatasetInfo(
-        str(path), len(found.labels), tested, len(found.class_names), channels, side, smallest=smallest
+        *(str(path), len(found.labels), tested, classes, channels, side),
+        smallest=smallest,
+        unread=unread,
+        test_called="test_images and test_labels",
     )
 
 
@@ -136,7 +154,42 @@ def _sha256(path: Path, size: int, modified: int) -> str:
 
 
 def _source(path: Path, content: bytes) -> SourceArrays:
-    """The arrays of a file. InputError for one that holds something else."""
+    """The arrays of a file. InputError for one that holds something else, with all that is wrong."""
+    arrays, given = _read(path, content)
+    if ("test_images" in arrays) != ("test_labels" in arrays):
+        raise _refused(path, "of test_images and test_labels one is missing", "give both, or neither")
+    wrong = [
+        *(
+            fault
+            for name in ("images", "test_images")
+            if name in arrays
+            for fault in _misfits(name, arrays[name])
+        ),
+        *(
+            fault
+            for name in ("labels", "test_labels")
+            if name in arrays
+            for fault in _no_classes(name, arrays[name])
+        ),
+    ]
+    if wrong:
+        raise _refused(path, "; ".join(what for what, _ in wrong), "; ".join(dict(wrong).values()))
+    images = _pixels(arrays["images"])
+    labels, class_names = _classes(path, arrays["labels"], given)
+    _refuse_unequal(path, "images", images, labels)
+    if "test_images" not in arrays:
+        return SourceArrays(images, labels, class_names)
+    test_images = _pixels(arrays["test_images"])
+    test_labels = _test_labels(path, arrays["test_labels"], arrays["labels"], class_names)
+    _refuse_unequal(path, "test_images", test_images, test_labels)
+    if test_images.shape[1:] != images.shape[1:]:
+        shapes = f"{_shape(images)} and {_shape(test_images)}"
+        raise _refused(path, f"images and test_images differ in shape: {shapes}", "bring them to one shape")
+    return SourceArrays(images, labels, class_names, test_images, test_labels)
+
+
+def _read(path: Path, content: bytes) -> tuple[dict[str, np.ndarray[Any, Any]], np.ndarray[Any, Any] | None]:
+    """The arrays of a file by what they are, and the names of the classes, if it has them."""
     import numpy as np
 
     try:
@@ -144,30 +197,54 @@ def _source(path: Path, content: bytes) -> SourceArrays:
         if not isinstance(loaded, np.lib.npyio.NpzFile):
             raise _refused(path, "one array alone", "np.savez(file, images=…, labels=…) writes both")
         with loaded as file:
-            names = {key: next((name for name in NAMES[key] if name in file), None) for key in NAMES}
+            names = _named(path, tuple(file))
             for key in ("images", "labels"):
-                if names[key] is None:
-                    there = f"it has {some_of(sorted(file), 12) or 'nothing'}"
-                    raise _refused(path, f"there is no array {key!r}", f"{there}; name it {key}")
-            arrays = {key: np.asarray(file[name]) for key, name in names.items() if name is not None}
-            given = np.asarray(file["class_names"]) if "class_names" in file else None
+                if key not in names:
+                    raise _refused(path, f"there is no array {key!r}", _by_shape({**file}))
+            arrays = {}
+            for key, name in names.items():
+                try:
+                    arrays[key] = np.asarray(file[name])
+                except ValueError as error:
+                    if "Object arrays" not in str(error):
+                        raise
+                    mend = f"{name}.astype(str) makes names of them"
+                    if "images" in key:
+                        mend = f"np.stack({name}) makes one array of images of one size"
+                    raise _refused(path, f"{name} hold Python objects, which are not read", mend) from None
+            return arrays, np.asarray(file["class_names"]) if "class_names" in file else None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
         hint = "np.savez(file, images=…, labels=…) writes one; arrays of objects are not read"
         raise _refused(path, f"not a file of arrays ({first_line(error)})", hint) from None
-    if ("test_images" in arrays) != ("test_labels" in arrays):
-        raise _refused(path, "of test_images and test_labels one is missing", "give both, or neither")
-    images = _pixels(path, "images", arrays["images"])
-    labels, class_names = _classes(path, arrays["labels"], given)
-    _refuse_unequal(path, "images", images, labels)
-    if "test_images" not in arrays:
-        return SourceArrays(images, labels, class_names)
-    test_images = _pixels(path, "test_images", arrays["test_images"])
-    test_labels = _test_labels(path, arrays["test_labels"], arrays["labels"], class_names)
-    _refuse_unequal(path, "test_images", test_images, test_labels)
-    if test_images.shape[1:] != images.shape[1:]:
-        shapes = f"{_shape(images)} and {_shape(test_images)}"
-        raise _refused(path, f"images and test_images differ in shape: {shapes}", "bring them to one shape")
-    return SourceArrays(images, labels, class_names, test_images, test_labels)
+
+
+def _named(path: Path, there: tuple[str, ...]) -> dict[str, str]:
+    """Which array of a file is what."""
+    found = {}
+    for key, usual in NAMES.items():
+        names = [name for name in usual if name in there][:1]
+        names = names or [name for name in there if name.lower() in (*usual, *_ALSO[key])]
+        if len(names) > 1:
+            raise _refused(path, f"{' and '.join(names)} may both be the {key}", f"name one of them {key}")
+        if names:
+            found[key] = names[0]
+    return found
+
+
+def _by_shape(there: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    """How to name the arrays of a file, by their shapes where these tell."""
+    some = some_of(
+        [f"{name} ({'×'.join(map(str, array.shape))})" for name, array in sorted(there.items())], 12
+    )
+    images = [name for name, array in there.items() if array.ndim > 2]
+    labels = [name for name, array in there.items() if array.ndim == 1]
+    if not there:
+        return "it has nothing: np.savez(file, images=…, labels=…) writes both"
+    mend = "np.savez(file, images=…, labels=…) writes both"
+    if len(images) == len(labels) == 1:
+        named = f"images=old[{images[0]!r}], labels=old[{labels[0]!r}]"
+        mend = f"by their shapes: old = np.load(file); np.savez(file, {named})"
+    return f"it has {some}; {mend}"
 
 
 def _refused(path: Path, what: str, hint: str) -> InputError:
@@ -178,53 +255,103 @@ def _shape(array: np.ndarray[Any, Any]) -> str:
     return "×".join(map(str, array.shape[1:]))
 
 
-def _pixels(path: Path, name: str, array: np.ndarray[Any, Any]) -> Pixels:
+def _misfits(name: str, array: np.ndarray[Any, Any]) -> Iterator[tuple[str, str]]:
+    """What keeps an array from being images, each with the mend."""
+    if array.dtype not in ("uint8", "uint16"):
+        what, scaled = _levels(array)
+        yield f"{name} are {array.dtype}{what}", f"store levels from 0 to 255 as uint8: {scaled.format(name)}"
+    if array.ndim == 2 or not _is_square(array):
+        mend = _reshaped(name, array.shape) or "give (n, S, S), (n, S, S, 3) or (n, 3, S, S)"
+        yield f"{name} of shape {_shape(array)} are no square grey or colour images", mend
+    elif not len(array):
+        yield f"there are no {name}", "give at least one for each class"
+
+
+def _is_square(array: np.ndarray[Any, Any]) -> bool:
+    shape = array.shape
+    first = array.ndim == 4 and shape[1] in (1, 3) and shape[2] == shape[3]
+    last = array.ndim == 4 and shape[3] in (1, 3) and shape[1] == shape[2]
+    return first or last or (array.ndim == 3 and shape[1] == shape[2])
+
+
+def _reshaped(name: str, shape: tuple[int, ...]) -> str:
+    """What makes square images of an array of this shape, or "" where nothing is obvious."""
+    if len(shape) == 2:
+        grey, colour = math.isqrt(shape[1]), math.isqrt(shape[1] // 3)
+        if grey**2 == shape[1]:
+            return f"make squares of the rows: {name}.reshape(-1, {grey}, {grey})"
+        if 3 * colour**2 == shape[1]:
+            return (
+                f"make squares of the rows: {name}.reshape(-1, {colour}, {colour}, 3), "
+                f"or {name}.reshape(-1, 3, {colour}, {colour}) where the channels come first"
+            )
+    if len(shape) == 4 and shape[0] == shape[1] and shape[2] in (1, 3):
+        return f"the images come last: np.moveaxis({name}, 3, 0)"
+    if len(shape) == 4 and shape[1] == shape[2] and shape[3] in (2, 4):
+        return f"of {shape[3]} channels keep the colours: {name}[..., :{shape[3] - 1}]"
+    if len(shape) == 4 and shape[2] == shape[3] and shape[1] in (2, 4):
+        return f"of {shape[1]} channels keep the colours: {name}[:, :{shape[1] - 1}]"
+    if len(shape) in (3, 4):
+        first = len(shape) == 4 and shape[1] in (1, 3)
+        high, wide = shape[2:] if first else shape[1:3]
+        side = min(high, wide)
+        top, left = (high - side) // 2, (wide - side) // 2
+        cut = f"{top}:{top + side}, {left}:{left + side}"
+        if side >= 4 and (len(shape) == 3 or first or shape[3] in (1, 3)):
+            return f"their centres are squares: {name}[:{', :' * first}, {cut}]"
+    return ""
+
+
+def _pixels(array: np.ndarray[Any, Any]) -> Pixels:
     """Images as uint8 (n, C, S, S); of 16 bits the upper eight, as of image files."""
     import numpy as np
 
-    given = _shape(array)
     if array.dtype == np.uint16:
         array = (array >> 8).astype(np.uint8)
-    if array.dtype != np.uint8:
-        what, scaled = _levels(array)
-        hint = f"store levels from 0 to 255 as uint8: {scaled.format(name)}.astype('uint8')"
-        raise _refused(path, f"{name} are {array.dtype}{what}", hint)
     if array.ndim == 3:
         array = array[:, None]
-    elif array.ndim == 4 and array.shape[1] not in (1, 3):
+    elif array.shape[1] not in (1, 3) or array.shape[2] != array.shape[3]:
         array = np.moveaxis(array, 3, 1)
-    if array.ndim != 4 or array.shape[1] not in (1, 3) or array.shape[2] != array.shape[3]:
-        what = f"{name} of shape {given} are no square grey or colour images"
-        raise _refused(path, what, "give (n, S, S), (n, S, S, 3) or (n, 3, S, S)")
-    if not len(array):
-        raise _refused(path, f"there are no {name}", "give at least one for each class")
     return np.ascontiguousarray(array)
 
 
 def _levels(array: np.ndarray[Any, Any]) -> tuple[str, str]:
     """What numbers are no levels from 0 to 255 in uint8, and what makes them some."""
+    if array.dtype.kind == "b":
+        return "", "255 * {}.astype('uint8')"
     if array.dtype.kind not in "iuf" or not array.size:
-        return "", "{}"
+        return "", "{}.astype('uint8')"
     low, high = float(array.min()), float(array.max())
     said = f" from {low:.4g} to {high:.4g}"
     if low >= 0 and high <= 1 and array.dtype.kind == "f":
-        return said, "(255 * {}).round()"
+        return said, "(255 * {}).round().astype('uint8')"
     if -1 <= low < 0 and high <= 1:
-        return said, "(127.5 * ({} + 1)).round()"
+        return said, "(127.5 * ({} + 1)).round().astype('uint8')"
     if low >= 0 and high <= 255:
-        return said, "{}.round()" if array.dtype.kind == "f" else "{}"
-    return f"{said}, of which nothing tells the levels", "levels"
+        return said, ("{}.round()" if array.dtype.kind == "f" else "{}") + ".astype('uint8')"
+    undone = "(255 * ({} * std + mean)).round().clip(0, 255).astype('uint8')"
+    return said, f"{undone}, where they were divided by std after mean was taken away"
 
 
-def _flat(path: Path, name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _no_classes(name: str, array: np.ndarray[Any, Any]) -> Iterator[tuple[str, str]]:
+    """What keeps an array from being one class for each image, with the mend."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.ndim != 1 or array.dtype.kind not in "iuU":
-        what = f"{name} are {array.dtype} of shape {array.shape}, not one class for each image"
-        one_hot = array.ndim == 2 and array.dtype.kind in "biuf" and (array.sum(axis=1) == 1).all()
-        mend = f": {name}.argmax(1) of one-hot rows" if one_hot else ""
-        raise _refused(path, what, f"give whole numbers from 0, or names, one for each image{mend}")
-    return array
+    if array.ndim == 1 and array.dtype.kind in "iuU":
+        return
+    mend = ""
+    if array.ndim == 2 and array.dtype.kind in "biuf" and (array.sum(axis=1) == 1).all():
+        mend = f": {name}.argmax(1) of one-hot rows"
+    elif array.ndim == 1 and array.dtype.kind == "f" and (array == array.round()).all():
+        mend = f": {name}.astype(int)"
+    elif array.ndim == 1 and array.dtype.kind in "bS":
+        mend = f": {name}.astype({'int' if array.dtype.kind == 'b' else 'str'})"
+    what = f"{name} are {array.dtype} of shape {array.shape}, not one class for each image"
+    yield what, f"give whole numbers from 0, or names, one for each image{mend}"
+
+
+def _flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return array[:, 0] if array.ndim == 2 else array
 
 
 def _classes(
@@ -233,7 +360,7 @@ def _classes(
     """The labels as numbers, and the classes' names."""
     import numpy as np
 
-    flat = _flat(path, "labels", array)
+    flat = _flat(array)
     found, numbers = np.unique(flat, return_inverse=True)
     if len(found) < 2:
         raise _refused(path, f"labels have {len(found)} class(es)", "there must be at least two")
@@ -242,7 +369,10 @@ def _classes(
     if int(found[0]) != 0 or int(found[-1]) != len(found) - 1:
         what = f"labels go from {found[0]} to {found[-1]} and have {len(found)} values"
         from_one = int(found[0]) == 1 and int(found[-1]) == len(found)
-        raise _refused(path, what, "number the classes 0, 1, 2, … without a gap" + ": labels - 1" * from_one)
+        mend = "labels - 1" if from_one else "np.searchsorted(np.unique(labels), labels)"
+        tested = mend.replace("labels -", "test_labels -").replace(", labels", ", test_labels")
+        hint = f"number the classes 0, 1, 2, … without a gap: {mend}; of a test set {tested}"
+        raise _refused(path, what, hint)
     names = tuple(f"class {label}" for label in range(len(found)))
     if given is not None and given.shape == (len(found),):
         names = tuple(str(name) for name in given)
@@ -254,7 +384,7 @@ def _test_labels(
 ) -> Labels:
     import numpy as np
 
-    flat = _flat(path, "test_labels", array)
+    flat = _flat(array)
     if (flat.dtype.kind == "U") != (pool.dtype.kind == "U"):
         raise _refused(path, "labels and test_labels are of two kinds", "give numbers, or names, in both")
     if flat.dtype.kind == "U":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import urllib.error
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -84,16 +86,53 @@ class Layout:
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
 
 
+# fmt: off
+OTHER_PICTURES = frozenset((
+    ".heic", ".heif", ".avif", ".jfif", ".jpe", ".jxl", ".jp2", ".j2k", ".tga", ".psd", ".svg",
+    ".exr", ".hdr", ".dcm", ".nii", ".gz", ".npy", ".pbm", ".pnm", ".ico", ".raw", ".dng", ".cr2",
+    ".cr3", ".nef", ".arw", ".orf", ".rw2",
+))
+# fmt: on
+"""Suffixes of pictures that are not read; what else lies among images are notes and lists, as a rule."""
+NOWHERE = "link to nowhere"
+
+
 def images_below(folder: Path, name: str) -> list[str]:
     """The names (under `folder`) of all images in the folder `name` and its sub-folders, in sorted order.
 
     Hidden files, and files whose suffix is not that of an image, are no images.
     """
-    return [
-        file.name
-        for file in files_below(folder, name)
-        if file.name.lower().endswith(IMAGE_SUFFIXES) and not file.name.rpartition("/")[2].startswith(".")
-    ]
+    return [file.name for file in files_below(folder, name) if is_image(file.name)]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is called as an image is."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.rpartition("/")[2].startswith(".")
+
+
+def left_out(folder: Path, parts: Iterable[str]) -> Counter[str]:
+    """How many pictures of kinds that are not read lie in `parts`, by suffix, and links to nowhere."""
+    many: Counter[str] = Counter()
+    for part in parts:
+        for place, folders, files in os.walk(folder / part, followlinks=True):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in files:
+                suffix = Path(name).suffix.lower()
+                if name.startswith("."):
+                    continue
+                if not Path(place, name).exists():
+                    many[NOWHERE] += 1
+                elif suffix in OTHER_PICTURES or not suffix:
+                    many[suffix or "without a suffix"] += 1
+    return many
+
+
+def says_left_out(many: Mapping[str, int]) -> str:
+    """`3 .heic (save them as jpg or png), 2 links to nowhere (put back what they name)`, or ""."""
+    kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in sorted(many.items()) if suffix != NOWHERE)
+    links = many.get(NOWHERE, 0)
+    nowhere = f"{count(links, NOWHERE, 'links to nowhere')} (put back what they name)" if links else ""
+    return ", ".join(filter(None, (f"{kinds} (save them as jpg or png)" if kinds else "", nowhere)))
 
 
 def read_lines(path: Path) -> list[str]:

@@ -13,13 +13,23 @@ sub-folders of a class. Beside `train`, other folders under the root are not rea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from rigorkd.data.image_files import ImageFile, ImageIndex, Layout, images_below
+from rigorkd.data.image_files import (
+    ImageFile,
+    ImageIndex,
+    Layout,
+    images_below,
+    is_image,
+    left_out,
+    says_left_out,
+)
 from rigorkd.data.own_images import OwnImages
 from rigorkd.errors import InputError
+from rigorkd.text import count, some_of
 
 PARTS = frozenset({"train", "test", "val", "valid", "validation", "training", "testing"})
 """What the folders of a divided data set are called, so that no class of a flat one is."""
@@ -31,7 +41,14 @@ def index(folder: Path) -> ImageIndex:
     names, train = _pool(folder, "train/")
     if not (folder / "test").is_dir():
         return ImageIndex(names, train, None)
-    unknown = sorted(set(_classes(folder / "test")) - set(names))
+    tested = _classes(folder / "test")
+    if not tested and (lying := _lying(folder / "test")):
+        raise InputError(
+            f"{folder / 'test'}: {lying} in it, and no folders of classes, so nothing tells the classes",
+            hint=f"images without classes cannot be tested on: rename {folder / 'test'} to unlabelled, say, "
+            "and hold some of train out by dataset.split.test; or sort them, test/<class>/<image>",
+        )
+    unknown = sorted(set(tested) - set(names))
     if unknown:
         raise InputError(
             f"{folder / 'test' / unknown[0]}: there is no such class under train",
@@ -53,21 +70,44 @@ def _pool(folder: Path, part: str) -> tuple[tuple[str, ...], tuple[ImageFile, ..
     below = folder / part
     names = _classes(below)
     if len(names) < 2:
-        hint = f"put the images of each class into a folder of its own: {part}<class>/<image>"
-        if not part and len(names) == 1 and (deeper := _classes(below / names[0])):
-            some = ", ".join(deeper[:3]) + ", …" * (len(deeper) > 3)
-            hint += f"; if the data set is inside {names[0]} ({some}), write root: {below / names[0]}"
+        raise _too_few(below, part, names)
+    if not part and (divided := next((name for name in names if (below / name / "train").is_dir()), None)):
         raise InputError(
-            f"{below}: {len(names)} folder(s) of classes, but there must be at least two", hint=hint
+            f"{below / divided}: there is a folder train in it, so this is a data set, or a class in parts",
+            hint=f"if it is a data set, write root: {below / divided}; if the classes are "
+            f"{some_of(names, 3)}, put the parts above them: train/{divided}/<image>, test/{divided}/<image>",
         )
     found = _images(folder, part, names)
     empty = sorted(set(range(len(names))) - {file.label for file in found})
     if empty:
+        left = says_left_out(left_out(below, [names[empty[0]]]))
         raise InputError(
-            f"{below / names[empty[0]]}: there is no image in this folder",
+            f"{below / names[empty[0]]}: there is no image in this folder" + f", but {left}" * bool(left),
             hint="add images of the class, or remove the folder",
         )
     return names, found
+
+
+def _too_few(below: Path, part: str, names: tuple[str, ...]) -> InputError:
+    """The error for a folder without two folders of classes, with where they may be."""
+    what = f"{count(len(names), 'folder')} of classes, but there must be at least two"
+    hint = f"put the images of each class into a folder of its own: {part}<class>/<image>"
+    if not names and (lying := _lying(below)):
+        what = f"{lying} in it, and no folders of classes"
+    inside = below / names[0] if names else below
+    while len(deeper := _classes(inside)) == 1 and deeper[0].lower() not in PARTS:
+        inside = inside / deeper[0]
+    if names and deeper and not part:
+        hint += f"; if the data set is inside {inside} ({some_of(deeper, 3)}), write root: {inside}"
+    elif names and deeper:
+        hint += f"; if the classes are {some_of(deeper, 3)}, move their folders from {inside} to {below}"
+    return InputError(f"{below}: {what}", hint=hint)
+
+
+def _lying(folder: Path) -> str:
+    """`20 images lie`, of those that lie directly in a folder; "" where there are none."""
+    lying = sum(is_image(entry.name) for entry in folder.iterdir() if entry.is_file())
+    return f"{count(lying, 'image')} {'lies' if lying == 1 else 'lie'}" if lying else ""
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
@@ -110,6 +150,28 @@ class ImageFolder(OwnImages):
         if not (self.folder / "train").is_dir():
             return ()
         return tuple(name for name in _classes(self.folder) if name not in ("train", "test"))
+
+    def left_out(self) -> Mapping[str, int]:
+        layout = self.laid_out()
+        return left_out(self.folder, (*layout.parts, *layout.optional))
+
+    @property
+    def nested(self) -> tuple[str, ...]:
+        part = self.folder / "train" if (self.folder / "train").is_dir() else self.folder
+        inside = [set(_classes(part / name)) for name in _classes(part)]
+        alike = sorted(set.intersection(*inside)) if inside else []
+        return tuple(alike) if len(alike) > 1 else ()
+
+    def refuse_unlaid(self) -> None:
+        folder = self.folder
+        if not folder.is_dir() or not self.laid_out().missing(folder):
+            return
+        what, names = "there are no folders of classes in it", _classes(folder)
+        if names:
+            what = f"there is no folder train in it, but {' and '.join(names)}"
+        elif lying := _lying(folder):
+            what = f"{lying} in it, and no folders of classes"
+        raise InputError(f"image_folder: {folder}: {what}", hint=self.layout.advice.format(place=folder))
 
     def laid_out(self) -> Layout:
         folder = self.folder

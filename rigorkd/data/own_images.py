@@ -10,13 +10,15 @@ import contextlib
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Annotated
 
 from pydantic import Field
 
+from rigorkd.cores import usable_cores
 from rigorkd.data.dataset import DatasetInfo
 from rigorkd.data.decoded import (
     CHANNELS,
@@ -24,6 +26,7 @@ from rigorkd.data.decoded import (
     FittedFiles,
     refuse_damaged,
 )
+from rigorkd.data.image_files import ImageFile
 from rigorkd.errors import InputError
 from rigorkd.extras import is_installed
 from rigorkd.files import write_atomically
@@ -31,6 +34,8 @@ from rigorkd.files import write_atomically
 LARGEST_AGREED = 512
 """Squares larger than this are nobody's wish until somebody says so: an image would take a megabyte."""
 SMALLEST = 4
+MOST_READ_THROUGH = 10**9
+"""Pixels that a plan reads through: seconds, as 4,000 photographs of 500×500 are."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class Survey:
 
     `sizes` are (width, height, how many), the most frequent first. `grey` and `deep` count images of one
     channel and of 16 bits. `smallest` is the class with the fewest images to split, and their number.
-    `source` is the fingerprint of the files.
+    `source` is the fingerprint of the files. `names` are those of the classes. `left_out` counts, by suffix,
+    pictures of kinds that are not read, and links to nowhere. `whole` says that all images were read to
+    their end: no header tells that the rest of its file is missing.
     """
 
     source: str
@@ -50,6 +57,14 @@ class Survey:
     grey: int
     deep: int
     smallest: tuple[str, int]
+    names: tuple[str, ...]
+    left_out: tuple[tuple[str, int], ...]
+    whole: bool = False
+
+    @property
+    def pixels(self) -> int:
+        """Of all images."""
+        return sum(width * height * number for width, height, number in self.sizes)
 
     @property
     def usual_side(self) -> int:
@@ -96,6 +111,18 @@ class OwnImages(FittedFiles):
         """Whether the images can be looked at now."""
         return is_installed("PIL") and not self.laid_out().missing(self.folder)
 
+    def refuse_unlaid(self) -> None:
+        """InputError where there is a folder, but it is not laid out as it must be."""
+
+    def left_out(self) -> Mapping[str, int]:
+        """How many pictures of kinds that are not read lie among the images, and links to nowhere."""
+        return {}
+
+    @property
+    def nested(self) -> tuple[str, ...]:
+        """Folders that lie in every folder of a class: two or more may be the classes themselves."""
+        return ()
+
     def looked_at(self) -> DatasetInfo | None:
         found = self.survey()
         if found is None:
@@ -108,6 +135,7 @@ class OwnImages(FittedFiles):
             CHANNELS,
             self.side,
             smallest=found.smallest,
+            unread=self.unread,
         )
 
     @property
@@ -155,14 +183,40 @@ class OwnImages(FittedFiles):
             InputError: the folder is not laid out as it must be, or images cannot be read.
         """
         if not self.is_there:
+            self.refuse_unlaid()
             return None
         source = self.fingerprint()
-        noted = self.cache_folder() / f"{self.name}-files.json"
-        if (known := _read(noted)) is not None and known.source == source:
+        if (known := _read(self._noted)) is not None and known.source == source:
             return known
-        found = self._look(source)
+        return self._remember(self._look(source))
+
+    def read_through(self) -> bool:
+        """Read all images to their end, once as long as no file changes; whether that is known of them now.
+
+        Not where they are more than `MOST_READ_THROUGH` pixels, which takes long. What is decoded was read.
+
+        Raises:
+            InputError: some are damaged; all of them are named.
+        """
+        found = self.survey()
+        if found is None or found.whole or self.checksum_at_hand() is not None:
+            return True
+        if found.pixels > MOST_READ_THROUGH:
+            return False
+        from rigorkd.data.decode import look_through
+
+        refuse_damaged(self._damaged(look_through))
+        self._remember(replace(found, whole=True))
+        return True
+
+    @property
+    def _noted(self) -> Path:
+        """Where the survey is kept."""
+        return self.cache_folder() / f"{self.name}-files.json"
+
+    def _remember(self, found: Survey) -> Survey:
         with contextlib.suppress(OSError):  # a folder that nobody may write into is looked at every time
-            write_atomically(noted, json.dumps(asdict(found)).encode(), durable=False)
+            write_atomically(self._noted, json.dumps(asdict(found)).encode(), durable=False)
         return found
 
     def _look(self, source: str) -> Survey:
@@ -198,20 +252,26 @@ class OwnImages(FittedFiles):
             grey=grey,
             deep=deep,
             smallest=(index.class_names[rarest], many[rarest]),
+            names=index.class_names,
+            left_out=tuple(sorted(self.left_out().items())),
         )
 
     def _damaged(self, read: Callable[[IO[bytes]], object]) -> list[str]:
-        """The images that `read` refuses, with the reason."""
-        opened, damaged = self.reader(), []
-        with warnings.catch_warnings():
+        """The images that `read` refuses, with the reason. One thread per core, as where they are decoded."""
+        opened = self.reader()
+
+        def wrong(image: ImageFile) -> str:
+            try:
+                with opened(image) as stream:
+                    read(stream)
+            except (ValueError, OSError) as error:
+                return f"{self.folder / image.name}: {error}"
+            return ""
+
+        files = self.laid_out().index(self.folder).files
+        with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=usable_cores()) as pool:
             warnings.simplefilter("ignore")  # oddities in metadata
-            for image in self.laid_out().index(self.folder).files:
-                try:
-                    with opened(image) as stream:
-                        read(stream)
-                except (ValueError, OSError) as error:
-                    damaged.append(f"{self.folder / image.name}: {error}")
-        return damaged
+            return list(filter(None, pool.map(wrong, files)))
 
 
 def _read(path: Path) -> Survey | None:
@@ -220,6 +280,8 @@ def _read(path: Path) -> Survey | None:
         values = json.loads(path.read_bytes())
         sizes = tuple((int(w), int(h), int(n)) for w, h, n in values["sizes"])
         name, number = values["smallest"]
-        return Survey(**{**values, "sizes": sizes, "smallest": (str(name), int(number))})
+        left = tuple((str(suffix), int(n)) for suffix, n in values["left_out"])
+        told = {"sizes": sizes, "smallest": (str(name), int(number)), "left_out": left}
+        return Survey(**{**values, **told, "names": tuple(map(str, values["names"]))})
     except (OSError, ValueError, TypeError, KeyError):
         return None

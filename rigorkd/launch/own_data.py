@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rigorkd.data.dataset import Dataset
+from rigorkd.data.image_files import says_left_out
 from rigorkd.data.own_images import OwnImages
 from rigorkd.extras import is_installed
 from rigorkd.models.model import is_hub_model
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MULTIPLIED = 2.0
 """From so many times the work on, it is said that resizing costs it."""
+MISSED = 0.05
+"""With a larger chance that no image of a class is in a part, it is said."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Shown:
 class OwnData:
     """A user's own images as they were found, or nothing but what is assumed of them.
 
-    `tried` says of a relative place that is not there where it was looked for.
+    `tried` says of a relative place that is not there where it was looked for. `read_through` is False where
+    nobody knows yet whether the images are whole.
     """
 
     where: str
@@ -56,9 +60,12 @@ class OwnData:
     parts: Images | None = None
     survey: Survey | None = None
     smallest: tuple[str, int] | None = None
+    per_class: bool = False
     unread: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
     shown: tuple[Shown, ...] = ()
     tried: str = ""
+    read_through: bool = True
 
     @property
     def stored_bytes(self) -> int:
@@ -99,10 +106,15 @@ class OwnData:
         size = f"{self.side}×{self.side}" if self.survey is None else self.survey.says_sizes()
         classes = count(self.classes, "class", "classes")
         yield f"data: {count(self.images, 'image')}{tested} of {size} in {classes} ({self.where})"
-        if self.smallest is not None and 2 * self.smallest[1] * self.classes < self.images:
-            yield f"  the smallest class, {self.smallest[0]}, has {count(self.smallest[1], 'image')}"
+        if self.survey is not None:
+            yield f"  classes: {some_of(self.survey.names, 6)}"
+        if self.smallest is not None:
+            yield from self._says_smallest(*self.smallest)
         if self.unread:
-            yield f"  not read: {some_of(self.unread, 5)}; images are taken from train and test alone"
+            yield (
+                f"  not read: {some_of(self.unread, 5)}; images to validate are taken, by split.val, from "
+                "those to train on"
+            )
         if self.parts is not None:
             parts = self.parts
             yield f"  {parts.train:,} to train on, {parts.val:,} to validate, {parts.test:,} to test"
@@ -116,6 +128,8 @@ class OwnData:
             f"  kept as {self.side}×{self.side} in {colour}, {self.stored_bytes / 1e6:,.1f} MB"
             + "".join(f"; {kind}" for kind in kinds)
         )
+        if not self.read_through:
+            yield "  their headers were read; `run` names those that are damaged behind it before it trains"
         for side in dict.fromkeys(shown.side for shown in self.shown):
             known = [
                 f"{shown.network} {shown.macs_millions:,.{1 if shown.macs_millions < 100 else 0}f} M"
@@ -127,8 +141,44 @@ class OwnData:
         for warning in self.warnings():
             yield f"warning: {warning}"
 
+    def _says_smallest(self, name: str, images: int) -> Iterator[str]:
+        """Of the smallest class, where it is much smaller than others, or a part may have none of it."""
+        missed = self._may_miss(images)
+        if not missed and 2 * images * self.classes >= self.images:
+            return
+        told = f"  the smallest class, {name}, has {count(images, 'image')}"
+        if missed:
+            told += f", and the split may give none of them to {missed}: add images, or leave the class out"
+            most = (images - 1) // (1 if self.test_images is not None else 2)
+            if most:
+                tested = f", test: {most}" * (self.test_images is None)
+                told += (
+                    "; per_class: true in split takes the same number of every class, of this one at most "
+                    f"val: {most}{tested}"
+                )
+        yield told
+
+    def _may_miss(self, images: int) -> str:
+        """The part that more than one in twenty splits give none of so many images; "" if there is none."""
+        if self.parts is None or self.per_class:
+            return ""
+        drawn = {"train on": self.parts.train, "validate": self.parts.val, "test": self.parts.test}
+        if self.test_images is not None:
+            del drawn["test"]
+        chances = {part: (1 - n / self.images) ** images for part, n in drawn.items() if n}
+        part = max(chances, key=lambda part: chances[part])
+        return part if chances[part] > MISSED else ""
+
     def warnings(self) -> Iterator[str]:
-        """Where resizing multiplies the work."""
+        """Folders that may be the classes, pictures that are not read, where resizing multiplies the work."""
+        if self.survey is not None and self.nested:
+            yield (
+                f"each of {some_of(self.survey.names, 3)} is taken as a class, and has the folders "
+                f"{some_of(self.nested, 3)}; if those are the classes, dataset.root must name one folder "
+                "deeper"
+            )
+        if self.survey is not None and (left := says_left_out(dict(self.survey.left_out))):
+            yield f"among the images of {self.where} are not read: {left}"
         for key in dict.fromkeys(shown.key for shown in self.shown):
             side = max(shown.side for shown in self.shown if shown.key == key)
             times = (side / self.native) ** 2
@@ -142,11 +192,20 @@ class OwnData:
 
 
 def own_data(
-    protocol: Protocol, cells: Sequence[Cell], parts: Images | None = None, *, macs: bool = False
+    protocol: Protocol,
+    cells: Sequence[Cell],
+    parts: Images | None = None,
+    *,
+    macs: bool = False,
+    through: bool = False,
 ) -> OwnData | None:
     """What is known of a protocol's own images; None for a data set that is known without its files.
 
-    `macs` counts multiply-adds, which takes torch and its seconds.
+    `macs` counts multiply-adds, which takes torch and its seconds. `through` reads images that are not
+    decoded yet to their end.
+
+    Raises:
+        InputError: images are damaged.
     """
     dataset = protocol.spec.dataset
     if dataset.info is not None or not dataset.in_files:
@@ -169,8 +228,11 @@ def own_data(
         parts=parts,
         survey=dataset.survey() if isinstance(dataset, OwnImages) else None,
         smallest=known.smallest,
-        unread=dataset.unread if isinstance(dataset, OwnImages) else (),
+        per_class=dataset.split.per_class,
+        unread=known.unread,
+        nested=dataset.nested if isinstance(dataset, OwnImages) else (),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
+        read_through=not through or not isinstance(dataset, OwnImages) or dataset.read_through(),
     )
 
 

@@ -169,7 +169,9 @@ def make_plan(
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
         moderated=protocol.spec.analysis.test == "moderated",
-        data=own_data(protocol, cells, images_of(protocol.spec.dataset), macs=True) if by_engine else None,
+        data=own_data(protocol, cells, images_of(protocol.spec.dataset), macs=True, through=True)
+        if by_engine
+        else None,
     )
 
 

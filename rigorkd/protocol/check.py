@@ -17,7 +17,7 @@ from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.schema import Contrast, MeanTeacher, SeedsByRole, Spec, TrendSpec
 from rigorkd.protocol.trainer_spec import CommandSpec
-from rigorkd.text import count, nearest
+from rigorkd.text import count, nearest, some_of
 
 RESERVED_ENDINGS = (".smoke", ".fast")
 
@@ -133,6 +133,8 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
         return
     if known.test_images is None and split.test is None:
         hint = f"split.test says how many of its {known.images:,} images are for testing"
+        if known.unread:
+            hint += f"; or rename what is not read ({some_of(known.unread, 3)}) to {known.test_called}"
         yield Problem(path, f"{known.title} has no test set of its own", hint)
         return
     each = known.classes if split.per_class else 1  # then the sizes count images of one class
@@ -157,7 +159,9 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
             message = (
                 f"{asked} of each class leaves class {name!r} none to train on: it has {count(most, 'image')}"
             )
-            hint = "ask for fewer, or leave per_class out: then the sizes count images of all classes"
+            hint = "leave per_class out: then the sizes count images of all classes"
+            if most > 2:
+                hint = f"ask for at most {most - 1:,} of each class in all, or {hint}"
             yield Problem(path, message, hint)
 
 

@@ -163,18 +163,26 @@ def _settled(spec: Spec, settle: Settle, file: Path, tree: Node) -> tuple[Spec, 
     try:
         side = settle(spec)
     except InputError as error:
-        named = error.message.removeprefix(f"{spec.dataset.name}: ")
-        problem = Problem(("dataset",), f"{spec.dataset.name}: {named}", error.hint)
-        raise protocol_error([problem], file, tree) from None
+        raise protocol_error([_of_data(spec, error)], file, tree) from None
     if side is None:
         return spec, None
     return spec.model_copy(update={"dataset": spec.dataset.settled(side)}), side
 
 
+def _of_data(spec: Spec, error: InputError) -> Problem:
+    """What the files of the data set have wrong, at its place in the protocol."""
+    named = error.message.removeprefix(f"{spec.dataset.name}: ")
+    return Problem(("dataset",), f"{spec.dataset.name}: {named}", error.hint)
+
+
 def refuse_misfit(protocol: Protocol) -> None:
-    """ProtocolError if a user's own images, where they are at hand, are too few for the split."""
+    """ProtocolError if own images, where they are at hand, cannot be used, or are too few to split."""
     dataset = protocol.spec.dataset
-    known = dataset.looked_at() if dataset.info is None else None
+    try:
+        known = dataset.looked_at() if dataset.info is None else None
+    except InputError as error:
+        problem = _of_data(protocol.spec, error)
+        raise protocol_error([problem], protocol.path, protocol.tree) from None
     if known is None:
         return
     split = dataset.split

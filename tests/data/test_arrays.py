@@ -94,6 +94,8 @@ def test_labels_may_be_names(tmp_path: Path) -> None:
     ("arrays", "says"),
     [
         ({"pictures": COLOUR, "labels": LABELS}, "there is no array 'images'"),
+        ({"X": COLOUR, "data": COLOUR, "y": LABELS}, "X and data may both be the images"),
+        ({"images": COLOUR / 255, "labels": LABELS / 1}, "images are float64 .*; labels are float64"),
         ({"images": COLOUR / 255, "labels": LABELS}, "images are float64"),
         ({"images": COLOUR[:, :10], "labels": LABELS}, "shape 10×12×3 are no square"),
         ({"images": COLOUR, "labels": LABELS[:9]}, "40 images have 9 labels"),
@@ -105,7 +107,7 @@ def test_labels_may_be_names(tmp_path: Path) -> None:
             {"images": COLOUR, "labels": LABELS, "test_images": COLOUR, "test_labels": LABELS * 3},
             "test_labels have a class that labels lack: 6",
         ),
-        ({"images": COLOUR, "labels": np.array([{}] * 40)}, "not a file of arrays"),
+        ({"images": COLOUR, "labels": np.array([{}] * 40)}, "labels hold Python objects"),
     ],
 )
 def test_what_cannot_be_used_is_told(tmp_path: Path, arrays: dict[str, Any], says: str) -> None:
@@ -122,19 +124,55 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, arrays: dict[str, Any], say
     "images", [COLOUR.astype(np.int64), COLOUR / 255, COLOUR.astype(np.float32), COLOUR / 127.5 - 1]
 )
 def test_levels_come_back_by_the_mend_that_is_offered(tmp_path: Path, images: np.ndarray) -> None:
-    with pytest.raises(InputError) as caught:
-        described(saved(tmp_path, images=images, labels=LABELS)).prepare()
-    offered = caught.value.hint.partition("uint8: ")[2]
-    mended = eval(offered, {"images": images})
+    mended = mended_by(tmp_path, "uint8: ", images=images, labels=LABELS)
     assert mended.dtype == np.uint8
     assert (mended == COLOUR).all()
 
 
+def mended_by(tmp_path: Path, before: str, **arrays: Any) -> np.ndarray:
+    """What the code that is offered makes of the arrays."""
+    with pytest.raises(InputError) as caught:
+        described(saved(tmp_path, **arrays)).prepare()
+    offered = caught.value.hint.partition(before)[2].partition(", or ")[0].partition("; ")[0]
+    return eval(offered.partition(" of one-hot")[0], {"np": np, **arrays})
+
+
+def test_shapes_come_back_by_the_mend_that_is_offered(tmp_path: Path) -> None:
+    wide = np.concatenate([COLOUR, COLOUR[:, :, :5]], axis=2)
+    for given, before, meant in (
+        (COLOUR.reshape(40, -1), "of the rows: ", COLOUR),
+        (COLOUR[..., 0].reshape(40, -1), "of the rows: ", COLOUR[..., 0]),
+        (np.moveaxis(COLOUR, 0, 3), "come last: ", COLOUR),
+        (COLOUR[..., [0, 1, 2, 0]], "keep the colours: ", COLOUR),
+        (wide, "centres are squares: ", wide[:, :, 2:14]),
+        (wide.transpose(0, 3, 1, 2), "centres are squares: ", wide.transpose(0, 3, 1, 2)[..., 2:14]),
+        (COLOUR > 127, "uint8: ", 255 * (COLOUR > 127)),
+    ):
+        assert np.array_equal(mended_by(tmp_path, before, images=given, labels=LABELS), meant)
+
+
 def test_labels_come_back_by_the_mend_that_is_offered(tmp_path: Path) -> None:
-    for labels, mend in ((np.eye(4)[LABELS], "labels.argmax(1)"), (LABELS + 1, "labels - 1")):
-        with pytest.raises(InputError) as caught:
-            described(saved(tmp_path, images=COLOUR, labels=labels)).prepare()
-        assert mend in caught.value.hint
+    for labels in (np.eye(4)[LABELS], LABELS + 1, LABELS * 10, LABELS / 1):
+        mended = mended_by(tmp_path, ": ", images=COLOUR, labels=labels)
+        assert mended.dtype.kind == "i"
+        assert mended.tolist() == LABELS.tolist()
+    names = np.array([b"wren", b"kite", b"owl", b"heron"])[LABELS]
+    assert mended_by(tmp_path, "image: ", images=COLOUR, labels=names)[0] in ("wren", "kite", "owl", "heron")
+
+
+def test_arrays_are_found_by_usual_names_and_told_by_their_shapes(tmp_path: Path) -> None:
+    meant = described(saved(tmp_path, images=COLOUR, labels=LABELS)).read()[0]
+    for images, labels in (("data", "target"), ("X", "y"), ("X_train", "Y_train")):
+        dataset = described(saved(tmp_path, **{images: COLOUR, labels: LABELS, "extra": LABELS}))
+        found, _ = dataset.read()
+        assert np.array_equal(found.images, meant.images)
+        assert np.array_equal(found.labels, meant.labels)
+        known = dataset.looked_at()
+        assert known is not None
+        assert known.unread == ("extra",)
+    with pytest.raises(InputError) as caught:
+        described(saved(tmp_path, cls=LABELS, pixels=COLOUR)).prepare()
+    assert caught.value.hint.endswith("np.savez(file, images=old['pixels'], labels=old['cls'])")
 
 
 def test_files_that_are_no_archives(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from rigorkd.data.image_folder import ImageFolder
 from rigorkd.data.loading import load
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.launch.own_data import own_data
+from rigorkd.launch.planning import images_of
 from rigorkd.protocol.load import Protocol, load_protocol, refuse_misfit
 from rigorkd.records.study import settled_in
 
@@ -171,6 +172,34 @@ def test_truncated_files_are_named_in_the_round_of_broken_headers(tmp_path: Path
     assert str(short) in caught.value.message
 
 
+def test_a_plan_reads_images_through_once(
+    tmp_path: Path, protocol: Callable[..., Protocol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A truncated file has a sound header; a note made from headers is none of files that were read."""
+    write(tmp_path / "pictures")
+    loaded = protocol()
+    short = tmp_path / "pictures" / "cats" / "0.png"
+    sound = short.read_bytes()
+    short.write_bytes(sound[:-200])
+    assert own_data(loaded, ()) is not None, "who runs decodes them anyway"
+    with pytest.raises(InputError, match="1 image cannot be decoded") as told:
+        own_data(loaded, (), through=True)
+    assert str(short.relative_to(tmp_path)) in told.value.message
+    short.write_bytes(sound)
+    with monkeypatch.context() as patched:
+        patched.setattr("rigorkd.data.own_images.MOST_READ_THROUGH", 16 * 16 * 16 - 1)
+        found = own_data(loaded, (), through=True)
+        assert found is not None
+        assert any("their headers were read" in line for line in found.lines())
+    found = own_data(loaded, (), through=True)
+    assert found is not None
+    assert not any("their headers were read" in line for line in found.lines())
+    monkeypatch.setattr(ImageFolder, "_damaged", lambda *_: pytest.fail("they were read again"))
+    again = own_data(loaded, (), through=True)
+    assert again is not None
+    assert list(again.lines()) == list(found.lines())
+
+
 # -------------------------------------------------------------------------------------------------- layout
 
 
@@ -198,17 +227,82 @@ def test_a_flat_folder_needs_two_classes_with_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"pictures/owls: there is no image in this folder"):
         folder(tmp_path / "pictures").agreed()
     (tmp_path / "lone" / "cats").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"lone: 1 folder\(s\) of classes"):
+    with pytest.raises(InputError, match=r"lone: 1 folder of classes"):
         folder(tmp_path / "lone").agreed()
+
+
+def test_folders_that_are_not_laid_out_are_told_the_layout(
+    tmp_path: Path, protocol: Callable[..., Protocol]
+) -> None:
+    root = tmp_path / "pictures"
+
+    def told() -> tuple[str, str]:
+        for change in (), (("root: pictures", "root: pictures, resolution: 16"),):
+            with pytest.raises(ProtocolError) as refused:
+                refuse_misfit(protocol(*change))
+            assert refused.value.message.startswith(f"{tmp_path / 'own.yaml'}:3:10: image_folder: pictures")
+        return refused.value.message, refused.value.hint
+
+    root.mkdir()
+    assert told()[0].endswith("pictures: there are no folders of classes in it")
+    image = Image.new("RGB", (16, 16))
+    image.save(root / "0.png")
+    what, mend = told()
+    assert what.endswith("1 image lies in it, and no folders of classes")
+    assert "pictures/train/<class>/<image>, or pictures/<class>/<image>" in mend
+    write(root, part="val")
+    assert told()[0].endswith("there is no folder train in it, but val")
+    write(root, part="train")
+    (root / "test").mkdir()
+    image.save(root / "test" / "0.png")
+    what, mend = told()
+    assert "pictures/test: 1 image lies in it, and no folders of classes, so nothing tells" in what
+    assert "rename pictures/test" in mend
+
+
+def test_data_sets_and_parts_are_no_classes(tmp_path: Path) -> None:
+    """Parts inside the classes would mix train with test; folders of data sets would be two classes."""
+    for name in ("one", "other"):
+        write(tmp_path, part=name)
+    dataset = folder(tmp_path)
+    assert dataset.nested == ("cats", "dogs")
+    assert dataset.agreed() == 16
+    (tmp_path / "other" / "cats").rename(tmp_path / "other" / "train")
+    with pytest.raises(InputError, match="other: there is a folder train in it") as told:
+        dataset.agreed()
+    assert f"write root: {tmp_path / 'other'}; if the classes are one, other" in told.value.hint
+
+
+def test_pictures_that_are_not_read_are_counted(tmp_path: Path, protocol: Callable[..., Protocol]) -> None:
+    write(tmp_path / "pictures")
+    cats = tmp_path / "pictures" / "cats"
+    for name in ("a.HEIC", "b.heic", "c.avif", "list.txt", ".hidden.heic"):
+        (cats / name).touch()
+    (cats / "away.png").symlink_to(tmp_path / "gone.png")
+    plan = own_data(protocol(), ())
+    assert plan is not None
+    kinds = "1 .avif, 2 .heic (save them as jpg or png), 1 link to nowhere (put back what they name)"
+    assert list(plan.warnings()) == [f"among the images of pictures are not read: {kinds}"]
+    for image in cats.glob("[0-9].png"):
+        image.unlink()
+    with pytest.raises(ProtocolError, match=r"no image in this folder, but 1 .avif, 2 .heic \(save"):
+        protocol()
 
 
 def test_a_root_one_folder_too_high_is_told_the_right_one(tmp_path: Path) -> None:
     write(tmp_path, part="images")
     (tmp_path / "__MACOSX").mkdir()
-    with pytest.raises(InputError, match=r": 1 folder\(s\) of classes") as told:
+    with pytest.raises(InputError, match=r": 1 folder of classes") as told:
         folder(tmp_path).agreed()
-    assert f"inside images (cats, dogs), write root: {tmp_path / 'images'}" in str(told.value.hint)
+    assert f"inside {tmp_path / 'images'} (cats, dogs), write root: {tmp_path / 'images'}" in str(
+        told.value.hint
+    )
     assert folder(tmp_path / "images").agreed() == 16
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "images").rename(tmp_path / "deep" / "images")
+    with pytest.raises(InputError) as told:
+        folder(tmp_path).agreed()
+    assert told.value.hint.endswith(f"write root: {tmp_path / 'deep' / 'images'}")
 
 
 def test_a_class_that_is_added_to_a_flat_folder_is_noticed(tmp_path: Path) -> None:
@@ -352,6 +446,7 @@ def test_a_class_with_too_few_images_for_the_split_is_named(protocol: Callable[.
     assert "2 val + 2 test of each class leaves class 'dogs' none to train on: it has 3 images" in str(
         caught.value
     )
+    assert "ask for at most 2 of each class in all" in caught.value.hint
     plan = own_data(protocol(("val: 2, test: 2", "val: 1, test: 1")), ())
     assert plan is not None
     assert "  the smallest class, dogs, has 3 images" not in plan.lines()  # not below half of the others
@@ -361,9 +456,37 @@ def test_a_class_with_too_few_images_for_the_split_is_named(protocol: Callable[.
     assert "  the smallest class, dogs, has 2 images" in list(plan.lines())
 
 
+def test_a_class_that_a_part_may_miss_is_told_what_to_do(protocol: Callable[..., Protocol]) -> None:
+    write(Path("pictures"))
+    for number in range(3, 8):
+        (Path("pictures") / "dogs" / f"{number}.png").unlink()
+
+    def told(split: str) -> str:
+        loaded = protocol(("val: 2, test: 2, per_class: true", split))
+        refuse_misfit(loaded)
+        plan = own_data(loaded, (), images_of(loaded.spec.dataset))
+        assert plan is not None
+        return next((line for line in plan.lines() if "smallest" in line), "")
+
+    assert "dogs, has 3 images, and the split may give none of them to validate:" in told("val: 2, test: 4")
+    assert not told("val: 1, test: 1, per_class: true"), "which is what it offers:"
+    assert told("val: 4, test: 2").endswith("of this one at most val: 1, test: 1")
+    write(Path("pictures"), part="train")
+    write(Path("pictures"), part="test")
+    assert not told("val: 8"), "a half: 1 in 256 splits miss a class of eight"
+    assert told("val: 1").endswith(
+        "none of them to validate: add images, or leave the class out; per_class: "
+        "true in split takes the same number of every class, of this one at most val: 7"
+    )
+
+
 def test_folders_that_are_not_read_are_named(protocol: Callable[..., Protocol]) -> None:
     for part in ("train", "val"):
         write(Path("pictures"), part=part)
     plan = own_data(protocol(), ())
     assert plan is not None
-    assert "  not read: val; images are taken from train and test alone" in list(plan.lines())
+    told = "  not read: val; images to validate are taken, by split.val, from those to train on"
+    assert told in list(plan.lines())
+    with pytest.raises(ProtocolError, match="no test set of its own") as refused:
+        refuse_misfit(protocol((", test: 2", "")))
+    assert "rename what is not read (val) to test" in refused.value.hint
