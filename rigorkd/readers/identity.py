@@ -234,7 +234,7 @@ def find_cells(draft: Draft) -> None:
                     f"--cell {name}: it holds the seed, and a cell is what its seeds have in common",
                     "leave it out; if it is no seed, name the seed's column by --seed COLUMN",
                 )
-            columns.append(column)
+            columns.append("_named" if column == "run" and _put_named(draft) else column)
         if not columns:
             raise draft.table.error(
                 f"--cell {draft.asked.cell}: names no column", f"there are: {draft.columns()}"
@@ -261,6 +261,8 @@ def find_cells(draft: Draft) -> None:
         return
     if "_stem" in draft.frame:
         names, where = draft.frame["_stem"], draft.came["seed"]
+    elif "run" in draft.frame and _put_named(draft):
+        names, where = draft.frame["_named"], f"{draft.came.get('run', 'column run')} without the seed"
     elif "run" in draft.frame and draft.frame["run"].nunique() < len(draft.frame):
         names, where = draft.frame["run"], f"{draft.came.get('run', 'column run')}"
     elif "run" in draft.frame:
@@ -317,6 +319,17 @@ def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:
     return [*columns, "model"]
 
 
+def _put_named(draft: Draft) -> bool:
+    """Whether the runs' names hold their seeds, which a column says too; `_named` are they without them."""
+    rows = zip(draft.frame["run"], draft.frame["seed"], strict=True)
+    names = [found[1] for name, seed in rows if (found := seed_in(name)) and str(found[0]) == seed]
+    if len(names) < len(draft.frame) or "" in names:
+        return False
+    draft.put(_named=names)
+    draft.came["_named"] = draft.came.get("run", "column 'run'")
+    return True
+
+
 def _such_as(draft: Draft) -> str:
     """Them, as an example."""
     names = _settings(draft)
@@ -324,18 +337,10 @@ def _such_as(draft: Draft) -> str:
 
 
 def _settings(draft: Draft) -> str:
-    """The first columns that look like settings, as many as leave every seed once; "" where none do."""
-    frame, names = draft.frame, list[str]()
-    for name in map(str, frame.columns):
-        used = name in ("seed", "run", "run_id", "time", "status", "epoch", "step") or name.startswith("_")
-        if used or is_metric(name) or frame[name].nunique() < 2 or not draft.recurs(name):
-            continue
-        before = int(frame.duplicated([*names, "seed"]).sum())
-        if not names or int(frame.duplicated([*names, name, "seed"]).sum()) < before:
-            names.append(name)
-        if not frame.duplicated([*names, "seed"]).any():
-            return ",".join(map(draft.spelt, names))
-    return ""
+    """The columns that look like settings, as many as leave every seed once; "" where none do."""
+    names = draft.cell_of([])
+    once = not draft.frame.duplicated([*names, "seed"]).any()
+    return ",".join(map(draft.spelt, names)) if once else ""
 
 
 def _matched(draft: Draft, columns: Sequence[str]) -> None:

@@ -138,7 +138,7 @@ def _unread(table: RawTable, parts: Sequence[_Part], asked: Reading) -> dict[str
         return {
             name: why for name, stem in zip(columns, stems, strict=True) if stem and stems.count(stem) > 1
         }
-    costs = [] if asked.wide else [name for name in columns if _is_cost(name)]
+    costs = [] if asked.wide else [name for name in columns if is_cost(name)]
     return dict.fromkeys(costs, "what the runs cost, by the name")
 
 
@@ -151,7 +151,7 @@ _COSTS = frozenset(
 )  # fmt: skip
 
 
-def _is_cost(name: str) -> bool:
+def is_cost(name: str) -> bool:
     """Whether a column says what runs cost: `time_s`, `GPU hours`, `Params (M)`."""
     return not _COSTS.isdisjoint(re.split(r"[^a-z]+", name.casefold()))
 
@@ -256,7 +256,7 @@ def _by_cell(table: RawTable, asked: Reading) -> list[_Part]:
         if kinds[name] in (None, "method")
         and name != asked.seed
         and (not is_bookkeeping(name) or kinds[name] == "method")
-        and (asked.wide or not _is_cost(name))
+        and (asked.wide or not is_cost(name))
         and not sums_up(name)
         and table.frame[name].map(is_number).mean() > 0.5
     ]
