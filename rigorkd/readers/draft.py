@@ -70,7 +70,7 @@ class Draft:
         values = self.frame[column][self.frame[column] != ""]
         if not looks_numeric(values):
             return False
-        others = [name for name in map(str, self.frame.columns) if name != column and self._is_word(name)]
+        others = [name for name in map(str, self.frame.columns) if name != column and self.is_word(name)]
         alone = self.frame.loc[values.index, others]
         if not others or "seed" not in self.frame or alone.assign(seed=self.frame["seed"]).duplicated().any():
             return are_measured(values.factorize()[0])
@@ -88,7 +88,7 @@ class Draft:
             or (canonical(column) is None and is_bookkeeping(column))
         )
 
-    def _is_word(self, column: str) -> bool:
+    def is_word(self, column: str) -> bool:
         """Whether a column holds words that come again, as a setting's do: no run's name, time or folder."""
         values = self.frame[column]
         return (
@@ -111,7 +111,7 @@ class Draft:
 
     def _kind_of_setting(self, name: str) -> int | None:
         values = self.frame[name]
-        if self._is_word(name):
+        if self.is_word(name):
             return 0
         if not self._may_be_setting(name) or is_metric(name) or self.is_measured(name):
             return None

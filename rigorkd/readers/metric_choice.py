@@ -11,7 +11,7 @@ from rigorkd_analysis.metric_names import is_accuracy, is_validation
 
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping
-from rigorkd.readers.shapes import UNNAMED, is_metric
+from rigorkd.readers.shapes import UNNAMED, is_cost, is_metric
 from rigorkd.readers.written_numbers import looks_numeric, numbers_of, plain
 from rigorkd.text import some_of, suggest
 
@@ -98,6 +98,7 @@ def candidates(draft: Draft) -> list[str]:
         )
         (names if varies else constant).append(column)
     names = [name for name in names if is_metric(name) or not draft.recurs(name)] or names
+    names = [name for name in names if is_metric(name) or not is_cost(name)] or names
     names = [name for name in names if not _is_spread(name)] or names
     return names or [name for name in constant if is_metric(name)] or constant
 

@@ -147,7 +147,8 @@ ENDS = re.compile(r"(.*\D)\d{1,19}")
 
 _COSTS = frozenset(
     {"time", "hours", "hrs", "minutes", "mins", "seconds", "secs", "sec", "duration", "runtime", "latency",
-     "memory", "mem", "gb", "mb", "params", "parameters", "flops", "macs"}
+     "memory", "mem", "gb", "mb", "params", "parameters", "flops", "macs", "dauer", "laufzeit", "zeit",
+     "sekunden", "minuten", "stunden"}
 )  # fmt: skip
 
 
@@ -276,11 +277,14 @@ def _levels(table: RawTable, columns: Sequence[str]) -> tuple[list[_Part], list[
     split = {name: [part.partition("=")[::2] for part in _full(name)] for name in wide}
     depth = max(len(parts) for parts in split.values())
     roles: list[str] = []
-    has_seed = any(canonical(name) == "seed" for name in columns if name not in wide)
+    known = {canonical(name) for name in columns if name not in wide}
+    has_seed = "seed" in known
+    unnamed = "dataset" if "method" in known and "dataset" not in known else "method"
     for level in range(depth):
         names = {parts[level][0] for parts in split.values() if level < len(parts)}
         values = [parts[level][1] for parts in split.values() if level < len(parts)]
-        roles.append(_role(names.pop() if len(names) == 1 else "", values, has_seed or "seed" in roles))
+        role = _role(names.pop() if len(names) == 1 else "", values, has_seed or "seed" in roles)
+        roles.append(role or (unnamed if unnamed not in roles else "method"))
     parts, summaries = [], []
     for name, levels in split.items():
         says: list[tuple[str, str]] = []
@@ -306,6 +310,7 @@ def _full(name: str) -> list[str]:
 
 
 def _role(name: str, values: Sequence[str], has_seed: bool) -> str:
+    """What a level of a header holds; "" if neither its name nor its values say it."""
     known = canonical(name) if name else None
     if known == "seed" or known in NAMED or known in PARAMETERS or known == "cell":
         return known
@@ -316,4 +321,4 @@ def _role(name: str, values: Sequence[str], has_seed: bool) -> str:
         return "metric"
     if any(map(is_metric, values)) and not set(plain) & (BASELINES | _METHODS):
         return "metric"
-    return folded(name) if name else "method"
+    return folded(name)

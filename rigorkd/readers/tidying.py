@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rigorkd_analysis.metric_names import goal_of
@@ -17,7 +17,7 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, rename, summary_rows
-from rigorkd.readers.identity import find_cells, find_seeds
+from rigorkd.readers.identity import find_cells, find_seeds, without_seed
 from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
 from rigorkd.readers.run_rows import average, duplicates, epochs, statuses
@@ -71,6 +71,7 @@ def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) 
         raise table.error("the table has no rows", "one row per run: cell, seed and a metric")
     find_seeds(draft)
     find_cells(draft)
+    without_seed(draft)
     chosen = choose_metric(draft, metric)
     average(draft, chosen)
     statuses(draft)
@@ -121,17 +122,25 @@ def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str
     opened = {**_OPEN, "metric": _OPEN["metric"] + among}
     *most, last = (opened[option] for option in offers)
     options = " ".join(f"--{option} {shlex.quote(value)}" for option, value in offers.items())
-    said = {"cell": asked.cell, "seed": asked.seed, "select": asked.select, "metric": metric}
-    given = "".join(
-        f"--{option} {shlex.quote(value)} "
-        for option, value in said.items()
-        if value and option not in offers
-    )
+    given = given_by(asked, metric, offers)
     files = " ".join(shlex.quote(file) for file in table.files[:3]) + " …" * (len(table.files) > 3)
     return InputError(
         f"{table.files[0]}: nothing says {', '.join(most)} and {last}; columns: {some_of(columns)}",
         hint=f"say it by options, perhaps: rigorkd analyze {files} {given}{options}"
         f" (judge each guess{lower}); --dry-run shows what is then understood",
+    )
+
+
+def given_by(asked: Reading, metric: str | None, without: Container[str] = ()) -> str:
+    """The options that were given, as they stand on a command line, each with a blank behind it."""
+    said = {
+        "metric": metric,
+        **{"from" if name == "kind" else name: value for name, value in vars(asked).items()},
+    }
+    return "".join(
+        f"--{option} " if value is True else f"--{option} {shlex.quote(value)} "
+        for option, value in said.items()
+        if value and option not in without
     )
 
 

@@ -473,3 +473,36 @@ def test_rows_that_are_the_same_are_called_so(folder):
     folder.write("runs.csv", "method,seed,acc\na,0,71\na,1,72\nb,0,70\nb,1,71\na,0,71\n")
     assert "runs.csv:6: column 'seed': seed 0 of a is there 2 times" in (told := folder.refusal("runs.csv"))
     assert told.endswith("these rows are the same, word for word: delete one of them")
+
+
+def test_a_sheet_in_another_encoding_is_told_all_that_is_open_too(folder):
+    rows = [row.replace("KD", "Prüfung") for row in SHEET.splitlines()]
+    folder.write("sheet.csv", "\n".join(rows).encode("cp1252"))
+    told = folder.refusal("sheet.csv")
+    assert "sheet.csv:5: not text in UTF-8" in told
+    options = "--encoding cp1252 --seed Ajo --cell Menettely --metric Osuvuus --goal max"
+    assert f"sheet.csv {options} (judge each guess" in told
+    assert options in folder.refusal("sheet.csv", encoding="cp1252")
+    folder.write("plain.csv", "method,seed,acc\nfür,0,71\nfür,1,72\n".encode("cp1252"))
+    assert folder.refusal("plain.csv").endswith("plain.csv --encoding cp1252")
+
+
+def test_runs_that_are_counted_are_the_seeds(folder):
+    """Run 1, 2, 3 of each method; a number of its own for each run is none."""
+    rows = [f"{m},{s},{70 + s + (m == 'kd')}" for m in ("base", "kd") for s in (1, 2, 3)]
+    folder.write("runs.csv", "\n".join(["Model,Run,Acc", *rows]))
+    assert folder.gains("runs.csv") == {"base vs kd": (-1.0, 3)}
+    assert "seed: column 'Run'" in folder.open("runs.csv").tidy.understood[1]
+    numbered = [f"{row.split(',')[0]},{at},{row.split(',')[2]}" for at, row in enumerate(rows)]
+    folder.write("own.csv", "\n".join(["Model,Run,Acc", *numbered]))
+    assert "tells the seed" in folder.refusal("own.csv")
+
+
+def test_a_method_without_chance_has_no_seed_and_is_left_out(folder):
+    folder.write("runs.csv", "method,seed,acc\nrule,-,59\nce,0,61\nce,1,62\nla,0,65\nla,1,66\n")
+    tidy = folder.open("runs.csv", cell="method").tidy
+    assert tidy.dropped == ("1 row with '-' in place of a seed: rule",)
+    assert tidy.warnings == ("rule: no seed, so compared with nothing",)
+    assert folder.gains("runs.csv", cell="method") == {"ce vs la": (-4.0, 2)}
+    folder.write("one.csv", "method,seed,acc\nce,-,59\nce,0,61\nce,1,62\nla,0,65\nla,1,66\n")
+    assert "'-' is not a seed" in folder.refusal("one.csv", cell="method")
