@@ -12,10 +12,13 @@ Goal = Literal["max", "min"]
 _MAX = {
     "top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement", "f1", "auc", "auroc", "map", "miou",
     "bleu", "precision", "recall", "throughput", "genauigkeit", "exactitude", "exactitud",
+    "reward", "rewards", "return", "returns", "success", "r2", "f2", "dice", "iou", "jaccard", "kappa", "mcc",
+    "ndcg", "mrr", "auprc", "psnr", "ssim", "rouge",
 }  # fmt: skip
 _MIN = {
     "loss", "nll", "ce", "ece", "brier", "error", "err", "latency", "ms", "seconds", "kl", "perplexity",
-    "ppl", "mse", "rmse", "mae", "wer", "params", "macs", "millions", "flops",
+    "ppl", "mse", "rmse", "mae", "wer", "params", "macs", "millions", "flops", "cer", "eer", "fid", "mape",
+    "smape", "regret",
 }  # fmt: skip
 _PERCENT = {
     "top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement", "genauigkeit", "exactitude", "exactitud",
@@ -43,8 +46,12 @@ _VALIDATION = {"val", "valid", "validation", "dev"}
 _UNITS = {"ms": " ms", "seconds": " s", "millions": " M"}
 
 
+_JOINT = re.compile(r"(?<=[a-z])(?=[A-Z][a-z]{2}|F1|AUC)")
+"""Where a name in camel case goes on with another word: `testAcc`, and not `mIoU`."""
+
+
 def _tokens(metric: str) -> list[str]:
-    return [token for token in re.split(r"[^a-z0-9]+", metric.casefold()) if token]
+    return [token for token in re.split(r"[^a-z0-9]+", _JOINT.sub(" ", metric).casefold()) if token]
 
 
 def goal_of(metric: str, goal: Goal | None = None) -> Goal:

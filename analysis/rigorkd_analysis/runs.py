@@ -351,16 +351,29 @@ def _median(values: Floats) -> float:
     return float(np.median(values)) if values.size else math.nan
 
 
-def are_measured(distinct: int, many: int) -> bool:
-    """Whether values are what each run came to: settings are few, and come again."""
-    return distinct > max(4, many / 2)
+def are_measured(numbers: Floats, cell_of: NDArray[np.integer[Any]] | None = None) -> bool:
+    """Whether numbers are what each run came to: settings are few, and come again.
+
+    With the cells of runs that each have their seed once, so are those that differ within most cells.
+    """
+    distinct = len(np.unique(numbers))
+    if cell_of is None or distinct <= 4:
+        return distinct > max(4, len(numbers) / 2)
+    _, cells = np.unique(cell_of, return_inverse=True)
+    pairs = np.unique(np.stack([cells, numbers]), axis=1)
+    values = np.bincount(pairs[0].astype(np.intp))
+    several = np.bincount(cells) > 1
+    return distinct > len(numbers) / 2 or bool(several.any() and (values[several] > 1).mean() > 0.5)
 
 
-def _is_measured(column: str, values: NDArray[np.object_]) -> bool:
+def _is_measured(column: str, values: NDArray[np.object_], cell_of: NDArray[np.intp] | None = None) -> bool:
     if _plain_name(column) not in _MAY_BE_MEASURED:
         return False
-    numbers = np.array([_number(value) for value in values if str(value).strip()])
-    return bool(np.isfinite(numbers).all()) and are_measured(len(np.unique(numbers)), len(numbers))
+    there = np.array([bool(str(value).strip()) for value in values], dtype=bool)
+    numbers = np.array([_number(value) for value in values[there]])
+    return bool(np.isfinite(numbers).all()) and are_measured(
+        numbers, None if cell_of is None else cell_of[there]
+    )
 
 
 def _number(text: object) -> float:
@@ -461,7 +474,7 @@ def _attributes(
         values = _text(frame[name])
         per_cell = values[first]
         same = values == per_cell[cell_of]
-        setting = _plain_name(name) in SETTINGS and not _is_measured(name, values)
+        setting = _plain_name(name) in SETTINGS and not _is_measured(name, values, cell_of)
         if setting and not same.all():  # 4 and 4.0 are one temperature
             unequal = np.flatnonzero(~same)
             same[unequal] = [

@@ -91,12 +91,14 @@ def _decoded(file: str, content: bytes, encoding: str | None) -> str:
         ) from None
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise InputError(
+        refused = InputError(
             f"{file}:{line}: not text in UTF-8 ({error.reason} at byte {error.start})"
             if encoding is None
             else f"{file}:{line}: not text in {encoding}",
             hint="give --encoding, such as cp1252 for a sheet saved on Windows, or save it as a UTF-8 CSV",
-        ) from None
+        )
+        refused.offers = {"encoding": "cp1252"} if encoding is None else {}
+        raise refused from None
 
 
 def delimiter_of(text: str, file: str) -> str:

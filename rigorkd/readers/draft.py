@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,18 @@ import numpy as np
 from rigorkd_analysis.runs import are_measured
 
 from rigorkd.readers.grid import sums_up
-from rigorkd.readers.known_names import MAY_BE_MEASURED, canonical, folded, status_of
+from rigorkd.readers.known_names import MAY_BE_MEASURED, canonical, folded, is_bookkeeping, status_of
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.readers.shapes import is_cost, is_metric
 from rigorkd.readers.written_numbers import looks_numeric
 from rigorkd.text import some_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+
+_NO_SETTING = frozenset({"cell", "seed", "run", "run_id", "time", "status", "epoch", "step"})
 
 
 @dataclass
@@ -63,11 +68,95 @@ class Draft:
         if column not in MAY_BE_MEASURED:
             return False
         values = self.frame[column][self.frame[column] != ""]
-        return looks_numeric(values) and are_measured(values.nunique(), len(values))
+        if not looks_numeric(values):
+            return False
+        others = [name for name in map(str, self.frame.columns) if name != column and self.is_word(name)]
+        alone = self.frame.loc[values.index, others]
+        if not others or "seed" not in self.frame or alone.assign(seed=self.frame["seed"]).duplicated().any():
+            return are_measured(values.factorize()[0])
+        return are_measured(values.factorize()[0], alone.groupby(others).ngroup().to_numpy())
+
+    def _is_made(self, column: str) -> bool:
+        """Whether a column was made here of others, and stands in no file."""
+        return self.came.get(column, "").startswith(("columns ", "column model"))
+
+    def _may_be_setting(self, column: str) -> bool:
+        return not (
+            {column, canonical(column)} & _NO_SETTING
+            or column.startswith("_")
+            or self._is_made(column)
+            or (canonical(column) is None and is_bookkeeping(column))
+        )
+
+    def is_word(self, column: str) -> bool:
+        """Whether a column holds words that come again, as a setting's do: no run's name, time or folder."""
+        values = self.frame[column]
+        return (
+            self._may_be_setting(column)
+            and 1 < values.nunique() <= len(values) / 2
+            and not looks_numeric(values)
+        )
+
+    def settings(self, first: Sequence[str] = ()) -> list[str]:
+        """The columns that look like settings: `first`, then words, then known settings, then other numbers.
+
+        A number that is a setting is there for several seeds; what was measured is not, nor is what it cost.
+        """
+        kinds: dict[int, list[str]] = {}
+        for name in map(str, self.frame.columns):
+            if (kind := self._kind_of_setting(name)) is not None:
+                kinds.setdefault(kind, []).append(name)
+        found = [name for kind in sorted(kinds) for name in kinds[kind]]
+        return [name for name in first if name in found] + [name for name in found if name not in first]
+
+    def _kind_of_setting(self, name: str) -> int | None:
+        values = self.frame[name]
+        if self.is_word(name):
+            return 0
+        if not self._may_be_setting(name) or is_metric(name) or self.is_measured(name):
+            return None
+        if values.nunique() < 2:
+            return None
+        if self.recurs(name):
+            known = canonical(name) is not None
+            return 1 if known else None if is_cost(name) or name.startswith("column ") else 2
+        few = values.nunique() <= len(values) / 4 and values.duplicated(keep=False).mean() > 0.8
+        return 3 if few and not is_cost(name) else None
+
+    def cell_of(self, names: Sequence[str], first: Sequence[str] = (), rows: Any = None) -> list[str]:
+        """These columns and the fewest settings that leave every seed once, or as many as can."""
+        frame = self.frame if rows is None else self.frame[rows]
+        settings = self.settings(first)
+
+        def twice(columns: Sequence[str]) -> int:
+            return int(frame.duplicated([*columns, "seed"]).sum())
+
+        run = ["run"] if "run" in frame and self.recurs("run") else []
+        for name in (*run, *settings):  # one column may say all that the others do
+            if twice([name]) == 0:
+                return [name]
+        made = [name for name in names if not self.is_measured(name)]
+        left = twice(made)
+        for name in settings:
+            if left and name not in made and twice([*made, name]) < left:
+                made.append(name)
+                left = twice(made)
+        for name in reversed([name for name in made if name not in names]):
+            rest = [other for other in made if other != name]
+            if rest and twice(rest) == left:
+                made = rest
+        order = [str(name) for name in frame.columns]
+        return [name for name in made if name in names] + sorted(
+            (name for name in made if name not in names), key=order.index
+        )
 
     def columns(self) -> str:
-        """The table's columns for a message, as the files spell them."""
-        names = [self.spelt(str(name)) for name in self.frame.columns if not str(name).startswith("_")]
+        """The table's columns for a message, as the files spell them: none that was made of others."""
+        names = [
+            self.spelt(str(name))
+            for name in self.frame.columns
+            if not (str(name).startswith("_") or self._is_made(str(name)))
+        ]
         return some_of(list(dict.fromkeys(names)))
 
     def keep(self, rows: NDArray[np.bool_]) -> None:

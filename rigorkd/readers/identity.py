@@ -25,7 +25,7 @@ from rigorkd.readers.known_names import (
 )
 from rigorkd.readers.shapes import ENDS, is_metric, pattern_of
 from rigorkd.readers.written_numbers import ABSENT, looks_numeric, numbers_of
-from rigorkd.text import is_float, some_of, suggest
+from rigorkd.text import count, is_float, some_of, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +56,9 @@ def find_seeds(draft: Draft) -> None:
             draft.came["seed"] = f"column {column!r}"
             if canonical(column) is None:  # under its own name it would be taken for a result
                 draft.table = replace(draft.table, frame=draft.frame.drop(columns=column))
+    if not asked and "seed" not in draft.frame and _runs_are_counted(draft):
+        draft.came["seed"] = draft.came.get("run", "column 'run'")
+        draft.table = replace(draft.table, frame=draft.frame.rename(columns={"run": "seed"}))
     if "seed" in draft.frame and (pattern is None or "headings" in draft.came.get("seed", "")):
         words = draft.frame["seed"].unique()
         if not draft.plainly and any(seed_of(word) is None for word in words):
@@ -111,6 +114,20 @@ def find_seeds(draft: Draft) -> None:
     )
     draft.came["seed"] = where
     draft.seeds = f"seed: from {where}" + (f" by {asked!r}" if asked else " (--seed changes it)")
+
+
+def _runs_are_counted(draft: Draft) -> bool:
+    """Whether runs are called 1, 2, 3, … within each configuration, and not each by a number of its own."""
+    frame = draft.frame
+    if (
+        "run" not in frame
+        or not frame["run"].map(lambda word: re.fullmatch(r"\d{1,9}", word) is not None).all()
+    ):
+        return False
+    named = [name for name in (*NAMED, *PARAMETERS) if name in frame]
+    settings = named or [name for name in map(str, frame.columns) if draft.is_word(name)]
+    of_run = frame.drop_duplicates([*settings, "run"]).groupby("run").size() if settings else None
+    return of_run is not None and frame["run"].nunique() > 1 and bool((of_run > 1).all())
 
 
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?(e[-+]?\d+)?", re.IGNORECASE)
@@ -216,6 +233,21 @@ def _paths(files: Sequence[str]) -> list[str]:
 # -------------------------------------------------------------------------------------------------- cells
 
 
+def without_seed(draft: Draft) -> None:
+    """Cells in which a dash stands for every seed, as of a method without chance, are left out, and said."""
+    dash = draft.frame["seed"].str.casefold().isin(ABSENT - {""})
+    if draft.plainly or dash.all() or not dash.any():
+        return
+    cells = draft.frame["cell"]
+    rows = (dash & ~cells.isin(cells[~dash].unique())).to_numpy()
+    if rows.any():
+        names = some_of(list(dict.fromkeys(cells[rows])), 5)
+        words = ", ".join(map(repr, draft.frame["seed"][rows].unique()))
+        draft.dropped.append(f"{count(int(rows.sum()), 'row')} with {words} in place of a seed: {names}")
+        draft.warnings.append(f"{names}: no seed, so compared with nothing")
+    draft.keep(~rows)
+
+
 def find_cells(draft: Draft) -> None:
     for name in PARAMETERS:
         if name in draft.frame and draft.frame[name].str.contains(",", regex=False).any():
@@ -234,7 +266,7 @@ def find_cells(draft: Draft) -> None:
                     f"--cell {name}: it holds the seed, and a cell is what its seeds have in common",
                     "leave it out; if it is no seed, name the seed's column by --seed COLUMN",
                 )
-            columns.append(column)
+            columns.append("_named" if column == "run" and _put_named(draft) else column)
         if not columns:
             raise draft.table.error(
                 f"--cell {draft.asked.cell}: names no column", f"there are: {draft.columns()}"
@@ -261,6 +293,8 @@ def find_cells(draft: Draft) -> None:
         return
     if "_stem" in draft.frame:
         names, where = draft.frame["_stem"], draft.came["seed"]
+    elif "run" in draft.frame and _put_named(draft):
+        names, where = draft.frame["_named"], f"{draft.came.get('run', 'column run')} without the seed"
     elif "run" in draft.frame and draft.frame["run"].nunique() < len(draft.frame):
         names, where = draft.frame["run"], f"{draft.came.get('run', 'column run')}"
     elif "run" in draft.frame:
@@ -317,6 +351,17 @@ def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:
     return [*columns, "model"]
 
 
+def _put_named(draft: Draft) -> bool:
+    """Whether the runs' names hold their seeds, which a column says too; `_named` are they without them."""
+    rows = zip(draft.frame["run"], draft.frame["seed"], strict=True)
+    names = [found[1] for name, seed in rows if (found := seed_in(name)) and str(found[0]) == seed]
+    if len(names) < len(draft.frame) or "" in names:
+        return False
+    draft.put(_named=names)
+    draft.came["_named"] = draft.came.get("run", "column 'run'")
+    return True
+
+
 def _such_as(draft: Draft) -> str:
     """Them, as an example."""
     names = _settings(draft)
@@ -324,18 +369,10 @@ def _such_as(draft: Draft) -> str:
 
 
 def _settings(draft: Draft) -> str:
-    """The first columns that look like settings, as many as leave every seed once; "" where none do."""
-    frame, names = draft.frame, list[str]()
-    for name in map(str, frame.columns):
-        used = name in ("seed", "run", "run_id", "time", "status", "epoch", "step") or name.startswith("_")
-        if used or is_metric(name) or frame[name].nunique() < 2 or not draft.recurs(name):
-            continue
-        before = int(frame.duplicated([*names, "seed"]).sum())
-        if not names or int(frame.duplicated([*names, name, "seed"]).sum()) < before:
-            names.append(name)
-        if not frame.duplicated([*names, "seed"]).any():
-            return ",".join(map(draft.spelt, names))
-    return ""
+    """The columns that look like settings, as many as leave every seed once; "" where none do."""
+    names = draft.cell_of([])
+    once = not draft.frame.duplicated([*names, "seed"]).any()
+    return ",".join(map(draft.spelt, names)) if once else ""
 
 
 def _matched(draft: Draft, columns: Sequence[str]) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from rigorkd_analysis.metric_names import is_accuracy, is_validation
 
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping
-from rigorkd.readers.shapes import UNNAMED, is_metric
+from rigorkd.readers.shapes import UNNAMED, is_cost, is_metric
 from rigorkd.readers.written_numbers import looks_numeric, numbers_of, plain
 from rigorkd.text import some_of, suggest
 
@@ -61,8 +62,10 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
             f"the table has no metric column; columns: {draft.columns()}",
             _headless(draft) or "add a numeric column, such as test_top1",
         )
-    likely = next(filter(is_metric, found), found[0])
-    raise draft.table.error("which metric?", f"give --metric, one of: {some_of(found)}", metric=likely)
+    found = sorted(found, key=lambda name: not is_metric(name))
+    raise draft.table.error(
+        "which metric?", f"give --metric, one of: {some_of(found)}", metric=min(found, key=_doubt)
+    )
 
 
 def _headless(draft: Draft) -> str:
@@ -94,9 +97,22 @@ def candidates(draft: Draft) -> list[str]:
             first[cell] != value for cell, value in zip(cells, values.to_numpy(), strict=True) if value
         )
         (names if varies else constant).append(column)
-    if any(map(is_metric, names)):
-        names = [name for name in names if is_metric(name) or not draft.recurs(name)]
+    names = [name for name in names if is_metric(name) or not draft.recurs(name)] or names
+    names = [name for name in names if is_metric(name) or not is_cost(name)] or names
+    names = [name for name in names if not _is_spread(name)] or names
     return names or [name for name in constant if is_metric(name)] or constant
+
+
+def _is_spread(name: str) -> bool:
+    """Whether a column says by how much the parts of one run's result differ, as `std_reward` does."""
+    return not {"std", "stdev", "stderr", "sem", "sd"}.isdisjoint(re.split(r"[^a-z0-9]+", name.casefold()))
+
+
+def _doubt(name: str) -> int:
+    """How unlikely it is that a column of results is the one to judge, by its name: tests come first."""
+    tokens = set(re.split(r"[^a-z0-9]+", name.casefold()))
+    training = 4 * ("train" in tokens or "training" in tokens) + 2 * is_validation(name)
+    return 16 * (not is_metric(name)) + 8 * (not is_accuracy(name)) + training + ("test" not in tokens)
 
 
 def _is_accuracy_of(split: str, name: str) -> bool:

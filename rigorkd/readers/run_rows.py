@@ -16,8 +16,6 @@ from rigorkd.readers.written_numbers import ABSENT, plain
 from rigorkd.text import count, some_of, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -192,19 +190,22 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         for name in columns
         if own[name].nunique() > 1 and name not in ("run", "run_id", "time") and not is_metric(name)
     ]
+    offer = ""
     if inner:
         hint = (
             f"the unit of replication is the seed: average over {inner!r} first (--average {inner}); "
             "its values are not replicates"
         )
-    elif varying and set(wanted := _cell_with(draft, varying, ~unfinished)) - {
-        draft.spelt(name) for name in _cell_columns(draft)
-    }:
-        more = ",".join(wanted)
-        hint = f"these rows differ in {', '.join(map(draft.spelt, varying[:5]))}: give --cell {more}"
+    elif not own.duplicated(wanted := draft.cell_of(_cell_columns(draft), varying, ~unfinished)).any():
+        offer = ",".join(map(draft.spelt, wanted))
+        hint = f"these rows differ in {', '.join(map(draft.spelt, varying[:5]))}: give --cell {offer}"
+        if left := int(frame[~unfinished].duplicated([*wanted, "seed"]).sum()):
+            hint += f"; {count(left, 'row')} more than one of a seed will still have to be left out"
     else:
         hint = "a run id, a status or a time would tell them apart; leave one out, or give --cell COLUMNS"
-        if varying:
+        if len(own[columns].drop_duplicates()) == 1:
+            hint = "these rows are the same, word for word: delete one of them"
+        elif varying:
             differing = some_of(list(map(draft.spelt, varying)), 5)
             hint = f"no setting tells them apart (they differ in {differing}): leave one out"
     lines = " and ".join(draft.table.place(int(row)) for row in done[:2])
@@ -213,12 +214,15 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         hint,
         int(done[1]),
         "seed",
+        cell=offer,
     )
 
 
 def _cell_columns(draft: Draft) -> list[str]:
     where = draft.came.get("cell", "")
-    return where.removeprefix("columns ").split(", ") if where.startswith("columns ") else ["cell"]
+    if not where.startswith("columns "):
+        return ["run"] if where.startswith(draft.came.get("run", "column run")) else ["cell"]
+    return ["run" if name == "_named" else name for name in where.removeprefix("columns ").split(", ")]
 
 
 def _is_cell_guessed(draft: Draft) -> bool:
@@ -239,25 +243,6 @@ def settings_in(draft: Draft, rows: pd.DataFrame) -> list[str]:
         and (canonical(name) is not None or not is_bookkeeping(name))
         and draft.frame[name].nunique() <= len(draft.frame) / 2
     ]
-
-
-def _cell_with(draft: Draft, varying: Sequence[str], done: NDArray[np.bool_]) -> list[str]:
-    """The cell's columns and as many more as leave each seed once: first those in which these rows differ."""
-    frame = draft.frame[done]
-    settings = [name for name in dict.fromkeys((*varying, *settings_in(draft, frame))) if draft.recurs(name)]
-    for name in (*(["run"] if "run" in frame and draft.recurs("run") else []), *settings):
-        if not frame.duplicated([name, "seed"]).any():  # one column says all that the others do
-            return [draft.spelt(name)]
-    others = [name for name in varying if canonical(name) is not None or not is_bookkeeping(name)]
-    names = list(dict.fromkeys((*_cell_columns(draft), *(settings or others)[:1])))
-    left = frame.duplicated([*names, "seed"], keep=False)
-    for name in settings[1:]:
-        if not left.any():
-            break
-        if (frame[left].groupby([*names, "seed"], sort=False)[name].nunique() > 1).any():
-            names.append(name)
-            left = frame.duplicated([*names, "seed"], keep=False)
-    return [draft.spelt(name) for name in names]
 
 
 def _instant(text: str) -> float:

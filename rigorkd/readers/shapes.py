@@ -138,7 +138,7 @@ def _unread(table: RawTable, parts: Sequence[_Part], asked: Reading) -> dict[str
         return {
             name: why for name, stem in zip(columns, stems, strict=True) if stem and stems.count(stem) > 1
         }
-    costs = [] if asked.wide else [name for name in columns if _is_cost(name)]
+    costs = [] if asked.wide else [name for name in columns if is_cost(name)]
     return dict.fromkeys(costs, "what the runs cost, by the name")
 
 
@@ -147,11 +147,12 @@ ENDS = re.compile(r"(.*\D)\d{1,19}")
 
 _COSTS = frozenset(
     {"time", "hours", "hrs", "minutes", "mins", "seconds", "secs", "sec", "duration", "runtime", "latency",
-     "memory", "mem", "gb", "mb", "params", "parameters", "flops", "macs"}
+     "memory", "mem", "gb", "mb", "params", "parameters", "flops", "macs", "dauer", "laufzeit", "zeit",
+     "sekunden", "minuten", "stunden"}
 )  # fmt: skip
 
 
-def _is_cost(name: str) -> bool:
+def is_cost(name: str) -> bool:
     """Whether a column says what runs cost: `time_s`, `GPU hours`, `Params (M)`."""
     return not _COSTS.isdisjoint(re.split(r"[^a-z]+", name.casefold()))
 
@@ -256,7 +257,7 @@ def _by_cell(table: RawTable, asked: Reading) -> list[_Part]:
         if kinds[name] in (None, "method")
         and name != asked.seed
         and (not is_bookkeeping(name) or kinds[name] == "method")
-        and (asked.wide or not _is_cost(name))
+        and (asked.wide or not is_cost(name))
         and not sums_up(name)
         and table.frame[name].map(is_number).mean() > 0.5
     ]
@@ -276,11 +277,14 @@ def _levels(table: RawTable, columns: Sequence[str]) -> tuple[list[_Part], list[
     split = {name: [part.partition("=")[::2] for part in _full(name)] for name in wide}
     depth = max(len(parts) for parts in split.values())
     roles: list[str] = []
-    has_seed = any(canonical(name) == "seed" for name in columns if name not in wide)
+    known = {canonical(name) for name in columns if name not in wide}
+    has_seed = "seed" in known
+    unnamed = "dataset" if "method" in known and "dataset" not in known else "method"
     for level in range(depth):
         names = {parts[level][0] for parts in split.values() if level < len(parts)}
         values = [parts[level][1] for parts in split.values() if level < len(parts)]
-        roles.append(_role(names.pop() if len(names) == 1 else "", values, has_seed or "seed" in roles))
+        role = _role(names.pop() if len(names) == 1 else "", values, has_seed or "seed" in roles)
+        roles.append(role or (unnamed if unnamed not in roles else "method"))
     parts, summaries = [], []
     for name, levels in split.items():
         says: list[tuple[str, str]] = []
@@ -306,6 +310,7 @@ def _full(name: str) -> list[str]:
 
 
 def _role(name: str, values: Sequence[str], has_seed: bool) -> str:
+    """What a level of a header holds; "" if neither its name nor its values say it."""
     known = canonical(name) if name else None
     if known == "seed" or known in NAMED or known in PARAMETERS or known == "cell":
         return known
@@ -316,4 +321,4 @@ def _role(name: str, values: Sequence[str], has_seed: bool) -> str:
         return "metric"
     if any(map(is_metric, values)) and not set(plain) & (BASELINES | _METHODS):
         return "metric"
-    return folded(name) if name else "method"
+    return folded(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rigorkd_analysis.metric_names import goal_of
@@ -17,7 +17,7 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, rename, summary_rows
-from rigorkd.readers.identity import find_cells, find_seeds
+from rigorkd.readers.identity import find_cells, find_seeds, without_seed
 from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
 from rigorkd.readers.run_rows import average, duplicates, epochs, statuses
@@ -71,6 +71,7 @@ def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) 
         raise table.error("the table has no rows", "one row per run: cell, seed and a metric")
     find_seeds(draft)
     find_cells(draft)
+    without_seed(draft)
     chosen = choose_metric(draft, metric)
     average(draft, chosen)
     statuses(draft)
@@ -91,8 +92,13 @@ _OPEN = {
 def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str | None) -> InputError:
     """The error, or one for all choices that are open beside its own, with a command that makes them."""
     offers: dict[str, str] = {}
+    among = ""
     found: InputError | None = error
-    while found is not None and found.offers and not found.offers.keys() & offers.keys():
+    while found is not None and found.offers.items() - offers.items():
+        if found.offers.keys() & offers.keys() - {"cell"}:  # a cell may need more columns than it seemed
+            break
+        if "metric" in found.offers and "one of: " in found.hint:
+            among = f" ({found.hint.partition('one of: ')[2]})"
         offers |= found.offers
         reading = replace(asked, seed=offers.get("seed", asked.seed), cell=offers.get("cell", asked.cell))
         found = None
@@ -107,13 +113,17 @@ def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str
             offers["goal"] = "max"
     if len(offers) < 2:
         return error
-    columns = [str(column) for column in table.frame.columns if not str(column).startswith("_")]
-    *most, last = (_OPEN[option] for option in offers)
-    options = " ".join(f"--{option} {shlex.quote(value)}" for option, value in offers.items())
-    said = {"cell": asked.cell, "seed": asked.seed, "select": asked.select, "metric": metric}
-    given = "".join(f"--{option} {shlex.quote(value)} " for option, value in said.items() if value)
-    files = " ".join(shlex.quote(file) for file in table.files[:3]) + " …" * (len(table.files) > 3)
     lower = "; --goal min if less is better" if "goal" in offers else ""
+    if offers.keys() <= {"cell", "goal"} and "is there" in error.message:  # rows that no cell tells apart
+        if "goal" not in offers:
+            return error
+        return InputError(error.message, hint=f"{error.hint} --goal max{lower.replace('; --goal', ', or')}")
+    columns = [str(column) for column in table.frame.columns if not str(column).startswith("_")]
+    opened = {**_OPEN, "metric": _OPEN["metric"] + among}
+    *most, last = (opened[option] for option in offers)
+    options = " ".join(f"--{option} {shlex.quote(value)}" for option, value in offers.items())
+    given = given_by(asked, metric, offers)
+    files = " ".join(shlex.quote(file) for file in table.files[:3]) + " …" * (len(table.files) > 3)
     return InputError(
         f"{table.files[0]}: nothing says {', '.join(most)} and {last}; columns: {some_of(columns)}",
         hint=f"say it by options, perhaps: rigorkd analyze {files} {given}{options}"
@@ -121,9 +131,22 @@ def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str
     )
 
 
+def given_by(asked: Reading, metric: str | None, without: Container[str] = ()) -> str:
+    """The options that were given, as they stand on a command line, each with a blank behind it."""
+    said = {
+        "metric": metric,
+        **{"from" if name == "kind" else name: value for name, value in vars(asked).items()},
+    }
+    return "".join(
+        f"--{option} " if value is True else f"--{option} {shlex.quote(value)} "
+        for option, value in said.items()
+        if value and option not in without
+    )
+
+
 def _finished(draft: Draft, metric: str | None, name: str) -> Tidy:
     frame = draft.frame
-    empty = [column for column in frame.columns if column.startswith("_") and column in ("_stem", "_word")]
+    empty = [column for column in frame.columns if column in ("_stem", "_word", "_named")]
     empty += [
         str(column)
         for column in frame.columns

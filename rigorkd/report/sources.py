@@ -4,6 +4,7 @@ it; and the one way from both to an analysis, which `analyze` prints and `report
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -221,12 +222,27 @@ def from_sources(
         InputError: they cannot be read, or something in them is ambiguous; says which option decides it.
     """
     from rigorkd.readers.kinds import read_sources, remote
+    from rigorkd.readers.tidying import given_by
 
     first = sources[0]
     name = unquote(first.rstrip("/").split("/")[-1]) if remote(first) else Path(first).stem
     name = "stdin" if first == "-" else name
-    tables = read_sources(sources, asked, told)
-    return understood(tables, asked, metric, name.replace("*", "").strip("-_.") or "runs", told)
+    name = name.replace("*", "").strip("-_.") or "runs"
+    try:
+        tables = read_sources(sources, asked, told)
+    except InputError as error:
+        if "encoding" not in error.offers:
+            raise
+        encoding = error.offers["encoding"]
+        guess = replace(asked, encoding=encoding)
+        files = " ".join(map(shlex.quote, sources))
+        then = f"perhaps: rigorkd analyze {files} {given_by(guess, metric).rstrip()}"
+        try:
+            understood(read_sources(sources, guess, told), guess, metric, name)
+        except InputError as further:
+            then = f"so read, {further.message}; {further.hint}"
+        raise InputError(error.message, hint=f"{error.hint}; {then}") from None
+    return understood(tables, asked, metric, name, told)
 
 
 def from_frame(frame: pd.DataFrame, asked: Reading, metric: str | None, name: str) -> Source:

@@ -139,7 +139,7 @@ def test_rows_that_differ_in_a_setting_nobody_named(folder):
             "|method|seed|acc|\n|-|-|-|\n|kd|0|1|\n\n|method|seed|acc|\n|-|-|-|\n|kd|0|1|\n",
             ["2 tables, from lines 1, 5"],
         ),
-        ("method,seed,note\nkd,0,a\n", ["no metric column; columns: method, seed, note, cell"]),
+        ("method,seed,note\nkd,0,a\n", ["no metric column; columns: method, seed, note\n"]),
         (
             "method,train_seed,rng_seed,acc\nkd,0,1,2\n",
             ["several columns may hold the seed", "--seed COLUMN"],
@@ -418,3 +418,91 @@ def test_a_run_without_its_number_is_missing_and_named(folder, word: str):
     assert "1 run has no test_acc, and counts as missing" in source.warnings
     folder.write("runs.csv", PLAIN.replace("73.2", "nan"))
     assert "set its status to diverged" in folder.refusal("runs.csv")
+
+
+STOPPED = [
+    f"{family},{variant},{seed},{87 + (7 * seed + at) % 11 if at % 3 else 3},{1.5 + at / 7 + seed / 90:.4f}"
+    for at, (family, variant) in enumerate((f, v) for f in ("er", "ba") for v in ("plain", "gnn", "tree"))
+    for seed in range(5)
+]
+
+
+def test_where_runs_stopped_early_is_no_setting(folder):
+    """Numbers of epochs that come again by chance: neither offered as a part of a cell nor refused in one."""
+    folder.write("runs.csv", "\n".join(["family,variant,seed,epochs,ratio", *STOPPED]))
+    told = folder.refusal("runs.csv")
+    assert "runs.csv --cell family,variant --goal max (judge each guess" in told
+    source = folder.open("runs.csv", cell="family,variant")
+    assert source.table["cell"].nunique() == 6
+    assert folder.gains("runs.csv", cell="family,variant", goal="max")["er/gnn vs er/tree"][1] == 5
+    lengths = [f"er,gnn,{seed},{length},1.{length}{seed}" for length in (30, 90) for seed in range(5)]
+    folder.write("grid.csv", "\n".join(["family,variant,seed,epochs,ratio", *lengths]))
+    assert folder.open("grid.csv", metric="ratio").table["cell"].nunique() == 2  # two lengths are settings
+
+
+def test_rows_that_no_cell_tells_apart_are_told_with_every_column_that_does(folder):
+    """Those in which other rows differ too, and the metric and its goal if they are open: one command."""
+    grid = [(a, b, c) for a in ("x", "y") for b in (1, 2) for c in ("on", "off")]
+    rows = [f"kd,{a},{b},{c},{s},{at}.{s}1,{s}.{at}7" for at, (a, b, c) in enumerate(grid) for s in (0, 1, 2)]
+    rows = [row for row in rows if not row.startswith("kd,y,2,on")]
+    folder.write("runs.csv", "\n".join(["method,where,size,flag,seed,reach,spread_of_it", *rows]))
+    told = folder.refusal("runs.csv")
+    assert "--metric reach --cell method,where,size,flag --goal max (judge each guess" in told
+    assert "is there 2 times" in (told := folder.refusal("runs.csv", metric="reach", cell="where,flag"))
+    assert told.endswith(
+        "these rows differ in size: give --cell where,flag,size --goal max, or min if less is better"
+    )
+    assert folder.open("runs.csv", metric="reach", cell="where,flag,size").table["cell"].nunique() == 7
+
+
+def test_names_of_runs_define_a_cell_without_their_seeds(folder):
+    rows = [
+        f"{m}-seed{s},{k},{s},{70 + s + (k == 'best')}.{s}"
+        for m in "ab"
+        for k in ("best", "last")
+        for s in (1, 2)
+    ]
+    folder.write("runs.csv", "\n".join(["run_name,checkpoint,seed,acc", *rows]))
+    assert folder.refusal("runs.csv").endswith("give --cell run_name,checkpoint")
+    assert folder.gains("runs.csv", cell="run_name,checkpoint")["a/best vs a/last"] == (1.0, 2)
+    folder.write("last.csv", "\n".join(["run_name,checkpoint,seed,acc", *(r for r in rows if "last" in r)]))
+    assert folder.gains("last.csv") == {"a vs b": (0.0, 2)}
+
+
+def test_rows_that_are_the_same_are_called_so(folder):
+    folder.write("runs.csv", "method,seed,acc\na,0,71\na,1,72\nb,0,70\nb,1,71\na,0,71\n")
+    assert "runs.csv:6: column 'seed': seed 0 of a is there 2 times" in (told := folder.refusal("runs.csv"))
+    assert told.endswith("these rows are the same, word for word: delete one of them")
+
+
+def test_a_sheet_in_another_encoding_is_told_all_that_is_open_too(folder):
+    rows = [row.replace("KD", "Prüfung") for row in SHEET.splitlines()]
+    folder.write("sheet.csv", "\n".join(rows).encode("cp1252"))
+    told = folder.refusal("sheet.csv")
+    assert "sheet.csv:5: not text in UTF-8" in told
+    options = "--encoding cp1252 --seed Ajo --cell Menettely --metric Osuvuus --goal max"
+    assert f"sheet.csv {options} (judge each guess" in told
+    assert options in folder.refusal("sheet.csv", encoding="cp1252")
+    folder.write("plain.csv", "method,seed,acc\nfür,0,71\nfür,1,72\n".encode("cp1252"))
+    assert folder.refusal("plain.csv").endswith("plain.csv --encoding cp1252")
+
+
+def test_runs_that_are_counted_are_the_seeds(folder):
+    """Run 1, 2, 3 of each method; a number of its own for each run is none."""
+    rows = [f"{m},{s},{70 + s + (m == 'kd')}" for m in ("base", "kd") for s in (1, 2, 3)]
+    folder.write("runs.csv", "\n".join(["Model,Run,Acc", *rows]))
+    assert folder.gains("runs.csv") == {"base vs kd": (-1.0, 3)}
+    assert "seed: column 'Run'" in folder.open("runs.csv").tidy.understood[1]
+    numbered = [f"{row.split(',')[0]},{at},{row.split(',')[2]}" for at, row in enumerate(rows)]
+    folder.write("own.csv", "\n".join(["Model,Run,Acc", *numbered]))
+    assert "tells the seed" in folder.refusal("own.csv")
+
+
+def test_a_method_without_chance_has_no_seed_and_is_left_out(folder):
+    folder.write("runs.csv", "method,seed,acc\nrule,-,59\nce,0,61\nce,1,62\nla,0,65\nla,1,66\n")
+    tidy = folder.open("runs.csv", cell="method").tidy
+    assert tidy.dropped == ("1 row with '-' in place of a seed: rule",)
+    assert tidy.warnings == ("rule: no seed, so compared with nothing",)
+    assert folder.gains("runs.csv", cell="method") == {"ce vs la": (-4.0, 2)}
+    folder.write("one.csv", "method,seed,acc\nce,-,59\nce,0,61\nce,1,62\nla,0,65\nla,1,66\n")
+    assert "'-' is not a seed" in folder.refusal("one.csv", cell="method")

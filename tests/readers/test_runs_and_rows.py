@@ -130,7 +130,9 @@ def test_a_setting_is_offered_as_a_cell_and_not_as_a_metric(folder):
     assert folder.refusal("runs.csv").endswith("give --cell Algo,arena,width")
     folder.write("two.csv", "\n".join(["algo,seed,width,my_acc,f1", *(f"a,{s},{w},{s}.{w},{w}.{s}1"
                                        for s in (0, 1, 2) for w in (64, 256))]))  # fmt: skip
-    assert folder.refusal("two.csv").endswith("give --metric, one of: my_acc, f1")
+    told = folder.refusal("two.csv")
+    assert "nothing says which column is judged (my_acc, f1) and which columns define a configur" in told
+    assert "two.csv --metric my_acc --cell width (judge each guess)" in told
 
 
 def test_runs_on_several_tasks_are_of_the_models_that_their_names_tell(folder):

@@ -334,3 +334,22 @@ def test_a_run_without_a_seed_beside_others(folder):
     said = folder.refusal("runs.csv")
     assert "runs.csv:2: column 'seed': this run has no seed" in said
     assert "leave out a run that has none" in said
+
+
+def test_data_sets_above_seeds_in_a_sheet(folder):
+    """Two rows of headings over methods, of which neither has a name."""
+    folder.write(
+        "sheet.csv",
+        "Method,CIFAR-10,,,SVHN,,\n,seed 1,seed 2,seed 3,seed 1,seed 2,seed 3\n"
+        "baseline,91,92,90,95,96,94\nkd,92,93,91,97,98,96\n",
+    )
+    pytest.importorskip("openpyxl")
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (folder.path / "sheet.csv").read_text().splitlines():
+        book.active.append([float(word) if word.isdecimal() else word for word in row.split(",")])
+    book.active.merge_cells("B1:D1")
+    book.active.merge_cells("E1:G1")
+    book.save(folder.path / "sheet.xlsx")
+    assert folder.gains("sheet.xlsx") == {"CIFAR-10/kd": (1.0, 3), "SVHN/kd": (2.0, 3)}
