@@ -245,7 +245,8 @@ class Matcher:
         runs = self._runs
         lines = []
         same_student = [b for b in baselines(runs) if runs.text("student", b) == runs.text("student", cell)]
-        for position in (same_student or baselines(runs))[:6]:
+        candidates = (same_student or baselines(runs))[:6]
+        for position in candidates:
             differs = [
                 f"{column} {runs.text(column, position) or '–'} instead of {runs.text(column, cell) or '–'}"
                 for column in self._columns
@@ -255,7 +256,8 @@ class Matcher:
         if not lines:
             others = [name for position, name in enumerate(runs.cells) if position != cell]
             return f"name one with --baseline CELL, among: {', '.join(others[:12])}"
-        return "candidates: " + "; ".join(lines) + ". Name one with --baseline CELL, or correct the table"
+        named = runs.cells[candidates[0]] if len(candidates) == 1 else "CELL"
+        return f"candidates: {'; '.join(lines)}. Name one with --baseline {named}, or correct the table"
 
 
 def _normal(text: str) -> str:

@@ -9,6 +9,9 @@ from rigorkd.protocol.hashes import canonical, training_key, views_key
 from rigorkd.protocol.schema import COHORT_KEYS
 from rigorkd.text import count
 
+#: A warning writes so many pairs out.
+MOST_PAIRS = 6
+
 
 def runs(cells: Sequence[Cell], seeds: Sequence[int]) -> tuple[Run, ...]:
     """Every run, those that all seeds share first, then seed by seed in the order of the cells."""
@@ -85,13 +88,16 @@ def lone_cells(cells: Iterable[Cell], asked: Iterable[tuple[str, str]] = ()) -> 
     if not lone or all(cell.method.distils for cell in cells):
         return ""
     bases = [cell for cell in cells if not cell.method.distils]
-    of_its_own = [c for c in bases if (c.group, c.student) == (lone[0].group, lone[0].student)]
-    base = (of_its_own or bases)[0]
+    pairs = []
+    for cell in lone[:MOST_PAIRS]:
+        of_its_own = [c for c in bases if (c.group, c.student) == (cell.group, cell.student)]
+        pairs.append(f"[{cell.name}, {(of_its_own or bases)[0].name}]")
+    more = f" (and so on, for {len(lone)} cells)" if len(lone) > MOST_PAIRS else ""
     return (
         f"warning: {count(len(lone), 'distilled cell')} without a baseline of the same group, student, start,"
         f" epochs, training and views, first {lone[0].name}: what a baseline sets is its tuning, and a gain"
         " is over the baseline that shares it; to compare them all the same, add contrasts: "
-        f"[[{lone[0].name}, {base.name}]] to analysis"
+        f"[{', '.join(pairs)}] to analysis{more}"
     )
 
 

@@ -318,11 +318,11 @@ class CommandExpansion(Expansion):
         size = math.prod(len(options) for options in axes.values())
         if size * len(students) * sum(len(grid) for grid in methods.values()) > MOST_CHOICES:
             raise too_many(path)
-        tuned = {key for choice in methods.get(BASELINE, ()) for key in choice.value} | {*TUNING_KEYS}
+        tuned = _tuned(methods)
         for student in dict.fromkeys(students):
             if student in self.spec.students:
                 for point in self.points(axes):
-                    self.collect(partial(self._grid, path, student, point, methods, placed, frozenset(tuned)))
+                    self.collect(partial(self._grid, path, student, point, methods, placed, tuned))
 
     def _methods_and_axes(
         self, group: CommandGroup, path: Path, placed: _Placed
@@ -457,3 +457,17 @@ class CommandExpansion(Expansion):
             self._twins += 1
             hint = "does the command use {student}, {method} and their values? else leave one of them out"
             self.problem(path, f"{cell.name} and {twin.name} have the same command", hint)
+
+
+def _tuned(methods: Mapping[str, tuple[Choice, ...]]) -> frozenset[str]:
+    """The keys of methods that a gain holds equal: what the baseline sets is its tuning.
+
+    Except where it is the group's only baseline and no method shares what it sets: it is then everyone's.
+    """
+    base = [choice.value for choice in methods.get(BASELINE, ())]
+    own = {key for value in base for key in value}
+    others = [choice.value for key, grid in methods.items() if key != BASELINE for choice in grid]
+    shared = any(
+        all(key in other and other[key] == value[key] for key in own) for value in base for other in others
+    )
+    return frozenset({*TUNING_KEYS} - own if len(base) == 1 and not shared else {*TUNING_KEYS} | own)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.load import load_protocol
 from tests.conftest import Rigorkd
 
@@ -37,7 +38,7 @@ def test_the_protocol_for_a_script_that_one_has_is_one(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(text)
     found = load_protocol(tmp_path / "p.yaml")
     assert [cell.name for cell in found.cells] == ["main/net/baseline-lr1", "main/net/slower-lr0.3"]
-    assert len(found.spec.analysis.contrasts) == 1
+    assert gain_pairs(found.cells, found.cells) == [("main/net/slower-lr0.3", "main/net/baseline-lr1")]
 
 
 def test_every_key_of_a_trainer_is_on_the_page() -> None:

@@ -208,9 +208,15 @@ analysis: {metric: f1, goal: max}
     with pytest.raises(ProtocolError, match=r"4:11: a student's name is text, and 10 is a number.*size: 10"):
         protocol(tmp_path, text)
     text = text.replace("[10, 100]", "[net]")
-    said = lone_cells(protocol(tmp_path, text).cells)
-    mend = said.partition("add ")[2].removesuffix(" to analysis")
-    assert mend == "contrasts: [[main/net/slow-lr0.3, main/net/baseline-lr1]]"
+    found = protocol(tmp_path, text)  # its only baseline is everyone's
+    assert gain_pairs(found.cells, found.cells) == [("main/net/slow-lr0.3", "main/net/baseline-lr1")]
+    text = text.replace("slow: {lr: 0.3}", "slow: {lr: [0.3, 1], warm: 1}").replace(
+        "[--lr", "[--warm {warm}] [--lr"
+    )
+    found = protocol(tmp_path, text)  # what one of its cells shares is tuning
+    assert [name for name, _ in gain_pairs(found.cells, found.cells)] == ["main/net/slow-lr1-warm1"]
+    mend = lone_cells(found.cells).partition("add ")[2].removesuffix(" to analysis")
+    assert mend == "contrasts: [[main/net/slow-lr0.3-warm1, main/net/baseline-lr1]]"
     assert protocol(tmp_path, text.replace("goal: max", f"goal: max, {mend}")).spec.analysis.contrasts
 
 
