@@ -88,7 +88,7 @@ def build(
             _require_head(state, head, str(weights), classes)
         load_weights(network, state, f"the weights {weights}", head=head, keep_head=keep_head)
     elif weights != "random":
-        state = unprefixed(network, read_weights(Path(weights)))
+        state = unprefixed(network, read_weights(Path(weights)), str(weights))
         head = frozenset()
         if differences(network, state, head, keep_head=True):
             with seeded(seed):

@@ -174,13 +174,35 @@ _WRAPPERS = ("module.", "_orig_mod.", "student.", "model.", "net.", "network.")
 """What is put before all names: by DataParallel, torch.compile, mdistiller, modules of Lightning."""
 
 
-def unprefixed(network: nn.Module, state: State) -> State:
-    """The tensors under the network's own names: wrappers put one before all of them."""
+def unprefixed(network: nn.Module, state: State, what: str) -> State:
+    """The tensors under the network's own names: wrappers put one before all of them.
+
+    A trainer's module may hold others beside the network, as Lightning's do: a loss, a teacher, an average.
+    InputError, which calls the weights `what`, where the network is there more than once.
+    """
+    own = network.state_dict().keys()
     for prefix in _WRAPPERS:
         wrapped = bool(state) and all(key.startswith(prefix) for key in state)
-        if wrapped and not all(key.startswith(prefix) for key in network.state_dict()):
+        if wrapped and not all(key.startswith(prefix) for key in own):
             state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
-    return state
+    if any(key in own for key in state):
+        return state
+    places = {key[: dot.end()] for key in state for dot in re.finditer(r"\.", key)}
+    inside = {
+        place: {key.removeprefix(place): tensor for key, tensor in state.items() if key.startswith(place)}
+        for place in sorted(places)
+    }
+    meant = [
+        place
+        for place, tensors in inside.items()
+        if all(key in tensors or key.endswith(_COUNTER) for key in own) and tensors.keys() <= own
+    ]
+    if len(meant) > 1:
+        raise InputError(
+            f"{what}: it holds the network {len(meant)} times, as {' and '.join(meant)}",
+            hint="give a file of one alone (mdistiller's student_best)",
+        )
+    return inside[meant[0]] if meant else state
 
 
 def differences(network: nn.Module, state: State, head: frozenset[str], *, keep_head: bool) -> list[str]:

@@ -97,7 +97,20 @@ def test_a_network_whose_own_layer_is_called_module_keeps_its_name(tmp_path: Pat
     from rigorkd.models.weights import unprefixed
 
     network = nn.Sequential(OrderedDict(module=nn.Linear(2, 2)))
-    assert set(unprefixed(network, network.state_dict())) == {"module.weight", "module.bias"}
+    assert set(unprefixed(network, network.state_dict(), "w")) == {"module.weight", "module.bias"}
+
+
+def test_a_trainers_module_may_hold_more_than_the_network(tmp_path: Path) -> None:
+    saved, file = make("resnet8", seed=1).state_dict(), tmp_path / "epoch=9.ckpt"
+    student = {f"student.net.{key}": tensor for key, tensor in saved.items()}
+    beside = {"loss.weight": torch.ones(10), "teacher.fc.weight": torch.ones(10, 64)}
+    torch.save({"epoch": 9, "state_dict": {**student, **beside}}, file)
+    loaded = make("resnet8", seed=2, weights=file).state_dict()
+    assert all(torch.equal(tensor, loaded[key]) for key, tensor in saved.items())
+    torch.save({"state_dict": {**student, **{f"teacher.{key}": t for key, t in saved.items()}}}, file)
+    with pytest.raises(InputError) as caught:
+        make("resnet8", seed=2, weights=file)
+    assert caught.value.message == f"{file}: it holds the network 2 times, as student.net. and teacher."
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
