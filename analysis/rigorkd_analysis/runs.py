@@ -383,6 +383,11 @@ def _number(text: object) -> float:
         return math.nan
 
 
+def is_setting(column: str) -> bool:
+    """Whether a column sets a cell up, by its name, and is no result."""
+    return _plain_name(column) in SETTINGS - {"precision"} or column in DESCRIPTIVE
+
+
 def _plain_name(column: str) -> str:
     """A column's name without case, blanks and signs: Learning-Rate and learning_rate are one."""
     return "".join(sign for sign in column.casefold() if sign.isalnum())

@@ -15,6 +15,8 @@ from rigorkd.report.page import FORMATS, Format
 @click.option("--metric", help="Column to judge  [default: test_top1, else the only (test) accuracy]")
 @click.option("--line", type=int, help="The line on which the table begins, in a text with several tables.")
 @click.option("--within", metavar="COLUMN", help="What rows must share to be compared, such as the data set.")
+@click.option("--encoding", metavar="NAME", help="Of a text file  [default: UTF-8]")
+@click.option("--sheet", metavar="NAME", help="Of a workbook.")
 @click.option("--seeds", type=int, help="Seeds behind each printed mean  [default: a column n, else 1]")
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate of each test.")
 @click.option(
@@ -35,6 +37,8 @@ def audit(
     metric: str | None,
     line: int | None,
     within: str | None,
+    encoding: str | None,
+    sheet: str | None,
     seeds: int | None,
     alpha: float,
     differences: Path | None,
@@ -43,9 +47,9 @@ def audit(
     difference: float | None,
     form: Format,
 ) -> None:
-    """Say what a published TABLE supports: a CSV with one row per printed cell, or a table in Markdown or
-    LaTeX, pasted into a file (- reads standard input). Cells may hold mean ± sd; a column n says of how many
-    seeds.
+    """Say what a published TABLE supports: a CSV or .xlsx with one row per printed cell, or a table in
+    Markdown or LaTeX, pasted into a file (- reads standard input). Cells may hold mean ± sd; a column n says
+    of how many seeds.
 
     \b
     rigorkd audit table4.csv --n-test 10000
@@ -57,6 +61,7 @@ def audit(
     from rigorkd_analysis.published.bounds import recover
 
     from rigorkd.errors import InputError
+    from rigorkd.readers.raw import Reading
     from rigorkd.report.audit_page import audit_page, recovered_page
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.rows import at, located, printed_rows
@@ -71,7 +76,7 @@ def audit(
     if table is None:
         raise InputError("there is no table to audit", hint="give a CSV, or --t and --p")
     test = None if t is None or p is None else (t, p, difference)
-    rows = printed_rows(table, line).each_once()
+    rows = printed_rows(table, line, Reading(encoding=encoding, sheet=sheet)).each_once()
     others = () if differences is None else printed_rows(differences).each_once().mappings()
     with located(lambda error: at(rows, error)):
         result = judge(Printed(rows.mappings(), n_test, metric, seeds, alpha, others, test, within))

@@ -41,7 +41,7 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
     """
     if asked.encoding is None and b"\0" in content[:4096] and not any(map(content.startswith, _WIDE)):
         raise InputError(f"{file}: not text (byte 0 in it)", hint="give a CSV, or --encoding utf-16")
-    text = _decoded(file, content, asked.encoding)
+    text = decoded(file, content, asked.encoding)
     if "\0" in text[:4096]:
         raise InputError(f"{file}: not text (byte 0 in it)", hint="give a CSV, or --encoding utf-16")
     if file.casefold().endswith(".tex") or "\\begin{tabular" in text[:65536]:
@@ -81,7 +81,8 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
     return table_from(Grid(file, rows, lines, _KINDS[delimiter], notes=tuple(notes), settings=settings))
 
 
-def _decoded(file: str, content: bytes, encoding: str | None) -> str:
+def decoded(file: str, content: bytes, encoding: str | None) -> str:
+    """The text of a file, by what it says of itself unless an encoding was named."""
     found = next((name for mark, name in _BOMS if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding or found)

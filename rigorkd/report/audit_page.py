@@ -26,22 +26,35 @@ def audit_page(audit: Audit) -> Page:
         blocks=(
             *(*tables, _cells(audit)),
             *listed(
-                ("In words", (Said(comparison.says) for comparison in audit.comparisons)),
+                ("In words", _words(audit)),
                 ("Notes", map(Said, (*notes, *audit.notes))),
             ),
         ),
     )
 
 
+MANY = 10
+"""Pairs that are said in words, each; of more, the table says enough."""
+
+
+def _holds(audit: Audit, c: AuditComparison) -> bool:
+    return c.p_adjusted is not None and c.p_adjusted < audit.alpha and not c.not_valid
+
+
+def _words(audit: Audit) -> list[Said]:
+    pairs = audit.comparisons
+    if len(pairs) <= MANY:
+        return [Said(c.says) for c in pairs]
+    told = [c for c in pairs if _holds(audit, c)][:MANY] or list(pairs[:3])
+    rest = f"--format csv has a sentence of each of the other {len(pairs) - len(told)} pairs."
+    return [*(Said(c.says) for c in told), Said(rest)]
+
+
 def _comparisons(audit: Audit) -> Table:
     pairs = len(audit.comparisons)
     adjusted = (Column("Holm p", True),) if pairs > 1 else ()
     holm = f" Holm p: the largest p, corrected for the {pairs} pairs; claims rest on it." if adjusted else ""
-    emphasis = frozenset(
-        i
-        for i, c in enumerate(audit.comparisons)
-        if c.p_adjusted is not None and c.p_adjusted < audit.alpha and not c.not_valid
-    )
+    emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if _holds(audit, c))
     if any(cell.n > 1 for cell in audit.cells):
         columns: tuple[Column, ...] = (
             *(Column("pair"), Column("difference", True), Column("paired |t|", True)),

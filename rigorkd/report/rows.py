@@ -18,6 +18,8 @@ from rigorkd.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rigorkd.readers.raw import Reading
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -55,25 +57,22 @@ def located(where: Callable[[TableError], str]) -> Iterator[None]:
         raise InputError(f"{where(error)}: {error.message}", hint=error.hint) from None
 
 
-def read_rows(path: Path) -> Rows:
+def read_rows(path: Path, encoding: str | None = None) -> Rows:
     """Read a CSV as text, strictly: every row has as many fields as the header.
 
     Raises:
         InputError: with file and line.
     """
+    from rigorkd.readers.delimited import decoded
     from rigorkd.readers.listing import read_named
 
     try:
-        text = read_named(path).decode("utf-8-sig")
+        text = decoded(str(path), read_named(path), encoding)
         with _readable(path):
             return _rows(path, text)
     except IsADirectoryError:
         raise InputError(
             f"{path}: a folder, but no study", hint="give a study folder or a CSV file"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not text in UTF-8 ({error.reason} at byte {error.start})", hint="save it as a UTF-8 CSV"
         ) from None
 
 
@@ -88,24 +87,39 @@ def _readable(path: Path) -> Iterator[None]:
         ) from None
 
 
-def printed_rows(path: Path, line: int | None = None) -> Rows:
-    """The rows of a published table: a CSV, or what Markdown or LaTeX makes of one (that from `line` on).
+def printed_rows(path: Path, line: int | None = None, asked: Reading | None = None) -> Rows:
+    """The rows of a published table: a CSV, a sheet, or a table in Markdown or LaTeX (that from `line` on).
+
+    `asked` names its encoding or its sheet, where they were said.
 
     Raises:
-        InputError: it is neither, with file and line.
+        InputError: it is none of them, with file and line.
     """
     from rigorkd_analysis.published.printed_cells import pasted_table
 
+    from rigorkd.readers.delimited import decoded
     from rigorkd.readers.listing import read_named
+    from rigorkd.readers.raw import Reading
 
-    if path.suffix.casefold() in (".csv", ".tsv"):
-        return read_rows(path)
+    asked = asked or Reading()
+    ending = path.suffix.casefold()
+    if asked.sheet is not None and ending not in (".xlsx", ".xlsm"):
+        raise InputError(f"{path}: --sheet {asked.sheet}, but it is no workbook", hint="leave --sheet out")
+    if ending in (".csv", ".tsv"):
+        return read_rows(path, asked.encoding)
+    if ending in (".xlsx", ".xlsm"):
+        return _sheet_rows(path, asked)
     place = Path("/dev/stdin") if str(path) == "-" else path
     if place.is_dir():
         return read_rows(path)  # says that it is a folder
     content = read_named(place)
+    text = (
+        content.decode(errors="replace")
+        if asked.encoding is None
+        else decoded(str(path), content, asked.encoding)
+    )
     with located(lambda _: str(path)):
-        pasted = pasted_table(content.decode(errors="replace"), line)
+        pasted = pasted_table(text, line)
     if pasted is None:
         if path.suffix.casefold() in (".tex", ".md", ".markdown"):
             raise InputError(
@@ -113,9 +127,36 @@ def printed_rows(path: Path, line: int | None = None) -> Rows:
                 hint="paste a paper's table in Markdown or LaTeX, or give a CSV of one row per cell",
             )
         with _readable(path):
-            return _rows(path, content.decode("utf-8-sig", errors="replace"))
+            return _rows(path, text.removeprefix("\ufeff"))
     rows, lines = pasted
     return Rows(path, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), tuple(lines))
+
+
+def _sheet_rows(path: Path, asked: Reading) -> Rows:
+    """A sheet's rows. Decimals that a sheet does not keep (94.10 is 94.1 in it) are those of its column."""
+    from rigorkd.readers.grid import LEVEL
+    from rigorkd.readers.listing import read_named
+    from rigorkd.readers.workbook import read_workbook
+
+    table = read_workbook(str(path), read_named(path), asked)
+    columns = tuple(
+        "_".join(level.removeprefix("=") for level in str(name).split(LEVEL)) for name in table.frame.columns
+    )
+    fields = [_with_zeros([str(field) for field in table.frame.iloc[:, at]]) for at in range(len(columns))]
+    return Rows(path, columns, tuple(zip(*fields, strict=True)), tuple(map(int, table.line)))
+
+
+def _with_zeros(column: list[str]) -> list[str]:
+    """Numbers with as many decimals as the one that has most; a sheet may say 94.39999999999999 for 94.4."""
+    short = [f"{float(field):.12g}" if re.fullmatch(r"-?\d+\.\d{10,}", field) else field for field in column]
+    numbers = [re.fullmatch(r"-?\d+(?:\.(\d+))?", field) for field in short]
+    most = max((len(number[1] or "") for number in numbers if number), default=0)
+    return [
+        f"{field}{'' if number[1] else '.'}{'0' * (most - len(number[1] or ''))}"
+        if number and most
+        else field
+        for field, number in zip(short, numbers, strict=True)
+    ]
 
 
 def _rows(path: Path, text: str) -> Rows:

@@ -87,3 +87,26 @@ def test_headings_of_two_rows_and_columns_of_one_name(tmp_path: Path):
     table.write_text("model,acc,acc\na,80.1,3\nb,81.4,4\n")
     with pytest.raises(InputError, match="the column 'acc' is there twice"):
         printed_rows(table).each_once()
+
+
+def test_a_sheet_and_another_encoding_are_read_as_analyze_reads_them(rigorkd, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    sheet = (book := openpyxl.Workbook()).active
+    sheet.append(["Method", "lr", "seed", "CIFAR-10", "", "CIFAR-100", ""])
+    sheet.append(["", "", "", "mean", "std", "mean", "std"])
+    sheet.merge_cells("D1:E1")
+    sheet.merge_cells("F1:G1")
+    for at in range(6):
+        sheet.append([f"m{at}", 0.1, 0, 94.1 + at / 10, 0.2, 73.25 + at / 5, 0.3])
+    book.save(tmp_path / "table.xlsx")
+    asked = rigorkd("audit", tmp_path / "table.xlsx")
+    assert "one of: CIFAR-10_mean, CIFAR-100_mean\n" in asked.stderr  # neither a setting nor a seed
+    done = rigorkd("audit", tmp_path / "table.xlsx", "--metric", "CIFAR-10_mean", "--seeds", 3)
+    assert "94.4 (m3) against 94.1 (m0) is 0.3" in " ".join(done.stdout.split())  # and not 94.39999999999999
+    assert done.stdout.count(" against ") == 3  # of 15 pairs none holds
+    assert "--format csv has a sentence of each of the other 12 pairs." in done.stdout
+    (tmp_path / "sheet.csv").write_bytes("Verfahren;Genauigkeit\nfür;94,1\nkurz;94,4\n".encode("cp1252"))
+    assert "give --encoding, such as cp1252" in rigorkd("audit", tmp_path / "sheet.csv").stderr
+    done = rigorkd("audit", tmp_path / "sheet.csv", "--encoding", "cp1252", "--n-test", 10000)
+    assert done.returncode == 0
+    assert "over für" in done.stdout

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
 from rigorkd_analysis.published.printed_cells import ERRORS, KNOWN, SPREADS, Row, first_name, spread_column
-from rigorkd_analysis.runs import suggest
+from rigorkd_analysis.runs import is_setting, suggest
 from rigorkd_analysis.table_error import TableError
 
 
@@ -132,6 +132,8 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     ]
     spreads = {spread_column(columns, column, words) for column in valid for words in (SPREADS, ERRORS)}
     valid = [column for column in valid if not column.endswith("_std") and column not in (*spreads, *KNOWN)]
+    valid = [column for column in valid if not (is_setting(column) or column.casefold() in KNOWN)] or valid
+    valid = sorted(valid, key=lambda column: not is_accuracy(column))
     if table.metric:
         raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
     tested = [column for column in valid if is_accuracy(column) and is_of_test(column)]
