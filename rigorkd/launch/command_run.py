@@ -134,7 +134,8 @@ class _Worker:
                     keep_all = run.cell.role != "student"
                     results = read_results(by.trainer, out, ended.stdout, keep_all=keep_all)
                 except ResultError as error:
-                    reason = str(error) + _printed(ended)
+                    reason = str(error)
+                    reason += _printed(ended, reason)
             if results is not None and (named := [key for key in results.left_out if key != "seed"]):
                 text = f"left out of its results, as names of something else of a run: {', '.join(named)}"
                 _say(file, text)
@@ -246,10 +247,10 @@ class _Worker:
         commit(self.study.run(run.name), fields, results.files)
 
 
-def _printed(ended: Ended) -> str:
-    """What a command printed last that ended well and left no result."""
+def _printed(ended: Ended, reason: str) -> str:
+    """What a command printed last that ended well and left no result, unless the reason says it."""
     last = printable(ended.last_line)[:LONGEST_REASON]
-    return f"{PRINTED}{last!r}" if last else ""
+    return f"{PRINTED}{last!r}" if last and last[:40] not in reason else ""
 
 
 _ENGINE_ONLY = (
