@@ -312,11 +312,11 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
     if not found:
         out.append("nothing to compare" + (": there is only one cell" if len(runs.cells) == 1 else ""))
     elif found[0].name == "all_pairs" and not plan.all_pairs:
-        why = (
-            "no cell has the method 'baseline'"
-            if "method" in runs.attributes
-            else "the table has no method column"
-        )
+        why = "no cell has the method 'baseline'"
+        if "method" not in runs.attributes:
+            why = "the table has no method column"
+        elif matcher.any():
+            why = "every cell is a baseline"
         out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline CELL")
     out += _kept_for_choosing(plan)
     diverged = question.runs.diverged

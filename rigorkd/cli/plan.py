@@ -115,7 +115,8 @@ def plan(
     chosen = seeds_of(seeds, loaded)
     if warning := sesoi_warning(loaded):
         aside(warning)
-    if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
+    declared = loaded.spec.analysis
+    if warning := lone_cells(loaded.cells, declared.pairs, planned=bool(declared.contrasts)):
         aside(warning)
     if smoke:
         from rigorkd.protocol.smoke import smoke as shrink

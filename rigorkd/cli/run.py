@@ -22,7 +22,7 @@ from rigorkd.cli.options import (
 )
 from rigorkd.cli.tracking import wandb_options, wandb_place
 from rigorkd.errors import InputError, RunsFailedError
-from rigorkd.launch.failures import NOT_STARTED, advice, by_reason
+from rigorkd.launch.failures import BEFORE, NOT_STARTED, advice, by_reason
 from rigorkd.text import count, fitted
 
 if TYPE_CHECKING:
@@ -239,7 +239,8 @@ def run(
     refuse_foreign_code(loaded, trust=trust)
     if warning := sesoi_warning(loaded):
         aside(warning)
-    if warning := lone_cells(loaded.cells, loaded.spec.analysis.pairs):
+    declared = loaded.spec.analysis
+    if warning := lone_cells(loaded.cells, declared.pairs, planned=bool(declared.contrasts)):
         aside(warning)
     notes: tuple[str, ...] = ()
     if smoke:
@@ -332,8 +333,7 @@ def run(
 def _failed(outcome: Outcome) -> RunsFailedError:
     """The failed runs by name, with what may help."""
     told = {
-        name: reason + " (before; not tried again)" * (name in outcome.failed_before)
-        for name, reason in outcome.failed.items()
+        name: reason + BEFORE * (name in outcome.failed_before) for name, reason in outcome.failed.items()
     }
     lines = [f"  {names}: {reason}" for names, reason in by_reason(told)]
     hints = list(dict.fromkeys(hint for reason in outcome.failed.values() if (hint := advice(reason))))

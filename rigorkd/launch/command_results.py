@@ -5,9 +5,11 @@ Whatever is wrong with them is one `ResultError`, in words for the run's failure
 
 from __future__ import annotations
 
+import ast
 import codecs
 import contextlib
 import csv
+import difflib
 import fnmatch
 import io
 import math
@@ -53,6 +55,8 @@ _ARRAYS = {
 }
 _KEPT_AS = {"iu": "int32", "f": "float32", "b": "bool"}
 _OF_A_RUN = {*DESCRIPTION, *RESERVED} - {"train_seconds"}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+LONGEST_LINE = 100_000
 _NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?!\w))"
 
 
@@ -62,15 +66,19 @@ class ResultError(Exception):
 
 @dataclass(frozen=True)
 class Results:
-    """The numbers of a run, and what its record keeps: bytes, or a file to be linked."""
+    """The numbers of a run, and what its record keeps: bytes, or a file to be linked.
+
+    `left_out` are numbers beside those that were asked for whose names say something else of a run.
+    """
 
     metrics: Mapping[str, float]
     files: Mapping[str, bytes | Path]
+    left_out: tuple[str, ...] = ()
 
 
 def read_results(trainer: Trainer, out: Path, stdout: str, *, keep_all: bool) -> Results:
     """What a command has left in `out`, or on its standard output. Raises ResultError."""
-    metrics = _metrics(trainer, out, stdout)
+    metrics, left_out = _metrics(trainer, out, stdout)
     files: dict[str, bytes | Path] = {}
     if (content := _optional(out / "history.csv", out, HISTORY)) is not None:
         files["history.csv"] = _history(content)
@@ -81,7 +89,7 @@ def read_results(trainer: Trainer, out: Path, stdout: str, *, keep_all: bool) ->
     patterns = trainer.keep if trainer.keep is not None else ("*",) if keep_all else ()
     for name, path in _kept(out, patterns):
         files.setdefault(name, path)
-    return Results(metrics, files)
+    return Results(metrics, files, left_out)
 
 
 def _optional(path: Path, root: Path, most: int) -> bytes | None:
@@ -98,46 +106,21 @@ def _optional(path: Path, root: Path, most: int) -> bytes | None:
 # ------------------------------------------------------------------------------------------------ numbers
 
 
-def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
-    result = trainer.result
-    if result.file == STDOUT:
-        last = last_line(stdout)
-        name, content = "the last line that it printed", last.encode()
-        in_words = not last.startswith("{")
-        if in_words and result.keys:
-            name, content = "what it printed", stdout.encode()
-    else:
-        name, content = _result_file(out, result.file, stdout)
-        content = content.removeprefix(codecs.BOM_UTF8)
-        meant = name.endswith(".json") and not result.keys  # then what is wrong with its JSON is said
-        in_words = not (meant or content.lstrip().startswith(b"{"))
-        if not name.endswith(".json"):
-            content = _last_object(content)
-    values: dict[str, Any]
-    if in_words and name.endswith((".csv", ".tsv")):
-        values = _last_values(content, name)
-        if result.keys:
-            values = {metric: _at(values, key, name) for metric, key in result.keys.items()}
-        else:  # a log names its own seed; in JSON it would be a number that someone chose to report
-            values = {column: value for column, value in values.items() if column not in _OF_A_RUN}
-    elif in_words and not result.keys:
-        metric = next(iter(trainer.metrics), "accuracy")
-        shown_last = last_line(content.decode(errors="replace"))[:80]
-        raise ResultError(
-            f"{name} is no JSON object of numbers: {shown_last!r} (result: {{file: {result.file}, keys: "
-            f"{{{metric}: WORDS}}}} takes the number after the words that stand before it)"
-        )
-    elif in_words:
+def _metrics(trainer: Trainer, out: Path, stdout: str) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The numbers of a run, and the names beside those asked for that are none of a metric."""
+    name, values = _values(trainer, out, stdout)
+    asked = {*trainer.metrics, *trainer.result.keys}
+    left_out: tuple[str, ...] = ()
+    if asked:  # what else is there, such as settings and names, may be anything
+        left_out = tuple(key for key in values if key not in asked and key in _OF_A_RUN)
         values = {
-            metric: _after(content.decode(errors="replace"), key, name) for metric, key in result.keys.items()
+            key: value
+            for key, value in values.items()
+            if key in asked or (key not in left_out and is_number(value))
         }
-    else:
-        document = _document(content, name)
-        values = document
-        if result.keys:
-            values = {metric: _at(document, key, name) for metric, key in result.keys.items()}
     if missing := [metric for metric in trainer.metrics if metric not in values]:
-        raise ResultError(f"{name} lacks {', '.join(missing)}; it has {', '.join(values) or 'nothing'}")
+        there = some_of([*values, *left_out], 8)
+        raise ResultError(f"{name} lacks {', '.join(missing)}; it has {there or 'no number'}")
     if not values:
         raise ResultError(f"{name} has no numbers in it")
     if len(values) > MOST_METRICS:
@@ -148,7 +131,94 @@ def _metrics(trainer: Trainer, out: Path, stdout: str) -> dict[str, float]:
             raise ResultError(
                 f"{name}: {metric} is {numbers[metric]:g}, and accuracies lie between 0 and 100, or 0 and 1"
             )
-    return numbers
+    return numbers, left_out
+
+
+def _values(trainer: Trainer, out: Path, stdout: str) -> tuple[str, Mapping[str, Any]]:
+    """What the result holds, by name, with the result's own name."""
+    result = trainer.result
+    metric = next(iter(trainer.metrics), "accuracy")
+    if result.file == STDOUT:
+        stdout = _COLOUR.sub("", stdout)
+        last = last_line(stdout)
+        name, content = "the last line that it printed", last.encode()
+        document = _object_of_python(last) if last.startswith("{") else None
+        in_words = not last.startswith("{") or (document is None and bool(result.keys) and not _is_json(last))
+        if in_words and result.keys:
+            name, content = "what it printed", stdout.encode()
+    else:
+        name, content = _result_file(out, result.file, stdout)
+        content, document = content.removeprefix(codecs.BOM_UTF8), None
+        meant = name.endswith(".json") and not result.keys  # then what is wrong with its JSON is said
+        in_words = not (meant or content.lstrip().startswith(b"{"))
+        if not name.endswith(".json"):
+            content = _last_object(content)
+    text = content.decode(errors="replace") if in_words else ""
+    if in_words and name.endswith((".csv", ".tsv")):
+        columns = _last_values(content, name)
+        found = {key: _at(columns, at, name) for key, at in result.keys.items()} if result.keys else columns
+        if not result.keys and (missing := [key for key in trainer.metrics if key not in columns]):
+            raise ResultError(_lacks(name, missing, columns, result.file))
+        return name, found
+    if in_words and result.keys:
+        return name, {key: _after(text, words, name, key) for key, words in result.keys.items()}
+    if in_words:
+        last = last_line(text)
+        if len(trainer.metrics) == 1 and re.fullmatch(rf"(?i:{_NUMBER})\s?%?", last):
+            return name, {metric: float(last.rstrip("% "))}
+        words = _words_before(text, metric)
+        offer = f"{metric}: {words!r}}}}}" if words else f"{metric}: WORDS}}}}"
+        raise ResultError(
+            f"{name} is no JSON object of numbers: {last[:80]!r} (result: {{file: {result.file}, keys: "
+            f"{{{offer} takes the number after the words that stand before it)"
+        )
+    document = _document(content, name) if document is None else document
+    if result.keys:
+        return name, {key: _at(document, at, name) for key, at in result.keys.items()}
+    if missing := [key for key in trainer.metrics if key not in document]:
+        raise ResultError(_lacks(name, missing, document, result.file))
+    return name, document
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return bool(parse(text.encode()))
+    except ValueError:
+        return False
+
+
+def _object_of_python(text: str) -> dict[str, Any] | None:
+    """The mapping that `print` shows of one, in Python's own quotes; None for JSON and for anything else."""
+    try:
+        found = ast.literal_eval(text) if len(text) < LONGEST_LINE and not _is_json(text) else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else None
+
+
+def _numbers_in(value: Any, path: str = "") -> Iterator[str]:
+    """The dotted keys of all numbers in a document."""
+    if is_number(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _numbers_in(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value and is_number(value[-1]):
+        yield f"{path}.-1"
+
+
+def _lacks(name: str, missing: list[str], document: Mapping[str, Any], file: str) -> str:
+    """That a result lacks numbers, with the dotted keys under which they may be."""
+    there = [*_numbers_in(document)]
+    offers = []
+    for metric in missing:
+        inside = [at for at in there if metric.lower() in re.split(r"[./]", at.lower())]
+        like = difflib.get_close_matches(metric, there, n=1, cutoff=0.5)
+        short = [at for at in there if re.search(rf"(?:^|[_./ -]){metric[:3].lower()}", at.lower())]
+        offers.append(f"{metric}: {next(iter([*inside, *like, *short]), 'NAME')}")
+    hint = f" (result: {{file: {file}, keys: {{{', '.join(offers)}}}}} takes it from there)" if there else ""
+    has = some_of([*map(str, document)], 8) or "nothing"
+    return f"{name} lacks {', '.join(missing)}; it has {has}{hint}"
 
 
 def _left_instead(out: Path, stdout: str) -> str:
@@ -197,7 +267,9 @@ def _last_object(content: bytes) -> bytes:
 
 def _last_values(content: bytes, name: str) -> dict[str, float]:
     """The last number in each column of a table, such as a log by epochs; empty fields are none."""
-    rows = _rows(content, name, "\t" if name.endswith(".tsv") else ",")
+    first = content.partition(b"\n")[0]
+    between = ";" if b";" in first and b"," not in first else ","
+    rows = _rows(content, name, "\t" if name.endswith(".tsv") else between)
     _, head = next(rows, (0, []))
     if len(set(head)) != len(head):
         raise ResultError(f"{name}: its first line names two columns alike")
@@ -205,7 +277,7 @@ def _last_values(content: bytes, name: str) -> dict[str, float]:
     for _, row in rows:
         for column, field in zip(head, row, strict=False):
             with contextlib.suppress(ValueError):
-                found[column.strip()] = float(field)
+                found[column.strip()] = float(field.strip().removesuffix("%"))
     return found
 
 
@@ -224,30 +296,58 @@ def _document(content: bytes, name: str) -> dict[str, Any]:
 def _at(document: Mapping[str, Any], key: str, name: str) -> Any:
     value: Any = document
     for part in [key] if key in document else key.split("."):
+        if (
+            isinstance(value, list)
+            and re.fullmatch(r"-?\d{1,9}", part)
+            and -len(value) <= int(part) < len(value)
+        ):
+            value = value[int(part)]
+            continue
         if not isinstance(value, dict) or part not in value:
             there = f"; it has {some_of([*map(str, document)], 8)}" if document else ""
-            raise ResultError(f"{name} has no {key}{there}")
+            last = key.rpartition(".")[2]
+            near = [at for at in _numbers_in(document) if at.rpartition(".")[2] == last]
+            raise ResultError(f"{name} has no {key}{there}" + (f" (perhaps {near[0]})" if near else ""))
         value = value[part]
+    if isinstance(value, list) and value and is_number(value[-1]):
+        raise ResultError(f"{name}: {key} is a list; {key}.-1 is its last, {key}.0 its first")
     return value
 
 
-def _after(text: str, key: str, name: str) -> float:
+def _after(text: str, key: str, name: str, metric: str = "") -> float:
     """The number after the last place where a key stands, as a word of its own, on its line.
 
-    653/797 is that share.
+    653/797 is that share. Between them may stand what frames a table's fields, or a number's type.
     """
     gap = r"[^\S\n]*"
     pattern = (
-        rf"(?<![\w.-]){re.escape(key)}[\"']?{gap}[:=]?{gap}[\"']?((?i:{_NUMBER}))"
-        rf"(?:{gap}/{gap}(\d+)(?![\w./-]))?(,\d+)?"
+        rf"(?<![\w.-]){re.escape(key)}[\"']?{gap}[:=|│┃]?{gap}[\"']?(?:(?:np|numpy)\.\w+\(|tensor\()?"
+        rf"((?i:{_NUMBER}))(?:{gap}/{gap}(\d+)(?![\w./-]))?(,\d+)?"
     )
     found = re.findall(pattern, text)
     if not found:
-        raise ResultError(f"{name} has no number after {key}")
+        words = _words_before(text, key) or (_words_before(text, metric) if metric else "")
+        hint = f" (keys: {{{metric}: {words!r}}} would take {_after(text, words, name):g})" if words else ""
+        raise ResultError(f"{name} has no number after {key}{hint}")
     number, of, comma = found[-1]
     if comma:
         raise ResultError(f"{name} has {number}{comma} after {key}: write decimals behind a point")
     return float(number) / float(of) if of.strip("0") and number.isdigit() else float(number)
+
+
+def _words_before(text: str, key: str) -> str:
+    """The words that stand before the number on the last line that holds a key in some spelling."""
+    for line in reversed(text.splitlines()):
+        at = re.search(re.escape(key), line, flags=re.IGNORECASE)
+        number = at and re.search(rf"(?<![\w.])(?:{_NUMBER})", line[at.end() :])
+        if at is None or number is None:
+            continue
+        words = line[at.start() : at.end() + number.start()].rstrip(" \t:=|│┃(\"'")
+        if len(words) <= 60:
+            with contextlib.suppress(ResultError):
+                _after(line, words, "")
+                return words
+    return ""
 
 
 def _value(metric: str, value: Any, name: str) -> float:

@@ -24,6 +24,7 @@ from rigorkd.errors import RigorkdError
 from rigorkd.files import send_output_to, write_atomically
 from rigorkd.launch.command_process import MARK, Ended, Limits, call, end_those_of, says_children, start_guard
 from rigorkd.launch.command_results import ResultError, Results, read_results
+from rigorkd.launch.failures import PRINTED
 from rigorkd.launch.processes import FIXED, die_with_parent
 from rigorkd.launch.worker import Message, Stop, StopAll, TaskEnded, WorkerSettings, serve
 from rigorkd.methods.baseline import Baseline
@@ -134,6 +135,11 @@ class _Worker:
                     results = read_results(by.trainer, out, ended.stdout, keep_all=keep_all)
                 except ResultError as error:
                     reason = str(error)
+                    reason += _printed(ended, reason)
+            if results is not None and (named := [key for key in results.left_out if key != "seed"]):
+                text = f"left out of its results, as names of something else of a run: {', '.join(named)}"
+                _say(file, text)
+                self.connection.send(Noted(run.name, text, once=True))
             if ended.children:
                 _say(file, says_children(ended.children))
                 self.connection.send(Noted(run.name, says_children(ended.children)))
@@ -239,6 +245,12 @@ class _Worker:
             **{f"git_{key}": value for key, value in asdict(git_state(want.working or Path.cwd())).items()},
         }
         commit(self.study.run(run.name), fields, results.files)
+
+
+def _printed(ended: Ended, reason: str) -> str:
+    """What a command printed last that ended well and left no result, unless the reason says it."""
+    last = printable(ended.last_line)[:LONGEST_REASON]
+    return f"{PRINTED}{last!r}" if last and last[:40] not in reason else ""
 
 
 _ENGINE_ONLY = (

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from types import TracebackType
 from typing import Any
 
@@ -90,6 +90,7 @@ class Display:
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         )
         self._shown = time.monotonic()
+        self._told: set[str] = set()
 
     def __enter__(self) -> Display:
         if self._live:
@@ -115,7 +116,8 @@ class Display:
         ):
             top1 = "" if message.top1 is None else f", test top-1 {message.top1:.2f} %"
             self._line(f"{message.run} done{top1}")
-        elif isinstance(message, Noted):
+        elif isinstance(message, Noted) and message.text not in self._told:
+            self._told |= {message.text} if message.once else set()
             self.console.print(f"note {message.run}: {message.text}", highlight=False, markup=False)
         now = time.monotonic()
         if self._live:
@@ -169,6 +171,9 @@ def _bar(completed: int, total: int) -> ProgressBar:
 
 def print_summary(study: StudyFolder, console: Console, metric: str = "test_top1") -> None:
     """Print n and mean ± standard deviation of a metric per cell; verdicts are the analysis's."""
+    from rigorkd_analysis.metric_names import unit_of
+    from rigorkd_analysis.wording import decimals_for
+
     values: defaultdict[str, list[float]] = defaultdict(list)
     diverged: defaultdict[str, int] = defaultdict(int)
     for record in read_records(study):
@@ -184,9 +189,12 @@ def print_summary(study: StudyFolder, console: Console, metric: str = "test_top1
     table.add_column("n", justify="right")
     heading = BY_NAME[metric].heading if metric in BY_NAME else metric
     table.add_column(heading, justify="right")
+    spreads = [stdev(top1s) for top1s in values.values() if len(top1s) > 1]
+    largest = max((abs(top1) for top1s in values.values() for top1 in top1s), default=0.0)
+    digits = decimals_for(unit_of(metric, largest), median(spreads or [0.0]))
     for cell, top1s in values.items():
-        spread = f" ± {stdev(top1s):.2f}" if len(top1s) > 1 else ""
-        mean = f"{fmean(top1s):.2f}{spread}" if top1s else "–"
+        spread = f" ± {stdev(top1s):.{digits}f}" if len(top1s) > 1 else ""
+        mean = f"{fmean(top1s):.{digits}f}{spread}" if top1s else "–"
         note = f"  {count(diverged[cell], 'run')} diverged" if diverged[cell] else ""
         table.add_row(cell, str(len(top1s)), mean + note)
     console.print(table)

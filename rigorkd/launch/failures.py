@@ -49,6 +49,13 @@ def read_failure(study: StudyFolder, run: str) -> Failure | None:
     return read_note(study.failure(run), study.path, Failure)
 
 
+def read_failures(study: StudyFolder) -> dict[str, Failure]:
+    """The notes of all runs that failed, by run."""
+    notes = sorted(study.failure(".").parent.glob("**/failed.json"))
+    runs = [path.parent.relative_to(study.failure(".").parent).as_posix() for path in notes]
+    return {run: failure for run in runs if (failure := read_failure(study, run)) is not None}
+
+
 def forget_failure(study: StudyFolder, run: str) -> None:
     """The run is to be trained again."""
     with contextlib.suppress(OSError):
@@ -74,8 +81,20 @@ def advice(reason: str) -> str:
     return ""
 
 
+PRINTED = "; it printed last: "
+"""What follows in a reason is what a command printed, which may differ from run to run."""
+
+BEFORE = " (before; not tried again)"
+"""The end of a reason that an earlier launch met."""
+
 NOT_STARTED = "not started, since"
 """How the reason of a run begins that was held back: it has no note, and the next launch starts it."""
+
+
+def _kind(reason: str) -> str:
+    """A reason without its numbers, as of seeds, but for its exit code, and without what was printed."""
+    told = reason.partition(PRINTED)[0] + BEFORE * reason.endswith(BEFORE)
+    return re.sub(r"(?<!exit code )(?<![\d.])\d+(?:\.\d+)?(?:e[-+]?\d+)?", "#", told)
 
 
 @dataclass
@@ -94,8 +113,7 @@ class AllAlike:
     def failed(self, task: str, cell: str, reason: str) -> None:
         """A run of a task has failed. Numbers, as of seeds, and words of its name make no reason another."""
         words = "|".join(sorted(map(re.escape, filter(None, re.split("[/-]", cell))), key=len, reverse=True))
-        plain = re.sub(rf"(?<!\w)(?:{words})(?!\w)", "#", reason)
-        self._reasons.setdefault(re.sub(r"\d+", "#", plain), reason)
+        self._reasons.setdefault(_kind(re.sub(rf"(?<!\w)(?:{words})(?!\w)", "#", reason)), reason)
         self._tasks.add(task)
         self._cells.add(cell)
 
@@ -108,7 +126,7 @@ class AllAlike:
         alike = len(self._reasons) == 1 and len(self._cells) + (not waiting - self._cells) >= 2
         if not (self.enough and alike and len(self._tasks) >= self.enough):
             return ""
-        return f"{NOT_STARTED} the first {len(self._tasks)} tasks failed alike"
+        return f"{NOT_STARTED} the first ones failed alike"
 
 
 _MOST = 6
@@ -118,13 +136,16 @@ _MOST = 6
 def by_reason(failed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Each reason once, after the names of the runs that failed for it; `status --format json` has them all.
 
-    What failed itself comes before what needed it.
+    Reasons that differ in numbers, or in what was printed, are one. What failed itself comes before what
+    needed it.
     """
-    runs: dict[str, list[str]] = {}
+    runs: dict[str, dict[str, str]] = {}
     for name, reason in failed.items():
-        runs.setdefault(reason, []).append(name)
-    for reason in sorted(runs, key=lambda reason: reason.startswith(("it needs ", NOT_STARTED))):
-        yield some_of(runs[reason], _MOST), reason
+        kind = reason if reason.startswith("it needs ") else _kind(reason)
+        runs.setdefault(kind, {})[name] = reason
+    for kind in sorted(runs, key=lambda kind: kind.startswith(("it needs ", NOT_STARTED))):
+        first, *others = dict.fromkeys(runs[kind].values())
+        yield some_of([*runs[kind]], _MOST), first + " (so the first; the others alike)" * bool(others)
 
 
 POLL = 0.5

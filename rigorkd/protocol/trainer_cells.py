@@ -8,6 +8,7 @@ they hold a mapping, a list of mappings, or `true`. Everything that is written m
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -44,11 +45,14 @@ from rigorkd.protocol.trainer_spec import (
     NoData,
     own_key_problem,
 )
+from rigorkd.text import nearest
 
 BASELINE = "baseline"
 NO_START = "random"
 """The start of whatever is not trained before."""
 MODEL = Model(name="by_command")
+_FILE = re.compile(r"(?:\./)?\w[\w./-]*\.[A-Za-z]\w*")
+"""A word of a command that looks like the name of a file below the folder."""
 
 
 def cells_of(spec: Spec, *, edges: bool = False) -> tuple[Cell, ...]:
@@ -150,7 +154,11 @@ class CommandExpansion(Expansion):
             hint = "add it, such as --seed {seed}; a variable of env: does as well"
             self.problem(at, "the command has no {seed}: all runs of a cell would be one run", hint)
         if trainer.result.file != STDOUT and "out" not in names:
-            hint = "add it, such as --out {out}; or result: stdout, if it prints its numbers as JSON"
+            hint = (
+                "add it where the script is told where to write, such as --out {out}; or result: {file:"
+                " stdout, keys: {accuracy: WORDS}}, if it prints WORDS before its number; a script that"
+                " writes where it is called: env -C {out} python /home/me/train.py, with code: [train.py]"
+            )
             self.problem(at, f"the command has no {{out}}, where it is to leave {trainer.result.file}", hint)
         for key in ("command", "smoke"):
             text = getattr(trainer, key)
@@ -159,7 +167,15 @@ class CommandExpansion(Expansion):
                 self.problem((*place, key), "the command names no program")
             elif text is not None and trainer.code is None and program_of(text) is None:
                 message = "what this runs is not known, as it is of `python FILE` and `python -m MODULE`"
-                hint = "say which files shape its results: code: [train.py, 'lib/*.py'], or code: [] for none"
+                files = [word.removeprefix("./") for word in words if _FILE.fullmatch(word)]
+                named = ", ".join(files or ["train.py", "'lib/*.py'"])
+                hint = (
+                    f"say which files shape its results: code: [{named}], with what they call, or code: []"
+                    " for none"
+                )
+                meant = nearest(words[0], ("python", "python3"))
+                if meant and not re.match(r"(?:.*/)?python[\d.]*$", words[0]):
+                    hint = f"did you mean {meant!r}? otherwise {hint}"
                 self.problem((*place, key), message, hint)
 
     def _only_fixed(self, place: Path) -> bool:

@@ -300,6 +300,23 @@ def refuse_unusable(found: Source) -> None:
         read_runs(found.table, found.plan.metric)
 
 
+def _none_finished(folder: Path) -> InputError:
+    """That there is nothing to judge, with the reason if runs failed."""
+    from rigorkd.launch.failures import by_reason, read_failures
+    from rigorkd.records.layout import StudyFolder
+
+    failed = {run: failure.reason for run, failure in read_failures(StudyFolder(folder)).items()}
+    if not failed:
+        hint = "`rigorkd status` shows how far it is"
+        return InputError(f"{folder}: no student run has finished yet", hint=hint)
+    runs, reason = next(by_reason(failed))
+    log = f"`rigorkd logs {shlex.quote(runs.split(', ')[0])}` shows what it printed"
+    return InputError(
+        f"{folder}: no student run has finished; {count(len(failed), 'run')} failed: {runs}: {reason}",
+        hint=f"{log}; `rigorkd run` goes on once it is mended, --retry-failed if that was in the script",
+    )
+
+
 def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | None = None) -> Source:
     """A study: what its first run fixed, and the newest protocol still says, is planned.
 
@@ -311,9 +328,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
 
     study = read or read_study(folder)
     if study.runs.empty:
-        raise InputError(
-            f"{folder}: no student run has finished yet", hint="`rigorkd status` shows how far it is"
-        )
+        raise _none_finished(folder)
     plan, warnings = plan_of(study)
     warnings += study.notes
     runs = study.runs

@@ -48,10 +48,14 @@ class RunFailed:
 
 @dataclass(frozen=True)
 class Noted:
-    """Something that the user should know of a run, which goes on all the same."""
+    """Something that the user should know of a run, which goes on all the same.
+
+    What is likely to hold of every run is told `once`, of the first.
+    """
 
     run: str
     text: str
+    once: bool = False
 
 
 class Stopping(BaseException):

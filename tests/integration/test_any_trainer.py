@@ -312,11 +312,17 @@ seeds: 5
     write(tmp_path, protocol, "print('Test set: Accuracy: 653/797 (82%)')")
     failed = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", "2")
     assert failed.returncode == 1
-    assert "not started, since the first 2 tasks failed alike" in failed.stderr  # not all are trained in vain
+    assert "not started, since the first ones failed alike" in failed.stderr  # not all are trained in vain
     assert "--keep-going" in failed.stderr
-    assert "result: {file: stdout, keys: {accuracy: WORDS}}" in failed.stderr
+    mend = "result: {file: stdout, keys: {accuracy: 'Accuracy'}}"
+    assert mend in failed.stderr
+    looked = of(tmp_path, "analyze")  # what failed is said, and which log to read
+    assert looked.returncode == 2
+    assert "no student run has finished; " in looked.stderr
+    assert mend in looked.stderr
+    assert "`rigorkd logs main/small/baseline/seed-0` shows what it printed" in looked.stderr
     assert "next: rigorkd analyze" not in failed.stdout
-    told = protocol.replace("result: stdout", "result: {file: stdout, keys: {accuracy: Accuracy}}")
+    told = protocol.replace("result: stdout", mend)
     told += "analysis: {sesoi: 0.01}\n"  # nothing has come of any run: it is planned still
     write(tmp_path, told, "print('Test set: Accuracy: 653/797 (82%)')")
     mended = of(tmp_path, "run", "protocols/mine.yaml")

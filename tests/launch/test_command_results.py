@@ -133,7 +133,11 @@ def test_numbers_of_a_log(tmp_path: Path) -> None:
         ("[71]", "metrics.json: it holds no JSON object"),
         ('{"accuracy": 7', "metrics.json: Expecting ',' delimiter: line 1 column 15 (char 14)"),
         ("", "metrics.json: Expecting value: line 1 column 1 (char 0)"),
-        ('{"accuracy": 1, "seed": 3}', "metrics.json: seed names something else of a run"),
+        (
+            '{"test": {"accuracy": 1}, "args": {"lr": 1}}',
+            "it has test, args (result: {file: metrics.json, keys: {accuracy: test.accuracy}}",
+        ),
+        ('{"val_acc": 1, "val_loss": 3}', "keys: {accuracy: val_acc}} takes it from there)"),
         ('{"accuracy": 1, "a\\nb": 3}', "is no name of a metric"),
     ],
 )
@@ -154,13 +158,52 @@ def test_a_result_that_is_not_there(tmp_path: Path) -> None:
         ResultError, match="the last line that it printed is no JSON object of numbers: 'bye'"
     ):
         metrics(tmp_path, trainer(result="stdout"), "bye")
-    with pytest.raises(ResultError, match=r"keys: \{accuracy: WORDS\}\} takes the number after the words"):
+    with pytest.raises(ResultError, match=r"keys: \{accuracy: 'accuracy'\}\} takes the number after"):
         metrics(tmp_path, trainer(result="stdout"), "Model accuracy: 0.97")
     with pytest.raises(ResultError, match="what it printed has no number after acc"):
         metrics(tmp_path, trainer(result={"file": "stdout", "keys": {"accuracy": "acc"}}), "bye")
     (tmp_path / "log.txt").write_text("acc: none")
     with pytest.raises(ResultError, match=r"log.txt has no number after acc"):
         metrics(tmp_path, trainer(result={"file": "log.txt", "keys": {"accuracy": "acc"}}))
+
+
+def test_beside_what_is_asked_for_there_may_be_anything(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"accuracy": 1, "lr": 0.1, "seed": 3, "model": "x", "a": {}}')
+    found = read_results(trainer(), tmp_path, "", keep_all=False)
+    assert (found.metrics, found.left_out) == ({"accuracy": 1.0, "lr": 0.1}, ("seed",))
+    with pytest.raises(ResultError, match="seed names something else of a run; call the number otherwise"):
+        metrics(tmp_path, trainer(metrics={"seed": "max"}))
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("{'loss': 0.5, 'accuracy': 0.93}", 0.93),
+        ("{'accuracy': np.float64(0.93)}", 0.93),
+        ("| accuracy | 0.93 |", 0.93),
+        ("accuracy: \x1b[32m0.93\x1b[0m", 0.93),
+    ],
+)
+def test_ways_in_which_programs_print_a_number(tmp_path: Path, said: str, value: float) -> None:
+    made = trainer(result={"file": "stdout", "keys": {"accuracy": "accuracy"}})
+    assert metrics(tmp_path, made, f"epoch 1\n{said}\n") == {"accuracy": value}
+
+
+def test_the_words_that_would_find_a_number_are_offered_with_it(tmp_path: Path) -> None:
+    made = trainer(result={"file": "stdout", "keys": {"accuracy": "accuracy"}})
+    with pytest.raises(ResultError, match=r"\{accuracy: 'Accuracy on the test set is'\} would take 93\.2\)"):
+        metrics(tmp_path, made, "Accuracy on the test set is 93.2% after 5 epochs")
+    assert metrics(tmp_path, trainer(result="stdout"), "done\n0.93") == {"accuracy": 0.93}
+
+
+def test_tables_of_other_places_and_the_last_of_a_list(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("epoch;accuracy\n0;50.5 %\n1;61.5%\n")
+    assert metrics(tmp_path, trainer(result="log.csv"))["accuracy"] == 61.5
+    (tmp_path / "h.json").write_text('{"val": {"acc": [50, 61.5]}}')
+    with pytest.raises(ResultError, match=r"val\.acc is a list; val\.acc\.-1 is its last"):
+        metrics(tmp_path, trainer(result={"file": "h.json", "keys": {"accuracy": "val.acc"}}))
+    made = trainer(result={"file": "h.json", "keys": {"accuracy": "val.acc.-1"}})
+    assert metrics(tmp_path, made) == {"accuracy": 61.5}
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from rigorkd.cli.logs import logs
 from rigorkd.errors import InputError
 from rigorkd.launch.failures import (
+    BEFORE,
     AllAlike,
     Failure,
     advice,
@@ -120,14 +121,31 @@ def test_runs_that_failed_for_one_reason_are_one_line_and_causes_come_first() ->
     ]
 
 
+def test_reasons_that_differ_in_numbers_or_in_what_was_printed_are_one() -> None:
+    failed = {
+        "a/seed-0": "accuracy is 653, too large; it printed last: 'fold 1'",
+        "a/seed-1": 'accuracy is 66.5, too large; it printed last: "done"',
+        "a/seed-2": f"accuracy is 7, too large; it printed last: 'x'{BEFORE}",
+        "b/seed-0": "exit code 1: no file run-0",
+        "b/seed-1": "exit code 12: no file run-1",
+    }
+    assert [names for names, _ in by_reason(failed)] == [
+        "a/seed-0, a/seed-1",
+        "a/seed-2",
+        "b/seed-0",
+        "b/seed-1",
+    ]
+    assert next(by_reason(failed))[1] == f"{failed['a/seed-0']} (so the first; the others alike)"
+
+
 def test_tasks_that_all_fail_alike_hold_the_others_back() -> None:
     watch = AllAlike(2)
     watch.failed("main/a/seed-0", "main/a", "ResultError: it left no m.json in run-0")
     watch.failed("main/a/seed-1", "main/a", "ResultError: it left no m.json in run-1")
     assert not watch.reason({"main/b"})  # it may be a's alone
-    assert watch.reason({"main/a"}) == "not started, since the first 2 tasks failed alike"
+    assert watch.reason({"main/a"}) == "not started, since the first ones failed alike"
     watch.failed("main/b/seed-0", "main/b", "ResultError: it left no m.json in run-0")
-    assert watch.reason({"main/c"}).endswith("the first 3 tasks failed alike")
+    assert watch.reason({"main/c"}).endswith("the first ones failed alike")
     watch.succeeded()
     assert not watch.reason({"main/c"})
 

@@ -208,6 +208,12 @@ analysis: {metric: f1, goal: max}
     with pytest.raises(ProtocolError, match=r"4:11: a student's name is text, and 10 is a number.*size: 10"):
         protocol(tmp_path, text)
     text = text.replace("[10, 100]", "[net]")
+    only = protocol(
+        tmp_path,
+        text.replace("slow: {lr: 0.3}", "lr: [1, 0.3]").replace("baseline: {lr: 1}", "baseline: true"),
+    )
+    assert "contrasts: [[main/net/baseline-lr0.3, main/net/baseline-lr1]]" in lone_cells(only.cells)
+    assert not lone_cells(only.cells, planned=True)
     found = protocol(tmp_path, text)  # its only baseline is everyone's
     assert gain_pairs(found.cells, found.cells) == [("main/net/slow-lr0.3", "main/net/baseline-lr1")]
     text = text.replace("slow: {lr: 0.3}", "slow: {lr: [0.3, 1], warm: 1}").replace(
@@ -252,8 +258,8 @@ def test_without_a_small_command_there_is_no_smoke_study(tmp_path: Path) -> None
         ('{seed} --out {out}"\n  smoke', '{seed}"\n  smoke', "4:12: the command has no {out}"),
         (
             "python train.py --model {student} --width",
-            "torchrun t.py {student} --width",
-            "4:12: what this runs is not known",
+            "torchrun ./t.py {student} --width",
+            "code: [t.py], with what they call, or code: [] for none",
         ),
         ("seeds: 3", "training: {epochs: 3}", "11:1: training is for rigorkd's own training"),
         ("seeds: 3", "dataset: cifar10", "11:1: dataset is for rigorkd's own training"),
