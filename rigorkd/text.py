@@ -21,10 +21,11 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     return by_folded[matches[0]] if matches else None
 
 
-def nearest_place(place: Path) -> str:
-    """`; did you mean X?` where a place that is not there is called almost as another beside it."""
+def nearest_place(place: Path, *, folder: bool = True) -> str:
+    """`; did you mean X?` where a folder (or file) that is not there is called almost as one beside it."""
     try:
-        there = [] if place.exists() else [other.name for other in place.parent.iterdir()]
+        beside = [] if place.exists() else list(place.parent.iterdir())
+        there = [other.name for other in beside if other.is_dir() == folder]
     except OSError:
         return ""
     close = nearest(place.name, there)

@@ -25,7 +25,7 @@ from pydantic import Field, PrivateAttr
 from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, Watch
 from rigorkd.errors import InputError
 from rigorkd.files import file_sha256, sha256_of
-from rigorkd.text import first_line, in_full, some_of
+from rigorkd.text import first_line, in_full, nearest_place, some_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,7 +121,8 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"arrays: {path}: {(error.strerror or str(error)).lower()}{in_full(path, 'dataset.file')}",
+            f"arrays: {path}: {(error.strerror or str(error)).lower()}{in_full(path, 'dataset.file')}"
+            f"{nearest_place(path, folder=False)}",
             hint="dataset.file names a .npz file",
         ) from None
 
@@ -144,7 +145,7 @@ def _info(path: Path, size: int, modified: int) -> DatasetInfo:
         *(str(path), len(found.labels), tested, classes, channels, side),
         smallest=smallest,
         unread=unread,
-        test_called="test_images and test_labels",
+        to_test="name it test_images and test_labels",
     )
 
 

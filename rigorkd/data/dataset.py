@@ -37,7 +37,7 @@ class DatasetInfo:
 
     `size` is the side in pixels; where images differ in size, that of the squares they are stored as.
     `smallest` is the class with the fewest images to split, and their number, where that is not known before.
-    `unread` are folders or arrays beside those that are read; a test set would be called `test_called`.
+    `unread` are folders or arrays beside those that are read; `to_test` makes a test set of them.
     """
 
     title: str
@@ -48,7 +48,7 @@ class DatasetInfo:
     size: int
     smallest: tuple[str, int] | None = None
     unread: tuple[str, ...] = ()
-    test_called: str = "test"
+    to_test: str = "rename it to test"
 
 
 @dataclass(frozen=True, eq=False)

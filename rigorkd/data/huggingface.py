@@ -38,6 +38,7 @@ class HuggingFace(OwnImages):
     """A data set of images that Hugging Face's `datasets` reads."""
 
     layout = _NOWHERE
+    to_test = "set dataset.test to it"
     name: Literal["huggingface"]
     path: Word
     config: Word | None = None
@@ -68,6 +69,10 @@ class HuggingFace(OwnImages):
         except InputError:
             return False
         return True
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        return tuple(sorted(set(self._splits()) - {self.train, self.test}))
 
     def absent(self) -> str:
         return "" if self.is_there else self.path
@@ -113,7 +118,8 @@ class HuggingFace(OwnImages):
             )
             raise self._refused(what, "give the path of a folder, or a name of the hub, such as user/leaves")
         where = str(self.folder) if self.is_local else self.path
-        asked = (where, self.config, self.revision, self.image, str(self.cache_folder()))
+        columns = self.image, self.label
+        asked = (where, self.config, self.revision, *columns, str(self.cache_folder()))
         found = _loaded(*asked, self.fingerprint(), fetch=self.is_local or self.download)
         if self.train not in found:
             raise self._refused(
@@ -146,7 +152,7 @@ class HuggingFace(OwnImages):
     def _labels(self, split: Any, known: tuple[str, ...] | None) -> tuple[tuple[str, ...], list[int]]:
         """The names of the classes, `known` or of this split, and the class of every row."""
         if self.label not in split.features:
-            some = some_of(sorted(split.features))
+            some = some_of(sorted(set(split.features) - {self.image}))
             raise self._refused(f"no column {self.label!r}", f"set dataset.label to one of: {some}")
         values, declared = split[self.label][:], getattr(split.features[self.label], "names", None)
         if declared is not None:
@@ -160,7 +166,8 @@ class HuggingFace(OwnImages):
                 some = some_of([str(value) for value in list(found)[:5]])
                 raise self._refused(
                     f"the column {self.label!r} holds no classes: {some}",
-                    "it must hold whole numbers from 0 without a gap, or names",
+                    "it must hold whole numbers from 0 without a gap, or names: "
+                    f"class_encode_column({self.label!r}) of the package makes classes of what is there",
                 )
             names = known or tuple(str(value) for value in sorted(found))
             places = {name: place for place, name in enumerate(names)}
@@ -176,7 +183,15 @@ class HuggingFace(OwnImages):
 
 @functools.lru_cache(maxsize=4)
 def _loaded(
-    path: str, config: str | None, revision: str | None, image: str, cache: str, stamp: str, *, fetch: bool
+    path: str,
+    config: str | None,
+    revision: str | None,
+    image: str,
+    label: str,
+    cache: str,
+    stamp: str,
+    *,
+    fetch: bool,
 ) -> Mapping[str, Any]:
     """The splits of a data set, its images left encoded. InputError if it cannot be had, or has no images.
 
@@ -200,7 +215,7 @@ def _loaded(
                 hint="see that `datasets.load_dataset` reads it",
             ) from None
         splits = found if isinstance(found, datasets.DatasetDict) else {"train": found}
-        return {str(name): _encoded(path, split, image) for name, split in splits.items()}
+        return {str(name): _encoded(path, split, image, label) for name, split in splits.items()}
 
 
 def _read(path: str, config: str | None, cache: str) -> Any:
@@ -280,13 +295,23 @@ def _offline() -> Iterator[None]:
             place.HF_HUB_OFFLINE = value
 
 
-def _encoded(path: str, split: Any, image: str) -> Any:
+def _encoded(path: str, split: Any, image: str, label: str) -> Any:
     import datasets
 
-    if image not in split.features or not isinstance(split.features[image], datasets.Image):
-        images = [name for name, kind in split.features.items() if isinstance(kind, datasets.Image)]
-        raise InputError(
-            f"huggingface: {path}: no column of images {image!r}",
-            hint=f"set dataset.image to one of: {some_of(images)}" if images else "it has no images at all",
-        )
+    images = [name for name, kind in split.features.items() if _holds_images(kind)]
+    if image not in images:
+        hint = f"set dataset.image to one of: {some_of(images)}" if images else "it has no images at all"
+        others = [name for name in split.features if name not in images]
+        if images and others and label not in others:
+            hint += f"; and dataset.label to one of: {some_of(others)}"
+        raise InputError(f"huggingface: {path}: no column of images {image!r}", hint=hint)
     return split.cast_column(image, datasets.Image(decode=False))
+
+
+def _holds_images(kind: Any) -> bool:
+    """Whether a column has encoded images; the package's own, or the bytes that others write."""
+    import datasets
+
+    if isinstance(kind, datasets.Value):
+        return kind.dtype in ("binary", "large_binary")
+    return isinstance(kind, datasets.Image) or (isinstance(kind, dict) and set(kind) == {"bytes", "path"})

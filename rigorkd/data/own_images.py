@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -101,9 +101,11 @@ class OwnImages(FittedFiles):
         """Where they are, in words."""
         return str(self.folder)
 
+    to_test: ClassVar[str] = "rename it to test"
+
     @property
     def unread(self) -> tuple[str, ...]:
-        """Folders beside the parts that are read, such as `val`."""
+        """Folders or splits beside those that are read, such as `val`."""
         return ()
 
     @property
@@ -136,6 +138,7 @@ class OwnImages(FittedFiles):
             self.side,
             smallest=found.smallest,
             unread=self.unread,
+            to_test=self.to_test,
         )
 
     @property

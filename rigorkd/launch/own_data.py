@@ -65,6 +65,7 @@ class OwnData:
     nested: tuple[str, ...] = ()
     shown: tuple[Shown, ...] = ()
     tried: str = ""
+    in_folder: bool = True
     read_through: bool = True
 
     @property
@@ -99,7 +100,7 @@ class OwnData:
         """Its lines in a terminal."""
         if not self.there:
             assumed = f"; until they are, {self.side}×{self.side} pixels are assumed" * (not self.settled)
-            where = f"{self.where}{self.tried}{nearest_place(Path(self.where))}"
+            where = f"{self.where}{self.tried}{nearest_place(Path(self.where), folder=self.in_folder)}"
             yield f"data: the images are not there yet ({where}){assumed}"
             return
         tested = f" + {self.test_images:,} for testing" if self.test_images is not None else ""
@@ -215,7 +216,7 @@ def own_data(
     if known is None:
         key = {"arrays": "dataset.file", "huggingface": "dataset.path"}.get(dataset.name, "dataset.root")
         tried = in_full(Path(where), key) if getattr(dataset, "is_local", True) else ""
-        return OwnData(where, False, dataset.side, settled, tried=tried)
+        return OwnData(where, False, dataset.side, settled, tried=tried, in_folder=key != "dataset.file")
     return OwnData(
         where=where,
         there=True,

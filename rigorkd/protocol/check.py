@@ -134,7 +134,7 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
     if known.test_images is None and split.test is None:
         hint = f"split.test says how many of its {known.images:,} images are for testing"
         if known.unread:
-            hint += f"; or rename what is not read ({some_of(known.unread, 3)}) to {known.test_called}"
+            hint += f"; or, to test on what is not read ({some_of(known.unread, 3)}), {known.to_test}"
         yield Problem(path, f"{known.title} has no test set of its own", hint)
         return
     each = known.classes if split.per_class else 1  # then the sizes count images of one class

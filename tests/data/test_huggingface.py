@@ -102,7 +102,7 @@ class TestFolders:
         ("keys", "says", "advises"),
         [
             ({"image": "picture"}, "no column of images 'picture'", "dataset.image to one of: image"),
-            ({"label": "kind"}, "no column 'kind'", "dataset.label to one of: image, label"),
+            ({"label": "kind"}, "no column 'kind'", "dataset.label to one of: label"),
             ({"train": "all"}, "no split 'all'", "dataset.train to one of: train"),
             ({"test": "held"}, "no split 'held'", "dataset.test to one of: train; or to null"),
         ],
@@ -114,6 +114,28 @@ class TestFolders:
         with pytest.raises(InputError, match=says) as caught:
             described(folder, tmp_path, **keys).agreed()
         assert advises in caught.value.hint
+
+    def test_files_that_others_wrote_are_read_and_both_columns_told(
+        self, package: Any, tmp_path: Path
+    ) -> None:
+        """Without the package's own types: bytes alone, or with a path."""
+        from pyarrow import parquet, table
+
+        labels, pictures = [0, 1] * 10, self.pictures(20)
+        for kind, column in (("bare", [each["bytes"] for each in pictures]), ("pairs", pictures)):
+            for split in ("train", "validation"):
+                (tmp_path / kind).mkdir(exist_ok=True)
+                parquet.write_table(
+                    table({"img": column, "kind": labels}), tmp_path / kind / f"{split}-0.parquet"
+                )
+            with pytest.raises(InputError, match="no column of images 'image'") as caught:
+                described(tmp_path / kind, tmp_path).agreed()
+            assert caught.value.hint == "set dataset.image to one of: img; and dataset.label to one of: kind"
+            dataset = described(tmp_path / kind, tmp_path, image="img", label="kind")
+            assert dataset.agreed() == 12
+            known = dataset.looked_at()
+            assert known is not None
+            assert (known.unread, known.to_test) == (("validation",), "set dataset.test to it")
 
     def test_a_folder_that_is_not_there_is_told(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

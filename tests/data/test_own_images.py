@@ -132,6 +132,8 @@ def test_without_the_files_a_plan_assumes_a_side_and_says_so(
     Path("picture").mkdir()
     (line,) = found.lines()
     assert f"{where}; did you mean picture?)" in line
+    Path("pictures.yaml").touch()
+    assert list(found.lines()) == [line], "a file is no folder"
     with pytest.raises(InputError, match=r"pictures/train is missing ") as caught:
         loaded.spec.dataset.prepare()
     assert f"is missing ({tried}{Path.cwd()}/pictures/train); did you mean picture?" in caught.value.message
@@ -489,4 +491,4 @@ def test_folders_that_are_not_read_are_named(protocol: Callable[..., Protocol]) 
     assert told in list(plan.lines())
     with pytest.raises(ProtocolError, match="no test set of its own") as refused:
         refuse_misfit(protocol((", test: 2", "")))
-    assert "rename what is not read (val) to test" in refused.value.hint
+    assert "or, to test on what is not read (val), rename it to test" in refused.value.hint
