@@ -320,15 +320,18 @@ def _after(text: str, key: str, name: str, metric: str = "") -> float:
     653/797 is that share. Between them may stand what frames a table's fields, or a number's type.
     """
     gap = r"[^\S\n]*"
-    pattern = (
-        rf"(?<![\w.-]){re.escape(key)}[\"']?{gap}[:=|│┃]?{gap}[\"']?(?:(?:np|numpy)\.\w+\(|tensor\()?"
+    words = "".join(
+        re.escape(char) if char.isascii() else rf"(?:{re.escape(char)}|\ufffd{{1,4}})" for char in key
+    )
+    pattern = (  # what is not ASCII may have been printed in another encoding than UTF-8
+        rf"(?<![\w.-]){words}[\"']?{gap}[:=|│┃]?{gap}[\"']?(?:(?:np|numpy)\.\w+\(|tensor\()?"
         rf"((?i:{_NUMBER}))(?:{gap}/{gap}(\d+)(?![\w./-]))?(,\d+)?"
     )
     found = re.findall(pattern, text)
     if not found:
         words = _words_before(text, key) or (_words_before(text, metric) if metric else "")
         hint = f" (keys: {{{metric}: {words!r}}} would take {_after(text, words, name):g})" if words else ""
-        raise ResultError(f"{name} has no number after {key}{hint}")
+        raise ResultError(f"{name} has no number after {key!r}{hint}")
     number, of, comma = found[-1]
     if comma:
         raise ResultError(f"{name} has {number}{comma} after {key}: write decimals behind a point")

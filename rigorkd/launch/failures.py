@@ -76,6 +76,8 @@ def advice(reason: str) -> str:
             "out of memory: give a smaller --memory (fewer students at once, the same bits), fewer --slots or"
             " --jobs, or a smaller batch_size in the protocol (another experiment: rigorkd never changes it)"
         )
+    if "EOFError: EOF when reading a line" in reason:
+        return "a command has no input to read from: give what it asks for in its arguments"
     if "last with exit code -9" in reason:
         return "its worker was killed, perhaps for memory: fewer --jobs or --slots, or a smaller --memory"
     return ""

@@ -90,7 +90,7 @@ def _found(study: StudyFolder, wanted: Wanted, reason: str, *, dry: bool = False
     if not chosen and not seeds:
         raise InputError(
             f"{study.path}: no finished run of what was named",
-            hint="`rigorkd status` shows what is there; what never finished needs no removing",
+            hint="`rigorkd status` shows what is there; what never finished is taken out of the protocol",
         )
     if seeds and len(seeds) == len(info.seeds):
         raise InputError(

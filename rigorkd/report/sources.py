@@ -300,12 +300,34 @@ def refuse_unusable(found: Source) -> None:
         read_runs(found.table, found.plan.metric)
 
 
-def _none_finished(folder: Path) -> InputError:
-    """That there is nothing to judge, with the reason if runs failed."""
-    from rigorkd.launch.failures import by_reason, read_failures
+def _failed(folder: Path) -> dict[str, str]:
+    """The reasons of runs that failed, by run."""
+    from rigorkd.launch.failures import read_failures
     from rigorkd.records.layout import StudyFolder
 
-    failed = {run: failure.reason for run, failure in read_failures(StudyFolder(folder)).items()}
+    return {run: failure.reason for run, failure in read_failures(StudyFolder(folder)).items()}
+
+
+def _failures_among(folder: Path, missing: pd.DataFrame) -> tuple[str, ...]:
+    """A warning of the missing runs that failed: a study that waits for them would wait for ever."""
+    from rigorkd.launch.failures import by_reason
+
+    names = {f"{cell}/seed-{seed}" for cell, seed in zip(missing["cell"], missing["seed"], strict=True)}
+    failed = {run: reason for run, reason in _failed(folder).items() if run in names}
+    if not failed:
+        return ()
+    causes = "; ".join(f"{runs}: {reason}" for runs, reason in by_reason(failed))
+    return (
+        f"{len(failed)} of the missing runs failed: {causes}. Mend the cause and run again with"
+        " --retry-failed, or take the cells out of the protocol and run it: then the others are judged",
+    )
+
+
+def _none_finished(folder: Path) -> InputError:
+    """That there is nothing to judge, with the reason if runs failed."""
+    from rigorkd.launch.failures import by_reason
+
+    failed = _failed(folder)
     if not failed:
         hint = "`rigorkd status` shows how far it is"
         return InputError(f"{folder}: no student run has finished yet", hint=hint)
@@ -335,6 +357,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
     if len(study.missing):
         import pandas as pd
 
+        warnings += _failures_among(folder, study.missing)
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
     runs = _with_columns_of_trends(folder, runs, plan)
     looks = read_interim_analyses(folder)

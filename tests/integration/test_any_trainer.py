@@ -363,6 +363,9 @@ seeds: 1
     assert "main/small/crash/seed-0: exit code 1: ValueError: no such layer" in done.stderr
     assert "main/small/silent/seed-0: it left no metrics.json in {out}" in done.stderr
     assert "hello from crash" in of(tmp_path, "logs", "main/small/crash/seed-0").stdout
+    (said,) = (one for one in document(tmp_path, "analyze")["warnings"] if "of the missing runs" in one)
+    assert said.startswith("3 of the missing runs failed: ")
+    assert "take the cells out of the protocol" in said
     again = of(tmp_path, "run", "protocols/mine.yaml")
     assert (again.returncode, "not tried again" in again.stderr) == (1, True)
     (tmp_path / "protocols" / "train.py").write_text(broken.replace('method == "nan"', "False"))

@@ -60,7 +60,7 @@ def test_a_log_may_name_its_seed(tmp_path: Path) -> None:
 def test_a_number_stands_on_the_line_of_its_words(tmp_path: Path) -> None:
     """Nor is a header taken for the words before the first field below it."""
     (tmp_path / "log.txt").write_text("epoch,accuracy\n0,50.5\n")
-    with pytest.raises(ResultError, match=r"log\.txt has no number after accuracy"):
+    with pytest.raises(ResultError, match=r"log\.txt has no number after 'accuracy'"):
         metrics(tmp_path, trainer(result={"file": "log.txt", "keys": {"accuracy": "accuracy"}}))
     with pytest.raises(
         ResultError, match=r"log\.txt is no JSON object of numbers: '0,50\.5' \(result: \{file: log"
@@ -160,10 +160,10 @@ def test_a_result_that_is_not_there(tmp_path: Path) -> None:
         metrics(tmp_path, trainer(result="stdout"), "bye")
     with pytest.raises(ResultError, match=r"keys: \{accuracy: 'accuracy'\}\} takes the number after"):
         metrics(tmp_path, trainer(result="stdout"), "Model accuracy: 0.97")
-    with pytest.raises(ResultError, match="what it printed has no number after acc"):
+    with pytest.raises(ResultError, match="what it printed has no number after 'acc'"):
         metrics(tmp_path, trainer(result={"file": "stdout", "keys": {"accuracy": "acc"}}), "bye")
     (tmp_path / "log.txt").write_text("acc: none")
-    with pytest.raises(ResultError, match=r"log.txt has no number after acc"):
+    with pytest.raises(ResultError, match=r"log.txt has no number after 'acc'"):
         metrics(tmp_path, trainer(result={"file": "log.txt", "keys": {"accuracy": "acc"}}))
 
 
@@ -187,6 +187,12 @@ def test_beside_what_is_asked_for_there_may_be_anything(tmp_path: Path) -> None:
 def test_ways_in_which_programs_print_a_number(tmp_path: Path, said: str, value: float) -> None:
     made = trainer(result={"file": "stdout", "keys": {"accuracy": "accuracy"}})
     assert metrics(tmp_path, made, f"epoch 1\n{said}\n") == {"accuracy": value}
+
+
+def test_words_in_another_encoding(tmp_path: Path) -> None:
+    made = trainer(result={"file": "stdout", "keys": {"accuracy": "Güte:"}})
+    said = "Güte: 0.93".encode("latin-1").decode(errors="replace")
+    assert metrics(tmp_path, made, said) == {"accuracy": 0.93}
 
 
 def test_the_words_that_would_find_a_number_are_offered_with_it(tmp_path: Path) -> None:
