@@ -88,7 +88,7 @@ def _head_problems(protocol: Protocol, cell: Cell) -> Iterator[Problem]:
     network = _outline(protocol, cell, cell.views)
     head = head_of(network, _outline(protocol, cell, cell.views, classes + 1))
     try:
-        state = unprefixed(network, read_weights(path))
+        state = unprefixed(network, read_weights(path), str(path))
     except InputError as error:
         yield Problem(at, error.message, error.hint)
         return
