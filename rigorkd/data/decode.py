@@ -34,6 +34,7 @@ class Header:
 def look(stream: IO[bytes]) -> Header:
     """The size of an image, without decoding it. ValueError if it is none."""
     with _told(), Image.open(stream) as image:
+        _refuse_floating(image)
         deep = image.mode in _DEEP
         return Header(*image.size, grey=deep or image.mode in ("1", "L", "LA"), deep=deep)
 
@@ -43,6 +44,8 @@ def look_through(stream: IO[bytes]) -> None:
     with _told(), Image.open(stream) as image:
         image.draft(image.mode, (1, 1))  # a JPEG is read whole, but most of its pixels need no computing
         image.load()
+        if image.mode.startswith(("I", "F")):  # levels that no image may have
+            _rgb(image)
 
 
 def decode(content: bytes, side: int, fit: Fit | None) -> Pixels:
@@ -75,14 +78,18 @@ def _told() -> Iterator[None]:
         raise ValueError(str(error) or type(error).__name__) from error
 
 
+def _refuse_floating(image: Image.Image) -> None:
+    if image.mode not in _DEEP and image.mode.startswith(("I", "F")):
+        raise ValueError(f"floating-point levels (Pillow's mode {image.mode}); store them with 8 or 16 bits")
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in _DEEP:
         levels = np.asarray(image).astype(np.int64)
         if levels.min() < 0 or levels.max() > 0xFFFF:
             raise ValueError("levels beyond 16 bits; store the images with 8 or 16 bits a channel")
         image = Image.fromarray((levels >> 8).astype(np.uint8))
-    elif image.mode.startswith(("I", "F")):
-        raise ValueError(f"floating-point levels (Pillow's mode {image.mode}); store them with 8 or 16 bits")
+    _refuse_floating(image)
     if "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow's way to read a palette with transparent colours
     return image.convert("RGB")

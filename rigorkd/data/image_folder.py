@@ -94,6 +94,11 @@ def _too_few(below: Path, part: str, names: tuple[str, ...]) -> InputError:
     hint = f"put the images of each class into a folder of its own: {part}<class>/<image>"
     if not names and (lying := _lying(below)):
         what = f"{lying} in it, and no folders of classes"
+        if others := [name for name in _classes(below.parent) if part and name.lower() not in PARTS]:
+            hint += (
+                f"; if train is a class beside {some_of(others, 3)}, rename its folder: train, test and val "
+                "are parts here"
+            )
     inside = below / names[0] if names else below
     while len(deeper := _classes(inside)) == 1 and deeper[0].lower() not in PARTS:
         inside = inside / deeper[0]
@@ -167,11 +172,16 @@ class ImageFolder(OwnImages):
         if not folder.is_dir() or not self.laid_out().missing(folder):
             return
         what, names = "there are no folders of classes in it", _classes(folder)
+        hint = self.layout.advice.format(place=folder)
         if names:
-            what = f"there is no folder train in it, but {' and '.join(names)}"
+            what = f"there is no folder train in it, but {some_of(names, 6)}"
+            parts = [name for name in names if name.lower() in PARTS]
+            if len(names) > len(parts):
+                others = some_of(sorted({*names} - {*parts}), 3)
+                hint += f"; if {parts[0]} is a class beside {others}, rename its folder"
         elif lying := _lying(folder):
             what = f"{lying} in it, and no folders of classes"
-        raise InputError(f"image_folder: {folder}: {what}", hint=self.layout.advice.format(place=folder))
+        raise InputError(f"image_folder: {folder}: {what}", hint=hint)
 
     def laid_out(self) -> Layout:
         folder = self.folder

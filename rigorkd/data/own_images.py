@@ -34,6 +34,8 @@ from rigorkd.files import write_atomically
 LARGEST_AGREED = 512
 """Squares larger than this are nobody's wish until somebody says so: an image would take a megabyte."""
 SMALLEST = 4
+FEW = 20
+"""Of so many images one may be of another size by mistake."""
 MOST_READ_THROUGH = 10**9
 """Pixels that a plan reads through: seconds, as 4,000 photographs of 500×500 are."""
 
@@ -164,11 +166,14 @@ class OwnImages(FittedFiles):
         width, height, _ = found.sizes[0]
         if len(found.sizes) > 1 or width != height:
             side = max(SMALLEST, min(found.usual_side, USUAL_RESOLUTION))
+            total, others = sum(n for *_, n in found.sizes), sum(n for *_, n in found.sizes[1:])
+            few = others if FEW * others <= total else 0
             raise InputError(
                 f"its images are {found.says_sizes()}: no squares of one size, so resolution must say what "
                 "they are stored as",
                 hint=f"add resolution: {side} to dataset (their usual shorter side is {found.usual_side}); "
-                + "the central square is kept, or all of it with fit: squash",
+                + "the central square is kept, or all of it with fit: squash"
+                + (f"; or take out the {few:,} of other sizes" if few and width == height else ""),
             )
         if not SMALLEST <= width <= LARGEST_AGREED:
             raise InputError(
@@ -242,7 +247,7 @@ class OwnImages(FittedFiles):
                 grey += header.grey
                 deep += header.deep
         if damaged:  # then all that are, so that one round mends them: truncated files have sound headers
-            damaged = self._damaged(look_through)
+            damaged = self._damaged(look_through) or damaged
         refuse_damaged(damaged)
         many = Counter(image.label for image in index.train)
         rarest = min(range(len(index.class_names)), key=lambda label: many[label])

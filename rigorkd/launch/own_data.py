@@ -147,6 +147,12 @@ class OwnData:
         missed = self._may_miss(images)
         if not missed and 2 * images * self.classes >= self.images:
             return
+        if 2 * images * self.classes >= self.images:
+            yield (
+                f"  the split may give no image of a class, such as {name}, to {missed}: per_class: true "
+                "takes the same number of every class"
+            )
+            return
         told = f"  the smallest class, {name}, has {count(images, 'image')}"
         if missed:
             told += f", and the split may give none of them to {missed}: add images, or leave the class out"

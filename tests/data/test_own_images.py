@@ -118,6 +118,15 @@ def test_what_does_not_agree_is_asked_for(
     assert protocol(("root: pictures", f"root: pictures, {advised}")).cells
 
 
+def test_few_images_of_another_size_may_be_there_by_mistake(tmp_path: Path) -> None:
+    write(tmp_path, each=10)
+    for odd in ("a.png", "b.png"):
+        Image.new("RGB", (1, 1)).save(tmp_path / "cats" / odd)
+        with pytest.raises(InputError) as caught:
+            folder(tmp_path).agreed()
+        assert ("or take out the 1 of other sizes" in caught.value.hint) == (odd == "a.png")
+
+
 def test_without_the_files_a_plan_assumes_a_side_and_says_so(
     tmp_path: Path, protocol: Callable[..., Protocol]
 ) -> None:
@@ -161,6 +170,15 @@ def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None
         folder(tmp_path / "pictures").agreed()
     assert caught.value.message.count("not an image of a known format") == 10
     assert "… and 2 more" in caught.value.message
+
+
+def test_floating_point_levels_are_told_before_anything_is_decoded(tmp_path: Path) -> None:
+    write(tmp_path, each=4)
+    for number in range(12):
+        Image.fromarray(np.zeros((16, 16), np.float32)).save(tmp_path / "cats" / f"{number}.tif")
+    with pytest.raises(InputError, match="12 images cannot be decoded") as caught:
+        folder(tmp_path).agreed()
+    assert "floating-point levels (Pillow's mode F)" in caught.value.message
 
 
 def test_truncated_files_are_named_in_the_round_of_broken_headers(tmp_path: Path) -> None:
@@ -254,6 +272,14 @@ def test_folders_that_are_not_laid_out_are_told_the_layout(
     assert "pictures/train/<class>/<image>, or pictures/<class>/<image>" in mend
     write(root, part="val")
     assert told()[0].endswith("there is no folder train in it, but val")
+    (root / "owls").mkdir()
+    assert told()[1].endswith("if val is a class beside owls, rename its folder")
+    (root / "train").mkdir()
+    image.save(root / "train" / "0.png")
+    what, mend = told()
+    assert what.endswith("pictures/train: 1 image lies in it, and no folders of classes")
+    assert "if train is a class beside owls, rename its folder" in mend
+    (root / "train" / "0.png").unlink()
     write(root, part="train")
     (root / "test").mkdir()
     image.save(root / "test" / "0.png")
@@ -459,8 +485,8 @@ def test_a_class_with_too_few_images_for_the_split_is_named(protocol: Callable[.
 
 
 def test_a_class_that_a_part_may_miss_is_told_what_to_do(protocol: Callable[..., Protocol]) -> None:
-    write(Path("pictures"))
-    for number in range(3, 8):
+    write(Path("pictures"), each=12)
+    for number in range(3, 12):
         (Path("pictures") / "dogs" / f"{number}.png").unlink()
 
     def told(split: str) -> str:
@@ -471,15 +497,19 @@ def test_a_class_that_a_part_may_miss_is_told_what_to_do(protocol: Callable[...,
         return next((line for line in plan.lines() if "smallest" in line), "")
 
     assert "dogs, has 3 images, and the split may give none of them to validate:" in told("val: 2, test: 4")
-    assert not told("val: 1, test: 1, per_class: true"), "which is what it offers:"
+    assert told("val: 1, test: 1, per_class: true") == "  the smallest class, dogs, has 3 images"
     assert told("val: 4, test: 2").endswith("of this one at most val: 1, test: 1")
-    write(Path("pictures"), part="train")
+    write(Path("pictures"), part="train", each=12)
     write(Path("pictures"), part="test")
-    assert not told("val: 8"), "a half: 1 in 256 splits miss a class of eight"
-    assert told("val: 1").endswith(
-        "none of them to validate: add images, or leave the class out; per_class: "
-        "true in split takes the same number of every class, of this one at most val: 7"
-    )
+    for number in range(3, 12):
+        (Path("pictures") / "train" / "dogs" / f"{number}.png").unlink()
+    assert told("val: 2").endswith("of this one at most val: 2")
+    write(Path("even"))
+    loaded = protocol(("root: pictures", "root: even"), ("2, test: 2, per_class: true", "2, test: 2"))
+    even = own_data(loaded, (), images_of(loaded.spec.dataset))
+    assert even is not None
+    offer = "per_class: true takes the same number of every class"
+    assert f"  the split may give no image of a class, such as cats, to validate: {offer}" in even.lines()
 
 
 def test_folders_that_are_not_read_are_named(protocol: Callable[..., Protocol]) -> None:
