@@ -43,6 +43,10 @@ def files() -> dict[str, str]:
     out["by_method.csv"] = "seed,baseline,kd\n" + "".join(
         f"{seed},{VALUES['baseline'][seed]},{VALUES['kd'][seed]}\n" for seed in range(3)
     )
+    out["by_both.csv"] = "seed,ours_acc,theirs_acc,ours_f1,theirs_f1\n" + "".join(
+        f"{seed},{ours},{theirs},{ours / 100:.3f},{theirs / 100:.3f}\n"
+        for seed, (theirs, ours) in enumerate(zip(*VALUES.values(), strict=True))
+    )
     epochs = [
         {"method": m, "seed": s, "epoch": e, "val_acc": f"{v - 4 + e:.2f}", "test_acc": f"{v - 2 + e:.2f}"}
         for m, s, v in runs()

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rigorkd_analysis.runs import are_measured
+from rigorkd_analysis.runs import are_measured, seed_of
 
 from rigorkd.readers.grid import sums_up
-from rigorkd.readers.known_names import MAY_BE_MEASURED, canonical, folded, is_bookkeeping, status_of
+from rigorkd.readers.known_names import MAY_BE_MEASURED, canonical, folded, is_bookkeeping, seed_in, status_of
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.readers.shapes import is_cost, is_metric
 from rigorkd.readers.written_numbers import looks_numeric
@@ -95,7 +95,19 @@ class Draft:
             self._may_be_setting(column)
             and 1 < values.nunique() <= len(values) / 2
             and not looks_numeric(values)
+            and not self._names_seeds(values)
         )
+
+    def _names_seeds(self, values: pd.Series[Any]) -> bool:
+        """Whether values name the seed that their rows have, as `cifar_seed3` does."""
+        if "seed" not in self.frame:
+            return False
+        named = {value: seed_in(value) for value in values.unique()}
+        same = [
+            found is not None and seed_of(seed) == found[0]
+            for seed, found in zip(self.frame["seed"], values.map(named), strict=True)
+        ]
+        return 2 * sum(map(bool, same)) > len(same)
 
     def settings(self, first: Sequence[str] = ()) -> list[str]:
         """The columns that look like settings: `first`, then words, then known settings, then other numbers.

@@ -23,7 +23,7 @@ from rigorkd.readers.known_names import (
     size_in,
     without,
 )
-from rigorkd.readers.shapes import ENDS, is_metric, pattern_of
+from rigorkd.readers.shapes import ENDS, affixes, is_metric, pattern_of
 from rigorkd.readers.written_numbers import ABSENT, looks_numeric, numbers_of
 from rigorkd.text import count, is_float, some_of, suggest
 
@@ -101,10 +101,12 @@ def find_seeds(draft: Draft) -> None:
             seed="" if asked else column or "",
         )
     if missing:
+        few = sum(name in found and found[name] is not None for name in names) <= len(names) / 2
+        audit = "; `rigorkd audit` judges a table of one run each" if few else ""
         row = int(np.flatnonzero((names == missing[0]).to_numpy())[0])
         raise draft.table.error(
             f"no seed in {missing[0]!r}, or several parts that may be it, though others have one",
-            "give --seed COLUMN or --seed PATTERN, or leave the row out",
+            f"give --seed COLUMN or --seed PATTERN, or leave the row out{audit}",
             row,
         )
     told = {name: seed for name, seed in found.items() if seed is not None}
@@ -184,8 +186,14 @@ def _fill_seeds(draft: Draft) -> None:
     """A seed that a column lacks in some rows, from their run names."""
     blank = draft.frame["seed"] == ""
     found = {name: seed_in(name) for name in draft.frame.loc[blank, "run"].unique()}
-    named = {name: str(inside[0]) for name, inside in found.items() if inside is not None}
-    draft.put(seed=draft.frame["seed"].where(~blank, draft.frame["run"].map(named).fillna("")))
+    named = {  # S2 is a satellite's name, and no seed 2
+        name: str(inside[0])
+        for name, inside in found.items()
+        if inside is not None and (inside[1] or "seed" in name.casefold())
+    }
+    draft.put(
+        seed=draft.frame["seed"].where(~blank, draft.frame["run"].map(lambda name: named.get(name, "")))
+    )
 
 
 def _seed_word(word: str) -> str:
@@ -314,6 +322,14 @@ def find_cells(draft: Draft) -> None:
             f"give --cell COLUMNS, the columns that define one{_such_as(draft)}, or name the other "
             "configurations' files too",
             cell=_settings(draft),
+        )
+    elif (found := affixes(draft.frame)) and not _settings(draft):
+        metric, of = next(iter(found.items()))
+        raise draft.table.error(
+            f"no column tells which configuration a row is of; columns: {draft.columns()}",
+            f"if {some_of(list(of), 4)} are what is compared, give --metric {metric}; "
+            "else give --cell COLUMNS, the columns that define one",
+            metric=metric,
         )
     else:
         example = _such_as(draft) or ", such as --cell model,lr"

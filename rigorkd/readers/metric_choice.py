@@ -11,7 +11,7 @@ from rigorkd_analysis.metric_names import is_accuracy, is_validation
 
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping
-from rigorkd.readers.shapes import UNNAMED, is_cost, is_metric
+from rigorkd.readers.shapes import UNNAMED, affixes, is_cost, is_metric
 from rigorkd.readers.written_numbers import looks_numeric, numbers_of, plain
 from rigorkd.text import some_of, suggest
 
@@ -63,6 +63,15 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
             _headless(draft) or "add a numeric column, such as test_top1",
         )
     found = sorted(found, key=lambda name: not is_metric(name))
+    wide = affixes(frame)
+    if wide and draft.came.get("cell", "") in _ON_DATA and not draft.asked.cell:
+        whole, of = next(iter(wide.items()))
+        raise draft.table.error(
+            "which metric? There is one configuration on each data set, unless columns are some",
+            f"if {some_of(list(of), 4)} are what is compared, give --metric {whole}; else give --metric, "
+            f"one of: {some_of(found)}",
+            metric=whole,
+        )
     raise draft.table.error(
         "which metric?", f"give --metric, one of: {some_of(found)}", metric=min(found, key=_doubt)
     )
@@ -99,8 +108,20 @@ def candidates(draft: Draft) -> list[str]:
         (names if varies else constant).append(column)
     names = [name for name in names if is_metric(name) or not draft.recurs(name)] or names
     names = [name for name in names if is_metric(name) or not is_cost(name)] or names
+    names = [name for name in names if not _is_alike(draft, name)] or names
     names = [name for name in names if not _is_spread(name)] or names
     return names or [name for name in constant if is_metric(name)] or constant
+
+
+def _is_alike(draft: Draft, name: str) -> bool:
+    """Whether all configurations have the same value at every seed, as of a model that they share."""
+    groups = [column for column in ("dataset", "task", "group", "seed") if column in draft.frame]
+    values = draft.frame.groupby(groups, sort=False)[name]
+    return bool((values.size() > 1).any() and (values.nunique() == 1).all())
+
+
+_ON_DATA = ("columns dataset", "columns task", "columns dataset, task")
+"""Where cells come from if there is one on each data set."""
 
 
 def _is_spread(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rigorkd_analysis.metric_names import goal_of
@@ -23,6 +24,9 @@ from rigorkd.readers.known_names import (
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.readers.written_numbers import ABSENT, looks_numeric
 from rigorkd.text import count, some_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNNAMED = "value"
 """The metric of a wide table, whose name stands nowhere in it."""
@@ -85,8 +89,11 @@ def _by_metric(table: RawTable) -> RawTable:
     return replace(table.rows(first, made), kind=f"{table.kind}, one row per metric")
 
 
-def unfold(table: RawTable, asked: Reading) -> RawTable:
+def unfold(table: RawTable, asked: Reading, metric: str | None = None) -> RawTable:
     """The table with one row per run (and epoch), whatever its shape was.
+
+    A `metric` that is no column but ends or begins the names of several, as `acc` does of `ours_acc` and
+    `theirs_acc`, says that these are configurations.
 
     Raises:
         InputError: it holds means and spreads, not runs.
@@ -111,6 +118,8 @@ def unfold(table: RawTable, asked: Reading) -> RawTable:
     elif by_cell := _by_cell(table, asked):
         parts, summaries = by_cell, [name for name in columns if sums_up(name)]
         said = "one column per method"
+    elif by_affix := _by_affix(table, asked, metric):
+        parts, summaries, said = by_affix, [], "a column per method and metric"
     elif asked.wide:
         raise table.error(
             "--wide: there are no two columns of numbers beside a seed",
@@ -268,6 +277,68 @@ def _by_cell(table: RawTable, asked: Reading) -> list[_Part]:
     return [
         _Part(name, ((column, "baseline" if folded(name) == "baseline" else name),), UNNAMED)
         for name in cells
+    ]
+
+
+_AFFIX = re.compile(r"[_\-./ ]+")
+
+_NO_METHODS = frozenset(
+    {"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "best", "last",
+     "final", "max", "min", "mean", "std", "avg", "macro", "micro", "weighted", "balanced", "early", "late"}
+)  # fmt: skip
+"""What a metric's name begins with that is no configuration: `test_acc` and `val_acc` are of one run."""
+
+
+def affixes(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Of every metric that ends (or else begins) the names of several columns of numbers, these, by the rest.
+
+    `acc` of `ours_acc` and `theirs_acc`. Those with a metric's name come first.
+    """
+    names = [
+        name
+        for name in map(str, frame.columns)
+        if canonical(name) is None
+        and not (is_bookkeeping(name) or sums_up(name) or is_cost(name) or name.startswith("_"))
+        and looks_numeric(frame[name])
+    ]
+    both = [_halved(names, ends) for ends in (True, False)]
+    for found in both:
+        if any(map(is_metric, found)):
+            return dict(sorted(found.items(), key=lambda item: not is_metric(item[0])))
+    sets = [frozenset(of) for of in both[0].values()]
+    return both[0] if len(set(sets)) < len(sets) else {}  # several metrics of the same ones
+
+
+def _halved(names: Sequence[str], ends: bool) -> dict[str, dict[str, str]]:
+    """The columns by what their names end (or begin) with, and the rest; what is there once is left out."""
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        words = [word for word in _AFFIX.split(name) if word]
+        what, who = (words[-1:], words[:-1]) if ends else (words[:1], words[1:])
+        if who and not _NO_METHODS.issuperset(word.casefold() for word in who):
+            found.setdefault(what[0], {})["_".join(who)] = name
+    return {what: of for what, of in found.items() if len(of) > 1}
+
+
+def _by_affix(table: RawTable, asked: Reading, metric: str | None) -> list[_Part]:
+    kinds = {canonical(str(name)) for name in table.frame.columns}
+    if {"cell", "method", "model", "student", "run", "T", "alpha"} & kinds or not (
+        "seed" in kinds or asked.seed
+    ):
+        return []
+    found = affixes(table.frame)
+    if metric is None or metric in table.frame.columns:
+        known = {folded(who) for of in found.values() for who in of} & (BASELINES | _METHODS)
+        if metric is not None or len(known) < 1 or not all(map(is_metric, found)):
+            return []
+    elif metric not in found:
+        return []
+    most = found[metric] if metric in found else max(found.values(), key=len)
+    return [
+        _Part(column, (("method", "baseline" if folded(who) == "baseline" else who),), what)
+        for what, of in found.items()
+        if of.keys() == most.keys()
+        for who, column in of.items()
     ]
 
 

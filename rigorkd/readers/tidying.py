@@ -54,13 +54,13 @@ def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, 
     Raises:
         InputError: something is ambiguous or impossible; says where, and which option helps.
     """
-    table = joined([unfold(one, asked) for one in tables])
+    table = joined([unfold(one, asked, metric) for one in tables])
     if table.settings:
         return _written_by_us(table, metric, name)
     try:
         return _understood(table, asked, metric, name)
     except InputError as error:
-        raise _all_at_once(error, table, asked, metric) from None
+        raise _all_at_once(error, tables, asked, metric) from None
 
 
 def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) -> Tidy:
@@ -89,7 +89,9 @@ _OPEN = {
 """What each option decides."""
 
 
-def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str | None) -> InputError:
+def _all_at_once(
+    error: InputError, tables: Sequence[RawTable], asked: Reading, metric: str | None
+) -> InputError:
     """The error, or one for all choices that are open beside its own, with a command that makes them."""
     offers: dict[str, str] = {}
     among = ""
@@ -103,7 +105,8 @@ def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str
         reading = replace(asked, seed=offers.get("seed", asked.seed), cell=offers.get("cell", asked.cell))
         found = None
         try:
-            judged = _understood(table, reading, offers.get("metric", metric), "").metric
+            unfolded = joined([unfold(one, reading, offers.get("metric", metric)) for one in tables])
+            judged = _understood(unfolded, reading, offers.get("metric", metric), "").metric
         except InputError as further:
             found = further
     if found is None and judged is not None:
@@ -118,6 +121,7 @@ def _all_at_once(error: InputError, table: RawTable, asked: Reading, metric: str
         if "goal" not in offers:
             return error
         return InputError(error.message, hint=f"{error.hint} --goal max{lower.replace('; --goal', ', or')}")
+    table = joined(tables)
     columns = [str(column) for column in table.frame.columns if not str(column).startswith("_")]
     opened = {**_OPEN, "metric": _OPEN["metric"] + among}
     *most, last = (opened[option] for option in offers)

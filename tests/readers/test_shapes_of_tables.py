@@ -353,3 +353,39 @@ def test_data_sets_above_seeds_in_a_sheet(folder):
     book.active.merge_cells("E1:G1")
     book.save(folder.path / "sheet.xlsx")
     assert folder.gains("sheet.xlsx") == {"CIFAR-10/kd": (1.0, 3), "SVHN/kd": (2.0, 3)}
+
+
+def test_a_column_per_method_and_metric(folder):
+    """Read so where a heading names a known method; else `--metric` says it, and is what is proposed."""
+    rows = "0,71,72,.61,.62\n1,71.5,72.9,.62,.63\n2,70.9,72.1,.61,.63\n"
+    folder.write("known.csv", "seed,baseline_acc,kd_acc,baseline_f1,kd_f1\n" + rows)
+    assert folder.gains("known.csv", metric="acc") == {"kd": (1.2, 3)}
+    folder.write("new.csv", "seed,ours_acc,theirs_acc,ours_f1,theirs_f1\n" + rows)
+    assert "if ours, theirs are what is compared, give --metric acc;" in folder.refusal("new.csv")
+    assert folder.gains("new.csv", metric="acc") == {"ours vs theirs": (-1.2, 3)}
+    assert folder.gains("new.csv", metric="f1")["ours vs theirs"][1] == 3
+    folder.write("before.csv", "seed,acc_ours,acc_theirs,f1_ours,f1_theirs\n" + rows)
+    assert folder.gains("before.csv", metric="acc") == {"ours vs theirs": (-1.2, 3)}
+    folder.write("splits.csv", "model,seed,train_acc,val_acc\na,0,71,72\na,1,73,74\nb,0,71,73\nb,1,72,75\n")
+    assert folder.refusal("splits.csv").endswith("give --metric, one of: train_acc, val_acc")
+    each = "data,seed,size,ours_cov,theirs_cov,ours_len,theirs_len\n" + "".join(
+        f"{data},{seed},{size},{seed}.1,{seed}.3,{size}.{seed},{seed}.9\n"
+        for size, data in enumerate("ab", 4)
+        for seed in (0, 1, 2)
+    )
+    folder.write("data.csv", each)
+    assert "data.csv --metric cov --goal max (judge each guess" in folder.refusal("data.csv")
+    assert len(folder.gains("data.csv", metric="cov", goal="max")) == 2
+
+
+def test_what_all_configurations_share_is_no_metric(folder):
+    rows = [f"{m},{s},{70 + s},{i}.{s}5,{s}.{i}" for i, m in enumerate("ab") for s in (0, 1, 2)]
+    folder.write("runs.csv", "\n".join(["method,seed,teacher_acc,f1,auc", *rows]))
+    assert folder.refusal("runs.csv").endswith("give --metric, one of: f1, auc")
+
+
+def test_a_name_that_looks_like_a_seed_is_none_beside_a_column_of_them(folder):
+    """Sentinel-2 is called S2."""
+    rows = [f"{x},{m},{s},7{s}" for x, s in (("HSI", "0"), ("HSI", "1"), ("S2", "")) for m in "ab"]
+    folder.write("runs.csv", "\n".join(["experiment,method,seed,acc", *rows]))
+    assert "this run has no seed" in folder.refusal("runs.csv", cell="method,experiment")
