@@ -92,15 +92,35 @@ def in_order(analysis: Analysis) -> list[tuple[int, Family]]:
 
 
 def asked_once(analysis: Analysis) -> list[tuple[int, Family]]:
-    """The same without averages of one gain each: those gains, corrected alike, stand in their place."""
+    """The same without averages of one gain each: those gains, corrected alike, stand in their place.
+
+    Nor is a primary gain, or are gains, repeated as averages or as contrasts that have no name of their own.
+    """
     found = in_order(analysis)
     twin = lone_gains(analysis)
     if twin is None:
-        return found
+        return _without_repeats(found)
     overall = next(at for at, (_, family) in enumerate(found) if family.name == "overall")
     here = next(at for at, (_, family) in enumerate(found) if family is twin)
     found[overall], found[here] = found[here], found[overall]
-    return [item for item in found if item[1].name != "overall" or item[1].planned != twin.planned]
+    return _without_repeats(
+        [item for item in found if item[1].name != "overall" or item[1].planned != twin.planned]
+    )
+
+
+def _without_repeats(found: list[tuple[int, Family]]) -> list[tuple[int, Family]]:
+    shown: list[tuple[bool, list[tuple[str | None, str | None]]]] = []
+    kept = []
+    for at, family in found:
+        pairs = [(c.a, c.b) for c in family.comparisons]
+        unnamed = all(c.name == f"{c.a} vs {c.b}" for c in family.comparisons)
+        may_repeat = family.name == "overall" or (family.name == "contrasts" and unnamed)
+        asked = (family.planned, pairs)
+        if may_repeat and asked in shown and all(a for a, _ in pairs):
+            continue
+        shown.append(asked)
+        kept.append((at, family))
+    return kept
 
 
 def lone_gains(analysis: Analysis) -> Family | None:

@@ -539,7 +539,8 @@ def judging(found: Source, metrics: Sequence[str], asked: Question) -> Source:
     if asked.metric not in (None, found.plan.metric):
         return found
     own = found.plan.metric or "test_top1"
-    more = (name for name in metrics if name in found.table.columns and name != own)
+    there = found.table.columns[found.table.notna().any()]  # a record of a command has the engine's empty
+    more = (name for name in metrics if name in there and name != own)
     secondary = tuple(dict.fromkeys((*found.plan.secondary, *more)))
     return replace(found, plan=replace(found.plan, secondary=secondary))
 

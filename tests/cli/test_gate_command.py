@@ -62,7 +62,7 @@ SAYS = {
     ("noisy",): (
         3,
         "undecided whether better: noisy against base, +0.23 points over 12 seeds; "
-        "probably 20 more seeds or many more.",
+        "probably at least 20 more seeds.",
     ),
     ("noisy", "--max-seeds", "12"): (
         3,

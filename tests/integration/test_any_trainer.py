@@ -155,6 +155,7 @@ def test_it_is_reported_compared_and_tabled(study: Path, tmp_path: Path) -> None
     assert "trained small 1" in logs.stdout
     for form in ("markdown", "latex", "csv"):
         assert of(study, "analyze", "results/mine", "--format", form).returncode == 0
+    assert "test_top5" not in of(study, "table", "results/mine", "--layout", "gains").stderr
 
 
 def test_plan_shows_every_command_and_runs_none(tmp_path: Path) -> None:

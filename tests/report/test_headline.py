@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import Plan, analyze
+from rigorkd_analysis.analysis_plan import Pair
 from rigorkd_analysis.stats.sample_size import seeds_needed
 
 from rigorkd.report.analysis_page import analysis_page
@@ -19,7 +20,7 @@ from rigorkd.report.page import Prose
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sentences import headline
+from rigorkd.report.sentences import asked_once, headline
 
 BASE = np.array([80.1, 80.4, 79.9, 80.2, 80.3])
 
@@ -72,6 +73,14 @@ def test_joint_verdicts_are_counted_by_their_own_intervals():
     assert "of 2 gains, 1 better; 1 inconclusive" in text
     assert "find 2 of 2 below 0.05" in text
     assert "simultaneous inference over 2 leaves 1" in text
+
+
+def test_one_comparison_that_is_asked_in_several_ways_is_shown_once():
+    frame = table(k1=(1.0, 1.1, 1.0, 1.05, 0.95))
+    plan = Plan(planned=True, primary="k1", contrasts=(Pair("k1", "base", planned=True),), sesoi=0.3)
+    assert [family.name for _, family in asked_once(analyze(frame, plan))] == ["primary"]
+    named = replace(plan, contrasts=(Pair("k1", "base", "my question", True),))
+    assert [family.name for _, family in asked_once(analyze(frame, named))] == ["primary", "contrasts"]
 
 
 def test_added_gains_stand_beside_the_planned_ones_everywhere():

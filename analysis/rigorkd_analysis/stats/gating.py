@@ -459,7 +459,7 @@ def _outlook(found: Gated, lost: tuple[int, ...], flat: bool) -> str:
     if ahead.low is None:
         likely = f"hardly decided by seed number {ahead.by}"
     elif ahead.high is None:
-        likely = f"probably {ahead.low} more seed{'' if ahead.low == 1 else 's'} or many more"
+        likely = f"probably at least {ahead.low} more seed{'' if ahead.low == 1 else 's'}"
     elif ahead.low == ahead.high:
         likely = f"probably {ahead.low} more seed" + ("" if ahead.low == 1 else "s")
     else:
