@@ -35,6 +35,11 @@ MAX_PAIRS = 50_000
 MATCHED = ("group", "student", "start", "epochs", "training", "views")
 _NOT_DISTILLED = ("baseline", "teacher", "")
 
+BASELINES = frozenset(
+    {"baseline", "base", "vanilla", "scratch", "student", "supervised", "ce", "none", "no_kd"}
+)
+"""What people call the one without the method. Only `baseline` is taken for it unasked."""
+
 #: Columns that can tell the cells of one method apart.
 AXES = (
     "T", "alpha", "ce_weight", "kd_weight", "beta", "gamma", "epochs", "teacher", "start", "training",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from rigorkd_analysis.families import build_family
 from rigorkd_analysis.metric_names import Goal, goal_of, sesoi_off_scale
 from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.questions import (
+    BASELINES,
     Hypothesis,
     LinearContrast,
     Matcher,
@@ -317,7 +319,9 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             why = "the table has no method column"
         elif matcher.any():
             why = "every cell is a baseline"
-        out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline CELL")
+        likely = [cell for cell in runs.cells if cell.rpartition("/")[2].casefold() in BASELINES]
+        named = shlex.quote(likely[0]) if len(likely) == 1 else "CELL"
+        out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline {named}")
     out += _kept_for_choosing(plan)
     diverged = question.runs.diverged
     lone = np.flatnonzero(diverged.any(axis=1))

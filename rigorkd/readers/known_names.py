@@ -97,11 +97,6 @@ _PREFIX = re.compile(
     r"^(?:config|params?|hparams|hyperparameters|args|task_args|model_args|metadata|cfg|training|trainer|train|run|general)[./:_-]"
 )
 
-BASELINES = frozenset(
-    {"baseline", "base", "vanilla", "scratch", "student", "supervised", "ce", "none", "no_kd"}
-)
-"""What a column or a row of a comparison is called if it is the one without the method."""
-
 STATUSES = {
     **dict.fromkeys(
         (

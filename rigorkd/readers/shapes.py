@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rigorkd_analysis.metric_names import goal_of
+from rigorkd_analysis.questions import BASELINES
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.readers.grid import LEVEL, SUMMARY, is_number, sums_up
 from rigorkd.readers.known_names import (
-    BASELINES,
     NAMED,
     PARAMETERS,
     canonical,

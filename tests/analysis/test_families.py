@@ -152,6 +152,14 @@ def test_all_pairs_only_when_asked_or_when_there_is_nothing_else():
     assert [f.name for f in compared.families] == ["contrasts"]
 
 
+def test_a_cell_called_like_a_baseline_is_offered_as_one():
+    values = [("CE", 1, 70.0), ("CE", 2, 71.0), ("KD", 1, 72.0), ("KD", 2, 71.0)]
+    runs = pd.DataFrame(values, columns=["cell", "seed", "test_top1"])
+    assert any(warning.endswith("--baseline CE") for warning in analyze(runs).warnings)
+    both = runs.replace("KD", "Vanilla")
+    assert any(warning.endswith("--baseline CELL") for warning in analyze(both).warnings)
+
+
 def test_a_named_baseline_serves_tables_without_methods():
     bare = two_students()[["cell", "seed", "test_top1"]]
     gains = analyze(bare, Plan(baselines=("main/mnv2/baseline",))).family("gains")
