@@ -35,11 +35,16 @@ def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
         for cell, (row, mask) in enumerate(zip(means, there, strict=True))
         if mask.any()
     }
-    whole = 100.0 if max(mean.values(), default=0.0) > 1.5 else 1.0
+    whole = whole_of(np.array(list(mean.values())))
     chance = None if classes is None else whole / classes
     if chance is not None and not question.runs.smoke:
         yield from _networks(question, mean, chance, whole)
     yield from _teachers(question, matcher, mean, chance, whole)
+
+
+def whole_of(values: Floats) -> float:
+    """What an accuracy is at most: 100 percent, or 1 where it is written as a share."""
+    return 100.0 if np.nanmax(values, initial=0.0) > 1.5 else 1.0
 
 
 def _networks(question: Question, mean: dict[int, float], chance: float, whole: float) -> Iterator[str]:
@@ -79,7 +84,7 @@ def nothing_learnt(cells: Sequence[str], values: Floats, classes: int, alpha: fl
     interval, at alpha over the number of cells, reaches that: of many that guess one is lucky.
     """
     moments = Moments.of_rows(values)
-    whole = 100.0 if np.nanmax(moments.mean, initial=0.0) > 1.5 else 1.0
+    whole = whole_of(moments.mean)
     chance = whole / classes
     low, _ = mean_interval(moments.mean, moments.sd, moments.n, alpha / max(1, len(cells)))
     guesses = [

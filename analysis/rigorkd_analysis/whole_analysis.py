@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.families import build_family
-from rigorkd_analysis.metric_names import Goal, goal_of, sesoi_off_scale
+from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale
 from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.questions import (
     BASELINES,
@@ -38,7 +38,7 @@ from rigorkd_analysis.results import (
     Sequential,
 )
 from rigorkd_analysis.runs import Runs, read_runs
-from rigorkd_analysis.sanity import OneClass, doubts
+from rigorkd_analysis.sanity import OneClass, doubts, whole_of
 from rigorkd_analysis.stats.anova import factorials
 from rigorkd_analysis.stats.moments import Moments, mean_interval, or_none, sd_interval
 from rigorkd_analysis.stats.new_images import PredictionSource, image_comparisons
@@ -331,7 +331,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             f"{_listed(runs.cells[cell] for cell in lone[:6])}: "
             "no comparison that misses one can be better"
         )
-    out += _without_spread(runs)
+    out += _without_spread(runs, question.goal)
     if question.repeated_look:
         out.append(question.repeated_look)
     out += _untuned_baselines(runs, matcher)
@@ -346,15 +346,24 @@ def _kept_for_choosing(plan: Plan) -> list[str]:
     ]
 
 
-def _without_spread(runs: Runs) -> list[str]:
-    """Cells of three runs or more that are all equal: seeds that change nothing, or copies of one run."""
+def _without_spread(runs: Runs, goal: str) -> Iterator[str]:
+    """Cells of three runs or more that are all equal: at their best, seeds that change nothing, or copies."""
     several = (~np.isnan(runs.values)).sum(axis=1) >= 3
     still = several & (_range(runs.values) == 0)
-    if not still.any():
-        return []
-    names = [runs.cells[cell] for cell in np.flatnonzero(still)]
-    shown = _listed(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    return [f"the same value at every seed, as if one run stood there several times: {shown}"]
+    full = np.zeros_like(still)
+    if goal == "max" and is_accuracy(runs.metric) and not is_top5(runs.metric) and still.any():
+        full = still & (np.nan_to_num(runs.values).max(axis=1) == whole_of(runs.values))
+    for which, told in (
+        (
+            full,
+            "{}, the best that there is, at every seed, so that nothing is left to gain (ask harder data)",
+        ),
+        (still & ~full, "the same value at every seed, as if one run stood there several times"),
+    ):
+        names = [runs.cells[cell] for cell in np.flatnonzero(which)]
+        shown = _listed(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        if names:
+            yield f"{told.format(f'{whole_of(runs.values):g}')}: {shown}"
 
 
 def _range(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -249,6 +249,10 @@ def test_a_cell_that_never_varies_is_named() -> None:
     told = [text for text in found.warnings if text.startswith("the same value at every seed")]
     assert told == ["the same value at every seed, as if one run stood there several times: kd-1"]
     assert first(found).r is None
+    full = analyze(runs({**cells, "kd-3": (100.0,) * 5}))
+    told = [text for text in full.warnings if "at every seed" in text]
+    assert told[0].startswith("100, the best that there is, at every seed, so that nothing is left to gain")
+    assert [text.rpartition(": ")[2] for text in told] == ["kd-3", "kd-1"]
     table = runs(cells)
     few = table[(table["cell"] != "kd-1") | (table["seed"] < 2)]
     assert not [text for text in analyze(few).warnings if text.startswith("the same value")]
