@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_PLACES = frozenset({"path", "file", "filename", "dir", "directory", "folder", "url", "stdout", "stderr"})
 _NO_SETTING = frozenset({"cell", "seed", "run", "run_id", "time", "status", "epoch", "step"})
 
 
@@ -86,6 +87,7 @@ class Draft:
             or column.startswith("_")
             or self._is_made(column)
             or (canonical(column) is None and is_bookkeeping(column))
+            or not _PLACES.isdisjoint(re.split(r"[^a-z]+", column.casefold()))
         )
 
     def is_word(self, column: str) -> bool:

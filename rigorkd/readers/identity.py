@@ -56,9 +56,11 @@ def find_seeds(draft: Draft) -> None:
             draft.came["seed"] = f"column {column!r}"
             if canonical(column) is None:  # under its own name it would be taken for a result
                 draft.table = replace(draft.table, frame=draft.frame.drop(columns=column))
-    if not asked and "seed" not in draft.frame and _runs_are_counted(draft):
-        draft.came["seed"] = draft.came.get("run", "column 'run'")
-        draft.table = replace(draft.table, frame=draft.frame.rename(columns={"run": "seed"}))
+    counted = None if asked or "seed" in draft.frame else _counted_runs(draft)
+    if counted is not None:
+        draft.came["seed"] = draft.came.get(counted, f"column {counted!r}")
+        draft.table = replace(draft.table, frame=draft.frame.rename(columns={counted: "seed"}))
+        draft.put(seed=draft.frame["seed"].str.extract(_COUNTED, expand=False))
     if "seed" in draft.frame and (pattern is None or "headings" in draft.came.get("seed", "")):
         words = draft.frame["seed"].unique()
         if not draft.plainly and any(seed_of(word) is None for word in words):
@@ -93,7 +95,13 @@ def find_seeds(draft: Draft) -> None:
             )
         column = _seedlike(draft)
         like = f", such as --seed {shlex.quote(column)}" if column else ""
-        instead = "" if asked else "; `rigorkd audit` judges a table of one run each, or of means and spreads"
+        inner = next((name for name in INNER if name in draft.frame and not asked), None)
+        shared = f"; values of {draft.spelt(inner)} are no seeds, they share data" if inner else ""
+        instead = (
+            ""
+            if asked
+            else f"{shared}; `rigorkd audit` judges a table of one run each, or of means and spreads"
+        )
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
             f"give --seed COLUMN{like}, or --seed PATTERN with {{}} where the number stands, "
@@ -118,18 +126,20 @@ def find_seeds(draft: Draft) -> None:
     draft.seeds = f"seed: from {where}" + (f" by {asked!r}" if asked else " (--seed changes it)")
 
 
-def _runs_are_counted(draft: Draft) -> bool:
-    """Whether runs are called 1, 2, 3, … within each configuration, and not each by a number of its own."""
+_COUNTED = re.compile(r"^(?i:run|trial|try|rep|r)?[-_ #]*([0-9]{1,9})$")
+"""A run called by its number alone: 3, run3, Run #3."""
+
+
+def _counted_runs(draft: Draft) -> str | None:
+    """The column in which runs are called 1, 2, 3, … in each configuration."""
     frame = draft.frame
-    if (
-        "run" not in frame
-        or not frame["run"].map(lambda word: re.fullmatch(r"\d{1,9}", word) is not None).all()
-    ):
-        return False
-    named = [name for name in (*NAMED, *PARAMETERS) if name in frame]
-    settings = named or [name for name in map(str, frame.columns) if draft.is_word(name)]
-    of_run = frame.drop_duplicates([*settings, "run"]).groupby("run").size() if settings else None
-    return of_run is not None and frame["run"].nunique() > 1 and bool((of_run > 1).all())
+    for name in ("run", "run_id"):
+        if name in frame and frame[name].str.fullmatch(_COUNTED).all() and frame[name].nunique() > 1:
+            known = [column for column in (*NAMED, *PARAMETERS) if column in frame]
+            settings = known or [column for column in map(str, frame.columns) if draft.is_word(column)]
+            if settings and (frame.drop_duplicates([*settings, name]).groupby(name).size() > 1).all():
+                return name
+    return None
 
 
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?(e[-+]?\d+)?", re.IGNORECASE)
@@ -147,6 +157,14 @@ def _counted(first: int, many: int) -> set[str]:
     return set(map(str, range(first, first + many)))
 
 
+_REPEATS = frozenset(
+    {"rep", "repeat", "repetition", "replicate", "trial", "try", "draw", "run", "iteration", "lauf",
+     "durchlauf", "wiederholung", "versuch", "essai", "corrida", "prueba"}
+)  # fmt: skip
+"""Words for what seeds number; two values of anything else are rather a setting."""
+_SIZES = frozenset({"layers", "units", "depth", "width", "size", "dim", "hidden", "batch", "steps", "heads"})
+
+
 def _seedlike(draft: Draft) -> str | None:
     """The first column that may hold seeds, as its file spells it: numbers from 0 or 1 on, or any whole ones,
     each equally often."""
@@ -158,7 +176,8 @@ def _seedlike(draft: Draft) -> str | None:
             canonical(name) is None
             and not is_metric(name)
             and not name.startswith(("_", "column "))
-            and 1 < len(often) < len(values)
+            and _SIZES.isdisjoint(words := re.split("[^a-z]+", name.casefold()))
+            and 1 + _REPEATS.isdisjoint(words) < len(often) < len(values)
             and often.nunique() == 1
         ):
             numbers = {str(number) for number in often.index}
@@ -300,6 +319,7 @@ def find_cells(draft: Draft) -> None:
         _matched(draft, columns)
         return
     if "_stem" in draft.frame:
+        draft.put(_stem=draft.frame["_stem"].str.replace(_DATED, "", regex=True))
         names, where = draft.frame["_stem"], draft.came["seed"]
     elif "run" in draft.frame and _put_named(draft):
         names, where = draft.frame["_named"], f"{draft.came.get('run', 'column run')} without the seed"
@@ -353,6 +373,10 @@ def find_cells(draft: Draft) -> None:
 
 
 _SEEDLESS = ", without the seed"
+_DATED = re.compile(
+    r"(?<=\w)[-_.](1[5-9]\d{8}(\d{3})?|20\d{6}[-_T]?\d{4}(\d\d)?|20\d\d-\d\d-\d\d[-_T]\d\d-\d\d-\d\d)$"
+)
+"""When a run began, at the end of its name: seconds since 1970, or a date and a time."""
 
 
 def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:

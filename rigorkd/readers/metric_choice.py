@@ -62,7 +62,7 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
             f"the table has no metric column; columns: {draft.columns()}",
             _headless(draft) or "add a numeric column, such as test_top1",
         )
-    found = sorted(found, key=lambda name: not is_metric(name))
+    found = sorted(found, key=lambda name: (not is_metric(name), is_cost(name), _is_of_training(name)))
     wide = affixes(frame)
     if wide and draft.came.get("cell", "") in _ON_DATA and not draft.asked.cell:
         whole, of = next(iter(wide.items()))
@@ -129,10 +129,14 @@ def _is_spread(name: str) -> bool:
     return not {"std", "stdev", "stderr", "sem", "sd"}.isdisjoint(re.split(r"[^a-z0-9]+", name.casefold()))
 
 
+def _is_of_training(name: str) -> bool:
+    return not {"train", "training"}.isdisjoint(re.split(r"[^a-z0-9]+", name.casefold()))
+
+
 def _doubt(name: str) -> int:
     """How unlikely it is that a column of results is the one to judge, by its name: tests come first."""
     tokens = set(re.split(r"[^a-z0-9]+", name.casefold()))
-    training = 4 * ("train" in tokens or "training" in tokens) + 2 * is_validation(name)
+    training = 4 * _is_of_training(name) + 2 * is_validation(name)
     return 16 * (not is_metric(name)) + 8 * (not is_accuracy(name)) + training + ("test" not in tokens)
 
 

@@ -230,6 +230,8 @@ def _by_seed(table: RawTable, asked: Reading) -> list[_Part]:
     columns = list(table.frame.columns)
     if any(canonical(name) == "seed" for name in columns):
         return []
+    if any(re.fullmatch(r"-?\d*\.\d+", name) for name in columns):  # no headings, but a row
+        return []
     pattern = pattern_of(asked.seed) if asked.seed else None
     parts = []
     for name in columns:
@@ -321,25 +323,29 @@ def _halved(names: Sequence[str], ends: bool) -> dict[str, dict[str, str]]:
 
 
 def _by_affix(table: RawTable, asked: Reading, metric: str | None) -> list[_Part]:
+    """A column per method (of known ones) and metric; per data set, where another column names the method."""
     kinds = {canonical(str(name)) for name in table.frame.columns}
-    if {"cell", "method", "model", "student", "run", "T", "alpha"} & kinds or not (
-        "seed" in kinds or asked.seed
-    ):
-        return []
     found = affixes(table.frame)
-    if metric is None or metric in table.frame.columns:
-        known = {folded(who) for of in found.values() for who in of} & (BASELINES | _METHODS)
-        if metric is not None or len(known) < 1 or not all(map(is_metric, found)):
+    if metric in found and metric not in table.frame.columns:
+        most = found[metric]
+        role = "dataset" if {"cell", "method", "model", "student"} & kinds else "method"
+    elif metric is None and ("seed" in kinds or asked.seed) and not _NAMING & kinds:
+        most, role = max(found.values(), key=len, default={}), "method"
+        if not {folded(who) for who in most} & (BASELINES | _METHODS) or not all(map(is_metric, found)):
             return []
-    elif metric not in found:
+    else:
         return []
-    most = found[metric] if metric in found else max(found.values(), key=len)
+    if role in kinds:
+        return []
     return [
-        _Part(column, (("method", "baseline" if folded(who) == "baseline" else who),), what)
+        _Part(column, ((role, "baseline" if folded(who) == "baseline" else who),), what)
         for what, of in found.items()
         if of.keys() == most.keys()
         for who, column in of.items()
     ]
+
+
+_NAMING = frozenset({"cell", "method", "model", "student", "run", "T", "alpha"})
 
 
 def _levels(table: RawTable, columns: Sequence[str]) -> tuple[list[_Part], list[str], str]:

@@ -367,7 +367,12 @@ def test_a_column_per_method_and_metric(folder):
     folder.write("before.csv", "seed,acc_ours,acc_theirs,f1_ours,f1_theirs\n" + rows)
     assert folder.gains("before.csv", metric="acc") == {"ours vs theirs": (-1.2, 3)}
     folder.write("splits.csv", "model,seed,train_acc,val_acc\na,0,71,72\na,1,73,74\nb,0,71,73\nb,1,72,75\n")
-    assert folder.refusal("splits.csv").endswith("give --metric, one of: train_acc, val_acc")
+    assert folder.refusal("splits.csv").endswith("give --metric, one of: val_acc, train_acc")
+    folder.write("sets.csv", "method,seed,cifar_acc,svhn_acc\na,0,71,72\na,1,73,74\nb,0,71,73\nb,1,72,75\n")
+    assert folder.gains("sets.csv", metric="acc") == {
+        "cifar/a vs cifar/b": (0.5, 2),
+        "svhn/a vs svhn/b": (-1.0, 2),
+    }
     each = "data,seed,size,ours_cov,theirs_cov,ours_len,theirs_len\n" + "".join(
         f"{data},{seed},{size},{seed}.1,{seed}.3,{size}.{seed},{seed}.9\n"
         for size, data in enumerate("ab", 4)
@@ -389,3 +394,21 @@ def test_a_name_that_looks_like_a_seed_is_none_beside_a_column_of_them(folder):
     rows = [f"{x},{m},{s},7{s}" for x, s in (("HSI", "0"), ("HSI", "1"), ("S2", "")) for m in "ab"]
     folder.write("runs.csv", "\n".join(["experiment,method,seed,acc", *rows]))
     assert "this run has no seed" in folder.refusal("runs.csv", cell="method,experiment")
+
+
+def test_what_names_of_runs_and_first_lines_hold_besides(folder):
+    """The time at which a run began is no part of its cell, run1 is a seed, and a row is no heading."""
+    rows = [f"r8_{m}_seed{s}_17693874{i}{s},7{s}.{i}" for i, m in enumerate(("ce", "kd")) for s in (0, 1)]
+    folder.write("named.csv", "\n".join(["Name,acc", *rows]))
+    assert list(folder.gains("named.csv")) == ["r8_ce vs r8_kd"]
+    rows = [f"{m},run{s},7{s}" for m in ("ce", "kd") for s in (1, 2)]
+    folder.write("ids.csv", "\n".join(["method,run_id,acc", *rows]))
+    assert folder.gains("ids.csv") == {"ce vs kd": (0.0, 2)}
+    rows = [f"{10 + at},{m},{s},0.{s}{at}" for at, m in enumerate(("ce", "kd")) for s in (1, 2)]
+    folder.write("bare.csv", "\n".join(rows))
+    assert "the first line seems to be a row" in folder.refusal("bare.csv")
+    rows = [f"{m},{k},{f},0.{k}{f}" for m in ("ce", "kd") for k in (1, 2) for f in (1, 2)]
+    folder.write("folds.csv", "\n".join(["method,hidden_layers,fold,acc", *rows]))
+    told = folder.refusal("folds.csv")
+    assert "hidden_layers," not in told.partition("--seed COLUMN")[2]
+    assert "values of fold are no seeds" in told
