@@ -248,9 +248,10 @@ class _Worker:
 
 
 def _printed(ended: Ended, reason: str) -> str:
-    """What a command printed last that ended well and left no result, unless the reason says it."""
+    """What a command printed last that ended well and left no result, unless the reason says enough."""
     last = printable(ended.last_line)[:LONGEST_REASON]
-    return f"{PRINTED}{last!r}" if last and last[:40] not in reason else ""
+    told = "keys: {" in reason or last[:40] in reason
+    return f"{PRINTED}{last!r}" if last and not told else ""
 
 
 _ENGINE_ONLY = (

@@ -55,6 +55,12 @@ _FILE = re.compile(r"(?:\./)?\w[\w./-]*\.[A-Za-z]\w*")
 """A word of a command that looks like the name of a file below the folder."""
 
 
+def _files(command: str) -> list[str]:
+    """What looks like a file below the folder in a command."""
+    words = Template.of(command).words({})
+    return [word.removeprefix("./") for word in words if _FILE.fullmatch(word)]
+
+
 def cells_of(spec: Spec, *, edges: bool = False) -> tuple[Cell, ...]:
     """All cells of a protocol, as `expand` gives them."""
     if isinstance(spec, CommandSpec):
@@ -154,10 +160,14 @@ class CommandExpansion(Expansion):
             hint = "add it, such as --seed {seed}; a variable of env: does as well"
             self.problem(at, "the command has no {seed}: all runs of a cell would be one run", hint)
         if trainer.result.file != STDOUT and "out" not in names:
+            script = next(iter(_files(trainer.command)), "train.py")
+            python = "python " * script.endswith(".py")
+            metric = next(iter(trainer.metrics), "accuracy")
             hint = (
                 "add it where the script is told where to write, such as --out {out}; or result: {file:"
-                " stdout, keys: {accuracy: WORDS}}, if it prints WORDS before its number; a script that"
-                " writes where it is called: env -C {out} python /home/me/train.py, with code: [train.py]"
+                f" stdout, keys: {{{metric}: WORDS}}}}, if it prints WORDS before its number; a script that"
+                f" writes where it is called: env -C {{out}} {python}/whole/path/to/{script} …, and"
+                f" code: [{script}]"
             )
             self.problem(at, f"the command has no {{out}}, where it is to leave {trainer.result.file}", hint)
         for key in ("command", "smoke"):
@@ -167,8 +177,7 @@ class CommandExpansion(Expansion):
                 self.problem((*place, key), "the command names no program")
             elif text is not None and trainer.code is None and program_of(text) is None:
                 message = "what this runs is not known, as it is of `python FILE` and `python -m MODULE`"
-                files = [word.removeprefix("./") for word in words if _FILE.fullmatch(word)]
-                named = ", ".join(files or ["train.py", "'lib/*.py'"])
+                named = ", ".join(_files(text) or ["train.py", "'lib/*.py'"])
                 hint = (
                     f"say which files shape its results: code: [{named}], with what they call, or code: []"
                     " for none"

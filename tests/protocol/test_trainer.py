@@ -256,6 +256,7 @@ def test_without_a_small_command_there_is_no_smoke_study(tmp_path: Path) -> None
         ("[--T {T}", "[--T [{T}]", "4:86: an optional part inside another"),
         ("{lr} --seed {seed}", "{lr}", "4:12: the command has no {seed}"),
         ('{seed} --out {out}"\n  smoke', '{seed}"\n  smoke', "4:12: the command has no {out}"),
+        ('{seed} --out {out}"\n  smoke', '{seed}"\n  smoke', "env -C {out} python /whole/path/to/train.py …"),
         (
             "python train.py --model {student} --width",
             "torchrun ./t.py {student} --width",
