@@ -289,6 +289,8 @@ _MISSING = {
     "dataset": "add dataset: {name: cifar100, split: {val: 5000}}, or images of your own: "
     "{name: image_folder, root: FOLDER, split: {val: N, test: M}}",
     "training": "add training: {optimizer: {name: sgd, lr: 0.1, momentum: 0.9}, epochs: 20}",
+    "optimizer": "add optimizer: {name: sgd, lr: 0.1, momentum: 0.9}",
+    "epochs": "add epochs: N",
     "students": "add the networks that are compared: students: {small: resnet18}; with a trainer their names "
     "alone: students: [small]",
     "groups": "add what is trained: groups: {main: {baseline: true, kd: {T: [1, 4], alpha: 0.5}}}",
@@ -306,12 +308,19 @@ _NAMELESS: dict[Path, str] = {
 """What to write where a section of named things holds one of them."""
 
 
+_MAPPINGS = tuple(kind for kind, wanted in _TYPES.items() if wanted == "a mapping (key: value)")
+
+
 def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
     """How to write what has the wrong shape, where that is plain."""
     if path[:1] in _NAMELESS and len(path) == 2 and path[1] in ("baseline", "kd", "model", "start"):
         return _NAMELESS[path[:1]]
     if path[-1:] == ("split",) and isinstance(value, tuple):
         return _MISSING["split"].removeprefix("add ").join(("write ", ""))
+    if path == ("students",) and isinstance(value, tuple) and all(isinstance(one, str) for one in value):
+        return f"write students: {{{', '.join(f'{one.lower()}: {one}' for one in value)}}}"
+    if kind in _MAPPINGS and isinstance(value, tuple) and any(isinstance(one, dict) for one in value):
+        return f"the keys of {path[-1]} stand below it without dashes"
     if not isinstance(value, str):
         return ""
     if kind in ("float_type", "int_type") and re.fullmatch(r"-?\d+,\d+", value):
@@ -393,7 +402,9 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
         literals = [str(word) for leaf in leaves if get_origin(leaf) is Literal for word in get_args(leaf)]
         close = nearest(value, literals) if isinstance(value, str) else None
         message = f"{subject} must be {' or '.join([wanted, *literals])}, not {shown(value)}"
-        share = isinstance(value, float) and 0 < value < 1 and path[-2:-1] == ("split",)
+        share = path[-2:-1] == ("split",) and (
+            value.endswith("%") if isinstance(value, str) else isinstance(value, float) and 0 < value < 1
+        )
         counted = "write how many images, not which share of them" if share else ""
         counted = counted or _as_it_should_be(path, value, kind)
         return Problem(path, message, f"did you mean {close!r}?" if close else counted)

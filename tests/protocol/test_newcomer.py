@@ -56,6 +56,25 @@ class Slip:
 
 SLIPS = {
     "a key misspelt": Slip("epochs: 5", "epoch: 5", 9, 3, "unknown key 'epoch'"),
+    "students in a list": Slip(
+        "small: {model: {name: cnn, channels: [4, 8]}}",
+        "- ResNet20",
+        12,
+        3,
+        "write students: {resnet20: ResNet20}",
+        "small: resnet20",
+    ),
+    "groups with dashes": Slip(
+        "  main:\n    baseline: true\n",
+        "  - main:\n    baseline: true\n",
+        14,
+        3,
+        "the keys of groups stand below it without dashes",
+        "  main:\n    baseline: true\n",
+    ),
+    "a share of the images in percent": Slip(
+        "val: 397", "val: 20%", 3, 50, "write how many images, not which share", "val: 397"
+    ),
     "the name of another tool": Slip("T: [1, 4]", "temperature: [1, 4]", 16, 10, "did you mean 'T'"),
     "another tool's batch": Slip("batch_size: 64", "bs: 64", 8, 3, "did you mean 'batch_size'"),
     "learning rate": Slip("lr: 1e-3", "learning_rate: 1e-3", 6, 28, "did you mean 'lr'"),
