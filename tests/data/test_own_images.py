@@ -17,6 +17,7 @@ from rigorkd.data.loading import load
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.launch.own_data import own_data
 from rigorkd.launch.planning import images_of
+from rigorkd.launch.rehearsal import rehearse
 from rigorkd.protocol.load import Protocol, load_protocol, refuse_misfit
 from rigorkd.records.study import settled_in
 
@@ -204,6 +205,8 @@ def test_a_plan_reads_images_through_once(
     assert own_data(loaded, ()) is not None, "who runs decodes them anyway"
     with pytest.raises(InputError, match="1 image cannot be decoded") as told:
         own_data(loaded, (), through=True)
+    with pytest.raises(InputError, match="1 image cannot be decoded"):
+        rehearse(loaded)
     assert str(short.relative_to(tmp_path)) in told.value.message
     short.write_bytes(sound)
     with monkeypatch.context() as patched:
@@ -311,6 +314,7 @@ def test_pictures_that_are_not_read_are_counted(tmp_path: Path, protocol: Callab
     assert plan is not None
     kinds = "1 .avif, 2 .heic (save them as jpg or png), 1 link to nowhere (put back what they name)"
     assert list(plan.warnings()) == [f"among the images of pictures are not read: {kinds}"]
+    assert rehearse(protocol()) == tuple(plan.warnings())
     for image in cats.glob("[0-9].png"):
         image.unlink()
     with pytest.raises(ProtocolError, match=r"no image in this folder, but 1 .avif, 2 .heic \(save"):
