@@ -260,6 +260,8 @@ def _build(dataset: ImageFiles, watch: Watch | None) -> Note:
         raise InputError(
             f"{folder}: the files changed while they were read", hint="run the same command again"
         )
+    if dataset.info is None and (told := _copies(index, hashes)):
+        _log.warning("%s: %s", dataset.name, told)
     array_bytes, modified = _status(_array(dataset))
     labels, test_labels = _labels(index)
     return _write_note(
@@ -278,6 +280,30 @@ def _build(dataset: ImageFiles, watch: Watch | None) -> Note:
             test_labels=test_labels,
         ),
     )
+
+
+def _copies(index: ImageIndex, hashes: list[str]) -> str:
+    """What is to be said of files with equal content, with one pair of them; "" where there are none."""
+    first: dict[str, ImageFile] = {}
+    pairs: list[tuple[ImageFile, ImageFile]] = []
+    tested = len(index.train)
+    for row, (image, content) in enumerate(zip(index.files, hashes, strict=True)):
+        other = first.get(content)
+        if other is not None and (index.test is None or row >= tested):
+            pairs.append((image, other))
+        elif row < tested:
+            first.setdefault(content, image)
+    if not pairs:
+        return ""
+    image, other = next((pair for pair in pairs if pair[0].label != pair[1].label), pairs[0])
+    some = f"{image.name} and {other.name}, say" + ", of two classes" * (image.label != other.label)
+    if index.test is None:
+        what, why = count(len(pairs), "file"), "the split may train on one and test on the other"
+    else:
+        what, why = count(len(pairs), "test image"), "what is known by heart is tested"
+    copies = "is a copy of one" if len(pairs) == 1 else "are copies of some"
+    there = " to train on" if index.test is not None else " before"
+    return f"{what} {copies}{there} ({some}): {why}; remove one of the two"
 
 
 def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: Watch | None) -> list[str]:

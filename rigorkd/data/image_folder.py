@@ -176,7 +176,9 @@ class ImageFolder(OwnImages):
         if names:
             what = f"there is no folder train in it, but {some_of(names, 6)}"
             parts = [name for name in names if name.lower() in PARTS]
-            if len(names) > len(parts):
+            if len(names) == len(parts):
+                hint = f"rename {parts[0]} to train if that is what is trained on; or {hint}"
+            else:
                 others = some_of(sorted({*names} - {*parts}), 3)
                 hint += f"; if {parts[0]} is a class beside {others}, rename its folder"
         elif lying := _lying(folder):

@@ -16,6 +16,7 @@ from rigorkd.data.huggingface import HuggingFace
 from rigorkd.data.image_files import PublishedFiles
 from rigorkd.extras import EXTRAS, is_installed
 from rigorkd.launch.command_run import program
+from rigorkd.launch.own_data import own_data
 from rigorkd.models.model import PathStart, is_foreign_model, is_hub_model
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import Protocol, protocol_error
@@ -40,10 +41,11 @@ def done_without(protocol: Protocol) -> tuple[str, ...]:
 def rehearse(protocol: Protocol) -> tuple[str, ...]:
     """Try what is there of the real run at its real size, training nothing; says what smoke shows smaller.
 
-    Models are built for the real images and classes, files of weights are loaded, layers and terms looked at.
+    Models are built for the real images and classes, files of weights are loaded, layers and terms looked at,
+    own images read through.
 
     Raises:
-        ProtocolError: as the real run would: weights, layers or sizes do not fit.
+        InputError: as the real run would: weights, layers or sizes do not fit, or images are damaged.
     """
     if isinstance(protocol.spec, CommandSpec) or protocol.smoke:
         return ()
@@ -53,11 +55,16 @@ def rehearse(protocol: Protocol) -> tuple[str, ...]:
     dataset = protocol.spec.dataset
     if dataset.info is not None or not dataset.absent():
         _try(protocol, [cell for cell in protocol.cells if _is_there(protocol, cell)], set(larger))
+    own = own_data(protocol, protocol.cells, through=True)
+    doubts = () if own is None else tuple(own.warnings())
     if not larger:
-        return ()
+        return doubts
     sizes = " and ".join(f"{side}×{side}" for side in larger)
     most = max(shrunk.values())
-    return (f"smoke trains on images of {most}×{most}; the real run on {sizes}, which the networks take",)
+    return (
+        *doubts,
+        f"smoke trains on images of {most}×{most}; the real run on {sizes}, which the networks take",
+    )
 
 
 def _try(protocol: Protocol, cells: list[Cell], larger: set[int]) -> None:

@@ -17,6 +17,7 @@ from rigorkd.data.loading import load
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.launch.own_data import own_data
 from rigorkd.launch.planning import images_of
+from rigorkd.launch.rehearsal import rehearse
 from rigorkd.protocol.load import Protocol, load_protocol, refuse_misfit
 from rigorkd.records.study import settled_in
 
@@ -204,6 +205,8 @@ def test_a_plan_reads_images_through_once(
     assert own_data(loaded, ()) is not None, "who runs decodes them anyway"
     with pytest.raises(InputError, match="1 image cannot be decoded") as told:
         own_data(loaded, (), through=True)
+    with pytest.raises(InputError, match="1 image cannot be decoded"):
+        rehearse(loaded)
     assert str(short.relative_to(tmp_path)) in told.value.message
     short.write_bytes(sound)
     with monkeypatch.context() as patched:
@@ -311,6 +314,7 @@ def test_pictures_that_are_not_read_are_counted(tmp_path: Path, protocol: Callab
     assert plan is not None
     kinds = "1 .avif, 2 .heic (save them as jpg or png), 1 link to nowhere (put back what they name)"
     assert list(plan.warnings()) == [f"among the images of pictures are not read: {kinds}"]
+    assert rehearse(protocol()) == tuple(plan.warnings())
     for image in cats.glob("[0-9].png"):
         image.unlink()
     with pytest.raises(ProtocolError, match=r"no image in this folder, but 1 .avif, 2 .heic \(save"):
@@ -354,6 +358,38 @@ def test_a_split_of_more_images_than_there_are_is_told_at_its_line(
         refuse_misfit(protocol(("val: 2, test: 2", "val: 4, test: 4")))
     with pytest.raises(ProtocolError, match=r"own.yaml:3:\d+: pictures has no test set of its own"):
         refuse_misfit(protocol(("val: 2, test: 2", "val: 4")))
+
+
+def test_copies_are_told_as_they_are_decoded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In a test set those of images to train on; where the split makes one, all. Nothing of other sets."""
+    write(tmp_path)
+    folder(tmp_path).prepare()
+    assert not caplog.text
+    (tmp_path / "dogs" / "9.png").write_bytes((tmp_path / "cats" / "0.png").read_bytes())
+    folder(tmp_path).prepare()
+    told = (
+        "1 file is a copy of one before (dogs/9.png and cats/0.png, say, of two classes): the split may train"
+    )
+    assert told in caplog.text
+    caplog.clear()
+    write(tmp_path / "parts", part="train")
+    (tmp_path / "parts" / "train" / "cats" / "copy.png").write_bytes(
+        (tmp_path / "cats" / "0.png").read_bytes()
+    )
+    for label in ("cats", "dogs"):
+        (tmp_path / "parts" / "test" / label).mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(tmp_path / "parts" / "test" / label / "new.png")
+    dataset = folder(tmp_path / "parts", split={"val": 4})
+    dataset.prepare()
+    assert not caplog.text, "copies in one part"
+    for number in range(2):
+        source = tmp_path / "parts" / "train" / "cats" / f"{number}.png"
+        (tmp_path / "parts" / "test" / "cats" / f"{number}.png").write_bytes(source.read_bytes())
+    dataset.prepare()
+    assert (
+        "2 test images are copies of some to train on (test/cats/0.png and train/cats/0.png, say)"
+        in caplog.text
+    )
 
 
 # ---------------------------------------------------------------------------------------- plans and studies
