@@ -308,7 +308,8 @@ def affixes(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
         if any(map(is_metric, found)):
             return dict(sorted(found.items(), key=lambda item: not is_metric(item[0])))
     sets = [frozenset(of) for of in both[0].values()]
-    return both[0] if len(set(sets)) < len(sets) else {}  # several metrics of the same ones
+    metrics = any(is_metric(who) for of in sets for who in of)
+    return both[0] if len(set(sets)) < len(sets) and not metrics else {}  # several metrics of the same ones
 
 
 def _halved(names: Sequence[str], ends: bool) -> dict[str, dict[str, str]]:
@@ -316,10 +317,20 @@ def _halved(names: Sequence[str], ends: bool) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name in names:
         words = [word for word in _AFFIX.split(name) if word]
-        what, who = (words[-1:], words[:-1]) if ends else (words[:1], words[1:])
-        if who and not _NO_METHODS.issuperset(word.casefold() for word in who):
-            found.setdefault(what[0], {})["_".join(who)] = name
-    return {what: of for what, of in found.items() if len(of) > 1}
+        end, rest = (words[-1:], words[:-1]) if ends else (words[:1], words[1:])
+        if rest:
+            found.setdefault(end[0], {})["_".join(rest)] = name
+    kept = {}
+    for what, of in found.items():
+        methods = [who for who in of if _method_in(who)]
+        if len({_method_in(who) for who in methods}) == len(methods) > 1:
+            kept[what] = {who: of[who] for who in methods}
+    return kept
+
+
+def _method_in(who: str) -> str:
+    """What is left of `ours_test` without words for splits and epochs: `ours_val` is of the same one."""
+    return "_".join(word for word in who.split("_") if word.casefold() not in _NO_METHODS)
 
 
 def _by_affix(table: RawTable, asked: Reading, metric: str | None) -> list[_Part]:
