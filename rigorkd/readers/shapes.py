@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.questions import BASELINES
+from rigorkd_analysis.runs import seed_of
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.readers.grid import LEVEL, SUMMARY, is_number, sums_up
@@ -89,6 +90,25 @@ def _by_metric(table: RawTable) -> RawTable:
     return replace(table.rows(first, made), kind=f"{table.kind}, one row per metric")
 
 
+def _turned(table: RawTable) -> RawTable:
+    """A table with a column per run, in which one of the rows is called seed, with one row per run."""
+    frame = table.frame
+    columns = [str(name) for name in frame.columns]
+    if len(columns) < 3 or any(canonical(name) == "seed" for name in columns):
+        return table
+    names = [str(name) for name in frame[columns[0]]]
+    seeds = [row for row, name in enumerate(names) if canonical(name) == "seed"]
+    if len(seeds) != 1 or len(set(names)) < len(names) or "" in names:
+        return table
+    if any(seed_of(word) is None for word in frame.iloc[seeds[0], 1:]):
+        return table
+    made = frame.iloc[:, 1:].T
+    made.columns = names
+    return replace(
+        table.rows(np.zeros(len(made), dtype=np.int64), made), kind=f"{table.kind}, a column per run"
+    )
+
+
 def unfold(table: RawTable, asked: Reading, metric: str | None = None) -> RawTable:
     """The table with one row per run (and epoch), whatever its shape was.
 
@@ -105,7 +125,7 @@ def unfold(table: RawTable, asked: Reading, metric: str | None = None) -> RawTab
     if len(doubled):
         name = str(doubled[0]).replace(LEVEL, " ")
         raise table.error(f"the column {name!r} is there twice", "name every column once")
-    table = _by_metric(table)
+    table = _turned(_by_metric(table))
     columns = list(table.frame.columns)
     if any(LEVEL in name or name.startswith("=") for name in columns):
         parts, summaries, said = _levels(table, columns)

@@ -424,3 +424,13 @@ def test_what_names_of_runs_and_first_lines_hold_besides(folder):
     told = folder.refusal("folds.csv")
     assert "hidden_layers," not in told.partition("--seed COLUMN")[2]
     assert "values of fold are no seeds" in told
+
+
+def test_a_column_per_run(folder):
+    """One of the rows is called seed; configurations lie in files, or are rows too."""
+    for name, gain in (("ce", 0), ("kd", 1)):
+        values = ",".join(f"{71 + seed + gain}" for seed in (1, 2, 3))
+        folder.write(f"{name}.csv", f",0,1,2\nloss_fn,{name},{name},{name}\nseed,1,2,3\nAccTest,{values}\n")
+    assert folder.gains("ce.csv", "kd.csv") == {"ce vs kd": (-1.0, 3)}
+    folder.write("both.csv", "run,a,b,c,d\nseed,1,2,1,2\nmethod,ce,ce,kd,kd\ntest_acc,71,72,73,75\n")
+    assert folder.gains("both.csv") == {"ce vs kd": (-2.5, 2)}
