@@ -46,11 +46,12 @@ _VALIDATION = {"val", "valid", "validation", "dev"}
 _UNITS = {"ms": " ms", "seconds": " s", "millions": " M"}
 
 
-_JOINT = re.compile(r"(?<=[a-z])(?=[A-Z][a-z]{2}|F1|AUC)")
-"""Where a name in camel case goes on with another word: `testAcc`, and not `mIoU`."""
+_JOINT = re.compile(r"(?<=[A-Za-z])(?=[A-Z][a-z]{2})|(?<=[a-z])(?=F1|AUC)")
+"""Where a name in camel case goes on with another word: `testAcc`, `MSETest`, and not `mIoU`."""
 
 
-def _tokens(metric: str) -> list[str]:
+def words_of(metric: str) -> list[str]:
+    """The words of a metric's name, in small letters."""
     return [token for token in re.split(r"[^a-z0-9]+", _JOINT.sub(" ", metric).casefold()) if token]
 
 
@@ -62,7 +63,7 @@ def goal_of(metric: str, goal: Goal | None = None) -> Goal:
     """
     if goal is not None:
         return goal
-    tokens = _tokens(metric)
+    tokens = words_of(metric)
     for token in reversed(tokens if _CHANGES.isdisjoint(tokens) else ()):
         # the noun comes last: top1_error is an error
         if token in _MAX:
@@ -78,12 +79,12 @@ def goal_of(metric: str, goal: Goal | None = None) -> Goal:
 
 def is_percentage(metric: str, largest: float) -> bool:
     """Whether values of this metric are percentages, so that a difference is in points."""
-    return any(token in _PERCENT for token in _tokens(metric)) and 1.5 < largest <= 100.0
+    return any(token in _PERCENT for token in words_of(metric)) and 1.5 < largest <= 100.0
 
 
 def is_accuracy(metric: str) -> bool:
     """Whether values of this metric lie between 0 and 1, or 0 and 100, and nowhere else."""
-    tokens = _tokens(metric)
+    tokens = words_of(metric)
     nouns = [token for token in tokens if token in _MAX | _MIN]
     changed = not (_CHANGES | _GAINS).isdisjoint(tokens)
     return bool(nouns) and nouns[-1] in _PERCENT and not changed
@@ -105,29 +106,29 @@ def sesoi_off_scale(metric: str, sesoi: float | None, high: float) -> tuple[str,
 
 def is_peak(metric: str) -> bool:
     """Whether this is the largest of many values, such as `best_acc`: the maximum over epochs of some log."""
-    tokens = set(_tokens(metric))
+    tokens = set(words_of(metric))
     return not tokens.isdisjoint(_PEAKS) and tokens.isdisjoint(_VALIDATION)
 
 
 def is_validation(column: str) -> bool:
     """Whether a column is about validation data."""
-    return not _VALIDATION.isdisjoint(_tokens(column))
+    return not _VALIDATION.isdisjoint(words_of(column))
 
 
 def is_top5(metric: str) -> bool:
-    return not {"top5", "acc5"}.isdisjoint(_tokens(metric))
+    return not {"top5", "acc5"}.isdisjoint(words_of(metric))
 
 
 def unit_of(metric: str, largest: float) -> str:
     """What follows a number of this metric: " points", " ms", " s" or nothing."""
     if is_percentage(metric, largest):
         return " points"
-    return _UNITS.get(_tokens(metric)[-1], "") if _tokens(metric) else ""
+    return _UNITS.get(words_of(metric)[-1], "") if words_of(metric) else ""
 
 
 def label(metric: str) -> str:
     """The metric in words: `test_top1` is "test top-1", `latency_ms` is "latency"."""
-    tokens = _tokens(metric)
+    tokens = words_of(metric)
     if len(tokens) > 1 and tokens[-1] in _UNITS:
         tokens = tokens[:-1]
     return " ".join(_WORDS.get(token, token) for token in tokens) or metric

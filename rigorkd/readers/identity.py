@@ -348,7 +348,8 @@ def find_cells(draft: Draft) -> None:
         raise draft.table.error(
             f"no column tells which configuration a row is of; columns: {draft.columns()}",
             f"if {some_of(list(of), 4)} are what is compared, give --metric {metric}; "
-            "else give --cell COLUMNS, the columns that define one",
+            "else give --cell COLUMNS, the columns that define one; if all rows are of one, name the files "
+            "of others too",
             metric=metric,
         )
     else:
@@ -356,7 +357,7 @@ def find_cells(draft: Draft) -> None:
         raise draft.table.error(
             f"no column tells which configuration a row is of; columns: {draft.columns()}",
             f"give --cell COLUMNS, the columns that define one{example}; if every column is a method, give "
-            "--wide",
+            f"--wide{'' if _settings(draft) else '; if all rows are of one, name the files of others too'}",
             cell=_settings(draft),
         )
     draft.put(cell=names)

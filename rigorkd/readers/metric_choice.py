@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from rigorkd_analysis.metric_names import is_accuracy, is_validation
+from rigorkd_analysis.metric_names import is_accuracy, is_validation, words_of
 
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping
@@ -126,22 +125,22 @@ _ON_DATA = ("columns dataset", "columns task", "columns dataset, task")
 
 def _is_spread(name: str) -> bool:
     """Whether a column says by how much the parts of one run's result differ, as `std_reward` does."""
-    return not {"std", "stdev", "stderr", "sem", "sd"}.isdisjoint(re.split(r"[^a-z0-9]+", name.casefold()))
+    return not {"std", "stdev", "stderr", "sem", "sd"}.isdisjoint(words_of(name))
 
 
 def _is_of_training(name: str) -> bool:
-    return not {"train", "training"}.isdisjoint(re.split(r"[^a-z0-9]+", name.casefold()))
+    return not {"train", "training"}.isdisjoint(words_of(name))
 
 
 def _doubt(name: str) -> int:
     """How unlikely it is that a column of results is the one to judge, by its name: tests come first."""
-    tokens = set(re.split(r"[^a-z0-9]+", name.casefold()))
+    tokens = set(words_of(name))
     training = 4 * _is_of_training(name) + 2 * is_validation(name)
     return 16 * (not is_metric(name)) + 8 * (not is_accuracy(name)) + training + ("test" not in tokens)
 
 
 def _is_accuracy_of(split: str, name: str) -> bool:
-    tokens = set(re.split(r"[^a-z0-9]+", name.casefold()))
+    tokens = set(words_of(name))
     return (
         split in tokens
         and bool(tokens & {"acc", "acc1", "top1", "accuracy"})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.questions import BASELINES
+from rigorkd_analysis.runs import seed_of
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.readers.grid import LEVEL, SUMMARY, is_number, sums_up
@@ -89,6 +90,25 @@ def _by_metric(table: RawTable) -> RawTable:
     return replace(table.rows(first, made), kind=f"{table.kind}, one row per metric")
 
 
+def _turned(table: RawTable) -> RawTable:
+    """A table with a column per run, in which one of the rows is called seed, with one row per run."""
+    frame = table.frame
+    columns = [str(name) for name in frame.columns]
+    if len(columns) < 3 or any(canonical(name) == "seed" for name in columns):
+        return table
+    names = [str(name) for name in frame[columns[0]]]
+    seeds = [row for row, name in enumerate(names) if canonical(name) == "seed"]
+    if len(seeds) != 1 or len(set(names)) < len(names) or "" in names:
+        return table
+    if any(seed_of(word) is None for word in frame.iloc[seeds[0], 1:]):
+        return table
+    made = frame.iloc[:, 1:].T
+    made.columns = names
+    return replace(
+        table.rows(np.zeros(len(made), dtype=np.int64), made), kind=f"{table.kind}, a column per run"
+    )
+
+
 def unfold(table: RawTable, asked: Reading, metric: str | None = None) -> RawTable:
     """The table with one row per run (and epoch), whatever its shape was.
 
@@ -105,7 +125,7 @@ def unfold(table: RawTable, asked: Reading, metric: str | None = None) -> RawTab
     if len(doubled):
         name = str(doubled[0]).replace(LEVEL, " ")
         raise table.error(f"the column {name!r} is there twice", "name every column once")
-    table = _by_metric(table)
+    table = _turned(_by_metric(table))
     columns = list(table.frame.columns)
     if any(LEVEL in name or name.startswith("=") for name in columns):
         parts, summaries, said = _levels(table, columns)
@@ -308,7 +328,8 @@ def affixes(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
         if any(map(is_metric, found)):
             return dict(sorted(found.items(), key=lambda item: not is_metric(item[0])))
     sets = [frozenset(of) for of in both[0].values()]
-    return both[0] if len(set(sets)) < len(sets) else {}  # several metrics of the same ones
+    metrics = any(is_metric(who) for of in sets for who in of)
+    return both[0] if len(set(sets)) < len(sets) and not metrics else {}  # several metrics of the same ones
 
 
 def _halved(names: Sequence[str], ends: bool) -> dict[str, dict[str, str]]:
@@ -316,10 +337,20 @@ def _halved(names: Sequence[str], ends: bool) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name in names:
         words = [word for word in _AFFIX.split(name) if word]
-        what, who = (words[-1:], words[:-1]) if ends else (words[:1], words[1:])
-        if who and not _NO_METHODS.issuperset(word.casefold() for word in who):
-            found.setdefault(what[0], {})["_".join(who)] = name
-    return {what: of for what, of in found.items() if len(of) > 1}
+        end, rest = (words[-1:], words[:-1]) if ends else (words[:1], words[1:])
+        if rest:
+            found.setdefault(end[0], {})["_".join(rest)] = name
+    kept = {}
+    for what, of in found.items():
+        methods = [who for who in of if _method_in(who)]
+        if len({_method_in(who) for who in methods}) == len(methods) > 1:
+            kept[what] = {who: of[who] for who in methods}
+    return kept
+
+
+def _method_in(who: str) -> str:
+    """What is left of `ours_test` without words for splits and epochs: `ours_val` is of the same one."""
+    return "_".join(word for word in who.split("_") if word.casefold() not in _NO_METHODS)
 
 
 def _by_affix(table: RawTable, asked: Reading, metric: str | None) -> list[_Part]:

@@ -60,7 +60,7 @@ def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, 
     try:
         return _understood(table, asked, metric, name)
     except InputError as error:
-        raise _all_at_once(error, tables, asked, metric) from None
+        raise _all_at_once(error, tables, table, asked, metric) from None
 
 
 def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) -> Tidy:
@@ -90,7 +90,7 @@ _OPEN = {
 
 
 def _all_at_once(
-    error: InputError, tables: Sequence[RawTable], asked: Reading, metric: str | None
+    error: InputError, tables: Sequence[RawTable], table: RawTable, asked: Reading, metric: str | None
 ) -> InputError:
     """The error, or one for all choices that are open beside its own, with a command that makes them."""
     offers: dict[str, str] = {}
@@ -121,13 +121,12 @@ def _all_at_once(
         if "goal" not in offers:
             return error
         return InputError(error.message, hint=f"{error.hint} --goal max{lower.replace('; --goal', ', or')}")
-    table = joined(tables)
     columns = [str(column) for column in table.frame.columns if not str(column).startswith("_")]
     opened = {**_OPEN, "metric": _OPEN["metric"] + among}
     *most, last = (opened[option] for option in offers)
     options = " ".join(f"--{option} {shlex.quote(value)}" for option, value in offers.items())
     given = given_by(asked, metric, offers)
-    files = " ".join(shlex.quote(file) for file in table.files[:3]) + " …" * (len(table.files) > 3)
+    files = " ".join(shlex.quote(file) for file in table.files[:9]) + " …" * (len(table.files) > 9)
     return InputError(
         f"{table.files[0]}: nothing says {', '.join(most)} and {last}; columns: {some_of(columns)}",
         hint=f"say it by options, perhaps: rigorkd analyze {files} {given}{options}"

@@ -383,6 +383,18 @@ def test_a_column_per_method_and_metric(folder):
     assert len(folder.gains("data.csv", metric="cov", goal="max")) == 2
 
 
+def test_columns_of_one_configuration_are_no_methods(folder):
+    """Nor its splits, whatever stands before them: other files hold the others."""
+    folder.write(
+        "one.csv", "seed,best_val_dice,tuned_val_dice,tuned_test_dice\n0,.71,.72,.73\n1,.72,.75,.76\n"
+    )
+    told = folder.refusal("one.csv")
+    assert "are what is compared" not in told
+    assert told.endswith("if all rows are of one, name the files of others too")
+    folder.write("two.csv", "seed,best_val_dice,tuned_val_dice,tuned_test_dice\n0,.7,.72,.7\n1,.72,.74,.71\n")
+    assert folder.gains("one.csv", "two.csv", metric="tuned_test_dice") == {"one vs two": (0.04, 2)}
+
+
 def test_what_all_configurations_share_is_no_metric(folder):
     rows = [f"{m},{s},{70 + s},{i}.{s}5,{s}.{i}" for i, m in enumerate("ab") for s in (0, 1, 2)]
     folder.write("runs.csv", "\n".join(["method,seed,teacher_acc,f1,auc", *rows]))
@@ -412,3 +424,13 @@ def test_what_names_of_runs_and_first_lines_hold_besides(folder):
     told = folder.refusal("folds.csv")
     assert "hidden_layers," not in told.partition("--seed COLUMN")[2]
     assert "values of fold are no seeds" in told
+
+
+def test_a_column_per_run(folder):
+    """One of the rows is called seed; configurations lie in files, or are rows too."""
+    for name, gain in (("ce", 0), ("kd", 1)):
+        values = ",".join(f"{71 + seed + gain}" for seed in (1, 2, 3))
+        folder.write(f"{name}.csv", f",0,1,2\nloss_fn,{name},{name},{name}\nseed,1,2,3\nAccTest,{values}\n")
+    assert folder.gains("ce.csv", "kd.csv") == {"ce vs kd": (-1.0, 3)}
+    folder.write("both.csv", "run,a,b,c,d\nseed,1,2,1,2\nmethod,ce,ce,kd,kd\ntest_acc,71,72,73,75\n")
+    assert folder.gains("both.csv") == {"ce vs kd": (-2.5, 2)}
