@@ -312,6 +312,11 @@ def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
         return _NAMELESS[path[:1]]
     if path[-1:] == ("split",) and isinstance(value, tuple):
         return _MISSING["split"].removeprefix("add ").join(("write ", ""))
+    if path[-1:] == ("command",) and isinstance(value, tuple):
+        return f'write it as one text: "{" ".join(map(str, value))}"'
+    if path[-1:] == ("metrics",):
+        names = [str(name) for name in (value if isinstance(value, tuple) else [value])]
+        return f"write metrics: {{{', '.join(f'{name}: max' for name in names)}}}, min where less is better"
     if not isinstance(value, str):
         return ""
     if kind in ("float_type", "int_type") and re.fullmatch(r"-?\d+,\d+", value):
@@ -320,6 +325,8 @@ def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
         return f"a list stands in brackets: [{value}]"
     if path == ("students",):
         return f"write students: {{small: {value}}}; with a trainer, students: [{value}]"
+    if path[-2:] == ("result", "keys"):
+        return f"write keys: {{{value}: {value}}}, the metric and what names it in the result"
     if "contrasts" in path:
         return "a pair stands in brackets: [CELL, CELL], the first minus the second"
     if path[-1] in ("optimizer", "teacher") and re.fullmatch(r"[\w-]+", value):
