@@ -319,6 +319,11 @@ def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
         return _MISSING["split"].removeprefix("add ").join(("write ", ""))
     if path == ("students",) and isinstance(value, tuple) and all(isinstance(one, str) for one in value):
         return f"write students: {{{', '.join(f'{one.lower()}: {one}' for one in value)}}}"
+    if path[-1:] == ("command",) and isinstance(value, tuple):
+        return f'write it as one text: "{" ".join(map(str, value))}"'
+    if path[-1:] == ("metrics",):
+        names = [str(name) for name in (value if isinstance(value, tuple) else [value])]
+        return f"write metrics: {{{', '.join(f'{name}: max' for name in names)}}}, min where less is better"
     if kind in _MAPPINGS and isinstance(value, tuple) and any(isinstance(one, dict) for one in value):
         return f"the keys of {path[-1]} stand below it without dashes"
     if not isinstance(value, str):
@@ -329,6 +334,8 @@ def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
         return f"a list stands in brackets: [{value}]"
     if path == ("students",):
         return f"write students: {{small: {value}}}; with a trainer, students: [{value}]"
+    if path[-2:] == ("result", "keys"):
+        return f"write keys: {{{value}: {value}}}, the metric and what names it in the result"
     if "contrasts" in path:
         return "a pair stands in brackets: [CELL, CELL], the first minus the second"
     if path[-1] in ("optimizer", "teacher") and re.fullmatch(r"[\w-]+", value):

@@ -15,7 +15,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,7 +155,8 @@ def _values(trainer: Trainer, out: Path, stdout: str) -> tuple[str, Mapping[str,
             content = _last_object(content)
     text = content.decode(errors="replace") if in_words else ""
     if in_words and name.endswith((".csv", ".tsv")):
-        columns = _last_values(content, name)
+        wanted = [*(result.keys.values() if result.keys else trainer.metrics)]
+        columns = _last_values(content, name, wanted)
         found = {key: _at(columns, at, name) for key, at in result.keys.items()} if result.keys else columns
         if not result.keys and (missing := [key for key in trainer.metrics if key not in columns]):
             raise ResultError(_lacks(name, missing, columns, result.file))
@@ -265,11 +266,18 @@ def _last_object(content: bytes) -> bytes:
     return lines[-1] if each else content
 
 
-def _last_values(content: bytes, name: str) -> dict[str, float]:
-    """The last number in each column of a table, such as a log by epochs; empty fields are none."""
+def _last_values(content: bytes, name: str, wanted: Sequence[str]) -> dict[str, float]:
+    """The last number in each column of a table, such as a log by epochs; empty fields are none.
+
+    Where what is wanted stands in the first of two columns, the numbers beside it.
+    """
     first = content.partition(b"\n")[0]
     between = ";" if b";" in first and b"," not in first else ","
-    rows = _rows(content, name, "\t" if name.endswith(".tsv") else between)
+    table = list(_rows(content, name, "\t" if name.endswith(".tsv") else between))
+    pairs = {row[0].strip(): row[1] for _, row in table if len(row) == 2}
+    if wanted and all(re.fullmatch(rf"\s*(?i:{_NUMBER})\s*%?\s*", pairs.get(key, "")) for key in wanted):
+        table = [(1, [*pairs]), (2, [*pairs.values()])]
+    rows = iter(table)
     _, head = next(rows, (0, []))
     if len(set(head)) != len(head):
         raise ResultError(f"{name}: its first line names two columns alike")
@@ -339,17 +347,27 @@ def _after(text: str, key: str, name: str, metric: str = "") -> float:
 
 
 def _words_before(text: str, key: str) -> str:
-    """The words that stand before the number on the last line that holds a key in some spelling."""
+    """The words that stand before the number on the last line that holds a key in some spelling.
+
+    Of several numbers it is the one behind an equals sign, a colon or "is", else the first that has decimals.
+    """
     for line in reversed(text.splitlines()):
         at = re.search(re.escape(key), line, flags=re.IGNORECASE)
-        number = at and re.search(rf"(?<![\w.])(?:{_NUMBER})", line[at.end() :])
-        if at is None or number is None:
+        if at is None:
             continue
-        words = line[at.start() : at.end() + number.start()].rstrip(" \t:=|│┃(\"'")
-        if len(words) <= 60:
-            with contextlib.suppress(ResultError):
-                _after(line, words, "")
-                return words
+        numbers = list(re.finditer(rf"(?<![\w.])(?:{_NUMBER})", line[at.end() :]))
+        said = [
+            one
+            for one in numbers
+            if re.search(r"(?:[:=]|\b(?:is|was))[\s\"']*$", line[: at.end() + one.start()])
+        ]
+        decimal = [one for one in numbers if "." in one[0]]
+        for number in [*said, *decimal, *numbers][:1]:
+            words = line[at.start() : at.end() + number.start()].rstrip(" \t:=|│┃(\"'")
+            if len(words) <= LONGEST_METRIC:
+                with contextlib.suppress(ResultError):
+                    _after(line, words, "")
+                    return words
     return ""
 
 

@@ -80,16 +80,18 @@ def gain_pairs(cells: Iterable[Cell], among: Iterable[Cell]) -> list[tuple[str, 
 def lone_cells(cells: Iterable[Cell], asked: Iterable[tuple[str, str]] = (), *, planned: bool = False) -> str:
     """A warning of distilled cells that lack a baseline; empty if none does, or if there is no baseline.
 
-    Those that a declared pair compares, of `asked`, need none. Commands of baselines alone are compared by
-    nothing, unless contrasts are `planned`.
+    Those that a declared pair compares, of `asked`, need none. Commands of baselines alone, or of none, are
+    compared by nothing, unless contrasts are `planned`.
     """
     cells = [cell for cell in cells if cell.role == "student"]
     paired = {name for name, _ in gain_pairs(cells, cells)} | {name for pair in asked for name in pair}
     lone = [cell for cell in cells if cell.method.distils and cell.name not in paired]
-    if len(cells) > 1 and not planned and all(cell.trainer and not cell.method.distils for cell in cells):
+    alike = len({cell.method.distils for cell in cells}) == 1
+    if len(cells) > 1 and not planned and alike and all(cell.trainer for cell in cells):
         pairs = [f"[{cell.name}, {cells[0].name}]" for cell in cells[1:]]
+        which = "none of the" if cells[0].method.distils else "each of the"
         return (
-            f"warning: all {len(cells)} cells are baselines, so no comparison is planned; name what is to be"
+            f"warning: {which} {len(cells)} cells is a baseline, so no comparison is planned; name what is"
             f" compared before it is trained: contrasts: [{', '.join(pairs[:MOST_PAIRS])}] under analysis"
         )
     if not lone or all(cell.method.distils for cell in cells):

@@ -51,8 +51,25 @@ BASELINE = "baseline"
 NO_START = "random"
 """The start of whatever is not trained before."""
 MODEL = Model(name="by_command")
+_SHELLS = ("bash", "sh", "zsh")
+_OPERATORS = ("&&", "||", ";", "|", ">", ">>", "<", "2>&1", "&")
 _FILE = re.compile(r"(?:\./)?\w[\w./-]*\.[A-Za-z]\w*")
 """A word of a command that looks like the name of a file below the folder."""
+
+
+def _for_a_shell(command: str) -> tuple[str, str] | None:
+    """The message and hint for what only a shell would understand."""
+    words = Template.of(command).words({})
+    shell = "no shell reads the command"
+    if words and re.fullmatch(r"[A-Z_][A-Z0-9_]*=.*", words[0]):
+        name = words[0].partition("=")[0]
+        return f"{shell}, and {name}=… is no program", f'variables stand beside it: env: {{{name}: "…"}}'
+    if own := re.search(r"(?<!\w)\$(\w+)", " ".join(words)) if words and words[0] not in _SHELLS else None:
+        return f"{shell}, so ${own[1]} stays as it is", f"a value of the protocol is {{{own[1]}}}"
+    if found := next((word for word in words if word in _OPERATORS), None):
+        hint = "write these lines into a script: bash go.sh {seed}, with code: [go.sh]"
+        return f"{shell}, so {found} would be an argument", hint
+    return None
 
 
 def _files(command: str) -> list[str]:
@@ -172,6 +189,10 @@ class CommandExpansion(Expansion):
             self.problem(at, f"the command has no {{out}}, where it is to leave {trainer.result.file}", hint)
         for key in ("command", "smoke"):
             text = getattr(trainer, key)
+            if text is not None and (shell := _for_a_shell(text)):
+                message, hint = shell
+                self.problem((*place, key), message, hint)
+                continue
             words = [] if text is None else Template.of(text).words({})
             if text is not None and not (words and words[0]):
                 self.problem((*place, key), "the command names no program")
@@ -319,6 +340,8 @@ class CommandExpansion(Expansion):
         methods, axes = self._methods_and_axes(group, path, placed)
         if not methods:
             hint = "give baseline: true or a method such as kd: {T: 4}"
+            if BASELINE in self.spec.groups:
+                hint = "cells stand in a group: groups: {main: {baseline: {…}, other: {…}}}"
             self.problem(path, "the group has no cells", hint, at_key=True)
         students = group.students or tuple(self.spec.students)
         own = {name for one in students if one in self.spec.students for name in self._student(one)}

@@ -197,9 +197,19 @@ def test_words_in_another_encoding(tmp_path: Path) -> None:
 
 def test_the_words_that_would_find_a_number_are_offered_with_it(tmp_path: Path) -> None:
     made = trainer(result={"file": "stdout", "keys": {"accuracy": "accuracy"}})
-    with pytest.raises(ResultError, match=r"\{accuracy: 'Accuracy on the test set is'\} would take 93\.2\)"):
-        metrics(tmp_path, made, "Accuracy on the test set is 93.2% after 5 epochs")
+    with pytest.raises(ResultError, match=r"\{accuracy: 'Accuracy on 200 images is'\} would take 93\)"):
+        metrics(tmp_path, made, "Accuracy on 200 images is 93% after 5 epochs")
+    with pytest.raises(ResultError, match=r"\{accuracy: 'accuracy over 5 folds'\} would take 93\.2\)"):
+        metrics(tmp_path, made, "Mean accuracy over 5 folds = 93.2 +/- 1.5")
     assert metrics(tmp_path, trainer(result="stdout"), "done\n0.93") == {"accuracy": 0.93}
+
+
+def test_numbers_beside_their_names(tmp_path: Path) -> None:
+    log = trainer(result="s.csv")
+    (tmp_path / "s.csv").write_text("metric,value\naccuracy,61.5\nloss,1\n")
+    assert metrics(tmp_path, log) == {"accuracy": 61.5, "loss": 1.0}
+    (tmp_path / "s.csv").write_text("accuracy,step\n61.5,1\n62.5,2\n")
+    assert metrics(tmp_path, log) == {"accuracy": 62.5, "step": 2.0}
 
 
 def test_tables_of_other_places_and_the_last_of_a_list(tmp_path: Path) -> None:
