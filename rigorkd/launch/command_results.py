@@ -140,7 +140,7 @@ def _values(trainer: Trainer, out: Path, stdout: str) -> tuple[str, Mapping[str,
     metric = next(iter(trainer.metrics), "accuracy")
     if result.file == STDOUT:
         stdout = _COLOUR.sub("", stdout)
-        last = last_line(stdout)
+        last = _last_document(stdout)
         name, content = "the last line that it printed", last.encode()
         document = _object_of_python(last) if last.startswith("{") else None
         in_words = not last.startswith("{") or (document is None and bool(result.keys) and not _is_json(last))
@@ -165,6 +165,7 @@ def _values(trainer: Trainer, out: Path, stdout: str) -> tuple[str, Mapping[str,
         return name, {key: _after(text, words, name, key) for key, words in result.keys.items()}
     if in_words:
         last = last_line(text)
+        text = stdout if result.file == STDOUT else text
         if len(trainer.metrics) == 1 and re.fullmatch(rf"(?i:{_NUMBER})\s?%?", last):
             return name, {metric: float(last.rstrip("% "))}
         words = _words_before(text, metric)
@@ -179,6 +180,15 @@ def _values(trainer: Trainer, out: Path, stdout: str) -> tuple[str, Mapping[str,
     if missing := [key for key in trainer.metrics if key not in document]:
         raise ResultError(_lacks(name, missing, document, result.file))
     return name, document
+
+
+def _last_document(stdout: str) -> str:
+    """The last line that says something, or all of the object of JSON that ends there."""
+    last = last_line(stdout)
+    if last == "}" and (start := re.search(r"(?s).*(?:^|\n)(?=\{)", stdout[-LONGEST_LINE:])):
+        text = stdout[-LONGEST_LINE:][start.end() :].strip()
+        return text if _is_json(text) else last
+    return last
 
 
 def _is_json(text: str) -> bool:

@@ -122,20 +122,27 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
         return found
     try:
         if trainer.function is not None:
-            own = own_modules(trainer.function, folder.absolute())
-            return {module.file: module.source for module in own.values()}
+            modules = own_modules(trainer.function, folder.absolute())
+            return {module.file: module.source for module in modules.values()}
         named = program_of(trainer.text)
         assert named is not None, "a protocol says what code is, where it cannot be known"
         name, is_module = named
-        file = module_file(folder, name) if is_module else folder / name
+        told = trainer.env.get("PYTHONPATH", "").split(os.pathsep)
+        own = [
+            folder / place for place in told if place and Path(os.path.normpath(place)).parts[:1] != ("..",)
+        ]
+        paths = [path for path in own if path.is_relative_to(folder) and path.is_dir()]
+        places = (module_file(path, name) for path in (folder, *paths)) if is_module else (folder / name,)
+        file = next((path for path in places if path is not None), None)
+        package = name.rpartition(".")[0] if is_module else ""
         if is_module and file is not None and file.name == "__init__.py":
-            file = file.with_name("__main__.py")
+            file, package = file.with_name("__main__.py"), name
         if file is None or not file.is_file():
             message = f"there is no {'module' if is_module else 'file'} {name} from the protocol's folder"
             hint = f"it is looked for in {folder.absolute()}; or say which files are the code: code: [...]"
             raise ExpansionError([Problem((*by.place, "command"), message, hint, near=name)])
-        roots = (folder,) if is_module else tuple(dict.fromkeys((file.parent, folder)))
-        return program_files(file, roots, name.rpartition(".")[0] if is_module else "")
+        roots = tuple(dict.fromkeys((*([] if is_module else [file.parent]), folder, *paths)))
+        return program_files(file, roots, package)
     except InputError as error:
         at = (*by.place, "function" if trainer.function else "command")
         raise ExpansionError([Problem(at, error.message, error.hint)]) from None

@@ -70,6 +70,8 @@ def test_a_number_stands_on_the_line_of_its_words(tmp_path: Path) -> None:
 
 def test_numbers_of_the_last_line(tmp_path: Path) -> None:
     assert metrics(tmp_path, trainer(result="stdout"), '{"accuracy": 0.5}') == {"accuracy": 0.5}
+    said = 'epoch {1}\n{\n  "accuracy": 0.5,\n  "per_class": {\n    "a": 1\n  }\n}\n'
+    assert metrics(tmp_path, trainer(result="stdout"), said) == {"accuracy": 0.5}
     said = 'epoch 1\r 50%\n{"accuracy": 0.5}\n{"accuracy": 0.75}\n\n'
     assert metrics(tmp_path, trainer(result="stdout"), said) == {"accuracy": 0.75}
 

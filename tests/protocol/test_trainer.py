@@ -14,6 +14,7 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.smoke import smoke
 from rigorkd.protocol.trainer import Template, TemplateError, as_text, program_of
+from rigorkd.records.command_code import read_files
 
 COMMAND = (
     "python train.py --model {student} --width {width} --method {method} [--T {T} --alpha {alpha}] "
@@ -224,6 +225,26 @@ analysis: {metric: f1, goal: max}
     mend = lone_cells(found.cells).partition("add ")[2].removesuffix(" to analysis")
     assert mend == "contrasts: [[main/net/slow-lr0.3-warm1, main/net/baseline-lr1]]"
     assert protocol(tmp_path, text.replace("goal: max", f"goal: max, {mend}")).spec.analysis.contrasts
+
+
+def test_the_code_of_a_module_below_pythonpath_is_known(tmp_path: Path) -> None:
+    for name, text in {
+        "__init__.py": "",
+        "__main__.py": "from .data import get\n",
+        "data.py": "get = 1\n",
+    }.items():
+        (tmp_path / "src" / "pkg").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "src" / "pkg" / name).write_text(text)
+    text = """\
+rigorkd: 1
+study: own
+trainer: {command: "python -m pkg {seed} {out}", env: {PYTHONPATH: src}}
+students: [net]
+groups: {main: {baseline: true}}
+analysis: {metric: f1, goal: max}
+"""
+    found = read_files(protocol(tmp_path, text).cells[0], tmp_path)
+    assert [*found.code] == ["src/pkg/__init__.py", "src/pkg/__main__.py", "src/pkg/data.py"]
 
 
 def test_a_smoke_study_runs_the_small_command(tmp_path: Path) -> None:
