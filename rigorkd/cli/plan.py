@@ -189,7 +189,8 @@ def _show(made: Plan) -> None:
     for line in made.data.lines() if made.data is not None else ():
         tell(line)
     if made.training_images is not None:
-        tell(f"work: {made.training_images:.1e} training images in all runs")
+        images = made.training_images
+        tell(f"work: {f'{images:,}' if images < 1e7 else f'{images:.1e}'} training images in all runs")
     cost = made.cost
     if cost.seconds is None:
         tell(f"cost: {cost.basis}")
