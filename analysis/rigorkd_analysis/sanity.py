@@ -129,10 +129,10 @@ def _teachers(
     }
     if not known:
         return
+    called = {name: "the " + (name if name == "teacher" else f"teacher {name}") for name in known}
     for name, value in known.items():
         if _at_chance(value, chance, whole):
-            who = name if name == "teacher" else f"teacher {name}"
-            yield f"the {who} is near chance ({value:.4g}): it has nothing to teach"
+            yield f"{called[name]} is near chance ({value:.4g}): it has nothing to teach"
     students: dict[tuple[str, str], None] = {}
     for cell in distilled(runs):
         named = runs.text("teacher", cell)
@@ -145,7 +145,7 @@ def _teachers(
             students[teacher, runs.cells[baseline]] = None
     for teacher, student in students:
         yield (
-            f"the teacher {teacher} ({known[teacher]:.4g}) is no better than its student without it, "
+            f"{called[teacher]} ({known[teacher]:.4g}) is no better than its student without it, "
             f"{student} ({mean[runs.position(student)]:.4g})"
         )
 
