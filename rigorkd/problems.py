@@ -55,8 +55,13 @@ _ALSO_CALLED = {
     **dict.fromkeys(("arch", "architecture", "network", "net", "backbone"), ("model", "name")),
     **dict.fromkeys(("data", "data_set"), ("dataset",)),
     **dict.fromkeys(("transforms", "transform", "augmentation", "augmentations"), ("views",)),
-    **dict.fromkeys(("data_dir", "dir", "folder", "path", "root", "file"), ("root", "path", "file")),
-    **dict.fromkeys(("resolution", "image_size", "img_size"), ("size",)),
+    **dict.fromkeys(("data_dir", "dir", "path", "root", "file"), ("root", "path", "file")),
+    "folder": ("root", "path", "file", "image_folder"),
+    **dict.fromkeys(("resolution", "image_size", "img_size"), ("size", "resolution")),
+    "size": ("resolution",),
+    **dict.fromkeys(("npz", "npy", "numpy", "array"), ("arrays",)),
+    **dict.fromkeys(("hf", "hub", "datasets"), ("huggingface",)),
+    **dict.fromkeys(("custom", "own"), ("image_folder",)),
     **dict.fromkeys(("accuracy", "acc", "top1", "test_acc", "test_accuracy"), ("test_top1",)),
     **dict.fromkeys(("multisteplr", "multistep", "multi_step", "steplr", "step_lr"), ("step",)),
     **dict.fromkeys(("cosineannealinglr", "cosine_annealing", "cosine_decay"), ("cosine",)),
@@ -86,6 +91,11 @@ _ELSEWHERE = {
     **dict.fromkeys(("device", "gpu", "gpus"), "no protocol names a machine: rigorkd run … --device cuda"),
     **dict.fromkeys(
         ("num_workers", "workers"), "leave it out: images are decoded once, and --jobs is for run"
+    ),
+    "download": "leave it out: published data sets alone are downloaded",
+    **dict.fromkeys(
+        ("classes", "num_classes", "n_classes", "channels", "in_channels", "grayscale"),
+        "leave it out: the images tell",
     ),
     **dict.fromkeys(("amp", "mixed_precision", "fp16", "bf16"), "write precision: fp16, or bf16"),
 }
@@ -138,7 +148,10 @@ def from_validation(
         if details["type"] == "extra_forbidden" and not _is_another_word(str(path[-1]), models):
             at_top = path[-1] in _keys([model])
             home = (
-                (not at_top and _beside(path, models)) or _ELSEWHERE.get(str(path[-1])) or _home(model, path)
+                _part_elsewhere(path, details["input"])
+                or (not at_top and _beside(path, models))
+                or _ELSEWHERE.get(str(path[-1]))
+                or _home(model, path)
             )
             problem = replace(problem, hint=home or problem.hint)
         located = Problem(locate(problem.path), problem.message, problem.hint, problem.at_key)
@@ -146,6 +159,13 @@ def from_validation(
             continue  # pydantic counts the items that are right, and the wrong ones are told already
         found.setdefault((path, located.at_key), located)
     return _without_consequences(list(found.values()))
+
+
+def _part_elsewhere(path: Path, value: Any) -> str:
+    """What to write for folders of `train` and `test` that are given one by one."""
+    if path[0] != "dataset" or not isinstance(value, str) or not re.match(r"(train|test|val)", str(path[-1])):
+        return ""
+    return "root names the folder that train and test are in; images to validate are drawn: split: {val: N}"
 
 
 def _beside(path: Path, leaves: list[Any]) -> str:
@@ -299,6 +319,8 @@ _MISSING = {
 }
 """What to write for a key that is missing, where its name does not say so."""
 
+_OWN_DATA = "image_folder of a folder of images, arrays of an .npz file, huggingface"
+
 _NAMELESS: dict[Path, str] = {
     ("groups",): "a group has a name: groups: {main: {baseline: true, kd: {T: 4}}}",
     (
@@ -315,7 +337,7 @@ def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
     """How to write what has the wrong shape, where that is plain."""
     if path[:1] in _NAMELESS and len(path) == 2 and path[1] in ("baseline", "kd", "model", "start"):
         return _NAMELESS[path[:1]]
-    if path[-1:] == ("split",) and isinstance(value, tuple):
+    if path[-1:] == ("split",) and isinstance(value, tuple | float | int):
         return _MISSING["split"].removeprefix("add ").join(("write ", ""))
     if path == ("students",) and isinstance(value, tuple) and all(isinstance(one, str) for one in value):
         return f"write students: {{{', '.join(f'{one.lower()}: {one}' for one in value)}}}"
@@ -326,6 +348,8 @@ def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
         return f"write metrics: {{{', '.join(f'{name}: max' for name in names)}}}, min where less is better"
     if kind in _MAPPINGS and isinstance(value, tuple) and any(isinstance(one, dict) for one in value):
         return f"the keys of {path[-1]} stand below it without dashes"
+    if path[-1] in ("resolution", "size") and (sides := re.findall(r"\d+", str(value))):
+        return f"one number is the side of the squares: {path[-1]}: {sides[0]}"
     if not isinstance(value, str):
         return ""
     if kind in ("float_type", "int_type") and re.fullmatch(r"-?\d+,\d+", value):
@@ -371,7 +395,8 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
                 misspelt = nearest(key, [str(name) for name in value])
                 if misspelt is not None:
                     return Problem((*path, misspelt), *unknown("key", misspelt, [key]), at_key=True)
-                return Problem(path, f"{subject} needs the key {key!r}")
+                hint = f"name is one of the data sets, or {_OWN_DATA}" if noun == "data set" else ""
+                return Problem(path, f"{subject} needs the key {key!r}", hint)
             return Problem(path, f"{subject} must be a mapping with the key {key!r}, not {shown(value)}")
         if isinstance(value, dict):
             tag = value.get(key)
@@ -381,9 +406,11 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
                 return Problem((*path, key), f"{subject} must be text, not {shown(tag)}")
         valid = [tag.strip().strip("'") for tag in str(context["expected_tags"]).split(",")]
         message, hint = unknown(noun, str(context["tag"]), valid)
-        if noun == "data set" and "/" in str(context["tag"]):
+        if noun == "data set" and not hint.startswith("did you mean"):
             own = f"{{name: image_folder, root: {context['tag']}, split: {{val: N, test: M}}}}"
-            hint = f"of images of your own write dataset: {own}"
+            hint = f"of images of your own write dataset: {own}" + f"; {hint}" * (
+                "/" not in str(context["tag"])
+            )
         return Problem((*path, key), message, hint)
     if kind == "literal_error":
         valid = [str(choice) for leaf in leaves if get_origin(leaf) is Literal for choice in get_args(leaf)]

@@ -123,7 +123,9 @@ def _content(path: Path) -> bytes:
         raise InputError(
             f"arrays: {path}: {(error.strerror or str(error)).lower()}{in_full(path, 'dataset.file')}"
             f"{nearest_place(path, folder=False)}",
-            hint="dataset.file names a .npz file",
+            hint=f"of a folder of images write dataset: {{name: image_folder, root: {path}, split: …}}"
+            if path.is_dir()
+            else "dataset.file names a .npz file",
         ) from None
 
 

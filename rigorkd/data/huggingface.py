@@ -63,7 +63,7 @@ class HuggingFace(OwnImages):
         if not (is_installed("PIL") and is_installed("datasets")):
             return False
         if self.is_local:
-            return self.folder.exists()
+            return self.folder.is_dir()
         try:
             self._splits()
         except InputError:

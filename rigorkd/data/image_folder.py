@@ -13,7 +13,7 @@ sub-folders of a class. Beside `train`, other folders under the root are not rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -160,14 +160,24 @@ class ImageFolder(OwnImages):
         layout = self.laid_out()
         return left_out(self.folder, (*layout.parts, *layout.optional))
 
-    @property
-    def nested(self) -> tuple[str, ...]:
-        part = self.folder / "train" if (self.folder / "train").is_dir() else self.folder
-        inside = [set(_classes(part / name)) for name in _classes(part)]
-        alike = sorted(set.intersection(*inside)) if inside else []
-        return tuple(alike) if len(alike) > 1 else ()
+    def doubts(self) -> Iterator[str]:
+        folder = self.folder
+        part = folder / "train" if (folder / "train").is_dir() else folder
+        names = _classes(part)
+        alike = sorted(set.intersection(*(set(_classes(part / name)) for name in names)))
+        if len(alike) > 1:
+            yield (
+                f"each of {some_of(names, 3)} is taken as a class, and has the folders {some_of(alike, 3)}; "
+                "if those are the classes, dataset.root must name one folder deeper"
+            )
+        if part == folder and folder.name == "train" and (folder.absolute().parent / "test").is_dir():
+            yield (
+                f"{folder} is a part of a data set, and test beside it is not read; to test on its images "
+                f"write root: {folder.parent}"
+            )
 
     def refuse_unlaid(self) -> None:
+        super().refuse_unlaid()
         folder = self.folder
         if not folder.is_dir() or not self.laid_out().missing(folder):
             return

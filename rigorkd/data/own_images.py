@@ -10,7 +10,7 @@ import contextlib
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -116,16 +116,24 @@ class OwnImages(FittedFiles):
         return is_installed("PIL") and not self.laid_out().missing(self.folder)
 
     def refuse_unlaid(self) -> None:
-        """InputError where there is a folder, but it is not laid out as it must be."""
+        """InputError where there is something, but not laid out as it must be."""
+        if not self.folder.is_file():
+            return
+        place = self.folder
+        hint = "give the folder that has the images"
+        if place.suffix == ".npz":
+            hint = f"of arrays write dataset: {{name: arrays, file: {place}, split: …}}"
+        elif place.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
+            hint = "unpack it, and give the folder"
+        raise InputError(f"{self.name}: {place} is a file, not a folder", hint=hint)
 
     def left_out(self) -> Mapping[str, int]:
         """How many pictures of kinds that are not read lie among the images, and links to nowhere."""
         return {}
 
-    @property
-    def nested(self) -> tuple[str, ...]:
-        """Folders that lie in every folder of a class: two or more may be the classes themselves."""
-        return ()
+    def doubts(self) -> Iterator[str]:
+        """What of the folders may be meant otherwise."""
+        yield from ()
 
     def looked_at(self) -> DatasetInfo | None:
         found = self.survey()

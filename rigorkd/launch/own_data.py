@@ -62,7 +62,7 @@ class OwnData:
     smallest: tuple[str, int] | None = None
     per_class: bool = False
     unread: tuple[str, ...] = ()
-    nested: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     shown: tuple[Shown, ...] = ()
     tried: str = ""
     in_folder: bool = True
@@ -177,13 +177,8 @@ class OwnData:
         return part if chances[part] > MISSED else ""
 
     def warnings(self) -> Iterator[str]:
-        """Folders that may be the classes, pictures that are not read, where resizing multiplies the work."""
-        if self.survey is not None and self.nested:
-            yield (
-                f"each of {some_of(self.survey.names, 3)} is taken as a class, and has the folders "
-                f"{some_of(self.nested, 3)}; if those are the classes, dataset.root must name one folder "
-                "deeper"
-            )
+        """Folders meant otherwise, maybe, pictures that are not read, where resizing multiplies the work."""
+        yield from self.doubts
         if self.survey is not None and (left := says_left_out(dict(self.survey.left_out))):
             yield f"among the images of {self.where} are not read: {left}"
         for key in dict.fromkeys(shown.key for shown in self.shown):
@@ -237,7 +232,7 @@ def own_data(
         smallest=known.smallest,
         per_class=dataset.split.per_class,
         unread=known.unread,
-        nested=dataset.nested if isinstance(dataset, OwnImages) else (),
+        doubts=tuple(dataset.doubts()) if isinstance(dataset, OwnImages) else (),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
         read_through=not through or not isinstance(dataset, OwnImages) or dataset.read_through(),
     )

@@ -146,7 +146,8 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
         message = f"{asked} leaves no training images of the {known.images:,} of {known.title}"
         if split.train:
             message = f"{asked} are more than the {known.images:,} images of {known.title}"
-        yield Problem(path, message)
+        hint = "leave split.train out, and all that is left is trained on" if split.train else "ask for fewer"
+        yield Problem(path, message, hint)
     elif split.per_class and known.smallest is not None:
         name, most = known.smallest
         wanted = (split.train or 1) + split.val + (split.test or 0)

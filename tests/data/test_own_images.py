@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rigorkd.data.arrays import Arrays
 from rigorkd.data.image_folder import ImageFolder
 from rigorkd.data.loading import load
 from rigorkd.errors import InputError, ProtocolError
@@ -285,10 +286,24 @@ def test_folders_that_are_not_laid_out_are_told_the_layout(
     (root / "train" / "0.png").unlink()
     write(root, part="train")
     (root / "test").mkdir()
+    (doubt,) = folder(root / "train").doubts()
+    assert doubt.endswith(f"test beside it is not read; to test on its images write root: {root}")
     image.save(root / "test" / "0.png")
     what, mend = told()
     assert "pictures/test: 1 image lies in it, and no folders of classes, so nothing tells" in what
     assert "rename pictures/test" in mend
+
+
+def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path: Path) -> None:
+    for name, mend in (("a.npz", "{name: arrays, file: "), ("a.zip", "unpack it")):
+        (tmp_path / name).touch()
+        with pytest.raises(InputError, match="is a file, not a folder") as told:
+            folder(tmp_path / name).agreed()
+        assert mend in told.value.hint
+    dataset = Arrays.model_validate({"name": "arrays", "file": str(tmp_path), "split": {"val": 1}})
+    with pytest.raises(InputError, match="is a directory") as told:
+        dataset.looked_at()
+    assert f"{{name: image_folder, root: {tmp_path}, " in told.value.hint
 
 
 def test_data_sets_and_parts_are_no_classes(tmp_path: Path) -> None:
@@ -296,7 +311,8 @@ def test_data_sets_and_parts_are_no_classes(tmp_path: Path) -> None:
     for name in ("one", "other"):
         write(tmp_path, part=name)
     dataset = folder(tmp_path)
-    assert dataset.nested == ("cats", "dogs")
+    (doubt,) = dataset.doubts()
+    assert doubt.startswith("each of one, other is taken as a class, and has the folders cats, dogs; if")
     assert dataset.agreed() == 16
     (tmp_path / "other" / "cats").rename(tmp_path / "other" / "train")
     with pytest.raises(InputError, match="other: there is a folder train in it") as told:

@@ -181,7 +181,7 @@ CASES = [
         3,
         31,
         "unknown key 'download'",
-        "valid",
+        "published data sets alone",
     ),
     ("alpha: [0.1, 0.5]", "preset: papre", 16, 29, "unknown preset of kd 'papre'", "did you mean 'paper'"),
     # wholes that do not fit together

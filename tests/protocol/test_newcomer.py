@@ -41,6 +41,9 @@ analysis:
     - [main/small/kd-T4-a0.5, main/small/kd-T1-a0.5]
 """
 
+DIGITS = "digits, split: {train: 600, val: 397, test: 800, seed: 1}"
+OWN = "image_folder, root: pictures, split: {val: 10, test: 20}"
+
 
 @dataclass(frozen=True)
 class Slip:
@@ -303,6 +306,55 @@ SLIPS = {
         "split: {val: 397, test: 800}",
     ),
     "the version is missing": Slip("rigorkd: 1\n", "", 1, 1, "the key 'rigorkd' is missing", "rigorkd: 1\n"),
+    "an array's format for a source": Slip(
+        DIGITS,
+        "npz, file: cells.npz, split: {val: 10, test: 20}",
+        3,
+        17,
+        "did you mean 'arrays'",
+    ),
+    "a folder for a source": Slip(
+        DIGITS,
+        "pictures, split: {val: 10, test: 20}",
+        3,
+        17,
+        "write dataset: {name: image_folder, root: pictures, split: {val: N, test: M}}",
+        OWN,
+    ),
+    "another tool's size of images": Slip(
+        DIGITS,
+        "image_folder, root: pictures, image_size: 32, split: {val: 10, test: 20}",
+        3,
+        47,
+        "did you mean 'resolution'",
+    ),
+    "both sides of a square": Slip(
+        DIGITS,
+        "image_folder, root: pictures, resolution: 32x32, split: {val: 10, test: 20}",
+        3,
+        59,
+        "one number is the side of the squares: resolution: 32",
+        "image_folder, root: pictures, resolution: 32, split: {val: 10, test: 20}",
+    ),
+    "a download of one's own": Slip(
+        DIGITS,
+        "image_folder, root: pictures, download: true, split: {val: 10, test: 20}",
+        3,
+        47,
+        "leave it out: published data sets alone are downloaded",
+        OWN,
+    ),
+    "percents of the images": Slip(
+        "val: 397", "val: 20%", 3, 50, "write how many images, not which share", "val: 300"
+    ),
+    "folders of parts one by one": Slip(
+        DIGITS,
+        "image_folder, train: pictures/train, split: {val: 10}",
+        3,
+        31,
+        "root names the folder that train and test are in",
+        "image_folder, root: pictures, split: {val: 10, test: 20}",
+    ),
 }
 
 
