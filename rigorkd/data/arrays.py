@@ -25,7 +25,7 @@ from pydantic import Field, PrivateAttr
 from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, Watch
 from rigorkd.errors import InputError
 from rigorkd.files import file_sha256, sha256_of
-from rigorkd.text import first_line, in_full, nearest_place, some_of
+from rigorkd.text import count, first_line, in_full, nearest_place, some_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,23 +158,15 @@ def _sha256(path: Path, size: int, modified: int) -> str:
 
 def _source(path: Path, content: bytes) -> SourceArrays:
     """The arrays of a file. InputError for one that holds something else, with all that is wrong."""
-    arrays, given = _read(path, content)
+    arrays, names, given = _read(path, content)
     if ("test_images" in arrays) != ("test_labels" in arrays):
         raise _refused(path, "of test_images and test_labels one is missing", "give both, or neither")
     wrong = [
-        *(
-            fault
-            for name in ("images", "test_images")
-            if name in arrays
-            for fault in _misfits(name, arrays[name])
-        ),
-        *(
-            fault
-            for name in ("labels", "test_labels")
-            if name in arrays
-            for fault in _no_classes(name, arrays[name])
-        ),
+        fault
+        for key, array in arrays.items()
+        for fault in (_misfits if "images" in key else _no_classes)(names[key], array)
     ]
+    wrong += _gaps(names, arrays)
     if wrong:
         raise _refused(path, "; ".join(what for what, _ in wrong), "; ".join(dict(wrong).values()))
     images = _pixels(arrays["images"])
@@ -191,8 +183,10 @@ def _source(path: Path, content: bytes) -> SourceArrays:
     return SourceArrays(images, labels, class_names, test_images, test_labels)
 
 
-def _read(path: Path, content: bytes) -> tuple[dict[str, np.ndarray[Any, Any]], np.ndarray[Any, Any] | None]:
-    """The arrays of a file by what they are, and the names of the classes, if it has them."""
+def _read(
+    path: Path, content: bytes
+) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str], np.ndarray[Any, Any] | None]:
+    """The arrays of a file by what they are, how it calls them, and the names of its classes."""
     import numpy as np
 
     try:
@@ -215,7 +209,7 @@ def _read(path: Path, content: bytes) -> tuple[dict[str, np.ndarray[Any, Any]], 
                     if "images" in key:
                         mend = f"np.stack({name}) makes one array of images of one size"
                     raise _refused(path, f"{name} hold Python objects, which are not read", mend) from None
-            return arrays, np.asarray(file["class_names"]) if "class_names" in file else None
+            return arrays, names, np.asarray(file["class_names"]) if "class_names" in file else None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
         hint = "np.savez(file, images=…, labels=…) writes one; arrays of objects are not read"
         raise _refused(path, f"not a file of arrays ({first_line(error)})", hint) from None
@@ -338,8 +332,7 @@ def _levels(array: np.ndarray[Any, Any]) -> tuple[str, str]:
 
 def _no_classes(name: str, array: np.ndarray[Any, Any]) -> Iterator[tuple[str, str]]:
     """What keeps an array from being one class for each image, with the mend."""
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
+    array = _flat(array)
     if array.ndim == 1 and array.dtype.kind in "iuU":
         return
     mend = ""
@@ -353,8 +346,27 @@ def _no_classes(name: str, array: np.ndarray[Any, Any]) -> Iterator[tuple[str, s
     yield what, f"give whole numbers from 0, or names, one for each image{mend}"
 
 
+def _gaps(names: Mapping[str, str], arrays: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[tuple[str, str]]:
+    """That whole numbers of the images to split are not 0, 1, 2, …, with the mend."""
+    import numpy as np
+
+    name, flat = names["labels"], _flat(arrays["labels"])
+    if flat.ndim != 1 or flat.dtype.kind not in "iu" or not flat.size:
+        return
+    found = np.unique(flat)
+    if int(found[0]) == 0 and int(found[-1]) == len(found) - 1:
+        return
+    mend = (
+        "{} - 1" if found[0] == 1 and found[-1] == len(found) else f"np.searchsorted(np.unique({name}), {{}})"
+    )
+    hint = f"number the classes 0, 1, 2, … without a gap: {mend.format(name)}"
+    if "test_labels" in names:
+        hint += f", and {mend.format(names['test_labels'])}"
+    yield f"{name} go from {found[0]} to {found[-1]} and have {count(len(found), 'value')}", hint
+
+
 def _flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return array[:, 0] if array.ndim == 2 else array
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
 def _classes(
@@ -369,13 +381,6 @@ def _classes(
         raise _refused(path, f"labels have {len(found)} class(es)", "there must be at least two")
     if flat.dtype.kind == "U":
         return numbers.astype(np.int64), tuple(str(name) for name in found)
-    if int(found[0]) != 0 or int(found[-1]) != len(found) - 1:
-        what = f"labels go from {found[0]} to {found[-1]} and have {len(found)} values"
-        from_one = int(found[0]) == 1 and int(found[-1]) == len(found)
-        mend = "labels - 1" if from_one else "np.searchsorted(np.unique(labels), labels)"
-        tested = mend.replace("labels -", "test_labels -").replace(", labels", ", test_labels")
-        hint = f"number the classes 0, 1, 2, … without a gap: {mend}; of a test set {tested}"
-        raise _refused(path, what, hint)
     names = tuple(f"class {label}" for label in range(len(found)))
     if given is not None and given.shape == (len(found),):
         names = tuple(str(name) for name in given)

@@ -96,6 +96,7 @@ def test_labels_may_be_names(tmp_path: Path) -> None:
         ({"pictures": COLOUR, "labels": LABELS}, "there is no array 'images'"),
         ({"X": COLOUR, "data": COLOUR, "y": LABELS}, "X and data may both be the images"),
         ({"images": COLOUR / 255, "labels": LABELS / 1}, "images are float64 .*; labels are float64"),
+        ({"X": COLOUR / 255, "y": LABELS + 1}, "X are float64 from 0 to 1; y go from 1 to 4"),
         ({"images": COLOUR / 255, "labels": LABELS}, "images are float64"),
         ({"images": COLOUR[:, :10], "labels": LABELS}, "shape 10×12×3 are no square"),
         ({"images": COLOUR, "labels": LABELS[:9]}, "40 images have 9 labels"),
