@@ -211,7 +211,7 @@ def test_a_plan_reads_images_through_once(
     assert str(short.relative_to(tmp_path)) in told.value.message
     short.write_bytes(sound)
     with monkeypatch.context() as patched:
-        patched.setattr("rigorkd.data.own_images.MOST_READ_THROUGH", 16 * 16 * 16 - 1)
+        patched.setattr("rigorkd.data.own_images.MOST_READ_THROUGH", 16 * 16 * 16)
         found = own_data(loaded, (), through=True)
         assert found is not None
         assert any("their headers were read" in line for line in found.lines())
