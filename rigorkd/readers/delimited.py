@@ -189,8 +189,8 @@ def _is_rule(line: str) -> bool:
 
 
 def _marked_down(rows: list[tuple[str, ...]], lines: list[int]) -> tuple[list[tuple[str, ...]], list[int]]:
-    """The rows of a table in Markdown: without the bars at their ends and without bold type."""
-    plain = [tuple(re.sub(r"\*\*(.+?)\*\*", r"\1", field) for field in row) for row in rows]
+    """The rows of a table in Markdown: without the bars at their ends and without bold and code."""
+    plain = [tuple(re.sub(r"\*\*(.+?)\*\*|`([^`]+)`", r"\1\2", field) for field in row) for row in rows]
     if len({len(row) for row in plain}) == 1 and not any(row[0] for row in plain):
         plain = [row[1:] for row in plain]
     return plain, lines

@@ -21,7 +21,7 @@ LEVEL = "\x1f"
 SUMMARY = frozenset(
     {"mean", "std", "sd", "avg", "average", "median", "min", "max", "count", "sem", "var", "mean±std",
      "mean ± std", "total", "overall", "all", "stdev", "std.", "s.d.", "25%", "50%", "75%", "mean_±_sd",
-     "mean_±_sample_sd", "standard_deviation", "95%_ci", "95%_ci_±"}
+     "mean_±_sample_sd", "standard_deviation", "std_dev", "range", "spread", "95%_ci", "95%_ci_±"}
 )  # fmt: skip
 """What rows and columns below and beside the runs are called that sum them up."""
 

@@ -106,7 +106,7 @@ def find_seeds(draft: Draft) -> None:
             f"{what}; columns: {draft.columns()}; names: {shown}",
             f"give --seed COLUMN{like}, or --seed PATTERN with {{}} where the number stands, "
             f"such as --seed '{_numbered(draft) or 'run{}'}'{instead}",
-            seed="" if asked else column or "",
+            seed="" if asked else column or _numbered(draft) or "",
         )
     if missing:
         few = sum(name in found and found[name] is not None for name in names) <= len(names) / 2
@@ -254,7 +254,7 @@ def _paths(files: Sequence[str]) -> list[str]:
         parts = [one[1:] for one in parts]
     while all(len(one) > 1 for one in parts) and len({one[-1] for one in parts}) == 1:
         parts = [one[:-1] for one in parts]
-    return [re.sub(r"\.(csv|tsv|txt|json|jsonl|xlsx|parquet|log)$", "", "/".join(one)) for one in parts]
+    return [re.sub(r"\.(csv|tsv|txt|md|json|jsonl|xlsx|parquet|log)$", "", "/".join(one)) for one in parts]
 
 
 # -------------------------------------------------------------------------------------------------- cells
@@ -335,6 +335,10 @@ def find_cells(draft: Draft) -> None:
         stems = [(seed_in(path) or (0, path))[1] for path in _paths(draft.table.files)]
         names = pd.Series(np.array(stems, dtype=object)[draft.table.file_of], index=draft.frame.index)
         where = "the files' names"
+    elif (only := _only_words(draft)) is not None:
+        _compose(draft, [only])
+        draft.cells = f"cells: {draft.spelt(only)}, the only words (--cell COLUMNS changes it)"
+        return
     elif known and not columns:
         raise draft.table.error(
             f"all rows agree in {', '.join(map(draft.spelt, known))}: one configuration, "
@@ -390,6 +394,16 @@ def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:
     draft.put(model=frame["_stem"])
     draft.came["model"] = f"{draft.came['seed']}{_SEEDLESS}"
     return [*columns, "model"]
+
+
+def _only_words(draft: Draft) -> str | None:
+    """The column that names the rows of a table with a column per seed, if only one holds words."""
+    if "headings" not in draft.came.get("seed", ""):
+        return None
+    words = [name for name in map(str, draft.frame.columns) if draft.is_word(name)]
+    if len(words) != 1 or words[0].startswith("column "):  # which has no heading
+        return None
+    return words[0] if not draft.frame.duplicated([*words, "seed"]).any() else None
 
 
 def _put_named(draft: Draft) -> bool:

@@ -152,7 +152,7 @@ def unfold(table: RawTable, asked: Reading, metric: str | None = None) -> RawTab
             f"means and spreads ({', '.join(summaries[:3])}), no runs",
             "one row per run is judged; `rigorkd audit` judges a table of means and standard deviations",
         )
-    return _melted(table, parts, summaries, said, _unread(table, parts, asked))
+    return _by_metric(_melted(table, parts, summaries, said, _unread(table, parts, asked)))
 
 
 def _unread(table: RawTable, parts: Sequence[_Part], asked: Reading) -> dict[str, str]:

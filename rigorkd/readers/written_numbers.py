@@ -18,6 +18,7 @@ _PLUS_MINUS = re.compile(r"^\s*(.+?)\s*(?:±|\+/-|\+-|\\pm)\s*(.+?)\s*$")
 _MINUS = str.maketrans({"−": "-", "\u00a0": "", "\u202f": "", "\u2009": "", " ": "", "'": ""})
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _POINTS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")
+_SHARE = re.compile(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*")
 _COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 ABSENT = frozenset({"", "-", "–", "—", "n/a", "na", "none", "null", "nan"})
@@ -61,8 +62,18 @@ def _readable(text: str) -> bool:
     try:
         float(bare)
     except ValueError:
-        return bool(_THOUSANDS.fullmatch(bare) or _COMMA.fullmatch(bare) or _POINTS.fullmatch(bare))
+        return (
+            any(form.fullmatch(bare) for form in (_THOUSANDS, _COMMA, _POINTS)) or share_of(bare) is not None
+        )
     return "_" not in bare
+
+
+def share_of(text: str) -> float | None:
+    """The share that `19/21` is; None for what is none, and for more than all."""
+    found = _SHARE.fullmatch(text)
+    if found is None or not 0 <= int(found[1]) <= int(found[2]) or int(found[2]) == 0:
+        return None
+    return int(found[1]) / int(found[2])
 
 
 def numbers_of(table: RawTable, column: str, asked: Reading) -> Numbers:
@@ -78,6 +89,10 @@ def numbers_of(table: RawTable, column: str, asked: Reading) -> Numbers:
         return Numbers(values, text)
     said: list[str] = []
     words = {word: word for word in text[there].unique()}
+    shares = {word: share_of(word) for word in words}
+    if None not in shares.values():
+        made = text.map(lambda word: word if (share := shares.get(word)) is None else repr(share))
+        return Numbers(plain(made), made, (f"{column} as shares, such as {next(iter(shares))}",))
     spreads = {word: found for word in words if (found := _with_spread(word))}
     if spreads:
         words.update({word: found[1] for word, found in spreads.items()})

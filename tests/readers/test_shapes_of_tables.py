@@ -434,3 +434,24 @@ def test_a_column_per_run(folder):
     assert folder.gains("ce.csv", "kd.csv") == {"ce vs kd": (-1.0, 3)}
     folder.write("both.csv", "run,a,b,c,d\nseed,1,2,1,2\nmethod,ce,ce,kd,kd\ntest_acc,71,72,73,75\n")
     assert folder.gains("both.csv") == {"ce vs kd": (-2.5, 2)}
+
+
+def test_tables_as_a_readme_shows_them(folder):
+    """Shares in place of percent, a range beside the mean, metrics as rows, and one column of words."""
+    folder.write(
+        "shares.md",
+        "| model | condition | seed 1 | seed 2 | mean (range) |\n|---|---|---|---|---|\n"
+        "| a | `on` | 19/20 | 18/20 | 93% (90-95) |\n| a | `off` | 17/20 | 18/20 | 88% |\n",
+    )
+    assert folder.gains("shares.md", cell="model,condition") == {"a/off vs a/on": (-0.05, 2)}
+    folder.write(
+        "words.md", "| Regime | Seed 1 | Seed 2 |\n|---|---|---|\n| weak | 60 | 61 |\n| strong | 72 | 74 |\n"
+    )
+    assert folder.gains("words.md") == {"strong vs weak": (12.5, 2)}
+    rows = (
+        "| Metric | Seed 1 | Seed 2 |\n|---|---|---|\n| test acc | 90% | 91% |\n| OOD risk | 0.03 | 0.04 |\n"
+    )
+    folder.write("metrics.md", rows)
+    assert "all rows are of one" in folder.refusal("metrics.md")
+    folder.write("others.md", rows.replace("9", "8"))
+    assert folder.gains("metrics.md", "others.md") == {"metrics vs others": (10.0, 2)}
