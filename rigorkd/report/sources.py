@@ -335,7 +335,7 @@ def _none_finished(folder: Path) -> InputError:
     log = f"`rigorkd logs {shlex.quote(runs.split(', ')[0])}` shows what it printed"
     return InputError(
         f"{folder}: no student run has finished; {count(len(failed), 'run')} failed: {runs}: {reason}",
-        hint=f"{log}; `rigorkd run` goes on once it is mended, --retry-failed if that was in the script",
+        hint=f"{log}; mended, `rigorkd run` goes on (--retry-failed if neither protocol nor script changed)",
     )
 
 
