@@ -340,8 +340,8 @@ def _failed(outcome: Outcome) -> RunsFailedError:
     held = sum(reason.startswith(NOT_STARTED) for reason in outcome.failed.values())
     if held:
         hints.append(
-            "mend it and give the same command again, with --retry-failed unless the protocol was changed;"
-            " --keep-going starts the others all the same"
+            "mend it and give the same command again, with --retry-failed unless the protocol or script was"
+            " changed; --keep-going starts the others all the same"
         )
     again = "; --retry-failed tries them again (what needs a diverged run needs another protocol)"
     hints.append(f"`rigorkd logs RUN` shows more{again * (not held)}")

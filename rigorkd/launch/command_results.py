@@ -12,6 +12,7 @@ import csv
 import difflib
 import fnmatch
 import io
+import json
 import math
 import os
 import re
@@ -270,10 +271,21 @@ def _result_file(out: Path, pattern: str, stdout: str) -> tuple[str, bytes]:
 
 
 def _last_object(content: bytes) -> bytes:
-    """The last line of a log in which each line is a JSON object; anything else as it is."""
+    """The last value of each key, in a log in which each line is a JSON object; anything else as it is.
+
+    Where a line cannot be read, the last line alone.
+    """
     lines = content.strip().splitlines()
     each = len(lines) > 1 and all(line[:1] == b"{" and line.rstrip()[-1:] == b"}" for line in lines)
-    return lines[-1] if each else content
+    if not each:
+        return content
+    found: dict[str, Any] = {}
+    try:
+        for line in lines:
+            found |= parse(line)
+    except ValueError:
+        return lines[-1]
+    return json.dumps(found).encode()
 
 
 def _last_values(content: bytes, name: str, wanted: Sequence[str]) -> dict[str, float]:

@@ -228,6 +228,9 @@ class Pool:
             self._done_remotely(name)
         for failure in news.failed:
             self._lose(failure.run, failure.reason)
+            if not failure.behind:  # of a task of another launcher, whose runs share its log
+                began = f"{failure.log} from {failure.log_start}"
+                self._hold_if_alike(began, failure.run.rpartition("/seed-")[0], failure.reason)
         for task in news.free:
             self.queue.put_back(task, part=False)
         self.progress.remote = len(self.remote)
@@ -395,8 +398,11 @@ class Pool:
         note_failure(self.study, Failure(run, want.run_hash, reason, log=log, log_start=slot.log_start))
         self._leave(run)
         self._lose(run, reason)
-        told = reason.partition(" (log: ")[0]
-        self.alike.failed(slot.task.runs[0].run.name if slot.task else run, want.run.cell.name, told)
+        self._hold_if_alike(slot.task.runs[0].run.name if slot.task else run, want.run.cell.name, reason)
+
+    def _hold_if_alike(self, task: str, cell: str, reason: str) -> None:
+        """Start nothing more once the first tasks, of all launchers, have failed for one reason."""
+        self.alike.failed(task, cell, reason.partition(" (log: ")[0])
         if held := self.alike.reason(self.queue.cells()):
             for name in self.queue.hold(held):
                 self.progress.fail(name)

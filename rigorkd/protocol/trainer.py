@@ -249,8 +249,8 @@ class Input(Frozen):
 class Result(Frozen):
     """Where a run leaves its numbers: a file below `{out}`, or the last line of its standard output.
 
-    `keys` takes numbers under other names: of JSON the value at a dotted key (in a log of JSON lines, of the
-    last), of any other text the number after the last place where the key stands.
+    `keys` takes numbers under other names: of JSON the value at a dotted key (in a log of JSON lines, the
+    last one), of any other text the number after the last place where the key stands.
     """
 
     file: Relative = "metrics.json"

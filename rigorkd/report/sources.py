@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from rigorkd.readers.tidying import Tidy
     from rigorkd.records.interim import InterimAnalysis
     from rigorkd.records.read import StudyTable
+
+#: A warning shows so much of why a run failed; its log has the rest.
+LONGEST_CAUSE = 200
 
 
 @dataclass(frozen=True)
@@ -316,7 +320,8 @@ def _failures_among(folder: Path, missing: pd.DataFrame) -> tuple[str, ...]:
     failed = {run: reason for run, reason in _failed(folder).items() if run in names}
     if not failed:
         return ()
-    causes = "; ".join(f"{runs}: {reason}" for runs, reason in by_reason(failed))
+    told = {run: shorten(reason, LONGEST_CAUSE, placeholder=" …") for run, reason in failed.items()}
+    causes = "; ".join(f"{runs}: {reason}" for runs, reason in by_reason(told))
     return (
         f"{len(failed)} of the missing runs failed: {causes}. Mend the cause and run again with"
         " --retry-failed, or take the cells out of the protocol and run it: then the others are judged",
@@ -335,7 +340,7 @@ def _none_finished(folder: Path) -> InputError:
     log = f"`rigorkd logs {shlex.quote(runs.split(', ')[0])}` shows what it printed"
     return InputError(
         f"{folder}: no student run has finished; {count(len(failed), 'run')} failed: {runs}: {reason}",
-        hint=f"{log}; `rigorkd run` goes on once it is mended, --retry-failed if that was in the script",
+        hint=f"{log}; mended, `rigorkd run` goes on (--retry-failed if neither protocol nor script changed)",
     )
 
 

@@ -97,6 +97,8 @@ def test_numbers_of_a_log_of_json_lines(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text(lines)
     made = trainer(result={"file": "log.txt", "keys": {"accuracy": "test_acc1"}})
     assert metrics(tmp_path, made) == {"accuracy": 61.25}
+    (tmp_path / "log.txt").write_text(f'{lines}{{"event": "finished"}}\n')
+    assert metrics(tmp_path, made) == {"accuracy": 61.25}
     (tmp_path / "metrics.json").write_text(lines)
     with pytest.raises(ResultError, match=r"metrics\.json: Extra data"):
         metrics(tmp_path)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rigorkd.launch.failures import AllAlike, Failure
+from rigorkd.launch.leases import News
+from rigorkd.launch.pool import Pool
+from rigorkd.launch.progress import Progress, ProgressFile
 from rigorkd.launch.queue import TaskQueue, build_queue, split_evenly
 from rigorkd.protocol.cohorts import cohorts
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.records.expected import Expected, expected_hashes
+from rigorkd.records.layout import StudyFolder
 from rigorkd.train.device_memory import split_by_memory
 from rigorkd.train.task import Task
 
@@ -152,3 +158,39 @@ def test_splitting_by_memory_keeps_to_the_budget(sizes: list[int], budget: int) 
     for part in parts:
         used = sum(sizes[index] for index in part.runs)  # type: ignore[call-overload]
         assert used <= budget or len(part.runs) == 1
+
+
+def test_what_failed_alike_of_another_launcher_holds_the_others_back(
+    protocol: Protocol, expected: dict[str, Expected], tmp_path: Path
+) -> None:
+    """Two launchers, with a cell each: alone, either would go on, since it may be its cell's own fault."""
+    one, other = (next(run for run in sorted(expected) if f"kd-T{T}-" in run) for T in (1, 2))
+    queue = queue_of(protocol, expected, {*expected} - {one, other})
+    news = [
+        Failure(run, "", "ValueError: no file x", log="w", log_start=at)
+        for at, run in enumerate((one, other))
+    ]
+
+    class Remote:
+        def __len__(self) -> int:
+            return 1
+
+        def look(self) -> News:
+            return News((), (news.pop(0),), ())
+
+    progress = Progress(len(expected), len(expected))
+    pool = Pool(
+        queue,
+        StudyFolder(tmp_path),
+        [],
+        progress,
+        ProgressFile(tmp_path),
+        cast(Any, Remote()),
+        alike=AllAlike(2),
+    )
+    pool._look_at_remote()
+    assert len(queue) > 0
+    pool._next_look = 0.0
+    pool._look_at_remote()
+    assert (len(queue), queue.failed[one]) == (0, "ValueError: no file x")
+    assert "not started, since the first ones failed alike" in queue.failed.values()
