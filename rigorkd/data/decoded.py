@@ -84,6 +84,10 @@ class ImageFiles(Files):
         place = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()[:8]
         return Path(self.cache).expanduser() / f"{root.resolve().name}-{place}"
 
+    def place_of(self, image: ImageFile) -> str:
+        """Where somebody finds an image."""
+        return str(self.folder / image.name)
+
     def reader(self) -> Callable[[ImageFile], IO[bytes]]:
         """What gives the encoded bytes of each image."""
         folder = self.folder
@@ -318,7 +322,7 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
 
     from rigorkd.data.decode import decode
 
-    folder, images, side = dataset.folder, index.files, dataset.side
+    images, side = index.files, dataset.side
     opened = dataset.reader()
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), CHANNELS, side, side)}
     np.lib.format.write_array_header_1_0(file, header)
@@ -344,7 +348,7 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
         try:
             for done, (digest, wrong) in enumerate(pool.map(one, range(len(images)), images), start=1):
                 if wrong:
-                    damaged.append(f"{folder / images[done - 1].name}: {wrong}")
+                    damaged.append(f"{dataset.place_of(images[done - 1])}: {wrong}")
                 hashes.append(digest)
                 if watch:
                     watch(done, len(images))

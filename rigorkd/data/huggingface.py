@@ -96,6 +96,12 @@ class HuggingFace(OwnImages):
         require("datasets", f"dataset: {self.path}")
         self._splits()
 
+    def place_of(self, image: ImageFile) -> str:
+        part, _, row = image.name.rpartition("/")
+        value = self._splits()[part][int(row)][self.image]
+        file = f" ({value['path']})" if value and value.get("path") else ""
+        return f"{self.path}: row {row} of {part}{file}"
+
     def reader(self) -> Callable[[ImageFile], IO[bytes]]:
         splits, column = self._splits(), self.image
 

@@ -251,7 +251,7 @@ class OwnImages(FittedFiles):
                     with opened(image) as stream:
                         header = look(stream)
                 except (ValueError, OSError) as error:
-                    damaged.append(f"{self.folder / image.name}: {error}")
+                    damaged.append(f"{self.place_of(image)}: {error}")
                     continue
                 sizes[header.width, header.height] += 1
                 grey += header.grey
@@ -283,7 +283,7 @@ class OwnImages(FittedFiles):
                 with opened(image) as stream:
                     read(stream)
             except (ValueError, OSError) as error:
-                return f"{self.folder / image.name}: {error}"
+                return f"{self.place_of(image)}: {error}"
             return ""
 
         files = self.laid_out().index(self.folder).files

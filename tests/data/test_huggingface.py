@@ -95,6 +95,13 @@ class TestFolders:
         dataset = described(tmp_path / "birds", tmp_path, split={"val": 4})
         data = load(dataset.settled(12), 0)
         assert [len(part) for part in (data.train, data.val, data.test)] == [8, 4, 6]
+        broken = tmp_path / "birds" / "train" / "owl" / "2.png"
+        whole = broken.read_bytes()
+        broken.write_bytes(whole[:-100])
+        with pytest.raises(InputError, match="1 image cannot be decoded") as caught:
+            described(tmp_path / "birds", tmp_path, split={"val": 4}).read_through()
+        assert f"birds: row 8 of train ({broken}): " in caught.value.message
+        broken.write_bytes(whole)
         unsplit = described(tmp_path / "birds", tmp_path, test=None)
         assert [len(part) for part in (load(unsplit.settled(12), 0).train,)] == [4]
 
