@@ -429,6 +429,8 @@ def test_a_plan_says_what_the_images_are_and_what_resizing_costs(tmp_path: Path,
     assert warning.startswith(
         "dataset.resolution shows teacher, net images of 16 pixels at 64: 16 times the work"
     )
+    assert (document["class_names"], document["smallest_class"]) == (["cats", "dogs"], ["cats", 8])
+    assert (document["not_read"], document["read_through"]) == ([], True)
     teacher, net = document["networks"]
     assert (teacher["network"], teacher["side"], net["network"]) == ("teacher", 64, "net")
     # by hand: 3 × 3 convolutions from 3 to 4 channels on 64 × 64 pixels, and 4 to 2 classes
