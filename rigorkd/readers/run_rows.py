@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.epochs import select_epochs
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
@@ -83,7 +84,16 @@ def epochs(draft: Draft, metric: str | None) -> None:
         if draft.asked.select:
             raise draft.table.error("--select needs a column epoch or step", "leave --select out")
         return
-    found = select_epochs(draft.table, metric, draft.asked)
+    try:
+        found = select_epochs(draft.table, metric, draft.asked)
+    except InputError as error:
+        names = draft.cell_of([]) if "is there twice" in error.message else []
+        if not set(names) - set(_cell_columns(draft)):
+            raise
+        offer = ",".join(map(draft.spelt, names))
+        again = InputError(error.message, hint=f"two runs have one name: give --cell {offer}")
+        again.offers = {"cell": offer}
+        raise again from None
     draft.table = found.table
     draft.epochs = found.said
     draft.warnings += found.warnings

@@ -455,3 +455,20 @@ def test_tables_as_a_readme_shows_them(folder):
     assert "all rows are of one" in folder.refusal("metrics.md")
     folder.write("others.md", rows.replace("9", "8"))
     assert folder.gains("metrics.md", "others.md") == {"metrics vs others": (10.0, 2)}
+
+
+def test_logs_whose_learning_rate_decays_and_whose_settings_nobody_named(folder):
+    """A schedule is no setting; cell and epoch are asked for at once."""
+    runs = [(b, v) for b in ("gru", "ssm") for v in ("on", "off")]
+    rows = [
+        f"{b},{v},{s},{e},{0.1 / e},0.{s}{e}{at}"
+        for at, (b, v) in enumerate(runs)
+        for s in (0, 1)
+        for e in (1, 2, 3)
+    ]
+    folder.write("log.csv", "\n".join(["block,variant,seed,epoch,lr,test_acc", *rows]))
+    assert "log.csv --cell block,variant --select last (judge each guess" in folder.refusal("log.csv")
+    assert folder.gains("log.csv", cell="block,variant", select="last")["gru/off vs gru/on"] == (0.001, 2)
+    named = [row.replace("gru,", "r8-gru,").replace("ssm,", "r8-ssm,") for row in rows]
+    folder.write("named.csv", "\n".join(["model,variant,seed,epoch,lr,test_acc", *named]))
+    assert "give --cell model,variant" in folder.refusal("named.csv", select="last")
