@@ -218,6 +218,11 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         elif varying:
             differing = some_of(list(map(draft.spelt, varying)), 5)
             hint = f"no setting tells them apart (they differ in {differing}): leave one out"
+        if "run" in own and own["run"].nunique() > 1:
+            named = draft.cell_of(["run"], varying, ~unfinished)
+            if "run" in named and not own.duplicated(named).any():
+                names = " and ".join(own["run"].unique()[:2])
+                hint += f"; if {names} are configurations, give --cell {','.join(map(draft.spelt, named))}"
     lines = " and ".join(draft.table.place(int(row)) for row in done[:2])
     raise draft.table.error(
         f"seed {own['seed'].iloc[0]} of {own['cell'].iloc[0]} is there {len(own)} times ({lines})",

@@ -399,6 +399,16 @@ def test_what_all_configurations_share_is_no_metric(folder):
     rows = [f"{m},{s},{70 + s},{i}.{s}5,{s}.{i}" for i, m in enumerate("ab") for s in (0, 1, 2)]
     folder.write("runs.csv", "\n".join(["method,seed,teacher_acc,f1,auc", *rows]))
     assert folder.refusal("runs.csv").endswith("give --metric, one of: f1, auc")
+    rows = [
+        f"d{d},{c},{s},0.{s}{i},0.{i}{s}5,0.{s}{d}{i}"
+        for d in (1, 2)
+        for i, c in enumerate("ab")
+        for s in (1, 2)
+    ]
+    folder.write("sets.csv", "\n".join(["dataset,config,seed,auc_roc,auc_pr,threshold", *rows]))
+    told = folder.refusal("sets.csv")
+    assert "(auc_roc, auc_pr, threshold)" in told  # what was chosen comes last, and curves are no methods
+    assert "--metric auc_roc --cell dataset,config (" in told
 
 
 def test_a_name_that_looks_like_a_seed_is_none_beside_a_column_of_them(folder):
