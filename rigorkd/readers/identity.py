@@ -323,13 +323,19 @@ def find_cells(draft: Draft) -> None:
         draft.put(_stem=draft.frame["_stem"].str.replace(_DATED, "", regex=True))
         names, where = draft.frame["_stem"], draft.came["seed"]
     elif "run" in draft.frame and _put_named(draft):
-        names, where = draft.frame["_named"], f"{draft.came.get('run', 'column run')} without the seed"
+        names, where = draft.frame["_named"], draft.came.get("run", "column run")
     elif "run" in draft.frame and draft.frame["run"].nunique() < len(draft.frame):
-        names, where = draft.frame["run"], f"{draft.came.get('run', 'column run')}"
+        names, where = draft.frame["run"], draft.came.get("run", "column run")
     elif "run" in draft.frame:
         rest = {name: (seed_in(name) or (0, name))[1] for name in draft.frame["run"].unique()}
         names = draft.frame["run"].map(rest)
-        where = f"{draft.came.get('run', 'column run')} without the seed"
+        if names.nunique() == len(names) > draft.frame["seed"].nunique() > 1 and (cell := _settings(draft)):
+            raise draft.table.error(
+                f"every run has a name of its own ({names.iloc[0]}, …), which tells no configuration",
+                f"give --cell COLUMNS, the columns that define one, such as --cell {shlex.quote(cell)}",
+                cell=cell,
+            )
+        where = draft.came.get("run", "column run")
     elif len(draft.table.files) > 1:
         import pandas as pd
 

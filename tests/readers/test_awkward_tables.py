@@ -469,6 +469,24 @@ def test_names_of_runs_define_a_cell_without_their_seeds(folder):
     assert folder.gains("last.csv") == {"a vs b": (0.0, 2)}
 
 
+def test_names_that_are_each_of_one_run_define_no_cells(folder):
+    rows = [
+        f"run_{i},{k},{s},{12 + s}.{i}"
+        for i, (k, s) in enumerate((k, s) for k in ("yes", "no") for s in (1, 2))
+    ]
+    folder.write("runs.csv", "\n".join(["name,use_it,seed,error_rate", *rows]))
+    told = folder.refusal("runs.csv")
+    assert "every run has a name of its own (run_0, …)" in told
+    assert told.endswith("such as --cell use_it")
+    named = [row.replace(f"run_{i}", f"r8_seed{row.split(',')[2]}") for i, row in enumerate(rows[:2])]
+    folder.write("named.csv", "\n".join(["name,use_it,seed,error_rate", *named]))
+    assert (
+        folder.open("named.csv")
+        .tidy.understood[1]
+        .startswith("cells: from column 'name' without the seed (--")
+    )
+
+
 def test_rows_that_only_their_names_tell_apart(folder):
     rows = [
         f"{m}_224,{k},42,200,7{i}.{j}" for i, m in enumerate("ab") for j, k in enumerate(("best", "last"))
