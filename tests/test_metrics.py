@@ -54,7 +54,7 @@ def test_one_entry_is_enough_for_a_new_metric(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_names_of_others_tell_their_goal_in_camel_case_too() -> None:
-    for name in ("testAcc", "mean_reward", "R2_gcn", "MacroF1", "mIoU"):
+    for name in ("testAcc", "mean_reward", "R2_gcn", "MacroF1", "Top-1 (%)", "mIoU"):
         assert goal_of(name) == "max"
     for name in ("MSETest", "StalenessErrorRate", "valLoss"):
         assert goal_of(name) == "min"

@@ -49,10 +49,14 @@ _UNITS = {"ms": " ms", "seconds": " s", "millions": " M"}
 _JOINT = re.compile(r"(?<=[A-Za-z])(?=[A-Z][a-z]{2})|(?<=[a-z])(?=F1|AUC)")
 """Where a name in camel case goes on with another word: `testAcc`, `MSETest`, and not `mIoU`."""
 
+_TOP = re.compile(r"(top)[-_ @]([15])(?!\d)")
+"""`Top-1` and `top_1` are top1."""
+
 
 def words_of(metric: str) -> list[str]:
     """The words of a metric's name, in small letters."""
-    return [token for token in re.split(r"[^a-z0-9]+", _JOINT.sub(" ", metric).casefold()) if token]
+    spaced = _TOP.sub(r"\1\2", _JOINT.sub(" ", metric).casefold())
+    return [token for token in re.split(r"[^a-z0-9]+", spaced) if token]
 
 
 def goal_of(metric: str, goal: Goal | None = None) -> Goal:

@@ -74,7 +74,13 @@ class Protocol:
 
 def load_as(model: type[M], path: Path) -> M:
     """Another file of YAML than a protocol, as a model. Raises `ProtocolError` with all that is wrong."""
-    tree = _tree(path, _text(path, _read(path)))
+    text = _text(path, _read(path))
+    if not text.strip():
+        first = next((name for name, field in model.model_fields.items() if field.is_required()), "a key")
+        raise ProtocolError(
+            "the file is empty", file=path, line=1, column=1, hint=f"it starts with `{first}: …`"
+        )
+    tree = _tree(path, text)
     if tree.entries is None:
         raise protocol_error([Problem((), "the file is no mapping of keys to values")], path, tree)
     try:

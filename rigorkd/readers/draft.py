@@ -77,6 +77,12 @@ class Draft:
             return are_measured(values.factorize()[0])
         return are_measured(values.factorize()[0], alone.groupby(others).ngroup().to_numpy())
 
+    def is_scheduled(self, column: str) -> bool:
+        """Whether a column says what every run did at an epoch, as a learning rate does that decays."""
+        if "epoch" not in self.frame or self.frame[column].nunique() < 2:
+            return False
+        return bool((self.frame.groupby("epoch", sort=False)[column].nunique() == 1).all())
+
     def _is_made(self, column: str) -> bool:
         """Whether a column was made here of others, and stands in no file."""
         return self.came.get(column, "").startswith(("columns ", "column model"))
@@ -129,6 +135,8 @@ class Draft:
             return 0
         if not self._may_be_setting(name) or is_metric(name) or self.is_measured(name):
             return None
+        if self.is_scheduled(name):
+            return None
         if values.nunique() < 2:
             return None
         if self.recurs(name):
@@ -142,8 +150,10 @@ class Draft:
         frame = self.frame if rows is None else self.frame[rows]
         settings = self.settings(first)
 
+        clock = [name for name in ("epoch", "step") if name in frame][:1]
+
         def twice(columns: Sequence[str]) -> int:
-            return int(frame.duplicated([*columns, "seed"]).sum())
+            return int(frame.duplicated([*columns, "seed", *clock]).sum())
 
         run = ["run"] if "run" in frame and self.recurs("run") else []
         for name in (*run, *settings):  # one column may say all that the others do

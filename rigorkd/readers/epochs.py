@@ -55,6 +55,7 @@ def select_epochs(table: RawTable, metric: str, asked: Reading) -> Selected:
         raise table.error(
             f"{len(frame):,} rows are the {clock}s of {size:,} runs: which one counts?",
             "give --select last, or --select best:COLUMN with a validation metric",
+            select="last",
         )
     said = f"{metric}: logged once a run"
     warnings: tuple[str, ...] = ()

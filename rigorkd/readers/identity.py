@@ -305,6 +305,7 @@ def find_cells(draft: Draft) -> None:
         draft.cells = f"cells: {draft.came.get('cell', 'column cell')}"
         return
     known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame and not draft.is_measured(name)]
+    known = [name for name in known if name in NAMED or not draft.is_scheduled(name)]
     columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
     columns = [name for name in columns if name in ALWAYS or not is_metric(name)]
     columns = _named_by_stem(draft, columns)
@@ -322,13 +323,19 @@ def find_cells(draft: Draft) -> None:
         draft.put(_stem=draft.frame["_stem"].str.replace(_DATED, "", regex=True))
         names, where = draft.frame["_stem"], draft.came["seed"]
     elif "run" in draft.frame and _put_named(draft):
-        names, where = draft.frame["_named"], f"{draft.came.get('run', 'column run')} without the seed"
+        names, where = draft.frame["_named"], draft.came.get("run", "column run")
     elif "run" in draft.frame and draft.frame["run"].nunique() < len(draft.frame):
-        names, where = draft.frame["run"], f"{draft.came.get('run', 'column run')}"
+        names, where = draft.frame["run"], draft.came.get("run", "column run")
     elif "run" in draft.frame:
         rest = {name: (seed_in(name) or (0, name))[1] for name in draft.frame["run"].unique()}
         names = draft.frame["run"].map(rest)
-        where = f"{draft.came.get('run', 'column run')} without the seed"
+        if names.nunique() == len(names) > draft.frame["seed"].nunique() > 1 and (cell := _settings(draft)):
+            raise draft.table.error(
+                f"every run has a name of its own ({names.iloc[0]}, …), which tells no configuration",
+                f"give --cell COLUMNS, the columns that define one, such as --cell {shlex.quote(cell)}",
+                cell=cell,
+            )
+        where = draft.came.get("run", "column run")
     elif len(draft.table.files) > 1:
         import pandas as pd
 
@@ -408,11 +415,13 @@ def _only_words(draft: Draft) -> str | None:
 
 def _put_named(draft: Draft) -> bool:
     """Whether the runs' names hold their seeds, which a column says too; `_named` are they without them."""
-    rows = zip(draft.frame["run"], draft.frame["seed"], strict=True)
-    names = [found[1] for name, seed in rows if (found := seed_in(name)) and str(found[0]) == seed]
-    if len(names) < len(draft.frame) or "" in names:
-        return False
-    draft.put(_named=names)
+    made = {}
+    for name, seed in draft.frame[["run", "seed"]].drop_duplicates().itertuples(index=False, name=None):
+        found = seed_in(name)
+        if found is None or str(found[0]) != seed or not found[1]:
+            return False
+        made[name] = found[1]
+    draft.put(_named=draft.frame["run"].map(made))
     draft.came["_named"] = draft.came.get("run", "column 'run'")
     return True
 
@@ -426,7 +435,8 @@ def _such_as(draft: Draft) -> str:
 def _settings(draft: Draft) -> str:
     """The columns that look like settings, as many as leave every seed once; "" where none do."""
     names = draft.cell_of([])
-    once = not draft.frame.duplicated([*names, "seed"]).any()
+    clock = [name for name in ("epoch", "step") if name in draft.frame][:1]
+    once = not draft.frame.duplicated([*names, "seed", *clock]).any()
     return ",".join(map(draft.spelt, names)) if once else ""
 
 

@@ -61,9 +61,15 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
             f"the table has no metric column; columns: {draft.columns()}",
             _headless(draft) or "add a numeric column, such as test_top1",
         )
-    found = sorted(found, key=lambda name: (not is_metric(name), is_cost(name), _is_of_training(name)))
-    wide = affixes(frame)
-    if wide and draft.came.get("cell", "") in _ON_DATA and not draft.asked.cell:
+    found = sorted(
+        found, key=lambda name: (not is_metric(name), _is_chosen(name), is_cost(name), _is_of_training(name))
+    )
+    alone = draft.came.get("cell", "") in _ON_DATA and not draft.asked.cell
+    words = [
+        name for name in map(str, frame.columns) if name not in ("dataset", "task") and draft.is_word(name)
+    ]
+    wide = affixes(frame) if alone and not words else {}
+    if wide:
         whole, of = next(iter(wide.items()))
         raise draft.table.error(
             "which metric? There is one configuration on each data set, unless columns are some",
@@ -128,6 +134,30 @@ def _is_spread(name: str) -> bool:
     return not {"std", "stdev", "stderr", "sem", "sd"}.isdisjoint(words_of(name))
 
 
+def _is_chosen(name: str) -> bool:
+    """Whether a column says what was chosen or counted for a run rather than how good it is."""
+    return not _CHOSEN.isdisjoint(words_of(name))
+
+
+_CHOSEN = frozenset(
+    {
+        "threshold",
+        "epoch",
+        "epochs",
+        "ran",
+        "step",
+        "steps",
+        "start",
+        "n",
+        "num",
+        "count",
+        "size",
+        "index",
+        "id",
+    }
+)
+
+
 def _is_of_training(name: str) -> bool:
     return not {"train", "training"}.isdisjoint(words_of(name))
 
@@ -136,7 +166,13 @@ def _doubt(name: str) -> int:
     """How unlikely it is that a column of results is the one to judge, by its name: tests come first."""
     tokens = set(words_of(name))
     training = 4 * _is_of_training(name) + 2 * is_validation(name)
-    return 16 * (not is_metric(name)) + 8 * (not is_accuracy(name)) + training + ("test" not in tokens)
+    return (
+        32 * (not is_metric(name))
+        + 16 * _is_chosen(name)
+        + 8 * (not is_accuracy(name))
+        + training
+        + ("test" not in tokens)
+    )
 
 
 def _is_accuracy_of(split: str, name: str) -> bool:

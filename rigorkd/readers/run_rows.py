@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.epochs import select_epochs
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
@@ -83,7 +84,16 @@ def epochs(draft: Draft, metric: str | None) -> None:
         if draft.asked.select:
             raise draft.table.error("--select needs a column epoch or step", "leave --select out")
         return
-    found = select_epochs(draft.table, metric, draft.asked)
+    try:
+        found = select_epochs(draft.table, metric, draft.asked)
+    except InputError as error:
+        names = draft.cell_of([]) if "is there twice" in error.message else []
+        if not set(names) - set(_cell_columns(draft)):
+            raise
+        offer = ",".join(map(draft.spelt, names))
+        again = InputError(error.message, hint=f"two runs have one name: give --cell {offer}")
+        again.offers = {"cell": offer}
+        raise again from None
     draft.table = found.table
     draft.epochs = found.said
     draft.warnings += found.warnings
@@ -208,6 +218,11 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         elif varying:
             differing = some_of(list(map(draft.spelt, varying)), 5)
             hint = f"no setting tells them apart (they differ in {differing}): leave one out"
+        if "run" in own and own["run"].nunique() > 1:
+            named = draft.cell_of(["run"], varying, ~unfinished)
+            if "run" in named and not own.duplicated(named).any():
+                names = " and ".join(own["run"].unique()[:2])
+                hint += f"; if {names} are configurations, give --cell {','.join(map(draft.spelt, named))}"
     lines = " and ".join(draft.table.place(int(row)) for row in done[:2])
     raise draft.table.error(
         f"seed {own['seed'].iloc[0]} of {own['cell'].iloc[0]} is there {len(own)} times ({lines})",

@@ -306,7 +306,8 @@ _AFFIX = re.compile(r"[_\-./ ]+")
 
 _NO_METHODS = frozenset(
     {"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "best", "last",
-     "final", "max", "min", "mean", "std", "avg", "macro", "micro", "weighted", "balanced", "early", "late"}
+     "final", "max", "min", "mean", "std", "avg", "macro", "micro", "weighted", "balanced", "early", "late",
+     "roc", "pr", "prc", "auroc", "score", "rate"}
 )  # fmt: skip
 """What a metric's name begins with that is no configuration: `test_acc` and `val_acc` are of one run."""
 

@@ -84,6 +84,7 @@ _OPEN = {
     "seed": "which column holds the seed",
     "cell": "which columns define a configuration",
     "metric": "which column is judged",
+    "select": "which epoch of a run counts",
     "goal": "whether more of it is better",
 }
 """What each option decides."""
@@ -102,7 +103,12 @@ def _all_at_once(
         if "metric" in found.offers and "one of: " in found.hint:
             among = f" ({found.hint.partition('one of: ')[2]})"
         offers |= found.offers
-        reading = replace(asked, seed=offers.get("seed", asked.seed), cell=offers.get("cell", asked.cell))
+        reading = replace(
+            asked,
+            seed=offers.get("seed", asked.seed),
+            cell=offers.get("cell", asked.cell),
+            select=offers.get("select", asked.select),
+        )
         found = None
         try:
             unfolded = joined([unfold(one, reading, offers.get("metric", metric)) for one in tables])

@@ -469,6 +469,36 @@ def test_names_of_runs_define_a_cell_without_their_seeds(folder):
     assert folder.gains("last.csv") == {"a vs b": (0.0, 2)}
 
 
+def test_names_that_are_each_of_one_run_define_no_cells(folder):
+    rows = [
+        f"run_{i},{k},{s},{12 + s}.{i}"
+        for i, (k, s) in enumerate((k, s) for k in ("yes", "no") for s in (1, 2))
+    ]
+    folder.write("runs.csv", "\n".join(["name,use_it,seed,error_rate", *rows]))
+    told = folder.refusal("runs.csv")
+    assert "every run has a name of its own (run_0, …)" in told
+    assert told.endswith("such as --cell use_it")
+    named = [row.replace(f"run_{i}", f"r8_seed{row.split(',')[2]}") for i, row in enumerate(rows[:2])]
+    folder.write("named.csv", "\n".join(["name,use_it,seed,error_rate", *named]))
+    assert (
+        folder.open("named.csv")
+        .tidy.understood[1]
+        .startswith("cells: from column 'name' without the seed (--")
+    )
+
+
+def test_rows_that_only_their_names_tell_apart(folder):
+    rows = [
+        f"{m}_224,{k},42,200,7{i}.{j}" for i, m in enumerate("ab") for j, k in enumerate(("best", "last"))
+    ]
+    folder.write(
+        "runs.csv", "\n".join(["run_name,checkpoint,seed,epochs,acc", *rows, "c_224,best,42,100,70"])
+    )
+    told = folder.refusal("runs.csv")
+    assert "; if a_224 and b_224 are configurations, give --cell run_name,checkpoint" in told
+    assert folder.open("runs.csv", cell="run_name,checkpoint").table["cell"].nunique() == 5
+
+
 def test_rows_that_are_the_same_are_called_so(folder):
     folder.write("runs.csv", "method,seed,acc\na,0,71\na,1,72\nb,0,70\nb,1,71\na,0,71\n")
     assert "runs.csv:6: column 'seed': seed 0 of a is there 2 times" in (told := folder.refusal("runs.csv"))

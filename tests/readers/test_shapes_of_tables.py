@@ -399,6 +399,16 @@ def test_what_all_configurations_share_is_no_metric(folder):
     rows = [f"{m},{s},{70 + s},{i}.{s}5,{s}.{i}" for i, m in enumerate("ab") for s in (0, 1, 2)]
     folder.write("runs.csv", "\n".join(["method,seed,teacher_acc,f1,auc", *rows]))
     assert folder.refusal("runs.csv").endswith("give --metric, one of: f1, auc")
+    rows = [
+        f"d{d},{c},{s},0.{s}{i},0.{i}{s}5,0.{s}{d}{i}"
+        for d in (1, 2)
+        for i, c in enumerate("ab")
+        for s in (1, 2)
+    ]
+    folder.write("sets.csv", "\n".join(["dataset,config,seed,auc_roc,auc_pr,threshold", *rows]))
+    told = folder.refusal("sets.csv")
+    assert "(auc_roc, auc_pr, threshold)" in told  # what was chosen comes last, and curves are no methods
+    assert "--metric auc_roc --cell dataset,config (" in told
 
 
 def test_a_name_that_looks_like_a_seed_is_none_beside_a_column_of_them(folder):
@@ -455,3 +465,20 @@ def test_tables_as_a_readme_shows_them(folder):
     assert "all rows are of one" in folder.refusal("metrics.md")
     folder.write("others.md", rows.replace("9", "8"))
     assert folder.gains("metrics.md", "others.md") == {"metrics vs others": (10.0, 2)}
+
+
+def test_logs_whose_learning_rate_decays_and_whose_settings_nobody_named(folder):
+    """A schedule is no setting; cell and epoch are asked for at once."""
+    runs = [(b, v) for b in ("gru", "ssm") for v in ("on", "off")]
+    rows = [
+        f"{b},{v},{s},{e},{0.1 / e},0.{s}{e}{at}"
+        for at, (b, v) in enumerate(runs)
+        for s in (0, 1)
+        for e in (1, 2, 3)
+    ]
+    folder.write("log.csv", "\n".join(["block,variant,seed,epoch,lr,test_acc", *rows]))
+    assert "log.csv --cell block,variant --select last (judge each guess" in folder.refusal("log.csv")
+    assert folder.gains("log.csv", cell="block,variant", select="last")["gru/off vs gru/on"] == (0.001, 2)
+    named = [row.replace("gru,", "r8-gru,").replace("ssm,", "r8-ssm,") for row in rows]
+    folder.write("named.csv", "\n".join(["model,variant,seed,epoch,lr,test_acc", *named]))
+    assert "give --cell model,variant" in folder.refusal("named.csv", select="last")
