@@ -318,7 +318,9 @@ def run(
     if part is not None and not outcome.failed:
         console.print(f"shard {shard} is done; `rigorkd merge` makes one study of all {part.of}")
     if there:
-        console.print(f"next: rigorkd analyze {shlex.quote(str(outcome.study.path))}")
+        judged = f"rigorkd analyze {shlex.quote(str(outcome.study.path))}"
+        first = f"rigorkd run {shlex.quote(str(protocol))}, for what --only left out; then " if only else ""
+        console.print(f"next: {first}{judged}")
     if smoke:
         mend = f", after the {count(len(notes), 'note')} at the top" if notes else ""
         console.print(f"the real run: rigorkd run {shlex.quote(str(protocol))}{mend}")
