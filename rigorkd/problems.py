@@ -70,6 +70,8 @@ _ALSO_CALLED = {
     **dict.fromkeys(("warmup", "warmup_steps", "warm_up"), ("warmup_epochs",)),
     "linearlr": ("linear",),
     "constantlr": ("constant",),
+    **dict.fromkeys(("script", "cmd", "run", "program", "entrypoint"), ("command",)),
+    **dict.fromkeys(("timeout", "max_time"), ("time_limit",)),
     "milestones": ("at",),
     "gamma": ("factor",),
     **dict.fromkeys(("vanilla_kd", "hinton", "kl", "logit", "logits"), ("kd",)),
@@ -382,6 +384,8 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
     models = [leaf for leaf in leaves if _is_model(leaf)]
     if kind == "extra_forbidden":
         message, hint = unknown("key", str(path[-1]), _keys(models))
+        if path[-2:-1] == ("result",) and isinstance(value, str):
+            hint = f"the words before a number stand under keys: {{accuracy: {value!r}}}"
         return Problem(path, message, hint, at_key=True)
     if kind == "missing" and isinstance(path[-1], int):
         return Problem(path[:-1], f"{_subject(path[:-1])} needs {count(path[-1] + 1, 'value')}")

@@ -180,7 +180,7 @@ def print_summary(study: StudyFolder, console: Console, metric: str = "test_top1
         cell = str(record.fields["cell"])
         top1 = record.metrics.get(metric)
         if record.fields["status"] == DIVERGED or top1 is None:
-            diverged[cell] += 1
+            diverged[cell] += record.fields["status"] == DIVERGED
             values[cell] += []
         else:
             values[cell].append(top1)

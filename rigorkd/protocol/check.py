@@ -25,7 +25,7 @@ RESERVED_ENDINGS = (".smoke", ".fast")
 def check_spec(spec: Spec) -> list[Problem]:
     """Problems that need no expansion."""
     if isinstance(spec, CommandSpec):
-        return [*_names(spec), *_seeds(spec), *_metrics(spec)]
+        return [*_names(spec), *_seeds(spec), *_metrics(spec), *_undeclared(spec)]
     problems = [
         *_names(spec),
         *check_views(spec.views, spec.dataset, lambda loc: ("views", *loc)),
@@ -219,6 +219,17 @@ def _metrics(spec: Spec) -> Iterator[Problem]:
         if metric not in (*METRICS, *declared) and (declared or spec.analysis.goal is None):
             message, hint = unknown("metric", metric, declared or METRICS)
             yield Problem(path, message, f"{hint}; or say goal: max or goal: min for a metric of your own")
+
+
+def _undeclared(spec: CommandSpec) -> Iterator[Problem]:
+    """A study of commands that names no metric would be judged by one that only the engine has."""
+    if spec.metric_goals() or "metric" in spec.analysis.model_fields_set:
+        return
+    keys = () if spec.trainer is None else spec.trainer.result.keys
+    names = ", ".join(f"{name}: max" for name in keys) or "accuracy: max"
+    hint = f"add metrics: {{{names}}} to the trainer, min where less is better"
+    place: Path = ("groups",) if spec.trainer is None else ("trainer",)
+    yield Problem(place, "no metrics are declared: nothing says which number is judged", hint, at_key=True)
 
 
 def contrast_problems(contrast: Contrast, path: Path, cells: Sequence[Cell]) -> Iterator[Problem]:

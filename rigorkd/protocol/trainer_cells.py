@@ -171,10 +171,20 @@ class CommandExpansion(Expansion):
                 self.problem((*place, "smoke"), message)
         if any(problem.path[: len(place)] == place for problem in self.problems) or trainer.command is None:
             return
+        keys = trainer.result.keys
+        for metric in trainer.metrics:
+            if keys and metric not in keys:
+                close = nearest(metric, keys) or next(iter(keys))
+                hint = f"write keys: {{{metric}: {keys[close]!r}}}, or metrics: {{{close}: max}}"
+                self.problem(
+                    (*place, "result", "keys"), f"metrics asks for {metric}, which is not in keys", hint
+                )
         names = placed.names() or frozenset()
         at = (*place, "command")
         if "seed" not in names and not self._only_fixed(place):
             hint = "add it, such as --seed {seed}; a variable of env: does as well"
+            if re.search(r"(?:\{\{|<|%|\$\{?)\s*seed\b", trainer.command):
+                hint = "a placeholder stands in one pair of braces: {seed}"
             self.problem(at, "the command has no {seed}: all runs of a cell would be one run", hint)
         if trainer.result.file != STDOUT and "out" not in names:
             script = next(iter(_files(trainer.command)), "train.py")

@@ -21,6 +21,7 @@ from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
+from rigorkd.text import nearest_place
 
 LARGEST = 64 * 2**20
 """Bytes that the code of a command may have in all."""
@@ -140,6 +141,8 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
         if file is None or not file.is_file():
             message = f"there is no {'module' if is_module else 'file'} {name} from the protocol's folder"
             hint = f"it is looked for in {folder.absolute()}; or say which files are the code: code: [...]"
+            if close := "" if is_module else nearest_place(folder.absolute() / name, folder=False):
+                hint = f"{close.removeprefix('; ')} {hint}"
             raise ExpansionError([Problem((*by.place, "command"), message, hint, near=name)])
         roots = tuple(dict.fromkeys((*([] if is_module else [file.parent]), folder, *paths)))
         return program_files(file, roots, package)

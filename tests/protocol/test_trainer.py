@@ -283,6 +283,14 @@ def test_without_a_small_command_there_is_no_smoke_study(tmp_path: Path) -> None
             "torchrun ./t.py {student} --width",
             "code: [t.py], with what they call, or code: [] for none",
         ),
+        ("  metrics: {accuracy: max, loss: min}\n", "", "add metrics: {accuracy: max} to the trainer"),
+        (
+            "loss: min}",
+            "loss: min}\n  result: {keys: {acc: A, loss: L}}",
+            "write keys: {accuracy: 'A'}, or metrics:",
+        ),
+        ("metrics: {", "result: {file: stdout, acc: A}\n  metrics: {", "stand under keys: {accuracy: 'A'}"),
+        ('--seed {seed} --out {out}"\n  smoke', '<seed> {out}"\n  smoke', "one pair of braces: {seed}"),
         ("metrics: {accuracy: max, loss: min}", "metrics: [accuracy]", "write metrics: {accuracy: max}"),
         ("python train.py", "SEED=1 python train.py", "no shell reads the command, and SEED=… is no program"),
         (
@@ -328,7 +336,7 @@ def test_two_methods_of_one_command_are_told(tmp_path: Path) -> None:
     text = """\
 rigorkd: 1
 study: one
-trainer: {command: "python train.py {seed} {out}"}
+trainer: {command: "python train.py {seed} {out}", metrics: {f1: max}}
 students: [s]
 groups: {main: {baseline: true, kd: true, crd: true}}
 """
