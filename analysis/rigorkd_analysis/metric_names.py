@@ -18,7 +18,7 @@ _MAX = {
 _MIN = {
     "loss", "nll", "ce", "ece", "brier", "error", "err", "latency", "ms", "seconds", "kl", "perplexity",
     "ppl", "mse", "rmse", "mae", "wer", "params", "macs", "millions", "flops", "cer", "eer", "fid", "mape",
-    "smape", "regret",
+    "smape", "regret", "fehler", "fehlerrate", "verlust", "erreur", "perte",
 }  # fmt: skip
 _PERCENT = {
     "top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement", "genauigkeit", "exactitude", "exactitud",

@@ -92,7 +92,7 @@ class Draft:
             {column, canonical(column)} & _NO_SETTING
             or column.startswith("_")
             or self._is_made(column)
-            or (canonical(column) is None and is_bookkeeping(column))
+            or (canonical(column) is None and is_bookkeeping(column) and column not in MAY_BE_MEASURED)
             or not _PLACES.isdisjoint(re.split(r"[^a-z]+", column.casefold()))
         )
 

@@ -364,11 +364,16 @@ def find_cells(draft: Draft) -> None:
             metric=metric,
         )
     else:
-        example = _such_as(draft) or ", such as --cell model,lr"
+        wide = "if every column is a method, give --wide"
+        hint = (
+            f"{wide}; if all rows are of one configuration, name the files of others too; else give --cell "
+            "COLUMNS, the columns that define one"
+        )
+        if such := _such_as(draft):
+            hint = f"give --cell COLUMNS, the columns that define one{such}; {wide}"
         raise draft.table.error(
             f"no column tells which configuration a row is of; columns: {draft.columns()}",
-            f"give --cell COLUMNS, the columns that define one{example}; if every column is a method, give "
-            f"--wide{'' if _settings(draft) else '; if all rows are of one, name the files of others too'}",
+            hint,
             cell=_settings(draft),
         )
     draft.put(cell=names)

@@ -177,6 +177,7 @@ ENDS = re.compile(r"(.*\D)\d{1,19}")
 _COSTS = frozenset(
     {"time", "hours", "hrs", "minutes", "mins", "seconds", "secs", "sec", "duration", "runtime", "latency",
      "memory", "mem", "gb", "mb", "params", "parameters", "flops", "macs", "dauer", "laufzeit", "zeit",
+     "trainingszeit", "rechenzeit",
      "sekunden", "minuten", "stunden"}
 )  # fmt: skip
 
@@ -295,7 +296,7 @@ def _by_cell(table: RawTable, asked: Reading) -> list[_Part]:
     known = any(folded(name) in BASELINES | _METHODS for name in cells)
     if len(cells) < 2 or not (asked.wide or (known and not any(is_metric(name) for name in cells))):
         return []
-    column = "cell" if any("/" in name for name in cells) else "method"
+    column = "cell" if any("/" in _WITHOUT.sub("", name) for name in cells) else "method"
     return [
         _Part(name, ((column, "baseline" if folded(name) == "baseline" else name),), UNNAMED)
         for name in cells
@@ -378,6 +379,10 @@ def _by_affix(table: RawTable, asked: Reading, metric: str | None) -> list[_Part
 
 
 _NAMING = frozenset({"cell", "method", "model", "student", "run", "T", "alpha"})
+
+
+_WITHOUT = re.compile(r"\bw/(o\b)?", re.IGNORECASE)
+"""`w/o aug` is without it, and no cell of a group w."""
 
 
 def _levels(table: RawTable, columns: Sequence[str]) -> tuple[list[_Part], list[str], str]:

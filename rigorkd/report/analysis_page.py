@@ -139,8 +139,9 @@ def _shortened(table: Table) -> Table:
 
 def common_start(names: Iterable[str]) -> str:
     """The folders that all cells in these names begin with: `main/plain/`."""
-    paths = [word.split("/")[:-1] for name in names for word in name.split(" ") if "/" in word]
-    if not paths:
+    words = [word for name in names for word in name.split(" ") if "/" in word]
+    paths = [word.split("/")[:-1] for word in words]
+    if not paths or any(word.casefold().startswith("w/") for word in words):  # w/o is a word, and no folder
         return ""
     shared = []
     for parts in zip(*paths, strict=False):

@@ -10,6 +10,7 @@ import pytest
 
 from rigorkd.errors import InputError
 from rigorkd.readers.known_names import seed_in
+from rigorkd.report.analysis_page import common_start
 from rigorkd.report.sources import Question, analysis_of
 
 BASE = {0: 72.5, 1: 72.9, 2: 72.3}
@@ -390,7 +391,7 @@ def test_columns_of_one_configuration_are_no_methods(folder):
     )
     told = folder.refusal("one.csv")
     assert "are what is compared" not in told
-    assert told.endswith("if all rows are of one, name the files of others too")
+    assert "if all rows are of one configuration, name the files of others too" in told
     folder.write("two.csv", "seed,best_val_dice,tuned_val_dice,tuned_test_dice\n0,.7,.72,.7\n1,.72,.74,.71\n")
     assert folder.gains("one.csv", "two.csv", metric="tuned_test_dice") == {"one vs two": (0.04, 2)}
 
@@ -482,3 +483,28 @@ def test_logs_whose_learning_rate_decays_and_whose_settings_nobody_named(folder)
     named = [row.replace("gru,", "r8-gru,").replace("ssm,", "r8-ssm,") for row in rows]
     folder.write("named.csv", "\n".join(["model,variant,seed,epoch,lr,test_acc", *named]))
     assert "give --cell model,variant" in folder.refusal("named.csv", select="last")
+
+
+def test_without_is_no_group(folder):
+    """`w/o kd` is a method: neither a cell of a group w, nor shown without its w."""
+    folder.write("wide.csv", "seed,full model,w/o aug,w/o kd\n0,71,70,69\n1,72,70,71\n2,71,72,69\n")
+    assert (
+        folder.refusal("wide.csv")
+        .partition("\n")[2]
+        .strip()
+        .startswith("if every column is a method, give --wide")
+    )
+    source = folder.open("wide.csv", wide=True)
+    assert sorted(source.table["method"].unique()) == ["full model", "w/o aug", "w/o kd"]
+    assert common_start(["full model vs w/o aug", "w/o aug vs w/o kd"]) == ""
+    assert common_start(["r8/kd vs r8/w/o kd"]) == "r8/"
+
+
+def test_bits_are_a_setting(folder):
+    rows = [
+        f"{m},{b},{s},{i}.{s}"
+        for i, (m, b) in enumerate((m, b) for m in "ab" for b in ("fp16", "int4"))
+        for s in (1, 2)
+    ]
+    folder.write("runs.csv", "\n".join(["model,precision,seed,perplexity", *rows]))
+    assert folder.refusal("runs.csv").endswith("give --cell model,precision")
