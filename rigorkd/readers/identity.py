@@ -46,10 +46,10 @@ def find_seeds(draft: Draft) -> None:
                 f"--seed {asked}: no such column",
                 suggest(asked, map(str, draft.frame.columns), "give a column, or a pattern such as run{}"),
             )
-        if column in INNER:
+        if folded(column) in INNER:
             raise draft.table.error(
                 f"--seed {asked}: its values share training data or checkpoints, so they are no seeds",
-                f"average over them: --average {asked}",
+                f"average over them: --average {asked}{_OF_ITS_OWN * (folded(column) == 'repeat')}",
             )
         if column != "seed":
             draft.put(seed=draft.frame[column])
@@ -95,8 +95,9 @@ def find_seeds(draft: Draft) -> None:
             )
         column = _seedlike(draft)
         like = f", such as --seed {shlex.quote(column)}" if column else ""
-        inner = next((name for name in INNER if name in draft.frame and not asked), None)
+        inner = next((str(name) for name in draft.frame.columns if folded(str(name)) in INNER), "")
         shared = f"; values of {draft.spelt(inner)} are no seeds, they share data" if inner else ""
+        shared += _OF_ITS_OWN * (folded(inner) == "repeat")
         instead = (
             ""
             if asked
@@ -125,6 +126,8 @@ def find_seeds(draft: Draft) -> None:
     draft.came["seed"] = where
     draft.seeds = f"seed: from {where}" + (f" by {asked!r}" if asked else " (--seed changes it)")
 
+
+_OF_ITS_OWN = "; if each is a training of its own, call the column seed"
 
 _COUNTED = re.compile(r"^(?i:run|trial|try|rep|r)?[-_ #]*([0-9]{1,9})$")
 """A run called by its number alone: 3, run3, Run #3."""
@@ -176,6 +179,7 @@ def _seedlike(draft: Draft) -> str | None:
             canonical(name) is None
             and not is_metric(name)
             and not name.startswith(("_", "column "))
+            and folded(name) not in INNER
             and _SIZES.isdisjoint(words := re.split("[^a-z]+", name.casefold()))
             and 1 + _REPEATS.isdisjoint(words) < len(often) < len(values)
             and often.nunique() == 1

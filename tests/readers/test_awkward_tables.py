@@ -469,6 +469,14 @@ def test_names_of_runs_define_a_cell_without_their_seeds(folder):
     assert folder.gains("last.csv") == {"a vs b": (0.0, 2)}
 
 
+def test_repeats_are_no_seeds_unless_they_are_called_so(folder):
+    rows = [f"{c},{k},6{k}" for c in ("zero", "few") for k in (0, 1, 2)]
+    folder.write("runs.csv", "\n".join(["method,Repeat,acc", *rows]))
+    for told in (folder.refusal("runs.csv"), folder.refusal("runs.csv", seed="Repeat")):
+        assert "if each is a training of its own, call the column seed" in told
+    assert "--seed Repeat," not in folder.refusal("runs.csv")
+
+
 def test_names_that_are_each_of_one_run_define_no_cells(folder):
     rows = [
         f"run_{i},{k},{s},{12 + s}.{i}"
