@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
-from rigorkd.data.dataset import Dataset, DatasetInfo, SourceArrays, Watch
+from rigorkd.data.dataset import FEW_LEVELS, Dataset, DatasetInfo, Levels, SourceArrays, Watch
 from rigorkd.errors import InputError
 from rigorkd.files import file_sha256, sha256_of
 from rigorkd.text import count, first_line, in_full, nearest_place, some_of
@@ -113,7 +113,7 @@ class Arrays(Dataset):
 
     def read(self) -> tuple[SourceArrays, str]:
         content = _content(self.path)
-        return _source(self.path, content), sha256_of(content)
+        return _source(self.path, *_read(self.path, content)), sha256_of(content)
 
 
 def _content(path: Path) -> bytes:
@@ -134,13 +134,14 @@ def _info(path: Path, size: int, modified: int) -> DatasetInfo:
     import numpy as np
 
     content = _content(path)
-    found = _source(path, content)
+    arrays, names, given = _read(path, content)
+    found = _source(path, arrays, names, given)
     _, channels, side, _ = found.images.shape
     tested = None if found.test_labels is None else len(found.test_labels)
     many = np.bincount(found.labels, minlength=len(found.class_names))
     smallest = found.class_names[int(many.argmin())], int(many.min())
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        read = {*_named(path, tuple(file)).values(), "class_names"}
+        read = {*names.values(), "class_names"}
         unread = tuple(name for name in file if name not in read)
     classes = len(found.class_names)
     return DatasetInfo(
@@ -148,7 +149,19 @@ def _info(path: Path, size: int, modified: int) -> DatasetInfo:
         smallest=smallest,
         unread=unread,
         to_test="name it test_images and test_labels",
+        doubts=tuple(_levels_used(found, deep=arrays["images"].dtype == np.uint16).doubts()),
     )
+
+
+def _levels_used(found: SourceArrays, *, deep: bool) -> Levels:
+    """`deep` says that the images had 16 bits."""
+    import numpy as np
+
+    parts = [found.images] if found.test_images is None else [found.images, found.test_images]
+    high = np.concatenate([part.max(axis=(1, 2, 3)) for part in parts])
+    flat = sum(int((part == part[:, :, :1, :1]).all(axis=(1, 2, 3)).sum()) for part in parts)
+    dark = high[high < FEW_LEVELS] if deep else high[:0]
+    return Levels(len(high), flat, len(dark), int(dark.max(initial=0)))
 
 
 @functools.lru_cache(maxsize=4)
@@ -156,9 +169,13 @@ def _sha256(path: Path, size: int, modified: int) -> str:
     return file_sha256(path)
 
 
-def _source(path: Path, content: bytes) -> SourceArrays:
+def _source(
+    path: Path,
+    arrays: Mapping[str, np.ndarray[Any, Any]],
+    names: Mapping[str, str],
+    given: np.ndarray[Any, Any] | None,
+) -> SourceArrays:
     """The arrays of a file. InputError for one that holds something else, with all that is wrong."""
-    arrays, names, given = _read(path, content)
     if ("test_images" in arrays) != ("test_labels" in arrays):
         raise _refused(path, "of test_images and test_labels one is missing", "give both, or neither")
     wrong = [

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from rigorkd.fields import Count, Frozen
+from rigorkd.text import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,8 @@ class DatasetInfo:
 
     `size` is the side in pixels; where images differ in size, that of the squares they are stored as.
     `smallest` is the class with the fewest images to split, and their number, where that is not known before.
-    `unread` are folders or arrays beside those that are read; `to_test` makes a test set of them.
+    `unread` are folders or arrays beside those that are read; `to_test` makes a test set of them. `doubts`
+    are warnings of what the images show.
     """
 
     title: str
@@ -49,6 +51,7 @@ class DatasetInfo:
     smallest: tuple[str, int] | None = None
     unread: tuple[str, ...] = ()
     to_test: str = "rename it to test"
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,39 @@ class SourceArrays:
     test_images: Pixels | None = None
     test_labels: Labels | None = None
     mapped: bool = False
+
+
+FLAT_SHARE = 20
+"""From one image of one colour in so many on, it is said: a few empty ones are in many a collection."""
+FEW_LEVELS = 64
+"""Images of 16 bits that stay below this level of 256 have two of the eight kept bits empty, or more."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What decoded images show: how many there are, how many are of one colour all over, and how many of 16
+    bits use few of the 256 levels that are kept, with the highest of these."""
+
+    images: int
+    flat: int
+    dark: int
+    highest: int
+
+    def doubts(self) -> Iterator[str]:
+        """What networks will see little of, with the mend."""
+        if self.dark and 2 * self.dark > self.images:
+            bits = 8 - self.highest.bit_length()
+            yield (
+                f"{self.dark:,} of {count(self.images, 'image')} have 16 bits, and of the upper eight, which "
+                f"are kept, they use {count(self.highest + 1, 'level')} of 256, so that most of what they "
+                f"show is lost: multiply their levels by {2**bits} before you store them"
+            )
+        if self.flat and FLAT_SHARE * self.flat >= self.images:
+            yield (
+                f"{self.flat:,} of {count(self.images, 'image')} {'is' if self.flat == 1 else 'are'} of one "
+                "colour all over: take empty ones out; where a transparency has the shape, put a background "
+                "behind it, since transparency is dropped"
+            )
 
 
 class Split(Frozen):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import hashlib
+import io
 import json
 import logging
 import os
@@ -29,7 +30,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from rigorkd.cores import usable_cores
-from rigorkd.data.dataset import SourceArrays, Watch
+from rigorkd.data.dataset import FEW_LEVELS, Levels, SourceArrays, Watch
 from rigorkd.data.image_files import Files, ImageFile, ImageIndex, Layout, fetch
 from rigorkd.errors import InputError
 from rigorkd.files import file_sha256, fingerprint, replacing, write_atomically
@@ -257,15 +258,16 @@ def _build(dataset: ImageFiles, watch: Watch | None) -> Note:
     folder, source = dataset.folder, dataset.fingerprint()
     index = dataset.laid_out().index(folder)
     with replacing(_array(dataset)) as file:
-        hashes = _decode_all(dataset, index, file, watch)
+        hashes, levels = _decode_all(dataset, index, file, watch)
         file.flush()
         array_sha256 = file_sha256(Path(file.name))
     if source != dataset.fingerprint():
         raise InputError(
             f"{folder}: the files changed while they were read", hint="run the same command again"
         )
-    if dataset.info is None and (told := _copies(index, hashes)):
-        _log.warning("%s: %s", dataset.name, told)
+    if dataset.info is None:
+        for told in (*filter(None, [_copies(index, hashes)]), *levels.doubts()):
+            _log.warning("%s: %s", dataset.name, told)
     array_bytes, modified = _status(_array(dataset))
     labels, test_labels = _labels(index)
     return _write_note(
@@ -310,8 +312,10 @@ def _copies(index: ImageIndex, hashes: list[str]) -> str:
     return f"{what} {copies}{there} ({some}): {why}; remove one of the two"
 
 
-def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: Watch | None) -> list[str]:
-    """Write header and pixels to `file`; the SHA-256 of every source file.
+def _decode_all(
+    dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: Watch | None
+) -> tuple[list[str], Levels]:
+    """Write header and pixels to `file`; the SHA-256 of every source file, and what levels the images use.
 
     One thread per core: Pillow lets go of Python's lock while it decodes.
 
@@ -320,7 +324,7 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
     """
     import numpy as np
 
-    from rigorkd.data.decode import decode
+    from rigorkd.data.decode import decode, look
 
     images, side = index.files, dataset.side
     opened = dataset.reader()
@@ -330,18 +334,25 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
     start, size = file.tell(), CHANNELS * side * side
 
     def one(row: int, image: ImageFile) -> tuple[str, str]:
-        """The file's hash, and what is wrong with it."""
+        """The file's hash, and what is wrong with it. Notes what levels its pixels have."""
         try:
             with opened(image) as stream:
                 content = stream.read()
             pixels = decode(content, side, dataset.fitted)
+            high = int(pixels.max())
+            if high < FEW_LEVELS and look(io.BytesIO(content)).deep:
+                dark.append(high)
         except (ValueError, OSError) as error:
             return "", str(error)
+        if (pixels == pixels[:, :1, :1]).all():
+            flat.append(row)
         _write_at(file.fileno(), pixels.tobytes(), start + row * size)
         return hashlib.sha256(content).hexdigest(), ""
 
     hashes: list[str] = []
     damaged: list[str] = []
+    dark: list[int] = []
+    flat: list[int] = []
     pool = ThreadPoolExecutor(max_workers=usable_cores())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # oddities in metadata; what cannot be decoded is an error
@@ -355,7 +366,7 @@ def _decode_all(dataset: ImageFiles, index: ImageIndex, file: IO[bytes], watch: 
         finally:
             pool.shutdown(cancel_futures=True)
     refuse_damaged(damaged)
-    return hashes
+    return hashes, Levels(len(images), len(flat), len(dark), max(dark, default=0))
 
 
 def refuse_damaged(damaged: list[str]) -> None:

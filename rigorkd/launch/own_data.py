@@ -236,7 +236,7 @@ def own_data(
         smallest=known.smallest,
         per_class=dataset.split.per_class,
         unread=known.unread,
-        doubts=tuple(dataset.doubts()) if isinstance(dataset, OwnImages) else (),
+        doubts=(*known.doubts, *(dataset.doubts() if isinstance(dataset, OwnImages) else ())),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
         read_through=not through or not isinstance(dataset, OwnImages) or dataset.read_through(),
     )

@@ -176,6 +176,26 @@ def test_arrays_are_found_by_usual_names_and_told_by_their_shapes(tmp_path: Path
     assert caught.value.hint.endswith("np.savez(file, images=old['pixels'], labels=old['cls'])")
 
 
+def test_images_that_show_little_are_told(tmp_path: Path) -> None:
+    scans = GENERATOR.integers(0, 4096, (40, 12, 12), dtype=np.uint16)
+    scans[:, 0, 0] = 4095
+
+    def doubts(images: np.ndarray) -> str:
+        known = described(saved(tmp_path, images=images, labels=LABELS)).looked_at()
+        assert known is not None
+        return "; ".join(known.doubts)
+
+    assert "40 of 40 images have 16 bits" in doubts(scans)
+    assert "multiply their levels by 16 before" in doubts(scans)
+    assert not doubts(scans * 16)
+    assert not doubts(COLOUR // 128), "eight bits lose nothing"
+    empty = COLOUR.copy()
+    empty[:2] = 7
+    assert doubts(empty).startswith("2 of 40 images are of one colour all over")
+    empty[1] = COLOUR[1]
+    assert not doubts(empty)
+
+
 def test_files_that_are_no_archives(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none.npz: no such file") as caught:
         described(tmp_path / "none.npz").prepare()

@@ -394,7 +394,7 @@ def test_copies_are_told_as_they_are_decoded(tmp_path: Path, caplog: pytest.LogC
     )
     for label in ("cats", "dogs"):
         (tmp_path / "parts" / "test" / label).mkdir(parents=True)
-        Image.new("RGB", (16, 16)).save(tmp_path / "parts" / "test" / label / "new.png")
+        Image.linear_gradient("L").save(tmp_path / "parts" / "test" / label / "new.png")
     dataset = folder(tmp_path / "parts", split={"val": 4})
     dataset.prepare()
     assert not caplog.text, "copies in one part"
@@ -406,6 +406,42 @@ def test_copies_are_told_as_they_are_decoded(tmp_path: Path, caplog: pytest.LogC
         "2 test images are copies of some to train on (test/cats/0.png and train/cats/0.png, say)"
         in caplog.text
     )
+
+
+def test_images_that_show_little_are_told_as_they_are_decoded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Twelve bits in files of sixteen lose all but four; what lies in a transparency alone is dropped."""
+    write(tmp_path / "icons")
+    for number, path in enumerate(sorted((tmp_path / "icons").rglob("*.png"))):
+        shown = np.zeros((16, 16, 4), np.uint8)
+        shown[number % 8 :, :, 3] = 255
+        Image.fromarray(shown).save(path)
+    folder(tmp_path / "icons").prepare()
+    assert (
+        "16 of 16 images are of one colour all over: take empty ones out; where a transparency" in caplog.text
+    )
+    caplog.clear()
+    write(tmp_path / "slices")
+    scans = np.random.default_rng(0).integers(0, 4096, (16, 16, 16), dtype=np.uint16)
+    scans[:, 0, 0] = 4095
+    paths = sorted((tmp_path / "slices").rglob("*.png"))
+    for scan, path in zip(scans, paths, strict=True):
+        Image.fromarray(scan).save(path)
+    folder(tmp_path / "slices").prepare()
+    assert "16 of 16 images have 16 bits, and of the upper eight, which are kept, they use 16 levels" in (
+        caplog.text
+    )
+    assert "multiply their levels by 16 before" in caplog.text
+    caplog.clear()
+    for scan, path in zip(scans, paths, strict=True):
+        Image.fromarray(scan * 16).save(path)
+    folder(tmp_path / "slices").prepare()
+    assert not caplog.text
+    for path in paths:  # dark, and nothing is lost: a mask of eight bits
+        Image.fromarray((scans[0] % 2).astype(np.uint8)).save(path)
+    folder(tmp_path / "slices").prepare()
+    assert "bits" not in caplog.text
 
 
 # ---------------------------------------------------------------------------------------- plans and studies
