@@ -16,7 +16,7 @@ import functools
 import io
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -48,6 +48,8 @@ _ALSO = {
 """And what else, where it is the only one of these that is there."""
 
 _USUAL_SIDE = 32
+WIDE = 100.0
+"""Numbers over a wider range were not divided by their standard deviation: they are counts or densities."""
 
 
 class Arrays(Dataset):
@@ -178,10 +180,13 @@ def _source(
     """The arrays of a file. InputError for one that holds something else, with all that is wrong."""
     if ("test_images" in arrays) != ("test_labels" in arrays):
         raise _refused(path, "of test_images and test_labels one is missing", "give both, or neither")
+    pictures = [array for key, array in arrays.items() if "images" in key]
     wrong = [
         fault
         for key, array in arrays.items()
-        for fault in (_misfits if "images" in key else _no_classes)(names[key], array)
+        for fault in (
+            _misfits(names[key], array, pictures) if "images" in key else _no_classes(names[key], array)
+        )
     ]
     wrong += _gaps(names, arrays)
     if wrong:
@@ -212,24 +217,43 @@ def _read(
             raise _refused(path, "one array alone", "np.savez(file, images=…, labels=…) writes both")
         with loaded as file:
             names = _named(path, tuple(file))
-            for key in ("images", "labels"):
-                if key not in names:
-                    raise _refused(path, f"there is no array {key!r}", _by_shape({**file}))
-            arrays = {}
-            for key, name in names.items():
+            there, objects, wanted = {}, [], {*names.values(), "class_names"}
+            for name in file:
+                if name not in wanted and {"images", "labels"} <= names.keys():
+                    continue
                 try:
-                    arrays[key] = np.asarray(file[name])
+                    there[name] = np.asarray(file[name])
                 except ValueError as error:
                     if "Object arrays" not in str(error):
                         raise
-                    mend = f"{name}.astype(str) makes names of them"
-                    if "images" in key:
-                        mend = f"np.stack({name}) makes one array of images of one size"
-                    raise _refused(path, f"{name} hold Python objects, which are not read", mend) from None
-            return arrays, names, np.asarray(file["class_names"]) if "class_names" in file else None
+                    objects.append(name)
+            for key in ("images", "labels"):
+                if key not in names:
+                    raise _refused(path, f"there is no array {key!r}", _by_shape(there))
+            if objects:
+                pictures = {name for key, name in names.items() if "images" in key}
+                what = f"{some_of(objects, 6)} hold Python objects, which are not read"
+                raise _refused(path, what, _without_objects(path, objects, pictures))
+            arrays = {key: there[name] for key, name in names.items()}
+            return arrays, names, there.get("class_names")
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        hint = "np.savez(file, images=…, labels=…) writes one; arrays of objects are not read"
+        hint = "np.savez(file, images=…, labels=…) writes one"
         raise _refused(path, f"not a file of arrays ({first_line(error)})", hint) from None
+
+
+def _without_objects(path: Path, objects: Sequence[str], pictures: Collection[str]) -> str:
+    """The line that makes plain arrays of Python objects: images of one size, or names."""
+    plain = (
+        f"old[{name!r}] = "
+        + (f"np.stack(old[{name!r}])" if name in pictures else f"old[{name!r}].astype(str)")
+        for name in objects
+    )
+    sized = ", which takes images of one size" * any(name in pictures for name in objects)
+    return (
+        f"old = dict(np.load({str(path)!r}, allow_pickle=True)); {'; '.join(plain)}; "
+        f"np.savez({str(path)!r}, **old) writes plain arrays{sized}; allow_pickle runs what a file holds, so "
+        "only if you trust it"
+    )
 
 
 def _named(path: Path, there: tuple[str, ...]) -> dict[str, str]:
@@ -269,10 +293,12 @@ def _shape(array: np.ndarray[Any, Any]) -> str:
     return "×".join(map(str, array.shape[1:]))
 
 
-def _misfits(name: str, array: np.ndarray[Any, Any]) -> Iterator[tuple[str, str]]:
-    """What keeps an array from being images, each with the mend."""
+def _misfits(
+    name: str, array: np.ndarray[Any, Any], pictures: Sequence[np.ndarray[Any, Any]]
+) -> Iterator[tuple[str, str]]:
+    """What keeps an array from being images, each with the mend. `pictures` are all that should be images."""
     if array.dtype not in ("uint8", "uint16"):
-        what, scaled = _levels(array)
+        what, scaled = _levels(array, pictures)
         yield f"{name} are {array.dtype}{what}", f"store levels from 0 to 255 as uint8: {scaled.format(name)}"
     if array.ndim == 2 or not _is_square(array):
         mend = _reshaped(name, array.shape) or "give (n, S, S), (n, S, S, 3) or (n, 3, S, S)"
@@ -329,20 +355,24 @@ def _pixels(array: np.ndarray[Any, Any]) -> Pixels:
     return np.ascontiguousarray(array)
 
 
-def _levels(array: np.ndarray[Any, Any]) -> tuple[str, str]:
-    """What numbers are no levels from 0 to 255 in uint8, and what makes them some."""
+def _levels(array: np.ndarray[Any, Any], pictures: Sequence[np.ndarray[Any, Any]]) -> tuple[str, str]:
+    """What numbers are no levels from 0 to 255 in uint8, and what makes them some: the same in all arrays."""
     if array.dtype.kind == "b":
         return "", "255 * {}.astype('uint8')"
     if array.dtype.kind not in "iuf" or not array.size:
         return "", "{}.astype('uint8')"
-    low, high = float(array.min()), float(array.max())
-    said = f" from {low:.4g} to {high:.4g}"
+    said = f" from {float(array.min()):.4g} to {float(array.max()):.4g}"
+    alike = [other for other in pictures if other.dtype == array.dtype and other.size]
+    low, high = min(float(other.min()) for other in alike), max(float(other.max()) for other in alike)
     if low >= 0 and high <= 1 and array.dtype.kind == "f":
         return said, "(255 * {}).round().astype('uint8')"
     if -1 <= low < 0 and high <= 1:
         return said, "(127.5 * ({} + 1)).round().astype('uint8')"
     if low >= 0 and high <= 255:
         return said, ("{}.round()" if array.dtype.kind == "f" else "{}") + ".astype('uint8')"
+    if array.dtype.kind in "iu" or high - low > WIDE:
+        from_zero = f"({{}} {'+' if low < 0 else '-'} {abs(low)!r})"
+        return said, f"(255 * {from_zero} / {high - low!r}).round().astype('uint8')"
     undone = "(255 * ({} * std + mean)).round().clip(0, 255).astype('uint8')"
     return said, f"{undone}, where they were divided by std after mean was taken away"
 

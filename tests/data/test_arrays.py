@@ -130,6 +130,39 @@ def test_levels_come_back_by_the_mend_that_is_offered(tmp_path: Path, images: np
     assert (mended == COLOUR).all()
 
 
+@pytest.mark.parametrize(
+    "kind", [np.int16, np.int32, np.float32], ids=["scanner", "whole numbers", "floating point"]
+)
+def test_wide_levels_come_back_alike_in_training_and_test(tmp_path: Path, kind: type) -> None:
+    """Densities of a scanner from -1024 on: the test images, of a smaller range, keep the same scale."""
+    wide: np.ndarray = (COLOUR.astype(np.int64) * 257 - 32768).astype(kind)
+    wide.flat[:2] = -32768, 32767
+    given = {"images": wide, "labels": LABELS, "test_images": wide[8:16] // 2, "test_labels": LABELS[8:16]}
+    with pytest.raises(InputError) as caught:
+        described(saved(tmp_path, **given)).prepare()
+    train, test = (part.partition("uint8: ")[2] for part in caught.value.hint.split("; "))
+    assert test == train.replace("images", "test_images")
+    mended = eval(train, {"np": np, **given})
+    assert mended.dtype == np.uint8
+    assert (mended.min(), mended.max()) == (0, 255)
+    assert np.abs(mended.reshape(-1)[2:].astype(int) - COLOUR.reshape(-1)[2:]).max() <= 1
+
+
+def test_python_objects_are_named_and_mended_by_the_line_that_is_offered(tmp_path: Path) -> None:
+    """As pandas and lists of pictures make them; an array that nobody reads may hold them."""
+    names = np.array(["wren", "kite", "owl", "heron"])[LABELS].astype(object)
+    pictures = np.empty(40, object)
+    pictures[:] = list(COLOUR)
+    path = saved(tmp_path, images=pictures, labels=names, class_names=np.array([*"abcd"], object))
+    with pytest.raises(InputError, match="images, labels, class_names hold Python objects") as caught:
+        described(path).prepare()
+    exec(caught.value.hint.partition(" writes plain")[0], {"np": np})
+    found, _ = described(path).read()
+    assert found.class_names == ("heron", "kite", "owl", "wren")
+    assert len(found.images) == 40
+    assert described(saved(tmp_path, images=COLOUR, labels=LABELS, notes=names)).read()
+
+
 def mended_by(tmp_path: Path, before: str, **arrays: Any) -> np.ndarray:
     """What the code that is offered makes of the arrays."""
     with pytest.raises(InputError) as caught:
