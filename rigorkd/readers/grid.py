@@ -73,6 +73,10 @@ def table_from(grid: Grid) -> RawTable:
     begin = _titles(rows)
     if begin:
         dropped.append(f"{grid.file}:{lines[0]}: a title above the table ({rows[0][0][:40]!r})")
+    end = _notes(rows, lines, begin)
+    for row, line in zip(rows[end:], lines[end:], strict=True):
+        dropped.append(f"{grid.file}:{line}: a note below the table ({row[0][:40]!r})")
+    rows, lines = rows[:end], lines[:end]
     header, levels = _header(rows[begin:], grid.merged)
     body = rows[begin + levels :]
     places = np.array(lines[begin + levels :], dtype=np.int64)
@@ -110,6 +114,25 @@ def _titles(rows: Sequence[tuple[str, ...]]) -> int:
         else:
             break
     return begin if begin + 1 < len(rows) else 0
+
+
+_MARKED = re.compile(r"[*†‡§¹²³]|(?:notes?|n\.b\.|nb|source|legend)\s*:", re.IGNORECASE)
+"""How a note begins that stands right below the last run."""
+
+
+def _notes(rows: Sequence[tuple[str, ...]], lines: Sequence[int], begin: int) -> int:
+    """Where the notes begin below a table: rows with nothing but a first field, below a gap or marked.
+
+    A row that was only cut off, or whose values are missing, is none: it follows the others.
+    """
+    end = len(rows)
+    while end > begin + 2 and rows[end - 1][0] and not any(rows[end - 1][1:]):
+        end -= 1
+    if end == len(rows) or len(rows[begin]) < 2:
+        return len(rows)
+    while end < len(rows) and lines[end] == lines[end - 1] + 1 and not _MARKED.match(rows[end][0]):
+        end += 1
+    return end
 
 
 def _header(rows: Sequence[tuple[str, ...]], merged: int) -> tuple[tuple[str, ...], int]:

@@ -126,6 +126,14 @@ def folded(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
 
 
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])")
+
+
+def unhumped(name: str) -> str:
+    """A name in camel case with its words apart: `LearningRate` is `Learning_Rate`."""
+    return _HUMP.sub("_", name)
+
+
 def canonical(name: str) -> str | None:
     """What a column is, by its name: `seed`, `method`, `status`, … None for one that is not known."""
     if name.strip() == "T":
@@ -140,12 +148,13 @@ def canonical(name: str) -> str | None:
         if bare in _CANONICAL and _CANONICAL[bare] not in ("run", "run_id", "time"):
             return "T" if bare == "t" else _CANONICAL[bare]
         short, bare = bare, _PREFIX.sub("", bare)
-    return None
+    apart = unhumped(name)
+    return canonical(apart) if apart != name else None
 
 
 def is_bookkeeping(name: str) -> bool:
     """Whether a column is known to hold no result."""
-    return folded(name) in _BOOKKEEPING or canonical(name) is not None
+    return not {folded(name), folded(unhumped(name))}.isdisjoint(_BOOKKEEPING) or canonical(name) is not None
 
 
 def status_of(word: str) -> str | None:

@@ -21,6 +21,7 @@ from rigorkd.readers.known_names import (
     folded,
     is_bookkeeping,
     seed_in,
+    unhumped,
 )
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.readers.written_numbers import ABSENT, looks_numeric
@@ -70,7 +71,7 @@ def pattern_of(text: str) -> re.Pattern[str] | None:
 def _by_metric(table: RawTable) -> RawTable:
     """A table with a row per metric (`metric`, `value`) with one row per run, each metric a column."""
     frame = table.frame
-    by_form = {folded(str(name)): str(name) for name in frame.columns}
+    by_form = {folded(unhumped(str(name))): str(name) for name in frame.columns}
     name = next((by_form[word] for word in ("metric", "metric_name") if word in by_form), None)
     value = next((by_form[word] for word in ("value", "metric_value") if word in by_form), None)
     if name is None or value is None or not looks_numeric(frame[value]) or (frame[name] == "").any():

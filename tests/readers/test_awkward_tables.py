@@ -33,6 +33,8 @@ PLAIN = "\n".join(["method,seed,test_acc", *ROWS]) + "\n"
         ("a mean among the seeds", PLAIN + "kd,mean,73.5\n"),
         ("an empty column", "\n".join(["method,seed,test_acc,", *(f"{row}," for row in ROWS)])),
         ("a title", "Results of our runs,,\n" + PLAIN),
+        ("a note below a gap", PLAIN + "\nAll of one split.\n"),
+        ("marked notes", PLAIN + "* three seeds each,,\nNote: of one split,,\n"),
         ("percent signs", "\n".join(["method,seed,test_acc", *(f"{row}%" for row in ROWS)])),
         ("plus or minus", "\n".join(["method,seed,test_acc", *(f"{row} ± 0.2" for row in ROWS)])),
         ("seeds with a word", PLAIN.replace("baseline,", "baseline,seed_").replace("kd,", "kd,seed_")),
@@ -58,6 +60,16 @@ PLAIN = "\n".join(["method,seed,test_acc", *ROWS]) + "\n"
 def test_read_right(folder, name: str, text: str):
     folder.write("runs.csv", text)
     assert folder.gains("runs.csv", metric="test_acc") == GAIN
+
+
+def test_a_last_row_that_was_cut_off_is_no_note(folder):
+    folder.write("runs.csv", PLAIN + "kd\n")
+    assert "runs.csv:8: 1 fields" in folder.refusal("runs.csv")
+    folder.write("runs.csv", PLAIN + "kd,,\n")
+    tidy = folder.open("runs.csv", metric="test_acc").tidy
+    assert tidy is not None
+    assert [word for word in tidy.dropped if "no seed" in word]
+    assert not [word for word in tidy.dropped if "a note below" in word]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])

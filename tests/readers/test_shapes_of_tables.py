@@ -312,6 +312,8 @@ def test_a_row_per_metric(folder):
     assert "one row per metric" in tidy.understood[0]
     assert "--cell encoder --metric accuracy (" in folder.refusal("long.csv")
     assert "such as --cell encoder" in folder.refusal("long.csv", metric="accuracy")
+    folder.write("camel.csv", "task,encoder,RandomSeed,MetricName,MetricValue,nUnits\n" + "\n".join(rows))
+    assert folder.gains("camel.csv", cell="encoder", metric="accuracy") == found
 
 
 def test_a_refusal_names_the_columns_that_may_define_a_cell(folder):
