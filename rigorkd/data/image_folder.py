@@ -13,7 +13,9 @@ sub-folders of a class. Beside `train`, other folders under the root are not rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -106,7 +108,39 @@ def _too_few(below: Path, part: str, names: tuple[str, ...]) -> InputError:
         hint += f"; if the data set is inside {inside} ({some_of(deeper, 3)}), write root: {inside}"
     elif names and deeper:
         hint += f"; if the classes are {some_of(deeper, 3)}, move their folders from {inside} to {below}"
+    if not deeper:
+        hint += _says_what_tells(inside)
     return InputError(f"{below}: {what}", hint=hint)
+
+
+def _says_what_tells(folder: Path) -> str:
+    """Of images in one folder: what seems to tell their classes, and where the lines are that sort them."""
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and is_image(entry.name))
+    starts = Counter(found.group() for name in names if (found := re.match(r"[^\W\d_]+", name)))
+    tables = [
+        path.name
+        for place in (folder, *folder.absolute().parents[:2])
+        for path in sorted(place.glob("*.[ct]sv"))
+        if _names_them(path, names)
+    ]
+    told = ""
+    if tables:
+        told = f"{some_of(tables, 3)} may tell their classes"
+    elif starts.total() == len(names) and len(starts) > 1 and 2 * len(starts) <= len(names):
+        told = f"their names begin with {some_of(sorted(starts), 3)}"
+    where = "docs/data.md, Labels in a table or in names, has the lines that sort them"
+    return f"; {told}: {where}" * bool(names and told)
+
+
+def _names_them(table: Path, names: Sequence[str], most: int = 1 << 20) -> bool:
+    """Whether what a table begins with has half of the first images' names, with their suffix or without."""
+    try:
+        with table.open(encoding="utf-8", errors="replace") as file:
+            words = set(re.split(r"[\s,;\"/]+", file.read(most)))
+    except OSError:
+        return False
+    found = [name in words or Path(name).stem in words for name in names[:20]]
+    return bool(found) and 2 * sum(found) >= len(found)
 
 
 def _lying(folder: Path) -> str:
@@ -193,6 +227,7 @@ class ImageFolder(OwnImages):
                 hint += f"; if {parts[0]} is a class beside {others}, rename its folder"
         elif lying := _lying(folder):
             what = f"{lying} in it, and no folders of classes"
+            hint += _says_what_tells(folder)
         raise InputError(f"image_folder: {folder}: {what}", hint=hint)
 
     def laid_out(self) -> Layout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -292,6 +293,39 @@ def test_folders_that_are_not_laid_out_are_told_the_layout(
     what, mend = told()
     assert "pictures/test: 1 image lies in it, and no folders of classes, so nothing tells" in what
     assert "rename pictures/test" in mend
+
+
+@pytest.mark.parametrize("told_by", ["a table", "names"])
+def test_images_in_one_folder_are_sorted_by_the_lines_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told_by: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("slices").mkdir()
+    kinds = [("lesion", "normal")[number % 2] for number in range(12)]
+    names = [f"{kind}.{n}.png" if told_by == "names" else f"{n}.png" for n, kind in enumerate(kinds)]
+    for name in names:
+        Image.new("RGB", (16, 16)).save(Path("slices") / name)
+    if told_by == "a table":
+        rows = [f"{name},{kind}" for name, kind in zip(names, kinds, strict=True)]
+        Path("labels.csv").write_text("\n".join(["file,finding", *rows]))
+    Path("results.csv").write_text("cell,seed,accuracy\na,0,91\n")
+    says = {"a table": "labels.csv may tell their classes", "names": "their names begin with lesion, normal"}
+    Path("pictures").mkdir()
+    for root in (Path("slices"), Path("pictures")):
+        with pytest.raises(InputError) as caught:
+            folder(root).survey()
+        heading = "Labels in a table or in names"
+        assert caught.value.hint.endswith(
+            f"; {says[told_by]}: docs/data.md, {heading}, has the lines that sort them"
+        )
+        if root.name == "slices":
+            shutil.copytree("slices", "pictures/images")  # in a folder alone, as archives have them
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    lines = page.partition(f"### {heading}")[2].partition('title="sort_images.py"\n')[2].partition("```")[0]
+    exec(lines, {})
+    found = folder(Path("data/slices")).survey()
+    assert found is not None
+    assert (found.names, found.images) == (("lesion", "normal"), 12)
 
 
 def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path: Path) -> None:
