@@ -11,6 +11,8 @@ from typing import IO, TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from rigorkd.data.decoded import FLOATING
+
 if TYPE_CHECKING:
     from rigorkd.data.dataset import Pixels
 
@@ -80,7 +82,7 @@ def _told() -> Iterator[None]:
 
 def _refuse_floating(image: Image.Image) -> None:
     if image.mode not in _DEEP and image.mode.startswith(("I", "F")):
-        raise ValueError(f"floating-point levels (Pillow's mode {image.mode}); store them with 8 or 16 bits")
+        raise ValueError(f"{FLOATING} (Pillow's mode {image.mode}); store them with 8 or 16 bits")
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -45,6 +45,8 @@ CHANNELS = 3
 USUAL_RESOLUTION = 256
 MOST_NAMED = 10
 """Of damaged files, so many are named."""
+FLOATING = "floating-point levels"
+"""What is said of sound images whose levels are no whole numbers, which are no damage."""
 DECODE_VERSION = 1
 """Raised whenever the same file would give other pixels: it makes every decoded array obsolete."""
 
@@ -374,10 +376,16 @@ def refuse_damaged(damaged: list[str]) -> None:
     if damaged:
         more = f"\n  … and {len(damaged) - MOST_NAMED:,} more" if len(damaged) > MOST_NAMED else ""
         some = "\n  ".join(damaged[:MOST_NAMED])
-        raise InputError(
-            f"{count(len(damaged), 'image')} cannot be decoded:\n  {some}{more}",
-            hint="put these files there again, from the original, or remove them",
-        )
+        other = sum(FLOATING in told for told in damaged)
+        hint = "put these files there again, from the original, or remove them"
+        if other:
+            scaled = (
+                "bring floating-point levels to 8 bits, with one low and high for all images: "
+                "levels = np.asarray(Image.open(path)); levels = 255 * (levels - low) / (high - low); "
+                "Image.fromarray(levels.round().clip(0, 255).astype('uint8')).save(path)"
+            )
+            hint = scaled if other == len(damaged) else f"{scaled}; of the others: {hint}"
+        raise InputError(f"{count(len(damaged), 'image')} cannot be decoded:\n  {some}{more}", hint=hint)
 
 
 # --------------------------------------------------------------------------------------- what identifies it

@@ -177,11 +177,29 @@ def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None
 
 def test_floating_point_levels_are_told_before_anything_is_decoded(tmp_path: Path) -> None:
     write(tmp_path, each=4)
-    for number in range(12):
-        Image.fromarray(np.zeros((16, 16), np.float32)).save(tmp_path / "cats" / f"{number}.tif")
+    paths = [tmp_path / "cats" / f"{number}.tif" for number in range(12)]
+    ramp = np.linspace(-1, 3, 256, dtype=np.float32).reshape(16, 16)
+    for path in paths:
+        Image.fromarray(ramp).save(path)
     with pytest.raises(InputError, match="12 images cannot be decoded") as caught:
         folder(tmp_path).agreed()
     assert "floating-point levels (Pillow's mode F)" in caught.value.message
+    short = tmp_path / "dogs" / "0.png"
+    whole = short.read_bytes()
+    short.write_bytes(whole[:-200])
+    with pytest.raises(InputError, match="13 images cannot be decoded") as both:
+        folder(tmp_path).agreed()
+    assert (
+        both.value.hint
+        == f"{caught.value.hint}; of the others: put these files there again, from the "
+        + ("original, or remove them")
+    )
+    short.write_bytes(whole)
+    for path in paths:  # the lines that are offered
+        known = {"np": np, "Image": Image, "path": path, "low": -1, "high": 3}
+        exec(caught.value.hint.partition("for all images: ")[2], known)
+    assert folder(tmp_path).agreed() == 16
+    assert np.asarray(Image.open(paths[0])).ravel().tolist() == list(range(256))
 
 
 def test_truncated_files_are_named_in_the_round_of_broken_headers(tmp_path: Path) -> None:
