@@ -81,6 +81,12 @@ class Survey:
                 return side
         raise AssertionError("there are images")
 
+    @property
+    def central(self) -> float:
+        """The share of the images' area that their central squares have."""
+        shares = [(min(width, height) / max(width, height), number) for width, height, number in self.sizes]
+        return sum(share * number for share, number in shares) / sum(number for _, number in shares)
+
     def says_sizes(self, most: int = 3) -> str:
         """`32×32`, or `32×32 (600), 64×48 (20) and 4 more sizes`."""
         if len(self.sizes) == 1:

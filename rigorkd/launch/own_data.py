@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MULTIPLIED = 2.0
 """From so many times the work on, it is said that resizing costs it."""
+CUT = 0.6
+"""Below so large a share of the images, it is said what their central squares keep: photographs have 0.67."""
 MISSED = 0.05
 """With a larger chance that no image of a class is in a part, it is said."""
 
@@ -46,7 +48,8 @@ class OwnData:
     """A user's own images as they were found, or nothing but what is assumed of them.
 
     `tried` says of a relative place that is not there where it was looked for. `read_through` is False where
-    nobody knows yet whether the images are whole.
+    nobody knows yet whether the images are whole. `cropped` says that their central squares are kept, and
+    that nobody wrote so.
     """
 
     where: str
@@ -67,6 +70,7 @@ class OwnData:
     tried: str = ""
     in_folder: bool = True
     read_through: bool = True
+    cropped: bool = False
 
     @property
     def stored_bytes(self) -> int:
@@ -181,10 +185,15 @@ class OwnData:
         return part if chances[part] > MISSED else ""
 
     def warnings(self) -> Iterator[str]:
-        """Folders meant otherwise, maybe, pictures that are not read, where resizing multiplies the work."""
+        """Folders meant otherwise, maybe, pictures not read or cut, where resizing multiplies the work."""
         yield from self.doubts
         if self.survey is not None and (left := says_left_out(dict(self.survey.left_out))):
             yield f"among the images of {self.where} are not read: {left}"
+        if self.survey is not None and self.cropped and self.survey.central < CUT:
+            yield (
+                f"the central squares are {100 * self.survey.central:.0f} % of the images, and the rest is "
+                "cut off: write fit: squash in dataset to keep all of them, or fit: crop if that is meant"
+            )
         for key in dict.fromkeys(shown.key for shown in self.shown):
             side = max(shown.side for shown in self.shown if shown.key == key)
             times = (side / self.native) ** 2
@@ -238,6 +247,7 @@ def own_data(
         unread=known.unread,
         doubts=(*known.doubts, *(dataset.doubts() if isinstance(dataset, OwnImages) else ())),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
+        cropped=isinstance(dataset, OwnImages) and "fit" not in dataset.model_fields_set,
         read_through=not through or not isinstance(dataset, OwnImages) or dataset.read_through(),
     )
 

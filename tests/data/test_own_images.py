@@ -654,6 +654,22 @@ def test_a_class_that_a_part_may_miss_is_told_what_to_do(protocol: Callable[...,
     assert f"  the split may give no image of a class, such as cats, to validate: {offer}" in even.lines()
 
 
+def test_wide_images_are_told_what_their_central_squares_keep(protocol: Callable[..., Protocol]) -> None:
+    """As spectrograms are; photographs of 3:2 are cut as everywhere."""
+    write(Path("pictures"), sizes=((40, 16), (16, 32)))
+    write(Path("photos"), sizes=((24, 16),))
+
+    def told(keys: str) -> list[str]:
+        plan = own_data(protocol(("root: pictures", f"resolution: 16, {keys}")), ())
+        assert plan is not None
+        return [warning for warning in plan.warnings() if "central squares" in warning]
+
+    assert told("root: pictures")[0].startswith("the central squares are 45 % of the images")
+    assert not told("root: photos")
+    assert not told("root: pictures, fit: squash")
+    assert not told("root: pictures, fit: crop")
+
+
 def test_folders_that_are_not_read_are_named(protocol: Callable[..., Protocol]) -> None:
     for part in ("train", "val"):
         write(Path("pictures"), part=part)
