@@ -389,6 +389,13 @@ def test_a_table_without_headings_is_called_so(folder):
     told = folder.refusal("runs.csv")
     assert "the first line seems to be a row, not the headings of the columns: baseline, 0, 72.5" in told
     assert "such as model,seed,test_acc" in told
+    for fold in (1, 2):
+        folder.write(f"folds/cv{fold}.csv", f"0.9{fold},0.5\n0.8,0.6{fold}\n0.7,0.7\n")
+    told = folder.refusal("folds")
+    assert "folds/cv1.csv: the first line seems to be a row" in told
+    folder.write("kinds/a.csv", PLAIN)
+    folder.write("kinds/b.csv", "fold,loss\n1,0.5\n")
+    assert "tables with different columns" in folder.refusal("kinds")
 
 
 def test_seeds_in_the_runs_ids(folder):
