@@ -308,6 +308,10 @@ def find_cells(draft: Draft) -> None:
             where += f"; model from {model}"
         draft.cells = f"cells: {', '.join(columns)} ({where}; --cell COLUMNS changes it)"
         _matched(draft, columns)
+        draft.warnings += [
+            f"{draft.spelt(name)} is empty in rows below the first: if it was a merged cell, write it in each"
+            for name in maybe_merged(draft, columns)
+        ]
         return
     if "_stem" in draft.frame:
         draft.put(_stem=draft.frame["_stem"].str.replace(_DATED, "", regex=True))
@@ -467,6 +471,25 @@ def _compose(draft: Draft, columns: Sequence[str]) -> None:
         )
     draft.put(**changes)
     draft.came["cell"] = f"columns {', '.join(columns)}"
+
+
+_SPANNING = frozenset({"group", "dataset", "task", "model", "student"})
+"""Columns whose words stand once for many rows, in a sheet; the others are empty where they do not apply."""
+
+
+def maybe_merged(draft: Draft, columns: Sequence[str]) -> list[str]:
+    """The columns that were perhaps of merged cells: each word stands on one line, and none below it."""
+    found: list[str] = []
+    if not draft.table.line.any():  # which has no lines: a tracker's runs
+        return found
+    for name in columns:
+        if name not in _SPANNING or name not in draft.frame or not draft.frame[name].iloc[0]:
+            continue
+        words = draft.frame[name].to_numpy()
+        filled = set(zip(words[words != ""], draft.table.line[words != ""], strict=True))
+        if (words == "").any() and len(filled) == len({word for word, _ in filled}):
+            found.append(name)
+    return found
 
 
 def _cell_name(values: Mapping[str, str]) -> str:

@@ -62,6 +62,24 @@ def test_read_right(folder, name: str, text: str):
     assert folder.gains("runs.csv", metric="test_acc") == GAIN
 
 
+def test_words_that_stand_once_for_the_rows_below_them(folder):
+    head = "student,method,seed 0,seed 1\n"
+    folder.write("merged.csv", head + "r8,ce,71,72\n,kd,73,74\nr20,ce,76,77\n,kd,77,78\n")
+    told = folder.refusal("merged.csv", metric="acc")
+    assert "seed 0 of kd is there 2 times (merged.csv:3 and merged.csv:5)" in told
+    assert "student is empty in these rows: if it was a merged cell, write it in each row; else" in told
+    folder.write("twice.csv", head + "r8,ce,71,72\nr8,kd,73,74\nr20,ce,76,77\nr8,kd,77,78\n")
+    assert "is empty in these rows" not in folder.refusal("twice.csv", metric="acc")
+    folder.write("one.csv", head + "r8,ce,71,72\n,kd,73,74\n")
+    tidy = folder.open("one.csv", metric="acc").tidy
+    assert tidy is not None
+    assert [word for word in tidy.warnings if word.startswith("student is empty in rows below the first")]
+    folder.write("teacher.csv", head + "r8,ce,71,72\nr8,kd,73,74\n,teacher,79,79\n")
+    tidy = folder.open("teacher.csv", metric="acc").tidy
+    assert tidy is not None
+    assert not [word for word in tidy.warnings if "merged" in word]
+
+
 def test_a_last_row_that_was_cut_off_is_no_note(folder):
     folder.write("runs.csv", PLAIN + "kd\n")
     assert "runs.csv:8: 1 fields" in folder.refusal("runs.csv")
