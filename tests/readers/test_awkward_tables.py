@@ -62,6 +62,21 @@ def test_read_right(folder, name: str, text: str):
     assert folder.gains("runs.csv", metric="test_acc") == GAIN
 
 
+def test_of_several_tables_in_a_text_the_one_of_seeds_is_read(folder):
+    means = "\n## Means\n\n| Method | Seeds | test_acc |\n|---|---|---|\n| baseline | 3 | 72.6 |\n"
+    wide = "| Method | Seed 0 | Seed 1 |\n|---|---|---|\n| baseline | 72.5 | 72.9 |\n| kd | 73.5 | 73.2 |\n"
+    rows = [f"| {row.replace(',', ' | ')} |" for row in ROWS]
+    long = "\n".join(["| Method | **Seed** | test_acc |", "|---|--:|---|", *rows]) + "\n"
+    for table, gain in ((wide, (0.65, 2)), (long, GAIN["kd"])):
+        folder.write("runs.md", means + "\nOf each seed:\n\n" + table + means)
+        assert folder.gains("runs.md", metric="test_acc") == {"kd": pytest.approx(gain)}
+    tidy = folder.open("runs.md", metric="test_acc").tidy
+    assert tidy is not None
+    assert [word for word in tidy.dropped if "2 tables without seeds (line 4, 21)" in word]
+    folder.write("runs.md", means + "\n" + wide + "\n" + long)
+    assert "3 tables, from lines 4, 8, 13" in folder.refusal("runs.md")
+
+
 def test_words_that_stand_once_for_the_rows_below_them(folder):
     head = "student,method,seed 0,seed 1\n"
     folder.write("merged.csv", head + "r8,ce,71,72\n,kd,73,74\nr20,ce,76,77\n,kd,77,78\n")
