@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 from rigorkd.errors import InputError
 from rigorkd.readers.grid import Grid, is_number, table_from
+from rigorkd.readers.known_names import canonical, seed_in
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.text import count, some_of
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -72,7 +74,7 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
             hint="spaces separate no fields, since they may stand in names: write it with commas",
         )
     notes = [] if settings or not comments else [f"{file}: {len(comments)} comment lines"]
-    notes += [f"{file}: text around the table"] if around else []
+    notes += [f"{file}: {around}"] if around else []
     if comments and not settings and rows and _numeric(rows[0]):
         name = next(csv.reader([comments[-1].lstrip("# ")], delimiter=delimiter))
         if len(name) == len(rows[0]):  # numpy writes its header as a comment
@@ -154,10 +156,10 @@ def _rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[tuple[s
     return comments, rows, lines
 
 
-def _table_in_markdown(file: str, text: str) -> tuple[str, bool | None]:
-    """The text with the lines around its table in Markdown made empty, and whether there were any.
+def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
+    """The text with the lines around its table in Markdown made empty, and what there was: "" for nothing.
 
-    None stands for a text without such a table.
+    None stands for a text without such a table. Of several the one whose headings speak of seeds is taken.
 
     Raises:
         InputError: it holds several tables; says on which lines.
@@ -168,6 +170,9 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, bool | None]:
     rules = [at for at, line in enumerate(lines) if at and "|" in lines[at - 1] and _is_rule(line)]
     if not rules:
         return text, None
+    others: list[int] = []
+    if len(rules) > 1 and len(of_runs := [rule for rule in rules if _speaks_of_seeds(lines[rule - 1])]) == 1:
+        others, rules = [rule for rule in rules if rule not in of_runs], of_runs
     if len(rules) > 1:
         raise InputError(
             f"{file}: {len(rules)} tables, from lines {', '.join(map(str, rules[:9]))}",
@@ -177,9 +182,19 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, bool | None]:
     begin, end = rules[0] - 1, rules[0] + 1
     while end < len(lines) and "|" in lines[end]:
         end += 1
-    around = any(line.strip() for line in (*lines[:begin], *lines[end:]))
+    around = "text around the table" if any(line.strip() for line in (*lines[:begin], *lines[end:])) else ""
+    if others:
+        begins = some_of(list(map(str, others)), 9)
+        around = f"{count(len(others), 'table')} without seeds (line {begins}) and other text"
     kept = ["" if at == rules[0] else line.strip() for at, line in enumerate(lines[:end])]
     return "\n".join(["" if at < begin else line for at, line in enumerate(kept)]), around
+
+
+def _speaks_of_seeds(header: str) -> bool:
+    """Whether a table has a column of seeds, or a column for each of several."""
+    names = [name.strip(" *`") for name in header.strip().strip("|").split("|")]
+    each = [name for name in names if (found := seed_in(name)) is not None and not found[1]]
+    return len(each) > 1 or any(canonical(name) == "seed" for name in names)
 
 
 def _is_rule(line: str) -> bool:

@@ -23,8 +23,8 @@ from rigorkd.readers.known_names import (
     size_in,
     without,
 )
-from rigorkd.readers.shapes import ENDS, affixes, is_metric, pattern_of
-from rigorkd.readers.written_numbers import ABSENT, looks_numeric, numbers_of
+from rigorkd.readers.shapes import ENDS, affixes, check_headings, is_metric, pattern_of
+from rigorkd.readers.written_numbers import ABSENT, numbers_of
 from rigorkd.text import count, is_float, some_of, suggest
 
 if TYPE_CHECKING:
@@ -88,11 +88,8 @@ def find_seeds(draft: Draft) -> None:
                 f"{size[0]} in {size[1]!r} may be the seed, or the size of a network",
                 f"give --seed '{re.sub(r'[0-9]+', '{}', size[0])}' if it is the seed, else --seed COLUMN",
             )
-        if not asked and (first := _first_line_is_a_row(draft)):
-            raise draft.table.error(
-                f"the first line seems to be a row, not the headings of the columns: {first}",
-                "write a line of headings above it, such as model,seed,test_acc",
-            )
+        if not asked:
+            check_headings(draft.table)
         column = _seedlike(draft)
         like = f", such as --seed {shlex.quote(column)}" if column else ""
         inner = next((str(name) for name in draft.frame.columns if folded(str(name)) in INNER), "")
@@ -143,17 +140,6 @@ def _counted_runs(draft: Draft) -> str | None:
             if settings and (frame.drop_duplicates([*settings, name]).groupby(name).size() > 1).all():
                 return name
     return None
-
-
-_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?(e[-+]?\d+)?", re.IGNORECASE)
-
-
-def _first_line_is_a_row(draft: Draft) -> str:
-    """The headings, if some are numbers as those below them are: a table whose headings are missing."""
-    names = [str(name) for name in draft.frame.columns if not str(name).startswith("_")]
-    numbers = [name for name in names if _NUMBER.fullmatch(name.strip())]
-    below = bool(numbers) and all(looks_numeric(draft.frame[name]) for name in numbers)
-    return some_of(names, 8) if below else ""
 
 
 def _counted(first: int, many: int) -> set[str]:
@@ -322,6 +308,10 @@ def find_cells(draft: Draft) -> None:
             where += f"; model from {model}"
         draft.cells = f"cells: {', '.join(columns)} ({where}; --cell COLUMNS changes it)"
         _matched(draft, columns)
+        draft.warnings += [
+            f"{draft.spelt(name)} is empty in rows below the first: if it was a merged cell, write it in each"
+            for name in maybe_merged(draft, columns)
+        ]
         return
     if "_stem" in draft.frame:
         draft.put(_stem=draft.frame["_stem"].str.replace(_DATED, "", regex=True))
@@ -481,6 +471,25 @@ def _compose(draft: Draft, columns: Sequence[str]) -> None:
         )
     draft.put(**changes)
     draft.came["cell"] = f"columns {', '.join(columns)}"
+
+
+_SPANNING = frozenset({"group", "dataset", "task", "model", "student"})
+"""Columns whose words stand once for many rows, in a sheet; the others are empty where they do not apply."""
+
+
+def maybe_merged(draft: Draft, columns: Sequence[str]) -> list[str]:
+    """The columns that were perhaps of merged cells: each word stands on one line, and none below it."""
+    found: list[str] = []
+    if not draft.table.line.any():  # which has no lines: a tracker's runs
+        return found
+    for name in columns:
+        if name not in _SPANNING or name not in draft.frame or not draft.frame[name].iloc[0]:
+            continue
+        words = draft.frame[name].to_numpy()
+        filled = set(zip(words[words != ""], draft.table.line[words != ""], strict=True))
+        if (words == "").any() and len(filled) == len({word for word, _ in filled}):
+            found.append(name)
+    return found
 
 
 def _cell_name(values: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from rigorkd.errors import InputError
 from rigorkd.readers.listing import Listing, listing, read_named
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.readers.shapes import check_headings
 from rigorkd.text import nearest, some_of
 
 Told = Callable[[str], None]
@@ -310,6 +311,8 @@ def _tables(path: Path, found: Listing, asked: Reading) -> list[RawTable]:
     tables = [read_table(file, found.read(file), asked) for file in files]
     columns = {frozenset(_form(str(name)) for name in table.frame.columns) for table in tables}
     if len(columns) > 1 and len(by_name) > 1:
+        for table in tables:
+            check_headings(table)
         shown = ", ".join(str(file.relative_to(path)) for file in files[:4])
         raise InputError(
             f"{path}: tables with different columns: {shown}", hint="name the ones that hold the runs"

@@ -10,6 +10,7 @@ import numpy as np
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.epochs import select_epochs
+from rigorkd.readers.identity import maybe_merged
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
 from rigorkd.readers.metric_choice import candidates
 from rigorkd.readers.shapes import is_metric
@@ -223,6 +224,11 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             if "run" in named and not own.duplicated(named).any():
                 names = " and ".join(own["run"].unique()[:2])
                 hint += f"; if {names} are configurations, give --cell {','.join(map(draft.spelt, named))}"
+    merged = [name for name in maybe_merged(draft, _cell_columns(draft)) if (own[name] == "").any()]
+    if merged:
+        what = draft.spelt(merged[0])
+        hint = f"{what} is empty in these rows: if it was a merged cell, write it in each row; else {hint}"
+        offer = ""
     lines = " and ".join(draft.table.place(int(row)) for row in done[:2])
     raise draft.table.error(
         f"seed {own['seed'].iloc[0]} of {own['cell'].iloc[0]} is there {len(own)} times ({lines})",

@@ -68,6 +68,24 @@ def pattern_of(text: str) -> re.Pattern[str] | None:
     return re.compile(rf"{re.escape(before)}(\d{{1,19}}){re.escape(after)}")
 
 
+_PLAIN_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?(e[-+]?\d+)?", re.IGNORECASE)
+
+
+def check_headings(table: RawTable) -> None:
+    """Refuse a table whose headings are missing: some are numbers, as those below them are.
+
+    Raises:
+        InputError: the first line is a row.
+    """
+    names = [str(name) for name in table.frame.columns if not str(name).startswith("_")]
+    numbers = [name for name in names if _PLAIN_NUMBER.fullmatch(name.strip())]
+    if numbers and all(looks_numeric(table.frame[name]) for name in numbers):
+        raise table.error(
+            f"the first line seems to be a row, not the headings of the columns: {some_of(names, 8)}",
+            "write a line of headings above it, such as model,seed,test_acc",
+        )
+
+
 def _by_metric(table: RawTable) -> RawTable:
     """A table with a row per metric (`metric`, `value`) with one row per run, each metric a column."""
     frame = table.frame

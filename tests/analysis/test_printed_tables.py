@@ -102,6 +102,15 @@ def test_spreads_without_a_number_of_seeds_are_asked_about():
     assert "--seeds K" in caught.value.hint
 
 
+def test_the_column_and_the_seeds_are_asked_about_at_once():
+    rows = [{"cell": name, "r8": "72.5 ± 0.2", "r20": "69.1 ± 0.3"} for name in ("a", "b")]
+    for seeds, n, asks in ((None, "", True), (3, "", False), (None, "3", False)):
+        with pytest.raises(TableError, match="which column") as caught:
+            audit(Printed([{**row, "n": n} if n else row for row in rows], seeds=seeds))
+        assert caught.value.hint.startswith("give --metric, one of: r8, r20")
+        assert ("; and --seeds K" in caught.value.hint) == asks
+
+
 MARKDOWN = """\
 Table 3. Accuracy of the students.
 

@@ -62,6 +62,39 @@ def test_read_right(folder, name: str, text: str):
     assert folder.gains("runs.csv", metric="test_acc") == GAIN
 
 
+def test_of_several_tables_in_a_text_the_one_of_seeds_is_read(folder):
+    means = "\n## Means\n\n| Method | Seeds | test_acc |\n|---|---|---|\n| baseline | 3 | 72.6 |\n"
+    wide = "| Method | Seed 0 | Seed 1 |\n|---|---|---|\n| baseline | 72.5 | 72.9 |\n| kd | 73.5 | 73.2 |\n"
+    rows = [f"| {row.replace(',', ' | ')} |" for row in ROWS]
+    long = "\n".join(["| Method | **Seed** | test_acc |", "|---|--:|---|", *rows]) + "\n"
+    for table, gain in ((wide, (0.65, 2)), (long, GAIN["kd"])):
+        folder.write("runs.md", means + "\nOf each seed:\n\n" + table + means)
+        assert folder.gains("runs.md", metric="test_acc") == {"kd": pytest.approx(gain)}
+    tidy = folder.open("runs.md", metric="test_acc").tidy
+    assert tidy is not None
+    assert [word for word in tidy.dropped if "2 tables without seeds (line 4, 21)" in word]
+    folder.write("runs.md", means + "\n" + wide + "\n" + long)
+    assert "3 tables, from lines 4, 8, 13" in folder.refusal("runs.md")
+
+
+def test_words_that_stand_once_for_the_rows_below_them(folder):
+    head = "student,method,seed 0,seed 1\n"
+    folder.write("merged.csv", head + "r8,ce,71,72\n,kd,73,74\nr20,ce,76,77\n,kd,77,78\n")
+    told = folder.refusal("merged.csv", metric="acc")
+    assert "seed 0 of kd is there 2 times (merged.csv:3 and merged.csv:5)" in told
+    assert "student is empty in these rows: if it was a merged cell, write it in each row; else" in told
+    folder.write("twice.csv", head + "r8,ce,71,72\nr8,kd,73,74\nr20,ce,76,77\nr8,kd,77,78\n")
+    assert "is empty in these rows" not in folder.refusal("twice.csv", metric="acc")
+    folder.write("one.csv", head + "r8,ce,71,72\n,kd,73,74\n")
+    tidy = folder.open("one.csv", metric="acc").tidy
+    assert tidy is not None
+    assert [word for word in tidy.warnings if word.startswith("student is empty in rows below the first")]
+    folder.write("teacher.csv", head + "r8,ce,71,72\nr8,kd,73,74\n,teacher,79,79\n")
+    tidy = folder.open("teacher.csv", metric="acc").tidy
+    assert tidy is not None
+    assert not [word for word in tidy.warnings if "merged" in word]
+
+
 def test_a_last_row_that_was_cut_off_is_no_note(folder):
     folder.write("runs.csv", PLAIN + "kd\n")
     assert "runs.csv:8: 1 fields" in folder.refusal("runs.csv")
@@ -389,6 +422,13 @@ def test_a_table_without_headings_is_called_so(folder):
     told = folder.refusal("runs.csv")
     assert "the first line seems to be a row, not the headings of the columns: baseline, 0, 72.5" in told
     assert "such as model,seed,test_acc" in told
+    for fold in (1, 2):
+        folder.write(f"folds/cv{fold}.csv", f"0.9{fold},0.5\n0.8,0.6{fold}\n0.7,0.7\n")
+    told = folder.refusal("folds")
+    assert "folds/cv1.csv: the first line seems to be a row" in told
+    folder.write("kinds/a.csv", PLAIN)
+    folder.write("kinds/b.csv", "fold,loss\n1,0.5\n")
+    assert "tables with different columns" in folder.refusal("kinds")
 
 
 def test_seeds_in_the_runs_ids(folder):

@@ -140,9 +140,12 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     for chosen, why in ((valid, "the only column of numbers"), (tested, "by its name")):
         if len(chosen) == 1:
             return rows, chosen[0], [f"{chosen[0]} is judged, {why}"]
+    averaged = any(spread_column(columns, column, words) for column in valid for words in (SPREADS, ERRORS))
+    unknown = averaged and seeds_of(table, rows) is None
+    count = "; and --seeds K, the seeds behind each mean" if unknown else ""
     raise TableError(
         "which column is to be judged?",
-        hint=f"give --metric, one of: {', '.join(valid[:30])}"
+        hint=f"give --metric, one of: {', '.join(valid[:30])}{count}"
         if valid
         else f"no column holds numbers; columns: {', '.join(columns[:30])}",
     )
