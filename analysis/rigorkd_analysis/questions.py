@@ -160,8 +160,9 @@ class Matcher:
     """Finds the baseline of a cell by the rule above.
 
     Cells that were named settle it where the rule finds none or several, and only there: each of its student,
-    on its data. The last part of a name, `relu` of `cifar10/relu`, names one on each data set. Cells
-    without a baseline that a pair of the plan compares have no gain, and need none.
+    on its data. One part of their names, `relu` of `cifar10/relu`, names one on each data set, else one for
+    all cells that share the other parts. Cells without a baseline that a pair of the plan compares have no
+    gain, and need none.
     """
 
     def __init__(self, runs: Runs, named: tuple[str, ...] = (), contrasts: Sequence[Contrast] = ()) -> None:
@@ -169,7 +170,11 @@ class Matcher:
         self._in_pairs = {cell for pair in contrasts if isinstance(pair, Pair) for cell in (pair.a, pair.b)}
         self._columns = [column for column in MATCHED if column in runs.attributes]
         self._named: dict[tuple[str, ...], int] = {}
+        self._beside: dict[tuple[int, tuple[str, ...]], int] = {}
         for name in named:
+            if beside := self._sharing(name):
+                self._beside |= beside
+                continue
             for position in self._meant(name):
                 whose = self._whose(position)
                 if whose in self._named:
@@ -186,11 +191,33 @@ class Matcher:
 
     def _meant(self, name: str) -> list[int]:
         """The cell of a name, or those that end in it, one on each data set."""
-        if name not in self._runs.index:
-            found = [at for cell, at in self._runs.index.items() if cell.endswith(f"/{name}")]
-            if found and len({self._whose(position) for position in found}) == len(found):
-                return found
-        return [self._runs.position(name)]
+        if name in self._runs.index:
+            return [self._runs.position(name)]
+        return self._by_ending(name) or [self._runs.position(name)]
+
+    def _by_ending(self, name: str) -> list[int]:
+        """The cells that end in a name, if they are one on each data set."""
+        found = [at for cell, at in self._runs.index.items() if cell.endswith(f"/{name}")]
+        return found if len({self._whose(position) for position in found}) == len(found) else []
+
+    def _sharing(self, name: str) -> dict[tuple[int, tuple[str, ...]], int]:
+        """The cells of which a name is one part, at one place, by that place and their other parts."""
+        index = self._runs.index
+        if name in index or self._by_ending(name):
+            return {}
+        found = [(cell.split("/"), at) for cell, at in index.items() if name in cell.split("/")]
+        if len(found) < 2 or len({(parts.index(name), len(parts)) for parts, _ in found}) > 1:
+            return {}
+        place = found[0][0].index(name)
+        return {(place, (*parts[:place], *parts[place + 1 :])): at for parts, at in found}
+
+    def _settled(self, cell: int) -> int | None:
+        """The named baseline of a cell."""
+        if (whose := self._whose(cell)) in self._named:
+            return self._named[whose]
+        parts = self._runs.cells[cell].split("/")
+        keys = ((place, (*parts[:place], *parts[place + 1 :])) for place in range(len(parts)))
+        return next((self._beside[key] for key in keys if key in self._beside), None)
 
     def _whose(self, cell: int) -> tuple[str, ...]:
         """Whose baseline a named cell is: its student's, on its data."""
@@ -201,7 +228,7 @@ class Matcher:
 
     def any(self) -> bool:
         """Whether there is any baseline at all."""
-        return bool(self._named or self._by_key)
+        return bool(self._named or self._beside or self._by_key)
 
     def targets(self) -> list[int]:
         """The cells that have a gain: the distilled ones, or all others if only named baselines tell."""
@@ -209,15 +236,16 @@ class Matcher:
             cells = distilled(self._runs)
         else:
             cells = list(range(len(self._runs.cells)))
-            cells = [cell for cell in cells if self._whose(cell) in self._named]
-        return [cell for cell in cells if cell not in self._named.values() and not self._is_excused(cell)]
+            cells = [cell for cell in cells if self._settled(cell) is not None]
+        named = {*self._named.values(), *self._beside.values()}
+        return [cell for cell in cells if cell not in named and not self._is_excused(cell)]
 
     def excused(self) -> list[str]:
         """The distilled cells that only pairs of the plan compare: no baseline was trained alike."""
         return [self._runs.cells[cell] for cell in distilled(self._runs) if self._is_excused(cell)]
 
     def _is_excused(self, cell: int) -> bool:
-        known = self._by_key.get(self._key(cell)) or self._whose(cell) in self._named
+        known = self._by_key.get(self._key(cell)) or self._settled(cell) is not None
         return not known and self._runs.cells[cell] in self._in_pairs
 
     def of(self, cell: int) -> int:
@@ -229,8 +257,8 @@ class Matcher:
         found = self._by_key.get(self._key(cell), [])
         if len(found) == 1:
             return found[0]
-        if (whose := self._whose(cell)) in self._named:
-            return self._named[whose]
+        if (settled := self._settled(cell)) is not None:
+            return settled
         name = self._runs.cells[cell]
         if found:
             listed = ", ".join(self._runs.cells[position] for position in found)

@@ -320,7 +320,8 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         elif matcher.any():
             why = "every cell is a baseline"
         likely = [cell for cell in runs.cells if cell.rpartition("/")[2].casefold() in BASELINES]
-        named = shlex.quote(likely[0]) if len(likely) == 1 else "CELL"
+        words = {cell.rpartition("/")[2] for cell in likely}
+        named = shlex.quote(likely[0] if len(likely) == 1 else words.pop()) if len(words) == 1 else "CELL"
         out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline {named}")
     out += _kept_for_choosing(plan)
     diverged = question.runs.diverged

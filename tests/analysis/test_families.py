@@ -160,6 +160,29 @@ def test_a_cell_called_like_a_baseline_is_offered_as_one():
     assert any(warning.endswith("--baseline CELL") for warning in analyze(both).warnings)
 
 
+@pytest.mark.parametrize("order", ["{model}/{method}", "{method}/{model}"])
+def test_one_part_of_names_is_the_baseline_of_all_that_share_the_others(order: str):
+    rows = [
+        (order.format(model=model, method=method), seed, model, at * 10 + jump + seed + 0.3 * jump * seed)
+        for at, model in enumerate(["r18", "r34"])
+        for jump, method in enumerate(["CE", "KD", "ours"])
+        for seed in (0, 1, 2)
+    ]
+    runs = pd.DataFrame(rows, columns=["cell", "seed", "model", "test_top1"])
+    found = analyze(runs, Plan(baselines=("CE",))).family("gains")
+    assert found is not None
+    pairs = {(c.a, c.b) for c in found.comparisons}
+    assert pairs == {
+        (order.format(model=model, method=method), order.format(model=model, method="CE"))
+        for model in ("r18", "r34")
+        for method in ("KD", "ours")
+    }
+    assert [round(c.mean_diff or 0, 6) for c in found.comparisons] in (
+        [1.3, 2.6, 1.3, 2.6],
+        [1.3, 1.3, 2.6, 2.6],
+    )
+
+
 def test_a_named_baseline_serves_tables_without_methods():
     bare = two_students()[["cell", "seed", "test_top1"]]
     gains = analyze(bare, Plan(baselines=("main/mnv2/baseline",))).family("gains")
