@@ -159,7 +159,8 @@ def _rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[tuple[s
 def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
     """The text with the lines around its table in Markdown made empty, and what there was: "" for nothing.
 
-    None stands for a text without such a table. Of several the one whose headings speak of seeds is taken.
+    None stands for a text without such a table. Of several the one whose headings speak of seeds is taken;
+    those with the same headings are one, whose column `group` has the line above each.
 
     Raises:
         InputError: it holds several tables; says on which lines.
@@ -170,9 +171,14 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
     rules = [at for at, line in enumerate(lines) if at and "|" in lines[at - 1] and _is_rule(line)]
     if not rules:
         return text, None
-    others: list[int] = []
-    if len(rules) > 1 and len(of_runs := [rule for rule in rules if _speaks_of_seeds(lines[rule - 1])]) == 1:
-        others, rules = [rule for rule in rules if rule not in of_runs], of_runs
+    of_runs = [rule for rule in rules if _speaks_of_seeds(lines[rule - 1])] or rules
+    others = [rule for rule in rules if rule not in of_runs]
+    besides = f"{count(len(others), 'table')} without seeds (line {some_of(list(map(str, others)), 9)}) and "
+    if len(of_runs) > 1 and (stacked := _stacked(lines, of_runs)) is not None:
+        around = f"text around {len(of_runs)} tables with the same headings, which are read as one"
+        return stacked, besides * bool(others) + around
+    if len(of_runs) == 1:
+        rules = of_runs
     if len(rules) > 1:
         raise InputError(
             f"{file}: {len(rules)} tables, from lines {', '.join(map(str, rules[:9]))}",
@@ -184,10 +190,34 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
         end += 1
     around = "text around the table" if any(line.strip() for line in (*lines[:begin], *lines[end:])) else ""
     if others:
-        begins = some_of(list(map(str, others)), 9)
-        around = f"{count(len(others), 'table')} without seeds (line {begins}) and other text"
+        around = f"{besides}other text"
     kept = ["" if at == rules[0] else line.strip() for at, line in enumerate(lines[:end])]
     return "\n".join(["" if at < begin else line for at, line in enumerate(kept)]), around
+
+
+def _stacked(lines: list[str], rules: list[int]) -> str | None:
+    """Tables with the same headings as one, on their lines; None where nothing above tells them apart."""
+    headers = [_fields(lines[rule - 1]) for rule in rules]
+    titles = [
+        next((line.strip("#*_=: \t") for line in reversed(lines[: rule - 1]) if line.strip()), "")
+        for rule in rules
+    ]
+    told = len({*titles}) == len(titles) and all(title and "|" not in title for title in titles)
+    if not told or any(header != headers[0] for header in headers) or "group" in headers[0]:
+        return None
+    kept = [""] * len(lines)
+    kept[rules[0] - 1] = "|".join(["group", *headers[0]])
+    for rule, title in zip(rules, titles, strict=True):
+        for at in range(rule + 1, len(lines)):
+            if "|" not in lines[at]:
+                break
+            kept[at] = "|".join([title, *_fields(lines[at])])
+    return "\n".join(kept)
+
+
+def _fields(line: str) -> list[str]:
+    """The fields of a line of a table in Markdown."""
+    return [field.strip() for field in line.strip().removeprefix("|").removesuffix("|").split("|")]
 
 
 def _speaks_of_seeds(header: str) -> bool:
@@ -199,8 +229,7 @@ def _speaks_of_seeds(header: str) -> bool:
 
 def _is_rule(line: str) -> bool:
     """Whether a line is the rule below the header of a table in Markdown."""
-    fields = line.strip().removeprefix("|").removesuffix("|").split("|")
-    return all(re.fullmatch(":?-+:?", field.strip()) for field in fields)
+    return all(re.fullmatch(":?-+:?", field) for field in _fields(line))
 
 
 def _marked_down(rows: list[tuple[str, ...]], lines: list[int]) -> tuple[list[tuple[str, ...]], list[int]]:

@@ -100,7 +100,7 @@ def test_a_sheet_and_another_encoding_are_read_as_analyze_reads_them(rigorkd, tm
         sheet.append([f"m{at}", 0.1, 0, 94.1 + at / 10, 0.2, 73.25 + at / 5, 0.3])
     book.save(tmp_path / "table.xlsx")
     asked = rigorkd("audit", tmp_path / "table.xlsx")
-    assert "one of: CIFAR-10_mean, CIFAR-100_mean\n" in asked.stderr  # neither a setting nor a seed
+    assert "one of: CIFAR-10_mean, CIFAR-100_mean; and" in asked.stderr  # neither a setting nor a seed
     done = rigorkd("audit", tmp_path / "table.xlsx", "--metric", "CIFAR-10_mean", "--seeds", 3)
     assert "94.4 (m3) against 94.1 (m0) is 0.3" in " ".join(done.stdout.split())  # and not 94.39999999999999
     assert done.stdout.count(" against ") == 3  # of 15 pairs none holds

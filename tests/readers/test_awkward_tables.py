@@ -77,6 +77,22 @@ def test_of_several_tables_in_a_text_the_one_of_seeds_is_read(folder):
     assert "3 tables, from lines 4, 8, 13" in folder.refusal("runs.md")
 
 
+def test_tables_with_the_same_headings_are_one_of_groups(folder):
+    means = "## Means\n\n| Method | acc |\n|---|---|\n| baseline | 72.6 |\n\n"
+    one = "| Method | s0 | s1 |\n|---|---|---|\n| baseline | 70.1 | 70.5 |\n| kd | 71.1 | 71.9 |\n"
+    other = "Method | s0 | s1\n---|---|---\nbaseline | 80.1 | 80.5\n`kd` | 79.1 | **79.9**\n"
+    folder.write("runs.md", f"{means}### ResNet-18\n\n{one}\n**ResNet-34:**\n\n{other}\nSeeds 0 and 1.\n")
+    assert folder.gains("runs.md", metric="acc") == {
+        "ResNet-18/kd": pytest.approx((1.2, 2)),
+        "ResNet-34/kd": pytest.approx((-0.8, 2)),
+    }
+    tidy = folder.open("runs.md", metric="acc").tidy
+    assert tidy is not None
+    assert "2 tables with the same headings, which are read as one" in tidy.dropped[0]
+    folder.write("runs.md", f"### ResNet\n\n{one}\n### ResNet\n\n{other}")
+    assert "2 tables, from lines 3, 10" in folder.refusal("runs.md")
+
+
 def test_words_that_stand_once_for_the_rows_below_them(folder):
     head = "student,method,seed 0,seed 1\n"
     folder.write("merged.csv", head + "r8,ce,71,72\n,kd,73,74\nr20,ce,76,77\n,kd,77,78\n")
