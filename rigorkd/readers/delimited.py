@@ -7,11 +7,11 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rigorkd.errors import InputError
 from rigorkd.readers.grid import Grid, is_number, table_from
-from rigorkd.readers.known_names import canonical, seed_in
+from rigorkd.readers.known_names import NAMED, PARAMETERS, canonical, seed_in
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.text import count, some_of
 
@@ -159,7 +159,8 @@ def _rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[tuple[s
 def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
     """The text with the lines around its table in Markdown made empty, and what there was: "" for nothing.
 
-    None stands for a text without such a table. Of several the one whose headings speak of seeds is taken.
+    None stands for a text without such a table. Of several the one whose headings speak of seeds is taken;
+    those that are one in parts are.
 
     Raises:
         InputError: it holds several tables; says on which lines.
@@ -173,26 +174,56 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
     others: list[int] = []
     if len(rules) > 1 and len(of_runs := [rule for rule in rules if _speaks_of_seeds(lines[rule - 1])]) == 1:
         others, rules = [rule for rule in rules if rule not in of_runs], of_runs
-    if len(rules) > 1:
+    tables = [(rule, _end(lines, rule)) for rule in rules]
+    if len(rules) > 1 and not _are_parts(lines, tables):
         raise InputError(
             f"{file}: {len(rules)} tables, from lines {', '.join(map(str, rules[:9]))}",
             hint="leave one of them in the file, or give each a file of its own; of a printed one "
             f"`rigorkd audit --line {rules[0]}` says what it supports",
         )
-    begin, end = rules[0] - 1, rules[0] + 1
-    while end < len(lines) and "|" in lines[end]:
-        end += 1
-    around = "text around the table" if any(line.strip() for line in (*lines[:begin], *lines[end:])) else ""
+    inside = {at for rule, end in tables for at in range(rule + 1, end)} | {rules[0] - 1}
+    borders = {at for rule in rules for at in (rule - 1, rule)}
+    outside = any(line.strip() for at, line in enumerate(lines) if at not in inside | borders)
+    around = "text around the table" if outside else ""
     if others:
         begins = some_of(list(map(str, others)), 9)
         around = f"{count(len(others), 'table')} without seeds (line {begins}) and other text"
-    kept = ["" if at == rules[0] else line.strip() for at, line in enumerate(lines[:end])]
-    return "\n".join(["" if at < begin else line for at, line in enumerate(kept)]), around
+    elif len(rules) > 1 and outside:
+        around = f"text around {len(rules)} tables, which are read as one"
+    kept = [line.strip() if at in inside else "" for at, line in enumerate(lines[: tables[-1][1]])]
+    return "\n".join(kept), around
+
+
+def _end(lines: Sequence[str], rule: int) -> int:
+    """The line after the last row of the table in Markdown below a rule."""
+    end = rule + 1
+    while end < len(lines) and "|" in lines[end]:
+        end += 1
+    return end
+
+
+def _are_parts(lines: Sequence[str], tables: Sequence[tuple[int, int]]) -> bool:
+    """Whether tables in Markdown are one in parts: of one header, with a column that says what each is of."""
+    heads = {tuple(_fields(lines[rule - 1])) for rule, _ in tables}
+    rows = [[_fields(line) for line in lines[rule + 1 : end]] for rule, end in tables]
+    if len(heads) > 1 or not all(rows):
+        return False
+    head = heads.pop()
+    if any(len(row) != len(head) for part in rows for row in part):
+        return False
+    said = [at for at, name in enumerate(head) if canonical(name) in (*NAMED, *PARAMETERS)]
+    said = [at for at in said if all(len({row[at] for row in part}) == 1 for part in rows)]
+    return len({tuple(part[0][at] for at in said) for part in rows}) == len(rows)
+
+
+def _fields(line: str) -> list[str]:
+    """The fields of a line of a table in Markdown, without marks of bold and code at their ends."""
+    return [field.strip(" *`") for field in line.strip().removeprefix("|").removesuffix("|").split("|")]
 
 
 def _speaks_of_seeds(header: str) -> bool:
     """Whether a table has a column of seeds, or a column for each of several."""
-    names = [name.strip(" *`") for name in header.strip().strip("|").split("|")]
+    names = _fields(header)
     each = [name for name in names if (found := seed_in(name)) is not None and not found[1]]
     return len(each) > 1 or any(canonical(name) == "seed" for name in names)
 
