@@ -294,6 +294,7 @@ def find_cells(draft: Draft) -> None:
     if "cell" in draft.frame:
         draft.cells = f"cells: {draft.came.get('cell', 'column cell')}"
         return
+    _join_students(draft)
     known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame and not draft.is_measured(name)]
     known = [name for name in known if name in NAMED or not draft.is_scheduled(name)]
     columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
@@ -390,6 +391,16 @@ _DATED = re.compile(
 """When a run began, at the end of its name: seconds since 1970, or a date and a time."""
 
 
+def _join_students(draft: Draft) -> None:
+    """One column of two words for one thing: some files call the network student, the others model."""
+    if not {"student", "model"} <= set(draft.frame):
+        return
+    student, model = draft.frame["student"], draft.frame["model"]
+    if ((student == "") != (model == "")).all() and set(model[student == ""]) & set(student[student != ""]):
+        draft.put(student=student.where(student != "", model))
+        draft.table = replace(draft.table, frame=draft.frame.drop(columns="model"))
+
+
 def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:
     """The columns, with the runs' names where they say on what runs were tested and not of which model."""
     frame, known = draft.frame, [name for name in columns if (draft.frame[name] != "").any()]
@@ -453,9 +464,13 @@ def _matched(draft: Draft, columns: Sequence[str]) -> None:
 def _compose(draft: Draft, columns: Sequence[str]) -> None:
     """A cell's name of its columns: `student/method-T4-a0.1`."""
     unique = draft.frame[list(columns)].drop_duplicates()
+    marks = _marks(unique, columns)
     made = {}
     for values in unique.itertuples(index=False, name=None):
-        made[values] = _cell_name(dict(zip(columns, values, strict=True)))
+        row = dict(zip(columns, values, strict=True))
+        for name, on in marks.items():
+            row[name] = draft.spelt(name) if row[name] == on else ""
+        made[values] = _cell_name(row) or ("none" if marks else "")
     keys = list(draft.frame[list(columns)].itertuples(index=False, name=None))
     names = [made[key] for key in keys]
     if "" in names:
@@ -471,6 +486,33 @@ def _compose(draft: Draft, columns: Sequence[str]) -> None:
         )
     draft.put(**changes)
     draft.came["cell"] = f"columns {', '.join(columns)}"
+
+
+_ON = frozenset("✓✔✅☑●•")
+_OFF = frozenset("✗✘❌×xX○")
+
+
+def _marks(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
+    """The columns of marks, as of an ablation, and the mark that says yes: its column is what it stands for.
+
+    A mark is ✓ beside nothing or ✗, x beside nothing, or any one word beside nothing in several columns.
+    """
+    words = {
+        name: {word for word in frame[name].unique() if word.casefold() not in ABSENT}
+        for name in columns
+        if name not in NAMED and name not in PARAMETERS
+    }
+    alone = {name: next(iter(own)) for name, own in words.items() if len(own) == 1}
+    found = {}
+    for name, own in words.items():
+        sure = {word for word in own if word.rstrip("\ufe0f") in _ON}
+        if len(sure) == 1 and all(word in sure or word.rstrip("\ufe0f") in _OFF for word in own):
+            found[name] = next(iter(sure))
+        elif name in alone and frame[name].nunique() > 1:
+            shared = sum(word == alone[name] for word in alone.values()) > 1
+            if alone[name] in _OFF or (shared and not is_float(alone[name])):
+                found[name] = alone[name]
+    return found
 
 
 _SPANNING = frozenset({"group", "dataset", "task", "model", "student"})

@@ -510,3 +510,44 @@ def test_bits_are_a_setting(folder):
     ]
     folder.write("runs.csv", "\n".join(["model,precision,seed,perplexity", *rows]))
     assert folder.refusal("runs.csv").endswith("give --cell model,precision")
+
+
+@pytest.mark.parametrize(("on", "off"), [("✓", ""), ("✓", "✗"), ("x", ""), ("yes", ""), ("✔️", "-")])
+def test_marks_stand_for_the_heading_above_them(folder, on: str, off: str):
+    """Each part of an ablation alone is a cell of its own, and so is none of them."""
+    values = {(off, off): 70, (on, off): 71, (off, on): 73, (on, on): 74}
+    rows = [f"r8,{a},{b},{seed},{v + seed / 10}" for (a, b), v in values.items() for seed in (0, 1)]
+    folder.write("marks.csv", "\n".join(["student,feature KD,Mixup,seed,mIoU", *rows]))
+    told = "give --cell 'student,feature KD,Mixup'"
+    assert told in folder.refusal("marks.csv")
+    assert set(folder.open("marks.csv", cell="student,feature KD,Mixup").table["cell"]) == {
+        "r8",
+        "r8/feature KD",
+        "r8/Mixup",
+        "r8/feature KD/Mixup",
+    }
+    gains = folder.gains("marks.csv", cell="feature KD,Mixup")
+    assert gains["Mixup vs feature KD"] == (2.0, 2)
+    assert gains["feature KD vs none"] == (1.0, 2)
+
+
+def test_tables_of_one_header_that_say_what_each_is_of_are_one(folder):
+    """Results by data set, in a text; the baseline's own calls the network model and the others student."""
+
+    def text(method: str, network: str, values: dict[str, int]) -> str:
+        head = f"| seed | method | dataset | {network} | acc |\n|--|--|--|--|--|\n"
+        parts = [
+            f"\n{data}:\n\n{head}" + "".join(f"| {s} | {method} | {data} | r8 | {v}.{s} |\n" for s in (1, 2))
+            for data, v in values.items()
+        ]
+        return "".join(parts)
+
+    plain = text("baseline", "model", {"cifar10": 90, "svhn": 80})
+    folder.write("base.md", plain)
+    folder.write("kd.md", text("kd", "student", {"cifar10": 92, "svhn": 81}))
+    assert folder.gains("base.md", "kd.md") == {"cifar10/r8/kd": (2.0, 2), "svhn/r8/kd": (1.0, 2)}
+    tidy = folder.open("base.md", "kd.md").tidy
+    assert tidy is not None
+    assert tidy.dropped[0].endswith("2 tables with the same headings, which are read as one")
+    folder.write("alike.md", plain.replace("svhn | r8", "cifar10 | r8"))
+    assert "alike.md: 2 tables, from lines 4, 11" in folder.refusal("alike.md")
