@@ -453,9 +453,13 @@ def _matched(draft: Draft, columns: Sequence[str]) -> None:
 def _compose(draft: Draft, columns: Sequence[str]) -> None:
     """A cell's name of its columns: `student/method-T4-a0.1`."""
     unique = draft.frame[list(columns)].drop_duplicates()
+    marks = _marks(unique, columns)
     made = {}
     for values in unique.itertuples(index=False, name=None):
-        made[values] = _cell_name(dict(zip(columns, values, strict=True)))
+        row = dict(zip(columns, values, strict=True))
+        for name, on in marks.items():
+            row[name] = draft.spelt(name) if row[name] == on else ""
+        made[values] = _cell_name(row) or ("none" if marks else "")
     keys = list(draft.frame[list(columns)].itertuples(index=False, name=None))
     names = [made[key] for key in keys]
     if "" in names:
@@ -471,6 +475,33 @@ def _compose(draft: Draft, columns: Sequence[str]) -> None:
         )
     draft.put(**changes)
     draft.came["cell"] = f"columns {', '.join(columns)}"
+
+
+_ON = frozenset("✓✔✅☑●•")
+_OFF = frozenset("✗✘❌×xX○")
+
+
+def _marks(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
+    """The columns of marks, as of an ablation, and the mark that says yes: its column is what it stands for.
+
+    A mark is ✓ beside nothing or ✗, x beside nothing, or any one word beside nothing in several columns.
+    """
+    words = {
+        name: {word for word in frame[name].unique() if word.casefold() not in ABSENT}
+        for name in columns
+        if name not in NAMED and name not in PARAMETERS
+    }
+    alone = {name: next(iter(own)) for name, own in words.items() if len(own) == 1}
+    found = {}
+    for name, own in words.items():
+        sure = {word for word in own if word.rstrip("\ufe0f") in _ON}
+        if len(sure) == 1 and all(word in sure or word.rstrip("\ufe0f") in _OFF for word in own):
+            found[name] = next(iter(sure))
+        elif name in alone and frame[name].nunique() > 1:
+            shared = sum(word == alone[name] for word in alone.values()) > 1
+            if alone[name] in _OFF or (shared and not is_float(alone[name])):
+                found[name] = alone[name]
+    return found
 
 
 _SPANNING = frozenset({"group", "dataset", "task", "model", "student"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ def epochs(draft: Draft, metric: str | None) -> None:
         if not set(names) - set(_cell_columns(draft)):
             raise
         offer = ",".join(map(draft.spelt, names))
-        again = InputError(error.message, hint=f"two runs have one name: give --cell {offer}")
+        again = InputError(error.message, hint=f"two runs have one name: give --cell {shlex.quote(offer)}")
         again.offers = {"cell": offer}
         raise again from None
     draft.table = found.table
@@ -209,7 +210,8 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         )
     elif not own.duplicated(wanted := draft.cell_of(_cell_columns(draft), varying, ~unfinished)).any():
         offer = ",".join(map(draft.spelt, wanted))
-        hint = f"these rows differ in {', '.join(map(draft.spelt, varying[:5]))}: give --cell {offer}"
+        differing = ", ".join(map(draft.spelt, varying[:5]))
+        hint = f"these rows differ in {differing}: give --cell {shlex.quote(offer)}"
         if left := int(frame[~unfinished].duplicated([*wanted, "seed"]).sum()):
             hint += f"; {count(left, 'row')} more than one of a seed will still have to be left out"
     else:
@@ -223,7 +225,8 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             named = draft.cell_of(["run"], varying, ~unfinished)
             if "run" in named and not own.duplicated(named).any():
                 names = " and ".join(own["run"].unique()[:2])
-                hint += f"; if {names} are configurations, give --cell {','.join(map(draft.spelt, named))}"
+                offered = shlex.quote(",".join(map(draft.spelt, named)))
+                hint += f"; if {names} are configurations, give --cell {offered}"
     merged = [name for name in maybe_merged(draft, _cell_columns(draft)) if (own[name] == "").any()]
     if merged:
         what = draft.spelt(merged[0])

@@ -510,3 +510,22 @@ def test_bits_are_a_setting(folder):
     ]
     folder.write("runs.csv", "\n".join(["model,precision,seed,perplexity", *rows]))
     assert folder.refusal("runs.csv").endswith("give --cell model,precision")
+
+
+@pytest.mark.parametrize(("on", "off"), [("✓", ""), ("✓", "✗"), ("x", ""), ("yes", ""), ("✔️", "-")])
+def test_marks_stand_for_the_heading_above_them(folder, on: str, off: str):
+    """Each part of an ablation alone is a cell of its own, and so is none of them."""
+    values = {(off, off): 70, (on, off): 71, (off, on): 73, (on, on): 74}
+    rows = [f"r8,{a},{b},{seed},{v + seed / 10}" for (a, b), v in values.items() for seed in (0, 1)]
+    folder.write("marks.csv", "\n".join(["student,feature KD,Mixup,seed,mIoU", *rows]))
+    told = "give --cell 'student,feature KD,Mixup'"
+    assert told in folder.refusal("marks.csv")
+    assert set(folder.open("marks.csv", cell="student,feature KD,Mixup").table["cell"]) == {
+        "r8",
+        "r8/feature KD",
+        "r8/Mixup",
+        "r8/feature KD/Mixup",
+    }
+    gains = folder.gains("marks.csv", cell="feature KD,Mixup")
+    assert gains["Mixup vs feature KD"] == (2.0, 2)
+    assert gains["feature KD vs none"] == (1.0, 2)
