@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rigorkd.errors import InputError
 from rigorkd.readers.grid import Grid, is_number, table_from
-from rigorkd.readers.known_names import canonical, seed_in
+from rigorkd.readers.known_names import NAMED, PARAMETERS, canonical, seed_in
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.text import count, some_of
 
@@ -160,7 +160,7 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
     """The text with the lines around its table in Markdown made empty, and what there was: "" for nothing.
 
     None stands for a text without such a table. Of several the one whose headings speak of seeds is taken;
-    those with the same headings are one, whose column `group` has the line above each.
+    those with the same headings are one, whose column `group` has the line above each, unless others say it.
 
     Raises:
         InputError: it holds several tables; says on which lines.
@@ -185,9 +185,7 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
             hint="leave one of them in the file, or give each a file of its own; of a printed one "
             f"`rigorkd audit --line {rules[0]}` says what it supports",
         )
-    begin, end = rules[0] - 1, rules[0] + 1
-    while end < len(lines) and "|" in lines[end]:
-        end += 1
+    begin, end = rules[0] - 1, _end(lines, rules[0])
     around = "text around the table" if any(line.strip() for line in (*lines[:begin], *lines[end:])) else ""
     if others:
         around = f"{besides}other text"
@@ -203,16 +201,41 @@ def _stacked(lines: list[str], rules: list[int]) -> str | None:
         for rule in rules
     ]
     told = len({*titles}) == len(titles) and all(title and "|" not in title for title in titles)
-    if not told or any(header != headers[0] for header in headers) or "group" in headers[0]:
+    if any(header != headers[0] for header in headers) or "group" in headers[0]:
+        return None
+    bodies = [[_fields(line) for line in lines[rule + 1 : _end(lines, rule)]] for rule in rules]
+    if not (said := _say_themselves(headers[0], bodies, titles if told else [""] * len(rules))) and not told:
         return None
     kept = [""] * len(lines)
-    kept[rules[0] - 1] = "|".join(["group", *headers[0]])
-    for rule, title in zip(rules, titles, strict=True):
-        for at in range(rule + 1, len(lines)):
-            if "|" not in lines[at]:
-                break
-            kept[at] = "|".join([title, *_fields(lines[at])])
+    kept[rules[0] - 1] = "|".join([*["group"] * (not said), *headers[0]])
+    for rule, title, body in zip(rules, titles, bodies, strict=True):
+        for at, row in enumerate(body, start=rule + 1):
+            kept[at] = "|".join([*[title] * (not said), *row])
     return "\n".join(kept)
+
+
+def _end(lines: list[str], rule: int) -> int:
+    """The line after the last row of the table in Markdown below a rule."""
+    return next((at for at in range(rule + 1, len(lines)) if "|" not in lines[at]), len(lines))
+
+
+def _say_themselves(header: list[str], bodies: list[list[list[str]]], titles: list[str]) -> bool:
+    """Whether columns of these tables, such as the data set, say what each is of, and titles repeat it."""
+    known = [at for at, name in enumerate(header) if canonical(name.strip(" *`")) in (*NAMED, *PARAMETERS)]
+    if not all(bodies) or any(len(row) != len(header) for body in bodies for row in body):
+        return False
+    fixed = [at for at in known if all(len({row[at] for row in body}) == 1 for body in bodies)]
+    fixed = [at for at in fixed if len({body[0][at] for body in bodies}) > 1]
+    said = [[_bare(body[0][at]) for at in fixed] for body in bodies]
+    return len({*map(tuple, said)}) == len(bodies) and all(
+        not title or any(word and word in _bare(title) for word in words)
+        for title, words in zip(titles, said, strict=True)
+    )
+
+
+def _bare(text: str) -> str:
+    """A name without what may stand between its parts: `cifar10` for `CIFAR-10`."""
+    return re.sub(r"[\W_]+", "", text.casefold())
 
 
 def _fields(line: str) -> list[str]:

@@ -294,6 +294,7 @@ def find_cells(draft: Draft) -> None:
     if "cell" in draft.frame:
         draft.cells = f"cells: {draft.came.get('cell', 'column cell')}"
         return
+    _join_students(draft)
     known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame and not draft.is_measured(name)]
     known = [name for name in known if name in NAMED or not draft.is_scheduled(name)]
     columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
@@ -388,6 +389,16 @@ _DATED = re.compile(
     r"(?<=\w)[-_.](1[5-9]\d{8}(\d{3})?|20\d{6}[-_T]?\d{4}(\d\d)?|20\d\d-\d\d-\d\d[-_T]\d\d-\d\d-\d\d)$"
 )
 """When a run began, at the end of its name: seconds since 1970, or a date and a time."""
+
+
+def _join_students(draft: Draft) -> None:
+    """One column of two words for one thing: some files call the network student, the others model."""
+    if not {"student", "model"} <= set(draft.frame):
+        return
+    student, model = draft.frame["student"], draft.frame["model"]
+    if ((student == "") != (model == "")).all() and set(model[student == ""]) & set(student[student != ""]):
+        draft.put(student=student.where(student != "", model))
+        draft.table = replace(draft.table, frame=draft.frame.drop(columns="model"))
 
 
 def _named_by_stem(draft: Draft, columns: Sequence[str]) -> list[str]:
