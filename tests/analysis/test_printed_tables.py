@@ -74,6 +74,17 @@ def test_rows_named_by_any_header_within_their_students():
     assert [cell.cell for cell in named.cells] == ["KD", "CRD"]
 
 
+def test_a_word_that_spans_all_rows_names_none_of_them():
+    text = (
+        "\\begin{tabular}{llr}\nLoss & Setting & Top-1 \\\\\n"
+        "\\multirow{2}{*}{Feature} & Top-down & 72.61 \\\\\n & Bottom-up & 72.11 \\\\\n\\end{tabular}\n"
+    )
+    rows = pasted_rows(text)
+    assert rows is not None
+    found = audit(Printed(rows, seeds=3))
+    assert [(c.b, c.a) for c in found.comparisons] == [("Top-down", "Bottom-up")]
+
+
 def test_rows_of_different_numbers_of_seeds_by_welch():
     rows = [
         {"cell": "paper", "top1_err": "25.65", "top1_err_std": "0.15", "n": "3"},

@@ -163,12 +163,16 @@ def spread_column(columns: Sequence[str], metric: str, words: Sequence[str] = SP
 
 
 def first_name(rows: Sequence[Row]) -> str | None:
-    """The first column of words, which names the rows where no known column does."""
+    """The first column of words, which names the rows where no known column does.
+
+    A word that spans all rows names none of them, if another column does.
+    """
+    words: dict[str, set[str]] = {}
     for column in rows[0] if rows else ():
         texts = [row.get(column) or "" for row in rows]
         if all(texts) and not any(re.fullmatch(rf"{_NUMBER}%?", text) for text in texts):
-            return column
-    return None
+            words[column] = set(texts)
+    return next((column for column, own in words.items() if len(own) > 1), next(iter(words), None))
 
 
 # ------------------------------------------------------------------------------------------ pasted tables
