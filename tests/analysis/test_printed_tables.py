@@ -386,6 +386,9 @@ def test_top_1_however_it_is_spelt_is_a_share_of_images():
     rows = [{"Method": "KD", "Top-1 (%)": "73.33"}, {"Method": "CRD", "Top-1 (%)": "75.51"}]
     (pair,) = audit(Printed(rows, n_test=10_000, metric="Top-1 (%)")).comparisons
     assert pair.images == 218
+    rows = [{"Method": row["Method"], "Top-1": row["Top-1 (%)"], "Gain": "1.0"} for row in rows]
+    (pair,) = audit(Printed(rows, n_test=10_000, metric="Top-1")).comparisons
+    assert pair.images == 218
 
 
 def test_raw_runs_are_sent_to_analyze():

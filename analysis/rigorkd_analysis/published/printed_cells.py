@@ -111,7 +111,7 @@ def cleaned(rows: Sequence[Row]) -> list[Row]:
     """The rows with known columns by their names, cells without marks, and mean and spread in two columns."""
     if not rows:
         return []
-    names = {column: _known(column) for column in rows[0]}
+    names = {column: known_name(column) for column in rows[0]}
     taken = Counter(names.values())
     names = {column: known if taken[known] == 1 else column for column, known in names.items()}
     both = {column for column in names if any(value_and_spread(row.get(column) or "") for row in rows)}
@@ -141,7 +141,8 @@ def _all_percent(texts: Iterable[str]) -> bool:
     return bool(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in there)
 
 
-def _known(column: str) -> str:
+def known_name(column: str) -> str:
+    """A column as it is called here, if it is known: `top1` for `Top-1`."""
     name = unmarked(column)
     folded = re.sub(r"[\s-]+", "_", name.casefold())
     folded = {"top_1": "top1", "#seeds": "n_seeds", "num_seeds": "n_seeds", "runs": "n"}.get(folded, folded)

@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
-from rigorkd_analysis.published.printed_cells import ERRORS, KNOWN, SPREADS, Row, first_name, spread_column
+from rigorkd_analysis.published.printed_cells import (
+    ERRORS,
+    KNOWN,
+    SPREADS,
+    Row,
+    first_name,
+    known_name,
+    spread_column,
+)
 from rigorkd_analysis.runs import is_setting, suggest
 from rigorkd_analysis.table_error import TableError
 
@@ -106,7 +114,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     wanted = (table.metric,) if table.metric else ("test_top1", "top1", "test_top1_mean", "top1_mean")
     folded = {column.casefold(): column for column in columns}
     for name in wanted:
-        found = name if name in columns else folded.get(name.casefold())
+        found = name if name in columns else folded.get(name.casefold(), folded.get(known_name(name)))
         if found is not None:
             return rows, found, []
     for name in wanted:
