@@ -551,3 +551,16 @@ def test_tables_of_one_header_that_say_what_each_is_of_are_one(folder):
     assert tidy.dropped[0].endswith("2 tables with the same headings, which are read as one")
     folder.write("alike.md", plain.replace("svhn", "cifar10"))
     assert "alike.md: 2 tables, from lines 4, 11" in folder.refusal("alike.md")
+
+
+def test_the_split_is_a_part_of_a_metric_and_of_no_cell(folder):
+    rows = [
+        f"{m},{s},{split},{metric},{v + s / 10 + (split == 'val')}"
+        for m, v in (("baseline", 20), ("kd", 18))
+        for s in (1, 2)
+        for split in ("val", "test")
+        for metric in ("perplexity", "rougeL")
+    ]
+    folder.write("long.csv", "\n".join(["method,seed,split,metric,value", *rows]))
+    assert "one of: val_perplexity, test_perplexity, val_rougeL" in folder.refusal("long.csv")
+    assert folder.gains("long.csv", metric="test_perplexity") == {"kd": (-2.0, 2)}
