@@ -204,29 +204,32 @@ def _stacked(lines: list[str], rules: list[int]) -> str | None:
     if any(other != header for other in others) or not all(rows):
         return None
     kept = [""] * len(lines)
-    if _say_what_they_are(header, rows):
-        kept[rules[0] - 1] = "|".join(header)
-        titles = None
-    else:
-        above = ([line.strip("#*_=: \t") for line in lines[: rule - 1] if line.strip()] for rule in rules)
-        titles = [found[-1] if found else "" for found in above]
-        told = len({*titles}) == len(titles) and all(title and "|" not in title for title in titles)
-        if not told or "group" in header:
-            return None
-        kept[rules[0] - 1] = "|".join(["group", *header])
+    above = ([line.strip("#*_=: \t") for line in lines[: rule - 1] if line.strip()] for rule in rules)
+    titles = [found[-1] if found else "" for found in above]
+    told = len({*titles}) == len(titles) and all(title and "|" not in title for title in titles)
+    named = not _say_what_they_are(header, rows, titles if told else [])
+    if named and (not told or "group" in header):
+        return None
+    kept[rules[0] - 1] = "|".join([*["group"] * named, *header])
     for which, part in enumerate(parts):
         for at, fields in zip(part, rows[which], strict=True):
-            kept[at] = "|".join([*([titles[which]] if titles else []), *fields])
+            kept[at] = "|".join([*titles[which : which + named], *fields])
     return "\n".join(kept)
 
 
-def _say_what_they_are(header: Sequence[str], parts: Sequence[Sequence[Sequence[str]]]) -> bool:
-    """Whether parts of a table, rows of fields, have a column that says what each part is of."""
+def _say_what_they_are(
+    header: Sequence[str], parts: Sequence[Sequence[Sequence[str]]], titles: Sequence[str]
+) -> bool:
+    """Whether parts of a table, rows of fields, have columns that say what each is of, as its title does."""
     if any(len(row) != len(header) for rows in parts for row in rows):
         return False
     said = [at for at, name in enumerate(header) if canonical(name) in (*NAMED, *PARAMETERS)]
     said = [at for at in said if all(len({row[at] for row in rows}) == 1 for rows in parts)]
-    return len({tuple(rows[0][at] for at in said) for rows in parts}) == len(parts)
+    said = [at for at in said if len({rows[0][at] for rows in parts}) > 1]
+    words = [tuple(re.sub(r"[\W_]+", "", rows[0][at].casefold()) for at in said) for rows in parts]
+    plain = [re.sub(r"[\W_]+", "", title.casefold()) for title in titles]
+    repeated = all(any(map(title.__contains__, own)) for title, own in zip(plain, words, strict=False))
+    return repeated and len(set(words)) == len(parts)
 
 
 def _end(lines: Sequence[str], rule: int) -> int:

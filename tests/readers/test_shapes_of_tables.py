@@ -551,6 +551,8 @@ def test_tables_of_one_header_that_say_what_each_is_of_are_one(folder):
     assert tidy.dropped[0].endswith("2 tables with the same headings, which are read as one")
     folder.write("alike.md", plain.replace("svhn", "cifar10"))
     assert "alike.md: 2 tables, from lines 4, 11" in folder.refusal("alike.md")
+    folder.write("nets.md", plain.replace("svhn:", "ResNet-34:").replace("cifar10:", "ResNet-18:"))
+    assert set(folder.open("nets.md").table["group"]) == {"ResNet-18", "ResNet-34"}  # no column says it
 
 
 def test_the_split_is_a_part_of_a_metric_and_of_no_cell(folder):
