@@ -7,7 +7,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rigorkd.errors import InputError
 from rigorkd.readers.grid import Grid, is_number, table_from
@@ -160,7 +160,7 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
     """The text with the lines around its table in Markdown made empty, and what there was: "" for nothing.
 
     None stands for a text without such a table. Of several the one whose headings speak of seeds is taken;
-    those with the same headings are one, whose column `group` has the line above each, unless others say it.
+    those with the same headings are one in parts.
 
     Raises:
         InputError: it holds several tables; says on which lines.
@@ -194,53 +194,55 @@ def _table_in_markdown(file: str, text: str) -> tuple[str, str | None]:
 
 
 def _stacked(lines: list[str], rules: list[int]) -> str | None:
-    """Tables with the same headings as one, on their lines; None where nothing above tells them apart."""
-    headers = [_fields(lines[rule - 1]) for rule in rules]
-    titles = [
-        next((line.strip("#*_=: \t") for line in reversed(lines[: rule - 1]) if line.strip()), "")
-        for rule in rules
-    ]
-    told = len({*titles}) == len(titles) and all(title and "|" not in title for title in titles)
-    if any(header != headers[0] for header in headers) or "group" in headers[0]:
-        return None
-    bodies = [[_fields(line) for line in lines[rule + 1 : _end(lines, rule)]] for rule in rules]
-    if not (said := _say_themselves(headers[0], bodies, titles if told else [""] * len(rules))) and not told:
+    """Tables with the same headings as one, on their lines; None where nothing tells them apart.
+
+    Either a column says what each is of, or the line above it does, which becomes the column `group`.
+    """
+    header, *others = [_fields(lines[rule - 1]) for rule in rules]
+    parts = [range(rule + 1, _end(lines, rule)) for rule in rules]
+    rows = [[_fields(lines[at]) for at in part] for part in parts]
+    if any(other != header for other in others) or not all(rows):
         return None
     kept = [""] * len(lines)
-    kept[rules[0] - 1] = "|".join([*["group"] * (not said), *headers[0]])
-    for rule, title, body in zip(rules, titles, bodies, strict=True):
-        for at, row in enumerate(body, start=rule + 1):
-            kept[at] = "|".join([*[title] * (not said), *row])
+    above = ([line.strip("#*_=: \t") for line in lines[: rule - 1] if line.strip()] for rule in rules)
+    titles = [found[-1] if found else "" for found in above]
+    told = len({*titles}) == len(titles) and all(title and "|" not in title for title in titles)
+    named = not _say_what_they_are(header, rows, titles if told else [])
+    if named and (not told or "group" in header):
+        return None
+    kept[rules[0] - 1] = "|".join([*["group"] * named, *header])
+    for which, part in enumerate(parts):
+        for at, fields in zip(part, rows[which], strict=True):
+            kept[at] = "|".join([*titles[which : which + named], *fields])
     return "\n".join(kept)
 
 
-def _end(lines: list[str], rule: int) -> int:
-    """The line after the last row of the table in Markdown below a rule."""
-    return next((at for at in range(rule + 1, len(lines)) if "|" not in lines[at]), len(lines))
-
-
-def _say_themselves(header: list[str], bodies: list[list[list[str]]], titles: list[str]) -> bool:
-    """Whether columns of these tables, such as the data set, say what each is of, and titles repeat it."""
-    known = [at for at, name in enumerate(header) if canonical(name.strip(" *`")) in (*NAMED, *PARAMETERS)]
-    if not all(bodies) or any(len(row) != len(header) for body in bodies for row in body):
+def _say_what_they_are(
+    header: Sequence[str], parts: Sequence[Sequence[Sequence[str]]], titles: Sequence[str]
+) -> bool:
+    """Whether parts of a table, rows of fields, have columns that say what each is of, as its title does."""
+    if any(len(row) != len(header) for rows in parts for row in rows):
         return False
-    fixed = [at for at in known if all(len({row[at] for row in body}) == 1 for body in bodies)]
-    fixed = [at for at in fixed if len({body[0][at] for body in bodies}) > 1]
-    said = [[_bare(body[0][at]) for at in fixed] for body in bodies]
-    return len({*map(tuple, said)}) == len(bodies) and all(
-        not title or any(word and word in _bare(title) for word in words)
-        for title, words in zip(titles, said, strict=True)
-    )
+    said = [at for at, name in enumerate(header) if canonical(name) in (*NAMED, *PARAMETERS)]
+    said = [at for at in said if all(len({row[at] for row in rows}) == 1 for rows in parts)]
+    said = [at for at in said if len({rows[0][at] for rows in parts}) > 1]
+    words = [tuple(re.sub(r"[\W_]+", "", rows[0][at].casefold()) for at in said) for rows in parts]
+    plain = [re.sub(r"[\W_]+", "", title.casefold()) for title in titles]
+    repeated = all(any(map(title.__contains__, own)) for title, own in zip(plain, words, strict=False))
+    return repeated and len(set(words)) == len(parts)
 
 
-def _bare(text: str) -> str:
-    """A name without what may stand between its parts: `cifar10` for `CIFAR-10`."""
-    return re.sub(r"[\W_]+", "", text.casefold())
+def _end(lines: Sequence[str], rule: int) -> int:
+    """The line after the last row of the table in Markdown below a rule."""
+    end = rule + 1
+    while end < len(lines) and "|" in lines[end]:
+        end += 1
+    return end
 
 
 def _fields(line: str) -> list[str]:
-    """The fields of a line of a table in Markdown."""
-    return [field.strip() for field in line.strip().removeprefix("|").removesuffix("|").split("|")]
+    """The fields of a line of a table in Markdown, without marks of bold and code at their ends."""
+    return [field.strip(" *`") for field in line.strip().removeprefix("|").removesuffix("|").split("|")]
 
 
 def _speaks_of_seeds(header: str) -> bool:

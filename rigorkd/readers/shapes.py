@@ -86,14 +86,23 @@ def check_headings(table: RawTable) -> None:
         )
 
 
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "eval"})
+
+
 def _by_metric(table: RawTable) -> RawTable:
-    """A table with a row per metric (`metric`, `value`) with one row per run, each metric a column."""
+    """A table with a row per metric (`metric`, `value`) with one row per run, each metric a column.
+
+    Where a column says on which split it was measured, `val` and `test` are a part of its name.
+    """
     frame = table.frame
     by_form = {folded(unhumped(str(name))): str(name) for name in frame.columns}
     name = next((by_form[word] for word in ("metric", "metric_name") if word in by_form), None)
     value = next((by_form[word] for word in ("value", "metric_value") if word in by_form), None)
     if name is None or value is None or not looks_numeric(frame[value]) or (frame[name] == "").any():
         return table
+    split = next((by_form[word] for word in ("split", "subset", "phase") if word in by_form), None)
+    if split is not None and set(frame[split].str.casefold()) <= _SPLITS:
+        frame = frame.assign(**{name: frame[split] + "_" + frame[name]}).drop(columns=split)
     keys = [str(column) for column in frame.columns if column not in (name, value)]
     metrics = list(dict.fromkeys(frame[name]))
     if not keys or set(metrics) & set(keys) or frame.duplicated([*keys, name]).any():

@@ -531,14 +531,13 @@ def test_marks_stand_for_the_heading_above_them(folder, on: str, off: str):
     assert gains["feature KD vs none"] == (1.0, 2)
 
 
-def test_tables_of_one_header_that_say_what_each_is_of_need_no_titles(folder):
+def test_tables_of_one_header_that_say_what_each_is_of_are_one(folder):
     """Results by data set, in a text; the baseline's own calls the network model and the others student."""
 
     def text(method: str, network: str, values: dict[str, int]) -> str:
         head = f"| seed | method | dataset | {network} | acc |\n|--|--|--|--|--|\n"
         parts = [
-            f"\n{data.upper()} ({v} %):\n\n{head}"
-            + "".join(f"| {s} | {method} | {data} | r8 | {v}.{s} |\n" for s in (1, 2))
+            f"\n{data}:\n\n{head}" + "".join(f"| {s} | {method} | {data} | r8 | {v}.{s} |\n" for s in (1, 2))
             for data, v in values.items()
         ]
         return "".join(parts)
@@ -549,9 +548,21 @@ def test_tables_of_one_header_that_say_what_each_is_of_need_no_titles(folder):
     assert folder.gains("base.md", "kd.md") == {"cifar10/r8/kd": (2.0, 2), "svhn/r8/kd": (1.0, 2)}
     tidy = folder.open("base.md", "kd.md").tidy
     assert tidy is not None
-    assert "base.md: text around 2 tables with the same headings" in tidy.dropped[0]
-    folder.write("alike.md", plain.replace("svhn", "cifar10").replace("SVHN (80", "CIFAR10 (90"))
+    assert tidy.dropped[0].endswith("2 tables with the same headings, which are read as one")
+    folder.write("alike.md", plain.replace("svhn", "cifar10"))
     assert "alike.md: 2 tables, from lines 4, 11" in folder.refusal("alike.md")
-    nets = plain.replace("CIFAR10", "ResNet-18").replace("SVHN", "ResNet-34")  # which no column says
-    folder.write("nets.md", nets.replace("| svhn", "| cifar10"))
-    assert set(folder.open("nets.md").table["group"]) == {"ResNet-18 (90 %)", "ResNet-34 (80 %)"}
+    folder.write("nets.md", plain.replace("svhn:", "ResNet-34:").replace("cifar10:", "ResNet-18:"))
+    assert set(folder.open("nets.md").table["group"]) == {"ResNet-18", "ResNet-34"}  # no column says it
+
+
+def test_the_split_is_a_part_of_a_metric_and_of_no_cell(folder):
+    rows = [
+        f"{m},{s},{split},{metric},{v + s / 10 + (split == 'val')}"
+        for m, v in (("baseline", 20), ("kd", 18))
+        for s in (1, 2)
+        for split in ("val", "test")
+        for metric in ("perplexity", "rougeL")
+    ]
+    folder.write("long.csv", "\n".join(["method,seed,split,metric,value", *rows]))
+    assert "one of: val_perplexity, test_perplexity, val_rougeL" in folder.refusal("long.csv")
+    assert folder.gains("long.csv", metric="test_perplexity") == {"kd": (-2.0, 2)}
