@@ -48,7 +48,7 @@ _ALSO = {
 """And what else, where it is the only one of these that is there."""
 
 _USUAL_SIDE = 32
-WIDE = 100.0
+WIDE = 20.0
 """Numbers over a wider range were not divided by their standard deviation: they are counts or densities."""
 
 
@@ -248,7 +248,8 @@ def _without_objects(path: Path, objects: Sequence[str], pictures: Collection[st
         + (f"np.stack(old[{name!r}])" if name in pictures else f"old[{name!r}].astype(str)")
         for name in objects
     )
-    sized = ", which takes images of one size" * any(name in pictures for name in objects)
+    sized = ", which takes images of one size (resize others, or save them as files in folders of classes)"
+    sized *= any(name in pictures for name in objects)
     return (
         f"old = dict(np.load({str(path)!r}, allow_pickle=True)); {'; '.join(plain)}; "
         f"np.savez({str(path)!r}, **old) writes plain arrays{sized}; allow_pickle runs what a file holds, so "
@@ -299,7 +300,8 @@ def _misfits(
     """What keeps an array from being images, each with the mend. `pictures` are all that should be images."""
     if array.dtype not in ("uint8", "uint16"):
         what, scaled = _levels(array, pictures)
-        yield f"{name} are {array.dtype}{what}", f"store levels from 0 to 255 as uint8: {scaled.format(name)}"
+        scaled = scaled.replace("{}", name)
+        yield f"{name} are {array.dtype}{what}", f"store levels from 0 to 255 as uint8: {scaled}"
     if array.ndim == 2 or not _is_square(array):
         mend = _reshaped(name, array.shape) or "give (n, S, S), (n, S, S, 3) or (n, 3, S, S)"
         yield f"{name} of shape {_shape(array)} are no square grey or colour images", mend
@@ -357,24 +359,40 @@ def _pixels(array: np.ndarray[Any, Any]) -> Pixels:
 
 def _levels(array: np.ndarray[Any, Any], pictures: Sequence[np.ndarray[Any, Any]]) -> tuple[str, str]:
     """What numbers are no levels from 0 to 255 in uint8, and what makes them some: the same in all arrays."""
+    import numpy as np
+
     if array.dtype.kind == "b":
         return "", "255 * {}.astype('uint8')"
     if array.dtype.kind not in "iuf" or not array.size:
         return "", "{}.astype('uint8')"
-    said = f" from {float(array.min()):.4g} to {float(array.max()):.4g}"
-    alike = [other for other in pictures if other.dtype == array.dtype and other.size]
+    alike = [other[np.isfinite(other)] for other in pictures if other.dtype == array.dtype]
+    alike = [other for other in alike if other.size]
+    if not alike:
+        return ", and none of their values is a number", "store them again"
     low, high = min(float(other.min()) for other in alike), max(float(other.max()) for other in alike)
-    if low >= 0 and high <= 1 and array.dtype.kind == "f":
-        return said, "(255 * {}).round().astype('uint8')"
+    finite = array[np.isfinite(array)]
+    whole = np.arange(0, 1) if not finite.size else finite
+    said, levels = f" from {float(whole.min()):.4g} to {float(whole.max()):.4g}", "{}"
+    if missing := array.size - finite.size:
+        said += f", and {count(missing, 'value')} NaN or infinite"
+        levels = f"np.nan_to_num({{}}, nan={low!r}, posinf={high!r}, neginf={low!r})"
+    return said, _scaled(low, high, floating=array.dtype.kind == "f").replace("{}", levels)
+
+
+def _scaled(low: float, high: float, *, floating: bool) -> str:
+    """What makes levels from 0 to 255 of the numbers {} between these two."""
+    if low >= 0 and high <= 1 and floating:
+        return "(255 * {}).round().astype('uint8')"
     if -1 <= low < 0 and high <= 1:
-        return said, "(127.5 * ({} + 1)).round().astype('uint8')"
+        return "(127.5 * ({} + 1)).round().astype('uint8')"
     if low >= 0 and high <= 255:
-        return said, ("{}.round()" if array.dtype.kind == "f" else "{}") + ".astype('uint8')"
-    if array.dtype.kind in "iu" or high - low > WIDE:
-        from_zero = f"({{}} {'+' if low < 0 else '-'} {abs(low)!r})"
-        return said, f"(255 * {from_zero} / {high - low!r}).round().astype('uint8')"
+        return ("{}.round()" if floating else "{}") + ".astype('uint8')"
+    from_zero = f"({{}} {'+' if low < 0 else '-'} {abs(low)!r})"
+    stretched = f"(255 * {from_zero} / {high - low!r}).round().astype('uint8')"
+    if not floating or high - low > WIDE:
+        return stretched
     undone = "(255 * ({} * std + mean)).round().clip(0, 255).astype('uint8')"
-    return said, f"{undone}, where they were divided by std after mean was taken away"
+    return f"{stretched}; or, where they were divided by std after mean was taken away, {undone}"
 
 
 def _no_classes(name: str, array: np.ndarray[Any, Any]) -> Iterator[tuple[str, str]]:

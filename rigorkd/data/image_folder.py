@@ -202,7 +202,8 @@ class ImageFolder(OwnImages):
         if len(alike) > 1:
             yield (
                 f"each of {some_of(names, 3)} is taken as a class, and has the folders {some_of(alike, 3)}; "
-                "if those are the classes, dataset.root must name one folder deeper"
+                "if those are the classes, they must stand above, <class>/<any folder>/<image>, or "
+                "dataset.root names one folder deeper"
             )
         if part == folder and folder.name == "train" and (folder.absolute().parent / "test").is_dir():
             yield (

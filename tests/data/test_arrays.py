@@ -148,6 +148,24 @@ def test_wide_levels_come_back_alike_in_training_and_test(tmp_path: Path, kind: 
     assert np.abs(mended.reshape(-1)[2:].astype(int) - COLOUR.reshape(-1)[2:]).max() <= 1
 
 
+def test_decibels_are_stretched_and_what_is_no_number_is_the_least_level(tmp_path: Path) -> None:
+    decibels = (COLOUR / 255 * 80 - 80).astype(np.float32)
+    decibels[0, 0, 0] = np.nan, np.inf, -80
+    decibels[-1, 0, 0] = -40, 0, -80
+    with pytest.raises(InputError, match="from -80 to 0, and 2 values NaN or infinite"):
+        described(saved(tmp_path, images=decibels, labels=LABELS)).prepare()
+    mended = mended_by(tmp_path, "uint8: ", images=decibels, labels=LABELS)
+    assert mended[0, 0, 0].tolist() == [0, 255, 0]
+    assert np.abs(mended[1:-1].astype(int) - COLOUR[1:-1]).max() <= 1
+    standard = np.random.default_rng(0).normal(size=(40, 12, 12)).astype(np.float32)
+    with pytest.raises(InputError, match="images are float32") as caught:
+        described(saved(tmp_path, images=standard, labels=LABELS)).prepare()
+    assert (
+        "; or, where they were divided by std after mean was taken away, (255 * (images * std"
+        in caught.value.hint
+    )
+
+
 def test_python_objects_are_named_and_mended_by_the_line_that_is_offered(tmp_path: Path) -> None:
     """As pandas and lists of pictures make them; an array that nobody reads may hold them."""
     names = np.array(["wren", "kite", "owl", "heron"])[LABELS].astype(object)

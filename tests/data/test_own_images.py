@@ -320,12 +320,12 @@ def test_images_in_one_folder_are_sorted_by_the_lines_that_are_named(
     monkeypatch.chdir(tmp_path)
     Path("slices").mkdir()
     kinds = [("lesion", "normal")[number % 2] for number in range(12)]
-    names = [f"{kind}.{n}.png" if told_by == "names" else f"{n}.png" for n, kind in enumerate(kinds)]
+    names = [f"{kind}_p{n}.png" if told_by == "names" else f"{n}.png" for n, kind in enumerate(kinds)]
     for name in names:
         Image.new("RGB", (16, 16)).save(Path("slices") / name)
     if told_by == "a table":
-        rows = [f"{name},{kind}" for name, kind in zip(names, kinds, strict=True)]
-        Path("labels.csv").write_text("\n".join(["file,finding", *rows]))
+        rows = [f"{n};{kind};1" for n, kind in enumerate(kinds)]  # as a sheet saves it, without the suffix
+        Path("labels.csv").write_text("\n".join(["file;finding;age", *rows]), "utf-8-sig")
     Path("results.csv").write_text("cell,seed,accuracy\na,0,91\n")
     says = {"a table": "labels.csv may tell their classes", "names": "their names begin with lesion, normal"}
     Path("pictures").mkdir()
