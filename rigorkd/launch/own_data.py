@@ -152,26 +152,19 @@ class OwnData:
 
     def _says_smallest(self, name: str, images: int) -> Iterator[str]:
         """Of the smallest class, where it is much smaller than others, or a part may have none of it."""
-        missed = self._may_miss(images)
-        if not missed and 2 * images * self.classes >= self.images:
-            return
-        if 2 * images * self.classes >= self.images:
-            yield (
-                f"  the split may give no image of a class, such as {name}, to {missed}: per_class: true "
-                "takes the same number of every class"
-            )
-            return
-        told = f"  the smallest class, {name}, has {count(images, 'image')}"
-        if missed:
-            told += f", and the split may give none of them to {missed}: add images, or leave the class out"
-            most = (images - 1) // (1 if self.test_images is not None else 2)
-            if most:
+        missed, far_smaller = self._may_miss(images), 2 * images * self.classes < self.images
+        most = (images - 1) // (1 if self.test_images is not None else 2)
+        each = "per_class: true in split takes the same number of every class"
+        if far_smaller:
+            told = f"  the smallest class, {name}, has {count(images, 'image')}"
+            if missed:
+                told += f", and the split may give none of them to {missed}: add images, or leave it out"
                 tested = f", test: {most}" * (self.test_images is None)
-                told += (
-                    "; per_class: true in split takes the same number of every class, of this one at most "
-                    f"val: {most}{tested}"
-                )
-        yield told
+                told += f"; {each}, of this one at most val: {most}{tested}" * (most > 0)
+            yield told
+        elif missed:
+            mend = each if most else "add images"
+            yield f"  the split may give no image of a class, such as {name}, to {missed}: {mend}"
 
     def _may_miss(self, images: int) -> str:
         """The part that more than one in twenty splits give none of so many images; "" if there is none."""
@@ -187,6 +180,9 @@ class OwnData:
     def warnings(self) -> Iterator[str]:
         """Folders meant otherwise, maybe, pictures not read or cut, where resizing multiplies the work."""
         yield from self.doubts
+        if self.images < 2 * self.classes:
+            classes = count(self.classes, "class", "classes")
+            yield f"{classes} of {count(self.images, 'image')}: are their names those of single images?"
         if self.survey is not None and (left := says_left_out(dict(self.survey.left_out))):
             yield f"among the images of {self.where} are not read: {left}"
         if self.survey is not None and self.cropped and self.survey.central < CUT:

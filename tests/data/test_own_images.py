@@ -650,8 +650,16 @@ def test_a_class_that_a_part_may_miss_is_told_what_to_do(protocol: Callable[...,
     loaded = protocol(("root: pictures", "root: even"), ("2, test: 2, per_class: true", "2, test: 2"))
     even = own_data(loaded, (), images_of(loaded.spec.dataset))
     assert even is not None
-    offer = "per_class: true takes the same number of every class"
+    offer = "per_class: true in split takes the same number of every class"
     assert f"  the split may give no image of a class, such as cats, to validate: {offer}" in even.lines()
+    for name in "abcdefghijkl":
+        (Path("single") / name).mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(Path("single") / name / "0.png")
+    loaded = protocol(("root: pictures", "root: single"), ("2, test: 2, per_class: true", "2, test: 2"))
+    single = own_data(loaded, (), images_of(loaded.spec.dataset))
+    assert single is not None
+    assert "to validate: add images" in "".join(single.lines())
+    assert "12 classes of 12 images: are their names those of single images?" in [*single.warnings()]
 
 
 def test_wide_images_are_told_what_their_central_squares_keep(protocol: Callable[..., Protocol]) -> None:
