@@ -80,9 +80,8 @@ def plan(
     rigorkd plan protocols/digits.yaml --cells
     """
     from rigorkd.extras import require
-    from rigorkd.launch.planning import cost_of_growing, make_plan, sesoi_warning
+    from rigorkd.launch.planning import cost_of_growing, make_plan, protocol_warnings
     from rigorkd.launch.run_states import find_run_states, matching_cells
-    from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.records.expected import ABSENT, start_files
     from rigorkd.records.layout import StudyFolder
@@ -113,10 +112,7 @@ def plan(
         require("train", "--measure")
         refuse_foreign_code(loaded, trust=trust)
     chosen = seeds_of(seeds, loaded)
-    if warning := sesoi_warning(loaded):
-        aside(warning)
-    declared = loaded.spec.analysis
-    if warning := lone_cells(loaded.cells, declared.pairs, planned=bool(declared.contrasts)):
+    for warning in protocol_warnings(loaded):
         aside(warning)
     if smoke:
         from rigorkd.protocol.smoke import smoke as shrink

@@ -204,10 +204,9 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
-    from rigorkd.launch.planning import sesoi_warning
+    from rigorkd.launch.planning import protocol_warnings, sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
-    from rigorkd.protocol.cohorts import lone_cells
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
@@ -237,10 +236,7 @@ def run(
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint=f"leave out {left}, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     refuse_foreign_code(loaded, trust=trust)
-    if warning := sesoi_warning(loaded):
-        aside(warning)
-    declared = loaded.spec.analysis
-    if warning := lone_cells(loaded.cells, declared.pairs, planned=bool(declared.contrasts)):
+    for warning in protocol_warnings(loaded):
         aside(warning)
     notes: tuple[str, ...] = ()
     if smoke:

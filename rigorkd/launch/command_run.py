@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -79,6 +80,7 @@ class _Worker:
             "CUDA_VISIBLE_DEVICES": ",".join(self.gpus),
         }
         self._stop = False
+        self._written: dict[str, str] | None = {}
 
     def train(self, task: Task) -> Message:
         """Call the commands of a task's runs; how it ended as a whole."""
@@ -119,9 +121,11 @@ class _Worker:
                 if not by.trainer.resume:
                     shutil.rmtree(out, ignore_errors=True)
                 out.mkdir(parents=True, exist_ok=True)
+                begun = time.time()
                 ended = self._call(want, by, out, file)
                 if ended.stopped:
                     return
+                self._note_shared(want, begun)
                 if not ended.why or attempt == by.trainer.retries:
                     break
                 _say(file, f"{ended.why}; called again ({attempt + 1} of {by.trainer.retries})")
@@ -192,6 +196,22 @@ class _Worker:
             (out / CONFIG).unlink()
         return ended
 
+    def _note_shared(self, want: Expected, begun: float) -> None:
+        """Say once that runs write one file where all are called: side by side they meet there."""
+        if self.settings.workers == 1 or self._written is None or want.working is None:
+            return
+        run = want.run.name
+        for name in _changed_since(begun, want.working, self.study.path.parent):
+            if self._written.setdefault(name, run) != run:
+                text = (
+                    f"{name} is written by several runs, in the folder that all share: side by side one may"
+                    " read another's number; let the script write into {out} (env -C {out} … calls it there),"
+                    " or give --jobs 1, and --study NAME for runs that are done"
+                )
+                self.connection.send(Noted(run, text, once=True))
+                self._written = None
+                return
+
     def _filled(self, want: Expected, out: Path) -> dict[str, str]:
         """The placeholders that a call fills; those that the run lacks are left out."""
         run = want.run
@@ -245,6 +265,31 @@ class _Worker:
             **{f"git_{key}": value for key, value in asdict(git_state(want.working or Path.cwd())).items()},
         }
         commit(self.study.run(run.name), fields, results.files)
+
+
+_LOOKED_AT = 2_000
+"""Files of a protocol's folder that are looked at after a run."""
+
+
+def _changed_since(begun: float, folder: Path, results: Path) -> list[str]:
+    """The files below a folder that were written since, but for hidden ones, caches and results."""
+    found: list[str] = []
+    looked = 0
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith((".", "__pycache__")) and (here / name).absolute() != results
+        )
+        for name in sorted(files):
+            looked += 1
+            if looked > _LOOKED_AT:
+                return found
+            with contextlib.suppress(OSError):
+                if not name.startswith(".") and (here / name).stat().st_mtime > begun:
+                    found.append((here / name).relative_to(folder).as_posix())
+    return found
 
 
 def _printed(ended: Ended, reason: str) -> str:

@@ -22,13 +22,16 @@ import numpy as np
 from rigorkd.data.dataset import Dataset
 from rigorkd.launch.own_data import OwnData, own_data
 from rigorkd.launch.run_states import RunStates
+from rigorkd.problems import ExpansionError
 from rigorkd.protocol.cells import Cell, Run
-from rigorkd.protocol.cohorts import cohorts, gain_pairs
+from rigorkd.protocol.cohorts import cohorts, gain_pairs, lone_cells
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis, SeedsByRole
 from rigorkd.protocol.trainer import FILLED
+from rigorkd.records.command_code import unseen_arguments
 from rigorkd.records.command_notes import command_notes
+from rigorkd.records.expected import located
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
@@ -516,6 +519,21 @@ def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | Non
         "  valid: `rigorkd analyze --sequential`, at any time; the new seeds alone, `rigorkd analyze --seeds "
         f"{listed_seeds(fresh)}`; looks that are planned before the first of them"
     )
+
+
+def protocol_warnings(protocol: Protocol) -> list[str]:
+    """What a protocol most likely does not mean, before anything is trained.
+
+    Raises:
+        ProtocolError: the files of a command are not there.
+    """
+    analysis = protocol.spec.analysis
+    try:
+        unseen = unseen_arguments(protocol.cells, protocol.path.parent.absolute())
+    except ExpansionError as error:
+        raise located(error.problems, protocol) from None
+    lone = lone_cells(protocol.cells, analysis.pairs, planned=bool(analysis.contrasts))
+    return [warning for warning in (sesoi_warning(protocol), lone, unseen) if warning]
 
 
 def sesoi_warning(protocol: Protocol, records: Iterable[Record] = ()) -> str:

@@ -40,7 +40,8 @@ class WorkerSettings:
     device, divided by the `sharing` workers that use it. Output goes to `log`. `devices`, `device` first, are
     those of a run that takes several processes; the worker then only starts them and listens. `measured` has
     a run of every architecture: before it trains, the worker measures what latencies are not noted yet.
-    `numerics` are the study's. `by_command` says that commands train, with so many `threads` each.
+    `numerics` are the study's. `by_command` says that commands train, with so many `threads` each, on so many
+    `workers` at once.
     """
 
     study: Path
@@ -55,6 +56,7 @@ class WorkerSettings:
     numerics: Numerics = field(default_factory=lambda: NEWEST)
     by_command: bool = False
     threads: int = 1
+    workers: int = 1
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
     if rows and all(len(row) == 1 and re.search(r"\S\s+\S", row[0]) for row in rows[:20]):
         raise InputError(
             f"{file}:{lines[0]}: no commas, semicolons, tabs or bars between the fields",
-            hint="spaces separate no fields, since they may stand in names: write it with commas (a printed data frame by df.to_csv)",
+            hint="spaces separate no fields, since they may stand in names: write it with commas"
+            " (a printed data frame by df.to_csv)",
         )
     notes = [] if settings or not comments else [f"{file}: {len(comments)} comment lines"]
     notes += [f"{file}: {around}"] if around else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
@@ -27,6 +27,9 @@ LARGEST = 64 * 2**20
 """Bytes that the code of a command may have in all."""
 MOST = 100_000
 """Files that one entry may match."""
+
+MOST_NAMED = 6
+"""Files that a warning names."""
 
 UNREAD = "not there yet"
 """Stands for the checksum of an input that a plan does without."""
@@ -149,6 +152,39 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
     except InputError as error:
         at = (*by.place, "function" if trainer.function else "command")
         raise ExpansionError([Problem(at, error.message, error.hint)]) from None
+
+
+def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
+    """A warning of files that are arguments of commands, but in no hash; empty if there are none.
+
+    Raises:
+        ExpansionError: the files of a trainer are not there or cannot be read.
+    """
+    found: dict[str, None] = {}
+    known: dict[str, set[Path]] = {}
+    for cell in cells:
+        by = cell.trainer
+        if by is None or by.trainer.function is not None or by.trainer.code == ():
+            continue
+        if (key := files_key(by.trainer)) not in known:
+            read = [
+                path
+                for index, given in enumerate(by.trainer.inputs)
+                for path in _matched(given.path, folder, (*by.place, "inputs", index))
+            ]
+            known[key] = {path.resolve() for path in (*code_files(by, folder), *read)}
+        for word in by.filled({})[0][1:]:
+            for name in (word, word.partition("=")[2]):
+                path = folder / name
+                if name and path.is_file() and path.resolve() not in known[key]:
+                    found[os.path.relpath(path, folder).replace(os.sep, "/")] = None
+    if not found:
+        return ""
+    names = ", ".join([*found][:MOST_NAMED])
+    return (
+        f"warning: the command reads {names}, which no hash covers: runs before and after a change of it"
+        f" would be mixed without a word; add inputs: [{names}] to the trainer"
+    )
 
 
 def _matched(pattern: str, folder: Path, at: KeyPath) -> list[Path]:

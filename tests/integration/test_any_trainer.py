@@ -301,6 +301,35 @@ seeds: 3
     assert said in document(tmp_path, "analyze")["warnings"]
 
 
+def test_a_file_that_runs_share_and_one_that_no_hash_covers_are_told(tmp_path: Path) -> None:
+    (tmp_path / "go.sh").write_text('echo "acc=0.$1$2" > last.txt; sleep 0.1; cat last.txt $3\n')
+    (tmp_path / "more.txt").write_text("more\n")
+    (tmp_path / "own.yaml").write_text("""\
+rigorkd: 1
+study: own
+trainer:
+  command: "bash go.sh {a} {seed} more.txt"
+  code: [go.sh]
+  result: {file: stdout, keys: {acc: "acc="}}
+  metrics: {acc: max}
+students: [net]
+groups: {main: {baseline: {a: 1}, other: {a: 2}}}
+seeds: 3
+""")
+    first = of(tmp_path, "run", "own.yaml", "--jobs", 2)
+    assert first.returncode == 0, first.stderr
+    assert "the command reads more.txt, which no hash covers" in first.stderr
+    assert first.stdout.count("last.txt is written by several runs") == 1
+    protocol = (tmp_path / "own.yaml").read_text()
+    mended = protocol.replace('more.txt"', 'more.txt"\n  inputs: [more.txt]').replace(
+        "study: own", "study: one"
+    )
+    (tmp_path / "own.yaml").write_text(mended)
+    second = of(tmp_path, "run", "own.yaml", "--jobs", 1)
+    assert "which no hash covers" not in second.stderr
+    assert "is written by several runs" not in second.stdout
+
+
 def test_a_number_that_was_not_found_is_found_by_the_mend_that_the_message_offers(tmp_path: Path) -> None:
     protocol = """\
 rigorkd: 1

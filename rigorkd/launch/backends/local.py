@@ -97,6 +97,7 @@ class Training(Submitted):
                 numerics=read_info(study.path).numerics,
                 by_command=by_command,
                 threads=session.options.threads or max(1, usable_cores() // len(workers)),
+                workers=len(workers),
             )
             for slot, devices in enumerate(workers)
         ]
