@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rigorkd.text import count, nearest
+from rigorkd.text import count, in_yaml, nearest
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -361,7 +361,8 @@ def _as_it_should_be(path: Path, value: Any, kind: str) -> str:
     if path == ("students",):
         return f"write students: {{small: {value}}}; with a trainer, students: [{value}]"
     if path[-2:] == ("result", "keys"):
-        return f"write keys: {{{value}: {value}}}, the metric and what names it in the result"
+        name = in_yaml(value)
+        return f"write keys: {{{name}: {name}}}, the metric and what names it in the result"
     if "contrasts" in path:
         return "a pair stands in brackets: [CELL, CELL], the first minus the second"
     if path[-1] in ("optimizer", "teacher") and re.fullmatch(r"[\w-]+", value):
@@ -385,7 +386,7 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
     if kind == "extra_forbidden":
         message, hint = unknown("key", str(path[-1]), _keys(models))
         if path[-2:-1] == ("result",) and isinstance(value, str):
-            hint = f"the words before a number stand under keys: {{accuracy: {value!r}}}"
+            hint = f"the words before a number stand under keys: {{accuracy: {in_yaml(value)}}}"
         return Problem(path, message, hint, at_key=True)
     if kind == "missing" and isinstance(path[-1], int):
         return Problem(path[:-1], f"{_subject(path[:-1])} needs {count(path[-1] + 1, 'value')}")

@@ -21,6 +21,17 @@ def nearest(name: str, valid: Iterable[str]) -> str | None:
     return by_folded[matches[0]] if matches else None
 
 
+_PLAIN = re.compile(r"[^\W\d_](?:[\w./@ ()+%=-]*[\w./@()+%=-])?")
+_NO_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+
+
+def in_yaml(text: str) -> str:
+    """A text as it may be pasted into YAML, also between braces: in quotes where it needs them."""
+    if _PLAIN.fullmatch(text) and text.casefold() not in _NO_TEXT:
+        return text
+    return "'" + text.replace("'", "''") + "'"
+
+
 def nearest_place(place: Path, *, folder: bool = True) -> str:
     """`; did you mean X?` where a folder (or file) that is not there is called almost as one beside it."""
     try:

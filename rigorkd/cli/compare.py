@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rigorkd.cli.options import aside, interim_option, reading_of, reading_options, results_option, tell
+from rigorkd.cli.options import (
+    aside,
+    goal_option,
+    interim_option,
+    reading_of,
+    reading_options,
+    results_option,
+    tell,
+)
 from rigorkd.report.page import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -26,9 +34,7 @@ if TYPE_CHECKING:
 @results_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--metric", help="Column to judge  [default: the protocols', or test_top1]")
-@click.option(
-    "--goal", type=click.Choice(["max", "min"]), help="Whether more is better, if the name does not say."
-)
+@goal_option
 @click.option("--sesoi", type=float, help="Smallest difference of interest  [default: the protocols']")
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate over a family.")
 @click.option(

@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from rigorkd.cli.options import aside, find_source, parsed_seeds, reading_of, reading_options, results_option
+from rigorkd.cli.options import (
+    aside,
+    find_source,
+    goal_option,
+    parsed_seeds,
+    reading_of,
+    reading_options,
+    results_option,
+)
 from rigorkd.report.page import FORMATS, Format
 
 ledger_option = click.option(
@@ -36,9 +44,7 @@ margin_option = click.option(
 )
 @ledger_option
 @click.option("--metric", help="Column to judge  [default: the ledger's, the protocol's, or test_top1]")
-@click.option(
-    "--goal", type=click.Choice(["max", "min"]), help="Whether more is better, if the name does not say."
-)
+@goal_option
 @click.option("--alpha", type=float, help="Chance of accepting what is no better  [default: 0.05]")
 @click.option(
     "--seeds",

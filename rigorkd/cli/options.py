@@ -38,14 +38,22 @@ only_option = click.option(
 #: Beyond this many runs, predictions are read only when asked for: each is a file.
 PREDICTIONS_UP_TO = 200
 
+_GOALS = {"max": "max", "min": "min", "higher": "max", "lower": "min"}
+
+goal_option = click.option(
+    "--goal",
+    type=click.Choice([*_GOALS]),
+    metavar="[max|min]",
+    callback=lambda _context, _option, goal: _GOALS.get(goal),
+    help="Whether more (max, higher) or less (min, lower) is better, if the name does not say.",
+)
+
 interim_option = click.option(
     "--interim", is_flag=True, help="Judge a study before its planned runs are there; that is a look."
 )
 _QUESTION = (
     click.option("--metric", help="Column to judge  [default: the protocol's, or test_top1]"),
-    click.option(
-        "--goal", type=click.Choice(["max", "min"]), help="Whether more is better, if the name does not say."
-    ),
+    goal_option,
     click.option(
         "--baseline",
         "baselines",

@@ -190,7 +190,7 @@ def _source(
     ]
     wrong += _gaps(names, arrays)
     if wrong:
-        raise _refused(path, "; ".join(what for what, _ in wrong), "; ".join(dict(wrong).values()))
+        raise _refused(path, "; ".join(what for what, _ in wrong), "\n  ".join(dict(wrong).values()))
     images = _pixels(arrays["images"])
     labels, class_names = _classes(path, arrays["labels"], given)
     _refuse_unequal(path, "images", images, labels)

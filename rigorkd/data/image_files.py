@@ -179,10 +179,12 @@ def fetch(dataset: Files, layout: Layout) -> None:
     missing = layout.missing(folder)
     if missing:
         others = f" (and {', '.join(missing[1:])})" if len(missing) > 1 else ""
+        absent = folder / missing[0]
+        if not (layout.archives or folder.exists()):
+            absent, others = folder, ""
         offer = ", or set dataset.download: true" if layout.archives and not wanted else ""
         raise InputError(
-            f"{dataset.name}: {folder / missing[0]} is missing{others}{trouble}{in_full(folder / missing[0])}"
-            f"{nearest_place(root)}",
+            f"{dataset.name}: {absent} is missing{others}{trouble}{in_full(absent)}{nearest_place(root)}",
             hint=layout.advice.format(place=folder.parent if layout.unpacked else folder) + offer,
         )
 

@@ -11,6 +11,7 @@ import contextlib
 import csv
 import difflib
 import fnmatch
+import glob
 import io
 import json
 import math
@@ -39,7 +40,7 @@ from rigorkd.records.untrusted import (
     parse_arrays,
     read_bytes,
 )
-from rigorkd.text import first_line, some_of
+from rigorkd.text import first_line, in_yaml, some_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -170,10 +171,10 @@ def _values(trainer: Trainer, out: Path, stdout: str) -> tuple[str, Mapping[str,
         if len(trainer.metrics) == 1 and re.fullmatch(rf"(?i:{_NUMBER})\s?%?", last):
             return name, {metric: float(last.rstrip("% "))}
         words = _words_before(text, metric)
-        offer = f"{metric}: {words!r}}}}}" if words else f"{metric}: WORDS}}}}"
+        offer = f"{in_yaml(metric)}: {in_yaml(words) if words else 'WORDS'}}}}}"
         raise ResultError(
-            f"{name} is no JSON object of numbers: {last[:80]!r} (result: {{file: {result.file}, keys: "
-            f"{{{offer} takes the number after the words that stand before it)"
+            f"{name} is no JSON object of numbers: {last[:80]!r} (result: {{file: {in_yaml(result.file)}, "
+            f"keys: {{{offer} takes the number after the words that stand before it)"
         )
     document = _document(content, name) if document is None else document
     if result.keys:
@@ -227,8 +228,12 @@ def _lacks(name: str, missing: list[str], document: Mapping[str, Any], file: str
         inside = [at for at in there if metric.lower() in re.split(r"[./]", at.lower())]
         like = difflib.get_close_matches(metric, there, n=1, cutoff=0.5)
         short = [at for at in there if re.search(rf"(?:^|[_./ -]){metric[:3].lower()}", at.lower())]
-        offers.append(f"{metric}: {next(iter([*inside, *like, *short]), 'NAME')}")
-    hint = f" (result: {{file: {file}, keys: {{{', '.join(offers)}}}}} takes it from there)" if there else ""
+        offers.append(f"{in_yaml(metric)}: {in_yaml(next(iter([*inside, *like, *short]), 'NAME'))}")
+    hint = (
+        f" (result: {{file: {in_yaml(file)}, keys: {{{', '.join(offers)}}}}} takes it from there)"
+        if there
+        else ""
+    )
     has = some_of([*map(str, document)], 8) or "nothing"
     return f"{name} lacks {', '.join(missing)}; it has {has}{hint}"
 
@@ -262,6 +267,13 @@ def _result_file(out: Path, pattern: str, stdout: str) -> tuple[str, bytes]:
     most = RECORD if pattern.endswith(".json") else LOG
     content = _optional(out / found[0], out, most)
     if content is None:
+        deeper = sorted(path.relative_to(out) for path in out.glob(f"**/{glob.escape(Path(pattern).name)}"))
+        if deeper := [path for path in deeper if (out / path).is_file()]:
+            anywhere = "*/" * (len(deeper[0].parts) - 1) + Path(pattern).name
+            raise ResultError(
+                f"it left no {found[0]} in {{out}} itself, but {some_of([str(path) for path in deeper], 3)}"
+                f" (result: {in_yaml(anywhere)} finds it in a folder of any name)"
+            )
         raise ResultError(
             f"it left no {found[0]} in {{out}}{_left_instead(out, stdout)} (result: names another file, or"
             " stdout; the trainer of a teacher, start or group has its own, and takes none from the one at"
@@ -360,7 +372,8 @@ def _after(text: str, key: str, name: str, metric: str = "") -> float:
     found = re.findall(pattern, text)
     if not found:
         words = _words_before(text, key) or (_words_before(text, metric) if metric else "")
-        hint = f" (keys: {{{metric}: {words!r}}} would take {_after(text, words, name):g})" if words else ""
+        taken = f"keys: {{{in_yaml(metric)}: {in_yaml(words)}}} would take" if words else ""
+        hint = f" ({taken} {_after(text, words, name):g})" if words else ""
         raise ResultError(f"{name} has no number after {key!r}{hint}")
     number, of, comma = found[-1]
     if comma:

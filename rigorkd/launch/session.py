@@ -314,12 +314,18 @@ def _refuse_absent_programs(protocol: Protocol, states: RunStates) -> None:
             continue
         words, more = by.filled({})
         if program(words[0], want.working, more.get("PATH", os.environ.get("PATH", ""))) is None:
-            problem = Problem(
-                (*by.place, "command"),
-                f"there is no program {words[0]}",
-                "it is looked for on the PATH, or from the protocol's folder where its name has a /",
-                near=words[0],
-            )
+            message = f"there is no program {words[0]}"
+            hint = "it is looked for on the PATH, or from the protocol's folder where its name has a /"
+            if (want.working / words[0]).is_file():
+                own = words[0] if "/" in words[0] else f"./{words[0]}"
+                allowed = os.access(want.working / words[0], os.X_OK)
+                message = f"{words[0]} is a file beside the protocol, " + (
+                    "where no program is looked for without a ./" if allowed else "and not executable"
+                )
+                hint = f"name what runs it (bash {words[0]}, python {words[0]}), or write {own}" + (
+                    "" if allowed else f" after chmod +x {words[0]}"
+                )
+            problem = Problem((*by.place, "command"), message, hint, near=words[0])
             raise protocol_error([problem], protocol.path, protocol.tree)
 
 

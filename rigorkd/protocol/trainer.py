@@ -140,6 +140,8 @@ def _atoms(text: str) -> Iterator[Atom]:
             name = text[at + 1 : end] if end > 0 else ""
             if not _NAME.fullmatch(name):
                 hint = "a placeholder is {name}; a brace itself is written twice: {{"
+                if _NAME.fullmatch(name.strip()):
+                    hint = f"did you mean {{{name.strip()}}}? {hint}"
                 raise TemplateError("a brace that opens no placeholder", text[at : at + 12], hint)
             yield Atom("name", name)
             at = end + 1
@@ -232,7 +234,11 @@ def _function(value: str) -> str:
 
 def _relative(value: str) -> str:
     if value.startswith(("/", "~")) or ".." in value.split("/") or not value:
-        raise ValueError(f"{value!r} must lie below the folder, so it can be neither whole nor begin with ..")
+        own = value.rstrip("/").rpartition("/")[2] or "metrics.json"
+        raise ValueError(
+            f"{value!r} must lie below {{out}}, the folder that each run writes into: let the command write"
+            f" there (--out {{out}}), and name it from there, such as {own}"
+        )
     return value
 
 

@@ -45,7 +45,7 @@ from rigorkd.protocol.trainer_spec import (
     NoData,
     own_key_problem,
 )
-from rigorkd.text import nearest
+from rigorkd.text import in_yaml, nearest
 
 BASELINE = "baseline"
 NO_START = "random"
@@ -175,7 +175,8 @@ class CommandExpansion(Expansion):
         for metric in trainer.metrics:
             if keys and metric not in keys:
                 close = nearest(metric, keys) or next(iter(keys))
-                hint = f"write keys: {{{metric}: {keys[close]!r}}}, or metrics: {{{close}: max}}"
+                own, theirs, its = in_yaml(metric), in_yaml(close), in_yaml(keys[close])
+                hint = f"write keys: {{{own}: {its}}}, or metrics: {{{theirs}: max}}"
                 self.problem(
                     (*place, "result", "keys"), f"metrics asks for {metric}, which is not in keys", hint
                 )

@@ -95,7 +95,7 @@ def _alike(cells: list[Cell], records: list[Record]) -> Iterator[str]:
     if alike:
         yield (
             f"{alike} cells have the same numbers as another at every seed (first {first}): "
-            f"{', '.join(axes)} may not reach the training"
+            f"{', '.join(axes)} may not reach the training, unless the metric is so coarse"
         )
 
 

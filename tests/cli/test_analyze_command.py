@@ -101,3 +101,12 @@ def test_no_torch_is_imported(rigorkd, tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError('torch was imported')\n")
     done = rigorkd("analyze", RUNS)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_goal_may_be_said_as_it_is_printed(rigorkd):
+    for goal, word in [("max", "higher"), ("min", "lower")]:
+        mine, theirs = (rigorkd("analyze", RUNS, "--goal", said, "--sesoi", "0.2") for said in (goal, word))
+        assert mine.stdout == theirs.stdout
+        assert f"(goal: {word})" in mine.stdout
+    done = rigorkd("analyze", RUNS, "--goal", "hihger")
+    assert (done.returncode, "'higher', 'lower'" in done.stderr) == (2, True)

@@ -69,6 +69,12 @@ def test_wrong_input(rigorkd, arguments, message: str):
     assert "Traceback" not in done.stderr
 
 
+def test_a_misspelt_metric_is_told_the_usual_one(rigorkd, tmp_path):
+    (tmp_path / "t.csv").write_text("Method,Teacher,Top-1\nKD,72.1,70.9\nCRD,72.1,71.9\n")
+    done = rigorkd("audit", tmp_path / "t.csv", "--metric", "tpo1")
+    assert (done.returncode, "did you mean 'top1'?" in done.stderr) == (2, True)
+
+
 def test_a_text_without_a_table_is_no_csv(rigorkd, tmp_path):
     (tmp_path / "paper.tex").write_text("\\title{A paper}\n\nIt has commas, and no table.\n")
     done = rigorkd("audit", tmp_path / "paper.tex")

@@ -140,7 +140,7 @@ def test_wide_levels_come_back_alike_in_training_and_test(tmp_path: Path, kind: 
     given = {"images": wide, "labels": LABELS, "test_images": wide[8:16] // 2, "test_labels": LABELS[8:16]}
     with pytest.raises(InputError) as caught:
         described(saved(tmp_path, **given)).prepare()
-    train, test = (part.partition("uint8: ")[2] for part in caught.value.hint.split("; "))
+    train, test = (part.partition("uint8: ")[2] for part in caught.value.hint.split("\n  "))
     assert test == train.replace("images", "test_images")
     mended = eval(train, {"np": np, **given})
     assert mended.dtype == np.uint8
@@ -185,7 +185,7 @@ def mended_by(tmp_path: Path, before: str, **arrays: Any) -> np.ndarray:
     """What the code that is offered makes of the arrays."""
     with pytest.raises(InputError) as caught:
         described(saved(tmp_path, **arrays)).prepare()
-    offered = caught.value.hint.partition(before)[2].partition(", or ")[0].partition("; ")[0]
+    offered = caught.value.hint.partition(before)[2].partition(", or ")[0].partition("\n")[0]
     return eval(offered.partition(" of one-hot")[0], {"np": np, **arrays})
 
 

@@ -146,9 +146,9 @@ def test_without_the_files_a_plan_assumes_a_side_and_says_so(
     assert f"{where}; did you mean picture?)" in line
     Path("pictures.yaml").touch()
     assert list(found.lines()) == [line], "a file is no folder"
-    with pytest.raises(InputError, match=r"pictures/train is missing ") as caught:
+    with pytest.raises(InputError, match=r"image_folder: pictures is missing ") as caught:
         loaded.spec.dataset.prepare()
-    assert f"is missing ({tried}{Path.cwd()}/pictures/train); did you mean picture?" in caught.value.message
+    assert f"is missing ({tried}{Path.cwd()}/pictures); did you mean picture?" in caught.value.message
 
 
 def test_headers_are_read_once_and_again_when_a_file_changes(tmp_path: Path) -> None:

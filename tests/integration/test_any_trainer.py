@@ -296,7 +296,10 @@ seeds: 3
     write(tmp_path, protocol, deaf)
     done = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2)
     first = "first main/small/kd-T2-lr1, main/small/kd-T4-lr1"
-    said = f"4 cells have the same numbers as another at every seed ({first}): T may not reach the training"
+    said = (
+        f"4 cells have the same numbers as another at every seed ({first}): T may not reach the training, "
+        "unless the metric is so coarse"
+    )
     assert said in " ".join(done.stdout.split()), done.stdout
     assert said in document(tmp_path, "analyze")["warnings"]
 
@@ -344,7 +347,7 @@ seeds: 5
     assert failed.returncode == 1
     assert "not started, since the first ones failed alike" in failed.stderr  # not all are trained in vain
     assert "--keep-going" in failed.stderr
-    mend = "result: {file: stdout, keys: {accuracy: 'Accuracy'}}"
+    mend = "result: {file: stdout, keys: {accuracy: Accuracy}}"
     assert mend in failed.stderr
     looked = of(tmp_path, "analyze")  # what failed is said, and which log to read
     assert looked.returncode == 2
@@ -565,6 +568,19 @@ def test_a_program_that_is_not_there_is_told_at_its_line(tmp_path: Path) -> None
     write(tmp_path, text.replace("metrics:", "code: [train.py]\n  metrics:", 1))
     done = of(tmp_path, "run", "protocols/mine.yaml")
     assert (done.returncode, "mine.yaml:5:5: there is no program torchrum" in done.stderr) == (2, True), done
+
+
+def test_a_script_that_may_not_be_executed_is_told_with_what_runs_it(tmp_path: Path) -> None:
+    text = PROTOCOL.replace("python train.py --student {s", "./train.py --student {s")
+    write(tmp_path, text.replace("metrics:", "code: [train.py]\n  metrics:", 1))
+    done = of(tmp_path, "run", "protocols/mine.yaml")
+    assert done.returncode == 2
+    assert "./train.py is a file beside the protocol, and not executable" in done.stderr
+    assert "python ./train.py), or write ./train.py after chmod +x ./train.py" in done.stderr
+    (tmp_path / "protocols" / "train.py").chmod(0o755)
+    write(tmp_path, text.replace("./train", "train").replace("metrics:", "code: [train.py]\n  metrics:", 1))
+    done = of(tmp_path, "run", "protocols/mine.yaml")
+    assert "where no program is looked for without a ./" in done.stderr
 
 
 def test_the_lines_of_the_engine_stay_what_they_were(rigorkd: Rigorkd, protocol_file: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from rigorkd.launch.command_results import ResultError, read_results
 from rigorkd.protocol.trainer import Trainer
@@ -162,13 +164,31 @@ def test_a_result_that_is_not_there(tmp_path: Path) -> None:
         ResultError, match="the last line that it printed is no JSON object of numbers: 'bye'"
     ):
         metrics(tmp_path, trainer(result="stdout"), "bye")
-    with pytest.raises(ResultError, match=r"keys: \{accuracy: 'accuracy'\}\} takes the number after"):
+    with pytest.raises(ResultError, match=r"keys: \{accuracy: accuracy\}\} takes the number after"):
         metrics(tmp_path, trainer(result="stdout"), "Model accuracy: 0.97")
     with pytest.raises(ResultError, match="what it printed has no number after 'acc'"):
         metrics(tmp_path, trainer(result={"file": "stdout", "keys": {"accuracy": "acc"}}), "bye")
     (tmp_path / "log.txt").write_text("acc: none")
     with pytest.raises(ResultError, match=r"log.txt has no number after 'acc'"):
         metrics(tmp_path, trainer(result={"file": "log.txt", "keys": {"accuracy": "acc"}}))
+
+
+def test_a_result_in_a_folder_of_its_own_is_offered_as_it_may_be_pasted(tmp_path: Path) -> None:
+    deep = tmp_path / "2026-11-28_10-00" / "run"
+    deep.mkdir(parents=True)
+    (deep / "metrics.json").write_text('{"accuracy": 0.5}')
+    with pytest.raises(ResultError, match=r"but 2026-11-28_10-00/run/metrics.json") as told:
+        metrics(tmp_path)
+    offered = re.search(r"\((result: .*?) finds it", str(told.value))
+    assert offered is not None
+    found = YAML(typ="safe").load(offered[1])
+    assert metrics(tmp_path, trainer(**found)) == {"accuracy": 0.5}
+    (deep / "metrics.json").write_text('{"test": {"accuracy": 0.5}}')
+    with pytest.raises(ResultError) as told:
+        metrics(tmp_path, trainer(**found))
+    offered = re.search(r"\((result: .*?\}\}) takes it", str(told.value))
+    assert offered is not None
+    assert metrics(tmp_path, trainer(**YAML(typ="safe").load(offered[1]))) == {"accuracy": 0.5}
 
 
 def test_beside_what_is_asked_for_there_may_be_anything(tmp_path: Path) -> None:
@@ -201,9 +221,9 @@ def test_words_in_another_encoding(tmp_path: Path) -> None:
 
 def test_the_words_that_would_find_a_number_are_offered_with_it(tmp_path: Path) -> None:
     made = trainer(result={"file": "stdout", "keys": {"accuracy": "accuracy"}})
-    with pytest.raises(ResultError, match=r"\{accuracy: 'Accuracy on 200 images is'\} would take 93\)"):
+    with pytest.raises(ResultError, match=r"\{accuracy: Accuracy on 200 images is\} would take 93\)"):
         metrics(tmp_path, made, "Accuracy on 200 images is 93% after 5 epochs")
-    with pytest.raises(ResultError, match=r"\{accuracy: 'accuracy over 5 folds'\} would take 93\.2\)"):
+    with pytest.raises(ResultError, match=r"\{accuracy: accuracy over 5 folds\} would take 93\.2\)"):
         metrics(tmp_path, made, "Mean accuracy over 5 folds = 93.2 +/- 1.5")
     assert metrics(tmp_path, trainer(result="stdout"), "done\n0.93") == {"accuracy": 0.93}
 

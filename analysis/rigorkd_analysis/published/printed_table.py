@@ -111,7 +111,8 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     """The rows with one value each: a wide table (standard_top1, kd_top1) is spread out."""
     rows = list(table.rows)
     columns = list(rows[0])
-    wanted = (table.metric,) if table.metric else ("test_top1", "top1", "test_top1_mean", "top1_mean")
+    usual = ("test_top1", "top1", "test_top1_mean", "top1_mean")
+    wanted = (table.metric,) if table.metric else usual
     folded = {column.casefold(): column for column in columns}
     for name in wanted:
         found = name if name in columns else folded.get(name.casefold(), folded.get(known_name(name)))
@@ -139,8 +140,9 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
         column for column in columns if any(decimal_of(row.get(column) or "") is not None for row in rows)
     ]
     spreads = {spread_column(columns, column, words) for column in valid for words in (SPREADS, ERRORS)}
-    valid = [column for column in valid if not column.endswith("_std") and column not in (*spreads, *KNOWN)]
-    valid = [column for column in valid if not (is_setting(column) or column.casefold() in KNOWN)] or valid
+    known = {*KNOWN} - {*usual}
+    valid = [column for column in valid if not column.endswith("_std") and column not in {*spreads, *known}]
+    valid = [column for column in valid if not (is_setting(column) or column.casefold() in known)] or valid
     valid = sorted(valid, key=lambda column: not is_accuracy(column))
     if table.metric:
         raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
