@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
-from rigorkd_analysis.questions import LinearContrast, Question, differences, sides
+from rigorkd_analysis.questions import LinearContrast, Question, differences, no_spread, sides
 from rigorkd_analysis.stats.exact import superiority
 from rigorkd_analysis.stats.group_sequential import p_over_looks
 from rigorkd_analysis.stats.moderated import moderated_columns
@@ -123,7 +123,7 @@ def _paired(
     a, b = np.full(d.shape, np.nan), np.full(d.shape, np.nan)
     pairs, left, right = sides(contrasts)
     a[pairs], b[pairs] = runs.values[left], runs.values[right]
-    return statistics(d, settings, a, b)
+    return statistics(d, settings, a, b, no_spread(runs, contrasts, d))
 
 
 def _unpaired(

@@ -16,7 +16,7 @@ from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.anova import consistency
 from rigorkd_analysis.stats.exact import exact_from
-from rigorkd_analysis.stats.moments import or_nan, or_none
+from rigorkd_analysis.stats.moments import NOISE, or_nan, or_none
 from rigorkd_analysis.stats.new_images import ImageComparison, PredictionSource
 from rigorkd_analysis.stats.paired import NO_TEST, PairedTest, Settings
 from rigorkd_analysis.verdicts import Claim, Evidence, TestName, Verdict, claim, verdict
@@ -298,11 +298,13 @@ def _warnings(
     elif n == 1:
         out.append("n = 1: one seed has no spread, so nothing is tested; see `rigorkd audit`")
     elif test.sd_diff == 0 and plan.test != "unpaired":
-        out.append(
-            "zero variance: the runs are identical at every seed"
-            if test.mean_diff == 0
-            else "zero variance: the difference is the same at every seed, as if the runs were copies"
-        )
+        found = differences(runs, part.members if isinstance(part, Conjunction) else (part,))
+        spread = np.nanmax(found, axis=1) - np.nanmin(found, axis=1)
+        alike = "the difference is the same at every seed, as if the runs were copies"
+        if (spread > NOISE * np.nanmax(np.abs(runs.values[cells]))).any():
+            alike = "the difference is the same at every seed but for rounding, which is no spread"
+        alike = "the runs are identical at every seed" if test.mean_diff == 0 else alike
+        out.append(f"zero variance: {alike}")
     elif n < 5:
         out.append(f"n = {n}: fewer than 5 seeds" + ("; nearly nothing can be shown" if n == 2 else ""))
     if test.mde is not None and test.sd_diff and test.mde / test.sd_diff > ABSURD_DZ:

@@ -23,10 +23,9 @@ from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, P
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.outliers import Outlying
 from rigorkd_analysis.runs import Runs, suggest
+from rigorkd_analysis.stats.moments import FLOAT32, Floats, last_digit, rounding
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Names, Phrasing
-
-Floats = NDArray[np.float64]
 
 #: A family larger than this is not a question any more.
 MAX_PAIRS = 50_000
@@ -134,6 +133,24 @@ def differences(runs: Runs, contrasts: Sequence[LinearContrast]) -> Floats:
             rounding = _ROUNDING * (np.abs(weights) @ np.abs(values))  # equal cells differ by nothing
             out[row] = np.where(np.abs(found) <= rounding, 0.0, found)
     return out
+
+
+def no_spread(runs: Runs, contrasts: Sequence[LinearContrast], d: Floats) -> NDArray[np.bool_]:
+    """Which of these differences (k, seeds) are one and the same at every seed but for rounding; (k,)."""
+    flat = np.zeros(len(contrasts), dtype=bool)
+    there = ~np.isnan(d)
+    known = np.abs(runs.values[~np.isnan(runs.values)])
+    if not known.size:
+        return flat
+    # rounding moves a weighted sum of cells as far as these weights say: of a pair, as that of either
+    share = [1.0 if one.pair else sum(abs(weight) for _, weight in one.weights) / 2 for one in contrasts]
+    unit = last_digit(runs.values)
+    spread = np.where(there, d, -np.inf).max(axis=1) - np.where(there, d, np.inf).min(axis=1)
+    far = 2 * np.array(share) * max(unit, FLOAT32 * float(known.max()))
+    for row in map(int, np.flatnonzero((there.sum(axis=1) > 1) & (spread <= far))):
+        own = runs.values[np.ix_(contrasts[row].cells, there[row])]
+        flat[row] = spread[row] <= share[row] * rounding(own, unit)
+    return flat
 
 
 def sides(contrasts: Sequence[LinearContrast]) -> tuple[list[int], list[int], list[int]]:

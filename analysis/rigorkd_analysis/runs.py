@@ -223,7 +223,7 @@ def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
 
     diverged = np.zeros(shape, dtype=bool)
     diverged[cell_of, seed_of] = is_diverged
-    attributes = _attributes(frame, cell_of, cells, metric)
+    attributes = _attributes(frame, cell_of, cells, metric, is_missing)
     return Runs(
         metric=metric,
         cells=tuple(str(cell) for cell in cells),
@@ -467,10 +467,15 @@ def _one_kind(frame: pd.DataFrame) -> bool:
 
 
 def _attributes(
-    frame: pd.DataFrame, cell_of: NDArray[np.intp], cells: NDArray[np.object_], metric: str
+    frame: pd.DataFrame,
+    cell_of: NDArray[np.intp],
+    cells: NDArray[np.object_],
+    metric: str,
+    missing: NDArray[np.bool_],
 ) -> dict[str, tuple[str, ...]]:
-    """Each column that is constant within every cell, as text per cell."""
-    first = np.unique(cell_of, return_index=True)[1]
+    """Each column that is constant within every cell, as text per cell; a missing run may say nothing."""
+    order = np.argsort(missing, kind="stable")  # the runs that are there, first
+    first = order[np.unique(cell_of[order], return_index=True)[1]]
     attributes: dict[str, tuple[str, ...]] = {}
     for column in frame.columns:
         name = str(column)
@@ -478,7 +483,7 @@ def _attributes(
             continue
         values = _text(frame[name])
         per_cell = values[first]
-        same = values == per_cell[cell_of]
+        same = (values == per_cell[cell_of]) | (missing & (values == ""))
         setting = _plain_name(name) in SETTINGS and not _is_measured(name, values, cell_of)
         if setting and not same.all():  # 4 and 4.0 are one temperature
             unequal = np.flatnonzero(~same)

@@ -166,7 +166,7 @@ def _finished(draft: Draft, metric: str | None, name: str) -> Tidy:
     seeds = sorted({number for word in frame["seed"].unique() if (number := seed_of(word)) is not None})
     shown = (
         f"{seeds[0]} to {seeds[-1]}"
-        if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1))
+        if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1
         else ", ".join(map(str, seeds[:8])) + (", …" if len(seeds) > 8 else "")
     )
     files = table.files[0] if len(table.files) == 1 else count(len(table.files), "file")

@@ -94,6 +94,6 @@ def note_interim_analysis(
 def listed_seeds(seeds: Iterable[int]) -> str:
     """Seeds as `--seeds` takes them: 5:8, or 3,7,11; a range without its end."""
     found = sorted(seeds)
-    if len(found) > 1 and found == list(range(found[0], found[-1] + 1)):
+    if len(found) > 1 and found[-1] - found[0] == len(found) - 1:
         return f"{found[0]}:{found[-1] + 1}"
     return ",".join(map(str, found)) if len(found) != 1 else f"{found[0]}:{found[0] + 1}"

@@ -194,7 +194,7 @@ def test_too_few_seeds_are_refused_at_once():
     with pytest.raises(TableError, match="at most 3 seeds can accept nothing"):
         Gate("max", 0.0, 0.025, 0.05, most=3).refuse_hopeless()
     Gate("max", 0.0, 0.025, 0.05, most=4).refuse_hopeless()
-    assert "2 seeds can accept nothing here, 4 at least are needed" in judged([1.0, 1.1]).says
+    assert "2 seeds can accept nothing here, 4 at least are needed" in judged([1.0, 1.3]).says
 
 
 def test_a_forecast_is_the_same_each_time_and_narrows():

@@ -29,6 +29,7 @@ from rigorkd_analysis.runs import choose_metric, read_runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.anova import repeated_measures
 from rigorkd_analysis.stats.exact import signflip
+from rigorkd_analysis.stats.moments import last_digit, rounding
 from rigorkd_analysis.stats.new_images import crossed_errors, crossed_interval
 from rigorkd_analysis.stats.paired import hedges_correction
 from rigorkd_analysis.stats.sample_size import (
@@ -133,6 +134,40 @@ def test_few_seeds(table_of, n: int, warnings: list[str]):
     assert list(one.warnings) == warnings
     if n == 1:
         assert one.says.endswith("(difference +0.60 points): one seed has no spread to test against.")
+
+
+@pytest.mark.parametrize("written", ["float32", "float32 in percent", "4 decimals"])
+def test_equal_differences_stay_equal_however_they_are_written(table_of, written: str):
+    """A difference of the same few images at every seed has no spread, whatever rounding makes of it."""
+    rng = np.random.default_rng(3)
+    counts = rng.binomial(300, 0.8, size=(60, 3))
+    counts[1::2] = np.where(
+        rng.random((30, 1)) < 0.5, counts[::2] + rng.integers(0, 3, (30, 1)), counts[1::2]
+    )
+    exact = counts / 300
+    same = np.ptp(counts[1::2] - counts[::2], axis=1) == 0
+    assert 8 < same.sum() < 25
+    rounded = np.round(exact, 4) if written == "4 decimals" else np.float64(np.float32(exact))
+    rounded *= 100 if "percent" in written else 1
+    for own in (exact, rounded):
+        table = table_of({f"c{cell}": row for cell, row in enumerate(own)})
+        plan = Plan(contrasts=tuple(Pair(f"c{cell + 1}", f"c{cell}") for cell in range(0, 60, 2)))
+        found = analyze(table, plan).family("contrasts").comparisons
+        assert [one.p is None for one in found] == same.tolist()
+    for one, there in zip(found, same, strict=True):
+        moved = one.mean_diff != 0 and there
+        assert any("the same at every seed but for rounding, which" in word for word in one.warnings) <= moved
+
+
+def test_what_is_printed_with_few_decimals_keeps_its_spread():
+    rng = np.random.default_rng(4)
+    for decimals, sd in ((1, 0.3), (2, 0.02), (2, 0.3), (3, 0.001), (15, 1e-4)):
+        cells = np.round(90 + rng.normal(0, sd, size=(2, 8)), decimals)
+        far = rounding(cells, last_digit(cells))
+        assert far < np.ptp(cells[1] - cells[0])
+    log_likelihood = -1e6 + rng.normal(0, 0.2, size=(2, 5))
+    assert rounding(log_likelihood, last_digit(log_likelihood)) == 0
+    assert [last_digit(np.array([values])) for values in ([1.0, 3], [0.5, np.nan, 3], [1 / 3])] == [1, 0.1, 0]
 
 
 def test_what_cannot_be_tested_says_why(table_of):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from rigorkd_analysis import AllOf, DifferenceOfGains, Pair, Plan, Trend, analyze, until_decided
+from rigorkd_analysis import AllOf, DifferenceOfGains, Pair, Plan, TableError, Trend, analyze, until_decided
+from rigorkd_analysis.runs import read_runs
 
 CELLS = ["base", "kd-1", "kd-2", "kd-3", "kd-4"]
 
@@ -31,6 +32,18 @@ def runs(there: set[str], seeds: int = 6) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def test_a_missing_run_need_not_say_how_its_cell_is_set_up():
+    table = runs(set(CELLS))
+    table["lr"] = table.cell.map(dict(zip(CELLS, ["0.1", "1", "2", "5", "10"], strict=True)))
+    gone = (table.cell == "kd-4") & (table.seed.isin([0, 4]))
+    table.loc[gone, ["status", "test_top1", "lr"]] = ["missing", np.nan, None]
+    found = read_runs(table, "test_top1")
+    assert found.attributes["lr"] == ("0.1", "1", "2", "5", "10")
+    table.loc[gone, "lr"] = "7"
+    with pytest.raises(TableError, match="differ in 'lr'"):
+        read_runs(table, "test_top1")
 
 
 def test_the_family_keeps_its_size():

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.metric_names import Goal
-from rigorkd_analysis.stats.moments import NOISE, Floats, or_none
+from rigorkd_analysis.stats.moments import NOISE, Floats, last_digit, or_none, rounding
 from rigorkd_analysis.stats.sequential import interval, log_e
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing, percent_text
@@ -333,7 +333,9 @@ def judge(
     used, there = d[:n], whole[:n]
     seen = used[there]
     spread = float(seen.std(ddof=1)) if seen.size > 1 else float("nan")
-    flat = seen.size > 1 and spread <= NOISE * size
+    sides = np.vstack([base, candidate])[:, :n][:, there]
+    alike = rounding(sides, last_digit(sides))
+    flat = seen.size > 1 and (spread <= NOISE * size or float(np.ptp(seen)) <= alike)
     low = high = evidence = None
     if seen.size > 1 and not flat and not lost:
         low = or_none(interval(used, gate.c2, 2 * gate.level)[0][-1])

@@ -166,12 +166,19 @@ class Statistics:
 NO_TEST = PairedTest(**dict.fromkeys(_FIELDS))
 
 
-def statistics(d: Floats, settings: Settings, a: Floats | None = None, b: Floats | None = None) -> Statistics:
+def statistics(
+    d: Floats,
+    settings: Settings,
+    a: Floats | None = None,
+    b: Floats | None = None,
+    flat: NDArray[np.bool_] | None = None,
+) -> Statistics:
     """All statistics of k comparisons.
 
     Args:
         d: differences per seed, shape (k, seeds), NaN where a seed has no pair.
         a, b: the two sides of each difference, same shape; rows of NaN for comparisons that are no pairs.
+        flat: shape (k,), True where what spread there is is known to be rounding, as if there were none.
     """
     k = d.shape[0]
     there = ~np.isnan(d)
@@ -179,6 +186,7 @@ def statistics(d: Floats, settings: Settings, a: Floats | None = None, b: Floats
     columns = {name: np.full(k, np.nan) for name in _FIELDS}
     order = np.argsort(~there, axis=1, kind="stable")  # the seeds that are there, first
     d = np.take_along_axis(d, order, axis=1)
+    flat = np.zeros(k, dtype=bool) if flat is None else flat
     sides = None
     if a is not None and b is not None:
         sides = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
@@ -186,13 +194,15 @@ def statistics(d: Floats, settings: Settings, a: Floats | None = None, b: Floats
         rows = np.flatnonzero(n == size)
         own = None if sides is None else (sides[0][rows, :size], sides[1][rows, :size])
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            part = _one_size(d[rows, :size], own, settings)
+            part = _one_size(d[rows, :size], own, flat[rows], settings)
         for name, values in part.items():
             columns[name][rows] = values
     return Statistics(columns)
 
 
-def _one_size(d: Floats, sides: tuple[Floats, Floats] | None, settings: Settings) -> dict[str, Floats]:
+def _one_size(
+    d: Floats, sides: tuple[Floats, Floats] | None, flat: NDArray[np.bool_], settings: Settings
+) -> dict[str, Floats]:
     n = d.shape[1]
     mean = d.mean(axis=1)
     if n < 2:
@@ -202,7 +212,7 @@ def _one_size(d: Floats, sides: tuple[Floats, Floats] | None, settings: Settings
         size = np.maximum(np.abs(sides[0]).max(axis=1), np.abs(sides[1]).max(axis=1))
         scale = np.fmax(scale, size)  # a contrast of several cells has no two sides: its own size counts
     sd = d.std(axis=1, ddof=1)
-    constant = sd <= NOISE * scale
+    constant = flat | (sd <= NOISE * scale)
     sd = np.where(constant, np.nan, sd)
     df = n - 1
     se = sd / np.sqrt(n)

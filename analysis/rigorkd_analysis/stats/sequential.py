@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from rigorkd_analysis.questions import Conjunction, Hypothesis, Question, differences
+from rigorkd_analysis.questions import Conjunction, Hypothesis, Question, differences, no_spread
 from rigorkd_analysis.stats.moments import NOISE, Floats
 from rigorkd_analysis.verdicts import Verdict, directed
 from rigorkd_analysis.wording import p_text, percent_text
@@ -123,12 +123,14 @@ class _Path:
 
 def _judge(question: Question, part: Hypothesis, m: int, family: str) -> SequentialComparison:
     runs, plan = question.runs, question.plan
-    rows = differences(runs, part.members if isinstance(part, Conjunction) else [part])
+    members = part.members if isinstance(part, Conjunction) else (part,)
+    rows = differences(runs, members)
+    same = no_spread(runs, members, rows)
     rows = rows[:, ~np.isnan(rows).any(axis=0)]
     n = rows.shape[1]
     cells = part.cells
     size = float(np.nanmax(np.abs(runs.values[cells]))) if n else 1.0
-    if n < 2 or (rows.std(axis=1) <= NOISE * size).any():
+    if n < 2 or (same | (rows.std(axis=1) <= NOISE * size)).any():
         why = "fewer than 2 seeds" if n < 2 else "no spread over seeds"
         return SequentialComparison(
             part.name, family, m, n, None, 1.0, 1.0, None, None, Verdict.INCONCLUSIVE, None,
