@@ -171,12 +171,19 @@ class Pool:
         self._slots = []
 
     def _ask_to_stop(self) -> None:
+        # Nothing is lost with a worker that is still starting; left alone it would train what it was sent.
+        starting = [slot for slot in self._slots if not slot.ready]
+        if starting:
+            self._mark_unswept()
+        self._slots = [slot for slot in self._slots if slot.ready]
+        for slot in starting:
+            slot.process.kill()
+            slot.process.join()
+            slot.connection.close()
         for slot in self._slots:
-            if slot.task and slot.ready:
+            if slot.task:
                 with contextlib.suppress(OSError):
                     slot.connection.send(Stop())
-            else:  # nothing is lost with a worker that is still starting
-                slot.task = None
 
     def _hand_out(self) -> None:
         while self._has_room() and (task := self._next_task()):

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from multiprocessing import forkserver, parent_process
+from multiprocessing import forkserver, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -61,8 +62,22 @@ def begin_server(device: str, models: Iterable[str] = (), *, by_command: bool = 
 def _ensure_server() -> None:
     """Start the server unless it is there. It imports from where the launcher does, and from nowhere else."""
     places = os.pathsep.join(dict.fromkeys(place for place in sys.path if place))
-    with _environment({**FIXED, "PYTHONPATH": places, _SAFE: "1"}):
+    resource_tracker.ensure_running()  # it lets interrupts in again, so it has to be there before
+    with _environment({**FIXED, "PYTHONPATH": places, _SAFE: "1"}), _without_interrupts():
         forkserver.ensure_running()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """A process that is started inside meets no Ctrl-C, not even while it imports; ours comes afterwards.
+
+    The server ignores it, but only once all is imported; before, it would tell where it was.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -116,6 +131,7 @@ def adopt(environment: Mapping[str, str] | None) -> None:
         return
     import numpy as np
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `_without_interrupts`
     for name in os.environ.keys() - environment.keys() - FIXED.keys():
         del os.environ[name]
     os.environ.update({**environment, **FIXED})
