@@ -6,8 +6,8 @@ import csv
 import io
 import json
 import os
-import re
 import random
+import re
 import shutil
 import signal
 import subprocess
