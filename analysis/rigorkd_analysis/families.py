@@ -303,11 +303,13 @@ def _warnings(
         alike = "the difference is the same at every seed, as if the runs were copies"
         if (spread > NOISE * np.nanmax(np.abs(runs.values[cells]))).any():
             alike = "the difference is the same at every seed but for rounding, which is no spread"
-        alike = "the runs are identical at every seed" if test.mean_diff == 0 else alike
+        if test.mean_diff == 0:
+            alike = f"{runs.metric} is equal at every seed, as of copied runs or on very few test images"
         out.append(f"zero variance: {alike}")
     elif n < 5:
         out.append(f"n = {n}: fewer than 5 seeds" + ("; nearly nothing can be shown" if n == 2 else ""))
-    if test.mde is not None and test.sd_diff and test.mde / test.sd_diff > ABSURD_DZ:
+    shown = test.p_adjusted is not None and test.p_adjusted <= plan.alpha
+    if test.mde is not None and test.sd_diff and test.mde / test.sd_diff > ABSURD_DZ and not shown:
         detects = test.mde / test.sd_diff
         out.append(f"this design cannot decide: it detects differences of {detects:.1f} standard deviations")
     lengths = _lengths(runs, cells)

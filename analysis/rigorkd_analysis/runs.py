@@ -211,7 +211,7 @@ def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
     all_seeds, seed_of = np.unique(seeds, return_inverse=True)
     _no_duplicates(frame, names, seeds, cell_of, seed_of)
     there = frame[~is_missing]
-    _no_shared_checkpoints(there, names[~is_missing])
+    _no_shared_checkpoints(frame[~without], names[~without])  # all that diverged to NaN are alike
     smoke = _one_kind(there)
     _on_one_scale(metric, numbers, cells, cell_of)
     shape = (cells.size, all_seeds.size)

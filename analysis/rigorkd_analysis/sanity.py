@@ -64,8 +64,9 @@ def _networks(question: Question, mean: dict[int, float], chance: float, whole: 
         values = ", ".join(f"{mean[cell]:.4g}" for cell in bare[:6])
         s, are, them = ("", "is", "it") if len(bare) == 1 else ("s", "are", "them")
         yield (
-            f"{AT_CHANCE}: the baseline{s} {listed} {are} at chance ({values} of {classes} classes): a gain "
-            f"over {them} says nothing of {'distillation' if distils(runs) else 'a method'}"
+            f"{AT_CHANCE}: the baseline{s} {listed} {are} at chance (mean{s} {values}; guessing among "
+            f"{classes} classes gives {chance:.4g}): a gain over "
+            f"{them} says nothing of {'distillation' if distils(runs) else 'a method'}"
         )
 
 

@@ -314,7 +314,7 @@ def run(
     if part is not None and not outcome.failed:
         console.print(f"shard {shard} is done; `rigorkd merge` makes one study of all {part.of}")
     if there:
-        judged = f"rigorkd analyze {shlex.quote(str(outcome.study.path))}"
+        judged = f"rigorkd analyze {shlex.quote(str(outcome.study.path))}" + " --sequential" * until_decided
         first = f"rigorkd run {shlex.quote(str(protocol))}, for what --only left out; then " if only else ""
         console.print(f"next: {first}{judged}")
     if smoke:

@@ -53,10 +53,11 @@ def rehearse(protocol: Protocol) -> tuple[str, ...]:
     shrunk = {cell.name: _side(cell) for cell in small.cells}
     larger = sorted({_side(cell) for cell in protocol.cells if _side(cell) > shrunk.get(cell.name, 1 << 30)})
     dataset = protocol.spec.dataset
+    tried: tuple[str, ...] = ()
     if dataset.info is not None or not dataset.absent():
-        _try(protocol, [cell for cell in protocol.cells if _is_there(protocol, cell)], set(larger))
+        tried = _try(protocol, [cell for cell in protocol.cells if _is_there(protocol, cell)], set(larger))
     own = own_data(protocol, protocol.cells, through=True)
-    doubts = () if own is None else tuple(own.warnings())
+    doubts = (*tried, *(() if own is None else own.warnings()))
     if not larger:
         return doubts
     sizes = " and ".join(f"{side}×{side}" for side in larger)
@@ -67,17 +68,19 @@ def rehearse(protocol: Protocol) -> tuple[str, ...]:
     )
 
 
-def _try(protocol: Protocol, cells: list[Cell], larger: set[int]) -> None:
+def _try(protocol: Protocol, cells: list[Cell], larger: set[int]) -> tuple[str, ...]:
+    doubts: tuple[str, ...] = ()
     wanted = [cell for cell in cells if needs_preflight(cell) or _side(cell) in larger]
     if outside := [_from_here(cell) for cell in cells if comes_from_outside(cell)]:
         from rigorkd.train.model_check import check_models
 
-        check_models(protocol, outside)
+        doubts = check_models(protocol, outside)
     if wanted:
         from rigorkd.train.preflight import preflight
 
         if problems := preflight(protocol, wanted, every_model=True):
             raise protocol_error(problems, protocol.path, protocol.tree)
+    return doubts
 
 
 def _is_there(protocol: Protocol, cell: Cell) -> bool:

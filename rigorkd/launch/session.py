@@ -153,7 +153,8 @@ class Session:
         if any(comes_from_outside(cell) for cell in wanted):
             from rigorkd.train.model_check import check_models
 
-            check_models(self.protocol, wanted)
+            for doubt in check_models(self.protocol, wanted):
+                self.say(f"warning: {doubt}")
         prepare_data(self.protocol.spec.dataset, self.console)
         if any(map(needs_preflight, wanted)):
             from rigorkd.train.preflight import preflight

@@ -106,6 +106,15 @@ def models_like(name: str) -> tuple[str, ...]:
     return (close,) if close else ()
 
 
+def is_named_by_timm(name: str) -> bool:
+    """Whether timm, if it is there, has a model of this name; it is imported only for this."""
+    try:
+        import timm
+    except Exception:  # an absent or broken library offers nothing
+        return False
+    return bool(timm.is_model(name.partition(".")[0]))
+
+
 def _folded(name: str) -> str:
     return re.sub(r"[-_ ]", "", name.casefold())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 
 from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
@@ -10,7 +11,15 @@ from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
 from rigorkd.data.dataset import DatasetInfo, Split
 from rigorkd.data.operations import check_views
 from rigorkd.metrics import NAMES as METRICS
-from rigorkd.models.model import CNN, MODELS, Model, is_known_model, is_own_model, models_like
+from rigorkd.models.model import (
+    CNN,
+    MODELS,
+    Model,
+    is_known_model,
+    is_named_by_timm,
+    is_own_model,
+    models_like,
+)
 from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
@@ -178,10 +187,15 @@ def _models(spec: Spec) -> Iterator[Problem]:
 
 
 def _model(model: Model, path: Path) -> Iterator[Problem]:
-    if not is_known_model(model.name):
+    of_torchvision = re.fullmatch(r"torchvision(?:[./]models)?[.:/](\w+)", model.name)
+    if not is_known_model(model.name) or of_torchvision:
         message, hint = unknown("model", model.name, MODELS)
         module, _, function = model.name.rpartition(".")
-        if function in MODELS:
+        if of_torchvision and of_torchvision[1] in MODELS:
+            hint = f"did you mean {of_torchvision[1]!r}?"
+        elif is_named_by_timm(model.name):
+            hint = f"did you mean 'timm/{model.name}'?"
+        elif function in MODELS:
             hint = f"did you mean {function!r}?"
         elif module and is_own_model(f"{module}:{function}"):
             hint = f"did you mean '{module}:{function}', a function of your own?"

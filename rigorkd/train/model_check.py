@@ -30,24 +30,29 @@ _USUAL_CLASSES = 10
 """For a folder of images, which is not looked at here."""
 
 
-def check_models(protocol: Protocol, cells: Iterable[Cell]) -> None:
+def check_models(protocol: Protocol, cells: Iterable[Cell]) -> tuple[str, ...]:
     """Build what of these cells comes from outside, once per model, start and image size.
+
+    Returns what may be meant and rarely is, a sentence each.
 
     Raises:
         ProtocolError: a model cannot be built, gives no logits, cannot be stored, or takes its weights from
             something else than torch's seed; weights cannot be found, downloaded, or loaded.
     """
     seen: set[tuple[object, ...]] = set()
+    doubts: list[str] = []
     for cell in cells:
         key = (cell.model, cell.start, cell.train, cell.size, cell.views.size, cell.views.normalize)
         if comes_from_outside(cell) and key not in seen:
             seen.add(key)
-            _check(protocol, cell)
+            doubts += _check(protocol, cell)
+    return tuple(dict.fromkeys(doubts))
 
 
-def _check(protocol: Protocol, cell: Cell) -> None:
+def _check(protocol: Protocol, cell: Cell) -> list[str]:
     name = cell.model.name
     shape = _Shape.of(cell)
+    doubts: list[str] = []
     try:
         source = read_source(name, protocol.path.parent) if has_source(name) else None
         if is_foreign_model(name):
@@ -55,17 +60,27 @@ def _check(protocol: Protocol, cell: Cell) -> None:
             _require_storable(model, name)
             if is_own_model(name):
                 _require_seeded(model, _built(cell, shape, source), name)
-            _require_trainable(model, shape, name)
+                if cell.train and _same(model, _built(cell, shape, source, seed=1)):
+                    doubts.append(
+                        f"model {name} starts from the same weights at every seed, so that seeds vary nothing "
+                        "but the order of images; leave torch.manual_seed out of it, unless it loads its weights"
+                    )
+            if _require_trainable(model, shape, name):
+                doubts.append(
+                    f"model {name} answers with probabilities, which sum to 1, where losses take logits: it "
+                    "learns badly, and a temperature means nothing; leave its last softmax out"
+                )
     except InputError as error:
         raise _at(protocol, model_location(cell, protocol.spec), error) from error
     if cell.start_cell is not None or cell.start == "random":
-        return
+        return doubts
     start = cell.start
     weights = protocol.path.parent / Path(start.path).expanduser() if isinstance(start, PathStart) else start
     try:
         _built(cell, shape, source, weights)
     except InputError as error:
         raise _at(protocol, start_location(cell, protocol.spec), error) from error
+    return doubts
 
 
 @dataclass(frozen=True)
@@ -85,14 +100,16 @@ class _Shape:
         return _Shape(known.classes if known else _USUAL_CLASSES, view.channels, cell.size or view.size)
 
 
-def _built(cell: Cell, shape: _Shape, source: Source | None, weights: str | Path = "random") -> nn.Module:
+def _built(
+    cell: Cell, shape: _Shape, source: Source | None, weights: str | Path = "random", *, seed: int = 0
+) -> nn.Module:
     return build(
         cell.model,
         classes=shape.classes,
         channels=shape.channels,
         size=shape.size,
         weights=weights,
-        seed=0,
+        seed=seed,
         source=source,
         keep_head=not cell.train and cell.dataset.info is not None,
     )
@@ -120,8 +137,11 @@ def _require_storable(model: nn.Module, name: str) -> None:
         raise InputError(f"model {name}: it has no parameter to train")
 
 
-def _require_trainable(model: nn.Module, shape: _Shape, name: str) -> None:
-    """In train mode too, images go in and logits come out, the same ones from the same state and seed."""
+def _require_trainable(model: nn.Module, shape: _Shape, name: str) -> bool:
+    """In train mode too, images go in and logits come out, the same ones from the same state and seed.
+
+    Returns whether what comes out are probabilities instead.
+    """
     pixels = 2 * shape.channels * shape.size**2
     images = torch.linspace(0, 1, pixels).view(2, shape.channels, shape.size, shape.size).clone()
     before = {key: value.clone() for key, value in model.state_dict().items()}
@@ -147,6 +167,14 @@ def _require_trainable(model: nn.Module, shape: _Shape, name: str) -> None:
             hint="draw with torch's default generators alone, and keep whatever a step changes in buffers:"
             " else a run would depend on its neighbours, and on whether it was interrupted",
         )
+    sums = logits.sum(dim=1)
+    return bool((logits >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
+
+
+def _same(model: nn.Module, other: nn.Module) -> bool:
+    """Whether all parameters of two models are equal."""
+    pairs = zip(model.parameters(), other.parameters(), strict=True)
+    return all(torch.equal(mine.nan_to_num(), theirs.nan_to_num()) for mine, theirs in pairs)
 
 
 def _require_seeded(model: nn.Module, again: nn.Module, name: str) -> None:

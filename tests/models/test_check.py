@@ -18,6 +18,8 @@ from rigorkd.protocol.requirements import comes_from_outside
 from rigorkd.protocol.smoke import smoke
 from rigorkd.train.model_check import check_models
 
+Check = Callable[..., tuple[str, ...]]
+
 PROTOCOL = """\
 rigorkd: 1
 study: tried
@@ -122,15 +124,28 @@ def frozen(classes, channels, size):
 def good(classes, channels, size):
     assert (classes, channels, size) == (10, 3, 32)
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, classes))
+
+
+def fixed(classes, channels, size):
+    torch.manual_seed(0)
+    return good(classes, channels, size)
+
+
+def softmax(classes, channels, size):
+    return nn.Sequential(good(classes, channels, size), nn.Softmax(1))
+
+
+def log_softmax(classes, channels, size):
+    return nn.Sequential(good(classes, channels, size), nn.LogSoftmax(1))
 """
 
 
 @pytest.fixture
-def check(tmp_path: Path) -> Iterator[Callable[..., None]]:
+def check(tmp_path: Path) -> Iterator[Check]:
     """Check the protocol with replacements, in a folder with nets.py."""
     (tmp_path / "nets.py").write_text(NETS)
 
-    def check_changed(*changes: tuple[str, str]) -> None:
+    def check_changed(*changes: tuple[str, str]) -> tuple[str, ...]:
         text = PROTOCOL
         for old, new in changes:
             assert old in text, old
@@ -138,7 +153,7 @@ def check(tmp_path: Path) -> Iterator[Callable[..., None]]:
         path = tmp_path / "tried.yaml"
         path.write_text(text)
         protocol = load_protocol(path)
-        check_models(protocol, protocol.cells)
+        return check_models(protocol, protocol.cells)
 
     yield check_changed
     custom._forget()
@@ -146,6 +161,24 @@ def check(tmp_path: Path) -> Iterator[Callable[..., None]]:
 
 
 STUDENT = "one: {model: cnn}"
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("good", ""),
+        ("log_softmax", ""),
+        ("fixed", "model nets:fixed starts from the same weights at every seed"),
+        (
+            "softmax",
+            "model nets:softmax answers with probabilities, which sum to 1, where losses take logits",
+        ),
+    ],
+)
+def test_what_is_rarely_meant_is_said_once(check: Check, function: str, said: str) -> None:
+    found = check((STUDENT, f"one: {{model: 'nets:{function}'}}"))
+    assert len(found) == bool(said)
+    assert all(one.startswith(said) for one in found)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +200,7 @@ STUDENT = "one: {model: cnn}"
     ],
 )
 def test_a_model_that_cannot_be_trained_is_told_at_its_line(
-    check: Callable[..., None], student: str, place: str, words: str
+    check: Check, student: str, place: str, words: str
 ) -> None:
     with pytest.raises(ProtocolError) as caught:
         check((STUDENT, student))
@@ -175,12 +208,12 @@ def test_a_model_that_cannot_be_trained_is_told_at_its_line(
     assert words in caught.value.message
 
 
-def test_a_good_model_is_shown_what_training_will_show(check: Callable[..., None]) -> None:
+def test_a_good_model_is_shown_what_training_will_show(check: Check) -> None:
     check((STUDENT, 'one: {model: "nets:good"}'))
     check((STUDENT, 'one: {model: "nets:dropping"}'))
 
 
-def test_a_teacher_is_tried_at_its_own_size(check: Callable[..., None]) -> None:
+def test_a_teacher_is_tried_at_its_own_size(check: Check) -> None:
     check(("model: cnn\n  size: 16", "model: timm/resnet10t\n  size: 64"))
     with pytest.raises(ProtocolError, match=r"tried\.yaml:7:10: .* 16×16 pixels"):
         check(("model: cnn\n  size: 16", "model: timm/convnext_atto\n  size: 16"))
@@ -196,7 +229,7 @@ def test_a_teacher_is_tried_at_its_own_size(check: Callable[..., None]) -> None:
     ],
 )
 def test_weights_that_are_nowhere_are_told_at_their_line(
-    check: Callable[..., None],
+    check: Check,
     hub_cache: Path,
     monkeypatch: pytest.MonkeyPatch,
     old: str,
@@ -219,7 +252,7 @@ def test_weights_that_are_nowhere_are_told_at_their_line(
     assert "cannot be downloaded" in caught.value.message
 
 
-def test_a_file_that_does_not_fit_is_told_at_its_line(check: Callable[..., None], tmp_path: Path) -> None:
+def test_a_file_that_does_not_fit_is_told_at_its_line(check: Check, tmp_path: Path) -> None:
     model = build(Model(name="cnn"), classes=10, channels=3, size=32, seed=0)
     save_file(model.state_dict(), tmp_path / "weights.safetensors")
     check((STUDENT, "one: {model: cnn, start: {path: weights.safetensors}}"), ("start: [random, warm], ", ""))

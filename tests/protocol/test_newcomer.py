@@ -137,6 +137,12 @@ SLIPS = {
         "resnet34_cifar", "torchvision.models.resnet34", 10, 18, "did you mean 'resnet34'"
     ),
     "a function with a dot": Slip("resnet34_cifar", "my_nets.make", 10, 18, "did you mean 'my_nets:make'"),
+    "a model by its library": Slip(
+        "resnet34_cifar", "torchvision/resnet34", 10, 18, "did you mean 'resnet34'"
+    ),
+    "a model by its module": Slip(
+        "resnet34_cifar", "'torchvision.models:resnet34'", 10, 18, "did you mean 'resnet34'"
+    ),
     "a model in another spelling": Slip("resnet34_cifar", "ResNet-34", 10, 18, "did you mean 'resnet34'"),
     "weights that do not exist": Slip(
         "{model: resnet34_cifar}",

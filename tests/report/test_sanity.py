@@ -179,7 +179,9 @@ def warnings(frame: pd.DataFrame, **plan: Any) -> str:
 def test_a_baseline_at_chance():
     frame = table()
     frame.loc[frame["cell"] == "base", "test_top1"] = [10.0, 11.0, 9.5, 10.2, 9.9]
-    assert "the baseline base is at chance (10.12 of 10 classes)" in warnings(frame, classes=10)
+    assert "the baseline base is at chance (mean 10.12; guessing among 10 classes gives 10)" in warnings(
+        frame, classes=10
+    )
     assert "the baseline base is at chance" in warnings(frame.assign(classes=10))
     assert "at chance" not in warnings(frame)
     assert "at chance" not in warnings(frame, classes=100)
@@ -232,7 +234,10 @@ def test_smoke_goes_before_chance():
 @pytest.mark.parametrize(
     ("kd", "said"),
     [
-        ((14.1, 14.2, 14.0, 14.1, 14.2), "AT CHANCE: the baseline base is at chance (9.9 of 10 classes)"),
+        (
+            (14.1, 14.2, 14.0, 14.1, 14.2),
+            "AT CHANCE: the baseline base is at chance (mean 9.9; guessing among 10",
+        ),
         ((14.1, 8.0, 12.0, 13.0, 9.0), "AT CHANCE: no cell is better than guessing"),
         ((30.0, 5.0, 55.0, 20.0, 40.0), "AT CHANCE: the baseline base is at chance"),
     ],
@@ -256,7 +261,7 @@ def test_several_baselines_at_chance_are_one_banner():
     frame = pd.concat([guessed(student="a"), guessed(student="b").replace({"base": "base-b", "kd": "kd-b"})])
     frame.loc[frame["method"] == "kd", "test_top1"] += 40
     text = banner_of(analyze(frame, Plan(classes=10)).warnings)
-    assert text.startswith("AT CHANCE: the baselines base, base-b are at chance (9.9, 9.9 of 10 classes)")
+    assert text.startswith("AT CHANCE: the baselines base, base-b are at chance (means 9.9, 9.9; guessing")
     assert text.endswith("a gain over them says nothing of distillation")
 
 
