@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from rigorkd_analysis.table_error import TableError
@@ -92,6 +93,19 @@ def is_accuracy(metric: str) -> bool:
     nouns = [token for token in tokens if token in _MAX | _MIN]
     changed = not (_CHANGES | _GAINS).isdisjoint(tokens)
     return bool(nouns) and nouns[-1] in _PERCENT and not changed
+
+
+def on_two_scales(values: Sequence[float]) -> tuple[int, int] | None:
+    """Where an accuracy in fractions is and where one in percent, in a column that mixes them.
+
+    A network that fell to chance (1.00 %) is not near a hundredth of the others.
+    """
+    percent = [at for at, value in enumerate(values) if value > 1.5]
+    if not percent:
+        return None
+    low, high = min(values[at] for at in percent) / 2, max(values[at] for at in percent) * 1.25
+    mixed = (at for at, value in enumerate(values) if value <= 1 and low <= 100 * value <= high)
+    return next(((at, percent[0]) for at in mixed), None)
 
 
 def sesoi_off_scale(metric: str, sesoi: float | None, high: float) -> tuple[str, float] | None:

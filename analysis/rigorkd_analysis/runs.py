@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.metric_names import is_accuracy, is_peak, is_validation
+from rigorkd_analysis.metric_names import is_accuracy, is_peak, is_validation, on_two_scales
 from rigorkd_analysis.table_error import TableError
 
 if TYPE_CHECKING:
@@ -334,17 +334,15 @@ def _on_one_scale(
             row=int(row),
             column=metric,
         )
-    percent, fractions = np.flatnonzero(middle > 1.5), np.flatnonzero(middle <= 1)
-    if percent.size and fractions.size:
-        low, high = middle[percent].min() / 2, middle[percent].max() * 1.25
-        for cell in fractions[(100 * middle[fractions] >= low) & (100 * middle[fractions] <= high)][:1]:
-            raise TableError(
-                f"{cells[cell]} is in fractions (median {middle[cell]:g}) and {cells[percent[0]]} in percent "
-                f"(median {middle[percent[0]]:g}), both in {metric!r}",
-                hint="write all of the column in percent, or all of it as fractions",
-                row=int(np.flatnonzero(cell_of == cell)[0]),
-                column=metric,
-            )
+    if (mixed := on_two_scales(middle.tolist())) is not None:
+        cell, percent = mixed
+        raise TableError(
+            f"{cells[cell]} is in fractions (median {middle[cell]:g}) and {cells[percent]} in percent "
+            f"(median {middle[percent]:g}), both in {metric!r}",
+            hint="write all of the column in percent, or all of it as fractions",
+            row=int(np.flatnonzero(cell_of == cell)[0]),
+            column=metric,
+        )
 
 
 def _median(values: Floats) -> float:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rigorkd.report.page import FORMATS, Format
+
+if TYPE_CHECKING:
+    from rigorkd_analysis.published.printed_spread import Kind
 
 
 @click.command(short_help="Say what a published table of one seed supports.")
@@ -18,6 +22,12 @@ from rigorkd.report.page import FORMATS, Format
 @click.option("--encoding", metavar="NAME", help="Of a text file  [default: UTF-8]")
 @click.option("--sheet", metavar="NAME", help="Of a workbook.")
 @click.option("--seeds", type=int, help="Seeds behind each printed mean  [default: a column n, else 1]")
+@click.option(
+    "--spread",
+    type=click.Choice(["sd", "se", "ci"]),
+    help="What ± is: an sd over seeds, a standard error, half of a 95 % interval  [default: by the table's "
+    "words, else sd]",
+)
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate of each test.")
 @click.option(
     "--differences",
@@ -40,6 +50,7 @@ def audit(
     encoding: str | None,
     sheet: str | None,
     seeds: int | None,
+    spread: Kind | None,
     alpha: float,
     differences: Path | None,
     t: float | None,
@@ -79,7 +90,9 @@ def audit(
     rows = printed_rows(table, line, Reading(encoding=encoding, sheet=sheet)).each_once()
     others = () if differences is None else printed_rows(differences).each_once().mappings()
     with located(lambda error: at(rows, error)):
-        result = judge(Printed(rows.mappings(), n_test, metric, seeds, alpha, others, test, within))
+        result = judge(
+            Printed(rows.mappings(), n_test, metric, seeds, alpha, others, test, within, rows.caption, spread)
+        )
     emit(
         form, lambda: audit_page(result), json=lambda: to_json(result), csv=lambda: to_csv(result.comparisons)
     )

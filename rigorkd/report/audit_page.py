@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.published.bounds import Recovered
-from rigorkd_analysis.published.table_audit import Audit, AuditComparison
+from rigorkd_analysis.published.printed_spread import bare
+from rigorkd_analysis.published.table_audit import Audit, AuditComparison, bound_of
 from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.sample_size import Power, cheapest, detectable
+from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.page import MISSING, Column, Page, Said, Table, listed
@@ -50,10 +53,19 @@ def _words(audit: Audit) -> list[Said]:
     return [*(Said(c.says) for c in told), Said(rest)]
 
 
+def _is_less_better(audit: Audit) -> bool:
+    """Whether the metric's name says so."""
+    try:
+        return goal_of(bare(audit.metric)) == "min"
+    except TableError:
+        return False
+
+
 def _comparisons(audit: Audit) -> Table:
     pairs = len(audit.comparisons)
     adjusted = (Column("Holm p", True),) if pairs > 1 else ()
     holm = f" Holm p: the largest p, corrected for the {pairs} pairs; claims rest on it." if adjusted else ""
+    less = " Less is better: the row over another is the worse one." if _is_less_better(audit) else ""
     emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if _holds(audit, c))
     if any(cell.n > 1 for cell in audit.cells):
         columns: tuple[Column, ...] = (
@@ -66,7 +78,7 @@ def _comparisons(audit: Audit) -> Table:
                 f"{c.b}\nover {c.a}",
                 f"{c.difference:.{audit.decimals}f}",
                 _range(c.t_low, c.t_high) if c.welch_t is None else f"{c.welch_t:.3g} (Welch)",
-                _range(c.p_low, c.p_high) if c.welch_p is None else f"{c.welch_p:.2g}",
+                _p_range(c.p_low, c.p_high) if c.welch_p is None else f"{c.welch_p:.2g}",
                 *(_largest(c) for _ in adjusted),
                 f"{c.break_even_seed_sd:.2g}",
                 MISSING if c.break_even_seed_sd_paired is None else f"{c.break_even_seed_sd_paired:.2g}",
@@ -77,9 +89,16 @@ def _comparisons(audit: Audit) -> Table:
             f"{audit.metric}, means of {_seeds(audit)} seeds as printed; the range of the paired t test over "
             "all pairings of the seeds needs printed standard deviations. A seed sd above the break-even "
             "explains the difference by chance: as it stands if pairs of seeds do not correlate, and where "
-            f"they correlate by .9.{holm}"
+            f"they correlate by .9.{holm}{less}"
         )
         return Table("Pairs of rows", columns, rows, text, emphasis)
+    if audit.n_test is None:
+        rows = tuple(
+            (f"{c.b}\nover {c.a}", f"{c.difference:.{audit.decimals}f}", _seed_sd(c))
+            for c in audit.comparisons
+        )
+        columns = (Column("pair"), Column("difference", True), Column("seed sd", True))
+        return Table("Pairs of rows", columns, rows, f"{audit.metric}, one seed. {_SEED_SD}{less}")
     columns = (
         *(Column("pair"), Column("diff", True), Column("images", True)),
         *(Column("discordant", True), Column("McNemar p", True), *adjusted),
@@ -87,20 +106,29 @@ def _comparisons(audit: Audit) -> Table:
     )
     rows = tuple(_row(c, audit.decimals, bool(adjusted)) for c in audit.comparisons)
     text = (
-        f"{audit.metric}, one seed, {audit.n_test or 0:,} test images. Discordant: images that exactly one "
+        f"{audit.metric}, one seed, {audit.n_test:,} test images. Discordant: images that exactly one "
         "network gets right, as far as the printed values bound them; McNemar's exact p over that range, "
         f"of the pair alone.{holm} Differ: whether the two networks do, by the pair alone, on this test "
-        "distribution. Seed sd: the standard deviation over seeds that would explain the "
-        "difference by chance, from pairs that do not correlate to pairs that correlate by .9; one below "
-        "it is necessary, not sufficient, for the method to differ. √(err/2N): the seed sd of well-trained "
+        f"distribution. {_SEED_SD} √(err/2N): the seed sd of well-trained "
         "networks (Jordan 2023), a yardstick and no test: small or under-trained ones have 1.4 to 32 times "
-        "it."
+        f"it.{less}"
     )
     return Table("Pairs of rows", columns, rows, text, emphasis)
 
 
+_SEED_SD = (
+    "Seed sd: the standard deviation over seeds that would explain the difference by chance, from pairs that "
+    "do not correlate to pairs that correlate by .9; one below it is necessary, not sufficient, for the "
+    "method to differ."
+)
+
+
+def _seed_sd(c: AuditComparison) -> str:
+    return _range(c.break_even_seed_sd, c.break_even_seed_sd_paired)
+
+
 def _largest(c: AuditComparison) -> str:
-    return MISSING if c.p_adjusted is None else f"{c.p_adjusted:.2g}"
+    return MISSING if c.p_adjusted is None else bound_of(c.p_adjusted, exact=True).removeprefix("= ")
 
 
 def _row(c: AuditComparison, decimals: int, adjusted: bool) -> tuple[str, ...]:
@@ -108,7 +136,7 @@ def _row(c: AuditComparison, decimals: int, adjusted: bool) -> tuple[str, ...]:
     if c.images_min is not None and c.images_min != c.images_max:
         images = f"{c.images_min:,}–{c.images_max:,}"
     discordant = MISSING if c.discordant_min is None else f"{c.discordant_min:,}–{c.discordant_max:,}"
-    p = _range(c.p_min, c.p_max)
+    p = _p_range(c.p_min, c.p_max)
     return (
         f"{c.b}\nover {c.a}",
         f"{c.difference:.{decimals}f}",
@@ -117,9 +145,14 @@ def _row(c: AuditComparison, decimals: int, adjusted: bool) -> tuple[str, ...]:
         p,
         *((_largest(c),) if adjusted else ()),
         c.networks_differ or MISSING,
-        _range(c.break_even_seed_sd, c.break_even_seed_sd_paired),
+        _seed_sd(c),
         MISSING if c.test_set_sd is None else f"{c.test_set_sd:.2g}",
     )
+
+
+def _p_range(low: float | None, high: float | None) -> str:
+    """Of p-values, of which none is 0."""
+    return bound_of(high) if high is not None and not low else _range(low, high)
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a CSV as text, and the line of the file on which each one ends."""
+    """The rows of a CSV as text, and the line of the file on which each one ends.
+
+    `caption` is what is written around a pasted table.
+    """
 
     file: Path
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
+    caption: str = ""
 
     def mappings(self) -> list[Mapping[str, str]]:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
@@ -95,7 +99,7 @@ def printed_rows(path: Path, line: int | None = None, asked: Reading | None = No
     Raises:
         InputError: it is none of them, with file and line.
     """
-    from rigorkd_analysis.published.printed_cells import pasted_table
+    from rigorkd_analysis.published.printed_cells import caption_of, pasted_table
 
     from rigorkd.readers.delimited import decoded
     from rigorkd.readers.listing import read_named
@@ -129,7 +133,8 @@ def printed_rows(path: Path, line: int | None = None, asked: Reading | None = No
         with _readable(path):
             return _rows(path, text.removeprefix("\ufeff"))
     rows, lines = pasted
-    return Rows(path, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), tuple(lines))
+    fields = tuple(tuple(row.values()) for row in rows)
+    return Rows(path, tuple(rows[0]), fields, tuple(lines), caption_of(text, lines))
 
 
 def _sheet_rows(path: Path, asked: Reading) -> Rows:

@@ -7,10 +7,10 @@ from rigorkd_analysis import Printed, TableError, audit
 from rigorkd_analysis.published.printed_cells import (
     pasted_rows,
     pasted_table,
-    spread_column,
     unmarked,
     value_and_spread,
 )
+from rigorkd_analysis.published.printed_spread import spread_column
 from scipy import stats
 
 BASE, KD, DKD = ("r8/base", "72.50", "0.20"), ("r8/kd", "73.33", "0.25"), ("r8/dkd", "76.32", "0.15")
@@ -329,7 +329,7 @@ def test_a_value_with_its_interval_is_the_value():
 
 
 def test_thousands_of_rows_are_no_one_claim():
-    rows = [{"cell": f"c{i}", "top1": f"{i % 90}.1"} for i in range(120)]
+    rows = [{"cell": f"c{i}", "top1": f"{9 + i % 90}.1"} for i in range(120)]
     with pytest.raises(TableError, match="120 rows are 7,140 pairs"):
         audit(Printed(rows, n_test=1000))
 
@@ -397,3 +397,85 @@ def test_raw_runs_are_sent_to_analyze():
         audit(Printed(rows, n_test=10_000))
     assert "rigorkd analyze" in caught.value.hint
     assert len(audit(Printed([row for row in rows if row["seed"] == "1"], n_test=10_000)).cells) == 2
+
+
+def test_fractions_beside_percentages_are_refused():
+    rows = [{"method": "baseline", "test_acc": "91.2"}, {"method": "ours", "test_acc": "0.935"}]
+    with pytest.raises(
+        TableError, match=r"ours is in fractions \(0\.935\) and baseline in percent"
+    ) as caught:
+        audit(Printed(rows, n_test=10_000))
+    assert (caught.value.row, caught.value.column) == (1, "test_acc")
+    hard = [{"method": f"m{at}", "test_acc": text} for at, text in enumerate(("0.5", "3.1", "45.0"))]
+    assert len(audit(Printed(hard, n_test=10_000)).comparisons) == 3  # percents of a hard task
+
+
+def test_the_best_of_many_on_test_data_is_told_beside_every_claim():
+    rows = [{"method": "baseline", "best_test_acc": "91.2"}, {"method": "ours", "best_test_acc": "94.5"}]
+    found = audit(Printed(rows, n_test=10_000))
+    assert any(
+        "best_test_acc is chosen on test data" in note and "optimistic" in note for note in found.notes
+    )
+    assert found.survives[1].endswith("chosen on test data, so optimistic.")
+    assert found.comparisons[0].says.endswith("chosen on test data, so optimistic.")
+
+
+def test_an_accuracy_on_training_images_is_none_on_test_images():
+    rows = [{"method": "baseline", "train_acc": "91.2"}, {"method": "ours", "train_acc": "94.5"}]
+    found = audit(Printed(rows, n_test=10_000))
+    assert found.survives == (
+        "No claim about a method survives: with one seed its effect is not identifiable.",
+    )
+    assert (found.n_test, found.comparisons[0].p_max) == (None, None)
+    assert any("train_acc is of training data" in note for note in found.notes)
+
+
+def test_rows_are_named_by_the_first_columns_that_tell_them_apart():
+    columns = ("Name", "model", "dataset", "activation", "test_acc")
+    every = [("resnet", "relu"), ("resnet", "gelu"), ("vgg", "relu")]
+    rows = [
+        dict(zip(columns, (f"run{at}", model, "cifar10", act, f"9{at}.0"), strict=True))
+        for at, (model, act) in enumerate(every)
+    ]
+    assert [cell.cell for cell in audit(Printed(rows, n_test=10_000)).cells] == [
+        "resnet/relu",
+        "resnet/gelu",
+        "vgg",
+    ]
+    alike = [{**row, "activation": "relu"} for row in rows]
+    assert [cell.cell for cell in audit(Printed(alike, n_test=10_000)).cells] == ["run0", "run1", "run2"]
+    tuned = [{"model": "resnet", "lr": lr, "test_acc": acc} for lr, acc in (("0.1", "90.0"), ("0.2", "91.0"))]
+    found = audit(Printed(tuned, n_test=10_000)).cells
+    assert [cell.cell for cell in found] == ["resnet/lr0.1", "resnet/lr0.2"]
+    nameless = [{"model": "resnet", "test_acc": acc} for acc in ("90.0", "91.0")]
+    found = audit(Printed(nameless, n_test=10_000)).cells
+    assert [cell.cell for cell in found] == ["resnet (row 1)", "resnet (row 2)"]
+
+
+def test_too_many_pairs_are_told_the_column_that_parts_them():
+    rows = [
+        {"model": f"m{at}", "Optimizer": "SGD" if at % 2 else "AdamW", "top1": f"{50 + at / 10:.1f}"}
+        for at in range(120)
+    ]
+    with pytest.raises(TableError) as caught:
+        audit(Printed(rows, n_test=10_000))
+    assert "--within Optimizer compares the rows that agree in it alone (3,540 pairs)" in caught.value.hint
+    assert len(audit(Printed(rows, n_test=10_000, within="Optimizer")).comparisons) == 3540
+
+
+def test_rows_that_share_no_data_are_told_so():
+    rows = [{"dataset": "mnist", "test_acc": "91.2"}, {"dataset": "svhn", "test_acc": "93.5"}]
+    found = audit(Printed(rows, n_test=10_000))
+    assert "No two of the 2 rows share 'dataset', so nothing is compared." in found.survives
+    rows = [{"student": name, "test_acc": "91.2"} for name in ("r8", "r20")]
+    assert any("share a student, so" in line for line in audit(Printed(rows, n_test=10_000)).survives)
+
+
+def test_no_p_value_is_printed_as_0():
+    rows = [{"cell": name, "top1": top1, "top1_std": "0.2"} for name, top1 in (("a", "90.0"), ("b", "92.0"))]
+    (pair,) = audit(Printed(rows, seeds=5)).comparisons
+    assert pair.p_low == 0  # in the limit of equal spreads that go together
+    assert f"a paired test over 5 seeds has p ≤ {pair.p_high:.2g}, depending" in pair.says
+    found = audit(Printed([{"cell": "a", "top1": "10.0"}, {"cell": "b", "top1": "99.0"}], n_test=10_000))
+    assert "(McNemar p < 1e-300, the only pair)" in found.survives[1]
+    assert "(McNemar p < 1e-300)" in found.comparisons[0].says

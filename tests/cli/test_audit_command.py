@@ -116,3 +116,18 @@ def test_a_sheet_and_another_encoding_are_read_as_analyze_reads_them(rigorkd, tm
     done = rigorkd("audit", tmp_path / "sheet.csv", "--encoding", "cp1252", "--n-test", 10000)
     assert done.returncode == 0
     assert "over für" in done.stdout
+
+
+def test_the_page_says_what_holds_only_on_a_condition(rigorkd, tmp_path):
+    (tmp_path / "t.md").write_text("| Method | MAE |\n|---|---|\n| a | 0.62 ± 0.01 |\n| b | 0.71 ± 0.01 |\n")
+    for form in ("table", "markdown", "latex", "json", "csv"):
+        said = " ".join(rigorkd("audit", tmp_path / "t.md", "--seeds", 5, "--format", form).stdout.split())
+        assert "is taken as a standard deviation over seeds: a standard error would change it" in said
+    text = " ".join(rigorkd("audit", tmp_path / "t.md", "--seeds", 5).stdout.split())
+    assert "≤ 0.00055" in text
+    assert "Less is better: the row over another is the worse one." in text
+    read = " ".join(rigorkd("audit", tmp_path / "t.md", "--seeds", 5, "--spread", "se").stdout.split())
+    assert "± is read as standard errors" in read
+    (tmp_path / "e.csv").write_text("model,train_acc\na,91.2\nb,93.5\n")
+    one = rigorkd("audit", tmp_path / "e.csv", "--n-test", 10000).stdout
+    assert "test images." not in one

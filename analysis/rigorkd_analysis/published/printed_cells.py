@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from rigorkd_analysis.published.printed_spread import spread_name
 from rigorkd_analysis.table_error import TableError
 
 Row = Mapping[str, str]
@@ -56,24 +57,6 @@ _BOTH = re.compile(
     re.IGNORECASE,
 )
 
-_STEM = re.compile(r"(?:^|[_ ./-])(?:mean|avg|average|m)(?:$|[_ ./-])|\((?:mean|avg)\)", re.IGNORECASE)
-SPREADS = (
-    "std", "sd", "stdev", "stddev", "std.", "s.d.", "±", "+-", "+/-", "std dev", "std_dev", "std. dev.",
-    "standard deviation", "standard_deviation",
-)  # fmt: skip
-ERRORS = (
-    "sem",
-    "se",
-    "s.e.",
-    "stderr",
-    "std err",
-    "std_err",
-    "std error",
-    "standard error",
-    "standard_error",
-)
-"""What a column of standard errors is called: a standard deviation over √n."""
-
 
 def unmarked(text: str) -> str:
     """A printed cell without what only makes it look so: bold, underlined, coloured, cited, starred."""
@@ -107,14 +90,18 @@ def value_and_spread(text: str) -> tuple[str, str] | None:
     return found[1], next(part for part in found.groups()[1:] if part is not None)
 
 
-def cleaned(rows: Sequence[Row]) -> list[Row]:
-    """The rows with known columns by their names, cells without marks, and mean and spread in two columns."""
+def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
+    """The rows with known columns by their names, cells without marks, and mean and spread in two columns.
+
+    What the spreads are, headings and the caption say; their column's name keeps it.
+    """
     if not rows:
         return []
     names = {column: known_name(column) for column in rows[0]}
     taken = Counter(names.values())
     names = {column: known if taken[known] == 1 else column for column, known in names.items()}
     both = {column for column in names if any(value_and_spread(row.get(column) or "") for row in rows)}
+    spread = {column: spread_name(names[column], list(rows[0]), caption) for column in both}
     percent = {column for column in names if _all_percent(row.get(column) or "" for row in rows)}
     out: list[Row] = []
     for row in rows:
@@ -123,14 +110,14 @@ def cleaned(rows: Sequence[Row]) -> list[Row]:
             text = row.get(column) or ""
             pair = value_and_spread(text) if column in both else None
             if pair is not None:
-                made[name], made[f"{name}_std"] = pair
+                made[name], made[spread[column]] = pair
             else:
                 plain = re.sub(rf"^±\s*(?={_PLAIN}$)", "", unmarked(text))
                 if column in percent:
                     plain = plain.removesuffix("%").strip()
                 made[name] = plain if plain != text else text
                 if column in both:
-                    made.setdefault(f"{name}_std", "")
+                    made.setdefault(spread[column], "")
         out.append(made)
     return out
 
@@ -147,20 +134,6 @@ def known_name(column: str) -> str:
     folded = re.sub(r"[\s-]+", "_", name.casefold())
     folded = {"top_1": "top1", "#seeds": "n_seeds", "num_seeds": "n_seeds", "runs": "n"}.get(folded, folded)
     return folded if folded in KNOWN else name
-
-
-def spread_column(columns: Sequence[str], metric: str, words: Sequence[str] = SPREADS) -> str | None:
-    """The column that holds the standard deviations (or errors) of `metric`, by any usual pair of names."""
-    stem = _STEM.sub("", metric).strip("_ ./-")
-    by_folded = {column.casefold(): column for column in columns}
-    for base in dict.fromkeys((metric, stem)):
-        for word in words:
-            for name in (f"{base}_{word}", f"{base} {word}", f"{base}.{word}", f"{base}/{word}",
-                         f"{base} ({word})", f"{word}_{base}", f"{word} {base}", f"{word}({base})",
-                         f"{base}{word}"):  # fmt: skip
-                if name.casefold() in by_folded and by_folded[name.casefold()] != metric:
-                    return by_folded[name.casefold()]
-    return next((by_folded[word] for word in words if word in by_folded), None)
 
 
 def first_name(rows: Sequence[Row]) -> str | None:
@@ -233,6 +206,42 @@ def pasted_table(text: str, begins: int | None = None) -> tuple[list[dict[str, s
     if not body:
         return None
     return [dict(zip(names, row, strict=True)) for _, row in body], [at for at, _ in body]
+
+
+_TABLE = r"(?:[a-zA-Z]*table|longtable)\*?"
+_ABOUT = re.compile(r"±|\\pm|\+/?-|mean|averag|error bar|parenthes|bracket|report", re.IGNORECASE)
+"""What a text beside a table speaks of that says what its spreads are."""
+_ABOVE, _BELOW = 8, 4
+"""Lines of text around a table that may be about it."""
+
+
+def caption_of(text: str, lines: Sequence[int]) -> str:
+    """What is written of a pasted table with rows on these lines: its caption, or the text around it."""
+    every = text.splitlines()
+    at = sum(len(line) + 1 for line in every[: lines[0] - 1])
+    text = "\n".join(every)
+    begun = list(re.finditer(rf"\\begin\{{{_TABLE}\}}", text[:at]))
+    ended = re.compile(rf"\\end\{{{_TABLE}\}}").search(text, at)
+    if begun and ended:
+        inside = text[begun[-1].end() : ended.start()]
+        found = re.finditer(r"\\caption(?:of\{table\})?\*?\s*(?=[{\[])", inside)
+        return " ".join(_argument(inside, one.end())[0] for one in found)
+    is_row = re.compile(r"\||&.*\\\\|\\(?:begin|end|[a-z]*(?:rule|line))\b")
+    first, last = lines[0] - 1, lines[-1]
+    while first and (is_row.search(every[first - 1]) or not every[first - 1].strip()):
+        first -= 1
+    while last < len(every) and (is_row.search(every[last]) or not every[last].strip()):
+        last += 1
+    above, below = list[str](), list[str]()
+    for own, side, most in ((above, every[:first][::-1], _ABOVE), (below, every[last:], _BELOW)):
+        for line in side:
+            if is_row.search(line) or len(own) == most or (own is below and line.startswith("#")):
+                break
+            own += [line] if line.strip() else []
+            if line.startswith("#"):
+                break
+    parts = " ".join(above[::-1]), " ".join(below)
+    return " ".join(part for part in parts if _ABOUT.search(part))
 
 
 def _lines_apart(row: Lined) -> list[Lined]:

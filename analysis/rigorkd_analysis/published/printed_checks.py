@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from rigorkd_analysis.metric_names import label
-from rigorkd_analysis.published.printed_cells import ERRORS, SPREADS, Row
-from rigorkd_analysis.published.printed_table import decimal_of, half_unit, is_accuracy, row_names
+import pandas as pd
+
+from rigorkd_analysis.metric_names import label, words_of
+from rigorkd_analysis.published.printed_cells import Row
+from rigorkd_analysis.published.printed_spread import ERRORS, SPREADS, Spread
+from rigorkd_analysis.published.printed_table import decimal_of, episodes, half_unit, is_accuracy, row_names
+from rigorkd_analysis.runs import chosen_on_test
 
 _BASES = ("standard", "baseline", "scratch", "student", "before")
 _DIFFERENCES = ("gain", "difference", "delta", "diff", "improvement")
@@ -19,7 +23,16 @@ _NO_DIFFERENCES = frozenset(
 )
 """Words in the names of columns beside a difference that are none themselves."""
 _VALIDATION = ("best_val_top1", "val_top1", "best_val_acc", "val_acc")
+_TRAINING = {"train", "training"}
 _FIXED_BY_ARCHITECTURE = ("latency", "params", "parameters", "flops", "macs", "throughput", "fps", "size_mb")
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """What a table's claims take for granted: in a note, and in few words ("" for none) behind each claim."""
+
+    note: str
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,30 @@ def efficiency_flags(rows: list[Row]) -> list[EfficiencyFlag]:
                     )
                 )
     return out
+
+
+def caveats_of(rows: Sequence[Row], metric: str, spread: Spread | None) -> list[Caveat]:
+    """What the table does not say of its numbers, or says against them; `spread` if it is used."""
+    out: list[Caveat] = []
+    if spread is not None:
+        if note := spread.note():
+            taken = (
+                f"{spread.name} is taken as a standard deviation over seeds: a standard error would change it"
+            )
+            out.append(Caveat(note, "" if spread.said else taken))
+        if counted := episodes(rows, metric):
+            over = f"{spread.name} is taken to be over seeds, not over the {counted} of one run"
+            out.append(Caveat(f"{over}, which would say nothing of other seeds", over))
+    for text in chosen_on_test(pd.DataFrame(list(rows)), metric):
+        out.append(Caveat(text, "chosen on test data, so optimistic"))
+    if is_training(metric):
+        out.append(Caveat(f"{metric} is of training data, by its name: it says nothing of test images"))
+    return out
+
+
+def is_training(metric: str) -> bool:
+    """Whether a metric is of the data that a network was trained on, by its name."""
+    return not _TRAINING.isdisjoint(words_of(metric)) and "test" not in words_of(metric)
 
 
 def _stem(column: str) -> str | None:

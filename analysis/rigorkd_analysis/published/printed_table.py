@@ -5,22 +5,15 @@ Printed decimals are part of the input, so values are text.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
-from rigorkd_analysis.published.printed_cells import (
-    ERRORS,
-    KNOWN,
-    SPREADS,
-    Row,
-    first_name,
-    known_name,
-    spread_column,
-)
+from rigorkd_analysis.metric_names import on_two_scales, words_of
+from rigorkd_analysis.published.printed_cells import KNOWN, Row, first_name, known_name
+from rigorkd_analysis.published.printed_spread import MADE, Kind, Spread, bare, spread_of
 from rigorkd_analysis.runs import is_setting, suggest
 from rigorkd_analysis.table_error import TableError
 
@@ -37,6 +30,8 @@ class Printed:
         differences: rows of another table that prints differences of these values.
         test: t, p and difference of a paired test printed in the text.
         within: a column whose values rows must share to be compared; None takes one named dataset or so.
+        caption: what is written around the table, which may say what ± is.
+        spread: what ± is, by the reader's own word.
     """
 
     rows: Sequence[Row]
@@ -47,6 +42,8 @@ class Printed:
     differences: Sequence[Row] = ()
     test: tuple[float, float, float | None] | None = None
     within: str | None = None
+    caption: str = ""
+    spread: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,7 @@ class Entry:
 
 
 def is_accuracy(metric: str) -> bool:
+    metric = bare(metric)  # a standard error is no error
     words = re.sub(r"[^a-z0-9]", "", metric.casefold())  # "Top-1 (%)" is top1
     if "err" in words or "loss" in words:
         return False
@@ -79,6 +77,12 @@ def is_of_test(metric: str) -> bool:
     """Whether a column's name says test, and neither the best of many nor a spread."""
     words = set(re.split(r"[^a-z0-9]+", metric.casefold()))
     return "test" in words and words.isdisjoint({"best", "max", "min", "peak", "top5", "acc5", "std", "sd"})
+
+
+def episodes(rows: Sequence[Row], metric: str) -> str | None:
+    """A column that counts the episodes of an evaluation: a spread beside it may be over them."""
+    found = (column for column in rows[0] if {"episode", "episodes"} & {*words_of(column)})
+    return next((column for column in found if column != metric), None)
 
 
 def row_names(rows: Sequence[Row]) -> list[str]:
@@ -131,17 +135,22 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
                     kept = {
                         key: row[key] for key in ("student", "n_test", "seed", "n", "n_seeds") if key in row
                     }
-                    if (sd := spread_column(columns, column)) is not None and column in sd:
-                        kept[f"{name}_std"] = row[sd]
+                    if (own := spread_of(columns, column)) is not None and column in own.column:
+                        kept[own.column.replace(column, name, 1)] = row[own.column]
                     spread.append({**kept, "cell": f"{who}/{what}", name: row[column]})
             note = f"the table is wide: {', '.join(wide)} are read as cells of {name}"
             return [dict(row) for row in spread], name, [note]
     valid = [
         column for column in columns if any(decimal_of(row.get(column) or "") is not None for row in rows)
     ]
-    spreads = {spread_column(columns, column, words) for column in valid for words in (SPREADS, ERRORS)}
+    spreads = {own.column for column in valid if (own := spread_of(columns, column))}
     known = {*KNOWN} - {*usual}
-    valid = [column for column in valid if not column.endswith("_std") and column not in {*spreads, *known}]
+    valid = [
+        column
+        for column in valid
+        if MADE not in column and column not in {*spreads, *known}
+        if not column.endswith("_std") or any(other.startswith(column + MADE) for other in columns)
+    ]
     valid = [column for column in valid if not (is_setting(column) or column.casefold() in known)] or valid
     valid = sorted(valid, key=lambda column: not is_accuracy(column))
     if table.metric:
@@ -150,7 +159,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     for chosen, why in ((valid, "the only column of numbers"), (tested, "by its name")):
         if len(chosen) == 1:
             return rows, chosen[0], [f"{chosen[0]} is judged, {why}"]
-    averaged = any(spread_column(columns, column, words) for column in valid for words in (SPREADS, ERRORS))
+    averaged = any(spread_of(columns, column) for column in valid)
     unknown = averaged and seeds_of(table, rows) is None
     count = "; and --seeds K, the seeds behind each mean" if unknown else ""
     raise TableError(
@@ -185,7 +194,17 @@ def merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
     return kept, notes
 
 
-_TASKS = ("dataset", "data set", "data_set", "datasets", "data", "benchmark", "task", "corpus", "domain")
+def task_column(rows: Sequence[Row], within: str | None) -> str | None:
+    """The column that says what each row was tested on: the one asked for, or one of data sets."""
+    folded = {column.casefold(): column for column in rows[0]}
+    if within is not None and within.casefold() not in folded:
+        raise TableError(f"no column {within!r} in this table", hint=suggest(within, list(rows[0])))
+    words = _TASKS if within is None else (within.casefold(),)
+    return next((folded[word] for word in words if word in folded), None)
+
+
+_TASKS = ("dataset", "data set", "data_set", "datasets", "data", "benchmark", "task", "corpus", "domain",
+          "env", "env_id", "environment")  # fmt: skip
 
 
 def tasks_of(rows: Sequence[Row], within: str | None, names: Sequence[str]) -> list[str]:
@@ -194,19 +213,19 @@ def tasks_of(rows: Sequence[Row], within: str | None, names: Sequence[str]) -> l
     Raises:
         TableError: rows are named alike and two columns of words tell them apart: which of them is it?
     """
+    if (column := task_column(rows, within)) is not None:
+        return [(row.get(column) or "").strip() for row in rows]
     columns = list(rows[0])
-    folded = {column.casefold(): column for column in columns}
-    if within is not None:
-        if (column := folded.get(within.casefold())) is None:
-            raise TableError(f"no column {within!r} in this table", hint=suggest(within, columns))
-        return [(row.get(column) or "").strip() for row in rows]
-    if (column := next((folded[word] for word in _TASKS if word in folded), None)) is not None:
-        return [(row.get(column) or "").strip() for row in rows]
     told = [column for column in columns if all(decimal_of(row.get(column) or "") is None for row in rows)]
     told = [column for column in told if len({row.get(column) for row in rows}) > 1 and column != "student"]
     alike = next((name for name in names if names.count(name) > 1), None)
     pairs = {tuple(row.get(column) or "" for column in told[:2]) for row in rows}
-    if alike is not None and "student" not in folded and len(told) > 1 and len(pairs) == len(rows):
+    if (
+        alike is not None
+        and "student" not in map(str.casefold, columns)
+        and len(told) > 1
+        and len(pairs) == len(rows)
+    ):
         raise TableError(
             f"{names.count(alike)} rows are named {alike}, and {told[0]!r} and {told[1]!r} tell rows apart: "
             "results on different data are no rivals",
@@ -232,15 +251,17 @@ def _refuse_runs(rows: Sequence[Row], names: Sequence[str]) -> None:
 
 
 def entries_of(
-    rows: list[Row], metric: str, seeds: Sequence[int] | None, within: str | None = None
+    rows: list[Row],
+    metric: str,
+    seeds: Sequence[int] | None,
+    spread: Spread | None = None,
+    within: str | None = None,
 ) -> list[Entry]:
     """The checked values; `seeds` is each row's n, None if the table does not say it: then 1."""
-    sd_column = spread_column(list(rows[0]), metric)
-    error_column = errors_instead(rows, metric)
     names = row_names(rows)
     _refuse_runs(rows, names)
     tasks = tasks_of(rows, within, names)
-    names = [_told_apart(rows, names, tasks, at) for at in range(len(rows))]
+    names = [_with_task(rows, names, tasks, at) for at in range(len(rows))]
     out = []
     for position, row in enumerate(rows):
         text = (row.get(metric) or "").strip()
@@ -254,24 +275,25 @@ def entries_of(
                 row=position,
                 column=metric,
             )
-        found = sd_column or error_column
-        sd = decimal_of(row.get(found) or "") if found else None
-        if sd is not None and sd < 0:
-            raise TableError(f"a spread of {sd}", hint="check it", row=position, column=found or "")
-        if sd is not None and seeds is None:
-            how = "mean ± sd" if found == f"{metric}_std" else found
+        width = decimal_of(row.get(spread.column) or "") if spread else None
+        if spread and width is not None and width < 0:
+            raise TableError(f"a spread of {width}", hint="check it", row=position, column=spread.name)
+        if spread and width is not None and seeds is None:
             raise TableError(
-                f"means with spreads ({how}), and no number of seeds",
-                hint="give --seeds K, or a column n",
+                f"means with spreads ({spread.name}), and no number of seeds",
+                hint="give --seeds K, or a column n"
+                + (
+                    f"; a spread over {counted} is none over seeds"
+                    if (counted := episodes(rows, metric))
+                    else ""
+                ),
                 row=position,
                 column=metric,
             )
         n = seeds[position] if seeds is not None else 1
         exponent = value.as_tuple().exponent
         decimals = max(0, -exponent) if isinstance(exponent, int) else 0
-        std = float(sd) if sd is not None and n > 1 else None
-        if std is not None and error_column:
-            std *= math.sqrt(n)
+        std = spread.sd(float(width), n) if spread and width is not None and n > 1 else None
         out.append(
             Entry(
                 *(names[position], row.get("student") or None, value, text, decimals, std, position, n),
@@ -282,15 +304,13 @@ def entries_of(
     longer = [f"{entry.student}/{entry.cell}" if entry.student else entry.cell for entry in out]
     if doubled and len(set(longer)) == len(longer):
         return [replace(entry, cell=name) for entry, name in zip(out, longer, strict=True)]
-    return [
-        entry if entry.cell not in doubled else replace(entry, cell=f"{entry.cell} (row {entry.row + 1})")
-        for entry in out
-    ]
+    apart = _told_apart(rows, [entry.cell for entry in out], metric, spread)
+    return [replace(entry, cell=name) for entry, name in zip(out, apart, strict=True)]
 
 
-def _told_apart(rows: Sequence[Row], names: Sequence[str], tasks: Sequence[str], at: int) -> str:
+def _with_task(rows: Sequence[Row], names: Sequence[str], tasks: Sequence[str], at: int) -> str:
     """A row's name; of rows named alike with their data, and with the next column of words if that is it."""
-    if names.count(names[at]) == 1 or not tasks[at]:
+    if names.count(names[at]) == 1 or not tasks[at] or len({*tasks}) == 1:
         return names[at]
     if names[at] != tasks[at]:
         return f"{tasks[at]}/{names[at]}"
@@ -299,10 +319,50 @@ def _told_apart(rows: Sequence[Row], names: Sequence[str], tasks: Sequence[str],
     return f"{tasks[at]}/{rest}" if rest else names[at]
 
 
-def errors_instead(rows: Sequence[Row], metric: str) -> str | None:
-    """The column of standard errors, in a table that prints no standard deviations."""
-    columns = list(rows[0])
-    return None if spread_column(columns, metric) else spread_column(columns, metric, ERRORS)
+def _told_apart(rows: Sequence[Row], names: list[str], metric: str, spread: Spread | None) -> list[str]:
+    """Names of which none is there twice: with the first columns that tell rows apart, else with their rows.
+
+    Words go before settings in numbers, and a column that is another in each row stands alone, where the
+    others do not tell them apart. Results and what is known of a row name none.
+    """
+    if len({*names}) == len(names):
+        return names
+    known = {*KNOWN, metric, spread.column if spread else metric} - {"run", "model", "method", "student"}
+    words = [c for c in rows[0] if all(decimal_of(row.get(c) or "") is None for row in rows)]
+    told = [*words, *(c for c in rows[0] if c not in words and is_setting(c))]
+    columns = {
+        column: [(row.get(column) or "").strip() for row in rows] for column in told if column not in known
+    }
+    alone = [texts for column, texts in columns.items() if column in words and len({*texts}) == len(rows)]
+    longer = names
+    for column, texts in columns.items():
+        if texts not in alone:
+            short = "" if column in words else column
+            more = [
+                f"{name}/{short}{text}"
+                if longer.count(name) > 1 and text not in ("", *name.split("/"))
+                else name
+                for name, text in zip(longer, texts, strict=True)
+            ]
+            longer = more if len({*more}) > len({*longer}) else longer
+    if alone and len({*longer}) < len(names):
+        return alone[0]
+    return [f"{name} (row {at})" if longer.count(name) > 1 else name for at, name in enumerate(longer, 1)]
+
+
+def check_scale(entries: Sequence[Entry], metric: str) -> None:
+    """Refuse fractions beside percentages."""
+    found = on_two_scales([float(entry.value) for entry in entries])
+    fraction, percent = (entries[at] for at in found) if found else (None, None)
+    smallest = min((entry.value for entry in entries if entry.value > 1), default=Decimal(0))
+    if fraction and percent and smallest >= 10 * fraction.value:  # 0.5 % may stand beside 3 % and 45 %
+        raise TableError(
+            f"{fraction.cell} is in fractions ({fraction.text}) and {percent.cell} in percent "
+            f"({percent.text})",
+            hint="write all of the column in percent, or all of it as fractions",
+            row=fraction.row,
+            column=metric,
+        )
 
 
 def check_range(entries: list[Entry], whole: int, metric: str) -> None:

@@ -9,6 +9,7 @@ values are text.
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,28 +33,32 @@ from rigorkd_analysis.published.bounds import (
     welch_test,
     wilson,
 )
-from rigorkd_analysis.published.printed_cells import cleaned
+from rigorkd_analysis.published.printed_cells import Row, cleaned
 from rigorkd_analysis.published.printed_checks import (
     DifferenceCheck,
     EfficiencyFlag,
+    caveats_of,
     efficiency_flags,
+    is_training,
     other_differences,
     other_metrics,
     own_differences,
     validation_picks,
 )
+from rigorkd_analysis.published.printed_spread import spread_of
 from rigorkd_analysis.published.printed_table import (
     Entry,
     Printed,
     check_range,
+    check_scale,
     decimal_of,
     entries_of,
-    errors_instead,
     images_of,
     is_accuracy,
     merge_runs,
     seeds_of,
     spread_out,
+    task_column,
 )
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.moments import or_nan
@@ -61,6 +66,8 @@ from rigorkd_analysis.table_error import TableError
 
 SCHEMA = "rigorkd.audit/1"
 MOST_PAIRS = 5_000
+SMALLEST_P = 1e-300
+"""The smallest p that is printed; smaller ones may have become 0."""
 
 
 @dataclass(frozen=True)
@@ -159,16 +166,18 @@ def audit(table: Printed) -> Audit:
         raise TableError("the table has no rows", hint="one row per cell, with a column such as top1")
     if not 0 < table.alpha < 0.5:
         raise TableError(f"alpha = {table.alpha:g} is not an error rate", hint="give one between 0 and 0.5")
-    table = replace(table, rows=cleaned(table.rows), differences=cleaned(table.differences))
-    spread, metric, notes = spread_out(table)
-    each = len(spread) // len(table.rows)  # cells of a row, in a wide table
-    with _in_rows([position // each for position in range(len(spread))]):
-        rows, merged = merge_runs(spread, metric)
-    place = {id(row): position // each for position, row in enumerate(spread)}
+    table = replace(table, rows=cleaned(table.rows, table.caption), differences=cleaned(table.differences))
+    cells, metric, notes = spread_out(table)
+    each = len(cells) // len(table.rows)  # cells of a row, in a wide table
+    with _in_rows([position // each for position in range(len(cells))]):
+        rows, merged = merge_runs(cells, metric)
+    place = {id(row): position // each for position, row in enumerate(cells)}
     with _in_rows([place[id(row)] for row in rows]):
-        n_test = images_of(table, rows)
-        entries = entries_of(rows, metric, seeds_of(table, rows), table.within)
+        n_test = None if is_training(metric) else images_of(table, rows)
+        spread = spread_of(list(rows[0]), metric, table.spread)
+        entries = entries_of(rows, metric, seeds_of(table, rows), spread, table.within)
         if is_accuracy(metric):
+            check_scale(entries, metric)
             check_range(entries, 100 if max(abs(entry.value) for entry in entries) > 1 else 1, metric)
     k = min(entry.n for entry in entries)
     one_seed = all(entry.n == 1 for entry in entries)
@@ -176,7 +185,7 @@ def audit(table: Printed) -> Audit:
     accuracy = is_accuracy(metric)
     whole = 100 if largest > 1 else 1
     decimals = max(entry.decimals for entry in entries)
-    judged = accuracy and one_seed
+    judged = accuracy and one_seed and not is_training(metric)
     if judged and n_test is None:
         raise TableError(
             "how many test images?",
@@ -189,14 +198,15 @@ def audit(table: Printed) -> Audit:
     notes += merged + _impossible(entries, placed, n_test)
     if accuracy and whole == 1:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
-    if any(entry.std is not None for entry in entries) and (errors := errors_instead(rows, metric)):
-        notes.append(f"{errors} is read as standard errors: the standard deviation is √n times it")
+    caveats = caveats_of(rows, metric, spread if any(entry.std is not None for entry in entries) else None)
+    notes += [one.note for one in caveats]
+    caveat = "".join(f"; {one.short}" for one in caveats if one.short)
     alike = Counter((entry.student, entry.task) for entry in entries)
     total = sum(n * (n - 1) // 2 for n in alike.values())
     if total > MOST_PAIRS:
         raise TableError(
             f"{len(entries)} rows are {total:,} pairs, each of which would count in the correction",
-            hint="audit the rows of one claim, or one experiment, at a time",
+            hint="audit the rows of one claim, or one experiment, at a time" + _narrower(rows, table.within),
         )
     comparisons = _adjusted(
         [
@@ -207,6 +217,7 @@ def audit(table: Printed) -> Audit:
             if entries[i].may_meet(entries[j])
         ],
         table.alpha,
+        caveat,
     )
     checks = [*own_differences(table.rows), *other_differences(table.differences, table.rows)]
     return Audit(
@@ -224,9 +235,31 @@ def audit(table: Printed) -> Audit:
         efficiency=tuple(efficiency_flags(rows)),
         differences=tuple(checks),
         recovered=tuple(_recovered(table)),
-        survives=_survives(comparisons, one_seed, len(entries), table.alpha),
+        survives=_survives(
+            comparisons, one_seed, len(entries), table.alpha, caveat, _shared(rows, entries, table)
+        ),
         notes=(*notes, *validation_picks(rows, metric), *other_metrics(rows, metric)),
     )
+
+
+def _shared(rows: Sequence[Row], entries: Sequence[Entry], table: Printed) -> str:
+    """What rows must share to be compared, in words."""
+    column = task_column(rows, table.within)
+    both = ["a student"] if len({entry.student for entry in entries}) > 1 else []
+    both += [repr(column)] if column is not None and len({entry.task for entry in entries}) > 1 else []
+    return " and ".join(both)
+
+
+def _narrower(rows: Sequence[Row], within: str | None) -> str:
+    """The option that would part the rows into few enough pairs, where a column does."""
+    for column in rows[0] if within is None else ():
+        words = Counter((row.get(column) or "").strip() for row in rows)
+        pairs = sum(n * (n - 1) // 2 for n in words.values())
+        if 0 < pairs <= MOST_PAIRS and all(word and decimal_of(word) is None for word in words):
+            return (
+                f"; --within {shlex.quote(column)} compares the rows that agree in it alone ({pairs:,} pairs)"
+            )
+    return ""
 
 
 @contextmanager
@@ -331,7 +364,7 @@ def _compare(
     )
 
 
-def _adjusted(alone: list[AuditComparison], alpha: float) -> tuple[AuditComparison, ...]:
+def _adjusted(alone: list[AuditComparison], alpha: float, caveat: str) -> tuple[AuditComparison, ...]:
     """Every pair with its p by Holm over the table, in its sentence too: people paste single sentences."""
     if not alone:
         return ()
@@ -343,11 +376,12 @@ def _adjusted(alone: list[AuditComparison], alpha: float) -> tuple[AuditComparis
         text = ""
         if len(alone) > 1:
             name = "p" if c.p_max is None else "McNemar's p"
-            sign = "≤" if c.welch_p is None else "="
-            text = f"; {name} by Holm over the table's {len(alone)} pairs {sign} {p:.2g}"
+            text = (
+                f"; {name} by Holm over the table's {len(alone)} pairs {bound_of(p, c.welch_p is not None)}"
+            )
             text += ", so this table does not claim it" if c.largest_p < alpha <= p else ""
         text += f"; no claim: {c.not_valid}" if c.not_valid else ""
-        out.append(replace(c, p_adjusted=float(p), says=c.says.removesuffix(".") + text + "."))
+        out.append(replace(c, p_adjusted=float(p), says=c.says.removesuffix(".") + text + caveat + "."))
     return tuple(out)
 
 
@@ -372,7 +406,8 @@ def _says(
         parts.append(f"{who} is {gap}")
     if p[0] is not None and p[1] is not None:
         parts.append(
-            f"a paired test over {a.n} seeds has p {p[0]:.2g} to {p[1]:.2g}, depending on the pairing"
+            f"a paired test over {a.n} seeds has p "
+            f"{f'{p[0]:.2g} to {p[1]:.2g}' if p[0] else bound_of(p[1])}, depending on the pairing"
         )
     if welch[2] is not None:
         parts.append(
@@ -396,7 +431,9 @@ def _says(
 
 def _networks(bound: McNemarBounds, differ: str) -> str:
     if differ == "always":
-        return f"these two networks differ, whatever the per-image outcomes (McNemar p ≤ {bound.p_max:.2g})"
+        return (
+            f"these two networks differ, whatever the per-image outcomes (McNemar p {bound_of(bound.p_max)})"
+        )
     if differ == "never":
         least = "p = 1" if bound.p_min == 1 else f"p ≥ {bound.p_min:.2g}"
         return f"these two networks cannot be told apart (McNemar {least})"
@@ -408,7 +445,12 @@ def _networks(bound: McNemarBounds, differ: str) -> str:
 
 
 def _survives(
-    comparisons: tuple[AuditComparison, ...], one_seed: bool, rows: int, alpha: float
+    comparisons: tuple[AuditComparison, ...],
+    one_seed: bool,
+    rows: int,
+    alpha: float,
+    caveat: str,
+    shared: str,
 ) -> tuple[str, ...]:
     """The claims that the table supports, in words; of one seed the first line is about methods.
 
@@ -417,7 +459,7 @@ def _survives(
     out = ["No claim about a method survives: with one seed its effect is not identifiable."] * one_seed
     below = [c for c in comparisons if c.p_adjusted is not None and c.p_adjusted < alpha]
     sure = [c for c in below if not c.not_valid]
-    out += [f"{_claimed(c, one_seed)} {_why(c, len(comparisons))}." for c in sure]
+    out += [f"{_claimed(c, one_seed)} {_why(c, len(comparisons))}{caveat}." for c in sure]
     corrected = f", after Holm's correction over {len(comparisons)} pairs" if len(comparisons) > 1 else ""
     if not one_seed and not sure:
         printed = comparisons and all(c.largest_p is not None for c in comparisons)
@@ -437,7 +479,7 @@ def _survives(
             f"not{corrected.removeprefix(',')}: no claim."
         )
     if not comparisons:
-        out.append(f"No two of the {rows} rows share a student, so nothing is compared.")
+        out.append(f"No two of the {rows} rows share {shared}, so nothing is compared.")
     unclear = sum(c.networks_differ == "depends" for c in comparisons)
     none = sum(c.networks_differ == "never" for c in comparisons)
     if unclear:
@@ -457,17 +499,23 @@ def _claimed(c: AuditComparison, one_seed: bool) -> str:
 
 def _why(c: AuditComparison, pairs: int) -> str:
     """The condition of a claim: the test, the correction, and both p-values."""
-    sign = "=" if c.welch_p is not None else "≤"
+    exact = c.welch_p is not None
     name = "McNemar p" if c.p_max is not None else "p"
     what = "Welch's test of unpaired seeds" if c.welch_p is not None else "whatever the pairing of the seeds"
     test = "" if c.p_max is not None else what
     if pairs == 1:
-        return f"{test} ({name} {sign} {c.largest_p:.2g}, the only pair)".lstrip()
+        return f"{test} ({name} {bound_of(c.largest_p or 0.0, exact)}, the only pair)".lstrip()
     over = f"Holm's correction over {pairs} pairs"
-    both = f"{name} {sign} {c.p_adjusted:.2g}; of this pair alone {c.largest_p:.2g}"
+    alone = bound_of(c.largest_p or 0.0, exact).removeprefix("≤ ").removeprefix("= ")
+    both = f"{name} {bound_of(c.p_adjusted or 0.0, exact)}; of this pair alone {alone}"
     if c.p_max is not None:
         return f"{over} ({both})"
     return f"{over}, {'by ' if c.welch_p is not None else ''}{test} ({both})"
+
+
+def bound_of(p: float, exact: bool = False) -> str:
+    """A largest p, or an exact one, with its sign; no p is 0, but it may be too small for a computer."""
+    return f"{'=' if exact else '≤'} {p:.2g}" if p > SMALLEST_P else f"< {SMALLEST_P:g}"
 
 
 def _recovered(table: Printed) -> list[Recovered]:
