@@ -315,7 +315,7 @@ class Matcher:
         return TableError(
             f"{name} has no baseline: it was measured on {on}, and {baseline} on {other}",
             hint="only what was measured on the same is compared: if these are one, write them alike; else "
-            f"add a baseline there, or leave {name} out; --compare {shlex.quote(name)} {shlex.quote(baseline)} "
+            f"add a baseline there, or leave it out; --compare {shlex.quote(name)} {shlex.quote(baseline)} "
             "shows their difference all the same",
             column="method",
         )

@@ -157,6 +157,12 @@ def is_bookkeeping(name: str) -> bool:
     return not {folded(name), folded(unhumped(name))}.isdisjoint(_BOOKKEEPING) or canonical(name) is not None
 
 
+def is_kind_of_seed(name: str) -> bool:
+    """Whether a column is one of several kinds of seeds: `data_seed`, `init_seed`, which set nothing up."""
+    words = re.split(r"[^a-z]+", folded(unhumped(name)))
+    return canonical(name) is None and "seed" in words and {"n", "num", "no"}.isdisjoint(words)
+
+
 def status_of(word: str) -> str | None:
     """`done`, `diverged` or `missing` for a tracker's word, "" for none; None for an unknown word."""
     short = folded(word)

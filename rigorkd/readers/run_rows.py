@@ -10,7 +10,7 @@ import numpy as np
 from rigorkd_analysis.likeness import says_on_what
 
 from rigorkd.errors import InputError
-from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.draft import Draft, kinds_of_seeds, original
 from rigorkd.readers.epochs import select_epochs
 from rigorkd.readers.identity import maybe_merged
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
@@ -301,7 +301,8 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         return int(newest)
     if draft.plainly:
         return None
-    inner = next((name for name in INNER if name in frame), None)
+    kinds = [name for name in kinds_of_seeds(draft)[::-1] if own[name].nunique() > 1]
+    inner = next((name for name in (*INNER, *kinds) if name in frame), None)
     varying = settings_in(draft, own) or [
         name
         for name in columns

@@ -84,6 +84,7 @@ _OPEN = {
     "seed": "which column holds the seed",
     "cell": "which columns define a configuration",
     "metric": "which column is judged",
+    "average": "what is averaged within a seed",
     "select": "which epoch of a run counts",
     "goal": "whether more of it is better",
 }
@@ -108,6 +109,7 @@ def _all_at_once(
             seed=offers.get("seed", asked.seed),
             cell=offers.get("cell", asked.cell),
             select=offers.get("select", asked.select),
+            average=offers.get("average", asked.average),
         )
         found = None
         try:
