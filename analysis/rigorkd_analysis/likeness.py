@@ -117,7 +117,7 @@ _MEASURED_FINELY = frozenset(
     {"loss", "nll", "ce", "mse", "rmse", "mae", "perplexity", "ppl", "verlust", "perte"}
 )
 """Metrics whose digits go on: others, such as F1, take few values where test sets are small."""
-_LARGEST_TEST_SET = 20_000
+_LARGEST_TEST_SET = 100_000
 
 
 def copied(runs: Runs) -> dict[int, str]:
@@ -136,11 +136,12 @@ def copied(runs: Runs) -> dict[int, str]:
         for seed, value in zip(seeds, values, strict=True):
             kinds.setdefault(float(value), []).append(runs.seeds[seed])
         again = len(values) - len(kinds)
-        if again == 0 or len(kinds) < 2:
+        if again < 2 or len(kinds) < 2:  # two equal runs are a tie
             continue
         # two draws of a normal distribution fall on one step with this probability
         tie = min(1.0, step / (2 * math.sqrt(math.pi) * float(np.std(list(kinds), ddof=1))))
-        trials = len(values) if _is_periodic(values) else len(values) ** again
+        pairs = math.comb(len(values), 2)
+        trials = len(values) if _is_periodic(values) else math.comb(pairs, again)
         if len(runs.cells) * trials * tie**again < _BY_CHANCE:
             groups = [own for own in kinds.values() if len(own) > 1]
             shown = "; ".join(", ".join(map(str, own[:6])) for own in groups[:3]) + "; …" * (len(groups) > 3)
@@ -173,8 +174,7 @@ def _step(runs: Runs) -> float | None:
         return None
     whole = 100.0 if values.max() > 1.5 else 1.0
     sizes = np.arange(1, _LARGEST_TEST_SET + 1)
-    fits = np.ones(len(sizes), dtype=bool)
     for value in values[:: max(1, len(values) // 200)] / whole:
         counts = value * sizes
-        fits &= np.abs(counts - np.round(counts)) <= sizes * (0.5 * written / whole + 1e-9)
-    return max(written, whole / int(sizes[fits][0])) if fits.any() else written
+        sizes = sizes[np.abs(counts - np.round(counts)) <= sizes * (0.5 * written / whole + 1e-9)]
+    return max(written, whole / int(sizes[0])) if len(sizes) else None

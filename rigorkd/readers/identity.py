@@ -23,7 +23,7 @@ from rigorkd.readers.known_names import (
     size_in,
     without,
 )
-from rigorkd.readers.seed_offers import numbered, over_data_sets, refuse_kinds, seedlike
+from rigorkd.readers.seed_offers import numbered, over_data_sets, refuse_kinds, refuse_words, seedlike
 from rigorkd.readers.shapes import affixes, check_headings, is_metric, pattern_of
 from rigorkd.readers.written_numbers import ABSENT, numbers_of
 from rigorkd.text import count, is_float, some_of, suggest
@@ -68,6 +68,8 @@ def find_seeds(draft: Draft) -> None:
             plainly = {word: _seed_word(word) for word in words}
             draft.put(seed=draft.frame["seed"].map(plainly))
             words = draft.frame["seed"].unique()
+        if asked:
+            refuse_words(draft, asked)
         where = draft.came.get("seed", "column seed")
         draft.seeds = f"seed: {where}" + (" (--seed)" if asked else "")
         if "" in words and "run" in draft.frame and not draft.plainly:
@@ -219,6 +221,21 @@ def without_seed(draft: Draft) -> None:
     draft.keep(~rows)
 
 
+_LONG_NAME = 40
+"""Characters of a cell's name that a table shows in one line."""
+
+
+def names_alike(draft: Draft) -> None:
+    """Warn of cells whose names differ in case or blanks alone: probably one, written in two ways."""
+    found: dict[str, list[str]] = {}
+    for name in map(str, draft.frame["cell"].unique()):
+        found.setdefault(re.sub(r"[\s_-]+", "", name.casefold()), []).append(name)
+    for names in found.values():
+        if len(names) > 1:
+            told = " and ".join(map(repr, names[:3]))
+            draft.warnings.append(f"{told} are two cells by their spelling: write them alike if they are one")
+
+
 def find_cells(draft: Draft) -> None:
     for name in PARAMETERS:
         if name in draft.frame and draft.frame[name].str.contains(",", regex=False).any():
@@ -261,6 +278,10 @@ def find_cells(draft: Draft) -> None:
         where = "known names"
         if (model := draft.came.get("model", "")).endswith(_SEEDLESS):
             where += f"; model from {model}"
+        short = ",".join(draft.spelt(name) for name in columns if name in NAMED)
+        long = draft.frame["cell"].str.len().max() > _LONG_NAME and short
+        if long and not draft.frame.duplicated([*(name for name in columns if name in NAMED), "seed"]).any():
+            where += f"; --cell {shlex.quote(short)} tells them apart as well, by shorter names"
         draft.cells = f"cells: {', '.join(columns)} ({where}; --cell COLUMNS changes it)"
         _matched(draft, columns)
         draft.warnings += [
@@ -340,7 +361,7 @@ def find_cells(draft: Draft) -> None:
 
 _SEEDLESS = ", without the seed"
 _DATED = re.compile(
-    r"(?<=\w)[-_.](1[5-9]\d{8}(\d{3})?|20\d{6}[-_T]?\d{4}(\d\d)?|20\d\d-\d\d-\d\d[-_T]\d\d-\d\d-\d\d)$"
+    r"(?:(?<=\w)[-_.]|(?<=\w)/)(1[5-9]\d{8}(\d{3})?|20\d{6}[-_T]?\d{4}(\d\d)?|20\d\d-\d\d-\d\d[-_T]\d\d-\d\d-\d\d)$"
 )
 """When a run began, at the end of its name: seconds since 1970, or a date and a time."""
 

@@ -53,7 +53,7 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
     tested = tested or [name for name in found if _is_accuracy_of("eval", name)]
     if len(tested) == 1:
         draft.metric = f"metric: {tested[0]}, by its name (--metric changes it; also there: " + (
-            f"{', '.join(name for name in found if name != tested[0])})"
+            f"{some_of([name for name in found if name != tested[0]], 6)})"
         )
         return tested[0]
     if not found:

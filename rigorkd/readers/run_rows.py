@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -314,12 +315,22 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             f"the unit of replication is the seed: average over {inner!r} first (--average {inner}); "
             "its values are not replicates"
         )
-    elif not own.duplicated(wanted := draft.cell_of(_cell_columns(draft), varying, ~unfinished)).any():
+    elif len(own.drop_duplicates(wanted := draft.cell_of(_cell_columns(draft), varying, ~unfinished))) > 1:
         offer = ",".join(map(draft.spelt, wanted))
-        differing = ", ".join(map(draft.spelt, varying[:5]))
+        told = [name for name in varying if name in wanted] or varying
+        differing = some_of(list(map(draft.spelt, told)), 5)
         hint = f"these rows differ in {differing}: give --cell {shlex.quote(offer)}"
-        if left := int(frame[~unfinished].duplicated([*wanted, "seed"]).sum()):
-            hint += f"; {count(left, 'row')} more than one of a seed will still have to be left out"
+        again = frame[~unfinished].duplicated([*wanted, "seed"], keep=False).to_numpy()
+        if again.any():
+            left = int(frame[~unfinished].duplicated([*wanted, "seed"]).sum())
+            twice = frame[~unfinished][again]
+            alike = twice[(twice[[*wanted, "seed"]] == twice[[*wanted, "seed"]].iloc[0]).all(axis=1)].index[
+                :2
+            ]
+            places = " and ".join(draft.table.place(int(row)) for row in alike)
+            hint += f"; {count(left, 'row')} more than one of a seed will still have to be left out, "
+            hint += f"the first of {places}"
+            hint += _by_run(draft, own, varying, ~unfinished)
     else:
         hint = "a run id, a status or a time would tell them apart; leave one out, or give --cell COLUMNS"
         if len(own[columns].drop_duplicates()) == 1:
@@ -327,12 +338,7 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         elif varying:
             differing = some_of(list(map(draft.spelt, varying)), 5)
             hint = f"no setting tells them apart (they differ in {differing}): leave one out"
-        if "run" in own and own["run"].nunique() > 1:
-            named = draft.cell_of(["run"], varying, ~unfinished)
-            if "run" in named and not own.duplicated(named).any():
-                names = " and ".join(own["run"].unique()[:2])
-                offered = shlex.quote(",".join(map(draft.spelt, named)))
-                hint += f"; if {names} are configurations, give --cell {offered}"
+        hint += _by_run(draft, own, varying, ~unfinished)
     merged = [name for name in maybe_merged(draft, _cell_columns(draft)) if (own[name] == "").any()]
     if merged:
         what = draft.spelt(merged[0])
@@ -346,6 +352,17 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         "seed",
         cell=offer,
     )
+
+
+def _by_run(draft: Draft, own: pd.DataFrame, varying: Sequence[str], rows: NDArray[np.bool_]) -> str:
+    """The cells that the runs' names make, as an offer, where they tell these rows apart."""
+    if "run" not in own or own["run"].nunique() < 2:
+        return ""
+    named = draft.cell_of(["run"], varying, rows)
+    if "run" not in named or own.duplicated(named).any():
+        return ""
+    names = " and ".join(own["run"].unique()[:2])
+    return f"; if {names} are configurations, give --cell {shlex.quote(','.join(map(draft.spelt, named)))}"
 
 
 def _cell_columns(draft: Draft) -> list[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 
+from rigorkd_analysis.runs import seed_of
+
 from rigorkd.readers.draft import Draft, kinds_of_seeds
 from rigorkd.readers.known_names import INNER, canonical, folded
 from rigorkd.readers.shapes import ENDS, is_metric
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 
 def _counted(first: int, many: int) -> set[str]:
@@ -79,12 +81,29 @@ def refuse_kinds(draft: Draft) -> None:
     )
 
 
-def over_data_sets(draft: Draft) -> str:
+def refuse_words(draft: Draft, asked: str) -> None:
+    """Refuse a column given as the seed of which no value is one.
+
+    Raises:
+        InputError: it holds words.
+    """
+    words = list(map(str, draft.frame["seed"].unique()))
+    if any(seed_of(word) is not None for word in words):
+        return
+    raise draft.table.error(
+        f"--seed {asked}: {some_of(words, 3)} are no seeds",
+        "a seed is an integer of at most 64 bits, such as 0, of which each names a training"
+        + over_data_sets(draft, asked),
+    )
+
+
+def over_data_sets(draft: Draft, asked: str = "") -> str:
     """What to do with methods that were run once on each of several data sets, "" where that is not so."""
     data = [name for name in ("dataset", "task") if name in draft.frame and draft.frame[name].nunique() > 4]
     if not data:
         return ""
+    named = asked or draft.spelt(data[0])
     return (
-        f"; methods that were run once on each {draft.spelt(data[0])} are compared over data sets, as by "
+        f"; methods that were run once on each {named} are compared over data sets, as by "
         "autorank (Friedman, Wilcoxon), and not over seeds"
     )
