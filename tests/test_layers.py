@@ -107,6 +107,7 @@ STATISTICS_LAYERS = (
     "analysis_plan",
     "runs",
     "outliers",
+    "likeness",
     "verdicts",
     "wording",
     "questions",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.declared import OneTested, apply_declared
+from rigorkd_analysis.likeness import unlike
 from rigorkd_analysis.paper_sentences import Context, Facts, conjunction, sentence
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, Question, differences
 from rigorkd_analysis.results import Comparison, Family, FamilyName
@@ -315,6 +316,8 @@ def _warnings(
     lengths = _lengths(runs, cells)
     if lengths:
         out.append(lengths)
+    out += unlike(runs, cells)
+    out += [question.copied[cell] for cell in cells if cell in question.copied]
     if question.repeated_look:
         out.append(f"{question.repeated_look}; --sequential, or seeds that no look has seen, stay valid")
     out += question.outlying.warnings(runs, cells)

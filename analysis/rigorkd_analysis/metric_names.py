@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from rigorkd_analysis.table_error import TableError
@@ -131,6 +131,25 @@ def is_peak(metric: str) -> bool:
 def is_validation(column: str) -> bool:
     """Whether a column is about validation data."""
     return not _VALIDATION.isdisjoint(words_of(column))
+
+
+_TRAINING = frozenset({"train", "training"})
+
+
+def is_training(metric: str, columns: Iterable[str]) -> bool:
+    """Whether a metric is of the training data, as far as names tell.
+
+    `accuracy` and `loss` beside `val_accuracy` and `val_loss` are the training's, as Keras logs them; where
+    others are called `train_…` it may be the test's.
+    """
+    words = words_of(metric)
+    if not _TRAINING.isdisjoint(words):
+        return True
+    known = {tuple(words_of(column)) for column in columns}
+    if any(not _TRAINING.isdisjoint(other) for other in known) or not _VALIDATION.isdisjoint(words):
+        return False
+    pairs = {own[1:] for own in known if own and own[0] in _VALIDATION and own[1:] in known}
+    return tuple(words) in pairs and (len(pairs) > 1 or ("epoch",) in known)
 
 
 def is_top5(metric: str) -> bool:

@@ -5,21 +5,23 @@ one-sample t over seeds. A conjunction ("all of these gain") has no weights of i
 intersection–union test over its members, whose p-value is their largest (Berger 1982).
 
 A distilled cell's gain is judged against the cell whose method is `baseline` and that agrees with it in
-group, student, start, epochs, training and views, as far as the table has such columns. A baseline that is
-named settles the cells for which that finds none or several, no others. Never matched: the teacher and the
-method's own parameters, since a baseline has neither.
+group, student, start, epochs, training and views, as far as the table has such columns, and in what it was
+measured on (`likeness.on_what`). A baseline that is named settles the cells for which that finds none or
+several, no others. Never matched: the teacher and the method's own parameters, since a baseline has neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
+from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.outliers import Outlying
 from rigorkd_analysis.runs import Runs, suggest
@@ -58,6 +60,7 @@ class Question:
     phrasing: Phrasing
     names: Names
     outlying: Outlying
+    copied: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def repeated_look(self) -> str | None:
@@ -185,7 +188,9 @@ class Matcher:
     def __init__(self, runs: Runs, named: tuple[str, ...] = (), contrasts: Sequence[Contrast] = ()) -> None:
         self._runs = runs
         self._in_pairs = {cell for pair in contrasts if isinstance(pair, Pair) for cell in (pair.a, pair.b)}
+        self._on_what = on_what(runs)
         self._columns = [column for column in MATCHED if column in runs.attributes]
+        self._columns += [column for column in self._on_what if all(runs.attributes[column])]
         self._named: dict[tuple[str, ...], int] = {}
         self._beside: dict[tuple[int, tuple[str, ...]], int] = {}
         for name in named:
@@ -238,7 +243,7 @@ class Matcher:
 
     def _whose(self, cell: int) -> tuple[str, ...]:
         """Whose baseline a named cell is: its student's, on its data."""
-        return tuple(self._runs.text(column, cell) for column in ("student", "dataset", "task"))
+        return tuple(self._runs.text(column, cell) for column in ("student", *self._on_what))
 
     def _key(self, cell: int) -> tuple[str, ...]:
         return tuple(_normal(self._runs.text(column, cell)) for column in self._columns)
@@ -281,13 +286,54 @@ class Matcher:
             listed = ", ".join(self._runs.cells[position] for position in found)
             raise TableError(
                 f"{name} has several baselines: {listed}",
-                hint="choose one with --baseline CELL",
+                hint=self._of_each(found) or "choose one with --baseline CELL",
                 column="method",
             )
+        if elsewhere := self._elsewhere(cell):
+            raise elsewhere
         matching = ", ".join(self._columns) or "no column"
         raise TableError(
             f"{name} has no baseline (a cell of method 'baseline' with the same {matching})",
             hint=self._nearest(cell),
+            column="method",
+        )
+
+    def _of_each(self, found: Sequence[int]) -> str:
+        """How to name the baseline of every cell at once, where each has its own beside it.
+
+        One of them for all would compare what was measured on one part with what was measured on another.
+        """
+        shared = set.intersection(*({*self._runs.cells[position].split("/")} for position in found))
+        for word in sorted(shared):
+            beside = Matcher(self._runs, (word,))
+            if beside._beside and all(beside._settled(cell) is not None for cell in self.targets()):
+                return (
+                    f"--baseline {shlex.quote(word)} takes for each the one that shares the rest of its name"
+                )
+        return ""
+
+    def _elsewhere(self, cell: int) -> TableError | None:
+        """That baselines were measured on something else than a cell, where that is why it has none."""
+        runs = self._runs
+        own = [at for at in baselines(runs) if runs.text("student", at) == runs.text("student", cell)]
+        found = list(self._named.values()) or own or baselines(runs)
+        for position in found:
+            differs = [
+                (f"{column} {runs.text(column, cell) or 'of no name'}", runs.text(column, position) or "none")
+                for column in self._on_what
+                if runs.text(column, position) != runs.text(column, cell)
+            ]
+            if not differs:
+                return None
+        if not found:
+            return None
+        baseline, name = runs.cells[found[-1]], runs.cells[cell]
+        on, other = (", ".join(words) for words in zip(*differs, strict=True))
+        return TableError(
+            f"{name} has no baseline: it was measured on {on}, and {baseline} on {other}",
+            hint="only what was measured on the same is compared: if these are one, write them alike; else "
+            f"add a baseline there, or leave it out; --compare {shlex.quote(name)} {shlex.quote(baseline)} "
+            "shows their difference all the same",
             column="method",
         )
 
@@ -330,9 +376,10 @@ def all_gains(runs: Runs, matcher: Matcher) -> list[LinearContrast]:
 def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast]:
     """The average gain per group, student and method: does distillation help over these settings?"""
     sets: dict[tuple[str, ...], list[LinearContrast]] = {}
+    parts = [column for column in on_what(runs) if column not in ("dataset", "task")]
     for gain in gains:
         assert gain.pair is not None
-        key = tuple(runs.text(column, gain.pair[0]) for column in ("group", "student", "method"))
+        key = tuple(runs.text(column, gain.pair[0]) for column in ("group", *parts, "student", "method"))
         sets.setdefault(key, []).append(gain)
     out = []
     for key, some in sets.items():
@@ -351,7 +398,7 @@ def all_pairs(runs: Runs) -> list[LinearContrast]:
     alike: dict[tuple[str, ...], list[int]] = {}
     for cell in range(len(runs.cells)):
         if runs.text("method", cell) != "teacher":
-            own = tuple(runs.text(column, cell) for column in ("student", "dataset", "task"))
+            own = tuple(runs.text(column, cell) for column in ("student", *on_what(runs)))
             alike.setdefault(own, []).append(cell)
     total = sum(len(cells) * (len(cells) - 1) // 2 for cells in alike.values())
     if total > MAX_PAIRS:

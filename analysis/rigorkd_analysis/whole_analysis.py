@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.families import build_family
+from rigorkd_analysis.likeness import copied, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale
 from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.questions import (
@@ -97,6 +98,7 @@ def analyze(
         secondary=tuple(secondary),
         warnings=(
             *_warnings(question, runs, matcher, found),
+            *_compared_with_nothing(question, asked),
             *(() if watched is None else watched.warnings()),
             *skipped,
         ),
@@ -202,7 +204,7 @@ def _question(runs: Runs, plan: Plan, goal: Goal) -> Question:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
     used = runs.without(plan.selection_seeds)
     phrasing = Phrasing.of(runs, goal, _typical_sd(runs))
-    return Question(used, plan, goal, phrasing, Names(runs), outlying(used, goal))
+    return Question(used, plan, goal, phrasing, Names(runs), outlying(used, goal), copied(used))
 
 
 def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:
@@ -337,6 +339,30 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append(question.repeated_look)
     out += _untuned_baselines(runs, matcher)
     return out
+
+
+def _compared_with_nothing(
+    question: Question, families: Sequence[tuple[FamilyName, bool, list[Hypothesis]]]
+) -> list[str]:
+    """The cells that no comparison meets though others are compared, with the data that they have alone."""
+    runs = question.runs
+    met = {cell for *_, parts in families for part in parts for cell in part.cells}
+    alone = [
+        cell for cell in range(len(runs.cells)) if cell not in met and runs.text("method", cell) != "teacher"
+    ]
+    if not met or not alone:
+        return []
+    columns = on_what(runs)
+    told = []
+    for cell in alone[:6]:
+        where = [
+            f"{column} {runs.text(column, cell)}"
+            for column in columns
+            if not any(runs.text(column, other) == runs.text(column, cell) for other in met)
+        ]
+        told.append(runs.cells[cell] + (f" (alone on {', '.join(where)})" if where else ""))
+    more = f" and {len(alone) - 6} more" if len(alone) > 6 else ""
+    return [f"compared with nothing: {_listed(told)}{more}"]
 
 
 def _kept_for_choosing(plan: Plan) -> list[str]:

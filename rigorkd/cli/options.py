@@ -163,8 +163,9 @@ def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Pat
             return folder
     names = [path.name for path in studies_in(results)]
     close = nearest(study.name, names)
+    there = "no study.json there" if os.path.lexists(study) else "there is no such file or folder"
     raise InputError(
-        f"{study}: not a study (no study.json there)",
+        f"{study}: not a study ({there})",
         hint=f"did you mean {results / close}?"
         if close
         else where_studies_lie(study)

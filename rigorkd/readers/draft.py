@@ -11,7 +11,15 @@ import numpy as np
 from rigorkd_analysis.runs import are_measured, seed_of
 
 from rigorkd.readers.grid import sums_up
-from rigorkd.readers.known_names import MAY_BE_MEASURED, canonical, folded, is_bookkeeping, seed_in, status_of
+from rigorkd.readers.known_names import (
+    MAY_BE_MEASURED,
+    canonical,
+    folded,
+    is_bookkeeping,
+    is_kind_of_seed,
+    seed_in,
+    status_of,
+)
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.readers.shapes import is_cost, is_metric
 from rigorkd.readers.written_numbers import looks_numeric
@@ -91,6 +99,7 @@ class Draft:
         return not (
             {column, canonical(column)} & _NO_SETTING
             or column.startswith("_")
+            or is_kind_of_seed(column)
             or self._is_made(column)
             or (canonical(column) is None and is_bookkeeping(column) and column not in MAY_BE_MEASURED)
             or not _PLACES.isdisjoint(re.split(r"[^a-z]+", column.casefold()))
@@ -186,6 +195,17 @@ class Draft:
     def keep(self, rows: NDArray[np.bool_]) -> None:
         if not rows.all():
             self.table = self.table.rows(rows)
+
+
+def kinds_of_seeds(draft: Draft) -> list[str]:
+    """The columns of seeds of several kinds, the outermost first: runs on one sample of data share it."""
+    found = [name for name in map(str, draft.frame.columns) if is_kind_of_seed(name)]
+    found = [name for name in found if draft.frame[name].map(seed_of).notna().all()]
+    outer = {name: not _OUTER.isdisjoint(folded(name).split("_")) for name in found}
+    return sorted(found, key=lambda name: (not outer[name], draft.frame[name].nunique()))
+
+
+_OUTER = frozenset({"data", "dataset", "split", "outer", "sample", "fold", "partition"})
 
 
 def rename(draft: Draft) -> None:

@@ -1,7 +1,8 @@
-"""Hydra's run folders: what each run's configuration says, as columns beside its results."""
+"""Run folders, Hydra's and others: what each run's configuration says, as columns beside its results."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from rigorkd.errors import InputError
 from rigorkd.protocol.tree import TreeError, parse
+from rigorkd.readers.json_records import json_document, scalars
 from rigorkd.readers.known_names import canonical
 from rigorkd.readers.listing import Listing
 from rigorkd.readers.raw import RawTable, as_list, as_mapping, flat, text_of
@@ -22,7 +24,7 @@ def with_overrides(found: Listing, tables: Sequence[RawTable]) -> list[RawTable]
     """The tables with the overrides of the Hydra run that each file belongs to, and what is known by name."""
     runs = {path.parent.parent for path in found.files if path.parent.name == ".hydra"}
     if not runs:
-        return list(tables)
+        return _with_configurations(found, tables)
     told: dict[Path, dict[str, str]] = {}
     out = []
     for table in tables:
@@ -46,6 +48,60 @@ def with_overrides(found: Listing, tables: Sequence[RawTable]) -> list[RawTable]
         out.append(
             replace(table, frame=frame, kind=f"{table.kind}, Hydra run folders", came={**came, **table.came})
         )
+    return out
+
+
+_NAMES = ("config", "configs", "params", "args", "arguments", "hparams", "hyperparameters", "settings", "options",
+          "opts", "flags")  # fmt: skip
+
+
+def configurations(found: Listing) -> list[Path]:
+    """The files that say how the run of their folder was set up: config.json beside its results."""
+    by_folder: dict[Path, list[Path]] = {}
+    for path in found.files:
+        by_folder.setdefault(path.parent, []).append(path)
+    return [
+        path
+        for files in by_folder.values()
+        for path in files
+        if path.stem.casefold() in _NAMES
+        and path.suffix in (".json", ".yaml", ".yml")
+        and any(
+            other.suffix in (".json", ".csv", ".jsonl") and other.stem.casefold() not in _NAMES
+            for other in files
+        )
+    ]
+
+
+def _with_configurations(found: Listing, tables: Sequence[RawTable]) -> list[RawTable]:
+    """The tables with what the configuration beside each file says: known names, and what runs share."""
+    own: dict[Path, dict[str, str]] = {}
+    for path in configurations(found):
+        content = found.read(path, MOST)
+        value = json_document(str(path), content) if path.suffix == ".json" else read_yaml(str(path), content)
+        values = {name: text_of(value) for name, value in scalars(as_mapping(value)).items()}
+        own[path.parent] = own.get(path.parent, {}) | values
+    files = [Path(file).parent for table in tables for file in table.files]
+    if not any(folder in own for folder in files):
+        return list(tables)
+    counts: dict[str, Counter[str]] = {}
+    for folder in files:
+        for name, text in own.get(folder, {}).items():
+            counts.setdefault(name, Counter())[text] += 1
+    names = [
+        name for name, texts in counts.items() if canonical(name) or 1 < len(texts) < sum(texts.values())
+    ]
+    out = []
+    for table in tables:
+        there = {canonical(str(name)) or str(name) for name in table.frame.columns}
+        settings = [own.get(Path(file).parent, {}) for file in table.files]
+        columns = {
+            name: np.array([one.get(name, "") for one in settings], dtype=object)[table.file_of]
+            for name in names
+            if (canonical(name) or name) not in there
+        }
+        came = {name: f"{name!r} of the configuration beside it" for name in columns}
+        out.append(replace(table, frame=table.frame.assign(**columns), came={**came, **table.came}))
     return out
 
 

@@ -23,7 +23,8 @@ from rigorkd.readers.known_names import (
     size_in,
     without,
 )
-from rigorkd.readers.shapes import ENDS, affixes, check_headings, is_metric, pattern_of
+from rigorkd.readers.seed_offers import numbered, over_data_sets, refuse_kinds, refuse_words, seedlike
+from rigorkd.readers.shapes import affixes, check_headings, is_metric, pattern_of
 from rigorkd.readers.written_numbers import ABSENT, numbers_of
 from rigorkd.text import count, is_float, some_of, suggest
 
@@ -67,6 +68,8 @@ def find_seeds(draft: Draft) -> None:
             plainly = {word: _seed_word(word) for word in words}
             draft.put(seed=draft.frame["seed"].map(plainly))
             words = draft.frame["seed"].unique()
+        if asked:
+            refuse_words(draft, asked)
         where = draft.came.get("seed", "column seed")
         draft.seeds = f"seed: {where}" + (" (--seed)" if asked else "")
         if "" in words and "run" in draft.frame and not draft.plainly:
@@ -90,7 +93,8 @@ def find_seeds(draft: Draft) -> None:
             )
         if not asked:
             check_headings(draft.table)
-        column = _seedlike(draft)
+            refuse_kinds(draft)
+        column = seedlike(draft)
         like = f", such as --seed {shlex.quote(column)}" if column else ""
         inner = next((str(name) for name in draft.frame.columns if folded(str(name)) in INNER), "")
         shared = f"; values of {draft.spelt(inner)} are no seeds, they share data" if inner else ""
@@ -99,12 +103,13 @@ def find_seeds(draft: Draft) -> None:
             ""
             if asked
             else f"{shared}; `rigorkd audit` judges a table of one run each, or of means and spreads"
+            f"{over_data_sets(draft)}"
         )
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
             f"give --seed COLUMN{like}, or --seed PATTERN with {{}} where the number stands, "
-            f"such as --seed '{_numbered(draft) or 'run{}'}'{instead}",
-            seed="" if asked else column or _numbered(draft) or "",
+            f"such as --seed '{numbered(draft) or 'run{}'}'{instead}",
+            seed="" if asked else column or numbered(draft) or "",
         )
     if missing:
         few = sum(name in found and found[name] is not None for name in names) <= len(names) / 2
@@ -139,55 +144,6 @@ def _counted_runs(draft: Draft) -> str | None:
             settings = known or [column for column in map(str, frame.columns) if draft.is_word(column)]
             if settings and (frame.drop_duplicates([*settings, name]).groupby(name).size() > 1).all():
                 return name
-    return None
-
-
-def _counted(first: int, many: int) -> set[str]:
-    return set(map(str, range(first, first + many)))
-
-
-_REPEATS = frozenset(
-    {"rep", "repeat", "repetition", "replicate", "trial", "try", "draw", "run", "iteration", "lauf",
-     "durchlauf", "wiederholung", "versuch", "essai", "corrida", "prueba"}
-)  # fmt: skip
-"""Words for what seeds number; two values of anything else are rather a setting."""
-_SIZES = frozenset({"layers", "units", "depth", "width", "size", "dim", "hidden", "batch", "steps", "heads"})
-
-
-def _seedlike(draft: Draft) -> str | None:
-    """The first column that may hold seeds, as its file spells it: numbers from 0 or 1 on, or any whole ones,
-    each equally often."""
-    likely = None
-    for name in map(str, draft.frame.columns):
-        values = draft.frame[name]
-        often = values.value_counts()
-        if (
-            canonical(name) is None
-            and not is_metric(name)
-            and not name.startswith(("_", "column "))
-            and folded(name) not in INNER
-            and _SIZES.isdisjoint(words := re.split("[^a-z]+", name.casefold()))
-            and 1 + _REPEATS.isdisjoint(words) < len(often) < len(values)
-            and often.nunique() == 1
-        ):
-            numbers = {str(number) for number in often.index}
-            if numbers in (_counted(0, len(often)), _counted(1, len(often))):
-                return draft.spelt(name)
-            if likely is None and all(re.fullmatch(r"\d{1,9}", number) for number in numbers):
-                likely = draft.spelt(name)
-    return likely
-
-
-def _numbered(draft: Draft) -> str | None:
-    """The pattern of headings that count from 0 or 1, as `Run 1`, `Run 2` do and `Top-1`, `Top-5` do not."""
-    found: dict[str, set[str]] = {}
-    for name in map(str, draft.frame.columns):
-        part = None if name.startswith(("_", "column ")) or is_metric(name) else ENDS.fullmatch(name)
-        if part:
-            found.setdefault(part[1], set()).add(name.removeprefix(part[1]))
-    for stem, numbers in found.items():
-        if len(numbers) > 1 and numbers in (_counted(0, len(numbers)), _counted(1, len(numbers))):
-            return f"{stem}{{}}"
     return None
 
 
@@ -265,6 +221,21 @@ def without_seed(draft: Draft) -> None:
     draft.keep(~rows)
 
 
+_LONG_NAME = 40
+"""Characters of a cell's name that a table shows in one line."""
+
+
+def names_alike(draft: Draft) -> None:
+    """Warn of cells whose names differ in case or blanks alone: probably one, written in two ways."""
+    found: dict[str, list[str]] = {}
+    for name in map(str, draft.frame["cell"].unique()):
+        found.setdefault(re.sub(r"[\s_-]+", "", name.casefold()), []).append(name)
+    for names in found.values():
+        if len(names) > 1:
+            told = " and ".join(map(repr, names[:3]))
+            draft.warnings.append(f"{told} are two cells by their spelling: write them alike if they are one")
+
+
 def find_cells(draft: Draft) -> None:
     for name in PARAMETERS:
         if name in draft.frame and draft.frame[name].str.contains(",", regex=False).any():
@@ -307,6 +278,10 @@ def find_cells(draft: Draft) -> None:
         where = "known names"
         if (model := draft.came.get("model", "")).endswith(_SEEDLESS):
             where += f"; model from {model}"
+        short = ",".join(draft.spelt(name) for name in columns if name in NAMED)
+        long = draft.frame["cell"].str.len().max() > _LONG_NAME and short
+        if long and not draft.frame.duplicated([*(name for name in columns if name in NAMED), "seed"]).any():
+            where += f"; --cell {shlex.quote(short)} tells them apart as well, by shorter names"
         draft.cells = f"cells: {', '.join(columns)} ({where}; --cell COLUMNS changes it)"
         _matched(draft, columns)
         draft.warnings += [
@@ -386,7 +361,7 @@ def find_cells(draft: Draft) -> None:
 
 _SEEDLESS = ", without the seed"
 _DATED = re.compile(
-    r"(?<=\w)[-_.](1[5-9]\d{8}(\d{3})?|20\d{6}[-_T]?\d{4}(\d\d)?|20\d\d-\d\d-\d\d[-_T]\d\d-\d\d-\d\d)$"
+    r"(?:(?<=\w)[-_.]|(?<=\w)/)(1[5-9]\d{8}(\d{3})?|20\d{6}[-_T]?\d{4}(\d\d)?|20\d\d-\d\d-\d\d[-_T]\d\d-\d\d-\d\d)$"
 )
 """When a run began, at the end of its name: seconds since 1970, or a date and a time."""
 

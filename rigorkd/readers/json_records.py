@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from rigorkd.errors import InputError
+from rigorkd.readers.known_names import canonical, seed_in
 from rigorkd.readers.raw import RawTable, flat, table_of
+from rigorkd.readers.shapes import UNNAMED, is_metric
 from rigorkd.records.untrusted import DEEPEST, refuse_deep
 
 _LONGEST = 200
@@ -42,17 +44,83 @@ def json_lines(file: str, content: bytes) -> Iterator[tuple[int, dict[str, Any]]
 
 
 def json_table(file: str, value: Any) -> RawTable:
-    """What a JSON file holds, if it is a row, a list of rows, or columns as pandas writes them."""
+    """What a JSON file holds: a row, a list of rows, columns, or the results of each method."""
     if isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values()):
         indices = [set(item) for item in value.values()]
-        if indices[0] and all(index == indices[0] for index in indices[1:]) and len(indices) > 1:
+        nested = any(isinstance(cell, dict) for item in value.values() for cell in item.values())
+        if (
+            indices[0]
+            and all(index == indices[0] for index in indices[1:])
+            and len(indices) > 1
+            and not nested
+        ):
             keys = list(next(iter(value.values())))
             if all(key.isdecimal() for key in keys):  # DataFrame.to_json()
                 value = [{name: column[key] for name, column in value.items()} for key in keys]
+    if (listed := _by_method(value) or _by_column(value)) is not None:
+        rows, came = listed
+        return table_of(rows, [file] * len(rows), "JSON", came=came)
     rows = value if isinstance(value, list) else [value]
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{file}: no JSON object or list of them", hint="one object per run")
     return table_of([scalars(row) for row in rows], [file] * len(rows), "JSON")
+
+
+_Listed = tuple[list[dict[str, object]], dict[str, str]]
+
+
+def _by_column(value: Any) -> _Listed | None:
+    """Rows of columns that are lists, as of a data frame: {"method": ["kd", …], "seed": [0, …]}."""
+    if not _are_lists(value) or len({len(own) for own in value.values()}) > 1:
+        return None
+    if not any(map(canonical, value)):
+        return None
+    return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=True)], {}
+
+
+def _by_method(value: Any) -> _Listed | None:
+    """Rows of methods that each have a list of results, or results by seed: {"kd": [91.2, …], …}.
+
+    A list's places are taken for the seeds; where keys are metrics or columns they are no methods.
+    """
+    if (
+        not isinstance(value, dict)
+        or len(value) < 2
+        or any(canonical(key) or is_metric(key) for key in value)
+    ):
+        return None
+    rows: list[dict[str, object]] = []
+    if _are_lists(value):
+        if not all(_is_number(item) for own in value.values() for item in own):
+            return None
+        for method, own in value.items():
+            rows += [{"method": method, "seed": place, UNNAMED: item} for place, item in enumerate(own)]
+        return rows, {"seed": "the place in each method's list", UNNAMED: "the numbers of the lists"}
+    if not all(isinstance(own, dict) and own for own in value.values()):
+        return None
+    for method, own in value.items():
+        if _are_lists(own) and len({len(items) for items in own.values()}) == 1:  # {"kd": {"acc": [91.2, …]}}
+            for place, items in enumerate(zip(*own.values(), strict=True)):
+                rows.append({"method": method, "seed": place, **dict(zip(own, items, strict=True))})
+            continue
+        for key, item in own.items():
+            seed = key if key.isdecimal() else str((seed_in(key) or ("", ""))[0])
+            if not seed or not (_is_number(item) or isinstance(item, dict)):
+                return None
+            rows.append(
+                {"method": method, "seed": seed}
+                | (scalars(item) if isinstance(item, dict) else {UNNAMED: item})
+            )
+    named = all(isinstance(items, list) for own in value.values() for items in own.values())
+    return rows, {"seed": "the place in each list" if named else "the keys below each method"}
+
+
+def _are_lists(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(own, list) and len(own) > 1 for own in value.values())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def json_document(file: str, content: bytes) -> Any:

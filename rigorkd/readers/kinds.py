@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import glob as globs
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
 from rigorkd.errors import InputError
-from rigorkd.readers.listing import Listing, listing, read_named
+from rigorkd.readers.listing import Listing, listing, most_unpacked, read_named
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.readers.shapes import check_headings
 from rigorkd.text import nearest, some_of
@@ -190,6 +191,8 @@ def _file(path: Path, asked: Reading) -> RawTable:
 def read_table(path: Path, content: bytes, asked: Reading) -> RawTable:
     """A file that holds a table, by its ending and its first bytes."""
     file, ending = str(path), path.suffix.casefold()
+    if ending == ".gz" and content.startswith(b"\x1f\x8b"):  # as pandas writes runs.csv.gz
+        ending, content = Path(path.stem).suffix.casefold(), _unzipped(path, content)
     if what := _packed(content):
         raise InputError(f"{file}: {what}, and no table", hint="unpack it or save it as CSV, and name that")
     if ending in (".xlsx", ".xlsm") or content.startswith(b"PK\x03\x04"):
@@ -219,6 +222,19 @@ def read_table(path: Path, content: bytes, asked: Reading) -> RawTable:
     from rigorkd.readers.delimited import read_delimited
 
     return read_delimited(file, content, asked)
+
+
+def _unzipped(path: Path, content: bytes) -> bytes:
+    """The content of a file that gzip compressed; InputError if it is none, or far too large."""
+    most = most_unpacked(content)
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        whole = unpacker.decompress(content, most)
+    except zlib.error as error:
+        raise InputError(f"{path}: damaged ({error})", hint="write or fetch it again") from None
+    if unpacker.unconsumed_tail or not unpacker.eof or unpacker.unused_data:
+        raise InputError(f"{path}: cut off, or larger than {most:,} bytes", hint="unpack it, and name that")
+    return whole
 
 
 _MAGIC = (
@@ -297,6 +313,10 @@ def _tables(path: Path, found: Listing, asked: Reading) -> list[RawTable]:
             hint="give a study folder, a folder of CSV, JSON, XLSX or Parquet files, or of logs of "
             + ", ".join(tracker.key for tracker in TRACKERS),
         )
+    from rigorkd.readers.hydra import configurations
+
+    configured = set(configurations(found))
+    files = [file for file in files if file not in configured]
     by_name: dict[str, list[Path]] = {}
     for file in files:
         by_name.setdefault(file.name, []).append(file)

@@ -51,7 +51,8 @@ _CANONICAL = {
     "epoch": "epoch", "_epoch": "epoch", "epoch_number": "epoch", "epoch_idx": "epoch",
     "step": "step", "_step": "step", "global_step": "step", "iteration": "step", "iter": "step",
     "name": "run", "run": "run", "run_name": "run", "experiment": "run", "experiment_name": "run",
-    "exp_name": "run", "exp": "run", "run_dir": "run", "job_name": "run", "tags.mlflow.runname": "run",
+    "exp_name": "run", "exp": "run", "durchlauf": "run", "lauf": "run",
+    "run_dir": "run", "job_name": "run", "tags.mlflow.runname": "run",
     "run_id": "run_id", "id": "run_id", "job_id": "run_id", "jobid": "run_id", "uuid": "run_id",
     "trial_id": "run_id",
     "created": "time", "created_at": "time", "start_time": "time", "started": "time", "end_time": "time",
@@ -155,6 +156,12 @@ def canonical(name: str) -> str | None:
 def is_bookkeeping(name: str) -> bool:
     """Whether a column is known to hold no result."""
     return not {folded(name), folded(unhumped(name))}.isdisjoint(_BOOKKEEPING) or canonical(name) is not None
+
+
+def is_kind_of_seed(name: str) -> bool:
+    """Whether a column is one of several kinds of seeds: `data_seed`, `init_seed`, which set nothing up."""
+    words = re.split(r"[^a-z]+", folded(unhumped(name)))
+    return canonical(name) is None and "seed" in words and {"n", "num", "no"}.isdisjoint(words)
 
 
 def status_of(word: str) -> str | None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from rigorkd_analysis.metric_names import is_accuracy, is_validation, words_of
+from rigorkd_analysis.metric_names import is_accuracy, is_training, is_validation, words_of
 
 from rigorkd.readers.draft import Draft, original
-from rigorkd.readers.known_names import is_bookkeeping
+from rigorkd.readers.known_names import is_bookkeeping, is_kind_of_seed
 from rigorkd.readers.shapes import UNNAMED, affixes, is_cost, is_metric
 from rigorkd.readers.written_numbers import looks_numeric, numbers_of, plain
 from rigorkd.text import some_of, suggest
@@ -53,7 +53,7 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
     tested = tested or [name for name in found if _is_accuracy_of("eval", name)]
     if len(tested) == 1:
         draft.metric = f"metric: {tested[0]}, by its name (--metric changes it; also there: " + (
-            f"{', '.join(name for name in found if name != tested[0])})"
+            f"{some_of([name for name in found if name != tested[0]], 6)})"
         )
         return tested[0]
     if not found:
@@ -61,8 +61,9 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
             f"the table has no metric column; columns: {draft.columns()}",
             _headless(draft) or "add a numeric column, such as test_top1",
         )
+    trained = {name for name in found if is_training(name, map(str, frame.columns))}
     found = sorted(
-        found, key=lambda name: (not is_metric(name), _is_chosen(name), is_cost(name), _is_of_training(name))
+        found, key=lambda name: (not is_metric(name), _is_chosen(name), is_cost(name), name in trained)
     )
     alone = draft.came.get("cell", "") in _ON_DATA and not draft.asked.cell
     words = [
@@ -78,7 +79,9 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
             metric=whole,
         )
     raise draft.table.error(
-        "which metric?", f"give --metric, one of: {some_of(found)}", metric=min(found, key=_doubt)
+        "which metric?",
+        f"give --metric, one of: {some_of(found)}",
+        metric=min(found, key=lambda name: _doubt(name, name in trained)),
     )
 
 
@@ -100,6 +103,7 @@ def candidates(draft: Draft) -> list[str]:
             column in ("cell", "seed", "_stem", seed, *own)
             or (is_bookkeeping(column) and not (column == "precision" and draft.is_measured(column)))
             or not column
+            or is_kind_of_seed(column)
         ):
             continue
         if column.startswith("column ") or not looks_numeric(draft.frame[column]):
@@ -158,14 +162,10 @@ _CHOSEN = frozenset(
 )
 
 
-def _is_of_training(name: str) -> bool:
-    return not {"train", "training"}.isdisjoint(words_of(name))
-
-
-def _doubt(name: str) -> int:
+def _doubt(name: str, trained: bool) -> int:
     """How unlikely it is that a column of results is the one to judge, by its name: tests come first."""
     tokens = set(words_of(name))
-    training = 4 * _is_of_training(name) + 2 * is_validation(name)
+    training = 4 * trained + 2 * is_validation(name)
     return (
         32 * (not is_metric(name))
         + 16 * _is_chosen(name)

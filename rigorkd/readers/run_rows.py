@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rigorkd_analysis.likeness import says_on_what
 
 from rigorkd.errors import InputError
-from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.draft import Draft, kinds_of_seeds, original
 from rigorkd.readers.epochs import select_epochs
 from rigorkd.readers.identity import maybe_merged
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
@@ -38,6 +40,8 @@ def average(draft: Draft, metric: str | None) -> None:
             f"--average {draft.asked.average}: it tells the runs apart, or is the metric",
             "name the column whose rows are averaged within a run, such as fold",
         )
+    _without_number(draft, metric, column)
+    _on_common(draft, column)
     keys = [name for name in ("cell", "seed", "run_id") if name in draft.frame]
     group = draft.frame.groupby(keys, sort=False)
     number = group.ngroup().to_numpy()
@@ -60,8 +64,110 @@ def average(draft: Draft, metric: str | None) -> None:
     each = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     draft.epochs = f"averaged over {column} ({each} rows a run)"
     if sizes.min() != sizes.max():
-        draft.warnings.append(f"runs are averages over {sizes.min()} to {sizes.max()} rows of {column}")
+        few, least = frame.iloc[int(sizes.argmin())], int(sizes.min())
+        draft.warnings.append(
+            f"runs are averages over {least} to {sizes.max()} rows of {column} ({least} of "
+            f"{few['cell']} seed {few['seed']})"
+        )
     draft.table = replace(draft.table.rows(first, frame), items=None)  # those of one row are not the run's
+
+
+def _without_number(draft: Draft, metric: str | None, column: str) -> None:
+    """Rows to be averaged whose field is empty or `n/a` are left out, and named."""
+    if metric is None:
+        return
+    blank = draft.frame[metric].str.strip().str.casefold().isin(ABSENT - {"nan"}).to_numpy()
+    if not blank.any() or blank.all():
+        return
+    for row in np.flatnonzero(blank):
+        where = f"{draft.spelt(column)} {draft.frame[column].iloc[row]}"
+        draft.dropped.append(_told(draft, int(row), f"no {metric} of {where}"))
+    draft.keep(~blank)
+
+
+_RIVALS = ("group", "dataset", "task", "student")
+"""Cells that differ in one of these are not compared, so their folds need not be the same."""
+
+
+def _on_common(draft: Draft, column: str) -> None:
+    """What is averaged must be the same in all cells that are compared: rows of other folds are left out.
+
+    One fold is harder than another, so that averages over different ones differ without any difference. At a
+    seed that lost a fold in one cell, it is left out of the others as well.
+
+    Raises:
+        InputError: cells have fewer than half of the folds in common.
+    """
+    frame = draft.frame
+    rivals = [name for name in _RIVALS if name in frame and name != column]
+    rivals += [
+        name for name in map(str, frame.columns) if name not in (*rivals, column) and _is_part(draft, name)
+    ]
+    group = frame.groupby(rivals, sort=False).ngroup().to_numpy() if rivals else np.zeros(len(frame), np.intp)
+    keep = np.ones(len(frame), dtype=bool)
+    for one in range(int(group.max(initial=-1)) + 1):
+        rows = np.flatnonzero(group == one)
+        keep[rows] = _common(draft, frame.iloc[rows], column)
+    draft.keep(keep)
+
+
+def _is_part(draft: Draft, name: str) -> bool:
+    return says_on_what(name) and bool((draft.frame.groupby("cell", sort=False)[name].nunique() == 1).all())
+
+
+def _common(draft: Draft, frame: pd.DataFrame, column: str) -> NDArray[np.bool_]:
+    """Which rows of cells that are compared are of folds that all of them have."""
+    own = {str(cell): set(values) for cell, values in frame.groupby("cell", sort=False)[column]}
+    everything, shared = set.union(*own.values()), set.intersection(*own.values())
+    what = draft.spelt(column)
+    lacking = {
+        cell: list(dict.fromkeys(frame[column][~frame[column].isin(had)])) for cell, had in own.items()
+    }
+    lacking = {cell: values for cell, values in lacking.items() if values}
+    if lacking and 2 * len(shared) < len(everything):
+        cell, values = max(lacking.items(), key=lambda item: len(item[1]))
+        other = next(name for name in own if values[0] in own[name])
+        has = list(dict.fromkeys(frame[column][frame["cell"] == cell]))
+        raise draft.table.error(
+            f"{cell} has {what} {some_of(has, 6)}, and no {some_of(values, 6)}, which {other} has: averages "
+            "over different ones are no like comparison",
+            f"name the same {what} alike in all cells; where runs are missing, leave {cell} out",
+        )
+    keep = frame[column].isin(shared)
+    told = [f"{cell} lacks {some_of(values, 6)}" for cell, values in list(lacking.items())[:4]]
+    left = frame[keep]
+    cells = left.groupby("seed", sort=False)["cell"].transform("nunique")
+    lost = left.groupby(["seed", column], sort=False)["cell"].transform("nunique") < cells
+    for seed, rows in left[lost].groupby("seed", sort=False):
+        there = set(left["cell"][left["seed"] == seed])
+        values = list(dict.fromkeys(rows[column]))
+        without = [
+            name
+            for name in own
+            if name in there
+            and any(
+                value not in set(left[column][(left["seed"] == seed) & (left["cell"] == name)])
+                for value in values
+            )
+        ]
+        told.append(f"seed {seed} of {some_of(without, 3)} lacks {some_of(values, 6)}")
+    keep = keep & ~lost.reindex(frame.index, fill_value=False)
+    if told:
+        more = f" and {len(told) - 6} more" * (len(told) > 6)
+        draft.warnings.append(
+            f"{what}: {'; '.join(told[:6])}{more}; left out of the averages of all cells, so that like "
+            "is compared with like"
+        )
+    gone = frame[~frame["seed"].isin(set(frame["seed"][keep]))]
+    if len(gone):
+        raise draft.table.error(
+            f"at seed {gone['seed'].iloc[0]} no {what} is there in all of "
+            f"{some_of(list(dict.fromkeys(gone['cell'])), 4)}",
+            f"name the same {what} alike in all cells, or leave the seed out",
+            int(gone.index[0]),
+            "seed",
+        )
+    return np.asarray(keep.to_numpy(), dtype=bool)
 
 
 def statuses(draft: Draft) -> None:
@@ -196,7 +302,8 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         return int(newest)
     if draft.plainly:
         return None
-    inner = next((name for name in INNER if name in frame), None)
+    kinds = [name for name in kinds_of_seeds(draft)[::-1] if own[name].nunique() > 1]
+    inner = next((name for name in (*INNER, *kinds) if name in frame), None)
     varying = settings_in(draft, own) or [
         name
         for name in columns
@@ -208,12 +315,22 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             f"the unit of replication is the seed: average over {inner!r} first (--average {inner}); "
             "its values are not replicates"
         )
-    elif not own.duplicated(wanted := draft.cell_of(_cell_columns(draft), varying, ~unfinished)).any():
+    elif len(own.drop_duplicates(wanted := draft.cell_of(_cell_columns(draft), varying, ~unfinished))) > 1:
         offer = ",".join(map(draft.spelt, wanted))
-        differing = ", ".join(map(draft.spelt, varying[:5]))
+        told = [name for name in varying if name in wanted] or varying
+        differing = some_of(list(map(draft.spelt, told)), 5)
         hint = f"these rows differ in {differing}: give --cell {shlex.quote(offer)}"
-        if left := int(frame[~unfinished].duplicated([*wanted, "seed"]).sum()):
-            hint += f"; {count(left, 'row')} more than one of a seed will still have to be left out"
+        again = frame[~unfinished].duplicated([*wanted, "seed"], keep=False).to_numpy()
+        if again.any():
+            left = int(frame[~unfinished].duplicated([*wanted, "seed"]).sum())
+            twice = frame[~unfinished][again]
+            alike = twice[(twice[[*wanted, "seed"]] == twice[[*wanted, "seed"]].iloc[0]).all(axis=1)].index[
+                :2
+            ]
+            places = " and ".join(draft.table.place(int(row)) for row in alike)
+            hint += f"; {count(left, 'row')} more than one of a seed will still have to be left out, "
+            hint += f"the first of {places}"
+            hint += _by_run(draft, own, varying, ~unfinished)
     else:
         hint = "a run id, a status or a time would tell them apart; leave one out, or give --cell COLUMNS"
         if len(own[columns].drop_duplicates()) == 1:
@@ -221,12 +338,7 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         elif varying:
             differing = some_of(list(map(draft.spelt, varying)), 5)
             hint = f"no setting tells them apart (they differ in {differing}): leave one out"
-        if "run" in own and own["run"].nunique() > 1:
-            named = draft.cell_of(["run"], varying, ~unfinished)
-            if "run" in named and not own.duplicated(named).any():
-                names = " and ".join(own["run"].unique()[:2])
-                offered = shlex.quote(",".join(map(draft.spelt, named)))
-                hint += f"; if {names} are configurations, give --cell {offered}"
+        hint += _by_run(draft, own, varying, ~unfinished)
     merged = [name for name in maybe_merged(draft, _cell_columns(draft)) if (own[name] == "").any()]
     if merged:
         what = draft.spelt(merged[0])
@@ -240,6 +352,17 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         "seed",
         cell=offer,
     )
+
+
+def _by_run(draft: Draft, own: pd.DataFrame, varying: Sequence[str], rows: NDArray[np.bool_]) -> str:
+    """The cells that the runs' names make, as an offer, where they tell these rows apart."""
+    if "run" not in own or own["run"].nunique() < 2:
+        return ""
+    named = draft.cell_of(["run"], varying, rows)
+    if "run" not in named or own.duplicated(named).any():
+        return ""
+    names = " and ".join(own["run"].unique()[:2])
+    return f"; if {names} are configurations, give --cell {shlex.quote(','.join(map(draft.spelt, named)))}"
 
 
 def _cell_columns(draft: Draft) -> list[str]:

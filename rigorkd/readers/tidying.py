@@ -17,7 +17,7 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, rename, summary_rows
-from rigorkd.readers.identity import find_cells, find_seeds, without_seed
+from rigorkd.readers.identity import find_cells, find_seeds, names_alike, without_seed
 from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
 from rigorkd.readers.run_rows import average, duplicates, epochs, statuses
@@ -71,6 +71,7 @@ def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) 
         raise table.error("the table has no rows", "one row per run: cell, seed and a metric")
     find_seeds(draft)
     find_cells(draft)
+    names_alike(draft)
     without_seed(draft)
     chosen = choose_metric(draft, metric)
     average(draft, chosen)
@@ -84,6 +85,7 @@ _OPEN = {
     "seed": "which column holds the seed",
     "cell": "which columns define a configuration",
     "metric": "which column is judged",
+    "average": "what is averaged within a seed",
     "select": "which epoch of a run counts",
     "goal": "whether more of it is better",
 }
@@ -108,6 +110,7 @@ def _all_at_once(
             seed=offers.get("seed", asked.seed),
             cell=offers.get("cell", asked.cell),
             select=offers.get("select", asked.select),
+            average=offers.get("average", asked.average),
         )
         found = None
         try:

@@ -236,7 +236,7 @@ def test_smoke_goes_before_chance():
     [
         (
             (14.1, 14.2, 14.0, 14.1, 14.2),
-            "AT CHANCE: the baseline base is at chance (mean 9.9; guessing among 10",
+            "AT CHANCE: the baseline base is at chance (mean 9.9; guessing",
         ),
         ((14.1, 8.0, 12.0, 13.0, 9.0), "AT CHANCE: no cell is better than guessing"),
         ((30.0, 5.0, 55.0, 20.0, 40.0), "AT CHANCE: the baseline base is at chance"),

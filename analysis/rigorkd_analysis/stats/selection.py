@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
+from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.questions import Question
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.group_sequential import nominal_level
@@ -103,9 +104,11 @@ def best_cells(question: Question, everything: Runs) -> Best | None:
     left_out: list[LeaveOneSeedOut] = []
     optimism: list[Optimism] = []
     together: dict[tuple[str, str], list[int]] = {}
+    parts = on_what(runs)
     for cell in range(len(runs.cells)):
         if runs.text("method", cell) != "teacher":
-            together.setdefault((runs.text("group", cell), runs.text("student", cell)), []).append(cell)
+            group = runs.text("group", cell) or "/".join(runs.text(column, cell) for column in parts)
+            together.setdefault((group, runs.text("student", cell)), []).append(cell)
     for (group, student), cells in together.items():
         if len(cells) < MIN_CELLS:
             continue

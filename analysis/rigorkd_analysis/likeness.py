@@ -1,0 +1,180 @@
+"""Whether compared cells differ in nothing but what is compared: on what they were measured, settings that
+their names do not tell, and runs that are copies of each other.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from rigorkd_analysis.metric_names import is_accuracy, words_of
+from rigorkd_analysis.runs import Floats, Runs
+
+# ------------------------------------------------------------------------------------ on what it was measured
+
+_ON_WHAT = ("dataset", "task")
+"""Columns that say it in any table, whatever they hold."""
+_PARTS = frozenset(
+    {"split", "phase", "part", "partition", "subset", "portion", "benchmark", "corpus", "domain",
+     "language", "lang", "site", "cohort", "subject", "target"}
+)  # fmt: skip
+_OF_A_TEST = frozenset({"test", "eval", "evaluation", "evaluated", "tested"})
+_MEASURED = frozenset({"set", "on", "data", "dataset", "task"}) | _PARTS
+_WHOLE = frozenset({"evalset", "testset"})
+
+
+def says_on_what(column: str) -> bool:
+    """Whether a column says, by its name, on what a result was measured: `split`, `lang`, `eval_set`."""
+    words = words_of(column)
+    if len(words) == 1:
+        return words[0] in _ON_WHAT or words[0] in _PARTS or words[0] in _WHOLE
+    about = [word for word in words if word not in ("name", "id")]
+    if about and about[0] in _OF_A_TEST and set(about[1:]) <= _MEASURED:
+        return True
+    return len(about) == 2 and about[0] in ("data", "target") and about[1] in _PARTS | {"dataset"}
+
+
+def on_what(runs: Runs) -> tuple[str, ...]:
+    """The columns that say on what each cell was measured: only cells of the same are rivals, or baselines.
+
+    Numbers say it of data sets only: `target` may be a sparsity, `split` a fold. A column that some cells
+    lack is a setting of the others.
+    """
+    found = [column for column in _ON_WHAT if column in runs.attributes]
+    for column, values in runs.attributes.items():
+        if column in found or not says_on_what(column):
+            continue
+        if all(values) and not any(_is_number(value) for value in values):
+            found.append(column)
+    return tuple(found)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------------------------------ other differences
+
+_RECIPE = frozenset(
+    {"ntrain", "numtrain", "trainsize", "trainsamples", "ntrainsamples", "numtrainsamples",
+     "nsamples", "numsamples", "trainingsamples", "trainingsize", "nlabels", "nlabeled", "trainimages",
+     "ntrainimages",
+     "trainfraction", "aug", "augment", "augmentation", "augmentations", "dataaugmentation", "pretrained",
+     "pretraining", "resolution", "imagesize", "imgsize", "inputsize"}
+)  # fmt: skip
+"""How much data, and which, a network saw: settings that move any result, as the length of training does."""
+
+
+def unlike(runs: Runs, cells: Sequence[int]) -> Iterator[str]:
+    """What these cells differ in beside what their names tell, each difference as a warning."""
+    for column in on_what(runs):
+        values = [runs.text(column, cell) for cell in cells]
+        if all(values) and len(set(values)) > 1 and _apart(runs, cells, column):
+            yield f"measured on different data ({column}: {_each(runs, cells, values)}): no like comparison"
+    for column in runs.attributes:
+        plain = "".join(sign for sign in column.casefold() if sign.isalnum())
+        if plain not in _RECIPE:
+            continue
+        values = [runs.text(column, cell) for cell in cells]
+        told = any(_tells(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True))
+        if all(values) and len({_normal(value) for value in values}) > 1 and not told:
+            yield f"{column} differs ({_each(runs, cells, values)}): the difference is confounded with it"
+
+
+def _apart(runs: Runs, cells: Sequence[int], column: str) -> bool:
+    """Whether one of the cells was measured on what no other was: an average over data sets has pairs."""
+    found = [runs.text(column, cell) for cell in cells]
+    return any(found.count(value) == 1 for value in found)
+
+
+def _each(runs: Runs, cells: Sequence[int], values: Sequence[str]) -> str:
+    pairs = zip(cells, values, strict=True)
+    shown = [f"{runs.cells[cell]} {value}" for cell, value in pairs][:4]
+    return ", ".join(shown) + ", …" * (len(cells) > 4)
+
+
+def _tells(name: str, value: str) -> bool:
+    """Whether a cell's name holds a setting's value, so that who reads the comparison sees it."""
+    return re.search(rf"(?<![a-z0-9]){re.escape(_normal(value))}(?![0-9])", name, re.IGNORECASE) is not None
+
+
+def _normal(text: str) -> str:
+    return f"{float(text):g}" if _is_number(text) else text.casefold()
+
+
+# ------------------------------------------------------------------------------------------------ copied runs
+
+_BY_CHANCE = 1e-3
+"""Runs are called copies where chance would make so many equal in fewer tables than this share."""
+_MEASURED_FINELY = frozenset(
+    {"loss", "nll", "ce", "mse", "rmse", "mae", "perplexity", "ppl", "verlust", "perte"}
+)
+"""Metrics whose digits go on: others, such as F1, take few values where test sets are small."""
+_LARGEST_TEST_SET = 100_000
+
+
+def copied(runs: Runs) -> dict[int, str]:
+    """Cells in which runs of several seeds are equal more often than chance does it with the metric's digits.
+
+    A cell of one value is not among them: that is told by itself.
+    """
+    out: dict[int, str] = {}
+    step = _step(runs)
+    if step is None:
+        return out
+    for cell, row in enumerate(runs.values):
+        seeds = np.flatnonzero(~np.isnan(row))
+        values = row[seeds]
+        kinds: dict[float, list[int]] = {}
+        for seed, value in zip(seeds, values, strict=True):
+            kinds.setdefault(float(value), []).append(runs.seeds[seed])
+        again = len(values) - len(kinds)
+        if again < 2 or len(kinds) < 2:  # two equal runs are a tie
+            continue
+        # two draws of a normal distribution fall on one step with this probability
+        tie = min(1.0, step / (2 * math.sqrt(math.pi) * float(np.std(list(kinds), ddof=1))))
+        pairs = math.comb(len(values), 2)
+        trials = len(values) if _is_periodic(values) else math.comb(pairs, again)
+        if len(runs.cells) * trials * tie**again < _BY_CHANCE:
+            groups = [own for own in kinds.values() if len(own) > 1]
+            shown = "; ".join(", ".join(map(str, own[:6])) for own in groups[:3]) + "; …" * (len(groups) > 3)
+            out[cell] = (
+                f"{runs.cells[cell]} has the same {runs.metric} at seeds {shown}: as if runs were copied, or "
+                "their seeds changed nothing; copies are no replicates"
+            )
+    return out
+
+
+def _is_periodic(values: Floats) -> bool:
+    """Whether the values in the order of the seeds begin again, as of `seed % 3`."""
+    return any((values[period:] == values[:-period]).all() for period in range(2, len(values) // 2 + 1))
+
+
+def _step(runs: Runs) -> float | None:
+    """How far apart neighbouring values of the metric lie: the coarsest that these values allow.
+
+    An accuracy on N images is a multiple of 1/N; None for metrics of which nobody knows how often they tie.
+    """
+    values = np.unique(runs.values[~np.isnan(runs.values)])
+    if len(values) < 2:
+        return None
+    words = set(words_of(runs.metric))
+    digits = max(len(f"{value:.12g}".partition("e")[0].partition(".")[2]) for value in values)
+    written = 10.0**-digits
+    if not words.isdisjoint(_MEASURED_FINELY):
+        return written
+    if not is_accuracy(runs.metric) or not words.isdisjoint({"balanced", "mean", "macro", "weighted", "avg"}):
+        return None
+    whole = 100.0 if values.max() > 1.5 else 1.0
+    sizes = np.arange(1, _LARGEST_TEST_SET + 1)
+    for value in values[:: max(1, len(values) // 200)] / whole:
+        counts = value * sizes
+        sizes = sizes[np.abs(counts - np.round(counts)) <= sizes * (0.5 * written / whole + 1e-9)]
+    return max(written, whole / int(sizes[0])) if len(sizes) else None
