@@ -7,7 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rigorkd import __version__
 from rigorkd.errors import DamagedError, ProtocolError, StoreError
@@ -15,7 +15,8 @@ from rigorkd.files import sha256_of
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
-from rigorkd.records.changes import Removal, cell_of, removals
+from rigorkd.protocol.trainer_spec import CommandSpec
+from rigorkd.records.changes import Removal, cell_of, met, removals
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
@@ -75,6 +76,8 @@ class StudyTable:
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
     user's own images; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
+    `metrics` are those that the protocol asks of its commands, with their goals. `doubts` say why numbers may
+    be those of other runs, which every comparison says.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -95,6 +98,8 @@ class StudyTable:
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
     removals: tuple[Removal, ...] = ()
+    doubts: tuple[str, ...] = ()
+    metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -106,7 +111,7 @@ def read_study(folder: Path) -> StudyTable:
     """
     info = read_info(folder)
     protocol = _protocol(folder, info, info.protocols[-1])
-    records = read_records(StudyFolder(folder))
+    spec, records = protocol.spec, read_records(StudyFolder(folder))
     names = {cell.name for cell in protocol.cells}
     kept = [record for record in records if record.fields["cell"] in names]
     expected = expected_hashes(protocol, info.seeds, info.mode, info.start_files, info.numerics)
@@ -143,6 +148,8 @@ def read_study(folder: Path) -> StudyTable:
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
         removals=removed,
+        doubts=tuple(met(folder, kept)),
+        metrics=tuple(spec.metric_goals().items()) if isinstance(spec, CommandSpec) else (),
         notes=(
             *_notes(stale),
             *_less(kept),

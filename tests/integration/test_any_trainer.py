@@ -323,6 +323,15 @@ seeds: 3
     assert first.returncode == 0, first.stderr
     assert "the command reads more.txt, which no hash covers" in first.stderr
     assert first.stdout.count("last.txt is written by several runs") == 1
+    met = "side by side one may read another's number"
+    (comparison,) = document(tmp_path, "analyze", "results/own")["families"][0]["comparisons"]
+    assert met in comparison["warnings"][-1]  # whoever judges the numbers has to know: starred
+    of(tmp_path, "report", "results/own")
+    assert "last.txt is written by several runs" in (tmp_path / "results/own/report.html").read_text()
+    again = ("--because", "again"), ("run", "own.yaml", "--jobs", 1)
+    assert of(tmp_path, "remove", "own", "--only", "*", *again[0]).returncode == 0
+    assert of(tmp_path, *again[1]).returncode == 0  # trained again, one by one: nothing is left of it
+    assert met not in of(tmp_path, "analyze", "results/own").stdout
     protocol = (tmp_path / "own.yaml").read_text()
     mended = protocol.replace('more.txt"', 'more.txt"\n  inputs: [more.txt]').replace(
         "study: own", "study: one"
@@ -331,6 +340,70 @@ seeds: 3
     second = of(tmp_path, "run", "own.yaml", "--jobs", 1)
     assert "which no hash covers" not in second.stderr
     assert "is written by several runs" not in second.stdout
+
+
+def test_a_file_that_holds_what_the_launch_prints_is_none_that_runs_share(tmp_path: Path) -> None:
+    protocol = """\
+rigorkd: 1
+study: own
+trainer: {command: "python train.py {seed} {a}", metrics: {acc: max}, result: stdout}
+students: [net]
+groups: {main: {baseline: {a: 1}, other: {a: 2}}}
+seeds: 3
+"""
+    script = """
+import sys, time
+print("more", file=open(sys.argv[2] + ".txt", "w") if sys.argv[2] == "3" else open("told.txt", "a"))
+time.sleep(0.1)
+print(sys.argv[1])
+"""
+    write(tmp_path, protocol, script)
+    with (tmp_path / "protocols" / "told.txt").open("a") as told:
+        done = subprocess.run(
+            [sys.executable, "-m", "rigorkd", "run", "protocols/mine.yaml", "--jobs", "2"],
+            cwd=tmp_path,
+            env=environment() | without_torch(tmp_path),
+            stdout=told,
+            stderr=told,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert "is written by several runs" not in (tmp_path / "protocols" / "told.txt").read_text()
+    assert "is written by several runs" not in of(tmp_path, "analyze").stdout
+
+
+def test_students_that_are_the_same_training_are_named_and_a_teacher_s_own_metric_is_not(
+    tmp_path: Path,
+) -> None:
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py {student} {seed} [{teacher} {T}]"
+  metrics: {acc: max, other: min}
+  result: {file: stdout, keys: {acc: acc, other: other}}
+teacher:
+  trainer:
+    command: "python train.py teacher {seed}"
+    metrics: {tacc: max}
+    result: {file: stdout, keys: {tacc: acc}}
+students: [resnet, vit, resnet-18]
+groups: {main: {baseline: true, kd: {T: 2}}}
+seeds: 3
+"""
+    script = """
+import random, sys
+student = sys.argv[1] if sys.argv[1] in ("vit", "teacher") else "resnet"
+print("acc", random.Random(student + "".join(sys.argv[2::2])).random())
+print("other", random.random())
+"""
+    write(tmp_path, protocol, script.replace("random.random()", "sys.argv[2]"))
+    said = " ".join(of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).stdout.split())
+    first = "first main/resnet/baseline, main/resnet-18/baseline"
+    assert f"4 cells have the same numbers as another at every seed ({first}): student may not" in said
+    assert "same at every seed in" not in said
+    warnings = document(tmp_path, "analyze", "--metric", "other")["warnings"]
+    assert any(text.startswith("other is a metric of the protocol, not its first") for text in warnings)
 
 
 def test_a_number_that_was_not_found_is_found_by_the_mend_that_the_message_offers(tmp_path: Path) -> None:
