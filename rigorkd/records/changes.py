@@ -1,6 +1,6 @@
 """`changes.jsonl` in a study: what was taken out of it, put back, or brought in from elsewhere.
 
-It says, too, which of its runs met in one file.
+It says, too, which of its runs met in one file, and which failed before the protocol lost their cells.
 
 Whoever takes results away may have seen them. So a removal is noted before anything is moved, with the
 outcome of every run, and says whether an analysis had met them; what is still in effect of it is told by
@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rigorkd.errors import StoreError
 from rigorkd.files import append_line, sha256_of, timestamp
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import Record
-from rigorkd.records.untrusted import INTERIM, is_number, is_plain_path, parse, read_bytes
+from rigorkd.records.untrusted import INTERIM, NOTE, is_number, is_plain_path, parse, read_bytes, read_json
 from rigorkd.text import count, some_of
 
-REMOVED, RESTORED, MERGED, MET = "removed", "restored", "merged", "met"
+REMOVED, RESTORED, MERGED, MET, IN_VAIN = "removed", "restored", "merged", "met", "in vain"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Change:
     `runs` are finished runs with their run hash and outcome, `seeds` those that the study asked for no more
     (or again). `place` is the folder below `.removed` that has them. `looked` is at how many seeds an
     analysis had met any of it, None if none had. `sources` are the digests of the studies that were merged.
-    Of runs that met, `runs` are finished ones without an outcome, and `reason` names the file.
+    Of runs that met, `runs` are finished ones without an outcome, and `reason` names the file; of cells that
+    were tried in vain, those that failed.
     """
 
     what: str
@@ -207,6 +209,35 @@ def met(folder: Path, records: Iterable[Record]) -> list[str]:
         if any(still(run, run_hash, change.time) for run, (run_hash, _) in change.runs.items())
     )
     return [says_met(file) for file in dict.fromkeys(files)]
+
+
+def note_in_vain(folder: Path, cells: Collection[str]) -> None:
+    """Note the runs that failed of cells that the protocol, which has these, has no more."""
+    failed = _failed(folder)
+    lost = {run: (run_hash, "") for run, run_hash in failed.items() if cell_of(run) not in cells}
+    known = {run for change in read_changes(folder) if change.what == IN_VAIN for run in change.runs}
+    if lost.keys() - known:
+        note_change(folder, Change(IN_VAIN, timestamp(), lost))
+
+
+def tried_in_vain(folder: Path) -> set[str]:
+    """The cells of students of which a run has failed, now or before the protocol lost them."""
+    noted = (change for change in read_changes(folder) if change.what == IN_VAIN)
+    return {cell_of(run) for run in (*_failed(folder), *(run for change in noted for run in change.runs))}
+
+
+def _failed(folder: Path) -> dict[str, str]:
+    """The run hashes of the students' runs that failed themselves, by run."""
+    found = {}
+    for path in StudyFolder(folder).failures():
+        try:
+            note = read_json(path, folder, NOTE)
+            run, run_hash, behind = str(note["run"]), str(note["run_hash"]), bool(note.get("behind"))
+        except (OSError, ValueError, KeyError, StoreError):
+            continue
+        if not behind and is_plain_path(run) and run.split("/")[0] not in ("teacher", "start"):
+            found[run] = run_hash
+    return found
 
 
 def cell_of(run: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +17,7 @@ from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.protocol.trainer_spec import CommandSpec
-from rigorkd.records.changes import Removal, cell_of, met, removals
+from rigorkd.records.changes import Removal, cell_of, met, removals, tried_in_vain
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
@@ -71,8 +72,9 @@ class StudyTable:
 
     `planned` is the analysis section that the first run fixed, `current` that of the newest protocol text.
     `missing` has a row for every student run that the newest protocol declares, at the seeds asked for so
-    far, and that has no record: families keep the size that the protocol gave them. `left_out` names records
-    of cells that the newest protocol no longer has, `added` cells that the first protocol did not have.
+    far, and that has no record: families keep the size that the protocol gave them. `left_out` names cells
+    that the newest protocol no longer has, `in_vain` those of them whose runs all failed, `added` cells that
+    the first protocol did not have.
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
     user's own images; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
@@ -97,6 +99,7 @@ class StudyTable:
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
+    in_vain: tuple[str, ...] = ()
     removals: tuple[Removal, ...] = ()
     doubts: tuple[str, ...] = ()
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
@@ -127,6 +130,7 @@ def read_study(folder: Path) -> StudyTable:
     removed = removals(folder, records, hashes, info.seeds)
     cells = {str(record.fields["cell"]) for record in records}
     cells |= {cell_of(run) for removal in removed for run in removal.runs}
+    in_vain = _in_vain(folder, info, names | cells)
     return StudyTable(
         study=info.study,
         folder=folder,
@@ -141,7 +145,8 @@ def read_study(folder: Path) -> StudyTable:
             for name, want in expected.items()
             if want.run.cell.role == "student" and name not in there
         ),
-        left_out=tuple(sorted(cells - names)),
+        left_out=tuple(sorted((cells | in_vain) - names)),
+        in_vain=tuple(sorted(in_vain)),
         added=_added(folder, info, protocol),
         classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
         teachers=_teachers(records),
@@ -247,6 +252,15 @@ def _added(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str, ...]
         return ()
     known = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
     return tuple(cell.name for cell in protocol.cells if cell.role == "student" and cell.name not in known)
+
+
+def _in_vain(folder: Path, info: StudyInfo, there: Collection[str]) -> set[str]:
+    """Cells that an earlier protocol planned and of which runs failed, but that are not there any more."""
+    lost = tried_in_vain(folder).difference(there)
+    if not lost:
+        return lost
+    texts = dict.fromkeys(info.protocols[:-1])
+    return lost & {cell.name for text in texts for cell in _protocol(folder, info, text).cells}
 
 
 def read_protocol(folder: Path) -> Protocol:

@@ -330,7 +330,8 @@ def _failures_among(folder: Path, missing: pd.DataFrame) -> tuple[str, ...]:
     causes = "; ".join(f"{runs}: {reason}" for runs, reason in by_reason(told))
     return (
         f"{len(failed)} of the missing runs failed: {causes}. Mend the cause and run again with"
-        " --retry-failed, or take the cells out of the protocol and run it: then the others are judged",
+        " --retry-failed, or take the cells out of the protocol and run it: then the others are judged, as"
+        " exploratory, since they are not the family that was planned",
     )
 
 
@@ -454,7 +455,9 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     planned = first is not None and not changed and not looked
     whole = all(name.split("/")[0] == "teacher" for name in study.left_out)
     if study.left_out:
-        text = f"left out, since the newest protocol has them no more: {', '.join(study.left_out)}"
+        failed = " (its runs failed)"
+        named = ", ".join(name + failed * (name in study.in_vain) for name in study.left_out)
+        text = f"left out, since the newest protocol has them no more: {named}"
         if planned and not whole:
             text += "; the gains that are left are not the family that was planned, so they are exploratory"
         warnings.append(text)
