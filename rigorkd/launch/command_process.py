@@ -279,6 +279,25 @@ def belonging(belongs: Belongs) -> list[int]:
     return found
 
 
+def is_held_outside(file: Path) -> bool:
+    """Whether a process that no worker has started holds a file open, as far as this user may see."""
+    for pid in _processes():
+        with contextlib.suppress(OSError):
+            variables = _told("/proc/", pid, "environ").split(b"\0")
+            if any(each.startswith(f"{MARK}=".encode()) for each in variables):
+                continue
+            with os.scandir(f"/proc/{pid}/fd") as entries:
+                if any(_is_one(entry.path, file) for entry in entries):
+                    return True
+    return False
+
+
+def _is_one(one: str, other: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samefile(one, other)  # noqa: PTH121  a link of the kernel's, not a place
+    return False
+
+
 def _processes() -> list[int]:
     """All of them, the newest first: those that hand over to others are gone soonest."""
     try:

@@ -23,7 +23,16 @@ from typing import Any, BinaryIO
 
 from rigorkd.errors import RigorkdError
 from rigorkd.files import send_output_to, write_atomically
-from rigorkd.launch.command_process import MARK, Ended, Limits, call, end_those_of, says_children, start_guard
+from rigorkd.launch.command_process import (
+    MARK,
+    Ended,
+    Limits,
+    call,
+    end_those_of,
+    is_held_outside,
+    says_children,
+    start_guard,
+)
 from rigorkd.launch.command_results import ResultError, Results, read_results
 from rigorkd.launch.failures import PRINTED
 from rigorkd.launch.processes import FIXED, die_with_parent
@@ -33,6 +42,7 @@ from rigorkd.protocol.cells import FIXED as SHARED
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.hashes import resolved, training_key
 from rigorkd.protocol.trainer import STDOUT, CellTrainer
+from rigorkd.records.changes import note_met, says_met
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import cpu_name, hardware_here
@@ -80,7 +90,7 @@ class _Worker:
             "CUDA_VISIBLE_DEVICES": ",".join(self.gpus),
         }
         self._stop = False
-        self._written: dict[str, str] | None = {}
+        self._written: dict[str, Expected] | None = {}
 
     def train(self, task: Task) -> Message:
         """Call the commands of a task's runs; how it ended as a whole."""
@@ -197,18 +207,18 @@ class _Worker:
         return ended
 
     def _note_shared(self, want: Expected, begun: float) -> None:
-        """Say once that runs write one file where all are called: side by side they meet there."""
+        """Say once that runs write one file where all are called: side by side they meet there.
+
+        The study keeps it, since whoever judges its numbers has to know. What something outside of the runs
+        holds open, such as the output of `rigorkd run` itself, is not theirs.
+        """
         if self.settings.workers == 1 or self._written is None or want.working is None:
             return
-        run = want.run.name
         for name in _changed_since(begun, want.working, self.study.path.parent):
-            if self._written.setdefault(name, run) != run:
-                text = (
-                    f"{name} is written by several runs, in the folder that all share: side by side one may"
-                    " read another's number; let the script write into {out} (env -C {out} … calls it there),"
-                    " or give --jobs 1, and --study NAME for runs that are done"
-                )
-                self.connection.send(Noted(run, text, once=True))
+            other = self._written.setdefault(name, want)
+            if other is not want and not is_held_outside(want.working / name):
+                self.connection.send(Noted(want.run.name, says_met(name), once=True))
+                note_met(self.study.path, name, other.run.name, other.run_hash)
                 self._written = None
                 return
 

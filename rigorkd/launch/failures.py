@@ -51,8 +51,7 @@ def read_failure(study: StudyFolder, run: str) -> Failure | None:
 
 def read_failures(study: StudyFolder) -> dict[str, Failure]:
     """The notes of all runs that failed, by run."""
-    notes = sorted(study.failure(".").parent.glob("**/failed.json"))
-    runs = [path.parent.relative_to(study.failure(".").parent).as_posix() for path in notes]
+    runs = [path.parent.relative_to(study.failure(".").parent).as_posix() for path in study.failures()]
     return {run: failure for run in runs if (failure := read_failure(study, run)) is not None}
 
 

@@ -1,5 +1,7 @@
 """`changes.jsonl` in a study: what was taken out of it, put back, or brought in from elsewhere.
 
+It says, too, which of its runs met in one file, and which failed before the protocol lost their cells.
+
 Whoever takes results away may have seen them. So a removal is noted before anything is moved, with the
 outcome of every run, and says whether an analysis had met them; what is still in effect of it is told by
 comparing the study as it is now. A run that is trained again to the same bits, or put back, leaves nothing.
@@ -13,14 +15,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rigorkd.files import append_line, sha256_of
+from rigorkd.errors import StoreError
+from rigorkd.files import append_line, sha256_of, timestamp
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import Record
-from rigorkd.records.untrusted import INTERIM, is_number, is_plain_path, parse, read_bytes
+from rigorkd.records.untrusted import INTERIM, NOTE, is_number, is_plain_path, parse, read_bytes, read_json
 from rigorkd.text import count, some_of
 
-REMOVED, RESTORED, MERGED = "removed", "restored", "merged"
+REMOVED, RESTORED, MERGED, MET, IN_VAIN = "removed", "restored", "merged", "met", "in vain"
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Change:
     `runs` are finished runs with their run hash and outcome, `seeds` those that the study asked for no more
     (or again). `place` is the folder below `.removed` that has them. `looked` is at how many seeds an
     analysis had met any of it, None if none had. `sources` are the digests of the studies that were merged.
+    Of runs that met, `runs` are finished ones without an outcome, and `reason` names the file; of cells that
+    were tried in vain, those that failed.
     """
 
     what: str
@@ -171,6 +176,68 @@ def removals(
         if removal.runs or removal.otherwise or (removal.seeds and change.looked is not None):
             found.append(removal)
     return tuple(found)
+
+
+def note_met(folder: Path, file: str, run: str, run_hash: str) -> None:
+    """Note that several runs, a finished one among them, wrote one file while others were at work."""
+    note_change(folder, Change(MET, timestamp(), {run: (run_hash, "")}, reason=file))
+
+
+def says_met(file: str) -> str:
+    """What is to be known where several runs wrote one file."""
+    return (
+        f"{file} is written by several runs, in the folder that all share: side by side one may read"
+        " another's number; let the script write into {out} (env -C {out} … calls it there), or give"
+        " --jobs 1, and --study NAME for runs that are done"
+    )
+
+
+def met(folder: Path, records: Iterable[Record]) -> list[str]:
+    """A note of each file in which runs met whose records are still those of then, and not trained again."""
+    changes = [change for change in read_changes(folder) if change.what == MET]
+    there = {record.run: record for record in records} if changes else {}
+
+    def still(run: str, run_hash: str, time: str) -> bool:
+        record = there.get(run)
+        finished = "" if record is None else str(record.fields.get("finished") or "")
+        second = len("2026-01-01T00:00:00")
+        return record is not None and record.run_hash == run_hash and finished[:second] <= time[:second]
+
+    files = (
+        change.reason
+        for change in changes
+        if any(still(run, run_hash, change.time) for run, (run_hash, _) in change.runs.items())
+    )
+    return [says_met(file) for file in dict.fromkeys(files)]
+
+
+def note_in_vain(folder: Path, cells: Collection[str]) -> None:
+    """Note the runs that failed of cells that the protocol, which has these, has no more."""
+    failed = _failed(folder)
+    lost = {run: (run_hash, "") for run, run_hash in failed.items() if cell_of(run) not in cells}
+    known = {run for change in read_changes(folder) if change.what == IN_VAIN for run in change.runs}
+    if lost.keys() - known:
+        note_change(folder, Change(IN_VAIN, timestamp(), lost))
+
+
+def tried_in_vain(folder: Path) -> set[str]:
+    """The cells of students of which a run has failed, now or before the protocol lost them."""
+    noted = (change for change in read_changes(folder) if change.what == IN_VAIN)
+    return {cell_of(run) for run in (*_failed(folder), *(run for change in noted for run in change.runs))}
+
+
+def _failed(folder: Path) -> dict[str, str]:
+    """The run hashes of the students' runs that failed themselves, by run."""
+    found = {}
+    for path in StudyFolder(folder).failures():
+        try:
+            note = read_json(path, folder, NOTE)
+            run, run_hash, behind = str(note["run"]), str(note["run_hash"]), bool(note.get("behind"))
+        except (OSError, ValueError, KeyError, StoreError):
+            continue
+        if not behind and is_plain_path(run) and run.split("/")[0] not in ("teacher", "start"):
+            found[run] = run_hash
+    return found
 
 
 def cell_of(run: str) -> str:

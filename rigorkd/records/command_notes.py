@@ -13,6 +13,7 @@ from statistics import StatisticsError, correlation, median
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.load import Protocol
+from rigorkd.protocol.trainer import OF_A_RUN, CellTrainer
 from rigorkd.records.record import Record
 from rigorkd.text import count
 
@@ -36,7 +37,7 @@ def command_notes(protocol: Protocol, records: Iterable[Record]) -> list[str]:
     metric = protocol.spec.analysis.metric
     return [
         NOT_VOUCHED + _correlations(cells, _by_cell(records, metric), metric),
-        *_seedless(records, metric),
+        *_seedless(cells, records, metric),
         *_alike(cells, records),
     ]
 
@@ -70,7 +71,7 @@ def _correlations(cells: list[Cell], values: Values, metric: str) -> str:
 
 
 def _alike(cells: list[Cell], records: list[Record]) -> Iterator[str]:
-    """How many cells of one student have equal numbers at every seed, and in what they should differ."""
+    """How many cells have equal numbers at every seed, and in what they should differ."""
     numbers: defaultdict[str, dict[int, dict[str, float | None]]] = defaultdict(dict)
     for record in records:
         if (seed := record.fields["seed"]) is not None:
@@ -84,8 +85,7 @@ def _alike(cells: list[Cell], records: list[Record]) -> Iterator[str]:
             and len(found) >= FEWEST
             and len({str(each) for each in found.values()}) > 1
         ):
-            key = sorted((seed, sorted(told.items())) for seed, told in found.items())
-            groups[f"{cell.student} {key}"].append(cell)
+            groups[str(sorted((seed, sorted(told.items())) for seed, told in found.items()))].append(cell)
     alike, first, axes = 0, "", dict[str, None]()
     for members in groups.values():
         told_apart = list(_told_apart(members))
@@ -101,29 +101,41 @@ def _alike(cells: list[Cell], records: list[Record]) -> Iterator[str]:
 
 def _told_apart(members: list[Cell]) -> Iterator[str]:
     """What a command is told of these cells that is not the same in all."""
-    values: list[dict[str, object]] = [
-        {**dict(cell.trainer.values), "start": cell.start, "teacher": cell.teacher}
-        for cell in members
-        if cell.trainer is not None
-    ]
+    values = [_told(cell, cell.trainer) for cell in members if cell.trainer is not None]
     for name in dict.fromkeys(name for each in values for name in each):
         if any(each.get(name) != values[0].get(name) for each in values):
             yield name
 
 
-def _seedless(records: list[Record], metric: str) -> Iterator[str]:
-    """Cells in which no number changes with the seed, and cells in which only the metric does not."""
+def _told(cell: Cell, by: CellTrainer) -> dict[str, object]:
+    """The placeholders that are left of a cell's command, with what stands for them; a function gets all."""
+    values: dict[str, object] = {**dict(by.values), "start": cell.start, "teacher": cell.teacher}
+    if by.trainer.function is not None:
+        return values
+    known = {*dict(by.values), *OF_A_RUN}
+    asked = {name for template in by.trainer.templates().values() for name in template.asks(known)}
+    return {name: value for name, value in values.items() if name in asked}
+
+
+def _seedless(cells: list[Cell], records: list[Record], metric: str) -> Iterator[str]:
+    """Cells in which no number changes with the seed, and cells in which only their metric does not.
+
+    That of a teacher or start with metrics of its own is the first of them.
+    """
+    own = {cell.name: cell.trainer.trainer.metrics for cell in cells if cell.trainer is not None}
     by_cell: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
         if record.fields["seed"] is not None:
             by_cell[str(record.fields["cell"])].append(record)
-    still: dict[bool, list[str]] = {True: [], False: []}
+    still: defaultdict[tuple[bool, str], list[str]] = defaultdict(list)
     for cell, members in by_cell.items():
-        if len(members) > 1 and len({record.metrics.get(metric) for record in members}) == 1:
+        names = own.get(cell) or {metric: "max"}
+        mine = metric if metric in names or metric in members[0].metrics else next(iter(names))
+        found = {record.metrics.get(mine) for record in members}
+        if len(members) > 1 and len(found) == 1 and None not in found:
             others = {name for record in members for name in record.metrics} - {"train_seconds"}
             all_still = all(len({record.metrics.get(name) for record in members}) == 1 for name in others)
-            still[all_still].append(cell)
-    for all_still, cells in still.items():
-        if cells:
-            named = f"{metric} is the same at every seed in {count(len(cells), 'cell')} (first {cells[0]})"
-            yield f"{named}: your seed does not reach the training" if all_still else named
+            still[all_still, mine].append(cell)
+    for (all_still, mine), found_in in sorted(still.items(), key=lambda each: not each[0][0]):
+        named = f"{mine} is the same at every seed in {count(len(found_in), 'cell')} (first {found_in[0]})"
+        yield f"{named}: your seed does not reach the training" if all_still else named

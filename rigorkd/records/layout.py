@@ -3,7 +3,7 @@
 results/<study>/
   study.json                    what was planned when the study began, and which seeds were asked for
   looks.jsonl                   which seed sets an analysis has already seen
-  changes.jsonl                 what was removed, put back, or merged from elsewhere
+  changes.jsonl                 what was removed, put back, or merged from elsewhere; what befell runs
   <cell>/seed-<k>/record.json   … with history.csv, predictions.npz, model.safetensors
   .protocols/<sha256>.yaml      every protocol text that was run into this study
   .protocols/<module>.py        the newest source of the user's own models and terms
@@ -95,7 +95,11 @@ class StudyFolder:
 
     def failed_runs(self) -> int:
         """How many runs failed and were not trained again since."""
-        return sum(1 for _ in (self.path / ".work").rglob("failed.json"))
+        return len(self.failures())
+
+    def failures(self) -> list[Path]:
+        """The notes of their failures."""
+        return sorted((self.path / ".work").rglob("failed.json"))
 
     def failure(self, run_name: str) -> Path:
         return self.path / ".work" / run_name / "failed.json"

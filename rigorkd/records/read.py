@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rigorkd import __version__
 from rigorkd.errors import DamagedError, ProtocolError, StoreError
@@ -15,7 +16,8 @@ from rigorkd.files import sha256_of
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
-from rigorkd.records.changes import Removal, cell_of, removals
+from rigorkd.protocol.trainer_spec import CommandSpec
+from rigorkd.records.changes import Removal, cell_of, met, removals, tried_in_vain
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
@@ -70,11 +72,14 @@ class StudyTable:
 
     `planned` is the analysis section that the first run fixed, `current` that of the newest protocol text.
     `missing` has a row for every student run that the newest protocol declares, at the seeds asked for so
-    far, and that has no record: families keep the size that the protocol gave them. `left_out` names records
-    of cells that the newest protocol no longer has, `added` cells that the first protocol did not have.
+    far, and that has no record: families keep the size that the protocol gave them. `left_out` names cells
+    that the newest protocol no longer has, `in_vain` those of them whose runs all failed, `added` cells that
+    the first protocol did not have.
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
     user's own images; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
+    `metrics` are those that the protocol asks of its commands, with their goals. `doubts` say why numbers may
+    be those of other runs, which every comparison says.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -94,7 +99,10 @@ class StudyTable:
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
+    in_vain: tuple[str, ...] = ()
     removals: tuple[Removal, ...] = ()
+    doubts: tuple[str, ...] = ()
+    metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -106,7 +114,7 @@ def read_study(folder: Path) -> StudyTable:
     """
     info = read_info(folder)
     protocol = _protocol(folder, info, info.protocols[-1])
-    records = read_records(StudyFolder(folder))
+    spec, records = protocol.spec, read_records(StudyFolder(folder))
     names = {cell.name for cell in protocol.cells}
     kept = [record for record in records if record.fields["cell"] in names]
     expected = expected_hashes(protocol, info.seeds, info.mode, info.start_files, info.numerics)
@@ -122,6 +130,7 @@ def read_study(folder: Path) -> StudyTable:
     removed = removals(folder, records, hashes, info.seeds)
     cells = {str(record.fields["cell"]) for record in records}
     cells |= {cell_of(run) for removal in removed for run in removal.runs}
+    in_vain = _in_vain(folder, info, names | cells)
     return StudyTable(
         study=info.study,
         folder=folder,
@@ -136,13 +145,16 @@ def read_study(folder: Path) -> StudyTable:
             for name, want in expected.items()
             if want.run.cell.role == "student" and name not in there
         ),
-        left_out=tuple(sorted(cells - names)),
+        left_out=tuple(sorted((cells | in_vain) - names)),
+        in_vain=tuple(sorted(in_vain)),
         added=_added(folder, info, protocol),
         classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
         teachers=_teachers(records),
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
         removals=removed,
+        doubts=tuple(met(folder, kept)),
+        metrics=tuple(spec.metric_goals().items()) if isinstance(spec, CommandSpec) else (),
         notes=(
             *_notes(stale),
             *_less(kept),
@@ -240,6 +252,15 @@ def _added(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str, ...]
         return ()
     known = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
     return tuple(cell.name for cell in protocol.cells if cell.role == "student" and cell.name not in known)
+
+
+def _in_vain(folder: Path, info: StudyInfo, there: Collection[str]) -> set[str]:
+    """Cells that an earlier protocol planned and of which runs failed, but that are not there any more."""
+    lost = tried_in_vain(folder).difference(there)
+    if not lost:
+        return lost
+    texts = dict.fromkeys(info.protocols[:-1])
+    return lost & {cell.name for text in texts for cell in _protocol(folder, info, text).cells}
 
 
 def read_protocol(folder: Path) -> Protocol:

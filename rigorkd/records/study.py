@@ -24,6 +24,7 @@ from rigorkd.protocol.hashes import NEWEST, Numerics, newer
 from rigorkd.protocol.load import Protocol, Settle, by_the_files
 from rigorkd.protocol.schema import Analysis, Spec
 from rigorkd.protocol.seed_grammar import MOST_SEEDS
+from rigorkd.records.changes import note_in_vain
 from rigorkd.records.expected import StartFile
 from rigorkd.records.interim import read_interim_analyses
 from rigorkd.records.layout import StudyFolder
@@ -347,6 +348,8 @@ def register(
     if digest_of(layout.protocol(protocol.text_hash), folder) != protocol.text_hash:
         write_atomically(layout.protocol(protocol.text_hash), protocol.text.encode())
     _keep_code(layout, files)
+    if known and known[-1] != protocol.text_hash:
+        note_in_vain(folder, {cell.name for cell in protocol.cells})
     if not known or known[-1] != protocol.text_hash:
         document["protocols"].append({"sha256": protocol.text_hash, "time": now})
     if not read_interim_analyses(folder):  # what was looked at was planned before

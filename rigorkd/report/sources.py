@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 from rigorkd_analysis.analysis_plan import (
@@ -22,7 +22,7 @@ from rigorkd_analysis.analysis_plan import (
     Trend,
     Weighted,
 )
-from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.results import Analysis, Family
 from rigorkd_analysis.runs import seed_of
 from rigorkd_analysis.table_error import TableError
 
@@ -95,7 +95,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Source:
-    """A table with its plan. `folder` is the study's, None for tables; `tidy` is how they were understood."""
+    """A table with its plan. `folder` is the study's, None for tables; `tidy` is how they were understood.
+
+    `doubts` are warnings of every comparison; `metrics` are those that a protocol asks of its commands,
+    with their goals.
+    """
 
     name: str
     table: pd.DataFrame
@@ -105,6 +109,8 @@ class Source:
     folder: Path | None = None
     looks: tuple[InterimAnalysis, ...] = ()
     tidy: Tidy | None = None
+    doubts: tuple[str, ...] = ()
+    metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
         """The plan, told of earlier analyses of its metric that met some of these seeds."""
@@ -324,7 +330,8 @@ def _failures_among(folder: Path, missing: pd.DataFrame) -> tuple[str, ...]:
     causes = "; ".join(f"{runs}: {reason}" for runs, reason in by_reason(told))
     return (
         f"{len(failed)} of the missing runs failed: {causes}. Mend the cause and run again with"
-        " --retry-failed, or take the cells out of the protocol and run it: then the others are judged",
+        " --retry-failed, or take the cells out of the protocol and run it: then the others are judged, as"
+        " exploratory, since they are not the family that was planned",
     )
 
 
@@ -377,6 +384,8 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         warnings=warnings,
         folder=folder,
         looks=looks,
+        doubts=study.doubts,
+        metrics=study.metrics,
     )
 
 
@@ -446,7 +455,9 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     planned = first is not None and not changed and not looked
     whole = all(name.split("/")[0] == "teacher" for name in study.left_out)
     if study.left_out:
-        text = f"left out, since the newest protocol has them no more: {', '.join(study.left_out)}"
+        failed = " (its runs failed)"
+        named = ", ".join(name + failed * (name in study.in_vain) for name in study.left_out)
+        text = f"left out, since the newest protocol has them no more: {named}"
         if planned and not whole:
             text += "; the gains that are left are not the family that was planned, so they are exploratory"
         warnings.append(text)
@@ -513,10 +524,11 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
             shown = progress(found.table, plan, study=found.name)
             complete = shown.progress.seeds_complete if shown.progress else 0
             if found.missing or plan.between_looks(complete):  # a look there would spoil the planned ones
-                return replace(shown, warnings=(*shown.warnings, *found.warnings))
+                return replace(shown, warnings=(*shown.warnings, *found.warnings, *found.doubts))
         plan = found.with_looks(plan)
         known = BY_NAME.get(plan.metric or "")
-        plan = replace(plan, goal=plan.goal or (known.goal if known else None))
+        declared = dict(found.metrics).get(plan.metric or "")
+        plan = replace(plan, goal=plan.goal or declared or (known.goal if known else None))
         wanted = images if images is not None else len(found.table) <= up_to
         wanted = wanted or plan.inference == "seeds_and_images"
         top1 = plan.metric in (None, "test_top1") or found.is_share_right(plan.metric)
@@ -536,7 +548,14 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
 
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
     notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
-    return replace(result, warnings=(*found.warnings, *result.warnings, *notes))
+    notes += found.doubts if not any(family.comparisons for family in result.families) else ()
+    families = tuple(_doubted(family, found.doubts) for family in result.families)
+    return replace(result, families=families, warnings=(*found.warnings, *result.warnings, *notes))
+
+
+def _doubted(family: Family, doubts: tuple[str, ...]) -> Family:
+    comparisons = (replace(one, warnings=(*one.warnings, *doubts)) for one in family.comparisons)
+    return replace(family, comparisons=tuple(comparisons))
 
 
 def judging(found: Source, metrics: Sequence[str], asked: Question) -> Source:
@@ -576,7 +595,11 @@ def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
     primary = found.plan.metric
     if found.folder is None or primary is None or metric == primary:
         return ()
-    role = "a secondary metric" if metric in found.plan.secondary else "no metric of the protocol"
+    role = "no metric of the protocol"
+    if metric in found.plan.secondary:
+        role = "a secondary metric"
+    elif metric in dict(found.metrics):
+        role = "a metric of the protocol, not its first"
     return (f"{metric} is {role}; {primary} is the primary one, and its verdicts are those of the study",)
 
 

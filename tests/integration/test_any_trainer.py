@@ -323,6 +323,15 @@ seeds: 3
     assert first.returncode == 0, first.stderr
     assert "the command reads more.txt, which no hash covers" in first.stderr
     assert first.stdout.count("last.txt is written by several runs") == 1
+    met = "side by side one may read another's number"
+    (comparison,) = document(tmp_path, "analyze", "results/own")["families"][0]["comparisons"]
+    assert met in comparison["warnings"][-1]  # whoever judges the numbers has to know: starred
+    of(tmp_path, "report", "results/own")
+    assert "last.txt is written by several runs" in (tmp_path / "results/own/report.html").read_text()
+    again = ("--because", "again"), ("run", "own.yaml", "--jobs", 1)
+    assert of(tmp_path, "remove", "own", "--only", "*", *again[0]).returncode == 0
+    assert of(tmp_path, *again[1]).returncode == 0  # trained again, one by one: nothing is left of it
+    assert met not in of(tmp_path, "analyze", "results/own").stdout
     protocol = (tmp_path / "own.yaml").read_text()
     mended = protocol.replace('more.txt"', 'more.txt"\n  inputs: [more.txt]').replace(
         "study: own", "study: one"

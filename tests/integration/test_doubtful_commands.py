@@ -1,0 +1,115 @@
+"""What commands may do to a study without failing is told: by `run`, and by whoever judges its numbers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import environment
+from tests.integration.test_any_trainer import document, of, without_torch, write
+
+
+def test_a_file_that_holds_what_the_launch_prints_is_none_that_runs_share(tmp_path: Path) -> None:
+    protocol = """\
+rigorkd: 1
+study: own
+trainer: {command: "python train.py {seed} {a}", metrics: {acc: max}, result: stdout}
+students: [net]
+groups: {main: {baseline: {a: 1}, other: {a: 2}}}
+seeds: 3
+"""
+    script = """
+import sys, time
+print("more", file=open(sys.argv[2] + ".txt", "w") if sys.argv[2] == "3" else open("told.txt", "a"))
+time.sleep(0.1)
+print(sys.argv[1])
+"""
+    write(tmp_path, protocol, script)
+    with (tmp_path / "protocols" / "told.txt").open("a") as told:
+        done = subprocess.run(
+            [sys.executable, "-m", "rigorkd", "run", "protocols/mine.yaml", "--jobs", "2"],
+            cwd=tmp_path,
+            env=environment() | without_torch(tmp_path),
+            stdout=told,
+            stderr=told,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert "is written by several runs" not in (tmp_path / "protocols" / "told.txt").read_text()
+    assert "is written by several runs" not in of(tmp_path, "analyze").stdout
+
+
+def test_students_that_are_the_same_training_are_named_and_a_teacher_s_own_metric_is_not(
+    tmp_path: Path,
+) -> None:
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py {student} {seed} [{teacher} {T}]"
+  metrics: {acc: max, other: min}
+  result: {file: stdout, keys: {acc: acc, other: other}}
+teacher:
+  trainer:
+    command: "python train.py teacher {seed}"
+    metrics: {tacc: max}
+    result: {file: stdout, keys: {tacc: acc}}
+students: [resnet, vit, resnet-18]
+groups: {main: {baseline: true, kd: {T: 2}}}
+seeds: 3
+"""
+    script = """
+import random, sys
+student = sys.argv[1] if sys.argv[1] in ("vit", "teacher") else "resnet"
+print("acc", random.Random(student + "".join(sys.argv[2::2])).random())
+print("other", random.random())
+"""
+    write(tmp_path, protocol, script.replace("random.random()", "sys.argv[2]"))
+    said = " ".join(of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).stdout.split())
+    first = "first main/resnet/baseline, main/resnet-18/baseline"
+    assert f"4 cells have the same numbers as another at every seed ({first}): student may not" in said
+    assert "same at every seed in" not in said
+    warnings = document(tmp_path, "analyze", "--metric", "other")["warnings"]
+    assert any(text.startswith("other is a metric of the protocol, not its first") for text in warnings)
+
+
+FAILING = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {lr} {seed}", metrics: {acc: max}, result: stdout}
+students: [net]
+groups: {main: {baseline: {lr: 0.1}, fast: {lr: [1, 2, 50]}}}
+seeds: 3
+"""
+CRASHES = "import random, sys; sys.argv[1] == '50' and sys.exit('boom'); print(random.random())"
+
+
+def test_a_setting_that_was_tried_in_vain_is_not_dropped_from_the_family_without_a_word(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, FAILING, CRASHES)
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 1
+    (said,) = (one for one in document(tmp_path, "analyze")["warnings"] if "of the missing runs" in one)
+    assert "take the cells out of the protocol and run it: then the others are judged, as exploratory" in said
+    write(tmp_path, FAILING.replace("[1, 2, 50]", "[1, 2]"), CRASHES)
+    assert of(tmp_path, "run", "protocols/mine.yaml").returncode == 0
+    shutil.rmtree(tmp_path / "results" / "mine" / ".work")  # as in a copy: the study itself has noted it
+    found = document(tmp_path, "analyze")
+    assert not any(family["planned"] for family in found["families"])
+    (said,) = (one for one in found["warnings"] if one.startswith("left out"))
+    assert "has them no more: main/net/fast-lr50 (its runs failed); the gains that are left are not" in said
+    write(tmp_path, FAILING, CRASHES.replace("50", "none"))  # it is back, and no family is less than planned
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--retrain-stale", "--jobs", 2).returncode == 0
+    assert all(family["planned"] for family in document(tmp_path, "analyze")["families"])
+
+
+def test_a_first_protocol_of_which_nothing_came_is_no_plan(tmp_path: Path) -> None:
+    write(tmp_path, FAILING.replace("[net]", "[nett]"), "import sys; sys.exit('no such student')")
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 1
+    write(tmp_path, FAILING, CRASHES.replace("50", "none"))
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
+    found = document(tmp_path, "analyze")
+    assert all(family["planned"] for family in found["families"])
+    assert not any("left out" in text for text in found["warnings"])
