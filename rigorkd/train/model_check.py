@@ -62,8 +62,8 @@ def _check(protocol: Protocol, cell: Cell) -> list[str]:
                 _require_seeded(model, _built(cell, shape, source), name)
                 if cell.train and _same(model, _built(cell, shape, source, seed=1)):
                     doubts.append(
-                        f"model {name} starts from the same weights at every seed, so that seeds vary "
-                        "the order of images alone; leave torch.manual_seed out of it, unless it loads its weights"
+                        f"model {name} starts from the same weights at every seed: seeds vary the order of "
+                        "images alone; leave torch.manual_seed out of it, unless it loads its weights"
                     )
             if _require_trainable(model, shape, name):
                 doubts.append(
