@@ -68,12 +68,8 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
     if around is not None:
         rows, lines = _marked_down(rows, lines)
     settings = _settings(comments) if comments[:1] == [OWN] else {}
-    if rows and all(len(row) == 1 and re.search(r"\S\s+\S", row[0]) for row in rows[:20]):
-        raise InputError(
-            f"{file}:{lines[0]}: no commas, semicolons, tabs or bars between the fields",
-            hint="spaces separate no fields, since they may stand in names: write it with commas"
-            " (a printed data frame by df.to_csv)",
-        )
+    if (line := spaced(rows, lines)) is not None:
+        raise unparted(file, line)
     notes = [] if settings or not comments else [f"{file}: {len(comments)} comment lines"]
     notes += [f"{file}: {around}"] if around else []
     if comments and not settings and rows and _numeric(rows[0]):
@@ -82,6 +78,23 @@ def read_delimited(file: str, content: bytes, asked: Reading) -> RawTable:
             rows.insert(0, tuple(field.strip() for field in name))
             lines.insert(0, lines[0] - 1)
     return table_from(Grid(file, rows, lines, _KINDS[delimiter], notes=tuple(notes), settings=settings))
+
+
+def spaced(rows: Sequence[Sequence[str]], lines: Sequence[int]) -> int | None:
+    """The line on which fields begin that only spaces part; a caption above them may have commas."""
+    for begin in range(2) if len(rows) > 2 else range(min(1, len(rows))):
+        if all(len(row) == 1 and re.search(r"\S\s+\S", row[0]) for row in rows[begin:20]):
+            return lines[begin]
+    return None
+
+
+def unparted(file: str, line: int) -> InputError:
+    """Fields that only spaces part."""
+    return InputError(
+        f"{file}:{line}: no commas, semicolons, tabs or bars between the fields",
+        hint="spaces separate no fields, since they may stand in names: write it with commas"
+        " (a printed data frame by df.to_csv)",
+    )
 
 
 def decoded(file: str, content: bytes, encoding: str | None) -> str:

@@ -84,10 +84,7 @@ def table_from(grid: Grid) -> RawTable:
     if grid.strict:
         for row, line in zip(body, places, strict=True):
             if len(row) != width:
-                raise InputError(
-                    f"{grid.file}:{line}: {len(row)} fields, but the header has {width}",
-                    hint="every row needs one field per column; quote fields that hold commas",
-                )
+                raise ragged(grid.file, int(line), len(row), header, lines[begin])
     else:
         body = [(*row[:width], *[""] * (width - len(row))) for row in body]
     names, kept = _names(header, body, dropped)
@@ -102,6 +99,20 @@ def table_from(grid: Grid) -> RawTable:
         dropped=tuple(dropped),
         settings=grid.settings,
     )
+
+
+def ragged(file: str, line: int, fields: int, header: Sequence[str], header_line: int) -> InputError:
+    """A row with more or fewer fields than the header; of a header that is a sentence, which line that is."""
+    message = f"{file}:{line}: {fields} fields, but the header has {len(header)}"
+    hint = "every row needs one field per column; quote fields that hold commas"
+    if any(len(name.split()) > _LONGEST_NAME for name in header):
+        message += f" (line {header_line}: {', '.join(header)[:60]!r})"
+        hint = f"leave line {header_line} out, if it is a caption; {hint}"
+    return InputError(message, hint=hint)
+
+
+_LONGEST_NAME = 4
+"""Words of a column's name; more are a sentence."""
 
 
 def _titles(rows: Sequence[tuple[str, ...]]) -> int:

@@ -92,7 +92,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def printed_rows(path: Path, line: int | None = None, asked: Reading | None = None) -> Rows:
-    """The rows of a published table: a CSV, a sheet, or a table in Markdown or LaTeX (that from `line` on).
+    """The rows of a published table: CSV, JSON, a sheet, or a table pasted into a text (that from `line` on).
 
     `asked` names its encoding or its sheet, where they were said.
 
@@ -102,6 +102,7 @@ def printed_rows(path: Path, line: int | None = None, asked: Reading | None = No
     from rigorkd_analysis.published.printed_cells import caption_of, pasted_table
 
     from rigorkd.readers.delimited import decoded
+    from rigorkd.readers.kinds import TABLES
     from rigorkd.readers.listing import read_named
     from rigorkd.readers.raw import Reading
 
@@ -109,21 +110,21 @@ def printed_rows(path: Path, line: int | None = None, asked: Reading | None = No
     ending = path.suffix.casefold()
     if asked.sheet is not None and ending not in (".xlsx", ".xlsm"):
         raise InputError(f"{path}: --sheet {asked.sheet}, but it is no workbook", hint="leave --sheet out")
-    if ending in (".csv", ".tsv"):
-        return read_rows(path, asked.encoding)
-    if ending in (".xlsx", ".xlsm"):
-        return _sheet_rows(path, asked)
+    if ending in TABLES and ending not in _TEXTS:
+        return _rows_of(path, asked)
     place = Path("/dev/stdin") if str(path) == "-" else path
     if place.is_dir():
         return read_rows(path)  # says that it is a folder
     content = read_named(place)
     text = (
         content.decode(errors="replace")
-        if asked.encoding is None
+        if asked.encoding is None and ending not in _TEXTS
         else decoded(str(path), content, asked.encoding)
     )
     with located(lambda _: str(path)):
-        pasted = pasted_table(text, line)
+        spaced = not _is_delimited(path, text)
+        may_be = ending not in _TEXTS or (spaced and "|" not in text)
+        pasted = pasted_table(text, line, spaced) if may_be else None
     if pasted is None:
         if path.suffix.casefold() in (".tex", ".md", ".markdown"):
             raise InputError(
@@ -137,13 +138,31 @@ def printed_rows(path: Path, line: int | None = None, asked: Reading | None = No
     return Rows(path, tuple(rows[0]), fields, tuple(lines), caption_of(text, lines))
 
 
-def _sheet_rows(path: Path, asked: Reading) -> Rows:
-    """A sheet's rows. Decimals that a sheet does not keep (94.10 is 94.1 in it) are those of its column."""
-    from rigorkd.readers.grid import LEVEL
-    from rigorkd.readers.listing import read_named
-    from rigorkd.readers.workbook import read_workbook
+_TEXTS = (".csv", ".tsv", ".tab")
 
-    table = read_workbook(str(path), read_named(path), asked)
+
+def _is_delimited(path: Path, text: str) -> bool:
+    """Whether all lines have as many fields, and several."""
+    from rigorkd.readers.delimited import delimiter_of
+
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text, str(path)))
+        widths = {len(row) for row in rows if any(map(str.strip, row))}
+    except csv.Error:
+        return True
+    return len(widths) == 1 and widths != {1}
+
+
+def _rows_of(path: Path, asked: Reading) -> Rows:
+    """The rows of a sheet, of JSON or of Parquet.
+
+    Decimals that these do not keep (94.10 is 94.1 in them) are those of their column.
+    """
+    from rigorkd.readers.grid import LEVEL
+    from rigorkd.readers.kinds import read_table
+    from rigorkd.readers.listing import read_named
+
+    table = read_table(path, read_named(path), asked)
     columns = tuple(
         "_".join(level.removeprefix("=") for level in str(name).split(LEVEL)) for name in table.frame.columns
     )
@@ -165,27 +184,30 @@ def _with_zeros(column: list[str]) -> list[str]:
 
 
 def _rows(path: Path, text: str) -> Rows:
-    from rigorkd.readers.delimited import delimiter_of
+    from rigorkd.readers.delimited import delimiter_of, spaced, unparted
+    from rigorkd.readers.grid import ragged
 
     delimiter = delimiter_of(text, str(path))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: tuple[str, ...] = ()
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
+    begins, uneven = 0, None
     for fields in reader:
         row = tuple(field.strip() for field in fields)
         if not any(row):
             continue
         if not columns:
-            columns = row
+            columns, begins = row, reader.line_num
             continue
         if len(row) != len(columns):
-            raise InputError(
-                f"{path}:{reader.line_num}: {len(row)} fields, but the header has {len(columns)}",
-                hint="every row needs one field per column; quote fields that hold commas",
-            )
+            uneven = uneven or ragged(str(path), reader.line_num, len(row), columns, begins)
         rows.append(row)
         lines.append(reader.line_num)
+    if (line := spaced([columns, *rows], [begins, *lines])) is not None:
+        raise unparted(str(path), line)
+    if uneven is not None:
+        raise uneven
     if delimiter != ",":
         rows = list(zip(*map(_with_points, zip(*rows, strict=True)), strict=True))
     if not columns:
@@ -215,7 +237,8 @@ def at(rows: Rows, error: TableError) -> str:
     """`file:line: column 'x'`, as far as the error knows."""
     place = f"{rows.file}"
     if error.row is not None:
-        place += f":{rows.lines[error.row]}"
-    elif error.column:
+        line = rows.lines[error.row]
+        place += f":{line}" if line else f", row {error.row + 1}"  # JSON has no lines
+    elif error.column and all(rows.lines):
         place += ":1"
     return place + (f": column {error.column!r}" if error.column else "")

@@ -446,7 +446,7 @@ def test_rows_are_named_by_the_first_columns_that_tell_them_apart():
     assert [cell.cell for cell in audit(Printed(alike, n_test=10_000)).cells] == ["run0", "run1", "run2"]
     tuned = [{"model": "resnet", "lr": lr, "test_acc": acc} for lr, acc in (("0.1", "90.0"), ("0.2", "91.0"))]
     found = audit(Printed(tuned, n_test=10_000)).cells
-    assert [cell.cell for cell in found] == ["resnet/lr0.1", "resnet/lr0.2"]
+    assert [cell.cell for cell in found] == ["resnet/lr=0.1", "resnet/lr=0.2"]
     nameless = [{"model": "resnet", "test_acc": acc} for acc in ("90.0", "91.0")]
     found = audit(Printed(nameless, n_test=10_000)).cells
     assert [cell.cell for cell in found] == ["resnet (row 1)", "resnet (row 2)"]

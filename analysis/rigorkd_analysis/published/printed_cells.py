@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from rigorkd_analysis.published.printed_columns import Lined, aligned_tables
 from rigorkd_analysis.published.printed_spread import spread_name
 from rigorkd_analysis.table_error import TableError
 
@@ -146,7 +147,24 @@ def first_name(rows: Sequence[Row]) -> str | None:
         texts = [row.get(column) or "" for row in rows]
         if all(texts) and not any(re.fullmatch(rf"{_NUMBER}%?", text) for text in texts):
             words[column] = set(texts)
+    words = {column: own for column, own in words.items() if not is_yes_or_no(own)} or words
     return next((column for column, own in words.items() if len(own) > 1), next(iter(words), None))
+
+
+def is_yes_or_no(texts: Iterable[str]) -> bool:
+    """Whether words answer what their column asks, and name nothing without it."""
+    return {text.casefold() for text in texts} <= {
+        "true",
+        "false",
+        "yes",
+        "no",
+        "✓",
+        "×",
+        "✗",
+        "on",
+        "off",
+        "",
+    }
 
 
 # ------------------------------------------------------------------------------------------ pasted tables
@@ -158,21 +176,22 @@ def pasted_rows(text: str) -> list[dict[str, str]] | None:
     return None if found is None else found[0]
 
 
-Lined = tuple[int, list[str]]
-"""The cells of a row, and the line on which it begins."""
-
-
-def pasted_table(text: str, begins: int | None = None) -> tuple[list[dict[str, str]], list[int]] | None:
+def pasted_table(
+    text: str, begins: int | None = None, spaced: bool = False
+) -> tuple[list[dict[str, str]], list[int]] | None:
     """The rows of a Markdown or LaTeX table in a text and the line of each, None if there is none in it.
 
     Args:
         begins: the line on which the table begins, where there are several; None takes the only one.
+        spaced: whether a table may be one that spaces alone hold in columns.
 
     Raises:
         TableError: there are several tables, or none begins there; says on which lines they do.
     """
     is_latex = re.search(r"(?<!\\)&", text) and "\\\\" in text
     tables = _latex_tables(text) if is_latex else _markdown_tables(text)
+    if not tables and spaced:
+        tables = aligned_tables(text, _is_value)
     tables = [
         (line, rows) for line, rows in tables if any(_is_value(cell) for _, row in rows for cell in row)
     ]

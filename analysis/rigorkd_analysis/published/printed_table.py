@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
+from rigorkd_analysis.metric_names import goal_of, on_two_scales, words_of
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
-from rigorkd_analysis.metric_names import on_two_scales, words_of
-from rigorkd_analysis.published.printed_cells import KNOWN, Row, first_name, known_name
+from rigorkd_analysis.published.printed_cells import KNOWN, Row, first_name, is_yes_or_no, known_name
 from rigorkd_analysis.published.printed_spread import MADE, Kind, Spread, bare, spread_of
 from rigorkd_analysis.runs import is_setting, suggest
 from rigorkd_analysis.table_error import TableError
@@ -322,14 +322,16 @@ def _with_task(rows: Sequence[Row], names: Sequence[str], tasks: Sequence[str], 
 def _told_apart(rows: Sequence[Row], names: list[str], metric: str, spread: Spread | None) -> list[str]:
     """Names of which none is there twice: with the first columns that tell rows apart, else with their rows.
 
-    Words go before settings in numbers, and a column that is another in each row stands alone, where the
-    others do not tell them apart. Results and what is known of a row name none.
+    Words go before settings in numbers, those before what stands left of the metric, and a column that is
+    another in each row stands alone, where the others do not tell them apart. Results name none.
     """
     if len({*names}) == len(names):
         return names
     known = {*KNOWN, metric, spread.column if spread else metric} - {"run", "model", "method", "student"}
     words = [c for c in rows[0] if all(decimal_of(row.get(c) or "") is None for row in rows)]
-    told = [*words, *(c for c in rows[0] if c not in words and is_setting(c))]
+    left = list(rows[0])[: [*rows[0], metric].index(metric)]
+    numbers = [c for c in rows[0] if c not in words and is_setting(c)]
+    told = [*words, *numbers, *(c for c in left if c not in (*words, *numbers) and not _is_result(c))]
     columns = {
         column: [(row.get(column) or "").strip() for row in rows] for column in told if column not in known
     }
@@ -337,7 +339,7 @@ def _told_apart(rows: Sequence[Row], names: list[str], metric: str, spread: Spre
     longer = names
     for column, texts in columns.items():
         if texts not in alone:
-            short = "" if column in words else column
+            short = "" if column in words and not is_yes_or_no(texts) else f"{column}="
             more = [
                 f"{name}/{short}{text}"
                 if longer.count(name) > 1 and text not in ("", *name.split("/"))
@@ -348,6 +350,15 @@ def _told_apart(rows: Sequence[Row], names: list[str], metric: str, spread: Spre
     if alone and len({*longer}) < len(names):
         return alone[0]
     return [f"{name} (row {at})" if longer.count(name) > 1 else name for at, name in enumerate(longer, 1)]
+
+
+def _is_result(column: str) -> bool:
+    """Whether a column's name says that it was measured."""
+    try:
+        goal_of(bare(column))
+    except TableError:
+        return MADE in column
+    return True
 
 
 def check_scale(entries: Sequence[Entry], metric: str) -> None:
