@@ -51,8 +51,10 @@ def with_overrides(found: Listing, tables: Sequence[RawTable]) -> list[RawTable]
     return out
 
 
-_NAMES = ("config", "configs", "params", "args", "arguments", "hparams", "hyperparameters", "settings", "options",
-          "opts", "flags")  # fmt: skip
+_NAMES = (
+    "config", "configs", "params", "args", "arguments", "hparams", "hyperparameters", "settings", "options",
+    "opts", "flags",
+)  # fmt: skip
 
 
 def configurations(found: Listing) -> list[Path]:
