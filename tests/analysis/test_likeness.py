@@ -64,6 +64,13 @@ def test_other_columns_say_nothing_of_it(column: str):
     assert not says_on_what(column)
 
 
+def test_a_study_says_itself_which_baseline_a_cell_has():
+    frame = table(domain={"baseline": "first", "ours": "second"}).assign(training="{}")
+    assert warnings_of(frame) == [
+        "measured on different data (domain: ours second, baseline first): no like comparison"
+    ]
+
+
 def test_numbers_and_gaps_are_settings():
     assert not warnings_of(table(target={"baseline": "0.5", "ours": "0.9"}))
     assert not warnings_of(table(part={"baseline": "", "ours": "encoder"}))
