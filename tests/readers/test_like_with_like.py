@@ -32,7 +32,7 @@ def test_a_fold_that_one_model_lacks_is_left_out_of_both(folder):
 def test_a_fold_that_one_run_lacks_is_left_out_at_its_seed(folder):
     folder.write("cv.csv", folds({("a", 2, 4), ("a", 2, 0)}))
     found = folder.open("cv.csv", average="fold")
-    assert any("seed 2 of a lacks 0, 4" in text for text in found.warnings)
+    assert any("a lacks 0 at seed 2; a lacks 4 at seed 2" in text for text in found.warnings)
     assert folder.gains("cv.csv", average="fold") == {"a vs b": (0.0, 5)}
 
 
