@@ -178,6 +178,15 @@ def test_configurations_beside_results_are_columns(folder):
     assert folder.gains("outputs", cell="model.name") == {"r vs v": (-0.75, 2)}
 
 
+def test_one_configuration_beside_a_table_of_all_runs_is_no_column(folder):
+    folder.write("out/config.json", json.dumps({"seed": 42, "model": "r"}))
+    folder.write(
+        "out/runs.csv", "method,seed,test_acc\nbaseline,0,90\nbaseline,1,91\nours,0,91\nours,1,92.5\n"
+    )
+    assert folder.gains("out") == {"ours": (1.25, 2)}
+    assert "model" not in folder.open("out").table
+
+
 def test_the_time_that_a_folder_is_called_by_is_no_part_of_the_cell(folder):
     for model, level in (("r", 90), ("v", 91)):
         for seed in range(2):
