@@ -136,20 +136,20 @@ def is_validation(column: str) -> bool:
 _TRAINING = frozenset({"train", "training"})
 
 
-def is_training(metric: str, columns: Iterable[str]) -> bool:
-    """Whether a metric is of the training data, as far as names tell.
+def of_training(metrics: Iterable[str], columns: Iterable[str]) -> set[str]:
+    """The metrics that are of the training data, as far as names tell.
 
     `accuracy` and `loss` beside `val_accuracy` and `val_loss` are the training's, as Keras logs them; where
     others are called `train_…` it may be the test's.
     """
-    words = words_of(metric)
-    if not _TRAINING.isdisjoint(words):
-        return True
+    words = {metric: tuple(words_of(metric)) for metric in metrics}
     known = {tuple(words_of(column)) for column in columns}
-    if any(not _TRAINING.isdisjoint(other) for other in known) or not _VALIDATION.isdisjoint(words):
-        return False
     pairs = {own[1:] for own in known if own and own[0] in _VALIDATION and own[1:] in known}
-    return tuple(words) in pairs and (len(pairs) > 1 or ("epoch",) in known)
+    if any(not _TRAINING.isdisjoint(other) for other in known) or (
+        len(pairs) < 2 and ("epoch",) not in known
+    ):
+        pairs = set()
+    return {metric for metric, own in words.items() if not _TRAINING.isdisjoint(own) or own in pairs}
 
 
 def is_top5(metric: str) -> bool:

@@ -188,9 +188,12 @@ class Matcher:
     def __init__(self, runs: Runs, named: tuple[str, ...] = (), contrasts: Sequence[Contrast] = ()) -> None:
         self._runs = runs
         self._in_pairs = {cell for pair in contrasts if isinstance(pair, Pair) for cell in (pair.a, pair.b)}
-        self._on_what = on_what(runs)
         self._columns = [column for column in MATCHED if column in runs.attributes]
-        self._columns += [column for column in self._on_what if all(runs.attributes[column])]
+        self._on_what = on_what(runs)
+        if "training" in runs.attributes:  # as in a study, whose protocol says what cells and baselines share
+            self._on_what = tuple(column for column in self._on_what if column in ("dataset", "task"))
+        else:
+            self._columns += [column for column in self._on_what if all(runs.attributes[column])]
         self._named: dict[tuple[str, ...], int] = {}
         self._beside: dict[tuple[int, tuple[str, ...]], int] = {}
         for name in named:

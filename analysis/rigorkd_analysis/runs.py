@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.metric_names import is_accuracy, is_peak, is_training, is_validation, on_two_scales
+from rigorkd_analysis.metric_names import is_accuracy, is_peak, is_validation, of_training, on_two_scales
 from rigorkd_analysis.table_error import TableError
 
 if TYPE_CHECKING:
@@ -539,8 +539,8 @@ def _fixed_teacher(frame: pd.DataFrame) -> list[str]:
 
 def chosen_on_test(frame: pd.DataFrame, metric: str) -> list[str]:
     """That values are of the training data, or the best of many on the test images, as far as names tell."""
-    out = [f"{metric} is of training data: it says nothing of new data"] * is_training(
-        metric, map(str, frame)
+    out = [f"{metric} is of training data: it says nothing of new data"] * len(
+        of_training([metric], map(str, frame))
     )
     validated = "test" not in metric.casefold() and any(is_validation(str(name)) for name in frame.columns)
     if is_peak(metric) and not validated:

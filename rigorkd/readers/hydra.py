@@ -24,7 +24,7 @@ def with_overrides(found: Listing, tables: Sequence[RawTable]) -> list[RawTable]
     """The tables with the overrides of the Hydra run that each file belongs to, and what is known by name."""
     runs = {path.parent.parent for path in found.files if path.parent.name == ".hydra"}
     if not runs:
-        return _with_configurations(found, tables)
+        return list(tables)
     told: dict[Path, dict[str, str]] = {}
     out = []
     for table in tables:
@@ -51,8 +51,10 @@ def with_overrides(found: Listing, tables: Sequence[RawTable]) -> list[RawTable]
     return out
 
 
-_NAMES = ("config", "configs", "params", "args", "arguments", "hparams", "hyperparameters", "settings",
-          "options", "opts", "flags")  # fmt: skip
+_NAMES = (
+    "config", "configs", "params", "args", "arguments", "hparams", "hyperparameters", "settings", "options",
+    "opts", "flags",
+)  # fmt: skip
 
 
 def configurations(found: Listing) -> list[Path]:
@@ -73,16 +75,22 @@ def configurations(found: Listing) -> list[Path]:
     ]
 
 
-def _with_configurations(found: Listing, tables: Sequence[RawTable]) -> list[RawTable]:
+def with_configurations(found: Listing, tables: Sequence[RawTable]) -> list[RawTable]:
     """The tables with what the configuration beside each file says: known names, and what runs share."""
     own: dict[Path, dict[str, str]] = {}
+    dropped: list[str] = []
     for path in configurations(found):
         content = found.read(path, MOST)
-        value = json_document(str(path), content) if path.suffix == ".json" else read_yaml(str(path), content)
+        reader = json_document if path.suffix == ".json" else read_yaml
+        try:
+            value = reader(str(path), content)
+        except InputError as error:  # objects of Python, which only running code could make
+            dropped.append(error.message)
+            continue
         values = {name: text_of(value) for name, value in scalars(as_mapping(value)).items()}
         own[path.parent] = own.get(path.parent, {}) | values
     files = [Path(file).parent for table in tables for file in table.files]
-    if not any(folder in own for folder in files):
+    if len(own.keys() & set(files)) < 2:  # one beside a table of all runs says nothing of each
         return list(tables)
     counts: dict[str, Counter[str]] = {}
     for folder in files:
@@ -102,6 +110,8 @@ def _with_configurations(found: Listing, tables: Sequence[RawTable]) -> list[Raw
         }
         came = {name: f"{name!r} of the configuration beside it" for name in columns}
         out.append(replace(table, frame=table.frame.assign(**columns), came={**came, **table.came}))
+    if out and dropped:
+        out[0] = replace(out[0], dropped=(*out[0].dropped, *dropped))
     return out
 
 

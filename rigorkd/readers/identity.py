@@ -229,7 +229,7 @@ def names_alike(draft: Draft) -> None:
     """Warn of cells whose names differ in case or blanks alone: probably one, written in two ways."""
     found: dict[str, list[str]] = {}
     for name in map(str, draft.frame["cell"].unique()):
-        found.setdefault(re.sub(r"[\s_-]+", "", name.casefold()), []).append(name)
+        found.setdefault(re.sub(r"[\s_-]+", "-", name.casefold()), []).append(name)
     for names in found.values():
         if len(names) > 1:
             told = " and ".join(map(repr, names[:3]))

@@ -313,7 +313,7 @@ def _tables(path: Path, found: Listing, asked: Reading) -> list[RawTable]:
             hint="give a study folder, a folder of CSV, JSON, XLSX or Parquet files, or of logs of "
             + ", ".join(tracker.key for tracker in TRACKERS),
         )
-    from rigorkd.readers.hydra import configurations
+    from rigorkd.readers.hydra import configurations, with_configurations
 
     configured = set(configurations(found))
     files = [file for file in files if file not in configured]
@@ -337,7 +337,7 @@ def _tables(path: Path, found: Listing, asked: Reading) -> list[RawTable]:
         raise InputError(
             f"{path}: tables with different columns: {shown}", hint="name the ones that hold the runs"
         )
-    return tables
+    return with_configurations(found, tables)
 
 
 def _form(name: str) -> str:

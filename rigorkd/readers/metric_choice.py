@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from rigorkd_analysis.metric_names import is_accuracy, is_training, is_validation, words_of
+from rigorkd_analysis.metric_names import is_accuracy, is_validation, of_training, words_of
 
 from rigorkd.readers.draft import Draft, original
 from rigorkd.readers.known_names import is_bookkeeping, is_kind_of_seed
@@ -61,7 +61,7 @@ def choose_metric(draft: Draft, metric: str | None) -> str:
             f"the table has no metric column; columns: {draft.columns()}",
             _headless(draft) or "add a numeric column, such as test_top1",
         )
-    trained = {name for name in found if is_training(name, map(str, frame.columns))}
+    trained = of_training(found, map(str, frame.columns))
     found = sorted(
         found, key=lambda name: (not is_metric(name), _is_chosen(name), is_cost(name), name in trained)
     )

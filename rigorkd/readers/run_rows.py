@@ -118,46 +118,41 @@ def _is_part(draft: Draft, name: str) -> bool:
 def _common(draft: Draft, frame: pd.DataFrame, column: str) -> NDArray[np.bool_]:
     """Which rows of cells that are compared are of folds that all of them have."""
     own = {str(cell): set(values) for cell, values in frame.groupby("cell", sort=False)[column]}
-    everything, shared = set.union(*own.values()), set.intersection(*own.values())
+    everything, shared = list(dict.fromkeys(frame[column])), set.intersection(*own.values())
     what = draft.spelt(column)
     lacking = {
-        cell: list(dict.fromkeys(frame[column][~frame[column].isin(had)])) for cell, had in own.items()
+        cell: [value for value in everything if value not in had]
+        for cell, had in own.items()
+        if len(had) < len(everything)
     }
-    lacking = {cell: values for cell, values in lacking.items() if values}
     if lacking and 2 * len(shared) < len(everything):
         cell, values = max(lacking.items(), key=lambda item: len(item[1]))
         other = next(name for name in own if values[0] in own[name])
-        has = list(dict.fromkeys(frame[column][frame["cell"] == cell]))
+        has = [value for value in everything if value in own[cell]]
         raise draft.table.error(
             f"{cell} has {what} {some_of(has, 6)}, and no {some_of(values, 6)}, which {other} has: averages "
             "over different ones are no like comparison",
             f"name the same {what} alike in all cells; where runs are missing, leave {cell} out",
         )
     keep = frame[column].isin(shared)
-    told = [f"{cell} lacks {some_of(values, 6)}" for cell, values in list(lacking.items())[:4]]
+    told = [f"{cell} lacks {some_of(values, 6)}" for cell, values in lacking.items()]
     left = frame[keep]
     cells = left.groupby("seed", sort=False)["cell"].transform("nunique")
     lost = left.groupby(["seed", column], sort=False)["cell"].transform("nunique") < cells
-    for seed, rows in left[lost].groupby("seed", sort=False):
-        there = set(left["cell"][left["seed"] == seed])
-        values = list(dict.fromkeys(rows[column]))
-        without = [
-            name
-            for name in own
-            if name in there
-            and any(
-                value not in set(left[column][(left["seed"] == seed) & (left["cell"] == name)])
-                for value in values
-            )
-        ]
-        told.append(f"seed {seed} of {some_of(without, 3)} lacks {some_of(values, 6)}")
-    keep = keep & ~lost.reindex(frame.index, fill_value=False)
+    gaps = left[lost].drop_duplicates(["seed", column])
+    for seed, fold in zip(gaps["seed"][:_TOLD], gaps[column][:_TOLD], strict=True):
+        at_seed = left[left["seed"] == seed]
+        had = set(at_seed["cell"][at_seed[column] == fold])
+        without = [name for name in map(str, at_seed["cell"].unique()) if name not in had]
+        told.append(f"{some_of(without, 3)} lacks {fold} at seed {seed}")
     if told:
-        more = f" and {len(told) - 6} more" * (len(told) > 6)
+        many = len(lacking) + len(gaps)
+        more = f" and {many - _TOLD} more" * (many > _TOLD)
         draft.warnings.append(
-            f"{what}: {'; '.join(told[:6])}{more}; left out of the averages of all cells, so that like "
+            f"{what}: {'; '.join(told[:_TOLD])}{more}; left out of the averages of all cells, so that like "
             "is compared with like"
         )
+    keep = keep & ~lost.reindex(frame.index, fill_value=False)
     gone = frame[~frame["seed"].isin(set(frame["seed"][keep]))]
     if len(gone):
         raise draft.table.error(
@@ -168,6 +163,10 @@ def _common(draft: Draft, frame: pd.DataFrame, column: str) -> NDArray[np.bool_]
             "seed",
         )
     return np.asarray(keep.to_numpy(), dtype=bool)
+
+
+_TOLD = 6
+"""Gaps that a warning names."""
 
 
 def statuses(draft: Draft) -> None:

@@ -1,0 +1,232 @@
+"""Averages of the same folds, seeds of several kinds, and what else must be like before it is compared."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from rigorkd.report.sources import Question, analysis_of
+
+
+def folds(lacking: set[tuple[str, int, int]] = frozenset(), shift: int = 0) -> str:  # type: ignore[assignment]
+    """Two equal models at five seeds, five folds of which the fourth is hard; some rows are not there."""
+    rows = [
+        f"{model},{seed},{fold + shift * (model == 'b')},{80 - 10 * (fold == 4) + fold + seed / 10}"
+        for model in "ab"
+        for seed in range(5)
+        for fold in range(5)
+        if (model, seed, fold) not in lacking
+    ]
+    return "\n".join(["model,seed,fold,acc", *rows]) + "\n"
+
+
+def test_a_fold_that_one_model_lacks_is_left_out_of_both(folder):
+    folder.write("cv.csv", folds({("b", seed, 4) for seed in range(5)}))
+    found = folder.open("cv.csv", average="fold")
+    assert any("fold: b lacks 4; left out of the averages of all cells" in text for text in found.warnings)
+    assert folder.gains("cv.csv", average="fold") == {"a vs b": (0.0, 5)}
+
+
+def test_a_fold_that_one_run_lacks_is_left_out_at_its_seed(folder):
+    folder.write("cv.csv", folds({("a", 2, 4), ("a", 2, 0)}))
+    found = folder.open("cv.csv", average="fold")
+    assert any("a lacks 0 at seed 2; a lacks 4 at seed 2" in text for text in found.warnings)
+    assert folder.gains("cv.csv", average="fold") == {"a vs b": (0.0, 5)}
+
+
+def test_a_fold_without_a_number_counts_as_lacking(folder):
+    text = folds().replace("b,3,4,74.3", "b,3,4,")
+    folder.write("cv.csv", text)
+    found = folder.open("cv.csv", average="fold")
+    assert found.tidy is not None
+    assert any("no acc of fold 4" in line for line in found.tidy.dropped)
+    assert folder.gains("cv.csv", average="fold") == {"a vs b": (0.0, 5)}
+
+
+def test_averages_over_different_folds_are_refused(folder):
+    folder.write("cv.csv", folds(shift=5))
+    told = folder.refusal("cv.csv", average="fold")
+    assert "a has fold 0, 1, 2, 3, 4, and no 5, 6, 7, 8, 9, which b has" in told
+
+
+def test_folds_of_other_data_sets_need_not_be_the_same(folder):
+    rows = [
+        f"{data},{model},{seed},{fold},{80 + fold + seed / 7 + (model == 'y')}"
+        for data, many in (("iris", 3), ("wine", 10))
+        for model in "xy"
+        for seed in range(3)
+        for fold in range(many)
+    ]
+    folder.write("cv.csv", "\n".join(["dataset,model,seed,fold,acc", *rows]))
+    assert not any("lacks" in text for text in folder.open("cv.csv", average="fold").warnings)
+
+
+CROSSED = "\n".join(
+    [
+        "model,data_seed,init_seed,test_acc",
+        *(
+            f"{m},{d},{i},{90 + 3 * d + i / 9 + (m == 'b') / 7 + (i * d % 3) / 5}"
+            for m in "ab"
+            for d in range(3)
+            for i in range(8)
+        ),
+    ]
+)
+
+
+def test_crossed_seeds_are_averaged_and_no_settings(folder):
+    folder.write("runs.csv", CROSSED)
+    told = folder.refusal("runs.csv")
+    assert "--seed data_seed --average init_seed" in told
+    assert "--cell" not in told
+    assert folder.gains("runs.csv", seed="data_seed", average="init_seed")["a vs b"][1] == 3
+
+
+def test_a_second_seed_is_averaged_over(folder):
+    folder.write("runs.csv", CROSSED.replace("data_seed", "seed"))
+    assert "--average init_seed" in folder.refusal("runs.csv")
+
+
+def test_parts_keep_their_own_baselines_when_the_suggestion_is_followed(folder):
+    rows = [
+        f"{method},{seed},{split},{level + gain + seed / 10 + seed % 2 * gain / 9}"
+        for method, gain in (("baseline", 0.0), ("ours", 0.5))
+        for split, level in (("train", 99.0), ("val", 92.0), ("test", 91.0))
+        for seed in range(4)
+    ]
+    folder.write("runs.csv", "\n".join(["method,seed,split,acc", *rows]))
+    assert "--cell method,split" in folder.refusal("runs.csv")
+    gains = folder.gains("runs.csv", cell="method,split")
+    assert {name: round(gain, 1) for name, (gain, _) in gains.items()} == {
+        "ours/test": 0.5, "ours/train": 0.5, "ours/val": 0.5,
+    }  # fmt: skip
+
+
+def test_keras_logs_are_judged_by_validation(folder):
+    for method in ("base", "ours"):
+        for seed in (1, 2):
+            rows = [f"{epoch},0.9{seed},0.3,0.8{seed},0.5" for epoch in range(2)]
+            text = "\n".join(["epoch,accuracy,loss,val_accuracy,val_loss", *rows])
+            folder.write(f"runs/{method}_seed{seed}/history.csv", text)
+    assert "--metric val_accuracy --select last" in folder.refusal("runs")
+    found = folder.open("runs", metric="accuracy", select="last")
+    result = analysis_of(found, Question(metric="accuracy"), images=False)
+    assert any("accuracy is of training data" in text for text in result.warnings)
+
+
+def test_methods_over_data_sets_are_told_where_to_go(folder):
+    rows = [f"d{data},{model},{fold},{80 + fold}" for data in range(6) for model in "xy" for fold in range(3)]
+    folder.write("runs.csv", "\n".join(["task,framework,fold,acc", *rows]))
+    assert "compared over data sets, as by autorank" in folder.refusal("runs.csv")
+    told = folder.refusal("runs.csv", seed="task", cell="framework", average="fold")
+    assert "--seed task: d0, d1, d2 and 3 more are no seeds" in told
+    assert "compared over data sets" in told
+
+
+def test_rows_that_no_setting_tells_apart_wholly_are_named_with_the_settings_that_help(folder):
+    runs = [("a", "x", 1), ("b", "y", 1), ("c", "y", 2), ("d", "y", 2)]
+    rows = [f"{name}-{seed},{seed},{s},{k},{80 + k + seed}" for name, s, k in runs for seed in (0, 1)]
+    folder.write("runs.csv", "\n".join(["run_name,seed,strategy,lookahead,test_acc", *rows]))
+    told = folder.refusal("runs.csv", cell="strategy")
+    assert "these rows differ in lookahead: give --cell strategy,lookahead" in told
+    assert "2 rows more than one of a seed" in told
+
+
+@pytest.mark.parametrize(
+    ("document", "gain"),
+    [
+        ({"baseline": [91.1, 91.3, 91.0], "ours": [91.9, 92.1, 91.9]}, 0.833333),
+        (
+            {
+                "baseline": {"0": {"acc": 91.0}, "1": {"acc": 92.0}},
+                "ours": {"0": {"acc": 92.0}, "1": {"acc": 93.5}},
+            },
+            1.25,
+        ),
+        ({"baseline": {"seed0": 91.0, "seed1": 92.0}, "ours": {"seed0": 92.0, "seed1": 93.5}}, 1.25),
+        ({"baseline": {"acc": [91.0, 92.0]}, "ours": {"acc": [92.0, 93.5]}}, 1.25),
+        (
+            {
+                "method": ["baseline", "baseline", "ours", "ours"],
+                "seed": [0, 1, 0, 1],
+                "acc": [91, 92, 92, 93.5],
+            },
+            1.25,
+        ),
+    ],
+)
+def test_results_of_each_method_in_json(folder, document: object, gain: float):
+    folder.write("runs.json", json.dumps(document))
+    assert {name: value[0] for name, value in folder.gains("runs.json").items()} == {"ours": gain}
+
+
+def test_a_history_in_json_holds_no_methods(folder):
+    folder.write("history.json", json.dumps({"loss": [0.3, 0.2], "accuracy": [0.8, 0.9]}))
+    assert "'loss'" not in str(folder.refusal("history.json").split("columns")[0])
+
+
+def test_configurations_beside_results_are_columns(folder):
+    for day, (model, seed, value) in enumerate([("r", 0, 90), ("r", 1, 91.5), ("v", 0, 91), ("v", 1, 92)]):
+        run = f"outputs/2026-11-0{day + 1}_12-30-00"
+        folder.write(f"{run}/config.json", json.dumps({"model": {"name": model}, "seed": seed, "out": run}))
+        folder.write(f"{run}/metrics.json", json.dumps({"test_acc": value}))
+    found = folder.open("outputs", cell="model.name")
+    assert set(found.table.cell) == {"r", "v"}
+    assert "out" not in found.table
+    assert folder.gains("outputs", cell="model.name") == {"r vs v": (-0.75, 2)}
+
+
+def test_one_configuration_beside_a_table_of_all_runs_is_no_column(folder):
+    folder.write("out/config.json", json.dumps({"seed": 42, "model": "r"}))
+    folder.write(
+        "out/runs.csv", "method,seed,test_acc\nbaseline,0,90\nbaseline,1,91\nours,0,91\nours,1,92.5\n"
+    )
+    assert folder.gains("out") == {"ours": (1.25, 2)}
+    assert "model" not in folder.open("out").table
+
+
+def test_the_time_that_a_folder_is_called_by_is_no_part_of_the_cell(folder):
+    for model, level in (("r", 90), ("v", 91)):
+        for seed in range(2):
+            run = f"outputs/{model}/2026-11-0{seed + 1}_12-30-00_seed{seed}"
+            folder.write(f"{run}/metrics.json", json.dumps({"test_acc": level + seed}))
+    assert set(folder.open("outputs/**/metrics.json").table.cell) == {"r", "v"}
+
+
+def test_a_table_that_pandas_compressed(folder):
+    text = "method,seed,test_acc\nbaseline,0,90\nbaseline,1,91\nours,0,91\nours,1,92.5\n"
+    folder.write("runs.csv.gz", gzip.compress(text.encode(), mtime=0))
+    assert folder.gains("runs.csv.gz") == {"ours": (1.25, 2)}
+    folder.write("runs.csv.gz", gzip.compress(b"0" * 2**26, mtime=0))
+    assert "larger than" in folder.refusal("runs.csv.gz")
+    folder.write("runs.csv.gz", gzip.compress(text.encode(), mtime=0)[:-9])
+    assert "cut off" in folder.refusal("runs.csv.gz")
+
+
+def test_names_in_two_spellings_are_told(folder):
+    rows = ["Ours,0,90", "Ours,1,91", "OURS,2,90", "OURS,3,92", "b,0,89", "b,1,90", "b,2,89", "b,3,91"]
+    folder.write("runs.csv", "\n".join(["method,seed,test_acc", *rows]))
+    assert "'Ours' and 'OURS' are two cells by their spelling" in " ".join(folder.open("runs.csv").warnings)
+
+
+def test_a_german_count_of_runs_is_the_seed(folder):
+    rows = [f"{m},{run},{90 + run % 3 + (m == 'b')}" for m in "ab" for run in range(1, 5)]
+    folder.write("runs.csv", "\n".join(["Verfahren,Durchlauf,Genauigkeit", *rows]))
+    assert folder.gains("runs.csv") == {"a vs b": (-1.0, 4)}
+
+
+def test_long_names_of_cells_are_told_a_shorter_way(folder):
+    rows = [
+        f"{method},{seed},{lr},{decay},{90 + seed / 3 + seed % 2}"
+        for method, lr, decay in (
+            ("transformer", "2.670080766240071e-05", "1.878836874957554e-05"),
+            ("mlp", "0.1", "0"),
+        )
+        for seed in range(3)
+    ]
+    folder.write("runs.csv", "\n".join(["algorithm,seed,lr,weight_decay,test_acc", *rows]))
+    found = folder.open("runs.csv")
+    assert found.tidy is not None
+    assert "--cell algorithm tells them apart as well" in found.tidy.understood[1]
