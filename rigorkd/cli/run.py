@@ -202,7 +202,7 @@ def run(
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
     from rigorkd.launch.launch import LaunchOptions, launch
-    from rigorkd.launch.own_commands import note_own, refuse_foreign_code
+    from rigorkd.launch.own_commands import changed_since_runs, note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
     from rigorkd.launch.planning import protocol_warnings, sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
@@ -284,6 +284,8 @@ def run(
     )
     if by_command:
         note_own(loaded)
+        if warning := changed_since_runs(loaded, results / folder_name(loaded, mode)):
+            aside(warning)
     code = 0
     if gate is not None:
         from rigorkd.cli.run_gated import GateOptions, run_gated

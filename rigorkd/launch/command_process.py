@@ -38,7 +38,7 @@ _LOOKS = 4
 TAIL = 2**12
 """Bytes of what a command printed of which the last line says why it failed."""
 SAID = 2**20
-"""Bytes of its standard output that are kept for its results."""
+"""Bytes of its standard output, and of its error, that are kept for its results."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Limits:
 class Ended:
     """How a command ended: `why` it failed (empty if it did not), and how many children it left behind.
 
-    `last_line` is of all that it printed; `stdout` the end of its standard output, where that was kept apart.
+    `last_line` is of all that it printed; `stdout` and `stderr` the ends of its standard output and error,
+    where these were kept apart.
     """
 
     why: str
@@ -63,6 +64,7 @@ class Ended:
     stopped: bool = False
     last_line: str = ""
     stdout: str = ""
+    stderr: str = ""
 
 
 def call(
@@ -116,7 +118,7 @@ def call(
         shutil.rmtree(out, ignore_errors=True)
     seconds = time.monotonic() - begun
     return Ended(
-        why, seconds, 0 if why or stopped else children, stopped, running.last_line(), running.stdout()
+        why, seconds, 0 if why or stopped else children, stopped, running.last_line(), *running.said()
     )
 
 
@@ -127,9 +129,9 @@ class _Running:
         assert process.stdout is not None
         self.process, self.log, self.limits, self.out = process, log, limits, out
         self.printed, self.full = 0, False
-        self._tail, self._said = b"", bytearray()
+        self._tail = b""
         self._pipes = [pipe.fileno() for pipe in (process.stdout, process.stderr) if pipe is not None]
-        self._kept = self._pipes[0] if len(self._pipes) > 1 else None
+        self._said = {pipe: bytearray() for pipe in self._pipes} if len(self._pipes) > 1 else {}
         for pipe in self._pipes:
             os.set_blocking(pipe, False)
         self._end: int | None = None
@@ -204,10 +206,10 @@ class _Running:
                 self._pipes.remove(pipe)
                 return
             self._tail = (self._tail + content)[-TAIL:]
-            if pipe == self._kept:
-                self._said += content
-                if len(self._said) > 2 * SAID:
-                    del self._said[:-SAID]
+            if (said := self._said.get(pipe)) is not None:
+                said += content
+                if len(said) > 2 * SAID:
+                    del said[:-SAID]
             room = max(0, self.limits.output - self.printed)
             self.printed += len(content)
             with contextlib.suppress(OSError):  # a full disk is for the records to report
@@ -217,8 +219,9 @@ class _Running:
     def last_line(self) -> str:
         return last_line(self._tail.decode(errors="replace"))
 
-    def stdout(self) -> str:
-        return self._said[-SAID:].decode(errors="replace")
+    def said(self) -> list[str]:
+        """The ends of its standard output and error, where they are kept apart."""
+        return [said[-SAID:].decode(errors="replace") for said in self._said.values()]
 
     def close(self) -> None:
         for pipe in (self.process.stdout, self.process.stderr):

@@ -78,9 +78,12 @@ class Results:
     left_out: tuple[str, ...] = ()
 
 
-def read_results(trainer: Trainer, out: Path, stdout: str, *, keep_all: bool) -> Results:
-    """What a command has left in `out`, or on its standard output. Raises ResultError."""
-    metrics, left_out = _metrics(trainer, out, stdout)
+def read_results(trainer: Trainer, out: Path, stdout: str, stderr: str = "", *, keep_all: bool) -> Results:
+    """What a command has left in `out`, or on its standard output. Raises ResultError.
+
+    Words that are not on the output may stand on the error, where Python's logging writes.
+    """
+    metrics, left_out = _metrics(trainer, out, stdout, stderr)
     files: dict[str, bytes | Path] = {}
     if (content := _optional(out / "history.csv", out, HISTORY)) is not None:
         files["history.csv"] = _history(content)
@@ -108,9 +111,11 @@ def _optional(path: Path, root: Path, most: int) -> bytes | None:
 # ------------------------------------------------------------------------------------------------ numbers
 
 
-def _metrics(trainer: Trainer, out: Path, stdout: str) -> tuple[dict[str, float], tuple[str, ...]]:
+def _metrics(
+    trainer: Trainer, out: Path, stdout: str, stderr: str
+) -> tuple[dict[str, float], tuple[str, ...]]:
     """The numbers of a run, and the names beside those asked for that are none of a metric."""
-    name, values = _values(trainer, out, stdout)
+    name, values = _values(trainer, out, stdout, stderr)
     asked = {*trainer.metrics, *trainer.result.keys}
     left_out: tuple[str, ...] = ()
     if asked:  # what else is there, such as settings and names, may be anything
@@ -136,12 +141,12 @@ def _metrics(trainer: Trainer, out: Path, stdout: str) -> tuple[dict[str, float]
     return numbers, left_out
 
 
-def _values(trainer: Trainer, out: Path, stdout: str) -> tuple[str, Mapping[str, Any]]:
+def _values(trainer: Trainer, out: Path, stdout: str, stderr: str) -> tuple[str, Mapping[str, Any]]:
     """What the result holds, by name, with the result's own name."""
     result = trainer.result
     metric = next(iter(trainer.metrics), "accuracy")
     if result.file == STDOUT:
-        stdout = _COLOUR.sub("", stdout)
+        stdout, stderr = _COLOUR.sub("", stdout), _COLOUR.sub("", stderr)
         last = _last_document(stdout)
         name, content = "the last line that it printed", last.encode()
         document = _object_of_python(last) if last.startswith("{") else None
@@ -164,13 +169,14 @@ def _values(trainer: Trainer, out: Path, stdout: str) -> tuple[str, Mapping[str,
             raise ResultError(_lacks(name, missing, columns, result.file))
         return name, found
     if in_words and result.keys:
-        return name, {key: _after(text, words, name, key) for key, words in result.keys.items()}
+        also = stderr if result.file == STDOUT else ""
+        return name, {key: _after_in(text, also, words, name, key) for key, words in result.keys.items()}
     if in_words:
         last = last_line(text)
         text = stdout if result.file == STDOUT else text
         if len(trainer.metrics) == 1 and re.fullmatch(rf"(?i:{_NUMBER})\s?%?", last):
             return name, {metric: float(last.rstrip("% "))}
-        words = _words_before(text, metric)
+        words = _words_before(text, metric) or _words_before(stderr * (result.file == STDOUT), metric)
         offer = f"{in_yaml(metric)}: {in_yaml(words) if words else 'WORDS'}}}}}"
         raise ResultError(
             f"{name} is no JSON object of numbers: {last[:80]!r} (result: {{file: {in_yaml(result.file)}, "
@@ -356,6 +362,20 @@ def _at(document: Mapping[str, Any], key: str, name: str) -> Any:
     return value
 
 
+def _after_in(text: str, also: str, key: str, name: str, metric: str) -> float:
+    """The number after a key; where that does not stand in a text at all, in another one."""
+    try:
+        return _after(text, key, name, metric)
+    except ResultError as missing:
+        if key in text or not also:
+            raise
+        try:
+            return _after(also, key, name, metric)
+        except ResultError as error:
+            says_more = key in also or ("would take" in str(error) and "would take" not in str(missing))
+            raise (error if says_more else missing) from None
+
+
 def _after(text: str, key: str, name: str, metric: str = "") -> float:
     """The number after the last place where a key stands, as a word of its own, on its line.
 
@@ -377,7 +397,9 @@ def _after(text: str, key: str, name: str, metric: str = "") -> float:
         raise ResultError(f"{name} has no number after {key!r}{hint}")
     number, of, comma = found[-1]
     if comma:
-        raise ResultError(f"{name} has {number}{comma} after {key}: write decimals behind a point")
+        raise ResultError(
+            f"{name} has {number}{comma} after {key!r}: write decimals behind a point, and thousands without a comma"
+        )
     return float(number) / float(of) if of.strip("0") and number.isdigit() else float(number)
 
 

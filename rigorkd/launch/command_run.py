@@ -146,7 +146,7 @@ class _Worker:
             if not reason:
                 try:
                     keep_all = run.cell.role != "student"
-                    results = read_results(by.trainer, out, ended.stdout, keep_all=keep_all)
+                    results = read_results(by.trainer, out, ended.stdout, ended.stderr, keep_all=keep_all)
                 except ResultError as error:
                     reason = str(error)
                     reason += _printed(ended, reason)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rigorkd.errors import InputError
+from rigorkd.errors import InputError, StoreError
 from rigorkd.files import sha256_of, write_atomically
 from rigorkd.methods.own import Own
 from rigorkd.models.model import is_own_model
@@ -23,7 +23,8 @@ from rigorkd.models.own_code import own_modules
 from rigorkd.problems import ExpansionError
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
-from rigorkd.records.command_code import code_files
+from rigorkd.records.command_code import changed_settings, code_files
+from rigorkd.records.layout import StudyFolder
 from rigorkd.records.untrusted import read_note
 
 
@@ -55,6 +56,15 @@ def refuse_foreign_code(protocol: Protocol, *, trust: bool) -> None:
             + "\n".join(f"  {_told(name, files)}" for name, files in brought.items()),
             hint="read that code; if you trust it, give --trust",
         )
+
+
+def changed_since_runs(protocol: Protocol, study: Path) -> str:
+    """A warning of settings that no hash covers and that are newer than finished runs, if there are any."""
+    try:
+        finished = min((path.stat().st_mtime for path in StudyFolder(study).records()), default=None)
+        return "" if finished is None else changed_settings(protocol.cells, protocol.path, finished)
+    except (OSError, StoreError, ExpansionError):  # told where the study and the files are read
+        return ""
 
 
 def _functions(protocol: Protocol) -> dict[str, Mapping[Path, bytes]]:

@@ -29,7 +29,7 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis, SeedsByRole
 from rigorkd.protocol.trainer import FILLED
-from rigorkd.records.command_code import unseen_arguments
+from rigorkd.records.command_code import unseen_arguments, watched
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
@@ -183,7 +183,7 @@ def _notes(protocol: Protocol, states: RunStates) -> Iterator[str]:
     if notes := command_notes(protocol, states.records.values()):
         filled = ", ".join(f"{{{name}}}" for name in (*FILLED, "seed"))
         yield f"none of these is executed here; a call fills {filled}"
-        yield from notes
+        yield from (*watched(protocol.cells, protocol.path), *notes)
 
 
 def _cell_entry(cell: Cell) -> dict[str, Any]:

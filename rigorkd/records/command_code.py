@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
@@ -21,7 +21,7 @@ from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
-from rigorkd.text import nearest_place
+from rigorkd.text import in_yaml, nearest_place, some_of
 
 LARGEST = 64 * 2**20
 """Bytes that the code of a command may have in all."""
@@ -30,6 +30,11 @@ MOST = 100_000
 
 MOST_NAMED = 6
 """Files that a warning names."""
+
+SETTINGS_IN = (".yaml", ".yml", ".toml", ".ini", ".cfg")
+"""Endings of files that hold settings; JSON may hold anything."""
+MOST_LOOKED_AT = 2_000
+"""Files of one folder among which settings are looked for."""
 
 UNREAD = "not there yet"
 """Stands for the checksum of an input that a plan does without."""
@@ -78,10 +83,7 @@ def read_files(cell: Cell, folder: Path, *, planning: bool = False) -> CommandFi
     """
     assert cell.trainer is not None
     by = cell.trainer
-    code = {
-        os.path.relpath(path, folder).replace(os.sep, "/"): sha256_of(content)
-        for path, content in code_files(by, folder).items()
-    }
+    code = {_name(path, folder): sha256_of(content) for path, content in code_files(by, folder).items()}
     inputs = {}
     for index, given in enumerate(by.trainer.inputs):
         if given.sha256 is not None:
@@ -96,11 +98,15 @@ def read_files(cell: Cell, folder: Path, *, planning: bool = False) -> CommandFi
             raise ExpansionError([Problem(at, message, f"it is looked for from {folder.absolute()}")])
         for path in found:
             try:
-                inputs[os.path.relpath(path, folder).replace(os.sep, "/")] = file_sha256(path)
+                inputs[_name(path, folder)] = file_sha256(path)
             except OSError as error:
                 message = f"{path} cannot be read: {error.strerror}"
                 raise ExpansionError([Problem(at, message)]) from None
     return CommandFiles(dict(sorted(code.items())), dict(sorted(inputs.items())))
+
+
+def _name(path: Path, folder: Path) -> str:
+    return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
@@ -177,7 +183,7 @@ def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
             for name in (word, word.partition("=")[2]):
                 path = folder / name
                 if name and path.is_file() and path.resolve() not in known[key]:
-                    found[os.path.relpath(path, folder).replace(os.sep, "/")] = None
+                    found[_name(path, folder)] = None
     if not found:
         return ""
     names = ", ".join([*found][:MOST_NAMED])
@@ -185,6 +191,81 @@ def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
         f"warning: the command reads {names}, which no hash covers: runs before and after a change of it"
         f" would be mixed without a word; add inputs: [{names}] to the trainer"
     )
+
+
+def watched(cells: Iterable[Cell], protocol: Path) -> Iterator[str]:
+    """Which files the hashes of runs cover, and which settings beside them, or named in them, they do not.
+
+    Raises:
+        ExpansionError: the files of a trainer are not there or cannot be read.
+    """
+    folder = protocol.parent.absolute()
+    covered, left = _covered(cells, protocol)
+    if covered:
+        named = [_name(path, folder) for path in covered]
+        yield f"a change of these makes runs stale: {some_of(named, MOST_NAMED)}"
+    if left:
+        names = [_name(path, folder) for path in left]
+        yield (
+            f"not of {some_of(names, MOST_NAMED)}: what of it shapes results belongs under the trainer's"
+            f" inputs: [{_listed(names)}], or runs before and after a change are mixed without a word"
+        )
+
+
+def changed_settings(cells: Iterable[Cell], protocol: Path, since: float) -> str:
+    """A warning of settings that no hash covers and that were written after a time; empty if none were.
+
+    Raises:
+        ExpansionError: the files of a trainer are not there or cannot be read.
+    """
+    left = _covered(cells, protocol)[1]
+    names = [_name(path, protocol.parent.absolute()) for path in left if path.stat().st_mtime > since]
+    if not names:
+        return ""
+    return (
+        f"warning: {some_of(names, MOST_NAMED)} changed after runs of this study were finished, and no hash"
+        f" covers it: if it shapes results, add inputs: [{_listed(names)}] to the trainer, and train them"
+        " again with --retrain-stale"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(in_yaml, names[:MOST_NAMED]))
+
+
+def _covered(cells: Iterable[Cell], protocol: Path) -> tuple[list[Path], list[Path]]:
+    """The files that hashes of runs cover, and files of settings that they do not."""
+    folder = protocol.parent.absolute()
+    code: dict[Path, bytes] = {}
+    read: list[Path] = []
+    trainers = {files_key(cell.trainer.trainer): cell.trainer for cell in cells if cell.trainer is not None}
+    for by in trainers.values():
+        code |= code_files(by, folder)
+        for index, given in enumerate(by.trainer.inputs):
+            read += _matched(given.path, folder, (*by.place, "inputs", index))
+    known = {path.resolve() for path in (protocol, *code, *read)}
+    left = [path for path in _settings_beside(code, folder) if path.resolve() not in known]
+    return [*dict.fromkeys((*code, *read))], left
+
+
+def _settings_beside(code: Mapping[Path, bytes], folder: Path) -> list[Path]:
+    """Files of settings in the packages of some code, and those of its own folders that it names."""
+    found: dict[Path, None] = {}
+    text = b"\n".join(code.values())
+    for place in sorted({folder, *(path.parent for path in code)} if code else ()):
+        package = (place / "__init__.py").is_file() and place != folder
+        for path in sorted(islice(_shallow(place, deep=package), MOST_LOOKED_AT)):
+            of_settings = path.suffix in SETTINGS_IN and (package or path.name.encode() in text)
+            if of_settings or (path.suffix == ".json" and path.name.encode() in text):
+                found[path] = None
+    return [*found]
+
+
+def _shallow(place: Path, *, deep: bool) -> Iterator[Path]:
+    """The files of a folder, if `deep` those below it too, but for hidden ones and caches."""
+    for here, folders, files in os.walk(place):
+        folders[:] = sorted(name for name in folders if deep and not name.startswith((".", "__pycache__")))
+        yield from (Path(here, name) for name in sorted(files) if not name.startswith("."))
 
 
 def _matched(pattern: str, folder: Path, at: KeyPath) -> list[Path]:

@@ -113,3 +113,36 @@ def test_a_first_protocol_of_which_nothing_came_is_no_plan(tmp_path: Path) -> No
     found = document(tmp_path, "analyze")
     assert all(family["planned"] for family in found["families"])
     assert not any("left out" in text for text in found["warnings"])
+
+
+def test_settings_that_no_hash_covers_are_told_by_plan_and_by_run_when_they_change(tmp_path: Path) -> None:
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python -m pkg.train {seed} {lr}", metrics: {acc: max}, result: stdout}
+students: [net]
+groups: {main: {baseline: {lr: 1}, other: {lr: 2}}}
+seeds: 2
+"""
+    write(tmp_path, protocol)
+    package = tmp_path / "protocols" / "pkg"
+    (package / "conf").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "train.py").write_text(
+        "import sys\nopen('own.json')\nprint(int(sys.argv[1]) + float(sys.argv[2]))"
+    )
+    (package / "conf" / "config.yaml").write_text("n: 3")
+    for name in ("own.json", "more.json", "setup.cfg"):  # of these it names the first
+        (tmp_path / "protocols" / name).write_text("{}")
+    said = " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stdout.split())
+    assert "a change of these makes runs stale: pkg/train.py" in said
+    assert "inputs: [own.json, pkg/conf/config.yaml], or runs" in said
+    first = of(tmp_path, "run", "protocols/mine.yaml")
+    assert (first.returncode, "no hash covers" in first.stderr) == (0, False), first.stderr
+    (package / "conf" / "config.yaml").write_text("n: 20")
+    mend = "pkg/conf/config.yaml changed after runs of this study were finished, and no hash covers it"
+    assert mend in of(tmp_path, "run", "protocols/mine.yaml", "--seeds", 3).stderr
+    write(tmp_path, protocol.replace(", result", ", inputs: [pkg/conf/config.yaml, own.json], result"))
+    again = of(tmp_path, "run", "protocols/mine.yaml", "--seeds", 3, "--retrain-stale")
+    assert (again.returncode, "no hash covers" in again.stderr) == (0, False), again.stderr
+    assert "not of " not in of(tmp_path, "plan", "protocols/mine.yaml").stdout

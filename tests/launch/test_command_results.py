@@ -44,6 +44,24 @@ def test_a_decimal_comma_is_no_end_of_a_number(tmp_path: Path) -> None:
     assert metrics(tmp_path, words, "accuracy: 91, loss: 5") == {"accuracy": 91.0}
 
 
+def test_words_that_are_not_on_the_output_are_looked_for_on_the_error(tmp_path: Path) -> None:
+    words = trainer(result={"file": "stdout", "keys": {"accuracy": "Best val acc ="}})
+    logged = "12:00 | INFO | Best val acc = 84.75% at epoch 2"
+
+    def read(stdout: str, stderr: str, made: Trainer = words) -> dict[str, float]:
+        return dict(read_results(made, tmp_path, stdout, stderr, keep_all=False).metrics)
+
+    assert read("done", logged) == read("", logged) == {"accuracy": 84.75}
+    assert read("Best val acc = 3", logged) == {"accuracy": 3.0}  # the output comes first
+    with pytest.raises(ResultError, match="decimals behind a point, and thousands without a comma"):
+        read("Best val acc = 1,234.5", logged)
+    with pytest.raises(ResultError, match="no number after 'Best val acc ='"):
+        read("done", "nothing")
+    mend = r"keys: \{accuracy: Accuracy\}\} takes the number"
+    with pytest.raises(ResultError, match=mend):
+        read("done", "final Accuracy = 3", trainer(result="stdout"))
+
+
 def test_the_last_number_in_each_column_of_a_log(tmp_path: Path) -> None:
     """As Lightning's, whose rows of validation and training alternate."""
     (tmp_path / "log.csv").write_text("epoch,accuracy,loss,best\n0,50.5,,x\n0,,1.5,y\n1,61.25,,\n")
