@@ -3,7 +3,7 @@
 results/<study>/
   study.json                    what was planned when the study began, and which seeds were asked for
   looks.jsonl                   which seed sets an analysis has already seen
-  changes.jsonl                 what was removed, put back, or merged from elsewhere
+  changes.jsonl                 what was removed, put back, trained otherwise, or merged
   <cell>/seed-<k>/record.json   … with history.csv, predictions.npz, model.safetensors
   .protocols/<sha256>.yaml      every protocol text that was run into this study
   .protocols/<module>.py        the newest source of the user's own models and terms

@@ -592,12 +592,14 @@ def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
 
 def note_look(found: Source, metric: str) -> str:
     """Note in a study that its runs were judged; what to tell the user if that was impossible."""
+    from rigorkd.records.changes import last_retrained
     from rigorkd.records.interim import note_interim_analysis
     from rigorkd.records.untrusted import is_own
 
     if found.folder is None or not found.judged_seeds:
         return ""
-    if note_interim_analysis(found.folder, found.judged_seeds, metric, found.complete_seeds):
+    seeds, since = found.judged_seeds, last_retrained(found.folder)
+    if note_interim_analysis(found.folder, seeds, metric, found.complete_seeds, since=since):
         return ""
     if not is_own(found.folder):
         return f"note: {found.folder} belongs to another user, so this look is not noted there"
