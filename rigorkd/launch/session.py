@@ -32,6 +32,7 @@ from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
 from rigorkd.records.changes import RETRAINED, Change, met_by_look, note_change, outcome
+from rigorkd.records.data_note import note_copies
 from rigorkd.records.expected import StartFile, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
 from rigorkd.records.layout import StudyFolder
@@ -203,6 +204,7 @@ class Session:
                     self.files,
                     self.options.numerics,
                 )
+                self._note_copies()
             leases.me.begin_work()
         if gone := weights_gone(states.records.values()):
             self.say(
@@ -210,6 +212,16 @@ class Session:
                 " their records stand without"
             )
         return states
+
+    def _note_copies(self) -> None:
+        """Keep and say which images are there more than once: what is tested may be known by heart."""
+        if self.protocol.smoke or any(cell.trainer is not None for cell in self.protocol.cells):
+            return
+        dataset = self.protocol.spec.dataset
+        found = dataset.copies(min(self.options.seeds, default=0))
+        note_copies(self.study.path, found)
+        for told in () if found is None else found.says():
+            _log.warning("%s: %s", dataset.name, told)
 
     def close(self, leases: Leases, runs: Iterable[str]) -> None:
         """Leave nothing of these runs behind; nor, if this launcher is the last one here, of the dead."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd import __version__
+from rigorkd.data.copies import Copies
 from rigorkd.errors import DamagedError, ProtocolError, StoreError
 from rigorkd.files import sha256_of
 from rigorkd.protocol.load import Protocol, load_protocol
@@ -17,6 +18,7 @@ from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.changes import Removal, cell_of, removals
 from rigorkd.records.command_notes import command_notes
+from rigorkd.records.data_note import read_copies
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
@@ -75,6 +77,7 @@ class StudyTable:
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
     user's own images; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
+    `copies` is what is noted of images that are there more than once.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -95,6 +98,7 @@ class StudyTable:
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
     removals: tuple[Removal, ...] = ()
+    copies: Copies | None = None
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -143,6 +147,7 @@ def read_study(folder: Path) -> StudyTable:
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
         removals=removed,
+        copies=read_copies(folder),
         notes=(
             *_notes(stale),
             *_less(kept),

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 #: A warning shows so much of why a run failed; its log has the rest.
 LONGEST_CAUSE = 200
+#: From so many percent of the test images on, copies of images that were trained on stand at every verdict.
+MANY_COPIES = 1.0
 
 
 @dataclass(frozen=True)
@@ -450,6 +452,9 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         if planned and not whole:
             text += "; the gains that are left are not the family that was planned, so they are exploratory"
         warnings.append(text)
+    told = "" if study.copies is None else study.copies.says_tested
+    doubted = told if study.copies is not None and study.copies.share >= MANY_COPIES else ""
+    warnings += [] if study.copies is None else [text for text in study.copies.says() if text != doubted]
     kept = () if first is None else first.contrasts
     return (
         Plan(
@@ -473,6 +478,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             classes=study.classes,
             teachers=study.teachers,
             secondary=asked.secondary,
+            doubted=doubted,
         ),
         tuple(warnings),
     )
