@@ -31,8 +31,8 @@ from rigorkd.text import count, first_line, in_full, nearest_place, some_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from rigorkd.data.copies import Copies
     from rigorkd.data.dataset import Labels, Pixels
+    from rigorkd.data.examined import Examined
 
 NAMES = {
     "images": ("images", "train_images", "x_train"),
@@ -115,8 +115,8 @@ class Arrays(Dataset):
         source, _ = self.read()
         draw_split(self.split, source.labels, source.test_labels, seed=0)
 
-    def copies(self, seed: int = 0) -> Copies | None:
-        from rigorkd.data.copies import copies_in
+    def examined(self, seed: int = 0) -> Examined | None:
+        from rigorkd.data.examined import examine
 
         if self.looked_at() is None:
             return None
@@ -128,7 +128,9 @@ class Arrays(Dataset):
             pool = len(found.labels)
             return f"{images}[{row}]" if row < pool else f"{tests}[{row - pool}]"
 
-        return copies_in(found.groups, found.labels, found.test_labels, self.split, named, seed)
+        return examine(
+            *(found.groups, found.labels, found.test_labels, found.classes), self.split, named, seed
+        )
 
     def read(self) -> tuple[SourceArrays, str]:
         content = _content(self.path)
@@ -156,13 +158,14 @@ class _Repeated:
     labels: Labels
     test_labels: Labels | None
     names: tuple[str, str]
+    classes: tuple[str, ...]
 
 
 @functools.lru_cache(maxsize=4)
 def _looked(path: Path, size: int, modified: int) -> tuple[DatasetInfo, _Repeated]:
     import numpy as np
 
-    from rigorkd.data.copies import repeated
+    from rigorkd.data.examined import repeated
 
     content = _content(path)
     arrays, names, given = _read(path, content)
@@ -184,7 +187,7 @@ def _looked(path: Path, size: int, modified: int) -> tuple[DatasetInfo, _Repeate
     )
     groups = repeated(found.images, found.test_images)
     called = names["images"], names.get("test_images", "")
-    return info, _Repeated(groups, found.labels, found.test_labels, called)
+    return info, _Repeated(groups, found.labels, found.test_labels, called, found.class_names)
 
 
 def _info(path: Path, size: int, modified: int) -> DatasetInfo:

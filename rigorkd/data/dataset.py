@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from rigorkd.data.copies import Copies
+    from rigorkd.data.examined import Examined
 
     Pixels = npt.NDArray[np.uint8]
     Labels = npt.NDArray[np.int64]
@@ -185,8 +185,8 @@ class Dataset(Frozen):
         """
         return self.checksum_at_hand() or sha256_of({"source": self.name, "images": "unread"})
 
-    def copies(self, seed: int = 0) -> Copies | None:
-        """What of a user's own images is there more than once; None where nothing is, or nobody can tell now.
+    def examined(self, seed: int = 0) -> Examined | None:
+        """What a verdict may hang on of a user's own images; None for nothing, or if nobody can tell now.
 
         `seed` is that of a run, and matters only with `split.seed: per_seed`. Reads what is there as arrays,
         and decodes nothing.

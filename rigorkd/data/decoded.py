@@ -37,8 +37,8 @@ from rigorkd.files import file_sha256, fingerprint, replacing, write_atomically
 from rigorkd.text import count
 
 if TYPE_CHECKING:
-    from rigorkd.data.copies import Copies
     from rigorkd.data.dataset import Labels, Pixels
+    from rigorkd.data.examined import Examined
 
 
 SCHEMA = "rigorkd.images/1"
@@ -147,15 +147,15 @@ class ImageFiles(Files):
         )
         return arrays, note.checksum
 
-    def copies(self, seed: int = 0) -> Copies | None:
+    def examined(self, seed: int = 0) -> Examined | None:
         note = _current(self)
         if self.info is not None or note is None:
             return None
-        from rigorkd.data.copies import copies_in
+        from rigorkd.data.examined import examine
 
         groups = _repeated(_array(self), note.array_modified)
         labels, tested = note.pool_labels, note.own_test_labels
-        return copies_in(groups, labels, tested, self.split, self.named, seed)
+        return examine(groups, labels, tested, note.class_names, self.split, self.named, seed)
 
     def named(self, row: int) -> str:
         """The image in a row of the array, by its name below the folder."""
@@ -221,7 +221,7 @@ class Note:
 def _repeated(array: Path, modified: int) -> tuple[tuple[int, ...], ...]:
     import numpy as np
 
-    from rigorkd.data.copies import repeated
+    from rigorkd.data.examined import repeated
 
     return repeated(np.load(array, mmap_mode="r", allow_pickle=False))
 

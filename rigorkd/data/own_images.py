@@ -33,7 +33,7 @@ from rigorkd.extras import is_installed
 from rigorkd.files import write_atomically
 
 if TYPE_CHECKING:
-    from rigorkd.data.copies import Copies
+    from rigorkd.data.examined import Examined
 
 T = TypeVar("T")
 
@@ -251,21 +251,21 @@ class OwnImages(FittedFiles):
         self._remember(replace(found, whole=True, repeated=repeated))
         return True
 
-    def copies(self, seed: int = 0) -> Copies | None:
+    def examined(self, seed: int = 0) -> Examined | None:
         """As they were decoded; before that by their files, where they were read to their end."""
         if self.checksum_at_hand() is not None:
-            return super().copies(seed)
+            return super().examined(seed)
         found = self.survey()
-        if found is None or not found.repeated:
+        if found is None:
             return None
         import numpy as np
 
-        from rigorkd.data.copies import copies_in
+        from rigorkd.data.examined import examine
 
         index = self.laid_out().index(self.folder)
         labels = np.array([image.label for image in index.train], np.int64)
         tested = None if index.test is None else np.array([image.label for image in index.test], np.int64)
-        return copies_in(found.repeated, labels, tested, self.split, self.named, seed)
+        return examine(found.repeated, labels, tested, found.names, self.split, self.named, seed)
 
     @property
     def _noted(self) -> Path:

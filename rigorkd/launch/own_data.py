@@ -247,7 +247,7 @@ def own_data(
         doubts=(
             *known.doubts,
             *(dataset.doubts() if isinstance(dataset, OwnImages) else ()),
-            *(copies_told(dataset) if through else ()),
+            *(examined_told(dataset) if through else ()),
         ),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
         cropped=isinstance(dataset, OwnImages) and "fit" not in dataset.model_fields_set,
@@ -255,11 +255,11 @@ def own_data(
     )
 
 
-def copies_told(dataset: Dataset) -> Iterator[str]:
-    """What is to be said of images that are there more than once; nothing under a split that does not fit."""
+def examined_told(dataset: Dataset) -> Iterator[str]:
+    """What a verdict may hang on of the images; nothing under a split that does not fit."""
     with contextlib.suppress(InputError):
-        found = dataset.copies()
-        yield from found.says() if found is not None else ()
+        found = dataset.examined()
+        yield from found.advises() if found is not None else ()
 
 
 def _where(dataset: Dataset) -> str:

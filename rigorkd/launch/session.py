@@ -32,7 +32,7 @@ from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
 from rigorkd.records.changes import RETRAINED, Change, met_by_look, note_change, outcome
-from rigorkd.records.data_note import note_copies
+from rigorkd.records.data_note import note_examined
 from rigorkd.records.expected import StartFile, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
 from rigorkd.records.layout import StudyFolder
@@ -204,7 +204,7 @@ class Session:
                     self.files,
                     self.options.numerics,
                 )
-                self._note_copies()
+                self._note_examined()
             leases.me.begin_work()
         if gone := weights_gone(states.records.values()):
             self.say(
@@ -213,13 +213,13 @@ class Session:
             )
         return states
 
-    def _note_copies(self) -> None:
-        """Keep and say which images are there more than once: what is tested may be known by heart."""
+    def _note_examined(self) -> None:
+        """Keep and say what of the images a verdict may hang on, such as test images that are trained on."""
         if self.protocol.smoke or any(cell.trainer is not None for cell in self.protocol.cells):
             return
         dataset = self.protocol.spec.dataset
-        found = dataset.copies(min(self.options.seeds, default=0))
-        note_copies(self.study.path, found)
+        found = dataset.examined(min(self.options.seeds, default=0))
+        note_examined(self.study.path, found)
         for told in () if found is None else found.says():
             _log.warning("%s: %s", dataset.name, told)
 

@@ -1,4 +1,4 @@
-"""`data.json` in a study: which of its test images are copies of ones to train on.
+"""`data.json` in a study: what of its images verdicts may hang on, such as copies in the test set.
 
 It is written where there is something to say: a study without it has no copies, or nobody has looked.
 """
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rigorkd.data.copies import Copies
+from rigorkd.data.examined import Examined
 from rigorkd.errors import StoreError
 from rigorkd.files import write_atomically
 from rigorkd.records.layout import StudyFolder
@@ -20,7 +20,7 @@ from rigorkd.text import first_line
 SCHEMA = "rigorkd.data/1"
 
 
-def note_copies(folder: Path, found: Copies | None) -> None:
+def note_examined(folder: Path, found: Examined | None) -> None:
     """Note what the newest data of a study have; a note of other data goes."""
     path = StudyFolder(folder).data_json
     if found is None:
@@ -29,7 +29,7 @@ def note_copies(folder: Path, found: Copies | None) -> None:
         write_atomically(path, json.dumps({"schema": SCHEMA, **asdict(found)}, indent=1).encode())
 
 
-def read_copies(folder: Path) -> Copies | None:
+def read_examined(folder: Path) -> Examined | None:
     """What is noted of a study's data. StoreError if the note is damaged."""
     path = StudyFolder(folder).data_json
     try:
@@ -42,12 +42,19 @@ def read_copies(folder: Path) -> Copies | None:
         if noted.pop("schema") != SCHEMA:
             return None  # of a newer version
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in noted.items()}
-        found = Copies(**values)
+        found = Examined(**values)
     except (KeyError, TypeError) as error:
         raise _damaged(path, first_line(error)) from None
-    numbers = (found.test_images, found.tested, found.mislabelled, found.seed or 0)
+    numbers = (found.test_images, found.classes, found.tested, found.mislabelled, found.seed or 0)
     if not all(isinstance(n, int) and is_number(n) and n >= 0 for n in numbers):
         raise _damaged(path, "it holds no numbers of images")
+    if not all(
+        isinstance(names, tuple) and all(isinstance(name, str) for name in names)
+        for names in (found.untested, found.few_tested)
+    ):
+        raise _damaged(path, "untested classes have no names")
+    if not found.classes >= 2:
+        raise _damaged(path, "there are no classes")
     if not 0 < found.test_images >= found.tested:
         raise _damaged(path, "more copies than test images")
     for pair in (found.pair, found.labelled_pair):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rigorkd import __version__
-from rigorkd.data.copies import Copies
+from rigorkd.data.examined import Examined
 from rigorkd.errors import DamagedError, ProtocolError, StoreError
 from rigorkd.files import sha256_of
 from rigorkd.protocol.load import Protocol, load_protocol
@@ -18,7 +18,7 @@ from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.changes import Removal, cell_of, removals
 from rigorkd.records.command_notes import command_notes
-from rigorkd.records.data_note import read_copies
+from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
@@ -75,9 +75,9 @@ class StudyTable:
     far, and that has no record: families keep the size that the protocol gave them. `left_out` names records
     of cells that the newest protocol no longer has, `added` cells that the first protocol did not have.
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
-    user's own images; `teachers` have their test top-1 by name.
+    user's own images of which all classes are tested; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
-    `copies` is what is noted of images that are there more than once.
+    `examined` is what is noted of a user's own images.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -98,7 +98,7 @@ class StudyTable:
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
     removals: tuple[Removal, ...] = ()
-    copies: Copies | None = None
+    examined: Examined | None = None
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -124,6 +124,7 @@ def read_study(folder: Path) -> StudyTable:
     _refuse_edited(kept)
     hashes = {name: want.run_hash for name, want in expected.items()}
     removed = removals(folder, records, hashes, info.seeds)
+    examined = read_examined(folder)
     cells = {str(record.fields["cell"]) for record in records}
     cells |= {cell_of(run) for removal in removed for run in removal.runs}
     return StudyTable(
@@ -142,12 +143,12 @@ def read_study(folder: Path) -> StudyTable:
         ),
         left_out=tuple(sorted(cells - names)),
         added=_added(folder, info, protocol),
-        classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
+        classes=_classes(protocol, examined),
         teachers=_teachers(records),
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
         removals=removed,
-        copies=read_copies(folder),
+        examined=examined,
         notes=(
             *_notes(stale),
             *_less(kept),
@@ -155,6 +156,14 @@ def read_study(folder: Path) -> StudyTable:
             *([f"study.json: {info.newer}; ignored here"] if info.newer else []),
         ),
     )
+
+
+def _classes(protocol: Protocol, examined: Examined | None) -> int | None:
+    """Among how many classes networks choose, None where what they are tested on tells it."""
+    known = protocol.spec.dataset.info
+    if known is not None:
+        return known.classes
+    return None if examined is None else examined.classes
 
 
 def _refuse_edited(records: list[Record]) -> None:

@@ -452,9 +452,9 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         if planned and not whole:
             text += "; the gains that are left are not the family that was planned, so they are exploratory"
         warnings.append(text)
-    told = "" if study.copies is None else study.copies.says_tested
-    doubted = told if study.copies is not None and study.copies.share >= MANY_COPIES else ""
-    warnings += [] if study.copies is None else [text for text in study.copies.says() if text != doubted]
+    told = "" if study.examined is None else study.examined.says_tested
+    doubted = told if study.examined is not None and study.examined.share >= MANY_COPIES else ""
+    warnings += [] if study.examined is None else [text for text in study.examined.says() if text != doubted]
     kept = () if first is None else first.contrasts
     return (
         Plan(
