@@ -119,6 +119,7 @@ class Plan:
         classes: how many classes the data have, for what is near chance; None takes the column `classes`.
         teachers: test accuracies of teachers that are no rows of the table, by name.
         secondary: further metrics, whose gains are reported as secondary and corrected by themselves.
+        doubted: what is wrong with the data of every comparison, a warning of each.
     """
 
     metric: str | None = None
@@ -146,6 +147,7 @@ class Plan:
     classes: int | None = None
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
     secondary: tuple[str, ...] = ()
+    doubted: str = ""
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():

@@ -321,6 +321,7 @@ def _warnings(
     if question.repeated_look:
         out.append(f"{question.repeated_look}; --sequential, or seeds that no look has seen, stay valid")
     out += question.outlying.warnings(runs, cells)
+    out += [question.plan.doubted] * bool(question.plan.doubted)
     return tuple(out)
 
 

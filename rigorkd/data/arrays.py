@@ -17,6 +17,7 @@ import io
 import math
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from rigorkd.data.dataset import Labels, Pixels
+    from rigorkd.data.examined import Examined
 
 NAMES = {
     "images": ("images", "train_images", "x_train"),
@@ -113,6 +115,23 @@ class Arrays(Dataset):
         source, _ = self.read()
         draw_split(self.split, source.labels, source.test_labels, seed=0)
 
+    def examined(self, seed: int = 0) -> Examined | None:
+        from rigorkd.data.examined import examine
+
+        if self.looked_at() is None:
+            return None
+        status = self.path.stat()
+        found = _repeated(self.path, status.st_size, status.st_mtime_ns)
+        images, tests = found.names
+
+        def named(row: int) -> str:
+            pool = len(found.labels)
+            return f"{images}[{row}]" if row < pool else f"{tests}[{row - pool}]"
+
+        return examine(
+            *(found.groups, found.labels, found.test_labels, found.classes), self.split, named, seed
+        )
+
     def read(self) -> tuple[SourceArrays, str]:
         content = _content(self.path)
         return _source(self.path, *_read(self.path, content)), sha256_of(content)
@@ -131,9 +150,22 @@ def _content(path: Path) -> bytes:
         ) from None
 
 
+@dataclass(frozen=True, eq=False)
+class _Repeated:
+    """Rows of equal images in a file, with the labels that a split needs and what the arrays are called."""
+
+    groups: tuple[tuple[int, ...], ...]
+    labels: Labels
+    test_labels: Labels | None
+    names: tuple[str, str]
+    classes: tuple[str, ...]
+
+
 @functools.lru_cache(maxsize=4)
-def _info(path: Path, size: int, modified: int) -> DatasetInfo:
+def _looked(path: Path, size: int, modified: int) -> tuple[DatasetInfo, _Repeated]:
     import numpy as np
+
+    from rigorkd.data.examined import repeated
 
     content = _content(path)
     arrays, names, given = _read(path, content)
@@ -146,13 +178,24 @@ def _info(path: Path, size: int, modified: int) -> DatasetInfo:
         read = {*names.values(), "class_names"}
         unread = tuple(name for name in file if name not in read)
     classes = len(found.class_names)
-    return DatasetInfo(
+    info = DatasetInfo(
         *(str(path), len(found.labels), tested, classes, channels, side),
         smallest=smallest,
         unread=unread,
         to_test="name it test_images and test_labels",
         doubts=tuple(_levels_used(found, deep=arrays["images"].dtype == np.uint16).doubts()),
     )
+    groups = repeated(found.images, found.test_images)
+    called = names["images"], names.get("test_images", "")
+    return info, _Repeated(groups, found.labels, found.test_labels, called, found.class_names)
+
+
+def _info(path: Path, size: int, modified: int) -> DatasetInfo:
+    return _looked(path, size, modified)[0]
+
+
+def _repeated(path: Path, size: int, modified: int) -> _Repeated:
+    return _looked(path, size, modified)[1]
 
 
 def _levels_used(found: SourceArrays, *, deep: bool) -> Levels:

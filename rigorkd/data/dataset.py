@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from rigorkd.data.examined import Examined
+
     Pixels = npt.NDArray[np.uint8]
     Labels = npt.NDArray[np.int64]
 
@@ -182,6 +184,14 @@ class Dataset(Frozen):
         hashed with the cell. Loading verifies that it got what was hashed here.
         """
         return self.checksum_at_hand() or sha256_of({"source": self.name, "images": "unread"})
+
+    def examined(self, seed: int = 0) -> Examined | None:
+        """What a verdict may hang on of a user's own images; None for nothing, or if nobody can tell now.
+
+        `seed` is that of a run, and matters only with `split.seed: per_seed`. Reads what is there as arrays,
+        and decodes nothing.
+        """
+        return None
 
     def absent(self) -> str:
         """What of its files is not there yet, by its place; "" where all is, or nobody can tell."""

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -41,13 +41,19 @@ def look(stream: IO[bytes]) -> Header:
         return Header(*image.size, grey=deep or image.mode in ("1", "L", "LA"), deep=deep)
 
 
-def look_through(stream: IO[bytes]) -> None:
-    """ValueError if an image is none, or damaged anywhere."""
+def look_through(stream: IO[bytes]) -> bool:
+    """Whether an image is of one colour all over. ValueError if it is none, or damaged anywhere."""
     with _told(), Image.open(stream) as image:
         image.draft(image.mode, (1, 1))  # a JPEG is read whole, but most of its pixels need no computing
         image.load()
         if image.mode.startswith(("I", "F")):  # levels that no image may have
             _rgb(image)
+        return all(low == high for low, high in _extrema(image))
+
+
+def _extrema(image: Image.Image) -> list[tuple[Any, Any]]:
+    found: Any = image.getextrema()  # one pair, or one for each channel
+    return [found] if len(image.getbands()) == 1 else list(found)
 
 
 def decode(content: bytes, side: int, fit: Fit | None) -> Pixels:

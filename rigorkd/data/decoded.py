@@ -38,6 +38,7 @@ from rigorkd.text import count
 
 if TYPE_CHECKING:
     from rigorkd.data.dataset import Labels, Pixels
+    from rigorkd.data.examined import Examined
 
 
 SCHEMA = "rigorkd.images/1"
@@ -146,6 +147,20 @@ class ImageFiles(Files):
         )
         return arrays, note.checksum
 
+    def examined(self, seed: int = 0) -> Examined | None:
+        note = _current(self)
+        if self.info is not None or note is None:
+            return None
+        from rigorkd.data.examined import examine
+
+        groups = _repeated(_array(self), note.array_modified)
+        labels, tested = note.pool_labels, note.own_test_labels
+        return examine(groups, labels, tested, note.class_names, self.split, self.named, seed)
+
+    def named(self, row: int) -> str:
+        """The image in a row of the array, by its name below the folder."""
+        return self.laid_out().index(self.folder).files[row].name
+
     def pool_labels(self) -> Labels:
         """The labels of the training images (n,); decodes first if that was not done."""
         return ensure_decoded(self).pool_labels
@@ -200,6 +215,15 @@ class Note:
     def own_test_labels(self) -> Labels | None:
         """The labels of the data set's own test images (n,), if it has any."""
         return None if self.test_labels is None else _label_array(self.test_labels)
+
+
+@functools.lru_cache(maxsize=4)
+def _repeated(array: Path, modified: int) -> tuple[tuple[int, ...], ...]:
+    import numpy as np
+
+    from rigorkd.data.examined import repeated
+
+    return repeated(np.load(array, mmap_mode="r", allow_pickle=False))
 
 
 def _label_array(labels: tuple[int, ...]) -> Labels:
@@ -268,7 +292,7 @@ def _build(dataset: ImageFiles, watch: Watch | None) -> Note:
             f"{folder}: the files changed while they were read", hint="run the same command again"
         )
     if dataset.info is None:
-        for told in (*filter(None, [_copies(index, hashes)]), *levels.doubts()):
+        for told in levels.doubts():
             _log.warning("%s: %s", dataset.name, told)
     array_bytes, modified = _status(_array(dataset))
     labels, test_labels = _labels(index)
@@ -288,30 +312,6 @@ def _build(dataset: ImageFiles, watch: Watch | None) -> Note:
             test_labels=test_labels,
         ),
     )
-
-
-def _copies(index: ImageIndex, hashes: list[str]) -> str:
-    """What is to be said of files with equal content, with one pair of them; "" where there are none."""
-    first: dict[str, ImageFile] = {}
-    pairs: list[tuple[ImageFile, ImageFile]] = []
-    tested = len(index.train)
-    for row, (image, content) in enumerate(zip(index.files, hashes, strict=True)):
-        other = first.get(content)
-        if other is not None and (index.test is None or row >= tested):
-            pairs.append((image, other))
-        elif row < tested:
-            first.setdefault(content, image)
-    if not pairs:
-        return ""
-    image, other = next((pair for pair in pairs if pair[0].label != pair[1].label), pairs[0])
-    some = f"{image.name} and {other.name}, say" + ", of two classes" * (image.label != other.label)
-    if index.test is None:
-        what, why = count(len(pairs), "file"), "the split may train on one and test on the other"
-    else:
-        what, why = count(len(pairs), "test image"), "what is known by heart is tested"
-    copies = "is a copy of one" if len(pairs) == 1 else "are copies of some"
-    there = " to train on" if index.test is not None else " before"
-    return f"{what} {copies}{there} ({some}): {why}; remove one of the two"
 
 
 def _decode_all(

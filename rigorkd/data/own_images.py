@@ -7,14 +7,15 @@ said is settled when a study begins (`study.json` keeps it), so that it can be r
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Annotated, ClassVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -30,6 +31,11 @@ from rigorkd.data.image_files import ImageFile
 from rigorkd.errors import InputError
 from rigorkd.extras import is_installed
 from rigorkd.files import write_atomically
+
+if TYPE_CHECKING:
+    from rigorkd.data.examined import Examined
+
+T = TypeVar("T")
 
 LARGEST_AGREED = 512
 """Squares larger than this are nobody's wish until somebody says so: an image would take a megabyte."""
@@ -50,7 +56,7 @@ class Survey:
     channel and of 16 bits. `smallest` is the class with the fewest images to split, and their number.
     `source` is the fingerprint of the files. `names` are those of the classes. `left_out` counts, by suffix,
     pictures of kinds that are not read, and links to nowhere. `whole` says that all images were read to
-    their end: no header tells that the rest of its file is missing.
+    their end: no header tells that the rest of its file is missing. Then `repeated` are rows of equal files.
     """
 
     source: str
@@ -64,6 +70,7 @@ class Survey:
     names: tuple[str, ...]
     left_out: tuple[tuple[str, int], ...]
     whole: bool = False
+    repeated: tuple[tuple[int, ...], ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -229,9 +236,36 @@ class OwnImages(FittedFiles):
             return False
         from rigorkd.data.decode import look_through
 
-        refuse_damaged(self._damaged(look_through))
-        self._remember(replace(found, whole=True))
+        def content(stream: IO[bytes]) -> bytes:
+            flat = look_through(stream)
+            stream.seek(0)
+            return b"" if flat else hashlib.file_digest(stream, "sha256").digest()  # type: ignore[arg-type]
+
+        contents, damaged = self._read_all(content)
+        refuse_damaged(damaged)
+        rows: defaultdict[bytes, list[int]] = defaultdict(list)
+        for row, told in enumerate(contents):
+            rows[told or b""].append(row)
+        rows.pop(b"", None)  # images of one colour
+        repeated = tuple(tuple(group) for group in rows.values() if len(group) > 1)
+        self._remember(replace(found, whole=True, repeated=repeated))
         return True
+
+    def examined(self, seed: int = 0) -> Examined | None:
+        """As they were decoded; before that by their files, where they were read to their end."""
+        if self.checksum_at_hand() is not None:
+            return super().examined(seed)
+        found = self.survey()
+        if found is None:
+            return None
+        import numpy as np
+
+        from rigorkd.data.examined import examine
+
+        index = self.laid_out().index(self.folder)
+        labels = np.array([image.label for image in index.train], np.int64)
+        tested = None if index.test is None else np.array([image.label for image in index.test], np.int64)
+        return examine(found.repeated, labels, tested, found.names, self.split, self.named, seed)
 
     @property
     def _noted(self) -> Path:
@@ -263,7 +297,7 @@ class OwnImages(FittedFiles):
                 grey += header.grey
                 deep += header.deep
         if damaged:  # then all that are, so that one round mends them: truncated files have sound headers
-            damaged = self._damaged(look_through) or damaged
+            damaged = self._read_all(look_through)[1] or damaged
         refuse_damaged(damaged)
         many = Counter(image.label for image in index.train)
         rarest = min(range(len(index.class_names)), key=lambda label: many[label])
@@ -280,22 +314,25 @@ class OwnImages(FittedFiles):
             left_out=tuple(sorted(self.left_out().items())),
         )
 
-    def _damaged(self, read: Callable[[IO[bytes]], object]) -> list[str]:
-        """The images that `read` refuses, with the reason. One thread per core, as where they are decoded."""
+    def _read_all(self, read: Callable[[IO[bytes]], T]) -> tuple[list[T | None], list[str]]:
+        """What `read` makes of every image, and those that it refuses, with the reason.
+
+        One thread per core, as where they are decoded.
+        """
         opened = self.reader()
 
-        def wrong(image: ImageFile) -> str:
+        def one(image: ImageFile) -> tuple[T | None, str]:
             try:
                 with opened(image) as stream:
-                    read(stream)
+                    return read(stream), ""
             except (ValueError, OSError) as error:
-                return f"{self.place_of(image)}: {error}"
-            return ""
+                return None, f"{self.place_of(image)}: {error}"
 
         files = self.laid_out().index(self.folder).files
         with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=usable_cores()) as pool:
             warnings.simplefilter("ignore")  # oddities in metadata
-            return list(filter(None, pool.map(wrong, files)))
+            found = list(pool.map(one, files))
+        return [made for made, _ in found], [wrong for _, wrong in found if wrong]
 
 
 def _read(path: Path) -> Survey | None:
@@ -305,7 +342,8 @@ def _read(path: Path) -> Survey | None:
         sizes = tuple((int(w), int(h), int(n)) for w, h, n in values["sizes"])
         name, number = values["smallest"]
         left = tuple((str(suffix), int(n)) for suffix, n in values["left_out"])
-        told = {"sizes": sizes, "smallest": (str(name), int(number)), "left_out": left}
+        told: dict[str, Any] = {"sizes": sizes, "smallest": (str(name), int(number)), "left_out": left}
+        told["repeated"] = tuple(tuple(map(int, group)) for group in values.get("repeated", ()))
         return Survey(**{**values, **told, "names": tuple(map(str, values["names"]))})
     except (OSError, ValueError, TypeError, KeyError):
         return None

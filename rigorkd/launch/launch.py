@@ -48,6 +48,7 @@ def launch(
     checked = not session.is_complete(states)
     if checked:
         session.refuse_stale(states)
+        session.warn_of_looks(states)
         session.refuse_shared(states)
         backend.check(session, states)
     elif session.is_settled() and not backend.detached:

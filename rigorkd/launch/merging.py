@@ -22,6 +22,7 @@ from rigorkd.files import append_line, new_folder, timestamp, write_atomically
 from rigorkd.launch.heartbeat import Heartbeat, Liveness
 from rigorkd.launch.leases import alone_in
 from rigorkd.records.changes import MERGED, Change, note_change, outcome, read_changes
+from rigorkd.records.data_note import note_examined, read_examined
 from rigorkd.records.expected import StartFile, expected_hashes, stale_runs
 from rigorkd.records.integrity import verify_study
 from rigorkd.records.interim import FILE as LOOKS
@@ -321,6 +322,9 @@ def _write(
         if look not in known:
             append_line(target.path / LOOKS, json.dumps(asdict(look)))
     _note(others, target, new=bool(records))
+    for part in others:  # all were trained on the same data, or their records would be stale
+        if not target.data_json.exists() and (found := read_examined(part.path)) is not None:
+            note_examined(target.path, found)
     for part in others:
         _copy_texts(part, target)
     before = read_json(target.study_json, target.path, STUDY) if is_study(target.path) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rigorkd.data.dataset import Dataset
 from rigorkd.data.image_files import says_left_out
 from rigorkd.data.own_images import OwnImages
+from rigorkd.errors import InputError
 from rigorkd.extras import is_installed
 from rigorkd.models.model import is_hub_model
 from rigorkd.models.own_code import has_source
@@ -227,6 +229,7 @@ def own_data(
         key = {"arrays": "dataset.file", "huggingface": "dataset.path"}.get(dataset.name, "dataset.root")
         tried = in_full(Path(where), key) if getattr(dataset, "is_local", True) else ""
         return OwnData(where, False, dataset.side, settled, tried=tried, in_folder=key != "dataset.file")
+    read_through = not through or not isinstance(dataset, OwnImages) or dataset.read_through()
     return OwnData(
         where=where,
         there=True,
@@ -241,11 +244,22 @@ def own_data(
         smallest=known.smallest,
         per_class=dataset.split.per_class,
         unread=known.unread,
-        doubts=(*known.doubts, *(dataset.doubts() if isinstance(dataset, OwnImages) else ())),
+        doubts=(
+            *known.doubts,
+            *(dataset.doubts() if isinstance(dataset, OwnImages) else ()),
+            *(examined_told(dataset) if through else ()),
+        ),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
         cropped=isinstance(dataset, OwnImages) and "fit" not in dataset.model_fields_set,
-        read_through=not through or not isinstance(dataset, OwnImages) or dataset.read_through(),
+        read_through=read_through,
     )
+
+
+def examined_told(dataset: Dataset) -> Iterator[str]:
+    """What a verdict may hang on of the images; nothing under a split that does not fit."""
+    with contextlib.suppress(InputError):
+        found = dataset.examined()
+        yield from found.advises() if found is not None else ()
 
 
 def _where(dataset: Dataset) -> str:

@@ -7,6 +7,7 @@ protocol and its seeds. Afterwards: leave nothing behind.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from rich.console import Console
 from rigorkd.data.arrays import Arrays
 from rigorkd.data.decoded import ImageFiles
 from rigorkd.errors import StoreError
-from rigorkd.files import set_aside, sweep_temporary
+from rigorkd.files import set_aside, sweep_temporary, timestamp
 from rigorkd.launch.command_run import program
 from rigorkd.launch.display import prepare_data
 from rigorkd.launch.failures import forget_failure
@@ -30,6 +31,8 @@ from rigorkd.problems import Problem
 from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
+from rigorkd.records.changes import RETRAINED, Change, met_by_look, note_change, outcome
+from rigorkd.records.data_note import note_examined
 from rigorkd.records.expected import StartFile, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
 from rigorkd.records.layout import StudyFolder
@@ -39,6 +42,8 @@ from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
     from rigorkd.track.tracker import MakeTracker
+
+_log = logging.getLogger("rigorkd.launch")
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,15 @@ class Session:
         if states.stale and not self.options.retrain_stale:
             raise StoreError(_stale_message(self.study, states))
 
+    def warn_of_looks(self, states: RunStates) -> None:
+        """Say beforehand what it means to train again what an analysis has met."""
+        if (looked := self._looked_at_stale(states)) is not None:
+            _log.warning("%s: %s", self.study.path, _after_a_look(looked))
+
+    def _looked_at_stale(self, states: RunStates) -> int | None:
+        """At how many seeds an analysis has met records that are stale now, None if none has."""
+        return met_by_look(self.study.path, (states.records[entry.run] for entry in states.stale))
+
     def refuse_shared(self, states: RunStates) -> None:
         """StoreError if a shard were to train what all seeds share: each machine would have another one."""
         shared = [run for run in states.missing() if run.seed is None and run.cell.train]
@@ -191,6 +205,7 @@ class Session:
                     self.files,
                     self.options.numerics,
                 )
+                self._note_examined()
             leases.me.begin_work()
         if gone := weights_gone(states.records.values()):
             self.say(
@@ -198,6 +213,16 @@ class Session:
                 " their records stand without"
             )
         return states
+
+    def _note_examined(self) -> None:
+        """Keep and say what of the images a verdict may hang on, such as test images that are trained on."""
+        if self.protocol.smoke or any(cell.trainer is not None for cell in self.protocol.cells):
+            return
+        dataset = self.protocol.spec.dataset
+        found = dataset.examined(min(self.options.seeds, default=0))
+        note_examined(self.study.path, found)
+        for told in () if found is None else found.says():
+            _log.warning("%s: %s", dataset.name, told)
 
     def close(self, leases: Leases, runs: Iterable[str]) -> None:
         """Leave nothing of these runs behind; nor, if this launcher is the last one here, of the dead."""
@@ -282,6 +307,10 @@ class Session:
                 f"{self.study.path}: --retrain-stale while another launcher is at work ({living[0].says})",
                 hint="wait until it has ended (`rigorkd status --watch`), then run this again",
             )
+        if (looked := self._looked_at_stale(states)) is not None:  # noted first, as a removal is
+            stale = [states.records[entry.run] for entry in states.stale]
+            runs = {record.run: (record.run_hash, outcome(record)) for record in stale}
+            note_change(self.study.path, Change(RETRAINED, timestamp(), runs=runs, looked=looked))
         for entry in states.stale:
             set_aside(self.study.run(entry.run), self.study.stale, entry.run)
         return True
@@ -342,14 +371,23 @@ def _refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:
         )
 
 
+def _after_a_look(looked: int) -> str:
+    return (
+        f"an analysis of {count(looked, 'seed')} has met results that --retrain-stale sets aside: every "
+        "later analysis says so, and its verdicts are exploratory"
+    )
+
+
 def _stale_message(study: StudyFolder, states: RunStates) -> str:
     verb = "fits" if len(states.stale) == 1 else "fit"
     shown = [f"  {entry.run}: {entry.reason}" for entry in states.stale[:5]]
     if len(states.stale) > 5:
         shown.append(f"  … and {len(states.stale) - 5} more")
+    looked = met_by_look(study.path, (states.records[entry.run] for entry in states.stale))
     return (
         f"{study.path}: {count(len(states.stale), 'record')} no longer {verb} the protocol:\n"
         + "\n".join(shown)
         + "\n  change the protocol back, give the study another name, or set these records aside and train"
         + " again with --retrain-stale"
+        + ("" if looked is None else f"\n  ({_after_a_look(looked)})")
     )

@@ -1,4 +1,4 @@
-"""`changes.jsonl` in a study: what was taken out of it, put back, or brought in from elsewhere.
+"""`changes.jsonl` in a study: what was taken out of it, put back, trained otherwise, or brought in.
 
 It says, too, which of its runs met in one file, and which failed before the protocol lost their cells.
 
@@ -10,7 +10,7 @@ comparing the study as it is now. A run that is trained again to the same bits, 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from rigorkd.records.record import Record
 from rigorkd.records.untrusted import INTERIM, NOTE, is_number, is_plain_path, parse, read_bytes, read_json
 from rigorkd.text import count, some_of
 
-REMOVED, RESTORED, MERGED, MET, IN_VAIN = "removed", "restored", "merged", "met", "in vain"
+REMOVED, RESTORED, MERGED, RETRAINED = "removed", "restored", "merged", "retrained"
+MET, IN_VAIN = "met", "in vain"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Removal:
-    """What is still in effect: finished `runs` that are gone, or another draw (`otherwise`), and `seeds`."""
+    """What is still in effect: finished `runs` that are gone, or another draw (`otherwise`), and `seeds`.
+
+    `retrained` is how often runs were set aside for another protocol after an analysis had met them.
+    """
 
     time: str
     runs: tuple[str, ...]
@@ -57,10 +61,19 @@ class Removal:
     seeds: tuple[int, ...]
     looked: int | None
     reason: str
+    retrained: int = 0
 
     @property
     def says(self) -> str:
         """What every analysis says of it."""
+        if self.retrained:
+            often = "" if self.retrained == 1 else f" {self.retrained} times, the last"
+            runs = f"{count(len(self.otherwise), 'run')} ({some_of(self.otherwise, 3)})"
+            return (
+                f"trained again by another protocol{often} on {self.time[:10]}, after an analysis of "
+                f"{count(self.looked or 0, 'seed')} had met the results before, so that every verdict is "
+                f"exploratory: {runs}"
+            )
         parts = [f"seeds {listed_seeds(self.seeds)}"] if self.seeds else []
         if self.runs:
             parts.append(f"{count(len(self.runs), 'finished run')} ({some_of(self.runs, 3)})")
@@ -145,6 +158,29 @@ def looked_at(folder: Path, runs: Iterable[str], seeds: Collection[int]) -> int 
     return max(found, default=None)
 
 
+def met_by_look(folder: Path, records: Iterable[Record]) -> int | None:
+    """At how many seeds an analysis has met any of these very records, None if none has."""
+    looks = read_interim_analyses(folder)
+    found = []
+    for record in records:
+        seed, finished = record.fields["seed"], _second(str(record.fields.get("finished") or ""))
+        found += [
+            look.n
+            for look in looks
+            if (seed is None or seed in look.seeds) and _second(look.time) >= finished
+        ]
+    return max(found, default=None)
+
+
+def _second(time: str) -> str:
+    return time[:19]
+
+
+def last_retrained(folder: Path) -> str:
+    """When runs were last set aside for another protocol, "" if they never were: then new results came."""
+    return max((change.time for change in read_changes(folder) if change.what == RETRAINED), default="")
+
+
 def removals(
     folder: Path, records: Iterable[Record], hashes: Mapping[str, str], seeds: Collection[int]
 ) -> tuple[Removal, ...]:
@@ -154,8 +190,10 @@ def removals(
     of another configuration than the protocol's is no draw of this one. Of several draws of a run the first
     counts.
     """
-    changes = [change for change in read_changes(folder) if change.what == REMOVED]
-    if not changes:
+    noted = read_changes(folder)
+    changes = [change for change in noted if change.what == REMOVED]
+    retrained = [change for change in noted if change.what == RETRAINED]
+    if not changes and not retrained:
         return ()
     there = {record.run: outcome(record) for record in records}
     known: set[str] = set()
@@ -175,7 +213,21 @@ def removals(
         # Seeds that nothing was trained of, and that nobody had looked at, were only asked for too early.
         if removal.runs or removal.otherwise or (removal.seeds and change.looked is not None):
             found.append(removal)
-    return tuple(found)
+    return (*found, *_retrained(retrained, there))
+
+
+def _retrained(changes: Iterable[Change], there: Mapping[str, str]) -> Iterator[Removal]:
+    """What is in effect of all that was trained again by another protocol, told at once: it may be often."""
+    left = [
+        (change, runs)
+        for change in changes
+        if (runs := [run for run, (_, told) in change.runs.items() if there.get(run, told) != told])
+    ]
+    if left:
+        last = max(change.time for change, _ in left)
+        met = tuple(dict.fromkeys(run for _, runs in left for run in runs))
+        looked = max(change.looked or 0 for change, _ in left)
+        yield Removal(last, (), met, (), looked, "", retrained=len(left))
 
 
 def note_met(folder: Path, file: str, run: str, run_hash: str) -> None:

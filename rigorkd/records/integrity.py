@@ -112,9 +112,9 @@ def _read(study: StudyFolder) -> dict[str, list[str | int]]:
 class Verified:
     """How many records and files were hashed, and what is damaged: by run, or by file for the study's own.
 
-    `digest` is one hash of all of it: of `study.json`, what was removed and merged, the protocol texts, the
-    records and the files that they name. None where anything is damaged. `gone` are the students whose
-    weights were deleted, which is no damage: the hash of what they were is in the digest.
+    `digest` is one hash of all of it: of `study.json`, the notes of changes and of copies in the data, the
+    protocol texts, the records and the files that they name. None where anything is damaged. `gone` are the
+    students whose weights were deleted, which is no damage: the hash of what they were is in the digest.
     """
 
     records: int
@@ -203,8 +203,8 @@ def _own_digests(folder: Path) -> list[tuple[str, str]]:
     """What belongs to the study itself, by name, with its hash; its texts and code were looked at before."""
     study = StudyFolder(folder)
     kept = (path for path in study.protocols.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    changes = [study.changes_jsonl] if study.changes_jsonl.is_file() else []
-    paths = [study.study_json, *changes, *kept]
+    notes = [path for path in (study.changes_jsonl, study.data_json) if path.is_file()]
+    paths = [study.study_json, *notes, *kept]
     return [(path.relative_to(folder).as_posix(), str(digest_of(path, folder))) for path in paths]
 
 

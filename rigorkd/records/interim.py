@@ -69,17 +69,25 @@ def seen_before(
 
 
 def note_interim_analysis(
-    folder: Path, seeds: Iterable[int], metric: str, n: int | None = None, *, training: bool = False
+    folder: Path,
+    seeds: Iterable[int],
+    metric: str,
+    n: int | None = None,
+    *,
+    training: bool = False,
+    since: str = "",
 ) -> bool:
     """Note an analysis if it meets data that none did before; whether it could be noted where it had to be.
 
     `n` of the seeds are complete; None says that all are. A folder that cannot be written stops no analysis:
     False is returned; so it is for a study of somebody else, unless whoever analyses it is `training` its
-    runs. StoreError if the file is a link.
+    runs. `since` is when results were last replaced by others: looks before that met none of these.
+    StoreError if the file is a link.
     """
     seen = tuple(sorted(set(seeds)))
     n = len(seen) if n is None else n
-    known = (look for look in read_interim_analyses(folder) if look.metric == metric and look.n >= n)
+    looks = (look for look in read_interim_analyses(folder) if look.time > since)
+    known = (look for look in looks if look.metric == metric and look.n >= n)
     if any(set(seen) <= set(look.seeds) for look in known):
         return True
     now = timestamp()

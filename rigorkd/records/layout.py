@@ -3,7 +3,8 @@
 results/<study>/
   study.json                    what was planned when the study began, and which seeds were asked for
   looks.jsonl                   which seed sets an analysis has already seen
-  changes.jsonl                 what was removed, put back, or merged from elsewhere; what befell runs
+  changes.jsonl                 what was removed, put back, trained otherwise, or merged; what befell runs
+  data.json                     what of the images verdicts may hang on, if anything
   <cell>/seed-<k>/record.json   … with history.csv, predictions.npz, model.safetensors
   .protocols/<sha256>.yaml      every protocol text that was run into this study
   .protocols/<module>.py        the newest source of the user's own models and terms
@@ -51,6 +52,10 @@ class StudyFolder:
     @property
     def changes_jsonl(self) -> Path:
         return self.path / "changes.jsonl"
+
+    @property
+    def data_json(self) -> Path:
+        return self.path / "data.json"
 
     @property
     def launchers(self) -> Path:

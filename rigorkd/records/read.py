@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rigorkd import __version__
+from rigorkd.data.examined import Examined
 from rigorkd.errors import DamagedError, ProtocolError, StoreError
 from rigorkd.files import sha256_of
 from rigorkd.protocol.load import Protocol, load_protocol
@@ -19,6 +20,7 @@ from rigorkd.protocol.smoke import smoke
 from rigorkd.protocol.trainer_spec import CommandSpec
 from rigorkd.records.changes import Removal, cell_of, met, removals, tried_in_vain
 from rigorkd.records.command_notes import command_notes
+from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
@@ -76,10 +78,11 @@ class StudyTable:
     that the newest protocol no longer has, `in_vain` those of them whose runs all failed, `added` cells that
     the first protocol did not have.
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
-    user's own images; `teachers` have their test top-1 by name.
+    user's own images of which all classes are tested; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
     `metrics` are those that the protocol asks of its commands, with their goals. `doubts` say why numbers may
     be those of other runs, which every comparison says.
+    `examined` is what is noted of a user's own images.
     `notes` say what the next `run` would refuse, and what a newer rigorkd has written that this one ignores.
     """
 
@@ -103,6 +106,7 @@ class StudyTable:
     removals: tuple[Removal, ...] = ()
     doubts: tuple[str, ...] = ()
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
+    examined: Examined | None = None
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -128,6 +132,7 @@ def read_study(folder: Path) -> StudyTable:
     _refuse_edited(kept)
     hashes = {name: want.run_hash for name, want in expected.items()}
     removed = removals(folder, records, hashes, info.seeds)
+    examined = read_examined(folder)
     cells = {str(record.fields["cell"]) for record in records}
     cells |= {cell_of(run) for removal in removed for run in removal.runs}
     in_vain = _in_vain(folder, info, names | cells)
@@ -148,13 +153,14 @@ def read_study(folder: Path) -> StudyTable:
         left_out=tuple(sorted((cells | in_vain) - names)),
         in_vain=tuple(sorted(in_vain)),
         added=_added(folder, info, protocol),
-        classes=None if protocol.spec.dataset.info is None else protocol.spec.dataset.info.classes,
+        classes=_classes(protocol, examined),
         teachers=_teachers(records),
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
         removals=removed,
         doubts=tuple(met(folder, kept)),
         metrics=tuple(spec.metric_goals().items()) if isinstance(spec, CommandSpec) else (),
+        examined=examined,
         notes=(
             *_notes(stale),
             *_less(kept),
@@ -162,6 +168,14 @@ def read_study(folder: Path) -> StudyTable:
             *([f"study.json: {info.newer}; ignored here"] if info.newer else []),
         ),
     )
+
+
+def _classes(protocol: Protocol, examined: Examined | None) -> int | None:
+    """Among how many classes networks choose, None where what they are tested on tells it."""
+    known = protocol.spec.dataset.info
+    if known is not None:
+        return known.classes
+    return None if examined is None else examined.classes
 
 
 def _refuse_edited(records: list[Record]) -> None:

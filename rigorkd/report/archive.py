@@ -99,7 +99,8 @@ def _study_files(
 ) -> Iterator[tuple[str, tuple[Path, Path]]]:
     """The study's files that go into the archive: the name there, the file, and the folder it is below."""
     root = study.path
-    for path in (study.study_json, root / LOOKS, study.changes_jsonl, *sorted(study.protocols.rglob("*"))):
+    own = (study.study_json, root / LOOKS, study.changes_jsonl, study.data_json)
+    for path in (*own, *sorted(study.protocols.rglob("*"))):
         if is_there(path, root) and not path.is_dir() and "__pycache__" not in path.parts:
             yield path.relative_to(root).as_posix(), (path, root)
     for record in records:

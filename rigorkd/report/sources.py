@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 #: A warning shows so much of why a run failed; its log has the rest.
 LONGEST_CAUSE = 200
+#: From so many percent of the test images on, copies of images that were trained on stand at every verdict.
+MANY_COPIES = 1.0
 
 
 @dataclass(frozen=True)
@@ -461,6 +463,9 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         if planned and not whole:
             text += "; the gains that are left are not the family that was planned, so they are exploratory"
         warnings.append(text)
+    told = "" if study.examined is None else study.examined.says_tested
+    doubted = told if study.examined is not None and study.examined.share >= MANY_COPIES else ""
+    warnings += [] if study.examined is None else [text for text in study.examined.says() if text != doubted]
     kept = () if first is None else first.contrasts
     return (
         Plan(
@@ -484,6 +489,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             classes=study.classes,
             teachers=study.teachers,
             secondary=asked.secondary,
+            doubted=doubted,
         ),
         tuple(warnings),
     )
@@ -615,12 +621,14 @@ def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
 
 def note_look(found: Source, metric: str) -> str:
     """Note in a study that its runs were judged; what to tell the user if that was impossible."""
+    from rigorkd.records.changes import last_retrained
     from rigorkd.records.interim import note_interim_analysis
     from rigorkd.records.untrusted import is_own
 
     if found.folder is None or not found.judged_seeds:
         return ""
-    if note_interim_analysis(found.folder, found.judged_seeds, metric, found.complete_seeds):
+    seeds, since = found.judged_seeds, last_retrained(found.folder)
+    if note_interim_analysis(found.folder, seeds, metric, found.complete_seeds, since=since):
         return ""
     if not is_own(found.folder):
         return f"note: {found.folder} belongs to another user, so this look is not noted there"

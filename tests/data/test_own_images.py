@@ -237,7 +237,7 @@ def test_a_plan_reads_images_through_once(
     found = own_data(loaded, (), through=True)
     assert found is not None
     assert not any("their headers were read" in line for line in found.lines())
-    monkeypatch.setattr(ImageFolder, "_damaged", lambda *_: pytest.fail("they were read again"))
+    monkeypatch.setattr(ImageFolder, "_read_all", lambda *_: pytest.fail("they were read again"))
     again = own_data(loaded, (), through=True)
     assert again is not None
     assert list(again.lines()) == list(found.lines())
@@ -426,38 +426,6 @@ def test_a_split_of_more_images_than_there_are_is_told_at_its_line(
         refuse_misfit(protocol(("val: 2, test: 2", "val: 4, test: 4")))
     with pytest.raises(ProtocolError, match=r"own.yaml:3:\d+: pictures has no test set of its own"):
         refuse_misfit(protocol(("val: 2, test: 2", "val: 4")))
-
-
-def test_copies_are_told_as_they_are_decoded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """In a test set those of images to train on; where the split makes one, all. Nothing of other sets."""
-    write(tmp_path)
-    folder(tmp_path).prepare()
-    assert not caplog.text
-    (tmp_path / "dogs" / "9.png").write_bytes((tmp_path / "cats" / "0.png").read_bytes())
-    folder(tmp_path).prepare()
-    told = (
-        "1 file is a copy of one before (dogs/9.png and cats/0.png, say, of two classes): the split may train"
-    )
-    assert told in caplog.text
-    caplog.clear()
-    write(tmp_path / "parts", part="train")
-    (tmp_path / "parts" / "train" / "cats" / "copy.png").write_bytes(
-        (tmp_path / "cats" / "0.png").read_bytes()
-    )
-    for label in ("cats", "dogs"):
-        (tmp_path / "parts" / "test" / label).mkdir(parents=True)
-        Image.linear_gradient("L").save(tmp_path / "parts" / "test" / label / "new.png")
-    dataset = folder(tmp_path / "parts", split={"val": 4})
-    dataset.prepare()
-    assert not caplog.text, "copies in one part"
-    for number in range(2):
-        source = tmp_path / "parts" / "train" / "cats" / f"{number}.png"
-        (tmp_path / "parts" / "test" / "cats" / f"{number}.png").write_bytes(source.read_bytes())
-    dataset.prepare()
-    assert (
-        "2 test images are copies of some to train on (test/cats/0.png and train/cats/0.png, say)"
-        in caplog.text
-    )
 
 
 def test_images_that_show_little_are_told_as_they_are_decoded(

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from rigorkd.cli.remove import remove as command
 from rigorkd.errors import InputError, StoreError
 from rigorkd.launch.cleaning import clear
-from rigorkd.launch.heartbeat import Heartbeat
+from rigorkd.launch.heartbeat import Heartbeat, Liveness
+from rigorkd.launch.leases import Leases
 from rigorkd.launch.removal import Wanted, remove, restore
+from rigorkd.launch.session import LaunchOptions, Session
 from rigorkd.launch.study_status import study_status
+from rigorkd.protocol.load import load_protocol
 from rigorkd.records.changes import read_changes
 from rigorkd.records.integrity import verify_study
+from rigorkd.records.interim import read_interim_analyses
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.record import read_records
+from rigorkd.records.record import SEAL, read_records, seal
 from rigorkd.records.study import read_info
 from rigorkd.report.sources import Question, analysis_of, from_study, note
 from tests.launch.made_study import PROTOCOL, RUNS, at, make
@@ -140,6 +148,64 @@ def test_another_draw_is_told_however_often_it_is_drawn(tmp_path: Path) -> None:
     assert planned(study) == {False}
     place = study / ".removed" / "1" / "main/wide/kd-T4-a0.5/seed-0/record.json"
     assert json.loads(place.read_text())["seed"] == 0
+
+
+def retrain(folder: Path, text: str, luck: str) -> str:
+    """As `run --retrain-stale` with another protocol; what it says beforehand."""
+    (folder / "made.yaml").write_text(text)
+    protocol = load_protocol(folder / "made.yaml")
+    said = io.StringIO()
+    handler = logging.StreamHandler(said)
+    logging.getLogger("rigorkd.launch").addHandler(handler)
+    options = LaunchOptions(seeds=tuple(range(4)), results=folder / "results")
+    for retrain_stale in (False, True):
+        session = Session.of(protocol, replace(options, retrain_stale=retrain_stale), Console(file=said))
+        try:
+            session.refuse_stale(session.run_states())
+        except StoreError as error:
+            said.write(error.message)
+    session.warn_of_looks(session.run_states())
+    with Heartbeat(session.study, "test") as me:
+        session.open(Leases(session.study, me, Liveness(session.study)))
+    logging.getLogger("rigorkd.launch").removeHandler(handler)
+    make(folder, text=text, luck=luck)
+    return said.getvalue()
+
+
+def longer(epochs: int) -> str:
+    return PROTOCOL.replace("epochs: 2", f"epochs: {epochs}")
+
+
+def test_results_that_a_look_has_met_are_not_trained_again_in_silence(tmp_path: Path) -> None:
+    """A protocol may be tuned on the test set until a verdict comes: then none was planned."""
+    study = make(tmp_path)
+    assert "analysis" not in retrain(tmp_path, longer(3), "second"), "before any look it is an edit"
+    assert any(planned(study))
+    look(study)
+    said = retrain(tmp_path, longer(4), "third")
+    assert said.count("an analysis of 4 seeds has met results that --retrain-stale sets aside") == 2
+    (told,) = [text for text in look(study) if text.startswith("trained again")]
+    assert "after an analysis of 4 seeds had met the results before" in told
+    assert "so that every verdict is exploratory: 20 runs (" in told
+    assert planned(study) == {False}
+    assert len(read_interim_analyses(study)) == 2, "the second look met other results"
+    retrain(tmp_path, longer(5), "fourth")
+    (told,) = [text for text in look(study) if text.startswith("trained again")]
+    assert "2 times, the last on" in told
+
+
+def test_what_no_look_has_met_may_be_trained_again_and_a_return_is_no_change(tmp_path: Path) -> None:
+    """By another protocol that nobody looked at, and then as it was: the same study."""
+    study = make(tmp_path)
+    look(study)
+    retrain(tmp_path, longer(3), "second")
+    for path in study.rglob("record.json"):  # a clock shows that these came after the look
+        if ".stale" not in path.parts:
+            record = {**json.loads(path.read_text()), "finished": "2999-01-01T00:00:00+00:00"}
+            path.write_text(json.dumps({**record, SEAL: seal(record)}))
+    assert "analysis" not in retrain(tmp_path, PROTOCOL, "")
+    assert any(planned(study))
+    assert not [text for text in look(study) if text.startswith("trained again")]
 
 
 def test_removed_cells_that_the_protocol_drops_are_left_out_by_name(tmp_path: Path) -> None:
