@@ -110,6 +110,7 @@ STATISTICS_LAYERS = (
     "likeness",
     "verdicts",
     "wording",
+    "rounding",
     "questions",
     "stats",
     "paper_sentences",

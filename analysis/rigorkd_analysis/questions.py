@@ -24,8 +24,8 @@ from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, P
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.outliers import Outlying
+from rigorkd_analysis.rounding import FLOAT32, Floats, last_digit, rounding
 from rigorkd_analysis.runs import Runs, suggest
-from rigorkd_analysis.stats.moments import FLOAT32, Floats, last_digit, rounding
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Names, Phrasing
 
@@ -133,8 +133,8 @@ def differences(runs: Runs, contrasts: Sequence[LinearContrast]) -> Floats:
             weights = np.array([weight for _, weight in contrast.weights])
             values = runs.values[contrast.cells]
             found = weights @ values
-            rounding = _ROUNDING * (np.abs(weights) @ np.abs(values))  # equal cells differ by nothing
-            out[row] = np.where(np.abs(found) <= rounding, 0.0, found)
+            least = _ROUNDING * (np.abs(weights) @ np.abs(values))  # equal cells differ by nothing
+            out[row] = np.where(np.abs(found) <= least, 0.0, found)
     return out
 
 

@@ -180,7 +180,7 @@ def fetch(dataset: Files, layout: Layout) -> None:
     if missing:
         others = f" (and {', '.join(missing[1:])})" if len(missing) > 1 else ""
         absent = folder / missing[0]
-        if not (layout.archives or folder.exists()):
+        if folder == root and not (layout.archives or folder.exists()):  # a folder of the user's own
             absent, others = folder, ""
         offer = ", or set dataset.download: true" if layout.archives and not wanted else ""
         raise InputError(

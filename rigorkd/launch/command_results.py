@@ -398,7 +398,8 @@ def _after(text: str, key: str, name: str, metric: str = "") -> float:
     number, of, comma = found[-1]
     if comma:
         raise ResultError(
-            f"{name} has {number}{comma} after {key!r}: write decimals behind a point, and thousands without a comma"
+            f"{name} has {number}{comma} after {key!r}: write decimals behind a point, and thousands without"
+            " a comma"
         )
     return float(number) / float(of) if of.strip("0") and number.isdigit() else float(number)
 

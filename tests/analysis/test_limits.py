@@ -25,11 +25,11 @@ from rigorkd_analysis import (
 )
 from rigorkd_analysis.metric_names import is_percentage, unit_of
 from rigorkd_analysis.questions import all_pairs
+from rigorkd_analysis.rounding import last_digit, rounding
 from rigorkd_analysis.runs import choose_metric, read_runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.anova import repeated_measures
 from rigorkd_analysis.stats.exact import signflip
-from rigorkd_analysis.stats.moments import last_digit, rounding
 from rigorkd_analysis.stats.new_images import crossed_errors, crossed_interval
 from rigorkd_analysis.stats.paired import hedges_correction
 from rigorkd_analysis.stats.sample_size import (

@@ -82,4 +82,4 @@ def test_a_contrast_of_equal_cells_finds_no_rounding():
     comparison = analyze(pd.DataFrame(rows), plan).family("contrasts").comparisons[0]
     assert (comparison.mean_diff, comparison.sd_diff, comparison.t) == (0.0, 0.0, None)
     assert comparison.verdict == "inconclusive"
-    assert any("identical at every seed" in text for text in comparison.warnings)
+    assert any("equal at every seed" in text for text in comparison.warnings)

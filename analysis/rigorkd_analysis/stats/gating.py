@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.metric_names import Goal
-from rigorkd_analysis.stats.moments import NOISE, Floats, last_digit, or_none, rounding
+from rigorkd_analysis.rounding import last_digit, rounding
+from rigorkd_analysis.stats.moments import NOISE, Floats, or_none
 from rigorkd_analysis.stats.sequential import interval, log_e
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Phrasing, percent_text
