@@ -104,8 +104,8 @@ def test_headings_that_do_not_count_are_not_proposed_as_seeds(folder):
 
 
 def test_a_column_of_another_language_is_proposed_as_the_seed(folder):
-    folder.write("lauf.csv", "Verfahren,Lauf,test_acc\nbaseline,1,72\nbaseline,2,73\nkd,1,74\nkd,2,75\n")
-    assert "--seed COLUMN, such as --seed Lauf, or" in folder.refusal("lauf.csv")
+    folder.write("essai.csv", "Méthode,Essai,test_acc\nbaseline,1,72\nbaseline,2,73\nkd,1,74\nkd,2,75\n")
+    assert "--seed COLUMN, such as --seed Essai, or" in folder.refusal("essai.csv")
 
 
 def test_a_wide_table_whose_metric_could_be_anything_is_asked_about(folder):
