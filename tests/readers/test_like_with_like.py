@@ -211,9 +211,10 @@ def test_names_in_two_spellings_are_told(folder):
     assert "'Ours' and 'OURS' are two cells by their spelling" in " ".join(folder.open("runs.csv").warnings)
 
 
-def test_a_german_count_of_runs_is_the_seed(folder):
+@pytest.mark.parametrize("word", ["Durchlauf", "Lauf"])
+def test_a_german_count_of_runs_is_the_seed(folder, word: str):
     rows = [f"{m},{run},{90 + run % 3 + (m == 'b')}" for m in "ab" for run in range(1, 5)]
-    folder.write("runs.csv", "\n".join(["Verfahren,Durchlauf,Genauigkeit", *rows]))
+    folder.write("runs.csv", "\n".join([f"Verfahren,{word},Genauigkeit", *rows]))
     assert folder.gains("runs.csv") == {"a vs b": (-1.0, 4)}
 
 
