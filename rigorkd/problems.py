@@ -54,6 +54,7 @@ _ALSO_CALLED = {
     **dict.fromkeys(("imagenet", "imagenet1k", "default"), ("pretrained", "image_folder")),
     **dict.fromkeys(("arch", "architecture", "network", "net", "backbone"), ("model", "name")),
     **dict.fromkeys(("data", "data_set"), ("dataset",)),
+    **dict.fromkeys(("metric", "scores"), ("metrics",)),
     **dict.fromkeys(("transforms", "transform", "augmentation", "augmentations"), ("views",)),
     **dict.fromkeys(("data_dir", "dir", "path", "root", "file"), ("root", "path", "file")),
     "folder": ("root", "path", "file", "image_folder"),
@@ -426,6 +427,10 @@ def _worded(details: ErrorDetails, path: Path, leaves: list[Any]) -> Problem:
         name = path[-1] if details["loc"] and details["loc"][-1] == "[key]" and path else value
         message = f"{shown(value)} is not a name"
         hint = "names are lower-case letters, digits, '.', '_' and '-', and start with a letter or digit"
+        plain = re.sub(r"[^a-z0-9._-]+", "-", str(name).lower()).strip("._-")
+        if path[:1] == ("students",) and plain:
+            own = f"students: {{{plain}: {{arch: {in_yaml(str(name))}}}}}"
+            hint += f"; where a command takes it as it is: {own}, and {{arch}} in the command"
         if details["loc"] and details["loc"][-1] == "[key]":
             return Problem((*path[:-1], str(name)), message, hint, at_key=True)
         return Problem(path, message, hint)

@@ -314,7 +314,11 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
     out += [item for item in plan.conditioned_on if item.startswith("nothing was validated")]
     if not found:
-        out.append("nothing to compare" + (": there is only one cell" if len(runs.cells) == 1 else ""))
+        why = ": there is only one cell" if len(runs.cells) == 1 else ""
+        if len(runs.cells) > 1 and not plan.contrasts:  # each is the baseline of its own student
+            pair = " ".join(shlex.quote(cell) for cell in (runs.cells[1], runs.cells[0]))
+            why = f": no cell has a baseline beside it, or a second one; --compare {pair} compares two"
+        out.append(f"nothing to compare{why}")
     elif found[0].name == "all_pairs" and not plan.all_pairs:
         why = "no cell has the method 'baseline'"
         if "method" not in runs.attributes:

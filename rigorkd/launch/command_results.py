@@ -83,7 +83,9 @@ def read_results(trainer: Trainer, out: Path, stdout: str, stderr: str = "", *, 
 
     Words that are not on the output may stand on the error, where Python's logging writes.
     """
-    metrics, left_out = _metrics(trainer, out, stdout, stderr)
+    metrics, left_out = dict[str, float](), tuple[str, ...]()
+    if not (keep_all and _leaves_no_numbers(trainer, out)):
+        metrics, left_out = _metrics(trainer, out, stdout, stderr)
     files: dict[str, bytes | Path] = {}
     if (content := _optional(out / "history.csv", out, HISTORY)) is not None:
         files["history.csv"] = _history(content)
@@ -95,6 +97,12 @@ def read_results(trainer: Trainer, out: Path, stdout: str, stderr: str = "", *, 
     for name, path in _kept(out, patterns):
         files.setdefault(name, path)
     return Results(metrics, files, left_out)
+
+
+def _leaves_no_numbers(trainer: Trainer, out: Path) -> bool:
+    """Whether a teacher or start, of which no number is asked, has left what needs it: files alone."""
+    asked = trainer.metrics or "result" in trainer.model_fields_set or (out / trainer.result.file).exists()
+    return not asked and any(not path.name.startswith(".") for path in out.iterdir())
 
 
 def _optional(path: Path, root: Path, most: int) -> bytes | None:
@@ -398,8 +406,8 @@ def _after(text: str, key: str, name: str, metric: str = "") -> float:
     number, of, comma = found[-1]
     if comma:
         raise ResultError(
-            f"{name} has {number}{comma} after {key!r}: write decimals behind a point, and thousands without"
-            " a comma"
+            f"{name} has {number}{comma} after {key!r}: write decimals behind a point, and thousands"
+            " without a comma"
         )
     return float(number) / float(of) if of.strip("0") and number.isdigit() else float(number)
 

@@ -9,14 +9,16 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -142,6 +144,8 @@ class _Worker:
             reason = ended.why
             if reason and ended.last_line:
                 reason = f"{reason}: {printable(ended.last_line)[:LONGEST_REASON]}"
+            if reason.startswith("exit code"):
+                reason += _empty_options(by.filled(self._filled(want, out))[0])
             results: Results | None = None
             if not reason:
                 try:
@@ -300,6 +304,18 @@ def _changed_since(begun: float, folder: Path, results: Path) -> list[str]:
                 if not name.startswith(".") and (here / name).stat().st_mtime > begun:
                     found.append((here / name).relative_to(folder).as_posix())
     return found
+
+
+def _empty_options(words: Sequence[str]) -> str:
+    """What to write where a command that failed got an option without a value."""
+    option = re.compile(r"--?[A-Za-z][\w-]*")
+    empty = [before for before, word in pairwise(words) if not word and option.fullmatch(before)]
+    if not empty:
+        return ""
+    return (
+        f" ({', '.join(empty)} got no value, since the cell has none: in brackets, [{empty[0]} {{…}}], it is"
+        " left out there)"
+    )
 
 
 def _printed(ended: Ended, reason: str) -> str:

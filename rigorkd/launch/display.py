@@ -84,8 +84,11 @@ def prepare_data(dataset: Dataset, console: Console) -> None:
 class Display:
     """Shows a launch. Use as a context manager and call it after every message of the pool."""
 
-    def __init__(self, console: Console, progress: Progress, *, verbose: bool = False) -> None:
+    def __init__(
+        self, console: Console, progress: Progress, *, verbose: bool = False, commands: bool = False
+    ) -> None:
         self.console, self.progress, self.verbose = console, progress, verbose
+        self.commands = commands
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         )
@@ -133,10 +136,11 @@ class Display:
 
     def stopping(self) -> None:
         """Say that Ctrl-C was heard."""
-        self.console.print(
-            "stopping: every run ends at its next epoch; Ctrl-C again stops now. Both resume.",
-            highlight=False,
-        )
+        how, then = "every run ends at its next epoch", "Both resume."
+        if self.commands:
+            how = "every command gets a TERM signal, and 30 seconds to save"
+            then = "The same `rigorkd run` goes on with what is missing."
+        self.console.print(f"stopping: {how}; Ctrl-C again stops now. {then}", highlight=False)
 
     def _line(self, text: str) -> None:
         elapsed = duration(self.progress.elapsed)

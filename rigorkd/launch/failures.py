@@ -70,6 +70,11 @@ def is_out_of_memory(reason: str) -> bool:
 
 def advice(reason: str) -> str:
     """What to change after a failure, empty if only its log can tell."""
+    if is_out_of_memory(reason) and reason.startswith("exit code"):
+        return (
+            "out of memory: fewer --slots or --jobs at once, or a smaller batch in the command (another"
+            " experiment)"
+        )
     if is_out_of_memory(reason):
         return (
             "out of memory: give a smaller --memory (fewer students at once, the same bits), fewer --slots or"

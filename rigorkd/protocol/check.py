@@ -73,7 +73,11 @@ def unknown_cell(name: str, cells: Sequence[Cell]) -> tuple[str, str]:
     alike = [cell.name for cell in own if _called(cell) == method]
     message, hint = unknown("cell", name, [cell.name for cell in own or cells])
     near = difflib.get_close_matches(name, alike, n=4, cutoff=0)
-    if len(alike) == 1:
+    first = sorted(students, key=lambda cell: cell.method.distils)
+    named = [cell.name for cell in first if "/" not in name and cell.student == name]
+    if named:  # the name of a student, of which there may be several cells
+        hint = f"did you mean {' or '.join(map(repr, named[:4]))}?"
+    elif len(alike) == 1:
         hint = f"did you mean {alike[0]!r}?"
     elif near:
         others = ", ".join(map(repr, near[1:]))

@@ -352,5 +352,11 @@ def scalar(value: Any) -> Scalar:
     if isinstance(value, str) and "\0" in value:
         raise ValueError("a null character, which no argument can hold")
     if not isinstance(value, str | bool | int | float) or value != value:
-        raise ValueError(f"an axis holds numbers, text, true or false, not {shown(value)}")
+        nothing = (
+            "; for nothing leave the key out, with its part of the command in brackets, [--key {key}], or"
+            " write the text 'null' in quotes, if the command takes that"
+        )
+        raise ValueError(
+            f"an axis holds numbers, text, true or false, not {shown(value)}" + nothing * (value is None)
+        )
     return value

@@ -17,6 +17,7 @@ from rigorkd.fields import Frozen, Name, as_tuple
 from rigorkd.problems import Problem, unknown
 from rigorkd.protocol.schema import SGD, Analysis, Spec, Training
 from rigorkd.protocol.trainer import RESERVED, TrainerField
+from rigorkd.text import in_yaml
 
 ENGINE_ONLY = ("dataset", "views", "training", "keep_logits")
 """Sections of rigorkd's engine: a command has its own data and its own way to train."""
@@ -93,6 +94,8 @@ def _mappings(value: Any) -> Any:
     """`small:` and the list of names alone, for students without values of their own."""
     if isinstance(value, (tuple, list)) and all(isinstance(item, str) for item in value):
         return {name: {} for name in value}
+    if isinstance(value, str):
+        raise ValueError(f"students is a list of names: write students: [{in_yaml(value)}]")
     if isinstance(value, (tuple, list)) and value:
         number = next(item for item in value if not isinstance(item, str))
         raise ValueError(

@@ -311,4 +311,4 @@ def _what_changed_of_command(record: Record, want: Expected) -> str:
         return "the run that it starts from changed"
     if want.command is None:
         return "files of its command changed"
-    return "its hash is not that of what its record says"
+    return "its trainer's result (where its numbers are found) or devices changed"

@@ -22,6 +22,7 @@ from rigorkd.records.changes import Removal, cell_of, met, removals, tried_in_va
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
+from rigorkd.records.interim import listed_seeds
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
 from rigorkd.records.study import (
@@ -124,7 +125,7 @@ def read_study(folder: Path) -> StudyTable:
     expected = expected_hashes(protocol, info.seeds, info.mode, info.start_files, info.numerics)
     there = {record.run for record in kept}
     stale = stale_runs(kept, expected)
-    _refuse_mixed(folder, kept, stale)
+    _refuse_mixed(folder, kept, stale, _beyond(protocol, info))
     if not info.plan_noted:
         raise DamagedError(
             f"{StudyFolder(folder).study_json}: edited: {PLAN_EDITED}", hint="restore the file from a copy"
@@ -246,8 +247,17 @@ def _less(records: list[Record]) -> list[str]:
     ]
 
 
-def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale]) -> None:
-    """A cell whose runs were made under different configurations has no mean."""
+def _beyond(protocol: Protocol, info: StudyInfo) -> str:
+    """How `run` is asked for all seeds of a study, where the newest protocol itself asks for fewer."""
+    asked = protocol.spec.seeds
+    if not isinstance(asked, tuple) or set(info.seeds) <= set(asked):
+        return ""
+    first = info.seeds == tuple(range(len(info.seeds)))
+    return f" --seeds {len(info.seeds) if first else listed_seeds(info.seeds)}"
+
+
+def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale], seeds: str) -> None:
+    """A cell whose runs were made under different configurations has no mean; `seeds` ask for all of them."""
     old = {entry.run: entry.reason for entry in stale}
     for cell in dict.fromkeys(str(record.fields["cell"]) for record in records if record.run in old):
         mine = [record.run for record in records if record.fields["cell"] == cell]
@@ -256,7 +266,8 @@ def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale]) -> No
             raise StoreError(
                 f"{folder}: {cell} has runs of different configurations: {fresh[0]} fits the newest "
                 f"protocol, {other} does not ({old[other]})",
-                hint="run the protocol again with --retrain-stale, or analyze a copy of the older study",
+                hint=f"run the protocol again with --retrain-stale{seeds}, or analyze a copy of the older"
+                " study",
             )
 
 

@@ -168,7 +168,11 @@ def test_one_seed_and_zero_variance_stop_nothing(table_of):
         {"base": BASE, "kd-one": KD[:1], "kd-copy": BASE, "kd-shift": np.add(BASE, 1), "kd-fine": KD}
     )
     gains = {c.a: c for c in analyze(table, Plan(sesoi=0.3)).family("gains").comparisons}
-    for name, reason in (("kd-one", "n = 1"), ("kd-copy", "equal at every seed"), ("kd-shift", "same at every seed")):
+    for name, reason in (
+        ("kd-one", "n = 1"),
+        ("kd-copy", "equal at every seed"),
+        ("kd-shift", "same at every seed"),
+    ):
         c = gains[name]
         assert c.verdict == "inconclusive"
         assert reason in " ".join(c.warnings)

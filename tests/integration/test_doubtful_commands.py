@@ -146,3 +146,70 @@ seeds: 2
     again = of(tmp_path, "run", "protocols/mine.yaml", "--seeds", 3, "--retrain-stale")
     assert (again.returncode, "no hash covers" in again.stderr) == (0, False), again.stderr
     assert "not of " not in of(tmp_path, "plan", "protocols/mine.yaml").stdout
+
+
+def test_the_mends_of_other_results_and_of_fewer_seeds_lead_out(tmp_path: Path) -> None:
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py {seed} {lr}"
+  metrics: {acc: max}
+  result: {file: stdout, keys: {acc: "train acc:"}}
+students: [net]
+groups: {main: {baseline: {lr: 1}, other: {lr: 2}}}
+seeds: 4
+"""
+    script = "import sys; print('train acc:', sum(map(float, sys.argv[1:]))); print('test acc:', sys.argv[1])"
+    write(tmp_path, protocol, script)
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
+    write(tmp_path, protocol.replace("train acc:", "test acc:"), script)
+    said = of(tmp_path, "run", "protocols/mine.yaml").stderr
+    assert "its trainer's result (where its numbers are found) or devices changed" in said
+    write(tmp_path, protocol.replace("seeds: 4", "seeds: 2"), script + "  # now")
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--retrain-stale", "--jobs", 2).returncode == 0
+    mixed = of(tmp_path, "analyze").stderr
+    assert "run the protocol again with --retrain-stale --seeds 4, or" in mixed
+    again = of(tmp_path, "run", "protocols/mine.yaml", "--retrain-stale", "--seeds", 4, "--jobs", 2)
+    assert again.returncode == 0, again.stderr
+    assert of(tmp_path, "analyze").returncode == 0
+
+
+def test_baselines_alone_are_offered_a_comparison_and_a_teacher_needs_no_number(tmp_path: Path) -> None:
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {student} {seed} {out}", metrics: {acc: max}, result: stdout}
+teacher: {trainer: "python teach.py {seed} {out}/weights.txt"}
+students: [gbm, mlp]
+groups: {main: {baseline: true}, kd: {trainer: {command: "python train.py {teacher} {seed} {out}", \
+metrics: {acc: max}, result: stdout}, students: [gbm], kd: true}}
+seeds: 2
+"""
+    write(tmp_path, protocol, "import random, sys; print(random.Random(sys.argv[1] + sys.argv[2]).random())")
+    (tmp_path / "protocols" / "teach.py").write_text("import sys; open(sys.argv[2], 'w').write('w')")
+    done = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    alone = protocol.partition(", kd: {trainer")[0] + "}\nseeds: 2\n"
+    write(tmp_path, alone.replace("study: mine", "study: own").replace("teacher: {", "# teacher: {"))
+    write(tmp_path, (tmp_path / "protocols/mine.yaml").read_text(), "import random; print(random.random())")
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).returncode == 0
+    (said,) = (one for one in document(tmp_path, "analyze", "results/own")["warnings"] if "nothing to" in one)
+    compare = said.partition("; ")[2].partition(" compares")[0].split()
+    assert compare == ["--compare", "main/mlp/baseline", "main/gbm/baseline"]
+    (family,) = document(tmp_path, "analyze", "results/own", *compare)["families"]
+    assert len(family["comparisons"]) == 1
+
+
+def test_an_option_that_got_nothing_is_told_with_the_brackets_that_leave_it_out(tmp_path: Path) -> None:
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {seed} --alpha {alpha}", metrics: {acc: max}, result: stdout}
+students: [net]
+groups: {main: {baseline: true, kd: {alpha: 0.5}}}
+seeds: 1
+"""
+    write(tmp_path, protocol, "import sys; print(float(sys.argv[1]) + float(sys.argv[3]))")
+    said = of(tmp_path, "run", "protocols/mine.yaml").stderr
+    assert "--alpha got no value, since the cell has none: in brackets, [--alpha {…}], it is left out" in said

@@ -100,6 +100,7 @@ def test_a_note_is_read_back_and_a_damaged_one_is_none(study: StudyFolder) -> No
         ("OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "--memory"),
         ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", "batch_size"),
         ("its worker died 3 times, last with exit code -9 (log: x)", "killed"),
+        ("exit code 1: torch.OutOfMemoryError: CUDA out of memory.", "a smaller batch in the command"),
         ("exit code 1: EOFError: EOF when reading a line", "no input"),
         ("ValueError: no", ""),
     ],

@@ -110,6 +110,16 @@ def test_a_live_panel_on_a_terminal() -> None:
     assert "0/2 runs" in out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("commands", "said"), [(False, "its next epoch"), (True, "a TERM signal, and 30 seconds")]
+)
+def test_a_stop_says_what_becomes_of_the_runs(commands: bool, said: str) -> None:
+    out = io.StringIO()
+    with display.Display(Console(file=out, width=200), Progress(runs=2, work=10), commands=commands) as show:
+        show.stopping()
+    assert said in out.getvalue()
+
+
 def test_devices() -> None:
     assert device_slots("cpu", 3) == ["cpu"] * 3
     with pytest.raises(InputError, match="--slots"):

@@ -45,6 +45,30 @@ def command(found: Protocol, cell: str) -> str:
     return str(resolved(found.cell(cell))["command"])
 
 
+# ----------------------------------------------------------------------------------- what a mend is offered
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "offered"),
+    [
+        ("metrics: {", "metric: {", "did you mean 'metrics'?"),
+        ("{small: {width: 1}, large: {width: 2}}", "[ResNet-18]", "students: {resnet-18: {arch: ResNet-18}}"),
+        ("{small: {width: 1}, large: {width: 2}}", "ridge", "write students: [ridge]"),
+        ("lr: [0.1, 0.01]", "lr: [0.1, null]", "[--key {key}], or write the text 'null' in quotes"),
+        (
+            "seeds: 3",
+            "seeds: 3\nanalysis: {contrasts: [[large, main/small/baseline-lr0.1]]}",
+            "did you mean 'main/large/baseline-lr0.1' or 'main/large/baseline-lr0.01' or",
+        ),
+    ],
+)
+def test_what_a_command_protocol_is_offered(tmp_path: Path, old: str, new: str, offered: str) -> None:
+    assert old in PROTOCOL
+    with pytest.raises(ProtocolError) as error:
+        protocol(tmp_path, PROTOCOL.replace(old, new, 1))
+    assert offered in f"{error.value.message} {error.value.hint}"
+
+
 # ------------------------------------------------------------------------------------------- the grammar
 
 

@@ -36,6 +36,14 @@ def test_the_plain_table(folder):
     assert folder.gains("runs.csv") == {"r8/kd": GAIN}
 
 
+def test_seeds_that_lie_far_apart_take_no_memory_for_those_between(folder):
+    folder.write("runs.csv", LONG.replace(",2,", f",{2**62},"))
+    tidy = folder.open("runs.csv").tidy
+    assert tidy is not None
+    assert f"3 seeds (0, 1, {2**62})" in tidy.understood[0]
+    assert folder.gains("runs.csv") == {"r8/kd": GAIN}
+
+
 def test_cells_from_the_columns_that_define_them(folder):
     rows = [f"r8,baseline,,,{seed},{value}" for seed, value in BASE.items()]
     rows += [f"r8,kd,{T},0.1,{seed},{value + float(T)}" for T in ("4", "2.0") for seed, value in KD.items()]

@@ -122,9 +122,11 @@ class Training(Submitted):
 
     def wait(self) -> dict[str, str]:
         session = self.work.session
+        by_command = any(cell.trainer is not None for cell in session.protocol.cells)
+        verbose = session.options.verbose
         with (
             self._tracking() as track,
-            Display(session.console, self._progress, verbose=session.options.verbose) as show,
+            Display(session.console, self._progress, verbose=verbose, commands=by_command) as show,
         ):
 
             def changed(message: Message | None) -> None:
