@@ -63,10 +63,10 @@ def _networks(question: Question, mean: dict[int, float], chance: float, whole: 
         listed = ", ".join(runs.cells[cell] for cell in bare[:6]) + (", …" if len(bare) > 6 else "")
         values = ", ".join(f"{mean[cell]:.4g}" for cell in bare[:6])
         s, are, them = ("", "is", "it") if len(bare) == 1 else ("s", "are", "them")
+        subject = "distillation" if distils(runs) else "a method"
         yield (
-            f"{AT_CHANCE}: the baseline{s} {listed} {are} at chance (mean{s} {values}; guessing among "
-            f"{classes} classes gives {chance:.4g}): a gain over "
-            f"{them} says nothing of {'distillation' if distils(runs) else 'a method'}"
+            f"{AT_CHANCE}: the baseline{s} {listed} {are} near chance ({values}; guessing among {classes} "
+            f"classes gives {chance:.4g}): a gain over {them} says nothing of {subject}"
         )
 
 

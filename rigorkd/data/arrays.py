@@ -184,6 +184,7 @@ def _looked(path: Path, size: int, modified: int) -> tuple[DatasetInfo, _Repeate
         unread=unread,
         to_test="name it test_images and test_labels",
         doubts=tuple(_levels_used(found, deep=arrays["images"].dtype == np.uint16).doubts()),
+        class_names=found.class_names if found.class_names != _numbered(classes) else (),
     )
     groups = repeated(found.images, found.test_images)
     called = names["images"], names.get("test_images", "")
@@ -473,6 +474,11 @@ def _gaps(names: Mapping[str, str], arrays: Mapping[str, np.ndarray[Any, Any]]) 
     yield f"{name} go from {found[0]} to {found[-1]} and have {count(len(found), 'value')}", hint
 
 
+def _numbered(classes: int) -> tuple[str, ...]:
+    """The names of classes that nobody has named."""
+    return tuple(f"class {label}" for label in range(classes))
+
+
 def _flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
@@ -489,7 +495,7 @@ def _classes(
         raise _refused(path, f"labels have {len(found)} class(es)", "there must be at least two")
     if flat.dtype.kind == "U":
         return numbers.astype(np.int64), tuple(str(name) for name in found)
-    names = tuple(f"class {label}" for label in range(len(found)))
+    names = _numbered(len(found))
     if given is not None and given.shape == (len(found),):
         names = tuple(str(name) for name in given)
     return flat.astype(np.int64), names

@@ -54,6 +54,7 @@ class DatasetInfo:
     unread: tuple[str, ...] = ()
     to_test: str = "rename it to test"
     doubts: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

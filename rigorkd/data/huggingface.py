@@ -59,8 +59,12 @@ class HuggingFace(OwnImages):
         return self.folder.exists() or not _HUB_NAME.fullmatch(self.path)
 
     @property
+    def lacking(self) -> str:
+        return super().lacking or ("" if is_installed("datasets") else "datasets")
+
+    @property
     def is_there(self) -> bool:
-        if not (is_installed("PIL") and is_installed("datasets")):
+        if self.lacking:
             return False
         if self.is_local:
             return self.folder.is_dir()
@@ -75,7 +79,8 @@ class HuggingFace(OwnImages):
         return tuple(sorted(set(self._splits()) - {self.train, self.test}))
 
     def absent(self) -> str:
-        return "" if self.is_there else self.path
+        kept = self.is_local and self.folder.is_dir()  # and only a package is missing, perhaps
+        return "" if kept or self.is_there else self.path
 
     def cache_folder(self) -> Path:
         wanted = [str(self.folder.resolve()) if self.is_local else self.path, self.config, self.revision]

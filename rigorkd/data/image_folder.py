@@ -35,6 +35,10 @@ from rigorkd.text import count, some_of
 
 PARTS = frozenset({"train", "test", "val", "valid", "validation", "training", "testing"})
 """What the folders of a divided data set are called, so that no class of a flat one is."""
+MASKS = frozenset(
+    {"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "ground_truth"}
+)
+"""What the folders of what is drawn over images are called."""
 _AS_READ = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 
 
@@ -204,6 +208,11 @@ class ImageFolder(OwnImages):
                 f"each of {some_of(names, 3)} is taken as a class, and has the folders {some_of(alike, 3)}; "
                 "if those are the classes, they must stand above, <class>/<any folder>/<image>, or "
                 "dataset.root names one folder deeper"
+            )
+        if masks := sorted({name for one in names for name in _classes(part / one) if name.lower() in MASKS}):
+            yield (
+                f"folders {some_of(masks, 3)} in those of classes are read, too, and their images count as "
+                "images of the class: if they are no pictures of it, move them elsewhere"
             )
         if part == folder and folder.name == "train" and (folder.absolute().parent / "test").is_dir():
             yield (

@@ -126,6 +126,11 @@ class OwnImages(FittedFiles):
         return ()
 
     @property
+    def lacking(self) -> str:
+        """The package that this machine lacks to look at them, "" if none."""
+        return "" if is_installed("PIL") else "pillow"
+
+    @property
     def is_there(self) -> bool:
         """Whether the images can be looked at now."""
         return is_installed("PIL") and not self.laid_out().missing(self.folder)
@@ -164,6 +169,7 @@ class OwnImages(FittedFiles):
             smallest=found.smallest,
             unread=self.unread,
             to_test=self.to_test,
+            class_names=found.names,
         )
 
     @property

@@ -28,6 +28,8 @@ MULTIPLIED = 2.0
 """From so many times the work on, it is said that resizing costs it."""
 CUT = 0.6
 """Below so large a share of the images, it is said what their central squares keep: photographs have 0.67."""
+FEW_TO_TEST = 50
+"""Below so many test images it is said what one is worth, where no smallest effect of interest says more."""
 MISSED = 0.05
 """With a larger chance that no image of a class is in a part, it is said."""
 
@@ -51,7 +53,8 @@ class OwnData:
 
     `tried` says of a relative place that is not there where it was looked for. `read_through` is False where
     nobody knows yet whether the images are whole. `cropped` says that their central squares are kept, and
-    that nobody wrote so.
+    that nobody wrote so. `sesoi` is in points of accuracy. `lacking` is a package without which nobody can
+    look at images that are there.
     """
 
     where: str
@@ -73,6 +76,10 @@ class OwnData:
     in_folder: bool = True
     read_through: bool = True
     cropped: bool = False
+    sesoi: float | None = None
+    class_names: tuple[str, ...] = ()
+    batch_size: int = 0
+    lacking: str = ""
 
     @property
     def stored_bytes(self) -> int:
@@ -94,7 +101,7 @@ class OwnData:
             "images": self.images,
             "test_images": self.test_images,
             "classes": self.classes,
-            "class_names": None if found is None else list(found.names),
+            "class_names": list(self.class_names) or None,
             "smallest_class": None if self.smallest is None else list(self.smallest),
             "not_read": list(self.unread),
             "read_through": self.read_through,
@@ -108,6 +115,12 @@ class OwnData:
 
     def lines(self) -> Iterator[str]:
         """Its lines in a terminal."""
+        if self.lacking:
+            yield (
+                f"data: {self.where} was not looked at: the package {self.lacking} is not installed, and "
+                "`rigorkd run` needs it"
+            )
+            return
         if not self.there:
             assumed = f"; until they are, {self.side}×{self.side} pixels are assumed" * (not self.settled)
             where = f"{self.where}{self.tried}{nearest_place(Path(self.where), folder=self.in_folder)}"
@@ -117,8 +130,8 @@ class OwnData:
         size = f"{self.side}×{self.side}" if self.survey is None else self.survey.says_sizes()
         classes = count(self.classes, "class", "classes")
         yield f"data: {count(self.images, 'image')}{tested} of {size} in {classes} ({self.where})"
-        if self.survey is not None:
-            yield f"  classes: {some_of(self.survey.names, 6)}"
+        if self.class_names:
+            yield f"  classes: {some_of(self.class_names, 6)}"
         if self.smallest is not None:
             yield from self._says_smallest(*self.smallest)
         if self.unread:
@@ -162,11 +175,23 @@ class OwnData:
             if missed:
                 told += f", and the split may give none of them to {missed}: add images, or leave it out"
                 tested = f", test: {most}" * (self.test_images is None)
+                few = most * self.classes
+                tested += f", which are {few} to test in all" * (bool(tested) and few < FEW_TO_TEST)
                 told += f"; {each}, of this one at most val: {most}{tested}" * (most > 0)
             yield told
         elif missed:
             mend = each if most else "add images"
             yield f"  the split may give no image of a class, such as {name}, to {missed}: {mend}"
+
+    def _coarse(self) -> Iterator[str]:
+        """That an accuracy moves in steps beyond the smallest effect of interest, or in large ones."""
+        tested = 0 if self.parts is None else self.parts.test
+        if not tested or not (100 / tested > self.sesoi if self.sesoi else tested < FEW_TO_TEST):
+            return
+        more = f", more than the smallest effect of interest, {self.sesoi:g}" if self.sesoi else ""
+        mend = "hold out more to test" if self.test_images is None else "test on more images"
+        points = f"{100 / tested:.3g} points of accuracy{more}"
+        yield f"of {count(tested, 'test image')} one is worth {points}: {mend}"
 
     def _may_miss(self, images: int) -> str:
         """The part that more than one in twenty splits give none of so many images; "" if there is none."""
@@ -182,6 +207,21 @@ class OwnData:
     def warnings(self) -> Iterator[str]:
         """Folders meant otherwise, maybe, pictures not read or cut, where resizing multiplies the work."""
         yield from self.doubts
+        yield from self._coarse()
+        alike: dict[str, list[str]] = {}
+        for name in self.class_names:
+            alike.setdefault("".join(name.split()).casefold(), []).append(name)
+        for same in alike.values():
+            if len(same) > 1:
+                yield (
+                    f"the classes {' and '.join(map(repr, same[:3]))} differ in spaces or capitals alone: "
+                    "give them one name if they are one"
+                )
+        if self.parts is not None and self.batch_size > self.parts.train:
+            yield (
+                f"training.batch_size is {self.batch_size:,}, and there are {self.parts.train:,} images to "
+                "train on: an epoch is a single step"
+            )
         if self.images < 2 * self.classes:
             classes = count(self.classes, "class", "classes")
             yield f"{classes} of {count(self.images, 'image')}: are their names those of single images?"
@@ -228,7 +268,9 @@ def own_data(
     if known is None:
         key = {"arrays": "dataset.file", "huggingface": "dataset.path"}.get(dataset.name, "dataset.root")
         tried = in_full(Path(where), key) if getattr(dataset, "is_local", True) else ""
-        return OwnData(where, False, dataset.side, settled, tried=tried, in_folder=key != "dataset.file")
+        lacking = dataset.lacking if isinstance(dataset, OwnImages) and dataset.folder.exists() else ""
+        folder = key != "dataset.file"
+        return OwnData(*(where, False, dataset.side, settled), tried=tried, in_folder=folder, lacking=lacking)
     read_through = not through or not isinstance(dataset, OwnImages) or dataset.read_through()
     return OwnData(
         where=where,
@@ -252,6 +294,9 @@ def own_data(
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
         cropped=isinstance(dataset, OwnImages) and "fit" not in dataset.model_fields_set,
         read_through=read_through,
+        class_names=known.class_names,
+        batch_size=max((cell.training.batch_size for cell in cells if cell.train), default=0),
+        sesoi=protocol.spec.analysis.sesoi if protocol.spec.analysis.metric == "test_top1" else None,
     )
 
 
@@ -285,9 +330,17 @@ def _shown(protocol: Protocol, cells: Sequence[Cell], *, macs: bool) -> Iterator
 
 
 def _macs(protocol: Protocol, cell: Cell) -> float | None:
-    """Of networks that are rigorkd's own or a library's; code of one's own is not run for a plan."""
+    """Of networks that are rigorkd's own or a library's; code of one's own is not run for a plan.
+
+    Raises:
+        InputError: timm has no such model.
+    """
     if is_hub_model(cell.model.name) or has_source(cell.model.name):
         return None
+    if cell.model.name.startswith("timm/") and is_installed("timm"):
+        from rigorkd.models.timm_models import published
+
+        published(cell.model.name.removeprefix("timm/"))
     from rigorkd.train.preflight import macs_of
 
     return macs_of(protocol, cell)

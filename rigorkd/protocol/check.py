@@ -160,6 +160,8 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
         if split.train:
             message = f"{asked} are more than the {known.images:,} images of {known.title}"
         hint = "leave split.train out, and all that is left is trained on" if split.train else "ask for fewer"
+        if split.per_class:
+            hint += f"; under per_class the sizes count images of each of the {known.classes} classes"
         yield Problem(path, message, hint)
     elif split.per_class and known.smallest is not None:
         name, most = known.smallest

@@ -481,7 +481,8 @@ def test_a_plan_says_what_the_images_are_and_what_resizing_costs(tmp_path: Path,
     assert "times the work" not in done.stdout
     path.write_text(PROTOCOL.replace("root: pictures", "root: pictures, resolution: 64"))
     document = json.loads(rigorkd("plan", path, "--format", "json").stdout)["data"]
-    (warning,) = document["warnings"]
+    coarse, warning = document["warnings"]
+    assert coarse.startswith("of 4 test images one is worth 25 points")
     assert warning.startswith(
         "dataset.resolution shows teacher, net images of 16 pixels at 64: 16 times the work"
     )
@@ -608,7 +609,7 @@ def test_a_class_that_a_part_may_miss_is_told_what_to_do(protocol: Callable[...,
 
     assert "dogs, has 3 images, and the split may give none of them to validate:" in told("val: 2, test: 4")
     assert told("val: 1, test: 1, per_class: true") == "  the smallest class, dogs, has 3 images"
-    assert told("val: 4, test: 2").endswith("of this one at most val: 1, test: 1")
+    assert told("val: 4, test: 2").endswith("of this one at most val: 1, test: 1, which are 2 to test in all")
     write(Path("pictures"), part="train", each=12)
     write(Path("pictures"), part="test")
     for number in range(3, 12):
@@ -628,6 +629,58 @@ def test_a_class_that_a_part_may_miss_is_told_what_to_do(protocol: Callable[...,
     assert single is not None
     assert "to validate: add images" in "".join(single.lines())
     assert "12 classes of 12 images: are their names those of single images?" in [*single.warnings()]
+
+
+def test_what_one_test_image_is_worth_is_told(protocol: Callable[..., Protocol]) -> None:
+    """Beyond the smallest effect of interest; where none is named, of few images."""
+    write(Path("pictures"), each=70)
+
+    def told(split: str, sesoi: str) -> str:
+        loaded = protocol(
+            ("val: 2, test: 2, per_class: true", split), ("seeds: 1", f"seeds: 1\nanalysis: {{{sesoi}}}")
+        )
+        plan = own_data(loaded, (), images_of(loaded.spec.dataset))
+        assert plan is not None
+        return " ".join(plan.warnings())
+
+    worth = (
+        "of 4 test images one is worth 25 points of accuracy, more than the smallest effect of interest, 1:"
+    )
+    assert worth in told("val: 1, test: 2, per_class: true", "sesoi: 1.0")
+    assert "worth" not in told("val: 2, test: 100", "sesoi: 1.0")
+    assert "worth 1 points" in told("val: 2, test: 100", "sesoi: 0.5")
+    worth = "of 40 test images one is worth 2.5 points of accuracy: hold"
+    assert worth in told("val: 2, test: 40", "alpha: 0.05")
+    assert "worth" not in told("val: 2, test: 50", "alpha: 0.05")
+
+
+def test_names_masks_batches_and_packages_are_told(
+    protocol: Callable[..., Protocol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Path("pictures"))
+    (Path("pictures") / "cats" / "masks").mkdir()
+    (Path("pictures") / "dogs").rename(Path("pictures") / "Cats")
+    loaded = protocol(("batch_size: 8", "batch_size: 800"))
+    plan = own_data(loaded, loaded.cells, images_of(loaded.spec.dataset))
+    assert plan is not None
+    told = " ".join(plan.warnings())
+    assert "folders masks in those of classes are read, too" in told
+    assert "the classes 'Cats' and 'cats' differ in spaces or capitals alone" in told
+    assert "batch_size is 800, and there are 8 images to train on" in told
+    monkeypatch.setattr("rigorkd.data.own_images.is_installed", lambda module: False)
+    plan = own_data(loaded, ())
+    assert plan is not None
+    assert [*plan.lines()] == [
+        "data: pictures was not looked at: the package pillow is not installed, and `rigorkd run` needs it"
+    ]
+
+
+def test_a_model_that_timm_has_not_is_refused_by_a_plan(protocol: Callable[..., Protocol]) -> None:
+    pytest.importorskip("timm")
+    write(Path("pictures"))
+    loaded = protocol(("net: {model: {name: cnn, channels: [2]}}", "net: {model: {name: timm/resnet10}}"))
+    with pytest.raises(InputError, match="no model 'resnet10'"):
+        own_data(loaded, loaded.cells, macs=True)
 
 
 def test_wide_images_are_told_what_their_central_squares_keep(protocol: Callable[..., Protocol]) -> None:
