@@ -98,6 +98,14 @@ def _replication(result: Replication) -> Parts:
     )
 
 
+_SIGNED = ("mean_diff", "ci", "ci_simultaneous")
+
+
+def _alone(result: Compared, size: int) -> str:
+    """What sets the interval of one comparison apart from its adjusted p."""
+    return ", unadjusted" if size > 1 and result.correction != "none" else ""
+
+
 def _tally(family: DifferenceFamily) -> str:
     found = Counter(one.verdict for one in family.comparisons)
     return ", ".join(f"{found[verdict]} {verdict.counted}" for verdict in Agreement if found[verdict])
@@ -107,9 +115,11 @@ def _differences(result: Replication, family: DifferenceFamily, say: MetricNumbe
     first, second = (study.name for study in result.studies)
     gains = family.name == "gains"
     adjusted = p_heading(result.correction, family.size)
+    share, alone = percent_text(1 - result.alpha), _alone(result, family.size)
     columns = {
         "mean_diff": Column("diff", True),
-        "ci": Column(f"{percent_text(1 - result.alpha)} CI", True),
+        "ci": Column(f"{share} CI{alone}", True, detail=bool(alone)),
+        **({"ci_simultaneous": Column(f"{share} CI of all", True)} if alone else {}),
         **({"p": Column("p", True, detail=True)} if adjusted != "p" else {}),
         "p_adjusted": Column(adjusted, True),
         **({"p_equivalence_adjusted": Column("TOST p", True)} if result.sesoi is not None else {}),
@@ -123,7 +133,7 @@ def _differences(result: Replication, family: DifferenceFamily, say: MetricNumbe
             Cell((say.value(mean, signed=gains), "" if len(sizes) == 1 else f" (n = {n})"))
             for mean, n in ((one.mean_a, one.n_a), (one.mean_b, one.n_b))
         ]
-        shown = (say.show(one, field, signed=field in ("mean_diff", "ci")) for field in columns)
+        shown = (say.show(one, field, signed=field in _SIGNED) for field in columns)
         rows.append((one.name, *means, *shown))
     what = "gains over the baseline" if gains else "means"
     n_a, n_b = next(iter(sizes))
@@ -253,7 +263,7 @@ def _claims(result: Publication) -> Table:
     columns = (
         *(Column("claim"), Column("place"), Column("ours"), Column("n", True), Column("difference", True)),
         *(
-            Column(f"{percent_text(1 - result.alpha)} CI", True),
+            Column(f"{percent_text(1 - result.alpha)} CI{_alone(result, len(result.claims))}", True),
             Column("adjusted p", True),
             Column("claim is"),
         ),
@@ -303,7 +313,7 @@ def _summaries(result: Synthesis, family: SummaryFamily, say: MetricNumbers) -> 
     columns = {
         "k": Column("studies", True),
         "mean": Column("mean", True),
-        "ci": Column(f"{share} CI", True),
+        "ci": Column(f"{share} CI{_alone(result, family.size)}", True),
         "prediction": Column(f"{share} prediction", True),
         "p_adjusted": Column(p_heading(result.correction, family.size), True),
         **({"p_equivalence_adjusted": Column("TOST p", True)} if result.sesoi is not None else {}),

@@ -234,3 +234,16 @@ def test_results_of_any_form_are_compared(studies: Path) -> None:
     code, _, err = invoke(studies, "a.csv", "b.csv", "--cell", "nothing")
     assert code == 2
     assert "--cell nothing: no such column" in err
+
+
+def test_the_interval_beside_an_adjusted_p_says_which_it_is(studies: Path):
+    code, out, _ = invoke(studies, "a.csv", "b.csv")
+    assert (code, "95 % CI of all" in out, "unadjusted" in out) == (0, True, False)
+    wide = invoke(studies, "a.csv", "b.csv", "--format", "markdown")[1]
+    assert "| 95 % CI, unadjusted | 95 % CI of all |" in wide
+    alone = invoke(studies, "a.csv", "b.csv", "--format", "markdown", "--correction", "none")[1]
+    assert "| 95 % CI |" in alone
+    document = json.loads(invoke(studies, "a.csv", "b.csv", "--format", "json")[1])
+    assert ", over all 2 " in document["families"][0]["comparisons"][0]["says"]
+    summed = invoke(studies, "a.csv", "b.csv", "c.csv", "--format", "markdown")[1]
+    assert "| 95 % CI, unadjusted |" in summed

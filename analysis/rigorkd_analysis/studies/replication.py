@@ -265,9 +265,13 @@ def _with_words(
     if one.p_adjusted is None:
         return replace(one, says=f"{seen}; this cannot be compared: {'; '.join(one.warnings)}.")
     name = adjusted_name(plan.correction, size)
+    together = ""
+    if size > 1 and plan.correction != "none":
+        interval = say.interval(one.ci_simultaneous_low, one.ci_simultaneous_high)
+        together = f", over all {size} {interval}"
     numbers = (
         f"difference {say.number(one.mean_diff, True)}, {percent_text(1 - plan.alpha)} CI "
-        f"{say.interval(one.ci_low, one.ci_high)}, Welch t({one.df:.1f}) = {one.t:.2f}, "
+        f"{say.interval(one.ci_low, one.ci_high)}{together}, Welch t({one.df:.1f}) = {one.t:.2f}, "
         f"{p_text(one.p_adjusted, name)}"
     ).replace("= -", "= −")
     if one.verdict == Agreement.DIFFER:

@@ -333,6 +333,7 @@ def _says(one: Summary, size: int, plan: Plan, say: Phrasing) -> str:
         return f"{one.name}: nothing can be said of such studies in general ({why})."
     name, share = adjusted_name(plan.correction, size), percent_text(1 - plan.alpha)
     subject = f"{one.name} is" if one.name.startswith("average") else f"gain of {one.name} averages"
+    alone = " alone" if size > 1 and plan.correction != "none" else ""
     p_same = one.p_same if one.p_same is not None else 1.0
     same = "they differ from each other" if p_same < plan.alpha else "that they differ is not shown"
     same = "whether they differ is not judged" if one.not_valid else same
@@ -340,7 +341,8 @@ def _says(one: Summary, size: int, plan: Plan, say: Phrasing) -> str:
     found += f" ({one.not_valid})" if one.not_valid else ""
     return (
         f"Over {one.k} studies the {subject} {say.number(one.mean, True)}{say.unit} "
-        f"({share} CI {say.interval(one.ci_low, one.ci_high)}, {p_text(one.p_adjusted, name)}): "
+        f"({share} CI {say.interval(one.ci_low, one.ci_high)}{alone}, "
+        f"{p_text(one.p_adjusted, name)}): "
         f"{found}; {same} ({p_text(one.p_same)}, "
         f"sd between studies {say.number(one.tau)}), and a new such study will find "
         f"{say.interval(one.prediction_low, one.prediction_high)} ({share} prediction)."
