@@ -269,7 +269,7 @@ class Study:
     @property
     def plan(self) -> Plan:
         """What is asked of it: metric, contrasts, smallest effect of interest, and what of it was planned."""
-        from rigorkd.report.sources import plan_of
+        from rigorkd.report.study_plan import plan_of
 
         return plan_of(self._table)[0]
 

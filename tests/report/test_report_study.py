@@ -12,7 +12,7 @@ from rigorkd_analysis.analysis_plan import AllOf, DifferenceOfGains, Pair, Trend
 from rigorkd.protocol.schema import Analysis
 from rigorkd.records.interim import FILE, note_interim_analysis, read_interim_analyses
 from rigorkd.records.read import StudyTable
-from rigorkd.report.sources import plan_of
+from rigorkd.report.study_plan import plan_of
 
 CONTRASTS = [
     {"pair": ("m/a", "m/b"), "name": "a beats b"},

@@ -1,0 +1,95 @@
+"""The plan of a study: what its first protocol declared, and how what was changed since is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
+
+if TYPE_CHECKING:
+    from rigorkd.protocol import schema
+    from rigorkd.records.read import StudyTable
+
+#: From so many percent of the test images on, copies of images that were trained on stand at every verdict.
+MANY_COPIES = 1.0
+
+_FIXED = (
+    *("metric", "goal", "alpha", "correction", "joint", "sesoi", "selection"),
+    *("primary", "test", "inference", "looks"),
+)
+"""Keys of the analysis that every verdict uses."""
+
+
+def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
+    """The plan of a study, and what was changed after the first run."""
+    asked = study.current or study.planned
+    if asked is None:
+        return Plan(conditioned_on=study.conditioned_on), ()
+    first = study.planned
+    warnings: list[str] = []
+    changed = []
+    if first is not None:
+        for name in _FIXED:
+            if getattr(first, name) != getattr(asked, name):
+                changed.append(name)
+    if changed:
+        warnings.append(
+            f"changed after the first run: {', '.join(changed)}; every verdict that uses it is exploratory"
+        )
+    if study.added:
+        warnings.append(f"added after the first run, so exploratory: {', '.join(study.added)}")
+    warnings += [removal.says for removal in study.removals]
+    looked = any(removal.looked is not None for removal in study.removals)
+    planned = first is not None and not changed and not looked
+    whole = all(name.split("/")[0] == "teacher" for name in study.left_out)
+    if study.left_out:
+        failed = " (its runs failed)"
+        named = ", ".join(name + failed * (name in study.in_vain) for name in study.left_out)
+        text = f"left out, since the newest protocol has them no more: {named}"
+        if planned and not whole:
+            text += "; the gains that are left are not the family that was planned, so they are exploratory"
+        warnings.append(text)
+    told = "" if study.examined is None else study.examined.says_tested
+    doubted = told if study.examined is not None and study.examined.share >= MANY_COPIES else ""
+    warnings += [] if study.examined is None else [text for text in study.examined.says() if text != doubted]
+    kept = () if first is None else first.contrasts
+    return (
+        Plan(
+            metric=asked.metric,
+            goal=asked.goal,
+            sesoi=asked.sesoi,
+            alpha=asked.alpha,
+            correction=asked.correction,
+            joint=asked.joint,
+            contrasts=tuple(_contrast(item, planned and item in kept) for item in asked.contrasts),
+            planned=planned and whole,
+            primary=asked.primary,
+            test=asked.test,
+            inference=asked.inference,
+            interim=asked.looks,
+            first_version=study.planned_under_0_1,
+            added=study.added,
+            c2=asked.sequential.c2 if asked.sequential else 0.25,
+            selection_seeds=tuple(asked.selection.seeds) if asked.selection else (),
+            conditioned_on=study.conditioned_on,
+            classes=study.classes,
+            teachers=study.teachers,
+            secondary=asked.secondary,
+            doubted=doubted,
+        ),
+        tuple(warnings),
+    )
+
+
+def _contrast(item: schema.Contrast, planned: bool) -> Contrast:
+    if item.pair is not None:
+        return Pair(*item.pair, name=item.name, planned=planned)
+    if item.difference_of_gains is not None:
+        return DifferenceOfGains(*item.difference_of_gains, name=item.name, planned=planned)
+    if item.all_of is not None:
+        return AllOf(item.all_of, name=item.name, planned=planned)
+    if item.trend is not None:
+        where = tuple(item.trend.where.items())
+        trend = item.trend
+        return Trend(trend.over, trend.group, trend.student, where, name=item.name, planned=planned)
+    return Weighted(tuple((item.weights or {}).items()), name=item.name, planned=planned)
