@@ -83,7 +83,11 @@ students: [net]
 groups: {main: {baseline: {lr: 0.1}, fast: {lr: [1, 2, 50]}}}
 seeds: 3
 """
-CRASHES = "import random, sys; sys.argv[1] == '50' and sys.exit('boom'); print(random.Random(str(sys.argv[1:])).random())"
+CRASHES = """
+import random, sys
+sys.argv[1] == '50' and sys.exit('boom')
+print(random.Random(str(sys.argv[1:])).random())
+"""
 
 
 def test_a_setting_that_was_tried_in_vain_is_not_dropped_from_the_family_without_a_word(
