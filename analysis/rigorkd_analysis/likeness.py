@@ -141,8 +141,8 @@ def copied(runs: Runs) -> dict[int, str]:
         # two draws of a normal distribution fall on one step with this probability
         tie = min(1.0, step / (2 * math.sqrt(math.pi) * float(np.std(list(kinds), ddof=1))))
         pairs = math.comb(len(values), 2)
-        trials = len(values) if _is_periodic(values) else math.comb(pairs, again)
-        if len(runs.cells) * trials * tie**again < _BY_CHANCE:
+        trials = math.log(len(values)) if _is_periodic(values) else _log_choose(pairs, again)
+        if math.log(len(runs.cells)) + trials + again * math.log(tie) < math.log(_BY_CHANCE):
             groups = [own for own in kinds.values() if len(own) > 1]
             shown = "; ".join(", ".join(map(str, own[:6])) for own in groups[:3]) + "; …" * (len(groups) > 3)
             out[cell] = (
@@ -150,6 +150,11 @@ def copied(runs: Runs) -> dict[int, str]:
                 "their seeds changed nothing; copies are no replicates"
             )
     return out
+
+
+def _log_choose(n: int, k: int) -> float:
+    """The logarithm of n over k, which of thousands of seeds is no number of a computer any more."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _is_periodic(values: Floats) -> bool:

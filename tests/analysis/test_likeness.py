@@ -190,3 +190,13 @@ def test_a_metric_of_training_data_is_told(metric: str, others: tuple[str, ...],
     frame = table().rename(columns={"test_acc": metric})
     result = analyze(frame.assign(**dict.fromkeys(others, 1.0)), Plan(metric=metric))
     assert any("of training data" in text for text in result.warnings) is training
+
+
+def test_thousands_of_seeds_tie_without_an_alarm():
+    rng = np.random.default_rng(2)
+    rows = [
+        {"cell": cell, "seed": seed, "test_acc": round(float(value), 2)}
+        for cell in ("a", "b")
+        for seed, value in enumerate(rng.normal(90, 0.4, 3000))
+    ]
+    assert copied(read_runs(pd.DataFrame(rows))) == {}
