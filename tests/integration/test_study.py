@@ -319,7 +319,7 @@ def test_interrupted_while_libraries_are_imported(protocol_file: Path, later: fl
     time.sleep(later)  # it imports for a second or two
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, output
+    assert process.returncode in (130, -signal.SIGINT), output  # a shell shows both as 130
     assert "Traceback" not in output
     assert "error: interrupted; finished work is kept, the same command resumes" in output
 
