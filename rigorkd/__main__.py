@@ -3,4 +3,9 @@
 from rigorkd.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        # Where Ctrl-C meets code from a string, as dataclasses make while they are imported, CPython remembers
+        # it though it was caught, and `-m` would end by the signal, not the exit code; this forgets it.
+        exec("")
