@@ -320,7 +320,7 @@ def _warnings(
     out += [question.copied[cell] for cell in cells if cell in question.copied]
     if question.repeated_look:
         out.append(f"{question.repeated_look}; --sequential, or seeds that no look has seen, stay valid")
-    out += question.outlying.warnings(runs, cells)
+    out += question.outlying.warnings(runs, cells, paired=plan.test != "unpaired")
     out += [question.plan.doubted] * bool(question.plan.doubted)
     return tuple(out)
 

@@ -22,6 +22,10 @@ FAR_ROBUST = 5.0
 FAR_POOLED = 3.0
 #: With fewer seeds a median absolute deviation says nothing: by chance alone one cell in five were outlying.
 ROBUST_FROM = 5
+#: A cell that fell at least half as far as another fell too: the other did not collapse alone.
+FELL_TOO = 0.5
+#: Cells that moved by amounts of which four fifths are common moved alike.
+ALIKE = 0.8
 
 
 @dataclass(frozen=True)
@@ -54,23 +58,35 @@ class Outlying:
         ]
         return f"a seed collapsed: {'; '.join(named)}" if named else None
 
-    def warnings(self, runs: Runs, cells: Sequence[int]) -> Iterator[str]:
-        """The outlying runs of these cells."""
-        for cell in cells:
-            for seed in np.flatnonzero(self.far[cell]):
-                word = "a collapsed seed" if self.collapsed[cell, seed] else "an outlying seed"
-                yield f"{word}: {_named(runs, cell, int(seed), float(self.medians[cell]))}"
+    def warnings(self, runs: Runs, cells: Sequence[int], *, paired: bool) -> Iterator[str]:
+        """The outlying runs of these cells.
 
-    def _alone(self, runs: Runs, cells: Sequence[int], cell: int, seed: int) -> bool:
-        """Whether the other cells did not fall at least half as far at this seed."""
-        fall = abs(runs.values[cell, seed] - self.medians[cell])
+        Paired, an easy or a hard seed at which all cells moved alike is none: it is what pairing removes.
+        A collapse is named all the same.
+        """
+        apart = self._apart(runs, cells) if paired else np.ones(len(runs.seeds), dtype=bool)
+        for cell in cells:
+            for seed in map(int, np.flatnonzero(self.far[cell])):
+                collapsed = bool(self.collapsed[cell, seed])
+                if collapsed or apart[seed] or self._alone(runs, cells, cell, seed, share=ALIKE):
+                    word = "a collapsed seed" if collapsed else "an outlying seed"
+                    yield f"{word}: {_named(runs, cell, seed, float(self.medians[cell]))}"
+
+    def _apart(self, runs: Runs, cells: Sequence[int]) -> NDArray[np.bool_]:
+        """At which seeds these cells are further apart than at the others, or one of them is missing."""
+        values = runs.values[list(cells)]
+        whole = np.asarray(~np.isnan(values).any(axis=0))
+        apart = np.logical_not(whole)
+        between = values[:, whole] - values[:, whole].mean(axis=0)
+        apart[whole] = _far(between)[0].any(axis=0)
+        return apart
+
+    def _alone(self, runs: Runs, cells: Sequence[int], cell: int, seed: int, share: float = FELL_TOO) -> bool:
+        """Whether some other cell did not move at least so large a share as far at this seed."""
+        move = runs.values[cell, seed] - self.medians[cell]
         others = [other for other in cells if other != cell and np.isfinite(runs.values[other, seed])]
         return not others or any(
-            abs(
-                (runs.values[other, seed] - self.medians[other])
-                - (runs.values[cell, seed] - self.medians[cell])
-            )
-            > fall / 2
+            abs((runs.values[other, seed] - self.medians[other]) - move) > (1 - share) * abs(move)
             for other in others
         )
 
@@ -87,19 +103,31 @@ def outlying(runs: Runs, goal: Goal) -> Outlying:
     happen to lie close nor one cell of a wider spread give alarm; no run is part of the scale it is held to.
     """
     values = runs.values
+    medians = _medians(values)
+    away = np.where(np.isnan(values), 0.0, values - medians[:, None])
+    far, very = _far(values)
+    worse = away < 0 if goal == "max" else away > 0
+    return Outlying(far, far & worse, very & worse, medians)
+
+
+def _medians(values: Floats) -> Floats:
+    there = ~np.isnan(values)
+    return np.array(
+        [np.median(row[mask]) if mask.any() else np.nan for row, mask in zip(values, there, strict=True)]
+    )
+
+
+def _far(values: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which values lie far from their row's median, and which so far that in ordinary tables none would."""
     there = ~np.isnan(values)
     n = there.sum(axis=1, keepdims=True)
     filled = np.where(there, values, 0.0)
-    medians = np.array(
-        [np.median(row[mask]) if mask.any() else np.nan for row, mask in zip(values, there, strict=True)]
-    )
-    away = np.where(there, values - medians[:, None], 0.0)
+    away = np.where(there, values - _medians(values)[:, None], 0.0)
     seen = there & (np.abs(away) > NOISE * np.abs(filled).max(initial=0.0))
     outside = 1.0 - float(special.ndtr(FAR_POOLED))
     far = _beyond_robust(np.abs(away), there, n) | _beyond_pooled(np.abs(away), filled, there, n, outside)
     very = _beyond_pooled(np.abs(away), filled, there, n, outside / max(int(n.sum()), 1))
-    worse = away < 0 if goal == "max" else away > 0
-    return Outlying(far & seen, far & seen & worse, very & seen & worse, medians)
+    return far & seen, very & seen
 
 
 def _beyond_robust(away: Floats, there: NDArray[np.bool_], n: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -46,6 +46,28 @@ def test_ties_and_missing_runs_are_no_alarm():
     assert not judged(np.array([[80.0, 10.0]])).far.any()  # of two, neither is the odd one
 
 
+@pytest.mark.parametrize("seeds", [5, 8, 16])
+def test_a_seed_that_is_hard_for_all_is_told_where_the_difference_shows_it(seeds: int):
+    """One seed is harder by 30 for all cells, whose own noise is 0.3; in half of the tables one cell falls by
+    5 more there."""
+    draw = np.random.default_rng(7)
+    told = {False: [], True: []}
+    for turn in range(200):
+        values = 80 + draw.normal(size=seeds) + 0.3 * draw.normal(size=(2, seeds))
+        values[:, 0] -= 30
+        values[0, 0] -= 5 * (turn % 2)
+        runs = Runs("test_top1", ("a", "b"), tuple(range(seeds)), values, np.zeros(values.shape, bool), {})
+        found = outlying(runs, "max")
+        assert found.far[:, 0].all()
+        quiet = Outlying(
+            found.far, found.fallen, found.far & False, found.medians
+        )  # a collapse is always told
+        told[bool(turn % 2)].append(any(quiet.warnings(runs, (0, 1), paired=True)))
+        assert any(quiet.warnings(runs, (0, 1), paired=False))
+    assert np.mean(told[False]) < 0.1
+    assert np.mean(told[True]) > 0.85
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "rate"), [(5, 0.077), (10, 0.089), (20, 0.071)])
 def test_the_gate_cannot_see_what_did_not_happen(seeds: int, rate: float):
