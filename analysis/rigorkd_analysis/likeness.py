@@ -118,17 +118,23 @@ _MEASURED_FINELY = frozenset(
 )
 """Metrics whose digits go on: others, such as F1, take few values where test sets are small."""
 _LARGEST_TEST_SET = 100_000
+_COARSE = 0.3
+"""Values that tie more often lie on a few steps, where a normal distribution says too little of them."""
+_ENOUGH_CELLS = 40
+"""So many cells settle whether two seeds are copies."""
+_NO_REPLICATES = ": as if runs were copied, or their seeds changed nothing; copies are no replicates"
 
 
 def copied(runs: Runs) -> dict[int, str]:
     """Cells in which runs of several seeds are equal more often than chance does it with the metric's digits.
 
-    A cell of one value is not among them: that is told by itself.
+    Two seeds that are equal in every cell count for all of them. A cell of one value is not among them: that
+    is told by itself.
     """
-    out: dict[int, str] = {}
     step = _step(runs)
     if step is None:
-        return out
+        return {}
+    out = _copied_seeds(runs, step)
     for cell, row in enumerate(runs.values):
         seeds = np.flatnonzero(~np.isnan(row))
         values = row[seeds]
@@ -138,18 +144,50 @@ def copied(runs: Runs) -> dict[int, str]:
         again = len(values) - len(kinds)
         if again < 2 or len(kinds) < 2:  # two equal runs are a tie
             continue
-        # two draws of a normal distribution fall on one step with this probability
-        tie = min(1.0, step / (2 * math.sqrt(math.pi) * float(np.std(list(kinds), ddof=1))))
+        tie = _tie(step, float(np.std(list(kinds), ddof=1)))
         pairs = math.comb(len(values), 2)
         trials = math.log(len(values)) if _is_periodic(values) else _log_choose(pairs, again)
         if math.log(len(runs.cells)) + trials + again * math.log(tie) < math.log(_BY_CHANCE):
-            groups = [own for own in kinds.values() if len(own) > 1]
-            shown = "; ".join(", ".join(map(str, own[:6])) for own in groups[:3]) + "; …" * (len(groups) > 3)
             out[cell] = (
-                f"{runs.cells[cell]} has the same {runs.metric} at seeds {shown}: as if runs were copied, or "
-                "their seeds changed nothing; copies are no replicates"
+                f"{runs.cells[cell]} has the same {runs.metric} at seeds {_alike(list(kinds.values()))}"
+                + _NO_REPLICATES
             )
     return out
+
+
+def _copied_seeds(runs: Runs, step: float) -> dict[int, str]:
+    """All cells, where some seeds are equal in every one of them by more than chance.
+
+    Cells that share their seeds tie together, so each counts by what it differs from the nearest before it.
+    """
+    whole = np.flatnonzero(~np.isnan(runs.values).any(axis=0))
+    kinds: dict[bytes, list[int]] = {}
+    for at in whole:
+        kinds.setdefault(runs.values[:, at].tobytes(), []).append(int(at))
+    again = len(whole) - len(kinds)
+    if not again or len(kinds) < 3 or len(runs.cells) < 2:
+        return {}
+    table = runs.values[:_ENOUGH_CELLS, [own[0] for own in kinds.values()]]
+    spreads = [float(np.std(table[0], ddof=1))]
+    for cell in range(1, len(table)):
+        spreads.append(float(np.std(table[cell] - table[:cell], axis=1, ddof=1).min()))
+    ties = [_tie(step, spread) for spread in spreads]
+    chance = sum(math.log(tie) for tie in ties if tie < _COARSE)
+    if _log_choose(math.comb(len(whole), 2), again) + again * chance >= math.log(_BY_CHANCE):
+        return {}
+    groups = [[runs.seeds[at] for at in own] for own in kinds.values()]
+    told = f"every cell has the same {runs.metric} at seeds {_alike(groups)}{_NO_REPLICATES}"
+    return dict.fromkeys(range(len(runs.cells)), told)
+
+
+def _alike(kinds: Sequence[Sequence[int]]) -> str:
+    groups = [own for own in kinds if len(own) > 1]
+    return "; ".join(", ".join(map(str, own[:6])) for own in groups[:3]) + "; …" * (len(groups) > 3)
+
+
+def _tie(step: float, sd: float) -> float:
+    """The probability that two draws of a normal distribution fall on one step."""
+    return min(1.0, step / (2 * math.sqrt(math.pi) * sd)) if sd > 0 else 1.0
 
 
 def _log_choose(n: int, k: int) -> float:

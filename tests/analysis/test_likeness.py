@@ -148,6 +148,37 @@ def test_runs_that_begin_again_are_copies():
     assert not any("copied" in text for text in warnings_of(frame[frame.seed < 3]))
 
 
+@pytest.mark.parametrize("seeds", [(0, 1, 2, 0, 1), (0, 1, 2, 3, 0)])
+def test_seeds_that_are_equal_in_every_cell_are_copies(seeds: tuple[int, ...]):
+    rng = np.random.default_rng(4)
+    values = np.round(90 + 0.3 * rng.standard_normal(4) + 0.3 * rng.standard_normal((4, 4)), 2)
+    rows = [
+        {"cell": str(cell), "method": "baseline" if cell == 0 else f"m{cell}", "seed": seed,
+         "test_acc": values[cell, drawn]}
+        for cell in range(4)
+        for seed, drawn in enumerate(seeds)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    shown = "0, 3; 1, 4" if seeds[3] == 0 else "0, 4"
+    assert any(f"every cell has the same test_acc at seeds {shown}" in text for text in warnings_of(frame))
+    assert not copied(read_runs(frame[frame.seed < 3]))
+    assert not copied(read_runs(frame.assign(test_acc=frame.test_acc.round(0))))
+
+
+def test_cells_that_follow_their_seed_tie_together_without_an_alarm():
+    """Ten cells that differ by an image or two of 500: a tie in one is nearly one in all."""
+    rng, alarms = np.random.default_rng(5), 0
+    for _ in range(200):
+        right = np.round(450 + 1.5 * rng.standard_normal(10) + 0.2 * rng.standard_normal((10, 10)))
+        rows = [
+            {"cell": str(cell), "seed": seed, "test_acc": right[cell, seed] / 5}
+            for cell in range(10)
+            for seed in range(10)
+        ]
+        alarms += bool(copied(read_runs(pd.DataFrame(rows))))
+    assert alarms <= 2
+
+
 def test_copies_of_a_loss_need_no_period():
     values = [0.41231233, 0.4212391, 0.41231233, 0.42991231, 0.4212391, 0.43112312]
     frame = pd.DataFrame({"cell": "a", "seed": range(6), "test_loss": values})
