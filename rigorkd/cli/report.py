@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rigorkd.cli.checked import free_for_writing, own_study
-from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, source_options, warn
+from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, asked_so, source_options, warn
 from rigorkd.cli.tracking import saved_report, wandb_options
 
 
@@ -54,10 +54,11 @@ def report(
         own_study(found.folder if out is None else None, "name the page with --out FILE")
         free_for_writing(file)
     analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
+    again = asked_so(found, sources)
     if wandb:
-        target = saved_report(found.folder, analysis, wandb_project, wandb_entity)
+        target = saved_report(found.folder, analysis, wandb_project, wandb_entity, again)
     else:
-        page = report_page(gather(found.only(question.seeds), analysis))
+        page = report_page(gather(found.only(question.seeds), analysis, again))
         write_atomically(file, html(page, cores()).encode())
         target = str(file)
     warn(found, question, analysis)
