@@ -218,9 +218,11 @@ def _detectable(
     )
     averages = tuple(sets.values())
     primary = sum(name == analysis.primary for name, _ in pairs)
+    # averages of one gain each are those gains again, which are shown once: see `sentences.asked_once`
+    repeats = all(number == 1 for number in averages) and (not primary or len(pairs) == 1)
     families = [
         # cells are taken to vary alike: see `designs`
-        ("overall", len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
+        ("overall", 0 if repeats else len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
         ("primary", primary, 1.0),
         ("gains", len(pairs) - primary, 1.0),
         ("contrasts", len(analysis.contrasts), 1.0),

@@ -14,7 +14,7 @@ from rigorkd_analysis.wording import percent_text
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Code, Facts, Prose, Said, Section
-from rigorkd.report.sentences import CORRECTIONS, FAMILIES, seeds_of, test_of
+from rigorkd.report.sentences import CORRECTIONS, FAMILIES, asked_once, seeds_of, test_of
 from rigorkd.text import count, duration
 
 
@@ -33,7 +33,7 @@ def planned(evidence: Evidence) -> Section:
     """Which questions were fixed before the results, and which were not."""
     analysis = evidence.analysis
     lines = []
-    for family in analysis.families:
+    for _, family in asked_once(analysis):
         what = f"{FAMILIES[family.name]}: {count(family.size, 'comparison')}"
         names = [comparison.name for comparison in family.comparisons]
         listed = f" ({'; '.join(names)})" if family.name == "contrasts" and len(names) <= 12 else ""
