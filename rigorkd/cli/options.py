@@ -87,6 +87,25 @@ def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_FURTHER = (
+    click.option("--compare", nargs=2, multiple=True, metavar="A B", help="Compare two cells; repeatable."),
+    click.option("--all-pairs", is_flag=True, help="Add all pairs of cells within a student (exploratory)."),
+    click.option(
+        "--unpaired",
+        is_flag=True,
+        help="Compare runs without pairing them by seed (Welch): for cells without common seeds.",
+    ),
+    click.option("--sequential", is_flag=True, help="Add verdicts that stay valid while seeds are added."),
+)
+
+
+def further_questions(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that add a question, for commands that show everything which was found; those of `Question`."""
+    for option in reversed(_FURTHER):
+        command = option(command)
+    return command
+
+
 def parsed_seeds(text: str | None) -> tuple[int, ...] | None:
     """The seeds of the command line, None where none are named."""
     from rigorkd.protocol.seed_grammar import parse_seeds

@@ -72,9 +72,11 @@ def test_a_table_is_judged_again_with_every_option(tmp_path, monkeypatch, absolu
 def test_a_study_is_judged_again_with_every_option(made, tmp_path, monkeypatch) -> None:
     study = made(tmp_path, STUDY)
     monkeypatch.chdir(tmp_path)
-    asked = ["--seeds", "2:7", "--alpha", "0.01", "--sesoi", "0.3"]
+    asked = ["--seeds", "2:7", "--alpha", "0.01", "--sesoi", "0.3", "--sequential", "--all-pairs"]
+    asked += ["--compare", "main/plain/kd-T4-a0.5", "main/plain/kd-T1-a0.5"]
     command("report", str(study), *asked)
     (run, analyze, report) = printed(study / "report.html")
+    assert 'id="sequential"' in (study / "report.html").read_text()
     assert run[1:5] == ["run", "protocol.yaml", "--seeds", "2,3,4,5,6"]
     assert Path(analyze[2]).resolve() == study.resolve()
     assert not Path(analyze[2]).is_absolute()
