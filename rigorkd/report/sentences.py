@@ -355,6 +355,15 @@ def unvalidated(analysis: Analysis) -> str:
     return next((item for item in analysis.conditioned_on if item.startswith("nothing was validated")), "")
 
 
+CHOSEN = "chosen seeds: "
+"""How the warning begins that --seeds left finished seeds out."""
+
+
+def chosen_seeds(analysis: Analysis) -> str:
+    """Which seeds alone were judged, as a caption says it, "" where all were."""
+    return next((text for text in analysis.warnings if text.startswith(CHOSEN)), "")
+
+
 def own_interval(analysis: Analysis) -> str:
     """What sets the interval of one comparison apart from that of all; planned looks widen both."""
     return ", each alone" if analysis.looks else ", unadjusted"

@@ -22,6 +22,7 @@ from rigorkd.metrics import BY_NAME
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.report.rows import located
+from rigorkd.report.sentences import CHOSEN
 from rigorkd.report.study_plan import plan_of
 from rigorkd.text import count
 
@@ -122,7 +123,28 @@ class Source:
                 f"{self.name} has no runs of {count(len(lost), 'seed')} asked for: {listed_seeds(lost)}",
                 hint="give --seeds that the table has",
             )
-        return replace(self, table=there.reset_index(drop=True))
+        table = there.reset_index(drop=True)
+        return replace(self, table=table, warnings=(*self._chosen(table), *self.warnings))
+
+    def _chosen(self, kept: pd.DataFrame) -> tuple[str, ...]:
+        """That finished seeds were left out, and whether they had been looked at: else one could choose."""
+
+        def finished(table: pd.DataFrame) -> set[int]:
+            done = table[table["status"] != "missing"] if "status" in table else table
+            seeds = {seed for seed in map(seed_of, done["seed"]) if seed is not None}
+            return seeds - set(self.plan.selection_seeds)
+
+        there, judged = finished(self.table), finished(kept)
+        if not (left := sorted(there - judged)) or not judged:
+            return ()
+        met = sorted({seed for look in self.looks for seed in look.seeds}.intersection(left))
+        text = f"{CHOSEN}{len(judged)} of {len(there)} finished ones are judged ({listed_seeds(judged)}), as "
+        text += f"--seeds asks; the others ({listed_seeds(left)}) "
+        if met == left:
+            return (text + "had been looked at before",)
+        if met:
+            return (text + f"are left out, and {listed_seeds(met)} of them had been looked at before",)
+        return (text + ("are left out" if self.folder is None else "are left out; no look had met them"),)
 
     def judged(self) -> pd.DataFrame:
         """The runs that verdicts use: without those at seeds kept for choosing, unless all are."""

@@ -301,3 +301,29 @@ def test_a_table_read_again_names_its_test_images(made, tmp_path):
     (tmp_path / "again.csv").write_text(printed)
     found = analysis_of(from_csv(tmp_path / "again.csv"), Question())
     assert "on these 400 test images" in gains(found)[1].says
+
+
+def test_seeds_that_were_left_out_are_told_in_every_format(made, tmp_path):
+    study = made(tmp_path, first(8))
+    fresh = analysis_of(from_study(study), Question(seeds=(5, 6, 7)))
+    told = "chosen seeds: 3 of 8 finished ones are judged (5:8), as --seeds asks; the others (0:5) "
+    assert fresh.warnings[0] == told + "are left out; no look had met them"
+    look(study, seeds=(0, 1, 2, 3, 4))
+    text = "are left out, and 0:5 of them had been looked at before"
+    assert analysis_of(from_study(study), Question(seeds=(6, 7))).warnings[0].endswith(text)
+    for words in (
+        *(["analyze", "--format", form] for form in ("table", "json", "markdown", "latex")),
+        *(["table", "--layout", "gains", "--format", form] for form in ("markdown", "latex")),
+    ):
+        done = CliRunner().invoke(cli, [*words, str(study), "--seeds", "5:8"])
+        assert told + "had been looked at before" in " ".join(done.stdout.split()), words
+    CliRunner().invoke(cli, ["report", str(study), "--seeds", "5:8", "--out", str(tmp_path / "page.html")])
+    assert told + "had been looked at before" in (tmp_path / "page.html").read_text()
+    assert not any("chosen" in one for one in analysis_of(from_study(study), Question()).warnings)
+    every = analysis_of(from_study(study), Question(seeds=tuple(range(8))))
+    assert not any("chosen" in one for one in every.warnings)
+    names = ("main/plain/baseline", "main/plain/kd-T4-a0.5")
+    gate = CliRunner().invoke(cli, ["gate", *names, "--in", str(study), "--seeds", "5:8", "--format", "json"])
+    assert json.loads(gate.stdout)["left_out"] == [
+        {"seeds": [0, 1, 2, 3, 4], "why": "--seeds leaves them out"}
+    ]
