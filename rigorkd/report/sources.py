@@ -182,6 +182,13 @@ class Source:
         one = next((one for cell, seed in runs if (one := read(str(cell), int(seed))) is not None), None)
         return None if one is None or one.unit != "images" else one
 
+    def has_images_per_seed(self, tested: Predictions) -> bool:
+        """Whether the seeds of the first cell were tested on other images than `tested`, each on its own."""
+        read, first = self.predictions(), self.table["cell"].iloc[0]
+        seeds = self.table.loc[self.table["cell"] == first, "seed"][:3]
+        others = () if read is None else (read(str(first), int(seed)) for seed in seeds)
+        return any(other is not None and not other.tested_alike(tested) for other in others)
+
     def classes(self, tested: Predictions | None = None) -> int | None:
         """How many classes a study has: by its data set, or else by what its runs were tested on."""
         if self.plan.classes is not None or self.folder is None:
@@ -472,7 +479,9 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         read = found.predictions() if wanted and top1 else None
         tested = found.tested_on()
         if tested is not None:
-            plan = replace(plan, test_images=plan.test_images or int(tested.target.size))
+            fresh = plan.images_per_seed or found.has_images_per_seed(tested)
+            size = plan.test_images or int(tested.target.size)
+            plan = replace(plan, test_images=size, images_per_seed=fresh)
         plan = replace(plan, classes=plan.classes or found.classes(tested))
         lost: list[str] = []
 
