@@ -116,6 +116,7 @@ class Plan:
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
         conditioned_on: what was held fixed, stated with every verdict.
         test_images: how many images the runs were tested on; None takes the column `n_test`, if any.
+        images_per_seed: every seed was tested on images of its own, so that seeds alone are over new images.
         classes: how many classes the data have, for what is near chance; None takes the column `classes`.
         teachers: test accuracies of teachers that are no rows of the table, by name.
         secondary: further metrics, whose gains are reported as secondary and corrected by themselves.
@@ -148,6 +149,7 @@ class Plan:
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
     secondary: tuple[str, ...] = ()
     doubted: str = ""
+    images_per_seed: bool = False
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():

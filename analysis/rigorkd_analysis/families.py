@@ -57,7 +57,13 @@ class Settled:
         known = seen.images if seen else question.plan.test_images or test_images(question.runs, part.cells)
         conditions = ("among converged seeds",) * lost
         if known is not None and test != "seeds_and_images":
-            conditions += (f"on these {known:,} test {seen.unit if seen else 'images'}",)
+            unit = seen.unit if seen else "images"
+            own = question.plan.images_per_seed
+            conditions += (
+                f"on {known:,} test {unit} drawn anew at each seed"
+                if own
+                else f"on these {known:,} test {unit}",
+            )
         equivalent = found[0] is Verdict.EQUIVALENT or found[0].negligible
         collapsed = question.outlying.collapsed_in(question.runs, part.cells, equivalent=equivalent)
         made = claim(

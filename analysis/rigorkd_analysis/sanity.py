@@ -68,6 +68,24 @@ def _networks(question: Question, mean: dict[int, float], chance: float, whole: 
             f"{AT_CHANCE}: the baseline{s} {listed} {are} near chance ({values}; guessing among {classes} "
             f"classes gives {chance:.4g}): a gain over {them} says nothing of {subject}"
         )
+    yield from _untrained(runs, [cell for cell in mean if cell not in near], chance, classes)
+
+
+def _untrained(runs: Runs, cells: Sequence[int], chance: float, classes: int) -> Iterator[str]:
+    """The single runs that know no more than guessing, of cells whose mean hides it: one warning of all."""
+    found = [
+        f"{runs.cells[cell]} has {runs.values[cell, at]:.4g} at seed {runs.seeds[at]}"
+        for cell in cells
+        for at in np.flatnonzero(runs.values[cell] <= chance)  # NaN is not
+    ]
+    if found:
+        more = f" and {len(found) - 6} more" if len(found) > 6 else ""
+        one = len(found) == 1
+        yield (
+            f"no better than guessing: {'; '.join(found[:6])}{more} (guessing among {classes} classes gives "
+            f"{chance:.4g}): see whether {'that run was' if one else 'these runs were'} trained "
+            f"(`rigorkd logs RUN`) before a difference from {'it' if one else 'them'} is believed"
+        )
 
 
 def nothing_learnt_of(runs: Runs, cells: Sequence[str], classes: int | None, alpha: float) -> str:

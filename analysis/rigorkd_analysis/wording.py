@@ -60,8 +60,14 @@ TESTS = {
 """What the statistic of each test is called."""
 
 
-def decimals_for(unit: str, spread: float) -> int:
-    """Two for percentages, else enough to show two digits of the spread (0 if there is none)."""
+def decimals_for(unit: str, spread: float, largest: float = 0.0) -> int:
+    """Two for percentages, else enough to show two digits of the spread.
+
+    Where there is no spread, two again, but four digits of a `largest` value below 1: an accuracy in
+    fractions would lose what tells cells apart.
+    """
+    if unit != " points" and spread <= 0 and 0 < largest < 1:
+        return min(12, 3 - floor(log10(largest)))
     if unit == " points" or spread <= 0:
         return 2
     return min(12, max(0, 1 - floor(log10(spread))))
@@ -90,8 +96,9 @@ class Phrasing:
     def of(cls, runs: Runs, goal: Goal, typical_sd: float) -> Phrasing:
         """Decimals show the spread to two digits; percentages get two decimals."""
         finite = runs.values[runs.values == runs.values]
-        unit = unit_of(runs.metric, float(abs(finite).max()) if finite.size else 0.0)
-        return cls(runs.metric, goal, unit, decimals_for(unit, typical_sd))
+        largest = float(abs(finite).max()) if finite.size else 0.0
+        unit = unit_of(runs.metric, largest)
+        return cls(runs.metric, goal, unit, decimals_for(unit, typical_sd, largest))
 
     @property
     def words(self) -> str:

@@ -7,20 +7,13 @@ from typing import Any
 
 import click
 
-from rigorkd.cli.options import PREDICTIONS_UP_TO, account, ask, source_options, tell, warn
+from rigorkd.cli.options import PREDICTIONS_UP_TO, account, ask, further_questions, source_options, tell, warn
 from rigorkd.report.page import FORMATS, Format
 
 
 @click.command(short_help="Say which differences are real.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@click.option("--compare", nargs=2, multiple=True, metavar="A B", help="Compare two cells; repeatable.")
-@click.option("--all-pairs", is_flag=True, help="Add all pairs of cells within a student (exploratory).")
-@click.option(
-    "--unpaired",
-    is_flag=True,
-    help="Compare runs without pairing them by seed (Welch): for cells without common seeds.",
-)
-@click.option("--sequential", is_flag=True, help="Add verdicts that stay valid while seeds are added.")
+@further_questions
 @click.option(
     "--images/--no-images",
     default=None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -81,6 +83,25 @@ _QUESTION = (
 def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that change the question put to a source; the names are those of `sources.Question`."""
     for option in reversed(_QUESTION):
+        command = option(command)
+    return command
+
+
+_FURTHER = (
+    click.option("--compare", nargs=2, multiple=True, metavar="A B", help="Compare two cells; repeatable."),
+    click.option("--all-pairs", is_flag=True, help="Add all pairs of cells within a student (exploratory)."),
+    click.option(
+        "--unpaired",
+        is_flag=True,
+        help="Compare runs without pairing them by seed (Welch): for cells without common seeds.",
+    ),
+    click.option("--sequential", is_flag=True, help="Add verdicts that stay valid while seeds are added."),
+)
+
+
+def further_questions(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that add a question, for commands that show everything which was found; those of `Question`."""
+    for option in reversed(_FURTHER):
         command = option(command)
     return command
 
@@ -261,6 +282,47 @@ def find_source(
         if remote(sources[0]) is None and expanded(sources[0]) == [lone]:
             return from_study(study_folder(lone, results))  # says that there is no such study
     return from_sources(sources, asked or Reading(), metric, lambda text: click.echo(f"{text} …", err=True))
+
+
+def asked_so(found: Source, sources: Sequence[str]) -> str:
+    """Sources and options of the command that runs, as `rigorkd analyze` takes them to judge the same.
+
+    Of the options those that were given and change the analysis: the fields of `Question` and `Reading`.
+    Files are named from where the user stands: a page is sent to others, whom this machine does not concern.
+    """
+    from dataclasses import fields
+
+    from click.core import ParameterSource
+
+    from rigorkd.readers.kinds import remote
+    from rigorkd.readers.raw import Reading
+    from rigorkd.records.interim import listed_seeds
+    from rigorkd.report.sources import Question
+
+    def told(source: str) -> str:
+        if source == "-" or remote(source):
+            return re.sub(r"//[^/@]*@", "//", source)  # without a user and password
+        relative = os.path.relpath(source) if Path(source).is_absolute() else source
+        return f"./{relative}" if relative.startswith("-") else relative
+
+    named = [str(found.folder)] if found.folder is not None else list(sources)
+    words = [told(source) for source in named]
+    context = click.get_current_context()
+    asking = {field.name for kind in (Question, Reading) for field in fields(kind)}
+    for option in context.command.params:
+        name = str(option.name)
+        given = context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+        if not given or name not in asking or not isinstance(option, click.Option):
+            continue
+        value = context.params[name]
+        if name == "seeds":
+            value = listed_seeds(value)
+        for one in value if option.multiple else (value,):
+            if option.is_flag:
+                words += option.opts[:1] if one else option.secondary_opts[:1]
+            else:
+                words += [option.opts[0], *map(str, one if option.nargs > 1 else (one,))]
+    return shlex.join(words)
 
 
 def ask(

@@ -207,12 +207,10 @@ def _teller(console: PlainConsole) -> Callable[[str], None]:
 
 def _number(made: Plan, value: float) -> str:
     """A difference in the metric's unit, with as many decimals as its spread has use for."""
-    from rigorkd_analysis.metric_names import unit_of
     from rigorkd_analysis.wording import decimals_for
 
-    unit = unit_of(made.metric, 100.0)  # rigorkd's own accuracies are in percent
     spread = next((entry.sd for entry in made.detectable if entry.sd), 0.0)
-    return f"{value:.{decimals_for(unit, spread)}f}{unit}"
+    return f"{value:.{decimals_for(made.unit, spread)}f}{made.unit}"
 
 
 def _show_detectable(made: Plan, tell: Callable[[str], None]) -> None:
@@ -253,7 +251,6 @@ def _show_detectable(made: Plan, tell: Callable[[str], None]) -> None:
 
 def _show_designs(made: Plan, tell: Callable[[str], None]) -> None:
     """What these seeds detect, and how many the SESOI needs, by what is asked of the gains."""
-    from rigorkd_analysis.metric_names import unit_of
     from rigorkd_analysis.stats.sample_size import cheapest
 
     if len(made.designs) == 0 or len(made.judged) < 2:
@@ -273,8 +270,7 @@ def _show_designs(made: Plan, tell: Callable[[str], None]) -> None:
         tell(f"  {design.words(gains)}: {amount}")
     if made.sesoi is None:
         return
-    unit = unit_of(made.metric, 100.0)
-    effect = f"{made.sesoi:g}{' point' if made.sesoi == 1 and unit == ' points' else unit}"
+    effect = f"{made.sesoi:g}{' point' if made.sesoi == 1 and made.unit == ' points' else made.unit}"
     if known:
         tell(f"seeds for the smallest effect of interest: {cheapest(made.designs, effect)}")
     else:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rigorkd.cli.checked import free_for_writing, own_study
-from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, source_options, warn
+from rigorkd.cli.options import PREDICTIONS_UP_TO, ask, asked_so, further_questions, source_options, warn
 from rigorkd.cli.tracking import saved_report, wandb_options
 
 
@@ -18,6 +18,7 @@ from rigorkd.cli.tracking import saved_report, wandb_options
 )
 @click.option("--wandb", is_flag=True, help="Make a W&B Report of the study instead of a page.")
 @wandb_options
+@further_questions
 @source_options
 def report(
     sources: tuple[str, ...],
@@ -39,6 +40,7 @@ def report(
     rigorkd report                           the newest study, into its folder
     rigorkd report results/digits --out digits.html
     rigorkd report runs.csv --sesoi 0.3      any table of runs, into runs.html
+    rigorkd report --sequential              with verdicts that stay valid while seeds are added
     rigorkd report results/digits --wandb    a W&B Report beside its runs there
     """
     from rigorkd.files import write_atomically
@@ -54,10 +56,11 @@ def report(
         own_study(found.folder if out is None else None, "name the page with --out FILE")
         free_for_writing(file)
     analysis = analysis_of(found, question, up_to=PREDICTIONS_UP_TO)
+    again = asked_so(found, sources)
     if wandb:
-        target = saved_report(found.folder, analysis, wandb_project, wandb_entity)
+        target = saved_report(found.folder, analysis, wandb_project, wandb_entity, again)
     else:
-        page = report_page(gather(found.only(question.seeds), analysis))
+        page = report_page(gather(found.only(question.seeds), analysis, again))
         write_atomically(file, html(page, cores()).encode())
         target = str(file)
     warn(found, question, analysis)

@@ -44,8 +44,13 @@ def wandb_place(study: Path, project: str | None, entity: str | None) -> WandbPl
     return WandbPlace(study.absolute() / FOLDER, project, entity)
 
 
-def saved_report(study: Path | None, analysis: Analysis, project: str | None, entity: str | None) -> str:
-    """Make the W&B Report of a study and save it; its address. `study` is None for a CSV."""
+def saved_report(
+    study: Path | None, analysis: Analysis, project: str | None, entity: str | None, asked: str
+) -> str:
+    """Make the W&B Report of a study and save it; its address. `study` is None for a CSV.
+
+    `asked` stands behind `rigorkd analyze` to ask the same again.
+    """
     from rigorkd.errors import InputError
     from rigorkd.report.wandb_report import build, default_entity, save
     from rigorkd.track.wandb_tracker import wandb_mode
@@ -60,4 +65,5 @@ def saved_report(study: Path | None, analysis: Analysis, project: str | None, en
             "a W&B Report lives on W&B's server, and nobody is logged in",
             hint="log in (wandb login); without W&B, `rigorkd report` writes one HTML page",
         )
-    return save(build(analysis, project=place.project, entity=place.entity or default_entity()))
+    entity = place.entity or default_entity()
+    return save(build(analysis, project=place.project, entity=entity, asked=asked))

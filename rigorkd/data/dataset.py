@@ -118,6 +118,11 @@ class Split(Frozen):
     seed: Annotated[int, Field(ge=0)] | Literal["per_seed"] = 0
     per_class: bool = False
 
+    @property
+    def tests_per_seed(self) -> bool:
+        """Whether every run seed draws test images of its own."""
+        return self.seed == "per_seed" and self.test is not None
+
 
 class Dataset(Frozen):
     """Base of all data sets: its fields are the keys of `dataset:`, and `name` is the one that chooses it."""

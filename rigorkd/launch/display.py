@@ -180,11 +180,13 @@ def print_summary(study: StudyFolder, console: Console, metric: str = "test_top1
 
     values: defaultdict[str, list[float]] = defaultdict(list)
     diverged: defaultdict[str, int] = defaultdict(int)
+    bare: defaultdict[str, int] = defaultdict(int)
     for record in read_records(study):
         cell = str(record.fields["cell"])
         top1 = record.metrics.get(metric)
         if record.fields["status"] == DIVERGED or top1 is None:
-            diverged[cell] += record.fields["status"] == DIVERGED
+            lost = diverged if record.fields["status"] == DIVERGED else bare
+            lost[cell] += 1
             values[cell] += []
         else:
             values[cell].append(top1)
@@ -195,11 +197,13 @@ def print_summary(study: StudyFolder, console: Console, metric: str = "test_top1
     table.add_column(heading, justify="right")
     spreads = [stdev(top1s) for top1s in values.values() if len(top1s) > 1]
     largest = max((abs(top1) for top1s in values.values() for top1 in top1s), default=0.0)
-    digits = decimals_for(unit_of(metric, largest), median(spreads or [0.0]))
+    digits = decimals_for(unit_of(metric, largest), median(spreads or [0.0]), largest)
     for cell, top1s in values.items():
         spread = f" ± {stdev(top1s):.{digits}f}" if len(top1s) > 1 else ""
         mean = f"{fmean(top1s):.{digits}f}{spread}" if top1s else "–"
         note = f"  {count(diverged[cell], 'run')} diverged" if diverged[cell] else ""
-        table.add_row(cell, str(len(top1s)), mean + note)
+        if bare[cell]:  # such as a teacher that a command trains, of which no number is asked
+            note += f"  {count(bare[cell], 'finished run')} without a number"
+        table.add_row(cell, "–" if bare[cell] and not top1s else str(len(top1s)), mean + note)
     console.print(table)
     console.print("mean ± standard deviation over seeds", style="dim")

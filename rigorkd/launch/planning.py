@@ -80,6 +80,7 @@ class Plan:
         notes: what is to be known of runs that commands train.
         looks: the planned interim analyses; what is detectable is at the nominal level of each.
         data: a user's own images, as far as they are known.
+        largest: the largest value of the metric among finished runs.
     """
 
     study: str
@@ -101,6 +102,20 @@ class Plan:
     unpaired: bool = False
     moderated: bool = False
     data: OwnData | None = None
+    largest: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """What follows a difference of the metric: an accuracy of commands may be in percent or in fractions.
+
+        By the largest value so far; before there is one by the smallest effect of interest, which is below a
+        tenth in fractions. rigorkd's own accuracies are in percent.
+        """
+        from rigorkd_analysis.metric_names import unit_of
+
+        if not self.by_command:
+            return unit_of(self.metric, 100.0)
+        return unit_of(self.metric, self.largest or (100.0 if (self.sesoi or 0.0) >= 0.1 else 1.0))
 
     @property
     def by_command(self) -> bool:
@@ -152,6 +167,8 @@ def make_plan(
     names = {want.run.cell.name for want in states.expected.values()}
     by_engine = all(cell.trainer is None for cell in protocol.cells)
     cells = [cell for cell in protocol.cells if cell.name in names]
+    metric = protocol.spec.analysis.metric
+    there = [value for one in states.records.values() if (value := one.metrics.get(metric)) is not None]
     detectable, designs = _detectable(protocol, states, cells, len(judged), sd, chosen_on)
     return Plan(
         study=study.path.name,
@@ -168,13 +185,14 @@ def make_plan(
         judged=judged,
         training_images=training_images(want.run for want in states.expected.values()),
         notes=tuple(_notes(protocol, states)),
-        metric=protocol.spec.analysis.metric,
+        metric=metric,
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
         moderated=protocol.spec.analysis.test == "moderated",
         data=own_data(protocol, cells, images_of(protocol.spec.dataset), macs=True, through=True)
         if by_engine
         else None,
+        largest=max(map(abs, there), default=None),
     )
 
 
@@ -218,9 +236,11 @@ def _detectable(
     )
     averages = tuple(sets.values())
     primary = sum(name == analysis.primary for name, _ in pairs)
+    # averages of one gain each are those gains again, which are shown once: see `sentences.asked_once`
+    repeats = all(number == 1 for number in averages) and (not primary or len(pairs) == 1)
     families = [
         # cells are taken to vary alike: see `designs`
-        ("overall", len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
+        ("overall", 0 if repeats else len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
         ("primary", primary, 1.0),
         ("gains", len(pairs) - primary, 1.0),
         ("contrasts", len(analysis.contrasts), 1.0),
@@ -251,7 +271,7 @@ def _detectable(
             corrected=analysis.correction != "none",
             looks=analysis.looks,
         )
-    return tuple(entries), ways
+    return tuple(entries), tuple(way for way in ways if not (repeats and way.question == "overall"))
 
 
 def _is_unpaired(protocol: Protocol) -> bool:

@@ -108,6 +108,7 @@ class StudyTable:
     doubts: tuple[str, ...] = ()
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
     examined: Examined | None = None
+    images_per_seed: bool = False
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -162,6 +163,7 @@ def read_study(folder: Path) -> StudyTable:
         doubts=tuple(met(folder, kept)),
         metrics=tuple(spec.metric_goals().items()) if isinstance(spec, CommandSpec) else (),
         examined=examined,
+        images_per_seed=not isinstance(spec, CommandSpec) and spec.dataset.split.tests_per_seed,
         notes=(
             *_notes(stale),
             *_less(kept),
@@ -408,8 +410,11 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     if any(cell.trainer is not None for cell in protocol.cells):
         return (*conditions, "the data and split of its commands", *_hardware(records))
     split = protocol.spec.dataset.split
-    conditions.append("a new split per seed" if split.seed == "per_seed" else f"split seed {split.seed}")
-    conditions.append("these test images")
+    if split.tests_per_seed:
+        conditions.append("a new split per seed, other test images at each")
+    else:
+        conditions.append("a new split per seed" if split.seed == "per_seed" else f"split seed {split.seed}")
+        conditions.append("these test images")
     if split.val == 0:
         conditions.append("nothing was validated: the last epoch is tested")
     averaged = [cell.training.ema is not None for cell in protocol.cells if cell.role == "student"]

@@ -157,7 +157,8 @@ class Evidence:
     """All that a report shows.
 
     `cells` has an entry for each of the analysis' cells, in its order. `history` is None for a bare CSV, and
-    `latencies`, the distinct measurements by cell, teachers too, are empty.
+    `latencies`, the distinct measurements by cell, teachers too, are empty. `asked` is what stood behind
+    `rigorkd analyze`, sources and options, to ask the same again; "" where no command line asked.
     """
 
     analysis: Analysis
@@ -169,6 +170,7 @@ class Evidence:
     latencies: Mapping[str, tuple[Latency, ...]] = field(default_factory=dict)
     soft_outputs: SoftOutputs | None = None
     index: Mapping[str, int] = field(default_factory=dict)
+    asked: str = ""
 
     @property
     def is_smoke(self) -> bool:
@@ -230,12 +232,14 @@ def evidence(
     latencies: Mapping[str, tuple[Latency, ...]] | None = None,
     soft_outputs: SoftOutputs | None = None,
     settings: Mapping[str, Mapping[str, str]] | None = None,
+    asked: str = "",
 ) -> Evidence:
     """Join an analysis with the table that it judged: one row per run, numbers as numbers or as text."""
     cells = _cells(analysis, table, settings or {})
     index = {cell.cell: position for position, cell in enumerate(cells)}
     return Evidence(
-        analysis, cells, teachers, softness, history, provenance, latencies or {}, soft_outputs, index
+        *(analysis, cells, teachers, softness, history, provenance, latencies or {}, soft_outputs, index),
+        asked=asked,
     )
 
 

@@ -285,6 +285,8 @@ def _usable(
     values, left_out = dict(sides.values), []
     if terms.seeds is not None:
         values = {seed: pair for seed, pair in values.items() if seed in terms.seeds}
+        if others := tuple(sorted(sides.values.keys() - values.keys())):  # else one could choose them unseen
+            left_out.append(LeftOut(others, "--seeds leaves them out"))
     for seeds, why in reasons:
         if gone := tuple(sorted(set(seeds) & values.keys())):
             left_out.append(LeftOut(gone, why))

@@ -37,11 +37,11 @@ from rigorkd.report.sources import Source
 _SOFTNESS = re.compile(r"softness_T([0-9.e+-]+)")
 
 
-def gather(found: Source, analysis: Analysis) -> Evidence:
-    """Everything that a report shows of a source; a bare CSV has its runs alone."""
+def gather(found: Source, analysis: Analysis, asked: str = "") -> Evidence:
+    """Everything that a report shows of a source; a bare CSV has its runs alone. `asked` is that of it."""
     table = found.judged()
     if found.folder is None:
-        return evidence(analysis, table)
+        return evidence(analysis, table, asked=asked)
     folder = found.folder
     records = read_records(StudyFolder(folder))
     teachers = [record for record in records if record.fields.get("role") == "teacher"]
@@ -61,6 +61,7 @@ def gather(found: Source, analysis: Analysis) -> Evidence:
             [one for one in teachers if one.fields["cell"] == cell], images
         ),
         settings=_settings(records),
+        asked=asked,
     )
 
 

@@ -50,9 +50,10 @@ class MetricNumbers:
         *,
         narrow: bool = False,
     ) -> None:
-        known = [abs(value) for value in values if value is not None]
-        self.unit = unit_of(metric, max(known, default=0.0))
-        self.decimals = decimals_for(self.unit, median([spread for spread in spreads if spread] or [0.0]))
+        largest = max((abs(value) for value in values if value is not None), default=0.0)
+        spread = median([spread for spread in spreads if spread] or [0.0])
+        self.unit = unit_of(metric, largest)
+        self.decimals = decimals_for(self.unit, spread, largest)
         self.narrow = narrow
 
     def __call__(self, value: float | None, signed: bool = False) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from rigorkd_analysis.metric_names import label
+from rigorkd_analysis.metric_names import is_accuracy, label
 from rigorkd_analysis.results import GAINS, Comparison, Family, Secondary
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import number_text, percent_text
@@ -25,6 +25,7 @@ from rigorkd.report.numbers import Numbers, p_heading, verdict
 from rigorkd.report.page import MISSING, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
     CORRECTIONS,
+    chosen_seeds,
     headline,
     holm_is_sharper,
     is_unpaired,
@@ -284,7 +285,9 @@ def mean_std(cell: CellFacts, metric: str, evidence: Evidence) -> str:
         return MISSING
     mean = cell.mean(metric) or 0.0
     decimals = BY_NAME[metric].decimals if metric in BY_NAME else None
-    decimals = Numbers(evidence.analysis).decimals if decimals is None else decimals
+    say = Numbers(evidence.analysis)
+    if decimals is None or (metric == evidence.analysis.metric and is_accuracy(metric) and not say.unit):
+        decimals = say.decimals  # those of the table would be of percentages, and these are fractions of 1
     if len(values) < 2:
         return f"{mean:.{decimals}f}"
     spread = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
@@ -353,7 +356,7 @@ def tests_said(evidence: Evidence) -> str:
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
     sharper = (holm_is_sharper(analysis, one) for one in families)
-    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis)))
+    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis), chosen_seeds(analysis)))
     text += "".join(f"; {note}" for note in notes if note)
     if analysis.sesoi is not None:
         say = Numbers(analysis)

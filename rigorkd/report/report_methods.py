@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
+from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.wording import percent_text
@@ -11,7 +14,7 @@ from rigorkd_analysis.wording import percent_text
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Code, Facts, Prose, Said, Section
-from rigorkd.report.sentences import CORRECTIONS, FAMILIES, seeds_of, test_of
+from rigorkd.report.sentences import CORRECTIONS, FAMILIES, asked_once, seeds_of, test_of
 from rigorkd.text import count, duration
 
 
@@ -30,7 +33,7 @@ def planned(evidence: Evidence) -> Section:
     """Which questions were fixed before the results, and which were not."""
     analysis = evidence.analysis
     lines = []
-    for family in analysis.families:
+    for _, family in asked_once(analysis):
         what = f"{FAMILIES[family.name]}: {count(family.size, 'comparison')}"
         names = [comparison.name for comparison in family.comparisons]
         listed = f" ({'; '.join(names)})" if family.name == "contrasts" and len(names) <= 12 else ""
@@ -251,26 +254,19 @@ def _minute(time: str) -> str:
 
 def reproduce(evidence: Evidence) -> Section:
     """The commands that make this page again."""
-    analysis = evidence.analysis
+    asked = evidence.asked or _asked(evidence)
+    text = f"rigorkd analyze {asked}\nrigorkd report {asked}"
     if evidence.provenance is None:
-        question = f" --metric {analysis.metric}" + (
-            "" if analysis.sesoi is None else f" --sesoi {analysis.sesoi:g}"
-        )
-        text = (
-            f"rigorkd analyze {analysis.study}.csv{question}\nrigorkd report {analysis.study}.csv{question}"
-        )
         return Section("Reproduce", (Code(text, "Commands"),), "reproduce")
     seeds = evidence.cells[0].seeds if evidence.cells else ()
-    asked = ",".join(str(seed) for seed in seeds)
+    wanted = ",".join(str(seed) for seed in seeds)
     if seeds == tuple(range(len(seeds))):
-        asked = f"{len(seeds)}"
+        wanted = f"{len(seeds)}"
     mode = "" if evidence.provenance.mode == "reference" else f" --mode {evidence.provenance.mode}"
     smoke = " --smoke" if evidence.is_smoke else ""
-    name = analysis.study
-    text = (
-        f"rigorkd run protocol.yaml --seeds {asked}{mode}{smoke}\n"
-        f"rigorkd analyze results/{name}\nrigorkd report results/{name}"
-    )
+    results = Path(shlex.split(asked)[0]).parent
+    place = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
+    text = f"rigorkd run protocol.yaml --seeds {wanted}{mode}{smoke}{place}\n{text}"
     how = Said(
         "Save the protocol below as protocol.yaml. In reference mode, equal versions and hardware give equal "
         "bits, and so do processors whose dispatch is AVX2, as far as tried (docs/running.md); rigorkd "
@@ -282,3 +278,16 @@ def reproduce(evidence: Evidence) -> Section:
         (Prose((how,)), Code(text, "Commands"), Section("The protocol", (protocol,), folded=True)),
         "reproduce",
     )
+
+
+def _asked(evidence: Evidence) -> str:
+    """What to ask where no command line did: what an analysis still knows of its source and question."""
+    analysis = evidence.analysis
+    if evidence.provenance is not None:
+        return shlex.quote(f"results/{analysis.study}")
+    words = [f"{analysis.study}.csv", "--metric", analysis.metric]
+    words += [] if analysis.sesoi is None else ["--sesoi", f"{analysis.sesoi:g}"]
+    words += [] if analysis.alpha == Plan().alpha else ["--alpha", f"{analysis.alpha:g}"]
+    words += [] if analysis.correction == Plan().correction else ["--correction", analysis.correction]
+    words += [] if analysis.sequential is None else ["--sequential"]
+    return shlex.join(words)

@@ -31,6 +31,7 @@ from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section,
 from rigorkd.report.sentences import (
     FAMILIES,
     QUESTIONS,
+    asked_once,
     banner_of,
     headline,
     in_order,
@@ -70,7 +71,7 @@ def report_page(evidence: Evidence) -> Page:
         short=_short(evidence) if learnt else "Not to be believed: networks are at chance.",
         headline=(first,),
         answer=(
-            *(_tally(at, family) for at, family in in_order(analysis)),
+            *(_tally(at, family) for at, family in asked_once(analysis)),
             Prose(tuple(map(Said, further))),
             *listed(
                 ("What may be said", _findings(analysis) if learnt else ()),
@@ -181,7 +182,7 @@ def _tally(position: int, family: Family) -> Tally:
 def _findings(analysis: Analysis) -> tuple[Said, ...]:
     """What a paper may say: every finding, and the gains taken together."""
     out = []
-    for at, family in in_order(analysis):
+    for at, family in asked_once(analysis):
         for position, comparison in enumerate(family.comparisons):
             if comparison.verdict is not Verdict.INCONCLUSIVE:
                 out.append(Said(comparison.says, f"families/{at}/comparisons/{position}/says", strong=True))
@@ -192,14 +193,14 @@ def _findings(analysis: Analysis) -> tuple[Said, ...]:
 
 def _open(analysis: Analysis) -> tuple[Said, ...]:
     """The primary gain and the contrasts that stay undecided: each was a question of its own."""
-    found = [
-        Said(comparison.says, f"families/{at}/comparisons/{position}/says")
+    found = {  # a gain that is a contrast too is said once
+        comparison.says: f"families/{at}/comparisons/{position}/says"
         for at, family in in_order(analysis)
         if family.name in QUESTIONS
         for position, comparison in enumerate(family.comparisons)
         if comparison.verdict is Verdict.INCONCLUSIVE
-    ]
-    return tuple(found[:_SAID])
+    }
+    return tuple(Said(text, place) for text, place in found.items())[:_SAID]
 
 
 def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
@@ -251,8 +252,9 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
         *("seeds", "Every seed"),
         Section("Every run as a number", (report_tables.seeds_table(evidence),), folded=True),
     )
+    families = asked_once(analysis)
     gains = analysis.family("gains") or analysis.lead
-    for position, family in in_order(analysis):
+    for position, family in families:
         yield _family(analysis, position, say, drawn(family_id(family)))
         if family is gains:
             yield each_seed
@@ -286,7 +288,7 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
     if analysis.sequential is not None:
         table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
         yield section("sequential", "Sequential verdicts", table)
-    powers = [_power(analysis, position, say) for position, _ in in_order(analysis)]
+    powers = [_power(analysis, position, say) for position, _ in families]
     yield section("power", "Power", *powers)
     yield from report_methods.sections(evidence)
 

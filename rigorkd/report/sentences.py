@@ -181,6 +181,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         by[words] = by.get(words, 0) + 1
     undecided = by.pop(Verdict.INCONCLUSIVE.label, 0)
     total = count(family.size, noun)
+    tested = sum(c.p is not None for c in family.comparisons)
     found = [
         f"{number} {words.replace('differ', 'differs') if pairs and number == 1 else words}"
         for words, number in by.items()
@@ -189,9 +190,17 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     if unfit := not_valid(family):
         which = f"all {total}" if family.size > 1 else f"the one {noun}"
         line = f"{FAMILIES[family.name]} ({status}): {which} inconclusive: {unfit}."
+    elif not found and not tested:
+        which = f"none of {total} can" if family.size > 1 else f"the one {noun} cannot"
+        why = "one seed has no spread to test against"
+        if any(c.n > 1 for c in family.comparisons):
+            why = "two seeds or more that differ are needed"
+        line = f"{FAMILIES[family.name]} ({status}): {which} be tested: {why}."
     elif not found:
         nothing = "difference" if pairs else noun
-        of = f", of {family.size} tested" if family.size > 1 else ""
+        of = f", of {tested} tested" if family.size > 1 else ""
+        if tested < family.size:
+            of += f" ({family.size - tested} more cannot be: too few seeds, or no spread over them)"
         line = f"{FAMILIES[family.name]} ({status}): no {nothing} was shown{of}; "
         line += "that does not mean that there is none."
     else:
@@ -201,7 +210,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
     kept = [c for c in family.comparisons if c.not_valid is None and _holds(analysis, c)]
     if analysis.correction != "none" and family.size > 1 and len(naive) != len(kept):
-        text = f"Unadjusted {test_of(family)}s find {len(naive)} of {family.size} below {analysis.alpha:g}"
+        text = f"Unadjusted {test_of(family)}s find {len(naive)} of {tested} below {analysis.alpha:g}"
         if len(naive) <= 2:
             text += " (" + ", ".join(f"{name_of(family, c)}, {p_text(c.p)}" for c in naive) + ")"
         text += _directions(analysis, family, naive)
@@ -344,6 +353,15 @@ def planned_looks(analysis: Analysis) -> str:
 def unvalidated(analysis: Analysis) -> str:
     """What a study without validation images tested, "" where an epoch could be chosen."""
     return next((item for item in analysis.conditioned_on if item.startswith("nothing was validated")), "")
+
+
+CHOSEN = "chosen seeds: "
+"""How the warning begins that --seeds left finished seeds out."""
+
+
+def chosen_seeds(analysis: Analysis) -> str:
+    """Which seeds alone were judged, as a caption says it, "" where all were."""
+    return next((text for text in analysis.warnings if text.startswith(CHOSEN)), "")
 
 
 def own_interval(analysis: Analysis) -> str:

@@ -22,6 +22,7 @@ from rigorkd.metrics import BY_NAME
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.report.rows import located
+from rigorkd.report.sentences import CHOSEN
 from rigorkd.report.study_plan import plan_of
 from rigorkd.text import count
 
@@ -122,7 +123,28 @@ class Source:
                 f"{self.name} has no runs of {count(len(lost), 'seed')} asked for: {listed_seeds(lost)}",
                 hint="give --seeds that the table has",
             )
-        return replace(self, table=there.reset_index(drop=True))
+        table = there.reset_index(drop=True)
+        return replace(self, table=table, warnings=(*self._chosen(table), *self.warnings))
+
+    def _chosen(self, kept: pd.DataFrame) -> tuple[str, ...]:
+        """That finished seeds were left out, and whether they had been looked at: else one could choose."""
+
+        def finished(table: pd.DataFrame) -> set[int]:
+            done = table[table["status"] != "missing"] if "status" in table else table
+            seeds = {seed for seed in map(seed_of, done["seed"]) if seed is not None}
+            return seeds - set(self.plan.selection_seeds)
+
+        there, judged = finished(self.table), finished(kept)
+        if not (left := sorted(there - judged)) or not judged:
+            return ()
+        met = sorted({seed for look in self.looks for seed in look.seeds}.intersection(left))
+        text = f"{CHOSEN}{len(judged)} of {len(there)} finished ones are judged ({listed_seeds(judged)}), as "
+        text += f"--seeds asks; the others ({listed_seeds(left)}) "
+        if met == left:
+            return (text + "had been looked at before",)
+        if met:
+            return (text + f"are left out, and {listed_seeds(met)} of them had been looked at before",)
+        return (text + ("are left out" if self.folder is None else "are left out; no look had met them"),)
 
     def judged(self) -> pd.DataFrame:
         """The runs that verdicts use: without those at seeds kept for choosing, unless all are."""
@@ -159,6 +181,13 @@ class Source:
         runs = zip(there["cell"][:3], there["seed"][:3], strict=True)
         one = next((one for cell, seed in runs if (one := read(str(cell), int(seed))) is not None), None)
         return None if one is None or one.unit != "images" else one
+
+    def has_images_per_seed(self, tested: Predictions) -> bool:
+        """Whether the seeds of the first cell were tested on other images than `tested`, each on its own."""
+        read, first = self.predictions(), self.table["cell"].iloc[0]
+        seeds = self.table.loc[self.table["cell"] == first, "seed"][:3]
+        others = () if read is None else (read(str(first), int(seed)) for seed in seeds)
+        return any(other is not None and not other.tested_alike(tested) for other in others)
 
     def classes(self, tested: Predictions | None = None) -> int | None:
         """How many classes a study has: by its data set, or else by what its runs were tested on."""
@@ -450,7 +479,9 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         read = found.predictions() if wanted and top1 else None
         tested = found.tested_on()
         if tested is not None:
-            plan = replace(plan, test_images=plan.test_images or int(tested.target.size))
+            fresh = plan.images_per_seed or found.has_images_per_seed(tested)
+            size = plan.test_images or int(tested.target.size)
+            plan = replace(plan, test_images=size, images_per_seed=fresh)
         plan = replace(plan, classes=plan.classes or found.classes(tested))
         lost: list[str] = []
 

@@ -24,7 +24,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     """The plan of a study, and what was changed after the first run."""
     asked = study.current or study.planned
     if asked is None:
-        return Plan(conditioned_on=study.conditioned_on), ()
+        return Plan(conditioned_on=study.conditioned_on, images_per_seed=study.images_per_seed), ()
     first = study.planned
     warnings: list[str] = []
     changed = []
@@ -76,6 +76,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             teachers=study.teachers,
             secondary=asked.secondary,
             doubted=doubted,
+            images_per_seed=study.images_per_seed,
         ),
         tuple(warnings),
     )

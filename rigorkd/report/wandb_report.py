@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,13 @@ LONGEST_TITLE = 128
 """W&B refuses longer titles."""
 
 
-def build(analysis: Analysis, *, project: str, entity: str) -> Report:
+def build(analysis: Analysis, *, project: str, entity: str, asked: str = "") -> Report:
     """The report of an analysis of a study, not saved yet.
 
     Args:
         project, entity: where the study's runs are, and where the report will be. Only a report with an
             entity can be saved, since W&B looks the project up.
+        asked: what stands behind `rigorkd analyze` to ask the same again, "" for the study as planned.
     """
     wr = _library()
     page = analysis_page(analysis)
@@ -56,7 +58,7 @@ def build(analysis: Analysis, *, project: str, entity: str) -> Report:
         wr.H2(text="Where the numbers come from"),
         wr.P(
             text="The verdicts are those of the records at the time of this report; the panels show what W&B "
-            f"has now. The same tables: rigorkd analyze {analysis.study}."
+            f"has now. The same tables: rigorkd analyze {asked or shlex.quote(analysis.study)}"
         ),
     ]
     title = f"{analysis.study}: which gains are real?"

@@ -83,6 +83,33 @@ def test_one_comparison_that_is_asked_in_several_ways_is_shown_once():
     assert [family.name for _, family in asked_once(analyze(frame, named))] == ["primary", "contrasts"]
 
 
+def test_an_average_of_one_gain_is_that_gain_on_the_page_too():
+    frame = table(k1=(1.0, 1.1, 1.0, 1.05, 0.95))
+    found = analyze(frame, Plan(planned=True, sesoi=0.3))
+    assert [family.name for family in found.families] == ["overall", "gains"]
+    text = html(report_page(evidence(found, frame)))
+    assert "Average gain" not in text
+    assert 'id="gains"' in text
+    assert text.count("test top-1 by 1.02 points (") == 2, "in the answer, and in its own section"
+    several = analyze(table(k1=(1.0,) * 5, k2=(0.5, 0.2, 0.1, 0.4, 0.3)), Plan(planned=True, sesoi=0.3))
+    shown = html(report_page(evidence(several, table(k1=(1.0,) * 5, k2=(0.5, 0.2, 0.1, 0.4, 0.3)))))
+    assert "Average gain" in shown
+
+
+def test_what_cannot_be_tested_is_not_counted_as_tested():
+    noise = (0.3, -0.5, 0.2, -0.4, 0.6)
+    frame = table(k1=noise, k2=noise[::-1], k4=noise)
+    one_seed = (frame["cell"] == "k4") & (frame["seed"] > 0)
+    (line, *_) = (line for line in headline(analyze(frame[~one_seed])) if line.startswith("Gains"))
+    assert "of 2 tested (1 more cannot be: too few seeds, or no spread over them)" in line
+    assert "of 3 tested" in next(line for line in headline(analyze(frame)) if line.startswith("Gains"))
+    alone = [
+        line for line in headline(analyze(frame[frame["seed"] == 0])) if line.startswith(("Gains", "Average"))
+    ]
+    assert alone
+    assert all("be tested: one seed has no spread to test against" in line for line in alone)
+
+
 def test_added_gains_stand_beside_the_planned_ones_everywhere():
     frame = table(k1=(1.0, 1.1, 1.0, 1.05, 0.95), k2=(0.5, 0.2, 0.1, 0.4, 0.3), k4=(0.1, 0.2, 0.1, 0.0, 0.3))
     found = analyze(frame, Plan(planned=True, added=("k4",), sesoi=0.3))

@@ -18,7 +18,10 @@ from rigorkd.protocol.load import load_protocol
 from rigorkd.records.interim import FILE, InterimAnalysis, listed_seeds, read_interim_analyses, seen_before
 from rigorkd.records.study import read_info
 from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.emit import to_json
 from rigorkd.report.gather import gather
+from rigorkd.report.render.html import html
+from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sentences import headline
@@ -301,3 +304,55 @@ def test_a_table_read_again_names_its_test_images(made, tmp_path):
     (tmp_path / "again.csv").write_text(printed)
     found = analysis_of(from_csv(tmp_path / "again.csv"), Question())
     assert "on these 400 test images" in gains(found)[1].says
+
+
+def test_seeds_that_were_left_out_are_told_in_every_format(made, tmp_path):
+    study = made(tmp_path, first(8))
+    fresh = analysis_of(from_study(study), Question(seeds=(5, 6, 7)))
+    told = "chosen seeds: 3 of 8 finished ones are judged (5:8), as --seeds asks; the others (0:5) "
+    assert fresh.warnings[0] == told + "are left out; no look had met them"
+    look(study, seeds=(0, 1, 2, 3, 4))
+    text = "are left out, and 0:5 of them had been looked at before"
+    assert analysis_of(from_study(study), Question(seeds=(6, 7))).warnings[0].endswith(text)
+    for words in (
+        *(["analyze", "--format", form] for form in ("table", "json", "markdown", "latex")),
+        *(["table", "--layout", "gains", "--format", form] for form in ("markdown", "latex")),
+    ):
+        done = CliRunner().invoke(cli, [*words, str(study), "--seeds", "5:8"])
+        assert told + "had been looked at before" in " ".join(done.stdout.split()), words
+    CliRunner().invoke(cli, ["report", str(study), "--seeds", "5:8", "--out", str(tmp_path / "page.html")])
+    assert told + "had been looked at before" in (tmp_path / "page.html").read_text()
+    assert not any("chosen" in one for one in analysis_of(from_study(study), Question()).warnings)
+    every = analysis_of(from_study(study), Question(seeds=tuple(range(8))))
+    assert not any("chosen" in one for one in every.warnings)
+    names = ("main/plain/baseline", "main/plain/kd-T4-a0.5")
+    gate = CliRunner().invoke(cli, ["gate", *names, "--in", str(study), "--seeds", "5:8", "--format", "json"])
+    assert json.loads(gate.stdout)["left_out"] == [
+        {"seeds": [0, 1, 2, 3, 4], "why": "--seeds leaves them out"}
+    ]
+
+
+@pytest.mark.parametrize("split", ["per_seed", "3"])
+def test_images_that_each_seed_draws_anew_are_not_called_these(made, tmp_path, split):
+    text = PROTOCOL.replace("seed: 3}", f"seed: {split}}}").replace(
+        "teacher: {", "teacher: {per_seed: true, "
+    )
+    images = {cell: np.array([np.arange(400) >= 4 * top1 for top1 in row[:5]]) for cell, row in FIVE.items()}
+    study = made(tmp_path, first(5), text=text, predictions=images)
+    found = look(study)
+    own, these = "on 400 test images drawn anew at each seed", "on these 400 test images"
+    expected, other = (own, these) if split == "per_seed" else (these, own)
+    told = [
+        json.dumps(to_json(found)),
+        *(markdown(page) for page in (short_page(found), analysis_page(found))),
+    ]
+    told += [html(report_page(gather(from_study(study), found))), latex(analysis_page(found))]
+    for at, document in enumerate(told):
+        assert (expected in document) or at == 1, "a terminal has no sentences, but the conditions"
+        assert other not in document
+    condition = "a new split per seed, other test images at each"
+    assert (condition in found.conditioned_on, "these test images" in found.conditioned_on) == (
+        split == "per_seed",
+        split != "per_seed",
+    )
+    assert bool(found.images) == (split != "per_seed"), "seeds are over new images there already"

@@ -254,6 +254,15 @@ def test_two_classes_far_from_chance_are_not_at_chance_at_two_seeds():
     assert "AT CHANCE" not in warnings(frame, classes=None)
 
 
+def test_one_run_that_learnt_nothing_is_told_as_that():
+    kd = (73.5, 73.9, 10.0, 73.6, 73.8)
+    said = warnings(table(kd=kd), classes=10)
+    assert "no better than guessing: kd has 10 at seed 2 (guessing among 10 classes gives 10): see" in said
+    assert "AT CHANCE" not in said
+    assert "no better than guessing" not in warnings(table(kd=(73.5, 73.9, 10.1, 73.6, 73.8)), classes=10)
+    assert "no better than guessing" not in warnings(table(kd=kd))
+
+
 def test_several_baselines_at_chance_are_one_banner():
     frame = pd.concat([guessed(student="a"), guessed(student="b").replace({"base": "base-b", "kd": "kd-b"})])
     frame.loc[frame["method"] == "kd", "test_top1"] += 40

@@ -191,6 +191,9 @@ def crossed_columns(
     if source is None:
         why = "inference to new test images needs the predictions of the runs, of top-1, and there are none"
         return {}, dict.fromkeys(range(len(contrasts)), why)
+    if question.plan.images_per_seed:
+        why = "each seed has test images of its own: seeds are over new ones already; leave out inference"
+        return {}, dict.fromkeys(range(len(contrasts)), why)
     runs, refused = question.runs, {}
     tested: list[Predictions] = []
     right = _right(question, source, tested)
@@ -291,7 +294,7 @@ def image_comparisons(
                 hint="test all runs of a comparison on the same images in the same order",
             )
         # Where each seed has test images of its own, intervals over seeds are over new images already.
-        if pairs and _same(first for first, _ in pairs):
+        if pairs and not question.plan.images_per_seed and _same(first for first, _ in pairs):
             out.append(_compare(question, a, b, pairs))
     return out
 
