@@ -65,6 +65,14 @@ class ResultError(Exception):
     """What a command left cannot be used."""
 
 
+class UnreadError(ResultError):
+    """The numbers that a run was trained for are not where its `result` says, whatever they are."""
+
+
+class NoNumberError(ResultError):
+    """What stands where a number is looked for is none, such as NaN: that may ail one run alone."""
+
+
 @dataclass(frozen=True)
 class Results:
     """The numbers of a run, and what its record keeps: bytes, or a file to be linked.
@@ -122,7 +130,12 @@ def _metrics(
     trainer: Trainer, out: Path, stdout: str, stderr: str
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """The numbers of a run, and the names beside those asked for that are none of a metric."""
-    name, values = _values(trainer, out, stdout, stderr)
+    try:
+        name, values = _values(trainer, out, stdout, stderr)
+    except NoNumberError:
+        raise
+    except ResultError as error:
+        raise UnreadError(*error.args) from None
     asked = {*trainer.metrics, *trainer.result.keys}
     left_out: tuple[str, ...] = ()
     if asked:  # what else is there, such as settings and names, may be anything
@@ -134,9 +147,9 @@ def _metrics(
         }
     if missing := [metric for metric in trainer.metrics if metric not in values]:
         there = some_of([*values, *left_out], 8)
-        raise ResultError(f"{name} lacks {', '.join(missing)}; it has {there or 'no number'}")
+        raise UnreadError(f"{name} lacks {', '.join(missing)}; it has {there or 'no number'}")
     if not values:
-        raise ResultError(f"{name} has no numbers in it")
+        raise UnreadError(f"{name} has no numbers in it")
     if len(values) > MOST_METRICS:
         raise ResultError(f"{name} has {len(values):,} numbers, more than {MOST_METRICS:,}")
     numbers = {metric: _value(metric, value, name) for metric, value in values.items()}
@@ -398,7 +411,7 @@ def _document(content: bytes, name: str) -> dict[str, Any]:
         text = content.decode(errors="replace")
         bad = re.search(r'"([^"\\]{1,80})"\s*:\s*(-?(?:NaN|Infinity))', text)
         reason = f"{bad[1]} is {bad[2]}" if bad else first_line(error)
-        raise ResultError(f"{name}: {reason}") from None
+        raise (NoNumberError if bad else ResultError)(f"{name}: {reason}") from None
 
 
 def _at(document: Mapping[str, Any], key: str, name: str) -> Any:

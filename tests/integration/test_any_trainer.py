@@ -354,7 +354,10 @@ seeds: 5
     write(tmp_path, protocol, "print('Test set: Accuracy: 653/797 (82%)')")
     failed = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", "2")
     assert failed.returncode == 1
-    assert "not started, since the first ones failed alike" in failed.stderr  # not all are trained in vain
+    assert "not started, since no number was found of the first one" in failed.stderr
+    assert (
+        len(list((tmp_path / "results" / "mine").rglob("seed-*.log"))) <= 2
+    )  # one of each worker, not all five
     assert "--keep-going" in failed.stderr
     mend = "result: {file: stdout, keys: {accuracy: Accuracy}}"
     assert mend in failed.stderr

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from rigorkd.launch.command_results import ResultError, read_results
+from rigorkd.launch.command_results import ResultError, UnreadError, read_results
 from rigorkd.protocol.trainer import Trainer
 
 
@@ -426,6 +426,19 @@ def test_a_column_without_numbers_is_not_called_absent(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("epoch,accuracy\n1,\n")
     with pytest.raises(ResultError, match=r"log\.csv has a column accuracy, and no number in it$"):
         metrics(tmp_path, trainer(result="log.csv"))
+
+
+def test_what_is_not_found_is_told_from_what_is_no_number(tmp_path: Path) -> None:
+    """The first ails every run of a `result`, the second perhaps this run alone."""
+    unread = [metrics, lambda out: metrics(out, trainer(result="stdout"), "bye")]
+    for read in unread:
+        with pytest.raises(UnreadError):
+            read(tmp_path)
+    for text in ('{"accuracy": NaN}', '{"accuracy": 653}'):
+        (tmp_path / "metrics.json").write_text(text)
+        with pytest.raises(ResultError) as refused:
+            metrics(tmp_path)
+        assert not isinstance(refused.value, UnreadError)
 
 
 def test_a_history_with_types_keeps_its_numbers(tmp_path: Path) -> None:
