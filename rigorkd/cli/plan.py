@@ -112,7 +112,7 @@ def plan(
         require("train", "--measure")
         refuse_foreign_code(loaded, trust=trust)
     chosen = seeds_of(seeds, loaded)
-    for warning in protocol_warnings(loaded):
+    for warning in protocol_warnings(loaded, chosen):
         aside(warning)
     if smoke:
         from rigorkd.protocol.smoke import smoke as shrink

@@ -236,7 +236,7 @@ def run(
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint=f"leave out {left}, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     refuse_foreign_code(loaded, trust=trust)
-    for warning in protocol_warnings(loaded):
+    for warning in protocol_warnings(loaded, chosen):
         aside(warning)
     notes: tuple[str, ...] = ()
     if smoke:

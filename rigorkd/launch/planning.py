@@ -29,7 +29,7 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis, SeedsByRole
 from rigorkd.protocol.trainer import FILLED
-from rigorkd.records.command_code import unseen_arguments, watched
+from rigorkd.records.command_code import seed_as_a_truth, unseen_arguments, watched
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
@@ -521,19 +521,22 @@ def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | Non
     )
 
 
-def protocol_warnings(protocol: Protocol) -> list[str]:
-    """What a protocol most likely does not mean, before anything is trained.
+def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
+    """What a protocol most likely does not mean at these seeds, before anything is trained.
 
     Raises:
         ProtocolError: the files of a command are not there.
     """
     analysis = protocol.spec.analysis
     try:
-        unseen = unseen_arguments(protocol.cells, protocol.path.parent.absolute())
+        folder = protocol.path.parent.absolute()
+        unseen = unseen_arguments(protocol.cells, folder)
+        at_zero = 0 in seeds or not all(cell.per_seed for cell in protocol.cells)
+        seedless = seed_as_a_truth(protocol.cells, folder) if at_zero else ""
     except ExpansionError as error:
         raise located(error.problems, protocol) from None
     lone = lone_cells(protocol.cells, analysis.pairs, planned=bool(analysis.contrasts))
-    return [warning for warning in (sesoi_warning(protocol), lone, unseen) if warning]
+    return [warning for warning in (sesoi_warning(protocol), lone, unseen, seedless) if warning]
 
 
 def sesoi_warning(protocol: Protocol, records: Iterable[Record] = ()) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -258,6 +259,38 @@ def test_a_script_that_draws_without_the_seed_is_told(tmp_path: Path) -> None:
     assert found["deterministic"] is False
     then, now = found["reruns"][0]["numbers"]["loss"]
     assert then != now
+
+
+def test_a_script_that_takes_seed_0_for_none_is_told_before_and_after(tmp_path: Path) -> None:
+    loose = """
+import json, random, sys
+seed = int(sys.argv[2])
+if seed:
+    random.seed(seed)
+json.dump({"accuracy": random.random()}, open(sys.argv[1] + "/metrics.json", "w"))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed}", metrics: {accuracy: max}}
+students: [small]
+groups: {main: {baseline: true}}
+seeds: 3
+"""
+    write(tmp_path, protocol, loose)
+    told = " ".join(of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).stderr.split())
+    assert "train.py:4: `seed` takes seed 0 for no seed" in told
+    assert "takes seed 0" not in of(tmp_path, "plan", "protocols/mine.yaml", "--seeds", "1:3").stderr
+    done = " ".join(of(tmp_path, "verify", "--rerun", 2).stdout.split())  # one of seed 0 among two
+    assert "only runs of seed 0 come out otherwise" in done
+    found = json.loads(of(tmp_path, "verify", "--rerun", 3, "--format", "json").stdout)
+    assert "begin at 1" in found["note"]
+    one = next(i for i in range(20) if zero_is_drawn(i))
+    assert "only seed 0 was repeated" in of(tmp_path, "verify", "--rerun", 1, "--choice", one).stdout
+
+
+def zero_is_drawn(choice: int) -> bool:
+    return random.Random(choice).sample(range(3), 1) == [0]
 
 
 def test_a_seed_that_does_not_reach_the_training_is_named(tmp_path: Path) -> None:
