@@ -441,6 +441,11 @@ seeds: 1
     assert "main/small/crash/seed-0: exit code 1: ValueError: no such layer" in done.stderr
     assert "main/small/silent/seed-0: it left no metrics.json in {out}" in done.stderr
     assert "hello from crash" in of(tmp_path, "logs", "main/small/crash/seed-0").stdout
+    for study in ((), (next((tmp_path / "results").glob("*/study.json")).parent,)):
+        meant = of(tmp_path, "logs", *study)
+        assert meant.returncode == 0, meant.stderr
+        assert "the last that failed of " in " ".join(meant.stderr.split())
+        assert "[rigorkd] failed: " in meant.stdout
     (said,) = (one for one in document(tmp_path, "analyze")["warnings"] if "of the missing runs" in one)
     assert said.startswith("3 of the missing runs failed: ")
     assert "take the cells out of the protocol" in said
