@@ -21,7 +21,7 @@ import numpy as np
 
 from rigorkd.data.dataset import Dataset
 from rigorkd.launch.own_data import OwnData, own_data
-from rigorkd.launch.run_states import RunStates
+from rigorkd.launch.run_states import RunStates, State
 from rigorkd.problems import ExpansionError
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts, gain_pairs, lone_cells
@@ -77,7 +77,7 @@ class Plan:
     Attributes:
         corrected: whether families are corrected for their size.
         judged: the seeds that verdicts use: all but those kept for choosing.
-        notes: what is to be known of runs that commands train.
+        notes: what is to be known of runs that commands train, or that may be stale.
         looks: the planned interim analyses; what is detectable is at the nominal level of each.
         data: a user's own images, as far as they are known.
     """
@@ -167,7 +167,7 @@ def make_plan(
         corrected=protocol.spec.analysis.correction != "none",
         judged=judged,
         training_images=training_images(want.run for want in states.expected.values()),
-        notes=tuple(_notes(protocol, states)),
+        notes=(*_notes(protocol, states), *_undecoded(protocol, states, study)),
         metric=protocol.spec.analysis.metric,
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
@@ -184,6 +184,18 @@ def _notes(protocol: Protocol, states: RunStates) -> Iterator[str]:
         filled = ", ".join(f"{{{name}}}" for name in (*FILLED, "seed"))
         yield f"none of these is executed here; a call fills {filled}"
         yield from (*watched(protocol.cells, protocol.path), *notes)
+
+
+def _undecoded(protocol: Protocol, states: RunStates, study: StudyFolder) -> Iterator[str]:
+    """That runs count as done by images that were there once, as those of today are not decoded yet."""
+    done, dataset = states.count(State.DONE), protocol.spec.dataset
+    if not done or dataset.info is not None or not dataset.in_files:
+        return
+    if dataset.looked_at() is not None and dataset.checksum_at_hand() is None:
+        yield (
+            f"the images are others than were decoded last, or lie elsewhere: {count(done, 'run')} counted as"
+            " done may be stale, which `rigorkd run` finds out when it decodes them, before it trains"
+        )
 
 
 def _cell_entry(cell: Cell) -> dict[str, Any]:
@@ -466,13 +478,16 @@ def _from_own_runs(states: RunStates, left: list[Run], disk: int | None, why: st
         return Cost(None, None, disk, f"unknown: {why}{hint}")
     seconds = sum(fmean(rates[_kind(run)]) * run.cell.training.epochs for run in left)
     runs = count(len(states.records), "finished run")
+    by_command = all(run.cell.trainer is not None for run in left)
+    faster = (
+        "more workers make it faster" if by_command else "sharing batches and more workers make it faster"
+    )
     on_gpu = not any(device.startswith("CPU") for device in devices)
     return Cost(
         seconds=seconds,
         gpu_hours=seconds / 3600 if on_gpu else None,
         disk_bytes=disk,
-        basis=f"{runs} of this study on {', '.join(sorted(devices))}; "
-        "one run at a time: sharing batches and more workers make it faster",
+        basis=f"{runs} of this study on {', '.join(sorted(devices))}; one run at a time: {faster}",
     )
 
 
