@@ -388,9 +388,8 @@ seeds: 5
     failed = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", "2")
     assert failed.returncode == 1
     assert "not started, since no number was found of the first one" in failed.stderr
-    assert (
-        len(list((tmp_path / "results" / "mine").rglob("seed-*.log"))) <= 2
-    )  # one of each worker, not all five
+    logs = list((tmp_path / "results" / "mine").rglob("seed-*.log"))
+    assert len(logs) <= 2  # one of each worker, not all five
     assert "--keep-going" in failed.stderr
     mend = "result: {file: stdout, keys: {accuracy: Accuracy}}"
     assert mend in failed.stderr
@@ -409,6 +408,33 @@ seeds: 5
     assert len(list((tmp_path / "results" / "mine").rglob("record.json"))) == 5
     assert "next: rigorkd analyze" in mended.stdout
     assert "changed after the first run" not in of(tmp_path, "analyze").stderr
+
+
+def test_a_launch_counts_what_it_trains_and_what_it_leaves_out(tmp_path: Path) -> None:
+    script = """
+import json, pathlib, sys
+out, seed, method = sys.argv[1:4]
+if method == "teach" and seed == "1" and not pathlib.Path("mended").exists():
+    sys.exit("boom")
+json.dump({"accuracy": float(seed)}, open(out + "/metrics.json", "w"))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed} {method} [{teacher}]", metrics: {accuracy: max}}
+teacher: {trainer: {command: "python train.py {out} {seed} teach", metrics: {accuracy: max}}}
+students: [small]
+groups: {main: {baseline: true, kd: true}}
+seeds: 2
+"""
+    write(tmp_path, protocol, script)
+    first = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1).stdout
+    assert "mine: 6 runs to train on 1 worker (CPU)\n" in first
+    more = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1, "--seeds", 3).stdout
+    assert "mine: 3 runs to train on 1 worker (CPU), 4 already done, 2 left out that failed before" in more
+    (tmp_path / "protocols" / "mended").touch()
+    again = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1, "--seeds", 3, "--retry-failed").stdout
+    assert "mine: 2 runs to train on 1 worker (CPU), 7 already done\n" in again
 
 
 def test_what_fails_fails_by_name_with_its_log_and_the_others_go_on(tmp_path: Path) -> None:
