@@ -81,6 +81,29 @@ def is_float(text: str) -> bool:
     return True
 
 
+NUMBER = r"(?i:[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|(?:nan|inf(?:inity)?)(?!\w)))"
+"""A number as programs print it."""
+
+_TYPED = re.compile(
+    r"(?<![\w.])(?:(?:torch\.|tf\.)?[Tt]ensor|(?:np\.)?[Aa]rray|(?:np|numpy)\.(?:b?float|u?int)\d*)"
+    rf"\(\s*\[*\s*({NUMBER})\s*\]*\s*(?:,\s*\w+\s*=\s*(?:[^,()\n]|\([^()\n]*\))*)*\)"
+)
+_ALONE = re.compile(rf"\[+\s*({NUMBER})\s*\]+")
+
+
+def untyped(text: str) -> str:
+    """A text in which `tensor(86.75, device='cuda:0')` and `np.float64(86.75)` are the number alone."""
+    return _TYPED.sub(r"\1", text)
+
+
+def bare_number(text: str) -> str:
+    """The number that a field writes with its type or as `[86.75]`; any other field as it is."""
+    bare = untyped(text.strip())
+    found = _ALONE.fullmatch(bare)
+    bare = found[1] if found else bare
+    return bare if bare != text.strip() and is_float(bare.removesuffix("%")) else text
+
+
 def wrapped(text: str, width: int = 80) -> str:
     """Every line of a text wrapped between words; what continues one stands two columns further in."""
     return "\n".join(

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from rigorkd.cli.options import results_option, study_folder
+from rigorkd.cli.options import aside, results_option, study_folder
 from rigorkd.text import printable
+
+if TYPE_CHECKING:
+    from rigorkd.records.layout import StudyFolder
 
 
 @click.command(short_help="Show the log of a run, or of its failed worker.")
-@click.argument("run")
+@click.argument("run", required=False)
 @click.option("--study", type=click.Path(path_type=Path), help="The study. Default: the newest.")
 @results_option
 @click.option("--follow", "-f", is_flag=True, help="Stay, and show what is added while the run is trained.")
 @click.option("--lines", "-n", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")
-def logs(run: str, study: Path | None, results: Path, follow: bool, lines: int | None) -> None:
+def logs(run: str | None, study: Path | None, results: Path, follow: bool, lines: int | None) -> None:
     """Show the log of RUN, which is <cell>/seed-<k> or the folder of its record.
 
-    If the run failed, what its worker had written since it began with it follows.
+    If the run failed, what its worker had written since it began with it follows. Without RUN, or with a
+    study in its place, it is one that is trained now, else the last that failed, else the last trained.
 
     \b
+    rigorkd logs
     rigorkd logs main/plain/kd-T4-a0.5/seed-0
     rigorkd logs main/plain/kd-T4-a0.5/seed-0 --follow
     """
@@ -33,6 +39,9 @@ def logs(run: str, study: Path | None, results: Path, follow: bool, lines: int |
 
     folder, name = _named(run, study, results)
     place = StudyFolder(folder)
+    if name is None:
+        name, why = _meant(place)
+        aside(f"note: {name} of {folder}: {why}")
     found = read_log(place, name)
     rows = found.text.splitlines(keepends=True)
     click.echo(_shown("".join(rows if lines is None else rows[max(len(rows) - lines, 0) :])), nl=False)
@@ -50,10 +59,34 @@ def _shown(log: str) -> str:
     return printable(click.unstyle(log).replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _named(run: str, study: Path | None, results: Path) -> tuple[Path, str]:
-    """The study's folder and the run's name; the path of a record's folder names both."""
+def _meant(study: StudyFolder) -> tuple[str, str]:
+    """The run whose log is meant where none is named, and why it is that one."""
+    from rigorkd.errors import InputError
+    from rigorkd.launch.failures import logged_runs, read_failures
+    from rigorkd.launch.heartbeat import Liveness
+    from rigorkd.launch.run_states import running_now
+    from rigorkd.text import count
+
+    logged = sorted(logged_runs(study), key=lambda run: study.run_log(run).stat().st_mtime)
+    running = running_now(Liveness(study))
+    failed = {run for run, failure in read_failures(study).items() if not failure.behind}
+    for some, what in ((running, "running"), (failed, "failed"), (set(logged), "logged")):
+        if members := [run for run in logged if run in some]:
+            last = {"running": "the last that was begun", "failed": "the last that failed"}
+            of = f"{last.get(what, 'the last that was trained')} of {count(len(members), f'{what} run')}"
+            return members[-1], f"{of}; `rigorkd logs RUN` shows another one"
+    raise InputError(
+        f"{study.path}: no run of it has a log yet",
+        hint="`rigorkd status` shows what is there; a log begins with the run, and goes with its record",
+    )
+
+
+def _named(run: str | None, study: Path | None, results: Path) -> tuple[Path, str | None]:
+    """The study's folder and the run's name; the path of a record's folder names both, a study's no run."""
     from rigorkd.records.study import is_study
 
+    if run is None or (study is None and is_study(Path(run))):
+        return study_folder(study if run is None else Path(run), results), None
     path = Path(run.rstrip("/"))
     for parent in path.parents:
         if study is None and parent != Path() and is_study(parent):

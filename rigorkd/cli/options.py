@@ -95,7 +95,12 @@ _FURTHER = (
         is_flag=True,
         help="Compare runs without pairing them by seed (Welch): for cells without common seeds.",
     ),
-    click.option("--sequential", is_flag=True, help="Add verdicts that stay valid while seeds are added."),
+    click.option(
+        "--sequential",
+        is_flag=True,
+        help="Add verdicts that stay valid while seeds are added, of the seeds that are there. `rigorkd run "
+        "--until-decided` trains more seeds until these verdicts are reached.",
+    ),
 )
 
 

@@ -112,7 +112,7 @@ def plan(
         require("train", "--measure")
         refuse_foreign_code(loaded, trust=trust)
     chosen = seeds_of(seeds, loaded)
-    for warning in protocol_warnings(loaded):
+    for warning in protocol_warnings(loaded, chosen):
         aside(warning)
     if smoke:
         from rigorkd.protocol.smoke import smoke as shrink
@@ -165,6 +165,8 @@ def _show(made: Plan) -> None:
             epochs = str(cell["epochs"]) if cell["train"] and not cell.get("mean_of") else "none"
             table.add_row(cell["cell"], cell["model"], str(cell["start"]), epochs)
         console.print(table)
+        for note in made.notes:
+            tell(f"note: {note}")
     for cell in made.cells:
         if cell["role"] != "student" and (origin := comes_from(cell)):  # a student's name says it
             tell(f"{cell['cell']}: {origin}")

@@ -85,7 +85,8 @@ FIRST_SEEDS = 4
 @click.option(
     "--until-decided",
     is_flag=True,
-    help="Add seeds, one at a time, until every planned comparison is decided (needs --max-seeds).",
+    help="Train: add seeds, one at a time, until every planned comparison is decided (needs --max-seeds). "
+    "`rigorkd analyze --sequential` trains nothing: it judges the seeds that are there by the same verdicts.",
 )
 @click.option(
     "--gate",
@@ -204,7 +205,7 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import changed_since_runs, note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
-    from rigorkd.launch.planning import protocol_warnings, sesoi_warning
+    from rigorkd.launch.planning import growth_of, protocol_warnings, sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
     from rigorkd.protocol.load import refuse_misfit
@@ -236,7 +237,7 @@ def run(
         raise InputError(f"{protocol}: {NO_ANYTIME[0]}", hint=f"leave out {left}, or test: unpaired")
     chosen = seeds_of(seeds, loaded)
     refuse_foreign_code(loaded, trust=trust)
-    for warning in protocol_warnings(loaded):
+    for warning in protocol_warnings(loaded, chosen):
         aside(warning)
     notes: tuple[str, ...] = ()
     if smoke:
@@ -252,11 +253,11 @@ def run(
         tracker = wandb_place(results / folder_name(loaded, mode), wandb_project, wandb_entity)
     elif wandb_project or wandb_entity:
         raise click.UsageError("--wandb-project and --wandb-entity need --wandb")
+    grown = None
     if not smoke and max_seeds is None:
-        from rigorkd.launch.planning import cost_of_growing
-
-        if warning := cost_of_growing(results / folder_name(loaded, mode), chosen, loaded.spec.analysis):
-            aside(warning)
+        grown = growth_of(results / folder_name(loaded, mode), chosen, loaded.spec.analysis)
+        if grown is not None:
+            aside(grown.says())
     console = SteadyConsole()
     console.quiet = quiet
     if part is not None:
@@ -316,7 +317,10 @@ def run(
     if part is not None and not outcome.failed:
         console.print(f"shard {shard} is done; `rigorkd merge` makes one study of all {part.of}")
     if there:
-        judged = f"rigorkd analyze {shlex.quote(str(outcome.study.path))}" + " --sequential" * until_decided
+        study = shlex.quote(str(outcome.study.path))
+        judged = f"rigorkd analyze {study}" + " --sequential" * until_decided
+        if grown is not None:  # a plain look at all of them would spend the new seeds
+            judged = f"what keeps the error rate: {grown.ways(study)}"
         first = f"rigorkd run {shlex.quote(str(protocol))}, for what --only left out; then " if only else ""
         console.print(f"next: {first}{judged}")
     if smoke:

@@ -105,9 +105,10 @@ def verify(
 
 def _document(folder: Path, found: Verified, again: list[Rerun], against: str | None) -> dict[str, object]:
     """The JSON of `verify --format json`, schema rigorkd.verify/1."""
-    from rigorkd.launch.rerun import deterministic
+    from rigorkd.launch.rerun import deterministic, zero_alone
 
     steady = deterministic(again)
+    doubt = zero_alone(again)
     return {
         "schema": "rigorkd.verify/1",
         "study": folder.name,
@@ -128,6 +129,7 @@ def _document(folder: Path, found: Verified, again: list[Rerun], against: str | 
             for one in again
         ],
         **({} if steady is None else {"deterministic": steady}),
+        **({"note": doubt} if doubt else {}),
     }
 
 
@@ -173,7 +175,7 @@ def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None
 
 def _determinism(again: list[Rerun]) -> list[str]:
     """Whether a command is deterministic, and by how much it is not."""
-    from rigorkd.launch.rerun import deterministic
+    from rigorkd.launch.rerun import deterministic, zero_alone
     from rigorkd.text import count
 
     steady = deterministic(again)
@@ -186,7 +188,10 @@ def _determinism(again: list[Rerun]) -> list[str]:
     pairs = {name: [one.numbers.get(name, (0.0, 0.0)) for one in told] for name in names}
     largest = {name: max(abs(now - then) for then, now in each) for name, each in pairs.items()}
     most = ", ".join(f"{value:g} in {name}" for name, value in largest.items() if value > 0)
+    if (doubt := zero_alone(again)) and any(not one.differs for one in told):
+        return [f"not deterministic at seed 0, by up to {most or 'its files alone'}", f"  {doubt}"]
     return [
         f"not deterministic: two runs of one seed differ by up to {most or 'their files alone'}",
         "  a seed then names a run and does not repeat it; verdicts hold, for they are over runs",
+        *([f"  {doubt}"] if doubt else []),
     ]

@@ -27,7 +27,7 @@ from rigorkd_analysis.metric_names import is_accuracy
 from rigorkd.errors import StoreError
 from rigorkd.launch.command_process import last_line
 from rigorkd.problems import shown
-from rigorkd.protocol.trainer import RESERVED, STDOUT, Trainer
+from rigorkd.protocol.trainer import RESERVED, STDOUT, Result, Trainer
 from rigorkd.records.tidy import DESCRIPTION
 from rigorkd.records.untrusted import (
     HISTORY,
@@ -40,7 +40,7 @@ from rigorkd.records.untrusted import (
     parse_arrays,
     read_bytes,
 )
-from rigorkd.text import first_line, in_yaml, some_of
+from rigorkd.text import NUMBER, bare_number, first_line, in_yaml, is_float, some_of, untyped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,11 +59,18 @@ _KEPT_AS = {"iu": "int32", "f": "float32", "b": "bool"}
 _OF_A_RUN = {*DESCRIPTION, *RESERVED} - {"train_seconds"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 LONGEST_LINE = 100_000
-_NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?!\w))"
 
 
 class ResultError(Exception):
     """What a command left cannot be used."""
+
+
+class UnreadError(ResultError):
+    """The numbers that a run was trained for are not where its `result` says, whatever they are."""
+
+
+class NoNumberError(ResultError):
+    """What stands where a number is looked for is none, such as NaN: that may ail one run alone."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,12 @@ def _metrics(
     trainer: Trainer, out: Path, stdout: str, stderr: str
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """The numbers of a run, and the names beside those asked for that are none of a metric."""
-    name, values = _values(trainer, out, stdout, stderr)
+    try:
+        name, values = _values(trainer, out, stdout, stderr)
+    except NoNumberError:
+        raise
+    except ResultError as error:
+        raise UnreadError(*error.args) from None
     asked = {*trainer.metrics, *trainer.result.keys}
     left_out: tuple[str, ...] = ()
     if asked:  # what else is there, such as settings and names, may be anything
@@ -135,9 +147,9 @@ def _metrics(
         }
     if missing := [metric for metric in trainer.metrics if metric not in values]:
         there = some_of([*values, *left_out], 8)
-        raise ResultError(f"{name} lacks {', '.join(missing)}; it has {there or 'no number'}")
+        raise UnreadError(f"{name} lacks {', '.join(missing)}; it has {there or 'no number'}")
     if not values:
-        raise ResultError(f"{name} has no numbers in it")
+        raise UnreadError(f"{name} has no numbers in it")
     if len(values) > MOST_METRICS:
         raise ResultError(f"{name} has {len(values):,} numbers, more than {MOST_METRICS:,}")
     numbers = {metric: _value(metric, value, name) for metric, value in values.items()}
@@ -171,7 +183,7 @@ def _values(trainer: Trainer, out: Path, stdout: str, stderr: str) -> tuple[str,
     text = content.decode(errors="replace") if in_words else ""
     if in_words and name.endswith((".csv", ".tsv")):
         wanted = [*(result.keys.values() if result.keys else trainer.metrics)]
-        columns = _last_values(content, name, wanted)
+        columns = _last_values(content, name, wanted, result)
         found = {key: _at(columns, at, name) for key, at in result.keys.items()} if result.keys else columns
         if not result.keys and (missing := [key for key in trainer.metrics if key not in columns]):
             raise ResultError(_lacks(name, missing, columns, result.file))
@@ -180,9 +192,9 @@ def _values(trainer: Trainer, out: Path, stdout: str, stderr: str) -> tuple[str,
         also = stderr if result.file == STDOUT else ""
         return name, {key: _after_in(text, also, words, name, key) for key, words in result.keys.items()}
     if in_words:
-        last = last_line(text)
+        last = bare_number(last_line(text))
         text = stdout if result.file == STDOUT else text
-        if len(trainer.metrics) == 1 and re.fullmatch(rf"(?i:{_NUMBER})\s?%?", last):
+        if len(trainer.metrics) == 1 and re.fullmatch(rf"{NUMBER}\s?%?", last):
             return name, {metric: float(last.rstrip("% "))}
         words = _words_before(text, metric) or _words_before(stderr * (result.file == STDOUT), metric)
         offer = f"{in_yaml(metric)}: {in_yaml(words) if words else 'WORDS'}}}}}"
@@ -217,7 +229,7 @@ def _is_json(text: str) -> bool:
 def _object_of_python(text: str) -> dict[str, Any] | None:
     """The mapping that `print` shows of one, in Python's own quotes; None for JSON and for anything else."""
     try:
-        found = ast.literal_eval(text) if len(text) < LONGEST_LINE and not _is_json(text) else None
+        found = ast.literal_eval(untyped(text)) if len(text) < LONGEST_LINE and not _is_json(text) else None
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else None
@@ -314,27 +326,80 @@ def _last_object(content: bytes) -> bytes:
     return json.dumps(found).encode()
 
 
-def _last_values(content: bytes, name: str, wanted: Sequence[str]) -> dict[str, float]:
+def _last_values(content: bytes, name: str, wanted: Sequence[str], result: Result) -> dict[str, float]:
     """The last number in each column of a table, such as a log by epochs; empty fields are none.
 
-    Where what is wanted stands in the first of two columns, the numbers beside it.
+    Where what is wanted stands in the first of two columns, the numbers beside it. Of rows of several folds
+    the mean of each one's last number, if `result` says so: the last fold alone would pass for the run.
     """
     first = content.partition(b"\n")[0]
     between = ";" if b";" in first and b"," not in first else ","
     table = list(_rows(content, name, "\t" if name.endswith(".tsv") else between))
     pairs = {row[0].strip(): row[1] for _, row in table if len(row) == 2}
-    if wanted and all(re.fullmatch(rf"\s*(?i:{_NUMBER})\s*%?\s*", pairs.get(key, "")) for key in wanted):
+    if wanted and all(re.fullmatch(rf"\s*{NUMBER}\s*%?\s*", pairs.get(key, "")) for key in wanted):
         table = [(1, [*pairs]), (2, [*pairs.values()])]
     rows = iter(table)
     _, head = next(rows, (0, []))
     if len(set(head)) != len(head):
         raise ResultError(f"{name}: its first line names two columns alike")
-    found: dict[str, float] = {}
-    for _, row in rows:
-        for column, field in zip(head, row, strict=False):
-            with contextlib.suppress(ValueError):
-                found[column.strip()] = float(field.strip().removesuffix("%"))
-    return found
+    names = [column.strip() for column in head]
+    parts = _FOLDS if result.average is None else {result.average.casefold()}
+    counted = next((at for at, column in enumerate(names) if column.casefold() in parts), None)
+    if result.average is not None and counted is None:
+        raise ResultError(
+            f"{name} has no column {result.average} to average over; it has {some_of(names, 8)}"
+        )
+    found: dict[str, dict[str, float]] = {}
+    other: dict[str, str] = {}
+    part = ""
+    for line, row in rows:
+        part = row[counted].strip() if counted is not None and counted < len(row) else ""
+        for column, field in zip(names, row, strict=False):
+            text = field.strip().removesuffix("%")
+            if is_float(text):
+                found.setdefault(part, {})[column] = float(text)
+            elif text:
+                other[column] = f"; on line {line} it has {field.strip()[:40]!r}"
+    for key in wanted:
+        if key in names and not any(key in values for values in found.values()):
+            raise ResultError(f"{name} has a column {key}, and no number in it{other.get(key, '')}")
+    folds = [each for each in found if each.casefold() not in (*_OF_ALL, "std", "sd", "sem")]
+    if result.average is not None:
+        return _mean_of({fold: found[fold] for fold in folds}, name, wanted, result.average)
+    if counted is not None and len(folds) > 1 and part.casefold() not in _OF_ALL:
+        keys = f", keys: {{{_pasted(result.keys)}}}" * bool(result.keys)
+        raise ResultError(
+            f"{name} has rows of {len(folds)} values of {names[counted]}, of which none is the run's: "
+            f"result: {{file: {in_yaml(result.file)}{keys}, average: {in_yaml(names[counted])}}} takes their"
+            " mean"
+        )
+    return {column: value for values in found.values() for column, value in values.items()}
+
+
+_FOLDS = {"fold", "cv_fold", "k_fold", "kfold", "fold_id", "fold_idx"}
+_OF_ALL = ("", "mean", "avg", "average", "all", "overall")
+"""What stands for a fold in a last row that is all folds' own."""
+
+
+def _mean_of(
+    folds: Mapping[str, Mapping[str, float]], name: str, wanted: Sequence[str], column: str
+) -> dict[str, float]:
+    """The mean over folds of what all of them have; each has its last number."""
+    for fold, values in folds.items():
+        if lacking := [
+            key for key in wanted if key not in values and any(key in one for one in folds.values())
+        ]:
+            raise ResultError(
+                f"{name} has no {lacking[0]} of {column} {fold}, so that no mean is that of all"
+            )
+    shared = [key for key in next(iter(folds.values()), {}) if all(key in one for one in folds.values())]
+    return {
+        key: math.fsum(one[key] for one in folds.values()) / len(folds) for key in shared if key != column
+    }
+
+
+def _pasted(keys: Mapping[str, str]) -> str:
+    return ", ".join(f"{in_yaml(metric)}: {in_yaml(words)}" for metric, words in keys.items())
 
 
 def _document(content: bytes, name: str) -> dict[str, Any]:
@@ -346,7 +411,7 @@ def _document(content: bytes, name: str) -> dict[str, Any]:
         text = content.decode(errors="replace")
         bad = re.search(r'"([^"\\]{1,80})"\s*:\s*(-?(?:NaN|Infinity))', text)
         reason = f"{bad[1]} is {bad[2]}" if bad else first_line(error)
-        raise ResultError(f"{name}: {reason}") from None
+        raise (NoNumberError if bad else ResultError)(f"{name}: {reason}") from None
 
 
 def _at(document: Mapping[str, Any], key: str, name: str) -> Any:
@@ -390,12 +455,13 @@ def _after(text: str, key: str, name: str, metric: str = "") -> float:
     653/797 is that share. Between them may stand what frames a table's fields, or a number's type.
     """
     gap = r"[^\S\n]*"
+    text = text if "(" in key else untyped(text)
     words = "".join(
         re.escape(char) if char.isascii() else rf"(?:{re.escape(char)}|\ufffd{{1,4}})" for char in key
     )
     pattern = (  # what is not ASCII may have been printed in another encoding than UTF-8
-        rf"(?<![\w.-]){words}[\"']?{gap}[:=|│┃]?{gap}[\"']?(?:(?:np|numpy)\.\w+\(|tensor\()?"
-        rf"((?i:{_NUMBER}))(?:{gap}/{gap}(\d+)(?![\w./-]))?(,\d+)?"
+        rf"(?<![\w.-]){words}[\"']?{gap}[:=|│┃]?{gap}[\"']?(?:\[+{gap}(?={NUMBER}{gap}\]))?"
+        rf"({NUMBER})(?:{gap}/{gap}(\d+)(?![\w./-]))?(,\d+)?"
     )
     found = re.findall(pattern, text)
     if not found:
@@ -418,10 +484,11 @@ def _words_before(text: str, key: str) -> str:
     Of several numbers it is the one behind an equals sign, a colon or "is", else the first that has decimals.
     """
     for line in reversed(text.splitlines()):
+        line = untyped(line)
         at = re.search(re.escape(key), line, flags=re.IGNORECASE)
         if at is None:
             continue
-        numbers = list(re.finditer(rf"(?<![\w.])(?:{_NUMBER})", line[at.end() :]))
+        numbers = list(re.finditer(rf"(?<![\w.]){NUMBER}", line[at.end() :]))
         said = [
             one
             for one in numbers
@@ -442,6 +509,8 @@ def _value(metric: str, value: Any, name: str) -> float:
         raise ResultError(f"{name}: {metric[:40]!r} is no name of a metric")
     if metric in _OF_A_RUN:
         raise ResultError(f"{name}: {metric} names something else of a run; call the number otherwise")
+    if isinstance(value, str) and untyped(value) != value and is_float(bare_number(value)):
+        value = float(bare_number(value))  # of json.dump(…, default=str)
     if not is_number(value):
         raise ResultError(f"{name}: {metric} is {shown(value)}, not a number")
     if not math.isfinite(value):
@@ -457,11 +526,11 @@ def _rows(content: bytes, name: str, delimiter: str = ",") -> Iterator[tuple[int
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ResultError(f"{name} is not text in UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(untyped(text), newline=""), delimiter=delimiter)
     try:
         for row in reader:
             if row:
-                yield reader.line_num, row
+                yield reader.line_num, [bare_number(field) for field in row]
     except csv.Error as error:
         raise ResultError(f"{name}:{reader.line_num}: {error}") from None
 
@@ -472,15 +541,19 @@ def _history(content: bytes) -> bytes:
     _, head = next(rows, (0, []))
     if "epoch" not in head or len(set(head)) != len(head):
         raise ResultError("history.csv: its first line names its columns, one of them epoch")
+    bare = [head]
     for line, row in rows:
         if len(row) != len(head):
             raise ResultError(f"history.csv:{line}: {len(row)} values for {len(head)} columns")
+        bare.append(row)
         for column, value in zip(head, row, strict=True):
-            try:
-                float(value or "nan")
-            except ValueError:
-                raise ResultError(f"history.csv:{line}: {column} is {value[:40]!r}, not a number") from None
-    return content
+            if not is_float(value or "nan"):
+                raise ResultError(f"history.csv:{line}: {column} is {value[:40]!r}, not a number")
+    if untyped(text := content.decode()) == text and "[" not in text:
+        return content
+    plain = io.StringIO(newline="")
+    csv.writer(plain).writerows(bare)
+    return plain.getvalue().encode()
 
 
 def _arrays(content: bytes) -> dict[str, np.ndarray]:

@@ -35,7 +35,7 @@ from rigorkd.launch.command_process import (
     says_children,
     start_guard,
 )
-from rigorkd.launch.command_results import ResultError, Results, read_results
+from rigorkd.launch.command_results import ResultError, Results, UnreadError, read_results
 from rigorkd.launch.failures import PRINTED
 from rigorkd.launch.processes import FIXED, die_with_parent
 from rigorkd.launch.worker import Message, Stop, StopAll, TaskEnded, WorkerSettings, serve
@@ -147,12 +147,13 @@ class _Worker:
             if reason.startswith("exit code"):
                 reason += _empty_options(by.filled(self._filled(want, out))[0])
             results: Results | None = None
+            unread = False
             if not reason:
                 try:
                     keep_all = run.cell.role != "student"
                     results = read_results(by.trainer, out, ended.stdout, ended.stderr, keep_all=keep_all)
                 except ResultError as error:
-                    reason = str(error)
+                    reason, unread = str(error), isinstance(error, UnreadError)
                     reason += _printed(ended, reason)
             if results is not None and (named := [key for key in results.left_out if key != "seed"]):
                 text = f"left out of its results, as names of something else of a run: {', '.join(named)}"
@@ -163,7 +164,7 @@ class _Worker:
                 self.connection.send(Noted(run.name, says_children(ended.children)))
             if results is None:
                 _say(file, f"failed: {reason}")
-                self.connection.send(RunFailed(run.name, reason))
+                self.connection.send(RunFailed(run.name, reason, unread))
                 return
             self._commit(want, task, results, ended)
             _say(file, f"done after {ended.seconds:.1f} s")

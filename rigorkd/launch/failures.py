@@ -108,20 +108,23 @@ class AllAlike:
     """Whether a study's first tasks all fail for one reason, so that the rest would most likely fail as well.
 
     `enough` tasks have to, of two cells unless no other waits: what ails one cell alone holds up no other. A
-    run that has a record ends the watch, and so does a second reason. None are enough if `enough` is 0.
+    run that has a record ends the watch, and so does a second reason. One is enough whose command went well
+    and whose numbers were not found, since the others would be trained in vain. None are if `enough` is 0.
     """
 
     enough: int
     _reasons: dict[str, str] = field(default_factory=dict)
     _tasks: set[str] = field(default_factory=set)
     _cells: set[str] = field(default_factory=set)
+    _unread: bool = False
 
-    def failed(self, task: str, cell: str, reason: str) -> None:
+    def failed(self, task: str, cell: str, reason: str, *, unread: bool = False) -> None:
         """A run of a task has failed. Numbers, as of seeds, and words of its name make no reason another."""
         words = "|".join(sorted(map(re.escape, filter(None, re.split("[/-]", cell))), key=len, reverse=True))
         self._reasons.setdefault(_kind(re.sub(rf"(?<!\w)(?:{words})(?!\w)", "#", reason)), reason)
         self._tasks.add(task)
         self._cells.add(cell)
+        self._unread |= unread
 
     def succeeded(self) -> None:
         """A run has its record."""
@@ -129,6 +132,8 @@ class AllAlike:
 
     def reason(self, waiting: Set[str]) -> str:
         """The reason for which runs of the `waiting` cells are not to be started, empty if they are."""
+        if self.enough and self._unread:
+            return f"{NOT_STARTED} no number was found of the first one that ended"
         alike = len(self._reasons) == 1 and len(self._cells) + (not waiting - self._cells) >= 2
         if not (self.enough and alike and len(self._tasks) >= self.enough):
             return ""

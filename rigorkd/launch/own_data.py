@@ -38,13 +38,14 @@ MISSED = 0.05
 class Shown:
     """A network and the side of the squares that it is shown; millions of multiply-adds for one, if known.
 
-    `key` is the key of the protocol that says the side.
+    `unbuilt` says why it could not be built to count them, `key` which key of the protocol says the side.
     """
 
     network: str
     side: int
     key: str
     macs_millions: float | None
+    unbuilt: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class OwnData:
             yield "  their headers were read; `run` names those that are damaged behind it before it trains"
         for side in dict.fromkeys(shown.side for shown in self.shown):
             known = [
-                f"{shown.network} {shown.macs_millions:,.{1 if shown.macs_millions < 100 else 0}f} M"
+                f"{shown.network} {_millions(shown.macs_millions)}"
                 for shown in self.shown
                 if shown.side == side and shown.macs_millions is not None
             ]
@@ -232,6 +233,9 @@ class OwnData:
                 f"the central squares are {100 * self.survey.central:.0f} % of the images, and the rest is "
                 "cut off: write fit: squash in dataset to keep all of them, or fit: crop if that is meant"
             )
+        for shown in self.shown:
+            if shown.unbuilt:
+                yield f"{shown.network} cannot be built for images of {shown.side} pixels: {shown.unbuilt}"
         for key in dict.fromkeys(shown.key for shown in self.shown):
             side = max(shown.side for shown in self.shown if shown.key == key)
             times = (side / self.native) ** 2
@@ -326,10 +330,19 @@ def _shown(protocol: Protocol, cells: Sequence[Cell], *, macs: bool) -> Iterator
         name = cell.name if cell.role == "teacher" else str(cell.student)
         if (name, side, key) not in seen:
             seen.add((name, side, key))
-            yield Shown(name, side, key, _macs(protocol, cell) if macs else None)
+            found = _macs(protocol, cell) if macs else None
+            if isinstance(found, str):
+                yield Shown(name, side, key, None, found)
+            else:
+                yield Shown(name, side, key, found)
 
 
-def _macs(protocol: Protocol, cell: Cell) -> float | None:
+def _millions(macs: float) -> str:
+    """Three digits that count, whatever the size."""
+    return f"{macs:,.0f} M" if macs >= 100 else f"{macs:.3g} M"
+
+
+def _macs(protocol: Protocol, cell: Cell) -> float | str | None:
     """Of networks that are rigorkd's own or a library's; code of one's own is not run for a plan.
 
     Raises:

@@ -21,7 +21,7 @@ import numpy as np
 
 from rigorkd.data.dataset import Dataset
 from rigorkd.launch.own_data import OwnData, own_data
-from rigorkd.launch.run_states import RunStates
+from rigorkd.launch.run_states import RunStates, State
 from rigorkd.problems import ExpansionError
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts, gain_pairs, lone_cells
@@ -29,7 +29,7 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis, SeedsByRole
 from rigorkd.protocol.trainer import FILLED
-from rigorkd.records.command_code import unseen_arguments, watched
+from rigorkd.records.command_code import seed_as_a_truth, unseen_arguments, watched
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
@@ -77,7 +77,7 @@ class Plan:
     Attributes:
         corrected: whether families are corrected for their size.
         judged: the seeds that verdicts use: all but those kept for choosing.
-        notes: what is to be known of runs that commands train.
+        notes: what is to be known of runs that commands train, or that may be stale.
         looks: the planned interim analyses; what is detectable is at the nominal level of each.
         data: a user's own images, as far as they are known.
         largest: the largest value of the metric among finished runs.
@@ -184,7 +184,7 @@ def make_plan(
         corrected=protocol.spec.analysis.correction != "none",
         judged=judged,
         training_images=training_images(want.run for want in states.expected.values()),
-        notes=tuple(_notes(protocol, states)),
+        notes=(*_notes(protocol, states), *_undecoded(protocol, states, study)),
         metric=metric,
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
@@ -202,6 +202,18 @@ def _notes(protocol: Protocol, states: RunStates) -> Iterator[str]:
         filled = ", ".join(f"{{{name}}}" for name in (*FILLED, "seed"))
         yield f"none of these is executed here; a call fills {filled}"
         yield from (*watched(protocol.cells, protocol.path), *notes)
+
+
+def _undecoded(protocol: Protocol, states: RunStates, study: StudyFolder) -> Iterator[str]:
+    """That runs count as done by images that were there once, as those of today are not decoded yet."""
+    done, dataset = states.count(State.DONE), protocol.spec.dataset
+    if not done or dataset.info is not None or not dataset.in_files:
+        return
+    if dataset.looked_at() is not None and dataset.checksum_at_hand() is None:
+        yield (
+            f"the images are others than were decoded last, or lie elsewhere: {count(done, 'run')} counted as"
+            " done may be stale, which `rigorkd run` finds out when it decodes them, before it trains"
+        )
 
 
 def _cell_entry(cell: Cell) -> dict[str, Any]:
@@ -486,13 +498,16 @@ def _from_own_runs(states: RunStates, left: list[Run], disk: int | None, why: st
         return Cost(None, None, disk, f"unknown: {why}{hint}")
     seconds = sum(fmean(rates[_kind(run)]) * run.cell.training.epochs for run in left)
     runs = count(len(states.records), "finished run")
+    by_command = all(run.cell.trainer is not None for run in left)
+    faster = (
+        "more workers make it faster" if by_command else "sharing batches and more workers make it faster"
+    )
     on_gpu = not any(device.startswith("CPU") for device in devices)
     return Cost(
         seconds=seconds,
         gpu_hours=seconds / 3600 if on_gpu else None,
         disk_bytes=disk,
-        basis=f"{runs} of this study on {', '.join(sorted(devices))}; "
-        "one run at a time: sharing batches and more workers make it faster",
+        basis=f"{runs} of this study on {', '.join(sorted(devices))}; one run at a time: {faster}",
     )
 
 
@@ -514,10 +529,42 @@ def _folder_bytes(record: Record) -> int:
     return sum(path.stat().st_size for path in record.folder.iterdir() if path.is_file())
 
 
-def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | None = None) -> str:
-    """What it costs to add seeds to a study that was looked at, and which ways are valid; "" if nothing.
+@dataclass(frozen=True)
+class Growth:
+    """Seeds that are added to a study after it was analysed at `sizes` seeds: `fresh` ones, `total` then."""
 
-    Nothing does where the protocol's `analysis` planned a look at as many seeds. Seeds that it keeps for
+    folder: Path
+    sizes: tuple[int, ...]
+    fresh: tuple[int, ...]
+    total: int
+    unpaired: bool
+
+    def says(self) -> str:
+        """What it costs, and which ways are valid."""
+        from rigorkd_analysis.stats.sequential import error_of_looks
+
+        error = error_of_looks((*(size for size in self.sizes if size > 1), self.total))
+        sizes = ", ".join(map(str, self.sizes))
+        return (
+            f"note: {self.folder} was analysed at n = {sizes}. Analysed again at n = {self.total}, a test at "
+            f".05 rejects a true null {error:.3f} of the time: every verdict will be inconclusive.\n"
+            f"  valid: {self.ways()}; looks that are planned before the first of them"
+        )
+
+    def ways(self, study: str = "") -> str:
+        """The commands whose verdicts keep the error rate, of a `study` where one is named."""
+        analyze = f"rigorkd analyze {study}".rstrip()
+        alone = f"the new seeds alone, `{analyze} --seeds {listed_seeds(self.fresh)}`"
+        if self.unpaired:
+            return alone
+        sequential = f"`{analyze} --sequential`, at any time"
+        return f"{alone}, as the first look at them; or {sequential}" if len(self.fresh) > 1 else sequential
+
+
+def growth_of(folder: Path, seeds: Iterable[int], analysis: Analysis | None = None) -> Growth | None:
+    """What these seeds add to a study that was looked at; None if nothing.
+
+    Nothing do they where the protocol's `analysis` planned a look at as many seeds. Seeds that it keeps for
     choosing are none to judge.
     """
     planned = analysis.looks if analysis else ()
@@ -527,33 +574,34 @@ def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | Non
     seen = {seed for look in looks for seed in look.seeds}
     fresh = asked - seen
     if not looks or not fresh or len(asked | seen) in planned:
-        return ""
-    from rigorkd_analysis.stats.sequential import error_of_looks
-
-    sizes = sorted({look.n for look in looks})
-    total = len(asked | seen)
-    error = error_of_looks((*(size for size in sizes if size > 1), total))
-    return (
-        f"note: {folder} was analysed at n = {', '.join(map(str, sizes))}. Analysed again at n = {total}, a "
-        f"test at .05 rejects a true null {error:.3f} of the time: every verdict will be inconclusive.\n"
-        "  valid: `rigorkd analyze --sequential`, at any time; the new seeds alone, `rigorkd analyze --seeds "
-        f"{listed_seeds(fresh)}`; looks that are planned before the first of them"
-    )
+        return None
+    sizes = tuple(sorted({look.n for look in looks}))
+    unpaired = analysis is not None and analysis.test == "unpaired"
+    return Growth(folder, sizes, tuple(sorted(fresh)), len(asked | seen), unpaired)
 
 
-def protocol_warnings(protocol: Protocol) -> list[str]:
-    """What a protocol most likely does not mean, before anything is trained.
+def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | None = None) -> str:
+    """What it costs to add seeds to a study that was looked at, and which ways are valid; "" if nothing."""
+    grown = growth_of(folder, seeds, analysis)
+    return "" if grown is None else grown.says()
+
+
+def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
+    """What a protocol most likely does not mean at these seeds, before anything is trained.
 
     Raises:
         ProtocolError: the files of a command are not there.
     """
     analysis = protocol.spec.analysis
     try:
-        unseen = unseen_arguments(protocol.cells, protocol.path.parent.absolute())
+        folder = protocol.path.parent.absolute()
+        unseen = unseen_arguments(protocol.cells, folder)
+        at_zero = 0 in seeds or not all(cell.per_seed for cell in protocol.cells)
+        seedless = seed_as_a_truth(protocol.cells, folder) if at_zero else ""
     except ExpansionError as error:
         raise located(error.problems, protocol) from None
     lone = lone_cells(protocol.cells, analysis.pairs, planned=bool(analysis.contrasts))
-    return [warning for warning in (sesoi_warning(protocol), lone, unseen) if warning]
+    return [warning for warning in (sesoi_warning(protocol), lone, unseen, seedless) if warning]
 
 
 def sesoi_warning(protocol: Protocol, records: Iterable[Record] = ()) -> str:

@@ -301,11 +301,11 @@ class Pool:
                 self.progress.reach(run, behind)
             case RunDone(run=run, status=status):
                 self._done(run, status)
-            case RunFailed(run=run, reason=reason):
+            case RunFailed(run=run, reason=reason, unread=unread):
                 assert task is not None
                 want = next(want for want in task.runs if want.run.name == run)
                 if not self._try_alone(task, (want,), reason):
-                    self._fail(want, reason, slot)
+                    self._fail(want, reason, slot, unread=unread)
             case TaskEnded(failure=None):
                 self._free(slot)
             case TaskEnded(failure=str(reason)):
@@ -399,17 +399,18 @@ class Pool:
             and not has_record(self.study, want.run.name)
         )
 
-    def _fail(self, want: Expected, reason: str, slot: Slot) -> None:
+    def _fail(self, want: Expected, reason: str, slot: Slot, *, unread: bool = False) -> None:
         run = want.run.name
         log = slot.settings.log.relative_to(self.study.path).as_posix()
         note_failure(self.study, Failure(run, want.run_hash, reason, log=log, log_start=slot.log_start))
         self._leave(run)
         self._lose(run, reason)
-        self._hold_if_alike(slot.task.runs[0].run.name if slot.task else run, want.run.cell.name, reason)
+        task = slot.task.runs[0].run.name if slot.task else run
+        self._hold_if_alike(task, want.run.cell.name, reason, unread=unread)
 
-    def _hold_if_alike(self, task: str, cell: str, reason: str) -> None:
+    def _hold_if_alike(self, task: str, cell: str, reason: str, *, unread: bool = False) -> None:
         """Start nothing more once the first tasks, of all launchers, have failed for one reason."""
-        self.alike.failed(task, cell, reason.partition(" (log: ")[0])
+        self.alike.failed(task, cell, reason.partition(" (log: ")[0], unread=unread)
         if held := self.alike.reason(self.queue.cells()):
             for name in self.queue.hold(held):
                 self.progress.fail(name)

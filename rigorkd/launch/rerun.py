@@ -68,7 +68,8 @@ def rerun(
     study = StudyFolder(folder)
     info = read_info(folder)
     protocol, files = read_protocol(folder), info.start_files
-    if any(cell.trainer is not None for cell in protocol.cells):
+    by_command = any(cell.trainer is not None for cell in protocol.cells)
+    if by_command:
         protocol = _placed(protocol, study, trust=trust, working=working)
         files = start_files(protocol)
     if code := code_of(protocol):
@@ -88,7 +89,11 @@ def rerun(
             hint="check out the code of that time, or name its folder with --folder",
         )
     done = sorted(name for name, state in states.state.items() if state is State.DONE)
-    chosen = sorted(random.Random(choice).sample(done, min(n, len(done))))
+    chosen = random.Random(choice).sample(done, min(n, len(done)))
+    at_zero = [name for name in done if _is_of_zero(name)] if by_command and len(chosen) > 1 else []
+    if at_zero and not any(map(_is_of_zero, chosen)):  # which a script may take for no seed
+        chosen[0] = random.Random(choice).choice(at_zero)
+    chosen.sort()
     found = []
     with tempfile.TemporaryDirectory(prefix="rigorkd-rerun-") as scratch:
         for name in chosen:
@@ -128,6 +133,29 @@ def _placed(protocol: Protocol, study: StudyFolder, *, trust: bool, working: Pat
             f"{study.protocols}; --trust runs them",
         )
     return replace(protocol, path=(working or own or study.protocols.absolute()) / protocol.path.name)
+
+
+def _is_of_zero(run: str) -> bool:
+    return run.endswith("/seed-0")
+
+
+def zero_alone(found: Iterable[Rerun]) -> str:
+    """What it means that commands came out otherwise at seed 0, and the same at other seeds; "" if not so."""
+    told = [one for one in found if one.numbers]
+    at_zero = [one for one in told if _is_of_zero(one.run)]
+    others = [one for one in told if not _is_of_zero(one.run)]
+    if not at_zero or not all(one.differs for one in at_zero) or any(one.differs for one in others):
+        return ""
+    if not others:
+        return (
+            "only seed 0 was repeated, which a script may take for no seed (`if args.seed:`): --rerun "
+            f"{len(told) + 2} repeats other seeds as well"
+        )
+    return (
+        "only runs of seed 0 come out otherwise: the script takes 0 for no seed (`if args.seed:`). Let it ask"
+        " `is not None`, or begin at 1 (`rigorkd run --seeds 1:6`) and judge these alone (`rigorkd analyze"
+        " --seeds 1:6`)"
+    )
 
 
 def deterministic(found: Iterable[Rerun]) -> bool | None:

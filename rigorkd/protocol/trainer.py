@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from rigorkd.fields import Count, Frozen, Positive, short_form
+from rigorkd.fields import Count, Frozen, Positive, added, short_form
 from rigorkd.models.model import is_own_model
 from rigorkd.problems import Path, shown
 
@@ -256,14 +256,25 @@ class Result(Frozen):
     """Where a run leaves its numbers: a file below `{out}`, or the last line of its standard output.
 
     `keys` takes numbers under other names: of JSON the value at a dotted key (in a log of JSON lines, the
-    last one), of any other text the number after the last place where the key stands.
+    last one), of any other text the number after the last place where the key stands. Of a table with rows
+    of several folds, `average` names the column that counts them.
     """
 
     file: Relative = "metrics.json"
     keys: dict[str, Annotated[str, Field(min_length=1)]] = Field(default={})
+    average: Annotated[str, Field(min_length=1)] | None = added("0.2", None)
+
+    @model_validator(mode="after")
+    def _of_a_table(self) -> Result:
+        if self.average is not None and not self.file.endswith((".csv", ".tsv")):
+            raise ValueError(
+                f"average: {self.average} is the column of a CSV or TSV, and file is {self.file}: leave"
+                " average out, and let the script write the mean"
+            )
+        return self
 
     def __hash__(self) -> int:
-        return hash((self.file, *sorted(self.keys.items())))
+        return hash((self.file, *sorted(self.keys.items()), self.average))
 
 
 STDOUT = "stdout"

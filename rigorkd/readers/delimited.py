@@ -13,7 +13,7 @@ from rigorkd.errors import InputError
 from rigorkd.readers.grid import Grid, is_number, table_from
 from rigorkd.readers.known_names import NAMED, PARAMETERS, canonical, seed_in
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.text import count, some_of
+from rigorkd.text import count, some_of, untyped
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -98,10 +98,13 @@ def unparted(file: str, line: int) -> InputError:
 
 
 def decoded(file: str, content: bytes, encoding: str | None) -> str:
-    """The text of a file, by what it says of itself unless an encoding was named."""
+    """The text of a file, by what it says of itself unless an encoding was named.
+
+    Numbers that were printed with their type are numbers, before commas inside of them part anything.
+    """
     found = next((name for mark, name in _BOMS if content.startswith(mark)), "utf-8")
     try:
-        return content.decode(encoding or found)
+        return untyped(content.decode(encoding or found))
     except LookupError:
         raise InputError(
             f"--encoding {encoding}: no such encoding", hint="such as cp1252, latin-1 or utf-16"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rigorkd.readers.raw import RawTable, Reading
+from rigorkd.text import bare_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,7 @@ def looks_numeric(column: pd.Series[Any]) -> bool:
 
 def _readable(text: str) -> bool:
     found = _with_spread(text)
-    bare = (found[1] if found else text).strip().removesuffix("%").translate(_MINUS)
+    bare = bare_number(found[1] if found else text).strip().removesuffix("%").translate(_MINUS)
     try:
         float(bare)
     except ValueError:
@@ -88,7 +89,9 @@ def numbers_of(table: RawTable, column: str, asked: Reading) -> Numbers:
     if not (np.isnan(values) & there).any() and asked.decimal != ",":
         return Numbers(values, text)
     said: list[str] = []
-    words = {word: word for word in text[there].unique()}
+    words = {word: bare_number(word) for word in text[there].unique()}
+    if typed := [word for word, bare in words.items() if word != bare]:
+        said.append(f"{column} as the numbers in it, such as that of {typed[0]}")
     shares = {word: share_of(word) for word in words}
     if None not in shares.values():
         made = text.map(lambda word: word if (share := shares.get(word)) is None else repr(share))

@@ -6,6 +6,7 @@ the command's working directory.
 
 from __future__ import annotations
 
+import ast
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -191,6 +192,46 @@ def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
         f"warning: the command reads {names}, which no hash covers: runs before and after a change of it"
         f" would be mixed without a word; add inputs: [{names}] to the trainer"
     )
+
+
+def seed_as_a_truth(cells: Iterable[Cell], folder: Path) -> str:
+    """A warning of code that asks for a seed by its truth, so that 0 is none; empty if none does.
+
+    Raises:
+        ExpansionError: the files of a trainer are not there or cannot be read.
+    """
+    trainers = {files_key(cell.trainer.trainer): cell.trainer for cell in cells if cell.trainer is not None}
+    code = {path: content for by in trainers.values() for path, content in code_files(by, folder).items()}
+    for path, content in code.items():
+        found = min(_truths_of_a_seed(content), default=None) if path.suffix == ".py" else None
+        if found is not None:
+            line, text = found
+            return (
+                f"warning: {_name(path, folder)}:{line}: `{text}` takes seed 0 for no seed, perhaps, so that"
+                " its runs are drawn by chance: let it ask whether that `is None`, or begin at 1: --seeds 1:6"
+            )
+    return ""
+
+
+def _truths_of_a_seed(source: bytes) -> Iterator[tuple[int, str]]:
+    """The lines of a program that ask for the truth of a name that ends in `seed`, with that name."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for node in ast.walk(tree):
+        asked: list[ast.expr] = []
+        if isinstance(node, ast.If | ast.IfExp | ast.While):
+            asked = [node.test]
+        elif isinstance(node, ast.BoolOp):
+            asked = node.values
+        for each in asked:
+            bare = each.operand if isinstance(each, ast.UnaryOp) and isinstance(each.op, ast.Not) else each
+            name = bare.attr if isinstance(bare, ast.Attribute) else getattr(bare, "id", "")
+            if isinstance(bare, ast.Subscript) and isinstance(bare.slice, ast.Constant):
+                name = str(bare.slice.value)
+            if name.casefold().endswith("seed"):
+                yield bare.lineno, ast.unparse(bare)
 
 
 def watched(cells: Iterable[Cell], protocol: Path) -> Iterator[str]:

@@ -40,10 +40,15 @@ class RunDone:
 
 @dataclass(frozen=True)
 class RunFailed:
-    """A run failed by an exception; the others of its cohort went on."""
+    """A run failed by an exception; the others of its cohort went on.
+
+    `unread` says that its command went well, and that the number it was called for was not found: the same
+    `result` would not find those of the other runs either.
+    """
 
     run: str
     reason: str
+    unread: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import canonical
 from rigorkd.protocol.load import Protocol, method_location, model_location, start_location
 from rigorkd.protocol.requirements import class_problems, is_unusual
+from rigorkd.text import first_line
 
 _IMAGENET = 1000
 """Classes that the published weights of torchvision and timm tell apart."""
@@ -204,17 +205,18 @@ def network_of(protocol: Protocol, cell: Cell, views: Views, classes: int | None
 
 
 @torch.no_grad()
-def macs_of(protocol: Protocol, cell: Cell) -> float | None:
-    """Millions of multiply-adds of the cell's network for one image; None if it cannot be built here."""
+def macs_of(protocol: Protocol, cell: Cell) -> float | str:
+    """Millions of multiply-adds of the cell's network for one image; why not, if it cannot be built here."""
     from rigorkd.models.sizes import macs_millions
 
-    with suppress(InputError, RuntimeError, NotImplementedError):
+    try:
         network = _outline(protocol, cell, cell.views)
         channels, size, _ = _input(cell.views, cell.dataset)
         side = cell.size or size
         image = torch.zeros(1, channels, side, side, device=next(network.parameters()).device)
         return macs_millions(network, image)
-    return None
+    except (InputError, RuntimeError) as error:
+        return first_line(error)
 
 
 def _outline(protocol: Protocol, cell: Cell, views: Views, classes: int | None = None) -> nn.Module:

@@ -478,6 +478,7 @@ def test_a_plan_says_what_the_images_are_and_what_resizing_costs(tmp_path: Path,
     assert "  8 to train on, 4 to validate, 4 to test\n" in done.stdout
     assert "1 are grey and repeat their channel; 1 have 16 bits" in " ".join(done.stdout.split())
     assert "multiply-adds for one image at 16×16: teacher " in done.stdout
+    assert " 0.0 M," not in done.stdout
     assert "times the work" not in done.stdout
     path.write_text(PROTOCOL.replace("root: pictures", "root: pictures, resolution: 64"))
     document = json.loads(rigorkd("plan", path, "--format", "json").stdout)["data"]
@@ -492,6 +493,33 @@ def test_a_plan_says_what_the_images_are_and_what_resizing_costs(tmp_path: Path,
     assert (teacher["network"], teacher["side"], net["network"]) == ("teacher", 64, "net")
     # by hand: 3 × 3 convolutions from 3 to 4 channels on 64 × 64 pixels, and 4 to 2 classes
     assert teacher["macs_millions"] >= 9 * 3 * 4 * 64 * 64 / 1e6
+
+
+def test_a_plan_names_a_network_that_cannot_be_built(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    write(tmp_path / "pictures")
+    path = tmp_path / "own.yaml"
+    path.write_text(PROTOCOL.replace("students: {", "students: {large: {model: inception_v3}, "))
+    document = json.loads(rigorkd("plan", path, "--format", "json").stdout)["data"]
+    (told,) = [warning for warning in document["warnings"] if "cannot be built" in warning]
+    assert told.startswith("large cannot be built for images of 16 pixels: ")
+    (large,) = [shown for shown in document["networks"] if shown["network"] == "large"]
+    assert (large["macs_millions"], told.endswith(large["unbuilt"])) == (None, True)
+
+
+def test_a_plan_says_that_what_is_done_may_be_stale_before_images_are_decoded(
+    tmp_path: Path, rigorkd: Rigorkd
+) -> None:
+    write(tmp_path / "pictures")
+    path = tmp_path / "own.yaml"
+    path.write_text(PROTOCOL)
+    done = rigorkd("run", path, "--seeds", "1", "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    told = "counted as done may be stale"
+    assert told not in " ".join(rigorkd("plan", path, "--seeds", "1").stdout.split())
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / "pictures" / "cats" / "0.png")
+    assert told in " ".join(rigorkd("plan", path, "--seeds", "1").stdout.split())
+    assert told in json.loads(rigorkd("plan", path, "--seeds", "1", "--format", "json").stdout)["notes"][0]
+    assert "no longer fit the protocol" in rigorkd("run", path, "--seeds", "1").stderr
 
 
 def test_a_study_remembers_what_its_files_settled(tmp_path: Path, rigorkd: Rigorkd) -> None:

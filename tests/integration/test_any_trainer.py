@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -260,6 +261,38 @@ def test_a_script_that_draws_without_the_seed_is_told(tmp_path: Path) -> None:
     assert then != now
 
 
+def test_a_script_that_takes_seed_0_for_none_is_told_before_and_after(tmp_path: Path) -> None:
+    loose = """
+import json, random, sys
+seed = int(sys.argv[2])
+if seed:
+    random.seed(seed)
+json.dump({"accuracy": random.random()}, open(sys.argv[1] + "/metrics.json", "w"))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed}", metrics: {accuracy: max}}
+students: [small]
+groups: {main: {baseline: true}}
+seeds: 3
+"""
+    write(tmp_path, protocol, loose)
+    told = " ".join(of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).stderr.split())
+    assert "train.py:4: `seed` takes seed 0 for no seed" in told
+    assert "takes seed 0" not in of(tmp_path, "plan", "protocols/mine.yaml", "--seeds", "1:3").stderr
+    done = " ".join(of(tmp_path, "verify", "--rerun", 2).stdout.split())  # one of seed 0 among two
+    assert "only runs of seed 0 come out otherwise" in done
+    found = json.loads(of(tmp_path, "verify", "--rerun", 3, "--format", "json").stdout)
+    assert "begin at 1" in found["note"]
+    one = next(i for i in range(20) if zero_is_drawn(i))
+    assert "only seed 0 was repeated" in of(tmp_path, "verify", "--rerun", 1, "--choice", one).stdout
+
+
+def zero_is_drawn(choice: int) -> bool:
+    return random.Random(choice).sample(range(3), 1) == [0]
+
+
 def test_a_seed_that_does_not_reach_the_training_is_named(tmp_path: Path) -> None:
     fixed = "import json, sys; json.dump({'accuracy': 71.0}, open(sys.argv[1] + '/metrics.json', 'w'))"
     protocol = """\
@@ -354,7 +387,9 @@ seeds: 5
     write(tmp_path, protocol, "print('Test set: Accuracy: 653/797 (82%)')")
     failed = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", "2")
     assert failed.returncode == 1
-    assert "not started, since the first ones failed alike" in failed.stderr  # not all are trained in vain
+    assert "not started, since no number was found of the first one" in failed.stderr
+    logs = list((tmp_path / "results" / "mine").rglob("seed-*.log"))
+    assert len(logs) <= 2  # one of each worker, not all five
     assert "--keep-going" in failed.stderr
     mend = "result: {file: stdout, keys: {accuracy: Accuracy}}"
     assert mend in failed.stderr
@@ -373,6 +408,33 @@ seeds: 5
     assert len(list((tmp_path / "results" / "mine").rglob("record.json"))) == 5
     assert "next: rigorkd analyze" in mended.stdout
     assert "changed after the first run" not in of(tmp_path, "analyze").stderr
+
+
+def test_a_launch_counts_what_it_trains_and_what_it_leaves_out(tmp_path: Path) -> None:
+    script = """
+import json, pathlib, sys
+out, seed, method = sys.argv[1:4]
+if method == "teach" and seed == "1" and not pathlib.Path("mended").exists():
+    sys.exit("boom")
+json.dump({"accuracy": float(seed)}, open(out + "/metrics.json", "w"))
+"""
+    protocol = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed} {method} [{teacher}]", metrics: {accuracy: max}}
+teacher: {trainer: {command: "python train.py {out} {seed} teach", metrics: {accuracy: max}}}
+students: [small]
+groups: {main: {baseline: true, kd: true}}
+seeds: 2
+"""
+    write(tmp_path, protocol, script)
+    first = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1).stdout
+    assert "mine: 6 runs to train on 1 worker (CPU)\n" in first
+    more = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1, "--seeds", 3).stdout
+    assert "mine: 3 runs to train on 1 worker (CPU), 4 already done, 2 left out that failed before" in more
+    (tmp_path / "protocols" / "mended").touch()
+    again = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1, "--seeds", 3, "--retry-failed").stdout
+    assert "mine: 2 runs to train on 1 worker (CPU), 7 already done\n" in again
 
 
 def test_what_fails_fails_by_name_with_its_log_and_the_others_go_on(tmp_path: Path) -> None:
@@ -405,6 +467,11 @@ seeds: 1
     assert "main/small/crash/seed-0: exit code 1: ValueError: no such layer" in done.stderr
     assert "main/small/silent/seed-0: it left no metrics.json in {out}" in done.stderr
     assert "hello from crash" in of(tmp_path, "logs", "main/small/crash/seed-0").stdout
+    for study in ((), (next((tmp_path / "results").glob("*/study.json")).parent,)):
+        meant = of(tmp_path, "logs", *study)
+        assert meant.returncode == 0, meant.stderr
+        assert "the last that failed of " in " ".join(meant.stderr.split())
+        assert "[rigorkd] failed: " in meant.stdout
     (said,) = (one for one in document(tmp_path, "analyze")["warnings"] if "of the missing runs" in one)
     assert said.startswith("3 of the missing runs failed: ")
     assert "take the cells out of the protocol" in said

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from rigorkd.launch.command_results import ResultError, read_results
+from rigorkd.launch.command_results import ResultError, UnreadError, read_results
 from rigorkd.protocol.trainer import Trainer
 
 
@@ -380,3 +380,93 @@ def test_an_accuracy_that_none_can_be_fails_the_run(tmp_path: Path) -> None:
         ResultError, match="accuracy is 653, and accuracies lie between 0 and 100, or 0 and 1"
     ):
         metrics(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tensor(86.75)", 86.75),
+        ("\"tensor(0.8675, device='cuda:0', dtype=torch.float64)\"", 0.8675),
+        ("tensor(0.8675, device='cuda:0', grad_fn=<DivBackward0>)", 0.8675),  # as an f-string writes it
+        ("np.float64(86.75)", 86.75),
+        ("array(86.75)", 86.75),
+        ("[86.75]", 86.75),
+        ("tensor([86.75])", 86.75),
+        ("86.75%", 86.75),
+    ],
+)
+def test_a_number_with_its_type_is_that_number(tmp_path: Path, field: str, value: float) -> None:
+    """In a table, in a history, on a line of words and in what print shows of a mapping."""
+    (tmp_path / "log.csv").write_text(f"epoch,accuracy,last\n1,{field},2\n")
+    keyed = {"accuracy": "accuracy"}
+    assert metrics(tmp_path, trainer(result={"file": "log.csv", "keys": keyed})) == {"accuracy": value}
+    (tmp_path / "pairs.csv").write_text(f"metric,value\naccuracy,{field}\n")
+    assert metrics(tmp_path, trainer(result={"file": "pairs.csv", "keys": keyed})) == {"accuracy": value}
+    said = field.strip('"')
+    for key in ("accuracy", "val accuracy:"):
+        made = trainer(result={"file": "stdout", "keys": {"accuracy": key}})
+        assert metrics(tmp_path, made, f"val accuracy: {said}, best") == {"accuracy": value}
+    assert metrics(tmp_path, trainer(result="stdout"), said) == {"accuracy": value}
+    if "(" in said:
+        assert metrics(tmp_path, trainer(result="stdout"), f"{{'accuracy': {said}}}") == {"accuracy": value}
+        (tmp_path / "metrics.json").write_text(f'{{"accuracy": "{said}"}}')
+        assert metrics(tmp_path) == {"accuracy": value}
+        with pytest.raises(ResultError, match="accuracy: accuracy"):
+            metrics(tmp_path, trainer(result="stdout"), f"val accuracy: {said}\nbye")
+
+
+def test_a_column_without_numbers_is_not_called_absent(tmp_path: Path) -> None:
+    log = trainer(result={"file": "log.csv", "keys": {"accuracy": "acc"}})
+    (tmp_path / "log.csv").write_text("epoch,acc\n1,\n2,high\n")
+    with pytest.raises(ResultError, match=r"log\.csv has a column acc, .* on line 3 it has 'high'"):
+        metrics(tmp_path, log)
+    (tmp_path / "log.csv").write_text('epoch,acc\n1,"[86.75, 3]"\n')
+    with pytest.raises(ResultError, match=r"on line 2 it has '\[86\.75, 3\]'"):
+        metrics(tmp_path, log)
+    (tmp_path / "log.csv").write_text("epoch,accuracy\n1,\n")
+    with pytest.raises(ResultError, match=r"log\.csv has a column accuracy, and no number in it$"):
+        metrics(tmp_path, trainer(result="log.csv"))
+
+
+def test_what_is_not_found_is_told_from_what_is_no_number(tmp_path: Path) -> None:
+    """The first ails every run of a `result`, the second perhaps this run alone."""
+    unread = [metrics, lambda out: metrics(out, trainer(result="stdout"), "bye")]
+    for read in unread:
+        with pytest.raises(UnreadError):
+            read(tmp_path)
+    for text in ('{"accuracy": NaN}', '{"accuracy": 653}'):
+        (tmp_path / "metrics.json").write_text(text)
+        with pytest.raises(ResultError) as refused:
+            metrics(tmp_path)
+        assert not isinstance(refused.value, UnreadError)
+
+
+def test_a_history_with_types_keeps_its_numbers(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"accuracy": 71}')
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,tensor(0.5)\n2,\n")
+    kept = read_results(trainer(), tmp_path, "", keep_all=False).files["history.csv"]
+    assert kept == b"epoch,loss\r\n1,0.5\r\n2,\r\n"
+
+
+def test_rows_of_folds_are_averaged_where_it_is_said(tmp_path: Path) -> None:
+    """The last fold alone would pass for the run."""
+    rows = ["fold,epoch,acc", "0,1,10", "0,2,50", "1,1,20", "1,2,60", "2,1,30", "2,2,tensor(70.)"]
+    (tmp_path / "cv.csv").write_text("\n".join(rows) + "\n")
+    keyed = {"file": "cv.csv", "keys": {"accuracy": "acc"}}
+    with pytest.raises(ResultError, match=r"cv\.csv has rows of 3 values of fold") as refused:
+        metrics(tmp_path, trainer(result=keyed))
+    told = re.search(r"result: (\{.*\}) takes their mean", str(refused.value))
+    assert told
+    assert metrics(tmp_path, trainer(result=YAML(typ="safe").load(told[1]))) == {"accuracy": 60.0}
+    (tmp_path / "cv.csv").write_text("\n".join([*rows, "mean,,61"]))
+    assert metrics(tmp_path, trainer(result=keyed)) == {"accuracy": 61.0}
+    assert metrics(tmp_path, trainer(result={**keyed, "average": "fold"})) == {"accuracy": 60.0}
+    (tmp_path / "cv.csv").write_text("\n".join([*rows[:-2], "2,1,"]))
+    with pytest.raises(ResultError, match=r"cv\.csv has no acc of fold 2"):
+        metrics(tmp_path, trainer(result={**keyed, "average": "fold"}))
+    with pytest.raises(ResultError, match=r"has no column part to average over; it has fold, epoch, acc"):
+        metrics(tmp_path, trainer(result={**keyed, "average": "part"}))
+    (tmp_path / "cv.csv").write_text("\n".join(rows[:3]))
+    assert metrics(tmp_path, trainer(result=keyed)) == {"accuracy": 50.0}
+    with pytest.raises(ValueError, match="average: fold is the column of a CSV"):
+        trainer(result={"file": "stdout", "average": "fold"})

@@ -162,6 +162,16 @@ def test_the_name_of_a_cell_makes_no_reason_another() -> None:
     assert watch.reason({"main/a/dkd"})
 
 
+def test_one_run_whose_number_is_not_found_holds_the_others_back() -> None:
+    watch = AllAlike(8)
+    watch.failed("main/a/seed-0", "main/a", "it left no m.json", unread=True)
+    assert watch.reason({"main/b"}) == "not started, since no number was found of the first one that ended"
+    for told in (AllAlike(0), watch):  # --keep-going; a run that has its record
+        told.succeeded()
+        told.failed("main/b/seed-0", "main/b", "it left no m.json", unread=True)
+        assert not told.reason({"main/b"})
+
+
 def test_one_task_or_two_reasons_hold_nothing_back() -> None:
     watch = AllAlike(2)
     watch.failed("main/a/seed-0", "main/a", "ValueError: x")

@@ -36,6 +36,13 @@ PLAIN = "\n".join(["method,seed,test_acc", *ROWS]) + "\n"
         ("a note below a gap", PLAIN + "\nAll of one split.\n"),
         ("marked notes", PLAIN + "* three seeds each,,\nNote: of one split,,\n"),
         ("percent signs", "\n".join(["method,seed,test_acc", *(f"{row}%" for row in ROWS)])),
+        (
+            "with their type, as an f-string writes them",
+            PLAIN.replace("72.5", "tensor(72.5)")
+            .replace("73.5", "tensor(73.5, device='cuda:0')")
+            .replace("73.2", "np.float64(73.2)")
+            .replace("73.9", "[73.9]"),
+        ),
         ("plus or minus", "\n".join(["method,seed,test_acc", *(f"{row} ± 0.2" for row in ROWS)])),
         ("seeds with a word", PLAIN.replace("baseline,", "baseline,seed_").replace("kd,", "kd,seed_")),
         ("bars", PLAIN.replace(",", "|")),

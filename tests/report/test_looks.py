@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from rigorkd_analysis.stats.sequential import error_of_looks
 
 from rigorkd.cli.main import cli
 from rigorkd.errors import InputError
-from rigorkd.launch.planning import cost_of_growing
+from rigorkd.launch.planning import cost_of_growing, growth_of
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.interim import FILE, InterimAnalysis, listed_seeds, read_interim_analyses, seen_before
 from rigorkd.records.study import read_info
@@ -169,6 +170,16 @@ def test_what_more_seeds_cost_is_said_beforehand(made, tmp_path):
     assert "analysed at n = 5. Analysed again at n = 8, a test at .05 rejects a true null 0.085" in text
     assert "rigorkd analyze --sequential" in text
     assert "rigorkd analyze --seeds 5:8" in text
+    grown = growth_of(study, range(8))
+    assert grown is not None
+    alone, sequential = grown.ways("results/made").split("; or ")
+    assert (
+        alone == "the new seeds alone, `rigorkd analyze results/made --seeds 5:8`, as the first look at them"
+    )
+    assert sequential == "`rigorkd analyze results/made --sequential`, at any time"
+    assert replace(grown, fresh=(5,)).ways() == "`rigorkd analyze --sequential`, at any time"
+    alone = replace(grown, unpaired=True).ways()
+    assert alone == "the new seeds alone, `rigorkd analyze --seeds 5:8`"
     arguments = ["plan", str(tmp_path / "made.yaml"), "--results", str(tmp_path / "results"), "--seeds"]
     assert "note:" in CliRunner().invoke(cli, [*arguments, "8"]).stderr
     assert "note:" not in CliRunner().invoke(cli, [*arguments, "5"]).stderr

@@ -74,9 +74,8 @@ class Training(Submitted):
         session, expected = work.session, work.states.expected
         study, me = session.study, work.leases.me
         self._queue = work.queue()
-        self._progress = Progress.of({run: expected[run].run.cell.training.epochs for run in work.todo})
-        for name in self._queue.failed:
-            self._progress.fail(name)
+        hopeful = work.todo - self._queue.failed.keys()  # what needs a run that failed before never starts
+        self._progress = Progress.of({run: expected[run].run.cell.training.epochs for run in hopeful})
         for attempt in study.latency_attempts():  # what failed in an earlier launch may go well now
             attempt.unlink(missing_ok=True)
         by_command = _by_command(work.states.missing())
@@ -107,10 +106,12 @@ class Training(Submitted):
         watched = not (done or options.keep_going or options.only_runs is not None)
         alike = AllAlike(max(2, len(workers)) if watched else 0)
         self._pool = Pool(self._queue, study, settings, self._progress, file, remote, me.note_worker, alike)
+        left = len(work.states.missing()) - len(hopeful)
         session.say(
-            f"{study.path.name}: {count(len(work.todo), 'run')} to train on "
+            f"{study.path.name}: {count(len(hopeful), 'run')} to train on "
             + _describe(workers, by_command=by_command)
             + (f", {done} already done" if done else "")
+            + (f", {left} left out that failed before, or need one that did or diverged" if left else "")
         )
 
     def alive(self) -> AbstractSet[str]:

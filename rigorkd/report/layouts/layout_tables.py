@@ -111,7 +111,7 @@ def _measured(evidence: Evidence, cell: CellFacts, metric: str) -> str:
         return latency_text(cell, evidence)
     if metric == "params_millions":
         mean = cell.mean(metric)
-        return MISSING if mean is None else f"{mean:.2f}"
+        return MISSING if mean is None else f"{mean:.2f}" if mean >= 0.1 else f"{mean:.3g}"
     return mean_std(cell, metric, evidence)
 
 
