@@ -236,7 +236,32 @@ def names_alike(draft: Draft) -> None:
             draft.warnings.append(f"{told} are two cells by their spelling: write them alike if they are one")
 
 
+def _without_group(draft: Draft) -> None:
+    """A group holds methods to compare: none is one that names each of them, or that --cell leaves out.
+
+    W&B's groups are often the runs of one configuration, `c100-kd` and `c100-baseline`.
+    """
+    frame = draft.frame
+    if "group" not in frame or "method" not in frame:
+        return
+    words = frame[["group", "method"]].drop_duplicates()
+    if not words["group"].is_unique or len(words) < 2:
+        return
+    named = [
+        bool(method) and folded(method) in folded(group)
+        for group, method in words.itertuples(index=False, name=None)
+    ]
+    if all(named) and draft.asked.cell is None:
+        draft.dropped.append(f"{draft.spelt('group')}: another name of each method, so no group of them")
+    elif draft.asked.cell is None or "group" in [
+        original(draft, name.strip()) for name in draft.asked.cell.split(",")
+    ]:
+        return
+    draft.table = replace(draft.table, frame=frame.drop(columns="group"))
+
+
 def find_cells(draft: Draft) -> None:
+    _without_group(draft)
     for name in PARAMETERS:
         if name in draft.frame and draft.frame[name].str.contains(",", regex=False).any():
             draft.put(**{name: numbers_of(draft.table, name, draft.asked).text})
