@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Plan
 from rigorkd_analysis.families import build_family
 from rigorkd_analysis.likeness import copied, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "rigorkd.analysis/1"
 SMOKE = "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method"
-_CSV_CONDITIONS = ("the test images", "whatever the table's runs share and its columns do not tell")
 
 
 def analyze(
@@ -155,7 +154,7 @@ def _unjudged(runs: Runs, plan: Plan, study: str) -> Analysis:
         joint=plan.joint,
         inference=plan.inference,
         looks=plan.interim,
-        conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
+        conditioned_on=plan.conditioned_on or TABLE_CONDITIONS,
         cells=(),
         families=(),
         best=None,
