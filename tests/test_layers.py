@@ -111,6 +111,7 @@ STATISTICS_LAYERS = (
     "verdicts",
     "wording",
     "rounding",
+    "offered_baselines",
     "questions",
     "stats",
     "paper_sentences",

@@ -32,6 +32,13 @@ NO_ANYTIME = (
 )
 
 
+TABLE_CONDITIONS = ("the test images", "whatever the table's runs share and its columns do not tell")
+"""What verdicts on a table hold fixed: nobody says what its runs have in common."""
+
+COMMANDS_CONDITION = "the data and split of its commands"
+"""The same of runs that a user's own commands trained."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """a − b, cell by cell."""

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal
+from rigorkd_analysis.offered_baselines import no_such_cell, offered
 from rigorkd_analysis.outliers import Outlying
 from rigorkd_analysis.rounding import FLOAT32, Floats, last_digit, rounding
 from rigorkd_analysis.runs import Runs, suggest
@@ -35,11 +36,6 @@ MAX_PAIRS = 50_000
 #: What a baseline shares with the cells that it is the baseline of.
 MATCHED = ("group", "student", "start", "epochs", "training", "views")
 _NOT_DISTILLED = ("baseline", "teacher", "")
-
-BASELINES = frozenset(
-    {"baseline", "base", "vanilla", "scratch", "student", "supervised", "ce", "none", "no_kd"}
-)
-"""What people call the one without the method. Only `baseline` is taken for it unasked."""
 
 #: Columns that can tell the cells of one method apart.
 AXES = (
@@ -218,7 +214,13 @@ class Matcher:
         """The cell of a name, or those that end in it, one on each data set."""
         if name in self._runs.index:
             return [self._runs.position(name)]
-        return self._by_ending(name) or [self._runs.position(name)]
+        if found := self._by_ending(name):
+            return found
+        raise no_such_cell(self._runs, name, self.is_wide)
+
+    def is_wide(self, word: str) -> bool:
+        """Whether a word names a baseline for several cells, each by the rest of its name."""
+        return bool(self._sharing(word)) or len(self._by_ending(word)) > 1
 
     def _by_ending(self, name: str) -> list[int]:
         """The cells that end in a name, if they are one on each data set."""
@@ -289,7 +291,7 @@ class Matcher:
             listed = ", ".join(self._runs.cells[position] for position in found)
             raise TableError(
                 f"{name} has several baselines: {listed}",
-                hint=self._of_each(found) or "choose one with --baseline CELL",
+                hint=self._of_each(found) or f"choose one: {offered(self._runs, found, self.is_wide)}",
                 column="method",
             )
         if elsewhere := self._elsewhere(cell):

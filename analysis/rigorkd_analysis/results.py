@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from rigorkd_analysis.analysis_plan import Correction, Inference
+from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION, TABLE_CONDITIONS, Correction, Inference
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.stats.anova import Consistency, Factorial, FTest
 from rigorkd_analysis.stats.new_images import ImageComparison
@@ -157,6 +157,16 @@ class Analysis:
     secondary: tuple[Secondary, ...]
     progress: Progress | None
     warnings: tuple[str, ...]
+
+    @property
+    def of_table(self) -> bool:
+        """Whether the runs stand in a table alone, of which there is neither a study nor a log."""
+        return self.conditioned_on == TABLE_CONDITIONS
+
+    @property
+    def is_shared_known(self) -> bool:
+        """Whether it is known what runs of one seed have in common: rigorkd trained them itself."""
+        return not self.of_table and COMMANDS_CONDITION not in self.conditioned_on
 
     def family(self, name: str) -> Family | None:
         """The first family of this name, if any."""

@@ -381,6 +381,11 @@ def _number(text: object) -> float:
         return math.nan
 
 
+def sets_up(column: str) -> bool:
+    """Whether a column sets a cell up, by its name: runs that differ in it are not one cell."""
+    return _plain_name(column) in SETTINGS
+
+
 def is_setting(column: str) -> bool:
     """Whether a column sets a cell up, by its name, and is no result."""
     return _plain_name(column) in SETTINGS - {"precision"} or column in DESCRIPTIVE
@@ -472,8 +477,7 @@ def _attributes(
     missing: NDArray[np.bool_],
 ) -> dict[str, tuple[str, ...]]:
     """Each column that is constant within every cell, as text per cell; a missing run may say nothing."""
-    order = np.argsort(missing, kind="stable")  # the runs that are there, first
-    first = order[np.unique(cell_of[order], return_index=True)[1]]
+    first = _first_of_each(cell_of, missing)
     attributes: dict[str, tuple[str, ...]] = {}
     for column in frame.columns:
         name = str(column)
@@ -481,13 +485,8 @@ def _attributes(
             continue
         values = _text(frame[name])
         per_cell = values[first]
-        same = (values == per_cell[cell_of]) | (missing & (values == ""))
-        setting = _plain_name(name) in SETTINGS and not _is_measured(name, values, cell_of)
-        if setting and not same.all():  # 4 and 4.0 are one temperature
-            unequal = np.flatnonzero(~same)
-            same[unequal] = [
-                _number_text(values[row]) == _number_text(per_cell[cell_of[row]]) for row in unequal
-            ]
+        setting = sets_up(name) and not _is_measured(name, values, cell_of)
+        same = _is_as(per_cell, values, cell_of, missing, numbers=setting)
         if same.all():
             attributes[name] = tuple(str(value) for value in per_cell)
         elif setting:
@@ -501,6 +500,42 @@ def _attributes(
                 column=name,
             )
     return attributes
+
+
+def _first_of_each(cell_of: NDArray[np.intp], missing: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """A row of each cell, of a run that is there if one is."""
+    order = np.argsort(missing, kind="stable")
+    return order[np.unique(cell_of[order], return_index=True)[1]]
+
+
+def _is_as(
+    per_cell: NDArray[np.object_],
+    values: NDArray[np.object_],
+    cell_of: NDArray[np.intp],
+    missing: NDArray[np.bool_],
+    *,
+    numbers: bool,
+) -> NDArray[np.bool_]:
+    """Which rows say what their cell says; with `numbers`, 4 and 4.0 are one temperature."""
+    same = (values == per_cell[cell_of]) | (missing & (values == ""))
+    if numbers and not same.all():
+        unequal = np.flatnonzero(~same)
+        same[unequal] = [_number_text(values[row]) == _number_text(per_cell[cell_of[row]]) for row in unequal]
+    return np.asarray(same, dtype=bool)
+
+
+def mixed_settings(frame: pd.DataFrame) -> list[str]:
+    """The columns of settings in which runs of one cell differ, for which `read_runs` refuses a table."""
+    _, cell_of = np.unique(_text(frame["cell"]), return_inverse=True)
+    missing = _text(frame["status"]) == "missing" if "status" in frame else np.zeros(len(frame), dtype=bool)
+    first, found = _first_of_each(cell_of, missing), []
+    for name in map(str, frame.columns):
+        values = _text(frame[name]) if sets_up(name) else None
+        if values is None or _is_measured(name, values, cell_of):
+            continue
+        if not _is_as(values[first], values, cell_of, missing, numbers=True).all():
+            found.append(name)
+    return found
 
 
 def _optional(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Plan
 from rigorkd_analysis.families import build_family
 from rigorkd_analysis.likeness import copied, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale
+from rigorkd_analysis.offered_baselines import likely, offered
 from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.questions import (
-    BASELINES,
     Hypothesis,
     LinearContrast,
     Matcher,
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "rigorkd.analysis/1"
 SMOKE = "SMOKE RUNS: shrunken and synthetic; these numbers say nothing about any method"
-_CSV_CONDITIONS = ("the test images", "whatever the table's runs share and its columns do not tell")
 
 
 def analyze(
@@ -155,7 +154,7 @@ def _unjudged(runs: Runs, plan: Plan, study: str) -> Analysis:
         joint=plan.joint,
         inference=plan.inference,
         looks=plan.interim,
-        conditioned_on=plan.conditioned_on or _CSV_CONDITIONS,
+        conditioned_on=plan.conditioned_on or TABLE_CONDITIONS,
         cells=(),
         families=(),
         best=None,
@@ -325,10 +324,11 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
             why = "the table has no method column"
         elif matcher.any():
             why = "every cell is a baseline"
-        likely = [cell for cell in runs.cells if cell.rpartition("/")[2].casefold() in BASELINES]
-        words = {cell.rpartition("/")[2] for cell in likely}
-        named = shlex.quote(likely[0] if len(likely) == 1 else words.pop()) if len(words) == 1 else "CELL"
-        out.append(f"{why}, so there are no gains: all pairs are shown; name one with --baseline {named}")
+        cells = likely(runs)
+        if len(cells) == len(runs.cells):
+            cells = []
+        named = offered(runs, cells, matcher.is_wide) if cells else "--baseline CELL"
+        out.append(f"{why}, so there are no gains: all pairs are shown; name one with {named}")
     out += _kept_for_choosing(plan)
     diverged = question.runs.diverged
     lone = np.flatnonzero(diverged.any(axis=1))

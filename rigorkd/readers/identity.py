@@ -24,6 +24,7 @@ from rigorkd.readers.known_names import (
     without,
 )
 from rigorkd.readers.seed_offers import numbered, over_data_sets, refuse_kinds, refuse_words, seedlike
+from rigorkd.readers.seeded_names import pattern_in, stems
 from rigorkd.readers.shapes import affixes, check_headings, is_metric, pattern_of
 from rigorkd.readers.written_numbers import ABSENT, numbers_of
 from rigorkd.text import count, is_float, some_of, suggest
@@ -95,6 +96,8 @@ def find_seeds(draft: Draft) -> None:
             check_headings(draft.table)
             refuse_kinds(draft)
         column = seedlike(draft)
+        named = (draft.frame[name] for name in ("run", *_CELLS) if name in draft.frame)
+        counted_by = next(filter(None, map(pattern_in, named)), "")
         like = f", such as --seed {shlex.quote(column)}" if column else ""
         inner = next((str(name) for name in draft.frame.columns if folded(str(name)) in INNER), "")
         shared = f"; values of {draft.spelt(inner)} are no seeds, they share data" if inner else ""
@@ -108,8 +111,8 @@ def find_seeds(draft: Draft) -> None:
         raise draft.table.error(
             f"{what}; columns: {draft.columns()}; names: {shown}",
             f"give --seed COLUMN{like}, or --seed PATTERN with {{}} where the number stands, "
-            f"such as --seed '{numbered(draft) or 'run{}'}'{instead}",
-            seed="" if asked else column or numbered(draft) or "",
+            f"such as --seed '{counted_by or numbered(draft) or 'run{}'}'{instead}",
+            seed="" if asked else column or counted_by or numbered(draft) or "",
         )
     if missing:
         few = sum(name in found and found[name] is not None for name in names) <= len(names) / 2
@@ -121,9 +124,12 @@ def find_seeds(draft: Draft) -> None:
             row,
         )
     told = {name: seed for name, seed in found.items() if seed is not None}
+    rest = str(names.name) if names.name in _CELLS else "_stem"
     draft.put(
-        seed=names.map({name: str(seed) for name, (seed, _) in told.items()}),
-        _stem=names.map({name: stem for name, (_, stem) in told.items()}),
+        **{
+            "seed": names.map({name: str(seed) for name, (seed, _) in told.items()}),
+            rest: names.map({name: stem for name, (_, stem) in told.items()}),
+        }
     )
     draft.came["seed"] = where
     draft.seeds = f"seed: from {where}" + (f" by {asked!r}" if asked else " (--seed changes it)")
@@ -186,6 +192,9 @@ def _named_by(draft: Draft, pattern: re.Pattern[str] | None) -> tuple[pd.Series[
     files = pd.Series(np.array(paths, dtype=object)[draft.table.file_of], index=draft.frame.index)
     if any(_seed_by(path, pattern) is not None for path in paths):
         return files, "the folders' and files' names"
+    for column in (name for name in _CELLS if name in draft.frame):
+        if all(_seed_by(name, pattern) is not None for name in draft.frame[column].unique()):
+            return draft.frame[column], f"column {draft.spelt(column)!r}"
     if "run" in draft.frame:
         return draft.frame["run"], "the runs' names"
     return files, "the folders' and files' names"
@@ -236,7 +245,51 @@ def names_alike(draft: Draft) -> None:
             draft.warnings.append(f"{told} are two cells by their spelling: write them alike if they are one")
 
 
+def _without_group(draft: Draft) -> None:
+    """A group holds methods to compare: none is one that names each of them, or that --cell leaves out.
+
+    W&B's groups are often the runs of one configuration, `c100-kd` and `c100-baseline`.
+    """
+    frame = draft.frame
+    if "group" not in frame or "method" not in frame:
+        return
+    words = frame[["group", "method"]].drop_duplicates()
+    if not words["group"].is_unique or len(words) < 2:
+        return
+    named = [
+        bool(method) and folded(method) in folded(group)
+        for group, method in words.itertuples(index=False, name=None)
+    ]
+    if all(named) and draft.asked.cell is None:
+        draft.dropped.append(f"{draft.spelt('group')}: another name of each method, so no group of them")
+    elif draft.asked.cell is None or "group" in [
+        original(draft, name.strip()) for name in draft.asked.cell.split(",")
+    ]:
+        return
+    draft.table = replace(draft.table, frame=frame.drop(columns="group"))
+
+
+_CELLS = ("cell", *(name for name in NAMED if name != "dataset"))
+"""Columns whose words may hold the seed of their run."""
+
+
+def _without_seeds(draft: Draft) -> None:
+    """Names of configurations in which each run has its seed are taken without it, and that is said."""
+    asked = [original(draft, name.strip()) for name in (draft.asked.cell or "").split(",")]
+    for name in dict.fromkeys((*_CELLS, *asked)):
+        if name is None or name in ("run", "seed") or name not in draft.frame:
+            continue
+        there = draft.frame[draft.frame[name] != ""]
+        if there.empty or (made := stems(there[name], there["seed"])) is None:
+            continue
+        draft.put(**{name: draft.frame[name].map(lambda word, made=made: made.get(word, word))})
+        one = next(word for word, stem in made.items() if stem != word)
+        draft.dropped.append(f"the seed in {draft.spelt(name)}: {one} counts as {made[one]}")
+
+
 def find_cells(draft: Draft) -> None:
+    _without_seeds(draft)
+    _without_group(draft)
     for name in PARAMETERS:
         if name in draft.frame and draft.frame[name].str.contains(",", regex=False).any():
             draft.put(**{name: numbers_of(draft.table, name, draft.asked).text})
@@ -400,12 +453,15 @@ def _only_words(draft: Draft) -> str | None:
 
 def _put_named(draft: Draft) -> bool:
     """Whether the runs' names hold their seeds, which a column says too; `_named` are they without them."""
-    made = {}
+    made: dict[str, str] | None = {}
     for name, seed in draft.frame[["run", "seed"]].drop_duplicates().itertuples(index=False, name=None):
         found = seed_in(name)
-        if found is None or str(found[0]) != seed or not found[1]:
-            return False
+        if made is None or found is None or str(found[0]) != seed or not found[1]:
+            made = stems(draft.frame["run"], draft.frame["seed"])
+            break
         made[name] = found[1]
+    if made is None:
+        return False
     draft.put(_named=draft.frame["run"].map(made))
     draft.came["_named"] = draft.came.get("run", "column 'run'")
     return True

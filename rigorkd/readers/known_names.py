@@ -135,6 +135,10 @@ def unhumped(name: str) -> str:
     return _HUMP.sub("_", name)
 
 
+_BARE = ("run", "run_id", "time", "group")
+"""What a column is called by its whole name alone: W&B's `run_group` is whatever was put together there."""
+
+
 def canonical(name: str) -> str | None:
     """What a column is, by its name: `seed`, `method`, `status`, … None for one that is not known."""
     if name.strip() == "T":
@@ -146,7 +150,7 @@ def canonical(name: str) -> str | None:
         return _CANONICAL[short]
     bare = _PREFIX.sub("", short)
     while bare != short:
-        if bare in _CANONICAL and _CANONICAL[bare] not in ("run", "run_id", "time"):
+        if bare in _CANONICAL and _CANONICAL[bare] not in _BARE:
             return "T" if bare == "t" else _CANONICAL[bare]
         short, bare = bare, _PREFIX.sub("", bare)
     apart = unhumped(name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rigorkd_analysis.likeness import says_on_what
+from rigorkd_analysis.runs import mixed_settings
 
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, kinds_of_seeds, original
@@ -256,6 +257,19 @@ def duplicates(draft: Draft, metric: str | None) -> None:
     draft.keep(keep)
 
 
+def left_out_settings(draft: Draft) -> None:
+    """Settings in which runs of one cell differ are none where `--cell` leaves them out."""
+    if draft.asked.cell is None:
+        return
+    for name in mixed_settings(draft.frame):
+        values = [word or "none" for word in draft.frame[name].unique()]
+        draft.warnings.append(
+            f"runs of one cell differ in {draft.spelt(name)} ({some_of(values, 4)}), which --cell leaves "
+            "out: they count as one configuration"
+        )
+        draft.table = replace(draft.table, frame=draft.frame.drop(columns=name))
+
+
 def _told(draft: Draft, row: int, why: str) -> str:
     frame = draft.frame
     name = frame["run"].iloc[row] if "run" in frame else ""
@@ -317,6 +331,7 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
     elif len(own.drop_duplicates(wanted := draft.cell_of(_cell_columns(draft), varying, ~unfinished))) > 1:
         offer = ",".join(map(draft.spelt, wanted))
         told = [name for name in varying if name in wanted] or varying
+        told = told or [name for name in wanted if own[name].nunique() > 1]
         differing = some_of(list(map(draft.spelt, told)), 5)
         hint = f"these rows differ in {differing}: give --cell {shlex.quote(offer)}"
         again = frame[~unfinished].duplicated([*wanted, "seed"], keep=False).to_numpy()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rigorkd_analysis.metric_names import goal_of
-from rigorkd_analysis.questions import BASELINES
+from rigorkd_analysis.offered_baselines import BASELINES
 from rigorkd_analysis.runs import seed_of
 from rigorkd_analysis.table_error import TableError
 

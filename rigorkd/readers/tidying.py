@@ -20,7 +20,7 @@ from rigorkd.readers.draft import Draft, rename, summary_rows
 from rigorkd.readers.identity import find_cells, find_seeds, names_alike, without_seed
 from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
-from rigorkd.readers.run_rows import average, duplicates, epochs, statuses
+from rigorkd.readers.run_rows import average, duplicates, epochs, left_out_settings, statuses
 from rigorkd.readers.shapes import unfold
 from rigorkd.text import count, some_of
 
@@ -78,6 +78,7 @@ def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) 
     statuses(draft)
     epochs(draft, chosen)
     duplicates(draft, chosen)
+    left_out_settings(draft)
     return _finished(draft, chosen, name)
 
 

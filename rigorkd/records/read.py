@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from rigorkd_analysis.analysis_plan import COMMANDS_CONDITION
+
 from rigorkd import __version__
 from rigorkd.data.examined import Examined
 from rigorkd.errors import DamagedError, ProtocolError, StoreError
@@ -408,7 +410,7 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     if starts - {"random"} and not any(cell.trainer is not None for cell in protocol.cells):
         conditions.append("pretrained student weights: a seed varies head, order, views and dropout only")
     if any(cell.trainer is not None for cell in protocol.cells):
-        return (*conditions, "the data and split of its commands", *_hardware(records))
+        return (*conditions, COMMANDS_CONDITION, *_hardware(records))
     split = protocol.spec.dataset.split
     if split.tests_per_seed:
         conditions.append("a new split per seed, other test images at each")

@@ -127,10 +127,18 @@ def _test(analysis: Analysis) -> str:
             "Welch's t (1947) with Satterthwaite's degrees of freedom, whatever the cells' variances."
         )
     else:
+        shared = "Runs of one seed share split, batches and, mostly, the teacher, so differences are paired"
+        if not analysis.is_shared_known:
+            source = "a table" if analysis.of_table else "a command"
+            shared = (
+                f"What runs of one seed share (split, initialization, order of batches) {source} does not "
+                "tell; they are assumed to belong together. Where they share nothing, the test holds with "
+                "less power than Welch's (--unpaired, to be chosen before the results are seen). "
+                "Differences are paired"
+            )
         text = (
-            "The unit of replication is the seed. Runs of one seed share split, batches and, mostly, the "
-            "teacher, so differences are paired by seed and tested by Student's t on n − 1 degrees of "
-            "freedom (Student 1908)."
+            f"The unit of replication is the seed. {shared} by seed and tested by Student's t on n − 1 "
+            "degrees of freedom (Student 1908)."
         )
     if "moderated" in tests:
         text += (

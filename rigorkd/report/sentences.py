@@ -137,15 +137,15 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
     lines = _power(analysis, say)
     reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
     if any(reason.startswith("repeated look") for reason in reasons):
+        more = "train more" if analysis.of_table else "`rigorkd run` more"
         lines.append(
             "After the first look a fixed-n test of all seeds decides nothing any more: "
             + ("--sequential does, " if analysis.sequential is None else "the sequential test does, ")
-            + "or seeds that no look has seen (`rigorkd run` more of them, then --seeds FIRST:END)."
+            + f"or seeds that no look has seen ({more} of them, then --seeds FIRST:END)."
         )
     if any(reason.startswith("a seed collapsed") for reason in reasons):
-        lines.append(
-            "Look at the log of a collapsed run (`rigorkd logs RUN`): it may have failed, not differed."
-        )
+        log = "" if analysis.of_table else " (`rigorkd logs RUN`)"  # nothing keeps the logs of a table's runs
+        lines.append(f"Look at the log of a collapsed run{log}: it may have failed, not differed.")
     return lines
 
 

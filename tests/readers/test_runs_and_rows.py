@@ -176,3 +176,35 @@ def test_pointers_of_git_lfs_are_no_results(folder):
     assert "git lfs pull" in folder.refusal("runs.csv")
     folder.write("mlruns/1/abc/meta.yaml", pointer)
     assert "git lfs pull" in folder.refusal("mlruns")
+
+
+def test_what_a_person_names_as_the_cell_wins_over_what_a_column_is_called(folder):
+    rows = [
+        f"{name}-{seed},sweep{seed // 2},{name},{4 + seed % 2},{seed},{70 + seed / 7 + (name == 'kd')}"
+        for name in ("ce", "kd")
+        for seed in range(4)
+    ]
+    for group in ("run_group", "Group", "group"):
+        folder.write("runs.csv", "\n".join([f"Name,{group},loss_fn,T,seed,test_acc", *rows]))
+        source = folder.open("runs.csv", cell="loss_fn")
+        assert folder.gains("runs.csv", cell="loss_fn") == {"ce vs kd": (-1.0, 4)}
+        told = "runs of one cell differ in T (4, 5), which --cell leaves out: they count as one configuration"
+        assert told in source.warnings
+    folder.write("kd.csv", "cell,T,seed,test_acc\nkd,4,0,70\nkd,5,1,71\nce,,0,69\nce,,1,68\n")
+    assert "the runs of kd differ in 'T'" in folder.refusal("kd.csv")
+
+
+def test_a_group_that_names_each_method_is_no_group_of_methods(folder):
+    rows = [
+        f"c100-{name},{name},{seed},{70 + seed / 7 + (name == 'kd')}"
+        for name in ("baseline", "kd")
+        for seed in range(3)
+    ]
+    folder.write("runs.csv", "\n".join(["Group,method,seed,test_acc", *rows]))
+    assert folder.gains("runs.csv") == {"kd": (1.0, 3)}
+    other = (
+        "\n".join(["Group,method,seed,test_acc", *rows]).replace("c100-kd", "svhn").replace("c100-", "c10")
+    )
+    folder.write("runs.csv", other)
+    assert "has no baseline" in folder.refusal("runs.csv")
+    assert folder.gains("runs.csv", cell="method") == {"kd": (1.0, 3)}

@@ -228,8 +228,11 @@ def pasted_table(
 
 
 _TABLE = r"(?:[a-zA-Z]*table|longtable)\*?"
-_ABOUT = re.compile(r"±|\\pm|\+/?-|mean|averag|error bar|parenthes|bracket|report", re.IGNORECASE)
-"""What a text beside a table speaks of that says what its spreads are."""
+_ABOUT = re.compile(
+    r"±|\\pm|\+/?-|mean|averag|error bar|parenthes|bracket|report|\bseeds\b|\bruns\b|\btrials\b|\bn\s*=",
+    re.IGNORECASE,
+)
+"""What a text beside a table speaks of that says what its means and spreads are."""
 _ABOVE, _BELOW = 8, 4
 """Lines of text around a table that may be about it."""
 
@@ -244,7 +247,9 @@ def caption_of(text: str, lines: Sequence[int]) -> str:
     if begun and ended:
         inside = text[begun[-1].end() : ended.start()]
         found = re.finditer(r"\\caption(?:of\{table\})?\*?\s*(?=[{\[])", inside)
-        return " ".join(_argument(inside, one.end())[0] for one in found)
+        notes = re.split(r"\\end\{(?:tab|long)[^}]*\}", inside)[-1]
+        notes = re.sub(r"\\(?:caption|label)(?:of)?\*?\s*(?:\{table\})?.*", "", notes, flags=re.DOTALL)
+        return " ".join([*(_argument(inside, one.end())[0] for one in found), notes.strip()]).strip()
     is_row = re.compile(r"\||&.*\\\\|\\(?:begin|end|[a-z]*(?:rule|line))\b")
     first, last = lines[0] - 1, lines[-1]
     while first and (is_row.search(every[first - 1]) or not every[first - 1].strip()):

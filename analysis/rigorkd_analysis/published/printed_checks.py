@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pandas as pd
 
-from rigorkd_analysis.metric_names import label, words_of
+from rigorkd_analysis.metric_names import is_validation, label, words_of
 from rigorkd_analysis.published.printed_cells import Row
 from rigorkd_analysis.published.printed_spread import ERRORS, SPREADS, Spread
 from rigorkd_analysis.published.printed_table import decimal_of, episodes, half_unit, is_accuracy, row_names
@@ -100,12 +100,20 @@ def caveats_of(rows: Sequence[Row], metric: str, spread: Spread | None) -> list[
         out.append(Caveat(text, "chosen on test data, so optimistic"))
     if is_training(metric):
         out.append(Caveat(f"{metric} is of training data, by its name: it says nothing of test images"))
+    elif not is_of_test_images(metric):
+        text = f"{metric} is of validation images, by its name: no test images are counted for it"
+        out.append(Caveat(text, "on validation images, which may have chosen epochs and settings"))
     return out
 
 
 def is_training(metric: str) -> bool:
     """Whether a metric is of the data that a network was trained on, by its name."""
     return not _TRAINING.isdisjoint(words_of(metric)) and "test" not in words_of(metric)
+
+
+def is_of_test_images(metric: str) -> bool:
+    """Whether a number of test images says how exact a metric is: not of training or validation data."""
+    return not is_training(metric) and (not is_validation(metric) or "test" in words_of(metric))
 
 
 def _stem(column: str) -> str | None:

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from rigorkd_analysis.metric_names import goal_of, on_two_scales, words_of
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
 from rigorkd_analysis.published.printed_cells import KNOWN, Row, first_name, is_yes_or_no, known_name
+from rigorkd_analysis.published.printed_seeds import seeds_said
 from rigorkd_analysis.published.printed_spread import MADE, Kind, Spread, bare, spread_of
 from rigorkd_analysis.runs import is_setting, suggest
 from rigorkd_analysis.table_error import TableError
@@ -26,11 +27,12 @@ class Printed:
         rows: one mapping per row, values as printed.
         n_test: test images; None takes the table's `n_test` column.
         metric: column; None takes the first of `test_top1` and `top1`.
-        seeds: k, if the values are means over k seeds; None takes each row's `n` or `n_seeds`, else 1.
+        seeds: k, if the values are means over k seeds; None takes each row's `n` or `n_seeds`, else what
+            the heading or the caption says, else 1.
         differences: rows of another table that prints differences of these values.
         test: t, p and difference of a paired test printed in the text.
         within: a column whose values rows must share to be compared; None takes one named dataset or so.
-        caption: what is written around the table, which may say what ± is.
+        caption: what is written around the table, which may say what ± is and how many seeds there were.
         spread: what ± is, by the reader's own word.
     """
 
@@ -256,8 +258,12 @@ def entries_of(
     seeds: Sequence[int] | None,
     spread: Spread | None = None,
     within: str | None = None,
+    told: str = "",
 ) -> list[Entry]:
-    """The checked values; `seeds` is each row's n, None if the table does not say it: then 1."""
+    """The checked values; `seeds` is each row's n, None if the table does not say it: then 1.
+
+    `told` is what its words say of the seeds without settling it.
+    """
     names = row_names(rows)
     _refuse_runs(rows, names)
     tasks = tasks_of(rows, within, names)
@@ -281,7 +287,7 @@ def entries_of(
         if spread and width is not None and seeds is None:
             raise TableError(
                 f"means with spreads ({spread.name}), and no number of seeds",
-                hint="give --seeds K, or a column n"
+                hint=(told or "give --seeds K, or a column n")
                 + (
                     f"; a spread over {counted} is none over seeds"
                     if (counted := episodes(rows, metric))
@@ -385,7 +391,27 @@ def check_range(entries: list[Entry], whole: int, metric: str) -> None:
             )  # fmt: skip
 
 
-def seeds_of(table: Printed, rows: list[Row]) -> list[int] | None:
+def seeds_told(table: Printed, rows: Sequence[Row], metric: str) -> tuple[int | None, str]:
+    """The number of seeds that words say where no column and no option does, and what to say of it.
+
+    The heading of the judged column goes before the caption; two numbers at one place settle nothing.
+    """
+    if table.seeds is not None or any(column in rows[0] for column in _SEEDS):
+        return None, ""
+    for where, text in (("its heading", metric), ("the caption", table.caption)):
+        if found := seeds_said(text):
+            words = " and ".join(f"“{said}”" for _, said in found)
+            if len(found) > 1:
+                return None, f"{where} names several numbers of seeds ({words}): --seeds K says which holds"
+            return found[0][0], f"n = {found[0][0]} by {where} ({words}); --seeds K changes it"
+    return None, ""
+
+
+_SEEDS = ("n_seeds", "seeds", "n")
+"""Columns that hold the number of seeds behind each row."""
+
+
+def seeds_of(table: Printed, rows: list[Row], metric: str = "") -> list[int] | None:
     """The number of seeds behind each row's value; None if the table does not say it."""
     if table.seeds is not None:
         if table.seeds < 1:
@@ -393,7 +419,7 @@ def seeds_of(table: Printed, rows: list[Row]) -> list[int] | None:
                 f"seeds = {table.seeds}", hint="give the number of seeds behind each value, 1 or more"
             )
         return [table.seeds] * len(rows)
-    for column in ("n_seeds", "seeds", "n"):
+    for column in _SEEDS:
         if column in rows[0]:
             found = [(row.get(column) or "").strip() for row in rows]
             wrong = [i for i, text in enumerate(found) if not text.isdigit() or int(text) < 1]
@@ -405,7 +431,8 @@ def seeds_of(table: Printed, rows: list[Row]) -> list[int] | None:
                 row=wrong[0],
                 column=column,
             )
-    return None
+    told, _ = seeds_told(table, rows, metric)
+    return None if told is None else [told] * len(rows)
 
 
 def images_of(table: Printed, rows: list[Row]) -> int | None:

@@ -39,7 +39,7 @@ from rigorkd_analysis.published.printed_checks import (
     EfficiencyFlag,
     caveats_of,
     efficiency_flags,
-    is_training,
+    is_of_test_images,
     other_differences,
     other_metrics,
     own_differences,
@@ -57,6 +57,7 @@ from rigorkd_analysis.published.printed_table import (
     is_accuracy,
     merge_runs,
     seeds_of,
+    seeds_told,
     spread_out,
     task_column,
 )
@@ -173,9 +174,10 @@ def audit(table: Printed) -> Audit:
         rows, merged = merge_runs(cells, metric)
     place = {id(row): position // each for position, row in enumerate(cells)}
     with _in_rows([place[id(row)] for row in rows]):
-        n_test = None if is_training(metric) else images_of(table, rows)
+        n_test = images_of(table, rows) if is_of_test_images(metric) else None
         spread = spread_of(list(rows[0]), metric, table.spread)
-        entries = entries_of(rows, metric, seeds_of(table, rows), spread, table.within)
+        told = seeds_told(table, rows, metric)[1]
+        entries = entries_of(rows, metric, seeds_of(table, rows, metric), spread, table.within, told)
         if is_accuracy(metric):
             check_scale(entries, metric)
             check_range(entries, 100 if max(abs(entry.value) for entry in entries) > 1 else 1, metric)
@@ -185,7 +187,7 @@ def audit(table: Printed) -> Audit:
     accuracy = is_accuracy(metric)
     whole = 100 if largest > 1 else 1
     decimals = max(entry.decimals for entry in entries)
-    judged = accuracy and one_seed and not is_training(metric)
+    judged = accuracy and one_seed and is_of_test_images(metric)
     if judged and n_test is None:
         raise TableError(
             "how many test images?",
@@ -196,6 +198,7 @@ def audit(table: Printed) -> Audit:
         counts(entry.value, decimals, n_test, whole) if judged and n_test else None for entry in entries
     ]
     notes += merged + _impossible(entries, placed, n_test)
+    notes += [told] if told else []
     if accuracy and whole == 1:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
     caveats = caveats_of(rows, metric, spread if any(entry.std is not None for entry in entries) else None)

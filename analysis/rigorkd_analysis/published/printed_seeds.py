@@ -1,0 +1,47 @@
+"""How many seeds are behind each mean of a printed table, by the words of its headings and its caption."""
+
+from __future__ import annotations
+
+import re
+
+_WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_MANY = rf"(?P<n>(?<![\d.,])\d{{1,3}}(?![\d.,]?\d|\s*[%-])|\b(?:{'|'.join(_WORDS)})\b)"
+_KIND = r"(?:(?:random|independent|different|distinct|separate|training|repeated|full|complete)[\s-]+)"
+_BEFORE = (
+    r"(?:^|[(\[,;:=±]|\b(?:over|of|across|from|with|using|for|by|in|on|are|is|and|use|used|ran|run|report|the|"
+    r"our|all|least|per))\s*"
+)
+_SEEDS = r"(?:seeds?|runs?|trials?|repetitions?|repeats|re-?runs?|initiali[sz]ations?|restarts|trainings)\b"
+_SAID = (
+    rf"{_BEFORE}{_MANY}\s+{_KIND}*{_SEEDS}",
+    rf"(?:repeated|averaged|averages?|means?|trained|run)\s[^.;|]{{0,30}}?{_MANY}\s+times\b",
+    rf"\bn(?:[_ ]?(?:seeds|runs))?\s*=\s*{_MANY}(?=\s*(?:{_KIND}*{_SEEDS}|[),.;:|\]]|$))",
+    rf"\b(?:seeds|runs|trials)\s*[=:]\s*{_MANY}",
+)
+_OTHER = r"(?:best|max(?:imum)?|min(?:imum)?|highest|lowest|worst|median)\b"
+_NO_MEAN = re.compile(rf"\b{_OTHER}[^.;,|]{{0,25}}$", re.IGNORECASE)
+"""What stands before a number of runs of which another value than the mean is printed, and behind it."""
+_NO_MEAN_BEHIND = re.compile(
+    rf"[^.;|]{{0,30}}\b(?:report|show|keep|tak|choos|select|pick)\w*\s(?:the\s)?{_OTHER}", re.IGNORECASE
+)
+_MOST = 100
+"""Seeds that a paper may have; a larger number counts images."""
+
+
+def seeds_said(text: str) -> list[tuple[int, str]]:
+    """Each number of seeds that words name, with these words: `over 5 random seeds`, `n = 5`, `three runs`.
+
+    Not of the best of several runs: its value is no mean.
+    """
+    text = re.sub(r"[{}$*_`~\\]+", " ", text)
+    found: dict[int, str] = {}
+    for pattern in _SAID:
+        for one in re.finditer(pattern, text, re.IGNORECASE):
+            word = one["n"].casefold()
+            many = int(word) if word.isdigit() else _WORDS.index(word) + 1
+            if not 1 <= many <= _MOST or _NO_MEAN_BEHIND.match(text[one.end() :]):
+                continue
+            other = _NO_MEAN.search(text[: one.start("n")])
+            if other is None or re.search("mean|averag", other[0], re.IGNORECASE):
+                found.setdefault(many, " ".join(one[0].split()).lstrip("([,;:=± "))
+    return list(found.items())

@@ -1,0 +1,86 @@
+"""How many seeds a printed table says are behind its means."""
+
+from __future__ import annotations
+
+import pytest
+from rigorkd_analysis import Printed, audit
+from rigorkd_analysis.published.printed_cells import caption_of
+from rigorkd_analysis.published.printed_seeds import seeds_said
+from rigorkd_analysis.table_error import TableError
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [
+        ("Accuracy averaged over 5 seeds.", 5),
+        (r"Mean $\pm$ std over $5$ random seeds", 5),
+        ("mean over three independent runs", 3),
+        ("Acc (5 runs)", 5),
+        ("mean ± std (n = 5)", 5),
+        ("mean of 3 trials", 3),
+        ("Each experiment is repeated five times", 5),
+        ("best in bold, mean of 5 runs", 5),
+        ("Top-1 accuracy over 5 runs", 5),
+        ("10-fold cross validation with 3 repeats", 3),
+    ],
+)
+def test_words_that_say_it(text, n):
+    assert [many for many, _ in seeds_said(text)] == [n]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "best of 5 runs",
+        "the maximum over 3 seeds",
+        "median of 5 runs",
+        "We train over 5 seeds and report the best one",
+        "5-shot accuracy over 600 episodes",
+        "average of the last 10 epochs",
+        "n = 10000 test images",
+        "ResNet 8 runs at 3 fps",
+        "within 1.5 runs",
+        "over 10,000 runs",
+    ],
+)
+def test_words_that_do_not(text):
+    assert seeds_said(text) == []
+
+
+ROWS = [
+    {"method": "ce", "Acc": "72.50", "Acc_std": "0.21"},
+    {"method": "kd", "Acc": "73.33", "Acc_std": "0.25"},
+]
+
+
+def test_the_caption_tells_n_and_the_option_and_a_column_win():
+    found = audit(Printed(ROWS, caption="Averaged over 5 seeds."))
+    assert found.seeds == 5
+    assert "n = 5 by the caption (“over 5 seeds”); --seeds K changes it" in found.notes
+    found = audit(Printed(ROWS, caption="Averaged over 5 seeds.", seeds=3))
+    assert (found.seeds, [note for note in found.notes if "caption" in note]) == (3, [])
+    assert audit(Printed([{**row, "n": "4"} for row in ROWS], caption="Over 5 seeds.")).seeds == 4
+
+
+def test_two_numbers_settle_nothing():
+    with pytest.raises(TableError, match="no number of seeds") as raised:
+        audit(
+            Printed(ROWS, caption="3 runs on CIFAR and 5 runs on ImageNet, mean over 3 runs and over 5 runs")
+        )
+    assert "several numbers of seeds" in raised.value.hint
+
+
+def test_a_note_below_a_table_in_latex_is_read():
+    text = "\\begin{table}\n\\caption{KD.}\n\\begin{tabular}{lc}\nce & 1 \\\\\n\\end{tabular}\n"
+    text += "\\footnotesize Mean of three runs.\n\\label{t}\n\\end{table}\n"
+    assert [many for many, _ in seeds_said(caption_of(text, [4]))] == [3]
+
+
+def test_no_test_images_are_counted_for_a_validation_accuracy():
+    rows = [{"method": "ce", "val_acc": "72.5"}, {"method": "kd", "val_acc": "73.4"}]
+    found = audit(Printed(rows, n_test=10_000, metric="val_acc"))
+    assert found.n_test is None
+    assert any("val_acc is of validation images" in note for note in found.notes)
+    (pair,) = found.comparisons
+    assert "images of" not in pair.says
+    assert "on validation images, which may have chosen epochs and settings" in pair.says
