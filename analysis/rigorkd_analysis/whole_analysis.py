@@ -340,7 +340,8 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         )
     out += _without_spread(runs, question.goal)
     if question.repeated_look:
-        out.append(question.repeated_look)
+        now = sorted({cell for cell, looks in plan.looks_at_added if looks != plan.looks} & set(runs.cells))
+        out.append(question.repeated_look + (f"; added after a look: {_listed(now)}" if now else ""))
     out += _untuned_baselines(runs, matcher, plan)
     return out
 
