@@ -459,9 +459,8 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan) -> list[str]:
         return []
     more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
     return [
-        f"tuning was unequal: {'; '.join(shown[:4])}{more}, its baseline at one: to claim the best of them "
-        "favours the method; tune the baseline over as many, name one setting before the results "
-        "(`primary:`), or claim the average gain"
+        f"tuning was unequal: {'; '.join(shown[:4])}{more}, its baseline at one; claim the average gain or a "
+        "`primary:` one"
     ]
 
 

@@ -229,7 +229,7 @@ def test_baselines_at_one_setting_are_told_of_only_where_cells_have_several(tabl
     several = table_of({"base": BASE, "kd-1": BASE + NOISE, "kd-2": BASE - NOISE})
     (one,) = told(several)
     assert one.startswith(
-        "tuning was unequal: kd of this table at 2 settings, its baseline at one: to claim "
+        "tuning was unequal: kd of this table at 2 settings, its baseline at one; claim the "
     )
     named = analyze(several, Plan(planned=True, primary="kd-1")).warnings
     assert not any("tuning" in text for text in named), (
