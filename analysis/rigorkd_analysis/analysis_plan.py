@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Literal, get_args
@@ -118,6 +118,7 @@ class Plan:
             with two-sided members.
         added: cells that were not in that plan: their gains, and contrasts that use them, are exploratory.
         looks: numbers of seeds at which this study was analysed before.
+        looks_at_added: those of the looks that met a cell which was added since the first, by its name.
         sequential: judge with the anytime-valid test as well.
         c2: mixture constant of the anytime-valid test.
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
@@ -157,6 +158,7 @@ class Plan:
     secondary: tuple[str, ...] = ()
     doubted: str = ""
     images_per_seed: bool = False
+    looks_at_added: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():
@@ -185,14 +187,16 @@ class Plan:
         for message, hint in unusable(self.test, self.inference, self.interim, self.correction):
             raise TableError(message, hint=hint)
 
-    @property
-    def unplanned_looks(self) -> list[int]:
-        """Earlier analyses that no plan foresaw, by their numbers of seeds."""
-        return sorted(set(self.looks) - set(self.interim))
+    def repeated_look(self, now: int, cells: Sequence[str] = ()) -> str | None:
+        """Why no fixed-n test of `now` seeds is valid any more; None where no unplanned look came before.
 
-    def repeated_look(self, now: int) -> str | None:
-        """Why no fixed-n test of `now` seeds is valid any more; None where no unplanned look came before."""
-        earlier = [look for look in self.unplanned_looks if look != now]
+        Of a comparison of `cells` a look is one if it met two of them or more: it showed a difference.
+        """
+        looks = self.looks
+        if self.looks_at_added and len(cells) > 1:
+            added = dict(self.looks_at_added)
+            looks = sorted((added.get(cell, self.looks) for cell in cells), key=len)[-2]
+        earlier = [look for look in sorted(set(looks) - set(self.interim)) if look != now]
         if not earlier:
             return None
         return f"repeated look, not valid at alpha: analysed before at n = {', '.join(map(str, earlier))}"

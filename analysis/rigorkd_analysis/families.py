@@ -68,7 +68,7 @@ class Settled:
         collapsed = question.outlying.collapsed_in(question.runs, part.cells, equivalent=equivalent)
         made = claim(
             found,
-            not_valid=refused or question.repeated_look or collapsed,
+            not_valid=refused or question.repeated_look_at(part.cells) or collapsed,
             conditions=conditions,
             planned=self.planned,
             test=test,
@@ -324,8 +324,8 @@ def _warnings(
         out.append(lengths)
     out += unlike(runs, cells)
     out += [question.copied[cell] for cell in cells if cell in question.copied]
-    if question.repeated_look:
-        out.append(f"{question.repeated_look}; --sequential, or seeds that no look has seen, stay valid")
+    if repeated := question.repeated_look_at(cells):
+        out.append(f"{repeated}; --sequential, or seeds that no look has seen, stay valid")
     out += question.outlying.warnings(runs, cells, paired=plan.test != "unpaired")
     out += [question.plan.doubted] * bool(question.plan.doubted)
     return tuple(out)

@@ -61,7 +61,12 @@ class Question:
     @property
     def repeated_look(self) -> str | None:
         """Why no fixed-n test of these runs is valid any more; None at the first look."""
-        return self.plan.repeated_look(len(set(self.runs.seeds) - set(self.plan.selection_seeds)))
+        return self.repeated_look_at(())
+
+    def repeated_look_at(self, cells: Sequence[int]) -> str | None:
+        """The same of a comparison of these cells, some of which may have been added after a look."""
+        now = len(set(self.runs.seeds) - set(self.plan.selection_seeds))
+        return self.plan.repeated_look(now, [self.runs.cells[cell] for cell in cells])
 
     @property
     def no_planned_look(self) -> str | None:

@@ -340,8 +340,9 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         )
     out += _without_spread(runs, question.goal)
     if question.repeated_look:
-        out.append(question.repeated_look)
-    out += _untuned_baselines(runs, matcher)
+        now = sorted({cell for cell, looks in plan.looks_at_added if looks != plan.looks} & set(runs.cells))
+        out.append(question.repeated_look + (f"; added after a look: {_listed(now)}" if now else ""))
+    out += _untuned_baselines(runs, matcher, plan)
     return out
 
 
@@ -437,13 +438,18 @@ def _listed(items: Iterable[object]) -> str:
     return ", ".join(map(str, items))
 
 
-def _untuned_baselines(runs: Runs, matcher: Matcher) -> list[str]:
-    """Distilled cells were tried at several settings of one method, their baseline at one."""
+def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan) -> list[str]:
+    """Distilled cells were tried at several settings of one method, their baseline at one.
+
+    Not where a primary cell among them was named before the results: then no setting is chosen by them.
+    """
     if not matcher.any() or "method" not in runs.attributes:
         return []
     tried: Counter[tuple[str, str, str, str]] = Counter()
     for cell in distilled(runs):
-        tried[tuple(runs.text(name, cell) for name in ("group", "student", "method", "teacher"))] += 1  # type: ignore[index]
+        tried[_tuned(runs, cell)] += 1
+    if plan.planned and plan.primary in runs.index:
+        tried.pop(_tuned(runs, runs.index[plan.primary]), None)
     own = Counter((runs.text("group", cell), runs.text("student", cell)) for cell in baselines(runs))
     flagged = sorted({(g, s, m, k) for (g, s, m, _), k in tried.items() if k > 1 and own.get((g, s), 0) == 1})
     shown = [
@@ -452,4 +458,13 @@ def _untuned_baselines(runs: Runs, matcher: Matcher) -> list[str]:
     if not shown:
         return []
     more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
-    return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, its baseline at one"]
+    return [
+        f"tuning was unequal: {'; '.join(shown[:4])}{more}, its baseline at one; claim the average gain or a "
+        "`primary:` one"
+    ]
+
+
+def _tuned(runs: Runs, cell: int) -> tuple[str, str, str, str]:
+    """Whose settings a distilled cell is one of: group, student, method and teacher."""
+    text = runs.text
+    return text("group", cell), text("student", cell), text("method", cell), text("teacher", cell)

@@ -142,11 +142,11 @@ def gate(
 
 def _note_look(study: Path | None, metric: str, seeds: Any, *, training: bool = False) -> None:
     """A study remembers that some of its results were seen: a test of fixed size is no longer the first."""
-    from rigorkd.records.changes import last_retrained
     from rigorkd.records.interim import note_interim_analysis
+    from rigorkd.records.study import looks_since
 
     if study is None:
         return
-    since = last_retrained(study)
+    since = looks_since(study)
     if not note_interim_analysis(study, seeds, metric, training=training, since=since):
         aside(f"note: {study} is not yours to write, so this look is not noted there")

@@ -400,8 +400,8 @@ def _look(outcome: Outcome) -> Sequential:
     """The anytime-valid analysis of the study as it is now; the look is noted."""
     from rigorkd_analysis.whole_analysis import until_decided
 
-    from rigorkd.records.changes import last_retrained
     from rigorkd.records.interim import note_interim_analysis
+    from rigorkd.records.study import looks_since
     from rigorkd.report.rows import located
     from rigorkd.report.sources import from_study
 
@@ -410,7 +410,7 @@ def _look(outcome: Outcome) -> Sequential:
         found = until_decided(source.table, source.plan)
     metric = source.plan.metric or "test_top1"
     seeds, n = source.judged_seeds, source.complete_seeds
-    since = last_retrained(outcome.study.path)
+    since = looks_since(outcome.study.path)
     note_interim_analysis(outcome.study.path, seeds, metric, n, training=True, since=since)
     return found
 

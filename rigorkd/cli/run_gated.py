@@ -53,8 +53,8 @@ def run_gated(
     from rigorkd_analysis.stats.gating import least_seeds
 
     from rigorkd.launch.launch import launch
-    from rigorkd.records.changes import last_retrained
     from rigorkd.records.interim import note_interim_analysis
+    from rigorkd.records.study import looks_since
     from rigorkd.report.gated import asked_of, before, gate, sides_of_cells
     from rigorkd.report.sources import from_study
 
@@ -85,7 +85,7 @@ def run_gated(
         found = from_study(outcome.study.path, every_seed=True)
         now = replace(terms, seeds=seeds)
         result = gate(sides_of_cells(found, base, asked.candidate, now), now, asked.ledger)
-        since = last_retrained(outcome.study.path)
+        since = looks_since(outcome.study.path)
         note_interim_analysis(outcome.study.path, seeds, result.metric, training=True, since=since)
         console.print(f"after {count(len(seeds), 'seed')}: {result.says}", highlight=False, markup=False)
         more = next(source, None)

@@ -111,6 +111,7 @@ class StudyTable:
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
     examined: Examined | None = None
     images_per_seed: bool = False
+    appeared: tuple[tuple[str, str], ...] = ()
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -156,7 +157,8 @@ def read_study(folder: Path) -> StudyTable:
         ),
         left_out=tuple(sorted((cells | in_vain) - names)),
         in_vain=tuple(sorted(in_vain)),
-        added=_added(folder, info, protocol),
+        added=(added := _added(folder, info, protocol)),
+        appeared=_appeared(folder, info, added),
         classes=_classes(protocol, examined),
         teachers=_teachers(records),
         planned_seeds=info.planned_seeds,
@@ -281,6 +283,16 @@ def _added(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str, ...]
         return ()
     known = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
     return tuple(cell.name for cell in protocol.cells if cell.role == "student" and cell.name not in known)
+
+
+def _appeared(folder: Path, info: StudyInfo, added: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """When the first protocol that has them was run into the study, by the names of cells added since."""
+    found: dict[str, str] = {}
+    for text, time in zip(info.protocols[1:], info.protocol_times[1:], strict=True):
+        if len(found) < len(added):
+            names = {cell.name for cell in _protocol(folder, info, text).cells}
+            found |= {name: time for name in added if name in names and name not in found}
+    return tuple(found.items())
 
 
 def _in_vain(folder: Path, info: StudyInfo, there: Collection[str]) -> set[str]:

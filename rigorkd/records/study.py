@@ -24,7 +24,7 @@ from rigorkd.protocol.hashes import NEWEST, Numerics, newer
 from rigorkd.protocol.load import Protocol, Settle, by_the_files
 from rigorkd.protocol.schema import Analysis, Spec
 from rigorkd.protocol.seed_grammar import MOST_SEEDS
-from rigorkd.records.changes import note_in_vain
+from rigorkd.records.changes import last_retrained, note_in_vain
 from rigorkd.records.expected import StartFile
 from rigorkd.records.interim import read_interim_analyses
 from rigorkd.records.layout import StudyFolder
@@ -56,7 +56,8 @@ MOST_RUNS = 100_000
 
 @dataclass(frozen=True)
 class StudyInfo:
-    """`study.json` as read. `protocols` are the hashes of the texts run into the study, oldest first.
+    """`study.json` as read. `protocols` are the hashes of the texts run into the study, oldest first, and
+    `protocol_times` when each was.
 
     `planned_seeds` are those that the latest `run` before any look asked for; version 0.1 noted none, and all
     of `seeds` were. `numerics` are those that the study began with; version 0.1 noted none, and all were 1.
@@ -82,6 +83,7 @@ class StudyInfo:
     plan_noted: bool = True
     settled: int | None = None
     shape: tuple[int, int] | None = None
+    protocol_times: tuple[str, ...] = ()
 
     @property
     def newer(self) -> str:
@@ -148,6 +150,7 @@ def read_info(folder: Path) -> StudyInfo:
             created=document["created"],
             planned=Analysis.model_validate(_tuples(document["planned"]["analysis"])),
             protocols=tuple(entry["sha256"] for entry in document["protocols"]),
+            protocol_times=tuple(str(entry.get("time", "")) for entry in document["protocols"]),
             seeds=tuple(document["seeds"]),
             start_files={path: StartFile(None, sha256) for path, sha256 in document["start_files"].items()},
             numerics=document.get("numerics", {}),
@@ -361,6 +364,15 @@ def register(
     if json.dumps(document) != before or not is_study(folder):
         document["version"] = __version__
         write_atomically(layout.study_json, to_json(document))
+
+
+def looks_since(folder: Path) -> str:
+    """From when on an analysis that is noted has met what the study holds now, "" for ever.
+
+    Since then no run was trained otherwise, and no cell was added by another protocol.
+    """
+    times = read_info(folder).protocol_times
+    return max(last_retrained(folder), times[-1] if len(times) > 1 else "")
 
 
 def _has_begun(layout: StudyFolder) -> bool:

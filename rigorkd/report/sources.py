@@ -90,7 +90,7 @@ class Source:
     """A table with its plan. `folder` is the study's, None for tables; `tidy` is how they were understood.
 
     `doubts` are warnings of every comparison; `metrics` are those that a protocol asks of its commands,
-    with their goals.
+    with their goals; `appeared` says when cells that the first protocol had not were added.
     """
 
     name: str
@@ -103,14 +103,22 @@ class Source:
     tidy: Tidy | None = None
     doubts: tuple[str, ...] = ()
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
+    appeared: tuple[tuple[str, str], ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
-        """The plan, told of earlier analyses of its metric that met some of these seeds."""
+        """The plan, told of earlier analyses of its metric that met some of these seeds, and which cells."""
         if not self.looks:
             return plan
         looks = [look.without(self.plan.selection_seeds) for look in self.looks]
         metric = plan.metric or "test_top1"
-        return replace(plan, looks=seen_before(looks, self.judged_seeds, metric, self.complete_seeds))
+
+        def met(since: str) -> tuple[int, ...]:
+            later = [look for look in looks if look.time >= since]
+            return seen_before(later, self.judged_seeds, metric, self.complete_seeds)
+
+        there = set(self.table["cell"])
+        later = tuple((cell, met(time)) for cell, time in self.appeared if cell in there)
+        return replace(plan, looks=met(""), looks_at_added=later)
 
     def only(self, seeds: tuple[int, ...] | None) -> Source:
         """The runs of these seeds alone; None keeps all."""
@@ -406,6 +414,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         looks=looks,
         doubts=study.doubts,
         metrics=study.metrics,
+        appeared=study.appeared,
     )
 
 
@@ -559,13 +568,13 @@ def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
 
 def note_look(found: Source, metric: str) -> str:
     """Note in a study that its runs were judged; what to tell the user if that was impossible."""
-    from rigorkd.records.changes import last_retrained
     from rigorkd.records.interim import note_interim_analysis
+    from rigorkd.records.study import looks_since
     from rigorkd.records.untrusted import is_own
 
     if found.folder is None or not found.judged_seeds:
         return ""
-    seeds, since = found.judged_seeds, last_retrained(found.folder)
+    seeds, since = found.judged_seeds, looks_since(found.folder)
     if note_interim_analysis(found.folder, seeds, metric, found.complete_seeds, since=since):
         return ""
     if not is_own(found.folder):

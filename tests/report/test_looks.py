@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -367,3 +368,42 @@ def test_images_that_each_seed_draws_anew_are_not_called_these(made, tmp_path, s
         split != "per_seed",
     )
     assert bool(found.images) == (split != "per_seed"), "seeds are over new images there already"
+
+
+def test_only_what_was_in_a_look_was_analysed_before(made, tmp_path):
+    narrow = PROTOCOL.replace("T: [1, 4]", "T: [1]").replace(
+        "  contrasts: [[main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5]]\n", ""
+    )
+    assert narrow.count("kd-T4") == 0
+    old = {cell: row for cell, row in first(5).items() if "T4" not in cell}
+    study = made(tmp_path, old, text=narrow)
+    look(study)
+    noted = study / FILE
+    (then,) = noted.read_text().splitlines()
+    noted.write_text(re.sub(r'"time": "[^"]+"', '"time": "2026-01-01T00:00:00+00:00"', then) + "\n")
+    study = made(tmp_path, first(8))
+    found = look(study)
+    unfit = {c.name: c.not_valid for family in found.families for c in family.comparisons}
+    again = "repeated look, not valid at alpha: analysed before at n = 5"
+    assert unfit["main/plain/kd-T1-a0.5 vs main/plain/baseline"] == again
+    assert unfit["main/plain/kd-T4-a0.5 vs main/plain/baseline"] is None
+    assert f"{again}; added after a look: main/plain/kd-T4-a0.5" in found.warnings
+    assert {c.verdict for family in found.families for c in family.comparisons if not c.not_valid} == {
+        "better"
+    }
+    assert not any(family.planned for family in found.families for c in family.comparisons if not c.not_valid)
+
+
+def test_a_look_at_added_cells_is_noted_though_their_seeds_were_met(made, tmp_path):
+    text = PROTOCOL.replace("T: [1, 4]", "T: [1]").split("  contrasts")[0]
+    study = made(tmp_path, {cell: row for cell, row in first(5).items() if "T4" not in cell}, text=text)
+    look(study)
+    noted = study / FILE
+    noted.write_text(re.sub(r'"time": "[^"]+"', '"time": "2026-01-01T00:00:00+00:00"', noted.read_text()))
+    study = made(tmp_path, first(5))
+    look(study)
+    assert [one.n for one in read_interim_analyses(study)] == [5, 5]
+    grown = look(made(tmp_path, first(8)))
+    assert {c.not_valid for family in grown.families for c in family.comparisons} == {
+        "repeated look, not valid at alpha: analysed before at n = 5"
+    }
