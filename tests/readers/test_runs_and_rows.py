@@ -233,3 +233,15 @@ def test_a_method_of_means_alone_is_told_and_a_table_of_them_is_sent_to_audit(fo
     assert "crd: means alone, no runs, so compared with nothing" in folder.open("runs.csv").warnings
     folder.write("runs.csv", "method,seed,test_acc\nce,0-4,70\nkd,0-4,71\n")
     assert "`rigorkd audit` judges means" in folder.refusal("runs.csv")
+
+
+def test_a_column_whose_name_counts_something_is_offered_where_it_alone_tells_rows_apart(folder):
+    rows = [
+        f"{name},{many},{seed},{70 + seed / 7 + (name == 'ours') + many},{80 + seed / 3 + many}"
+        for name in ("avg", "ours")
+        for many in (4, 8)
+        for seed in range(3)
+    ]
+    folder.write("runs.csv", "\n".join(["method,N,seed,acc,oracle", *rows]))
+    assert "give --cell method,N" in folder.refusal("runs.csv", metric="acc")
+    assert folder.open("runs.csv", metric="acc", cell="method,N").table["cell"].nunique() == 4
