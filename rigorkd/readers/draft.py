@@ -308,8 +308,10 @@ def summary_rows(draft: Draft) -> None:
 
 _SEVERAL = re.compile(
     r"[\[({]?\s*\d+\s*(?:(?:[,;+&/–-]|\.\.+|\bto\b|:|\s)\s*\d+\s*)+[\])}]?|\d+\s+(?:seeds|runs)"
+    r"|(?:all|mean|avg|average)\s*(?:of|over)?\s*[(\[]?\s*\d+\s*(?:seeds|runs)?\s*[)\]]?",
+    re.IGNORECASE,
 )
-"""What stands for several seeds: 0,1,2 or 0-4 or [0 1 2] or 5 seeds."""
+"""What stands for several seeds: 0,1,2 or 0-4 or [0 1 2] or 5 seeds or all 6."""
 _MEAN_OF = re.compile(r"[-_ (/](?:mean|avg|average|std|sd|stdev|median)\)?$", re.IGNORECASE)
 """How the name of a row ends that sums up a method: kd_mean, KD (avg)."""
 
