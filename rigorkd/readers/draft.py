@@ -13,6 +13,7 @@ from rigorkd_analysis.runs import are_measured, seed_of
 from rigorkd.readers.grid import sums_up
 from rigorkd.readers.known_names import (
     MAY_BE_MEASURED,
+    NAMED,
     canonical,
     folded,
     is_bookkeeping,
@@ -22,7 +23,7 @@ from rigorkd.readers.known_names import (
 )
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.readers.shapes import is_cost, is_metric
-from rigorkd.readers.written_numbers import looks_numeric
+from rigorkd.readers.written_numbers import ABSENT, looks_numeric
 from rigorkd.text import some_of
 
 if TYPE_CHECKING:
@@ -270,22 +271,61 @@ def original(draft: Draft, name: str) -> str | None:
 
 
 def summary_rows(draft: Draft) -> None:
-    """Rows below the data that sum them up: `mean`, `std` where a seed or a name stands."""
-    columns = [name for name in ("seed", "run", "cell", "method", "epoch") if name in draft.frame]
-    first = str(draft.frame.columns[0]) if len(draft.frame.columns) else ""
-    wrong = np.zeros(len(draft.frame), dtype=bool)
-    if "seed" in draft.frame:
-        wrong |= _sum_up(draft.frame["seed"]).to_numpy()
-        blank = (draft.frame["seed"] == "").to_numpy()
+    """Rows amid the data that sum them up: `mean`, `0,1,2` or `0-4` where a seed or a name stands."""
+    frame = draft.frame
+    columns = [name for name in ("seed", "run", "cell", "method", "epoch") if name in frame]
+    first = str(frame.columns[0]) if len(frame.columns) else ""
+    wrong = np.zeros(len(frame), dtype=bool)
+    if "seed" in frame:
+        several = frame["seed"].str.fullmatch(_SEVERAL).to_numpy()
+        if several.all():
+            raise draft.table.error(
+                f"each row is of several seeds ({frame['seed'].iloc[0]!r}): means, no runs",
+                "one row per run is judged; `rigorkd audit` judges means (--seeds K says of how many)",
+                0,
+                "seed",
+            )
+        wrong |= _sum_up(frame["seed"]).to_numpy() | several
+        blank = frame["seed"].str.casefold().isin(ABSENT).to_numpy()
         for name in dict.fromkeys((first, *columns)):
-            wrong |= blank & _sum_up(draft.frame[name]).to_numpy()
+            wrong |= blank & (_sum_up(frame[name]) | frame[name].str.contains(_MEAN_OF)).to_numpy()
+        for name in map(str, frame.columns):  # a mean with its spread, where runs have a number alone
+            spread = frame[name].str.contains("±", regex=False).to_numpy()
+            wrong |= blank & spread & (not spread[~blank & ~wrong].any())
     elif first and not draft.plainly:
-        wrong |= _sum_up(draft.frame[first]).to_numpy()
-    if wrong.any():
+        wrong |= _sum_up(frame[first]).to_numpy()
+    if wrong.any() and not wrong.all():
         for row in np.flatnonzero(wrong)[:20]:
-            words = [word for word in draft.frame.iloc[row] if sums_up(word)]
-            draft.dropped.append(f"{draft.table.place(row)}: a row that sums up ({words[0]})")
+            if "seed" in frame and several[row]:
+                word = frame["seed"].iloc[row]
+            else:
+                word = next(word for word in frame.iloc[row] if _is_sum(word))
+            draft.dropped.append(f"{draft.table.place(row)}: a row that sums up ({word})")
+        if "seed" in frame and (lost := _without_runs(frame, wrong)):
+            draft.warnings.append(f"{some_of(lost, 5)}: means alone, no runs, so compared with nothing")
         draft.keep(~wrong)
+
+
+_SEVERAL = re.compile(
+    r"[\[({]?\s*\d+\s*(?:(?:[,;+&/–-]|\.\.+|\bto\b|:|\s)\s*\d+\s*)+[\])}]?|\d+\s+(?:seeds|runs)"
+    r"|(?:all|mean|avg|average)\s*(?:of|over)?\s*[(\[]?\s*\d+\s*(?:seeds|runs)?\s*[)\]]?",
+    re.IGNORECASE,
+)
+"""What stands for several seeds: 0,1,2 or 0-4 or [0 1 2] or 5 seeds or all 6."""
+_MEAN_OF = re.compile(r"[-_ (/](?:mean|avg|average|std|sd|stdev|median)\)?$", re.IGNORECASE)
+"""How the name of a row ends that sums up a method: kd_mean, KD (avg)."""
+
+
+def _is_sum(word: str) -> bool:
+    return sums_up(word) or "±" in word or _MEAN_OF.search(word) is not None
+
+
+def _without_runs(frame: pd.DataFrame, wrong: NDArray[np.bool_]) -> list[str]:
+    """The configurations of which only rows that sum up are there."""
+    named = [name for name in NAMED if name in frame]
+    names = ["/".join(filter(None, row)) for row in frame[named].itertuples(index=False, name=None)]
+    there = {name for name, sums in zip(names, wrong, strict=True) if not sums}
+    return [name for name in dict.fromkeys(names) if name not in there and name and not _is_sum(name)]
 
 
 def _sum_up(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -210,8 +210,9 @@ def _read_numbers(draft: Draft, columns: Sequence[str]) -> None:
     changed = {}
     for column in columns:
         found = numbers_of(draft.table, column, draft.asked)
-        if found.said:
+        if not found.text.equals(draft.frame[column]):  # a true minus needs no word
             changed[column] = found.text
+        if found.said:
             draft.dropped += [text for text in found.said if "left out" in text]
             draft.came[column] = f"{draft.came.get(column, f'column {column!r}')}; " + "; ".join(
                 text for text in found.said if "left out" not in text

@@ -345,6 +345,9 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             hint += f"; {count(left, 'row')} more than one of a seed will still have to be left out, "
             hint += f"the first of {places}"
             hint += _by_run(draft, own, varying, ~unfinished)
+    elif counted := _counted(draft, own, ~unfinished):
+        offer = ",".join(map(draft.spelt, counted))
+        hint = f"these rows differ in {draft.spelt(counted[-1])}: give --cell {shlex.quote(offer)}"
     else:
         hint = "a run id, a status or a time would tell them apart; leave one out, or give --cell COLUMNS"
         if len(own[columns].drop_duplicates()) == 1:
@@ -366,6 +369,21 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         "seed",
         cell=offer,
     )
+
+
+def _counted(draft: Draft, own: pd.DataFrame, rows: NDArray[np.bool_]) -> list[str]:
+    """The cells and a column whose name usually counts something (`N`), where it alone tells rows apart.
+
+    Its values come again at several seeds, as those of a setting do.
+    """
+    cells = _cell_columns(draft)
+    for name in map(str, own.columns):
+        odd = name in (*INNER, *cells, "seed") or canonical(name) is not None or name.startswith("_")
+        if odd or not is_bookkeeping(name) or own[name].nunique() < len(own) or not draft.recurs(name):
+            continue
+        if not draft.frame[rows].duplicated([*cells, name, "seed"]).any():
+            return [*cells, name]
+    return []
 
 
 def _by_run(draft: Draft, own: pd.DataFrame, varying: Sequence[str], rows: NDArray[np.bool_]) -> str:

@@ -195,8 +195,13 @@ def _unread(table: RawTable, parts: Sequence[_Part], asked: Reading) -> dict[str
         return {
             name: why for name, stem in zip(columns, stems, strict=True) if stem and stems.count(stem) > 1
         }
-    costs = [] if asked.wide else [name for name in columns if is_cost(name)]
-    return dict.fromkeys(costs, "what the runs cost, by the name")
+    if asked.wide:
+        return {}
+    costs = [name for name in columns if is_cost(name)]
+    between = [name for name in columns if _is_difference(name)]
+    return dict.fromkeys(costs, "what the runs cost, by the name") | dict.fromkeys(
+        between, "a difference of other columns, by the name"
+    )
 
 
 ENDS = re.compile(r"(.*\D)\d{1,19}")
@@ -213,6 +218,15 @@ _COSTS = frozenset(
 def is_cost(name: str) -> bool:
     """Whether a column says what runs cost: `time_s`, `GPU hours`, `Params (M)`."""
     return not _COSTS.isdisjoint(re.split(r"[^a-z]+", name.casefold()))
+
+
+def _is_difference(name: str) -> bool:
+    """Whether a column beside methods says how far apart they are: `Δ`, `Δ bpc`, `diff`, `gain (pp)`."""
+    first, *_ = [*re.split(r"[\s_(\[]+", name.strip().casefold()), ""]
+    return first.startswith(("δ", "∆")) or first in _DIFFERENCES
+
+
+_DIFFERENCES = frozenset({"delta", "diff", "diff.", "difference", "gain", "improvement", "change"})
 
 
 def _melted(
@@ -317,7 +331,7 @@ def _by_cell(table: RawTable, asked: Reading) -> list[_Part]:
         if kinds[name] in (None, "method")
         and name != asked.seed
         and (not is_bookkeeping(name) or kinds[name] == "method")
-        and (asked.wide or not is_cost(name))
+        and (asked.wide or not (is_cost(name) or _is_difference(name)))
         and not sums_up(name)
         and table.frame[name].map(is_number).mean() > 0.5
     ]

@@ -83,4 +83,6 @@ def test_no_test_images_are_counted_for_a_validation_accuracy():
     assert any("val_acc is of validation images" in note for note in found.notes)
     (pair,) = found.comparisons
     assert "images of" not in pair.says
+    rows = [{**row, "n": "5", "val_acc_std": "0.2"} for row in rows]
+    (pair,) = audit(Printed(rows, metric="val_acc")).comparisons
     assert "on validation images, which may have chosen epochs and settings" in pair.says

@@ -208,3 +208,40 @@ def test_a_group_that_names_each_method_is_no_group_of_methods(folder):
     folder.write("runs.csv", other)
     assert "has no baseline" in folder.refusal("runs.csv")
     assert folder.gains("runs.csv", cell="method") == {"kd": (1.0, 3)}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "kd,{},71.0,".replace("{}", seed)
+        for seed in ('"0,1,2"', "0-2", "[0 1 2]", "0..2", "3 seeds", "all", "mean")
+    ]
+    + ["kd,,71.4 ± 0.3,", "kd_mean,,71.4,", "kd (avg),nan,71.4,", "kd,mean ± std,71.4 ± 0.3,", "mean,,70,"],
+)
+def test_a_row_that_sums_up_is_left_out_with_its_line(folder, row):
+    rows = [f"{name},{seed},{70 + seed / 7 + (name == 'kd')}," for name in ("ce", "kd") for seed in range(3)]
+    folder.write("runs.csv", "\n".join(["method,seed,test_acc,note", *rows[:4], row, *rows[4:]]))
+    tidy = folder.open("runs.csv").tidy
+    assert any(line.startswith(f"{folder.path / 'runs.csv'}:6: a row that sums up") for line in tidy.dropped)
+    assert folder.gains("runs.csv") == {"ce vs kd": (-1.0, 3)}
+    assert not any("means alone" in text for text in tidy.warnings)
+
+
+def test_a_method_of_means_alone_is_told_and_a_table_of_them_is_sent_to_audit(folder):
+    rows = ["ce,0,70", "ce,1,71", "kd,0,71", "kd,1,72.5", "crd,0-4,75"]
+    folder.write("runs.csv", "\n".join(["method,seed,test_acc", *rows]))
+    assert "crd: means alone, no runs, so compared with nothing" in folder.open("runs.csv").warnings
+    folder.write("runs.csv", "method,seed,test_acc\nce,0-4,70\nkd,0-4,71\n")
+    assert "`rigorkd audit` judges means" in folder.refusal("runs.csv")
+
+
+def test_a_column_whose_name_counts_something_is_offered_where_it_alone_tells_rows_apart(folder):
+    rows = [
+        f"{name},{many},{seed},{70 + seed / 7 + (name == 'ours') + many},{80 + seed / 3 + many}"
+        for name in ("avg", "ours")
+        for many in (4, 8)
+        for seed in range(3)
+    ]
+    folder.write("runs.csv", "\n".join(["method,N,seed,acc,oracle", *rows]))
+    assert "give --cell method,N" in folder.refusal("runs.csv", metric="acc")
+    assert folder.open("runs.csv", metric="acc", cell="method,N").table["cell"].nunique() == 4

@@ -574,3 +574,15 @@ def test_the_split_is_a_part_of_a_metric_and_of_no_cell(folder):
     folder.write("long.csv", "\n".join(["method,seed,split,metric,value", *rows]))
     assert "one of: val_perplexity, test_perplexity, val_rougeL" in folder.refusal("long.csv")
     assert folder.gains("long.csv", metric="test_perplexity") == {"kd": (-2.0, 2)}
+
+
+@pytest.mark.parametrize("heading", ["Δ", "∆ bpc", "delta", "Diff (pp)", "gain"])
+def test_a_difference_beside_methods_is_no_method(folder, heading):
+    """As people write the seeds of two methods in Markdown, with a true minus."""
+    rows = ["| 42 | −2.5 | −2.0 | +0.5 |", "| 43 | −2.6 | −2.2 | −0.4 |", "| all 2 | −2.55 | −2.1 | 0.45 |"]
+    text = "\n".join([f"| seed | Baseline | ours | {heading} |", "|---|---|---|---|", *rows])
+    folder.write("t.md", text)
+    assert folder.gains("t.md", metric="reward") == {"ours": (0.45, 2)}
+    tidy = folder.open("t.md", metric="reward").tidy
+    assert any("a difference of other columns, by the name" in line for line in tidy.dropped)
+    assert any("a row that sums up (all 2)" in line for line in tidy.dropped)
