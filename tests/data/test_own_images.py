@@ -495,6 +495,19 @@ def test_a_plan_says_what_the_images_are_and_what_resizing_costs(tmp_path: Path,
     assert teacher["macs_millions"] >= 9 * 3 * 4 * 64 * 64 / 1e6
 
 
+def test_pages_that_are_not_read_are_counted(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    write(tmp_path / "pictures")
+    pages = [Image.fromarray(np.full((16, 16), level, np.uint8)) for level in (0, 90, 180)]
+    pages[0].save(tmp_path / "pictures" / "cats" / "stack.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "pictures" / "dogs" / "moves.gif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "pictures" / "dogs" / "one.tif")
+    (tmp_path / "own.yaml").write_text(PROTOCOL)
+    for _ in range(2):  # as it is looked at, and as it is noted
+        warnings = json.loads(rigorkd("plan", "own.yaml", "--format", "json").stdout)["data"]["warnings"]
+        (told,) = [warning for warning in warnings if "pages or frames" in warning]
+        assert told.startswith("2 image files have several pages or frames, first cats/stack.tif (3 pages),")
+
+
 def test_a_plan_names_a_network_that_cannot_be_built(tmp_path: Path, rigorkd: Rigorkd) -> None:
     write(tmp_path / "pictures")
     path = tmp_path / "own.yaml"
