@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -565,6 +566,33 @@ def test_a_study_remembers_what_its_files_settled(tmp_path: Path, rigorkd: Rigor
     stale = rigorkd("run", path)
     assert stale.returncode == 2
     assert "dataset.resolution: 16 → 256" in stale.stderr
+
+
+def write_shapes(root: Path) -> None:
+    """The 1,200 images of docs/data.md: four patterns, each anywhere in its image, under much noise."""
+    generator = np.random.default_rng(2)
+    shapes = generator.integers(60, 196, (4, 8, 8, 3))
+    for number in range(1200):
+        place = root / f"kind{number % 4}"
+        place.mkdir(parents=True, exist_ok=True)
+        shape = np.kron(shapes[number % 4], np.ones((4, 4, 1)))
+        pixels = np.roll(shape, generator.integers(0, 32, 2), (0, 1)) + generator.normal(0, 90, (32, 32, 3))
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(place / f"{number}.png")
+
+
+def test_the_page_shows_what_a_plan_says_of_its_images(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    protocol = re.search(r'^```yaml title="shapes.yaml"\n(.*?)^```', page, re.MULTILINE | re.DOTALL)
+    shown = re.search(r"^```text\n(data: 1,200 images.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert protocol
+    assert shown
+    write_shapes(tmp_path / "data" / "shapes")
+    (tmp_path / "shapes.yaml").write_text(protocol[1])
+    planned = rigorkd("plan", "shapes.yaml")
+    assert planned.returncode == 0, planned.stderr
+    assert shown[1] in planned.stdout
+    assert " cnn 16-32 " in planned.stdout  # what tells the teacher from its student
+    assert " cnn 4-8 " in planned.stdout
 
 
 @pytest.mark.slow
