@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -163,7 +163,7 @@ def _show(made: Plan) -> None:
             table.add_column(heading, no_wrap=True, justify="right" if heading == "epochs" else "left")
         for cell in made.cells:
             epochs = str(cell["epochs"]) if cell["train"] and not cell.get("mean_of") else "none"
-            table.add_row(cell["cell"], cell["model"], str(cell["start"]), epochs)
+            table.add_row(cell["cell"], _model(cell), str(cell["start"]), epochs)
         console.print(table)
         for note in made.notes:
             tell(f"note: {note}")
@@ -197,6 +197,16 @@ def _show(made: Plan) -> None:
         tell(f"cost: {duration(cost.seconds)}{disk} ({cost.basis})")
     _show_detectable(made, tell)
     _show_designs(made, tell)
+
+
+def _model(cell: dict[str, Any]) -> str:
+    """The name of a cell's model, of the small plain one with its shape: `cnn 32-64, hidden 64`."""
+    shape = json.loads(cell.get("model_args") or "{}")
+    if "channels" not in shape:
+        return str(cell["model"])
+    others = [f"{key} {shape[key]}" for key in ("hidden", "dropout") if shape.get(key)]
+    others += ["no norm"] * (shape.get("norm") is False)
+    return ", ".join([f"{cell['model']} {'-'.join(map(str, shape['channels']))}", *others])
 
 
 def _teller(console: PlainConsole) -> Callable[[str], None]:

@@ -25,12 +25,13 @@ _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself before it is decoded."""
+    """What an image file says of itself before it is decoded; of `pages` (or frames) the first is taken."""
 
     width: int
     height: int
     grey: bool
     deep: bool
+    pages: int = 1
 
 
 def look(stream: IO[bytes]) -> Header:
@@ -38,7 +39,9 @@ def look(stream: IO[bytes]) -> Header:
     with _told(), Image.open(stream) as image:
         _refuse_floating(image)
         deep = image.mode in _DEEP
-        return Header(*image.size, grey=deep or image.mode in ("1", "L", "LA"), deep=deep)
+        # The second picture of a telephone's JPEG is a preview of its first, or of its depth.
+        pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "GIF", "WEBP", "PNG") else 1
+        return Header(*image.size, grey=deep or image.mode in ("1", "L", "LA"), deep=deep, pages=pages)
 
 
 def look_through(stream: IO[bytes]) -> bool:

@@ -57,6 +57,7 @@ class Survey:
     `source` is the fingerprint of the files. `names` are those of the classes. `left_out` counts, by suffix,
     pictures of kinds that are not read, and links to nowhere. `whole` says that all images were read to
     their end: no header tells that the rest of its file is missing. Then `repeated` are rows of equal files.
+    `paged` counts files of several pages or frames, of which the `first_paged` is one.
     """
 
     source: str
@@ -71,6 +72,8 @@ class Survey:
     left_out: tuple[tuple[str, int], ...]
     whole: bool = False
     repeated: tuple[tuple[int, ...], ...] = ()
+    paged: int = 0
+    first_paged: str = ""
 
     @property
     def pixels(self) -> int:
@@ -290,6 +293,7 @@ class OwnImages(FittedFiles):
         sizes: Counter[tuple[int, int]] = Counter()
         damaged: list[str] = []
         grey = deep = 0
+        paged: list[str] = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # oddities in metadata
             for image in index.files:
@@ -302,6 +306,8 @@ class OwnImages(FittedFiles):
                 sizes[header.width, header.height] += 1
                 grey += header.grey
                 deep += header.deep
+                if header.pages > 1:
+                    paged.append(f"{image.name} ({header.pages} pages)")
         if damaged:  # then all that are, so that one round mends them: truncated files have sound headers
             damaged = self._read_all(look_through)[1] or damaged
         refuse_damaged(damaged)
@@ -318,6 +324,8 @@ class OwnImages(FittedFiles):
             smallest=(index.class_names[rarest], many[rarest]),
             names=index.class_names,
             left_out=tuple(sorted(self.left_out().items())),
+            paged=len(paged),
+            first_paged=next(iter(paged), ""),
         )
 
     def _read_all(self, read: Callable[[IO[bytes]], T]) -> tuple[list[T | None], list[str]]:
@@ -349,6 +357,7 @@ def _read(path: Path) -> Survey | None:
         name, number = values["smallest"]
         left = tuple((str(suffix), int(n)) for suffix, n in values["left_out"])
         told: dict[str, Any] = {"sizes": sizes, "smallest": (str(name), int(number)), "left_out": left}
+        told["paged"] = int(values["paged"])  # a note without it was made before they were counted
         told["repeated"] = tuple(tuple(map(int, group)) for group in values.get("repeated", ()))
         return Survey(**{**values, **told, "names": tuple(map(str, values["names"]))})
     except (OSError, ValueError, TypeError, KeyError):

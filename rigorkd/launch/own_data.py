@@ -228,6 +228,12 @@ class OwnData:
             yield f"{classes} of {count(self.images, 'image')}: are their names those of single images?"
         if self.survey is not None and (left := says_left_out(dict(self.survey.left_out))):
             yield f"among the images of {self.where} are not read: {left}"
+        if self.survey is not None and self.survey.paged:
+            files = count(self.survey.paged, "image file has", "image files have")
+            yield (
+                f"{files} several pages or frames, first {self.survey.first_paged}, and only the first"
+                " page is read: save each page as a file of its own, or leave it if the first is meant"
+            )
         if self.survey is not None and self.cropped and self.survey.central < CUT:
             yield (
                 f"the central squares are {100 * self.survey.central:.0f} % of the images, and the rest is "

@@ -182,8 +182,10 @@ def min_size(model: str) -> int:
 class Model(Frozen):
     """A model by name: one of `MODELS`, or `timm/<name>`, `hf/<name>`, `module:function`.
 
-    `channels`, `hidden`, `dropout` and `norm` shape the `cnn`; `args` are keyword arguments for any other
-    model. The cnn's defaults are filled in, so that one architecture is one value however it was spelt.
+    `channels`, `hidden`, `dropout` and `norm` shape the `cnn`: a block of convolution, BatchNorm and ReLU for
+    each of the channels, a linear layer of `hidden` units before the classifier. `args` are keyword arguments
+    for any other model. The cnn's defaults are filled in, so that one architecture is one value however it
+    was spelt.
     """
 
     name: Annotated[str, Field(min_length=1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -495,6 +496,19 @@ def test_a_plan_says_what_the_images_are_and_what_resizing_costs(tmp_path: Path,
     assert teacher["macs_millions"] >= 9 * 3 * 4 * 64 * 64 / 1e6
 
 
+def test_pages_that_are_not_read_are_counted(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    write(tmp_path / "pictures")
+    pages = [Image.fromarray(np.full((16, 16), level, np.uint8)) for level in (0, 90, 180)]
+    pages[0].save(tmp_path / "pictures" / "cats" / "stack.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "pictures" / "dogs" / "moves.gif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "pictures" / "dogs" / "one.tif")
+    (tmp_path / "own.yaml").write_text(PROTOCOL)
+    for _ in range(2):  # as it is looked at, and as it is noted
+        warnings = json.loads(rigorkd("plan", "own.yaml", "--format", "json").stdout)["data"]["warnings"]
+        (told,) = [warning for warning in warnings if "pages or frames" in warning]
+        assert told.startswith("2 image files have several pages or frames, first cats/stack.tif (3 pages),")
+
+
 def test_a_plan_names_a_network_that_cannot_be_built(tmp_path: Path, rigorkd: Rigorkd) -> None:
     write(tmp_path / "pictures")
     path = tmp_path / "own.yaml"
@@ -552,6 +566,33 @@ def test_a_study_remembers_what_its_files_settled(tmp_path: Path, rigorkd: Rigor
     stale = rigorkd("run", path)
     assert stale.returncode == 2
     assert "dataset.resolution: 16 → 256" in stale.stderr
+
+
+def write_shapes(root: Path) -> None:
+    """The 1,200 images of docs/data.md: four patterns, each anywhere in its image, under much noise."""
+    generator = np.random.default_rng(2)
+    shapes = generator.integers(60, 196, (4, 8, 8, 3))
+    for number in range(1200):
+        place = root / f"kind{number % 4}"
+        place.mkdir(parents=True, exist_ok=True)
+        shape = np.kron(shapes[number % 4], np.ones((4, 4, 1)))
+        pixels = np.roll(shape, generator.integers(0, 32, 2), (0, 1)) + generator.normal(0, 90, (32, 32, 3))
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(place / f"{number}.png")
+
+
+def test_the_page_shows_what_a_plan_says_of_its_images(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    protocol = re.search(r'^```yaml title="shapes.yaml"\n(.*?)^```', page, re.MULTILINE | re.DOTALL)
+    shown = re.search(r"^```text\n(data: 1,200 images.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert protocol
+    assert shown
+    write_shapes(tmp_path / "data" / "shapes")
+    (tmp_path / "shapes.yaml").write_text(protocol[1])
+    planned = rigorkd("plan", "shapes.yaml")
+    assert planned.returncode == 0, planned.stderr
+    assert shown[1] in planned.stdout
+    assert " cnn 16-32 " in planned.stdout  # what tells the teacher from its student
+    assert " cnn 4-8 " in planned.stdout
 
 
 @pytest.mark.slow
