@@ -201,7 +201,9 @@ def _show(made: Plan) -> None:
 
 def _model(cell: dict[str, Any]) -> str:
     """The name of a cell's model, of the small plain one with its shape: `cnn 32-64, hidden 64`."""
-    shape = json.loads(cell.get("model_args") or "{}")
+    from rigorkd.records.untrusted import parse
+
+    shape = parse(str(cell.get("model_args") or "{}").encode())
     if "channels" not in shape:
         return str(cell["model"])
     others = [f"{key} {shape[key]}" for key in ("hidden", "dropout") if shape.get(key)]
