@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from statistics import fmean, median, stdev
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console
@@ -49,10 +49,18 @@ class SteadyConsole(PlainConsole):
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, sys.stdout.fileno())
-        os.close(silence)
-        print("standard output was closed; training goes on (see `rigorkd status`)", file=sys.stderr)
+        _silence(sys.stdout)
+        try:
+            print("standard output was closed; training goes on (see `rigorkd status`)", file=sys.stderr)
+            sys.stderr.flush()
+        except BrokenPipeError:  # of `2>&1 | head`
+            _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, stream.fileno())
+    os.close(silence)
 
 
 def prepare_data(dataset: Dataset, console: Console) -> None:

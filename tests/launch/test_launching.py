@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -118,6 +122,37 @@ def test_a_stop_says_what_becomes_of_the_runs(commands: bool, said: str) -> None
     with display.Display(Console(file=out, width=200), Progress(runs=2, work=10), commands=commands) as show:
         show.stopping()
     assert said in out.getvalue()
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_who_reads_the_output_may_go(both: bool) -> None:
+    """`rigorkd run … | head` and `… 2>&1 | head`: what is shown goes nowhere, and training goes on."""
+    program = (
+        "from rigorkd.launch.display import SteadyConsole\n"
+        "import os, sys\n"
+        "show = SteadyConsole()\n"
+        "input()\n"  # until nobody reads
+        "for line in range(3): show.print(f'line {line}')\n"
+        "print('still there', file=sys.stderr)\n"
+        "open(sys.argv[1], 'w').write('trained')\n"
+    )
+    reader, writer = os.pipe()
+    with tempfile.TemporaryDirectory() as folder:
+        end = Path(folder) / "end"
+        started = subprocess.Popen(
+            [sys.executable, "-c", program, str(end)],
+            stdin=subprocess.PIPE,
+            stdout=writer,
+            stderr=writer if both else subprocess.PIPE,
+            text=True,
+        )
+        os.close(writer)
+        os.close(reader)
+        _, told = started.communicate("go\n", timeout=120)
+        assert (started.returncode, end.read_text()) == (0, "trained")
+    if not both:
+        assert told.startswith("standard output was closed; training goes on")
+        assert "still there" in told
 
 
 def test_devices() -> None:
