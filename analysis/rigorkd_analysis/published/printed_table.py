@@ -252,6 +252,23 @@ def _refuse_runs(rows: Sequence[Row], names: Sequence[str]) -> None:
         )
 
 
+def _refuse_mixed(rows: Sequence[Row], metric: str) -> None:
+    """Of values with and without a percent sign the rarer kind is the slip."""
+    texts = [(row.get(metric) or "").strip() for row in rows]
+    signed = [text.endswith("%") for text in texts]
+    bare = [decimal_of(text) is not None for text in texts]
+    if any(bare):
+        odd = bare if sum(bare) <= sum(signed) else signed
+        position = odd.index(True)
+        raise TableError(
+            f"{texts[position]!r} stands among values "
+            + ("with a percent sign" if odd is bare else "without a percent sign"),
+            hint="write all values with a percent sign, or none: one may be a fraction",
+            row=position,
+            column=metric,
+        )
+
+
 def entries_of(
     rows: list[Row],
     metric: str,
@@ -273,11 +290,11 @@ def entries_of(
         text = (row.get(metric) or "").strip()
         value = decimal_of(text)
         if value is None:
+            if text.endswith("%"):
+                _refuse_mixed(rows, metric)
             raise TableError(
                 f"{text!r} is not a number" if text else "no value",
-                hint="write all values with a percent sign, or none: one may be a fraction"
-                if text.endswith("%")
-                else "print one number per row; leave rows without a value out",
+                hint="print one number per row; leave rows without a value out",
                 row=position,
                 column=metric,
             )
