@@ -20,7 +20,16 @@ from rigorkd_analysis.stats.exact import exact_from
 from rigorkd_analysis.stats.moments import NOISE, or_nan, or_none
 from rigorkd_analysis.stats.new_images import ImageComparison, PredictionSource
 from rigorkd_analysis.stats.paired import NO_TEST, PairedTest, Settings
-from rigorkd_analysis.verdicts import Claim, Evidence, TestName, Verdict, claim, verdict
+from rigorkd_analysis.verdicts import (
+    UNDETERMINED,
+    Claim,
+    Evidence,
+    TestName,
+    Verdict,
+    claim,
+    directed,
+    verdict,
+)
 
 #: A design whose detectable effect is this many standard deviations of the difference decides nothing.
 ABSURD_DZ = 4.0
@@ -64,8 +73,14 @@ class Settled:
                 if own
                 else f"on these {known:,} test {unit}",
             )
-        equivalent = found[0] is Verdict.EQUIVALENT or found[0].negligible
-        collapsed = question.outlying.collapsed_in(question.runs, part.cells, equivalent=equivalent)
+        fell = question.outlying.collapsed_in
+        collapsed = fell(question.runs, part.cells, equivalent=False)
+        if collapsed is None and (found[0] is Verdict.EQUIVALENT or found[0].negligible):
+            blind = fell(question.runs, part.cells, equivalent=True)
+            if blind and found[0].negligible:  # the direction stands without its size
+                found = directed(found[0].badge == "better"), UNDETERMINED
+            else:
+                collapsed = blind
         made = claim(
             found,
             not_valid=refused or question.repeated_look_at(part.cells) or collapsed,

@@ -24,6 +24,11 @@ _MIN = {
 _PERCENT = {
     "top1", "top5", "acc", "acc1", "acc5", "accuracy", "agreement", "genauigkeit", "exactitude", "exactitud",
 }  # fmt: skip
+_SHARES = {
+    "f1", "f2", "auc", "auroc", "auprc", "map", "miou", "iou", "dice", "jaccard", "precision", "recall",
+    "ndcg", "mrr",
+}  # fmt: skip
+"""Metrics between 0 and 1 that are written in percent as well."""
 _WORDS = {
     "top1": "top-1",
     "top5": "top-5",
@@ -109,13 +114,17 @@ def on_two_scales(values: Sequence[float]) -> tuple[int, int] | None:
 
 
 def sesoi_off_scale(metric: str, sesoi: float | None, high: float) -> tuple[str, float] | None:
-    """What is wrong with a SESOI in points for an accuracy in fractions, or the reverse, and what was meant.
+    """What is wrong with a SESOI in points for a metric in fractions, or the reverse, and what was meant.
 
-    `high` is the largest value of the metric: it says on which scale the accuracy is.
+    `high` is the largest value of the metric: it says on which scale it is.
     """
-    if sesoi is None or not is_accuracy(metric):
+    tokens = words_of(metric)
+    nouns = [token for token in tokens if token in _MAX | _MIN]
+    share = bool(nouns) and nouns[-1] in _SHARES and (_CHANGES | _GAINS).isdisjoint(tokens)
+    if sesoi is None or not (is_accuracy(metric) or share):
         return None
-    if 0 < high <= 1 and sesoi >= 0.1:  # zeros alone, as of a smoke run, are on no scale
+    # a tenth of an accuracy is no margin that anyone has; of an area or an F1 some have had it
+    if 0 < high <= 1 and sesoi >= (0.2 if share else 0.1):  # zeros alone, as of a smoke run, are on no scale
         return f"sesoi {sesoi:g} is {100 * sesoi:g} points on this scale", sesoi / 100
     if high > 1.5 and sesoi < 0.005:
         return f"sesoi {sesoi:g} is {sesoi:g} points of 100, less than anyone can mean", 100 * sesoi

@@ -45,7 +45,7 @@ class Outlying:
     medians: Floats
 
     def collapsed_in(self, runs: Runs, cells: Sequence[int], *, equivalent: bool) -> str | None:
-        """Why a comparison of these cells rests on a collapsed seed, None where it does not.
+        """Why a direction or an equivalence of these cells rests on a seed that fell, None where it does not.
 
         A seed at which all of its cells fell alike does no harm: the difference does not show it.
         """
@@ -56,7 +56,11 @@ class Outlying:
             for seed in np.flatnonzero(which[cell])
             if self._alone(runs, cells, cell, int(seed))
         ]
-        return f"a seed collapsed: {'; '.join(named)}" if named else None
+        if not named:
+            return None
+        if equivalent:
+            return f"an equivalence is blind to a seed that fell: {'; '.join(named)}"
+        return f"a seed collapsed: {'; '.join(named)}"
 
     def warnings(self, runs: Runs, cells: Sequence[int], *, paired: bool) -> Iterator[str]:
         """The outlying runs of these cells.

@@ -300,6 +300,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append(SMOKE)
     out += runs.warnings
     out += _usual_goal(runs, plan)
+    out += _wide_margin(runs, plan)
     if plan.test == "unpaired" and len(runs.cells) > 2:
         out.append(
             "runs are not paired by seed here, so what pairs them is left out: T × α tests, intervals over "
@@ -417,6 +418,20 @@ def _usual_goal(runs: Runs, plan: Plan) -> list[str]:
         if usual != plan.goal:
             out.append(f"the goal of {runs.metric} was given as {plan.goal}; by its name it would be {usual}")
     return out
+
+
+def _wide_margin(runs: Runs, plan: Plan) -> list[str]:
+    """A margin as wide as all that a metric does here, whose unit does not tell whether it is meant."""
+    finite = runs.values[np.isfinite(runs.values)]
+    if plan.sesoi is None or is_accuracy(runs.metric) or len(finite) < 2 or runs.smoke:
+        return []
+    low, high = float(finite.min()), float(finite.max())
+    if plan.sesoi <= high - low or low == high:
+        return []
+    return [
+        f"the margin of {plan.sesoi:g} is wider than the whole range of {runs.metric} here ({low:.4g} to "
+        f"{high:.4g}): equivalent and negligible say no more than that; is it in the metric's unit?"
+    ]
 
 
 def _sesoi_on_scale(runs: Runs, plan: Plan) -> None:

@@ -73,10 +73,12 @@ def what_holds(analysis: Analysis) -> tuple[str, ...]:
     if analysis.sequential is not None:
         open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
         total = len(analysis.sequential.comparisons)
+        found = f"all {total} comparisons are decided."
+        if open_:
+            found = f"{total - len(open_)} of {total} are decided; more seeds may decide the rest."
         lines.append(
-            f"Sequential: all {total} comparisons are decided."
-            if not open_
-            else f"Sequential: {total - len(open_)} of {total} are decided; more seeds may decide the rest."
+            f"Sequential: {found} These hold alone if seeds were added after a look; the other verdicts need "
+            "a number of seeds that was fixed before."
         )
     return tuple(lines) or ("Nothing was compared.",)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from rigorkd_analysis import Plan, analyze
+from rigorkd_analysis import Plan, TableError, analyze
 from rigorkd_analysis.results import Comparison
 from rigorkd_analysis.stats.new_images import Predictions
 from rigorkd_analysis.verdicts import Claim, Verdict
@@ -60,6 +60,40 @@ def test_a_collapsed_seed_decides_nothing(sesoi):
     assert fallen.not_valid in fallen.says
     assert any(text.startswith("a collapsed seed: kd has 76") for text in fallen.warnings)
     assert fallen.p_equivalence == only(table(kd=(*CLEAR[:4], 76.0)), Plan(sesoi=sesoi)).p_equivalence
+
+
+def test_a_seed_that_fell_takes_equivalence_from_a_verdict_and_leaves_its_direction():
+    """One run fell further than cells scatter: no collapse, and nothing to call equal."""
+    rng = np.random.default_rng(1)
+    rows = [("base", "baseline", seed, 80 + 0.1 * x) for seed, x in enumerate(rng.standard_normal(8))]
+    for cell, gain in enumerate((0.9, *[0.0] * 7)):
+        drawn = rng.standard_normal(8)
+        drawn[3] = -3.6 if cell == 0 else drawn[3]
+        rows += [(f"kd{cell}", f"kd{cell}", seed, 80 + gain + 0.1 * x) for seed, x in enumerate(drawn)]
+    frame = pd.DataFrame(rows, columns=["cell", "method", "seed", "test_top1"]).assign(student="r8")
+    found = {one.a: one for one in analyze(frame, Plan(sesoi=3.0)).family("gains").comparisons}
+    assert (found["kd0"].verdict, found["kd0"].magnitude, found["kd0"].not_valid) == (
+        "better",
+        "size undetermined",
+        None,
+    )
+    assert found["kd0"].p_equivalence_adjusted < 0.05
+    frame.loc[frame["cell"] == "kd0", "test_top1"] -= 0.9
+    equal = {one.a: one for one in analyze(frame, Plan(sesoi=3.0)).family("gains").comparisons}["kd0"]
+    assert equal.verdict == "inconclusive"
+    assert equal.not_valid.startswith("an equivalence is blind to a seed that fell: kd0 has")
+    assert {found[f"kd{cell}"].verdict for cell in range(1, 8)} == {"equivalent"}
+
+
+def test_a_margin_as_wide_as_the_metric_is_told():
+    frame = table(kd=CLEAR).rename(columns={"test_top1": "test_f1"})
+    frame["test_f1"] = frame["test_f1"] / 100
+    with pytest.raises(TableError, match=r"sesoi 0\.3 is 30 points on this scale"):
+        analyze(frame, Plan(sesoi=0.3))
+    assert not any("margin" in text for text in analyze(frame, Plan(sesoi=0.01)).warnings)
+    other = frame.rename(columns={"test_f1": "test_kl"})
+    told = analyze(other, Plan(sesoi=0.3)).warnings
+    assert any("the margin of 0.3 is wider than the whole range of test_kl" in text for text in told)
 
 
 def test_a_collapse_is_a_high_loss():
