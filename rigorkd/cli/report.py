@@ -40,7 +40,7 @@ def report(
     rigorkd report                           the newest study, into its folder
     rigorkd report results/digits --out digits.html
     rigorkd report runs.csv --sesoi 0.3      any table of runs, into runs.html
-    rigorkd report --sequential              with verdicts that stay valid while seeds are added
+    rigorkd report --sequential              and verdicts valid as seeds are added
     rigorkd report results/digits --wandb    a W&B Report beside its runs there
     """
     from rigorkd.files import write_atomically

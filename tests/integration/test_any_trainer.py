@@ -404,7 +404,7 @@ seeds: 5
     write(tmp_path, told, "print('Test set: Accuracy: 653/797 (82%)')")
     mended = of(tmp_path, "run", "protocols/mine.yaml")
     assert mended.returncode == 0, mended.stderr
-    assert "0.82" in mended.stdout
+    assert "0.8193" in mended.stdout
     assert len(list((tmp_path / "results" / "mine").rglob("record.json"))) == 5
     assert "next: rigorkd analyze" in mended.stdout
     assert "changed after the first run" not in of(tmp_path, "analyze").stderr
