@@ -211,6 +211,8 @@ def run(
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
+    from rigorkd.records.interim import listed_seeds
+    from rigorkd.records.read import still_asked
     from rigorkd.records.record import read_records
     from rigorkd.records.study import folder_name, settled_under
 
@@ -322,6 +324,13 @@ def run(
         if grown is not None:  # a plain look at all of them would spend the new seeds
             judged = f"what keeps the error rate: {grown.ways(study)}"
         first = f"rigorkd run {shlex.quote(str(protocol))}, for what --only left out; then " if only else ""
+        if part is None and (open_ := still_asked(outcome.study.path, chosen)):
+            less = f"rigorkd remove {study} --seeds {listed_seeds(open_)}"
+            more = f"rigorkd run {shlex.quote(str(protocol))} --seeds {listed_seeds({*chosen, *open_})}"
+            console.print(
+                f"note: the study was asked for {count(len(open_), 'seed')} more ({listed_seeds(open_)}), "
+                f"which `rigorkd analyze` waits for: `{more}` trains them, `{less}` gives them up"
+            )
         console.print(f"next: {first}{judged}")
     if smoke:
         mend = f", after the {count(len(notes), 'note')} at the top" if notes else ""

@@ -17,13 +17,14 @@ from typing import Any
 
 from rigorkd.errors import StoreError
 from rigorkd.files import append_line, sha256_of, timestamp
-from rigorkd.records.interim import listed_seeds, read_interim_analyses
+from rigorkd.records.interim import SHOWN, listed_seeds, read_interim_analyses
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import Record
 from rigorkd.records.untrusted import INTERIM, NOTE, is_number, is_plain_path, parse, read_bytes, read_json
 from rigorkd.text import count, some_of
 
 REMOVED, RESTORED, MERGED, RETRAINED = "removed", "restored", "merged", "retrained"
+FEWER = "fewer"
 MET, IN_VAIN = "met", "in vain"
 
 
@@ -32,10 +33,11 @@ class Change:
     """One line: `what` happened at an ISO time.
 
     `runs` are finished runs with their run hash and outcome, `seeds` those that the study asked for no more
-    (or again). `place` is the folder below `.removed` that has them. `looked` is at how many seeds an
-    analysis had met any of it, None if none had. `sources` are the digests of the studies that were merged.
-    Of runs that met, `runs` are finished ones without an outcome, and `reason` names the file; of cells that
-    were tried in vain, those that failed.
+    (or again), or that its latest `run` did not ask for after results were seen. `place` is the folder below
+    `.removed` that has them. `looked` is at how many seeds an analysis had met any of it, or had shown it in
+    progress, None if none had. `sources` are the digests of the studies that were merged. Of runs that met,
+    `runs` are finished ones without an outcome, and `reason` names the file; of cells that were tried in
+    vain, those that failed.
     """
 
     what: str
@@ -52,7 +54,8 @@ class Change:
 class Removal:
     """What is still in effect: finished `runs` that are gone, or another draw (`otherwise`), and `seeds`.
 
-    `retrained` is how often runs were set aside for another protocol after an analysis had met them.
+    `retrained` is how often runs were set aside for another protocol after an analysis had met them; `fewer`
+    says that the seeds were not removed: a later `run` asked for fewer.
     """
 
     time: str
@@ -62,6 +65,7 @@ class Removal:
     looked: int | None
     reason: str
     retrained: int = 0
+    fewer: bool = False
 
     @property
     def says(self) -> str:
@@ -73,6 +77,12 @@ class Removal:
                 f"trained again by another protocol{often} on {self.time[:10]}, after an analysis of "
                 f"{count(self.looked or 0, 'seed')} had met the results before, so that every verdict is "
                 f"exploratory: {runs}"
+            )
+        if self.fewer:
+            return (
+                f"fewer seeds than were planned since {self.time[:10]}, after an analysis of "
+                f"{count(self.looked or 0, 'seed')}, so that every verdict is exploratory: "
+                f"seeds {listed_seeds(self.seeds)} are not judged; `rigorkd run` with all of them mends it"
             )
         parts = [f"seeds {listed_seeds(self.seeds)}"] if self.seeds else []
         if self.runs:
@@ -151,11 +161,18 @@ def note_change(folder: Path, change: Change) -> None:
 
 
 def looked_at(folder: Path, runs: Iterable[str], seeds: Collection[int]) -> int | None:
-    """At how many seeds an analysis has met any of these runs or seeds, None if none has."""
+    """At how many seeds an analysis has met any of these runs or seeds, or shown them; None if none has."""
     labels = {run.rpartition("/")[2].removeprefix("seed-") for run in runs}
     meant = {*seeds, *(int(label) for label in labels if label.isdecimal())}
-    found = [look.n for look in read_interim_analyses(folder) if "fixed" in labels or meant & set(look.seeds)]
+    looks = (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
+    found = [look.n for look in looks if "fixed" in labels or meant & set(look.seeds)]
     return max(found, default=None)
+
+
+def note_fewer(folder: Path, seeds: Collection[int]) -> None:
+    """Note that these planned seeds are asked for no more, if an analysis has shown anything by now."""
+    if seeds and (looked := looked_at(folder, (), seeds)) is not None:
+        note_change(folder, Change(FEWER, timestamp(), seeds=tuple(sorted(seeds)), looked=looked))
 
 
 def met_by_look(folder: Path, records: Iterable[Record]) -> int | None:
@@ -182,18 +199,24 @@ def last_retrained(folder: Path) -> str:
 
 
 def removals(
-    folder: Path, records: Iterable[Record], hashes: Mapping[str, str], seeds: Collection[int]
+    folder: Path,
+    records: Iterable[Record],
+    hashes: Mapping[str, str],
+    seeds: Collection[int],
+    planned: Collection[int],
 ) -> tuple[Removal, ...]:
     """What is still in effect of all that was removed.
 
-    `hashes` are those of the runs that the newest protocol has, `seeds` what the study asks for now. A run
+    `hashes` are those of the runs that the newest protocol has, `seeds` what the study asks for now, and
+    `planned` what it planned before any look. A run
     of another configuration than the protocol's is no draw of this one. Of several draws of a run the first
     counts.
     """
     noted = read_changes(folder)
     changes = [change for change in noted if change.what == REMOVED]
     retrained = [change for change in noted if change.what == RETRAINED]
-    if not changes and not retrained:
+    fewer = [change for change in noted if change.what == FEWER]
+    if not changes and not retrained and not fewer:
         return ()
     there = {record.run: outcome(record) for record in records}
     known: set[str] = set()
@@ -213,7 +236,24 @@ def removals(
         # Seeds that nothing was trained of, and that nobody had looked at, were only asked for too early.
         if removal.runs or removal.otherwise or (removal.seeds and change.looked is not None):
             found.append(removal)
-    return (*found, *_retrained(retrained, there))
+    return (*found, *_retrained(retrained, there), *_given_up(fewer, there, hashes, planned))
+
+
+def _given_up(
+    changes: Iterable[Change], there: Collection[str], hashes: Collection[str], planned: Collection[int]
+) -> Iterator[Removal]:
+    """Seeds of a larger plan that are neither planned again nor complete, told at once."""
+    open_ = {run.rpartition("/seed-")[2] for run in hashes if run not in there}
+    known = {run.rpartition("/seed-")[2] for run in hashes}
+    left = {
+        seed: change
+        for change in changes
+        for seed in change.seeds
+        if seed not in planned and (str(seed) in open_ or str(seed) not in known)
+    }
+    if left:
+        first = min(left.values(), key=lambda change: change.time)
+        yield Removal(first.time, (), (), tuple(sorted(left)), first.looked, "", fewer=True)
 
 
 def _retrained(changes: Iterable[Change], there: Mapping[str, str]) -> Iterator[Removal]:

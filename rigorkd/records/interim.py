@@ -6,6 +6,7 @@ together with others is a repeated look, and says so.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ from rigorkd.files import append_line, timestamp
 from rigorkd.records.untrusted import INTERIM, parse, read_bytes
 
 FILE = "looks.jsonl"
+SHOWN = "shown.jsonl"
+"""When means of a study in progress were shown: no look, but whoever gives seeds up then has seen them."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ class InterimAnalysis:
         return replace(self, seeds=kept, n=len(kept) if self.n == len(self.seeds) else min(self.n, len(kept)))
 
 
-def read_interim_analyses(folder: Path) -> tuple[InterimAnalysis, ...]:
+def read_interim_analyses(folder: Path, file: str = FILE) -> tuple[InterimAnalysis, ...]:
     """The analyses noted so far; a line that cannot be read is passed over, since it only adds a warning."""
     try:
-        lines = read_bytes(folder / FILE, folder, INTERIM).splitlines()
+        lines = read_bytes(folder / file, folder, INTERIM).splitlines()
     except OSError:
         return ()
     found = []
@@ -97,6 +100,19 @@ def note_interim_analysis(
     except OSError:
         return False
     return True
+
+
+def note_shown(folder: Path, seeds: Iterable[int], metric: str, n: int) -> None:
+    """Note that means of `n` complete ones of these seeds were shown before they were judged, once each.
+
+    A folder that cannot be written, or is somebody else's, is left as it is. StoreError if it is a link.
+    """
+    seen = tuple(sorted(set(seeds)))
+    shown = InterimAnalysis(n, seen, metric, timestamp())
+    if any((old.seeds, old.n) == (seen, n) for old in read_interim_analyses(folder, SHOWN)):
+        return
+    with contextlib.suppress(OSError):
+        append_line(folder / SHOWN, json.dumps(asdict(shown)), owner=os.geteuid())
 
 
 def listed_seeds(seeds: Iterable[int]) -> str:

@@ -3,6 +3,7 @@
 results/<study>/
   study.json                    what was planned when the study began, and which seeds were asked for
   looks.jsonl                   which seed sets an analysis has already seen
+  shown.jsonl                   which of them it has shown before they were complete
   changes.jsonl                 what was removed, put back, trained otherwise, or merged; what befell runs
   data.json                     what of the images verdicts may hang on, if anything
   <cell>/seed-<k>/record.json   … with history.csv, predictions.npz, model.safetensors

@@ -24,7 +24,7 @@ from rigorkd.records.changes import Removal, cell_of, met, removals, tried_in_va
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
-from rigorkd.records.interim import listed_seeds
+from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
 from rigorkd.records.study import (
@@ -136,7 +136,7 @@ def read_study(folder: Path) -> StudyTable:
         )
     _refuse_edited(kept)
     hashes = {name: want.run_hash for name, want in expected.items()}
-    removed = removals(folder, records, hashes, info.seeds)
+    removed = removals(folder, records, hashes, info.seeds, info.planned_seeds)
     examined = read_examined(folder)
     cells = {str(record.fields["cell"]) for record in records}
     cells |= {cell_of(run) for removal in removed for run in removal.runs}
@@ -175,6 +175,17 @@ def read_study(folder: Path) -> StudyTable:
             *([f"study.json: {info.newer}; ignored here"] if info.newer else []),
         ),
     )
+
+
+def still_asked(folder: Path, seeds: Collection[int]) -> tuple[int, ...]:
+    """Seeds beside these that an analysis waits for: the study was asked for them, and then looked at."""
+    if not read_interim_analyses(folder):
+        return ()
+    study = read_study(folder)
+    if set(study.runs["seed"]) <= set(study.planned_seeds):  # nothing has come of the others
+        return ()
+    missing = study.missing
+    return tuple(sorted({int(seed) for seed in missing["seed"]} - set(seeds))) if len(missing) else ()
 
 
 def _classes(protocol: Protocol, examined: Examined | None) -> int | None:

@@ -24,7 +24,7 @@ from rigorkd.protocol.hashes import NEWEST, Numerics, newer
 from rigorkd.protocol.load import Protocol, Settle, by_the_files
 from rigorkd.protocol.schema import Analysis, Spec
 from rigorkd.protocol.seed_grammar import MOST_SEEDS
-from rigorkd.records.changes import last_retrained, note_in_vain
+from rigorkd.records.changes import last_retrained, note_fewer, note_in_vain
 from rigorkd.records.expected import StartFile
 from rigorkd.records.interim import read_interim_analyses
 from rigorkd.records.layout import StudyFolder
@@ -356,6 +356,7 @@ def register(
     if not known or known[-1] != protocol.text_hash:
         document["protocols"].append({"sha256": protocol.text_hash, "time": now})
     if not read_interim_analyses(folder):  # what was looked at was planned before
+        note_fewer(folder, set(document.get("planned_seeds", ())) - set(seeds))
         document["planned_seeds"] = sorted(seeds)
     document["seeds"] = sorted({*document["seeds"], *seeds})
     document["start_files"] |= {path: file.sha256 for path, file in files.items()}

@@ -26,6 +26,7 @@ from rigorkd import __version__
 from rigorkd.files import replacing
 from rigorkd.records.integrity import Verified
 from rigorkd.records.interim import FILE as LOOKS
+from rigorkd.records.interim import SHOWN
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import WEIGHTS, Record, read_records
 from rigorkd.records.study import StudyInfo, read_info
@@ -99,7 +100,7 @@ def _study_files(
 ) -> Iterator[tuple[str, tuple[Path, Path]]]:
     """The study's files that go into the archive: the name there, the file, and the folder it is below."""
     root = study.path
-    own = (study.study_json, root / LOOKS, study.changes_jsonl, study.data_json)
+    own = (study.study_json, root / LOOKS, root / SHOWN, study.changes_jsonl, study.data_json)
     for path in (*own, *sorted(study.protocols.rglob("*"))):
         if is_there(path, root) and not path.is_dir() and "__pycache__" not in path.parts:
             yield path.relative_to(root).as_posix(), (path, root)

@@ -20,7 +20,7 @@ from rigorkd_analysis.table_error import TableError
 from rigorkd.errors import InputError, StoreError
 from rigorkd.metrics import BY_NAME
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.records.interim import listed_seeds, seen_before
+from rigorkd.records.interim import listed_seeds, note_shown, seen_before
 from rigorkd.report.rows import located
 from rigorkd.report.sentences import CHOSEN
 from rigorkd.report.study_plan import plan_of
@@ -401,8 +401,13 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
     runs = _with_columns_of_trends(folder, runs, plan)
     looks = read_interim_analyses(folder)
-    if not looks and not every_seed:
-        runs, left_out = _planned_or_complete(runs, study.planned_seeds)
+    # after a look, seeds that were asked for and have nothing yet change none of what was seen
+    untouched = study.planned_seeds and set(study.runs["seed"]) <= set(study.planned_seeds)
+    if not every_seed and (not looks or untouched):
+        why = "of which no run has finished"
+        if not looks:
+            why = "that the latest `run` did not ask for and that are not complete"
+        runs, left_out = _planned_or_complete(runs, study.planned_seeds, why)
         warnings += left_out
     return Source(
         name=study.study,
@@ -437,9 +442,9 @@ def _with_columns_of_trends(folder: Path, runs: pd.DataFrame, plan: Plan) -> pd.
 
 
 def _planned_or_complete(
-    runs: pd.DataFrame, planned: tuple[int, ...]
+    runs: pd.DataFrame, planned: tuple[int, ...], why: str
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Without the seeds that an earlier `run` asked for, the latest did not, and that are not complete.
+    """Without the seeds that are neither planned nor complete, and `why` they are left out.
 
     Before any look this chooses by what was asked and finished, never by results.
     """
@@ -447,11 +452,8 @@ def _planned_or_complete(
     if not unfinished:
         return runs, ()
     kept = runs[~runs["seed"].isin(unfinished)].reset_index(drop=True)
-    text = (
-        f"left out: {count(len(unfinished), 'seed')} ({listed_seeds(sorted(unfinished))}) that the latest "
-        "`run` did not ask for and that are not complete"
-    )
-    return kept, (text,)
+    seeds = f"{count(len(unfinished), 'seed')} ({listed_seeds(sorted(unfinished))})"
+    return kept, (f"left out: {seeds} {why}",)
 
 
 def analysis_of(found: Source, asked: Question, images: bool | None = None, *, up_to: int = 200) -> Analysis:
@@ -559,9 +561,12 @@ def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
 def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
     """Note in the study that its verdicts were seen; what to tell the user if that was impossible.
 
-    Progress is no look.
+    Progress is no look; that its means were seen is noted for whoever gives seeds up after it.
     """
     if result.progress is not None:
+        seeds, n = found.judged_seeds, result.progress.seeds_complete
+        if found.folder is not None and n:
+            note_shown(found.folder, seeds, result.metric, n)
         return ""
     return note_look(found.only(None if asked is None else asked.seeds), result.metric)
 

@@ -24,8 +24,9 @@ from rigorkd.launch.study_status import study_status
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.changes import read_changes
 from rigorkd.records.integrity import verify_study
-from rigorkd.records.interim import read_interim_analyses
+from rigorkd.records.interim import SHOWN, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.read import still_asked
 from rigorkd.records.record import SEAL, read_records, seal
 from rigorkd.records.study import read_info
 from rigorkd.report.sources import Question, analysis_of, from_study, note
@@ -127,6 +128,44 @@ def test_seeds_that_are_given_up_after_a_look_are_told(tmp_path: Path) -> None:
     remove(study, Wanted(seeds=(2, 3)), "no time")
     assert [text for text in look(study) if "seeds 2:4" in text and "no time" in text]
     assert planned(study) == {False}
+
+
+def test_means_that_were_shown_in_progress_are_seen(tmp_path: Path) -> None:
+    """An analysis of two seeds of four is no look; who gives up seeds after it has seen their means."""
+    study = make(tmp_path, train=at(0, 1, 2))
+    found = from_study(study)
+    note(found, analysis_of(found, Question(), images=False))
+    note(found, analysis_of(found, Question(), images=False))
+    assert len((study / SHOWN).read_text().splitlines()) == 1
+    assert not read_interim_analyses(study)
+    with pytest.raises(InputError, match="analysis of 3 seeds has met"):
+        remove(study, Wanted(seeds=(2,)))
+    remove(study, Wanted(seeds=(2, 3)), WHY)
+    assert [text for text in look(study) if "seeds 2:4" in text and "exploratory" in text]
+    assert planned(study) == {False}
+
+
+def test_fewer_seeds_after_means_were_shown_are_told_until_all_are_there(tmp_path: Path) -> None:
+    study = make(tmp_path, train=at(0, 1))
+    make(tmp_path, train=at(), seeds=(0, 1))
+    assert not [text for text in from_study(study).warnings if "fewer" in text]
+    make(tmp_path, train=at(), seeds=range(4))
+    found = from_study(study)
+    note(found, analysis_of(found, Question(), images=False))
+    make(tmp_path, train=at(), seeds=(0, 1))
+    (told,) = [text for text in look(study) if text.startswith("fewer seeds than were planned")]
+    assert "after an analysis of 2 seeds, so that every verdict is exploratory: seeds 2:4" in told
+    assert planned(study) == {False}
+    assert still_asked(study, (0, 1)) == ()
+    make(tmp_path, train=lambda run: run == "main/wide/baseline/seed-2")
+    assert still_asked(study, (0, 1)) == (2, 3)
+    assert from_study(study).complete_seeds == 2
+    remove(study, Wanted(seeds=(2, 3)), WHY)
+    assert planned(study) == {False}
+    restore(study)
+    make(tmp_path, seeds=range(4))
+    assert still_asked(study, range(4)) == ()
+    assert not [text for text in from_study(study).warnings if "fewer" in text]
 
 
 def test_trained_again_to_the_same_bits_nothing_happened(tmp_path: Path) -> None:
