@@ -125,7 +125,8 @@ def analyze(
         goal: whether more is better, if the metric's name does not say so.
         sesoi: the smallest effect of interest, in units of the metric. Without one, nothing is equivalent.
         alpha: the error rate over a family.
-        baselines: cells to compare with, instead of those whose method is `baseline`.
+        baselines: cells to compare with, instead of those whose method is `baseline`; `alpha=0` or a method's
+            word is for each cell the one that shares all else.
         compare: pairs (a, b) of cells to compare as well.
         all_pairs: adds every pair of cells within a student.
         sequential: adds verdicts that stay valid while seeds are added.

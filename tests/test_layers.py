@@ -111,6 +111,7 @@ STATISTICS_LAYERS = (
     "verdicts",
     "wording",
     "rounding",
+    "short_names",
     "offered_baselines",
     "questions",
     "stats",

@@ -106,7 +106,8 @@ class Plan:
         sesoi: smallest effect size of interest, in units of the metric; None gives no equivalence verdict.
         alpha: error rate over a family, for direction and for equivalence each.
         joint: read every verdict from the simultaneous interval, so that all hold together at 1 − alpha.
-        baselines: cells named as baselines instead of the matching rule, each for its own student.
+        baselines: cells named as baselines instead of the matching rule, each for its own student, or values
+            (`alpha=0`) whose cells are the baselines of what shares the rest.
         planned: the families of gains were fixed before the results were seen.
         primary: a distilled cell whose gain is tested alone, the other gains being a family of their own.
         test: paired by seed (the default), moderated (gains lend one another variance; families of gains

@@ -6,15 +6,17 @@ intersection–union test over its members, whose p-value is their largest (Berg
 
 A distilled cell's gain is judged against the cell whose method is `baseline` and that agrees with it in
 group, student, start, epochs, training and views, as far as the table has such columns, and in what it was
-measured on (`likeness.on_what`). A baseline that is named settles the cells for which that finds none or
-several, no others. Never matched: the teacher and the method's own parameters, since a baseline has neither.
+measured on (`likeness.on_what`). A cell that is named as the baseline settles the cells for which that finds
+none or several, no others. What is named by a value (`alpha=0`, or a method's word; `short_names`) is the
+baseline of whatever shares the rest, and stands instead of the rule. Never matched: the teacher and the
+method's own parameters, since a baseline has neither.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -23,18 +25,23 @@ from numpy.typing import NDArray
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal
-from rigorkd_analysis.offered_baselines import no_such_cell, offered
+from rigorkd_analysis.offered_baselines import (
+    is_called_baseline,
+    likely,
+    no_such_cell,
+    offered,
+    switches,
+)
 from rigorkd_analysis.outliers import Outlying
 from rigorkd_analysis.rounding import FLOAT32, Floats, last_digit, rounding
 from rigorkd_analysis.runs import Runs, suggest
+from rigorkd_analysis.short_names import MATCHED, Having, data_of, having, plain
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Names, Phrasing
 
 #: A family larger than this is not a question any more.
 MAX_PAIRS = 50_000
 
-#: What a baseline shares with the cells that it is the baseline of.
-MATCHED = ("group", "student", "start", "epochs", "training", "views")
 _NOT_DISTILLED = ("baseline", "teacher", "")
 
 #: Columns that can tell the cells of one method apart.
@@ -181,23 +188,31 @@ class Matcher:
     """Finds the baseline of a cell by the rule above.
 
     Cells that were named settle it where the rule finds none or several, and only there: each of its student,
-    on its data. One part of their names, `relu` of `cifar10/relu`, names one on each data set, else one for
-    all cells that share the other parts. Cells without a baseline that a pair of the plan compares have no
-    gain, and need none.
+    on its data. A value of a column names the baseline of every cell that shares the rest with one that has
+    it; where no column tells, one part of their names does, `relu` of `cifar10/relu`. Cells without a
+    baseline that a pair of the plan compares have no gain, and need none.
     """
 
     def __init__(self, runs: Runs, named: tuple[str, ...] = (), contrasts: Sequence[Contrast] = ()) -> None:
         self._runs = runs
-        self._in_pairs = {cell for pair in contrasts if isinstance(pair, Pair) for cell in (pair.a, pair.b)}
+        pairs = [pair for pair in each_pair(runs, contrasts) if isinstance(pair, Pair)]
+        self._in_pairs = {cell for pair in pairs for cell in (pair.a, pair.b)}
         self._columns = [column for column in MATCHED if column in runs.attributes]
         self._on_what = on_what(runs)
-        if "training" in runs.attributes:  # as in a study, whose protocol says what cells and baselines share
+        self._is_study = "training" in runs.attributes  # its protocol says what cells and baselines share
+        if self._is_study:
             self._on_what = tuple(column for column in self._on_what if column in ("dataset", "task"))
         else:
             self._columns += [column for column in self._on_what if all(runs.attributes[column])]
         self._named: dict[tuple[str, ...], int] = {}
         self._beside: dict[tuple[int, tuple[str, ...]], int] = {}
+        self._having: list[Having] = []
+        self._wide: dict[str, bool] = {}
+        self._off: dict[str, str] | None = None
         for name in named:
+            if found := self._by_value(name):
+                self._having.append(found)
+                continue
             if beside := self._sharing(name):
                 self._beside |= beside
                 continue
@@ -214,18 +229,71 @@ class Matcher:
         self._by_key: dict[tuple[str, ...], list[int]] = {}
         for position in baselines(runs):
             self._by_key.setdefault(self._key(position), []).append(position)
+        if self._having and not self.targets():
+            raise self._beside_nothing(self._having[0])
+
+    def _by_value(self, name: str) -> Having | None:
+        """The cells that a value names; in a study a word alone is the end of their names."""
+        if name in self._runs.index or (self._is_study and "=" not in name):
+            return None
+        return having(self._runs, name)
+
+    def named(self) -> set[int]:
+        """The cells that were named as baselines, by whatever name."""
+        values = {cell for found in self._having for cell in found.cells}
+        return values | {*self._named.values(), *self._beside.values()}
 
     def _meant(self, name: str) -> list[int]:
         """The cell of a name, or those that end in it, one on each data set."""
         if name in self._runs.index:
             return [self._runs.position(name)]
+        if column := data_of(self._runs, name):
+            raise TableError(
+                f"{name} is a {column} and no baseline: none is on other data than its cells",
+                hint=self._name_one(range(len(self._runs.cells))),
+            )
         if found := self._by_ending(name):
             return found
-        raise no_such_cell(self._runs, name, self.is_wide)
+        raise no_such_cell(self._runs, name, self.word_for)
 
-    def is_wide(self, word: str) -> bool:
-        """Whether a word names a baseline for several cells, each by the rest of its name."""
-        return bool(self._sharing(word)) or len(self._by_ending(word)) > 1
+    def word_for(self, cell: int) -> str:
+        """What names this cell and its likes as the baselines of several others, "" if nothing does."""
+        runs, name = self._runs, self._runs.cells[cell]
+        words = [runs.text("method", cell)]
+        if self._off is None:
+            self._off = switches(runs)
+        off = self._off.items()
+        words += [f"{column}={plain(value)}" for column, value in off if runs.text(column, cell) == value]
+        last = name.rpartition("/")[2]
+        return next(filter(self._is_wide, [*words, last] if last != name else words), "")
+
+    def _is_wide(self, word: str) -> bool:
+        """Whether a word names a baseline for several cells, each by the rest of its columns or its name."""
+        if word not in self._wide:
+            found = self._by_value(word) if word else None
+            if found:
+                several = len(found.cells) > 1
+                wide = several and max((len(found.beside(at)) for at in self._others(found)), default=0) == 1
+            else:
+                wide = word not in self._runs.index and (
+                    bool(self._sharing(word)) or len(self._by_ending(word)) > 1
+                )
+                wide = wide and not data_of(self._runs, word)
+            self._wide[word] = wide
+        return self._wide[word]
+
+    def _others(self, found: Having) -> list[int]:
+        """The cells that are judged against those that have a value."""
+        cells = range(len(self._runs.cells))
+        return [at for at in cells if at not in found.cells and self._runs.text("method", at) != "teacher"]
+
+    def _name_one(self, cells: Iterable[int]) -> str:
+        """How to name a baseline, of these cells: those that are called as one, else any."""
+        some = [cell for cell in cells if self._runs.text("method", cell) != "teacher"]
+        called = [cell for cell in likely(self._runs) if cell in some]
+        if not some:
+            return "add the runs of a baseline there, or leave this cell out"
+        return f"name one with {offered(self._runs, called or some, self.word_for)}"
 
     def _by_ending(self, name: str) -> list[int]:
         """The cells that end in a name, if they are one on each data set."""
@@ -233,7 +301,10 @@ class Matcher:
         return found if len({self._whose(position) for position in found}) == len(found) else []
 
     def _sharing(self, name: str) -> dict[tuple[int, tuple[str, ...]], int]:
-        """The cells of which a name is one part, at one place, by that place and their other parts."""
+        """The cells of which a name is one part, at one place, by that place and their other parts.
+
+        None where the others are baselines themselves: the part is then a network or a data set.
+        """
         index = self._runs.index
         if name in index or self._by_ending(name):
             return {}
@@ -241,36 +312,82 @@ class Matcher:
         if len(found) < 2 or len({(parts.index(name), len(parts)) for parts, _ in found}) > 1:
             return {}
         place = found[0][0].index(name)
-        return {(place, (*parts[:place], *parts[place + 1 :])): at for parts, at in found}
+        beside = {(place, (*parts[:place], *parts[place + 1 :])): at for parts, at in found}
+        if is_called_baseline(name):
+            return beside
+        rest = {part for _, parts in beside for part in parts}
+        if data_of(self._runs, name) or any(map(is_called_baseline, rest)):
+            return {}
+        return beside
 
     def _settled(self, cell: int) -> int | None:
         """The named baseline of a cell."""
+        ruled = {at for found in self._having for at in found.beside(cell) if cell not in found.cells}
+        if len(ruled) > 1:
+            names = [self._runs.cells[at] for at in sorted(ruled)]
+            raise TableError(
+                f"two baselines of {self._runs.cells[cell]}: {names[0]} and {names[1]}",
+                hint=f"name one of them alone: --baseline {shlex.quote(names[0])}",
+            )
+        if ruled:
+            return ruled.pop()
         if (whose := self._whose(cell)) in self._named:
             return self._named[whose]
         parts = self._runs.cells[cell].split("/")
         keys = ((place, (*parts[:place], *parts[place + 1 :])) for place in range(len(parts)))
-        return next((self._beside[key] for key in keys if key in self._beside), None)
+        found = next((self._beside[key] for key in keys if key in self._beside), None)
+        return found if found is not None and not self._apart(found, cell, self._on_what) else None
+
+    def _apart(self, a: int, b: int, columns: Sequence[str]) -> list[str]:
+        """The columns in which two cells differ."""
+        text = self._runs.text
+        return [column for column in columns if plain(text(column, a)) != plain(text(column, b))]
 
     def _whose(self, cell: int) -> tuple[str, ...]:
         """Whose baseline a named cell is: its student's, on its data."""
         return tuple(self._runs.text(column, cell) for column in ("student", *self._on_what))
 
     def _key(self, cell: int) -> tuple[str, ...]:
-        return tuple(_normal(self._runs.text(column, cell)) for column in self._columns)
+        return tuple(plain(self._runs.text(column, cell)) for column in self._columns)
 
     def any(self) -> bool:
         """Whether there is any baseline at all."""
-        return bool(self._named or self._beside or self._by_key)
+        return bool(self._named or self._beside or self._having or self._by_key)
 
     def targets(self) -> list[int]:
         """The cells that have a gain: the distilled ones, or all others if only named baselines tell."""
-        if "method" in self._runs.attributes:
-            cells = distilled(self._runs)
+        cells = list(range(len(self._runs.cells)))
+        if self._having or "method" not in self._runs.attributes:
+            cells = [at for at in cells if self._runs.text("method", at) != "teacher"]
+            cells = [at for at in cells if at not in self.named() and self._settled(at) is not None]
         else:
-            cells = list(range(len(self._runs.cells)))
-            cells = [cell for cell in cells if self._settled(cell) is not None]
-        named = {*self._named.values(), *self._beside.values()}
+            cells = distilled(self._runs)
+        named = self.named()
         return [cell for cell in cells if cell not in named and not self._is_excused(cell)]
+
+    def by_value(self) -> list[str]:
+        """How the baselines that values name were taken, and which cells have none."""
+        told, left = [], self.left_out()
+        for found in self._having:
+            shares = f"shares {found.rest}" if found.shares else f"has {found.what}"
+            told.append(f"baseline {found.called}: each cell against the one of {found.what} that {shares}")
+        if left:
+            names = [self._runs.cells[cell] for cell in left[:6]]
+            more = f" and {len(left) - 6} more" if len(left) > 6 else ""
+            told.append(
+                f"left out, since no baseline shares {self._having[0].rest}: {', '.join(names)}{more}"
+            )
+        return told
+
+    def left_out(self) -> list[int]:
+        """The cells that no baseline stands beside, where values name them."""
+        if not self._having:
+            return []
+        cells = self._others(self._having[0])
+        named, pairs, names = self.named(), self._in_pairs, self._runs.cells
+        return [
+            at for at in cells if at not in named and names[at] not in pairs and self._settled(at) is None
+        ]
 
     def excused(self) -> list[str]:
         """The distilled cells that only pairs of the plan compare: no baseline was trained alike."""
@@ -286,17 +403,19 @@ class Matcher:
         Raises:
             TableError: none or several; the candidates are named.
         """
-        found = self._by_key.get(self._key(cell), [])
+        found = [] if self._having else self._by_key.get(self._key(cell), [])
         if len(found) == 1:
             return found[0]
         if (settled := self._settled(cell)) is not None:
             return settled
+        if self._having:
+            raise self._beside_nothing(self._having[0], cell)
         name = self._runs.cells[cell]
         if found:
             listed = ", ".join(self._runs.cells[position] for position in found)
             raise TableError(
                 f"{name} has several baselines: {listed}",
-                hint=self._of_each(found) or f"choose one: {offered(self._runs, found, self.is_wide)}",
+                hint=self._of_each(found) or f"choose one: {offered(self._runs, found, self.word_for)}",
                 column="method",
             )
         if elsewhere := self._elsewhere(cell):
@@ -313,8 +432,14 @@ class Matcher:
 
         One of them for all would compare what was measured on one part with what was measured on another.
         """
-        shared = set.intersection(*({*self._runs.cells[position].split("/")} for position in found))
-        for word in sorted(shared):
+        parts = [{self.word_for(at), *self._runs.cells[at].split("/")} for at in found]
+        wide = [word for word in sorted(set.intersection(*parts)) if self._is_wide(word)]
+        values = [value for word in wide if (value := self._by_value(word))]
+        for value in values:
+            if all(value.beside(cell) or cell in value.cells for cell in self.targets()):
+                called = shlex.quote(value.called)
+                return f"--baseline {called} takes for each the one that shares {value.rest}"
+        for word in wide:
             beside = Matcher(self._runs, (word,))
             if beside._beside and all(beside._settled(cell) is not None for cell in self.targets()):
                 return (
@@ -322,28 +447,60 @@ class Matcher:
                 )
         return ""
 
+    def _beside_nothing(self, found: Having, cell: int | None = None) -> TableError:
+        """That none of the cells that have a value shares the rest with a cell, or with any."""
+        runs = self._runs
+        others = self._others(found)
+        if cell is None and not others:
+            return TableError(
+                f"every cell has {found.what}: there is nothing to judge against it",
+                hint="name a value that some cells have not",
+            )
+        one = others[0] if cell is None else cell
+        told = [f"{column} {mine or '–'} instead of {its or '–'}" for column, mine, its in found.differs(one)]
+        which = "no cell has" if cell is None else f"{runs.cells[one]} has no"
+        which = f"{which} a baseline" if cell is None else f"{which} baseline"
+        such = f" ({runs.cells[one]} has {', '.join(told)})" if told else ""
+        alike = [at for at in self._like(one) if at not in found.cells]
+        return TableError(
+            f"{which} of {found.what} that shares {found.rest}{such}",
+            hint=f"{self._name_one(alike)}; --compare {shlex.quote(runs.cells[one])} "
+            f"{shlex.quote(runs.cells[found.cells[0]])} shows a difference all the same",
+            column=found.column,
+        )
+
+    def _like(self, cell: int) -> list[int]:
+        """The other cells of its student, on its data."""
+        others = range(len(self._runs.cells))
+        return [at for at in others if at != cell and self._whose(at) == self._whose(cell)]
+
     def _elsewhere(self, cell: int) -> TableError | None:
-        """That baselines were measured on something else than a cell, where that is why it has none."""
+        """That baselines are of another network, or were measured on something else, if that is why."""
         runs = self._runs
         own = [at for at in baselines(runs) if runs.text("student", at) == runs.text("student", cell)]
-        found = list(self._named.values()) or own or baselines(runs)
-        for position in found:
-            differs = [
-                (f"{column} {runs.text(column, cell) or 'of no name'}", runs.text(column, position) or "none")
-                for column in self._on_what
-                if runs.text(column, position) != runs.text(column, cell)
-            ]
-            if not differs:
-                return None
-        if not found:
+        named = list(self._named.values())
+        columns = ("student", *self._on_what) if named else self._on_what
+        found = named or own or baselines(runs)
+        differs = [self._apart(position, cell, columns) for position in found]
+        if not found or not all(differs):
             return None
         baseline, name = runs.cells[found[-1]], runs.cells[cell]
-        on, other = (", ".join(words) for words in zip(*differs, strict=True))
+        on = ", ".join(f"{column} {runs.text(column, cell) or 'of no name'}" for column in differs[-1])
+        other = ", ".join(runs.text(column, found[-1]) or "none" for column in differs[-1])
+        shown = f"--compare {shlex.quote(name)} {shlex.quote(baseline)} shows their difference all the same"
+        if "student" in differs[-1]:
+            return TableError(
+                f"{name} has no baseline: it is of {on}, and {baseline} of {other}",
+                hint=f"a baseline is the same network without the method: "
+                f"{self._name_one(self._like(cell))}; {shown}",
+                column="method",
+            )
+        word = self.word_for(found[-1])
+        each = f"--baseline {shlex.quote(word)} takes one on each; " if word else ""
         return TableError(
             f"{name} has no baseline: it was measured on {on}, and {baseline} on {other}",
-            hint="only what was measured on the same is compared: if these are one, write them alike; else "
-            f"add a baseline there, or leave it out; --compare {shlex.quote(name)} {shlex.quote(baseline)} "
-            "shows their difference all the same",
+            hint=f"{each}only what was measured on the same is compared: if these are one, write them alike; "
+            f"else add a baseline there, or leave it out; {shown}",
             column="method",
         )
 
@@ -355,23 +512,13 @@ class Matcher:
         for position in candidates:
             differs = [
                 f"{column} {runs.text(column, position) or '–'} instead of {runs.text(column, cell) or '–'}"
-                for column in self._columns
-                if _normal(runs.text(column, position)) != _normal(runs.text(column, cell))
+                for column in self._apart(position, cell, self._columns)
             ]
             lines.append(f"{runs.cells[position]} has {', '.join(differs)}")
         if not lines:
-            others = [name for position, name in enumerate(runs.cells) if position != cell]
-            return f"name one with --baseline CELL, among: {', '.join(others[:12])}"
+            return self._name_one(self._like(cell))
         named = runs.cells[candidates[0]] if len(candidates) == 1 else "CELL"
         return f"candidates: {'; '.join(lines)}. Name one with --baseline {named}, or correct the table"
-
-
-def _normal(text: str) -> str:
-    """Numbers written differently are equal: 30 and 30.0."""
-    try:
-        return f"{float(text):g}"
-    except ValueError:
-        return text
 
 
 def _pair(runs: Runs, a: int, b: int, name: str | None = None) -> LinearContrast:
@@ -417,6 +564,51 @@ def all_pairs(runs: Runs) -> list[LinearContrast]:
             hint="name what to compare: --baseline CELL or --compare A B",
         )
     return [_pair(runs, a, b) for cells in alike.values() for a, b in combinations(cells, 2)]
+
+
+def each_pair(runs: Runs, contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """The contrasts, a pair of short names as the pairs that it means: `ours` and `kd` of each data set.
+
+    Raises:
+        TableError: a name means no cell, or none beside one of the other.
+    """
+    out: list[Contrast] = []
+    for contrast in contrasts:
+        if not isinstance(contrast, Pair) or {contrast.a, contrast.b} <= runs.index.keys():
+            out.append(contrast)
+            continue
+        a, b = _cells_of(runs, contrast.a), _cells_of(runs, contrast.b)
+        pairs = [(one, other) for one in a for other in b if _beside(runs, contrast, one, other)]
+        if not pairs:
+            full = ", ".join(shlex.quote(runs.cells[cell]) for cell in (*a[:3], *b[:3]))
+            raise TableError(
+                f"no cell {contrast.a!r} shares the rest with a cell {contrast.b!r}",
+                hint=f"give two full names, such as: {full}",
+            )
+        out += [replace(contrast, a=runs.cells[one], b=runs.cells[other]) for one, other in pairs]
+    return out
+
+
+def _cells_of(runs: Runs, name: str) -> list[int]:
+    """The cells of a name: its own, those that have a value, or those that end in it."""
+    if name in runs.index:
+        return [runs.index[name]]
+    if found := having(runs, name):
+        return list(found.cells)
+    return [at for cell, at in runs.index.items() if cell.endswith(f"/{name}")] or [runs.position(name)]
+
+
+def _beside(runs: Runs, pair: Pair, a: int, b: int) -> bool:
+    """Whether two cells share all but what a pair's short names say of them."""
+    for name, own, other in ((pair.a, a, b), (pair.b, b, a)):
+        if name in runs.index:
+            continue
+        if found := having(runs, name):
+            if own not in found.beside(other, all_of_it=True):
+                return False
+        elif runs.cells[own].rpartition("/")[0] != runs.cells[other].rpartition("/")[0]:
+            return False
+    return a != b
 
 
 def resolve(runs: Runs, matcher: Matcher, contrast: Contrast) -> Hypothesis:

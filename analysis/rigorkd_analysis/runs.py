@@ -118,13 +118,18 @@ class Runs:
         return replace(self, values=np.where(keep, self.values, np.nan), diverged=self.diverged & keep)
 
 
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The valid name that a misspelt one is most like, "" if none is like it."""
+    folded = {candidate.casefold(): candidate for candidate in valid}
+    match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[match[0]] if match else ""
+
+
 def suggest(name: str, valid: Iterable[str]) -> str:
     """A hint for a misspelt name: the nearest valid one, else the first few."""
     names = list(valid)
-    folded = {candidate.casefold(): candidate for candidate in names}
-    match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    if match:
-        return f"did you mean {folded[match[0]]!r}?"
+    if close := nearest(name, names):
+        return f"did you mean {close!r}?"
     shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
     return f"there are: {shown}" if names else "the table has none"
 

@@ -57,7 +57,7 @@ def _networks(question: Question, mean: dict[int, float], chance: float, whole: 
         yield told
         return
     near = [cell for cell, value in mean.items() if _at_chance(value, chance, whole)]
-    named = {runs.position(name) for name in question.plan.baselines}
+    named = Matcher(runs, question.plan.baselines).named()
     bare = [cell for cell in near if cell in named or runs.text("method", cell) == "baseline"]
     if bare:
         listed = ", ".join(runs.cells[cell] for cell in bare[:6]) + (", …" if len(bare) > 6 else "")

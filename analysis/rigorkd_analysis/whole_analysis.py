@@ -27,6 +27,7 @@ from rigorkd_analysis.questions import (
     averages,
     baselines,
     distilled,
+    each_pair,
     resolve,
 )
 from rigorkd_analysis.results import (
@@ -97,7 +98,7 @@ def analyze(
         secondary=tuple(secondary),
         warnings=(
             *_warnings(question, runs, matcher, found),
-            *_compared_with_nothing(question, asked),
+            *_compared_with_nothing(question, asked, matcher.left_out()),
             *(() if watched is None else watched.warnings()),
             *skipped,
         ),
@@ -229,7 +230,8 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
             gains = [gain for gain in gains if gain not in alone]
             out += [("primary", *part) for part in _by_plan(question, [(plan.planned, alone[0])])]
         out += [("gains", *part) for part in _by_plan(question, [(plan.planned, gain) for gain in gains])]
-    contrasts = [(contrast.planned, resolve(runs, matcher, contrast)) for contrast in plan.contrasts]
+    asked = each_pair(runs, plan.contrasts)
+    contrasts = [(contrast.planned, resolve(runs, matcher, contrast)) for contrast in asked]
     out += [("contrasts", *part) for part in _by_plan(question, contrasts)]
     out += overall if plan.first_version else []  # what was planned then keeps its place
     if plan.all_pairs or not out:
@@ -308,6 +310,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         )
     if plan.inference != "seeds" and len(runs.cells) > 2:
         out.append("which cells may be best, and T × α, are judged on these test images alone")
+    out += matcher.by_value()
     out += doubts(question, matcher)
     if alone := matcher.excused():
         out.append(f"{_listed(alone)}: no baseline was trained alike, so the contrasts alone compare it")
@@ -328,7 +331,7 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         cells = likely(runs)
         if len(cells) == len(runs.cells):
             cells = []
-        named = offered(runs, cells, matcher.is_wide) if cells else "--baseline CELL"
+        named = offered(runs, cells, matcher.word_for) if cells else "--baseline CELL"
         out.append(f"{why}, so there are no gains: all pairs are shown; name one with {named}")
     out += _kept_for_choosing(plan)
     diverged = question.runs.diverged
@@ -348,14 +351,16 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
 
 
 def _compared_with_nothing(
-    question: Question, families: Sequence[tuple[FamilyName, bool, list[Hypothesis]]]
+    question: Question, families: Sequence[tuple[FamilyName, bool, list[Hypothesis]]], told_of: Sequence[int]
 ) -> list[str]:
-    """The cells that no comparison meets though others are compared, with the data that they have alone."""
+    """The cells that no comparison meets though others are compared, with the data that they have alone.
+
+    Not those that are `told_of` already.
+    """
     runs = question.runs
     met = {cell for *_, parts in families for part in parts for cell in part.cells}
-    alone = [
-        cell for cell in range(len(runs.cells)) if cell not in met and runs.text("method", cell) != "teacher"
-    ]
+    others = (cell for cell in range(len(runs.cells)) if cell not in met and cell not in told_of)
+    alone = [cell for cell in others if runs.text("method", cell) != "teacher"]
     if not met or not alone:
         return []
     columns = on_what(runs)

@@ -61,7 +61,8 @@ _QUESTION = (
         "baselines",
         multiple=True,
         metavar="CELL",
-        help="Judge cells against this one, on its data.",
+        help="Judge cells against this one, on its data. A method's word (scratch) or COLUMN=VALUE (alpha=0) "
+        "takes for each the one that shares all else. Repeatable.",
     ),
     click.option("--sesoi", type=float, help="Smallest effect size of interest, in units of the metric."),
     click.option(
@@ -88,7 +89,13 @@ def question_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _FURTHER = (
-    click.option("--compare", nargs=2, multiple=True, metavar="A B", help="Compare two cells; repeatable."),
+    click.option(
+        "--compare",
+        nargs=2,
+        multiple=True,
+        metavar="A B",
+        help="Compare two cells, or two methods' words on all that both have; repeatable.",
+    ),
     click.option("--all-pairs", is_flag=True, help="Add all pairs of cells within a student (exploratory)."),
     click.option(
         "--unpaired",
