@@ -17,7 +17,7 @@ import numpy as np
 
 from rigorkd_analysis.analysis_plan import Correction, Plan
 from rigorkd_analysis.metric_names import Goal, is_accuracy
-from rigorkd_analysis.published.printed_table import half_unit
+from rigorkd_analysis.published.printed_rounding import half_unit
 from rigorkd_analysis.results import GAINS, Analysis, Comparison
 from rigorkd_analysis.studies.effects import (
     SCHEMA,

@@ -396,6 +396,11 @@ def is_setting(column: str) -> bool:
     return _plain_name(column) in SETTINGS - {"precision"} or column in DESCRIPTIVE
 
 
+def is_inner(column: str) -> bool:
+    """Whether a column counts what is inside a run, by its name: an epoch is no result."""
+    return column.casefold() in _INNER
+
+
 def _plain_name(column: str) -> str:
     """A column's name without case, blanks and signs: Learning-Rate and learning_rate are one."""
     return "".join(sign for sign in column.casefold() if sign.isalnum())

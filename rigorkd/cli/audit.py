@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,18 @@ import click
 from rigorkd.report.page import FORMATS, Format
 
 if TYPE_CHECKING:
-    from rigorkd_analysis.published.printed_spread import Kind
+    from rigorkd_analysis.published.printed_spread import Said
+
+
+def number(text: str) -> Decimal:
+    """A number with the digits that were printed: 3.90 is nearer than 3.9."""
+    try:
+        value = Decimal(text.strip().replace("−", "-"))
+    except InvalidOperation:
+        raise ValueError(text) from None
+    if not value.is_finite():
+        raise ValueError(text)
+    return value
 
 
 @click.command(short_help="Say what a published table of one seed supports.")
@@ -24,9 +36,9 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=int, help="Seeds behind each printed mean  [default: a column n, else 1]")
 @click.option(
     "--spread",
-    type=click.Choice(["sd", "se", "ci"]),
-    help="What ± is: an sd over seeds, a standard error, half of a 95 % interval  [default: by the table's "
-    "words, else sd]",
+    type=click.Choice(["sd", "population", "se", "ci"]),
+    help="What ± is: a sample sd over seeds (divided by n − 1), a population's (by n: np.std), a standard "
+    "error, half of a 95 % interval  [default: by the table's words, else an sd of either divisor]",
 )
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate of each test.")
 @click.option(
@@ -35,10 +47,13 @@ if TYPE_CHECKING:
     metavar="CSV",
     help="Another table, of printed gains, to check against this one.",
 )
-@click.option("--t", type=float, help="A printed paired t; with --p it tells n.")
-@click.option("--p", type=float, help="Its printed two-sided p.")
+@click.option("--t", type=number, metavar="FLOAT", help="A printed paired t; with --p it tells n.")
+@click.option("--p", type=number, metavar="FLOAT", help="Its printed two-sided p.")
 @click.option(
-    "--difference", type=float, help="The printed mean difference of that t: tells its sd and interval."
+    "--difference",
+    type=number,
+    metavar="FLOAT",
+    help="The printed mean difference of that t: tells its sd and interval.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 def audit(
@@ -50,12 +65,12 @@ def audit(
     encoding: str | None,
     sheet: str | None,
     seeds: int | None,
-    spread: Kind | None,
+    spread: Said | None,
     alpha: float,
     differences: Path | None,
-    t: float | None,
-    p: float | None,
-    difference: float | None,
+    t: Decimal | None,
+    p: Decimal | None,
+    difference: Decimal | None,
     form: Format,
 ) -> None:
     """Say what a published TABLE supports: a CSV or .xlsx with one row per printed cell, or a table in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.published.bounds import Recovered
 from rigorkd_analysis.published.printed_spread import bare
-from rigorkd_analysis.published.table_audit import Audit, AuditComparison, bound_of
+from rigorkd_analysis.published.table_audit import Audit, AuditComparison, bound_of, rounded_up
 from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.sample_size import Power, cheapest, detectable
 from rigorkd_analysis.table_error import TableError
@@ -78,7 +78,7 @@ def _comparisons(audit: Audit) -> Table:
                 f"{c.b}\nover {c.a}",
                 f"{c.difference:.{audit.decimals}f}",
                 _range(c.t_low, c.t_high) if c.welch_t is None else f"{c.welch_t:.3g} (Welch)",
-                _p_range(c.p_low, c.p_high) if c.welch_p is None else f"{c.welch_p:.2g}",
+                _p_range(c.p_low, c.p_high) if c.welch_p is None else _p_range(c.welch_p_low, c.welch_p_high),
                 *(_largest(c) for _ in adjusted),
                 f"{c.break_even_seed_sd:.2g}",
                 MISSING if c.break_even_seed_sd_paired is None else f"{c.break_even_seed_sd_paired:.2g}",
@@ -86,10 +86,9 @@ def _comparisons(audit: Audit) -> Table:
             for c in audit.comparisons
         )
         text = (
-            f"{audit.metric}, means of {_seeds(audit)} seeds as printed; the range of the paired t test over "
-            "all pairings of the seeds needs printed standard deviations. A seed sd above the break-even "
-            "explains the difference by chance: as it stands if pairs of seeds do not correlate, and where "
-            f"they correlate by .9.{holm}{less}"
+            f"{audit.metric}, means of {_seeds(audit)} seeds as printed. {_tests_of(audit)} A seed sd above "
+            "the break-even explains the difference, as large as rounding lets it be, by chance: as it is if "
+            f"pairs of seeds do not correlate, and where they correlate by .9.{holm}{less}"
         )
         return Table("Pairs of rows", columns, rows, text, emphasis)
     if audit.n_test is None:
@@ -116,6 +115,27 @@ def _comparisons(audit: Audit) -> Table:
     return Table("Pairs of rows", columns, rows, text, emphasis)
 
 
+def _tests_of(audit: Audit) -> str:
+    """What the columns of t and p hold, by what is there to make them of."""
+    tested = sum(c.largest_p is not None for c in audit.comparisons)
+    if not tested:
+        return "No standard deviations are printed, and without them there is no t test."
+    divisor = " and both divisors (n − 1, n) of the printed standard deviations"
+    unsettled = any(c.p_if_sample is not None for c in audit.comparisons)
+    parts = []
+    if any(c.t_low is not None for c in audit.comparisons):
+        parts.append("|t| and p of the paired test range over all pairings of the seeds, ")
+    if any(c.welch_p is not None for c in audit.comparisons):
+        parts.append("p of Welch's test, where numbers of seeds differ, ranges over ")
+    text = " and ".join(parts) + f"the rounding{divisor if unsettled else ''}"
+    left = len(audit.comparisons) - tested
+    return f"{text[:1].upper()}{text[1:]}" + (
+        f"; {count(left, 'pair')} without printed standard deviations {'has' if left == 1 else 'have'} none."
+        if left
+        else "."
+    )
+
+
 _SEED_SD = (
     "Seed sd: the standard deviation over seeds that would explain the difference by chance, from pairs that "
     "do not correlate to pairs that correlate by .9; one below it is necessary, not sufficient, for the "
@@ -128,7 +148,7 @@ def _seed_sd(c: AuditComparison) -> str:
 
 
 def _largest(c: AuditComparison) -> str:
-    return MISSING if c.p_adjusted is None else bound_of(c.p_adjusted, exact=True).removeprefix("= ")
+    return MISSING if c.p_adjusted is None else bound_of(c.p_adjusted).removeprefix("≤ ")
 
 
 def _row(c: AuditComparison, decimals: int, adjusted: bool) -> tuple[str, ...]:
@@ -152,14 +172,21 @@ def _row(c: AuditComparison, decimals: int, adjusted: bool) -> tuple[str, ...]:
 
 def _p_range(low: float | None, high: float | None) -> str:
     """Of p-values, of which none is 0."""
-    return bound_of(high) if high is not None and not low else _range(low, high)
+    if low is None or high is None:
+        return MISSING
+    return bound_of(high) if not low else _joined(f"{low:.2g}", rounded_up(high))
 
 
 def _range(low: float | None, high: float | None) -> str:
     if low is None and high is None:
         return MISSING
-    ends = ["∞" if end is None else f"{end:.2g}" for end in (low, high)]
-    return ends[0] if ends[0] == ends[1] else "–".join(ends) if "e-" not in ends[0] else " … ".join(ends)
+    return _joined(
+        *("∞" if end is None else f"{end:.2g}" if end < 100 else f"{end:.0f}" for end in (low, high))
+    )
+
+
+def _joined(low: str, high: str) -> str:
+    return low if low == high else f"{low}–{high}" if "e-" not in low else f"{low} … {high}"
 
 
 def _cells(audit: Audit) -> Table:

@@ -26,7 +26,8 @@ from rigorkd_analysis.publication import (
     Publication,
     compare_publication,
 )
-from rigorkd_analysis.published.printed_table import decimal_of, half_unit
+from rigorkd_analysis.published.printed_rounding import half_unit
+from rigorkd_analysis.published.printed_table import decimal_of
 from rigorkd_analysis.runs import LARGEST
 from rigorkd_analysis.studies.effects import Study
 

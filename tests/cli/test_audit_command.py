@@ -124,7 +124,7 @@ def test_the_page_says_what_holds_only_on_a_condition(rigorkd, tmp_path):
         said = " ".join(rigorkd("audit", tmp_path / "t.md", "--seeds", 5, "--format", form).stdout.split())
         assert "is taken as a standard deviation over seeds: a standard error would change it" in said
     text = " ".join(rigorkd("audit", tmp_path / "t.md", "--seeds", 5).stdout.split())
-    assert "≤ 0.00055" in text
+    assert "≤ 0.006" in text
     assert "Less is better: the row over another is the worse one." in text
     read = " ".join(rigorkd("audit", tmp_path / "t.md", "--seeds", 5, "--spread", "se").stdout.split())
     assert "± is read as standard errors" in read

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import product
 
 from scipy import special
 
+from rigorkd_analysis.published.printed_rounding import Span, half_unit
 from rigorkd_analysis.stats.exact import mcnemar
 from rigorkd_analysis.table_error import TableError
 
@@ -48,7 +50,14 @@ class McNemarBounds:
 
 @dataclass(frozen=True)
 class Recovered:
-    """What a printed paired t and its p imply."""
+    """What a printed paired t and its p imply.
+
+    Attributes:
+        n: the number of pairs that fits best; n_low and n_high: all that the rounding of t and p allows.
+        p_at_n: of this t and n.
+        sd: of the numbers as they are printed, at n; sd_low and sd_high: over all that the rounding allows.
+        ci_low, ci_high: the widest ends of the interval over all that the rounding allows.
+    """
 
     t: float
     p: float
@@ -59,11 +68,14 @@ class Recovered:
     ci_low: float | None
     ci_high: float | None
     says: str
+    n_low: int
+    n_high: int
+    sd_low: float | None = None
+    sd_high: float | None = None
 
 
-def counts(value: Decimal, decimals: int, n_test: int, whole: int) -> Counts:
-    """Counts that round to `value` at this many decimals; `whole` is 100 for percent, 1 for fractions."""
-    half = Decimal(1).scaleb(-decimals) / 2
+def counts(value: Decimal, half: Decimal, n_test: int, whole: int) -> Counts:
+    """Counts that a value off by up to `half` allows; `whole` is 100 for percent, 1 for fractions."""
     low = math.ceil((value - half) * n_test / whole)
     high = math.floor((value + half) * n_test / whole)
     nearest = min(n_test, max(0, round(value * n_test / whole)))
@@ -125,12 +137,17 @@ def image_noise_sd(error_rate: float, n_test: int) -> float:
     return math.sqrt(error_rate / (2 * n_test))
 
 
-def t_range(difference: float, sd_a: float, sd_b: float, k: int) -> tuple[float, float]:
-    """The least and the largest |t| of the paired test, whatever the pairing: the correlation is −1 or 1."""
-    size = abs(difference) * math.sqrt(k)
-    most = sd_a + sd_b
-    least = abs(sd_a - sd_b)
-    return (size / most if most else math.inf), (size / least if least else math.inf)
+def t_range(difference: Span, sd_a: Span, sd_b: Span, k: int) -> tuple[float, float]:
+    """The least and the largest |t| of the paired test, whatever the pairing and the rounding.
+
+    The correlation is −1 or 1 at the ends. `difference` is its size.
+    """
+    most = sd_a.high + sd_b.high
+    least = max(0.0, sd_a.low - sd_b.high, sd_b.low - sd_a.high)
+    root = math.sqrt(k)
+    return (difference.low * root / most if most else math.inf), (
+        difference.high * root / least if least else math.inf
+    )
 
 
 def welch_test(
@@ -140,9 +157,35 @@ def welch_test(
     va, vb = a[0] ** 2 / a[1], b[0] ** 2 / b[1]
     if va + vb == 0:
         return None, None, None
-    df = (va + vb) ** 2 / (va**2 / (a[1] - 1) + vb**2 / (b[1] - 1))
+    df = _welch_df(va, vb, a[1], b[1])
     t = difference / math.sqrt(va + vb)
     return t, df, two_sided_p(t, df)
+
+
+def _welch_df(va: float, vb: float, n_a: int, n_b: int) -> float:
+    return (va + vb) ** 2 / (va**2 / (n_a - 1) + vb**2 / (n_b - 1))
+
+
+def welch_range(difference: Span, a: tuple[Span, int], b: tuple[Span, int]) -> tuple[float, float] | None:
+    """Bounds of Welch's p over all that the rounding allows; None where neither has a spread.
+
+    The degrees of freedom rise with the ratio of the variances up to that of n − 1 and fall behind it, so
+    their least value is at an end. Least t and least df need not meet: the upper bound may be a little high,
+    and is never too low.
+    """
+    n_a, n_b = a[1], b[1]
+    va, vb = (Span(sd.low**2 / n, sd.high**2 / n) for sd, n in (a, b))
+    if va.high + vb.high == 0:
+        return None
+    ends = [_welch_df(x, y, n_a, n_b) for x, y in ((va.low, vb.high), (va.high, vb.low)) if x + y > 0]
+    peak = va.low * (n_b - 1) <= vb.high * (n_a - 1) and va.high * (n_b - 1) >= vb.low * (n_a - 1)
+    least = va.low + vb.low
+    low = (
+        two_sided_p(difference.high / math.sqrt(least), n_a + n_b - 2 if peak else max(ends))
+        if least
+        else 0.0
+    )
+    return low, two_sided_p(difference.low / math.sqrt(va.high + vb.high), min(ends))
 
 
 def two_sided_p(t: float, df: float) -> float:
@@ -150,30 +193,67 @@ def two_sided_p(t: float, df: float) -> float:
     return 0.0 if math.isinf(t) else 2 * float(special.stdtr(df, -abs(t)))
 
 
-def recover(t: float, p: float, difference: float | None = None, alpha: float = 0.05) -> Recovered:
+MOST_PAIRS_BEHIND = 1_000
+"""The largest number of pairs that a printed test is searched for."""
+
+
+def recover(
+    t: Decimal | float, p: Decimal | float, difference: Decimal | float | None = None, alpha: float = 0.05
+) -> Recovered:
     """The number of pairs behind a printed t and two-sided p; with the difference, its sd and interval.
+
+    Each number may be off by half of its last digit; a float has the digits that Python prints of it.
 
     Raises:
         TableError: the numbers are impossible, or no number of pairs gives them.
     """
-    if not 0 < p < 1 or t == 0 or not math.isfinite(t):
-        raise TableError(f"t = {t:g} with p = {p:g} is no test result", hint="give t ≠ 0 and 0 < p < 1")
-    tail = [two_sided_p(t, df) for df in range(1, 1000)]
-    df = min(range(1, 1000), key=lambda candidate: abs(math.log(max(tail[candidate - 1], 1e-300) / p)))
-    found = tail[df - 1]
-    if abs(found - p) > 0.05 * p + 1e-12:
+    said_t, said_p = (Decimal(repr(x)) if isinstance(x, float) else Decimal(x) for x in (t, p))
+    if not 0 < said_p < 1 or said_t == 0 or not said_t.is_finite():
+        raise TableError(f"t = {said_t} with p = {said_p} is no test result", hint="give t ≠ 0 and 0 < p < 1")
+    t, p = float(said_t), float(said_p)
+    size = Span.of_size(said_t, half_unit(said_t))
+    tails = Span.of_size(said_p, half_unit(said_p))
+    slack = 1 + 1e-9  # of floats that were computed and not rounded
+    numbers = range(2, MOST_PAIRS_BEHIND + 1)
+    fits = [
+        n
+        for n in numbers
+        if two_sided_p(size.high, n - 1) <= tails.high * slack
+        and two_sided_p(size.low, n - 1) * slack >= tails.low
+    ]
+    n = min(fits or numbers, key=lambda n: abs(math.log(max(two_sided_p(t, n - 1), 1e-300) / p)))
+    found = two_sided_p(t, n - 1)
+    if not fits:
         raise TableError(
-            f"no number of pairs gives t = {t:g} and p = {p:g}; at n = {df + 1} p is {found:.3g}",
+            f"no number of pairs gives t = {said_t} and p = {said_p}, however they were rounded; at n = {n} "
+            f"p is {found:.3g}",
             hint="the test may be one-sided or unpaired, or a number is misprinted",
         )
-    n = df + 1
-    says = f"t = {t:g} with p = {p:g} is a paired test of n = {n}"
+    least, most = fits[0], fits[-1]
+    says = f"t = {said_t} with p = {said_p} is a paired test of n = {n}"
+    if least < most:
+        end = f"{most}" if most < MOST_PAIRS_BEHIND else "any larger number"
+        says += f" (of {least} to {end}, since both are rounded)"
     if difference is None:
-        return Recovered(t, p, n, found, None, None, None, None, says + ".")
-    sd = abs(difference) * math.sqrt(n) / abs(t)
-    half = -float(special.stdtrit(df, alpha / 2)) * sd / math.sqrt(n)
+        return Recovered(t, p, n, found, None, None, None, None, says + ".", least, most)
+    said = Decimal(repr(difference)) if isinstance(difference, float) else Decimal(difference)
+    value, half = float(said), half_unit(said)
+    gap = Span.of_size(said, half)
+    sd = abs(value) * math.sqrt(n) / abs(t)
+    low = gap.low * math.sqrt(least) / size.high
+    high = gap.high * math.sqrt(most) / size.low if size.low else math.inf
+    # d ± d·quantile/|t| rises or falls with each of the three alone, so that its ends are at corners
+    halves = [
+        (d, math.inf if not one else -float(special.stdtrit(pairs - 1, alpha / 2)) * abs(d) / one)
+        for d, one, pairs in product(
+            (float(said - half), float(said + half)), (size.low, size.high), (least, most)
+        )
+    ]
+    ends = min(d - h for d, h in halves), max(d + h for d, h in halves)
+    digits = max(0, -int(half.adjusted()))
     says += (
-        f": the differences have sd {sd:.2f}, and the {100 * (1 - alpha):g} % interval of {difference:g} "
-        f"is {difference - half:.2f} to {difference + half:.2f}."
+        f": the differences have sd {sd:.2f} ({low:.3g} to {high:.3g} by rounding), and the "
+        f"{100 * (1 - alpha):g} % interval of {said} is {ends[0]:.{digits}f} to {ends[1]:.{digits}f}, "
+        "rounding included."
     )
-    return Recovered(t, p, n, found, difference, sd, difference - half, difference + half, says)
+    return Recovered(t, p, n, found, value, sd, *ends, says, least, most, low, high)

@@ -11,8 +11,15 @@ import pandas as pd
 
 from rigorkd_analysis.metric_names import is_validation, label, words_of
 from rigorkd_analysis.published.printed_cells import Row
+from rigorkd_analysis.published.printed_rounding import half_unit
 from rigorkd_analysis.published.printed_spread import ERRORS, SPREADS, Spread
-from rigorkd_analysis.published.printed_table import decimal_of, episodes, half_unit, is_accuracy, row_names
+from rigorkd_analysis.published.printed_table import (
+    decimal_of,
+    episodes,
+    is_accuracy,
+    result_columns,
+    row_names,
+)
 from rigorkd_analysis.runs import chosen_on_test
 
 _BASES = ("standard", "baseline", "scratch", "student", "before")
@@ -93,6 +100,8 @@ def caveats_of(rows: Sequence[Row], metric: str, spread: Spread | None) -> list[
                 f"{spread.name} is taken as a standard deviation over seeds: a standard error would change it"
             )
             out.append(Caveat(note, "" if spread.said else taken))
+        if divisor := spread.divisor_note():
+            out.append(Caveat(divisor))
         if counted := episodes(rows, metric):
             over = f"{spread.name} is taken to be over seeds, not over the {counted} of one run"
             out.append(Caveat(f"{over}, which would say nothing of other seeds", over))
@@ -180,6 +189,18 @@ def _check(where: str, column: str, printed: str, value: str, base: str) -> list
             "; rounding of unprinted digits can explain it" if explained else "; rounding cannot explain it"
         )
     return [DifferenceCheck(where, column, float(said), float(found), matches, explained, says + ".")]
+
+
+def other_results(rows: Sequence[Row], metric: str) -> list[str]:
+    """Other columns that might be judged as this one is: no costs, validation, training or differences."""
+    return [
+        column
+        for column in result_columns(rows)
+        if column != metric
+        and not any(column.casefold().startswith(word) for word in _FIXED_BY_ARCHITECTURE)
+        and is_of_test_images(column)
+        and _stem(column) is None
+    ]
 
 
 def validation_picks(rows: list[Row], metric: str) -> list[str]:

@@ -12,6 +12,8 @@ from scipy import special
 
 Kind = Literal["sd", "se", "ci"]
 """A standard deviation over seeds, a standard error, or half of a confidence interval."""
+Said = Literal["sd", "population", "se", "ci"]
+"""What a reader may say of ±: a population's standard deviation is divided by n, as numpy does unasked."""
 
 _STEM = re.compile(r"(?:^|[_ ./-])(?:mean|avg|average|m)(?:$|[_ ./-])|\((?:mean|avg)\)", re.IGNORECASE)
 UNSAID = ("±", "+-", "+/-")
@@ -59,21 +61,25 @@ class Spread:
     Attributes:
         level: of an interval, in percent.
         said: whether anything says so; a bare ± is taken as a standard deviation.
+        ddof: 1 for a sample's standard deviation (divided by n − 1), 0 for a population's (by n); None if
+            nothing says which, as in nearly every paper: then what is claimed must hold for both.
     """
 
     column: str
     kind: Kind
     level: float = USUAL
     said: bool = True
+    ddof: Literal[0, 1] | None = None
 
-    def sd(self, width: float, n: int) -> float:
-        """The standard deviation over n seeds.
+    def per_unit(self, n: int) -> float:
+        """The standard deviation over n > 1 seeds for each unit of what is printed, a sample's by default.
 
         Of an interval it is the largest that it may be: by the normal distribution, not by Student's.
         """
+        per = population_factor(n) if self.ddof == 0 else 1.0
         if self.kind == "sd":
-            return width
-        return width * math.sqrt(n) / (_normal(self.level) if self.kind == "ci" else 1)
+            return per
+        return per * math.sqrt(n) / (_normal(self.level) if self.kind == "ci" else 1)
 
     @property
     def name(self) -> str:
@@ -96,30 +102,60 @@ class Spread:
             )
         return None
 
+    def divisor_note(self) -> str | None:
+        """Which divisor the standard deviations are taken to have, where that needs words."""
+        if self.ddof == 0:
+            return (
+                f"{self.name} is read as a population's standard deviation (divided by n, as np.std does): a "
+                "sample's is √(n/(n − 1)) times it"
+            )
+        if self.ddof is None:
+            return (
+                f"nothing says whether {self.name} is a sample's standard deviation (divided by n − 1, as "
+                "pandas and torch do) or a population's (by n, as np.std does): a claim holds for both; "
+                "--spread sd says the former, --spread population the latter"
+                if self.kind == "sd"
+                else f"nothing says whether the standard deviations behind {self.name} are divided by n − 1 "
+                f"or by n: a claim holds for both; --spread {self.kind} says n − 1"
+            )
+        return None
+
+
+def population_factor(n: int) -> float:
+    """How many times a population's standard deviation (divided by n) the sample's (by n − 1) is."""
+    return math.sqrt(n / (n - 1))
+
 
 def _normal(level: float) -> float:
     return -float(special.ndtri((1 - level / 100) / 2))
 
 
-def spread_of(columns: Sequence[str], metric: str, kind: Kind | None = None) -> Spread | None:
+def spread_of(columns: Sequence[str], metric: str, said: Said | None = None) -> Spread | None:
     """The spreads of a metric, None where the table prints none; standard deviations go before errors.
 
     Args:
-        kind: what the reader says they are, whatever their name.
+        said: what the reader says they are, whatever their name.
     """
     found = _spread_of(columns, metric)
-    return found if found is None or kind is None else Spread(found.column, kind)
+    if found is None or said is None:
+        return found
+    return Spread(found.column, "sd", ddof=0) if said == "population" else Spread(found.column, said, ddof=1)
 
 
 def _spread_of(columns: Sequence[str], metric: str) -> Spread | None:
     for column in columns:
-        kind = re.fullmatch(r"(sd|se|ci|)([\d.]*)", column.removeprefix(f"{metric}{MADE}"))
+        kind = re.fullmatch(r"(sd|se|ci|)([\d.]*)(?:/(n|n-1))?", column.removeprefix(f"{metric}{MADE}"))
         if column.startswith(f"{metric}{MADE}") and kind:
-            return Spread(column, _kind(kind[1]), float(kind[2] or USUAL), said=bool(kind[1]))
+            ddof = _DDOF.get(kind[3])
+            return Spread(column, _kind(kind[1]), float(kind[2] or USUAL), bool(kind[1]), ddof)
     if (found := spread_column(columns, metric)) is not None:
         return Spread(found, "sd", said=not any(mark in found.removeprefix(metric) for mark in UNSAID))
     found = spread_column(columns, metric, ERRORS)
     return None if found is None else Spread(found, "se")
+
+
+_DDOF: dict[str | None, Literal[0, 1]] = {"n": 0, "n-1": 1}
+"""What is divided by, at the end of the name of a column that was made."""
 
 
 def _kind(word: str) -> Kind:
@@ -145,6 +181,22 @@ _WORDS: tuple[tuple[Kind, str], ...] = (
 """Words that mean nothing else."""
 _SHORT: tuple[tuple[Kind, str], ...] = (("se", r"s\.?e\.?m?\.?"), ("ci", r"ci"), ("sd", r"sd|σ"))
 """Short for them, and for networks and methods too: read behind ± or mean, or in parentheses of a heading."""
+_DIVISORS = (
+    (
+        "n",
+        r"population(?:'s)?[\s_-]*(?:std|s\.?d\.?|standard)(?![a-z])"
+        r"|(?:std|deviations?|s\.?d\.?)[\s,(]*(?:of the )?population(?![a-z])"
+        r"|(?<![a-z-])biased[\s_-]*(?:std|standard)|\b(?:np|numpy)[\s._]*std(?![a-z])"
+        r"|\bddof\s*=?\s*0\b|\bpstdev\b",
+    ),
+    (
+        "n-1",
+        r"\bsample(?:'s)?[\s_-]*(?:std|s\.?d\.?|standard)(?![a-z])|un-biased[\s_-]*(?:std|standard)|bessel"
+        r"|\bddof\s*=?\s*1\b|(?:divid|divisor|denominator|normali[sz])[^.;|]{0,20}n\s*[-−–]\s*1\b"
+        r"|\b(?:torch|pandas)[\s._]*std(?![a-z])",
+    ),
+)
+"""Words that tell a population's standard deviation (divided by n) from a sample's (by n − 1)."""
 _BEHIND = r"(?:±|\+/-|\+-|mean|avg\.?|average)[\s_,/(\[±]{0,4}(?:one\s|1\s?(?:×\s?)?)?"
 _END = r"(?![\w-])"
 
@@ -183,7 +235,16 @@ def spread_name(heading: str, headings: Sequence[str], caption: str) -> str:
     """
     others = " | ".join(one for one in headings if re.search(_BEHIND, _plain(one), re.IGNORECASE))
     found = _said(heading, True) or _said(others, False) or _said(caption, False)
+    divisor = next(filter(None, map(_divisor, (heading, others, caption))), "")
     if len({kind for kind, _ in found}) != 1:
-        return f"{heading}{MADE}"
+        # who names a divisor and nothing else speaks of a standard deviation
+        return f"{heading}{MADE}{f'sd{divisor}' if divisor and not found else ''}"
     kind, level = min(found, key=lambda one: one[1])
-    return f"{heading}{MADE}{kind}{f'{level:g}' if kind == 'ci' else ''}"
+    return f"{heading}{MADE}{kind}{f'{level:g}' if kind == 'ci' else ''}{divisor}"
+
+
+def _divisor(text: str) -> str:
+    """What words say that standard deviations are divided by: /n or /n-1, nothing where they say both."""
+    text = re.sub("unbiased", "un-biased", _plain(text), flags=re.IGNORECASE)
+    found = [name for name, words in _DIVISORS if re.search(words, text, re.IGNORECASE)]
+    return f"/{found[0]}" if len(found) == 1 else ""

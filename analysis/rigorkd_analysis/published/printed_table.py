@@ -13,9 +13,10 @@ from decimal import Decimal, InvalidOperation
 from rigorkd_analysis.metric_names import goal_of, on_two_scales, words_of
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
 from rigorkd_analysis.published.printed_cells import KNOWN, Row, first_name, is_yes_or_no, known_name
+from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
 from rigorkd_analysis.published.printed_seeds import seeds_said
-from rigorkd_analysis.published.printed_spread import MADE, Kind, Spread, bare, spread_of
-from rigorkd_analysis.runs import is_setting, suggest
+from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
+from rigorkd_analysis.runs import is_inner, is_setting, suggest
 from rigorkd_analysis.table_error import TableError
 
 
@@ -42,15 +43,20 @@ class Printed:
     seeds: int | None = None
     alpha: float = 0.05
     differences: Sequence[Row] = ()
-    test: tuple[float, float, float | None] | None = None
+    test: tuple[Decimal | float, Decimal | float, Decimal | float | None] | None = None
     within: str | None = None
     caption: str = ""
-    spread: Kind | None = None
+    spread: Said | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One printed value, a mean of n seeds, of the table's row `row`; `task` is what it was tested on."""
+    """One printed value, a mean of n seeds, of the table's row `row`; `task` is what it was tested on.
+
+    Attributes:
+        half: by how much rounding may have moved the value.
+        std: the standard deviation as printed; sd: all values of it that its rounding allows.
+    """
 
     cell: str
     student: str | None
@@ -61,6 +67,8 @@ class Entry:
     row: int
     n: int = 1
     task: str = ""
+    half: Decimal = Decimal(0)
+    sd: Span | None = None
 
     def may_meet(self, other: Entry) -> bool:
         """Whether a comparison of the two makes sense: the same student on the same data."""
@@ -108,17 +116,15 @@ def decimal_of(text: str) -> Decimal | None:
     return value if value.is_finite() else None
 
 
-def half_unit(value: Decimal) -> Decimal:
-    """Half a unit of the last digit that is printed: what rounding may hide."""
-    return Decimal(1).scaleb(int(value.as_tuple().exponent)) / 2
+USUAL = ("test_top1", "top1", "test_top1_mean", "top1_mean")
+"""The columns that are judged unasked."""
 
 
 def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     """The rows with one value each: a wide table (standard_top1, kd_top1) is spread out."""
     rows = list(table.rows)
     columns = list(rows[0])
-    usual = ("test_top1", "top1", "test_top1_mean", "top1_mean")
-    wanted = (table.metric,) if table.metric else usual
+    wanted = (table.metric,) if table.metric else USUAL
     folded = {column.casefold(): column for column in columns}
     for name in wanted:
         found = name if name in columns else folded.get(name.casefold(), folded.get(known_name(name)))
@@ -142,20 +148,16 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
                     spread.append({**kept, "cell": f"{who}/{what}", name: row[column]})
             note = f"the table is wide: {', '.join(wide)} are read as cells of {name}"
             return [dict(row) for row in spread], name, [note]
-    valid = [
-        column for column in columns if any(decimal_of(row.get(column) or "") is not None for row in rows)
-    ]
-    spreads = {own.column for column in valid if (own := spread_of(columns, column))}
-    known = {*KNOWN} - {*usual}
-    valid = [
-        column
-        for column in valid
-        if MADE not in column and column not in {*spreads, *known}
-        if not column.endswith("_std") or any(other.startswith(column + MADE) for other in columns)
-    ]
-    valid = [column for column in valid if not (is_setting(column) or column.casefold() in known)] or valid
-    valid = sorted(valid, key=lambda column: not is_accuracy(column))
+    valid = result_columns(rows)
     if table.metric:
+        meant = [column for column in valid if _stem_of(column) == table.metric.casefold()]
+        if len(meant) == 1:
+            return rows, meant[0], [f"{meant[0]} is judged, the only column of {table.metric}"]
+        if meant:
+            raise TableError(
+                f"{len(meant)} columns are of {table.metric!r}",
+                hint=f"give --metric, one of: {', '.join(meant[:30])}{_APART}",
+            )
         raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
     tested = [column for column in valid if is_accuracy(column) and is_of_test(column)]
     for chosen, why in ((valid, "the only column of numbers"), (tested, "by its name")):
@@ -166,10 +168,44 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     count = "; and --seeds K, the seeds behind each mean" if unknown else ""
     raise TableError(
         "which column is to be judged?",
-        hint=f"give --metric, one of: {', '.join(valid[:30])}{count}"
+        hint=f"give --metric, one of: {', '.join(valid[:30])}{count}{_APART}"
         if valid
         else f"no column holds numbers; columns: {', '.join(columns[:30])}",
     )
+
+
+_APART = "; each is corrected for its own pairs alone"
+
+
+def result_columns(rows: Sequence[Row]) -> list[str]:
+    """The columns of numbers that may be judged, accuracies first: no settings, spreads, counts or epochs."""
+    columns = list(rows[0])
+    numbers = [
+        column for column in columns if any(decimal_of(row.get(column) or "") is not None for row in rows)
+    ]
+    spreads = {own.column for column in numbers if (own := spread_of(columns, column))}
+    known = {*KNOWN} - {*USUAL}
+    valid = [
+        column
+        for column in numbers
+        if MADE not in column and column not in {*spreads, *known}
+        if not column.endswith("_std") or any(other.startswith(column + MADE) for other in columns)
+    ]
+    told = [
+        column
+        for column in valid
+        if not (is_setting(column) or is_inner(column) or column.casefold() in known)
+    ]
+    return sorted(told or valid, key=lambda column: not is_accuracy(column))
+
+
+def _stem_of(column: str) -> str:
+    """What a column is of, in small letters, without what a program adds when it sums runs up and turns them.
+
+    `mean_test_acc_dataset=cifar100` is of test_acc.
+    """
+    plain = re.sub(r"(?:[_ ./,]|^)[a-z]\w*?=[^_].*$", "", column.casefold())
+    return re.sub(r"^(?:mean|avg|average)[_ ./-]|[_ ./-](?:mean|avg|average)$", "", plain)
 
 
 def merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
@@ -285,6 +321,10 @@ def entries_of(
     _refuse_runs(rows, names)
     tasks = tasks_of(rows, within, names)
     names = [_with_task(rows, names, tasks, at) for at in range(len(rows))]
+    of_values, of_spreads = (
+        column_decimals(value for row in rows if (value := decimal_of(row.get(column) or "")) is not None)
+        for column in (metric, spread.column if spread else metric)
+    )
     out = []
     for position, row in enumerate(rows):
         text = (row.get(metric) or "").strip()
@@ -314,13 +354,24 @@ def entries_of(
                 column=metric,
             )
         n = seeds[position] if seeds is not None else 1
-        exponent = value.as_tuple().exponent
-        decimals = max(0, -exponent) if isinstance(exponent, int) else 0
-        std = spread.sd(float(width), n) if spread and width is not None and n > 1 else None
+        std = sd = None
+        if spread and width is not None and n > 1:
+            per = spread.per_unit(n)
+            std = float(width) * per
+            sd = Span.of_size(width, half_unit(width, of_spreads)).times(per)
         out.append(
             Entry(
-                *(names[position], row.get("student") or None, value, text, decimals, std, position, n),
-                tasks[position],
+                cell=names[position],
+                student=row.get("student") or None,
+                value=value,
+                text=text,
+                decimals=decimals_of(value),
+                std=std,
+                row=position,
+                n=n,
+                task=tasks[position],
+                half=half_unit(value, of_values),
+                sd=sd,
             )
         )
     doubled = {entry.cell for entry in out if sum(other.cell == entry.cell for other in out) > 1}

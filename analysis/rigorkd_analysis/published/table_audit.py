@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, Context, Decimal
 from itertools import combinations
 from typing import Literal
 
@@ -30,6 +31,7 @@ from rigorkd_analysis.published.bounds import (
     recover,
     t_range,
     two_sided_p,
+    welch_range,
     welch_test,
     wilson,
 )
@@ -42,10 +44,12 @@ from rigorkd_analysis.published.printed_checks import (
     is_of_test_images,
     other_differences,
     other_metrics,
+    other_results,
     own_differences,
     validation_picks,
 )
-from rigorkd_analysis.published.printed_spread import spread_of
+from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
+from rigorkd_analysis.published.printed_spread import Spread, population_factor, spread_of
 from rigorkd_analysis.published.printed_table import (
     Entry,
     Printed,
@@ -91,13 +95,19 @@ class AuditComparison:
     Attributes:
         images: the difference in test images as printed; images_min and _max allow for rounding.
         rejects_up_to_discordant: most discordant images at which McNemar's exact test still rejects.
-        break_even_seed_sd: a seed sd above it explains the difference by chance, if pairs of seeds do not
-            correlate; break_even_seed_sd_paired is the same where they correlate by .9.
+        break_even_seed_sd: a seed sd above it explains the largest difference that the print allows by
+            chance, if pairs of seeds do not correlate; break_even_seed_sd_paired is the same where they
+            correlate by .9.
         test_set_sd: Jordan's yardstick √(err/2N), the seed sd of well-trained networks on so many images.
-        t_low, t_high, p_low, p_high: for means with printed sds, the paired test whatever the pairing.
-        welch_t, welch_df, welch_p: for means of different numbers of seeds with printed sds, Welch's test.
-        p_adjusted: the largest p that the print allows (p_max, p_high or welch_p), by Holm over all pairs of
-            the table: what a claim rests on. The other p-values and networks_differ are of the pair alone.
+        t_low, t_high, p_low, p_high: for means with printed sds, the paired test whatever the pairing, the
+            rounding of means and sds and, where nothing says it, the divisor of the sds (n − 1 or n).
+        welch_t, welch_df, welch_p: for means of different numbers of seeds with printed sds, Welch's test of
+            the numbers as they are printed; welch_p_low and welch_p_high bound it as p_low and p_high are.
+        p_adjusted: the largest p that the print allows (p_max, p_high or welch_p_high), by Holm over all
+            pairs of the table: what a claim rests on. The other p-values and networks_differ are of the pair
+            alone.
+        p_if_sample, p_adjusted_if_sample: the largest p and that by Holm if the printed sds are the sample's
+            (n − 1); None where something says which they are.
         not_valid: why the test holds no error rate here, such as unequal numbers of few seeds; then nothing
             is claimed, whatever the p-values are.
     """
@@ -127,11 +137,15 @@ class AuditComparison:
     test_set_sd: float | None = None
     p_adjusted: float | None = None
     not_valid: str | None = None
+    welch_p_low: float | None = None
+    welch_p_high: float | None = None
+    p_if_sample: float | None = None
+    p_adjusted_if_sample: float | None = None
 
     @property
     def largest_p(self) -> float | None:
         """The largest p that the print allows, of this pair alone; None where nothing is known of it."""
-        known = (self.p_max, self.p_high, self.welch_p)
+        known = (self.p_max, self.p_high, self.welch_p_high)
         return next((p for p in known if p is not None), None)
 
 
@@ -195,13 +209,16 @@ def audit(table: Printed) -> Audit:
             column=metric,
         )
     placed = [
-        counts(entry.value, decimals, n_test, whole) if judged and n_test else None for entry in entries
+        counts(entry.value, entry.half, n_test, whole) if judged and n_test else None for entry in entries
     ]
     notes += merged + _impossible(entries, placed, n_test)
     notes += [told] if told else []
     if accuracy and whole == 1:
         notes.append("the values are taken as fractions of 1; differences and standard deviations too")
-    caveats = caveats_of(rows, metric, spread if any(entry.std is not None for entry in entries) else None)
+    if all(entry.std is None for entry in entries):
+        spread = None
+    notes += _mixed_decimals(rows, {metric: metric, **({spread.column: spread.name} if spread else {})})
+    caveats = caveats_of(rows, metric, spread)
     notes += [one.note for one in caveats]
     caveat = "".join(f"; {one.short}" for one in caveats if one.short)
     alike = Counter((entry.student, entry.task) for entry in entries)
@@ -211,15 +228,22 @@ def audit(table: Printed) -> Audit:
             f"{len(entries)} rows are {total:,} pairs, each of which would count in the correction",
             hint="audit the rows of one claim, or one experiment, at a time" + _narrower(rows, table.within),
         )
+    others = other_results(table.rows, metric) if each == 1 else []
+    of = f" of {metric} alone" if others else ""
+    if others:
+        notes.append(
+            f"{', '.join(others[:12])}{', …' if len(others) > 12 else ''}: each column is judged with a "
+            "correction of its own; claims from several columns err more often than "
+            f"{table.alpha:g} together"
+        )
+    setting = _Setting(metric, n_test, table.alpha, whole, spread, of)
     comparisons = _adjusted(
         [
-            _compare(
-                entries[i], entries[j], placed[i], placed[j], _Setting(metric, n_test, table.alpha, whole)
-            )
+            _compare(entries[i], entries[j], placed[i], placed[j], setting)
             for i, j in combinations(range(len(entries)), 2)
             if entries[i].may_meet(entries[j])
         ],
-        table.alpha,
+        setting,
         caveat,
     )
     checks = [*own_differences(table.rows), *other_differences(table.differences, table.rows)]
@@ -239,10 +263,24 @@ def audit(table: Printed) -> Audit:
         differences=tuple(checks),
         recovered=tuple(_recovered(table)),
         survives=_survives(
-            comparisons, one_seed, len(entries), table.alpha, caveat, _shared(rows, entries, table)
+            comparisons, one_seed, len(entries), setting, caveat, _shared(rows, entries, table)
         ),
         notes=(*notes, *validation_picks(rows, metric), *other_metrics(rows, metric)),
     )
+
+
+def _mixed_decimals(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
+    """Where numbers of one column have different numbers of decimals, what each is taken for."""
+    notes = []
+    for column, name in columns.items():
+        values = [value for row in rows if (value := decimal_of(row.get(column) or "")) is not None]
+        found = sorted({decimals_of(value) for value in values})
+        if len(found) > 1 and column_decimals(values) is None:
+            notes.append(
+                f"{name} has {found[0]} to {found[-1]} decimals: each number is taken as rounded at its own "
+                "last one; if a program dropped zeros at the end, print them"
+            )
+    return notes
 
 
 def _shared(rows: Sequence[Row], entries: Sequence[Entry], table: Printed) -> str:
@@ -282,6 +320,27 @@ class _Setting:
     n_test: int | None
     alpha: float
     whole: int
+    spread: Spread | None = None
+    of: str = ""
+    """Behind a number of pairs: of which column, where the table has others."""
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether nothing says what the standard deviations are divided by."""
+        return self.spread is not None and self.spread.ddof is None
+
+    @property
+    def options(self) -> str:
+        """The values of --spread that would settle it."""
+        return self.spread.kind if self.spread and self.spread.kind != "sd" else "sd or --spread population"
+
+    @property
+    def whatever(self) -> str:
+        """What else than the pairing a claim holds over, and on what it rests."""
+        if self.unsettled:
+            return "the rounding and the divisor (n − 1 or n) of the printed standard deviations"
+        kind, divisor = ("population", "n") if self.spread and self.spread.ddof == 0 else ("sample", "n − 1")
+        return f"the rounding, by {kind} standard deviations (divided by {divisor})"
 
     @property
     def points(self) -> str:
@@ -322,27 +381,41 @@ def _compare(
             differ = "always"
         elif bound.p_min >= setting.alpha:
             differ = "never"
-    t_low = t_high = p_low = p_high = None
+    gap = Span.of_size(b.value - a.value, a.half + b.half)
+    if x_a and x_b and x_a.exists and x_b.exists and low is not None and high is not None and setting.n_test:
+        # whole images may be nearer than decimals
+        gap = Span(low, high).times(setting.whole / setting.n_test)
+    t_low = t_high = p_low = p_high = welch_low = welch_high = if_sample = None
     t, df, p, not_valid = None, None, None, None
-    if a.std is not None and b.std is not None and min(a.n, b.n) > 1 and difference > 0:
+    if a.sd is not None and b.sd is not None and a.std is not None and b.std is not None:
+        readings = [(a.sd, b.sd)]  # the sample's first
+        if setting.unsettled:
+            readings.append((a.sd.times(population_factor(a.n)), b.sd.times(population_factor(b.n))))
         if a.n == b.n:
-            t_low, t_high = t_range(difference, a.std, b.std, a.n)
+            ranges = [t_range(gap, *sds, a.n) for sds in readings]
+            t_low, t_high = min(least for least, _ in ranges), max(most for _, most in ranges)
             p_low, p_high = two_sided_p(t_high, a.n - 1), two_sided_p(t_low, a.n - 1)
+            if_sample = two_sided_p(ranges[0][0], a.n - 1)
         else:
             t, df, p = welch_test(difference, (a.std, a.n), (b.std, b.n))
+            tails = [one for x, y in readings if (one := welch_range(gap, (x, a.n), (y, b.n))) is not None]
+            if len(tails) == len(readings):
+                welch_low, welch_high = min(least for least, _ in tails), max(most for _, most in tails)
+                if_sample = tails[0][1]
             if min(a.n, b.n) < FEWEST_UNEQUAL:
                 not_valid = (
                     f"with unequal numbers of seeds ({b.n} and {a.n}) Welch's test holds its error rate from "
                     f"{FEWEST_UNEQUAL} each on"
                 )
     k = 2 / (1 / a.n + 1 / b.n)
-    sd = break_even_sd(difference, k, setting.alpha)
-    paired = break_even_sd(difference, k, setting.alpha, PAIRED_R)
+    sd = break_even_sd(gap.high, k, setting.alpha)
+    paired = break_even_sd(gap.high, k, setting.alpha, PAIRED_R)
     yardstick = None
     if setting.n_test and is_accuracy(setting.metric):
         error = 1 - float(a.value + b.value) / 2 / setting.whole
         yardstick = setting.whole * image_noise_sd(error, setting.n_test)
-    says = _says(a, b, difference, bound, differ, (sd, paired), (p_low, p_high), (t, df, p), setting)
+    welch = (t, df, p, welch_high)
+    says = _says(a, b, difference, bound, differ, (sd, paired), (p_low, p_high), welch, setting)
     of_networks = vars(bound) if bound else dict.fromkeys(McNemarBounds.__dataclass_fields__)
     return AuditComparison(
         **of_networks,
@@ -364,28 +437,46 @@ def _compare(
         break_even_seed_sd_paired=paired,
         test_set_sd=yardstick,
         not_valid=not_valid,
+        welch_p_low=welch_low,
+        welch_p_high=welch_high,
+        p_if_sample=if_sample if setting.unsettled else None,
     )
 
 
-def _adjusted(alone: list[AuditComparison], alpha: float, caveat: str) -> tuple[AuditComparison, ...]:
+def _adjusted(alone: list[AuditComparison], setting: _Setting, caveat: str) -> tuple[AuditComparison, ...]:
     """Every pair with its p by Holm over the table, in its sentence too: people paste single sentences."""
     if not alone:
         return ()
     out = []
-    for c, p in zip(alone, adjust(or_nan(c.largest_p for c in alone), "holm"), strict=True):
+    alpha = setting.alpha
+    as_sample = adjust(or_nan(c.p_if_sample for c in alone), "holm")
+    every = adjust(or_nan(c.largest_p for c in alone), "holm")
+    for c, p, sample in zip(alone, every, as_sample, strict=True):
         if math.isnan(p) or c.largest_p is None:
             out.append(c)
             continue
         text = ""
         if len(alone) > 1:
             name = "p" if c.p_max is None else "McNemar's p"
-            text = (
-                f"; {name} by Holm over the table's {len(alone)} pairs {bound_of(p, c.welch_p is not None)}"
-            )
+            text = f"; {name} by Holm over the table's {len(alone)} pairs{setting.of} {bound_of(p)}"
             text += ", so this table does not claim it" if c.largest_p < alpha <= p else ""
+        c = replace(
+            c, p_adjusted=float(p), p_adjusted_if_sample=None if math.isnan(sample) else float(sample)
+        )
+        if _only_if_sample(c, alpha):
+            text += (
+                f"; below {alpha:g} ({bound_of(float(sample))}) only if the printed standard deviations are "
+                "the sample's (n − 1)"
+            )
         text += f"; no claim: {c.not_valid}" if c.not_valid else ""
-        out.append(replace(c, p_adjusted=float(p), says=c.says.removesuffix(".") + text + caveat + "."))
+        out.append(replace(c, says=c.says.removesuffix(".") + text + caveat + "."))
     return tuple(out)
+
+
+def _only_if_sample(c: AuditComparison, alpha: float) -> bool:
+    """Whether a claim would hold for the sample's standard deviation and not for the population's."""
+    p, sample = c.p_adjusted, c.p_adjusted_if_sample
+    return p is not None and sample is not None and sample < alpha <= p
 
 
 def _says(
@@ -396,7 +487,7 @@ def _says(
     differ: str | None,
     sds: tuple[float, float],
     p: tuple[float | None, float | None],
-    welch: tuple[float | None, float | None, float | None],
+    welch: tuple[float | None, float | None, float | None, float | None],
     setting: _Setting,
 ) -> str:
     who = f"{b.text} ({b.cell}) against {a.text} ({a.cell})"
@@ -410,12 +501,13 @@ def _says(
     if p[0] is not None and p[1] is not None:
         parts.append(
             f"a paired test over {a.n} seeds has p "
-            f"{f'{p[0]:.2g} to {p[1]:.2g}' if p[0] else bound_of(p[1])}, depending on the pairing"
+            f"{f'{p[0]:.2g} to {rounded_up(p[1])}' if p[0] else bound_of(p[1])}, depending on the pairing, "
+            f"{setting.whatever}"
         )
-    if welch[2] is not None:
+    if welch[2] is not None and welch[3] is not None:
         parts.append(
             f"{b.n} and {a.n} seeds cannot be paired: Welch's t = {welch[0]:.2f}, df {welch[1]:.1f}, "
-            f"p = {welch[2]:.2g}"
+            f"p = {welch[2]:.2g} as printed, {bound_of(welch[3])} whatever {setting.whatever}"
         )
     if difference > 0 and p[1] is None and welch[2] is None:
         several = f"{a.n}" if a.n == b.n else f"{b.n} and {a.n}"
@@ -441,7 +533,7 @@ def _networks(bound: McNemarBounds, differ: str) -> str:
         least = "p = 1" if bound.p_min == 1 else f"p ≥ {bound.p_min:.2g}"
         return f"these two networks cannot be told apart (McNemar {least})"
     text = "whether these two networks differ depends on per-image outcomes that are not printed"
-    text += f" (McNemar p from {bound.p_min:.1g} to {bound.p_max:.2g}"
+    text += f" (McNemar p from {bound.p_min:.1g} to {rounded_up(bound.p_max)}"
     if bound.rejects_up_to_discordant is not None:
         text += f"; it rejects up to {bound.rejects_up_to_discordant:,} discordant images"
     return text + ")"
@@ -451,7 +543,7 @@ def _survives(
     comparisons: tuple[AuditComparison, ...],
     one_seed: bool,
     rows: int,
-    alpha: float,
+    setting: _Setting,
     caveat: str,
     shared: str,
 ) -> tuple[str, ...]:
@@ -459,23 +551,35 @@ def _survives(
 
     A table asks about all of its pairs: what is claimed holds after Holm's correction over them.
     """
+    alpha = setting.alpha
     out = ["No claim about a method survives: with one seed its effect is not identifiable."] * one_seed
     below = [c for c in comparisons if c.p_adjusted is not None and c.p_adjusted < alpha]
     sure = [c for c in below if not c.not_valid]
-    out += [f"{_claimed(c, one_seed)} {_why(c, len(comparisons))}{caveat}." for c in sure]
-    corrected = f", after Holm's correction over {len(comparisons)} pairs" if len(comparisons) > 1 else ""
+    out += [f"{_claimed(c, one_seed)} survives {_why(c, len(comparisons), setting)}{caveat}." for c in sure]
+    pairs = f"{len(comparisons)} pairs{setting.of}"
+    corrected = f", after Holm's correction over {pairs}" if len(comparisons) > 1 else ""
     if not one_seed and not sure:
         printed = comparisons and all(c.largest_p is not None for c in comparisons)
         paired = any(c.p_high is not None for c in comparisons)
         why = "it depends on spreads or pairings that are not printed"
         if printed:
-            why = "none holds whatever the pairing of the seeds" if paired else "no valid test finds one"
-            why += corrected
+            why = "none holds whatever the pairing of the seeds and " if paired else "no valid test finds one"
+            why += f"{setting.whatever if paired else ''}{corrected}"
         out.append(f"No difference survives for certain: {why}.")
+    for c in comparisons:
+        if _only_if_sample(c, alpha) and not c.not_valid:
+            by = f"p by Holm over {pairs}" if len(comparisons) > 1 else "p"
+            claim = _claimed(c, one_seed)
+            out.append(
+                "Only if the printed standard deviations are the sample's (divided by n − 1) would it "
+                f"survive {claim[:1].lower()}{claim[1:]}: {by} {bound_of(c.p_adjusted_if_sample or 0.0)} so, "
+                f"but {bound_of(c.p_adjusted or 0.0)} if they are divided by n, as by np.std unless told "
+                f"otherwise; no claim{caveat}; --spread {setting.options} says which they are."
+            )
     alone = sum(c.largest_p is not None and c.largest_p < alpha for c in comparisons) - len(below)
     for why, number in Counter(c.not_valid for c in below if c.not_valid).items():
-        pairs = "The only pair has" if len(comparisons) == 1 else f"{number} of {len(comparisons)} pairs have"
-        out.append(f"{pairs} p < {alpha:g}{corrected}, and no valid claim: {why}.")
+        who = "The only pair has" if len(comparisons) == 1 else f"{number} of {len(comparisons)} pairs have"
+        out.append(f"{who} p < {alpha:g}{corrected}, and no valid claim: {why}.")
     if alone:
         out.append(
             f"{alone} of {len(comparisons)} pairs {'has' if alone == 1 else 'have'} p < {alpha:g} alone, but "
@@ -496,29 +600,36 @@ def _survives(
 
 def _claimed(c: AuditComparison, one_seed: bool) -> str:
     if one_seed:
-        return f"That the network of {c.b} is more accurate than that of {c.a} survives"
-    return f"That {c.b} is above {c.a} survives"
+        return f"That the network of {c.b} is more accurate than that of {c.a}"
+    return f"That {c.b} is above {c.a}"
 
 
-def _why(c: AuditComparison, pairs: int) -> str:
+def _why(c: AuditComparison, pairs: int, setting: _Setting) -> str:
     """The condition of a claim: the test, the correction, and both p-values."""
-    exact = c.welch_p is not None
     name = "McNemar p" if c.p_max is not None else "p"
-    what = "Welch's test of unpaired seeds" if c.welch_p is not None else "whatever the pairing of the seeds"
-    test = "" if c.p_max is not None else what
+    test = f"whatever the pairing of the seeds, {setting.whatever}"
+    if c.welch_p_high is not None:
+        test = f"Welch's test of unpaired seeds, whatever {setting.whatever}"
+    if c.p_max is not None:
+        test = ""
     if pairs == 1:
-        return f"{test} ({name} {bound_of(c.largest_p or 0.0, exact)}, the only pair)".lstrip()
-    over = f"Holm's correction over {pairs} pairs"
-    alone = bound_of(c.largest_p or 0.0, exact).removeprefix("≤ ").removeprefix("= ")
-    both = f"{name} {bound_of(c.p_adjusted or 0.0, exact)}; of this pair alone {alone}"
+        return f"{test} ({name} {bound_of(c.largest_p or 0.0)}, the only pair{setting.of})".lstrip()
+    over = f"Holm's correction over {pairs} pairs{setting.of}"
+    alone = bound_of(c.largest_p or 0.0).removeprefix("≤ ")
+    both = f"{name} {bound_of(c.p_adjusted or 0.0)}; of this pair alone {alone}"
     if c.p_max is not None:
         return f"{over} ({both})"
-    return f"{over}, {'by ' if c.welch_p is not None else ''}{test} ({both})"
+    return f"{over}, {'by ' if c.welch_p_high is not None else ''}{test} ({both})"
 
 
-def bound_of(p: float, exact: bool = False) -> str:
-    """A largest p, or an exact one, with its sign; no p is 0, but it may be too small for a computer."""
-    return f"{'=' if exact else '≤'} {p:.2g}" if p > SMALLEST_P else f"< {SMALLEST_P:g}"
+def bound_of(p: float) -> str:
+    """A largest p with its sign; no p is 0, but it may be too small for a computer."""
+    return f"≤ {rounded_up(p)}" if p > SMALLEST_P else f"< {SMALLEST_P:g}"
+
+
+def rounded_up(p: float) -> str:
+    """Two digits of a bound, which rounding may not bring below it."""
+    return f"{float(Context(prec=2, rounding=ROUND_CEILING).create_decimal(Decimal(f'{p:.12g}'))):.2g}"
 
 
 def _recovered(table: Printed) -> list[Recovered]:
@@ -534,7 +645,5 @@ def _recovered(table: Printed) -> list[Recovered]:
             None,
         )
         if t is not None and p is not None:
-            out.append(
-                recover(float(t), float(p), None if difference is None else float(difference), table.alpha)
-            )
+            out.append(recover(t, p, difference, table.alpha))
     return out

@@ -21,7 +21,8 @@ from scipy import special
 from rigorkd_analysis.analysis_plan import Correction, Plan
 from rigorkd_analysis.metric_names import Goal, is_percentage
 from rigorkd_analysis.published.printed_cells import Row
-from rigorkd_analysis.published.printed_table import decimal_of, half_unit, row_names
+from rigorkd_analysis.published.printed_rounding import half_unit
+from rigorkd_analysis.published.printed_table import decimal_of, row_names
 from rigorkd_analysis.runs import Runs, suggest
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.moments import Moments, or_none
