@@ -28,10 +28,9 @@ _WHOLE = frozenset({"evalset", "testset"})
 
 def says_on_what(column: str) -> bool:
     """Whether a column says, by its name, on what a result was measured: `split`, `lang`, `eval_set`."""
-    words = words_of(column)
-    if len(words) == 1:
-        return words[0] in _ON_WHAT or words[0] in _PARTS or words[0] in _WHOLE
-    about = [word for word in words if word not in ("name", "id")]
+    about = [word for word in words_of(column) if word not in ("name", "id")]
+    if len(about) == 1:
+        return about[0] in _ON_WHAT or about[0] in _PARTS or about[0] in _WHOLE
     if about and about[0] in _OF_A_TEST and set(about[1:]) <= _MEASURED:
         return True
     return len(about) == 2 and about[0] in ("data", "target") and about[1] in _PARTS | {"dataset"}
@@ -83,7 +82,7 @@ def unlike(runs: Runs, cells: Sequence[int]) -> Iterator[str]:
         if plain not in _RECIPE:
             continue
         values = [runs.text(column, cell) for cell in cells]
-        told = any(_tells(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True))
+        told = any(tells(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True))
         if all(values) and len({_normal(value) for value in values}) > 1 and not told:
             yield f"{column} differs ({_each(runs, cells, values)}): the difference is confounded with it"
 
@@ -100,7 +99,7 @@ def _each(runs: Runs, cells: Sequence[int], values: Sequence[str]) -> str:
     return ", ".join(shown) + ", …" * (len(cells) > 4)
 
 
-def _tells(name: str, value: str) -> bool:
+def tells(name: str, value: str) -> bool:
     """Whether a cell's name holds a setting's value, so that who reads the comparison sees it."""
     return re.search(rf"(?<![a-z0-9]){re.escape(_normal(value))}(?![0-9])", name, re.IGNORECASE) is not None
 

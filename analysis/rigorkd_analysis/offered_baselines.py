@@ -22,10 +22,10 @@ _MOST = 4
 
 def likely(runs: Runs) -> list[int]:
     """The cells that are called as people call a baseline, whatever follows: `student_baseline-lr0.1`."""
-    return [cell for cell, name in enumerate(runs.cells) if _is_baseline(name.rpartition("/")[2])]
+    return [cell for cell, name in enumerate(runs.cells) if is_called_baseline(name.rpartition("/")[2])]
 
 
-def _is_baseline(word: str) -> bool:
+def is_called_baseline(word: str) -> bool:
     """Whether a method's word is one of a baseline, with settings behind it: `ce-kd` is none."""
     short = re.sub(r"[\s-]+", "_", word.casefold())
     first, *rest = short.split("_")
