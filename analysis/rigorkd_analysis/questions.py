@@ -251,6 +251,14 @@ class Matcher:
         keys = ((place, (*parts[:place], *parts[place + 1 :])) for place in range(len(parts)))
         return next((self._beside[key] for key in keys if key in self._beside), None)
 
+    def rest_of_name(self, cell: int) -> str:
+        """What a cell's name shares with the baseline that was named by one part of names; "" if none was."""
+        parts = self._runs.cells[cell].split("/")
+        for place, rest in self._beside:
+            if (*parts[:place], *parts[place + 1 :]) == rest:
+                return "/".join(rest)
+        return ""
+
     def _whose(self, cell: int) -> tuple[str, ...]:
         """Whose baseline a named cell is: its student's, on its data."""
         return tuple(self._runs.text(column, cell) for column in ("student", *self._on_what))
@@ -272,8 +280,13 @@ class Matcher:
         named = {*self._named.values(), *self._beside.values()}
         return [cell for cell in cells if cell not in named and not self._is_excused(cell)]
 
+    @property
+    def matched(self) -> tuple[str, ...]:
+        """The columns in which a baseline agrees with its cell."""
+        return tuple(self._columns)
+
     def excused(self) -> list[str]:
-        """The distilled cells that only pairs of the plan compare: no baseline was trained alike."""
+        """The distilled cells that only pairs of the plan compare: no baseline agrees with them."""
         return [self._runs.cells[cell] for cell in distilled(self._runs) if self._is_excused(cell)]
 
     def _is_excused(self, cell: int) -> bool:

@@ -90,7 +90,7 @@ def analyze(
         _unjudged(runs, plan, study),
         cells=cell_summaries(question.runs, plan.alpha),
         families=tuple(found),
-        best=best_cells(question, runs),
+        best=best_cells(question, runs, matcher.rest_of_name),
         factorial=tuple(factorials(question)),
         images=images,
         sequential=sequential_analysis(question, _once(asked)) if plan.sequential else None,
@@ -311,7 +311,12 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append("which cells may be best, and T × α, are judged on these test images alone")
     out += doubts(question, matcher)
     if alone := matcher.excused():
-        out.append(f"{_listed(alone)}: no baseline was trained alike, so the contrasts alone compare it")
+        same = f" with the same {_listed(matcher.matched)}" if matcher.matched else ""
+        has, it = ("has", "it") if len(alone) == 1 else ("have", "them")
+        out.append(
+            f"{_listed(alone)} {has} no baseline{same}, and so no gain: only what was asked to be compared "
+            f"with {it} says something of {it}"
+        )
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
     out += [item for item in plan.conditioned_on if item.startswith("nothing was validated")]
     if not found:

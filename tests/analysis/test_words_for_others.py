@@ -116,3 +116,19 @@ def test_an_average_never_goes_over_different_data():
     grouped = analyze(frame.assign(group=frame["dataset"]))  # as the readers of tables name it
     assert [c.name for c in grouped.family("overall").comparisons] == names
     assert "6 settings of dataset, method and T" in found.family("gains").consistency.says
+
+
+@pytest.mark.parametrize("column", ["subset_name", "n_train", "label_fraction"])
+def test_which_is_best_is_asked_among_cells_of_one_budget(column: str):
+    means = {f"{name}/{size}": 70 + at for size in (10, 100) for at, name in enumerate(("a", "b", "c"))}
+    words = {"subset_name": "{}pct"}.get(column, "{}")
+    frame = runs_of(means, **{column: {cell: words.format(cell.partition("/")[2]) for cell in means}})
+    sets = [{cell.partition("/")[2] for cell in one.cells} for one in analyze(frame).best.sets]
+    assert sorted(map(sorted, sets)) == [["10"], ["100"]]
+
+
+def test_which_is_best_is_asked_beside_the_baseline_that_a_part_of_names_names():
+    frame = runs_of({f"{name}/{part}": 70 + at for part in "xy" for at, name in enumerate(("a", "b", "c"))})
+    assert [len(one.cells) for one in analyze(frame).best.sets] == [6]
+    best = analyze(frame, Plan(baselines=("a",))).best
+    assert [one.group for one in best.sets] == ["x", "y"]
