@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rigorkd_analysis.axes import averaged_over
 from rigorkd_analysis.declared import OneTested, apply_declared
 from rigorkd_analysis.likeness import unlike
-from rigorkd_analysis.paper_sentences import Context, Facts, conjunction, sentence
+from rigorkd_analysis.paper_sentences import Context, Facts, Subject, conjunction, sentence
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, Question, differences
 from rigorkd_analysis.results import Comparison, Family, FamilyName
 from rigorkd_analysis.runs import Runs
@@ -136,7 +137,8 @@ def build_family(
             comparisons.append(_comparison(settled, part, test.adjusted(*adjusted), kind))
     together = consistency(question, simple) if name == "gains" and plan.test != "unpaired" else None
     from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / m)
-    return Family(name, planned, len(parts), tuple(comparisons), together, from_seeds)
+    over = question.names.over(b for part in simple for b in part.baselines) if kind == "gain" else ""
+    return Family(name, planned, len(parts), tuple(comparisons), together, from_seeds, over or None)
 
 
 @dataclass(frozen=True)
@@ -256,11 +258,9 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
     facts = Facts(kind, test, n, made, seen, one.refused or _reason(n, test.sd_diff == 0), each)
     students = {runs.student(cell) for cell in part.cells}
     student = students.pop() if len(students) == 1 else None
-    subject, of = f"{part.name} ({part.subject})" if part.subject else part.name, ""
-    if kind == "gain" and part.pair:
-        subject, of = question.names.cell(part.pair[0]), student or ""
-    elif part.averaged > 1:
-        subject, of = question.names.average(part.cells[0], part.averaged), student or ""
+    subject = Subject(f"{part.name} ({part.subject})" if part.subject else part.name)
+    if kind == "gain":
+        subject = _gain(question, part, student or "")
     return Comparison(
         **vars(test),
         name=part.name,
@@ -272,9 +272,20 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
         seeds=seeds,
         decided_at=one.decided_at,
         **vars(made),
-        says=sentence(facts, context, subject, of),
+        says=sentence(facts, context, subject),
         warnings=_warnings(question, part, n, test, one.refused),
     )
+
+
+def _gain(question: Question, part: LinearContrast, student: str) -> Subject:
+    """Of whom the sentence of a gain, or of an average of gains, speaks."""
+    names = question.names
+    if part.pair:
+        words, aside = names.cell(part.pair[0]), ""
+    else:
+        words = names.average(part.averaged[0], part.within)
+        aside = f"averaged over {averaged_over(question.runs, part.averaged)}"
+    return Subject(words, student, names.over(part.baselines), aside, names.distils)
 
 
 def _lost(runs: Runs, *contrasts: LinearContrast) -> tuple[bool, bool]:

@@ -28,10 +28,9 @@ _WHOLE = frozenset({"evalset", "testset"})
 
 def says_on_what(column: str) -> bool:
     """Whether a column says, by its name, on what a result was measured: `split`, `lang`, `eval_set`."""
-    words = words_of(column)
-    if len(words) == 1:
-        return words[0] in _ON_WHAT or words[0] in _PARTS or words[0] in _WHOLE
-    about = [word for word in words if word not in ("name", "id")]
+    about = [word for word in words_of(column) if word not in ("name", "id")]
+    if len(about) == 1:
+        return about[0] in _ON_WHAT or about[0] in _PARTS or about[0] in _WHOLE
     if about and about[0] in _OF_A_TEST and set(about[1:]) <= _MEASURED:
         return True
     return len(about) == 2 and about[0] in ("data", "target") and about[1] in _PARTS | {"dataset"}
@@ -62,14 +61,19 @@ def _is_number(text: str) -> bool:
 
 # ------------------------------------------------------------------------------------------ other differences
 
-_RECIPE = frozenset(
+_BUDGETS = frozenset(
     {"ntrain", "numtrain", "trainsize", "trainsamples", "ntrainsamples", "numtrainsamples",
-     "nsamples", "numsamples", "trainingsamples", "trainingsize", "nlabels", "nlabeled", "trainimages",
-     "ntrainimages",
-     "trainfraction", "aug", "augment", "augmentation", "augmentations", "dataaugmentation", "pretrained",
+     "nsamples", "numsamples", "trainingsamples", "trainingsize", "nlabels", "nlabeled", "numlabels",
+     "numlabeled", "trainimages", "ntrainimages", "trainfraction", "trainfrac", "datafraction", "datafrac",
+     "datapercent", "datapct", "labelfraction", "labelfrac", "labelpercent", "labelpct", "labelbudget",
+     "databudget", "shots", "nshot", "nshots", "numshots", "kshot"}
+)  # fmt: skip
+"""How much data, or how many labels, a network saw."""
+_RECIPE = _BUDGETS | frozenset(
+    {"aug", "augment", "augmentation", "augmentations", "dataaugmentation", "pretrained",
      "pretraining", "resolution", "imagesize", "imgsize", "inputsize"}
 )  # fmt: skip
-"""How much data, and which, a network saw: settings that move any result, as the length of training does."""
+"""The same, and which of it: settings that move any result, as the length of training does."""
 
 
 def unlike(runs: Runs, cells: Sequence[int]) -> Iterator[str]:
@@ -79,13 +83,25 @@ def unlike(runs: Runs, cells: Sequence[int]) -> Iterator[str]:
         if all(values) and len(set(values)) > 1 and _apart(runs, cells, column):
             yield f"measured on different data ({column}: {_each(runs, cells, values)}): no like comparison"
     for column in runs.attributes:
-        plain = "".join(sign for sign in column.casefold() if sign.isalnum())
-        if plain not in _RECIPE:
+        if _plain(column) not in _RECIPE:
             continue
         values = [runs.text(column, cell) for cell in cells]
-        told = any(_tells(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True))
+        told = any(tells(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True))
         if all(values) and len({_normal(value) for value in values}) > 1 and not told:
             yield f"{column} differs ({_each(runs, cells, values)}): the difference is confounded with it"
+
+
+def budgets(runs: Runs) -> tuple[str, ...]:
+    """The columns of how much data a cell saw, where cells differ: which is best is asked among equals."""
+    return tuple(
+        column
+        for column, values in runs.attributes.items()
+        if _plain(column) in _BUDGETS and len({*values} - {""}) > 1
+    )
+
+
+def _plain(column: str) -> str:
+    return "".join(sign for sign in column.casefold() if sign.isalnum())
 
 
 def _apart(runs: Runs, cells: Sequence[int], column: str) -> bool:
@@ -100,7 +116,7 @@ def _each(runs: Runs, cells: Sequence[int], values: Sequence[str]) -> str:
     return ", ".join(shown) + ", …" * (len(cells) > 4)
 
 
-def _tells(name: str, value: str) -> bool:
+def tells(name: str, value: str) -> bool:
     """Whether a cell's name holds a setting's value, so that who reads the comparison sees it."""
     return re.search(rf"(?<![a-z0-9]){re.escape(_normal(value))}(?![0-9])", name, re.IGNORECASE) is not None
 

@@ -33,7 +33,10 @@ _WORDS = {
     "top1": "top-1",
     "top5": "top-5",
     "acc": "accuracy",
+    "auc": "AUC",
+    "auroc": "AUROC",
     "ece": "ECE",
+    "f1": "F1",
     "kl": "KL",
     "macs": "MACs",
     "nll": "NLL",
@@ -177,4 +180,6 @@ def label(metric: str) -> str:
     tokens = words_of(metric)
     if len(tokens) > 1 and tokens[-1] in _UNITS:
         tokens = tokens[:-1]
+    # `test_metrics.macro_f1` is where a program keeps it, and no word of the metric
+    tokens = [token for token in tokens if token not in ("metric", "metrics")] or tokens
     return " ".join(_WORDS.get(token, token) for token in tokens) or metric

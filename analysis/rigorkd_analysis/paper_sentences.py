@@ -46,6 +46,41 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """Of what a sentence speaks.
+
+    Attributes:
+        words: what was done, or the contrast's name.
+        student: whose metric it is, "" if unknown; for a gain only.
+        over: the baseline, where it is not plainly the one without the method; for a gain only.
+        aside: what an average is over.
+        distils: whether the table gives cause to speak of a student.
+    """
+
+    words: str
+    student: str = ""
+    over: str = ""
+    aside: str = ""
+    distils: bool = False
+
+    @property
+    def called(self) -> str:
+        """With what an average is over, and on which student."""
+        aside = f", {self.aside}{',' * bool(self.student)}" if self.aside else ""
+        return f"{self.words}{aside}" + (f" on {self.student}" if self.student else "")
+
+    @property
+    def owner(self) -> str:
+        if self.student:
+            return f"{self.student}'s "
+        return "the student's " if self.distils else "the "
+
+    @property
+    def compared(self) -> str:
+        return f" compared with {self.over}" if self.over else ""
+
+
+@dataclass(frozen=True)
 class Context:
     """What all sentences of a family share."""
 
@@ -66,26 +101,25 @@ class Context:
         return "look-adjusted p" if name == "p" else name.replace("-adjusted", "- and look-adjusted")
 
 
-def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
-    """One sentence for a paper: the claim with its conditions, never without them.
-
-    Args:
-        subject: what was done, or the contrast's name. of: the student, "" if unknown; for a gain only.
-    """
+def sentence(facts: Facts, context: Context, subject: Subject) -> str:
+    """One sentence for a paper: the claim with its conditions, never without them."""
     say, test, claim = context.phrasing, facts.test, facts.claim
     where = "".join(f" {condition}" for condition in claim.conditions)
     if test.mean_diff is None or test.p_adjusted is None:
         seen = "" if test.mean_diff is None else f" (difference {say.number(test.mean_diff, True)}{say.unit})"
-        return f"Nothing can be said of {_lower(subject)}{_for(of)}{seen}: {facts.reason}."
+        about = f"{_lower(subject.called)}{subject.compared}"
+        return f"Nothing can be said of {about}{seen}: {facts.reason}."
     numbers = _numbers(facts, context)
     size = f"{say.number(abs(test.mean_diff))}{say.unit}"
     if claim.verdict.directed:
         raised = test.mean_diff > 0
         if facts.kind == "gain":
             verb = "raised" if raised else "lowered"
-            said = f"{subject} {verb} {_owner(of)}{say.words} by {size}{where}"
+            over = f" over {subject.over}" if subject.over and raised else subject.compared
+            words = f"{subject.words}, {subject.aside}," if subject.aside else subject.words
+            said = f"{words} {verb} {subject.owner}{say.words} by {size}{over}{where}"
         else:
-            said = f"{subject}: {say.words} {'higher' if raised else 'lower'} by {size}{where}"
+            said = f"{subject.words}: {say.words} {'higher' if raised else 'lower'} by {size}{where}"
         if claim.verdict.negligible:
             extra = f"; the effect is real but smaller than {say.number(context.sesoi)}{say.unit}"
             extra += f" ({_tost(facts, context)})"
@@ -98,8 +132,8 @@ def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
         share = percent_text(1 - 2 * context.alpha)
         interval = say.interval(test.equivalence_ci_low, test.equivalence_ci_high)
         return (
-            f"{subject}{_for(of)}: equivalent within ±{say.number(context.sesoi)}{say.unit} "
-            f"in {say.words}{where} (difference {say.number(test.mean_diff, True)}, "
+            f"{subject.called}: equivalent within ±{say.number(context.sesoi)}{say.unit} "
+            f"in {say.words}{subject.compared}{where} (difference {say.number(test.mean_diff, True)}, "
             f"{share} CI {interval}, {_tost(facts, context)}, {facts.replicates})."
         )
     limit = ""
@@ -109,8 +143,8 @@ def sentence(facts: Facts, context: Context, subject: str, of: str) -> str:
             among = f"{say.number(test.mde_low)} to {say.number(test.mde_high)}"
             limit += f" ({among}, over the interval of the spread)"
     return (
-        f"{subject}{_for(of)}: inconclusive{_since(claim)}; {say.words} differed by "
-        f"{say.number(test.mean_diff, True)}{say.unit}{where} ({numbers}){limit}."
+        f"{subject.called}: inconclusive{_since(claim)}; {say.words} differed by "
+        f"{say.number(test.mean_diff, True)}{say.unit}{subject.compared}{where} ({numbers}){limit}."
     )
 
 
@@ -162,17 +196,9 @@ def _tost(facts: Facts, context: Context) -> str:
     return p_text(facts.test.p_equivalence_adjusted, f"TOST {context.p_name}")
 
 
-def _owner(student: str) -> str:
-    return f"{student}'s " if student else "the student's "
-
-
-def _for(student: str) -> str:
-    return f" on {student}" if student else ""
-
-
 def _lower(subject: str) -> str:
     return (
         subject[:1].lower() + subject[1:]
-        if subject.startswith(("Distillation", "Feature", "Logit"))
+        if subject.startswith(("Distillation", "Feature", "Logit", "The "))
         else subject
     )

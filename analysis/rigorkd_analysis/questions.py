@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
+from rigorkd_analysis.axes import AXES, SAME_AXIS, varying
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal
 from rigorkd_analysis.offered_baselines import (
@@ -43,14 +44,6 @@ from rigorkd_analysis.wording import Names, Phrasing
 MAX_PAIRS = 50_000
 
 _NOT_DISTILLED = ("baseline", "teacher", "")
-
-#: Columns that can tell the cells of one method apart.
-AXES = (
-    "T", "alpha", "ce_weight", "kd_weight", "beta", "gamma", "epochs", "teacher", "start", "training",
-    "views", "direction", "t_squared", "lr", "weight_decay", "batch_size",
-)  # fmt: skip
-#: The two ways to write one weight: when one of them is the axis, the others follow it.
-_SAME_AXIS = dict.fromkeys(("alpha", "ce_weight", "kd_weight"), ("alpha", "ce_weight", "kd_weight"))
 
 
 @dataclass(frozen=True)
@@ -90,19 +83,26 @@ class Question:
 class LinearContrast:
     """A comparison before its numbers: weights of cells (by position); a − b has its `pair` as well.
 
-    `averaged` is the number of gains that it is the average of.
+    `averaged` are the cells whose gains it is the average of; `within` tells it from averages of the same
+    method elsewhere.
     """
 
     name: str
     weights: tuple[tuple[int, float], ...]
     pair: tuple[int, int] | None = None
     subject: str = ""
-    averaged: int = 1
+    averaged: tuple[int, ...] = ()
+    within: str = ""
 
     @property
     def cells(self) -> list[int]:
         """Every cell that takes part, once."""
         return [cell for cell, _ in self.weights]
+
+    @property
+    def baselines(self) -> list[int]:
+        """Of a gain, or of an average of gains, the cells that it is over."""
+        return [cell for cell, weight in self.weights if weight < 0]
 
 
 @dataclass(frozen=True)
@@ -343,6 +343,14 @@ class Matcher:
         text = self._runs.text
         return [column for column in columns if plain(text(column, a)) != plain(text(column, b))]
 
+    def rest_of_name(self, cell: int) -> str:
+        """What a cell's name shares with the baseline that was named by one part of names; "" if none was."""
+        parts = self._runs.cells[cell].split("/")
+        for place, rest in self._beside:
+            if (*parts[:place], *parts[place + 1 :]) == rest:
+                return "/".join(rest)
+        return ""
+
     def _whose(self, cell: int) -> tuple[str, ...]:
         """Whose baseline a named cell is: its student's, on its data."""
         return tuple(self._runs.text(column, cell) for column in ("student", *self._on_what))
@@ -389,8 +397,13 @@ class Matcher:
             at for at in cells if at not in named and names[at] not in pairs and self._settled(at) is None
         ]
 
+    @property
+    def matched(self) -> tuple[str, ...]:
+        """The columns in which a baseline agrees with its cell."""
+        return tuple(self._columns)
+
     def excused(self) -> list[str]:
-        """The distilled cells that only pairs of the plan compare: no baseline was trained alike."""
+        """The distilled cells that only pairs of the plan compare: no baseline agrees with them."""
         return [self._runs.cells[cell] for cell in distilled(self._runs) if self._is_excused(cell)]
 
     def _is_excused(self, cell: int) -> bool:
@@ -531,13 +544,23 @@ def all_gains(runs: Runs, matcher: Matcher) -> list[LinearContrast]:
 
 
 def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast]:
-    """The average gain per group, student and method: does distillation help over these settings?"""
+    """The average gain per group, data, student and method: does the method help over these settings?
+
+    Never over what was measured on different data: whether it helps over data sets is another question, and
+    a few of them are no sample to answer it by.
+    """
     sets: dict[tuple[str, ...], list[LinearContrast]] = {}
-    parts = [column for column in on_what(runs) if column not in ("dataset", "task")]
+    parts = on_what(runs)
     for gain in gains:
         assert gain.pair is not None
-        key = tuple(runs.text(column, gain.pair[0]) for column in ("group", *parts, "student", "method"))
+        group, *rest = (runs.text(c, gain.pair[0]) for c in ("group", *parts, "student", "method"))
+        told = group.split("/")  # the readers of tables name a group by its data
+        on = (word for word in rest[: len(parts)] if word not in told)
+        key = ("/".join(filter(None, (group, *on))), *rest[len(parts) :])
         sets.setdefault(key, []).append(gain)
+    places: dict[tuple[str, ...], int] = {}
+    for _, *whose in sets:
+        places[tuple(whose)] = places.get(tuple(whose), 0) + 1
     out = []
     for key, some in sets.items():
         if len(some) == 1:
@@ -546,7 +569,12 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
         share = 1 / len(some)
         weights = _summed((cell, weight * share) for gain in some for cell, weight in gain.weights)
         name = "/".join(filter(None, key)) or "all settings"
-        out.append(LinearContrast(f"{name}: average of {len(some)}", weights, averaged=len(some)))
+        cells = tuple(gain.pair[0] for gain in some if gain.pair is not None)
+        over = ", ".join(varying(runs, cells))
+        shown = f" ({over})" if over else ""
+        within = key[0] if places[key[1:]] > 1 else ""
+        name = f"{name}: average of {len(some)}{shown}"
+        out.append(LinearContrast(name, weights, averaged=cells, within=within))
     return out
 
 
@@ -698,7 +726,7 @@ def _arm(runs: Runs, cells: list[int], over: str, what: str) -> list[int]:
         "group",
         "student",
         "method",
-        *(axis for axis in AXES if axis not in _SAME_AXIS.get(over, (over,))),
+        *(axis for axis in AXES if axis not in SAME_AXIS.get(over, (over,))),
     ]
     arms: dict[tuple[str, ...], list[int]] = {}
     for cell in cells:

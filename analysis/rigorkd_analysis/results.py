@@ -99,7 +99,8 @@ class Family:
 
     `consistency` sums up a family of three gains or more. Below `exact_from` seeds no exact test could reject
     at alpha over the family, whatever the data: what is found there rests on normal differences; None where
-    runs are not paired.
+    runs are not paired. `over` names what gains are over, where that is not plainly the network without the
+    method.
     """
 
     name: FamilyName
@@ -108,6 +109,7 @@ class Family:
     comparisons: tuple[Comparison, ...]
     consistency: Consistency | None = None
     exact_from: int | None = None
+    over: str | None = None
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def analyze(
         _unjudged(runs, plan, study),
         cells=cell_summaries(question.runs, plan.alpha),
         families=tuple(found),
-        best=best_cells(question, runs),
+        best=best_cells(question, runs, matcher.rest_of_name),
         factorial=tuple(factorials(question)),
         images=images,
         sequential=sequential_analysis(question, _once(asked)) if plan.sequential else None,
@@ -204,7 +204,9 @@ def _question(runs: Runs, plan: Plan, goal: Goal) -> Question:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
     used = runs.without(plan.selection_seeds)
     phrasing = Phrasing.of(runs, goal, _typical_sd(runs))
-    return Question(used, plan, goal, phrasing, Names(runs), outlying(used, goal), copied(used))
+    return Question(
+        used, plan, goal, phrasing, Names(runs, plan.baselines), outlying(used, goal), copied(used)
+    )
 
 
 def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:
@@ -313,7 +315,12 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
     out += matcher.by_value()
     out += doubts(question, matcher)
     if alone := matcher.excused():
-        out.append(f"{_listed(alone)}: no baseline was trained alike, so the contrasts alone compare it")
+        same = f" with the same {_listed(matcher.matched)}" if matcher.matched else ""
+        has, it = ("has", "it") if len(alone) == 1 else ("have", "them")
+        out.append(
+            f"{_listed(alone)} {has} no baseline{same}, and so no gain: only what was asked to be compared "
+            f"with {it} says something of {it}"
+        )
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
     out += [item for item in plan.conditioned_on if item.startswith("nothing was validated")]
     if not found:

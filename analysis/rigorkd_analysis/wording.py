@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
 from rigorkd_analysis.analysis_plan import Correction
+from rigorkd_analysis.axes import SYMBOLS
+from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal, label, unit_of
+from rigorkd_analysis.offered_baselines import is_called_baseline
 from rigorkd_analysis.runs import Runs
 
 _METHODS = {"kd": "Distillation", "feature": "Feature distillation", "logit": "Logit distillation"}
@@ -17,7 +21,6 @@ _ADJUSTED = {
     "bh": "BH-adjusted p",
     "none": "p",
 }
-_SYMBOLS = {"alpha": "α", "kd_weight": "KD weight", "ce_weight": "CE weight"}
 _NOT_DISTILLED = ("baseline", "teacher", "")
 _DISTILLING = frozenset(
     {
@@ -28,27 +31,39 @@ _DISTILLING = frozenset(
 )  # fmt: skip
 
 
-def is_distillation(method: str, *, teacher: str = "", temperature: object = None) -> bool:
-    """Whether a method distils: by its name, or since a teacher or a temperature is named beside it."""
-    words = re.split(r"[^a-z0-9]+", method.casefold())
-    if method in _NOT_DISTILLED:
+def is_distillation(
+    method: str, *, teacher: str = "", temperature: float | None = None, cell: str = ""
+) -> bool:
+    """Whether a method distils: by its name, or since a teacher or a temperature is named beside it.
+
+    Where no method is named, `cell` is the name that may say so: there only words that mean nothing else do,
+    and a temperature may be of anything. A temperature below 1 is one of a contrastive loss.
+    """
+    if method == "":
+        own = re.split(r"[^a-z0-9]+", cell.casefold())
+        return bool(teacher) or any("distil" in word or word.endswith("kd") for word in own)
+    if method in _NOT_DISTILLED or is_called_baseline(method):
         return False
+    words = re.split(r"[^a-z0-9]+", method.casefold())
     by_name = any(word in _DISTILLING or "distil" in word or word.endswith("kd") for word in words)
-    return by_name or bool(teacher) or temperature is not None
+    return by_name or bool(teacher) or (temperature is not None and temperature >= 1)
 
 
 def distils(runs: Runs) -> bool:
-    """Whether the comparison is one of distillation; where no method is named, nothing speaks against it."""
-    methods = [cell for cell in range(len(runs.cells)) if runs.text("method", cell) not in _NOT_DISTILLED]
-    return not methods or any(_distils(runs, cell) for cell in methods)
+    """Whether the table gives cause to speak of distillation: by a method, a teacher or a cell's name."""
+    return any(_distils(runs, cell) for cell in range(len(runs.cells)))
 
 
 def _distils(runs: Runs, cell: int) -> bool:
     return is_distillation(
-        runs.text("method", cell), teacher=runs.text("teacher", cell), temperature=runs.number("T", cell)
+        runs.text("method", cell),
+        teacher=runs.text("teacher", cell),
+        temperature=runs.number("T", cell),
+        cell=runs.cells[cell],
     )
 
 
+_SPELT = {"fitnet": "FitNet", "fitnets": "FitNets", "reviewkd": "ReviewKD", "simkd": "SimKD", "own": "Own"}
 MINUS = "−"
 
 TESTS = {
@@ -131,8 +146,11 @@ def adjusted_name(correction: Correction, size: int) -> str:
 class Names:
     """What each cell is called in a sentence: by its parameters where they tell cells apart, else by name."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, named: Sequence[str] = ()) -> None:
+        """`named` are the baselines as they were given: cells, or one part of the names of several."""
         self._runs = runs
+        self._named = named
+        self.distils = distils(runs)
         self._seen: dict[tuple[str | None, str], set[str]] = {}
         for cell in range(len(runs.cells)):
             if runs.text("method", cell) not in _NOT_DISTILLED:
@@ -167,7 +185,7 @@ class Names:
         for column in ("T", "alpha") if has_alpha else ("T", "ce_weight", "kd_weight"):
             value = runs.number(column, cell)
             if value is not None:
-                settings.append(f"{_SYMBOLS.get(column, column)} = {value:g}")
+                settings.append(f"{SYMBOLS.get(column, column)} = {value:g}")
         if settings:
             words += " at " + ", ".join(settings)
         if self._varies(cell, "start") and runs.text("start", cell):
@@ -177,20 +195,53 @@ class Names:
         return words
 
     def _method(self, cell: int) -> str:
-        """A method in words; what does not distil is called by its own name."""
+        """A method in words; one that is not known to distil by its name is called by that alone."""
         method = self._runs.text("method", cell)
-        if not _distils(self._runs, cell):
-            return method[:1].upper() + method[1:]
-        return _METHODS.get(method, f"{method.upper()} distillation")
+        if method in _METHODS:
+            return _METHODS[method]
+        if method.casefold() in _DISTILLING:
+            known = _SPELT.get(method, method.upper()) if method.islower() else method
+            return f"{known} distillation"
+        return method[:1].upper() + method[1:]
 
     def cell(self, cell: int) -> str:
         return self._unique[cell]
 
-    def average(self, cell: int, settings: int) -> str:
-        """What the average gain over the settings of a cell's method is called."""
-        method = self._runs.text("method", cell)
-        words = self._method(cell) if method else "Distillation"
-        return f"{words}, averaged over {settings} settings,"
+    def average(self, cell: int, within: str) -> str:
+        """What is averaged: a cell's method, of the part that it is `within` where that must be told."""
+        words = self._method(cell) if self._runs.text("method", cell) else "The cells"
+        return f"{words} ({within})" if within else words
+
+    def over(self, baselines: Iterable[int]) -> str:
+        """What gains over these cells are over; "" where that is plainly the network without the method."""
+        words = dict.fromkeys(self._reference(cell) for cell in baselines)
+        if all(self._is_plain(word) for word in words):
+            return ""
+        first, *more = words
+        return first if not more else " or ".join(words) if len(more) < 3 else "their own baselines"
+
+    def _is_plain(self, word: str) -> bool:
+        """Whether it is plainly the one without the method: of `scratch` it holds where a method distils."""
+        return is_called_baseline(word) and (self.distils or "base" in word.casefold())
+
+    def _reference(self, cell: int) -> str:
+        """A baseline in a word: its method where that is one cell, else as it was given, else its name."""
+        runs = self._runs
+        method = runs.text("method", cell)
+        whose = [column for column in ("group", "student", *on_what(runs)) if column in runs.attributes]
+        rivals = [
+            other
+            for other in range(len(runs.cells))
+            if runs.text("method", other) == method
+            and all(runs.text(column, other) == runs.text(column, cell) for column in whose)
+        ]
+        if method and len(rivals) == 1:
+            return method
+        parts = runs.cells[cell].split("/")
+        return next(
+            (word for word in self._named if word in parts),
+            method if method == "baseline" else runs.cells[cell],
+        )
 
 
 def _plain(text: str) -> str:

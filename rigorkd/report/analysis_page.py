@@ -22,7 +22,6 @@ from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.sentences import (
     CORRECTIONS,
-    FAMILIES,
     QUESTIONS,
     about,
     asked_once,
@@ -32,12 +31,14 @@ from rigorkd.report.sentences import (
     in_order,
     is_unpaired,
     may_be_best,
+    minus,
     name_of,
     numbers_of,
     own_interval,
     planned_looks,
     some_not_valid,
     test_of,
+    titled_family,
     unvalidated,
     warnings_of,
     what_holds,
@@ -105,7 +106,7 @@ def short_page(analysis: Analysis) -> Page:
     for at, family in asked_once(analysis):
         corrected = family.size > 1 and analysis.correction != "none"
         fields = ("mean_diff", "ci_simultaneous" if corrected else "ci", "p_adjusted", "verdict")
-        title = FAMILIES[family.name] + ("" if family.planned else " (exploratory)")
+        title = titled_family(family) + ("" if family.planned else " (exploratory)")
         table = comparisons_table(
             *(analysis, family, f"families/{at}", fields, say, title, short_caption(analysis, family, say)),
         )
@@ -152,9 +153,9 @@ def common_start(names: Iterable[str]) -> str:
 
 
 _SIDES = {
-    "overall": "each minus its baseline, averaged",
-    "primary": "minus its baseline",
-    "gains": "each minus its baseline",
+    "overall": "each minus {}, averaged",
+    "primary": "minus {}",
+    "gains": "each minus {}",
 }
 
 
@@ -163,7 +164,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     over = f"{CORRECTIONS[analysis.correction]} over {family.size}" if family.size > 1 else "one comparison"
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
-        _SIDES.get(family.name, "the first minus the second"),
+        _SIDES.get(family.name, "the first minus the second").format(minus(family)),
         f"{numbers_of(analysis, family)}, {test_of(family).removesuffix(' test')}, {over}",
         "planned" if family.planned else "not planned before the results",
     ]
@@ -182,7 +183,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     fields = ("n", "mean_diff", "ci", "p", "p_adjusted", "mde", *equivalence, "verdict")
     tables = []
     for at, family in asked_once(analysis):
-        title = FAMILIES[family.name] + ("" if family.planned else " (exploratory)")
+        title = titled_family(family) + ("" if family.planned else " (exploratory)")
         text = caption(analysis, family, say)
         tables.append(comparisons_table(analysis, family, f"families/{at}", fields, say, title, text))
     tables += [
@@ -283,9 +284,9 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
     seeds = numbers_of(analysis, family) + ("" if is_unpaired(family) else " paired by seed")
     over = f"{CORRECTIONS[analysis.correction]} over {count(family.size, 'comparison')}"
     versus = (
-        "each cell minus its baseline, averaged over cells"
+        f"each cell minus {minus(family)}, averaged over cells"
         if family.name == "overall"
-        else "each cell minus its baseline"
+        else f"each cell minus {minus(family)}"
         if family.name in GAINS
         else "the verdict is on the first minus the second"
     )
@@ -341,7 +342,7 @@ def secondary_table(
     say = Numbers(replace(analysis, metric=item.metric, cells=item.cells), narrow=narrow)
     title, path = f"Secondary: {item.metric}", f"secondary/{position}/family"
     text = (
-        f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus its baseline, "
+        f"{item.metric} ({aim(item.goal)}), a secondary metric: each cell minus {minus(item.family)}, "
         f"{test_of(item.family)}, {CORRECTIONS[analysis.correction]} over "
         f"{count(item.family.size, 'comparison')} of it alone." + some_not_valid([item.family])
     )

@@ -178,9 +178,25 @@ class Evidence:
 
     @property
     def treated(self) -> str:
-        """What stands beside the baselines: distilled cells, or those of a method where none distils."""
+        """What stands beside the baselines: distilled cells, or those of a method where none distils.
+
+        Nor are cells called distilled beside a baseline that may be distilled itself.
+        """
         gaining = [self.facts(c.a) for c in self.gains() if c.a is not None]
-        return "distilled" if distils(gaining) else "method"
+        if self.baseline == "baseline" and distils(gaining):
+            return "distilled"
+        return "method" if any(cell.method for cell in gaining) else "cell"
+
+    @property
+    def baseline(self) -> str:
+        """What gains are over: `baseline`, or its name where it is not plainly that."""
+        families = [family for family in self.analysis.families if family.name in GAINS]
+        return next((family.over for family in families if family.over), "baseline")
+
+    @property
+    def the_baseline(self) -> str:
+        """The same in a sentence: `the baseline`, or its name."""
+        return "the baseline" if self.baseline == "baseline" else self.baseline
 
     def facts(self, cell: str) -> CellFacts:
         return self.cells[self.index[cell]]
@@ -214,10 +230,10 @@ class Evidence:
 
 
 def distils(cells: Iterable[CellFacts]) -> bool:
-    """Whether sentences may speak of distillation: not where no method distils."""
-    named = [cell for cell in cells if cell.method]
-    return not named or any(
-        is_distillation(cell.method, teacher=cell.teacher, temperature=cell.T) for cell in named
+    """Whether sentences may speak of distillation: only where a cell gives cause."""
+    return any(
+        is_distillation(cell.method, teacher=cell.teacher, temperature=cell.T, cell=cell.cell)
+        for cell in cells
     )
 
 

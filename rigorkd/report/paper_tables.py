@@ -166,11 +166,16 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     share = percent_text(1 - analysis.alpha)
     main = heading_of(analysis.metric)
     columns = [
-        *(Column("student"), Column(evidence.treated), Column(f"baseline {main}", True), Column(main, True)),
+        *(
+            Column("student"),
+            Column(evidence.treated),
+            Column(f"{evidence.baseline} {main}", True),
+            Column(main, True),
+        ),
         *_tested_columns(evidence),
     ]
     if second is not None:
-        columns += [Column("baseline top-5 (%)", True), Column("top-5 (%)", True)]
+        columns += [Column(f"{evidence.baseline} top-5 (%)", True), Column("top-5 (%)", True)]
         columns += [Column("top-5 gain", True), Column(f"top-5 {share} CI", True)]
     # Runs that share one measurement of their architecture cannot differ in it.
     latency = not evidence.latencies and any(d.mean("latency_ms") is not None for d, _, _ in pairs)
@@ -190,14 +195,16 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             emphasis.add(at)
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
-        f"{evidence.treated} minus baseline{pairing(evidence)}, {_intervals_said(evidence)}; "
+        f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         f"{tests_said(evidence)}."
     ) + some_not_valid(_families(evidence))
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     if latency and evidence.treated == "distilled":
         text += " Distillation leaves the architecture as it is: a latency difference is noise."
-    return Table("Gains over the baseline", tuple(columns), tuple(rows), text, frozenset(emphasis))
+    return Table(
+        f"Gains over {evidence.the_baseline}", tuple(columns), tuple(rows), text, frozenset(emphasis)
+    )
 
 
 def _second(evidence: Evidence, item: Secondary, distilled: CellFacts, baseline: CellFacts) -> list[Entry]:
@@ -246,7 +253,7 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 rows.append(tuple(row))
     text = f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}."
     if gains:
-        text += f" Gain: over the baseline{pairing(evidence)}, {_intervals_said(evidence)}; "
+        text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         text += f"{tests_said(evidence)}."
         text += some_not_valid(_families(evidence))
     text += " A cell that lies on both arms is printed twice and was run once per seed."

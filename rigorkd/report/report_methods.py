@@ -14,7 +14,7 @@ from rigorkd_analysis.wording import percent_text
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Code, Facts, Prose, Said, Section
-from rigorkd.report.sentences import CORRECTIONS, FAMILIES, asked_once, seeds_of, test_of
+from rigorkd.report.sentences import CORRECTIONS, asked_once, seeds_of, test_of, titled_family
 from rigorkd.text import count, duration
 
 
@@ -34,7 +34,7 @@ def planned(evidence: Evidence) -> Section:
     analysis = evidence.analysis
     lines = []
     for _, family in asked_once(analysis):
-        what = f"{FAMILIES[family.name]}: {count(family.size, 'comparison')}"
+        what = f"{titled_family(family)}: {count(family.size, 'comparison')}"
         names = [comparison.name for comparison in family.comparisons]
         listed = f" ({'; '.join(names)})" if family.name == "contrasts" and len(names) <= 12 else ""
         status = (

@@ -24,24 +24,26 @@ from rigorkd.report.analysis_page import (
     secondary_table,
     sequential_table,
 )
-from rigorkd.report.evidence import Evidence, distils
+from rigorkd.report.evidence import CellFacts, Evidence, distils
 from rigorkd.report.figures.catalog import on_page
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (
-    FAMILIES,
     QUESTIONS,
     asked_once,
     banner_of,
     headline,
+    in_a_title,
     in_order,
     is_unpaired,
     lone_gains,
     may_be_best,
+    minus,
     not_valid,
     numbers_of,
     seeds_of,
     test_of,
+    titled_family,
     warnings_of,
     word_of,
 )
@@ -98,12 +100,21 @@ def _question(evidence: Evidence) -> str:
     gaining = [evidence.facts(c.a) for c in evidence.gains() if c.a is not None]
     students = list(dict.fromkeys(cell.student for cell in gaining if cell.student))
     methods = sorted({cell.method for cell in gaining} - {""})
-    named = 0 < len(methods) <= 4 and methods != ["kd"]
-    what = f"distillation ({', '.join(methods)})" if named else "distillation"
-    if not distils(gaining):
-        what = " or ".join(methods) if named else "any of the methods"
+    named = 0 < len(methods) <= 4
+    if _all_distilled(evidence, gaining):
+        what = f"distillation ({', '.join(methods)})" if named and methods != ["kd"] else "distillation"
+    elif named:
+        what = " or ".join(filter(None, (", ".join(methods[:-1]), methods[-1])))
+    else:
+        what = f"any of the {'methods' if methods else 'cells'}"
     of = f" of {' and '.join(filter(None, (', '.join(students[:-1]), students[-1])))}" if students else ""
-    return f"Does {what} {verb} the {label(analysis.metric)}{of if len(students) <= 4 else ''}?"
+    over = "" if evidence.baseline == "baseline" else f" over {evidence.baseline}"
+    return f"Does {what} {verb} the {label(analysis.metric)}{of if len(students) <= 4 else ''}{over}?"
+
+
+def _all_distilled(evidence: Evidence, gaining: Iterable[CellFacts]) -> bool:
+    """Whether distillation is asked after: of every cell, and not beside a baseline that may distil."""
+    return evidence.treated == "distilled" and all(distils((cell,)) for cell in gaining)
 
 
 def _short(evidence: Evidence) -> str:
@@ -146,9 +157,10 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
     family = analysis.family("gains") or (analysis.families[0] if analysis.families else None)
     parts = []
     if family is not None and family.name == "gains":
-        cell = "distilled cell" if distils(evidence.facts(c.a) for c in family.comparisons if c.a) else "cell"
-        gains = len(evidence.gains())
-        parts.append(f"{count(gains, cell)}, {'each ' if gains > 1 else ''}against its own baseline")
+        gaining = [evidence.facts(c.a) for c in evidence.gains() if c.a]
+        cell = "distilled cell" if _all_distilled(evidence, gaining) else "cell"
+        against = "its own baseline" if family.over is None else minus(family)
+        parts.append(f"{count(len(gaining), cell)}, {'each ' if len(gaining) > 1 else ''}against {against}")
     elif family is not None:
         parts.append(count(family.size, "comparison"))
     if family is None or not is_unpaired(family):
@@ -170,7 +182,7 @@ def _tally(position: int, family: Family) -> Tally:
     found = Counter(comparison.verdict for comparison in family.comparisons)
     unfit = not_valid(family)
     return Tally(
-        FAMILIES[family.name] + (", planned" if family.planned else ", exploratory"),
+        titled_family(family) + (", planned" if family.planned else ", exploratory"),
         tuple(
             Count(found[verdict], verdict.label, verdict.badge, verdict.sentence, f"{position}:{verdict}")
             for verdict in Verdict
@@ -211,8 +223,11 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
         text = "“Inconclusive” is not “no difference”"
         mdes = [c.mde for c in undecided if c.mde is not None]
         if mdes:
-            smallest = f"{say(min(mdes))}{say.unit}"
-            text += f": differences below {smallest} can hide in every one of these comparisons"
+            least, most = say(min(mdes)), say(max(mdes))
+            hidden = f"differences of up to {least}{say.unit}"
+            if least != most:
+                hidden = f"by comparison, differences of up to {least} to {most}{say.unit}"
+            text += f": {hidden} can hide in what is open here"
         out.append(Said(text + "."))
     sets = [item for item in analysis.best.sets if len(item.cells) > 1][:3] if analysis.best else []
     if sets:
@@ -307,12 +322,12 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
         same = ("ci_simultaneous", "p" if analysis.looks else "p_adjusted")
         fields = [field for field in fields if field not in same]
     table = comparisons_table(
-        *(analysis, family, f"families/{position}", fields, say, f"{FAMILIES[family.name]}, in numbers"),
+        *(analysis, family, f"families/{position}", fields, say, f"{titled_family(family)}, in numbers"),
         caption(analysis, family, say, power=False), id=f"{id}-verdicts", most=MAX_ROWS,
     )  # fmt: skip
     everything = comparisons_table(
         *(analysis, family, f"families/{position}", _STATISTICS, say),
-        f"All statistics: {FAMILIES[family.name].lower()}",
+        f"All statistics: {in_a_title(family)}",
         f"The verdict uses the {test_of(family)} alone."
         if is_unpaired(family)
         else f"The verdict uses the {test_of(family)} alone. Sign flips, Wilcoxon and Welch are sensitivity "
@@ -333,7 +348,7 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
         Section("All statistics", (everything,), folded=True),
     )
     mark = "planned" if family.planned else "exploratory"
-    return Section(FAMILIES[family.name], (*charts, table, *folded), id, mark)
+    return Section(titled_family(family), (*charts, table, *folded), id, mark)
 
 
 def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
@@ -350,6 +365,6 @@ def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
         fields += ["seeds_needed", "needs", "equivalence_ci", "p_equivalence_adjusted"]
         fields += ["exaggeration", "sign_error"]
     return comparisons_table(
-        *(analysis, family, f"families/{position}", fields, say, f"Power: {FAMILIES[family.name].lower()}"),
+        *(analysis, family, f"families/{position}", fields, say, f"Power: {in_a_title(family)}"),
         note, id=f"{family_id(family)}-power", most=MAX_ROWS,
     )  # fmt: skip

@@ -42,7 +42,7 @@ def grid_tables(evidence: Evidence) -> tuple[Table, ...]:
             for temperature in temperatures
         )
         note = f"Mean {label(analysis.metric)} over seeds."
-        note += " In brackets the gain over the baseline." if evidence.gains() else ""
+        note += f" In brackets the gain over {evidence.the_baseline}." if evidence.gains() else ""
         if len(by) < len(temperatures) * len(alphas):
             note += " An empty place is no cell of the study."
         columns = (Column("T"), *(Column(f"α = {alpha:g}", True) for alpha in alphas))

@@ -29,10 +29,10 @@ CORRECTIONS = {
     "bh": "Benjamini–Hochberg",
     "none": "no correction",
 }
-FAMILIES = {
-    "overall": "Average gain over the baseline",
-    "primary": "Primary gain",
-    "gains": "Gains over the baseline",
+_FAMILIES = {
+    "overall": "Average gain over {over}",
+    "primary": "Primary gain over {over}",
+    "gains": "Gains over {over}",
     "contrasts": "Contrasts",
     "all_pairs": "All pairs",
 }
@@ -52,6 +52,26 @@ TESTS = {
     "seeds_and_images": "seeds × images t test",
 }
 """What the test of a family is called."""
+
+
+def titled_family(family: Family) -> str:
+    """What a family is called; its gains by what they are over, where that is not plainly the baseline."""
+    if family.name == "primary" and family.over is None:
+        return "Primary gain"
+    return _FAMILIES[family.name].format(over=family.over or "the baseline")
+
+
+def in_a_title(family: Family) -> str:
+    """The same behind other words of a title."""
+    title = titled_family(family)
+    return title[:1].lower() + title[1:]
+
+
+def minus(family: Family) -> str:
+    """What the gains of a family are minus: their baseline, named where it is not plainly that."""
+    if family.over is None:
+        return "its baseline"
+    return f"its baseline ({family.over})" if " or " in family.over else family.over
 
 
 def test_of(family: Family) -> str:
@@ -84,8 +104,17 @@ def what_holds(analysis: Analysis) -> tuple[str, ...]:
 
 
 def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
-    first = asked_once(analysis)[:1]
-    return [line for _, family in first for line in _still_missing(analysis, family, say)]
+    """What these seeds can detect, and how many more would: of each family in which something is open."""
+    found = [(family, undecided) for _, family in asked_once(analysis) if (undecided := _undecided(family))]
+    names = [f"{_NOUN[family.name]}s" for family, _ in found]
+    of = ["" for _ in found]
+    if len(found) > 1:
+        twice = {name for name in names if names.count(name) > 1}
+        of = [
+            f" for {'' if name not in twice else 'planned ' if family.planned else 'exploratory '}{name}"
+            for name, (family, _) in zip(names, found, strict=True)
+        ]
+    return _still_missing(analysis, [(o, some) for o, (_, some) in zip(of, found, strict=True)], say)
 
 
 def in_order(analysis: Analysis) -> list[tuple[int, Family]]:
@@ -191,22 +220,22 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     status = "planned" if family.planned else "exploratory"
     if unfit := not_valid(family):
         which = f"all {total}" if family.size > 1 else f"the one {noun}"
-        line = f"{FAMILIES[family.name]} ({status}): {which} inconclusive: {unfit}."
+        line = f"{titled_family(family)} ({status}): {which} inconclusive: {unfit}."
     elif not found and not tested:
         which = f"none of {total} can" if family.size > 1 else f"the one {noun} cannot"
         why = "one seed has no spread to test against"
         if any(c.n > 1 for c in family.comparisons):
             why = "two seeds or more that differ are needed"
-        line = f"{FAMILIES[family.name]} ({status}): {which} be tested: {why}."
+        line = f"{titled_family(family)} ({status}): {which} be tested: {why}."
     elif not found:
         nothing = "difference" if pairs else noun
         of = f", of {tested} tested" if family.size > 1 else ""
         if tested < family.size:
             of += f" ({family.size - tested} more cannot be: too few seeds, or no spread over them)"
-        line = f"{FAMILIES[family.name]} ({status}): no {nothing} was shown{of}; "
+        line = f"{titled_family(family)} ({status}): no {nothing} was shown{of}; "
         line += "that does not mean that there is none."
     else:
-        line = f"{FAMILIES[family.name]} ({status}): of {total}, {', '.join(found)}"
+        line = f"{titled_family(family)} ({status}): of {total}, {', '.join(found)}"
         line += f"; {undecided} inconclusive." if undecided else "."
     lines = [line]
     naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
@@ -230,14 +259,15 @@ def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> 
     up = sum((c.mean_diff or 0.0) > 0 for c in found)
     if family.name in ("overall", *GAINS):
         up = up if analysis.goal == "max" else len(found) - up
-        one, several = ("a gain", "a loss"), ("gains", "losses")
+        one, several = ("a gain", "a loss"), (("gain", ""), ("loss", "losses"))
     else:  # no side of a contrast is the one to favour: its sign alone is said
-        one, several = ("a positive difference", "a negative difference"), ("positive", "negative")
+        one = ("a positive difference", "a negative difference")
+        several = (("positive", "positive"), ("negative", "negative"))
     if len(found) == 1:
         return f", and it is {one[0] if up else one[1]}"
     if up in (0, len(found)):
         return f", each {one[0] if up else one[1]}"
-    return f", {up} {several[0]} and {len(found) - up} {several[1]}"
+    return f", {count(up, *several[0])} and {count(len(found) - up, *several[1])}"
 
 
 def not_valid(family: Family) -> str:
@@ -264,18 +294,28 @@ def _holds(analysis: Analysis, c: Comparison) -> bool:
     return c.ci_simultaneous_low > 0 or c.ci_simultaneous_high < 0
 
 
-def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> list[str]:
-    undecided = [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE and not c.not_valid]
-    if not undecided:
+def _undecided(family: Family) -> list[Comparison]:
+    return [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE and not c.not_valid]
+
+
+def _still_missing(
+    analysis: Analysis, found: Sequence[tuple[str, list[Comparison]]], say: MetricNumbers
+) -> list[str]:
+    """Of each family the words that tell it from others, and what is open in it."""
+    if not found:
         return []
     lines = []
-    mdes = sorted(c.mde for c in undecided if c.mde is not None)
-    if mdes:
-        lows = [c.mde_low for c in undecided if c.mde_low is not None]
-        highs = [c.mde_high for c in undecided if c.mde_high is not None]
+    tested = [(of, some) for of, every in found if (some := [c for c in every if c.mde is not None])]
+    if tested:
+        every = [c for _, some in tested for c in some]
+        lows = [c.mde_low for c in every if c.mde_low is not None]
+        highs = [c.mde_high for c in every if c.mde_high is not None]
+        detected = [
+            f"{_range(*(say(end(c.mde or 0.0 for c in some)) for end in (min, max)))}{say.unit}{of}"
+            for of, some in tested
+        ]
         lines.append(
-            "These seeds detect, with 80 % power, differences of about "
-            f"{_range(say(mdes[0]), say(mdes[-1]))}{say.unit}"
+            f"These seeds detect, with 80 % power, differences of about {' and '.join(detected)}"
             + (f" ({say(min(lows))} to {say(max(highs))}, over the interval of the spread)" if lows else "")
             + "."
         )
@@ -284,12 +324,15 @@ def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> li
             "Name a smallest effect of interest (--sesoi) to learn what is equivalent and which n it takes."
         )
         return lines
-    tested = [c for c in undecided if c.mde is not None]
     if tested:
-        seeds = _range(*(_seeds(end(_or_most(c.seeds_needed) for c in tested)) for end in (min, max)))
-        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {seeds} seeds"
-        most = max(_or_most(c.seeds_needed_high) for c in tested)
-        if max(_or_most(c.seeds_needed) for c in tested) <= MAX_SEEDS:
+        needed = [
+            _range(*(_seeds(end(_or_most(c.seeds_needed) for c in some)) for end in (min, max)))
+            + f" seeds{of}"
+            for of, some in tested
+        ]
+        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {' and '.join(needed)}"
+        if max(_or_most(c.seeds_needed) for c in every) <= MAX_SEEDS:
+            most = max(_or_most(c.seeds_needed_high) for c in every)
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
         lines.append(
             text + "; seeds are added by planned looks, by --sequential, or fresh ones alone (--seeds)."

@@ -142,7 +142,7 @@ def test_gains_of_cells_added_later_are_a_family_of_their_own() -> None:
     found = analyze(table, plan)
     kinds = [(family.name, family.planned, [c.name for c in family.comparisons]) for family in found.families]
     assert kinds == [
-        ("overall", True, ["kd: average of 2"]),
+        ("overall", True, ["kd: average of 2 (T)"]),
         ("overall", False, ["kd-3 vs base"]),
         ("gains", True, ["kd-1 vs base", "kd-2 vs base"]),
         ("gains", False, ["kd-3 vs base"]),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
-from rigorkd_analysis import analyze
+from rigorkd_analysis import Plan, analyze
 from rigorkd_analysis.wording import is_distillation
 
 
@@ -43,3 +45,90 @@ def test_sentences():
     assert "istillation" not in says("mixup")
     assert says("dkd").startswith("DKD distillation raised")
     assert says("kd").startswith("Distillation raised")
+
+
+def test_a_baseline_or_a_contrastive_temperature_makes_no_distillation():
+    assert not is_distillation("scratch", teacher="r34")
+    assert not is_distillation("simclr", temperature=0.1)
+    assert is_distillation("", cell="r8/kd-T4")
+    assert not is_distillation("", cell="r8/at-0.5")
+
+
+def runs_of(cells: dict[str, float], **columns: dict[str, str]) -> pd.DataFrame:
+    """Runs of named cells around their means, with columns by cell."""
+    noise = (0.0, 0.4, 0.2, 0.1, 0.3)
+    return pd.DataFrame(
+        {"cell": cell, "seed": seed, "test_acc": mean + (1 + 0.1 * at) * noise[(seed + at) % 5]}
+        | {name: own[cell] for name, own in columns.items()}
+        for at, (cell, mean) in enumerate(cells.items())
+        for seed in range(5)
+    )
+
+
+def test_what_gains_are_over_is_named_unless_it_is_plainly_the_student_without_the_method():
+    method = {"a": "scratch", "b": "kd", "c": "dkd"}
+    frame = runs_of({"a": 70, "b": 74, "c": 78}, method=method, student=dict.fromkeys("abc", "r8"))
+    over_kd = analyze(frame, Plan(baselines=("b",))).family("gains")
+    assert over_kd.over == "kd"
+    lower, higher = (c.says for c in over_kd.comparisons)
+    assert re.match(r"Scratch lowered r8's test accuracy by \S+ points compared with kd \(", lower)
+    assert re.match(r"DKD distillation raised r8's test accuracy by \S+ points over kd \(", higher)
+    over_scratch = analyze(frame, Plan(baselines=("a",))).family("gains")
+    assert over_scratch.over is None
+    assert all(" kd" not in c.says and "compared" not in c.says for c in over_scratch.comparisons)
+
+
+def test_a_table_without_methods_has_no_students_and_its_baseline_is_named():
+    frame = runs_of({"cnn": 70, "mae": 74, "simclr": 78})
+    found = analyze(frame, Plan(baselines=("cnn",)))
+    text = " ".join(c.says for family in found.families for c in family.comparisons)
+    assert "istil" not in text
+    assert "student" not in text
+    assert "simclr raised the test accuracy by" in text
+    assert "points over cnn (" in text
+
+
+def test_an_open_average_has_no_comma_before_its_colon():
+    frame = runs_of({"a": 70, "b": 70, "c": 70.1}, T={"a": "1", "b": "2", "c": "4"})
+    average = analyze(frame, Plan(baselines=("a",))).family("overall").comparisons[0]
+    assert average.name.endswith("average of 2 (T)")
+    assert average.says.startswith("The cells, averaged over 2 settings of T: inconclusive;")
+
+
+def test_an_average_never_goes_over_different_data():
+    cells = [f"{data}/{name}" for data in ("c10", "c100") for name in ("baseline", "kd-1", "kd-2", "dkd")]
+    columns = {
+        "dataset": {cell: cell.split("/")[0] for cell in cells},
+        "method": {cell: cell.split("/")[1].split("-")[0] for cell in cells},
+        "T": {cell: cell.partition("-")[2] for cell in cells},
+    }
+    frame = runs_of({cell: 70 + at for at, cell in enumerate(cells)}, **columns)
+    found = analyze(frame)
+    names = [c.name for c in found.family("overall").comparisons]
+    assert names == [
+        "c10/dkd vs c10/baseline",
+        "c10/kd: average of 2 (T)",
+        "c100/dkd vs c100/baseline",
+        "c100/kd: average of 2 (T)",
+    ]
+    says = found.family("overall").comparisons[1].says
+    assert says.startswith("Distillation (c10), averaged over 2 settings of T,")
+    grouped = analyze(frame.assign(group=frame["dataset"]))  # as the readers of tables name it
+    assert [c.name for c in grouped.family("overall").comparisons] == names
+    assert "6 settings of dataset, method and T" in found.family("gains").consistency.says
+
+
+@pytest.mark.parametrize("column", ["subset_name", "n_train", "label_fraction"])
+def test_which_is_best_is_asked_among_cells_of_one_budget(column: str):
+    means = {f"{name}/{size}": 70 + at for size in (10, 100) for at, name in enumerate(("a", "b", "c"))}
+    words = {"subset_name": "{}pct"}.get(column, "{}")
+    frame = runs_of(means, **{column: {cell: words.format(cell.partition("/")[2]) for cell in means}})
+    sets = [{cell.partition("/")[2] for cell in one.cells} for one in analyze(frame).best.sets]
+    assert sorted(map(sorted, sets)) == [["10"], ["100"]]
+
+
+def test_which_is_best_is_asked_beside_the_baseline_that_a_part_of_names_names():
+    frame = runs_of({f"{name}/{part}": 70 + at for part in "xy" for at, name in enumerate(("a", "b", "c"))})
+    assert [len(one.cells) for one in analyze(frame).best.sets] == [6]
+    best = analyze(frame, Plan(baselines=("a",))).best
+    assert [one.group for one in best.sets] == ["x", "y"]

@@ -24,7 +24,8 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from rigorkd_analysis.questions import AXES, LinearContrast, Question, differences, distilled
+from rigorkd_analysis.axes import AXES, settings_of
+from rigorkd_analysis.questions import LinearContrast, Question, differences, distilled
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.group_sequential import nominal_level
@@ -322,8 +323,9 @@ def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consiste
     interval = f"{percent_text(1 - alpha)} CI {say.interval(low, high)} over {seeds}, for these very settings"
     if low is None:
         interval = f"the same at all {seeds}, so without an interval"
+    of = settings_of(runs, [gain.pair[0] for gain in gains if gain.pair is not None])
     says = (
-        f"Over the {m} settings the gain averages {say.number(mean, True)}{say.unit} ({interval}); "
+        f"Over the {m} settings{of} the gain averages {say.number(mean, True)}{say.unit} ({interval}); "
         f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
     )
     if p is not None:

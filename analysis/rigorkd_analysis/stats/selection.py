@@ -11,6 +11,7 @@ leave-one-seed-out selection, which needs seeds that all cells share. Planned lo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rigorkd_analysis.analysis_plan import FEWEST_UNEQUAL
-from rigorkd_analysis.likeness import on_what
+from rigorkd_analysis.likeness import budgets, on_what
 from rigorkd_analysis.questions import Question
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.group_sequential import nominal_level
@@ -89,12 +90,15 @@ class Best:
     optimism: tuple[Optimism, ...]
 
 
-def best_cells(question: Question, everything: Runs) -> Best | None:
+def best_cells(
+    question: Question, everything: Runs, rest_of_name: Callable[[int], str] = lambda _: ""
+) -> Best | None:
     """The best of every student (within its group) that has at least three cells; None if none has.
 
     Args:
         question: its runs are those that verdicts use (seeds kept for choosing are blanked out).
         everything: all runs, with the seeds kept for choosing.
+        rest_of_name: what a cell shares with the baseline that was named by one part of its name, "" if none.
     """
     runs, plan = question.runs, question.plan
     sign = question.sign
@@ -104,10 +108,9 @@ def best_cells(question: Question, everything: Runs) -> Best | None:
     left_out: list[LeaveOneSeedOut] = []
     optimism: list[Optimism] = []
     together: dict[tuple[str, str], list[int]] = {}
-    parts = on_what(runs)
     for cell in range(len(runs.cells)):
         if runs.text("method", cell) != "teacher":
-            group = runs.text("group", cell) or "/".join(runs.text(column, cell) for column in parts)
+            group = _alike(runs, cell, rest_of_name(cell))
             together.setdefault((group, runs.text("student", cell)), []).append(cell)
     for (group, student), cells in together.items():
         if len(cells) < MIN_CELLS:
@@ -140,6 +143,23 @@ def best_cells(question: Question, everything: Runs) -> Best | None:
         return None
     survivors = tuple(cell for candidates in found for cell in candidates.may_be_best)
     return Best(survivors, tuple(found), tuple(picks), tuple(left_out), tuple(optimism))
+
+
+def _alike(runs: Runs, cell: int, rest_of_name: str) -> str:
+    """What a cell shares with those that it may be better than: its group, its data, how much of it.
+
+    Where a baseline was named by one part of names, each for the cells beside it, the other parts count too.
+    """
+    columns = on_what(runs)
+    words = [runs.text(column, cell) for column in columns]
+    amounts = [f"{column} {runs.text(column, cell) or 'none'}" for column in budgets(runs)]
+    group = runs.text("group", cell)
+    told = {*group.split("/"), *words}
+    rest = "/".join(
+        word for word in rest_of_name.split("/") if word not in told | {runs.text("student", cell)}
+    )
+    on = [word for word in words if word and word not in group.split("/")]
+    return "/".join(filter(None, (group, *on, *amounts, rest)))
 
 
 def may_be_best(

@@ -78,7 +78,7 @@ def _figure(evidence: Evidence, axis: Axis, found: dict[str, Point], *, gain: bo
     if gain and evidence.analysis.sesoi is not None:
         keys.append(Key("too small to matter", "band", "band"))
     if not gain:
-        keys.append(Key("baseline, mean and interval", "thick", "muted"))
+        keys.append(Key(f"{evidence.baseline}, mean and interval", "thick", "muted"))
     shown = parts[:MAX_PANELS]
     what = "Gain" if gain else "Accuracy" if "%" in axis_name(evidence) else "Result"
     note = (

@@ -42,6 +42,12 @@ def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
         by.setdefault(facts.block, []).append((facts.label, comparison))
     name = "gains-exploratory" if added else "gains"
     title = "Gains of cells added later, with their intervals" if added else "Gains with their intervals"
+    if family.over is not None:
+        title = (
+            title.replace(",", f" over {family.over},")
+            if added
+            else title.replace("Gains", f"Gains over {family.over}")
+        )
     return _figure(evidence, family, name, title, list(by.items()))
 
 

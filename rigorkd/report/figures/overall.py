@@ -57,12 +57,15 @@ def overall(evidence: Evidence) -> Figure | None:
     if not found:
         return None
     share = percent_text(1 - evidence.analysis.alpha)
-    keys = [Key("baseline", "hollow", "blue"), Key(evidence.treated, "filled", "vermillion")]
+    keys = [Key(evidence.baseline, "hollow", "blue"), Key(evidence.treated, "filled", "vermillion")]
     if any(teacher.values(evidence.analysis.metric) for teacher in evidence.teachers):
         keys.insert(0, Key("teacher", "star", "ink"))
     cells, title = f"{evidence.treated} cells", "Teacher, baseline and distilled student"
-    if evidence.treated == "method":
-        cells, title = "cells of methods", "Baseline and method"
+    if evidence.treated != "distilled":
+        cells = "cells of methods" if evidence.treated == "method" else "cells"
+        title = (
+            f"{evidence.baseline if evidence.baseline != 'baseline' else 'Baseline'} and {evidence.treated}"
+        )
     return Figure(
         name="overall",
         title=title,
@@ -99,8 +102,8 @@ def _means(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
     say = Numbers(evidence.analysis)
     parts = [f"{teacher.cell}: {say(teacher.mean(metric))}" for teacher in teachers]
     parts += [
-        f"{p.student}: baseline {say(evidence.summary(p.baseline.cell).mean)}, {p.distilled.label} "
-        f"{say(evidence.summary(p.distilled.cell).mean)}"
+        f"{p.student}: {evidence.baseline} {say(evidence.summary(p.baseline.cell).mean)}, "
+        f"{p.distilled.label} {say(evidence.summary(p.distilled.cell).mean)}"
         for p in found
     ]
     return Panel("Means", draw, 2.1, "; ".join(parts) + ".", 0.62)
@@ -138,7 +141,7 @@ def _gains(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
         f"{p.student}, {p.distilled.label}: {say(p.gain.mean_diff, True)}, {p.gain.verdict.label}"
         for p in found
     ]
-    return Panel("Gain over the baseline", draw, 2.1, "; ".join(parts) + ".", 0.62)
+    return Panel(f"Gain over {evidence.the_baseline}", draw, 2.1, "; ".join(parts) + ".", 0.62)
 
 
 def _wrapped(name: str) -> str:

@@ -27,20 +27,20 @@ def pairs(evidence: Evidence) -> Figure | None:
     if not by:
         return _alone(evidence)
     treated = evidence.treated
-    run = "distilled run" if treated == "distilled" else "run of the method"
+    run = {"distilled": "distilled run", "method": "run of the method"}.get(treated, "run")
     batches = "; both saw the same batches" if evidence.provenance is not None else ""
     shown = [(name, members[:MAX_ROWS]) for name, members in list(by.items())[:MAX_PANELS]]
     total, drawn = sum(map(len, by.values())), sum(len(members) for _, members in shown)
     return Figure(
         name="seeds",
-        title=f"From baseline to {treated}, seed by seed",
+        title=f"From {evidence.baseline} to {treated}, seed by seed",
         caption=(
             f"One line per seed, from its baseline to its {run}{batches}. A method that helps moves the "
             "seeds of a row the same way."
         ),
         panels=tuple(_pairs_panel(evidence, name, members) for name, members in shown),
         keys=(
-            Key("baseline", "hollow", "ink"),
+            Key(evidence.baseline, "hollow", "ink"),
             Key(f"{treated}, ahead in this seed", "filled", "blue"),
             Key(f"{treated}, not ahead in this seed", "filled", "vermillion"),
         ),

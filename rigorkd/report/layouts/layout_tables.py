@@ -57,7 +57,8 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
     share = percent_text(1 - evidence.analysis.alpha)
     parts = [f"Mean ± standard deviation over {seeds_of(cell.n for cell in evidence.analysis.cells)}."]
     if layout.judged:
-        parts.append(f"Gain: over the baseline, with its {share} interval alone; {tests_said(evidence)}.")
+        over = evidence.the_baseline
+        parts.append(f"Gain: over {over}, with its {share} interval alone; {tests_said(evidence)}.")
         others = [label(name) for name in layout.judged if name != evidence.analysis.metric]
         if others:
             parts.append(f"Of {' and '.join(others)} the intervals are uncorrected.")

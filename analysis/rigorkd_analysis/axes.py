@@ -1,0 +1,76 @@
+"""In what the cells of one average differ, and how that is said: over two words, over settings of what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rigorkd_analysis.likeness import on_what, tells
+from rigorkd_analysis.runs import Runs, sets_up
+
+#: Columns that can tell the cells of one method apart.
+AXES = (
+    "T", "alpha", "ce_weight", "kd_weight", "beta", "gamma", "epochs", "teacher", "start", "training",
+    "views", "direction", "t_squared", "lr", "weight_decay", "batch_size",
+)  # fmt: skip
+#: The ways to write one weight: when one of them is the axis, the others follow it.
+SAME_AXIS = dict.fromkeys(("alpha", "ce_weight", "kd_weight"), ("alpha", "ce_weight", "kd_weight"))
+SYMBOLS = {"alpha": "α", "kd_weight": "KD weight", "ce_weight": "CE weight"}
+"""How columns are said, where not by their own names."""
+_WHOSE = ("group", "student", "method")
+_FEW = 3
+"""So many words of one column are listed; more of them, and numbers, are counted."""
+
+
+def varying(runs: Runs, cells: Sequence[int]) -> tuple[str, ...]:
+    """The columns in which these cells differ: on what was measured, whose they are, and axes.
+
+    Where these do not tell them apart, settings by any name and columns that the cells' names hold do.
+    """
+    known = (*on_what(runs), *_WHOSE, *AXES)
+    others = [
+        name
+        for name in runs.attributes
+        if name not in known
+        and (sets_up(name) or all(tells(runs.cells[cell], runs.text(name, cell)) for cell in cells))
+    ]
+    found: list[str] = []
+    apart = 1
+    for name in (*known, *others):
+        follows = any(axis in found for axis in SAME_AXIS.get(name, ()))
+        if name not in runs.attributes or name in found or follows:
+            continue
+        now = len({tuple(runs.text(column, cell) for column in (*found, name)) for cell in cells})
+        differs = len({runs.text(name, cell) for cell in cells}) > 1
+        # the group of a table is often its data set by another name
+        if now > apart or (differs and name in known and name != "group"):
+            found.append(name)
+            apart = now
+    return tuple(found)
+
+
+def settings_of(runs: Runs, cells: Sequence[int]) -> str:
+    """What these cells are settings of: ` of T and α`; "" where no column tells them apart."""
+    columns = [SYMBOLS.get(column, column) for column in varying(runs, cells)]
+    return f" of {_and(columns)}" if columns else ""
+
+
+def averaged_over(runs: Runs, cells: Sequence[int]) -> str:
+    """What an average of these cells is over: `4 settings of T and α`; few words are said themselves."""
+    columns = varying(runs, cells)
+    if len(columns) == 1:
+        words = list(dict.fromkeys(runs.text(columns[0], cell) for cell in cells))
+        if len(words) == len(cells) <= _FEW and all(words) and not any(map(_is_number, words)):
+            return _and(words)
+    return f"{len(cells)} settings{settings_of(runs, cells)}"
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
