@@ -34,13 +34,12 @@ from rigorkd.report.sentences import (
     asked_once,
     banner_of,
     headline,
-    in_order,
     is_unpaired,
-    lone_gains,
     may_be_best,
     not_valid,
     numbers_of,
     seeds_of,
+    shown_lead,
     test_of,
     warnings_of,
     word_of,
@@ -108,13 +107,13 @@ def _question(evidence: Evidence) -> str:
 
 def _short(evidence: Evidence) -> str:
     """The answer in a few words: of the family that leads alone, so that it errs at α; else of the gains."""
-    lead = evidence.analysis.lead
+    lead = shown_lead(evidence.analysis)
     judged = evidence.gains() if lead is None else lead.comparisons
     found = Counter(comparison.verdict for comparison in judged)
     total = sum(found.values())
     reasons = {comparison.not_valid for comparison in judged}
-    noun = "cell" if lead is None else "primary gain" if lead.name == "primary" else "average gain"
-    noun = "gain" if lead is not None and lead.name == "overall" and lone_gains(evidence.analysis) else noun
+    nouns = {"primary": "primary gain", "overall": "average gain"}
+    noun = "cell" if lead is None else nouns.get(lead.name, "gain")
     if reasons and None not in reasons:
         return f"Not shown: {'; '.join(sorted(map(str, reasons)))}."
     better, little = found[Verdict.BETTER], found[Verdict.BETTER_NEGLIGIBLE]
@@ -181,21 +180,23 @@ def _tally(position: int, family: Family) -> Tally:
 
 def _findings(analysis: Analysis) -> tuple[Said, ...]:
     """What a paper may say: every finding, and the gains taken together."""
-    out = []
+    out: dict[str, Said] = {}  # an average of one gain may say what the gain says
     for at, family in asked_once(analysis):
         for position, comparison in enumerate(family.comparisons):
             if comparison.verdict is not Verdict.INCONCLUSIVE:
-                out.append(Said(comparison.says, f"families/{at}/comparisons/{position}/says", strong=True))
+                place = f"families/{at}/comparisons/{position}/says"
+                out.setdefault(comparison.says, Said(comparison.says, place, strong=True))
         if family.consistency is not None and not not_valid(family):
-            out.append(Said(family.consistency.says, f"families/{at}/consistency/says"))
-    return tuple(out[:_SAID])
+            says = family.consistency.says
+            out.setdefault(says, Said(says, f"families/{at}/consistency/says"))
+    return tuple(out.values())[:_SAID]
 
 
 def _open(analysis: Analysis) -> tuple[Said, ...]:
     """The primary gain and the contrasts that stay undecided: each was a question of its own."""
     found = {  # a gain that is a contrast too is said once
         comparison.says: f"families/{at}/comparisons/{position}/says"
-        for at, family in in_order(analysis)
+        for at, family in asked_once(analysis)
         if family.name in QUESTIONS
         for position, comparison in enumerate(family.comparisons)
         if comparison.verdict is Verdict.INCONCLUSIVE
@@ -206,7 +207,8 @@ def _open(analysis: Analysis) -> tuple[Said, ...]:
 def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     """What the results do not say, in this study's own numbers."""
     out = []
-    undecided = [c for f in analysis.families for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
+    shown = [family for _, family in asked_once(analysis)]
+    undecided = [c for f in shown for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if undecided:
         text = "“Inconclusive” is not “no difference”"
         mdes = [c.mde for c in undecided if c.mde is not None]

@@ -88,50 +88,34 @@ def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
     return [line for _, family in first for line in _still_missing(analysis, family, say)]
 
 
-def in_order(analysis: Analysis) -> list[tuple[int, Family]]:
-    """The families with their places in the document, the one that answers the question of the page first."""
-    return sorted(enumerate(analysis.families), key=lambda item: item[1] is not analysis.lead)
-
-
 def asked_once(analysis: Analysis) -> list[tuple[int, Family]]:
-    """The same without averages of one gain each: those gains, corrected alike, stand in their place.
+    """The families with their places in the document, the one that answers the question of the page first.
 
-    Nor is a primary gain, or are gains, repeated as averages or as contrasts that have no name of their own.
+    Left out is what would judge one comparison twice: averages of one gain each, and contrasts that ask what
+    gains ask and have no name of their own.
     """
-    found = in_order(analysis)
-    twin = lone_gains(analysis)
-    if twin is None:
-        return _without_repeats(found)
-    overall = next(at for at, (_, family) in enumerate(found) if family.name == "overall")
-    here = next(at for at, (_, family) in enumerate(found) if family is twin)
-    found[overall], found[here] = found[here], found[overall]
-    return _without_repeats(
-        [item for item in found if item[1].name != "overall" or item[1].planned != twin.planned]
-    )
-
-
-def _without_repeats(found: list[tuple[int, Family]]) -> list[tuple[int, Family]]:
-    shown: list[tuple[bool, list[tuple[str | None, str | None]]]] = []
-    kept = []
+    lead = shown_lead(analysis)
+    found = sorted(enumerate(analysis.families), key=lambda item: item[1] is not lead)
+    kept: list[tuple[int, Family]] = []
+    asked = []
     for at, family in found:
         pairs = [(c.a, c.b) for c in family.comparisons]
-        unnamed = all(c.name == f"{c.a} vs {c.b}" for c in family.comparisons)
-        may_repeat = family.name == "overall" or (family.name == "contrasts" and unnamed)
-        asked = (family.planned, pairs)
-        if may_repeat and asked in shown and all(a for a, _ in pairs):
+        named = any(c.name != f"{c.a} vs {c.b}" for c in family.comparisons)
+        repeats = family.name == "contrasts" and not named and all(a for a, _ in pairs)
+        if family.repeats_gains or (repeats and (family.planned, pairs) in asked):
             continue
-        shown.append(asked)
+        asked.append((family.planned, pairs))
         kept.append((at, family))
     return kept
 
 
-def lone_gains(analysis: Analysis) -> Family | None:
-    """The family of gains that the averages over one gain each repeat; None where an average is one."""
-    overall, gains = analysis.family("overall"), analysis.family("gains")
-    if overall is None or gains is None or overall.planned != gains.planned:
-        return None
-    same = [(c.a, c.b) for c in overall.comparisons] == [(c.a, c.b) for c in gains.comparisons]
-    return gains if same and all(c.a is not None for c in overall.comparisons) else None
+def shown_lead(analysis: Analysis) -> Family | None:
+    """The family that answers the question of the page: where averages would repeat gains, those gains."""
+    lead = analysis.lead
+    if lead is None or not lead.repeats_gains:
+        return lead
+    alike = (f for f in analysis.families if f.name == "gains" and f.planned == lead.planned)
+    return next(alike, lead)
 
 
 def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
@@ -238,6 +222,13 @@ def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> 
     if up in (0, len(found)):
         return f", each {one[0] if up else one[1]}"
     return f", {up} {several[0]} and {len(found) - up} {several[1]}"
+
+
+def partly_averages(family: Family) -> str:
+    """Why a gain may stand among averages with another p than among gains, "" where none does."""
+    if family.name != "overall" or all(c.a is None for c in family.comparisons):
+        return ""
+    return "an average of one cell is that gain again, corrected here with the averages"
 
 
 def not_valid(family: Family) -> str:
@@ -446,9 +437,9 @@ def warnings_of(analysis: Analysis) -> tuple[Said, ...]:
     own = [Said(text, f"warnings/{at}") for at, text in enumerate(analysis.warnings) if text != banner]
     pairs = [
         (name_of(family, comparison), text)
-        for family in analysis.families
+        for _, family in asked_once(analysis)
         for comparison in family.comparisons
         for text in comparison.warnings
     ]
-    total = sum(len(family.comparisons) for family in analysis.families)
+    total = sum(len(family.comparisons) for _, family in asked_once(analysis))
     return (*own, *map(Said, grouped(pairs, total, "all comparisons")))
