@@ -36,6 +36,7 @@ from rigorkd.report.sentences import (
     own_interval,
     partly_averages,
     planned_looks,
+    sequential_leads,
     some_not_valid,
     test_of,
     unvalidated,
@@ -111,7 +112,8 @@ def short_page(analysis: Analysis) -> Page:
         )
         tables.append(_shortened(table))
     if analysis.sequential is not None:
-        tables.append(_shortened(sequential_table(analysis, analysis.sequential, say)))
+        at = 0 if sequential_leads(analysis) else len(tables)
+        tables.insert(at, _shortened(sequential_table(analysis, analysis.sequential, say)))
     next_steps = (
         *what_next(analysis, say),
         "--all shows everything here; `rigorkd report` writes a page to send.",
@@ -193,7 +195,8 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
         for at in range(len(analysis.secondary))
     ]
     if analysis.sequential is not None:
-        tables.append(sequential_table(analysis, analysis.sequential, say))
+        at = 0 if sequential_leads(analysis) else len(tables)
+        tables.insert(at, sequential_table(analysis, analysis.sequential, say))
     if analysis.images:
         tables.append(images_table(analysis, say))
     if len(analysis.cells) <= _MAX_CELLS:

@@ -31,6 +31,7 @@ from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section,
 from rigorkd.report.sentences import (
     FAMILIES,
     QUESTIONS,
+    SMOKE_RUNS,
     asked_once,
     banner_of,
     headline,
@@ -39,6 +40,8 @@ from rigorkd.report.sentences import (
     not_valid,
     numbers_of,
     seeds_of,
+    sequential_leads,
+    sequential_tally,
     shown_lead,
     test_of,
     warnings_of,
@@ -107,6 +110,8 @@ def _question(evidence: Evidence) -> str:
 
 def _short(evidence: Evidence) -> str:
     """The answer in a few words: of the family that leads alone, so that it errs at α; else of the gains."""
+    if evidence.analysis.sequential is not None and sequential_leads(evidence.analysis):
+        return f"By the sequential verdicts, {sequential_tally(evidence.analysis.sequential)}"
     lead = shown_lead(evidence.analysis)
     judged = evidence.gains() if lead is None else lead.comparisons
     found = Counter(comparison.verdict for comparison in judged)
@@ -254,7 +259,12 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
         *("seeds", "Every seed"),
         Section("Every run as a number", (report_tables.seeds_table(evidence),), folded=True),
     )
-    families = asked_once(analysis)
+    families, sequential = asked_once(analysis), []
+    if analysis.sequential is not None:
+        table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
+        sequential = [section("sequential", "Sequential verdicts", table)]
+    if sequential_leads(analysis):
+        yield from sequential
     gains = analysis.family("gains") or analysis.lead
     for position, family in families:
         yield _family(analysis, position, say, drawn(family_id(family)))
@@ -287,10 +297,10 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
     if analysis.images:
         table = images_table(analysis, say, id="images-table", most=MAX_ROWS)
         yield section("images", table.title, table)
-    if analysis.sequential is not None:
-        table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
-        yield section("sequential", "Sequential verdicts", table)
-    powers = [_power(analysis, position, say) for position, _ in families]
+    if not sequential_leads(analysis):
+        yield from sequential
+    smoke = banner_of(analysis.warnings).startswith(SMOKE_RUNS)
+    powers = [] if smoke else [_power(analysis, position, say) for position, _ in families]
     yield section("power", "Power", *powers)
     yield from report_methods.sections(evidence)
 

@@ -3,6 +3,7 @@ once with what it concerns; which cells may be the best."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rigorkd_analysis.results import (
@@ -13,6 +14,7 @@ from rigorkd_analysis.results import (
     Factorial,
     Family,
     Progress,
+    Sequential,
 )
 from rigorkd_analysis.sanity import AT_CHANCE
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
@@ -43,6 +45,8 @@ _NOUN = {
     "contrasts": "contrast",
     "all_pairs": "pair",
 }
+REPEATED = "repeated look"
+"""How the reason begins why a verdict is not valid after an earlier look."""
 QUESTIONS = ("primary", "contrasts")
 """The families whose comparisons were each a question of its own: the answer is said even if it is open."""
 TESTS = {
@@ -71,19 +75,33 @@ def what_holds(analysis: Analysis) -> tuple[str, ...]:
     """The answer alone, that to the question of the page first."""
     lines = [line for _, family in asked_once(analysis) for line in _what_holds(analysis, family)]
     if analysis.sequential is not None:
-        open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
-        total = len(analysis.sequential.comparisons)
-        found = f"all {total} comparisons are decided."
-        if open_:
-            found = f"{total - len(open_)} of {total} are decided; more seeds may decide the rest."
-        lines.append(
-            f"Sequential: {found} These hold alone if seeds were added after a look; the other verdicts need "
-            "a number of seeds that was fixed before."
+        said = (
+            f"Sequential: {sequential_tally(analysis.sequential)} These hold alone if seeds were added after "
+            "a look; the other verdicts need a number of seeds that was fixed before."
         )
+        lines = [said, *lines] if sequential_leads(analysis) else [*lines, said]
     return tuple(lines) or ("Nothing was compared.",)
 
 
+def sequential_leads(analysis: Analysis) -> bool:
+    """Whether the sequential verdicts are the answer: after a look those of a fixed number say nothing."""
+    shown = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
+    return analysis.sequential is not None and any(reason.startswith(REPEATED) for reason in shown)
+
+
+def sequential_tally(found: Sequential) -> str:
+    """How many comparisons the sequential test has decided, and how."""
+    total = len(found.comparisons)
+    by = Counter(c.verdict.label for c in found.comparisons if c.decided_at is not None)
+    how = f" ({', '.join(f'{number} {verdict}' for verdict, number in by.items())})" if by else ""
+    if by.total() == total:
+        return f"{f'all {total} comparisons are' if total > 1 else 'the one comparison is'} decided{how}."
+    return f"{by.total()} of {total} are decided{how}; more seeds may decide the rest."
+
+
 def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
+    if banner_of(analysis.warnings).startswith(SMOKE_RUNS):
+        return []  # how many seeds synthetic numbers would take helps nobody
     first = asked_once(analysis)[:1]
     return [line for _, family in first for line in _still_missing(analysis, family, say)]
 
@@ -122,7 +140,7 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
     """What to do about what was not shown."""
     lines = _power(analysis, say)
     reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
-    if any(reason.startswith("repeated look") for reason in reasons):
+    if any(reason.startswith(REPEATED) for reason in reasons):
         more = "train more" if analysis.of_table else "`rigorkd run` more"
         lines.append(
             "After the first look a fixed-n test of all seeds decides nothing any more: "
@@ -282,9 +300,10 @@ def _still_missing(analysis: Analysis, family: Family, say: MetricNumbers) -> li
         most = max(_or_most(c.seeds_needed_high) for c in tested)
         if max(_or_most(c.seeds_needed) for c in tested) <= MAX_SEEDS:
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
-        lines.append(
-            text + "; seeds are added by planned looks, by --sequential, or fresh ones alone (--seeds)."
-        )
+        ways = "by planned looks, by --sequential, or fresh ones alone (--seeds)"
+        if analysis.sequential is not None:
+            ways = "one by one under the sequential verdicts, by planned looks, or fresh ones alone (--seeds)"
+        lines.append(f"{text}; seeds are added {ways}.")
     return lines
 
 
@@ -396,10 +415,11 @@ def about(student: str | None, group: str | None, text: str) -> Said:
 def banner_of(warnings: Iterable[str]) -> str:
     """The warning that makes a page worthless, "" if there is none: of smoke runs, else of runs at chance."""
     found = [text for text in warnings if text.startswith(WORTHLESS)]
-    return min(found, key=lambda text: not text.startswith("SMOKE"), default="")
+    return min(found, key=lambda text: not text.startswith(SMOKE_RUNS), default="")
 
 
-WORTHLESS = ("SMOKE", AT_CHANCE)
+SMOKE_RUNS = "SMOKE"
+WORTHLESS = (SMOKE_RUNS, AT_CHANCE)
 """How warnings begin that go before everything else."""
 
 
@@ -432,9 +452,11 @@ def grouped(warnings: Iterable[tuple[str, str]], total: int, all_of_them: str) -
 
 
 def warnings_of(analysis: Analysis) -> tuple[Said, ...]:
-    """The warnings of the study, then those of comparisons; not that of the banner."""
+    """The warnings of the study, then those of comparisons; not that of the banner.
+
+    Nor, in front of comparisons that say it with what to do about it, that a look was repeated.
+    """
     banner = banner_of(analysis.warnings)
-    own = [Said(text, f"warnings/{at}") for at, text in enumerate(analysis.warnings) if text != banner]
     pairs = [
         (name_of(family, comparison), text)
         for _, family in asked_once(analysis)
@@ -442,4 +464,10 @@ def warnings_of(analysis: Analysis) -> tuple[Said, ...]:
         for text in comparison.warnings
     ]
     total = sum(len(family.comparisons) for _, family in asked_once(analysis))
+    own = [
+        Said(text, f"warnings/{at}")
+        for at, text in enumerate(analysis.warnings)
+        if text != banner
+        and not (text.startswith(REPEATED) and any(said.startswith(f"{text};") for _, said in pairs))
+    ]
     return (*own, *map(Said, grouped(pairs, total, "all comparisons")))

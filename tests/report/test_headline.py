@@ -132,6 +132,15 @@ def test_an_average_of_one_gain_beside_others_says_why_its_p_is_another():
         assert sum(why in table.caption for table in page.blocks if hasattr(table, "caption")) == 1
 
 
+def test_smoke_runs_are_given_no_number_of_seeds():
+    frame = table(k1=(0.3, -0.3, 0.2, -0.1, 0.2))
+    for smoke in (False, True):
+        found = analyze(frame.assign(smoke=smoke), Plan(planned=True, sesoi=0.1))
+        pages = markdown(short_page(found)), markdown(analysis_page(found))
+        assert [" would take " in page for page in pages] == [not smoke] * 2
+        assert ("Power: " in html(report_page(evidence(found, frame)))) is not smoke
+
+
 def test_what_cannot_be_tested_is_not_counted_as_tested():
     noise = (0.3, -0.5, 0.2, -0.4, 0.6)
     frame = table(k1=noise, k2=noise[::-1], k4=noise)
