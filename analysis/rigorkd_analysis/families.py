@@ -351,7 +351,8 @@ def _warnings(
     out += unlike(runs, cells)
     out += [question.copied[cell] for cell in cells if cell in question.copied]
     if repeated := question.repeated_look_at(cells):
-        out.append(f"{repeated}; --sequential, or seeds that no look has seen, stay valid")
+        way = "the sequential verdicts" if plan.sequential else "--sequential"
+        out.append(f"{repeated}; {way}, or seeds that no look has seen, stay valid")
     out += question.outlying.warnings(runs, cells, paired=plan.test != "unpaired")
     out += [question.plan.doubted] * bool(question.plan.doubted)
     return tuple(out)

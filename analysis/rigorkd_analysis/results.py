@@ -111,6 +111,14 @@ class Family:
     exact_from: int | None = None
     over: str | None = None
 
+    @property
+    def repeats_gains(self) -> bool:
+        """Whether these are averages of one gain each: the primary gain and the family of gains ask the same.
+
+        A document keeps such a family; whoever shows or tests it besides would judge one comparison twice.
+        """
+        return self.name == "overall" and all(c.a is not None for c in self.comparisons)
+
 
 @dataclass(frozen=True)
 class Secondary:

@@ -94,7 +94,11 @@ def analyze(
         best=best_cells(question, runs, matcher.rest_of_name),
         factorial=tuple(factorials(question)),
         images=images,
-        sequential=sequential_analysis(question, _once(asked)) if plan.sequential else None,
+        sequential=sequential_analysis(
+            question, [own for own, family in zip(asked, found, strict=True) if not family.repeats_gains]
+        )
+        if plan.sequential
+        else None,
         secondary=tuple(secondary),
         warnings=(
             *_warnings(question, runs, matcher, found),
@@ -240,17 +244,6 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
         pairs = [(False, pair) for pair in all_pairs(runs)]
         out += [("all_pairs", *part) for part in _by_plan(question, pairs)]
     return out
-
-
-def _once(
-    families: Sequence[tuple[FamilyName, bool, list[Hypothesis]]],
-) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:
-    """Without averages that are of one gain each: the family of gains asks the same."""
-
-    def repeats(name: FamilyName, parts: list[Hypothesis]) -> bool:
-        return name == "overall" and all(isinstance(part, LinearContrast) and part.pair for part in parts)
-
-    return [family for family in families if not repeats(family[0], family[2])]
 
 
 def _by_plan(

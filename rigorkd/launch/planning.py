@@ -248,8 +248,7 @@ def _detectable(
     )
     averages = tuple(sets.values())
     primary = sum(name == analysis.primary for name, _ in pairs)
-    # averages of one gain each are those gains again, which are shown once: see `sentences.asked_once`
-    repeats = all(number == 1 for number in averages) and (not primary or len(pairs) == 1)
+    repeats = all(number == 1 for number in averages)  # as `Family.repeats_gains`
     families = [
         # cells are taken to vary alike: see `designs`
         ("overall", 0 if repeats else len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),

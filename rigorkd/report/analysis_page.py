@@ -28,14 +28,15 @@ from rigorkd.report.sentences import (
     banner_of,
     headline,
     holm_is_sharper,
-    in_order,
     is_unpaired,
     may_be_best,
     minus,
     name_of,
     numbers_of,
     own_interval,
+    partly_averages,
     planned_looks,
+    sequential_leads,
     some_not_valid,
     test_of,
     titled_family,
@@ -112,7 +113,8 @@ def short_page(analysis: Analysis) -> Page:
         )
         tables.append(_shortened(table))
     if analysis.sequential is not None:
-        tables.append(_shortened(sequential_table(analysis, analysis.sequential, say)))
+        at = 0 if sequential_leads(analysis) else len(tables)
+        tables.insert(at, _shortened(sequential_table(analysis, analysis.sequential, say)))
     next_steps = (
         *what_next(analysis, say),
         "--all shows everything here; `rigorkd report` writes a page to send.",
@@ -170,7 +172,10 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
-    notes = (planned_looks(analysis), holm_is_sharper(analysis, family), unvalidated(analysis))
+    notes = (
+        *(partly_averages(family), planned_looks(analysis)),
+        *(holm_is_sharper(analysis, family), unvalidated(analysis)),
+    )
     parts += [note for note in notes if note]
     starred = any(c.warnings for c in family.comparisons)
     return "; ".join(parts) + "." + some_not_valid([family]) + " * see the warnings." * starred
@@ -191,15 +196,16 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
         for at in range(len(analysis.secondary))
     ]
     if analysis.sequential is not None:
-        tables.append(sequential_table(analysis, analysis.sequential, say))
+        at = 0 if sequential_leads(analysis) else len(tables)
+        tables.insert(at, sequential_table(analysis, analysis.sequential, say))
     if analysis.images:
         tables.append(images_table(analysis, say))
     if len(analysis.cells) <= _MAX_CELLS:
         tables.append(cells_table(analysis, say))
     tables += [teachers] if teachers is not None else []
-    said = dict.fromkeys(  # an average of one gain says what the gain says
+    said = dict.fromkeys(  # an average of one gain may say what the gain says
         comparison.says
-        for _, family in in_order(analysis)
+        for _, family in asked_once(analysis)
         for comparison in family.comparisons
         if comparison.verdict is not Verdict.INCONCLUSIVE or family.name in QUESTIONS
     )
@@ -297,7 +303,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         "planned before the results were seen"
         if family.planned
         else "exploratory: not planned before the results",
-        *filter(None, (planned_looks(analysis),)),
+        *filter(None, (partly_averages(family), planned_looks(analysis))),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")

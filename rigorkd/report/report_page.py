@@ -30,18 +30,20 @@ from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (
     QUESTIONS,
+    SMOKE_RUNS,
     asked_once,
     banner_of,
     headline,
     in_a_title,
-    in_order,
     is_unpaired,
-    lone_gains,
     may_be_best,
     minus,
     not_valid,
     numbers_of,
     seeds_of,
+    sequential_leads,
+    sequential_tally,
+    shown_lead,
     test_of,
     titled_family,
     warnings_of,
@@ -119,13 +121,15 @@ def _all_distilled(evidence: Evidence, gaining: Iterable[CellFacts]) -> bool:
 
 def _short(evidence: Evidence) -> str:
     """The answer in a few words: of the family that leads alone, so that it errs at α; else of the gains."""
-    lead = evidence.analysis.lead
+    if evidence.analysis.sequential is not None and sequential_leads(evidence.analysis):
+        return f"By the sequential verdicts, {sequential_tally(evidence.analysis.sequential)}"
+    lead = shown_lead(evidence.analysis)
     judged = evidence.gains() if lead is None else lead.comparisons
     found = Counter(comparison.verdict for comparison in judged)
     total = sum(found.values())
     reasons = {comparison.not_valid for comparison in judged}
-    noun = "cell" if lead is None else "primary gain" if lead.name == "primary" else "average gain"
-    noun = "gain" if lead is not None and lead.name == "overall" and lone_gains(evidence.analysis) else noun
+    nouns = {"primary": "primary gain", "overall": "average gain"}
+    noun = "cell" if lead is None else nouns.get(lead.name, "gain")
     if reasons and None not in reasons:
         return f"Not shown: {'; '.join(sorted(map(str, reasons)))}."
     better, little = found[Verdict.BETTER], found[Verdict.BETTER_NEGLIGIBLE]
@@ -193,21 +197,23 @@ def _tally(position: int, family: Family) -> Tally:
 
 def _findings(analysis: Analysis) -> tuple[Said, ...]:
     """What a paper may say: every finding, and the gains taken together."""
-    out = []
+    out: dict[str, Said] = {}  # an average of one gain may say what the gain says
     for at, family in asked_once(analysis):
         for position, comparison in enumerate(family.comparisons):
             if comparison.verdict is not Verdict.INCONCLUSIVE:
-                out.append(Said(comparison.says, f"families/{at}/comparisons/{position}/says", strong=True))
+                place = f"families/{at}/comparisons/{position}/says"
+                out.setdefault(comparison.says, Said(comparison.says, place, strong=True))
         if family.consistency is not None and not not_valid(family):
-            out.append(Said(family.consistency.says, f"families/{at}/consistency/says"))
-    return tuple(out[:_SAID])
+            says = family.consistency.says
+            out.setdefault(says, Said(says, f"families/{at}/consistency/says"))
+    return tuple(out.values())[:_SAID]
 
 
 def _open(analysis: Analysis) -> tuple[Said, ...]:
     """The primary gain and the contrasts that stay undecided: each was a question of its own."""
     found = {  # a gain that is a contrast too is said once
         comparison.says: f"families/{at}/comparisons/{position}/says"
-        for at, family in in_order(analysis)
+        for at, family in asked_once(analysis)
         if family.name in QUESTIONS
         for position, comparison in enumerate(family.comparisons)
         if comparison.verdict is Verdict.INCONCLUSIVE
@@ -218,7 +224,8 @@ def _open(analysis: Analysis) -> tuple[Said, ...]:
 def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     """What the results do not say, in this study's own numbers."""
     out = []
-    undecided = [c for f in analysis.families for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
+    shown = [family for _, family in asked_once(analysis)]
+    undecided = [c for f in shown for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if undecided:
         text = "“Inconclusive” is not “no difference”"
         mdes = [c.mde for c in undecided if c.mde is not None]
@@ -267,7 +274,12 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
         *("seeds", "Every seed"),
         Section("Every run as a number", (report_tables.seeds_table(evidence),), folded=True),
     )
-    families = asked_once(analysis)
+    families, sequential = asked_once(analysis), []
+    if analysis.sequential is not None:
+        table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
+        sequential = [section("sequential", "Sequential verdicts", table)]
+    if sequential_leads(analysis):
+        yield from sequential
     gains = analysis.family("gains") or analysis.lead
     for position, family in families:
         yield _family(analysis, position, say, drawn(family_id(family)))
@@ -300,10 +312,10 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
     if analysis.images:
         table = images_table(analysis, say, id="images-table", most=MAX_ROWS)
         yield section("images", table.title, table)
-    if analysis.sequential is not None:
-        table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
-        yield section("sequential", "Sequential verdicts", table)
-    powers = [_power(analysis, position, say) for position, _ in families]
+    if not sequential_leads(analysis):
+        yield from sequential
+    smoke = banner_of(analysis.warnings).startswith(SMOKE_RUNS)
+    powers = [] if smoke else [_power(analysis, position, say) for position, _ in families]
     yield section("power", "Power", *powers)
     yield from report_methods.sections(evidence)
 

@@ -3,6 +3,7 @@ once with what it concerns; which cells may be the best."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rigorkd_analysis.results import (
@@ -13,6 +14,7 @@ from rigorkd_analysis.results import (
     Factorial,
     Family,
     Progress,
+    Sequential,
 )
 from rigorkd_analysis.sanity import AT_CHANCE
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
@@ -43,6 +45,8 @@ _NOUN = {
     "contrasts": "contrast",
     "all_pairs": "pair",
 }
+REPEATED = "repeated look"
+"""How the reason begins why a verdict is not valid after an earlier look."""
 QUESTIONS = ("primary", "contrasts")
 """The families whose comparisons were each a question of its own: the answer is said even if it is open."""
 TESTS = {
@@ -91,20 +95,34 @@ def what_holds(analysis: Analysis) -> tuple[str, ...]:
     """The answer alone, that to the question of the page first."""
     lines = [line for _, family in asked_once(analysis) for line in _what_holds(analysis, family)]
     if analysis.sequential is not None:
-        open_ = [c for c in analysis.sequential.comparisons if c.decided_at is None]
-        total = len(analysis.sequential.comparisons)
-        found = f"all {total} comparisons are decided."
-        if open_:
-            found = f"{total - len(open_)} of {total} are decided; more seeds may decide the rest."
-        lines.append(
-            f"Sequential: {found} These hold alone if seeds were added after a look; the other verdicts need "
-            "a number of seeds that was fixed before."
+        said = (
+            f"Sequential: {sequential_tally(analysis.sequential)} These hold alone if seeds were added after "
+            "a look; the other verdicts need a number of seeds that was fixed before."
         )
+        lines = [said, *lines] if sequential_leads(analysis) else [*lines, said]
     return tuple(lines) or ("Nothing was compared.",)
+
+
+def sequential_leads(analysis: Analysis) -> bool:
+    """Whether the sequential verdicts are the answer: after a look those of a fixed number say nothing."""
+    shown = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
+    return analysis.sequential is not None and any(reason.startswith(REPEATED) for reason in shown)
+
+
+def sequential_tally(found: Sequential) -> str:
+    """How many comparisons the sequential test has decided, and how."""
+    total = len(found.comparisons)
+    by = Counter(c.verdict.label for c in found.comparisons if c.decided_at is not None)
+    how = f" ({', '.join(f'{number} {verdict}' for verdict, number in by.items())})" if by else ""
+    if by.total() == total:
+        return f"{f'all {total} comparisons are' if total > 1 else 'the one comparison is'} decided{how}."
+    return f"{by.total()} of {total} are decided{how}; more seeds may decide the rest."
 
 
 def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
     """What these seeds can detect, and how many more would: of each family in which something is open."""
+    if banner_of(analysis.warnings).startswith(SMOKE_RUNS):
+        return []  # how many seeds synthetic numbers would take helps nobody
     found = [(family, undecided) for _, family in asked_once(analysis) if (undecided := _undecided(family))]
     names = [f"{_NOUN[family.name]}s" for family, _ in found]
     of = ["" for _ in found]
@@ -117,57 +135,41 @@ def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
     return _still_missing(analysis, [(o, some) for o, (_, some) in zip(of, found, strict=True)], say)
 
 
-def in_order(analysis: Analysis) -> list[tuple[int, Family]]:
-    """The families with their places in the document, the one that answers the question of the page first."""
-    return sorted(enumerate(analysis.families), key=lambda item: item[1] is not analysis.lead)
-
-
 def asked_once(analysis: Analysis) -> list[tuple[int, Family]]:
-    """The same without averages of one gain each: those gains, corrected alike, stand in their place.
+    """The families with their places in the document, the one that answers the question of the page first.
 
-    Nor is a primary gain, or are gains, repeated as averages or as contrasts that have no name of their own.
+    Left out is what would judge one comparison twice: averages of one gain each, and contrasts that ask what
+    gains ask and have no name of their own.
     """
-    found = in_order(analysis)
-    twin = lone_gains(analysis)
-    if twin is None:
-        return _without_repeats(found)
-    overall = next(at for at, (_, family) in enumerate(found) if family.name == "overall")
-    here = next(at for at, (_, family) in enumerate(found) if family is twin)
-    found[overall], found[here] = found[here], found[overall]
-    return _without_repeats(
-        [item for item in found if item[1].name != "overall" or item[1].planned != twin.planned]
-    )
-
-
-def _without_repeats(found: list[tuple[int, Family]]) -> list[tuple[int, Family]]:
-    shown: list[tuple[bool, list[tuple[str | None, str | None]]]] = []
-    kept = []
+    lead = shown_lead(analysis)
+    found = sorted(enumerate(analysis.families), key=lambda item: item[1] is not lead)
+    kept: list[tuple[int, Family]] = []
+    asked = []
     for at, family in found:
         pairs = [(c.a, c.b) for c in family.comparisons]
-        unnamed = all(c.name == f"{c.a} vs {c.b}" for c in family.comparisons)
-        may_repeat = family.name == "overall" or (family.name == "contrasts" and unnamed)
-        asked = (family.planned, pairs)
-        if may_repeat and asked in shown and all(a for a, _ in pairs):
+        named = any(c.name != f"{c.a} vs {c.b}" for c in family.comparisons)
+        repeats = family.name == "contrasts" and not named and all(a for a, _ in pairs)
+        if family.repeats_gains or (repeats and (family.planned, pairs) in asked):
             continue
-        shown.append(asked)
+        asked.append((family.planned, pairs))
         kept.append((at, family))
     return kept
 
 
-def lone_gains(analysis: Analysis) -> Family | None:
-    """The family of gains that the averages over one gain each repeat; None where an average is one."""
-    overall, gains = analysis.family("overall"), analysis.family("gains")
-    if overall is None or gains is None or overall.planned != gains.planned:
-        return None
-    same = [(c.a, c.b) for c in overall.comparisons] == [(c.a, c.b) for c in gains.comparisons]
-    return gains if same and all(c.a is not None for c in overall.comparisons) else None
+def shown_lead(analysis: Analysis) -> Family | None:
+    """The family that answers the question of the page: where averages would repeat gains, those gains."""
+    lead = analysis.lead
+    if lead is None or not lead.repeats_gains:
+        return lead
+    alike = (f for f in analysis.families if f.name == "gains" and f.planned == lead.planned)
+    return next(alike, lead)
 
 
 def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
     """What to do about what was not shown."""
     lines = _power(analysis, say)
     reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
-    if any(reason.startswith("repeated look") for reason in reasons):
+    if any(reason.startswith(REPEATED) for reason in reasons):
         more = "train more" if analysis.of_table else "`rigorkd run` more"
         lines.append(
             "After the first look a fixed-n test of all seeds decides nothing any more: "
@@ -270,6 +272,13 @@ def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> 
     return f", {count(up, *several[0])} and {count(len(found) - up, *several[1])}"
 
 
+def partly_averages(family: Family) -> str:
+    """Why a gain may stand among averages with another p than among gains, "" where none does."""
+    if family.name != "overall" or all(c.a is None for c in family.comparisons):
+        return ""
+    return "an average of one cell is that gain again, corrected here with the averages"
+
+
 def not_valid(family: Family) -> str:
     """Why none of a family's verdicts is valid at alpha, "" where some are."""
     reasons = dict.fromkeys(c.not_valid for c in family.comparisons)
@@ -334,9 +343,10 @@ def _still_missing(
         if max(_or_most(c.seeds_needed) for c in every) <= MAX_SEEDS:
             most = max(_or_most(c.seeds_needed_high) for c in every)
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
-        lines.append(
-            text + "; seeds are added by planned looks, by --sequential, or fresh ones alone (--seeds)."
-        )
+        ways = "by planned looks, by --sequential, or fresh ones alone (--seeds)"
+        if analysis.sequential is not None:
+            ways = "one by one under the sequential verdicts, by planned looks, or fresh ones alone (--seeds)"
+        lines.append(f"{text}; seeds are added {ways}.")
     return lines
 
 
@@ -448,10 +458,11 @@ def about(student: str | None, group: str | None, text: str) -> Said:
 def banner_of(warnings: Iterable[str]) -> str:
     """The warning that makes a page worthless, "" if there is none: of smoke runs, else of runs at chance."""
     found = [text for text in warnings if text.startswith(WORTHLESS)]
-    return min(found, key=lambda text: not text.startswith("SMOKE"), default="")
+    return min(found, key=lambda text: not text.startswith(SMOKE_RUNS), default="")
 
 
-WORTHLESS = ("SMOKE", AT_CHANCE)
+SMOKE_RUNS = "SMOKE"
+WORTHLESS = (SMOKE_RUNS, AT_CHANCE)
 """How warnings begin that go before everything else."""
 
 
@@ -484,14 +495,22 @@ def grouped(warnings: Iterable[tuple[str, str]], total: int, all_of_them: str) -
 
 
 def warnings_of(analysis: Analysis) -> tuple[Said, ...]:
-    """The warnings of the study, then those of comparisons; not that of the banner."""
+    """The warnings of the study, then those of comparisons; not that of the banner.
+
+    Nor, in front of comparisons that say it with what to do about it, that a look was repeated.
+    """
     banner = banner_of(analysis.warnings)
-    own = [Said(text, f"warnings/{at}") for at, text in enumerate(analysis.warnings) if text != banner]
     pairs = [
         (name_of(family, comparison), text)
-        for family in analysis.families
+        for _, family in asked_once(analysis)
         for comparison in family.comparisons
         for text in comparison.warnings
     ]
-    total = sum(len(family.comparisons) for family in analysis.families)
+    total = sum(len(family.comparisons) for _, family in asked_once(analysis))
+    own = [
+        Said(text, f"warnings/{at}")
+        for at, text in enumerate(analysis.warnings)
+        if text != banner
+        and not (text.startswith(REPEATED) and any(said.startswith(f"{text};") for _, said in pairs))
+    ]
     return (*own, *map(Said, grouped(pairs, total, "all comparisons")))

@@ -215,3 +215,16 @@ def test_the_unit_of_what_commands_leave_is_known_from_their_records(tmp_path: P
 
 def left(accuracy: float) -> Record:
     return Record(Path(), {"metrics": {"accuracy": accuracy}})
+
+
+def test_averages_of_one_gain_each_are_no_family_of_a_plan_beside_a_primary_one(protocol_file: Path) -> None:
+    text = re.sub(r"alpha: \[[^]]*\]|T: \[[^]]*\]", "T: 2", protocol_file.read_text())
+    protocol_file.write_text(text)
+    cells = ("short/*/kd*", "main/*/kd*T2*")
+    before = plan(protocol_file, only=cells)
+    primary = next(cell["cell"] for cell in before.cells if "kd" in cell["cell"])
+    protocol_file.write_text(text.replace("sesoi: 2.0", f"sesoi: 2.0, primary: {primary}"))
+    assert [entry.family for entry in before.detectable] == ["gains"]
+    after = plan(protocol_file, only=cells)
+    assert [entry.family for entry in after.detectable] == ["primary", "gains"]
+    assert "overall" not in {way.question for way in after.designs}

@@ -12,13 +12,14 @@ from rigorkd_analysis import Plan, analyze
 from rigorkd_analysis.analysis_plan import Pair
 from rigorkd_analysis.stats.sample_size import seeds_needed
 
-from rigorkd.report.analysis_page import analysis_page
+from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.evidence import evidence
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.numbers import MetricNumbers
 from rigorkd.report.page import Prose
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
+from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sentences import asked_once, headline
 
@@ -94,6 +95,50 @@ def test_an_average_of_one_gain_is_that_gain_on_the_page_too():
     several = analyze(table(k1=(1.0,) * 5, k2=(0.5, 0.2, 0.1, 0.4, 0.3)), Plan(planned=True, sesoi=0.3))
     shown = html(report_page(evidence(several, table(k1=(1.0,) * 5, k2=(0.5, 0.2, 0.1, 0.4, 0.3)))))
     assert "Average gain" in shown
+
+
+def test_averages_of_one_gain_each_are_left_out_beside_a_primary_gain_too():
+    feature, kd, smoothing = (
+        (1.0, 0.2, 0.8, 0.5, 0.3),
+        (0.3, -0.3, 0.2, -0.1, 0.2),
+        (0.1, 0.2, -0.2, 0.3, 0.0),
+    )
+    frame = table(k1=kd, k2=feature, k4=smoothing)
+    frame["method"] = frame["cell"].map({"base": "baseline", "k1": "kd", "k2": "feature", "k4": "smoothing"})
+    found = analyze(frame, Plan(planned=True, primary="k2", sesoi=0.3, sequential=True))
+    assert [(family.name, family.size) for family in found.families] == [
+        *(("overall", 3), ("primary", 1), ("gains", 2))
+    ]
+    (again, _) = (c for f in found.families for c in f.comparisons if c.a == "k2")
+    assert again.verdict != found.lead.comparisons[0].verdict, "else there is nothing to contradict"
+    assert [family.name for _, family in asked_once(found)] == ["primary", "gains"]
+    assert sorted(item.name for item in found.sequential.comparisons) == sorted(
+        c.name for f in found.families[1:] for c in f.comparisons
+    )
+    page = html(report_page(evidence(found, frame)))
+    for text in (page, markdown(analysis_page(found)), " ".join(headline(found))):
+        assert "Average gain" not in text
+        assert "averaged" not in text
+    assert page.count(again.says) == 0, "its verdict among averages"
+
+
+def test_an_average_of_one_gain_beside_others_says_why_its_p_is_another():
+    frame = table(k1=(0.9, 0.2, 0.8, 0.5, 0.4), k2=(0.5, 0.2, 0.1, 0.4, 0.3), k4=(0.1, 0.2, 0.1, 0.0, 0.3))
+    frame["method"] = frame["cell"].map({"base": "baseline", "k1": "feature", "k2": "kd", "k4": "kd"})
+    found = analyze(frame, Plan(planned=True, sesoi=0.3))
+    assert [family.name for _, family in asked_once(found)] == ["overall", "gains"]
+    why = "an average of one cell is that gain again, corrected here with the averages"
+    for page in (analysis_page(found), short_page(found)):
+        assert sum(why in table.caption for table in page.blocks if hasattr(table, "caption")) == 1
+
+
+def test_smoke_runs_are_given_no_number_of_seeds():
+    frame = table(k1=(0.3, -0.3, 0.2, -0.1, 0.2))
+    for smoke in (False, True):
+        found = analyze(frame.assign(smoke=smoke), Plan(planned=True, sesoi=0.1))
+        pages = markdown(short_page(found)), markdown(analysis_page(found))
+        assert [" would take " in page for page in pages] == [not smoke] * 2
+        assert ("Power: " in html(report_page(evidence(found, frame)))) is not smoke
 
 
 def test_what_cannot_be_tested_is_not_counted_as_tested():

@@ -16,7 +16,7 @@ import pytest
 from rigorkd_analysis import Analysis
 
 from rigorkd.cli.main import main
-from rigorkd.report.analysis_page import analysis_page
+from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.emit import to_csv, to_json
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.gather import gather
@@ -78,6 +78,29 @@ def shown(source: Source, found: Analysis) -> Iterator[tuple[str, str]]:
 def looked(made: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, Analysis]:
     source = looked_twice(made, tmp_path_factory.mktemp("looked"))
     return source, analysis_of(source, Question())
+
+
+def test_sequential_verdicts_lead_where_they_alone_hold(looked: tuple[Source, Analysis]) -> None:
+    source, plain = looked
+    found = analysis_of(source, Question(sequential=True))
+    assert found.sequential is not None
+    for page in (analysis_page(found), short_page(found), report_page(gather(source, found))):
+        assert page.headline[0].startswith("Sequential: 3 of 4 are decided (3 better); ")
+        assert page.tables[0].title.startswith("Sequential verdicts"), "before those of a fixed number"
+        assert "--sequential" not in "\n".join((*page.headline, *(one.whole for one in page.warnings)))
+    assert report_page(gather(source, found)).short.startswith("By the sequential verdicts, ")
+    steps = next(b for b in short_page(found).everything if title_of(b) == "What next")
+    assert not any("--sequential" in line for line in lines_of(steps))
+    assert any(one.whole.count("--sequential") for one in analysis_page(plain).warnings)
+
+
+def test_a_repeated_look_is_warned_of_once(looked: tuple[Source, Analysis]) -> None:
+    _, found = looked
+    assert sum(text.startswith(WHY) for text in found.warnings) == 1, "the document says it of the study, too"
+    for page in (analysis_page(found), short_page(found)):
+        (once,) = (one.whole for one in page.warnings if WHY in one.whole)
+        assert once.startswith("all comparisons: ")
+        assert once.endswith("; --sequential, or seeds that no look has seen, stay valid")
 
 
 def test_every_claim_is_inconclusive_and_says_why(looked):
