@@ -19,9 +19,9 @@ def number(text: str) -> Decimal:
     try:
         value = Decimal(text.strip().replace("−", "-"))
     except InvalidOperation:
-        raise ValueError(text) from None
+        value = Decimal("nan")
     if not value.is_finite():
-        raise ValueError(text)
+        raise click.BadParameter(f"{text!r} is not a number")
     return value
 
 

@@ -254,3 +254,14 @@ def test_the_divisor_of_standard_errors_and_of_columns_is_open_too():
     rows = [{"m": "a", "acc": "70.0", "acc_sem": "0.3"}, {"m": "b", "acc": "74.0", "acc_sem": "0.3"}]
     (open_,), (said,) = (audit(Printed(rows, seeds=5, spread=one)).comparisons for one in (None, "se"))
     assert (said.p_high or 0) == (open_.p_if_sample or 1) < (open_.p_high or 0)
+
+
+def test_of_equal_validation_values_none_is_picked():
+    rows = [
+        {"cell": name, "student": "s", "top1": test, "val_top1": val}
+        for name, test, val in (("a", "70.1", "71.0"), ("b", "70.9", "70.5"), ("c", "70.3", "70.2"))
+    ]
+    said = "validation picks a"
+    assert any(said in note for note in audit(Printed(rows, n_test=1000)).notes)
+    rows[2]["val_top1"] = "71.0"
+    assert not any("validation picks" in note for note in audit(Printed(rows, n_test=1000)).notes)

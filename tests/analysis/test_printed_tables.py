@@ -493,3 +493,56 @@ def test_no_p_value_is_printed_as_0():
     found = audit(Printed([{"cell": "a", "top1": "10.0"}, {"cell": "b", "top1": "99.0"}], n_test=10_000))
     assert "(McNemar p < 1e-300, the only pair)" in found.survives[1]
     assert "(McNemar p < 1e-300)" in found.comparisons[0].says
+
+
+PIVOTED = [
+    {"method": name, "epoch": epoch, "mean_test_acc_dataset=c100": acc, "std_test_acc_dataset=c100": "0.2",
+     "mean_ece_dataset=tiny_200": ece, "mean_ece_dataset=c100": ece}
+    for name, epoch, acc, ece in (("ce", "180", "72.5", "0.05"), ("kd", "190", "75.5", "0.06"))
+]  # fmt: skip
+
+
+def test_a_column_that_a_program_named_is_found_by_its_metric():
+    """pandas calls a column that it turned by what it is and where it was: `mean_test_acc_dataset=c100`."""
+    found = audit(Printed(PIVOTED, metric="test_acc", seeds=5))
+    assert found.metric == "mean_test_acc_dataset=c100"
+    assert any("the only column of test_acc" in note for note in found.notes)
+    assert found.comparisons[0].p_high is not None  # its spreads are found too
+    with pytest.raises(TableError, match="2 columns are of 'ECE'") as caught:
+        audit(Printed(PIVOTED, metric="ECE", seeds=5))
+    assert "one of: mean_ece_dataset=tiny_200, mean_ece_dataset=c100; each is corrected" in caught.value.hint
+    for wrong in ("test", "acc", "c100"):
+        with pytest.raises(TableError, match="no column"):
+            audit(Printed(PIVOTED, metric=wrong, seeds=5))
+
+
+def test_an_epoch_is_offered_as_no_metric():
+    rows = [
+        {"m": "a", "epoch": "180", "F1": "80.1", "AUC": "90.0"},
+        {"m": "b", "epoch": "9", "F1": "81", "AUC": "91"},
+    ]
+    with pytest.raises(TableError) as caught:
+        audit(Printed(rows))
+    assert "one of: F1, AUC;" in caught.value.hint
+    assert audit(Printed(rows, metric="epoch", seeds=3)).metric == "epoch"  # who asks for it gets it
+
+
+def test_a_claim_names_the_column_whose_pairs_it_is_corrected_for():
+    rows = [
+        {
+            "m": name,
+            "F1@10%": f"{70 + at * 4}.00 ± 0.20",
+            "F1@100%": f"{80 + at * 4}.00 ± 0.20",
+            "Params": "1",
+        }
+        for at, name in enumerate("abc")
+    ]
+    found = audit(Printed(rows, metric="F1@100%", seeds=5))
+    claims = [line for line in found.survives if line.startswith("That ")]
+    assert len(claims) == 3
+    assert all("Holm's correction over 3 pairs of F1@100% alone" in line for line in claims)
+    assert all("by Holm over the table's 3 pairs of F1@100% alone" in c.says for c in found.comparisons)
+    assert any(note.startswith("F1@10%: each column is judged with") for note in found.notes)
+    alone = [{k: v for k, v in row.items() if k != "F1@10%"} for row in rows]  # no parameters are a rival
+    only = audit(Printed(alone, metric="F1@100%", seeds=5))
+    assert not any("alone)" in line or "F1@100% alone" in line for line in only.survives)

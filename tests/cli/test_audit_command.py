@@ -131,3 +131,28 @@ def test_the_page_says_what_holds_only_on_a_condition(rigorkd, tmp_path):
     (tmp_path / "e.csv").write_text("model,train_acc\na,91.2\nb,93.5\n")
     one = rigorkd("audit", tmp_path / "e.csv", "--n-test", 10000).stdout
     assert "test images." not in one
+
+
+def test_the_page_says_what_its_p_values_range_over(rigorkd, tmp_path):
+    def below(rows: str, *more: object) -> str:
+        (tmp_path / "t.csv").write_text("model,score,score_std,n\n" + rows)
+        return " ".join(rigorkd("audit", tmp_path / "t.csv", *more).stdout.split())
+
+    paired = "|t| and p of the paired test range over all pairings of the seeds, the rounding"
+    assert f"{paired} and both divisors (n − 1, n) of" in below("a,70.1,0.2,5\nb,72.1,0.2,5\n")
+    assert f"{paired}. A seed sd" in below("a,70.1,0.2,5\nb,72.1,0.2,5\n", "--spread", "population")
+    assert "2 pairs without printed standard deviations have none." in below(
+        "a,70.1,0.2,5\nb,72,0.2,5\nc,71,,5\n"
+    )
+    none = below("a,70.1,,5\nb,72.1,,5\n")
+    assert "No standard deviations are printed, and without them there is no t test." in none
+    welch = below("a,70.1,0.2,8\nb,72.1,0.2,9\n", "--spread", "sd")
+    assert "P of Welch's test, where numbers of seeds differ, ranges over the rounding." in welch
+
+
+def test_the_digits_of_a_printed_test_count(rigorkd):
+    assert "n = 24 (of 14 to 241, since" in rigorkd("audit", "--t", "2.5", "--p", "0.02").stdout
+    assert "n = 24." in rigorkd("audit", "--t", "2.500", "--p", "0.0200").stdout
+    done = rigorkd("audit", "--t", "two", "--p", "0.02")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "'two'" in done.stderr

@@ -219,7 +219,9 @@ def validation_picks(rows: list[Row], metric: str) -> list[str]:
         if len(own) < 3:
             continue
         picked, top = max(own, key=lambda item: item[0]), max(own, key=lambda item: item[1])
-        if picked[2] != top[2]:
+        # of equal printed values rounding hides the larger one
+        first = [item for item in own if item[0] == picked[0]], [item for item in own if item[1] == top[1]]
+        if picked[2] != top[2] and len(first[0]) == len(first[1]) == 1:
             notes.append(
                 f"{student or 'the table'}: {top[2]} is the best on test ({top[1]}), but validation picks "
                 f"{picked[2]} (validation {picked[0]}, test {picked[1]}); calling the former best "

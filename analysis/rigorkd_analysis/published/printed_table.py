@@ -150,7 +150,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
             return [dict(row) for row in spread], name, [note]
     valid = result_columns(rows)
     if table.metric:
-        meant = [column for column in valid if _stem_of(column) == table.metric.casefold()]
+        meant = [column for column in valid if _is_of(column, table.metric)]
         if len(meant) == 1:
             return rows, meant[0], [f"{meant[0]} is judged, the only column of {table.metric}"]
         if meant:
@@ -199,13 +199,17 @@ def result_columns(rows: Sequence[Row]) -> list[str]:
     return sorted(told or valid, key=lambda column: not is_accuracy(column))
 
 
-def _stem_of(column: str) -> str:
-    """What a column is of, in small letters, without what a program adds when it sums runs up and turns them.
+def _is_of(column: str, metric: str) -> bool:
+    """Whether a column is a metric, but for what a program adds when it sums runs up and turns a table.
 
     `mean_test_acc_dataset=cifar100` is of test_acc.
     """
-    plain = re.sub(r"(?:[_ ./,]|^)[a-z]\w*?=[^_].*$", "", column.casefold())
-    return re.sub(r"^(?:mean|avg|average)[_ ./-]|[_ ./-](?:mean|avg|average)$", "", plain)
+    plain = re.sub(r"^(?:mean|avg|average)[_ ./-]", "", column.casefold())
+    turned = r"(?:[_ ./,]+[a-z0-9]+=[^=]*)*"
+    return (
+        re.fullmatch(rf"{re.escape(metric.casefold())}(?:[_ ./-](?:mean|avg|average))?{turned}", plain)
+        is not None
+    )
 
 
 def merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:

@@ -563,7 +563,7 @@ def _survives(
         paired = any(c.p_high is not None for c in comparisons)
         why = "it depends on spreads or pairings that are not printed"
         if printed:
-            why = "none holds whatever the pairing of the seeds and " if paired else "no valid test finds one"
+            why = "none holds whatever the pairing of the seeds, " if paired else "no valid test finds one"
             why += f"{setting.whatever if paired else ''}{corrected}"
         out.append(f"No difference survives for certain: {why}.")
     for c in comparisons:
