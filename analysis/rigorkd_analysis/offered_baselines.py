@@ -108,8 +108,11 @@ def no_such_cell(runs: Runs, name: str, word_for: Callable[[int], str]) -> Table
     if sign:
         hint = f"give COLUMN=VALUE of one that tells cells apart: {', '.join(told)}"
         return TableError(f"no cell and no column is called so: {name}", hint=hint if told else "")
-    wider = {word for cell in range(len(runs.cells)) if (word := word_for(cell))}
-    if close := nearest(name, [*wider, *runs.cells]):
-        return TableError(f"no cell {name!r} in this table", hint=f"did you mean {close!r}?")
-    called = f"name one with {offered(runs, some, word_for)}; " if (some := likely(runs)) else ""
+    some = likely(runs)
+    ends = {known.rpartition("/")[2]: cell for cell, known in enumerate(runs.cells)}
+    close = ends.get(nearest(name, ends), -1)
+    wider = {word for cell in (close, *some[:1]) if cell >= 0 and (word := word_for(cell))}
+    if near := nearest(name, [*wider, *runs.cells]):
+        return TableError(f"no cell {name!r} in this table", hint=f"did you mean {near!r}?")
+    called = f"name one with {offered(runs, some, word_for)}; " if some else ""
     return TableError(f"no cell {name!r} in this table", hint=called + suggest(name, runs.cells))

@@ -265,7 +265,8 @@ class Matcher:
         off = self._off.items()
         words += [f"{column}={plain(value)}" for column, value in off if runs.text(column, cell) == value]
         last = name.rpartition("/")[2]
-        return next(filter(self._is_wide, [*words, last] if last != name else words), "")
+        found = next(filter(self._is_wide, words), "")
+        return found or (last if last != name and self._is_wide_name(last) else "")
 
     def _is_wide(self, word: str) -> bool:
         """Whether a word names a baseline for several cells, each by the rest of its columns or its name."""
@@ -275,17 +276,20 @@ class Matcher:
                 several = len(found.cells) > 1
                 wide = several and max((len(found.beside(at)) for at in self._others(found)), default=0) == 1
             else:
-                wide = word not in self._runs.index and (
-                    bool(self._sharing(word)) or len(self._by_ending(word)) > 1
-                )
-                wide = wide and not data_of(self._runs, word)
+                wide = self._is_wide_name(word)
             self._wide[word] = wide
         return self._wide[word]
 
+    def _is_wide_name(self, word: str) -> bool:
+        if word in self._runs.index:
+            return False
+        several = len(self._by_ending(word)) > 1 or bool(self._sharing(word))
+        return several and not data_of(self._runs, word)
+
     def _others(self, found: Having) -> list[int]:
         """The cells that are judged against those that have a value."""
-        cells = range(len(self._runs.cells))
-        return [at for at in cells if at not in found.cells and self._runs.text("method", at) != "teacher"]
+        cells, own = range(len(self._runs.cells)), set(found.cells)
+        return [at for at in cells if at not in own and self._runs.text("method", at) != "teacher"]
 
     def _name_one(self, cells: Iterable[int]) -> str:
         """How to name a baseline, of these cells: those that are called as one, else any."""
@@ -322,7 +326,7 @@ class Matcher:
 
     def _settled(self, cell: int) -> int | None:
         """The named baseline of a cell."""
-        ruled = {at for found in self._having for at in found.beside(cell) if cell not in found.cells}
+        ruled = {at for found in self._having for at in found.beside(cell)}
         if len(ruled) > 1:
             names = [self._runs.cells[at] for at in sorted(ruled)]
             raise TableError(
@@ -364,13 +368,12 @@ class Matcher:
 
     def targets(self) -> list[int]:
         """The cells that have a gain: the distilled ones, or all others if only named baselines tell."""
-        cells = list(range(len(self._runs.cells)))
+        cells, named = list(range(len(self._runs.cells))), self.named()
         if self._having or "method" not in self._runs.attributes:
             cells = [at for at in cells if self._runs.text("method", at) != "teacher"]
-            cells = [at for at in cells if at not in self.named() and self._settled(at) is not None]
+            cells = [at for at in cells if at not in named and self._settled(at) is not None]
         else:
             cells = distilled(self._runs)
-        named = self.named()
         return [cell for cell in cells if cell not in named and not self._is_excused(cell)]
 
     def by_value(self) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.runs import Runs
@@ -93,14 +94,34 @@ class Having:
         A column that one has no value of does not concern it: a baseline has no temperature. With
         `all_of_it`, what methods set for themselves is shared, too.
         """
-        columns = self.shares if all_of_it else [name for name in self.shares if name not in self._unused]
-        whole: list[int] = []
-        partly: list[int] = []
+        found: list[int] = []
+        for columns, cells in self._whole if all_of_it else self._used:
+            key = tuple(plain(self.runs.text(column, cell)) for column in columns)
+            found = [own for own in cells.get(key, ()) if own != cell]
+            if found:
+                break
+        return found
+
+    @cached_property
+    def _whole(self) -> list[tuple[tuple[str, ...], dict[tuple[str, ...], list[int]]]]:
+        return self._index(self.shares)
+
+    @cached_property
+    def _used(self) -> list[tuple[tuple[str, ...], dict[tuple[str, ...], list[int]]]]:
+        return self._index([name for name in self.shares if name not in self._unused])
+
+    def _index(self, shares: Sequence[str]) -> list[tuple[tuple[str, ...], dict[tuple[str, ...], list[int]]]]:
+        """The cells by their values in the columns that they have, those with most of these first.
+
+        All of them by all columns come before: of two cells without a temperature one is beside the other.
+        """
+        out: dict[tuple[str, ...], dict[tuple[str, ...], list[int]]] = {tuple(shares): {}}
         for own in self.cells:
-            agree = [self._agree(column, own, cell) for column in columns]
-            if own != cell and None not in agree:
-                (whole if all(agree) else partly).append(own)
-        return whole or partly
+            filled = tuple(name for name in shares if name in self.strict or self.runs.text(name, own))
+            for columns in dict.fromkeys((tuple(shares), filled)):
+                key = tuple(plain(self.runs.text(name, own)) for name in columns)
+                out.setdefault(columns, {}).setdefault(key, []).append(own)
+        return sorted(out.items(), key=lambda item: -len(item[0]))
 
     def _agree(self, column: str, own: int, cell: int) -> bool | None:
         """Whether two cells have the same value; False where one has none; None where they differ."""
