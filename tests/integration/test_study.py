@@ -357,6 +357,18 @@ def test_interrupted_while_libraries_are_imported(protocol_file: Path, later: fl
     assert "error: interrupted; finished work is kept, the same command resumes" in output
 
 
+@pytest.mark.parametrize("later", [0.0, 1.0])
+def test_a_term_signal_counts_as_ctrl_c_from_the_start(protocol_file: Path, later: float) -> None:
+    process = start(protocol_file.parent)
+    wait_for(lambda: bool(servers_of(process.pid)))
+    time.sleep(later)
+    os.kill(process.pid, signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "error: interrupted; finished work is kept, the same command resumes" in output
+
+
 def test_interrupted_in_code_from_a_string_it_ends_with_its_own_code(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal, sys\n"
