@@ -11,7 +11,9 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
+import threading
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -122,6 +124,10 @@ def cli() -> None:
 def main() -> None:
     """Entry point: run the command line, turn every foreseen error into one message and an exit code."""
     _open_standard_streams()
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # As Ctrl-C from the start, not only once workers train: starting takes long where torch is imported.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.set_threshold(50_000, 20, 20)  # looking for cycles as often as usual takes a tenth of a command's time
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -205,14 +205,14 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import changed_since_runs, note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
-    from rigorkd.launch.planning import growth_of, protocol_warnings, sesoi_warning
+    from rigorkd.launch.planning import growth_of, judged_apart, protocol_warnings, sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
     from rigorkd.records.interim import listed_seeds
-    from rigorkd.records.read import still_asked
+    from rigorkd.records.read import added_to, still_asked
     from rigorkd.records.record import read_records
     from rigorkd.records.study import folder_name, settled_under
 
@@ -260,6 +260,8 @@ def run(
         grown = growth_of(results / folder_name(loaded, mode), chosen, loaded.spec.analysis)
         if grown is not None:
             aside(grown.says())
+    if not smoke and (apart := judged_apart(added_to(results / folder_name(loaded, mode), loaded))):
+        aside(f"note: {apart}")
     console = SteadyConsole()
     console.quiet = quiet
     if part is not None:

@@ -25,6 +25,7 @@ from rigorkd.launch.run_states import RunStates, State
 from rigorkd.problems import ExpansionError
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.cohorts import cohorts, gain_pairs, lone_cells
+from rigorkd.protocol.group_training import own_training
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis, SeedsByRole
@@ -35,8 +36,9 @@ from rigorkd.records.expected import located
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
+from rigorkd.records.read import added_to
 from rigorkd.records.record import Record
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
     from rigorkd_analysis.stats.sample_size import Design
@@ -169,7 +171,8 @@ def make_plan(
     cells = [cell for cell in protocol.cells if cell.name in names]
     metric = protocol.spec.analysis.metric
     there = [value for one in states.records.values() if (value := one.metrics.get(metric)) is not None]
-    detectable, designs = _detectable(protocol, states, cells, len(judged), sd, chosen_on)
+    added = frozenset(added_to(study.path, protocol)) & names
+    detectable, designs = _detectable(protocol, states, cells, len(judged), sd, chosen_on, added)
     return Plan(
         study=study.path.name,
         cells=tuple(map(_cell_entry, cells)),
@@ -184,7 +187,12 @@ def make_plan(
         corrected=protocol.spec.analysis.correction != "none",
         judged=judged,
         training_images=training_images(want.run for want in states.expected.values()),
-        notes=(*_notes(protocol, states), *_undecoded(protocol, states, study)),
+        notes=(
+            *_notes(protocol, states),
+            *(one.says for one in own_training(protocol.spec, cells)),
+            *filter(None, [judged_apart([cell.name for cell in cells if cell.name in added])]),
+            *_undecoded(protocol, states, study),
+        ),
         metric=metric,
         looks=protocol.spec.analysis.looks,
         unpaired=_is_unpaired(protocol),
@@ -231,6 +239,7 @@ def _detectable(
     n: int,
     given: float | None,
     chosen_on: frozenset[int],
+    added: frozenset[str],
 ) -> tuple[tuple[Detectable, ...], tuple[Design, ...]]:
     """What the declared families detect with n seeds, corrected for their size; and ways to ask of gains."""
     from rigorkd_analysis.stats.group_sequential import nominal_level
@@ -242,6 +251,8 @@ def _detectable(
     sd, source = _sd_of_differences(states, pairs, analysis.metric, chosen_on, paired=not unpaired)
     if given is not None:
         sd, source = given, "as given"
+    exploratory = [pair for pair in pairs if not added.isdisjoint(pair)]
+    pairs = [pair for pair in pairs if pair not in exploratory]
     by_name = {cell.name: cell for cell in cells}
     sets = Counter(
         (by_name[name].group, by_name[name].student, by_name[name].method.key) for name, _ in pairs
@@ -255,6 +266,7 @@ def _detectable(
         ("primary", primary, 1.0),
         ("gains", len(pairs) - primary, 1.0),
         ("contrasts", len(analysis.contrasts), 1.0),
+        ("exploratory gains", len(exploratory), 1.0),
     ]
     entries = []
     for family, size, share in families:
@@ -283,6 +295,16 @@ def _detectable(
             looks=analysis.looks,
         )
     return tuple(entries), tuple(way for way in ways if not (repeats and way.question == "overall"))
+
+
+def judged_apart(added: Sequence[str]) -> str:
+    """What it means that cells are not of the first protocol of their study, "" where there are none."""
+    if not added:
+        return ""
+    return (
+        f"added after the first run, so exploratory: {some_of(added, 5)}; judged apart from the planned "
+        "gains, whose family stays as it is"
+    )
 
 
 def _is_unpaired(protocol: Protocol) -> bool:

@@ -33,7 +33,7 @@ from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
 from rigorkd.records.changes import RETRAINED, Change, met_by_look, note_change, outcome
 from rigorkd.records.data_note import note_examined
-from rigorkd.records.expected import StartFile, start_files
+from rigorkd.records.expected import PROTOCOL_BACK, StartFile, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import WEIGHTS
@@ -383,11 +383,13 @@ def _stale_message(study: StudyFolder, states: RunStates) -> str:
     shown = [f"  {entry.run}: {entry.reason}" for entry in states.stale[:5]]
     if len(states.stale) > 5:
         shown.append(f"  … and {len(states.stale) - 5} more")
+    named = "" if any(entry.undo == PROTOCOL_BACK for entry in states.stale) else " and what it names"
+    undo = ", ".join(dict.fromkeys(entry.undo for entry in states.stale if entry.undo))
     looked = met_by_look(study.path, (states.records[entry.run] for entry in states.stale))
     return (
-        f"{study.path}: {count(len(states.stale), 'record')} no longer {verb} the protocol:\n"
+        f"{study.path}: {count(len(states.stale), 'record')} no longer {verb} the protocol{named}:\n"
         + "\n".join(shown)
-        + "\n  change the protocol back, give the study another name, or set these records aside and train"
+        + f"\n  {undo}{', ' * bool(undo)}give the study another name, or set these records aside and train"
         + " again with --retrain-stale"
         + ("" if looked is None else f"\n  ({_after_a_look(looked)})")
     )

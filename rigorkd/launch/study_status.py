@@ -23,10 +23,14 @@ from rigorkd.text import count, duration, one_line
 
 @dataclass(frozen=True)
 class Launcher:
-    """A launcher that is at work on the study, and what it last said of its progress."""
+    """A launcher of the study, and what it last said of its progress: None before it trains anything."""
 
     holder: Holder
-    progress: Progress
+    written: Progress | None
+
+    @property
+    def progress(self) -> Progress:
+        return self.written or Progress(runs=0, work=0)
 
     def entry(self) -> dict[str, Any]:
         """Its part of the JSON."""
@@ -36,6 +40,8 @@ class Launcher:
 
     def lines(self) -> list[str]:
         """Its part of the text."""
+        if self.written is None:
+            return [f"  {self.holder.says}: here, and trains nothing yet"]
         progress = self.progress
         left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} left"
         done = f"{progress.done}/{progress.runs} runs in {duration(progress.elapsed)}"
@@ -164,11 +170,7 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
         stale={entry.run: entry.reason for entry in states.stale},
         damaged={entry.run: entry.reason for entry in states.damaged},
         diverged=tuple(run for run in states.records if states.diverged(run)),
-        launchers=tuple(
-            Launcher(holder, progress)
-            for holder in liveness.launchers()
-            if (progress := read_progress(study, holder.id)) is not None
-        ),
+        launchers=tuple(Launcher(holder, read_progress(study, holder.id)) for holder in liveness.launchers()),
         submitted=_submitted(study, states),
         checkpoints=_checkpoints(study, states),
         removed=taken(folder),

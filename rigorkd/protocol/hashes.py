@@ -347,6 +347,11 @@ def explain_difference(before: Mapping[str, Any], cell: Cell) -> str:
     return "; ".join(changes)
 
 
+def laid_flat(cell: Cell) -> dict[str, Any]:
+    """The resolved cell with every nested key dotted: `views.train`."""
+    return _opened(resolved(cell))
+
+
 def _opened(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The nested leftovers laid flat again under dotted keys."""
     opened: dict[str, Any] = {}

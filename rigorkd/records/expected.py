@@ -79,10 +79,11 @@ class Expected:
 
 @dataclass(frozen=True)
 class Stale:
-    """A record whose cell now expands to something else."""
+    """A record whose cell now expands to something else; `undo` says how to have it fit again, if one can."""
 
     run: str
     reason: str
+    undo: str
 
 
 ABSENT = "not there yet"
@@ -265,7 +266,7 @@ def stale_runs(records: Iterable[Record], expected: Mapping[str, Expected]) -> l
         name = record.run
         want = expected.get(name)
         if want is not None and want.run_hash != record.run_hash:
-            stale.append(Stale(name, _what_changed(record, want)))
+            stale.append(Stale(name, *_what_changed(record, want)))
     return stale
 
 
@@ -276,39 +277,54 @@ def _said(value: object) -> str:
     return f"{value}"[:12]
 
 
-def _what_changed(record: Record, want: Expected) -> str:
+PROTOCOL_BACK = "change the protocol back"
+FILES_BACK = "put the files back as they were"
+
+
+def _what_changed(record: Record, want: Expected) -> tuple[str, str]:
+    """What it is, and what would undo it: "" where that stands with another run, or nothing would."""
     if changes := explain_difference(record.fields, want.run.cell):
-        return changes
+        return changes, PROTOCOL_BACK
     if want.run.cell.trainer is not None:
         return _what_changed_of_command(record, want)
     now = resolved(want.run.cell)
     if record.fields.get("model_code") != want.model_code:
-        return f"the code of its model {now['model']} changed"
+        return f"the code of its model {now['model']} changed", FILES_BACK
     if record.fields.get("method_code") != want.method_code:
-        return f"the code of its term {now['term']} changed"
+        return f"the code of its term {now['term']} changed", FILES_BACK
+    then, data = record.fields.get("data_checksum"), want.data_checksum
+    if then != data:  # before its teacher, which other images have changed as well
+        return f"the data changed: {_said(then)} → {_said(data)}", _images_back(want.run.cell.dataset)
     if record.fields.get("teacher_run_hash") != want.teacher_hash:
-        return "its teacher changed"
+        return "its teacher changed", ""
     if (record.fields.get("member_run_hashes") or []) != [member.run_hash for member in want.members]:
-        return "a teacher of its mean changed"
+        return "a teacher of its mean changed", ""
     if record.fields.get("start_run_hash") != want.start_hash:
-        return "the weights that it starts from changed"
-    for name, then, now_ in (
-        ("the data", record.fields.get("data_checksum"), want.data_checksum),
-        ("rigorkd's numerics", record.fields.get("numerics_of_parts") or {}, dict(want.numerics)),
-    ):
-        if then != now_:
-            return f"{name} changed: {_said(then)} → {_said(now_)}"
-    return "its hash is not that of what its record says"
+        return "the weights that it starts from changed", FILES_BACK if want.start_file else ""
+    parts, now_parts = record.fields.get("numerics_of_parts") or {}, dict(want.numerics)
+    if parts != now_parts:
+        return f"rigorkd's numerics changed: {_said(parts)} → {_said(now_parts)}", ""
+    return "its hash is not that of what its record says", ""
 
 
-def _what_changed_of_command(record: Record, want: Expected) -> str:
+def _images_back(dataset: Dataset) -> str:
+    """How the images are again those that runs were trained on: nothing else differs."""
+    lies = next((place for key in ("root", "file", "path") if (place := getattr(dataset, key, None))), None)
+    where = f"in {lies}" if lies else f"of {dataset.name}"
+    return (
+        f"have the images {where} as they were (files, their classes and content: take out what was added, "
+        "put back what is gone)"
+    )
+
+
+def _what_changed_of_command(record: Record, want: Expected) -> tuple[str, str]:
     before = [dict(record.fields.get(key) or {}) for key in ("code", "inputs")]
     if want.command is not None and (changed := want.command.changed(*before)):
-        return changed
+        return changed, FILES_BACK
     if record.fields.get("teacher_run_hash") != want.teacher_hash:
-        return "its teacher changed"
+        return "its teacher changed", ""
     if record.fields.get("start_run_hash") != want.start_hash:
-        return "the run that it starts from changed"
+        return "the run that it starts from changed", ""
     if want.command is None:
-        return "files of its command changed"
-    return "its trainer's result (where its numbers are found) or devices changed"
+        return "files of its command changed", FILES_BACK
+    return "its trainer's result (where its numbers are found) or devices changed", PROTOCOL_BACK

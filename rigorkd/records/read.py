@@ -16,6 +16,7 @@ from rigorkd import __version__
 from rigorkd.data.examined import Examined
 from rigorkd.errors import DamagedError, ProtocolError, StoreError
 from rigorkd.files import sha256_of
+from rigorkd.protocol.group_training import own_training
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
@@ -157,7 +158,7 @@ def read_study(folder: Path) -> StudyTable:
         ),
         left_out=tuple(sorted((cells | in_vain) - names)),
         in_vain=tuple(sorted(in_vain)),
-        added=(added := _added(folder, info, protocol)),
+        added=(added := added_to(folder, protocol)),
         appeared=_appeared(folder, info, added),
         classes=_classes(protocol, examined),
         teachers=_teachers(records),
@@ -288,9 +289,10 @@ def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale], seeds
             )
 
 
-def _added(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str, ...]:
-    """Student cells of the newest protocol that the study's first protocol did not declare."""
-    if info.protocols[0] == info.protocols[-1]:
+def added_to(folder: Path, protocol: Protocol) -> tuple[str, ...]:
+    """Student cells of a protocol that the first one of its study, if there is one yet, did not declare."""
+    info = read_info(folder) if is_study(folder) else None
+    if info is None or info.protocols[0] == protocol.text_hash:
         return ()
     known = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
     return tuple(cell.name for cell in protocol.cells if cell.role == "student" and cell.name not in known)
@@ -446,7 +448,18 @@ def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:
     if any(averaged):
         whose = "" if all(averaged) else ", where a cell has one"
         conditions.append(f"tested is the moving average of the weights{whose}")
-    return (*conditions, *_hardware(records))
+    return (*conditions, *_own_trainings(protocol), *_hardware(records))
+
+
+def _own_trainings(protocol: Protocol) -> list[str]:
+    """What groups train otherwise than the protocol's `training:`, the longest list of a caption cut."""
+    found = [one.says.replace(",", ";") for one in own_training(protocol.spec, protocol.cells)]
+    more = [f"{len(found) - MOST_GROUPS} more groups trained in ways of their own (`rigorkd plan` has them)"]
+    return found[:MOST_GROUPS] + more * (len(found) > MOST_GROUPS)
+
+
+MOST_GROUPS = 3
+"""So many groups that train in a way of their own are spelt out with every verdict."""
 
 
 def _hardware(records: list[Record]) -> list[str]:

@@ -530,10 +530,18 @@ def test_a_plan_says_that_what_is_done_may_be_stale_before_images_are_decoded(
     assert done.returncode == 0, done.stderr
     told = "counted as done may be stale"
     assert told not in " ".join(rigorkd("plan", path, "--seeds", "1").stdout.split())
+    first = (tmp_path / "pictures" / "cats" / "0.png").read_bytes()
     Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / "pictures" / "cats" / "0.png")
     assert told in " ".join(rigorkd("plan", path, "--seeds", "1").stdout.split())
     assert told in json.loads(rigorkd("plan", path, "--seeds", "1", "--format", "json").stdout)["notes"][0]
-    assert "no longer fit the protocol" in rigorkd("run", path, "--seeds", "1").stderr
+    refused = " ".join(rigorkd("run", path, "--seeds", "1").stderr.split())
+    assert "3 records no longer fit the protocol and what it names" in refused
+    assert refused.count("the data changed: ") == 3, "a student's teacher changed by the data alone"
+    mend = "have the images in pictures as they were"
+    assert mend in refused
+    assert "change the protocol back" not in refused
+    (tmp_path / "pictures" / "cats" / "0.png").write_bytes(first)
+    assert "nothing to train" in rigorkd("run", path, "--seeds", "1").stdout, "the mend works"
 
 
 def test_a_study_remembers_what_its_files_settled(tmp_path: Path, rigorkd: Rigorkd) -> None:

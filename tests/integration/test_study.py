@@ -175,6 +175,38 @@ def test_a_small_memory_budget_splits_cohorts_and_keeps_the_bytes(
     assert split == {name: data for name, data in full.items() if "seed-0" in name}
 
 
+def test_a_cell_added_to_a_study_is_said_to_be_exploratory_before_it_is_trained(
+    copied: Path, rigorkd: Rigorkd
+) -> None:
+    before = json.loads(rigorkd("plan", "tiny.yaml", "--format", "json").stdout)
+    assert not any("exploratory" in note for note in before.get("notes", []))
+    path = copied / "tiny.yaml"
+    path.write_text(path.read_text().replace("T: [1, 4]", "T: [1, 4, 8]"))
+    after = json.loads(rigorkd("plan", "tiny.yaml", "--format", "json").stdout)
+    said = "added after the first run, so exploratory: main/plain/kd-T8-a0.5, main/dropping/kd-T8-a0.5"
+    assert any(note.startswith(said) for note in after["notes"])
+    sizes = [
+        {entry["family"]: entry["comparisons"] for entry in made["detectable"]} for made in (before, after)
+    ]
+    assert sizes[1] == {**sizes[0], "exploratory gains": 2}, "the planned family stays as it is"
+    assert said in " ".join(rigorkd("plan", "tiny.yaml").stdout.split())
+    run = rigorkd("run", "tiny.yaml", "--only", "main/plain/kd-T8*", "--seeds", "1")
+    assert said in " ".join(run.stderr.split())
+
+
+def test_what_a_group_trains_otherwise_is_said_by_plan_and_with_every_verdict(
+    copied: Path, rigorkd: Rigorkd
+) -> None:
+    said = "group short with epochs 2 instead of 3"
+    assert f"note: {said}, its baseline too" in rigorkd("plan", "tiny.yaml").stdout
+    found = json.loads(rigorkd("analyze", "results/tiny", "--format", "json").stdout)
+    assert f"{said}; its baseline too" in found["conditioned_on"]
+    assert not any("group main" in condition for condition in found["conditioned_on"])
+    assert said in " ".join(rigorkd("analyze", "results/tiny", "--all").stdout.split())
+    rigorkd("report", "results/tiny", "--out", "page.html")
+    assert said in (copied / "page.html").read_text()
+
+
 def test_a_changed_cell_is_stale_until_it_is_set_aside(copied: Path, rigorkd: Rigorkd) -> None:
     path = copied / "tiny.yaml"
     path.write_text(path.read_text().replace("epochs: 2, baseline", "epochs: 1, baseline"))
@@ -182,6 +214,7 @@ def test_a_changed_cell_is_stale_until_it_is_set_aside(copied: Path, rigorkd: Ri
     assert refused.returncode == 2
     assert "4 records no longer fit the protocol" in refused.stderr
     assert "epochs: 2 → 1" in refused.stderr
+    assert "change the protocol back, give the study another name, or set" in refused.stderr
     assert "--retrain-stale" in refused.stderr
     done = rigorkd("run", "tiny.yaml", "--retrain-stale")
     assert done.returncode == 0, done.stderr
@@ -318,6 +351,18 @@ def test_interrupted_while_libraries_are_imported(protocol_file: Path, later: fl
     wait_for(lambda: bool(servers_of(process.pid)))
     time.sleep(later)  # it imports for a second or two
     os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "error: interrupted; finished work is kept, the same command resumes" in output
+
+
+@pytest.mark.parametrize("later", [0.0, 1.0])
+def test_a_term_signal_counts_as_ctrl_c_from_the_start(protocol_file: Path, later: float) -> None:
+    process = start(protocol_file.parent)
+    wait_for(lambda: bool(servers_of(process.pid)))
+    time.sleep(later)
+    os.kill(process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "Traceback" not in output

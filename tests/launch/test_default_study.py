@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rigorkd.launch.heartbeat import Heartbeat
-from rigorkd.launch.study_status import default_study
+from rigorkd.launch.study_status import default_study, study_status
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.layout import StudyFolder
@@ -79,3 +79,16 @@ def test_a_protocol_is_no_result(protocol_file: Path, rigorkd: Rigorkd) -> None:
     done = rigorkd("analyze", protocol_file.name, cwd=protocol_file.parent)
     assert done.returncode == 2
     assert "a protocol, or another file in YAML, and no results" in done.stderr
+
+
+def test_a_launcher_that_is_starting_is_no_study_at_which_nothing_runs(made: Made) -> None:
+    folder = made("tiny")
+    assert "nothing is running" in study_status(folder).text()
+    with Heartbeat(StudyFolder(folder)) as me:
+        starting = study_status(folder)
+        assert f"{me.holder.says}: here, and trains nothing yet" in starting.text()
+        assert "nothing is running" not in starting.text()
+        (entry,) = starting.document()["launchers"]
+        assert (entry["launcher"], entry["done"], entry["running"]) == (me.holder.says, 0, [])
+        assert starting.launchers, "so `--watch` stays"
+    assert "nothing is running" in study_status(folder).text()

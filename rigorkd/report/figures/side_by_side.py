@@ -92,6 +92,7 @@ def _fork(drawings: Sequence[Callable[[], object]]) -> _Child | None:
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.close(ours)
         content = pickle.dumps([draw() for draw in drawings])
         with os.fdopen(theirs, "wb") as line:
