@@ -60,7 +60,8 @@ def verify(
     Nothing is changed; `rigorkd run` sets damaged records aside and trains them again. Top-1, top-5 and loss
     are computed again from the predictions. The exit code is 1 if anything is damaged, if it is not the study
     of DIGEST, or if a repeated run came out otherwise where it must not. Of runs that a command trains,
-    --rerun says whether the command is deterministic, and by how much two runs of one seed differ.
+    --rerun repeats those once more that come out otherwise than their record, and says whether the command is
+    not deterministic, and by how much two runs of one seed differ, or what it reads has changed since.
 
     Hashes find accidents; who edits a study on purpose can write new ones. The digest that is printed finds
     that too, once it stands where nobody can change it: in a paper's appendix, in a signed commit.
@@ -108,7 +109,9 @@ def _document(folder: Path, found: Verified, again: list[Rerun], against: str | 
     from rigorkd.launch.rerun import deterministic, zero_alone
 
     steady = deterministic(again)
-    doubt = zero_alone(again)
+    told = [one for one in again if one.numbers]
+    notes = [*map(str.strip, _changes([one for one in told if one.has_changed], len(told)))]
+    notes += [doubt] if (doubt := zero_alone(again)) else []
     return {
         "schema": "rigorkd.verify/1",
         "study": folder.name,
@@ -124,21 +127,28 @@ def _document(folder: Path, found: Verified, again: list[Rerun], against: str | 
                 "same": not one.differs,
                 "differs": list(one.differs),
                 "excuse": one.excuse or None,
-                **_numbers(one),
+                **_of_command(one),
             }
             for one in again
         ],
         **({} if steady is None else {"deterministic": steady}),
-        **({"note": doubt} if doubt else {}),
+        **({"note": "; ".join(notes)} if notes else {}),
     }
 
 
-def _numbers(one: Rerun) -> dict[str, object]:
-    """A command's numbers, then and now."""
-    return {"numbers": {name: list(pair) for name, pair in one.numbers.items()}} if one.numbers else {}
+def _of_command(one: Rerun) -> dict[str, object]:
+    """A command's numbers, then and now, and what a second repetition told."""
+    if not one.numbers:
+        return {}
+    told: dict[str, object] = {"numbers": {name: list(pair) for name, pair in one.numbers.items()}}
+    if one.repeats is not None:
+        told |= {"repeats": one.repeats, "again": {name: now for name, (_, now) in one.apart.items()}}
+        told |= {"changed_since": list(one.since)} if one.has_changed else {}
+    return told
 
 
 def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None) -> str:
+    from rigorkd.launch.rerun import FAILED
     from rigorkd.text import count
 
     read = f"{folder}: {count(found.records, 'record')}, {count(found.files, 'file')}"
@@ -164,8 +174,9 @@ def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None
         if not one.differs:
             lines.append(f"  repeated {one.run}: the same {'numbers' if one.numbers else 'bits'}")
         elif one.numbers:
-            told = [f"{name} {then:g} then, {now:g} now" for name, (then, now) in one.numbers.items()]
-            lines.append(f"  repeated {one.run}: {', '.join(told)}")
+            lines.append(f"  repeated {one.run}: {_says(one)}")
+        elif one.differs[0].startswith(FAILED):
+            lines.append(f"  repeated {one.run}: {one.differs[0]}")
         else:
             why = f" ({one.excuse})" if one.excuse else ""
             lines.append(f"  repeated {one.run}: {', '.join(one.differs)} came out otherwise{why}")
@@ -173,25 +184,88 @@ def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None
     return "\n".join(lines)
 
 
+def _says(one: Rerun) -> str:
+    """How a command's run came out otherwise."""
+    if not one.otherwise:
+        return f"the same numbers; {', '.join(one.files)} came out otherwise"
+    told = [f"{name} {then:g} then, {now:g} now" for name, (then, now) in one.numbers.items() if then != now]
+    rest = [name for name in one.differs if name not in one.numbers]
+    told += [f"{', '.join(rest)} came out otherwise"] if rest else []
+    again = "; the same once more" if one.has_changed else "; otherwise once more" * one.is_unsteady
+    if one.is_unsteady and (
+        more := [f"{name} {now:g}" for name, (then, now) in one.apart.items() if then != now]
+    ):
+        again = f"; once more, {', '.join(more)}"
+    return ", ".join(told) + again
+
+
 def _determinism(again: list[Rerun]) -> list[str]:
-    """Whether a command is deterministic, and by how much it is not."""
+    """Whether a command is deterministic, by how much it is not, and whether what it reads has changed."""
     from rigorkd.launch.rerun import deterministic, zero_alone
     from rigorkd.text import count
 
-    steady = deterministic(again)
     told = [one for one in again if one.numbers]
-    if steady is None:
+    if not told:
         return []
+    steady, unsteady = deterministic(again), [one for one in told if one.is_unsteady]
+    lines = _changes([one for one in told if one.has_changed], len(told))
     if steady:
-        return [f"deterministic, as far as {count(len(told), 'repeated run')} can tell"]
-    names = dict.fromkeys(name for one in told for name in one.numbers)
-    pairs = {name: [one.numbers.get(name, (0.0, 0.0)) for one in told] for name in names}
-    largest = {name: max(abs(now - then) for then, now in each) for name, each in pairs.items()}
-    most = ", ".join(f"{value:g} in {name}" for name, value in largest.items() if value > 0)
-    if (doubt := zero_alone(again)) and any(not one.differs for one in told):
-        return [f"not deterministic at seed 0, by up to {most or 'its files alone'}", f"  {doubt}"]
+        return [*lines, f"deterministic, as far as {count(len(told), 'repeated run')} can tell"]
+    if not unsteady:
+        names = ", ".join(dict.fromkeys(name for one in told for name in one.files))
+        if not names:  # the second repetition of what came out otherwise failed
+            return lines
+        runs = count(len(told), "repeated run")
+        return [
+            *lines,
+            f"deterministic in its numbers, as far as {runs} can tell; {names} came out otherwise: a time of"
+            " day or how long it took, or what its numbers do not show",
+        ]
+    most = _most(unsteady)
+    doubt = zero_alone(again)
+    if doubt and len(unsteady) < len(told):
+        return [*lines, f"not deterministic at seed 0, {most}", f"  {doubt}"]
     return [
-        f"not deterministic: two runs of one seed differ by up to {most or 'their files alone'}",
-        "  a seed then names a run and does not repeat it; verdicts hold, for they are over runs",
+        *lines,
+        f"not deterministic: two repetitions of one seed, both of today, differ {most}",
+        "  a seed then names a run and does not repeat it"
+        + ("; verdicts hold, for they are over runs" * (not lines)),
         *([f"  {doubt}"] if doubt else []),
     ]
+
+
+def _most(unsteady: list[Rerun]) -> str:
+    """By how much the runs of one seed differ at most."""
+    largest: dict[str, float] = {}
+    for one in unsteady:
+        for pairs in (one.numbers, one.apart):
+            for name, (first, second) in pairs.items():
+                largest[name] = max(largest.get(name, 0.0), abs(second - first))
+    by = ", ".join(f"{value:g} in {name}" for name, value in largest.items() if value > 0)
+    files = ", ".join(dict.fromkeys(name for one in unsteady for name in one.differs if name not in largest))
+    return f"by up to {by}" if by else f"in {files}, in no number"
+
+
+def _changes(changed: list[Rerun], told: int) -> list[str]:
+    """That what runs read was another when they were trained, with what is known of it, and the mend."""
+    from rigorkd.text import count, in_yaml, some_of
+
+    if not changed:
+        return []
+    lines = [
+        f"changed since: {len(changed)} of {count(told, 'repeated run')} came out otherwise than the record"
+        " says, and the same twice today: something that they read is another now"
+    ]
+    since = [*dict.fromkeys(name for one in changed for name in one.since)]
+    lines += [f"  {what}" for what in since if ": " in what]
+    if files := [name for name in since if ": " not in name]:
+        lines.append(f"  changed after those runs, and in no hash: {some_of(files, 6)}")
+        mend = f"add inputs: [{', '.join(map(in_yaml, files[:6]))}] to the trainer"
+    else:
+        lines += ["  what it is was not found out: a file that no hash covers, a package"] * (not since)
+        mend = "name what it was under the trainer's inputs"
+    lines.append(
+        "  runs from before and after the change may be compared with each other, so verdicts may not hold:"
+        f" {mend}, and train all again with `rigorkd run PROTOCOL --retrain-stale`"
+    )
+    return lines

@@ -45,6 +45,7 @@ from rigorkd.protocol.cells import Run
 from rigorkd.protocol.hashes import resolved, training_key
 from rigorkd.protocol.trainer import STDOUT, CellTrainer
 from rigorkd.records.changes import note_met, says_met
+from rigorkd.records.command_code import as_they_stayed, note_uncovered
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import cpu_name, hardware_here
@@ -125,6 +126,9 @@ class _Worker:
         run, by = want.run, want.run.cell.trainer
         assert by is not None
         out, log = self.study.out(run.name), self.study.run_log(run.name)
+        folder = want.working
+        assert folder is not None, "a launch reads the files of its commands"
+        beside = note_uncovered(run.cell, folder)
         if out.exists():
             end_those_of(out)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +170,7 @@ class _Worker:
                 _say(file, f"failed: {reason}")
                 self.connection.send(RunFailed(run.name, reason, unread))
                 return
-            self._commit(want, task, results, ended)
+            self._commit(want, task, results, ended, as_they_stayed(beside, folder))
             _say(file, f"done after {ended.seconds:.1f} s")
         shutil.rmtree(out, ignore_errors=True)
         shutil.rmtree(self.study.checkpoint(run.name).parent, ignore_errors=True)
@@ -247,7 +251,9 @@ class _Worker:
         fixed = self.study.run(f"{cell}/seed-{SHARED}")
         return str(fixed if fixed.exists() else self.study.run(f"{cell}/seed-{run.seed}"))
 
-    def _commit(self, want: Expected, task: Task, results: Results, ended: Ended) -> None:
+    def _commit(
+        self, want: Expected, task: Task, results: Results, ended: Ended, beside: Mapping[str, str]
+    ) -> None:
         run, cell = want.run, want.run.cell
         assert cell.trainer is not None
         assert want.command is not None
@@ -272,6 +278,7 @@ class _Worker:
             "start_run_hash": want.start_hash,
             "code": dict(want.command.code),
             "inputs": dict(want.command.inputs),
+            **({"uncovered_files": dict(beside)} if beside else {}),
             "smoke": task.smoke,
             "finished": datetime.datetime.now(datetime.UTC).isoformat(),
             "hardware": hardware,

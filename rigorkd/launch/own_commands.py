@@ -25,6 +25,7 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.command_code import changed_settings, code_files
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import read_records
 from rigorkd.records.untrusted import read_note
 
 
@@ -59,10 +60,10 @@ def refuse_foreign_code(protocol: Protocol, *, trust: bool) -> None:
 
 
 def changed_since_runs(protocol: Protocol, study: Path) -> str:
-    """A warning of settings that no hash covers and that are newer than finished runs, if there are any."""
+    """A warning of files that no hash covers and that were others for finished runs, if there are any."""
     try:
-        finished = min((path.stat().st_mtime for path in StudyFolder(study).records()), default=None)
-        return "" if finished is None else changed_settings(protocol.cells, protocol.path, finished)
+        records = read_records(StudyFolder(study))
+        return changed_settings(protocol.cells, protocol.path.parent.absolute(), records)
     except (OSError, StoreError, ExpansionError):  # told where the study and the files are read
         return ""
 

@@ -30,7 +30,7 @@ from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.schema import Analysis, SeedsByRole
 from rigorkd.protocol.trainer import FILLED
-from rigorkd.records.command_code import seed_as_a_truth, unseen_arguments, watched
+from rigorkd.records.command_code import changed_settings, seed_as_a_truth, unseen_arguments, watched
 from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
@@ -38,6 +38,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import Machine, RateBook, Work, evaluate, step, teach, view
 from rigorkd.records.read import added_to
 from rigorkd.records.record import Record
+from rigorkd.records.teacher_paths import half_paths, untold_teachers
 from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
@@ -209,7 +210,8 @@ def _notes(protocol: Protocol, states: RunStates) -> Iterator[str]:
     if notes := command_notes(protocol, states.records.values()):
         filled = ", ".join(f"{{{name}}}" for name in (*FILLED, "seed"))
         yield f"none of these is executed here; a call fills {filled}"
-        yield from (*watched(protocol.cells, protocol.path), *notes)
+        changed = changed_settings(protocol.cells, protocol.path.parent.absolute(), states.records.values())
+        yield from (*watched(protocol.cells, protocol.path), *filter(None, (changed,)), *notes)
 
 
 def _undecoded(protocol: Protocol, states: RunStates, study: StudyFolder) -> Iterator[str]:
@@ -619,10 +621,12 @@ def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
         unseen = unseen_arguments(protocol.cells, folder)
         at_zero = 0 in seeds or not all(cell.per_seed for cell in protocol.cells)
         seedless = seed_as_a_truth(protocol.cells, folder) if at_zero else ""
+        untold = (f"warning: {one.says}" for one in untold_teachers(protocol.cells, folder))
     except ExpansionError as error:
         raise located(error.problems, protocol) from None
     lone = lone_cells(protocol.cells, analysis.pairs, planned=bool(analysis.contrasts))
-    return [warning for warning in (sesoi_warning(protocol), lone, unseen, seedless) if warning]
+    told = (sesoi_warning(protocol), lone, unseen, seedless, *untold, *half_paths(protocol.cells))
+    return [warning for warning in told if warning]
 
 
 def sesoi_warning(protocol: Protocol, records: Iterable[Record] = ()) -> str:

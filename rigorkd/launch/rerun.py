@@ -1,13 +1,16 @@
 """Repeat finished runs in a scratch folder and compare what comes out, bit by bit.
 
-What a command does to the bits is its own affair: of its runs the numbers are compared, which tells whether
-it is deterministic, and by how much two runs of one seed differ if it is not.
+What a command does to the bits is its own affair: of its runs the numbers and predictions are compared. One
+that comes out otherwise than its record is repeated once more, since that has two causes: two repetitions of
+today that differ show a script that is not deterministic, and by how much two runs of one seed differ; two
+that agree, and not with the record, show that something which the run reads was another then.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
-import shutil
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,13 +18,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rigorkd.errors import InputError
+from rigorkd.errors import DamagedError, InputError, StoreError
 from rigorkd.launch.launch import launch
 from rigorkd.launch.own_commands import code_of, own_folder
 from rigorkd.launch.run_states import State, find_run_states, with_needs
 from rigorkd.launch.session import LaunchOptions
+from rigorkd.problems import ExpansionError
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
+from rigorkd.records.command_code import changed_since
 from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import threads_of
@@ -30,22 +35,43 @@ from rigorkd.records.record import Record, copy_record, read_record
 from rigorkd.records.study import read_info
 from rigorkd.records.untrusted import is_own
 
+FAILED = "it failed: "
+"""How what differs of a repetition begins that did not end well."""
+
 
 @dataclass(frozen=True)
 class Rerun:
     """One repeated run: the files that came out otherwise, and why that may be (empty: it must not be).
 
-    `numbers` are a command's, then and now.
+    `numbers` are a command's, then and now; of a command `otherwise` says whether its results are others
+    than the record's, and `files` names what else it left that is. Where they are, `repeats` says whether a
+    second repetition gave what the first did, with `apart` as the numbers of both, and `since` names what is
+    known to have changed after the record.
     """
 
     run: str
     differs: tuple[str, ...]
     excuse: str
     numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    otherwise: bool = False
+    files: tuple[str, ...] = ()
+    repeats: bool | None = None
+    apart: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    since: tuple[str, ...] = ()
 
     @property
     def is_wrong(self) -> bool:
         return bool(self.differs) and not self.excuse
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether something has changed since: a command's results are others, and the same twice."""
+        return self.otherwise and self.repeats is True
+
+    @property
+    def is_unsteady(self) -> bool:
+        """Whether a command gave two results today."""
+        return self.otherwise and self.repeats is False
 
 
 def rerun(
@@ -94,9 +120,12 @@ def rerun(
     if at_zero and not any(map(_is_of_zero, chosen)):  # which a script may take for no seed
         chosen[0] = random.Random(choice).choice(at_zero)
     chosen.sort()
-    found = []
+    found: list[Rerun] = []
+    number = itertools.count()
     with tempfile.TemporaryDirectory(prefix="rigorkd-rerun-") as scratch:
-        for name in chosen:
+
+        def once(name: str) -> Record | str:
+            """The record of a repetition, or why it failed."""
             # Each in a study of its own: what one needs may be another one that is repeated.
             again = StudyFolder(Path(scratch) / name.replace("/", ",") / info.study)
             for need in sorted(with_needs(states.expected, {name}).keys() - {name}):
@@ -114,10 +143,27 @@ def rerun(
             )
             outcome = launch(protocol, options, console)
             if name in outcome.failed:
-                found.append(Rerun(name, (f"it failed: {outcome.failed[name]}",), ""))
-            else:
-                found.append(compare(states.records[name], read_record(again, name)))
-            shutil.rmtree(again.path)
+                return outcome.failed[name]
+            kept = Path(scratch) / f"kept-{next(number)}"
+            again.path.rename(kept)
+            return read_record(StudyFolder(kept), name)
+
+        for name in chosen:
+            before, now = states.records[name], once(name)
+            if isinstance(now, str):
+                found.append(Rerun(name, (f"{FAILED}{now}",), ""))
+                continue
+            one = compare(before, now)
+            if one.otherwise:
+                console.print(f"{name} came out otherwise than its record: repeated once more, to tell why")
+                second = once(name)
+                if isinstance(second, str):
+                    one = replace(
+                        one, differs=(*one.differs, f"repeated again, it failed: {second}"), excuse=""
+                    )
+                else:
+                    one = _told_apart(one, compare(now, second), before, now, _changed(protocol, before))
+            found.append(one)
     return found
 
 
@@ -135,16 +181,36 @@ def _placed(protocol: Protocol, study: StudyFolder, *, trust: bool, working: Pat
     return replace(protocol, path=(working or own or study.protocols.absolute()) / protocol.path.name)
 
 
+def _changed(protocol: Protocol, before: Record) -> list[str]:
+    """The files that no hash covers and that are others than when a run was trained, as far as is known."""
+    try:
+        return changed_since(protocol.cells, protocol.path.parent, [before])
+    except (OSError, ExpansionError):
+        return []
+
+
+def _told_apart(one: Rerun, twice: Rerun, before: Record, now: Record, files: list[str]) -> Rerun:
+    """A run that came out otherwise, after its second repetition: `twice` compares both."""
+    if twice.otherwise:
+        return replace(one, repeats=False, apart=twice.numbers)
+    others = (key for key in ("hardware", "versions") if before.fields.get(key) != now.fields.get(key))
+    since = (*files, *(f"{key}: {before.fields.get(key)} then, {now.fields.get(key)} now" for key in others))
+    return replace(one, repeats=True, apart=twice.numbers, since=since, excuse="")
+
+
 def _is_of_zero(run: str) -> bool:
     return run.endswith("/seed-0")
 
 
 def zero_alone(found: Iterable[Rerun]) -> str:
-    """What it means that commands came out otherwise at seed 0, and the same at other seeds; "" if not so."""
+    """What it means that a command repeats itself at every seed but 0; "" if not so.
+
+    A run that is another than its record, and the same twice today, repeats itself.
+    """
     told = [one for one in found if one.numbers]
     at_zero = [one for one in told if _is_of_zero(one.run)]
     others = [one for one in told if not _is_of_zero(one.run)]
-    if not at_zero or not all(one.differs for one in at_zero) or any(one.differs for one in others):
+    if not at_zero or not all(one.is_unsteady for one in at_zero) or any(one.is_unsteady for one in others):
         return ""
     if not others:
         return (
@@ -152,16 +218,22 @@ def zero_alone(found: Iterable[Rerun]) -> str:
             f"{len(told) + 2} repeats other seeds as well"
         )
     return (
-        "only runs of seed 0 come out otherwise: the script takes 0 for no seed (`if args.seed:`). Let it ask"
-        " `is not None`, or begin at 1 (`rigorkd run --seeds 1:6`) and judge these alone (`rigorkd analyze"
-        " --seeds 1:6`)"
+        "only runs of seed 0 come out otherwise each time, as where a script takes 0 for no seed"
+        " (`if args.seed:`; `rigorkd plan` names such a line). Let it ask `is not None`, or begin at 1"
+        " (`rigorkd run --seeds 1:6`) and judge these alone (`rigorkd analyze --seeds 1:6`)"
     )
 
 
 def deterministic(found: Iterable[Rerun]) -> bool | None:
-    """Whether commands that were called again gave the same; None if none was, or none ended well."""
+    """Whether commands gave the same results each time that they were called today, or as their record says.
+
+    None if none was called or ended well, or where files differ of which nobody can say what they hold.
+    """
     told = [one for one in found if one.numbers]
-    return all(not one.differs for one in told) if told else None
+    if any(one.is_unsteady for one in told):
+        return False
+    known = told and all(one.repeats or not (one.otherwise or one.files) for one in told)
+    return True if known else None
 
 
 def compare(before: Record, after: Record) -> Rerun:
@@ -178,8 +250,28 @@ def compare(before: Record, after: Record) -> Rerun:
         for name, then in before.metrics.items()
         if name != "train_seconds" and then is not None and (now := after.metrics.get(name)) is not None
     }
+    others = tuple(name for name in differs if name in names and not name.startswith(_RESULTS))
+    files = tuple(name for name in others if _without_places(before, name) != _without_places(after, name))
+    differs = [name for name in differs if name not in others or name in files]
+    otherwise = len(files) < len(differs) or any(then != now for then, now in numbers.values())
     differs += [name for name, (then, now) in numbers.items() if then != now]
-    return Rerun(before.run, tuple(differs), "a command's bits are its own affair", numbers)
+    excuse = "a command's bits are its own affair"
+    return Rerun(before.run, tuple(differs), excuse, numbers, otherwise=otherwise, files=files)
+
+
+_RESULTS = ("predictions.",)
+"""How files are called that hold results as numbers do; what else a command leaves may have clocks."""
+_PLACE = re.compile(rb"(?<![\w./-])/[\w.@+,=-]+(?:/[\w.@+,=-]+)+/?")
+"""A whole path: of a run's own folder, or of its teacher's, which are others at each call."""
+
+
+def _without_places(record: Record, name: str) -> bytes:
+    """A file that a command left, as it would be in any folder; its hash, where it is no text."""
+    try:
+        content = record.content(name)
+    except (StoreError, DamagedError):
+        return record.files[name].encode()
+    return record.files[name].encode() if b"\0" in content else _PLACE.sub(b"/", content)
 
 
 def _excuse(before: Record, after: Record) -> str:

@@ -35,7 +35,7 @@ RESERVED = frozenset(
     | {"mode", "smoke", "finished", "run_hash", "training_key", "views_key", "views", "trainer", "axes"}
     | {"teacher_view", "ce_weight", "kd_weight", "start_cell", "epochs_run", "code", "inputs", "command"}
     | {"precision_used", "weights_sha256", "dispatch", "cpu_capability", "numerics", "schema"}
-    | {"numerics_of_parts", "record_sha256", "per_seed", "training", "run", "keep_logits"}
+    | {"numerics_of_parts", "record_sha256", "per_seed", "training", "run", "keep_logits", "uncovered_files"}
     | {*OF_A_RUN}
 )
 """What a record calls something else, so that no axis can be called so."""
@@ -88,6 +88,18 @@ class Template:
             elif atom.kind in ("text", "name"):
                 word = (word or "") + (atom.text if atom.kind == "text" else values.get(atom.text, ""))
         return words + ([] if word is None else [word])
+
+    def halves(self, known: Collection[str]) -> Iterator[tuple[int, str]]:
+        """The words that are half a path, as `{teacher}/model.pt` without a teacher: which, and of what."""
+        atoms = [Atom("gap"), *self._kept(known)]
+        index = 0
+        for before, atom, after in zip(atoms, atoms[1:], atoms[2:], strict=False):
+            if atom.kind == "gap":
+                index += before.kind != "gap"
+            elif atom.kind == "name" and atom.text not in known and after == Atom("text", "/"):
+                begins = before.kind == "text" and before.text in ("", "=", ":", ",")
+                if begins or before.kind == "gap":
+                    yield index, atom.text
 
     def text(self, values: Mapping[str, str]) -> str:
         """The same as one text."""

@@ -7,9 +7,12 @@ the command's working directory.
 from __future__ import annotations
 
 import ast
+import contextlib
+import datetime
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
@@ -22,7 +25,10 @@ from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
-from rigorkd.text import in_yaml, nearest_place, some_of
+from rigorkd.records.record import Record
+from rigorkd.records.teacher_paths import left_by_teachers
+from rigorkd.records.untrusted import PROTOCOL
+from rigorkd.text import count, in_yaml, nearest_place, some_of
 
 LARGEST = 64 * 2**20
 """Bytes that the code of a command may have in all."""
@@ -36,6 +42,9 @@ SETTINGS_IN = (".yaml", ".yml", ".toml", ".ini", ".cfg")
 """Endings of files that hold settings; JSON may hold anything."""
 MOST_LOOKED_AT = 2_000
 """Files of one folder among which settings are looked for."""
+
+WRITTEN = "changed while the run was trained"
+"""Stands for what a file was that a run, or one beside it, wrote itself."""
 
 UNREAD = "not there yet"
 """Stands for the checksum of an input that a plan does without."""
@@ -123,7 +132,7 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
                 raise ExpansionError([Problem(at, message, f"it is looked for from {folder.absolute()}")])
             try:
                 for path in matching:
-                    found[path] = read_code(path)
+                    found |= _with_imports(path, folder)
                     if sum(map(len, found.values())) > LARGEST:
                         raise InputError(
                             f"code of more than {LARGEST:,} bytes", hint="name what is read under inputs"
@@ -161,13 +170,37 @@ def code_files(by: CellTrainer, folder: Path) -> dict[Path, bytes]:
         raise ExpansionError([Problem(at, error.message, error.hint)]) from None
 
 
+def _with_imports(path: Path, folder: Path) -> dict[Path, bytes]:
+    """A file that `code` lists and, of Python, what it imports from its own folder and the protocol's.
+
+    Of a program for another Python, which this one cannot parse, it is the file alone.
+    """
+    if path.suffix == ".py":
+        with contextlib.suppress(InputError):
+            return program_files(path, tuple(dict.fromkeys((path.parent, folder))))
+    return {path: read_code(path)}
+
+
 def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
     """A warning of files that are arguments of commands, but in no hash; empty if there are none.
 
     Raises:
         ExpansionError: the files of a trainer are not there or cannot be read.
     """
-    found: dict[str, None] = {}
+    found = [_name(path, folder) for path in _unseen(cells, folder)]
+    if not found:
+        return ""
+    return (
+        f"warning: the command reads {', '.join(found[:MOST_NAMED])}, which no hash covers: runs before and"
+        f" after a change of it would be mixed; add inputs: [{_listed(found)}] to the trainer"
+    )
+
+
+def _unseen(cells: Iterable[Cell], folder: Path) -> list[Path]:
+    """The files that are arguments of commands, but in no hash; no programs, and nothing that runs leave."""
+    cells = list(cells)
+    left = {(folder / name).resolve() for name in left_by_teachers(cells, folder)}
+    found: dict[Path, None] = {}
     known: dict[str, set[Path]] = {}
     for cell in cells:
         by = cell.trainer
@@ -183,15 +216,16 @@ def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
         for word in by.filled({})[0][1:]:
             for name in (word, word.partition("=")[2]):
                 path = folder / name
-                if name and path.is_file() and path.resolve() not in known[key]:
-                    found[_name(path, folder)] = None
-    if not found:
-        return ""
-    names = ", ".join([*found][:MOST_NAMED])
-    return (
-        f"warning: the command reads {names}, which no hash covers: runs before and after a change of it"
-        f" would be mixed without a word; add inputs: [{names}] to the trainer"
-    )
+                if not name or not path.is_file() or _is_interpreter(path):
+                    continue
+                if path.resolve() not in (known[key] | left):
+                    found[path] = None
+    return [*found]
+
+
+def _is_interpreter(path: Path) -> bool:
+    """Whether a file is what runs a script, such as the Python of an environment: `env -C {out} python …`."""
+    return path.parent.name == "bin" and os.access(path, os.X_OK)
 
 
 def seed_as_a_truth(cells: Iterable[Cell], folder: Path) -> str:
@@ -241,7 +275,7 @@ def watched(cells: Iterable[Cell], protocol: Path) -> Iterator[str]:
         ExpansionError: the files of a trainer are not there or cannot be read.
     """
     folder = protocol.parent.absolute()
-    covered, left = _covered(cells, protocol)
+    covered, left = _covered(cells, folder)
     if covered:
         named = [_name(path, folder) for path in covered]
         yield f"a change of these makes runs stale: {some_of(named, MOST_NAMED)}"
@@ -249,34 +283,122 @@ def watched(cells: Iterable[Cell], protocol: Path) -> Iterator[str]:
         names = [_name(path, folder) for path in left]
         yield (
             f"not of {some_of(names, MOST_NAMED)}: what of it shapes results belongs under the trainer's"
-            f" inputs: [{_listed(names)}], or runs before and after a change are mixed without a word"
+            f" inputs: [{_listed(names)}], or runs before and after a change are mixed"
         )
 
 
-def changed_settings(cells: Iterable[Cell], protocol: Path, since: float) -> str:
-    """A warning of settings that no hash covers and that were written after a time; empty if none were.
+def changed_settings(cells: Iterable[Cell], folder: Path, records: Iterable[Record]) -> str:
+    """A warning of files that no hash covers and that were others when some runs were trained; else empty.
 
     Raises:
         ExpansionError: the files of a trainer are not there or cannot be read.
     """
-    left = _covered(cells, protocol)[1]
-    names = [_name(path, protocol.parent.absolute()) for path in left if path.stat().st_mtime > since]
+    names = changed_since(cells, folder, records)
     if not names:
         return ""
     return (
         f"warning: {some_of(names, MOST_NAMED)} changed after runs of this study were finished, and no hash"
-        f" covers it: if it shapes results, add inputs: [{_listed(names)}] to the trainer, and train them"
-        " again with --retrain-stale"
+        f" covers it: {_by_inputs(names)}"
     )
+
+
+def changed_since(cells: Iterable[Cell], folder: Path, records: Iterable[Record]) -> list[str]:
+    """The files that no hash covers and that are not what they were for all of these records, by name.
+
+    A record that has not noted them, of an earlier version, knows only whether they are newer than it.
+    """
+    records = list(records)
+    found = []
+    for path in uncovered(cells, folder):
+        name, now = _name(path, folder), content_of(path)
+        then = [_noted(record).get(name) for record in records]
+        if WRITTEN not in then and any(
+            before != now if before else not _noted(record) and path.stat().st_mtime > _finished(record)
+            for record, before in zip(records, then, strict=True)
+        ):
+            found.append(name)
+    return found
+
+
+def mixed(records: Iterable[Record], but: Collection[str] = ()) -> Iterator[str]:
+    """What is to be known of records for which files that no hash covers were not the same.
+
+    Not of those that are left out by `but`, which have a note of their own.
+    """
+    states: dict[str, dict[str, list[str]]] = {}
+    for record in records:
+        for name, content in _noted(record).items():
+            states.setdefault(name, {}).setdefault(content, []).append(record.run)
+    for name, by_content in states.items():
+        if len(by_content) > 1 and WRITTEN not in by_content and name not in but:
+            *others, most = sorted(by_content.values(), key=len)
+            few = [run for runs in others for run in runs]
+            yield (
+                f"{name} was another for {count(len(few), 'run')} ({some_of(few, 3)}) than for {len(most)},"
+                f" and no hash covers it, so that runs of before and after the change are compared:"
+                f" {_by_inputs([name])}"
+            )
+
+
+def _by_inputs(names: Sequence[str]) -> str:
+    return (
+        f"if it shapes results, add inputs: [{_listed(names)}] to the trainer, and train them again with"
+        " --retrain-stale"
+    )
+
+
+def _noted(record: Record) -> Mapping[str, str]:
+    """What a record says of files that no hash covers; nothing for one of an earlier version."""
+    return {str(name): str(told) for name, told in (record.fields.get("uncovered_files") or {}).items()}
+
+
+def _finished(record: Record) -> float:
+    """When a run was finished, in seconds; far ahead if that cannot be read, so that nothing is newer."""
+    try:
+        return datetime.datetime.fromisoformat(str(record.fields.get("finished"))).timestamp()
+    except ValueError:
+        return float("inf")
+
+
+def uncovered(cells: Iterable[Cell], folder: Path) -> list[Path]:
+    """The files that no hash of runs covers: arguments of commands, and settings beside or in their code.
+
+    Raises:
+        ExpansionError: the files of a trainer are not there or cannot be read.
+    """
+    cells = list(cells)
+    return [*dict.fromkeys((*_unseen(cells, folder), *_covered(cells, folder)[1]))]
+
+
+def content_of(path: Path) -> str:
+    """What tells whether a file is the same later: its SHA-256, of a large one its size alone."""
+    size = path.stat().st_size
+    return file_sha256(path) if size <= LARGEST else f"{size} bytes"
+
+
+def note_uncovered(cell: Cell, folder: Path) -> dict[str, str]:
+    """The files that a run of this cell may read and that no hash covers, as they are now, by name."""
+    try:
+        return {_name(path, folder): content_of(path) for path in uncovered([cell], folder)}
+    except (OSError, InputError, ExpansionError):  # a note, for which no run fails
+        return {}
+
+
+def as_they_stayed(before: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The same after the run: a file that changed meanwhile is one that runs write, and no setting."""
+    now = {}
+    for name in before:
+        with contextlib.suppress(OSError):
+            now[name] = content_of(folder / name)
+    return {name: content if now.get(name) == content else WRITTEN for name, content in before.items()}
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(in_yaml, names[:MOST_NAMED]))
 
 
-def _covered(cells: Iterable[Cell], protocol: Path) -> tuple[list[Path], list[Path]]:
+def _covered(cells: Iterable[Cell], folder: Path) -> tuple[list[Path], list[Path]]:
     """The files that hashes of runs cover, and files of settings that they do not."""
-    folder = protocol.parent.absolute()
     code: dict[Path, bytes] = {}
     read: list[Path] = []
     trainers = {files_key(cell.trainer.trainer): cell.trainer for cell in cells if cell.trainer is not None}
@@ -284,9 +406,21 @@ def _covered(cells: Iterable[Cell], protocol: Path) -> tuple[list[Path], list[Pa
         code |= code_files(by, folder)
         for index, given in enumerate(by.trainer.inputs):
             read += _matched(given.path, folder, (*by.place, "inputs", index))
-    known = {path.resolve() for path in (protocol, *code, *read)}
-    left = [path for path in _settings_beside(code, folder) if path.resolve() not in known]
+    known = {path.resolve() for path in (*code, *read)}
+    beside = _settings_beside(code, folder)
+    left = [path for path in beside if path.resolve() not in known and not _is_protocol(path)]
     return [*dict.fromkeys((*code, *read))], left
+
+
+def _is_protocol(path: Path) -> bool:
+    """Whether a file of settings is a protocol, whose own text runs are hashed by."""
+    if path.suffix not in (".yaml", ".yml"):
+        return False
+    try:
+        with path.open("rb") as file:
+            return re.search(rb"^rigorkd:", file.read(PROTOCOL), re.MULTILINE) is not None
+    except OSError:
+        return False
 
 
 def _settings_beside(code: Mapping[Path, bytes], folder: Path) -> list[Path]:

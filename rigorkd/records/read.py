@@ -22,7 +22,7 @@ from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.protocol.trainer_spec import CommandSpec
 from rigorkd.records.changes import Removal, cell_of, met, removals, tried_in_vain
-from rigorkd.records.command_notes import command_notes
+from rigorkd.records.command_notes import command_doubts, command_notes
 from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.interim import listed_seeds, read_interim_analyses
@@ -165,7 +165,7 @@ def read_study(folder: Path) -> StudyTable:
         planned_seeds=info.planned_seeds,
         planned_under_0_1=info.planned_under_0_1,
         removals=removed,
-        doubts=tuple(met(folder, kept)),
+        doubts=(*met(folder, kept), *command_doubts(protocol, kept)),
         metrics=tuple(spec.metric_goals().items()) if isinstance(spec, CommandSpec) else (),
         examined=examined,
         images_per_seed=not isinstance(spec, CommandSpec) and spec.dataset.split.tests_per_seed,

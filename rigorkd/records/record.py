@@ -61,7 +61,7 @@ _KINDS: dict[str, tuple[str, frozenset[type]]] = {
     **dict.fromkeys(("epochs", "epochs_run", "ce_weight", "kd_weight"), ("number", _NUMBERS)),
     **dict.fromkeys(("T", "alpha", "smoke"), ("single value", frozenset({str, bool, *_NUMBERS}))),
     **dict.fromkeys(
-        ("versions", "latency_ms", "numerics_of_parts", "code", "inputs"),
+        ("versions", "latency_ms", "numerics_of_parts", "code", "inputs", "uncovered_files"),
         ("mapping", frozenset({dict, _NONE})),
     ),
     "axes": ("list", frozenset({list, _NONE})),

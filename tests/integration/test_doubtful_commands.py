@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -217,3 +218,156 @@ seeds: 1
     write(tmp_path, protocol, "import sys; print(float(sys.argv[1]) + float(sys.argv[3]))")
     said = of(tmp_path, "run", "protocols/mine.yaml").stderr
     assert "--alpha got no value, since the cell has none: in brackets, [--alpha {…}], it is left out" in said
+
+
+READS = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py conf.yaml {a} {seed} {out}"
+  metrics: {acc: max}
+  keep: [left.txt]
+students: [net]
+groups: {main: {baseline: {a: 1}, other: {a: 2}}}
+seeds: 2
+"""
+READING = """
+import json, os, random, sys, time
+conf, a, seed, out = sys.argv[1:]
+made = random.Random(f"{open(conf).read()} {a} {seed}")
+NOTHING
+json.dump({"acc": made.random()}, open(out + "/metrics.json", "w"))
+open(out + "/left.txt", "w").write(f"LEFT")
+"""
+
+
+def reading(folder: Path, more: str = "", left: str = "{out}") -> Path:
+    """A study whose script reads a file that no hash covers, at seeds 0 and 1."""
+    write(folder, READS, READING.replace("NOTHING", more).replace("LEFT", left))
+    (folder / "protocols" / "conf.yaml").write_text("lr: 1")
+    done = of(folder, "run", "protocols/mine.yaml", "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_what_changed_since_is_told_from_a_script_that_is_not_deterministic(tmp_path: Path) -> None:
+    folder = reading(tmp_path, 'assert not os.path.exists("broken")')
+    (folder / "protocols" / "conf.yaml").write_text("lr: 2")
+    again = of(folder, "run", "protocols/mine.yaml", "--seeds", 4, "--jobs", 2)
+    assert "conf.yaml changed after runs of this study were finished" in again.stderr
+    assert "conf.yaml changed after runs" in " ".join(
+        of(folder, "plan", "protocols/mine.yaml").stdout.split()
+    )
+    done = of(folder, "verify", "--rerun", 8)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1
+    assert "changed since: 4 of 8 repeated runs came out otherwise than the record says" in said
+    assert "in no hash: conf.yaml" in said
+    assert "not deterministic" not in said
+    assert "verdicts hold" not in said
+    found = json.loads(of(folder, "verify", "--rerun", 8, "--format", "json").stdout)
+    assert found["deterministic"] is True
+    assert {one["run"][-6:] for one in found["reruns"] if one.get("changed_since") == ["conf.yaml"]} == {
+        "seed-0",
+        "seed-1",
+    }
+    assert "verdicts may not hold" in found["note"]
+    (comparison,) = document(folder, "analyze")["families"][0]["comparisons"]
+    assert any("conf.yaml was another for 4 runs" in text for text in comparison["warnings"])
+    write(folder, READS.replace("keep:", "inputs: [conf.yaml]\n  keep:"), READING.replace("NOTHING", ""))
+    mended = of(folder, "run", "protocols/mine.yaml", "--seeds", 4, "--retrain-stale", "--jobs", 2)
+    assert (mended.returncode, "no hash" in mended.stderr) == (0, False), mended.stderr
+    (comparison,) = document(folder, "analyze")["families"][0]["comparisons"]
+    assert not any("was another for" in text for text in comparison["warnings"])
+
+
+def test_seed_0_is_not_blamed_for_being_older(tmp_path: Path) -> None:
+    write(tmp_path, READS, READING.replace("NOTHING", ""))
+    (tmp_path / "protocols" / "conf.yaml").write_text("lr: 1")
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--seeds", 1).returncode == 0
+    (tmp_path / "protocols" / "conf.yaml").write_text("lr: 2")
+    assert of(tmp_path, "run", "protocols/mine.yaml", "--seeds", 3, "--jobs", 2).returncode == 0
+    done = of(tmp_path, "verify", "--rerun", 6)
+    assert "changed since: 2 of 6" in done.stdout
+    assert "seed 0" not in done.stdout
+
+
+def test_files_of_places_and_times_make_no_script_undeterministic(tmp_path: Path) -> None:
+    places = of(reading(tmp_path / "places"), "verify", "--rerun", 2)
+    assert "deterministic, as far as 2 repeated runs can tell" in places.stdout
+    clock = of(reading(tmp_path / "clock", left="{time.time()}"), "verify", "--rerun", 2)
+    assert "deterministic in its numbers, as far as 2 repeated runs can tell; left.txt came" in clock.stdout
+    assert (places.returncode, clock.returncode) == (0, 0)
+    chance = of(reading(tmp_path / "chance", "made = random.SystemRandom()"), "verify", "--rerun", 3)
+    assert "not deterministic: two repetitions of one seed, both of today, differ by up to" in chance.stdout
+    assert chance.returncode == 0
+
+
+AT_A_PLACE = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py {seed} {out} [kd.ckpt=runs/teacher/w.txt T={T}] [smooth={eps}]"
+  metrics: {acc: max}
+teacher: {trainer: {command: "python train.py {seed} runs/teacher", result: {file: stdout, keys: {acc: acc}}}}
+students: [net]
+groups: {main: {baseline: true, kd: {T: 2}, ls: {eps: 0.1}}}
+seeds: 3
+"""
+LEAVES = """
+import json, os, sys
+seed, out, *more = sys.argv[1:]
+os.makedirs(out, exist_ok=True)
+told = dict(one.split("=") for one in more)
+read = float(open(told["kd.ckpt"]).read()) if "kd.ckpt" in told else 0.1 * len(more)
+open(out + "/w.txt", "w").write(seed)
+json.dump({"acc": float(seed) / 7 + read}, open(out + "/metrics.json", "w"))
+print("acc", float(seed) / 7)
+"""
+
+
+def test_a_teacher_at_a_fixed_path_is_told_until_the_mend_is_made(tmp_path: Path) -> None:
+    write(tmp_path, AT_A_PLACE, LEAVES)
+    told = "main/net/kd-T2: distilled by a command that does not name {teacher}; runs/teacher/w.txt lies"
+    assert told in " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stderr.split())
+    done = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(told) == 1
+    again = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1)
+    assert "inputs: [runs/teacher/w.txt]" not in again.stderr  # of no use: runs write it
+    comparisons = document(tmp_path, "analyze")["families"][0]["comparisons"]
+    assert all(any(told in text for text in one["warnings"]) for one in comparisons)
+    assert not any("no hash covers" in text for one in comparisons for text in one["warnings"])
+    assert of(tmp_path, "report", "mine").returncode == 0
+    assert "does not name {teacher}" in (tmp_path / "results/mine/report.html").read_text()
+    # what it says: the teacher is given {out} for runs/teacher, students {teacher}/w.txt for the path
+    mended = AT_A_PLACE.replace("=runs/teacher/", "={teacher}/").replace("} runs/teacher", "} {out}")
+    write(tmp_path, mended, LEAVES)
+    done = of(tmp_path, "run", "protocols/mine.yaml", "--retrain-stale", "--jobs", 1)
+    assert (done.returncode, "{teacher}" in done.stderr) == (0, False), done.stderr
+    values = document(tmp_path, "analyze")["families"][0]["comparisons"]
+    assert not any("does not name" in text for one in values for text in one["warnings"])
+
+
+def test_a_placeholder_that_leaves_half_a_path_is_told_with_brackets(tmp_path: Path) -> None:
+    protocol = AT_A_PLACE.replace("[kd.ckpt=runs/teacher/w.txt T={T}]", "--ckpt {teacher}/w.txt [T={T}]")
+    protocol = protocol.replace("} runs/teacher", "} {out}").replace(", ls: {eps: 0.1}", "")
+    protocol = protocol.replace(" [smooth={eps}]", "")
+    write(tmp_path, protocol, LEAVES)
+    said = " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stderr.split())
+    assert "main/net/baseline: gets --ckpt /w.txt, since it has no teacher: in brackets, [--ckpt" in said
+    write(tmp_path, protocol.replace("--ckpt {teacher}/w.txt", "[--ckpt {teacher}/w.txt]"), LEAVES)
+    assert "/w.txt" not in of(tmp_path, "plan", "protocols/mine.yaml").stderr
+
+
+def test_what_listed_code_imports_from_its_own_folder_is_code(tmp_path: Path) -> None:
+    protocol = READS.replace('"python train.py conf.yaml {a}', '"env -C {out} python PLACE/src/main.py x {a}')
+    protocol = protocol.replace("keep:", "code: [src/main.py, src/old.py]\n  keep:")
+    write(tmp_path, protocol.replace("PLACE", str(tmp_path / "protocols")))
+    code = tmp_path / "protocols" / "src"
+    code.mkdir()
+    (code / "main.py").write_text("import helper\n")
+    (code / "helper.py").write_text("x = 1\n")
+    (code / "old.py").write_text("print 'of another Python'\n")
+    said = " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stdout.split())
+    assert "a change of these makes runs stale: src/main.py, src/helper.py, src/old.py" in said
