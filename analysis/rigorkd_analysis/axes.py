@@ -30,8 +30,7 @@ def varying(runs: Runs, cells: Sequence[int]) -> tuple[str, ...]:
     others = [
         name
         for name in runs.attributes
-        if name not in known
-        and (sets_up(name) or all(tells(runs.cells[cell], runs.text(name, cell)) for cell in cells))
+        if name not in known and (sets_up(name) or all(_is_named(runs, name, cell) for cell in cells))
     ]
     found: list[str] = []
     apart = 1
@@ -66,6 +65,12 @@ def averaged_over(runs: Runs, cells: Sequence[int]) -> str:
 
 def _and(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _is_named(runs: Runs, column: str, cell: int) -> bool:
+    """Whether a cell's name holds its value in a column: `64`, or `width64` as readers of tables do."""
+    name, value = runs.cells[cell], runs.text(column, cell)
+    return tells(name, value) or f"{column}{value}" in name
 
 
 def _is_number(text: str) -> bool:

@@ -132,3 +132,14 @@ def test_which_is_best_is_asked_beside_the_baseline_that_a_part_of_names_names()
     assert [len(one.cells) for one in analyze(frame).best.sets] == [6]
     best = analyze(frame, Plan(baselines=("a",))).best
     assert [one.group for one in best.sets] == ["x", "y"]
+
+
+def test_a_setting_that_names_hold_is_told_of_an_average():
+    means = {"base": 70.0} | {f"a{a}-width{w}": 71.0 + a for a in (1, 2) for w in (64, 512)}
+    frame = runs_of(
+        means,
+        alpha={cell: cell[1] if cell != "base" else "" for cell in means},
+        width={cell: cell.partition("width")[2] for cell in means},
+    )
+    found = analyze(frame, Plan(baselines=("base",)))
+    assert found.family("overall").comparisons[0].name.endswith("average of 4 (alpha, width)")
