@@ -227,7 +227,7 @@ def _determinism(again: list[Rerun]) -> list[str]:
         return [*lines, f"not deterministic at seed 0, {most}", f"  {doubt}"]
     return [
         *lines,
-        f"not deterministic: two repetitions of one seed, both of today, differ {most}",
+        f"not deterministic: two runs of one seed differ {most}, repeated twice today",
         "  a seed then names a run and does not repeat it"
         + ("; verdicts hold, for they are over runs" * (not lines)),
         *([f"  {doubt}"] if doubt else []),

@@ -27,7 +27,6 @@ from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
 from rigorkd.records.record import Record
 from rigorkd.records.teacher_paths import left_by_teachers
-from rigorkd.records.untrusted import PROTOCOL
 from rigorkd.text import count, in_yaml, nearest_place, some_of
 
 LARGEST = 64 * 2**20
@@ -417,9 +416,8 @@ def _is_protocol(path: Path) -> bool:
     if path.suffix not in (".yaml", ".yml"):
         return False
     try:
-        with path.open("rb") as file:
-            return re.search(rb"^rigorkd:", file.read(PROTOCOL), re.MULTILINE) is not None
-    except OSError:
+        return re.search(rb"^rigorkd:", read_code(path), re.MULTILINE) is not None
+    except InputError:
         return False
 
 
