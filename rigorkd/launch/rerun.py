@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -164,6 +165,8 @@ def rerun(
                 else:
                     one = _told_apart(one, compare(now, second), before, now, _changed(protocol, before))
             found.append(one)
+            for kept in Path(scratch).glob("kept-*"):  # many runs may leave much
+                shutil.rmtree(kept)
     return found
 
 
