@@ -357,7 +357,7 @@ def test_a_placeholder_that_leaves_half_a_path_is_told_with_brackets(tmp_path: P
     protocol = protocol.replace(" [smooth={eps}]", "")
     write(tmp_path, protocol, LEAVES)
     said = " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stderr.split())
-    assert "main/net/baseline: gets --ckpt /w.txt, since it has no teacher: in brackets, [--ckpt" in said
+    assert "main/net/baseline gets --ckpt /w.txt, for want of a teacher: in brackets, [--ckpt" in said
     write(tmp_path, protocol.replace("--ckpt {teacher}/w.txt", "[--ckpt {teacher}/w.txt]"), LEAVES)
     assert "/w.txt" not in of(tmp_path, "plan", "protocols/mine.yaml").stderr
 
