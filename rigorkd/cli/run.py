@@ -308,7 +308,7 @@ def run(
     there = outcome.trained or outcome.already_done
     if there and (outcome.trained or outcome.failed):
         metric = loaded.spec.analysis.metric if by_command else "test_top1"
-        print_summary(outcome.study, console, metric)
+        print_summary(outcome.study, console, metric, outcome.failed)
         if by_command:
             records = read_records(outcome.study)
             for note in command_notes(loaded, records):
@@ -320,7 +320,7 @@ def run(
         console.print(f"nothing to train: all {done} have their record")
     if part is not None and not outcome.failed:
         console.print(f"shard {shard} is done; `rigorkd merge` makes one study of all {part.of}")
-    if there:
+    if there and not outcome.failed:  # else what comes next is what the error says
         study = shlex.quote(str(outcome.study.path))
         judged = f"rigorkd analyze {study}" + " --sequential" * until_decided
         if grown is not None:  # a plain look at all of them would spend the new seeds

@@ -227,7 +227,7 @@ def _determinism(again: list[Rerun]) -> list[str]:
         return [*lines, f"not deterministic at seed 0, {most}", f"  {doubt}"]
     return [
         *lines,
-        f"not deterministic: two repetitions of one seed, both of today, differ {most}",
+        f"not deterministic: two runs of one seed differ {most}, repeated twice today",
         "  a seed then names a run and does not repeat it"
         + ("; verdicts hold, for they are over runs" * (not lines)),
         *([f"  {doubt}"] if doubt else []),
@@ -250,19 +250,25 @@ def _changes(changed: list[Rerun], told: int) -> list[str]:
     """That what runs read was another when they were trained, with what is known of it, and the mend."""
     from rigorkd.text import count, in_yaml, some_of
 
-    if not changed:
-        return []
-    lines = [
-        f"changed since: {len(changed)} of {count(told, 'repeated run')} came out otherwise than the record"
+    lines = []
+    for why in dict.fromkeys(one.excuse for one in changed if not one.is_wrong):
+        runs = sum(one.excuse == why for one in changed)
+        lines.append(
+            f"{runs} of {count(told, 'repeated run')} came out otherwise than the record says, and the same"
+            f" twice today ({why}): that, or something that they read, is what changed"
+        )
+    wrong = [one for one in changed if one.is_wrong]
+    if not wrong:
+        return lines
+    lines.append(
+        f"changed since: {len(wrong)} of {count(told, 'repeated run')} came out otherwise than the record"
         " says, and the same twice today: something that they read is another now"
-    ]
-    since = [*dict.fromkeys(name for one in changed for name in one.since)]
-    lines += [f"  {what}" for what in since if ": " in what]
-    if files := [name for name in since if ": " not in name]:
+    )
+    if files := [*dict.fromkeys(name for one in wrong for name in one.since)]:
         lines.append(f"  changed after those runs, and in no hash: {some_of(files, 6)}")
         mend = f"add inputs: [{', '.join(map(in_yaml, files[:6]))}] to the trainer"
     else:
-        lines += ["  what it is was not found out: a file that no hash covers, a package"] * (not since)
+        lines.append("  what it is was not found out: a file that no hash covers, a package")
         mend = "name what it was under the trainer's inputs"
     lines.append(
         "  runs from before and after the change may be compared with each other, so verdicts may not hold:"

@@ -40,12 +40,13 @@ from rigorkd.launch.failures import PRINTED
 from rigorkd.launch.processes import FIXED, die_with_parent
 from rigorkd.launch.worker import Message, Stop, StopAll, TaskEnded, WorkerSettings, serve
 from rigorkd.methods.baseline import Baseline
+from rigorkd.problems import ExpansionError
 from rigorkd.protocol.cells import FIXED as SHARED
-from rigorkd.protocol.cells import Run
+from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.hashes import resolved, training_key
 from rigorkd.protocol.trainer import STDOUT, CellTrainer
 from rigorkd.records.changes import note_met, says_met
-from rigorkd.records.command_code import as_they_stayed, note_uncovered
+from rigorkd.records.command_code import as_they_are, as_they_stayed, uncovered
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import cpu_name, hardware_here
@@ -94,6 +95,7 @@ class _Worker:
         }
         self._stop = False
         self._written: dict[str, Expected] | None = {}
+        self._uncovered: dict[str, list[Path]] = {}
 
     def train(self, task: Task) -> Message:
         """Call the commands of a task's runs; how it ended as a whole."""
@@ -128,7 +130,7 @@ class _Worker:
         out, log = self.study.out(run.name), self.study.run_log(run.name)
         folder = want.working
         assert folder is not None, "a launch reads the files of its commands"
-        beside = note_uncovered(run.cell, folder)
+        beside = as_they_are(self._uncovered_by(run.cell, folder), folder)
         if out.exists():
             end_those_of(out)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -176,6 +178,15 @@ class _Worker:
         shutil.rmtree(self.study.checkpoint(run.name).parent, ignore_errors=True)
         self.connection.send(EpochDone(1, 1, 1, 0, ended.seconds))
         self.connection.send(RunDone(run.name, DONE, None))
+
+    def _uncovered_by(self, cell: Cell, folder: Path) -> list[Path]:
+        """The files that runs of a cell may read and no hash covers, looked for once: it parses the code."""
+        if cell.name not in self._uncovered:
+            found: list[Path] = []
+            with contextlib.suppress(OSError, RigorkdError, ExpansionError):  # a note, for which no run fails
+                found = uncovered([cell], folder)
+            self._uncovered[cell.name] = found
+        return self._uncovered[cell.name]
 
     def _call(self, want: Expected, by: CellTrainer, out: Path, log: BinaryIO) -> Ended:
         trainer = by.trainer

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from statistics import fmean, median, stdev
 from types import TracebackType
 from typing import Any, TextIO
@@ -21,6 +22,7 @@ from rigorkd.data.dataset import Dataset
 from rigorkd.launch.progress import Progress
 from rigorkd.launch.worker import Message
 from rigorkd.metrics import BY_NAME
+from rigorkd.records.changes import cell_of
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, read_records
 from rigorkd.text import count, duration, printable
@@ -181,8 +183,13 @@ def _bar(completed: int, total: int) -> ProgressBar:
     return ProgressBar(total=max(total, 1), completed=completed, width=30)
 
 
-def print_summary(study: StudyFolder, console: Console, metric: str = "test_top1") -> None:
-    """Print n and mean ± standard deviation of a metric per cell; verdicts are the analysis's."""
+def print_summary(
+    study: StudyFolder, console: Console, metric: str = "test_top1", failed: Iterable[str] = ()
+) -> None:
+    """Print n and mean ± standard deviation of a metric per cell; verdicts are the analysis's.
+
+    `failed` are runs that have no record: their cell has its row, whatever is left of it.
+    """
     from rigorkd_analysis.metric_names import unit_of
     from rigorkd_analysis.wording import decimals_for
 
@@ -198,6 +205,9 @@ def print_summary(study: StudyFolder, console: Console, metric: str = "test_top1
             values[cell] += []
         else:
             values[cell].append(top1)
+    fallen = Counter(map(cell_of, failed))
+    for cell in fallen:
+        values[cell] += []
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("cell", no_wrap=True)
     table.add_column("n", justify="right")
@@ -210,6 +220,8 @@ def print_summary(study: StudyFolder, console: Console, metric: str = "test_top1
         spread = f" ± {stdev(top1s):.{digits}f}" if len(top1s) > 1 else ""
         mean = f"{fmean(top1s):.{digits}f}{spread}" if top1s else "–"
         note = f"  {count(diverged[cell], 'run')} diverged" if diverged[cell] else ""
+        if fallen[cell]:
+            note += f"  {count(fallen[cell], 'run')} failed"
         if bare[cell]:  # such as a teacher that a command trains, of which no number is asked
             note += f"  {count(bare[cell], 'finished run')} without a number"
         table.add_row(cell, "–" if bare[cell] and not top1s else str(len(top1s)), mean + note)

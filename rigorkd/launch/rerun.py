@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -45,8 +46,8 @@ class Rerun:
 
     `numbers` are a command's, then and now; of a command `otherwise` says whether its results are others
     than the record's, and `files` names what else it left that is. Where they are, `repeats` says whether a
-    second repetition gave what the first did, with `apart` as the numbers of both, and `since` names what is
-    known to have changed after the record.
+    second repetition gave what the first did, with `apart` as the numbers of both, and `since` names the
+    files that are known to have changed after the record.
     """
 
     run: str
@@ -162,8 +163,10 @@ def rerun(
                         one, differs=(*one.differs, f"repeated again, it failed: {second}"), excuse=""
                     )
                 else:
-                    one = _told_apart(one, compare(now, second), before, now, _changed(protocol, before))
+                    one = told_apart(one, compare(now, second), before, now, _changed(protocol, before))
             found.append(one)
+            for kept in Path(scratch).glob("kept-*"):  # many runs may leave much
+                shutil.rmtree(kept)
     return found
 
 
@@ -189,13 +192,16 @@ def _changed(protocol: Protocol, before: Record) -> list[str]:
         return []
 
 
-def _told_apart(one: Rerun, twice: Rerun, before: Record, now: Record, files: list[str]) -> Rerun:
+def told_apart(one: Rerun, twice: Rerun, before: Record, now: Record, files: list[str]) -> Rerun:
     """A run that came out otherwise, after its second repetition: `twice` compares both."""
     if twice.otherwise:
         return replace(one, repeats=False, apart=twice.numbers)
-    others = (key for key in ("hardware", "versions") if before.fields.get(key) != now.fields.get(key))
-    since = (*files, *(f"{key}: {before.fields.get(key)} then, {now.fields.get(key)} now" for key in others))
-    return replace(one, repeats=True, apart=twice.numbers, since=since, excuse="")
+    for key in ("hardware", "versions"):  # as of the engine: no error, unless files are known to be others
+        if not files and (then := before.fields.get(key)) != (here := now.fields.get(key)):
+            return replace(
+                one, repeats=True, apart=twice.numbers, excuse=f"other {key}: {then} then, {here} now"
+            )
+    return replace(one, repeats=True, apart=twice.numbers, since=tuple(files), excuse="")
 
 
 def _is_of_zero(run: str) -> bool:

@@ -27,7 +27,6 @@ from rigorkd.protocol.hashes import canonical, digest
 from rigorkd.protocol.trainer import CellTrainer, Trainer, program_of
 from rigorkd.records.record import Record
 from rigorkd.records.teacher_paths import left_by_teachers
-from rigorkd.records.untrusted import PROTOCOL
 from rigorkd.text import count, in_yaml, nearest_place, some_of
 
 LARGEST = 64 * 2**20
@@ -376,20 +375,18 @@ def content_of(path: Path) -> str:
     return file_sha256(path) if size <= LARGEST else f"{size} bytes"
 
 
-def note_uncovered(cell: Cell, folder: Path) -> dict[str, str]:
-    """The files that a run of this cell may read and that no hash covers, as they are now, by name."""
-    try:
-        return {_name(path, folder): content_of(path) for path in uncovered([cell], folder)}
-    except (OSError, InputError, ExpansionError):  # a note, for which no run fails
-        return {}
+def as_they_are(paths: Iterable[Path], folder: Path) -> dict[str, str]:
+    """What these files are now, by name; one that cannot be read is left out of the note."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found[_name(path, folder)] = content_of(path)
+    return found
 
 
 def as_they_stayed(before: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The same after the run: a file that changed meanwhile is one that runs write, and no setting."""
-    now = {}
-    for name in before:
-        with contextlib.suppress(OSError):
-            now[name] = content_of(folder / name)
+    now = as_they_are((folder / name for name in before), folder)
     return {name: content if now.get(name) == content else WRITTEN for name, content in before.items()}
 
 
@@ -417,9 +414,8 @@ def _is_protocol(path: Path) -> bool:
     if path.suffix not in (".yaml", ".yml"):
         return False
     try:
-        with path.open("rb") as file:
-            return re.search(rb"^rigorkd:", file.read(PROTOCOL), re.MULTILINE) is not None
-    except OSError:
+        return re.search(rb"^rigorkd:", read_code(path), re.MULTILINE) is not None
+    except InputError:
         return False
 
 

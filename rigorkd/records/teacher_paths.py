@@ -118,10 +118,11 @@ def half_paths(cells: Iterable[Cell]) -> Iterator[str]:
         is_one = (
             f"{before} {{{name}}}/…" if before else f"{option}={{{name}}}/…" if option else f"{{{name}}}/…"
         )
+        gets = "gets" if len(names) == 1 else "get"
+        told = f"{before} {word}".strip()
         yield (
-            f"warning: {names[0]}{more}: gets {before} {word}".replace("  ", " ")
-            + f", since it has no {name}:"
-            f" in brackets, [{is_one}], it is left out there"
+            f"warning: {names[0]}{more} {gets} {told}, for want of a {name}: in brackets, [{is_one}], it is"
+            " left out there"
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.launch.rerun import Rerun, compare
+from rigorkd.launch.rerun import Rerun, compare, deterministic, told_apart
 from rigorkd.records.record import Record
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
@@ -66,3 +66,29 @@ def test_fast_mode_promises_no_bits() -> None:
     found = compare(record(mode="fast"), record(mode="fast", weights_sha256="v"))
     assert not found.is_wrong
     assert "reference mode" in found.excuse
+
+
+def of_command(accuracy: float, **changes: object) -> Record:
+    own = {"command": "python train.py", "code": {}, "metrics": {"accuracy": accuracy}, "mode": None}
+    return record(**{**own, "files": {}, **changes})
+
+
+@pytest.mark.parametrize(
+    ("second", "hardware", "files", "wrong", "steady"),
+    [
+        (2.0, "CPU", [], True, True),
+        (2.0, "CPU", ["conf.yaml"], True, True),
+        (2.0, "GPU", [], False, True),  # as of the engine, where the bits are others on another machine
+        (2.0, "GPU", ["conf.yaml"], True, True),
+        (3.0, "CPU", [], False, False),
+        (3.0, "CPU", ["conf.yaml"], False, False),
+    ],
+)
+def test_two_repetitions_tell_what_changed_from_chance(
+    second: float, hardware: str, files: list[str], wrong: bool, steady: bool
+) -> None:
+    before, now = of_command(1.0), of_command(2.0, hardware=hardware)
+    twice = compare(now, of_command(second, hardware=hardware))
+    found = told_apart(compare(before, now), twice, before, now, files)
+    assert (found.is_wrong, found.repeats, deterministic([found])) == (wrong, steady, steady)
+    assert bool(found.since) == (bool(files) and steady)
