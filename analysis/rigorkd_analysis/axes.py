@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rigorkd_analysis.likeness import on_what, tells
-from rigorkd_analysis.runs import Runs, sets_up
+from rigorkd_analysis.runs import Runs, is_number, sets_up
 
 #: Columns that can tell the cells of one method apart.
 AXES = (
@@ -58,7 +58,7 @@ def averaged_over(runs: Runs, cells: Sequence[int]) -> str:
     columns = varying(runs, cells)
     if len(columns) == 1:
         words = list(dict.fromkeys(runs.text(columns[0], cell) for cell in cells))
-        if len(words) == len(cells) <= _FEW and all(words) and not any(map(_is_number, words)):
+        if len(words) == len(cells) <= _FEW and all(words) and not any(map(is_number, words)):
             return _and(words)
     return f"{len(cells)} settings{settings_of(runs, cells)}"
 
@@ -71,11 +71,3 @@ def _is_named(runs: Runs, column: str, cell: int) -> bool:
     """Whether a cell's name holds its value in a column: `64`, or `width64` as readers of tables do."""
     name, value = runs.cells[cell], runs.text(column, cell)
     return tells(name, value) or f"{column}{value}" in name
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rigorkd_analysis.metric_names import is_accuracy, words_of
-from rigorkd_analysis.runs import Floats, Runs
+from rigorkd_analysis.runs import Floats, Runs, is_number
 
 # ------------------------------------------------------------------------------------ on what it was measured
 
@@ -46,17 +46,9 @@ def on_what(runs: Runs) -> tuple[str, ...]:
     for column, values in runs.attributes.items():
         if column in found or not says_on_what(column):
             continue
-        if all(values) and not any(_is_number(value) for value in values):
+        if all(values) and not any(is_number(value) for value in values):
             found.append(column)
     return tuple(found)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 # ------------------------------------------------------------------------------------------ other differences
@@ -122,7 +114,7 @@ def tells(name: str, value: str) -> bool:
 
 
 def _normal(text: str) -> str:
-    return f"{float(text):g}" if _is_number(text) else text.casefold()
+    return f"{float(text):g}" if is_number(text) else text.casefold()
 
 
 # ------------------------------------------------------------------------------------------------ copied runs

@@ -379,6 +379,15 @@ def _is_measured(column: str, values: NDArray[np.object_], cell_of: NDArray[np.i
     )
 
 
+def is_number(text: str) -> bool:
+    """Whether Python reads a value of the table as a number; `nan` and `inf` are some."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _number(text: object) -> float:
     try:
         return float(str(text))
