@@ -85,8 +85,12 @@ class Having:
 
     @property
     def rest(self) -> str:
-        """What they share, as messages say it: all cells are beside each other where there is no more."""
-        return ", ".join(self.shares)
+        """What they share, as messages say it: all cells are beside each other where there is no more.
+
+        A column that none of them has a value of is not shared: a baseline has no temperature.
+        """
+        text = self.runs.text
+        return ", ".join(name for name in self.shares if any(text(name, own) for own in self.cells))
 
     def beside(self, cell: int, *, all_of_it: bool = False) -> list[int]:
         """Those of them that share the rest with a cell: one, unless the columns do not tell them apart.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis.analysis_plan import Pair, Plan
@@ -127,6 +128,19 @@ def test_a_value_is_the_baseline_of_what_shares_the_rest(column, values, asked):
         f"baseline {asked}: each cell against the one of {column} {values[0]} that shares dataset, width"
         in warned
     )
+
+
+def test_a_baseline_does_not_share_what_it_has_not():
+    """It has no teacher and no temperature, so that none of a cell's is said to be shared."""
+    frame = grid("method", METHODS)
+    distilled = frame["method"] != "baseline"
+    frame["teacher"] = np.where(distilled, "r34", "")
+    frame["T"] = np.where(frame["method"] == "kd", "4", "")
+    frame["cell"] += np.where(distilled, "/r34", "") + np.where(frame["method"] == "kd", "-T4", "")
+    assert len(gains(frame, "baseline")) == 8
+    warned = " ".join(analyze(frame, Plan(metric="test_acc", baselines=("baseline",))).warnings)
+    assert "the one of method baseline that shares dataset, width" in warned
+    assert "teacher" not in warned
 
 
 @pytest.mark.parametrize("asked", ["cifar100", "dataset=cifar100", "Cifar100"])
