@@ -90,6 +90,11 @@ def goal_of(metric: str, goal: Goal | None = None) -> Goal:
     )
 
 
+def is_metric(name: str) -> bool:
+    """Whether a name has the word of a metric in it."""
+    return not (_MAX | _MIN).isdisjoint(words_of(name))
+
+
 def is_percentage(metric: str, largest: float) -> bool:
     """Whether values of this metric are percentages, so that a difference is in points."""
     return any(token in _PERCENT for token in words_of(metric)) and 1.5 < largest <= 100.0

@@ -329,9 +329,11 @@ class Matcher:
         ruled = {at for found in self._having for at in found.beside(cell)}
         if len(ruled) > 1:
             names = [self._runs.cells[at] for at in sorted(ruled)]
+            own = [part for part in names[0].split("/") if part not in names[1].split("/")]
+            word = own[0] if len(own) == 1 else names[0]  # one part of the name is one for all data
             raise TableError(
                 f"two baselines of {self._runs.cells[cell]}: {names[0]} and {names[1]}",
-                hint=f"name one of them alone: --baseline {shlex.quote(names[0])}",
+                hint=f"name one of them alone: --baseline {shlex.quote(word)}",
             )
         if ruled:
             return ruled.pop()

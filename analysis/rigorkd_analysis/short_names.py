@@ -60,6 +60,10 @@ def same(text: str, word: str) -> bool:
     return plain(text).casefold() == plain(word).casefold()
 
 
+_NOTHING = ("", "none", "-", "–", "n/a", "na", "nan", "null")
+"""What stands in a column that does not concern a cell."""
+
+
 @dataclass(frozen=True)
 class Having:
     """The cells that have one value in a column.
@@ -87,10 +91,15 @@ class Having:
     def rest(self) -> str:
         """What they share, as messages say it: all cells are beside each other where there is no more.
 
-        A column that none of them has a value of is not shared: a baseline has no temperature.
+        A column that none of them has a value of is not shared, nor what methods set for themselves: a
+        baseline has no temperature.
         """
-        text = self.runs.text
-        return ", ".join(name for name in self.shares if any(text(name, own) for own in self.cells))
+        text, unused = self.runs.text, self._unused
+        return ", ".join(
+            name
+            for name in self.shares
+            if name not in unused and any(text(name, own).casefold() not in _NOTHING for own in self.cells)
+        )
 
     def beside(self, cell: int, *, all_of_it: bool = False) -> list[int]:
         """Those of them that share the rest with a cell: one, unless the columns do not tell them apart.

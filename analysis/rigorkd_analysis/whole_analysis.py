@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Plan
 from rigorkd_analysis.families import build_family
 from rigorkd_analysis.likeness import copied, on_what
-from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale
+from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
 from rigorkd_analysis.offered_baselines import likely, offered
 from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.questions import (
@@ -78,6 +78,8 @@ def analyze(
     plan = plan or Plan()
     runs = read_runs(table, plan.metric)
     goal = goal_of(runs.metric, plan.goal)
+    if plan.goal is None:
+        _refuse_errors(table, runs.metric)
     _sesoi_on_scale(runs, plan)
     matcher = Matcher(runs, plan.baselines, plan.contrasts)
     question = _question(runs, plan, goal)
@@ -423,6 +425,31 @@ def _usual_goal(runs: Runs, plan: Plan) -> list[str]:
         if usual != plan.goal:
             out.append(f"the goal of {runs.metric} was given as {plan.goal}; by its name it would be {usual}")
     return out
+
+
+def _refuse_errors(table: pd.DataFrame, metric: str) -> None:
+    """Refuse top-1 that is above top-5: both are then error rates, of which less is better.
+
+    Raises:
+        TableError: so it is in every row, and no goal was given.
+    """
+    words = words_of(metric)
+    if "top1" not in words or not is_accuracy(metric):
+        return
+    fifth = ["top5" if word == "top1" else word for word in words]
+    other = next((str(column) for column in table.columns if words_of(str(column)) == fifth), None)
+    if other is None or metric not in table.columns:
+        return
+    import pandas as pd
+
+    one, five = (pd.to_numeric(table[column], errors="coerce") for column in (metric, other))
+    there = one.notna() & five.notna()
+    if there.any() and bool((one[there] > five[there]).all()):
+        raise TableError(
+            f"{metric} is above {other} in every row, which no accuracy can be: are they error rates?",
+            hint="give the goal: --goal min if less is better, --goal max if more is",
+            column=metric,
+        )
 
 
 def _wide_margin(runs: Runs, plan: Plan) -> list[str]:

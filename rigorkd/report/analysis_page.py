@@ -36,6 +36,7 @@ from rigorkd.report.sentences import (
     own_interval,
     partly_averages,
     planned_looks,
+    said_by_gains,
     sequential_leads,
     some_not_valid,
     test_of,
@@ -208,6 +209,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
         for _, family in asked_once(analysis)
         for comparison in family.comparisons
         if comparison.verdict is not Verdict.INCONCLUSIVE or family.name in QUESTIONS
+        if not said_by_gains(analysis, family, comparison)
     )
     sentences = tuple(map(Said, said))
     return Page(
@@ -469,7 +471,7 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
                 f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
             notes.append(about(flattery.student, flattery.group, text))
-    return notes + [Said(item.says, lead=whose(item)) for item in analysis.factorial[:8]]
+    return notes + [Said(item.says, lead=whose(item, analysis.factorial)) for item in analysis.factorial[:8]]
 
 
 # ---------------------------------------------------------------------------------------------- teachers

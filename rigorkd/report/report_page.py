@@ -40,6 +40,7 @@ from rigorkd.report.sentences import (
     minus,
     not_valid,
     numbers_of,
+    said_by_gains,
     seeds_of,
     sequential_leads,
     sequential_tally,
@@ -200,6 +201,8 @@ def _findings(analysis: Analysis) -> tuple[Said, ...]:
     out: dict[str, Said] = {}  # an average of one gain may say what the gain says
     for at, family in asked_once(analysis):
         for position, comparison in enumerate(family.comparisons):
+            if said_by_gains(analysis, family, comparison):
+                continue
             if comparison.verdict is not Verdict.INCONCLUSIVE:
                 place = f"families/{at}/comparisons/{position}/says"
                 out.setdefault(comparison.says, Said(comparison.says, place, strong=True))

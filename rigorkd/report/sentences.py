@@ -374,10 +374,25 @@ def who(student: str | None, group: str | None) -> str:
     return "/".join(part for part in (group, student) if part)
 
 
-def whose(item: Factorial) -> str:
-    """Whose T and α are tested: student, group and, where there are several, the teacher."""
+def said_by_gains(analysis: Analysis, family: Family, comparison: Comparison) -> bool:
+    """Whether this is an average of one cell beside the very gain: that says it, with its own correction."""
+    if family.name != "overall" or comparison.a is None:
+        return False
+    pair = (comparison.a, comparison.b)
+    others = (one for own in analysis.families if own.name in ("primary", "gains") for one in own.comparisons)
+    return any((one.a, one.b) == pair for one in others)
+
+
+def whose(item: Factorial, among: Sequence[Factorial]) -> str:
+    """Whose T and α are tested: student, group and, where there are several, the teacher and the method."""
     lead = who(item.student, item.group)
-    return f"{lead} from {item.teacher}".strip() if item.teacher else lead
+    lead = f"{lead} from {item.teacher}".strip() if item.teacher else lead
+    methods = {
+        other.method
+        for other in among
+        if (other.student, other.group, other.teacher) == (item.student, item.group, item.teacher)
+    }
+    return f"{lead}, {item.method}".strip(", ") if item.method and len(methods) > 1 else lead
 
 
 def seeds_of(ns: Iterable[int]) -> str:

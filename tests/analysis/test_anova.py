@@ -73,6 +73,15 @@ def test_two_levels_are_a_paired_t():
     (test,) = factorial(table).tests
     assert test.p == pytest.approx(stats.ttest_rel(x, y).pvalue)
     assert test.epsilon == pytest.approx(1.0)
+    assert "conservative" not in factorial(table).says
+
+
+def test_how_seldom_equal_settings_differ_is_as_the_page_says():
+    rng = np.random.default_rng(0)
+    for settings, low, high in ((3, 0.02, 0.04), (12, 0.0, 0.006)):
+        basis = np.linalg.qr(np.column_stack([np.ones(settings), np.eye(settings)[:, 1:]]))[0][:, 1:]
+        found = [repeated_measures(rng.standard_normal((5, settings)), basis).p or 1.0 for _ in range(1500)]
+        assert low < np.mean(np.array(found) < 0.05) < high
 
 
 def test_a_cross_gets_an_arm_each_and_says_what_is_not_identifiable():

@@ -96,6 +96,17 @@ def test_a_margin_as_wide_as_the_metric_is_told():
     assert any("the margin of 0.3 is wider than the whole range of test_kl" in text for text in told)
 
 
+def test_top_1_above_top_5_is_an_error_rate():
+    frame = table(kd=CLEAR).rename(columns={"test_top1": "clean_top1"})
+    frame["clean_top5"] = frame["clean_top1"] / 4
+    with pytest.raises(TableError, match="above clean_top5 in every row") as caught:
+        only(frame, Plan(metric="clean_top1"))
+    assert "--goal min" in str(caught.value.hint)
+    assert only(frame, Plan(metric="clean_top1", goal="min")).verdict == "worse"
+    frame["clean_top5"] = frame["clean_top1"] + 10
+    assert only(frame, Plan(metric="clean_top1")).verdict == "better"
+
+
 def test_a_collapse_is_a_high_loss():
     frame = table(kd=tuple(-value for value in CLEAR)).rename(columns={"test_top1": "test_loss"})
     frame["test_loss"] = frame["test_loss"].abs() / 100

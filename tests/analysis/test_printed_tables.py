@@ -249,6 +249,19 @@ def test_a_gain_beside_a_value_is_no_spread(text: str):
     assert unmarked(text) == "70.55"
 
 
+def test_a_table_with_a_row_for_each_metric_is_turned_round_by_hand():
+    rows = [
+        {"Metric": "Top-1 error", "Baseline": "24.7", "AugMix": "23.3"},
+        {"Metric": "Top-5 error", "Baseline": "7.1", "AugMix": "6.9"},
+    ]
+    for metric in ("", "AugMix"):
+        with pytest.raises(TableError, match="its rows are metrics") as caught:
+            audit(Printed(rows, n_test=10_000, metric=metric))
+        assert "a row for each of Baseline, AugMix" in str(caught.value.hint)
+    rows = [{"Method": "MAE", "Acc": "24.7"}, {"Method": "F1 loss", "Acc": "23.3"}]  # methods called so
+    assert audit(Printed(rows, n_test=10_000)).metric == "Acc"
+
+
 def test_a_column_of_percentages():
     rows = [{"Model": "a", "Acc@1": "85.41%"}, {"Model": "b", "Acc@1": "**86.62%**"}]
     assert [cell.value for cell in audit(Printed(rows, n_test=10_000, metric="Acc@1")).cells] == [

@@ -21,7 +21,7 @@ from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sentences import asked_once, headline
+from rigorkd.report.sentences import asked_once, headline, said_by_gains, whose
 
 BASE = np.array([80.1, 80.4, 79.9, 80.2, 80.3])
 
@@ -227,3 +227,38 @@ def test_numbers_have_no_sign_before_zero():
     assert (say(-0.001, True), say(0.001, True), say(-0.02, True)) == ("0.00", "0.00", "−0.02")
     loss = MetricNumbers("test_loss", [1.0], [0.0, 0.003])
     assert loss(-0.00001) == "0.0000"
+
+
+def test_sets_of_one_student_are_told_by_their_method():
+    rng = np.random.default_rng(1)
+    rows = [
+        {"cell": f"{method}-T{T}", "method": method, "student": "r8", "T": T, "seed": seed,
+         "test_top1": 80 + rng.standard_normal()}
+        for method in ("kd", "dkd")
+        for T in (2, 4)
+        for seed in range(5)
+    ]  # fmt: skip
+    rows += [{**row, "cell": "base", "method": "baseline", "T": None} for row in rows[:10:2]]
+    found = analyze(pd.DataFrame(rows).drop_duplicates(["cell", "seed"])).factorial
+    assert sorted(whose(item, found) for item in found) == ["r8, dkd", "r8, kd"]
+    assert [whose(item, found[:1]) for item in found[:1]] == ["r8"]
+
+
+def test_an_average_of_one_cell_is_said_by_its_gain_alone():
+    """Beside averages of several cells it is corrected with them, and would be recommended twice."""
+    rng = np.random.default_rng(2)
+    rows = [
+        {"cell": f"{method}-T{T}", "method": method, "student": "r8", "T": T, "seed": seed,
+         "test_top1": 80 + 3 * (method != "baseline") + 0.1 * rng.standard_normal()}
+        for method, T in (("baseline", 0), ("kd", 2), ("kd", 4), ("crd", 1))
+        for seed in range(5)
+    ]  # fmt: skip
+    found = analyze(pd.DataFrame(rows))
+    one = [c for c in found.family("overall").comparisons if c.a is not None]
+    assert [c.a for c in one] == ["crd-T1"]
+    assert said_by_gains(found, found.family("overall"), one[0])
+    assert not any(said_by_gains(found, found.family("gains"), c) for c in found.family("gains").comparisons)
+    words = next(block for block in analysis_page(found).blocks if getattr(block, "title", "") == "In words")
+    (gain,) = (c for c in found.family("gains").comparisons if c.a == "crd-T1")
+    assert gain.says != one[0].says  # another correction
+    assert (gain.says in str(words), one[0].says in str(words)) == (True, False)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from rigorkd_analysis.metric_names import goal_of, on_two_scales, words_of
+from rigorkd_analysis.metric_names import goal_of, is_metric, on_two_scales, words_of
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
 from rigorkd_analysis.published.printed_cells import KNOWN, Row, first_name, is_yes_or_no, known_name
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
@@ -124,6 +124,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     """The rows with one value each: a wide table (standard_top1, kd_top1) is spread out."""
     rows = list(table.rows)
     columns = list(rows[0])
+    _refuse_turned(rows, columns)
     wanted = (table.metric,) if table.metric else USUAL
     folded = {column.casefold(): column for column in columns}
     for name in wanted:
@@ -209,6 +210,23 @@ def _is_of(column: str, metric: str) -> bool:
     return (
         re.fullmatch(rf"{re.escape(metric.casefold())}(?:[_ ./-](?:mean|avg|average))?{turned}", plain)
         is not None
+    )
+
+
+def _refuse_turned(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """A table with a row for each metric has the methods as its columns: its pairs would be of metrics.
+
+    Raises:
+        TableError: every row is called as a metric, and no column of numbers is.
+    """
+    named, *others = columns
+    names = [row.get(named) or "" for row in rows]
+    if len(names) < 2 or not others or not all(map(is_metric, names)) or any(map(is_metric, others)):
+        return
+    shown = ", ".join(names[:3])
+    raise TableError(
+        f"its rows are metrics ({shown}), and its columns what is to be compared",
+        hint=f"turn the table round: a row for each of {', '.join(others[:4])}, a column for each metric",
     )
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from scipy import special
 
 from rigorkd_analysis.axes import AXES, settings_of
+from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.questions import LinearContrast, Question, differences, distilled
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
@@ -286,7 +287,8 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
     text = "; ".join(parts) + "."
     if design == "arms" and two_axes:
         text += f" The cells form a cross, not a grid: the interaction of T and {symbol} is not identifiable."
-    if any(test.epsilon is not None and test.n <= 6 for test in tests):
+    # of two levels the test is the paired t test, with ε = 1
+    if any(test.epsilon is not None and test.epsilon < 1 - NOISE and test.n <= 6 for test in tests):
         text += (
             " With so few seeds the Greenhouse–Geisser test is conservative: it seldom shows what is there."
         )
@@ -294,8 +296,14 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
 
 
 def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consistency | None:
-    """Sum up gains over the seeds that all of them have; None for fewer than three gains or two seeds."""
+    """Sum up gains over the seeds that all of them have; None for fewer than three gains or two seeds.
+
+    None, too, for gains of several methods, or on several data sets: their mean is of nothing.
+    """
     runs, alpha, say = question.runs, question.plan.alpha, question.phrasing
+    gaining = [gain.pair[0] for gain in gains if gain.pair is not None]
+    if any(len({runs.text(column, cell) for cell in gaining}) > 1 for column in ("method", *on_what(runs))):
+        return None
     d = differences(runs, gains)
     m = d.shape[0]
     d = d[:, ~np.isnan(d).any(axis=0)]
@@ -323,7 +331,7 @@ def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consiste
     interval = f"{percent_text(1 - alpha)} CI {say.interval(low, high)} over {seeds}, for these very settings"
     if low is None:
         interval = f"the same at all {seeds}, so without an interval"
-    of = settings_of(runs, [gain.pair[0] for gain in gains if gain.pair is not None])
+    of = settings_of(runs, gaining)
     says = (
         f"Over the {m} settings{of} the gain averages {say.number(mean, True)}{say.unit} ({interval}); "
         f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
