@@ -99,8 +99,7 @@ class Family:
 
     `consistency` sums up a family of three gains or more. Below `exact_from` seeds no exact test could reject
     at alpha over the family, whatever the data: what is found there rests on normal differences; None where
-    runs are not paired. `over` names what gains are over, where that is not plainly the network without the
-    method.
+    runs are not paired. `over` names what gains are over, where that is not called the baseline.
     """
 
     name: FamilyName

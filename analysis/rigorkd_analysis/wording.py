@@ -213,7 +213,7 @@ class Names:
         return f"{words} ({within})" if within else words
 
     def over(self, baselines: Iterable[int]) -> str:
-        """What gains over these cells are over; "" where that is plainly the network without the method."""
+        """What gains over these cells are over; "" where they are called baselines."""
         words = dict.fromkeys(self._reference(cell) for cell in baselines)
         if all(self._is_plain(word) for word in words):
             return ""
@@ -221,8 +221,8 @@ class Names:
         return first if not more else " or ".join(words) if len(more) < 3 else "their own baselines"
 
     def _is_plain(self, word: str) -> bool:
-        """Whether it is plainly the one without the method: of `scratch` it holds where a method distils."""
-        return is_called_baseline(word) and (self.distils or "base" in word.casefold())
+        """Whether it is called the baseline; `scratch` or `vanilla` says more, and is told."""
+        return is_called_baseline(word) and "base" in word.casefold()
 
     def _reference(self, cell: int) -> str:
         """A baseline in a word: its method where that is one cell, else as it was given, else its name."""

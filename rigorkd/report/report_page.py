@@ -206,7 +206,7 @@ def _findings(analysis: Analysis) -> tuple[Said, ...]:
             if comparison.verdict is not Verdict.INCONCLUSIVE:
                 place = f"families/{at}/comparisons/{position}/says"
                 out.setdefault(comparison.says, Said(comparison.says, place, strong=True))
-        if family.consistency is not None and not not_valid(family):
+        if family.consistency is not None and family.consistency.alike and not not_valid(family):
             says = family.consistency.says
             out.setdefault(says, Said(says, f"families/{at}/consistency/says"))
     return tuple(out.values())[:_SAID]

@@ -59,7 +59,7 @@ TESTS = {
 
 
 def titled_family(family: Family) -> str:
-    """What a family is called; its gains by what they are over, where that is not plainly the baseline."""
+    """What a family is called; its gains by what they are over, where that is not called the baseline."""
     if family.name == "primary" and family.over is None:
         return "Primary gain"
     return _FAMILIES[family.name].format(over=family.over or "the baseline")

@@ -525,8 +525,13 @@ def test_untested_effects_keep_their_degrees_of_freedom():
 @pytest.mark.parametrize(("n", "said"), [(6, True), (7, False)])
 def test_a_test_of_few_seeds_is_called_conservative(table_of, n: int, said: bool):
     table = table_of(
-        {"base": BASE[:n], "kd-1": BASE[:n] + NOISE[:n], "kd-4": BASE[:n] + NOISE[:n][::-1]},
-        T={"kd-1": 1, "kd-4": 4},
+        {
+            "base": BASE[:n],
+            "kd-1": BASE[:n] + NOISE[:n],
+            "kd-4": BASE[:n] + NOISE[:n][::-1],
+            "kd-9": BASE[:n] + np.roll(NOISE[:n], 2),
+        },
+        T={"kd-1": 1, "kd-4": 4, "kd-9": 9},
     )
     (found,) = analyze(table).factorial
     assert ("conservative" in found.says) == said

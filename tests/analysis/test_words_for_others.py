@@ -65,7 +65,7 @@ def runs_of(cells: dict[str, float], **columns: dict[str, str]) -> pd.DataFrame:
     )
 
 
-def test_what_gains_are_over_is_named_unless_it_is_plainly_the_student_without_the_method():
+def test_what_gains_are_over_is_named_unless_it_is_called_the_baseline():
     method = {"a": "scratch", "b": "kd", "c": "dkd"}
     frame = runs_of({"a": 70, "b": 74, "c": 78}, method=method, student=dict.fromkeys("abc", "r8"))
     over_kd = analyze(frame, Plan(baselines=("b",))).family("gains")
@@ -74,7 +74,7 @@ def test_what_gains_are_over_is_named_unless_it_is_plainly_the_student_without_t
     assert re.match(r"Scratch lowered r8's test accuracy by \S+ points compared with kd \(", lower)
     assert re.match(r"DKD distillation raised r8's test accuracy by \S+ points over kd \(", higher)
     over_scratch = analyze(frame, Plan(baselines=("a",))).family("gains")
-    assert over_scratch.over is None
+    assert over_scratch.over == "scratch"
     assert all(" kd" not in c.says and "compared" not in c.says for c in over_scratch.comparisons)
 
 
@@ -115,7 +115,9 @@ def test_an_average_never_goes_over_different_data():
     assert says.startswith("Distillation (c10), averaged over 2 settings of T,")
     grouped = analyze(frame.assign(group=frame["dataset"]))  # as the readers of tables name it
     assert [c.name for c in grouped.family("overall").comparisons] == names
-    assert "6 settings of dataset, method and T" in found.family("gains").consistency.says
+    together = found.family("gains").consistency
+    assert "6 settings of dataset, method and T" in together.says
+    assert not together.alike
 
 
 @pytest.mark.parametrize("column", ["subset_name", "n_train", "label_fraction"])

@@ -85,6 +85,7 @@ class Consistency:
         favourable: settings whose mean difference points the way of the goal.
         between_sd: standard deviation of the true gains between settings, beyond the noise of seeds.
         p_equal: Greenhouse–Geisser F test that all settings gain the same; None for more than 100.
+        alike: whether all are of one method on one data set: else their mean sums up, and is no finding.
     """
 
     settings: int
@@ -96,6 +97,7 @@ class Consistency:
     between_sd: float | None
     p_equal: float | None
     says: str
+    alike: bool = True
 
 
 def factorials(question: Question) -> list[Factorial]:
@@ -296,14 +298,10 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
 
 
 def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consistency | None:
-    """Sum up gains over the seeds that all of them have; None for fewer than three gains or two seeds.
-
-    None, too, for gains of several methods, or on several data sets: their mean is of nothing.
-    """
+    """Sum up gains over the seeds that all of them have; None for fewer than three gains or two seeds."""
     runs, alpha, say = question.runs, question.plan.alpha, question.phrasing
     gaining = [gain.pair[0] for gain in gains if gain.pair is not None]
-    if any(len({runs.text(column, cell) for cell in gaining}) > 1 for column in ("method", *on_what(runs))):
-        return None
+    kinds = {tuple(runs.text(column, cell) for column in ("method", *on_what(runs))) for cell in gaining}
     d = differences(runs, gains)
     m = d.shape[0]
     d = d[:, ~np.isnan(d).any(axis=0)]
@@ -341,4 +339,4 @@ def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consiste
         differ = p < alpha / max(1, len(question.plan.interim)) and not unfit
         same = "they differ from each other" if differ else "that they differ from each other is not shown"
         says += f", and {same} ({p_text(p)}, sd between settings {say.number(between)})"
-    return Consistency(m, n, mean, low, high, favourable, between, p, says + ".")
+    return Consistency(m, n, mean, low, high, favourable, between, p, says + ".", len(kinds) < 2)
