@@ -64,6 +64,16 @@ analysis: {sesoi: 2, secondary: [loss]}
 CELLS = ("main/small/baseline", "main/small/kd-T2", "main/small/kd-T4")
 
 
+LONE = """\
+rigorkd: 1
+study: mine
+trainer: {command: "python train.py {out} {seed}", metrics: {accuracy: max}}
+students: [small]
+groups: {main: {baseline: true}}
+"""
+"""A protocol of one cell, without its seeds."""
+
+
 def write(folder: Path, protocol: str = PROTOCOL, script: str = SCRIPT) -> Path:
     (folder / "protocols").mkdir(parents=True, exist_ok=True)
     (folder / "protocols" / "train.py").write_text(script)
@@ -231,15 +241,7 @@ def test_a_repeated_run_has_as_many_threads_as_the_first(tmp_path: Path) -> None
 import json, os, sys
 json.dump({"accuracy": int(os.environ["MKL_NUM_THREADS"])}, open(sys.argv[1] + "/metrics.json", "w"))
 """
-    protocol = """\
-rigorkd: 1
-study: mine
-trainer: {command: "python train.py {out} {seed}", metrics: {accuracy: max}}
-students: [small]
-groups: {main: {baseline: true}}
-seeds: 1
-"""
-    write(tmp_path, protocol, counted)
+    write(tmp_path, LONE + "seeds: 1\n", counted)
     many = 2 * len(os.sched_getaffinity(0))  # more workers than cores, so that each has one thread
     assert of(tmp_path, "run", "protocols/mine.yaml", "--jobs", many).returncode == 0
     (record,) = read_records(StudyFolder(tmp_path / "results" / "mine"))
@@ -269,15 +271,7 @@ if seed:
     random.seed(seed)
 json.dump({"accuracy": random.random()}, open(sys.argv[1] + "/metrics.json", "w"))
 """
-    protocol = """\
-rigorkd: 1
-study: mine
-trainer: {command: "python train.py {out} {seed}", metrics: {accuracy: max}}
-students: [small]
-groups: {main: {baseline: true}}
-seeds: 3
-"""
-    write(tmp_path, protocol, loose)
+    write(tmp_path, LONE + "seeds: 3\n", loose)
     told = " ".join(of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 2).stderr.split())
     assert "train.py:4: `seed` takes seed 0 for no seed" in told
     assert "takes seed 0" not in of(tmp_path, "plan", "protocols/mine.yaml", "--seeds", "1:3").stderr
