@@ -257,7 +257,7 @@ def _detectable(
     pairs = [pair for pair in pairs if pair not in exploratory]
     by_name = {cell.name: cell for cell in cells}
     sets = Counter(
-        (by_name[name].group, by_name[name].student, by_name[name].method.key) for name, _ in pairs
+        (by_name[name].group, by_name[name].student, by_name[name].method.name) for name, _ in pairs
     )
     averages = tuple(sets.values())
     primary = sum(name == analysis.primary for name, _ in pairs)

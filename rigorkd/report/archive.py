@@ -138,7 +138,7 @@ def _environment(info: StudyInfo, records: Sequence[Record]) -> str:
             for key in ("hardware", "device", "dispatch", "precision_used", "git_commit")
         },
         "numerics": dict(info.numerics),
-        "mode": info.mode,
+        **({} if all(record.is_by_command for record in records) else {"mode": info.mode}),
     }
     return unhidden(json.dumps(document, indent=1, ensure_ascii=False)) + "\n"
 
@@ -151,12 +151,20 @@ def _readme(
     left_out: int,
 ) -> str:
     name = info.study
-    torch = sorted({str((record.fields.get("versions") or {}).get("torch")) for record in records})
+    of_torch = [(record.fields.get("versions") or {}).get("torch") for record in records]
+    torch = {str(version) for version in of_torch if version is not None}
+    by_command = all(record.is_by_command for record in records)
+    trained = (
+        f"trained with PyTorch {', '.join(sorted(torch))}" if torch else "trained by the study's commands"
+    )
+    needs = (
+        "what its commands read and import" if by_command else "`pip install 'rigorkd[train]'` and the data"
+    )
     lines = [
         f"# The study {name}",
         "",
         f"{count(verified.records, 'run')} with everything that their verdicts rest on, packed by rigorkd",
-        f"{__version__} ({count(verified.files, 'file')}; trained with PyTorch {', '.join(torch)}).",
+        f"{__version__} ({count(verified.files, 'file')}; {trained}).",
         *(["", "This is a smoke run on synthetic data: no result of anything."] if info.smoke else []),
         "",
         "The digest of the study, one hash of its plan, protocol, records and their files; cite it with the",
@@ -172,8 +180,9 @@ def _readme(
         f"    rigorkd analyze results/{name}",
         "",
         "The first says whether every file is what was committed, and this the study of the digest; the",
-        "second computes every verdict again. With `pip install 'rigorkd[train]'` and the data,",
-        f"`rigorkd verify results/{name} --rerun 2` trains two runs again and compares their bits.",
+        f"second computes every verdict again. With {needs},",
+        f"`rigorkd verify results/{name} --rerun 2` trains two runs again and compares "
+        f"{'their numbers' if by_command else 'their bits'}.",
         "",
         "## What is in it",
         "",

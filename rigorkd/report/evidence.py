@@ -132,7 +132,11 @@ class Latency:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the records of a study come from; every tuple lists the distinct values, sorted."""
+    """Where the records of a study come from; every tuple lists the distinct values, sorted.
+
+    `of_commands`: the user's commands trained some of the runs, and what those share, imported or would give
+    again nobody noted.
+    """
 
     created: str
     finished_first: str
@@ -148,6 +152,7 @@ class Provenance:
     protocol_hashes: tuple[str, ...]
     protocol_text: str
     train_seconds: float
+    of_commands: bool = False
     failed: int = 0
     failed_seconds: float = 0.0
 

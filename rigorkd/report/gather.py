@@ -52,7 +52,7 @@ def gather(found: Source, analysis: Analysis, asked: str = "") -> Evidence:
     return evidence(
         analysis,
         table,
-        teachers=_teachers(teachers),
+        teachers=_teachers(teachers, analysis.metric),
         softness=_softness(teachers),
         history=history,
         provenance=_provenance(folder, records),
@@ -149,16 +149,17 @@ def _float(text: str | None) -> float:
         return math.nan
 
 
-def _teachers(records: list[Record]) -> tuple[CellFacts, ...]:
+def _teachers(records: list[Record], metric: str) -> tuple[CellFacts, ...]:
     by_cell: dict[str, list[Record]] = {}
     for record in records:
         by_cell.setdefault(str(record.fields["cell"]), []).append(record)
-    return tuple(_teacher(cell, members) for cell, members in sorted(by_cell.items()))
+    return tuple(_teacher(cell, members, metric) for cell, members in sorted(by_cell.items()))
 
 
-def _teacher(cell: str, records: list[Record]) -> CellFacts:
+def _teacher(cell: str, records: list[Record], metric: str) -> CellFacts:
+    """`metric`, of the analysis: a command names its own, which are none of the engine's."""
     measures: dict[str, tuple[float | None, ...]] = {
-        name: tuple(_finite(record.metrics.get(name)) for record in records) for name in NAMES
+        name: tuple(_finite(record.metrics.get(name)) for record in records) for name in (*NAMES, metric)
     }
     latencies = [_latency(record) for record in records]
     measures["latency_ms"] = tuple(item.median if item and not item.shared else None for item in latencies)
@@ -166,7 +167,7 @@ def _teacher(cell: str, records: list[Record]) -> CellFacts:
     return CellFacts(
         cell=cell,
         group="",
-        student=str(first.get("model", "")),
+        student=str(first.get("model") or ""),
         method="teacher",
         teacher=comes_from(first),
         T=None,
@@ -226,6 +227,7 @@ def _provenance(folder: Path, records: list[Record]) -> Provenance:
         protocol_hashes=info.protocols,
         protocol_text=read_text(newest, folder, PROTOCOL),
         train_seconds=math.fsum(_finite(record.metrics.get("train_seconds")) or 0.0 for record in records),
+        of_commands=any(record.is_by_command for record in records),
         failed=StudyFolder(folder).failed_runs(),
         failed_seconds=failed_seconds(folder),
     )

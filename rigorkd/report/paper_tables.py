@@ -14,7 +14,6 @@ from typing import Literal
 
 from rigorkd_analysis.metric_names import is_accuracy, label
 from rigorkd_analysis.results import GAINS, Comparison, Family, Secondary
-from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import number_text, percent_text
 
 from rigorkd.errors import InputError
@@ -41,6 +40,9 @@ from rigorkd.text import count
 
 Layout = Literal["overall", "gains", "ablation"]
 LAYOUTS: tuple[Layout, ...] = ("overall", "gains", "ablation")
+
+_BOLD = " Rows in bold: better than what they are compared with."
+"""Bold means the best in a paper: a row that is worse never is, and what it means stands beside it."""
 
 
 def paper_table(evidence: Evidence, layout: Layout, group: str | None = None) -> Page:
@@ -191,7 +193,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
             before, after = baseline.mean("latency_ms"), distilled.mean("latency_ms")
             row.append(number_text(None if before is None or after is None else after - before, 3, True))
         rows.append(tuple(row))
-        if c.verdict is not Verdict.INCONCLUSIVE:
+        if c.verdict.badge == "better":
             emphasis.add(at)
     text = (
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
@@ -202,6 +204,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     if latency and evidence.treated == "distilled":
         text += " Distillation leaves the architecture as it is: a latency difference is noise."
+    text += _BOLD if emphasis else ""
     return Table(
         f"Gains over {evidence.the_baseline}", tuple(columns), tuple(rows), text, frozenset(emphasis)
     )
@@ -246,7 +249,7 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
                 c = gains.get(cell.cell)
                 if c is not None:
                     row += _tested(c, say, evidence)
-                    if c.verdict is not Verdict.INCONCLUSIVE:
+                    if c.verdict.badge == "better":
                         emphasis.add(len(rows))
                 elif gains:
                     row += [MISSING] * len(_tested_columns(evidence))
@@ -256,7 +259,10 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
         text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         text += f"{tests_said(evidence)}."
         text += some_not_valid(_families(evidence))
-    text += " A cell that lies on both arms is printed twice and was run once per seed."
+    printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
+    if len(set(printed)) < len(printed):
+        text += " A cell that lies on both arms is printed twice and was run once per seed."
+    text += _BOLD if emphasis else ""
     return Table("Ablation of T and α", tuple(columns), tuple(rows), text, frozenset(emphasis))
 
 

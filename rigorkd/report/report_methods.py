@@ -241,11 +241,12 @@ def provenance(found: Provenance) -> Section:
         ("study begun", (_minute(found.created),)),
         ("runs finished", (f"{_minute(found.finished_first)} to {_minute(found.finished_last)}",)),
         ("training time", (f"{duration(found.train_seconds)} in all, summed over runs",)),
-        ("mode", (found.mode,)),
+        ("mode", () if found.of_commands else (found.mode,)),  # the engine's: no command is held to it
         ("precision", found.precision),
         ("hardware", found.hardware),
         ("dispatch", found.dispatch),
         ("versions", found.versions),
+        ("versions of what commands import", ("not noted",) if found.of_commands else ()),
         ("commit", found.git),
         ("data, SHA-256", found.data_checksum),
         ("protocol, SHA-256", found.protocol_hashes[-1:]),
@@ -275,11 +276,14 @@ def reproduce(evidence: Evidence) -> Section:
     results = Path(shlex.split(asked)[0]).parent
     place = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
     text = f"rigorkd run protocol.yaml --seeds {wanted}{mode}{smoke}{place}\n{text}"
-    how = Said(
-        "Save the protocol below as protocol.yaml. In reference mode, equal versions and hardware give equal "
-        "bits, and so do processors whose dispatch is AVX2, as far as tried (docs/running.md); rigorkd "
-        "verify re-hashes the records."
+    promised = (
+        "Whether its commands give the same numbers again is theirs: rigorkd verify --rerun 2 runs two of "
+        "them again and compares; rigorkd verify re-hashes the records."
+        if evidence.provenance.of_commands
+        else "In reference mode, equal versions and hardware give equal bits, and so do processors whose "
+        "dispatch is AVX2, as far as tried (docs/running.md); rigorkd verify re-hashes the records."
     )
+    how = Said(f"Save the protocol below as protocol.yaml. {promised}")
     protocol = Code(evidence.provenance.protocol_text, "protocol.yaml")
     return Section(
         "Reproduce",

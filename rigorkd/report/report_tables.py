@@ -10,7 +10,7 @@ from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, LeaveOneSeedOut, Optimism, Pick
 from rigorkd_analysis.wording import number_text
 
-from rigorkd.metrics import Metric, shown
+from rigorkd.metrics import NAMES, Metric, shown
 from rigorkd.report.analysis_page import first_of
 from rigorkd.report.evidence import CellFacts, Evidence, grids
 from rigorkd.report.numbers import MetricNumbers, Numbers, count
@@ -160,7 +160,9 @@ def costs_table(evidence: Evidence) -> Table | None:
         (cell.cell, *(_mean(cell, cost, evidence.cells) for cost in costs))
         for cell in evidence.cells[:MAX_CELLS]
     )
-    note = "Means over seeds. Latency is the median time for one image; its differences are not tested."
+    note = "Means over seeds; differences in cost are not tested."
+    if any(cost.name == "latency_ms" for cost in costs):
+        note += " Latency is the median time for one image."
     if evidence.latencies:
         note += (
             " It was measured once per architecture and device; one measured beside other work is left out."
@@ -185,20 +187,29 @@ def _mean(facts: CellFacts, metric: Metric, among: tuple[CellFacts, ...]) -> Val
 def teachers_table(evidence: Evidence) -> Table | None:
     """The teachers' own results, as means over their runs."""
     teachers = evidence.teachers
-    measured = _measured(shown("teachers"), teachers)
+    judged, listed = evidence.analysis.metric, shown("teachers")
+    own = () if judged in NAMES else (Metric(judged, None, "", label(judged)),)
+    measured = _measured((*own, *listed), teachers)
     if not measured:
         return None
     chained = any(teacher.teacher for teacher in teachers)
+    modelled = any(teacher.student for teacher in teachers)  # a command's model has no name
     rows: tuple[tuple[Entry, ...], ...] = tuple(
         (
-            *(teacher.cell, teacher.student, *([teacher.teacher] if chained else [])),
+            *(
+                teacher.cell,
+                *([teacher.student] if modelled else []),
+                *([teacher.teacher] if chained else []),
+            ),
             count(len(teacher.seeds), f"runs|{teacher.cell}|seeds|count"),
             *(_mean(teacher, metric, teachers) for metric in measured),
         )
         for teacher in teachers
     )
     columns = (
-        *(Column("teacher"), Column("model"), *([Column("comes from")] if chained else [])),
+        Column("teacher"),
+        *([Column("model")] if modelled else []),
+        *([Column("comes from")] if chained else []),
         Column("runs", True),
         *(Column(metric.heading, True) for metric in measured),
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +157,11 @@ def test_it_is_reported_compared_and_tabled(study: Path, tmp_path: Path) -> None
     page = (tmp_path / "r.html").read_text()
     assert "cannot vouch" in page
     assert "main/small/kd-T2" in page
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    for engine in ("saw the same batches", "In reference mode", "None", "mode reference"):
+        assert engine not in text, engine  # what the engine alone can promise
+    assert "versions of what commands import not noted" in text
+    assert "teacher runs accuracy" in text  # the teachers' own, in the metric that the command named
     assert of(study, "figures", "results/mine", "--out", tmp_path / "figures").returncode == 0
     table = of(study, "table", "results/mine").stdout.splitlines()
     assert len(table) == 10
@@ -167,6 +174,25 @@ def test_it_is_reported_compared_and_tabled(study: Path, tmp_path: Path) -> None
     for form in ("markdown", "latex", "csv"):
         assert of(study, "analyze", "results/mine", "--format", form).returncode == 0
     assert "test_top5" not in of(study, "table", "results/mine", "--layout", "gains").stderr
+
+
+def test_an_archive_promises_no_bits_of_a_command(study: Path, tmp_path: Path) -> None:
+    assert of(study, "export", "results/mine", "--out", tmp_path / "mine.zip").returncode == 0
+    with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(("README.md", "environment.json"))]
+        read = {Path(name).name: archive.read(name).decode() for name in names}
+    assert "trained by the study's commands" in read["README.md"]
+    assert "compares their numbers" in read["README.md"]
+    assert "PyTorch None" not in read["README.md"]
+    assert "mode" not in json.loads(read["environment.json"])
+
+
+def test_two_methods_of_one_cell_each_are_not_averaged_by_plan(tmp_path: Path) -> None:
+    text = PROTOCOL.replace("{baseline: true, kd: {T: [2, 4]}}", "{baseline: true, kd: {T: 2}, dkd: {T: 2}}")
+    write(tmp_path, text)
+    planned = of(tmp_path, "plan", "protocols/mine.yaml").stdout
+    assert "gains: 2 comparisons" in planned
+    assert "overall" not in planned
 
 
 def test_plan_shows_every_command_and_runs_none(tmp_path: Path) -> None:

@@ -61,3 +61,20 @@ def test_every_family_names_its_own_test(made, tmp_path):
     evidence = gather(from_study(study), found)
     assert "paired t test and moderated t test" in markdown(paper_table(evidence, "gains"))
     assert "moderated t, as declared" in markdown(report_page(evidence))
+
+
+def test_only_rows_that_are_better_are_bold_and_bold_is_explained(made, tmp_path):
+    """In a paper bold means the best: a row whose verdict is worse is none."""
+    values = {CELLS[0]: BASE[:7]}
+    values |= {f"main/plain/kd-T{T}-a0.5": tuple(70.0 + d for d in GAINS[at]) for T, at in ((1, 1), (4, 3))}
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    better = made(tmp_path / "a", values, text=PROTOCOL.replace("seeds: 5", "seeds: 7"))
+    values |= {cell: tuple(140 - v for v in own) for cell, own in values.items() if cell != CELLS[0]}
+    worse = made(tmp_path / "b", values, text=PROTOCOL.replace("seeds: 5", "seeds: 7"))
+    for study, bold in ((better, 2), (worse, 0)):
+        evidence = gather(from_study(study), analysis_of(from_study(study), Question()))
+        for layout in ("gains", "ablation"):
+            table = paper_table(evidence, layout).tables[0]
+            assert len(table.emphasis) == bold
+            assert ("Rows in bold: better" in table.caption) == bool(bold)

@@ -28,7 +28,8 @@ def pairs(evidence: Evidence) -> Figure | None:
         return _alone(evidence)
     treated = evidence.treated
     run = {"distilled": "distilled run", "method": "run of the method"}.get(treated, "run")
-    batches = "; both saw the same batches" if evidence.provenance is not None else ""
+    of_engine = evidence.provenance is not None and not evidence.provenance.of_commands
+    batches = "; both saw the same batches" if of_engine else ""
     shown = [(name, members[:MAX_ROWS]) for name, members in list(by.items())[:MAX_PANELS]]
     total, drawn = sum(map(len, by.values())), sum(len(members) for _, members in shown)
     return Figure(
