@@ -382,6 +382,7 @@ def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: 
         f"{'top-1' if unit == 'images' else 'right answers, in points'}, uncorrected, over new "
         f"seeds on these {first.images:,} test {unit}{groups}, and over new seeds and {new}; "
         "agree: predictions that the two cells share, seed by seed."
+        + first_of(most, len(analysis.images), "comparisons")
     )
     return Table(f"New test {unit}", columns, tuple(rows), text, id=id)
 
@@ -412,7 +413,7 @@ def sequential_table(
     text = (
         f"Anytime-valid t (mixture c² = {found.c2:g}), at α over each family's size; valid while seeds are "
         "added one by one, and frozen when first decided. The interval is at the last seed; – is an "
-        "infinite one."
+        "infinite one." + first_of(most, len(found.comparisons), "comparisons")
     )
     decided = frozenset(i for i, item in enumerate(found.comparisons) if item.decided_at is not None)
     return Table("Sequential verdicts", columns, tuple(rows), text, decided, id=id)
@@ -457,21 +458,21 @@ def first_of(most: int | None, total: int, what: str) -> str:
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
     notes = [Said(f.consistency.says) for f in analysis.families if f.consistency is not None]
     if (best := analysis.best) is not None:
-        notes += [may_be_best(item, analysis.alpha) for item in best.sets[:6]]
-        notes += [Said(pick.says) for pick in best.validation_pick[:6]]
-        for left in best.leave_one_seed_out[:6]:
+        notes += [may_be_best(item, analysis.alpha) for item in best.sets]
+        notes += [Said(pick.says) for pick in best.validation_pick]
+        for left in best.leave_one_seed_out:
             text = (
                 f"picking the best cell on the other seeds scores {say(left.mean)} on the one left out; "
                 f"its own mean would claim {say(left.naive_mean)}."
             )
             notes.append(about(left.student, left.group, text))
-        for flattery in best.optimism[:6]:
+        for flattery in best.optimism:
             text = (
                 f"the first of {flattery.cells} equal cells would look too good by "
                 f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
             notes.append(about(flattery.student, flattery.group, text))
-    return notes + [Said(item.says, lead=whose(item, analysis.factorial)) for item in analysis.factorial[:8]]
+    return notes + [Said(item.says, lead=whose(item, analysis.factorial)) for item in analysis.factorial]
 
 
 # ---------------------------------------------------------------------------------------------- teachers
