@@ -20,6 +20,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
+from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
     CORRECTIONS,
     QUESTIONS,
@@ -139,20 +140,6 @@ def _shortened(table: Table) -> Table:
         return table
     rows = tuple((str(name).replace(start, ""), *rest) for name, *rest in table.rows)
     return replace(table, title=f"{table.title}: {start}…", rows=rows)
-
-
-def common_start(names: Iterable[str]) -> str:
-    """The folders that all cells in these names begin with: `main/plain/`."""
-    words = [word for name in names for word in name.split(" ") if "/" in word]
-    paths = [word.split("/")[:-1] for word in words]
-    if not paths or any(word.casefold().startswith("w/") for word in words):  # w/o is a word, and no folder
-        return ""
-    shared = []
-    for parts in zip(*paths, strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return "/".join(shared) + "/" if shared else ""
 
 
 _SIDES = {
