@@ -44,9 +44,11 @@ from rigorkd.report.sentences import (
     titled_family,
     unvalidated,
     warnings_of,
+    what_fell,
     what_holds,
     what_next,
     whose,
+    without_cells,
 )
 from rigorkd.text import count
 
@@ -161,7 +163,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
     notes = (
-        *(partly_averages(family), planned_looks(analysis)),
+        *(without_cells(analysis), partly_averages(family), planned_looks(analysis)),
         *(holm_is_sharper(analysis, family), unvalidated(analysis)),
     )
     parts += [note for note in notes if note]
@@ -292,7 +294,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         "planned before the results were seen"
         if family.planned
         else "exploratory: not planned before the results",
-        *filter(None, (partly_averages(family), planned_looks(analysis))),
+        *filter(None, (without_cells(analysis), partly_averages(family), planned_looks(analysis))),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
@@ -443,7 +445,8 @@ def first_of(most: int | None, total: int, what: str) -> str:
 
 
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
-    notes = [Said(f.consistency.says) for f in analysis.families if f.consistency is not None]
+    notes = [*map(Said, what_fell(analysis))]
+    notes += [Said(f.consistency.says) for f in analysis.families if f.consistency is not None]
     if (best := analysis.best) is not None:
         notes += [may_be_best(item, analysis.alpha) for item in best.sets]
         notes += [Said(pick.says) for pick in best.validation_pick]

@@ -49,6 +49,7 @@ from rigorkd.report.sentences import (
     test_of,
     titled_family,
     warnings_of,
+    what_fell,
     word_of,
 )
 from rigorkd.text import count
@@ -270,14 +271,15 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     undecided = [c for f in shown for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if undecided:
         text = "“Inconclusive” is not “no difference”"
-        mdes = [c.mde for c in undecided if c.mde is not None]
+        mdes = [c.mde for c in undecided if c.mde is not None and not c.not_valid]
         if mdes:
             least, most = say(min(mdes)), say(max(mdes))
             hidden = f"differences of up to {least}{say.unit}"
             if least != most:
-                hidden = f"by comparison, differences of up to {least} to {most}{say.unit}"
+                hidden += f", in the least certain comparison of up to {most},"
             text += f": {hidden} can hide in what is open here"
         out.append(Said(text + "."))
+    out += map(Said, what_fell(analysis))
     sets = _sets(analysis)
     if sets:
         out.append(Said("The highest mean need not be that of the best cell."))
