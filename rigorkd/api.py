@@ -109,6 +109,7 @@ def analyze(
     sequential: bool = False,
     unpaired: bool = False,
     seeds: int | str | Sequence[int] | None = None,
+    without: Sequence[str] = (),
     images: bool | None = None,
     name: str = "table",
     **reading: Unpack[AsRead],
@@ -132,6 +133,7 @@ def analyze(
         sequential: adds verdicts that stay valid while seeds are added.
         unpaired: compare runs without pairing them by seed (Welch).
         seeds: judge these seeds alone; as in `run`, 5 is seeds 0 to 4.
+        without: judge without these cells; all is exploratory then.
         images: intervals over new test images too, for a study; None computes them for at most 200 runs.
         name: what to call the table.
         reading: how results from elsewhere are read, as on the command line: `cell`, `seed`, `select`,
@@ -173,6 +175,7 @@ def analyze(
         "sequential": sequential,
         "unpaired": unpaired,
         "seeds": None if seeds is None else parse_seeds(seeds if isinstance(seeds, int | str) else [*seeds]),
+        "without": (without,) if isinstance(without, str) else tuple(without),
     }
     return _findings(source, asked, images)
 
@@ -495,7 +498,7 @@ def _findings(source: Source, asked: dict[str, Any], images: bool | None) -> Fin
     result = analysis_of(source, question, images)
     trouble = note(source, result, question)
     found = replace(result, warnings=(*result.warnings, *[trouble] * bool(trouble)))
-    return Findings(found, source.only(question.seeds))
+    return Findings(found, question.judged(source))
 
 
 def _late(plan: Plan, own: Plan) -> Plan:

@@ -96,6 +96,18 @@ class Weighted:
 Contrast = Pair | Trend | DifferenceOfGains | AllOf | Weighted
 
 
+def named_by(contrast: Contrast) -> frozenset[str]:
+    """The cells that a contrast names; a trend takes whatever agrees with it."""
+    match contrast:
+        case Pair() | DifferenceOfGains():
+            return frozenset((contrast.a, contrast.b))
+        case AllOf():
+            return frozenset(contrast.cells)
+        case Weighted():
+            return frozenset(cell for cell, _ in contrast.weights)
+    return frozenset()
+
+
 @dataclass(frozen=True)
 class Plan:
     """What to ask of a table. Everything has a default that is safe for a table from anywhere.

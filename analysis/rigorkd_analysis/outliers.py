@@ -27,6 +27,9 @@ FELL_TOO = 0.5
 #: Cells that moved by amounts of which four fifths are common moved alike.
 ALIKE = 0.8
 
+COLLAPSED, BLIND = "a seed collapsed", "an equivalence is blind to a seed that fell"
+"""How the reason begins why a comparison with such a run decides nothing; the runs follow, by semicolons."""
+
 
 @dataclass(frozen=True)
 class Outlying:
@@ -59,8 +62,8 @@ class Outlying:
         if not named:
             return None
         if equivalent:
-            return f"an equivalence is blind to a seed that fell: {'; '.join(named)}"
-        return f"a seed collapsed: {'; '.join(named)}"
+            return f"{BLIND}: {'; '.join(named)}"
+        return f"{COLLAPSED}: {'; '.join(named)}"
 
     def warnings(self, runs: Runs, cells: Sequence[int], *, paired: bool) -> Iterator[str]:
         """The outlying runs of these cells.

@@ -576,7 +576,8 @@ def _mixtures(frame: pd.DataFrame) -> list[str]:
         if name in frame.columns:
             kinds = sorted({str(value) for value in _text(frame[name])} - {""})
             if len(kinds) > 1:
-                out.append(f"runs of different {name} are compared: {'; '.join(kinds[:4])}")
+                more = f"; and {len(kinds) - 4} more" if len(kinds) > 4 else ""
+                out.append(f"runs of different {name} are compared: {'; '.join(kinds[:4])}{more}")
     return out
 
 

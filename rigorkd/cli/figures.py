@@ -87,7 +87,7 @@ def figures(
     free_for_writing(folder, folder=True)
     analyses = [analysis_of(*one, images=False, up_to=PREDICTIONS_UP_TO) for one in read]
     gathered = [
-        gather(found.only(question.seeds), analysis)
+        gather(question.judged(found), analysis)
         for (found, question), analysis in zip(read, analyses, strict=True)
     ]
     drawn = all_figures(gathered[0]) if layout is None else _laid_out(layout, gathered)

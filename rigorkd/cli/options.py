@@ -71,6 +71,13 @@ _QUESTION = (
         callback=lambda _context, _option, text: parsed_seeds(text),
         help="Judge these seeds alone, such as 5:8: those that no look has seen stay valid.",
     ),
+    click.option(
+        "--without",
+        multiple=True,
+        metavar="CELL",
+        help="Judge without this cell, such as one of which a run collapsed: all is exploratory then. "
+        "Repeatable.",
+    ),
     interim_option,
     click.option("--alpha", type=float, help="Error rate over a family  [default: 0.05]"),
     click.option(

@@ -60,7 +60,7 @@ def report(
     if wandb:
         target = saved_report(found.folder, analysis, wandb_project, wandb_entity, again)
     else:
-        page = report_page(gather(found.only(question.seeds), analysis, again))
+        page = report_page(gather(question.judged(found), analysis, again))
         write_atomically(file, html(page, cores()).encode())
         target = str(file)
     warn(found, question, analysis)

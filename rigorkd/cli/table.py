@@ -124,7 +124,7 @@ def _page(found: Source, layout: str, group: str | None, question: Question) -> 
     if own := next((name for name in LAYOUTS if name == layout), None):
         found = judging(found, ("test_top5",), question)
         analysis = analysis_of(found, question, images=False)
-        return paper_table(gather(found.only(question.seeds), analysis), own, group), analysis
+        return paper_table(gather(question.judged(found), analysis), own, group), analysis
     if "/" not in layout and not layout.endswith((".yaml", ".yml")) and layout not in known_publications():
         close = nearest(layout, LAYOUTS)
         raise InputError(
@@ -146,7 +146,7 @@ def _page(found: Source, layout: str, group: str | None, question: Question) -> 
     (wanted,) = tables.values()
     found = judging(found, wanted.judged if isinstance(wanted, RowsLayout) else (), question)
     analysis = analysis_of(found, question, images=False)
-    evidence = gather(found.only(question.seeds), analysis)
+    evidence = gather(question.judged(found), analysis)
     if analysis.progress is not None:
         return paper_table(evidence, "overall"), analysis
     return layout_table(evidence, wanted), analysis

@@ -20,6 +20,7 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
+from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
     CORRECTIONS,
     QUESTIONS,
@@ -43,9 +44,11 @@ from rigorkd.report.sentences import (
     titled_family,
     unvalidated,
     warnings_of,
+    what_fell,
     what_holds,
     what_next,
     whose,
+    without_cells,
 )
 from rigorkd.text import count
 
@@ -141,20 +144,6 @@ def _shortened(table: Table) -> Table:
     return replace(table, title=f"{table.title}: {start}…", rows=rows)
 
 
-def common_start(names: Iterable[str]) -> str:
-    """The folders that all cells in these names begin with: `main/plain/`."""
-    words = [word for name in names for word in name.split(" ") if "/" in word]
-    paths = [word.split("/")[:-1] for word in words]
-    if not paths or any(word.casefold().startswith("w/") for word in words):  # w/o is a word, and no folder
-        return ""
-    shared = []
-    for parts in zip(*paths, strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return "/".join(shared) + "/" if shared else ""
-
-
 _SIDES = {
     "overall": "each minus {}, averaged",
     "primary": "minus {}",
@@ -174,7 +163,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
     notes = (
-        *(partly_averages(family), planned_looks(analysis)),
+        *(without_cells(analysis), partly_averages(family), planned_looks(analysis)),
         *(holm_is_sharper(analysis, family), unvalidated(analysis)),
     )
     parts += [note for note in notes if note]
@@ -305,7 +294,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         "planned before the results were seen"
         if family.planned
         else "exploratory: not planned before the results",
-        *filter(None, (partly_averages(family), planned_looks(analysis))),
+        *filter(None, (without_cells(analysis), partly_averages(family), planned_looks(analysis))),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
@@ -382,6 +371,7 @@ def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: 
         f"{'top-1' if unit == 'images' else 'right answers, in points'}, uncorrected, over new "
         f"seeds on these {first.images:,} test {unit}{groups}, and over new seeds and {new}; "
         "agree: predictions that the two cells share, seed by seed."
+        + first_of(most, len(analysis.images), "comparisons")
     )
     return Table(f"New test {unit}", columns, tuple(rows), text, id=id)
 
@@ -412,7 +402,7 @@ def sequential_table(
     text = (
         f"Anytime-valid t (mixture c² = {found.c2:g}), at α over each family's size; valid while seeds are "
         "added one by one, and frozen when first decided. The interval is at the last seed; – is an "
-        "infinite one."
+        "infinite one." + first_of(most, len(found.comparisons), "comparisons")
     )
     decided = frozenset(i for i, item in enumerate(found.comparisons) if item.decided_at is not None)
     return Table("Sequential verdicts", columns, tuple(rows), text, decided, id=id)
@@ -455,23 +445,24 @@ def first_of(most: int | None, total: int, what: str) -> str:
 
 
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
-    notes = [Said(f.consistency.says) for f in analysis.families if f.consistency is not None]
+    notes = [*map(Said, what_fell(analysis))]
+    notes += [Said(f.consistency.says) for f in analysis.families if f.consistency is not None]
     if (best := analysis.best) is not None:
-        notes += [may_be_best(item, analysis.alpha) for item in best.sets[:6]]
-        notes += [Said(pick.says) for pick in best.validation_pick[:6]]
-        for left in best.leave_one_seed_out[:6]:
+        notes += [may_be_best(item, analysis.alpha) for item in best.sets]
+        notes += [Said(pick.says) for pick in best.validation_pick]
+        for left in best.leave_one_seed_out:
             text = (
                 f"picking the best cell on the other seeds scores {say(left.mean)} on the one left out; "
                 f"its own mean would claim {say(left.naive_mean)}."
             )
             notes.append(about(left.student, left.group, text))
-        for flattery in best.optimism[:6]:
+        for flattery in best.optimism:
             text = (
                 f"the first of {flattery.cells} equal cells would look too good by "
                 f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
             notes.append(about(flattery.student, flattery.group, text))
-    return notes + [Said(item.says, lead=whose(item, analysis.factorial)) for item in analysis.factorial[:8]]
+    return notes + [Said(item.says, lead=whose(item, analysis.factorial)) for item in analysis.factorial]
 
 
 # ---------------------------------------------------------------------------------------------- teachers

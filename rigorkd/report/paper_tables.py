@@ -24,7 +24,7 @@ from rigorkd.report.numbers import Numbers, p_heading, verdict
 from rigorkd.report.page import MISSING, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
     CORRECTIONS,
-    chosen_seeds,
+    chosen_runs,
     headline,
     holm_is_sharper,
     is_unpaired,
@@ -369,7 +369,7 @@ def tests_said(evidence: Evidence) -> str:
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
     sharper = (holm_is_sharper(analysis, one) for one in families)
-    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis), chosen_seeds(analysis)))
+    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis), chosen_runs(analysis)))
     text += "".join(f"; {note}" for note in notes if note)
     if analysis.sesoi is not None:
         say = Numbers(analysis)

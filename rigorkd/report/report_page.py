@@ -7,10 +7,11 @@ Pure: an `Evidence` in, a page out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from rigorkd_analysis.metric_names import label
-from rigorkd_analysis.results import Analysis, Family
+from rigorkd_analysis.results import Analysis, Candidates, Family
 from rigorkd_analysis.sanity import AT_CHANCE
 from rigorkd_analysis.verdicts import Verdict
 
@@ -48,13 +49,16 @@ from rigorkd.report.sentences import (
     test_of,
     titled_family,
     warnings_of,
+    what_fell,
     word_of,
 )
 from rigorkd.text import count
 
 #: More rows than this are not readable; the strongest are shown and the rest is left to `analyze`.
 MAX_ROWS = 250
-_SAID, _IN_WORDS = 12, 60
+#: So many sentences stand in sight, the others behind a fold; of so many sets the best cells are named.
+_SAID, _SETS = 12, 3
+_IN_WORDS = 60
 _STATISTICS = (
     *("t", "df", "dz", "dz_ci", "g_z", "g_av", "r", "variance_ratio", "p_signflip", "p_signflip_floor"),
     *("p_wilcoxon", "p_paired", "p_welch", "p_equivalence", "win_rate", "win_rate_ci"),
@@ -78,11 +82,9 @@ def report_page(evidence: Evidence) -> Page:
         answer=(
             *(_tally(at, family) for at, family in asked_once(analysis)),
             Prose(tuple(map(Said, further))),
-            *listed(
-                ("What may be said", _findings(analysis) if learnt else ()),
-                ("What stays open", _open(analysis)),
-                ("What must not be read into it", _cautions(analysis, say)),
-            ),
+            *(_with_fold("What may be said", _findings(analysis)) if learnt else ()),
+            *_with_fold("What stays open", _open(analysis)),
+            *listed(("What must not be read into it", _cautions(analysis, say))),
         ),
         warnings=warnings_of(analysis),
         blocks=tuple(section for section in _sections(evidence, say) if section.blocks),
@@ -196,23 +198,53 @@ def _tally(position: int, family: Family) -> Tally:
     )
 
 
-def _findings(analysis: Analysis) -> tuple[Said, ...]:
+@dataclass(frozen=True)
+class _Finding:
+    """A sentence of the answer; `kind` is its verdict in a word. One `against` a method stays in sight."""
+
+    said: Said
+    kind: str
+    against: bool = False
+
+
+def _with_fold(title: str, found: Sequence[_Finding]) -> tuple[Block, ...]:
+    """The sentences under a title; of many the others stand behind a fold that says how many of what kind.
+
+    What counts against a method is never among those that one has to look for.
+    """
+    if len(found) <= _SAID:
+        return listed((title, (one.said for one in found)))
+    ranked = sorted(range(len(found)), key=lambda at: not found[at].against)
+    seen = set(ranked[:_SAID]) | {at for at, one in enumerate(found) if one.against}
+    left = [one for at, one in enumerate(found) if at not in seen]
+    shown = listed((title, (one.said for at, one in enumerate(found) if at in seen)))
+    if not left:
+        return shown
+    kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(one.kind for one in left).items())
+    rest = Prose(tuple(one.said for one in left), bullets=True)
+    return (*shown, Section(f"{title}: {len(left)} more of {len(found)} ({kinds})", (rest,), folded=True))
+
+
+def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     """What a paper may say: every finding, and the gains taken together."""
-    out: dict[str, Said] = {}  # an average of one gain may say what the gain says
+    out: dict[str, _Finding] = {}  # an average of one gain may say what the gain says
     for at, family in asked_once(analysis):
         for position, comparison in enumerate(family.comparisons):
             if said_by_gains(analysis, family, comparison):
                 continue
-            if comparison.verdict is not Verdict.INCONCLUSIVE:
+            verdict = comparison.verdict
+            if verdict is not Verdict.INCONCLUSIVE:
                 place = f"families/{at}/comparisons/{position}/says"
-                out.setdefault(comparison.says, Said(comparison.says, place, strong=True))
+                said = Said(comparison.says, place, strong=True)
+                out.setdefault(said.text, _Finding(said, verdict.label, verdict.badge == "worse"))
         if family.consistency is not None and family.consistency.alike and not not_valid(family):
             says = family.consistency.says
-            out.setdefault(says, Said(says, f"families/{at}/consistency/says"))
-    return tuple(out.values())[:_SAID]
+            said = Said(says, f"families/{at}/consistency/says")
+            out.setdefault(says, _Finding(said, "of gains together"))
+    return tuple(out.values())
 
 
-def _open(analysis: Analysis) -> tuple[Said, ...]:
+def _open(analysis: Analysis) -> tuple[_Finding, ...]:
     """The primary gain and the contrasts that stay undecided: each was a question of its own."""
     found = {  # a gain that is a contrast too is said once
         comparison.says: f"families/{at}/comparisons/{position}/says"
@@ -221,7 +253,15 @@ def _open(analysis: Analysis) -> tuple[Said, ...]:
         for position, comparison in enumerate(family.comparisons)
         if comparison.verdict is Verdict.INCONCLUSIVE
     }
-    return tuple(Said(text, place) for text, place in found.items())[:_SAID]
+    return tuple(_Finding(Said(text, place), Verdict.INCONCLUSIVE.label) for text, place in found.items())
+
+
+_BEST = "Which cell may be the best"
+
+
+def _sets(analysis: Analysis) -> list[Candidates]:
+    """The sets of cells of which any choice was to be made."""
+    return [item for item in analysis.best.sets if len(item.cells) > 1] if analysis.best else []
 
 
 def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
@@ -231,18 +271,21 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     undecided = [c for f in shown for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if undecided:
         text = "“Inconclusive” is not “no difference”"
-        mdes = [c.mde for c in undecided if c.mde is not None]
+        mdes = [c.mde for c in undecided if c.mde is not None and not c.not_valid]
         if mdes:
             least, most = say(min(mdes)), say(max(mdes))
             hidden = f"differences of up to {least}{say.unit}"
             if least != most:
-                hidden = f"by comparison, differences of up to {least} to {most}{say.unit}"
+                hidden += f", in the least certain comparison of up to {most},"
             text += f": {hidden} can hide in what is open here"
         out.append(Said(text + "."))
-    sets = [item for item in analysis.best.sets if len(item.cells) > 1][:3] if analysis.best else []
+    out += map(Said, what_fell(analysis))
+    sets = _sets(analysis)
     if sets:
         out.append(Said("The highest mean need not be that of the best cell."))
-    out += [may_be_best(item, analysis.alpha) for item in sets]
+    out += [may_be_best(item, analysis.alpha) for item in sets[:_SETS]]
+    if len(sets) > _SETS:
+        out.append(Said(f"“{_BEST}” says it of the other {count(len(sets) - _SETS, 'set')}."))
     if sets:
         text = (
             "Cells that are left out of such a set are not tested jointly: of ten equal cells at least one is"
@@ -298,7 +341,9 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
         Prose(report_tables.factorial_sentences(analysis)) if analysis.factorial else None,
         Section("The F tests", (tests,), folded=True) if tests is not None else None,
     )
-    yield section("best", "Which cell may be the best", report_tables.choice_table(analysis))
+    every = [may_be_best(item, analysis.alpha) for item in _sets(analysis)]
+    told = Prose(tuple(every), bullets=True) if len(every) > _SETS else None  # the answer has named the few
+    yield section("best", _BEST, told, report_tables.choice_table(analysis))
     means = cells_table(analysis, say, id="cells-table", most=report_tables.MAX_CELLS)
     yield section("means", "Every cell", means)
     yield section("cost", "Accuracy and cost", report_tables.costs_table(evidence))

@@ -3,9 +3,11 @@ once with what it concerns; which cells may be the best."""
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from rigorkd_analysis.outliers import BLIND, COLLAPSED
 from rigorkd_analysis.results import (
     GAINS,
     Analysis,
@@ -23,7 +25,7 @@ from rigorkd_analysis.wording import p_text, percent_text
 
 from rigorkd.report.numbers import MetricNumbers, Numbers
 from rigorkd.report.page import Said
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 CORRECTIONS = {
     "holm": "Holm",
@@ -45,6 +47,8 @@ _NOUN = {
     "contrasts": "contrast",
     "all_pairs": "pair",
 }
+#: So many runs that fell are told one by one.
+_RUNS = 3
 REPEATED = "repeated look"
 """How the reason begins why a verdict is not valid after an earlier look."""
 QUESTIONS = ("primary", "contrasts")
@@ -176,10 +180,51 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
             + ("--sequential does, " if analysis.sequential is None else "the sequential test does, ")
             + f"or seeds that no look has seen ({more} of them, then --seeds FIRST:END)."
         )
-    if any(reason.startswith("a seed collapsed") for reason in reasons):
+    if any(reason.startswith(COLLAPSED) for reason in reasons):
         log = "" if analysis.of_table else " (`rigorkd logs RUN`)"  # nothing keeps the logs of a table's runs
         lines.append(f"Look at the log of a collapsed run{log}: it may have failed, not differed.")
+    if way := _without_the_fallen(analysis):
+        lines.append(way)
     return lines
+
+
+def _runs_that_fell(analysis: Analysis) -> dict[str, list[str]]:
+    """The runs on which comparisons rest that decide nothing for it, each with the names of these."""
+    found: dict[str, list[str]] = {}
+    for _, family in asked_once(analysis):
+        for c in family.comparisons:
+            kind, _, runs = (c.not_valid or "").partition(": ")
+            for run in runs.split("; ") if kind in (COLLAPSED, BLIND) else ():
+                found.setdefault(run, []).append(name_of(family, c))
+    return found
+
+
+def what_fell(analysis: Analysis) -> list[str]:
+    """Which run keeps which comparisons from a verdict, and how what is left can be judged."""
+    found = _runs_that_fell(analysis)
+    lines = [
+        f"{run}: while that run counts, nothing is decided about {some_of(names, 3)}."
+        for run, names in list(found.items())[:_RUNS]
+    ]
+    if len(found) > _RUNS:
+        lines.append(f"{count(len(found) - _RUNS, 'more run')} fell so; the warnings name all.")
+    way = _without_the_fallen(analysis)
+    return [*lines, way] if way else lines
+
+
+def _without_the_fallen(analysis: Analysis) -> str:
+    """How averages are judged without the cells of which runs fell; "" where that would leave none."""
+    baselines = {c.b for family in analysis.families for c in family.comparisons if c.b is not None}
+    cells = dict.fromkeys(run.rpartition(" has ")[0] for run in _runs_that_fell(analysis))
+    cells = dict.fromkeys(cell for cell in cells if cell not in baselines)
+    if not cells:
+        return ""
+    options = " ".join(f"--without {shlex.quote(cell)}" for cell in list(cells)[:_RUNS])
+    it = "that cell" if len(cells) == 1 else "these cells"
+    return (
+        f"{options} judges averages and the rest without {it}: exploratory, since results are why it is left "
+        "out, and no verdict of all cells."
+    )
 
 
 def how_far(found: Progress, looks: Sequence[int] = ()) -> tuple[str, ...]:
@@ -238,7 +283,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         line += "that does not mean that there is none."
     else:
         line = f"{titled_family(family)} ({status}): of {total}, {', '.join(found)}"
-        line += f"; {undecided} inconclusive." if undecided else "."
+        line += f"; {undecided} inconclusive{_for_collapses(family)}." if undecided else "."
     lines = [line]
     naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
     kept = [c for c in family.comparisons if c.not_valid is None and _holds(analysis, c)]
@@ -252,6 +297,16 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
             text += f"; {by_name} over {family.size} leaves {len(kept) or 'none'}"
         lines.append(text + ".")
     return lines
+
+
+def _for_collapses(family: Family) -> str:
+    """Which run keeps some of a family from a verdict, behind the number of those that have none."""
+    reasons = [c.not_valid for c in family.comparisons if c.not_valid and c.not_valid.startswith(COLLAPSED)]
+    if not reasons:
+        return ""
+    runs = dict.fromkeys(run for reason in reasons for run in reason.partition(": ")[2].split("; "))
+    more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+    return f" ({len(reasons)} for a run that collapsed: {next(iter(runs))}{more})"
 
 
 def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> str:
@@ -425,13 +480,19 @@ def unvalidated(analysis: Analysis) -> str:
     return next((item for item in analysis.conditioned_on if item.startswith("nothing was validated")), "")
 
 
-CHOSEN = "chosen seeds: "
-"""How the warning begins that --seeds left finished seeds out."""
+CHOSEN, CHOSEN_CELLS = "chosen seeds: ", "chosen cells: "
+"""How the warnings begin that --seeds left finished seeds out, or --without cells."""
 
 
-def chosen_seeds(analysis: Analysis) -> str:
-    """Which seeds alone were judged, as a caption says it, "" where all were."""
-    return next((text for text in analysis.warnings if text.startswith(CHOSEN)), "")
+def chosen_runs(analysis: Analysis) -> str:
+    """Which seeds or cells alone were judged, as a caption says it, "" where all were."""
+    return "; ".join(text for text in analysis.warnings if text.startswith((CHOSEN, CHOSEN_CELLS)))
+
+
+def without_cells(analysis: Analysis) -> str:
+    """What a caption says of cells that were left out, "" where none were."""
+    told = next((text for text in analysis.warnings if text.startswith(CHOSEN_CELLS)), "")
+    return told.removeprefix(CHOSEN_CELLS).partition(", as --without")[0]
 
 
 def own_interval(analysis: Analysis) -> str:

@@ -12,9 +12,9 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
-from rigorkd_analysis.analysis_plan import Correction, Pair, Plan, Trend
+from rigorkd_analysis.analysis_plan import Correction, Pair, Plan, Trend, named_by
 from rigorkd_analysis.results import Analysis, Family
-from rigorkd_analysis.runs import seed_of
+from rigorkd_analysis.runs import seed_of, suggest
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
@@ -22,9 +22,9 @@ from rigorkd.metrics import BY_NAME
 from rigorkd.readers.raw import RawTable, Reading
 from rigorkd.records.interim import listed_seeds, note_shown, seen_before
 from rigorkd.report.rows import located
-from rigorkd.report.sentences import CHOSEN
+from rigorkd.report.sentences import CHOSEN, CHOSEN_CELLS
 from rigorkd.report.study_plan import plan_of
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,8 @@ LONGEST_CAUSE = 200
 class Question:
     """What the command line asks beyond, or instead of, the plan of a study. None and () change nothing.
 
-    `seeds` are judged alone; `interim` judges a study of which planned runs are still missing.
+    `seeds` are judged alone, and not the cells that it is asked `without`; `interim` judges a study of which
+    planned runs are still missing.
     """
 
     metric: str | None = None
@@ -55,8 +56,13 @@ class Question:
     all_pairs: bool = False
     sequential: bool = False
     seeds: tuple[int, ...] | None = None
+    without: tuple[str, ...] = ()
     interim: bool = False
     unpaired: bool = False
+
+    def judged(self, found: Source) -> Source:
+        """The runs of a source that are judged."""
+        return found.only(self.seeds).leaving_out(self.without)
 
     def onto(self, plan: Plan) -> Plan:
         """The plan with these changes; a change of the question makes all of it exploratory."""
@@ -76,6 +82,9 @@ class Question:
         if self.baselines:
             changes["baselines"] = self.baselines
         contrasts = plan.contrasts
+        if self.without:
+            contrasts = tuple(one for one in contrasts if named_by(one).isdisjoint(self.without))
+            changes["primary"] = None if plan.primary in self.without else plan.primary
         if changes:
             changes["planned"] = False
             contrasts = tuple(replace(contrast, planned=False) for contrast in contrasts)
@@ -133,6 +142,21 @@ class Source:
             )
         table = there.reset_index(drop=True)
         return replace(self, table=table, warnings=(*self._chosen(table), *self.warnings))
+
+    def leaving_out(self, cells: tuple[str, ...]) -> Source:
+        """Without these cells."""
+        if not cells:
+            return self
+        there = list(dict.fromkeys(map(str, self.table["cell"])))
+        for cell in cells:
+            if cell not in there:
+                raise InputError(f"--without {cell}: {self.name} has no such cell", hint=suggest(cell, there))
+        if not (left := set(there) - set(cells)):
+            raise InputError(f"{self.name} has no cell beside those left out", hint="leave fewer out")
+        table = self.table[self.table["cell"].map(str).isin(left)].reset_index(drop=True)
+        named = some_of(tuple(dict.fromkeys(cells)), 6)
+        text = f"{CHOSEN_CELLS}without {named}, as --without asks; results may be why, so all is exploratory"
+        return replace(self, table=table, warnings=(text, *self.warnings))
 
     def _chosen(self, kept: pd.DataFrame) -> tuple[str, ...]:
         """That finished seeds were left out, and whether they had been looked at: else one could choose."""
@@ -469,7 +493,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     """
     from rigorkd_analysis import analyze, progress
 
-    found = found.only(asked.seeds)
+    found = asked.judged(found)
     with located(found.where):
         plan = asked.onto(found.plan)
         by_looks = found.folder is not None and bool(plan.interim) and not plan.sequential

@@ -9,14 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from rigorkd.report.evidence import Evidence
+from rigorkd.report.figures.softness import softness
 from rigorkd.report.gather import gather
-from rigorkd.report.page import Prose
+from rigorkd.report.page import Block, Page, Prose, Section, flat
 from rigorkd.report.render.html import html as render
+from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sources import Question, analysis_of, from_csv
 
@@ -281,3 +284,67 @@ def test_templates_lie_in_the_package() -> None:
 
     names = {item.name for item in (files("rigorkd.report.render") / "templates").iterdir()}
     assert {"page.html.j2", "blocks.html.j2", "page.css", "page.js"} <= names
+
+
+# ------------------------------------------------------------------------------------- what is not in sight
+
+
+def many(lost: int) -> pd.DataFrame:
+    """Twenty-five settings, the last `lost` of which lose what the others gain."""
+    table = grid(students=1, gain=2.0, settings=LARGE)
+    last = sorted(table.query("method == 'kd'")["cell"].unique())[-lost:]
+    table.loc[table["cell"].isin(last), "test_top1"] -= 6.0
+    return table
+
+
+def may_be_said(page: Page) -> tuple[Prose, Section, Prose]:
+    """The sentences in sight, and the fold behind them with its own."""
+    titles = [block.title if isinstance(block, Prose) else "" for block in page.answer]
+    at = titles.index("What may be said")
+    seen, fold = page.answer[at : at + 2]
+    assert isinstance(seen, Prose)
+    assert isinstance(fold, Section)
+    (rest,) = fold.blocks
+    assert isinstance(rest, Prose)
+    return seen, fold, rest
+
+
+def test_findings_beyond_the_first_stand_behind_a_fold_that_counts_them(tmp_path: Path) -> None:
+    evidence = evidence_of(many(2), tmp_path, sesoi=0.3)
+    page = report_page(evidence)
+    seen, fold, rest = may_be_said(page)
+    found = {c.says for f in evidence.analysis.families for c in f.comparisons if c.verdict.directed}
+    assert found <= {line.text for line in (*seen.lines, *rest.lines)}
+    assert fold.title.startswith(f"What may be said: {len(rest.lines)} more of ")
+    assert "better" in fold.title
+    assert "worse" not in fold.title
+    assert f"<summary>{fold.title}</summary>" in render(page)
+    shown = markdown(page)
+    assert all(line.text.partition(" (")[0] in shown for line in rest.lines)
+
+
+def test_what_speaks_against_a_method_is_never_behind_the_fold(tmp_path: Path) -> None:
+    seen, _, rest = may_be_said(report_page(evidence_of(many(14), tmp_path, sesoi=0.3)))
+    assert sum("lowered" in line.text for line in seen.lines) >= 14
+    assert not any("lowered" in line.text for line in rest.lines)
+
+
+def test_every_set_of_cells_has_its_sentence_somewhere(tmp_path: Path) -> None:
+    def lines(block: Block) -> list[str]:
+        return [line.whole for line in block.lines] if isinstance(block, Prose) else []
+
+    page = report_page(evidence_of(grid(students=5), tmp_path))
+    every = [line for block in flat((*page.answer, *page.blocks)) for line in lines(block)]
+    assert any("says it of the other 2 sets" in line for line in every)
+    assert {f"main/net{at}" for at in range(5)} <= {line.partition(":")[0] for line in every}
+
+
+def test_a_figure_says_which_teachers_it_leaves_out() -> None:
+    items = [
+        SimpleNamespace(teacher=f"teacher/{at}", T=T, entropy=(0.5,), entropy_rest=())
+        for at in range(8)
+        for T in (1.0, 4.0)
+    ]
+    figure = softness(SimpleNamespace(softness=items))  # type: ignore[arg-type]
+    assert figure is not None
+    assert figure.omitted == "The first 6 of 8 teachers are drawn."

@@ -61,11 +61,12 @@ def mean_curves(evidence: Evidence, axis: Axis) -> Figure | None:
 
 
 def _figure(evidence: Evidence, axis: Axis, found: dict[str, Point], *, gain: bool) -> Figure | None:
-    parts = []
+    parts, most = [], 0
     for name, cells in grids(evidence):
         curves = _curves(cells, axis, found)
+        most = max(most, len(curves))
         if curves:
-            parts.append((name, cells, curves))
+            parts.append((name, cells, curves[:_MAX_LINES]))
     if not parts:
         return None
     other: Axis = "alpha" if axis == "T" else "T"
@@ -80,6 +81,11 @@ def _figure(evidence: Evidence, axis: Axis, found: dict[str, Point], *, gain: bo
     if not gain:
         keys.append(Key(f"{evidence.baseline}, mean and interval", "thick", "muted"))
     shown = parts[:MAX_PANELS]
+    omitted = [] if len(shown) == len(parts) else [f"The first {len(shown)} of {len(parts)} are drawn."]
+    if most > _MAX_LINES:
+        omitted.append(
+            f"Of each, the first {_MAX_LINES} of up to {most} values of {_SYMBOL[other]} are drawn."
+        )
     what = "Gain" if gain else "Accuracy" if "%" in axis_name(evidence) else "Result"
     note = (
         f"{share} intervals of the paired difference, uncorrected."
@@ -92,7 +98,7 @@ def _figure(evidence: Evidence, axis: Axis, found: dict[str, Point], *, gain: bo
         caption=note,
         panels=tuple(_panel(evidence, axis, *part, levels, gain=gain) for part in shown),
         keys=tuple(keys),
-        omitted="" if len(shown) == len(parts) else f"The first {len(shown)} of {len(parts)} are drawn.",
+        omitted=" ".join(omitted),
     )
 
 
@@ -117,7 +123,7 @@ def _curves(cells: Sequence[CellFacts], axis: Axis, found: dict[str, Point]) -> 
         ordered = sorted(points, key=lambda point: point.setting)
         if len({point.setting for point in ordered}) == len(ordered) > 1:
             curves.append(Curve(fixed, tuple(ordered)))
-    return tuple(sorted(curves, key=lambda curve: (curve.fixed is None, curve.fixed or 0.0)))[:_MAX_LINES]
+    return tuple(sorted(curves, key=lambda curve: (curve.fixed is None, curve.fixed or 0.0)))
 
 
 def _panel(

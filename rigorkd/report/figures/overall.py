@@ -17,7 +17,7 @@ from rigorkd.report.numbers import Numbers
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MAX_STUDENTS = 6
+_MAX_STUDENTS, _MAX_TEACHERS = 6, 2
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,23 @@ def pairings(evidence: Evidence) -> tuple[Pairing, ...]:
             distilled = evidence.facts(chosen[0].a)
             name = block or distilled.student or distilled.cell
             out.append(Pairing(name, evidence.facts(chosen[0].b), distilled, chosen[0]))
-    return tuple(out[:_MAX_STUDENTS])
+    return tuple(out)
 
 
 def overall(evidence: Evidence) -> Figure | None:
     """Means of teacher, baseline and distilled student with seed intervals; beside them the paired gains."""
-    found = pairings(evidence)
-    if not found:
+    every = pairings(evidence)
+    if not every:
         return None
+    found, teachers = every[:_MAX_STUDENTS], _teachers(evidence)
+    omitted = []
+    if len(every) > len(found):
+        omitted.append(f"The first {len(found)} of {len(every)} students are drawn.")
+    if len(teachers) > _MAX_TEACHERS:
+        omitted.append(f"The first {_MAX_TEACHERS} of {len(teachers)} teachers are drawn.")
     share = percent_text(1 - evidence.analysis.alpha)
     keys = [Key(evidence.baseline, "hollow", "blue"), Key(evidence.treated, "filled", "vermillion")]
-    if any(teacher.values(evidence.analysis.metric) for teacher in evidence.teachers):
+    if teachers:
         keys.insert(0, Key("teacher", "star", "ink"))
     cells, title = f"{evidence.treated} cells", "Teacher, baseline and distilled student"
     if evidence.treated != "distilled":
@@ -76,12 +82,17 @@ def overall(evidence: Evidence) -> Figure | None:
         ),
         panels=(_means(evidence, found), _gains(evidence, found)),
         keys=tuple(keys),
+        omitted=" ".join(omitted),
     )
+
+
+def _teachers(evidence: Evidence) -> list[CellFacts]:
+    return [cell for cell in evidence.teachers if cell.values(evidence.analysis.metric)]
 
 
 def _means(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
     metric = evidence.analysis.metric
-    teachers = [cell for cell in evidence.teachers if cell.values(metric)][:2]
+    teachers = _teachers(evidence)[:_MAX_TEACHERS]
 
     def draw(axes: Axes) -> None:
         axes.grid(axis="y", zorder=0)

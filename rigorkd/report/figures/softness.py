@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rigorkd.report.evidence import Evidence, Softness
+from rigorkd.report.figures.marks import MAX_PANELS
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import light, series
 
@@ -18,7 +19,8 @@ def softness(evidence: Evidence) -> Figure | None:
     """Relative entropy of the softened output against T, with and without the most probable class."""
     if not evidence.softness:
         return None
-    teachers = list(dict.fromkeys(item.teacher for item in evidence.softness))[:6]
+    every = list(dict.fromkeys(item.teacher for item in evidence.softness))
+    teachers = every[:MAX_PANELS]
     by = {
         name: sorted((s for s in evidence.softness if s.teacher == name), key=lambda s: s.T)
         for name in teachers
@@ -36,6 +38,7 @@ def softness(evidence: Evidence) -> Figure | None:
         ),
         panels=tuple(_panel(name, members) for name, members in by.items()),
         keys=tuple(keys),
+        omitted="" if teachers == every else f"The first {MAX_PANELS} of {len(every)} teachers are drawn.",
     )
 
 

@@ -16,7 +16,7 @@ from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking
 from rigorkd.report.numbers import MetricNumbers, verdict
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
 from rigorkd.report.paper_tables import latency_note, latency_text, mean_std, tests_said
-from rigorkd.report.sentences import chosen_seeds, seeds_of, titled
+from rigorkd.report.sentences import chosen_runs, seeds_of, titled
 
 
 def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
@@ -32,7 +32,7 @@ def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
 def _finished(evidence: Evidence, layout: TableLayout, parts: list[str]) -> tuple[str, str]:
     """Title and caption."""
     title = layout.title + (f" ({layout.published})" if layout.published else "")
-    analysis, chosen = evidence.analysis, chosen_seeds(evidence.analysis)
+    analysis, chosen = evidence.analysis, chosen_runs(evidence.analysis)
     if chosen and not any(chosen in part for part in parts):
         parts = [*parts, f"{chosen[:1].upper()}{chosen[1:]}."]
     return titled(title, analysis.warnings), " ".join(part for part in (*parts, layout.note) if part)

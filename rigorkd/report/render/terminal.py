@@ -14,12 +14,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rigorkd.report.page import Block, Page, Prose, Section, Table, Tally, lines_of, title_of
+from rigorkd.report.row_names import RowNames, short_names
 from rigorkd.text import one_line, printable
 
 WIDTH = 100
 NARROW = 80
-#: A longer name is broken before its last part.
-LONG_NAME = 26
 #: A longer heading of a column of numbers is folded, unless its numbers are as wide.
 LONG_HEADING = 12
 #: More rows than this are cut on a terminal; the other formats hold them all.
@@ -65,13 +64,16 @@ def _block(console: Console, block: Block) -> None:
         _print(console, _text(title, "bold"))
     match block:
         case Table():
-            grid = _rich(block, console.width)
-            if grid is None:
+            parts = _rich(block, console.width)
+            for part in parts:
+                if isinstance(part, Text):
+                    _print(console, part)
+                else:
+                    console.print(part)
+            if not parts:
                 for line in _one_below_another(block, console.width):
                     console.print(Text(line), soft_wrap=True)
-            else:
-                console.print(grid)
-            _cut(console, len(block.rows), "more rows")
+            _cut(console, len(block.rows), _rows_left(block), "csv")
             _print(console, _text(block.caption, "dim"))
         case Section():
             for inner in block.blocks:
@@ -80,25 +82,32 @@ def _block(console: Console, block: Block) -> None:
             lines = lines_of(block)
             for line in lines[:MAX_ROWS]:
                 _print(console, _text(line), mark="  • ")
-            _cut(console, len(lines), "more")
+            _cut(console, len(lines), "more", "markdown")
         case _:
             for line in lines_of(block):
                 _print(console, _text(line))
 
 
-def _cut(console: Console, total: int, what: str) -> None:
+def _cut(console: Console, total: int, what: str, where: str) -> None:
     if total > MAX_ROWS:
-        console.print(f"  … {total - MAX_ROWS:,} {what}; --format csv has them all", style="yellow")
+        line = f"  … {total - MAX_ROWS:,} {what}; --format {where} has them all"
+        console.print(line, style="yellow")
+
+
+def _rows_left(table: Table) -> str:
+    """What the rows are that a terminal does not show: findings among them are counted."""
+    left = sum(at >= MAX_ROWS for at in table.emphasis)
+    return f"more rows ({left or 'none'} with a finding)" if table.emphasis else "more rows"
 
 
 def _broken(text: str, room: int) -> str:
-    """Long cell names on two lines, broken before their last part: group/student/ and kd-T4-a0.5.
+    """Names for which there is no room on two lines, broken before their last part: group/student/ and kd-T4.
 
     A last part for which there is no room is folded.
     """
 
     def broken(word: str) -> str:
-        if len(word) <= min(LONG_NAME, room) or "\n" in word:
+        if len(word) <= room or "\n" in word:
             return word
         *rest, last = word.rsplit("/", 1)
         return "/\n".join([*rest, _folded(last, room)])
@@ -143,35 +152,61 @@ def _one_below_another(table: Table, width: int) -> list[str]:
     return out
 
 
-def _rich(table: Table, width: int) -> RichTable | None:
-    """The table as columns, None where they would break words or numbers."""
-    out = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), collapse_padding=True)
+def _rich(table: Table, width: int) -> list[RichTable | Text]:
+    """The table as columns between lines of text; nothing where they would break words or numbers."""
     shown = [i for i, column in enumerate(table.columns) if width > WIDTH or not column.detail]
-    last = len(table.columns) - 1
     rows = [tuple(map(printable, row)) for row in table.texts()[:MAX_ROWS]]
     contents = {i: max((len(line) for row in rows for line in row[i].split("\n")), default=0) for i in shown}
     headings = {i: printable(table.columns[i].heading) for i in shown}
-    wide = sum(max(contents[i], len(headings[i])) + 2 for i in shown) > width
-    room = LONG_NAME
-    if wide:
-        for i in shown[1:]:
-            if table.columns[i].numeric:
-                headings[i] = _folded(headings[i], max(LONG_HEADING, contents[i]))
-        taken = {i: max(contents[i], *map(len, headings[i].split("\n"))) + 2 for i in shown[1:]}
-        room = width - sum(taken.values())
-        if room < max(_least([headings[shown[0]], *(row[shown[0]] for row in rows)])):
-            return None
-    for position in shown:
-        column = table.columns[position]
-        out.add_column(
-            Text(headings[position]),
-            justify="right" if column.numeric else "left",
-            overflow="fold",
-            no_wrap=column.numeric or position == last > 1,
-        )
+    names = tuple(row[0] for row in rows)
+    room, called = width, RowNames(names)
+    if sum(max(contents[i], len(headings[i])) + 2 for i in shown) > width:
+
+        def left() -> int:
+            taken = (max(contents[i], *map(len, headings[i].split("\n"))) + 2 for i in shown[1:])
+            return width - sum(taken)
+
+        room, called = left(), short_names(names, left())
+        if not called.fits(room) or len(headings[0]) > room:
+            for i in shown[1:]:
+                if table.columns[i].numeric:
+                    headings[i] = _folded(headings[i], max(LONG_HEADING, contents[i]))
+            room, called = left(), short_names(names, left())
+        if room < max(_least([headings[0], *called.names])):
+            return []
+    names = tuple(_broken(name, room) for name in called.names)
+    contents[0] = max((len(line) for name in names for line in name.split("\n")), default=0)
+
+    def grid(header: bool) -> RichTable:
+        """Columns without rows yet, of equal widths in every part of the table."""
+        out = RichTable(
+            box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), collapse_padding=True,
+            show_header=header,
+        )  # fmt: skip
+        last = len(table.columns) - 1
+        for position in shown:
+            column = table.columns[position]
+            wide = max(contents[position], *map(len, headings[position].split("\n")))
+            out.add_column(
+                Text(headings[position]),
+                justify="right" if column.numeric else "left",
+                overflow="fold",
+                no_wrap=column.numeric or position == last > 1,
+                width=min(wide, room) if called.headings and position == 0 else None,
+                min_width=wide if called.headings and position else None,
+            )
+        return out
+
+    out: list[RichTable | Text] = [_text(line, "dim") for line in called.above]
+    part = grid(header=True)
+    out.append(part)
     for position, row in enumerate(rows):
-        out.add_row(
-            *(Text(_broken(row[i], room) if wide else row[i]) for i in shown),
+        if heading := called.headings.get(position):
+            part = grid(header=False)
+            out += [_text(heading), part]
+        part.add_row(
+            Text(names[position]),
+            *(Text(row[i]) for i in shown[1:]),
             style="bold" if position in table.emphasis else None,
         )
     return out
