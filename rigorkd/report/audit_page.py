@@ -216,7 +216,7 @@ def _cells(audit: Audit) -> Table:
     text = "Of each network alone, over new test images; printed rounding is included."
     if any(cell.n > 1 for cell in audit.cells):
         text = "As printed." + (f" {audit.converted}." if converted else "")
-    left = f" Left out: {', '.join(audit.left_out)}." if audit.left_out else ""
+    left = f" Left out: {', '.join(dict.fromkeys(audit.left_out))}." if audit.left_out else ""
     return Table("Rows", columns, rows, text + left)
 
 

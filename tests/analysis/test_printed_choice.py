@@ -71,7 +71,7 @@ def test_a_value_of_a_column_names_all_rows_that_have_it_and_one_pair_says_its_c
         (("KKD",), (), "--baseline KKD: no such row", "did you mean 'KD'?"),
         ((), ("r35",), "--without r35: no such row", "did you mean 'r34'?"),
         ((), ("Teacher=r35",), "no row has r35 in teacher", "did you mean 'r34'?"),
-        (("r34",), (), "no row can be compared with r34 (KD and DKD)", "name one row"),
+        (("r34",), (), "two baselines of Vanilla: KD and DKD", "--baseline KD"),
         (("KD", "Vanilla"), (), "two baselines of DKD: KD and Vanilla", "--baseline KD"),
         ((), ("KD", "DKD", "Vanilla"), "fewer than two rows are left", "fewer of them"),
     ],

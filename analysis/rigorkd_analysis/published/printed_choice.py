@@ -47,7 +47,7 @@ class Choice:
         if self.against:
             parts.append(f"rows are compared with {_listed(self.against)} alone")
         if self.left_out:
-            parts.append(f"{_listed(self.left_out)} {'is' if len(self.left_out) == 1 else 'are'} left out")
+            parts.append(f"{_listed(self.left_out)} {'is' if len({*self.left_out}) == 1 else 'are'} left out")
         text = ", and ".join(parts)
         return text[:1].upper() + text[1:]
 
@@ -68,7 +68,8 @@ class Choice:
         ]
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(given: Sequence[str]) -> str:
+    names = list(dict.fromkeys(given))
     first, last = (names[:6], f"{len(names) - 6} more") if len(names) > 7 else (names[:-1], names[-1])
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -234,12 +235,18 @@ def _same(text: str, value: str) -> bool:
 
 
 def _telling_apart(rows: Sequence[Row], named: Sequence[int]) -> list[str]:
-    """The columns of words and settings in which baselines differ: a row has the one that it agrees with."""
+    """The columns of words and settings in which baselines differ: a row has the one that it agrees with.
+
+    What names rows, another in each, tells nothing.
+    """
     words = _columns(rows)
     return [
         column
         for column in rows[0]
-        if (column in words or is_setting(column)) and len({rows[at].get(column) for at in named}) > 1
+        if column not in ("cell", "run")
+        and (column in words or is_setting(column))
+        and len({rows[at].get(column) for at in named}) > 1
+        and len({row.get(column) for row in rows}) < len(rows)
     ]
 
 
@@ -247,7 +254,6 @@ def _share(
     rows: Sequence[Mapping[str, str]], labels: Sequence[str], base: int, at: int, apart: Sequence[str]
 ) -> bool:
     """Whether a row agrees with a baseline in what tells baselines apart, else in the front of its label."""
-    columns = [column for column in apart if column != "cell"]
-    if columns:
-        return all(rows[base].get(column) == rows[at].get(column) for column in columns)
+    if apart:
+        return all(rows[base].get(column) == rows[at].get(column) for column in apart)
     return labels[base].rpartition("/")[0] == labels[at].rpartition("/")[0]
