@@ -53,8 +53,8 @@ def number(text: str) -> Decimal:
     "--without",
     multiple=True,
     metavar="ROW",
-    help="Leave rows out: a row's name, a word that is a value in exactly one column, or COLUMN=VALUE. "
-    "Repeatable.",
+    help="Leave rows out: by name, by a word that is a value in exactly one column, or by COLUMN=VALUE "
+    "(repeatable); every claim says so.",
 )
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate of each test.")
 @click.option(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 LINE = 345.0
 """Points of a line of LaTeX's article in one column."""
-COLUMN = 229.0
-"""Points of a line in two columns: what is wider may have to be scaled."""
+COLUMN = 180.0
+"""Points below a line of two columns (200) as these widths are near: what is wider may have to be scaled."""
 _GAP = 12.0
 _NARROW_GAP = 6.0
 """Points between columns, and where `\\tabcolsep` is 3 pt."""
