@@ -136,7 +136,8 @@ def build_family(
             assert isinstance(test, OneTested)
             comparisons.append(_comparison(settled, part, test.adjusted(*adjusted), kind))
     together = consistency(question, simple) if name == "gains" and plan.test != "unpaired" else None
-    from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / m)
+    strictest = 1 if plan.correction == "bh" else m  # step-up: p-values that are all below alpha all reject
+    from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / strictest)
     over = question.names.over(b for part in simple for b in part.baselines) if kind == "gain" else ""
     return Family(name, planned, len(parts), tuple(comparisons), together, from_seeds, over or None)
 

@@ -31,6 +31,7 @@ def number(text: str) -> Decimal:
 @click.option("--metric", help="Column to judge  [default: test_top1, else the only (test) accuracy]")
 @click.option("--line", type=int, help="The line on which the table begins, in a text with several tables.")
 @click.option("--within", metavar="COLUMN", help="What rows must share to be compared, such as the data set.")
+@click.option("--turned", is_flag=True, help="Compare columns, not rows: --metric is then a row's name.")
 @click.option("--encoding", metavar="NAME", help="Of a text file  [default: UTF-8]")
 @click.option("--sheet", metavar="NAME", help="Of a workbook.")
 @click.option("--seeds", type=int, help="Seeds behind each printed mean  [default: a column n, else 1]")
@@ -39,6 +40,21 @@ def number(text: str) -> Decimal:
     type=click.Choice(["sd", "population", "se", "ci"]),
     help="What ± is: a sample sd over seeds (divided by n − 1), a population's (by n: np.std), a standard "
     "error, half of a 95 % interval  [default: by the table's words, else an sd of either divisor]",
+)
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    metavar="ROW",
+    help="Judge rows against this one alone, on its data. A method's word (scratch) or COLUMN=VALUE "
+    "(alpha=0) takes for each the one that shares all else. Repeatable.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="ROW",
+    help="Leave rows out: by name, by a word that is a value in exactly one column, or by COLUMN=VALUE "
+    "(repeatable); every claim says so.",
 )
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Error rate of each test.")
 @click.option(
@@ -62,10 +78,13 @@ def audit(
     metric: str | None,
     line: int | None,
     within: str | None,
+    turned: bool,
     encoding: str | None,
     sheet: str | None,
     seeds: int | None,
     spread: Said | None,
+    baselines: tuple[str, ...],
+    without: tuple[str, ...],
     alpha: float,
     differences: Path | None,
     t: Decimal | None,
@@ -80,6 +99,7 @@ def audit(
     \b
     rigorkd audit table4.csv --n-test 10000
     rigorkd audit table2.tex --metric "ResNet8x4" --seeds 3
+    rigorkd audit table2.tex --baseline KD --without Teacher
     rigorkd audit --t 3.9024 --p 0.0175 --difference 2.24
     """
     from rigorkd_analysis import Printed
@@ -106,7 +126,21 @@ def audit(
     others = () if differences is None else printed_rows(differences).each_once().mappings()
     with located(lambda error: at(rows, error)):
         result = judge(
-            Printed(rows.mappings(), n_test, metric, seeds, alpha, others, test, within, rows.caption, spread)
+            Printed(
+                rows=rows.mappings(),
+                n_test=n_test,
+                metric=metric,
+                seeds=seeds,
+                alpha=alpha,
+                differences=others,
+                test=test,
+                within=within,
+                caption=rows.caption,
+                spread=spread,
+                baselines=baselines,
+                without=without,
+                turned=turned,
+            )
         )
     emit(
         form, lambda: audit_page(result), json=lambda: to_json(result), csv=lambda: to_csv(result.comparisons)

@@ -29,6 +29,7 @@ from rigorkd.report.sentences import (
     banner_of,
     headline,
     holm_is_sharper,
+    is_corrected,
     is_unpaired,
     may_be_best,
     minus,
@@ -309,9 +310,10 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         floor = 2.0 / 2.0 ** min(low)
         text += f" Sign flips cannot go below p = {floor:g} at n = {min(low)}: a limit of the design."
     if family.exact_from is not None and any(2 <= c.n < family.exact_from for c in family.comparisons):
+        after = " after the correction" if is_corrected(analysis, family) else ""
         text += (
-            f" With fewer than {family.exact_from} seeds no exact test could reject after the correction: "
-            "the verdicts assume normal differences."
+            f" With fewer than {family.exact_from} seeds no exact test could reject{after}: the verdicts "
+            "assume normal differences."
         )
     if analysis.conditioned_on:
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rigorkd_analysis.metric_names import goal_of
+from rigorkd_analysis.published.audit_sentences import bound_of, rounded_up
+from rigorkd_analysis.published.audited import Audit, AuditCell, AuditComparison
 from rigorkd_analysis.published.bounds import Recovered
 from rigorkd_analysis.published.printed_spread import bare
-from rigorkd_analysis.published.table_audit import Audit, AuditComparison, bound_of, rounded_up
 from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.sample_size import Power, cheapest, detectable
 from rigorkd_analysis.table_error import TableError
@@ -65,6 +66,7 @@ def _comparisons(audit: Audit) -> Table:
     pairs = len(audit.comparisons)
     adjusted = (Column("Holm p", True),) if pairs > 1 else ()
     holm = f" Holm p: the largest p, corrected for the {pairs} pairs; claims rest on it." if adjusted else ""
+    holm += _chosen(audit)
     less = " Less is better: the row over another is the worse one." if _is_less_better(audit) else ""
     emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if _holds(audit, c))
     if any(cell.n > 1 for cell in audit.cells):
@@ -97,7 +99,7 @@ def _comparisons(audit: Audit) -> Table:
             for c in audit.comparisons
         )
         columns = (Column("pair"), Column("difference", True), Column("seed sd", True))
-        return Table("Pairs of rows", columns, rows, f"{audit.metric}, one seed. {_SEED_SD}{less}")
+        return Table("Pairs of rows", columns, rows, f"{audit.metric}, one seed. {_SEED_SD}{holm}{less}")
     columns = (
         *(Column("pair"), Column("diff", True), Column("images", True)),
         *(Column("discordant", True), Column("McNemar p", True), *adjusted),
@@ -113,6 +115,11 @@ def _comparisons(audit: Audit) -> Table:
         f"it.{less}"
     )
     return Table("Pairs of rows", columns, rows, text, emphasis)
+
+
+def _chosen(audit: Audit) -> str:
+    """What a reader chose, behind a table: it makes another family."""
+    return f" {audit.chosen}." if audit.chosen else ""
 
 
 def _tests_of(audit: Audit) -> str:
@@ -191,20 +198,32 @@ def _joined(low: str, high: str) -> str:
 
 def _cells(audit: Audit) -> Table:
     share = percent_text(1 - audit.alpha)
-    columns = (Column("row"), Column(audit.metric, True), Column(f"Wilson {share} CI", True))
+    # standard errors and intervals are no standard deviations: what they make stands beside them
+    converted = any(cell.std is not None for cell in audit.cells) and audit.converted
+    made = (Column("sd of the seeds", True),) if converted else ()
+    one_seed = any(cell.ci_low is not None for cell in audit.cells)
+    wilson = (Column(f"Wilson {share} CI", True),) if one_seed else ()
+    columns = (Column("row"), Column(audit.metric, True), *made, *wilson)
     rows = tuple(
         (
             cell.cell,
-            f"{cell.value:.{audit.decimals}f}" + ("" if cell.std is None else f" ± {cell.std:g}"),
-            MISSING
-            if cell.ci_low is None or cell.ci_high is None
-            else f"{cell.ci_low:.4g} … {cell.ci_high:.4g}",
+            cell.printed,
+            *((MISSING if cell.std is None else f"{cell.std:.3g}",) if converted else ()),
+            *((_interval(cell),) if wilson else ()),
         )
         for cell in audit.cells
     )
     text = "Of each network alone, over new test images; printed rounding is included."
-    one_seed = all(cell.n == 1 for cell in audit.cells)
-    return Table("Rows", columns, rows, text if one_seed else "As printed.")
+    if any(cell.n > 1 for cell in audit.cells):
+        text = "As printed." + (f" {audit.converted}." if converted else "")
+    left = f" Left out: {', '.join(dict.fromkeys(audit.left_out))}." if audit.left_out else ""
+    return Table("Rows", columns, rows, text + left)
+
+
+def _interval(cell: AuditCell) -> str:
+    return (
+        MISSING if cell.ci_low is None or cell.ci_high is None else f"{cell.ci_low:.4g} … {cell.ci_high:.4g}"
+    )
 
 
 def _seeds(audit: Audit) -> str:

@@ -9,12 +9,13 @@ from pathlib import Path
 from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis
+from rigorkd_analysis.stats.exact import exact_from
 from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Code, Facts, Prose, Said, Section
-from rigorkd.report.sentences import CORRECTIONS, asked_once, seeds_of, test_of, titled_family
+from rigorkd.report.sentences import CORRECTIONS, asked_once, is_corrected, seeds_of, test_of, titled_family
 from rigorkd.text import count, duration
 
 
@@ -198,16 +199,22 @@ def checklist(evidence: Evidence) -> Section:
 
 
 def normality(analysis: Analysis) -> str:
-    """What the t test assumes, and from how many seeds on an exact test could reject at all."""
+    """What the t test assumes, and from how many seeds on an exact test could reject, corrected or not."""
     tests = {c.test for family in analysis.families for c in family.comparisons}
     if "unpaired" in tests:
         return "the runs of a cell are normal, which few seeds cannot check"
-    least = sorted({family.exact_from for family in analysis.families if family.exact_from is not None})
+    bounded = [family for family in analysis.families if family.exact_from is not None]
+    least = sorted({family.exact_from for family in bounded if family.exact_from is not None})
     assumed = "differences over seeds are normal, which few seeds cannot check"
     if not least:
         return assumed
     ends = str(least[0]) if len(least) == 1 else f"{least[0]} to {least[-1]} (by family)"
-    return f"{assumed}: below {ends} seeds no exact test could reject at all"
+    text = f"{assumed}: below {ends} seeds no exact test could reject at α = {analysis.alpha:g}"
+    if not any(is_corrected(analysis, family) for family in bounded):
+        return text
+    alone = exact_from(analysis.alpha)
+    text += f" after the correction ({CORRECTIONS[analysis.correction]})"
+    return text + (f", below {alone} none could without it either" if least[-1] > alone else "")
 
 
 def _correction(analysis: Analysis) -> str:

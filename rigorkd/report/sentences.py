@@ -509,6 +509,11 @@ def holm_is_sharper(analysis: Analysis, family: Family) -> str:
     return ""
 
 
+def is_corrected(analysis: Analysis, family: Family) -> bool:
+    """Whether a correction does anything: it was not declined, and there is more than one comparison."""
+    return analysis.correction != "none" and family.size > 1
+
+
 def is_unpaired(family: Family) -> bool:
     """Whether the runs of a family are compared without pairing them."""
     return any(c.test == "unpaired" for c in family.comparisons)

@@ -463,6 +463,8 @@ def test_no_exact_test_rejects_below_its_number_of_seeds():
         n = exact_from(level)
         assert signflip_floor(n) < level <= signflip_floor(n - 1)
     assert analyze(three_gains()).family("gains").exact_from == exact_from(0.05 / 3)
+    step_up = analyze(three_gains(), Plan(correction="bh")).family("gains")
+    assert step_up.exact_from == exact_from(0.05)  # three that are all at the floor all reject
 
 
 def test_settings_give_the_levels_of_looks():

@@ -156,3 +156,45 @@ def test_the_digits_of_a_printed_test_count(rigorkd):
     done = rigorkd("audit", "--t", "two", "--p", "0.02")
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "'two'" in done.stderr
+
+
+CHOSEN = "| Method | Acc |\n|---|---|\n| A | 70.20 ± 0.20 |\n| B | 71.5 ± 0.10 |\n| C | 73.10 ± 0.30 |\n"
+
+
+def test_what_was_chosen_is_said_in_every_format(rigorkd, tmp_path):
+    (tmp_path / "t.md").write_text(CHOSEN)
+    asked = ("audit", tmp_path / "t.md", "--seeds", 5, "--baseline", "a", "--without", "Method=C")
+    for form in ("table", "markdown", "latex", "json"):
+        done = rigorkd(*asked, "--format", form)
+        said = " ".join(done.stdout.split())
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "the only pair against A without C" in said
+        assert "Rows are compared with A alone, and C is left out" in said
+    latex = rigorkd(*asked, "--format", "latex").stdout
+    captions = [line for line in latex.splitlines() if r"\caption" in line]
+    assert "Rows are compared with A alone, and C is left out." in captions[0]
+    assert "Left out: C." in captions[1]
+    (row,) = csv.DictReader(io.StringIO(rigorkd(*asked, "--format", "csv").stdout))
+    assert row["says"].endswith("the only pair against A without C; ± is taken as a standard deviation over "
+                                "seeds: a standard error would change it.")  # fmt: skip
+    document = json.loads(rigorkd(*asked, "--format", "json").stdout)
+    assert (document["baselines"], document["without"], document["left_out"]) == (["a"], ["Method=C"], ["C"])
+
+
+def test_numbers_are_shown_with_the_zeros_that_are_printed(rigorkd, tmp_path):
+    (tmp_path / "t.md").write_text(CHOSEN)
+    shown = rigorkd("audit", tmp_path / "t.md", "--seeds", 5).stdout
+    assert [f"{row} ± " in shown for row in ("70.20", "71.5", "73.10")] == [True] * 3
+    assert "70.20 ± 0.20\n" in shown
+    errors = rigorkd("audit", tmp_path / "t.md", "--seeds", 5, "--spread", "se").stdout
+    assert "70.20 ± 0.20" in errors
+    assert "sd of the seeds" in errors
+
+
+def test_a_row_that_is_not_there_is_told_the_nearest(rigorkd, tmp_path):
+    (tmp_path / "t.md").write_text(CHOSEN.replace("| B |", "| DKD |"))
+    for option in ("--without", "--baseline"):
+        done = rigorkd("audit", tmp_path / "t.md", "--seeds", 5, option, "DKd2")
+        assert done.returncode == 2
+        assert f"{option} DKd2: no such row" in done.stderr
+        assert "did you mean 'DKD'?" in done.stderr

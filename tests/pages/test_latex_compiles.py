@@ -16,7 +16,15 @@ pytestmark = pytest.mark.slow
 
 DOCUMENT = r"""\documentclass{article}
 \usepackage[a4paper,landscape,margin=10mm]{geometry}
-\usepackage{booktabs}
+\usepackage{booktabs,graphicx}
+\begin{document}
+%s
+\end{document}
+"""
+
+
+PORTRAIT = r"""\documentclass{article}
+\usepackage{booktabs,graphicx}
 \begin{document}
 %s
 \end{document}
@@ -78,3 +86,34 @@ def test_every_table_compiles(pdflatex: str, tmp_path: Path) -> None:
         assert (tmp_path / f"{number}.pdf").stat().st_size > 5_000
         if number < 3:
             assert "Overfull \\hbox" not in done.stdout, f"{commands[number]} does not fit a landscape page"
+
+
+LONG = "attention_transfer_with_labels_and_augmentation"
+
+
+@pytest.mark.parametrize("document", [PORTRAIT, PORTRAIT.replace("{article}", "[twocolumn]{article}", 1)])
+def test_no_table_is_wider_than_its_line(pdflatex: str, tmp_path: Path, document: str) -> None:
+    """In article's own narrow lines, with long names of cells and students."""
+    write_runs(tmp_path / "runs.csv")
+    text = (tmp_path / "runs.csv").read_text().replace("net_50%", "mobilenetv2_x0_5_for_cifar100")
+    (tmp_path / "runs.csv").write_text(text.replace("/kd-", f"/{LONG}-"))
+    rows = [f"| {LONG}_{at} | {70 + at}.20 ± 0.3 |" for at in range(4)]
+    (tmp_path / "t.md").write_text("\n".join(["| Method | Acc (mean ± SE) |", "|---|---|", *rows]) + "\n")
+    commands = [
+        ["table", "runs.csv", "--layout", layout, "--sesoi", "0.3"] for layout in ("overall", "gains")
+    ]
+    commands += [["analyze", "runs.csv", "--sesoi", "0.3"], ["audit", "t.md", "--seeds", "5"]]
+    for number, command in enumerate(commands):
+        done = subprocess.run(
+            [sys.executable, "-m", "rigorkd", *command, "--format", "latex"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        tables = "".join(line for line in done.stdout.splitlines(keepends=True) if r"\caption" not in line)
+        (tmp_path / f"{number}.tex").write_text(document % tables, encoding="utf-8")
+        made = subprocess.run(
+            [pdflatex, "-interaction=nonstopmode", "-halt-on-error", f"{number}.tex"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, errors="replace",
+        )  # fmt: skip
+        assert made.returncode == 0, f"{command}\n{made.stdout[-2000:]}"
+        assert "Overfull \\hbox" not in made.stdout, f"{command}: {made.stdout[-3000:]}"

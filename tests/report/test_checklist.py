@@ -65,5 +65,11 @@ def test_a_study_answers_the_checklist(made, tmp_path):
 def test_the_assumption_is_that_of_the_correction_asked_for(made, tmp_path):
     source = from_study(made(tmp_path, VALUES))
     plain = analysis_of(source, Question(correction="none"))
-    assert "below 6 seeds" in normality(plain)
+    assert "below 6 seeds no exact test could reject at α = 0.05" in normality(plain)
+    assert "correction" not in normality(plain)
+    holm = normality(analysis_of(source, Question()))
+    assert holm.endswith(
+        "below 6 to 7 (by family) seeds no exact test could reject at α = 0.05 after the correction (Holm), "
+        "below 6 none could without it either"
+    )
     assert source.plan != Plan()

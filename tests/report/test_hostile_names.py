@@ -116,12 +116,23 @@ def markdown_tokens(page: Page) -> list[Token]:
     return inline
 
 
+LINES = re.compile(r"\\begin\{tabular\}\[[tb]\]\{@\{\}[lr]@\{\}\}(.*?)\\end\{tabular\}")
+"""A cell that is set on several lines."""
+
+
+def on_one_line(found: re.Match[str]) -> str:
+    lines = found[1].split(r" \\ ")
+    assert not any(re.match(r"[\[*(]", line) for line in lines), "an option of the line above"
+    return " ".join(line.removeprefix("{}") for line in lines)
+
+
 def check_latex(page: Page) -> None:
     text = latex(page)
     assert not HIDDEN.search(text)
     for line in text.splitlines():
         if line.startswith("    ") and not re.fullmatch(r"    \\(toprule|midrule|bottomrule)", line):
             assert not re.match(r"    [\[*(]", line), "an option of the rule above"
+            line = LINES.sub(on_one_line, line)
             row = free_of_commands(line.removesuffix(r" \\").removeprefix("    {}").replace(" & ", " "))
             assert not re.search(r"[\\&%$#_{}~^]", re.sub(r"\\textbf\{([^{}]*)\}", r"\1", row)), line
         else:
@@ -130,8 +141,10 @@ def check_latex(page: Page) -> None:
 
 def free_of_commands(text: str) -> str:
     """LaTeX without what stands for one sign: an escaped sign, a named one, or one in mathematics."""
-    text = re.sub(r"\\(?:textbackslash|textasciitilde|textasciicircum|textbullet|textbar|dots)\{\}", "", text)
-    signs = "pm|times|alpha|sigma|varepsilon|geq|leq|to|surd|chi|Delta"
+    named = "textbackslash|textasciitilde|textasciicircum|textbullet|textbar|dots|dag|ddag"
+    text = re.sub(rf"\\(?:{named})\{{\}}", "", text)
+    signs = "pm|times|alpha|sigma|varepsilon|geq|leq|to|surd|chi|Delta|infty|approx|neq|cdot|beta|gamma|delta"
+    signs += "|lambda|mu|tau|rho|theta|pi|eta|kappa|omega|phi|psi"
     text = re.sub(rf"\$(?:[-<>]|\\(?:{signs})|\^2)\$", "", text)
     return re.sub(r"\\[&%$#_{}]", "", text)
 

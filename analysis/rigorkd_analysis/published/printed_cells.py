@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from rigorkd_analysis.published.printed_columns import Lined, aligned_tables
+from rigorkd_analysis.published.printed_commas import pointed
+from rigorkd_analysis.published.printed_html import html_tables
 from rigorkd_analysis.published.printed_spread import spread_name
+from rigorkd_analysis.published.spread_words import meant_by
 from rigorkd_analysis.table_error import TableError
 
 Row = Mapping[str, str]
@@ -49,14 +52,30 @@ _GAIN = re.compile(
 )
 _RELATIVE = re.compile(rf"(?<=\d)\s*[(\[]\s*[+-]?{_PLAIN}\s*%\s*[)\]]$")
 _ENDS = re.compile(
-    rf"(?<=[\d%])\s*[(\[]\s*[+-]?{_PLAIN}\s*%?\s*(?:,|;|to|\.\.\.)\s*[+-]?{_PLAIN}\s*%?\s*[)\]]$"
+    rf"(?<=[\d%])\s*[(\[]\s*(?:[+-]?{_PLAIN}\s*%?\s*(?:,\s+|;|to|\.\.\.)\s*[+-]?{_PLAIN}"
+    r"|[+-]?\d*\.\d+%?,[+-]?\d*\.\d+)\s*%?\s*[)\]]$"  # (0,2) has a decimal comma
 )
 _ARROWS = re.compile(r"\s*(?:[↑↓]|\\(?:up|down)arrow\b)\s*$")
+_UNIT = r"(?:%|(?:pp|p\.p\.|pts?\.?|points?)(?![a-z]))"
 _BOTH = re.compile(
-    rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({_PLAIN})\s*%?|[(\[]\s*(?:±|\+/-|\+-)?\s*({_PLAIN})\s*%?\s*[)\]]"
-    rf"|[_^]\s*(?:±\s*)?({_PLAIN}))$",
+    rf"^({_NUMBER})\s*%?\s*(?:(?:±|\+/-|\+-)\s*({_PLAIN})|[(\[]\s*(?:±|\+/-|\+-)?\s*({_PLAIN})\s*{_UNIT}?\s*[)\]]"
+    rf"|[_^]\s*(?:±\s*)?({_PLAIN}))\s*{_UNIT}?$",
     re.IGNORECASE,
 )
+_WHOLE = re.compile(r"^[(\[](.*[±(+].*)[)\]]\s*%?$")  # (71.3 ± 0.2) %
+_WORDED = re.compile(
+    rf"^({_NUMBER}\s*%?)\s*[(\[,;]?\s*(?:±\s*)?([^\W\d_][^\d()\[\]±=:]*?)\s*[=:]?\s*±?\s*({_PLAIN}\s*%?)\s*[)\]]?$"
+    rf"|^({_NUMBER}\s*%?\s*(?:±|\+/-|\+-)\s*{_PLAIN}\s*%?)\s*(?:[(\[]([^()\[\]±=:]*)[)\]]|([^\W\d_][^\d()\[\]±=:]*))$",
+    re.IGNORECASE,
+)
+"""A mean and its spread with the word for it: `71.3 (SE 0.2)`, `71.3 ± 0.2 (SE)`."""
+_LAST_DIGITS = re.compile(
+    rf"^(?=[^(\[]*\.){_NUMBER}\s*%?\s*[(\[]\s*\d{{1,3}}\s*[)\]]$|^{_NUMBER}\s*%?\s*[_^]\s*\d+$", re.IGNORECASE
+)
+"""Whole numbers behind a mean: its spread, that of its last digits (0.713(2) is ± 0.002), a rank, a power."""
+_FOOTNOTE = re.compile(r"(?<=[\d%)])(?:\s*\^\s*(?:\d{1,2}|[a-z](?:,[a-z])*)|[¹²³⁰⁴-⁹ᵃᵇᶜ]+)$", re.IGNORECASE)
+_RAISED = re.compile(r"(?<=[\d%])\s*<sup>\s*(?=[\w*†‡.])", re.IGNORECASE)
+_LOWERED = re.compile(r"(?<=[\d%])\s*<(?:sub|small)>\s*(?=[\d.])", re.IGNORECASE)
 
 
 def unmarked(text: str) -> str:
@@ -66,7 +85,8 @@ def unmarked(text: str) -> str:
     text = _CITED.sub("", text)
     text = _LINK.sub(r"\1", _NOTE.sub("", text))
     text = _SPREAD.sub(r" ± \1", text)
-    text = re.sub(r"\\(?:text)?pm(?![a-zA-Z])|&plusmn;", "±", text)
+    text = re.sub(r"\\(?:text)?pm(?![a-zA-Z])|&plusmn;|&#177;|&#xb1;", "±", text, flags=re.IGNORECASE)
+    text = _LOWERED.sub("_", _RAISED.sub("^", text))
     previous = None
     while previous != text:
         previous, text = text, _COMMANDS.sub("", text)
@@ -76,7 +96,11 @@ def unmarked(text: str) -> str:
         text.replace("\\%", "%").replace("\\_", "_").replace("\\&", "&").replace("~", " ").replace("\\,", "")
     )
     text = re.sub(r"[{}$]", "", text).replace("**", "").replace("__", "").replace("−", "-").replace("–", "-")
-    text = re.sub(r"</?(?:b|strong|i|em|u|sub|sup|br)\s*/?>", "", text, flags=re.IGNORECASE)
+    text = re.sub(
+        r"</?(?:b|strong|i|em|u|sub|sup|small|span|font|mark|br)\b[^<>]*>", "", text, flags=re.IGNORECASE
+    )
+    if "." in text:  # a power of ten has a whole number before it
+        text = _FOOTNOTE.sub("", text.strip())
     text = _GAIN.sub("", text.strip())  # 73.3 (+0.8) is a value and its gain, no spread
     text = _RELATIVE.sub("", text.strip())  # 2.34 (8.04%) is a value and its share of another
     text = _ENDS.sub("", text.strip())  # 39.17 [37.17, 41.20] is a value and its interval
@@ -85,10 +109,30 @@ def unmarked(text: str) -> str:
 
 def value_and_spread(text: str) -> tuple[str, str] | None:
     """`72.50 ± 0.20`, `72.5(0.2)` and the like as two numbers, None for a cell that is not both."""
-    found = _BOTH.fullmatch(unmarked(text))
-    if found is None:
+    found = _both(unmarked(text))
+    return None if found is None else found[:2]
+
+
+def _both(plain: str) -> tuple[str, str, str] | None:
+    """The mean, the spread and the word for the spread ("" for none) of a cell without marks."""
+    if len(plain) > LONGEST or is_unclear(plain):
         return None
-    return found[1], next(part for part in found.groups()[1:] if part is not None)
+    if whole := _WHOLE.fullmatch(plain):
+        plain = whole[1].strip()
+    if found := _BOTH.fullmatch(plain):
+        return found[1], next(part for part in found.groups()[1:] if part is not None), ""
+    worded = _WORDED.fullmatch(plain)
+    word = (worded[2] or worded[5] or worded[6] or "") if worded else ""
+    if worded is None or meant_by(word) is None:
+        return None
+    joined = f"{worded[1]} ± {worded[3]}" if worded[1] else worded[4]
+    found = _BOTH.fullmatch(joined)
+    return (found[1], found[2], word) if found else None
+
+
+def is_unclear(plain: str) -> bool:
+    """Whether a whole number stands behind a mean of which nothing says what it is."""
+    return _LAST_DIGITS.fullmatch(plain) is not None
 
 
 def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
@@ -101,31 +145,41 @@ def cleaned(rows: Sequence[Row], caption: str = "") -> list[Row]:
     names = {column: known_name(column) for column in rows[0]}
     taken = Counter(names.values())
     names = {column: known if taken[known] == 1 else column for column, known in names.items()}
-    both = {column for column in names if any(value_and_spread(row.get(column) or "") for row in rows)}
-    spread = {column: spread_name(names[column], list(rows[0]), caption) for column in both}
-    percent = {column for column in names if _all_percent(row.get(column) or "" for row in rows)}
+    texts = {column: [row.get(column) or "" for row in rows] for column in names}
+    plain = {column: pointed([unmarked(text) for text in own]) for column, own in texts.items()}
+    pairs = {column: [_both(text) for text in own] for column, own in plain.items()}
+    both = {column for column, found in pairs.items() if any(found)}
+    spread = {
+        column: spread_name(names[column], list(rows[0]), caption, _words_in(pairs[column]))
+        for column in both
+    }
+    percent = {column for column, own in plain.items() if _all_percent(own)}
     out: list[Row] = []
-    for row in rows:
+    for at in range(len(rows)):
         made: dict[str, str] = {}
         for column, name in names.items():
-            text = row.get(column) or ""
-            pair = value_and_spread(text) if column in both else None
+            text, bare, pair = texts[column][at], plain[column][at], pairs[column][at]
             if pair is not None:
-                made[name], made[spread[column]] = pair
+                made[name], made[spread[column]] = pair[:2]
             else:
-                plain = re.sub(rf"^±\s*(?={_PLAIN}$)", "", unmarked(text))
+                bare = re.sub(rf"^±\s*(?={_PLAIN}\s*%?$)", "", bare)
                 if column in percent:
-                    plain = plain.removesuffix("%").strip()
-                made[name] = plain if plain != text else text
+                    bare = bare.removesuffix("%").strip()
+                made[name] = bare if bare != text else text
                 if column in both:
                     made.setdefault(spread[column], "")
         out.append(made)
     return out
 
 
+def _words_in(pairs: Iterable[tuple[str, str, str] | None]) -> str:
+    """The words for a spread in the cells of a column, in brackets as a heading has them."""
+    return " ".join(sorted({f"({pair[2]})" for pair in pairs if pair is not None and pair[2]}))
+
+
 def _all_percent(texts: Iterable[str]) -> bool:
     """Whether all values of a column have a percent sign: where some have none, one may be a fraction."""
-    there = [plain for text in texts if (plain := unmarked(text))]
+    there = [re.sub(r"^±\s*", "", text) for text in texts if text]
     return bool(there) and all(re.fullmatch(rf"{_NUMBER}\s*%", text) for text in there)
 
 
@@ -189,7 +243,7 @@ def pasted_table(
         TableError: there are several tables, or none begins there; says on which lines they do.
     """
     is_latex = re.search(r"(?<!\\)&", text) and "\\\\" in text
-    tables = _latex_tables(text) if is_latex else _markdown_tables(text)
+    tables = _latex_tables(text) if is_latex else [*_markdown_tables(text), *html_tables(text)]
     if not tables and spaced:
         tables = aligned_tables(text, _is_value)
     tables = [

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 import pandas as pd
 
-from rigorkd_analysis.metric_names import is_validation, label, words_of
+from rigorkd_analysis.metric_names import is_metric, is_validation, label, words_of
 from rigorkd_analysis.published.printed_cells import Row
 from rigorkd_analysis.published.printed_rounding import half_unit
-from rigorkd_analysis.published.printed_spread import ERRORS, SPREADS, Spread
+from rigorkd_analysis.published.printed_spread import Spread, spread_column
 from rigorkd_analysis.published.printed_table import (
     decimal_of,
     episodes,
@@ -20,12 +20,30 @@ from rigorkd_analysis.published.printed_table import (
     result_columns,
     row_names,
 )
+from rigorkd_analysis.published.spread_words import parted
 from rigorkd_analysis.runs import chosen_on_test
 
 _BASES = ("standard", "baseline", "scratch", "student", "before")
 _DIFFERENCES = ("gain", "difference", "delta", "diff", "improvement")
 _NO_DIFFERENCES = frozenset(
-    {*SPREADS, *ERRORS, "var", "ci", "ci95", "lo", "hi", "low", "high", "lower", "upper"}
+    {
+        "std",
+        "sd",
+        "stdev",
+        "stddev",
+        "sem",
+        "se",
+        "stderr",
+        "var",
+        "ci",
+        "ci95",
+        "lo",
+        "hi",
+        "low",
+        "high",
+        "lower",
+        "upper",
+    }
     | {"p", "pval", "pvalue", "t", "d", "rel", "relative", "pct", "percent", "n"}
 )
 """Words in the names of columns beside a difference that are none themselves."""
@@ -200,6 +218,23 @@ def other_results(rows: Sequence[Row], metric: str) -> list[str]:
         and not any(column.casefold().startswith(word) for word in _FIXED_BY_ARCHITECTURE)
         and is_of_test_images(column)
         and _stem(column) is None
+    ]
+
+
+def unread_spreads(rows: Sequence[Row], metric: str) -> list[str]:
+    """Columns of numbers that may be the spread of a metric, by their words, or by standing right of it."""
+    columns = list(rows[0])
+    numbers = [c for c in columns if any(decimal_of(row.get(c) or "") is not None for row in rows)]
+    right = columns[columns.index(metric) + 1 :][:1] if metric in columns else []
+    known = {*result_columns(rows)}
+    return [
+        column
+        for column in numbers
+        if column != metric
+        and (
+            (next(parted(column), None) is not None and spread_column([column], column) is None)
+            or (column in right and column in known and not is_metric(column) and _stem(column) is None)
+        )
     ]
 
 

@@ -10,48 +10,88 @@ from typing import Literal
 
 from scipy import special
 
-Kind = Literal["sd", "se", "ci"]
-"""A standard deviation over seeds, a standard error, or half of a confidence interval."""
+from rigorkd_analysis.metric_names import is_metric
+from rigorkd_analysis.published.spread_words import (
+    BEHIND,
+    USUAL,
+    Kind,
+    Meant,
+    folded,
+    long_words,
+    meant_by,
+    parted,
+    short_words,
+    without,
+)
+
 Said = Literal["sd", "population", "se", "ci"]
 """What a reader may say of ±: a population's standard deviation is divided by n, as numpy does unasked."""
 
-_STEM = re.compile(r"(?:^|[_ ./-])(?:mean|avg|average|m)(?:$|[_ ./-])|\((?:mean|avg)\)", re.IGNORECASE)
+_STEM = re.compile(
+    r"(?:^|[_ ./-])(?:mean|avg|average|m|mittelwert|mw|moyenne|media|promedio)(?:$|[_ ./-])|\((?:mean|avg)\)",
+    re.IGNORECASE,
+)
 UNSAID = ("±", "+-", "+/-")
 """What a column of spreads is called that does not say which."""
-SPREADS = (
-    "std", "sd", "stdev", "stddev", "std.", "s.d.", *UNSAID, "std dev", "std_dev", "std. dev.",
-    "standard deviation", "standard_deviation",
-)  # fmt: skip
-ERRORS = (
-    "sem",
-    "se",
-    "s.e.",
-    "stderr",
-    "std err",
-    "std_err",
-    "std error",
-    "standard error",
-    "standard_error",
-)
-"""What a column of standard errors is called: a standard deviation over √n."""
 MADE = "_±"
 """Between a column of cells such as `72.5 ± 0.2` and what ± is there, in the name of the spreads' column."""
-USUAL = 95.0
-"""The level in percent of an interval that does not say its own."""
 
 
-def spread_column(columns: Sequence[str], metric: str, words: Sequence[str] = SPREADS) -> str | None:
-    """The column that holds the standard deviations (or errors) of `metric`, by any usual pair of names."""
-    stem = _STEM.sub("", metric).strip("_ ./-")
-    by_folded = {column.casefold(): column for column in columns}
-    for base in dict.fromkeys((metric, stem)):
-        for word in words:
-            for name in (f"{base}_{word}", f"{base} {word}", f"{base}.{word}", f"{base}/{word}",
-                         f"{base} ({word})", f"{word}_{base}", f"{word} {base}", f"{word}({base})",
-                         f"{base}{word}"):  # fmt: skip
-                if name.casefold() in by_folded and by_folded[name.casefold()] != metric:
-                    return by_folded[name.casefold()]
-    return next((by_folded[word] for word in words if word in by_folded), None)
+@dataclass(frozen=True)
+class _Beside:
+    """A column that may hold the spreads of another: `rank` is how surely, the least first."""
+
+    rank: int
+    column: str
+    meant: Meant
+    said: bool = True
+
+
+def spread_column(columns: Sequence[str], metric: str, kind: Kind = "sd") -> str | None:
+    """The column that holds the standard deviations (or what else is asked for) of `metric`, by its name."""
+    found = [beside for beside in _beside(columns, metric) if beside.meant.kind == kind]
+    return found[0].column if found else None
+
+
+def _beside(columns: Sequence[str], metric: str) -> list[_Beside]:
+    """The columns that hold spreads of a metric: those with its name go before those that name nothing."""
+    stems = [_bare_name(metric), _bare_name(_STEM.sub("", metric))]
+    found: list[_Beside] = []
+    of_pairs = {column.partition(MADE)[0] for column in columns if MADE in column}
+    for column in columns:
+        if column == metric or MADE in f"{column}{metric}" or column in of_pairs:
+            continue
+        plain = re.sub(r" \(\d+\)$", "", column)  # the second column of a name has its place behind it
+        mark = next((mark for mark in sorted(UNSAID, key=len) if mark in plain), None)
+        ways = list(parted(plain))
+        said = mark is None or bool(ways)
+        if not said and mark is not None:
+            ways = [(plain.replace(mark, " "), Meant("sd", 1.0))]
+        for of, meant in ways:
+            own = _bare_name(of)
+            if own in stems:
+                found.append(_Beside(stems.index(own), column, meant, said))
+            elif not own and _follows(columns, metric, column):
+                found.append(_Beside(len(stems), column, meant, said))
+    at = list(columns).index(metric) if metric in columns else -1
+    places = {column: place for place, column in enumerate(columns)}
+    # of columns that name nothing, the one on the right of the metric is its own
+    return sorted(found, key=lambda one: (one.rank, places[one.column] < at, places[one.column]))
+
+
+def _bare_name(text: str) -> str:
+    return " ".join(re.split(r"(?:[\s_./()\[\],±-]|\+/?-)+", folded(text))).strip()
+
+
+def _follows(columns: Sequence[str], metric: str, spread: str) -> bool:
+    """Whether a column of spreads without a name may be of this metric: no other metric stands before it."""
+    if metric not in columns:
+        return True
+    begin, end = sorted((list(columns).index(metric), list(columns).index(spread)))
+    return not any(
+        is_metric(other) and meant_by(other) is None and not list(parted(other))
+        for other in columns[begin + 1 : end]
+    )
 
 
 @dataclass(frozen=True)
@@ -59,7 +99,8 @@ class Spread:
     """A column of spreads, and what they are.
 
     Attributes:
-        level: of an interval, in percent.
+        number: the level of an interval in percent, else how many deviations or errors it is (2σ).
+        word: what it is called that is neither.
         said: whether anything says so; a bare ± is taken as a standard deviation.
         ddof: 1 for a sample's standard deviation (divided by n − 1), 0 for a population's (by n); None if
             nothing says which, as in nearly every paper: then what is claimed must hold for both.
@@ -67,9 +108,18 @@ class Spread:
 
     column: str
     kind: Kind
-    level: float = USUAL
+    number: float | None = None
     said: bool = True
     ddof: Literal[0, 1] | None = None
+    word: str = ""
+
+    @property
+    def level(self) -> float:
+        return self.number if self.kind == "ci" and self.number else USUAL
+
+    @property
+    def many(self) -> float:
+        return self.number if self.kind in ("sd", "se") and self.number else 1.0
 
     def per_unit(self, n: int) -> float:
         """The standard deviation over n > 1 seeds for each unit of what is printed, a sample's by default.
@@ -78,8 +128,13 @@ class Spread:
         """
         per = population_factor(n) if self.ddof == 0 else 1.0
         if self.kind == "sd":
-            return per
-        return per * math.sqrt(n) / (_normal(self.level) if self.kind == "ci" else 1)
+            return per / self.many
+        return per * math.sqrt(n) / (_normal(self.level) if self.kind == "ci" else self.many)
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether what is printed is something else than the standard deviation."""
+        return self.kind != "sd" or self.many != 1
 
     @property
     def name(self) -> str:
@@ -88,7 +143,13 @@ class Spread:
     def note(self) -> str | None:
         """How it is read, where that is more than its name says."""
         if self.kind == "se":
-            return f"{self.name} is read as standard errors: the standard deviation is √n times it"
+            many = "" if self.many == 1 else f"{self.many:g} "
+            over = "" if self.many == 1 else f" over {self.many:g}"
+            return (
+                f"{self.name} is read as {many}standard errors: the standard deviation is √n times it{over}"
+            )
+        if self.many != 1:
+            return f"{self.name} is read as {self.many:g} standard deviations"
         if self.kind == "ci":
             return (
                 f"{self.name} is read as half of {self.level:g} % intervals: the standard deviation is √n "
@@ -142,18 +203,27 @@ def spread_of(columns: Sequence[str], metric: str, said: Said | None = None) -> 
     return Spread(found.column, "sd", ddof=0) if said == "population" else Spread(found.column, said, ddof=1)
 
 
+_MADE = re.compile(r"(sd|se|ci|)([\d.]*)(?:/(n|n-1))?|other (.*)", re.DOTALL)
+
+
 def _spread_of(columns: Sequence[str], metric: str) -> Spread | None:
     for column in columns:
-        kind = re.fullmatch(r"(sd|se|ci|)([\d.]*)(?:/(n|n-1))?", column.removeprefix(f"{metric}{MADE}"))
-        if column.startswith(f"{metric}{MADE}") and kind:
-            ddof = _DDOF.get(kind[3])
-            return Spread(column, _kind(kind[1]), float(kind[2] or USUAL), bool(kind[1]), ddof)
-    if (found := spread_column(columns, metric)) is not None:
-        return Spread(found, "sd", said=not any(mark in found.removeprefix(metric) for mark in UNSAID))
-    found = spread_column(columns, metric, ERRORS)
-    return None if found is None else Spread(found, "se")
+        made = _MADE.fullmatch(column.removeprefix(f"{metric}{MADE}"))
+        if not column.startswith(f"{metric}{MADE}") or made is None:
+            continue
+        if made[4] is not None:
+            return Spread(column, "other", word=made[4])
+        number = float(made[2]) if made[2] else None
+        return Spread(column, _kind(made[1]), number, bool(made[1]), _DDOF.get(made[3]))
+    found = _beside(columns, metric)
+    for kind in _KINDS:
+        for one in found:
+            if one.meant.kind == kind:
+                return Spread(one.column, kind, one.meant.number, one.said)
+    return None
 
 
+_KINDS: tuple[Kind, ...] = ("sd", "se", "ci")
 _DDOF: dict[str | None, Literal[0, 1]] = {"n": 0, "n-1": 1}
 """What is divided by, at the end of the name of a column that was made."""
 
@@ -164,23 +234,6 @@ def _kind(word: str) -> Kind:
 
 # ------------------------------------------------------------------------------------ what the words say
 
-_LEVEL = r"(\d{2}(?:\.\d+)?)\s*%\s*-?\s*"
-_WORDS: tuple[tuple[Kind, str], ...] = (
-    ("se", r"standard[\s_-]*errors?|(?<![a-z])std\.?[\s_-]*err(?:or)?s?(?![a-z])|(?<![a-z])s\.\s?e\.|stderr"),
-    (
-        "ci",
-        rf"{_LEVEL}(?:confidence[\s_-]*)?(?:intervals?|c\.?i\.?s?)(?![a-z])|confidence[\s_-]*intervals?"
-        r"(?:\s*\(?(?:at\s|of\s)?\s*(\d{2}(?:\.\d+)?)\s*%)?",
-    ),
-    (
-        "sd",
-        r"standard[\s_-]*deviations?|(?<![a-z])(?:std\.?[\s_-]*dev\w*|stdd?ev|s\.\s?d\.)"
-        r"|(?<![a-z])std(?![a-z])(?!\.?[\s_-]*err)",
-    ),
-)
-"""Words that mean nothing else."""
-_SHORT: tuple[tuple[Kind, str], ...] = (("se", r"s\.?e\.?m?\.?"), ("ci", r"ci"), ("sd", r"sd|σ"))
-"""Short for them, and for networks and methods too: read behind ± or mean, or in parentheses of a heading."""
 _DIVISORS = (
     (
         "n",
@@ -198,7 +251,6 @@ _DIVISORS = (
 )
 """Words that tell a population's standard deviation (divided by n) from a sample's (by n − 1)."""
 _BEHIND = r"(?:±|\+/-|\+-|mean|avg\.?|average)[\s_,/(\[±]{0,4}(?:one\s|1\s?(?:×\s?)?)?"
-_END = r"(?![\w-])"
 
 
 def _plain(text: str) -> str:
@@ -207,40 +259,38 @@ def _plain(text: str) -> str:
     return re.sub(r"\\[a-zA-Z]+\*?|[{}$*`]", "", text)
 
 
-def _said(text: str, heading: bool) -> set[tuple[Kind, float]]:
+def _said(text: str, heading: bool) -> set[Meant]:
     text = _plain(text)
-    found: set[tuple[Kind, float]] = set()
-    for kind, words in _WORDS:
-        for one in re.finditer(words, text, re.IGNORECASE):
-            found.add((kind, float(next(filter(None, one.groups()), USUAL))))
-    for kind, word in _SHORT if not found else ():
-        places = [rf"{_BEHIND}(?:{word}){_END}", *[rf"[(\[](?:{word})[)\]]"] * heading]
-        if any(re.search(place, text, re.IGNORECASE) for place in places):
-            found.add((kind, USUAL))
-    return found
+    return long_words(text) or short_words(text, heading)
 
 
 def bare(metric: str) -> str:
     """A metric's name without words of its spread: `Acc (mean ± standard error)` is no error."""
-    for _, words in _WORDS:
-        metric = re.sub(words, "", metric, flags=re.IGNORECASE)
-    return metric
+    return without(metric)
 
 
-def spread_name(heading: str, headings: Sequence[str], caption: str) -> str:
+def spread_name(heading: str, headings: Sequence[str], caption: str, cells: str = "") -> str:
     """What the column is called of the spreads behind ± in a column: by what is said of them.
 
-    The column's own heading goes first, then what other headings say of ±, then the caption. Where two
-    things are said at one place, that settles nothing.
+    What its cells say themselves goes first (`71.3 (SE 0.2)`), then the column's own heading, then what other
+    headings say of ±, then the caption. Where two things are said at one place, that settles nothing.
     """
-    others = " | ".join(one for one in headings if re.search(_BEHIND, _plain(one), re.IGNORECASE))
-    found = _said(heading, True) or _said(others, False) or _said(caption, False)
-    divisor = next(filter(None, map(_divisor, (heading, others, caption))), "")
-    if len({kind for kind, _ in found}) != 1:
+    others = " | ".join(one for one in headings if re.search(BEHIND, _plain(one), re.IGNORECASE))
+    places = ((cells, True), (heading, True), (others, False), (caption, False))
+    found, where = next(
+        ((said, text) for text, is_heading in places if (said := _said(text, is_heading))), (set(), "")
+    )
+    divisor = next(filter(None, map(_divisor, (cells, heading, others, caption))), "")
+    kinds = {one.kind for one in found}
+    if len(kinds) != 1:
         # who names a divisor and nothing else speaks of a standard deviation
         return f"{heading}{MADE}{f'sd{divisor}' if divisor and not found else ''}"
-    kind, level = min(found, key=lambda one: one[1])
-    return f"{heading}{MADE}{kind}{f'{level:g}' if kind == 'ci' else ''}{divisor}"
+    least = min(found, key=lambda one: one.number)
+    if least.kind == "other":
+        return f"{heading}{MADE}other {where}"
+    # of several levels the lowest gives the largest deviation, of several counts the least does
+    number = f"{least.number:g}" if least.kind == "ci" or least.number != 1 else ""
+    return f"{heading}{MADE}{least.kind}{number}{divisor}"
 
 
 def _divisor(text: str) -> str:

@@ -6,13 +6,22 @@ Printed decimals are part of the input, so values are text.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from rigorkd_analysis.metric_names import goal_of, is_metric, on_two_scales, words_of
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
-from rigorkd_analysis.published.printed_cells import KNOWN, Row, first_name, is_yes_or_no, known_name
+from rigorkd_analysis.published.printed_cells import (
+    KNOWN,
+    Row,
+    first_name,
+    is_unclear,
+    is_yes_or_no,
+    known_name,
+    unmarked,
+)
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
 from rigorkd_analysis.published.printed_seeds import seeds_said
 from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
@@ -35,6 +44,9 @@ class Printed:
         within: a column whose values rows must share to be compared; None takes one named dataset or so.
         caption: what is written around the table, which may say what ± is and how many seeds there were.
         spread: what ± is, by the reader's own word.
+        baselines: rows that the others are compared with alone: a label, COLUMN=VALUE or one column's value.
+        without: rows that are left out, named alike.
+        turned: its columns are what is compared, and `metric` is a row.
     """
 
     rows: Sequence[Row]
@@ -47,6 +59,9 @@ class Printed:
     within: str | None = None
     caption: str = ""
     spread: Said | None = None
+    baselines: Sequence[str] = ()
+    without: Sequence[str] = ()
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,8 @@ class Entry:
 
     Attributes:
         half: by how much rounding may have moved the value.
-        std: the standard deviation as printed; sd: all values of it that its rounding allows.
+        spread: what is printed behind ±, as text.
+        std: the standard deviation that it makes; sd: all values of it that its rounding allows.
     """
 
     cell: str
@@ -69,6 +85,7 @@ class Entry:
     task: str = ""
     half: Decimal = Decimal(0)
     sd: Span | None = None
+    spread: str = ""
 
     def may_meet(self, other: Entry) -> bool:
         """Whether a comparison of the two makes sense: the same student on the same data."""
@@ -109,6 +126,8 @@ def _own_name(row: Row) -> str:
 
 
 def decimal_of(text: str) -> Decimal | None:
+    if "_" in text:  # Decimal takes 71.3_2 for 71.32
+        return None
     try:
         value = Decimal(text.strip().replace("−", "-"))
     except InvalidOperation:
@@ -124,7 +143,8 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     """The rows with one value each: a wide table (standard_top1, kd_top1) is spread out."""
     rows = list(table.rows)
     columns = list(rows[0])
-    _refuse_turned(rows, columns)
+    if not table.turned:
+        _refuse_turned(rows, [column for column in columns if MADE not in column])
     wanted = (table.metric,) if table.metric else USUAL
     folded = {column.casefold(): column for column in columns}
     for name in wanted:
@@ -150,6 +170,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
             note = f"the table is wide: {', '.join(wide)} are read as cells of {name}"
             return [dict(row) for row in spread], name, [note]
     valid = result_columns(rows)
+    _refuse_unread(rows, table.metric, valid)
     if table.metric:
         meant = [column for column in valid if _is_of(column, table.metric)]
         if len(meant) == 1:
@@ -167,14 +188,41 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     averaged = any(spread_of(columns, column) for column in valid)
     unknown = averaged and seeds_of(table, rows) is None
     count = "; and --seeds K, the seeds behind each mean" if unknown else ""
+    turn = "" if table.turned or any(map(is_metric, valid)) else f". {_IF_TURNED}"
     raise TableError(
         "which column is to be judged?",
-        hint=f"give --metric, one of: {', '.join(valid[:30])}{count}{_APART}"
+        hint=f"give --metric, one of: {', '.join(valid[:30])}{count}{_APART}{turn}"
         if valid
         else f"no column holds numbers; columns: {', '.join(columns[:30])}",
     )
 
 
+def _refuse_unread(rows: Sequence[Row], metric: str | None, valid: Sequence[str]) -> None:
+    """No other column is judged in the place of one whose cells begin with numbers, and are not read.
+
+    Raises:
+        TableError: such a column is called as a metric, or there is nothing else; says what to write.
+    """
+    words = first_name(rows)
+    for column in rows[0] if metric is None else ():
+        texts = [(row.get(column) or "").strip() for row in rows]
+        odd = [at for at, text in enumerate(texts) if re.match(r"[-+−(\[]?\.?\d", text)]
+        if (
+            len(odd) < max(2, len(rows) / 2)
+            or any(decimal_of(texts[at]) is not None for at in odd)
+            or (valid and not is_accuracy(column))
+            or (column == words and valid)
+        ):
+            continue
+        raise TableError(
+            f"{texts[odd[0]]!r} is not a number",
+            hint=_unread(texts[odd[0]], row_names(rows)[odd[0]]),
+            row=odd[0],
+            column=column,
+        )
+
+
+_IF_TURNED = "If these are methods, and rows what they were tested on, --turned compares them"
 _APART = "; each is corrected for its own pairs alone"
 
 
@@ -226,7 +274,8 @@ def _refuse_turned(rows: Sequence[Row], columns: Sequence[str]) -> None:
     shown = ", ".join(names[:3])
     raise TableError(
         f"its rows are metrics ({shown}), and its columns what is to be compared",
-        hint=f"turn the table round: a row for each of {', '.join(others[:4])}, a column for each metric",
+        hint=f"--turned compares its columns; or turn it round: a row for each of {', '.join(others[:4])}, a "
+        "column for each metric",
     )
 
 
@@ -260,7 +309,15 @@ def task_column(rows: Sequence[Row], within: str | None) -> str | None:
     if within is not None and within.casefold() not in folded:
         raise TableError(f"no column {within!r} in this table", hint=suggest(within, list(rows[0])))
     words = _TASKS if within is None else (within.casefold(),)
-    return next((folded[word] for word in words if word in folded), None)
+    found = next((folded[word] for word in words if word in folded), None)
+    if within is None and found is not None and found.casefold() == "benchmark":
+        # those that a method is measured against are called so too: then each row is one
+        others = [
+            c for c in rows[0] if c != found and all(decimal_of(row.get(c) or "") is None for row in rows)
+        ]
+        if not others and len({row.get(found) for row in rows}) == len(rows):
+            return None
+    return found
 
 
 _TASKS = ("dataset", "data set", "data_set", "datasets", "data", "benchmark", "task", "corpus", "domain",
@@ -356,7 +413,7 @@ def entries_of(
                 _refuse_mixed(rows, metric)
             raise TableError(
                 f"{text!r} is not a number" if text else "no value",
-                hint="print one number per row; leave rows without a value out",
+                hint=_unread(text, names[position]),
                 row=position,
                 column=metric,
             )
@@ -394,6 +451,7 @@ def entries_of(
                 task=tasks[position],
                 half=half_unit(value, of_values),
                 sd=sd,
+                spread=(row.get(spread.column) or "").strip() if spread and width is not None else "",
             )
         )
     doubled = {entry.cell for entry in out if sum(other.cell == entry.cell for other in out) > 1}
@@ -402,6 +460,32 @@ def entries_of(
         return [replace(entry, cell=name) for entry, name in zip(out, longer, strict=True)]
     apart = _told_apart(rows, [entry.cell for entry in out], metric, spread)
     return [replace(entry, cell=name) for entry, name in zip(out, apart, strict=True)]
+
+
+def refuse_other(spread: Spread | None, metric: str) -> None:
+    """Raises TableError if what stands behind ± is neither standard deviations, nor errors, nor intervals."""
+    if spread is not None and spread.kind == "other":
+        raise TableError(
+            f"what follows ± is no standard deviation, standard error or interval: {spread.word!r} says so",
+            hint="print means ± standard deviations over seeds, or the means alone; if they are standard "
+            "deviations after all, --spread sd says so",
+            column=metric,
+        )
+
+
+def _unread(text: str, name: str) -> str:
+    """What to write instead of a text that is no number."""
+    rest = f"print one number per row; leave rows without a value out (--without {shlex.quote(name)})"
+    if is_unclear(unmarked(text)):
+        return (
+            "it may be a spread, a spread of the last digits or a rank: write mean ± standard deviation, as "
+            "in 71.3 ± 0.2, or the mean alone"
+        )
+    if re.search(r"\d,\d", text):
+        return "write a point before decimals, and nothing between thousands"
+    if re.search(r"\d", text):
+        return f"write a number, or mean ± standard deviation as in 71.3 ± 0.2; {rest}"
+    return rest
 
 
 def _with_task(rows: Sequence[Row], names: Sequence[str], tasks: Sequence[str], at: int) -> str:

@@ -1,12 +1,18 @@
-"""A page's tables as LaTeX, for the booktabs package."""
+"""A page's tables as LaTeX, for the packages booktabs and, where one may be too wide, graphicx."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from rigorkd.report.page import Page, Table, flat, lines_of, title_of
+from rigorkd.report.render.latex_width import COLUMN, LEAST, LINE, fitted
 from rigorkd.text import one_line
 
+_GREEK = (
+    *("beta", "gamma", "delta", "lambda", "mu", "tau", "rho", "theta", "pi", "eta", "kappa", "omega"),
+    *("phi", "psi"),
+)
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -37,12 +43,30 @@ _ESCAPES = {
     ">": "$>$",
     "•": r"\textbullet{}",
     "|": r"\textbar{}",
+    "∞": r"$\infty$",
+    "≈": r"$\approx$",
+    "≠": r"$\neq$",
+    "·": r"$\cdot$",
+    "✓": r"$\surd$",
+    "†": r"\dag{}",
+    "‡": r"\ddag{}",
+    **{letter: f"$\\{name}$" for letter, name in zip("βγδλμτρθπηκωφψ", _GREEK, strict=True)},
+    "“": "``",
+    "”": "''",
+    "‘": "`",
+    "’": "'",
+    "—": "---",
 }
 
 
 def latex(page: Page) -> str:
     """Every table as a float with caption and label; headline, sentences and warnings as comments above."""
-    lines = ["% needs \\usepackage{booktabs}"]
+    made = [_table(block) for block in flat(page.everything) if isinstance(block, Table)]
+    scaled = any(table.scaled for table in made)
+    lines = [f"% needs \\usepackage{{booktabs{',graphicx' if scaled else ''}}}"]
+    if beyond := sorted({c for table in made for c in table.text if c > _LATIN and c not in _ESCAPES}):
+        lines.append(f"% needs xelatex or lualatex, and a font that has {' '.join(beyond[:20])}")
+    lines += [table.small for table in made if table.small]
     opening = (page.banner, page.question, page.setting, page.short, *page.headline)
     said = [("", tuple(text for text in opening if text))]
     said += [(title_of(block).lower(), lines_of(block)) for block in flat(page.everything)]
@@ -51,8 +75,7 @@ def latex(page: Page) -> str:
         if texts:
             lines += [f"% {escape(title)}:"] if title else []
             lines += [f"% {escape(text)}" for text in texts]
-    tables = [_table(block) for block in flat(page.everything) if isinstance(block, Table)]
-    return "\n".join([*lines, *tables]) + "\n"
+    return "\n".join([*lines, *(table.text for table in made)]) + "\n"
 
 
 def escape(text: str) -> str:
@@ -60,35 +83,84 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in one_line(text))
 
 
-def _table(table: Table) -> str:
+_LATIN = "\u024f"
+"""The last of the letters that pdflatex sets unasked."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A table in LaTeX; `scaled` if it may be scaled to a line, `small` a comment if its letters then are."""
+
+    text: str
+    scaled: bool
+    small: str = ""
+
+
+def _table(table: Table) -> _Made:
     spec = "".join("r" if column.numeric else "l" for column in table.columns)
     label = re.sub(r"[^a-z0-9]+", "-", table.title.casefold()).strip("-")
+    grid = fitted([column.heading for column in table.columns], table.texts(), table.emphasis, table.dense)
     rows = []
-    for position, row in enumerate(table.texts()):
-        cells = [escape(text) for text in row]
-        if position in table.emphasis:
-            cells = [rf"\textbf{{{text}}}" if text else text for text in cells]
+    for position, row in enumerate(grid.rows):
+        strong = position - 1 in table.emphasis
+        cells = [
+            _cell(lines, column, bold=strong, top=position > 0)
+            for lines, column in zip(row, spec, strict=True)
+        ]
         rows.append(_row(cells))
-    return "\n".join(
+    tabular = [
+        rf"\begin{{tabular}}{{{spec}}}",
+        r"  \toprule",
+        f"  {rows[0]}",
+        r"  \midrule",
+        *(f"  {row}" for row in rows[1:]),
+        r"  \bottomrule",
+        r"\end{tabular}",
+    ]
+    scaled = grid.points > COLUMN
+    if scaled:  # measured where it is printed: a line may be longer or shorter than article's
+        tabular = [
+            r"\setbox0=\hbox{%",
+            *tabular[:-1],
+            rf"{tabular[-1]}}}%",
+            r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\leavevmode\box0\fi",
+        ]
+    command = r"\scriptsize" if table.dense else r"\footnotesize"
+    size = [rf"{command}\setlength{{\tabcolsep}}{{3pt}}"] if grid.size < 1 else []
+    text = "\n".join(
         [
             r"\begin{table}",
             r"  \centering",
-            *([r"  \scriptsize\setlength{\tabcolsep}{3pt}"] if table.dense else []),
             rf"  \caption{{{escape(table.title)}. {escape(table.caption)}}}",
             rf"  \label{{tab:{label}}}",
-            rf"  \begin{{tabular}}{{{spec}}}",
-            r"    \toprule",
-            _row([escape(column.heading) for column in table.columns]),
-            r"    \midrule",
-            *rows,
-            r"    \bottomrule",
-            r"  \end{tabular}",
+            *(f"  {line}" for line in (*size, *tabular)),
             r"\end{table}",
         ]
     )
+    small = (
+        f"% tab:{label}: letters of about {grid.letters:.0f} pt in a line of {LINE:.0f} pt; larger in table* "
+        "of two columns, or in sidewaystable (package rotating)"
+        if grid.letters < LEAST
+        else ""
+    )
+    return _Made(text, scaled, small)
+
+
+def _cell(lines: tuple[str, ...], column: str, *, bold: bool, top: bool) -> str:
+    """A cell of one line, or of several below each other."""
+    texts = [escape(line) for line in lines]
+    if bold:
+        texts = [rf"\textbf{{{text}}}" if text else text for text in texts]
+    if len(texts) == 1:
+        return texts[0]
+    inside = r" \\ ".join(_opened(text) for text in texts)
+    return rf"\begin{{tabular}}[{'t' if top else 'b'}]{{@{{}}{column}@{{}}}}{inside}\end{{tabular}}"
 
 
 def _row(cells: list[str]) -> str:
-    # After a rule or the end of a row, a bracket or a star would be taken for an option of it.
-    opened = "{}" if cells[0].startswith(("[", "*", "(")) else ""
-    return f"    {opened}{' & '.join(cells)} \\\\"
+    return f"{_opened(cells[0])}{' & '.join(['', *cells[1:]])} \\\\"
+
+
+def _opened(text: str) -> str:
+    """After a rule or the end of a row, a bracket or a star would be taken for an option of it."""
+    return f"{{}}{text}" if text.startswith(("[", "*", "(")) else text
