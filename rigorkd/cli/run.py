@@ -214,7 +214,7 @@ def run(
     from rigorkd.records.interim import listed_seeds
     from rigorkd.records.read import added_to, still_asked
     from rigorkd.records.record import read_records
-    from rigorkd.records.study import folder_name, settled_under
+    from rigorkd.records.study import folder_name, note_summary, settled_under
 
     if shard is not None and until_decided:
         raise click.UsageError("--until-decided looks at all seeds, and a --shard has a part of them")
@@ -308,7 +308,8 @@ def run(
     there = outcome.trained or outcome.already_done
     if there and (outcome.trained or outcome.failed):
         metric = loaded.spec.analysis.metric if by_command else "test_top1"
-        print_summary(outcome.study, console, metric, outcome.failed)
+        seen = print_summary(outcome.study, console, metric, outcome.failed)
+        note_summary(outcome.study.path, loaded, metric, seen)
         if by_command:
             records = read_records(outcome.study)
             for note in command_notes(loaded, records):

@@ -25,7 +25,7 @@ from rigorkd.launch.worker import Message, WorkerSettings
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.load import protocol_error
 from rigorkd.records.record import read_record
-from rigorkd.records.study import read_info
+from rigorkd.records.study import note_summary, read_info
 from rigorkd.text import count
 from rigorkd.train.events import RunDone
 from rigorkd.train.task import one_of_each
@@ -141,6 +141,7 @@ class Training(Submitted):
                     self._pool.run(stop, changed, show.stopping)
                 finally:
                     self.cancel()
+                    note_summary(session.study.path, session.protocol, "test_top1", show.seen)
         return self._queue.failed
 
     def _tracking(self) -> AbstractContextManager[Callable[[Message | None], None]]:
