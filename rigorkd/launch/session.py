@@ -24,7 +24,7 @@ from rigorkd.files import set_aside, sweep_temporary, timestamp
 from rigorkd.launch.command_run import program
 from rigorkd.launch.display import prepare_data
 from rigorkd.launch.failures import forget_failure
-from rigorkd.launch.heartbeat import Holder, Liveness, at_work
+from rigorkd.launch.heartbeat import Heartbeat, Holder, Liveness, at_work
 from rigorkd.launch.leases import Leases, has_record
 from rigorkd.launch.run_states import RunStates, Shard, State, find_run_states
 from rigorkd.problems import Problem
@@ -80,6 +80,8 @@ class LaunchOptions:
     tracker: MakeTracker | None = None
     numerics: Numerics = field(default_factory=lambda: NEWEST)
     wait: bool = False
+    me: Heartbeat | None = None
+    """The entry of a launcher that has shown itself already; the launch ends it."""
     threads: int | None = None
     """Threads that a command's libraries get; None for its share of the cores."""
 
@@ -127,9 +129,10 @@ class Session:
         """Whether every run has a record that can be believed."""
         return states.count(State.DONE) == len(states.expected) and not self._damaged(states)
 
-    def is_settled(self) -> bool:
-        """Whether no launcher is at work or has left anything behind, and `open` would note nothing new."""
-        return not any(self.study.launchers.glob("*")) and is_registered(
+    def is_settled(self, me: Heartbeat | None) -> bool:
+        """Whether no launcher but `me` is here or has left anything, and `open` would note nothing new."""
+        left = {path.name for path in self.study.launchers.glob("*")}
+        return not left - {me.holder.id if me else ""} and is_registered(
             self.study.path, self.protocol, self.options.seeds, self.options.mode, self.files
         )
 

@@ -11,22 +11,31 @@ from typing import Any
 
 from rigorkd.launch.backends.slurm.submission import submissions
 from rigorkd.launch.failures import by_reason
-from rigorkd.launch.heartbeat import Holder, Liveness
+from rigorkd.launch.heartbeat import Holder, Liveness, is_starting, trains
 from rigorkd.launch.progress import Progress, read_progress
 from rigorkd.launch.removal import Taken, taken
 from rigorkd.launch.run_states import RunStates, State, find_run_states
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
-from rigorkd.records.study import is_smoke, newest_study, read_info, studies_in
+from rigorkd.records.study import is_smoke, is_study, newest_study, read_info, studies_in
 from rigorkd.text import count, duration, one_line
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """A launcher of the study, and what it last said of its progress: None before it trains anything."""
+    """A launcher of the study, and what it last said of its progress: None before it trains anything.
+
+    One that `trains` is starting until then; others hold the study for a moment.
+    """
 
     holder: Holder
     written: Progress | None
+    trains: bool = False
+
+    @property
+    def state(self) -> str:
+        """What it does: `starting`, `training`, or `holding` the study."""
+        return "training" if self.written is not None else "starting" if self.trains else "holding"
 
     @property
     def progress(self) -> Progress:
@@ -36,12 +45,14 @@ class Launcher:
         """Its part of the JSON."""
         shown = ("done", "runs", "elsewhere", "running", "elapsed", "seconds_left")
         known = {**vars(self.progress), "elsewhere": self.progress.remote}
-        return {"launcher": self.holder.says, **{key: known[key] for key in shown}}
+        told = {"launcher": self.holder.says, "state": self.state}
+        return told | {key: known[key] for key in shown}
 
     def lines(self) -> list[str]:
         """Its part of the text."""
         if self.written is None:
-            return [f"  {self.holder.says}: here, and trains nothing yet"]
+            doing = "starting: it trains nothing yet" if self.trains else "here, and trains nothing yet"
+            return [f"  {self.holder.says}: {doing}"]
         progress = self.progress
         left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} left"
         done = f"{progress.done}/{progress.runs} runs in {duration(progress.elapsed)}"
@@ -100,7 +111,8 @@ class Status:
     def text(self) -> str:
         """A few lines for a terminal."""
         parts = [f"{number} {state}" for state, number in self.runs.items() if state != "total" and number]
-        lines = [f"{self.folder}: {count(self.runs['total'], 'run')}: {', '.join(parts)}"]
+        known = f"{count(self.runs['total'], 'run')}: {', '.join(parts)}"
+        lines = [f"{self.folder}: {known if self.runs['total'] else 'no run is noted yet'}"]
         for one in self.launchers:
             lines += one.lines()
         running = [run for one in self.launchers for run in one.progress.running]
@@ -134,18 +146,34 @@ class Status:
         return " to ".join(said) + " ago" * bool(ages)
 
 
-def default_study(results: Path) -> tuple[Path, str]:
+def begins(folder: Path) -> list[Holder]:
+    """The launchers that start in a folder which is no study yet."""
+    return [] if is_study(folder) else Liveness(StudyFolder(folder)).launchers()
+
+
+def default_study(results: Path, *, begun: bool = True) -> tuple[Path, str]:
     """The study that is meant where none is named, and what is to be said of the choice, if anything is.
 
-    It is the one that runs now, else the newest real one, and a smoke study only if there is no other.
+    It is the one that runs now, else the newest real one, and a smoke study only if there is no other. Unless
+    it must have `begun`, the folder of a launch that is starting may be meant, with nothing in it yet.
     Raises InputError if there is none.
     """
+    if not begun:
+        places = {path.parents[2] for path in results.glob("*/.launchers/*/holder.json")}
+        new = sorted(place for place in places if begins(place))
+        real = [place for place in new if ".smoke" not in place.suffixes]
+        runs = [place for place in studies_in(results) if Liveness(StudyFolder(place)).launchers()]
+        if new and (real or not runs):
+            found = (real or new)[-1]
+            return found, f"it starts now ({begins(found)[0].says})"
     found = newest_study(results, lambda folder: bool(Liveness(StudyFolder(folder)).launchers()))
     others = studies_in(results) != [found]
     if is_smoke(found):
         return found, "a smoke study, on synthetic data: there is no real one here"
-    if others and (holders := Liveness(StudyFolder(found)).launchers()):
-        return found, f"it runs now ({holders[0].says})"
+    study = StudyFolder(found)
+    if others and (holders := Liveness(study).launchers()):
+        verb = "starts" if is_starting(study, holders[0]) else "runs"
+        return found, f"it {verb} now ({holders[0].says})"
     return found, ""
 
 
@@ -153,11 +181,18 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
     """The status of a study, against the newest protocol and all seeds that were run into it.
 
     A `liveness` that has watched for a while can tell launchers on other hosts that have died; a new one
-    believes them.
+    believes them. Of a folder in which a launch is starting only that is known.
     """
     study = StudyFolder(folder)
-    info = read_info(folder)
     liveness = liveness or Liveness(study)
+    holders = liveness.launchers()
+    launchers = tuple(
+        Launcher(holder, read_progress(study, holder.id), trains(study, holder)) for holder in holders
+    )
+    if launchers and not is_study(folder):
+        none = {"total": 0, **dict.fromkeys(map(str, State), 0)}
+        return Status(folder.name, folder, (), none, {}, {}, {}, (), launchers, {}, {})
+    info = read_info(folder)
     states = find_run_states(
         read_protocol(folder), info.seeds, study, info.mode, info.start_files, liveness=liveness
     )
@@ -170,7 +205,7 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
         stale={entry.run: entry.reason for entry in states.stale},
         damaged={entry.run: entry.reason for entry in states.damaged},
         diverged=tuple(run for run in states.records if states.diverged(run)),
-        launchers=tuple(Launcher(holder, read_progress(study, holder.id)) for holder in liveness.launchers()),
+        launchers=launchers,
         submitted=_submitted(study, states),
         checkpoints=_checkpoints(study, states),
         removed=taken(folder),

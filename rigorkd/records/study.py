@@ -222,9 +222,14 @@ def settled_under(results: Path, mode: str, *, smoke: bool) -> Settle:
     """The same of the study that a protocol's own name leads to."""
 
     def settle(spec: Spec) -> int | None:
-        return settled_in(results / _folder_name(spec.study + ".smoke" * smoke, mode))(spec)
+        return settled_in(place_of(results, spec.study, mode, smoke=smoke))(spec)
 
     return settle
+
+
+def place_of(results: Path, study: str, mode: str, *, smoke: bool) -> Path:
+    """The folder of the study that a protocol's own name leads to, begun or not."""
+    return results / _folder_name(study + ".smoke" * smoke, mode)
 
 
 def remembered_by(info: StudyInfo) -> Settle:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.launch.heartbeat import Heartbeat
+from rigorkd.errors import InputError
+from rigorkd.launch.heartbeat import Heartbeat, starting
 from rigorkd.launch.study_status import default_study, study_status
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.smoke import smoke
@@ -92,3 +93,54 @@ def test_a_launcher_that_is_starting_is_no_study_at_which_nothing_runs(made: Mad
         assert (entry["launcher"], entry["done"], entry["running"]) == (me.holder.says, 0, [])
         assert starting.launchers, "so `--watch` stays"
     assert "nothing is running" in study_status(folder).text()
+
+
+def test_a_launch_is_seen_before_there_is_a_study(made: Made, tmp_path: Path, rigorkd: Rigorkd) -> None:
+    """Libraries are imported and data are read first, which may take minutes, or end it all."""
+    done = made("done", "2026-03-01")
+    new = done.parent / "new"
+    with starting(StudyFolder(new), "slurm job 12") as me:
+        assert me is not None
+        assert default_study(done.parent, begun=False) == (new, f"it starts now ({me.holder.says})")
+        assert default_study(done.parent) == (done, ""), "what judges results needs a study"
+        found = study_status(new)
+        assert found.text().splitlines() == [
+            f"{new}: no run is noted yet",
+            f"  {me.holder.says}: starting: it trains nothing yet",
+        ]
+        assert found.document()["launchers"][0]["state"] == "starting"
+        assert found.document()["runs"]["total"] == 0
+        for named in ([], ["new"], [new]):
+            said = rigorkd("status", *named)
+            assert "starting: it trains nothing yet" in said.stdout, said.stderr
+        assert rigorkd("analyze", "new").returncode == 2
+        me.begin_work()
+        assert found.document()["launchers"][0]["state"] == "starting", "workers are not there yet"
+    assert not new.exists(), "what came to nothing leaves nothing"
+    assert default_study(done.parent, begun=False) == (done, "")
+    alone = StudyFolder(tmp_path / "elsewhere" / "results" / "new")
+    with starting(alone):
+        assert default_study(alone.path.parent, begun=False)[0] == alone.path
+    assert not (tmp_path / "elsewhere").exists()
+    with pytest.raises(InputError, match="no study"):
+        default_study(tmp_path / "elsewhere", begun=False)
+
+
+def test_a_launch_that_starts_again_in_a_study_is_told_from_one_that_trains(made: Made) -> None:
+    again, other = made("again"), made("other", "2026-03-01")
+    with starting(StudyFolder(again)) as me:
+        assert me is not None
+        assert default_study(other.parent) == (again, f"it starts now ({me.holder.says})")
+        assert "starting" in study_status(again).text()
+        me.begin_work()
+        assert default_study(other.parent) == (again, f"it runs now ({me.holder.says})")
+    assert again.joinpath("study.json").exists()
+
+
+def test_a_smoke_launch_that_starts_comes_after_a_study_that_runs(made: Made) -> None:
+    running = made("running")
+    trial = running.parent / "tiny.smoke"
+    with starting(StudyFolder(trial)):
+        assert default_study(running.parent, begun=False)[0] == trial
+        with Heartbeat(StudyFolder(running)):
+            assert default_study(running.parent, begun=False)[0] == running
