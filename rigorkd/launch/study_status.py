@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,9 +16,20 @@ from rigorkd.launch.heartbeat import Holder, Liveness, is_starting, trains
 from rigorkd.launch.progress import Progress, read_progress
 from rigorkd.launch.removal import Taken, taken
 from rigorkd.launch.run_states import RunStates, State, find_run_states
+from rigorkd.protocol.load import Protocol
+from rigorkd.records.changes import looked_at
+from rigorkd.records.interim import listed_seeds, read_interim_analyses, seeds_for_run
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
-from rigorkd.records.study import is_smoke, is_study, newest_study, read_info, studies_in
+from rigorkd.records.study import (
+    MODES,
+    StudyInfo,
+    is_smoke,
+    is_study,
+    newest_study,
+    read_info,
+    studies_in,
+)
 from rigorkd.text import count, duration, one_line
 
 
@@ -67,7 +79,9 @@ class Status:
 
     `submitted` maps missing runs to the Slurm job that is to train them; whether it still waits, Slurm knows.
     `checkpoints` maps runs that have begun to the seconds since their last checkpoint. `removed` says what
-    was taken out of the study and is not back.
+    was taken out of the study and is not back. `resume` is the command that trains what is missing, and
+    `seeds_left` are the missing ones that the latest `run` did not ask for, which `give_up` removes;
+    `seeds_ahead` are those of the protocol that no run has asked for yet.
     """
 
     study: str
@@ -82,6 +96,10 @@ class Status:
     submitted: dict[str, str]
     checkpoints: dict[str, float]
     removed: tuple[Taken, ...] = ()
+    resume: str = ""
+    seeds_left: tuple[int, ...] = ()
+    seeds_ahead: tuple[int, ...] = ()
+    give_up: str = ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -105,6 +123,9 @@ class Status:
             "submitted": self.submitted,
             "checkpoints": self.checkpoints,
             "removed": [one.entry() for one in self.removed],
+            "resume": self.resume or None,
+            "seeds_left": list(self.seeds_left),
+            "seeds_ahead": list(self.seeds_ahead),
             "seconds_left": self.seconds_left,
         }
 
@@ -133,9 +154,21 @@ class Status:
             lines.append(f"  {runs} handed to Slurm, not begun: job {', '.join(jobs)} (`squeue` shows them)")
         elif self.runs["missing"] and not self.launchers:
             since = self._ago(self.checkpoints)
+            how = f"`{self.resume}`" if self.resume else "`rigorkd run` with the same protocol"
             lines.append(
-                "  nothing is running; `rigorkd run` with the same protocol resumes"
-                + (f" (last checkpoint {since})" if since else "")
+                f"  nothing is running; {how} resumes" + (f" (last checkpoint {since})" if since else "")
+            )
+            if self.seeds_left:
+                left = listed_seeds(self.seeds_left)
+                lines.append(
+                    f"  what is missing at seeds {left} the latest `rigorkd run` did not ask for: "
+                    f"`{self.give_up}` gives these seeds up"
+                )
+        if self.seeds_ahead and not self.launchers:
+            ahead = count(len(self.seeds_ahead), "seed")
+            lines.append(
+                f"  {ahead} of the protocol ({listed_seeds(self.seeds_ahead)}) no run has asked for yet: "
+                "`rigorkd run` without --seeds trains all of them"
             )
         return "\n".join(map(one_line, lines))
 
@@ -192,10 +225,13 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
     if launchers and not is_study(folder):
         none = {"total": 0, **dict.fromkeys(map(str, State), 0)}
         return Status(folder.name, folder, (), none, {}, {}, {}, (), launchers, {}, {})
-    info = read_info(folder)
-    states = find_run_states(
-        read_protocol(folder), info.seeds, study, info.mode, info.start_files, liveness=liveness
-    )
+    info, protocol = read_info(folder), read_protocol(folder)
+    states = find_run_states(protocol, info.seeds, study, info.mode, info.start_files, liveness=liveness)
+    taken_out = taken(folder)
+    never = {seed for one in taken_out for seed in one.seeds}.union(info.seeds)
+    missing = {run.seed for run in states.missing() if states.state[run.name] is State.MISSING} - {None}
+    looked = bool(read_interim_analyses(folder))  # since then seeds are a question of their own
+    left = () if looked else tuple(seed for seed in info.seeds if seed in missing - {*info.planned_seeds})
     return Status(
         study=info.study,
         folder=folder,
@@ -208,8 +244,28 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
         launchers=launchers,
         submitted=_submitted(study, states),
         checkpoints=_checkpoints(study, states),
-        removed=taken(folder),
+        removed=taken_out,
+        resume=_resume(info, protocol),
+        seeds_left=left,
+        give_up=_give_up(folder, left) if left else "",
+        seeds_ahead=()
+        if looked or info.smoke
+        else tuple(seed for seed in protocol.seeds if seed not in never),
     )
+
+
+def _resume(info: StudyInfo, protocol: Protocol) -> str:
+    """The command that trains what the study misses and no more; empty where it needs no --seeds."""
+    if set(info.seeds) == set(protocol.seeds):
+        return ""
+    mode = "" if info.mode == MODES[0] else f" --mode {info.mode}"
+    return f"rigorkd run PROTOCOL{' --smoke' * info.smoke}{mode} --seeds {seeds_for_run(info.seeds)}"
+
+
+def _give_up(folder: Path, seeds: tuple[int, ...]) -> str:
+    """The command that takes these seeds out of the study, with its reason where they have been seen."""
+    why = " --because WHY" if looked_at(folder, (), seeds) is not None else ""
+    return f"rigorkd remove {shlex.quote(str(folder))} --seeds {listed_seeds(seeds)}{why}"
 
 
 def _checkpoints(study: StudyFolder, states: RunStates) -> dict[str, float]:

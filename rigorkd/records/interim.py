@@ -141,3 +141,9 @@ def listed_seeds(seeds: Iterable[int]) -> str:
     if len(found) > 1 and found[-1] - found[0] == len(found) - 1:
         return f"{found[0]}:{found[-1] + 1}"
     return ",".join(map(str, found)) if len(found) != 1 else f"{found[0]}:{found[0] + 1}"
+
+
+def seeds_for_run(seeds: Iterable[int]) -> str:
+    """Seeds as `run --seeds` takes them, whose lone number counts them: 5 for the first five."""
+    found = sorted(seeds)
+    return str(len(found)) if found == [*range(len(found))] else listed_seeds(found)

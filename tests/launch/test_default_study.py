@@ -11,11 +11,14 @@ import pytest
 
 from rigorkd.errors import InputError
 from rigorkd.launch.heartbeat import Heartbeat, starting
+from rigorkd.launch.removal import Wanted, remove
 from rigorkd.launch.study_status import default_study, study_status
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.smoke import smoke
+from rigorkd.records.interim import note_shown
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import register
+from tests.launch.made_study import PROTOCOL, at, make
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 Made = Callable[..., Path]
@@ -144,3 +147,47 @@ def test_a_smoke_launch_that_starts_comes_after_a_study_that_runs(made: Made) ->
         assert default_study(running.parent, begun=False)[0] == trial
         with Heartbeat(StudyFolder(running)):
             assert default_study(running.parent, begun=False)[0] == running
+
+
+def test_missing_runs_are_said_with_the_command_that_trains_them(tmp_path: Path) -> None:
+    """A trial at seed 0, of a protocol that asks for others or for more."""
+    text = PROTOCOL.replace("seeds: 4", "seeds: [1, 2, 3]")
+    study = make(tmp_path, seeds=(0,), text=text, train=lambda run: "baseline" in run or "teacher" in run)
+    lines = study_status(study).text().splitlines()
+    assert lines[1:] == [
+        "  nothing is running; `rigorkd run PROTOCOL --seeds 1` resumes",
+        "  3 seeds of the protocol (1:4) no run has asked for yet: `rigorkd run` without --seeds trains all"
+        " of them",
+    ]
+    make(tmp_path, seeds=(1, 2, 3), text=text)
+    assert study_status(study).document()["seeds_left"] == [0]
+    lines = study_status(study).text().splitlines()
+    assert lines[1:] == [
+        "  nothing is running; `rigorkd run PROTOCOL --seeds 4` resumes",
+        "  what is missing at seeds 0:1 the latest `rigorkd run` did not ask for: `rigorkd remove "
+        f"{study} --seeds 0:1` gives these seeds up",
+    ]
+    note_shown(study, range(4), "test_top1", 1, summary=True)
+    assert "--seeds 0:1 --because WHY`" in study_status(study).text(), "what was shown takes a reason"
+    remove(study, Wanted(seeds=(0,)), "a trial")
+    assert study_status(study).runs["missing"] == 0
+
+
+def test_a_finished_trial_misses_nothing_and_says_what_its_protocol_asks_for(tmp_path: Path) -> None:
+    study = make(tmp_path, seeds=(0,))
+    found = study_status(study)
+    assert (found.resume, found.seeds_left, found.seeds_ahead) == (
+        "rigorkd run PROTOCOL --seeds 1",
+        (),
+        (1, 2, 3),
+    )
+    assert "nothing is running" not in found.text()
+    assert "3 seeds of the protocol (1:4) no run has asked for yet" in found.text()
+    make(tmp_path, train=at())
+    assert (
+        study_status(study)
+        .text()
+        .endswith("  nothing is running; `rigorkd run` with the same protocol resumes")
+    )
+    remove(study, Wanted(seeds=(1, 2, 3)))
+    assert not study_status(study).seeds_ahead, "they were given up"
