@@ -22,7 +22,7 @@ from rigorkd.data.dataset import Dataset
 from rigorkd.launch.progress import Progress
 from rigorkd.launch.worker import Message
 from rigorkd.metrics import BY_NAME
-from rigorkd.records.changes import cell_of
+from rigorkd.records.changes import cell_of, is_of_student
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, read_records
 from rigorkd.text import count, duration, printable
@@ -133,8 +133,8 @@ class Display:
         ):
             top1 = "" if message.top1 is None else f", test top-1 {message.top1:.2f} %"
             self._line(f"{message.run} done{top1}")
-            cell, _, seed = message.run.rpartition("/seed-")
-            if top1 and seed.isdecimal() and cell.split("/")[0] not in ("teacher", "start"):
+            seed = message.run.rpartition("/seed-")[2]
+            if top1 and seed.isdecimal() and is_of_student(message.run):
                 self.seen |= set() if self.console.quiet else {int(seed)}
         elif isinstance(message, Noted) and message.text not in self._told:
             self._told |= {message.text} if message.once else set()

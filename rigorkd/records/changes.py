@@ -343,9 +343,14 @@ def _failed(folder: Path) -> dict[str, str]:
             run, run_hash, behind = str(note["run"]), str(note["run_hash"]), bool(note.get("behind"))
         except (OSError, ValueError, KeyError, StoreError):
             continue
-        if not behind and is_plain_path(run) and run.split("/")[0] not in ("teacher", "start"):
+        if not behind and is_plain_path(run) and is_of_student(run):
             found[run] = run_hash
     return found
+
+
+def is_of_student(run: str) -> bool:
+    """Whether a run, or a cell, is a student's by its name: what others are trained from is not."""
+    return run.split("/")[0] not in ("teacher", "start")
 
 
 def cell_of(run: str) -> str:
