@@ -183,23 +183,24 @@ def seeds_of(text: str | None, protocol: Protocol) -> tuple[int, ...]:
     return protocol.seeds if text is None else parse_seeds(text)
 
 
-def study_folder(study: Path | None, results: Path, *, told: bool = True) -> Path:
+def study_folder(study: Path | None, results: Path, *, told: bool = True, begun: bool = True) -> Path:
     """The study that was named (a folder, or a name under `results`), or the one that is meant without.
 
-    If `told`, what is not obvious about that choice is said on stderr.
+    If `told`, what is not obvious about that choice is said on stderr. Unless it must have `begun`, it may be
+    a folder in which a launch is starting.
     """
     from rigorkd.errors import InputError
-    from rigorkd.launch.study_status import default_study
+    from rigorkd.launch.study_status import begins, default_study
     from rigorkd.records.study import is_study, studies_in, where_studies_lie
     from rigorkd.text import nearest
 
     if study is None:
-        folder, why = default_study(results)
+        folder, why = default_study(results, begun=begun)
         if told and why:
             aside(f"note: {folder}: {why}")
         return folder
     for folder in (study, results / study):
-        if is_study(folder):
+        if is_study(folder) or (not begun and begins(folder)):
             return folder
     names = [path.name for path in studies_in(results)]
     close = nearest(study.name, names)

@@ -97,11 +97,8 @@ def remove(
             f"  {count(found.again, 'run')} of the protocol: `rigorkd run` trains them again, unless their "
             "cells are taken out of it first"
         )
-    if found.looked is not None:
-        _tell(
-            f"  an analysis of {count(found.looked, 'seed')} has met them: every verdict is exploratory from "
-            "now on, and says why"
-        )
+    if found.seen:
+        _tell(f"  {found.seen} has met them: every verdict is exploratory from now on, and says why")
     if not dry_run:
         _tell(f"  back with: rigorkd remove {folder} --restore")
 

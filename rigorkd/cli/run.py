@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
     from rigorkd.launch.backends.interface import Backend
     from rigorkd.launch.display import PlainConsole
+    from rigorkd.launch.heartbeat import Heartbeat
     from rigorkd.launch.launch import LaunchOptions, Outcome
     from rigorkd.protocol.load import Protocol
+    from rigorkd.protocol.schema import Spec
 
 FIRST_SEEDS = 4
 """Of --until-decided: the anytime-valid interval is infinite below four seeds, so nothing can be decided."""
@@ -202,6 +205,7 @@ def run(
     from rigorkd.extras import require
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
+    from rigorkd.launch.heartbeat import starting
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import changed_since_runs, note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
@@ -212,9 +216,10 @@ def run(
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
     from rigorkd.records.interim import listed_seeds
+    from rigorkd.records.layout import StudyFolder
     from rigorkd.records.read import added_to, still_asked
     from rigorkd.records.record import read_records
-    from rigorkd.records.study import folder_name, settled_under
+    from rigorkd.records.study import folder_name, note_summary, place_of, settled_under
 
     if shard is not None and until_decided:
         raise click.UsageError("--until-decided looks at all seeds, and a --shard has a part of them")
@@ -227,7 +232,19 @@ def run(
         raise click.UsageError(
             f"{given} goes without --until-decided and --gate, and without --wandb (publish afterwards)"
         )
-    loaded = load_variant(protocol, changes, variant, settled_under(results, mode, smoke=smoke))
+
+    @cache
+    def show(study: str) -> Heartbeat | None:
+        """From now on `status` sees the launch: what comes before training may take minutes."""
+        place = StudyFolder(place_of(results, study, mode, smoke=smoke))
+        return click.get_current_context().with_resource(starting(place, trainer.label))
+
+    def settle(spec: Spec) -> int | None:
+        show(spec.study)  # all of its images are looked at next
+        return settled_under(results, mode, smoke=smoke)(spec)
+
+    loaded = load_variant(protocol, changes, variant, settle)
+    me = show(loaded.study)
     refuse_misfit(loaded)
     by_command = any(cell.trainer is not None for cell in loaded.cells)
     if not by_command:
@@ -286,6 +303,7 @@ def run(
         verbose=verbose,
         tracker=tracker,
         wait=wait,
+        me=me,
     )
     if by_command:
         note_own(loaded)
@@ -308,7 +326,8 @@ def run(
     there = outcome.trained or outcome.already_done
     if there and (outcome.trained or outcome.failed):
         metric = loaded.spec.analysis.metric if by_command else "test_top1"
-        print_summary(outcome.study, console, metric, outcome.failed)
+        seen = print_summary(outcome.study, console, metric, outcome.failed)
+        note_summary(outcome.study.path, loaded, metric, seen)
         if by_command:
             records = read_records(outcome.study)
             for note in command_notes(loaded, records):

@@ -21,7 +21,9 @@ EVERY = 2.0
 @click.option("--watch", is_flag=True, help="Stay, and show it again as it changes, until nothing runs.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def status(study: Path | None, results: Path, watch: bool, form: str) -> None:
-    """Show what of STUDY is done, running, failed, missing or stale. Default: the newest study.
+    """Show what of STUDY is done, running, failed, missing or stale.
+
+    Default: the study that runs or starts now, else the newest.
 
     \b
     rigorkd status
@@ -32,7 +34,7 @@ def status(study: Path | None, results: Path, watch: bool, form: str) -> None:
 
     if watch and form == "json":
         raise click.UsageError("--watch is for a terminal; --format json shows the study once")
-    folder = study_folder(study, results)
+    folder = study_folder(study, results, begun=False)
     if watch:
         _watch(folder)
         return
@@ -55,6 +57,7 @@ def _watch(folder: Path) -> None:
     from rigorkd.launch.heartbeat import Liveness
     from rigorkd.launch.study_status import study_status
     from rigorkd.records.layout import StudyFolder
+    from rigorkd.records.study import is_study
 
     liveness = Liveness(StudyFolder(folder))
     console = PlainConsole()
@@ -62,6 +65,9 @@ def _watch(folder: Path) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
             begun = time.monotonic()
+            if shown and not is_study(folder) and not liveness.launchers():
+                console.print(f"{folder}: the launch has ended, and no study has begun")
+                return
             status = study_status(folder, liveness)
             text = status.text()
             if console.is_terminal:

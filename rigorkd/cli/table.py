@@ -79,6 +79,7 @@ def table(
 def _runs(folder: Path, form: str) -> None:
     from pandas.api.types import is_numeric_dtype
 
+    from rigorkd.records.interim import note_shown
     from rigorkd.records.read import read_study
     from rigorkd.report.emit import no_formula
     from rigorkd.report.sources import from_study
@@ -86,7 +87,8 @@ def _runs(folder: Path, form: str) -> None:
 
     read = read_study(folder)
     runs = read.runs
-    if len(runs) and (tested := from_study(folder, read=read).tested_on()) is not None:
+    found = from_study(folder, read=read) if len(runs) else None
+    if found is not None and (tested := found.tested_on()) is not None:
         runs["n_test"] = int(tested.target.size)  # so that a table read again can name its test images
     if form == "csv":
         for name in runs.columns[[not is_numeric_dtype(dtype) for dtype in runs.dtypes]]:
@@ -97,6 +99,9 @@ def _runs(folder: Path, form: str) -> None:
         # Python writes the shortest text that reads back as the same number; pandas cuts at 15 digits.
         text = json.dumps(rows, indent=1, ensure_ascii=False, default=lambda value: value.item())
         click.echo(unhidden(text))
+    if found is not None and (seen := found.judged_seeds & set(map(int, runs["seed"]))):
+        metric = found.plan.metric or "test_top1"
+        note_shown(folder, found.judged_seeds, metric, len(seen), summary=True)
 
 
 def _layout(

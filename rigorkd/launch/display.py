@@ -22,7 +22,7 @@ from rigorkd.data.dataset import Dataset
 from rigorkd.launch.progress import Progress
 from rigorkd.launch.worker import Message
 from rigorkd.metrics import BY_NAME
-from rigorkd.records.changes import cell_of
+from rigorkd.records.changes import cell_of, is_of_student
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, read_records
 from rigorkd.text import count, duration, printable
@@ -92,13 +92,17 @@ def prepare_data(dataset: Dataset, console: Console) -> None:
 
 
 class Display:
-    """Shows a launch. Use as a context manager and call it after every message of the pool."""
+    """Shows a launch. Use as a context manager and call it after every message of the pool.
+
+    `seen` are the seeds of students whose numbers it has printed.
+    """
 
     def __init__(
         self, console: Console, progress: Progress, *, verbose: bool = False, commands: bool = False
     ) -> None:
         self.console, self.progress, self.verbose = console, progress, verbose
         self.commands = commands
+        self.seen: set[int] = set()
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         )
@@ -129,6 +133,9 @@ class Display:
         ):
             top1 = "" if message.top1 is None else f", test top-1 {message.top1:.2f} %"
             self._line(f"{message.run} done{top1}")
+            seed = message.run.rpartition("/seed-")[2]
+            if top1 and seed.isdecimal() and is_of_student(message.run):
+                self.seen |= set() if self.console.quiet else {int(seed)}
         elif isinstance(message, Noted) and message.text not in self._told:
             self._told |= {message.text} if message.once else set()
             self.console.print(f"note {message.run}: {message.text}", highlight=False, markup=False)
@@ -185,10 +192,11 @@ def _bar(completed: int, total: int) -> ProgressBar:
 
 def print_summary(
     study: StudyFolder, console: Console, metric: str = "test_top1", failed: Iterable[str] = ()
-) -> None:
+) -> set[int]:
     """Print n and mean ± standard deviation of a metric per cell; verdicts are the analysis's.
 
-    `failed` are runs that have no record: their cell has its row, whatever is left of it.
+    `failed` are runs that have no record: their cell has its row, whatever is left of it. The seeds of
+    students whose numbers are in a mean that was printed are returned.
     """
     from rigorkd_analysis.metric_names import unit_of
     from rigorkd_analysis.wording import decimals_for
@@ -196,6 +204,7 @@ def print_summary(
     values: defaultdict[str, list[float]] = defaultdict(list)
     diverged: defaultdict[str, int] = defaultdict(int)
     bare: defaultdict[str, int] = defaultdict(int)
+    seen: set[int] = set()
     for record in read_records(study):
         cell = str(record.fields["cell"])
         top1 = record.metrics.get(metric)
@@ -205,6 +214,8 @@ def print_summary(
             values[cell] += []
         else:
             values[cell].append(top1)
+            if record.fields.get("role", "student") == "student" and record.fields["seed"] is not None:
+                seen.add(int(record.fields["seed"]))
     fallen = Counter(map(cell_of, failed))
     for cell in fallen:
         values[cell] += []
@@ -227,3 +238,4 @@ def print_summary(
         table.add_row(cell, "–" if bare[cell] and not top1s else str(len(top1s)), mean + note)
     console.print(table)
     console.print("mean ± standard deviation over seeds", style="dim")
+    return set() if console.quiet else seen

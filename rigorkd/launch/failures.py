@@ -27,6 +27,7 @@ class Failure:
 
     `behind` says that it was not at fault itself, but needed a run that failed or diverged. `log` names the
     worker's log in the study and `log_start` the byte at which the run's task began, if a worker was at work.
+    `unread` says that its command went well, and that the number it was called for was not found.
     """
 
     run: str
@@ -35,6 +36,7 @@ class Failure:
     behind: bool = False
     log: str | None = None
     log_start: int = 0
+    unread: bool = False
 
 
 def note_failure(study: StudyFolder, failure: Failure) -> None:
@@ -97,6 +99,9 @@ NOT_STARTED = "not started, since"
 """How the reason of a run begins that was held back: it has no note, and the next launch starts it."""
 
 
+NO_NUMBER = f"{NOT_STARTED} no number was found of the first one that ended"
+
+
 def _kind(reason: str) -> str:
     """A reason without its numbers, as of seeds, but for its exit code, and without what was printed."""
     told = reason.partition(PRINTED)[0] + BEFORE * reason.endswith(BEFORE)
@@ -108,15 +113,23 @@ class AllAlike:
     """Whether a study's first tasks all fail for one reason, so that the rest would most likely fail as well.
 
     `enough` tasks have to, of two cells unless no other waits: what ails one cell alone holds up no other. A
-    run that has a record ends the watch, and so does a second reason. One is enough whose command went well
-    and whose numbers were not found, since the others would be trained in vain. None are if `enough` is 0.
+    run that has a record ends the watch, and so does a second reason. None are if `enough` is 0.
+
+    One is enough whose command went well and whose number was not found, since the others would be trained in
+    vain, until a student has a record. That is watched where `numbers` says so, else where `enough` does: of
+    the jobs of a cluster each has few tasks, and its study many.
     """
 
     enough: int
+    numbers: bool | None = None
     _reasons: dict[str, str] = field(default_factory=dict)
     _tasks: set[str] = field(default_factory=set)
     _cells: set[str] = field(default_factory=set)
     _unread: bool = False
+
+    def __post_init__(self) -> None:
+        if self.numbers is None:
+            self.numbers = bool(self.enough)
 
     def failed(self, task: str, cell: str, reason: str, *, unread: bool = False) -> None:
         """A run of a task has failed. Numbers, as of seeds, and words of its name make no reason another."""
@@ -126,14 +139,15 @@ class AllAlike:
         self._cells.add(cell)
         self._unread |= unread
 
-    def succeeded(self) -> None:
-        """A run has its record."""
+    def succeeded(self, *, student: bool = True) -> None:
+        """A run has its record; of a teacher's, no number may have been asked."""
         self.enough = 0
+        self.numbers = self.numbers and not student
 
     def reason(self, waiting: Set[str]) -> str:
         """The reason for which runs of the `waiting` cells are not to be started, empty if they are."""
-        if self.enough and self._unread:
-            return f"{NOT_STARTED} no number was found of the first one that ended"
+        if self.numbers and self._unread:
+            return NO_NUMBER
         alike = len(self._reasons) == 1 and len(self._cells) + (not waiting - self._cells) >= 2
         if not (self.enough and alike and len(self._tasks) >= self.enough):
             return ""

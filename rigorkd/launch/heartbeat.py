@@ -1,7 +1,8 @@
 """Launchers on one study: each shows that it lives, and judges whether the others do.
 
 A launcher has a folder `.launchers/<id>/` with `holder.json` (who it is), `worker-<n>.json` (its workers)
-and `beat`, a counter that a thread of the launcher raises every few seconds. A launcher of this place is
+and `beat`, a counter that a thread of the launcher raises every few seconds. One that is to train has
+`starting` from its first moment, and `working` once the study is open to it. A launcher of this place is
 judged by its processes, for a worker outlives its launcher by a moment and may still write. One on another
 host is judged by its counter: it is dead when that has stood still for EXPIRY seconds on the observer's own
 clock. No file time and no wall clock decides anything, and nothing that a dead process leaves behind is
@@ -22,7 +23,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -115,11 +116,17 @@ def read_holder(path: Path, study: StudyFolder) -> Holder | None:
 
 
 class Heartbeat:
-    """This launcher's own entry, for as long as it is entered."""
+    """This launcher's own entry, for as long as it is entered; entering what is entered changes nothing.
 
-    def __init__(self, study: StudyFolder, label: str = "") -> None:
+    `trains` says of a launcher that training is what it is for: others only hold the study for a moment.
+    """
+
+    def __init__(self, study: StudyFolder, label: str = "", *, trains: bool = False) -> None:
         self.holder = Holder(secrets.token_hex(6), ProcessId.of(os.getpid()), label)
         self.folder = study.launcher(self.holder.id)
+        self.present = False
+        self._study, self._trains = study, trains
+        self._made: list[Path] = []
         self._beat = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep_beating, daemon=True, name="rigorkd-beat")
@@ -129,19 +136,39 @@ class Heartbeat:
         return self.folder / "holder.json"
 
     def __enter__(self) -> Heartbeat:
-        self.appear()
-        self._thread.start()
+        if not self.present:
+            places = (self._study.launchers, self._study.path, *self._study.path.parents)
+            self._made = [place for place in places if not place.exists()]
+            try:
+                self.appear()
+            except OSError:
+                self._leave()
+                raise
+            self._thread.start()
+            self.present = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.join()
+        if self.present:
+            self._ended.set()
+            self._thread.join()
+            self._leave()
+            self.present = False
+
+    def _leave(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._study.study_json.exists():  # it came to nothing, and leaves nothing
+            for place in self._made:
+                with contextlib.suppress(OSError):
+                    place.rmdir()
 
     def appear(self) -> None:
         """Write the entry: at first, and again where another launcher has taken this one for dead."""
+        if self._trains:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "starting").touch()
         write_atomically(self.holder_json, json.dumps(asdict(self.holder)).encode(), durable=False)
 
     def note_worker(self, slot: int, pid: int) -> None:
@@ -170,6 +197,20 @@ class Heartbeat:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def starting(study: StudyFolder, label: str = "") -> Iterator[Heartbeat | None]:
+    """Show that a launch has begun, long before it trains: libraries are imported and data are read first.
+
+    None, and nothing is shown, where that cannot be written: what is finished is said of such a study too.
+    """
+    study.refuse_links()
+    with contextlib.ExitStack() as stack:
+        me: Heartbeat | None = None
+        with contextlib.suppress(OSError):
+            me = stack.enter_context(Heartbeat(study, label, trains=True))
+        yield me
 
 
 class Liveness:
@@ -240,6 +281,16 @@ def _workers(study: StudyFolder, folder: Path) -> list[ProcessId]:
 def at_work(study: StudyFolder, holder: Holder) -> bool:
     """Whether a launcher has begun to work (it may be dead)."""
     return (study.launcher(holder.id) / "working").exists()
+
+
+def is_starting(study: StudyFolder, holder: Holder) -> bool:
+    """Whether a launcher that is to train does not work yet."""
+    return (study.launcher(holder.id) / "starting").exists() and not at_work(study, holder)
+
+
+def trains(study: StudyFolder, holder: Holder) -> bool:
+    """Whether a launcher trains, or is to: others only hold the study for a moment."""
+    return is_starting(study, holder) or at_work(study, holder)
 
 
 def _present(study: StudyFolder) -> list[Holder]:

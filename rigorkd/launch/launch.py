@@ -7,18 +7,20 @@ runs are trained is a backend's affair: here, unless it is told otherwise.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from rigorkd.launch.backends.interface import Backend, Submitted, Work
 from rigorkd.launch.backends.local import Local
-from rigorkd.launch.heartbeat import Heartbeat, Liveness
+from rigorkd.launch.heartbeat import Heartbeat, Liveness, starting
 from rigorkd.launch.leases import Leases
 from rigorkd.launch.run_states import State
 from rigorkd.launch.session import LaunchOptions, Session
 from rigorkd.protocol.load import Protocol
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.study import folder_name
 
 __all__ = ["LaunchOptions", "Outcome", "launch"]
 
@@ -43,21 +45,29 @@ def launch(
 ) -> Outcome:
     """Have trained what is missing of the protocol. Raises before that if something cannot run."""
     backend = backend or Local()
-    session = Session.of(protocol, options, console)
-    study, states = session.study, session.run_states()
-    checked = not session.is_complete(states)
-    if checked:
-        session.refuse_stale(states)
-        session.warn_of_looks(states)
-        session.refuse_shared(states)
-        backend.check(session, states)
-    elif session.is_settled() and not backend.detached:
-        session.intact.save()
-        return Outcome(study, 0, len(states.expected), {})
-    study.path.mkdir(parents=True, exist_ok=True)
-    submitted: Submitted | None = None
-    failed: dict[str, str] = {}
-    with Heartbeat(study, options.label or backend.label) as me:
+    label = options.label or backend.label
+    with contextlib.ExitStack() as entered:
+        if (me := options.me) is not None and me.present:
+            entered.enter_context(me)
+        else:
+            study = StudyFolder(options.results / folder_name(protocol, options.mode))
+            me = entered.enter_context(starting(study, label))
+        session = Session.of(protocol, options, console)
+        study, states = session.study, session.run_states()
+        checked = not session.is_complete(states)
+        if checked:
+            session.refuse_stale(states)
+            session.warn_of_looks(states)
+            session.refuse_shared(states)
+            backend.check(session, states)
+        elif session.is_settled(me) and not backend.detached:
+            session.intact.save()
+            return Outcome(study, 0, len(states.expected), {})
+        study.path.mkdir(parents=True, exist_ok=True)
+        if me is None:
+            me = entered.enter_context(Heartbeat(study, label, trains=True))
+        submitted: Submitted | None = None
+        failed: dict[str, str] = {}
         leases = Leases(study, me, Liveness(study))
         if backend.detached:
             # It leaves alone what others train. So nobody is believed to live without proof: what was on a

@@ -26,7 +26,7 @@ from rigorkd.records.data_note import note_examined, read_examined
 from rigorkd.records.expected import StartFile, expected_hashes, stale_runs
 from rigorkd.records.integrity import verify_study
 from rigorkd.records.interim import FILE as LOOKS
-from rigorkd.records.interim import InterimAnalysis, read_interim_analyses
+from rigorkd.records.interim import SHOWN, InterimAnalysis, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.record import Record, make_room, read_records, to_json
@@ -307,8 +307,8 @@ def _study_json(parts: Sequence[Part]) -> dict[str, Any]:
     }
 
 
-def _looks(parts: Sequence[Part]) -> list[InterimAnalysis]:
-    looks = {look for part in parts for look in read_interim_analyses(part.path)}
+def _looks(parts: Sequence[Part], file: str = LOOKS) -> list[InterimAnalysis]:
+    looks = {look for part in parts for look in read_interim_analyses(part.path, file)}
     return sorted(looks, key=lambda look: (look.time, look.seeds, look.metric, look.n))
 
 
@@ -317,10 +317,11 @@ def _write(
 ) -> None:
     """Write into `target`, a study or an empty folder; every step may be the last one."""
     others = [part for part in parts if part.path != target.path]
-    known = set(read_interim_analyses(target.path))
-    for look in _looks(others):
-        if look not in known:
-            append_line(target.path / LOOKS, json.dumps(asdict(look)))
+    for file in (LOOKS, SHOWN):
+        known = set(read_interim_analyses(target.path, file))
+        for look in _looks(others, file):
+            if look not in known:
+                append_line(target.path / file, look.line)
     _note(others, target, new=bool(records))
     for part in others:  # all were trained on the same data, or their records would be stale
         if not target.data_json.exists() and (found := read_examined(part.path)) is not None:

@@ -35,6 +35,7 @@ from rigorkd.launch.worker import (
     WorkerSettings,
     work,
 )
+from rigorkd.records.changes import cell_of, is_of_student
 from rigorkd.records.expected import Expected
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import DIVERGED, read_record
@@ -103,7 +104,7 @@ class Pool:
     """Runs a queue of tasks on local worker processes.
 
     `started` is called with the slot and process number of every new worker. `alike` says when the runs that
-    wait are not to be started any more.
+    wait are not to be started any more; `unread` is a run for which they are not, whoever trained it.
     """
 
     def __init__(
@@ -116,10 +117,12 @@ class Pool:
         remote: RemoteRuns,
         started: Callable[[int, int], None] = lambda slot, pid: None,
         alike: AllAlike | None = None,
+        unread: Callable[[], Failure | None] = lambda: None,
     ) -> None:
         self.queue, self.study, self.settings = queue, study, settings
         self.progress, self.file, self.remote = progress, file, remote
-        self.started, self.alike = started, alike or AllAlike(0)
+        self.started, self.alike, self.unread = started, alike or AllAlike(0), unread
+        self._next_reading = 0.0
         self._deaths: dict[str, int] = {}
         self._furthest: dict[str, int] = {}
         self._alone: set[str] = set()
@@ -186,6 +189,7 @@ class Pool:
                     slot.connection.send(Stop())
 
     def _hand_out(self) -> None:
+        self._heed_unread()
         while self._has_room() and (task := self._next_task()):
             slot = self._idle_slot()
             if slot.precision not in (None, task.precision):
@@ -202,6 +206,15 @@ class Pool:
                 slot.connection.send(task)
             except OSError:  # it died while it was idle
                 self._replace(slot)
+
+    def _heed_unread(self) -> None:
+        """Start nothing where another launcher, or an earlier one, has found no number of the first run."""
+        now = time.monotonic()
+        if not (self.queue and self.alike.numbers and self._has_room() and now >= self._next_reading):
+            return
+        if (failure := self.unread()) is not None:
+            self._hold_if_alike(failure.run, cell_of(failure.run), failure.reason, unread=True)
+        self._next_reading = now + LOOK_EVERY
 
     def _has_room(self) -> bool:
         return len(self._slots) < len(self.settings) or any(slot.task is None for slot in self._slots)
@@ -237,7 +250,8 @@ class Pool:
             self._lose(failure.run, failure.reason)
             if not failure.behind:  # of a task of another launcher, whose runs share its log
                 began = f"{failure.log} from {failure.log_start}"
-                self._hold_if_alike(began, failure.run.rpartition("/seed-")[0], failure.reason)
+                cell, reason = cell_of(failure.run), failure.reason
+                self._hold_if_alike(began, cell, reason, unread=failure.unread)
         for task in news.free:
             self.queue.put_back(task, part=False)
         self.progress.remote = len(self.remote)
@@ -250,7 +264,7 @@ class Pool:
         self._done(run, str(record.fields["status"]))
 
     def _done(self, run: str, status: str) -> None:
-        self.alike.succeeded()
+        self.alike.succeeded(student=is_of_student(run))
         self._leave(run)
         self.progress.finish(run)
         forget_failure(self.study, run)
@@ -402,10 +416,12 @@ class Pool:
     def _fail(self, want: Expected, reason: str, slot: Slot, *, unread: bool = False) -> None:
         run = want.run.name
         log = slot.settings.log.relative_to(self.study.path).as_posix()
-        note_failure(self.study, Failure(run, want.run_hash, reason, log=log, log_start=slot.log_start))
+        failure = Failure(run, want.run_hash, reason, log=log, log_start=slot.log_start, unread=unread)
+        note_failure(self.study, failure)
         self._leave(run)
         self._lose(run, reason)
         task = slot.task.runs[0].run.name if slot.task else run
+        unread = unread and self.unread() is not None  # that of another student may have been found meanwhile
         self._hold_if_alike(task, want.run.cell.name, reason, unread=unread)
 
     def _hold_if_alike(self, task: str, cell: str, reason: str, *, unread: bool = False) -> None:

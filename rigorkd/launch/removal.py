@@ -27,7 +27,7 @@ from rigorkd.records.changes import (
     outcome,
     read_changes,
 )
-from rigorkd.records.interim import listed_seeds
+from rigorkd.records.interim import listed_seeds, says_seen
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
 from rigorkd.records.record import Record, read_records
@@ -52,13 +52,22 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Removed:
-    """What was, or would be, removed. `again` are those of the runs that the next `run` trains again."""
+    """What was, or would be, removed. `again` are those of the runs that the next `run` trains again.
+
+    `looked` and `summary` are as in `Change`.
+    """
 
     runs: tuple[str, ...]
     seeds: tuple[int, ...]
     looked: int | None
     place: Path
     again: int
+    summary: bool = False
+
+    @property
+    def seen(self) -> str:
+        """What had met any of it, empty if nothing had."""
+        return "" if self.looked is None else says_seen(self.looked, summary=self.summary)
 
 
 def remove(folder: Path, wanted: Wanted, reason: str = "", *, dry: bool = False) -> Removed:
@@ -97,10 +106,11 @@ def _found(study: StudyFolder, wanted: Wanted, reason: str, *, dry: bool = False
             f"{study.path}: these are all seeds of the study", hint="delete its folder, if it is to go"
         )
     _refuse_needed(protocol, records, chosen, study.path)
-    looked = looked_at(study.path, chosen, seeds)
+    met = looked_at(study.path, chosen, seeds)
+    looked, summary = (None, False) if met is None else (met.n, met.summary)
     if looked is not None and not reason and not dry:
         raise InputError(
-            f"{study.path}: an analysis of {count(looked, 'seed')} has met what is to be removed",
+            f"{study.path}: {says_seen(looked, summary=summary)} has met what is to be removed",
             hint="say why with --because TEXT: it stands in every analysis from now on, whose verdicts are "
             "exploratory unless the runs are put back or come out the same when they are trained again",
         )
@@ -119,8 +129,9 @@ def _found(study: StudyFolder, wanted: Wanted, reason: str, *, dry: bool = False
         place=str(number),
         looked=looked,
         reason=reason,
+        summary=summary,
     )
-    return Removed(tuple(chosen), seeds, looked, study.removed / str(number), again), change
+    return Removed(tuple(chosen), seeds, looked, study.removed / str(number), again, summary), change
 
 
 def _chosen(protocol: Protocol, records: Sequence[Record], wanted: Wanted, folder: Path) -> dict[str, Record]:

@@ -23,17 +23,24 @@ from rigorkd.errors import StoreError
 from rigorkd.files import set_aside, sweep_temporary, timestamp
 from rigorkd.launch.command_run import program
 from rigorkd.launch.display import prepare_data
-from rigorkd.launch.failures import forget_failure
-from rigorkd.launch.heartbeat import Holder, Liveness, at_work
+from rigorkd.launch.failures import Failure, forget_failure, read_failures
+from rigorkd.launch.heartbeat import Heartbeat, Holder, Liveness, at_work
 from rigorkd.launch.leases import Leases, has_record
 from rigorkd.launch.run_states import RunStates, Shard, State, find_run_states
 from rigorkd.problems import Problem
 from rigorkd.protocol.hashes import NEWEST, Numerics
 from rigorkd.protocol.load import Protocol, protocol_error
 from rigorkd.protocol.requirements import comes_from_outside, needs_preflight
-from rigorkd.records.changes import RETRAINED, Change, met_by_look, note_change, outcome
+from rigorkd.records.changes import (
+    RETRAINED,
+    Change,
+    is_of_student,
+    met_by_look,
+    note_change,
+    outcome,
+)
 from rigorkd.records.data_note import note_examined
-from rigorkd.records.expected import PROTOCOL_BACK, StartFile, start_files
+from rigorkd.records.expected import PROTOCOL_BACK, StartFile, expected_hashes, start_files
 from rigorkd.records.integrity import Damage, Intact, weights_gone
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import WEIGHTS
@@ -80,6 +87,8 @@ class LaunchOptions:
     tracker: MakeTracker | None = None
     numerics: Numerics = field(default_factory=lambda: NEWEST)
     wait: bool = False
+    me: Heartbeat | None = None
+    """The entry of a launcher that has shown itself already; the launch ends it."""
     threads: int | None = None
     """Threads that a command's libraries get; None for its share of the cores."""
 
@@ -127,9 +136,10 @@ class Session:
         """Whether every run has a record that can be believed."""
         return states.count(State.DONE) == len(states.expected) and not self._damaged(states)
 
-    def is_settled(self) -> bool:
-        """Whether no launcher is at work or has left anything behind, and `open` would note nothing new."""
-        return not any(self.study.launchers.glob("*")) and is_registered(
+    def is_settled(self, me: Heartbeat | None) -> bool:
+        """Whether no launcher but `me` is here or has left anything, and `open` would note nothing new."""
+        left = {path.name for path in self.study.launchers.glob("*")}
+        return not left - {me.holder.id if me else ""} and is_registered(
             self.study.path, self.protocol, self.options.seeds, self.options.mode, self.files
         )
 
@@ -157,6 +167,27 @@ class Session:
                 hint=f"train it once: rigorkd run {self.protocol.path} --only {cell}; then copy the folder "
                 f"{self.study.path} to every machine, and start the shards",
             )
+
+    def unread(self) -> Failure | None:
+        """A run whose command went well and whose number was not found, of any launcher, as it would be now.
+
+        Until a student has its record, or whoever runs this says otherwise, no other is worth its training.
+        """
+        if self.options.keep_going or not any(cell.trainer is not None for cell in self.protocol.cells):
+            return None
+        found = {run: one for run, one in read_failures(self.study).items() if one.unread}
+        groups = (path.name for path in self.study.path.iterdir() if path.is_dir())
+        students = (name for name in groups if not name.startswith(".") and is_of_student(name))
+        if not found or any(next(self.study.records(name), None) for name in students):
+            return None
+        options = self.options
+        expected = expected_hashes(
+            self.protocol, options.seeds, options.mode, self.files, read_info(self.study.path).numerics
+        )
+        now = (
+            one for run, one in found.items() if run in expected and one.run_hash == expected[run].run_hash
+        )
+        return next(now, None)
 
     def check_runnable(self, states: RunStates) -> None:
         """Have the data at hand; try what a protocol alone cannot tell: models and layers from outside."""

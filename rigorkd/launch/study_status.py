@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,22 +12,42 @@ from typing import Any
 
 from rigorkd.launch.backends.slurm.submission import submissions
 from rigorkd.launch.failures import by_reason
-from rigorkd.launch.heartbeat import Holder, Liveness
+from rigorkd.launch.heartbeat import Holder, Liveness, is_starting, trains
 from rigorkd.launch.progress import Progress, read_progress
 from rigorkd.launch.removal import Taken, taken
 from rigorkd.launch.run_states import RunStates, State, find_run_states
+from rigorkd.protocol.load import Protocol
+from rigorkd.records.changes import looked_at
+from rigorkd.records.interim import listed_seeds, read_interim_analyses, seeds_for_run
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import read_protocol
-from rigorkd.records.study import is_smoke, newest_study, read_info, studies_in
+from rigorkd.records.study import (
+    MODES,
+    StudyInfo,
+    is_smoke,
+    is_study,
+    newest_study,
+    read_info,
+    studies_in,
+)
 from rigorkd.text import count, duration, one_line
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """A launcher of the study, and what it last said of its progress: None before it trains anything."""
+    """A launcher of the study, and what it last said of its progress: None before it trains anything.
+
+    One that `trains` is starting until then; others hold the study for a moment.
+    """
 
     holder: Holder
     written: Progress | None
+    trains: bool = False
+
+    @property
+    def state(self) -> str:
+        """What it does: `starting`, `training`, or `holding` the study."""
+        return "training" if self.written is not None else "starting" if self.trains else "holding"
 
     @property
     def progress(self) -> Progress:
@@ -36,12 +57,14 @@ class Launcher:
         """Its part of the JSON."""
         shown = ("done", "runs", "elsewhere", "running", "elapsed", "seconds_left")
         known = {**vars(self.progress), "elsewhere": self.progress.remote}
-        return {"launcher": self.holder.says, **{key: known[key] for key in shown}}
+        told = {"launcher": self.holder.says, "state": self.state}
+        return told | {key: known[key] for key in shown}
 
     def lines(self) -> list[str]:
         """Its part of the text."""
         if self.written is None:
-            return [f"  {self.holder.says}: here, and trains nothing yet"]
+            doing = "starting: it trains nothing yet" if self.trains else "here, and trains nothing yet"
+            return [f"  {self.holder.says}: {doing}"]
         progress = self.progress
         left = "" if progress.seconds_left is None else f", about {duration(progress.seconds_left)} left"
         done = f"{progress.done}/{progress.runs} runs in {duration(progress.elapsed)}"
@@ -56,7 +79,9 @@ class Status:
 
     `submitted` maps missing runs to the Slurm job that is to train them; whether it still waits, Slurm knows.
     `checkpoints` maps runs that have begun to the seconds since their last checkpoint. `removed` says what
-    was taken out of the study and is not back.
+    was taken out of the study and is not back. `resume` is the command that trains what is missing, and
+    `seeds_left` are the missing ones that the latest `run` did not ask for, which `give_up` removes;
+    `seeds_ahead` are those of the protocol that no run has asked for yet.
     """
 
     study: str
@@ -71,6 +96,10 @@ class Status:
     submitted: dict[str, str]
     checkpoints: dict[str, float]
     removed: tuple[Taken, ...] = ()
+    resume: str = ""
+    seeds_left: tuple[int, ...] = ()
+    seeds_ahead: tuple[int, ...] = ()
+    give_up: str = ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -94,13 +123,17 @@ class Status:
             "submitted": self.submitted,
             "checkpoints": self.checkpoints,
             "removed": [one.entry() for one in self.removed],
+            "resume": self.resume or None,
+            "seeds_left": list(self.seeds_left),
+            "seeds_ahead": list(self.seeds_ahead),
             "seconds_left": self.seconds_left,
         }
 
     def text(self) -> str:
         """A few lines for a terminal."""
         parts = [f"{number} {state}" for state, number in self.runs.items() if state != "total" and number]
-        lines = [f"{self.folder}: {count(self.runs['total'], 'run')}: {', '.join(parts)}"]
+        known = f"{count(self.runs['total'], 'run')}: {', '.join(parts)}"
+        lines = [f"{self.folder}: {known if self.runs['total'] else 'no run is noted yet'}"]
         for one in self.launchers:
             lines += one.lines()
         running = [run for one in self.launchers for run in one.progress.running]
@@ -121,9 +154,21 @@ class Status:
             lines.append(f"  {runs} handed to Slurm, not begun: job {', '.join(jobs)} (`squeue` shows them)")
         elif self.runs["missing"] and not self.launchers:
             since = self._ago(self.checkpoints)
+            how = f"`{self.resume}`" if self.resume else "`rigorkd run` with the same protocol"
             lines.append(
-                "  nothing is running; `rigorkd run` with the same protocol resumes"
-                + (f" (last checkpoint {since})" if since else "")
+                f"  nothing is running; {how} resumes" + (f" (last checkpoint {since})" if since else "")
+            )
+            if self.seeds_left:
+                left = listed_seeds(self.seeds_left)
+                lines.append(
+                    f"  what is missing at seeds {left} the latest `rigorkd run` did not ask for: "
+                    f"`{self.give_up}` gives these seeds up"
+                )
+        if self.seeds_ahead and not self.launchers:
+            ahead = count(len(self.seeds_ahead), "seed")
+            lines.append(
+                f"  {ahead} of the protocol ({listed_seeds(self.seeds_ahead)}) no run has asked for yet: "
+                "`rigorkd run` without --seeds trains all of them"
             )
         return "\n".join(map(one_line, lines))
 
@@ -134,18 +179,34 @@ class Status:
         return " to ".join(said) + " ago" * bool(ages)
 
 
-def default_study(results: Path) -> tuple[Path, str]:
+def begins(folder: Path) -> list[Holder]:
+    """The launchers that start in a folder which is no study yet."""
+    return [] if is_study(folder) else Liveness(StudyFolder(folder)).launchers()
+
+
+def default_study(results: Path, *, begun: bool = True) -> tuple[Path, str]:
     """The study that is meant where none is named, and what is to be said of the choice, if anything is.
 
-    It is the one that runs now, else the newest real one, and a smoke study only if there is no other.
+    It is the one that runs now, else the newest real one, and a smoke study only if there is no other. Unless
+    it must have `begun`, the folder of a launch that is starting may be meant, with nothing in it yet.
     Raises InputError if there is none.
     """
+    if not begun:
+        places = {path.parents[2] for path in results.glob("*/.launchers/*/holder.json")}
+        new = sorted(place for place in places if begins(place))
+        real = [place for place in new if ".smoke" not in place.suffixes]
+        runs = [place for place in studies_in(results) if Liveness(StudyFolder(place)).launchers()]
+        if new and (real or not runs):
+            found = (real or new)[-1]
+            return found, f"it starts now ({begins(found)[0].says})"
     found = newest_study(results, lambda folder: bool(Liveness(StudyFolder(folder)).launchers()))
     others = studies_in(results) != [found]
     if is_smoke(found):
         return found, "a smoke study, on synthetic data: there is no real one here"
-    if others and (holders := Liveness(StudyFolder(found)).launchers()):
-        return found, f"it runs now ({holders[0].says})"
+    study = StudyFolder(found)
+    if others and (holders := Liveness(study).launchers()):
+        verb = "starts" if is_starting(study, holders[0]) else "runs"
+        return found, f"it {verb} now ({holders[0].says})"
     return found, ""
 
 
@@ -153,14 +214,24 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
     """The status of a study, against the newest protocol and all seeds that were run into it.
 
     A `liveness` that has watched for a while can tell launchers on other hosts that have died; a new one
-    believes them.
+    believes them. Of a folder in which a launch is starting only that is known.
     """
     study = StudyFolder(folder)
-    info = read_info(folder)
     liveness = liveness or Liveness(study)
-    states = find_run_states(
-        read_protocol(folder), info.seeds, study, info.mode, info.start_files, liveness=liveness
+    holders = liveness.launchers()
+    launchers = tuple(
+        Launcher(holder, read_progress(study, holder.id), trains(study, holder)) for holder in holders
     )
+    if launchers and not is_study(folder):
+        none = {"total": 0, **dict.fromkeys(map(str, State), 0)}
+        return Status(folder.name, folder, (), none, {}, {}, {}, (), launchers, {}, {})
+    info, protocol = read_info(folder), read_protocol(folder)
+    states = find_run_states(protocol, info.seeds, study, info.mode, info.start_files, liveness=liveness)
+    taken_out = taken(folder)
+    never = {seed for one in taken_out for seed in one.seeds}.union(info.seeds)
+    missing = {run.seed for run in states.missing() if states.state[run.name] is State.MISSING} - {None}
+    looked = bool(read_interim_analyses(folder))  # since then seeds are a question of their own
+    left = () if looked else tuple(seed for seed in info.seeds if seed in missing - {*info.planned_seeds})
     return Status(
         study=info.study,
         folder=folder,
@@ -170,11 +241,31 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
         stale={entry.run: entry.reason for entry in states.stale},
         damaged={entry.run: entry.reason for entry in states.damaged},
         diverged=tuple(run for run in states.records if states.diverged(run)),
-        launchers=tuple(Launcher(holder, read_progress(study, holder.id)) for holder in liveness.launchers()),
+        launchers=launchers,
         submitted=_submitted(study, states),
         checkpoints=_checkpoints(study, states),
-        removed=taken(folder),
+        removed=taken_out,
+        resume=_resume(info, protocol),
+        seeds_left=left,
+        give_up=_give_up(folder, left) if left else "",
+        seeds_ahead=()
+        if looked or info.smoke
+        else tuple(seed for seed in protocol.seeds if seed not in never),
     )
+
+
+def _resume(info: StudyInfo, protocol: Protocol) -> str:
+    """The command that trains what the study misses and no more; empty where it needs no --seeds."""
+    if set(info.seeds) == set(protocol.seeds):
+        return ""
+    mode = "" if info.mode == MODES[0] else f" --mode {info.mode}"
+    return f"rigorkd run PROTOCOL{' --smoke' * info.smoke}{mode} --seeds {seeds_for_run(info.seeds)}"
+
+
+def _give_up(folder: Path, seeds: tuple[int, ...]) -> str:
+    """The command that takes these seeds out of the study, with its reason where they have been seen."""
+    why = " --because WHY" if looked_at(folder, (), seeds) is not None else ""
+    return f"rigorkd remove {shlex.quote(str(folder))} --seeds {listed_seeds(seeds)}{why}"
 
 
 def _checkpoints(study: StudyFolder, states: RunStates) -> dict[str, float]:

@@ -3,13 +3,17 @@ with seeds for intervals over new items too."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rigorkd.text import count, some_of
+
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from rigorkd.readers.raw import RawTable
@@ -55,11 +59,8 @@ class Items:
 
         frame = table.frame
         found: dict[tuple[str, int], Scored] = {}
-        for row, (cell, seed) in enumerate(zip(frame["cell"], frame["seed"], strict=True)):
-            scored = self.of[row].get(metric)
-            number = seed_of(seed)
-            if "status" in frame and frame["status"].iloc[row] == "missing":
-                continue
+        for row in _there(frame):
+            scored, cell, number = self.of[row].get(metric), frame["cell"][row], seed_of(frame["seed"][row])
             if scored is None or number is None:
                 return None
             found[cell, number] = scored
@@ -79,6 +80,43 @@ class Items:
             return Predictions(np.ones(len(order), dtype=np.int64), right, cluster, "items")
 
         return read
+
+    def apart(self, table: RawTable, metric: str) -> str:
+        """Which runs were scored on other items than most of their task, and which items; "" if none was."""
+        frame = table.frame
+        tasks: defaultdict[tuple[str, ...], defaultdict[frozenset[str], list[int]]]
+        tasks = defaultdict(lambda: defaultdict(list))
+        columns = [name for name in _OF_A_TASK if name in frame]
+        for row in _there(frame):
+            if (scored := self.of[row].get(metric)) is not None:
+                task = tuple(str(frame[name][row]) for name in columns)
+                tasks[task][frozenset(scored.score)].append(row)
+        told = []
+        for by_items in tasks.values():
+            usual = max(by_items, key=lambda items: len(by_items[items]))
+            like = f"{frame['cell'][by_items[usual][0]]}/seed-{frame['seed'][by_items[usual][0]]}"
+            for items, rows in by_items.items():
+                if items == usual:
+                    continue
+                runs = [f"{frame['cell'][row]}/seed-{frame['seed'][row]}" for row in rows]
+                parts = [
+                    f"{how} {count(len(names), 'item')} ({some_of(sorted(names), _NAMED)})"
+                    for how, names in (("without", usual - items), ("with another", items - usual))
+                    if names
+                ]
+                told.append(f"{some_of(runs, _NAMED)} {' and '.join(parts)} beside {like}")
+        return some_of(told, _NAMED)
+
+
+_OF_A_TASK = ("task", "dataset")
+"""Columns that say what runs are tested on."""
+_NAMED = 3
+"""Runs, and items, that a message names."""
+
+
+def _there(frame: pd.DataFrame) -> list[int]:
+    """The rows of runs that have ended."""
+    return [row for row in range(len(frame)) if "status" not in frame or frame["status"][row] != "missing"]
 
 
 def _clusters(told: Sequence[Mapping[str, str]], order: Sequence[str]) -> NDArray[np.int64] | None:

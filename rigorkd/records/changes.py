@@ -17,7 +17,13 @@ from typing import Any
 
 from rigorkd.errors import StoreError
 from rigorkd.files import append_line, sha256_of, timestamp
-from rigorkd.records.interim import SHOWN, listed_seeds, read_interim_analyses
+from rigorkd.records.interim import (
+    SHOWN,
+    InterimAnalysis,
+    listed_seeds,
+    read_interim_analyses,
+    says_seen,
+)
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import Record
 from rigorkd.records.untrusted import INTERIM, NOTE, is_number, is_plain_path, parse, read_bytes, read_json
@@ -35,9 +41,9 @@ class Change:
     `runs` are finished runs with their run hash and outcome, `seeds` those that the study asked for no more
     (or again), or that its latest `run` did not ask for after results were seen. `place` is the folder below
     `.removed` that has them. `looked` is at how many seeds an analysis had met any of it, or had shown it in
-    progress, None if none had. `sources` are the digests of the studies that were merged. Of runs that met,
-    `runs` are finished ones without an outcome, and `reason` names the file; of cells that were tried in
-    vain, those that failed.
+    progress, or only a `summary` had, None if none had. `sources` are the digests of the studies that were
+    merged. Of runs that met, `runs` are finished ones without an outcome, and `reason` names the file; of
+    cells that were tried in vain, those that failed.
     """
 
     what: str
@@ -48,6 +54,7 @@ class Change:
     looked: int | None = None
     reason: str = ""
     sources: tuple[str, ...] = ()
+    summary: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ class Removal:
     reason: str
     retrained: int = 0
     fewer: bool = False
+    summary: bool = False
 
     @property
     def says(self) -> str:
@@ -80,9 +88,9 @@ class Removal:
             )
         if self.fewer:
             return (
-                f"fewer seeds than were planned since {self.time[:10]}, after an analysis of "
-                f"{count(self.looked or 0, 'seed')}, so that every verdict is exploratory: "
-                f"seeds {listed_seeds(self.seeds)} are not judged; `rigorkd run` with all of them mends it"
+                f"fewer seeds than were planned since {self.time[:10]}, after {self._seen}, so that every "
+                f"verdict is exploratory: seeds {listed_seeds(self.seeds)} are not judged; `rigorkd run` "
+                "with all of them mends it"
             )
         parts = [f"seeds {listed_seeds(self.seeds)}"] if self.seeds else []
         if self.runs:
@@ -94,9 +102,13 @@ class Removal:
             )
         when = "before any analysis had met them"
         if self.looked is not None:
-            when = f"after an analysis of {count(self.looked, 'seed')}, so that every verdict is exploratory"
+            when = f"after {self._seen}, so that every verdict is exploratory"
         why = f" (reason given: {self.reason})" if self.reason else ""
         return f"removed on {self.time[:10]}, {when}{why}: {', '.join(parts)}"
+
+    @property
+    def _seen(self) -> str:
+        return says_seen(self.looked or 0, summary=self.summary)
 
 
 def outcome(record: Record) -> str:
@@ -148,6 +160,7 @@ def _change(entry: Mapping[str, Any]) -> Change:
         looked=looked,
         reason=str(entry["reason"]),
         sources=tuple(map(str, entry["sources"])),
+        summary=entry.get("summary") is True,
     )
 
 
@@ -160,19 +173,20 @@ def note_change(folder: Path, change: Change) -> None:
     append_line(StudyFolder(folder).changes_jsonl, json.dumps(asdict(change), ensure_ascii=False))
 
 
-def looked_at(folder: Path, runs: Iterable[str], seeds: Collection[int]) -> int | None:
-    """At how many seeds an analysis has met any of these runs or seeds, or shown them; None if none has."""
+def looked_at(folder: Path, runs: Iterable[str], seeds: Collection[int]) -> InterimAnalysis | None:
+    """The analysis, or else the summary, of most seeds that has met any of these runs or seeds."""
     labels = {run.rpartition("/")[2].removeprefix("seed-") for run in runs}
     meant = {*seeds, *(int(label) for label in labels if label.isdecimal())}
     looks = (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
-    found = [look.n for look in looks if "fixed" in labels or meant & set(look.seeds)]
-    return max(found, default=None)
+    found = [look for look in looks if "fixed" in labels or meant & set(look.seeds)]
+    return max(found, key=lambda look: (not look.summary, look.n), default=None)
 
 
 def note_fewer(folder: Path, seeds: Collection[int]) -> None:
-    """Note that these planned seeds are asked for no more, if an analysis has shown anything by now."""
-    if seeds and (looked := looked_at(folder, (), seeds)) is not None:
-        note_change(folder, Change(FEWER, timestamp(), seeds=tuple(sorted(seeds)), looked=looked))
+    """Note that these planned seeds are asked for no more, if anything has been shown by now."""
+    if seeds and (met := looked_at(folder, (), seeds)) is not None:
+        left = tuple(sorted(seeds))
+        note_change(folder, Change(FEWER, timestamp(), seeds=left, looked=met.n, summary=met.summary))
 
 
 def met_by_look(folder: Path, records: Iterable[Record]) -> int | None:
@@ -232,6 +246,7 @@ def removals(
             tuple(seed for seed in change.seeds if seed not in seeds),
             change.looked,
             change.reason,
+            summary=change.summary,
         )
         # Seeds that nothing was trained of, and that nobody had looked at, were only asked for too early.
         if removal.runs or removal.otherwise or (removal.seeds and change.looked is not None):
@@ -253,7 +268,8 @@ def _given_up(
     }
     if left:
         first = min(left.values(), key=lambda change: change.time)
-        yield Removal(first.time, (), (), tuple(sorted(left)), first.looked, "", fewer=True)
+        seeds = tuple(sorted(left))
+        yield Removal(first.time, (), (), seeds, first.looked, "", fewer=True, summary=first.summary)
 
 
 def _retrained(changes: Iterable[Change], there: Mapping[str, str]) -> Iterator[Removal]:
@@ -327,9 +343,14 @@ def _failed(folder: Path) -> dict[str, str]:
             run, run_hash, behind = str(note["run"]), str(note["run_hash"]), bool(note.get("behind"))
         except (OSError, ValueError, KeyError, StoreError):
             continue
-        if not behind and is_plain_path(run) and run.split("/")[0] not in ("teacher", "start"):
+        if not behind and is_plain_path(run) and is_of_student(run):
             found[run] = run_hash
     return found
+
+
+def is_of_student(run: str) -> bool:
+    """Whether a run, or a cell, is a student's by its name: what others are trained from is not."""
+    return run.split("/")[0] not in ("teacher", "start")
 
 
 def cell_of(run: str) -> str:

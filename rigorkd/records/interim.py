@@ -15,20 +15,30 @@ from pathlib import Path
 
 from rigorkd.files import append_line, timestamp
 from rigorkd.records.untrusted import INTERIM, parse, read_bytes
+from rigorkd.text import count
 
 FILE = "looks.jsonl"
 SHOWN = "shown.jsonl"
-"""When means of a study in progress were shown: no look, but whoever gives seeds up then has seen them."""
+"""When means were shown that nothing had judged: no look, but whoever gives seeds up then has seen them."""
 
 
 @dataclass(frozen=True)
 class InterimAnalysis:
-    """One analysis: of `seeds`, on one metric, at an ISO time; at `n` of them every run was there."""
+    """One analysis: of `seeds`, on one metric, at an ISO time; at `n` of them every run was there.
+
+    A `summary` is none: the means that `run` or `table` showed, of `n` seeds at most.
+    """
 
     n: int
     seeds: tuple[int, ...]
     metric: str
     time: str
+    summary: bool = False
+
+    @property
+    def line(self) -> str:
+        """As it is written; only a summary says that it is one."""
+        return json.dumps({name: value for name, value in asdict(self).items() if value is not False})
 
     def without(self, chosen_on: Iterable[int]) -> InterimAnalysis:
         """The same of judged seeds alone: those kept for choosing may be looked at as often as one likes."""
@@ -47,10 +57,16 @@ def read_interim_analyses(folder: Path, file: str = FILE) -> tuple[InterimAnalys
         try:
             entry = parse(line)
             n, seeds = int(entry["n"]), tuple(map(int, entry["seeds"]))
-            found.append(InterimAnalysis(n, seeds, str(entry["metric"]), str(entry["time"])))
-        except (ValueError, KeyError, TypeError):
+            summary = entry.get("summary") is True
+            found.append(InterimAnalysis(n, seeds, str(entry["metric"]), str(entry["time"]), summary))
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return tuple(found)
+
+
+def says_seen(n: int, *, summary: bool) -> str:
+    """What had met results: an analysis, or a summary alone."""
+    return f"{'a summary' if summary else 'an analysis'} of {count(n, 'seed')}"
 
 
 def seen_before(
@@ -94,25 +110,29 @@ def note_interim_analysis(
     if any(set(seen) <= set(look.seeds) for look in known):
         return True
     now = timestamp()
-    line = json.dumps(asdict(InterimAnalysis(n, seen, metric, now)))
     try:
-        append_line(folder / FILE, line, owner=None if training else os.geteuid())
+        append_line(
+            folder / FILE,
+            InterimAnalysis(n, seen, metric, now).line,
+            owner=None if training else os.geteuid(),
+        )
     except OSError:
         return False
     return True
 
 
-def note_shown(folder: Path, seeds: Iterable[int], metric: str, n: int) -> None:
-    """Note that means of `n` complete ones of these seeds were shown before they were judged, once each.
+def note_shown(folder: Path, seeds: Iterable[int], metric: str, n: int, *, summary: bool = False) -> None:
+    """Note that means of `n` of these seeds were shown before they were judged, once each.
 
     A folder that cannot be written, or is somebody else's, is left as it is. StoreError if it is a link.
     """
     seen = tuple(sorted(set(seeds)))
-    shown = InterimAnalysis(n, seen, metric, timestamp())
-    if any((old.seeds, old.n) == (seen, n) for old in read_interim_analyses(folder, SHOWN)):
+    shown = InterimAnalysis(n, seen, metric, timestamp(), summary)
+    known = ((old.seeds, old.n) for old in read_interim_analyses(folder, SHOWN) if summary or not old.summary)
+    if (seen, n) in known:
         return
     with contextlib.suppress(OSError):
-        append_line(folder / SHOWN, json.dumps(asdict(shown)), owner=os.geteuid())
+        append_line(folder / SHOWN, shown.line, owner=os.geteuid())
 
 
 def listed_seeds(seeds: Iterable[int]) -> str:
@@ -121,3 +141,9 @@ def listed_seeds(seeds: Iterable[int]) -> str:
     if len(found) > 1 and found[-1] - found[0] == len(found) - 1:
         return f"{found[0]}:{found[-1] + 1}"
     return ",".join(map(str, found)) if len(found) != 1 else f"{found[0]}:{found[0] + 1}"
+
+
+def seeds_for_run(seeds: Iterable[int]) -> str:
+    """Seeds as `run --seeds` takes them, whose lone number counts them: 5 for the first five."""
+    found = sorted(seeds)
+    return str(len(found)) if found == [*range(len(found))] else listed_seeds(found)

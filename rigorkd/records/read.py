@@ -25,7 +25,7 @@ from rigorkd.records.changes import Removal, cell_of, met, removals, tried_in_va
 from rigorkd.records.command_notes import command_doubts, command_notes
 from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
-from rigorkd.records.interim import listed_seeds, read_interim_analyses
+from rigorkd.records.interim import read_interim_analyses, seeds_for_run
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
 from rigorkd.records.study import (
@@ -270,8 +270,7 @@ def _beyond(protocol: Protocol, info: StudyInfo) -> str:
     asked = protocol.spec.seeds
     if not isinstance(asked, tuple) or set(info.seeds) <= set(asked):
         return ""
-    first = info.seeds == tuple(range(len(info.seeds)))
-    return f" --seeds {len(info.seeds) if first else listed_seeds(info.seeds)}"
+    return f" --seeds {seeds_for_run(info.seeds)}"
 
 
 def _refuse_mixed(folder: Path, records: list[Record], stale: list[Stale], seeds: str) -> None:

@@ -26,7 +26,7 @@ from rigorkd.protocol.schema import Analysis, Spec
 from rigorkd.protocol.seed_grammar import MOST_SEEDS
 from rigorkd.records.changes import last_retrained, note_fewer, note_in_vain
 from rigorkd.records.expected import StartFile
-from rigorkd.records.interim import read_interim_analyses
+from rigorkd.records.interim import note_shown, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import digest_of, to_json
 from rigorkd.records.untrusted import (
@@ -222,9 +222,14 @@ def settled_under(results: Path, mode: str, *, smoke: bool) -> Settle:
     """The same of the study that a protocol's own name leads to."""
 
     def settle(spec: Spec) -> int | None:
-        return settled_in(results / _folder_name(spec.study + ".smoke" * smoke, mode))(spec)
+        return settled_in(place_of(results, spec.study, mode, smoke=smoke))(spec)
 
     return settle
+
+
+def place_of(results: Path, study: str, mode: str, *, smoke: bool) -> Path:
+    """The folder of the study that a protocol's own name leads to, begun or not."""
+    return results / _folder_name(study + ".smoke" * smoke, mode)
 
 
 def remembered_by(info: StudyInfo) -> Settle:
@@ -365,6 +370,17 @@ def register(
     if json.dumps(document) != before or not is_study(folder):
         document["version"] = __version__
         write_atomically(layout.study_json, to_json(document))
+
+
+def note_summary(folder: Path, protocol: Protocol, metric: str, seen: Collection[int]) -> None:
+    """Note that a command which judges nothing has shown means, of the seeds that were `seen`.
+
+    As in progress of an analysis: who is asked for seeds that are not there yet may have seen enough by now.
+    """
+    selection = protocol.spec.analysis.selection
+    chosen_on = set(selection.seeds) if selection else set()
+    if n := len(set(seen) - chosen_on):
+        note_shown(folder, set(read_info(folder).seeds) - chosen_on, metric, n, summary=True)
 
 
 def looks_since(folder: Path) -> str:

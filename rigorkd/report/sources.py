@@ -243,6 +243,15 @@ class Source:
                 return abs(100 * float((one.target == one.prediction).mean()) - float(value)) < 1e-6
         return False
 
+    @property
+    def other_items(self) -> tuple[str, ...]:
+        """That runs were scored on other items than the rest, where evaluations have kept the items."""
+        if self.tidy is None or self.tidy.table.items is None or self.tidy.metric is None:
+            return ()
+        apart = self.tidy.table.items.apart(self.tidy.table, self.tidy.metric)
+        then = "so their values are means over different items, and there are no intervals over new ones"
+        return (f"runs were scored on different items, {then}: {apart}",) * bool(apart)
+
     def predictions(self) -> PredictionSource | None:
         """A reader of per-example predictions: of a study, or of evaluations that kept each item's score."""
         if self.tidy is not None and self.tidy.table.items is not None and self.tidy.metric is not None:
@@ -527,6 +536,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
 
         result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
     notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
+    notes += found.other_items
     notes += found.doubts if not any(family.comparisons for family in result.families) else ()
     families = tuple(_doubted(family, found.doubts) for family in result.families)
     return replace(result, families=families, warnings=(*found.warnings, *result.warnings, *notes))

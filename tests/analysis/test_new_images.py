@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple
 from itertools import product
 
@@ -101,6 +102,62 @@ def test_different_test_images_are_refused():
     store[("kd", 1)] = Predictions(other.target[::-1], other.prediction)
     with pytest.raises(TableError, match="different images"):
         analyze(table, predictions=lambda cell, seed: store[(cell, seed)])
+
+
+def _other(target: np.ndarray, *places: int) -> np.ndarray:
+    changed = target.copy()
+    changed[list(places)] = 11
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda it: _other(it, 7), "1 of 300 images (number 7, counted from 0) is of another class"),
+        (
+            lambda it: _other(it, 299, *range(20, 27)),
+            "8 of 300 images (numbers 20, 21, 22, 23, 24 …, counted from 0) are of another class",
+        ),
+        (lambda it: it[:290], "290 images and 300 (the classes of the first 290 are the same)"),
+        (lambda it: _other(it, 12)[:290], "290 images and 300 (the classes of the first 12 are the same)"),
+        (lambda it: np.roll(it, 1), ", as many of each class: the order may be another"),
+    ],
+)
+def test_a_refusal_says_which_images_differ(change: Callable[[np.ndarray], np.ndarray], says: str):
+    table, store = study(np.random.default_rng(4))
+    for seed in (1, 3):
+        target = change(store["kd", seed].target)
+        store["kd", seed] = Predictions(target, store["kd", seed].prediction[: target.size])
+    with pytest.raises(TableError) as refused:
+        analyze(table, predictions=lambda cell, seed: store[cell, seed])
+    assert says in (told := refused.value.message)
+    assert "the runs of kd and base were tested on different images: at seed 1, " in told
+    assert told.endswith("; also at seed 3")
+
+
+def test_where_new_images_decide_a_refusal_names_both_runs():
+    table, store = study(np.random.default_rng(4))
+    for cell in ("base", "kd"):
+        run = store[cell, 2]
+        store[cell, 2] = Predictions(_other(run.target, 7), run.prediction)
+    with pytest.raises(TableError) as refused:
+        analyze(table, Plan(inference="seeds_and_images"), predictions=lambda cell, seed: store[cell, seed])
+    assert refused.value.message == (
+        "the run kd/seed-2 was tested on other images than kd/seed-0: 1 of 300 images (number 7, counted from"
+        " 0) is of another class"
+    )
+
+
+def test_a_refusal_says_which_items_are_in_other_groups():
+    table, store = study(np.random.default_rng(4))
+    for one, run in store.items():
+        cluster = np.arange(300) // 3
+        cluster[4] += one == ("kd", 1)
+        store[one] = Predictions(run.target, run.prediction, cluster, "items")
+    with pytest.raises(
+        TableError, match=r"at seed 1, 1 of 300 items \(number 4, counted from 0\) is in another group"
+    ):
+        analyze(table, predictions=lambda cell, seed: store[cell, seed])
 
 
 @pytest.mark.parametrize(("n", "least", "most"), [(3, 0.91, 0.955), (5, 0.935, 0.96), (10, 0.935, 0.96)])

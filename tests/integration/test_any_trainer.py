@@ -395,6 +395,26 @@ seeds: 3
     assert "is written by several runs" not in second.stdout
 
 
+def test_only_means_that_were_printed_are_seen(tmp_path: Path) -> None:
+    """A quiet run shows none, one of a shard does, and `remove` asks why of what was seen."""
+    write(tmp_path)
+    assert of(tmp_path, "run", "protocols/mine.yaml", "-q").returncode == 0
+    shown = tmp_path / "results" / "mine" / "shown.jsonl"
+    assert not shown.exists()
+    gone = of(tmp_path, "remove", "mine", "--seeds", "2:3")
+    assert gone.returncode == 0, gone.stderr
+    part = of(tmp_path, "run", "protocols/mine.yaml", "--shard", "3/3")
+    assert part.returncode == 0, part.stderr
+    assert json.loads(shown.read_text())["summary"] is True
+    refused = of(tmp_path, "remove", "mine", "--seeds", "2:3")
+    assert refused.returncode == 2
+    assert "a summary of 3 seeds has met what is to be removed" in refused.stderr
+    fewer = of(tmp_path, "run", "protocols/mine.yaml", "--seeds", 2)
+    assert fewer.returncode == 0, fewer.stderr
+    *_, last = (tmp_path / "results" / "mine" / "changes.jsonl").read_text().splitlines()
+    assert (json.loads(last)["what"], json.loads(last)["summary"]) == ("fewer", True)
+
+
 def test_a_number_that_was_not_found_is_found_by_the_mend_that_the_message_offers(tmp_path: Path) -> None:
     protocol = """\
 rigorkd: 1

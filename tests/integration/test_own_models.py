@@ -76,6 +76,25 @@ def test_a_study_of_ones_own_models(folder: Path, rigorkd: Rigorkd, tmp_path: Pa
     assert rigorkd("analyze").returncode == 0
 
 
+def test_a_launch_is_seen_from_its_beginning(folder: Path, rigorkd: Rigorkd, tmp_path: Path) -> None:
+    """Before the study is there: the code of a model is the first to look, when torch has been imported."""
+    looks = """
+from pathlib import Path
+
+from rigorkd.launch.study_status import default_study, study_status
+
+if not Path("seen.txt").exists():
+    Path("seen.txt").write_text(study_status(default_study(Path("results"), begun=False)[0]).text())
+"""
+    (folder / "nets.py").write_text(NETS + looks)
+    done = rigorkd("run", folder / "own.yaml", "--only", "other/*", "--only", "main/mine/baseline")
+    assert done.returncode == 0, done.stderr
+    first, second = (tmp_path / "seen.txt").read_text().splitlines()
+    assert first == "results/own: no run is noted yet"
+    assert second.endswith(": starting: it trains nothing yet")
+    assert not [*(tmp_path / "results" / "own" / ".launchers").glob("*/holder.json")]
+
+
 def test_what_is_wrong_is_said_before_anything_is_trained(
     folder: Path, rigorkd: Rigorkd, tmp_path: Path
 ) -> None:

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.launch.heartbeat import Heartbeat
+from rigorkd.errors import InputError
+from rigorkd.launch.heartbeat import Heartbeat, starting
+from rigorkd.launch.removal import Wanted, remove
 from rigorkd.launch.study_status import default_study, study_status
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.smoke import smoke
+from rigorkd.records.interim import note_shown
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.study import register
+from tests.launch.made_study import PROTOCOL, at, make
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 Made = Callable[..., Path]
@@ -92,3 +96,98 @@ def test_a_launcher_that_is_starting_is_no_study_at_which_nothing_runs(made: Mad
         assert (entry["launcher"], entry["done"], entry["running"]) == (me.holder.says, 0, [])
         assert starting.launchers, "so `--watch` stays"
     assert "nothing is running" in study_status(folder).text()
+
+
+def test_a_launch_is_seen_before_there_is_a_study(made: Made, tmp_path: Path, rigorkd: Rigorkd) -> None:
+    """Libraries are imported and data are read first, which may take minutes, or end it all."""
+    done = made("done", "2026-03-01")
+    new = done.parent / "new"
+    with starting(StudyFolder(new), "slurm job 12") as me:
+        assert me is not None
+        assert default_study(done.parent, begun=False) == (new, f"it starts now ({me.holder.says})")
+        assert default_study(done.parent) == (done, ""), "what judges results needs a study"
+        found = study_status(new)
+        assert found.text().splitlines() == [
+            f"{new}: no run is noted yet",
+            f"  {me.holder.says}: starting: it trains nothing yet",
+        ]
+        assert found.document()["launchers"][0]["state"] == "starting"
+        assert found.document()["runs"]["total"] == 0
+        for named in ([], ["new"], [new]):
+            said = rigorkd("status", *named)
+            assert "starting: it trains nothing yet" in said.stdout, said.stderr
+        assert rigorkd("analyze", "new").returncode == 2
+        me.begin_work()
+        assert found.document()["launchers"][0]["state"] == "starting", "workers are not there yet"
+    assert not new.exists(), "what came to nothing leaves nothing"
+    assert default_study(done.parent, begun=False) == (done, "")
+    alone = StudyFolder(tmp_path / "elsewhere" / "results" / "new")
+    with starting(alone):
+        assert default_study(alone.path.parent, begun=False)[0] == alone.path
+    assert not (tmp_path / "elsewhere").exists()
+    with pytest.raises(InputError, match="no study"):
+        default_study(tmp_path / "elsewhere", begun=False)
+
+
+def test_a_launch_that_starts_again_in_a_study_is_told_from_one_that_trains(made: Made) -> None:
+    again, other = made("again"), made("other", "2026-03-01")
+    with starting(StudyFolder(again)) as me:
+        assert me is not None
+        assert default_study(other.parent) == (again, f"it starts now ({me.holder.says})")
+        assert "starting" in study_status(again).text()
+        me.begin_work()
+        assert default_study(other.parent) == (again, f"it runs now ({me.holder.says})")
+    assert again.joinpath("study.json").exists()
+
+
+def test_a_smoke_launch_that_starts_comes_after_a_study_that_runs(made: Made) -> None:
+    running = made("running")
+    trial = running.parent / "tiny.smoke"
+    with starting(StudyFolder(trial)):
+        assert default_study(running.parent, begun=False)[0] == trial
+        with Heartbeat(StudyFolder(running)):
+            assert default_study(running.parent, begun=False)[0] == running
+
+
+def test_missing_runs_are_said_with_the_command_that_trains_them(tmp_path: Path) -> None:
+    """A trial at seed 0, of a protocol that asks for others or for more."""
+    text = PROTOCOL.replace("seeds: 4", "seeds: [1, 2, 3]")
+    study = make(tmp_path, seeds=(0,), text=text, train=lambda run: "baseline" in run or "teacher" in run)
+    lines = study_status(study).text().splitlines()
+    assert lines[1:] == [
+        "  nothing is running; `rigorkd run PROTOCOL --seeds 1` resumes",
+        "  3 seeds of the protocol (1:4) no run has asked for yet: `rigorkd run` without --seeds trains all"
+        " of them",
+    ]
+    make(tmp_path, seeds=(1, 2, 3), text=text)
+    assert study_status(study).document()["seeds_left"] == [0]
+    lines = study_status(study).text().splitlines()
+    assert lines[1:] == [
+        "  nothing is running; `rigorkd run PROTOCOL --seeds 4` resumes",
+        "  what is missing at seeds 0:1 the latest `rigorkd run` did not ask for: `rigorkd remove "
+        f"{study} --seeds 0:1` gives these seeds up",
+    ]
+    note_shown(study, range(4), "test_top1", 1, summary=True)
+    assert "--seeds 0:1 --because WHY`" in study_status(study).text(), "what was shown takes a reason"
+    remove(study, Wanted(seeds=(0,)), "a trial")
+    assert study_status(study).runs["missing"] == 0
+
+
+def test_a_finished_trial_misses_nothing_and_says_what_its_protocol_asks_for(tmp_path: Path) -> None:
+    study = make(tmp_path, seeds=(0,))
+    found = study_status(study)
+    assert (found.resume, found.seeds_left, found.seeds_ahead) == (
+        "rigorkd run PROTOCOL --seeds 1",
+        (),
+        (1, 2, 3),
+    )
+    assert "nothing is running" not in found.text()
+    assert "3 seeds of the protocol (1:4) no run has asked for yet" in found.text()
+    make(tmp_path, train=at())
+    assert (
+        study_status(study)
+        .text()
+        .endswith("  nothing is running; `rigorkd run` with the same protocol resumes")
+    )
+    remove(study, Wanted(seeds=(1, 2, 3)))
+    assert not study_status(study).seeds_ahead, "they were given up"

@@ -172,6 +172,21 @@ def test_one_run_whose_number_is_not_found_holds_the_others_back() -> None:
         assert not told.reason({"main/b"})
 
 
+def test_a_teacher_of_which_no_number_is_asked_ends_no_watch_for_numbers() -> None:
+    watch = AllAlike(2)
+    watch.succeeded(student=False)
+    watch.failed("main/a/seed-0", "main/a", "it left no m.json", unread=True)
+    assert watch.reason({"main/b"})
+    watch = AllAlike(0, numbers=True)  # a job, which has few of the study's tasks
+    watch.failed("main/a/seed-0", "main/a", "KeyError: x")
+    watch.failed("main/b/seed-0", "main/b", "KeyError: x")
+    assert not watch.reason({"main/c"})
+    watch.failed("main/c/seed-0", "main/c", "it left no m.json", unread=True)
+    assert watch.reason({"main/d"})
+    watch.succeeded()
+    assert not watch.reason({"main/d"})
+
+
 def test_one_task_or_two_reasons_hold_nothing_back() -> None:
     watch = AllAlike(2)
     watch.failed("main/a/seed-0", "main/a", "ValueError: x")

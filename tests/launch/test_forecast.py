@@ -105,6 +105,11 @@ def test_verbose_tells_of_every_run() -> None:
         show = Display(console, Progress.of({"main/a/baseline/seed-0": 1}), verbose=verbose)
         show(RunDone("main/a/baseline/seed-0", "done", 91.5))
         assert ("main/a/baseline/seed-0 done, test top-1 91.50 %" in file.getvalue()) is verbose
+        assert show.seen == ({0} if verbose else set())
+        show(RunDone("teacher/seed-1", "done", 91.5))
+        console.quiet = True
+        show(RunDone("main/a/baseline/seed-2", "done", 91.5))
+        assert show.seen == ({0} if verbose else set()), "only what was printed, of students"
 
 
 def test_a_worker_says_what_it_loads() -> None:

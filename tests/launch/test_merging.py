@@ -18,7 +18,7 @@ from rigorkd.launch.run_states import Shard
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.changes import MERGED, read_changes
 from rigorkd.records.integrity import verify_study
-from rigorkd.records.interim import note_interim_analysis, read_interim_analyses
+from rigorkd.records.interim import SHOWN, note_interim_analysis, note_shown, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_records, seal
 from rigorkd.records.study import newest_study, read_info
@@ -196,6 +196,15 @@ def test_looks_and_what_was_planned_come_along(shards: list[Path], tmp_path: Pat
     said = [warning for family in result.families for one in family.comparisons for warning in one.warnings]
     assert [text for text in said if "repeated look" in text]
     assert merge([second, first], target).warnings == ()  # which adds nothing, and had been told
+
+
+def test_that_means_were_shown_comes_along(shards: list[Path], tmp_path: Path) -> None:
+    note_shown(shards[0], range(4), "test_top1", 2, summary=True)
+    target = tmp_path / "merged"
+    for _ in range(2):
+        merge(shards, target)
+    (shown,) = read_interim_analyses(target, SHOWN)
+    assert (shown.n, shown.summary) == (2, True)
 
 
 def test_what_was_removed_comes_along(shards: list[Path], tmp_path: Path) -> None:

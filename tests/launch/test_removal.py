@@ -14,8 +14,10 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from rigorkd.cli.remove import remove as command
+from rigorkd.cli.table import table
 from rigorkd.errors import InputError, StoreError
 from rigorkd.launch.cleaning import clear
+from rigorkd.launch.display import print_summary
 from rigorkd.launch.heartbeat import Heartbeat, Liveness
 from rigorkd.launch.leases import Leases
 from rigorkd.launch.removal import Wanted, remove, restore
@@ -28,7 +30,7 @@ from rigorkd.records.interim import SHOWN, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import still_asked
 from rigorkd.records.record import SEAL, read_records, seal
-from rigorkd.records.study import read_info
+from rigorkd.records.study import note_summary, read_info
 from rigorkd.report.sources import Question, analysis_of, from_study, note
 from tests.launch.made_study import PROTOCOL, RUNS, at, make
 
@@ -143,6 +145,64 @@ def test_means_that_were_shown_in_progress_are_seen(tmp_path: Path) -> None:
     remove(study, Wanted(seeds=(2, 3)), WHY)
     assert [text for text in look(study) if "seeds 2:4" in text and "exploratory" in text]
     assert planned(study) == {False}
+
+
+def test_the_means_at_the_end_of_a_run_are_seen(tmp_path: Path) -> None:
+    """The summary of `run` shows every mean, and so does `table`, before anything is judged."""
+    study = make(tmp_path, train=at(0, 1, 2))
+    protocol = load_protocol(tmp_path / "made.yaml")
+    console = Console(file=io.StringIO(), width=100)
+    console.quiet = True
+    assert print_summary(StudyFolder(study), console) == set(), "what `run -q` does not print nobody has seen"
+    console.quiet = False
+    seen = print_summary(StudyFolder(study), console)
+    assert seen == {0, 1, 2}
+    for _ in range(2):
+        note_summary(study, protocol, "test_top1", seen)
+    assert len((study / SHOWN).read_text().splitlines()) == 1
+    assert not read_interim_analyses(study)
+    assert remove(study, Wanted(seeds=(2,)), dry=True).seen == "a summary of 3 seeds"
+    with pytest.raises(InputError, match="a summary of 3 seeds has met"):
+        remove(study, Wanted(seeds=(2,)))
+    remove(study, Wanted(seeds=(2, 3)), WHY)
+    assert [
+        text for text in look(study) if "after a summary of 3 seeds, so that every verdict is exp" in text
+    ]
+    assert planned(study) == {False}
+
+
+def test_an_analysis_is_told_before_a_summary(tmp_path: Path) -> None:
+    study = make(tmp_path, train=at(0, 1))
+    note_summary(study, load_protocol(tmp_path / "made.yaml"), "test_top1", {0, 1})
+    found = from_study(study)
+    note(found, analysis_of(found, Question(), images=False))
+    with pytest.raises(InputError, match="an analysis of 2 seeds has met"):
+        remove(study, Wanted(seeds=(1,)))
+
+
+def test_seeds_kept_for_choosing_are_no_means_that_were_shown(tmp_path: Path) -> None:
+    text = PROTOCOL.replace("sesoi: 1.0", "sesoi: 1.0, selection: {seeds: [0, 1]}")
+    study = make(tmp_path, train=at(0, 1), text=text)
+    note_summary(study, load_protocol(tmp_path / "made.yaml"), "test_top1", {0, 1})
+    assert not (study / SHOWN).exists()
+
+
+def test_fewer_seeds_after_the_means_of_a_run_are_told(tmp_path: Path) -> None:
+    study = make(tmp_path, train=at(0, 1))
+    note_summary(study, load_protocol(tmp_path / "made.yaml"), "test_top1", {0, 1})
+    make(tmp_path, train=at(), seeds=(0, 1))
+    (told,) = [text for text in look(study) if text.startswith("fewer seeds than were planned")]
+    assert "after a summary of 2 seeds, so that every verdict is exploratory: seeds 2:4" in told
+    assert planned(study) == {False}
+
+
+def test_a_table_of_runs_shows_them(tmp_path: Path) -> None:
+    study = make(tmp_path)
+    assert CliRunner().invoke(table, [str(study)]).exit_code == 0
+    (line,) = (study / SHOWN).read_text().splitlines()
+    assert json.loads(line)["summary"] is True
+    with pytest.raises(InputError, match="a summary of 4 seeds has met"):
+        remove(study, Wanted(seeds=(2,)))
 
 
 def test_fewer_seeds_after_means_were_shown_are_told_until_all_are_there(tmp_path: Path) -> None:

@@ -104,6 +104,28 @@ def test_a_group_of_tasks_is_one_row_whose_items_are_clustered_by_task(folder):
     assert [(own.images, own.clusters) for own in found] == [(12, None)]
 
 
+def test_runs_that_were_scored_on_other_items_are_named_with_the_items(folder):
+    def scored(model: str, seed: int) -> list[int]:
+        return [at for at in range(12) if (model, seed) != ("kd", 1) or at not in (4, 7)]
+
+    for (model, seed), right in RIGHT.items():
+        place, own = f"out/ckpts__{model}-s{seed}", right["bench_law"]
+        kept = [own[at] for at in scored(model, seed)]
+        told = results(model, seed, {"bench_law": {"acc,none": np.mean(kept)}})
+        folder.write(f"{place}/results_{TIME}.json", json.dumps(told))
+        rows = [sample(at, "bench_law", own[at]) for at in scored(model, seed)]
+        folder.write(f"{place}/samples_bench_law_{TIME}.jsonl", "\n".join(map(json.dumps, rows)))
+    found = analysis_of(folder.open("out", metric="acc"), Question(metric="acc"))
+    assert found.images == ()
+    (note,) = [text for text in found.warnings if "different items" in text]
+    assert note.endswith(
+        ": ckpts/kd/seed-1 without 2 items (bench_law4, bench_law7) beside ckpts/baseline/seed-0"
+    )
+    write_harness(folder)
+    found = analysis_of(folder.open("out", metric="acc"), Question(metric="acc"))
+    assert not any("different items" in text for text in found.warnings)
+
+
 def test_a_group_that_is_no_mean_over_its_items_has_none(folder):
     def macro(right: Mapping[str, Sequence[int]]) -> dict[str, Any]:
         values = of_group(right)

@@ -27,7 +27,7 @@ from rigorkd.launch.backends.slurm.submission import (
     write_submission,
 )
 from rigorkd.launch.display import PlainConsole
-from rigorkd.launch.failures import Failure, note_failure
+from rigorkd.launch.failures import NO_NUMBER, Failure, note_failure, read_failures
 from rigorkd.launch.heartbeat import Holder, ProcessId
 from rigorkd.launch.launch import LaunchOptions, launch
 from rigorkd.launch.progress import Progress, ProgressFile
@@ -257,6 +257,64 @@ def test_a_job_trains_the_text_that_was_submitted(run: Run, protocol_file: Path,
     assert record["epochs"] == 3
     known = read_info(study.path).protocols
     assert known == (submission.text_hash, load_protocol(protocol_file).text_hash)
+
+
+OWN = """\
+rigorkd: 1
+study: own
+trainer: {command: "bash go.sh {seed}", code: [go.sh], result: stdout, metrics: {accuracy: max}}
+students: [net]
+groups: {main: {baseline: true}}
+seeds: 4
+"""
+
+
+def test_no_job_trains_after_a_run_whose_number_was_not_found(
+    cluster: Path, rigorkd: Run, tmp_path: Path
+) -> None:
+    """As on one machine: its command would run in vain, in jobs that wait and in those of a next launch."""
+    path = f"{cluster}:{os.environ['PATH']}"
+    (tmp_path / "go.sh").write_text("echo went $1 >> went.txt; echo Test set: Accuracy: 653/797\n")
+    (tmp_path / "own.yaml").write_text(OWN)
+    done = rigorkd("run", "own.yaml", "--slurm", "time=10", PATH=path)
+    assert done.returncode == 0, done.stderr
+    study = StudyFolder(tmp_path / "results" / "own")
+    ((folder, submission),) = submissions(study)
+    assert not submission.keep_going
+    first = run_program(Path(slurm_job.__file__), folder, 0, 0, cwd=tmp_path)
+    assert (first.returncode, "no number" in first.stderr) == (1, False)
+    (failure,) = read_failures(study).values()
+    assert failure.unread
+    held = run_program(Path(slurm_job.__file__), folder, 0, 1, cwd=tmp_path)
+    assert held.returncode == 1
+    assert held.stderr.endswith("error: not started, since no number was found of the first one that ended\n")
+    assert (tmp_path / "went.txt").read_text().count("went") == 1
+    assert len(read_failures(study)) == 1, "what was held back has not failed"
+    (cluster / "queue").unlink()
+    again = rigorkd("run", "own.yaml", "--slurm", "time=10", PATH=path)
+    assert "own: 3 runs not started, since no number was found of the first one" in again.stdout, again.stderr
+    assert "--keep-going submits the others all the same" in again.stdout
+    here = rigorkd("run", "own.yaml")
+    assert here.returncode == 1
+    assert "3 runs not started" in here.stderr
+    assert (tmp_path / "went.txt").read_text().count("went") == 1
+    going = rigorkd("run", "own.yaml", "--slurm", "time=10", "--keep-going", PATH=path)
+    assert "own: 3 runs in 3 jobs submitted" in going.stdout, going.stderr
+    assert submissions(study)[-1][1].keep_going
+
+
+def test_what_waits_for_a_job_that_was_held_back_says_so_as_on_one_machine(
+    here: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "go.sh").write_text("exit 0\n")
+    (tmp_path / "own.yaml").write_text(OWN)
+    backend = Kept("time=10")
+    options = LaunchOptions(seeds=(0,), results=tmp_path / "results")
+    outcome = launch(load_protocol(tmp_path / "own.yaml"), options, PlainConsole(), backend)
+    ((folder, submission),) = submissions(outcome.study)
+    ((job, (run,)),) = submission.runs_by_job().items()
+    (folder / f"{job}_0_log.out").write_text(f"error: {NO_NUMBER}\n")
+    assert backend.submitted.why_lost(run) == NO_NUMBER
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ draws: with clusters known, new clusters take the place of new images (Liang & Z
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -66,9 +66,27 @@ class Predictions:
 
     def tested_alike(self, other: Predictions) -> bool:
         """Whether both runs were tested on the same images in the same order and groups."""
-        return np.array_equal(self.target, other.target) and np.array_equal(
-            _places(self.cluster, self.target.size), _places(other.cluster, other.target.size)
-        )
+        return not self.apart(other)
+
+    def apart(self, other: Predictions) -> str:
+        """How the images of another run are others, as far as is known of them; empty if they are not.
+
+        That is the class of each, in the order of the predictions, and the group that it comes in.
+        """
+        here, there, unit = self.target, other.target, self.unit
+        if here.size != there.size:
+            common = min(here.size, there.size)
+            places = np.flatnonzero(here[:common] != there[:common])
+            alike = f"the classes of the first {places[0] if places.size else common:,} are the same"
+            return f"{here.size:,} {unit} and {there.size:,} ({alike})"
+        places = np.flatnonzero(here != there)
+        if places.size:
+            same = np.array_equal(np.sort(here), np.sort(there))
+            order = ", as many of each class: the order may be another" if same else ""
+            return f"{_listed(places, here.size, unit)} of another class{order}"
+        groups, others = (_places(one.cluster, here.size) for one in (self, other))
+        places = np.flatnonzero(groups != others)
+        return f"{_listed(places, here.size, unit)} in another group" if places.size else ""
 
 
 #: Gives the predictions of (cell, seed), or None where there are none.
@@ -96,6 +114,19 @@ class CrossedErrors:
     df: float
     seeds_se: float
     seeds_df: float
+
+
+_FIRST = 5
+"""Images that a message names."""
+
+
+def _listed(places: NDArray[np.intp], images: int, unit: str) -> str:
+    """How many of so many images, and the first of them."""
+    first = ", ".join(map(str, places[:_FIRST].tolist())) + " …" * (places.size > _FIRST)
+    which = f"number {first}" if places.size == 1 else f"numbers {first}"
+    return f"{places.size:,} of {images:,} {unit} ({which}, counted from 0)" + (
+        " is" if places.size == 1 else " are"
+    )
 
 
 def _places(cluster: NDArray[np.integer] | None, images: int) -> NDArray[np.integer]:
@@ -195,7 +226,7 @@ def crossed_columns(
         why = "each seed has test images of its own: seeds are over new ones already; leave out inference"
         return {}, dict.fromkeys(range(len(contrasts)), why)
     runs, refused = question.runs, {}
-    tested: list[Predictions] = []
+    tested: list[tuple[str, Predictions]] = []
     right = _right(question, source, tested)
     found: list[CrossedErrors | None] = []
     for row, contrast in enumerate(contrasts):
@@ -205,7 +236,8 @@ def crossed_columns(
         if len(known) < len(per_seed):
             refused[row] = "the predictions of some of its runs are gone: no inference to new test images"
         usable = known and row not in refused
-        found.append(crossed_errors(np.array(known), tested[0].cluster) if usable else None)
+        cluster = tested[0][1].cluster if usable else None
+        found.append(crossed_errors(np.array(known), cluster) if usable else None)
 
     def column(name: str) -> Floats:
         return np.array([np.nan if one is None else getattr(one, name) for one in found], dtype=np.float64)
@@ -227,24 +259,24 @@ def crossed_columns(
 
 
 def _right(
-    question: Question, source: PredictionSource, tested: list[Predictions]
+    question: Question, source: PredictionSource, tested: list[tuple[str, Predictions]]
 ) -> Callable[[int, int], Floats | None]:
     """Per cell and seed, 100 for every test image that is classified rightly, else 0.
 
-    `tested` takes the first run, on whose images all others must be tested.
+    `tested` takes the runs that are read, by name; on the images of the first all must be tested.
     """
 
     @cache
     def right(cell: int, seed: int) -> Floats | None:
+        name = f"{question.runs.cells[cell]}/seed-{seed}"
         found = source(question.runs.cells[cell], seed)
         if found is None:
             return None
-        if tested and not found.tested_alike(tested[0]):
+        if tested and (how := found.apart(tested[0][1])):
             raise TableError(
-                f"the run {question.runs.cells[cell]}/seed-{seed} was tested on other images than the others",
-                hint="test all runs of a comparison on the same images in the same order",
+                f"the run {name} was tested on other images than {tested[0][0]}: {how}", hint=_ALIKE
             )
-        tested.append(found)
+        tested.append((name, found))
         return 100.0 * np.asarray(found.prediction == found.target, dtype=np.float64)
 
     return right
@@ -286,17 +318,31 @@ def image_comparisons(
         a, b = part.pair
         there = np.asarray(~np.isnan(runs.values[[a, b]]).any(axis=0))
         used = [seed for seed, usable in zip(runs.seeds, there, strict=True) if usable]
-        found = [(predictions(a, seed), predictions(b, seed)) for seed in used]
-        pairs = [(x, y) for x, y in found if x is not None and y is not None]
-        if not all(map(_same, pairs)):
-            raise TableError(
-                f"the runs of {runs.cells[a]} and {runs.cells[b]} were tested on different images",
-                hint="test all runs of a comparison on the same images in the same order",
-            )
+        found = ((seed, predictions(a, seed), predictions(b, seed)) for seed in used)
+        by_seed = {seed: (x, y) for seed, x, y in found if x is not None and y is not None}
+        _refuse_apart(by_seed, runs.cells[a], runs.cells[b])
+        pairs = [*by_seed.values()]
         # Where each seed has test images of its own, intervals over seeds are over new images already.
         if pairs and not question.plan.images_per_seed and _same(first for first, _ in pairs):
             out.append(_compare(question, a, b, pairs))
     return out
+
+
+_ALIKE = "test all runs of a comparison on the same images in the same order"
+
+
+def _refuse_apart(pairs: Mapping[int, tuple[Predictions, Predictions]], a: str, b: str) -> None:
+    """TableError, which says what differs, where two cells were tested on different images at a seed."""
+    apart = {seed: how for seed, (first, second) in pairs.items() if (how := first.apart(second))}
+    if apart:
+        seed, how = next(iter(apart.items()))
+        others = [str(other) for other in apart if other != seed]
+        more = f"; also at seed{'s' * (len(others) > 1)} {', '.join(others[:_FIRST])}" if others else ""
+        more += " …" * (len(others) > _FIRST)
+        raise TableError(
+            f"the runs of {a} and {b} were tested on different images: at seed {seed}, {how}{more}",
+            hint=_ALIKE,
+        )
 
 
 def _same(runs: Iterable[Predictions]) -> bool:

@@ -24,8 +24,9 @@ from rigorkd.launch.session import LaunchOptions, Session
 from rigorkd.launch.worker import Message, WorkerSettings
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.load import protocol_error
+from rigorkd.records.changes import is_of_student
 from rigorkd.records.record import read_record
-from rigorkd.records.study import read_info
+from rigorkd.records.study import note_summary, read_info
 from rigorkd.text import count
 from rigorkd.train.events import RunDone
 from rigorkd.train.task import one_of_each
@@ -104,8 +105,13 @@ class Training(Submitted):
         done = work.states.count(State.DONE)
         options = session.options
         watched = not (done or options.keep_going or options.only_runs is not None)
-        alike = AllAlike(max(2, len(workers)) if watched else 0)
-        self._pool = Pool(self._queue, study, settings, self._progress, file, remote, me.note_worker, alike)
+        read = any(map(is_of_student, work.states.in_state(State.DONE)))
+        numbers = by_command and not (options.keep_going or read)
+        alike = AllAlike(max(2, len(workers)) if watched else 0, numbers)
+        self._pool = Pool(
+            *(self._queue, study, settings, self._progress, file, remote, me.note_worker, alike),
+            session.unread,
+        )
         left = len(work.states.missing()) - len(hopeful)
         session.say(
             f"{study.path.name}: {count(len(hopeful), 'run')} to train on "
@@ -141,6 +147,7 @@ class Training(Submitted):
                     self._pool.run(stop, changed, show.stopping)
                 finally:
                     self.cancel()
+                    note_summary(session.study.path, session.protocol, "test_top1", show.seen)
         return self._queue.failed
 
     def _tracking(self) -> AbstractContextManager[Callable[[Message | None], None]]:

@@ -28,6 +28,7 @@ from rigorkd.launch.backends.slurm.submission import (
     submissions,
     write_submission,
 )
+from rigorkd.launch.failures import NO_NUMBER
 from rigorkd.launch.run_states import RunStates, State
 from rigorkd.launch.session import Session
 from rigorkd.records.layout import StudyFolder
@@ -59,7 +60,13 @@ class Slurm(Backend):
         queued, names = _in_queue(study)
         wanted = work.queue().runs() - running - queued.keys()
         new = folder = None
-        if wanted:
+        if wanted and (unread := work.session.unread()) is not None:
+            work.session.say(
+                f"{study.path.name}: {count(len(wanted), 'run')} {NO_NUMBER}: {unread.run}: {unread.reason}\n"
+                "  mend it and give the same command again, with --retry-failed unless the protocol or script"
+                " was changed; --keep-going submits the others all the same"
+            )
+        elif wanted:
             now = datetime.datetime.now(datetime.UTC)
             # Sorted by name they are sorted by age, also within a second.
             stamp = f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
@@ -132,6 +139,8 @@ class Jobs(Submitted):
         for log in sorted(self.work.session.study.slurm.glob(f"*/{job}_0_log.out"), reverse=True):
             text = read_bytes(log, self.work.session.study.path, LOG).decode(errors="replace")
             errors = [line for line in text.splitlines() if line.startswith("error: ")]
+            if errors[-1:] == [f"error: {NO_NUMBER}"]:
+                return NO_NUMBER
             said = f": {errors[-1].removeprefix('error: ')}" if errors else ""
             return f"its Slurm job {job} ended without it{said} (log: {log})"
         return f"its Slurm job {job} ended without it, before it began"

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from rigorkd.errors import RigorkdError
 from rigorkd.launch.backends.slurm.submission import CARRIED, Submission, read_submission
+from rigorkd.launch.failures import NO_NUMBER
 from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.smoke import smoke
 from rigorkd.records.layout import StudyFolder
@@ -165,6 +166,8 @@ def main(folder: Path, array: int, index: int) -> int:
     console.print(f"{count(outcome.trained, 'run')} trained, {count(len(outcome.failed), 'run')} failed")
     for run, reason in outcome.failed.items():
         print(f"failed {run}: {reason}", file=sys.stderr)
+    if NO_NUMBER in outcome.failed.values():  # what waits for the jobs reads the last error
+        print(f"error: {NO_NUMBER}", file=sys.stderr)
     return 1 if outcome.failed else 0
 
 

@@ -31,7 +31,10 @@ FILE = "submission.json"
 LARGEST_ARRAY = 1000
 """Slurm's own default limit on the size of a job array."""
 
-CARRIED = ("seeds", "device", "mode", "jobs", "slots", "memory_bytes", "save_weights", "replay_bytes")
+CARRIED = (
+    *("seeds", "device", "mode", "jobs", "slots", "memory_bytes", "save_weights", "replay_bytes"),
+    "keep_going",
+)
 """What a job is told of the command line: the options of its launch, by name."""
 
 
@@ -73,6 +76,7 @@ class Submission:
     minutes: int
     stop_seconds: int
     arrays: tuple[Array, ...]
+    keep_going: bool = False
 
     def runs_by_job(self) -> dict[str, tuple[str, ...]]:
         """The runs of every job that was handed to Slurm, by the job's id."""
