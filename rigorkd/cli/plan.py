@@ -80,7 +80,8 @@ def plan(
     rigorkd plan protocols/digits.yaml --cells
     """
     from rigorkd.extras import require
-    from rigorkd.launch.planning import cost_of_growing, make_plan, protocol_warnings
+    from rigorkd.launch.growth import cost_of_growing
+    from rigorkd.launch.planning import make_plan, protocol_warnings
     from rigorkd.launch.run_states import find_run_states, matching_cells
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.records.expected import ABSENT, start_files

@@ -22,7 +22,7 @@ from rigorkd.text import count, in_full, nearest_place, some_of
 
 if TYPE_CHECKING:
     from rigorkd.data.own_images import Survey
-    from rigorkd.launch.planning import Images
+    from rigorkd.launch.cost import Images
 
 MULTIPLIED = 2.0
 """From so many times the work on, it is said that resizing costs it."""

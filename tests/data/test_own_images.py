@@ -18,8 +18,8 @@ from rigorkd.data.arrays import Arrays
 from rigorkd.data.image_folder import ImageFolder
 from rigorkd.data.loading import load
 from rigorkd.errors import InputError, ProtocolError
+from rigorkd.launch.cost import images_of
 from rigorkd.launch.own_data import own_data
-from rigorkd.launch.planning import images_of
 from rigorkd.launch.rehearsal import rehearse
 from rigorkd.protocol.load import Protocol, load_protocol, refuse_misfit
 from rigorkd.records.study import settled_in
