@@ -134,10 +134,15 @@ def training_images(runs: Iterable[Run]) -> int | None:
 
 
 def images_of(dataset: Dataset) -> Images | None:
-    """The sizes of the parts, as the split gives them; None for a user's own images that are not there."""
+    """The sizes of the parts, as the split gives them; None for a user's own images that are not there.
+
+    Whole groups make what they make: under `split.seed: per_seed` that of one seed stands for all.
+    """
     known, split = dataset.looked_at(), dataset.split
     if known is None:
         return None
+    if (divided := dataset.divided()) is not None:
+        return Images(divided.train.images, divided.val.images, divided.test.images)
     each = known.classes if split.per_class else 1
     val, given = each * split.val, each * (split.test or 0)
     held_out = given if known.test_images is None else 0
