@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -379,11 +379,11 @@ def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
 
 
 def sesoi_warning(protocol: Protocol, records: Iterable[Record] = ()) -> str:
-    """What `analyze` would refuse: a SESOI in another unit than the metric.
+    """A SESOI in another unit than the metric, which `analyze` would refuse, or which is hardly meant.
 
     The engine's accuracies are in percent; in what commands leave theirs, their `records` show.
     """
-    from rigorkd_analysis.metric_names import sesoi_off_scale
+    from rigorkd_analysis.metric_names import sesoi_off_scale, sesoi_readings
 
     analysis = protocol.spec.analysis
     if any(cell.trainer is not None for cell in protocol.cells):
@@ -391,7 +391,20 @@ def sesoi_warning(protocol: Protocol, records: Iterable[Record] = ()) -> str:
         high = max((value for value in values if value is not None), default=0.0)
     else:
         high = 100.0
-    slip = sesoi_off_scale(analysis.metric, analysis.sesoi, high)
-    return (
-        f"warning: {slip[0]}; did you mean analysis.sesoi: {slip[1]:g}? `analyze` refuses it" if slip else ""
-    )
+    if slip := sesoi_off_scale(analysis.metric, analysis.sesoi, high):
+        return f"warning: {slip[0]}; did you mean analysis.sesoi: {slip[1]:g}? `analyze` refuses it"
+    told = sesoi_readings(analysis.metric, analysis.sesoi, high)
+    return f"warning: {told}" if told else ""
+
+
+def sesoi_of_commands(protocol: Protocol, records: Collection[Record]) -> str:
+    """The same of runs that commands train; before any has finished, both readings of a SESOI."""
+    from rigorkd_analysis.metric_names import sesoi_readings
+
+    analysis = protocol.spec.analysis
+    if all(cell.trainer is None for cell in protocol.cells):
+        return ""
+    if any(record.metrics.get(analysis.metric) is not None for record in records):
+        return sesoi_warning(protocol, records)
+    told = sesoi_readings(analysis.metric, analysis.sesoi, None)
+    return f"note: {told}" if told else ""
