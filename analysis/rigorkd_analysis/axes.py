@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rigorkd_analysis.columns import is_number, sets_up
 from rigorkd_analysis.likeness import on_what, tells
-from rigorkd_analysis.runs import Runs, is_number, sets_up
+from rigorkd_analysis.runs import Runs
 
 #: Columns that can tell the cells of one method apart.
 AXES = (

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rigorkd_analysis.columns import is_number
 from rigorkd_analysis.metric_names import is_accuracy, words_of
-from rigorkd_analysis.runs import Floats, Runs, is_number
+from rigorkd_analysis.runs import Floats, Runs
 
 # ------------------------------------------------------------------------------------ on what it was measured
 

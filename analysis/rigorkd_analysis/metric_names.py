@@ -126,9 +126,7 @@ def sesoi_off_scale(metric: str, sesoi: float | None, high: float) -> tuple[str,
 
     `high` is the largest value of the metric: it says on which scale it is.
     """
-    tokens = words_of(metric)
-    nouns = [token for token in tokens if token in _MAX | _MIN]
-    share = bool(nouns) and nouns[-1] in _SHARES and (_CHANGES | _GAINS).isdisjoint(tokens)
+    share = _is_share(metric)
     if sesoi is None or not (is_accuracy(metric) or share):
         return None
     # a tenth of an accuracy is no margin that anyone has; of an area or an F1 some have had it
@@ -137,6 +135,37 @@ def sesoi_off_scale(metric: str, sesoi: float | None, high: float) -> tuple[str,
     if high > 1.5 and sesoi < 0.005:
         return f"sesoi {sesoi:g} is {sesoi:g} points of 100, less than anyone can mean", 100 * sesoi
     return None
+
+
+def sesoi_readings(metric: str, sesoi: float | None, high: float | None) -> str:
+    """What a SESOI is on the scale of the metric, where it may well be meant on the other; else "".
+
+    `high` is the largest value of the metric, None where nobody knows its scale yet.
+    """
+    if sesoi is None or not 0.005 <= sesoi < 1 or not (is_accuracy(metric) or _is_share(metric)):
+        return ""
+    if high is None:
+        return (
+            f"sesoi {sesoi:g} is {_points(sesoi)} if {metric} comes in percent, and {_points(100 * sesoi)} "
+            f"if it comes in fractions of 1: then write {sesoi / 100:g} for {_points(sesoi)}"
+        )
+    if high > 1.5 and sesoi < 0.05:
+        return (
+            f"sesoi {sesoi:g} is {_points(sesoi)} of 100 here, less than most can mean; for "
+            f"{_points(100 * sesoi)}, which it is of a metric in fractions, write {100 * sesoi:g}"
+        )
+    return ""
+
+
+def _points(number: float) -> str:
+    return f"{number:g} point{'s' * (number != 1)}"
+
+
+def _is_share(metric: str) -> bool:
+    """Whether a metric is a share by its name, such as an F1 or an area, and no change of one."""
+    tokens = words_of(metric)
+    nouns = [token for token in tokens if token in _MAX | _MIN]
+    return bool(nouns) and nouns[-1] in _SHARES and (_CHANGES | _GAINS).isdisjoint(tokens)
 
 
 def is_peak(metric: str) -> bool:

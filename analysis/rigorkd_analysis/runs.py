@@ -17,6 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rigorkd_analysis.columns import (
+    INNER,
+    is_measured,
+    metric_columns,
+    number_text,
+    sets_up,
+    text_of,
+)
 from rigorkd_analysis.metric_names import is_accuracy, is_peak, is_validation, of_training, on_two_scales
 from rigorkd_analysis.table_error import TableError
 
@@ -28,36 +36,7 @@ Floats = NDArray[np.float64]
 #: Larger values are no measurement, and their squares overflow.
 LARGEST = 1e100
 
-#: Columns that describe a run. They are never taken for a metric unless named.
-DESCRIPTIVE = frozenset(
-    {
-        "cell", "seed", "group", "student", "method", "start", "epochs", "epochs_run", "best_epoch",
-        "teacher", "T", "alpha", "ce_weight", "kd_weight", "training", "views", "status", "mode", "smoke",
-        "run", "run_hash", "teacher_run_hash",
-        "weights_sha256", "hardware", "dispatch", "device", "versions", "n_test", "table",
-        "factor", "params_millions", "macs_millions", "study", "precision", "finished", "select",
-        "selection", "selected_on", "latency_shared",
-    }
-)  # fmt: skip
-
-#: Columns that set a cell up, as `_plain_name` writes them: runs that differ in one are not one cell. What a
-#: log says of a run, such as the epochs that it trained before it stopped, is none of them.
-SETTINGS = frozenset(
-    {
-        "student", "method", "group", "start", "training", "views", "t", "alpha", "kdweight", "ceweight",
-        "beta", "gamma", "temperature", "temp", "tau", "kdtemperature", "kdt", "lambda", "lr", "learningrate",
-        "baselr", "initiallr", "batchsize", "bs", "weightdecay", "wd", "momentum", "optimizer", "schedule",
-        "scheduler", "lrschedule", "epochs", "numepochs", "nepochs", "totalepochs", "maxepochs",
-        "warmupepochs", "dropout", "labelsmoothing", "augmentation", "augment", "resolution", "imagesize",
-        "model", "arch", "architecture", "dataset", "precision", "clipnorm",
-    }
-)  # fmt: skip
-
-_MAY_BE_MEASURED = frozenset({"precision", "epochs", "numepochs", "nepochs", "totalepochs", "epoch"})
-"""Settings by their name that some tables measure: TP / (TP + FP), and where a run stopped early."""
-
 _TRUE, _FALSE = {"1", "true", "yes"}, {"0", "false", "no", ""}
-_INNER = ("image", "image_index", "example", "index", "epoch", "step", "fold", "repeat", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -155,27 +134,6 @@ def choose_metric(frame: pd.DataFrame, metric: str | None) -> str:
     raise TableError("which metric?", hint=f"give --metric, one of: {', '.join(candidates)}")
 
 
-def metric_columns(frame: pd.DataFrame) -> list[str]:
-    """Numeric columns that vary between the seeds of some cell; parameters of a cell do not."""
-    import pandas as pd
-
-    names: list[str] = []
-    constant: list[str] = []
-    for column in frame.columns:
-        name = str(column)
-        if not name or name.startswith("Unnamed:"):  # an index that pandas wrote
-            continue
-        measured = _plain_name(name) == "precision" and _is_measured(name, _text(frame[name]))
-        if not measured and (name in DESCRIPTIVE or _plain_name(name) in SETTINGS):
-            continue
-        numbers = pd.to_numeric(frame[name], errors="coerce")
-        if not numbers.notna().any() or numbers.notna().mean() < 0.5:
-            continue
-        varies = "cell" not in frame or (numbers.groupby(frame["cell"]).nunique() > 1).any()
-        (names if varies else constant).append(name)
-    return names or constant
-
-
 def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
     """Check a tidy table and turn it into arrays.
 
@@ -199,10 +157,10 @@ def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
         raise TableError("the table has no rows", hint="one row per run: cell, seed and a metric")
     metric = choose_metric(frame, metric)
     frame = frame.reset_index(drop=True)
-    names = _text(frame["cell"])
+    names = text_of(frame["cell"])
     _refuse(names == "", "cell", "this run has no cell name", "name the configuration it belongs to")
     seeds = _seeds(frame["seed"])
-    status = _text(frame["status"]) if "status" in frame else np.full(len(frame), "done", dtype=object)
+    status = text_of(frame["status"]) if "status" in frame else np.full(len(frame), "done", dtype=object)
     _refuse(
         ~np.isin(status, ["done", "diverged", "missing", ""]),
         "status",
@@ -244,11 +202,6 @@ def read_runs(frame: pd.DataFrame, metric: str | None = None) -> Runs:
         warnings=(*_mixtures(there), *chosen_on_test(there, metric), *_fixed_teacher(there)),
         index={str(cell): position for position, cell in enumerate(cells)},
     )
-
-
-def _text(column: pd.Series[Any]) -> NDArray[np.object_]:
-    filled = column.astype(object).where(column.notna(), "")
-    return np.array([value if isinstance(value, str) else f"{value}" for value in filled], dtype=object)
 
 
 def _refuse(wrong: NDArray[np.bool_], column: str, message: str, hint: str) -> None:
@@ -354,75 +307,6 @@ def _median(values: Floats) -> float:
     return float(np.median(values)) if values.size else math.nan
 
 
-def are_measured(numbers: Floats, cell_of: NDArray[np.integer[Any]] | None = None) -> bool:
-    """Whether numbers are what each run came to: settings are few, and come again.
-
-    With the cells of runs that each have their seed once, so are those that differ within most cells.
-    """
-    distinct = len(np.unique(numbers))
-    if cell_of is None or distinct <= 4:
-        return distinct > max(4, len(numbers) / 2)
-    _, cells = np.unique(cell_of, return_inverse=True)
-    pairs = np.unique(np.stack([cells, numbers]), axis=1)
-    values = np.bincount(pairs[0].astype(np.intp))
-    several = np.bincount(cells) > 1
-    return distinct > len(numbers) / 2 or bool(several.any() and (values[several] > 1).mean() > 0.5)
-
-
-def _is_measured(column: str, values: NDArray[np.object_], cell_of: NDArray[np.intp] | None = None) -> bool:
-    if _plain_name(column) not in _MAY_BE_MEASURED:
-        return False
-    there = np.array([bool(str(value).strip()) for value in values], dtype=bool)
-    numbers = np.array([_number(value) for value in values[there]])
-    return bool(np.isfinite(numbers).all()) and are_measured(
-        numbers, None if cell_of is None else cell_of[there]
-    )
-
-
-def is_number(text: str) -> bool:
-    """Whether Python reads a value of the table as a number; `nan` and `inf` are some."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _number(text: object) -> float:
-    try:
-        return float(str(text))
-    except ValueError:
-        return math.nan
-
-
-def sets_up(column: str) -> bool:
-    """Whether a column sets a cell up, by its name: runs that differ in it are not one cell."""
-    return _plain_name(column) in SETTINGS
-
-
-def is_setting(column: str) -> bool:
-    """Whether a column sets a cell up, by its name, and is no result."""
-    return _plain_name(column) in SETTINGS - {"precision"} or column in DESCRIPTIVE
-
-
-def is_inner(column: str) -> bool:
-    """Whether a column counts what is inside a run, by its name: an epoch is no result."""
-    return column.casefold() in _INNER
-
-
-def _plain_name(column: str) -> str:
-    """A column's name without case, blanks and signs: Learning-Rate and learning_rate are one."""
-    return "".join(sign for sign in column.casefold() if sign.isalnum())
-
-
-def _number_text(text: object) -> str:
-    """Numbers written differently are equal: 30, 30.0 and 3e1."""
-    try:
-        return f"{float(str(text)):.12g}"
-    except ValueError:
-        return str(text).strip()
-
-
 def _no_duplicates(
     frame: pd.DataFrame,
     names: NDArray[np.object_],
@@ -436,7 +320,7 @@ def _no_duplicates(
     if again.size == 0:
         return
     row = int(again.min())
-    inner = next((name for name in _INNER if name in frame.columns), None)
+    inner = next((name for name in INNER if name in frame.columns), None)
     hint = (
         f"the unit of replication is the seed: average over {inner!r} first (--average {inner}); "
         "its values are not replicates"
@@ -450,7 +334,7 @@ def _no_duplicates(
 def _no_shared_checkpoints(frame: pd.DataFrame, names: NDArray[np.object_]) -> None:
     if "weights_sha256" not in frame.columns:
         return
-    hashes = _text(frame["weights_sha256"])
+    hashes = text_of(frame["weights_sha256"])
     seen: dict[tuple[object, object], int] = {}
     for row, key in enumerate(zip(names, hashes, strict=True)):
         if key[1] and seen.setdefault(key, row) != row:
@@ -465,7 +349,7 @@ def _no_shared_checkpoints(frame: pd.DataFrame, names: NDArray[np.object_]) -> N
 def _one_kind(frame: pd.DataFrame) -> bool:
     """Refuse mixed modes and smoke beside real; whether all of it is smoke."""
     if "mode" in frame.columns:
-        modes = sorted({str(mode) for mode in _text(frame["mode"])} - {""})
+        modes = sorted({str(mode) for mode in text_of(frame["mode"])} - {""})
         if len(modes) > 1:
             raise TableError(
                 f"the runs have different modes: {', '.join(modes)}",
@@ -474,7 +358,7 @@ def _one_kind(frame: pd.DataFrame) -> bool:
             )
     if "smoke" not in frame.columns:
         return False
-    words = np.array([str(value).strip().casefold() for value in _text(frame["smoke"])], dtype=object)
+    words = np.array([str(value).strip().casefold() for value in text_of(frame["smoke"])], dtype=object)
     words = np.array([word.removesuffix(".0") for word in words], dtype=object)
     _refuse(~np.isin(words, sorted(_TRUE | _FALSE)), "smoke", "smoke is true or false", "write true or false")
     smoke = np.isin(words, sorted(_TRUE))
@@ -502,9 +386,9 @@ def _attributes(
         name = str(column)
         if name in ("cell", "seed", metric):
             continue
-        values = _text(frame[name])
+        values = text_of(frame[name])
         per_cell = values[first]
-        setting = sets_up(name) and not _is_measured(name, values, cell_of)
+        setting = sets_up(name) and not is_measured(name, values, cell_of)
         same = _is_as(per_cell, values, cell_of, missing, numbers=setting)
         if same.all():
             attributes[name] = tuple(str(value) for value in per_cell)
@@ -539,18 +423,18 @@ def _is_as(
     same = (values == per_cell[cell_of]) | (missing & (values == ""))
     if numbers and not same.all():
         unequal = np.flatnonzero(~same)
-        same[unequal] = [_number_text(values[row]) == _number_text(per_cell[cell_of[row]]) for row in unequal]
+        same[unequal] = [number_text(values[row]) == number_text(per_cell[cell_of[row]]) for row in unequal]
     return np.asarray(same, dtype=bool)
 
 
 def mixed_settings(frame: pd.DataFrame) -> list[str]:
     """The columns of settings in which runs of one cell differ, for which `read_runs` refuses a table."""
-    _, cell_of = np.unique(_text(frame["cell"]), return_inverse=True)
-    missing = _text(frame["status"]) == "missing" if "status" in frame else np.zeros(len(frame), dtype=bool)
+    _, cell_of = np.unique(text_of(frame["cell"]), return_inverse=True)
+    missing = text_of(frame["status"]) == "missing" if "status" in frame else np.zeros(len(frame), dtype=bool)
     first, found = _first_of_each(cell_of, missing), []
     for name in map(str, frame.columns):
-        values = _text(frame[name]) if sets_up(name) else None
-        if values is None or _is_measured(name, values, cell_of):
+        values = text_of(frame[name]) if sets_up(name) else None
+        if values is None or is_measured(name, values, cell_of):
             continue
         if not _is_as(values[first], values, cell_of, missing, numbers=True).all():
             found.append(name)
@@ -574,7 +458,7 @@ def _mixtures(frame: pd.DataFrame) -> list[str]:
     out = []
     for name in ("hardware", "dispatch", "versions"):
         if name in frame.columns:
-            kinds = sorted({str(value) for value in _text(frame[name])} - {""})
+            kinds = sorted({str(value) for value in text_of(frame[name])} - {""})
             if len(kinds) > 1:
                 more = f"; and {len(kinds) - 4} more" if len(kinds) > 4 else ""
                 out.append(f"runs of different {name} are compared: {'; '.join(kinds[:4])}{more}")
@@ -585,7 +469,7 @@ def _fixed_teacher(frame: pd.DataFrame) -> list[str]:
     """Whether every distilled cell's seeds share one teacher checkpoint, where the table names it."""
     for name in ("teacher_run_hash", "teacher_sha256", "teacher_checkpoint"):
         if name in frame.columns:
-            named = frame[_text(frame[name]) != ""]
+            named = frame[text_of(frame[name]) != ""]
             groups = named.groupby("cell")[name]
             if len(named) and (groups.nunique() == 1).all() and (groups.size() > 1).any():
                 return ["one fixed teacher for all seeds: the verdicts are about this very teacher"]
@@ -606,7 +490,7 @@ def chosen_on_test(frame: pd.DataFrame, metric: str) -> list[str]:
     for name in ("select", "selection", "selected_on", "training"):
         if name in frame.columns and any(
             "best_test" in str(value) or str(value).strip().casefold() in ("test", "test_top1", "test_acc")
-            for value in set(_text(frame[name]))
+            for value in set(text_of(frame[name]))
         ):
             out.append("the checkpoints were selected on test data: the results are optimistic")
             break

@@ -64,6 +64,7 @@ ELSEWHERE = {
     "delete rm del clean clear reset prune": "`rigorkd remove` sets runs aside, `rigorkd gc` frees the disk",
     "list ls ps studies info": "`rigorkd status` says how far a study is; each is a folder under results/",
     "show view results evaluate eval test judge": "`rigorkd analyze` and `rigorkd report` say what holds",
+    "split divide partition": "`split:` of a protocol divides images; its group_by keeps patients apart",
     "init new create setup": "a protocol is a file that you write; `rigorkd plan FILE` checks it",
     "plot graph chart draw": "`rigorkd figures` writes the figures",
     "help man": "`rigorkd --help` lists the commands, `rigorkd COMMAND --help` explains one",

@@ -80,7 +80,8 @@ def plan(
     rigorkd plan protocols/digits.yaml --cells
     """
     from rigorkd.extras import require
-    from rigorkd.launch.planning import cost_of_growing, make_plan, protocol_warnings
+    from rigorkd.launch.growth import cost_of_growing
+    from rigorkd.launch.planning import make_plan, protocol_warnings, sesoi_of_commands
     from rigorkd.launch.run_states import find_run_states, matching_cells
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.records.expected import ABSENT, start_files
@@ -128,6 +129,8 @@ def plan(
         if file.sha256 == ABSENT:
             aside(f"note: {name} is not there yet; `rigorkd run` needs it")
     states = find_run_states(loaded, chosen, study, mode, files, only)
+    if not smoke and (told := sesoi_of_commands(loaded, states.records.values())):
+        aside(told)
     book = RateBook.of(results)
     if measure:
         from rigorkd.launch.measure import measure as measure_rates

@@ -205,11 +205,12 @@ def run(
     from rigorkd.extras import require
     from rigorkd.launch.backends.interface import find_backend
     from rigorkd.launch.display import SteadyConsole, print_summary
+    from rigorkd.launch.growth import growth_of
     from rigorkd.launch.heartbeat import starting
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import changed_since_runs, note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
-    from rigorkd.launch.planning import growth_of, judged_apart, protocol_warnings, sesoi_warning
+    from rigorkd.launch.planning import judged_apart, protocol_warnings, sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
     from rigorkd.protocol.load import refuse_misfit

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import io
-import math
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,16 +22,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
-from rigorkd.data.dataset import FEW_LEVELS, Dataset, DatasetInfo, Levels, SourceArrays, Watch
+from rigorkd.data.array_faults import Fault, faults_of, flat
+from rigorkd.data.dataset import (
+    FEW_LEVELS,
+    Dataset,
+    DatasetInfo,
+    ImageGroups,
+    Levels,
+    SourceArrays,
+    Watch,
+)
+from rigorkd.data.image_groups import KEY, groups_of, names_groups
 from rigorkd.errors import InputError
 from rigorkd.files import file_sha256, sha256_of
-from rigorkd.text import count, first_line, in_full, nearest_place, some_of
+from rigorkd.text import first_line, in_full, nearest_place, some_of, suggest
 
 if TYPE_CHECKING:
     import numpy as np
 
     from rigorkd.data.dataset import Labels, Pixels
     from rigorkd.data.examined import Examined
+    from rigorkd.data.splits import Divided
 
 NAMES = {
     "images": ("images", "train_images", "x_train"),
@@ -50,13 +60,12 @@ _ALSO = {
 """And what else, where it is the only one of these that is there."""
 
 _USUAL_SIDE = 32
-WIDE = 20.0
-"""Numbers over a wider range were not divided by their standard deviation: they are counts or densities."""
 
 
 class Arrays(Dataset):
     """A user's own images in one `.npz` file with `images` and `labels`."""
 
+    takes_groups = "an array"
     name: Literal["arrays"]
     file: Annotated[str, Field(min_length=1)]
     _side: int | None = PrivateAttr(default=None)
@@ -75,7 +84,7 @@ class Arrays(Dataset):
             status = self.path.stat()
         except OSError:
             return None
-        return _info(self.path, status.st_size, status.st_mtime_ns)
+        return _looked(self.path, status.st_size, status.st_mtime_ns, self.split.group_by)[0]
 
     @property
     def side(self) -> int:
@@ -113,28 +122,42 @@ class Arrays(Dataset):
         from rigorkd.data.splits import draw_split
 
         source, _ = self.read()
-        draw_split(self.split, source.labels, source.test_labels, seed=0)
+        draw_split(self.split, source.labels, source.test_labels, 0, source.groups)
 
     def examined(self, seed: int = 0) -> Examined | None:
         from rigorkd.data.examined import examine
 
-        if self.looked_at() is None:
+        if (found := self._rows()) is None:
             return None
-        status = self.path.stat()
-        found = _repeated(self.path, status.st_size, status.st_mtime_ns)
         images, tests = found.names
 
         def named(row: int) -> str:
             pool = len(found.labels)
             return f"{images}[{row}]" if row < pool else f"{tests}[{row - pool}]"
 
-        return examine(
-            *(found.groups, found.labels, found.test_labels, found.classes), self.split, named, seed
-        )
+        rows = found.repeated, found.labels, found.test_labels, found.classes
+        return examine(*rows, self.split, named, seed, found.groups)
+
+    def divided(self) -> Divided | None:
+        if self.split.group_by is None or (found := self._rows()) is None:
+            return None
+        from rigorkd.data.splits import divide
+
+        assert found.groups is not None
+        seed = 0 if self.split.seed == "per_seed" else self.split.seed
+        return divide(self.split, found.labels, found.test_labels, seed, found.groups)
+
+    def _rows(self) -> _Rows | None:
+        """What the file says of its rows; None if it is not there."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return _looked(self.path, status.st_size, status.st_mtime_ns, self.split.group_by)[1]
 
     def read(self) -> tuple[SourceArrays, str]:
         content = _content(self.path)
-        return _source(self.path, *_read(self.path, content)), sha256_of(content)
+        return _source(self.path, *_read(self.path, content, self.split.group_by)), sha256_of(content)
 
 
 def _content(path: Path) -> bytes:
@@ -151,24 +174,25 @@ def _content(path: Path) -> bytes:
 
 
 @dataclass(frozen=True, eq=False)
-class _Repeated:
-    """Rows of equal images in a file, with the labels that a split needs and what the arrays are called."""
+class _Rows:
+    """Rows of equal images in a file, what a split needs to know of rows, and what the arrays are called."""
 
-    groups: tuple[tuple[int, ...], ...]
+    repeated: tuple[tuple[int, ...], ...]
     labels: Labels
     test_labels: Labels | None
     names: tuple[str, str]
     classes: tuple[str, ...]
+    groups: ImageGroups | None
 
 
 @functools.lru_cache(maxsize=4)
-def _looked(path: Path, size: int, modified: int) -> tuple[DatasetInfo, _Repeated]:
+def _looked(path: Path, size: int, modified: int, group_by: str | None) -> tuple[DatasetInfo, _Rows]:
     import numpy as np
 
     from rigorkd.data.examined import repeated
 
     content = _content(path)
-    arrays, names, given = _read(path, content)
+    arrays, names, given = _read(path, content, group_by)
     found = _source(path, arrays, names, given)
     _, channels, side, _ = found.images.shape
     tested = None if found.test_labels is None else len(found.test_labels)
@@ -183,20 +207,24 @@ def _looked(path: Path, size: int, modified: int) -> tuple[DatasetInfo, _Repeate
         smallest=smallest,
         unread=unread,
         to_test="name it test_images and test_labels",
-        doubts=tuple(_levels_used(found, deep=arrays["images"].dtype == np.uint16).doubts()),
+        doubts=(
+            *_levels_used(found, deep=arrays["images"].dtype == np.uint16).doubts(),
+            *(_ungrouped(unread) if group_by is None else ()),
+        ),
         class_names=found.class_names if found.class_names != _numbered(classes) else (),
     )
     groups = repeated(found.images, found.test_images)
     called = names["images"], names.get("test_images", "")
-    return info, _Repeated(groups, found.labels, found.test_labels, called, found.class_names)
+    return info, _Rows(groups, found.labels, found.test_labels, called, found.class_names, found.groups)
 
 
-def _info(path: Path, size: int, modified: int) -> DatasetInfo:
-    return _looked(path, size, modified)[0]
-
-
-def _repeated(path: Path, size: int, modified: int) -> _Repeated:
-    return _looked(path, size, modified)[1]
+def _ungrouped(unread: Sequence[str]) -> Iterator[str]:
+    """That an array may tell what belongs together, and that the split does not know of it."""
+    if telling := [name for name in unread if names_groups(name)]:
+        yield (
+            f"the array {telling[0]} is not read, and the split draws images: if it says of whom they are, "
+            f"write {KEY}: {telling[0]} to keep the images of each on one side"
+        )
 
 
 def _levels_used(found: SourceArrays, *, deep: bool) -> Levels:
@@ -222,35 +250,31 @@ def _source(
     given: np.ndarray[Any, Any] | None,
 ) -> SourceArrays:
     """The arrays of a file. InputError for one that holds something else, with all that is wrong."""
-    if ("test_images" in arrays) != ("test_labels" in arrays):
-        raise _refused(path, "of test_images and test_labels one is missing", "give both, or neither")
-    pictures = [array for key, array in arrays.items() if "images" in key]
-    wrong = [
-        fault
-        for key, array in arrays.items()
-        for fault in (
-            _misfits(names[key], array, pictures) if "images" in key else _no_classes(names[key], array)
-        )
-    ]
-    wrong += _gaps(names, arrays)
-    if wrong:
-        raise _refused(path, "; ".join(what for what, _ in wrong), "\n  ".join(dict(wrong).values()))
+    if faults := faults_of(names, arrays):
+        raise _all_refused(path, faults)
     images = _pixels(arrays["images"])
-    labels, class_names = _classes(path, arrays["labels"], given)
-    _refuse_unequal(path, "images", images, labels)
+    labels, class_names = _classes(arrays["labels"], given)
+    groups = _groups(arrays, names, class_names)
     if "test_images" not in arrays:
-        return SourceArrays(images, labels, class_names)
+        return SourceArrays(images, labels, class_names, groups=groups)
     test_images = _pixels(arrays["test_images"])
-    test_labels = _test_labels(path, arrays["test_labels"], arrays["labels"], class_names)
-    _refuse_unequal(path, "test_images", test_images, test_labels)
-    if test_images.shape[1:] != images.shape[1:]:
-        shapes = f"{_shape(images)} and {_shape(test_images)}"
-        raise _refused(path, f"images and test_images differ in shape: {shapes}", "bring them to one shape")
-    return SourceArrays(images, labels, class_names, test_images, test_labels)
+    test_labels = _test_labels(arrays["test_labels"], class_names)
+    return SourceArrays(images, labels, class_names, test_images, test_labels, groups=groups)
+
+
+def _groups(
+    arrays: Mapping[str, np.ndarray[Any, Any]], names: Mapping[str, str], classes: tuple[str, ...]
+) -> ImageGroups | None:
+    """Which images belong together, where an array tells."""
+    if "groups" not in arrays:
+        return None
+    pool, tested = flat(arrays["groups"]).tolist(), arrays.get("test_groups")
+    found = [str(group) for group in [*pool, *([] if tested is None else flat(tested).tolist())]]
+    return groups_of(f"{KEY} {names['groups']}", found, classes, len(pool), own_test=tested is not None)
 
 
 def _read(
-    path: Path, content: bytes
+    path: Path, content: bytes, group_by: str | None
 ) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str], np.ndarray[Any, Any] | None]:
     """The arrays of a file by what they are, how it calls them, and the names of its classes."""
     import numpy as np
@@ -261,6 +285,8 @@ def _read(
             raise _refused(path, "one array alone", "np.savez(file, images=…, labels=…) writes both")
         with loaded as file:
             names = _named(path, tuple(file))
+            grouped, lacking = _named_groups(tuple(file), names, group_by)
+            names |= grouped
             there, objects, wanted = {}, [], {*names.values(), "class_names"}
             for name in file:
                 if name not in wanted and {"images", "labels"} <= names.keys():
@@ -271,9 +297,12 @@ def _read(
                     if "Object arrays" not in str(error):
                         raise
                     objects.append(name)
-            for key in ("images", "labels"):
-                if key not in names:
-                    raise _refused(path, f"there is no array {key!r}", _by_shape(there))
+            if faults := [*_unnamed(names, there), *lacking]:
+                by_shape = _by_shape(there) if len(faults) > len(lacking) else {}
+                meant = names | by_shape
+                raise _all_refused(
+                    path, faults + faults_of(meant, {k: there[n] for k, n in meant.items() if n in there})
+                )
             if objects:
                 pictures = {name for key, name in names.items() if "images" in key}
                 what = f"{some_of(objects, 6)} hold Python objects, which are not read"
@@ -314,18 +343,51 @@ def _named(path: Path, there: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _by_shape(there: Mapping[str, np.ndarray[Any, Any]]) -> str:
+def _named_groups(
+    there: Sequence[str], names: Mapping[str, str], group_by: str | None
+) -> tuple[dict[str, str], list[Fault]]:
+    """The arrays that tell the groups of images, and what there is none of."""
+    if group_by is None:
+        return {}, []
+    if group_by not in there:
+        others = [name for name in there if name not in names.values()]
+        mend = suggest(group_by, others, f"it has, beside images and labels, {some_of(others, 8) or 'none'}")
+        return {}, [Fault(f"there is no array {group_by!r} ({KEY})", mend)]
+    if "test_images" not in names:
+        return {"groups": group_by}, []
+    tested = (f"test_{group_by}", f"{group_by}_test", group_by.replace("train", "test"))
+    name = next((name for name in tested if name in there and name != group_by), None)
+    if name is None:
+        what = f"there is no array {tested[0]!r}, the groups of the test images ({KEY})"
+        return {"groups": group_by}, [Fault(what, "without it nobody knows that no group is on both sides")]
+    return {"groups": group_by, "test_groups": name}, []
+
+
+def _unnamed(names: Mapping[str, str], there: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[Fault]:
+    """That there are no images, or no labels, by their names."""
+    if lacking := [key for key in ("images", "labels") if key not in names]:
+        what = f"there is no array {' and no '.join(map(repr, lacking))}"
+        yield Fault(what, _renamed(there))
+
+
+def _by_shape(there: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, str]:
+    """Which array of a file seems to be what, by their shapes; nothing where these do not tell."""
+    images = [name for name, array in there.items() if array.ndim > 2]
+    images = images or [name for name, array in there.items() if array.ndim == 2 and array.shape[1] > 15]
+    labels = [name for name, array in there.items() if flat(array).ndim == 1]
+    return {"images": images[0], "labels": labels[0]} if len(images) == len(labels) == 1 else {}
+
+
+def _renamed(there: Mapping[str, np.ndarray[Any, Any]]) -> str:
     """How to name the arrays of a file, by their shapes where these tell."""
     some = some_of(
         [f"{name} ({'×'.join(map(str, array.shape))})" for name, array in sorted(there.items())], 12
     )
-    images = [name for name, array in there.items() if array.ndim > 2]
-    labels = [name for name, array in there.items() if array.ndim == 1]
     if not there:
         return "it has nothing: np.savez(file, images=…, labels=…) writes both"
     mend = "np.savez(file, images=…, labels=…) writes both"
-    if len(images) == len(labels) == 1:
-        named = f"images=old[{images[0]!r}], labels=old[{labels[0]!r}]"
+    if found := _by_shape(there):
+        named = ", ".join(f"{key}=old[{name!r}]" for key, name in found.items())
         mend = f"by their shapes: old = np.load(file); np.savez(file, {named})"
     return f"it has {some}; {mend}"
 
@@ -334,58 +396,16 @@ def _refused(path: Path, what: str, hint: str) -> InputError:
     return InputError(f"arrays: {path}: {what}", hint=hint)
 
 
-def _shape(array: np.ndarray[Any, Any]) -> str:
-    return "×".join(map(str, array.shape[1:]))
-
-
-def _misfits(
-    name: str, array: np.ndarray[Any, Any], pictures: Sequence[np.ndarray[Any, Any]]
-) -> Iterator[tuple[str, str]]:
-    """What keeps an array from being images, each with the mend. `pictures` are all that should be images."""
-    if array.dtype not in ("uint8", "uint16"):
-        what, scaled = _levels(array, pictures)
-        scaled = scaled.replace("{}", name)
-        yield f"{name} are {array.dtype}{what}", f"store levels from 0 to 255 as uint8: {scaled}"
-    if array.ndim == 2 or not _is_square(array):
-        mend = _reshaped(name, array.shape) or "give (n, S, S), (n, S, S, 3) or (n, 3, S, S)"
-        yield f"{name} of shape {_shape(array)} are no square grey or colour images", mend
-    elif not len(array):
-        yield f"there are no {name}", "give at least one for each class"
-
-
-def _is_square(array: np.ndarray[Any, Any]) -> bool:
-    shape = array.shape
-    first = array.ndim == 4 and shape[1] in (1, 3) and shape[2] == shape[3]
-    last = array.ndim == 4 and shape[3] in (1, 3) and shape[1] == shape[2]
-    return first or last or (array.ndim == 3 and shape[1] == shape[2])
-
-
-def _reshaped(name: str, shape: tuple[int, ...]) -> str:
-    """What makes square images of an array of this shape, or "" where nothing is obvious."""
-    if len(shape) == 2:
-        grey, colour = math.isqrt(shape[1]), math.isqrt(shape[1] // 3)
-        if grey**2 == shape[1]:
-            return f"make squares of the rows: {name}.reshape(-1, {grey}, {grey})"
-        if 3 * colour**2 == shape[1]:
-            return (
-                f"make squares of the rows: {name}.reshape(-1, {colour}, {colour}, 3), "
-                f"or {name}.reshape(-1, 3, {colour}, {colour}) where the channels come first"
-            )
-    if len(shape) == 4 and shape[0] == shape[1] and shape[2] in (1, 3):
-        return f"the images come last: np.moveaxis({name}, 3, 0)"
-    if len(shape) == 4 and shape[1] == shape[2] and shape[3] in (2, 4):
-        return f"of {shape[3]} channels keep the colours: {name}[..., :{shape[3] - 1}]"
-    if len(shape) == 4 and shape[2] == shape[3] and shape[1] in (2, 4):
-        return f"of {shape[1]} channels keep the colours: {name}[:, :{shape[1] - 1}]"
-    if len(shape) in (3, 4):
-        first = len(shape) == 4 and shape[1] in (1, 3)
-        high, wide = shape[2:] if first else shape[1:3]
-        side = min(high, wide)
-        top, left = (high - side) // 2, (wide - side) // 2
-        cut = f"{top}:{top + side}, {left}:{left + side}"
-        if side >= 4 and (len(shape) == 3 or first or shape[3] in (1, 3)):
-            return f"their centres are squares: {name}[:{', :' * first}, {cut}]"
-    return ""
+def _all_refused(path: Path, faults: Sequence[Fault]) -> InputError:
+    """One error for all faults: of several a list, with what mends each."""
+    if len(faults) == 1:
+        return _refused(path, *faults[0])
+    mends: dict[str, list[str]] = {}
+    for number, fault in enumerate(faults, start=1):
+        mends.setdefault(fault.mend, []).append(f"({number})")
+    listed = "".join(f"\n  ({number}) {fault.what}" for number, fault in enumerate(faults, start=1))
+    hint = "\n  ".join(f"mend {' and '.join(numbers)}: {mend}" for mend, numbers in mends.items())
+    return _refused(path, f"{len(faults)} faults{listed}", hint)
 
 
 def _pixels(array: np.ndarray[Any, Any]) -> Pixels:
@@ -401,127 +421,30 @@ def _pixels(array: np.ndarray[Any, Any]) -> Pixels:
     return np.ascontiguousarray(array)
 
 
-def _levels(array: np.ndarray[Any, Any], pictures: Sequence[np.ndarray[Any, Any]]) -> tuple[str, str]:
-    """What numbers are no levels from 0 to 255 in uint8, and what makes them some: the same in all arrays."""
-    import numpy as np
-
-    if array.dtype.kind == "b":
-        return "", "255 * {}.astype('uint8')"
-    if array.dtype.kind not in "iuf" or not array.size:
-        return "", "{}.astype('uint8')"
-    alike = [other[np.isfinite(other)] for other in pictures if other.dtype == array.dtype]
-    alike = [other for other in alike if other.size]
-    if not alike:
-        return ", and none of their values is a number", "store them again"
-    low, high = min(float(other.min()) for other in alike), max(float(other.max()) for other in alike)
-    finite = array[np.isfinite(array)]
-    whole = np.arange(0, 1) if not finite.size else finite
-    said, levels = f" from {float(whole.min()):.4g} to {float(whole.max()):.4g}", "{}"
-    if missing := array.size - finite.size:
-        said += f", and {count(missing, 'value')} NaN or infinite"
-        levels = f"np.nan_to_num({{}}, nan={low!r}, posinf={high!r}, neginf={low!r})"
-    return said, _scaled(low, high, floating=array.dtype.kind == "f").replace("{}", levels)
-
-
-def _scaled(low: float, high: float, *, floating: bool) -> str:
-    """What makes levels from 0 to 255 of the numbers {} between these two."""
-    if low >= 0 and high <= 1 and floating:
-        return "(255 * {}).round().astype('uint8')"
-    if -1 <= low < 0 and high <= 1:
-        return "(127.5 * ({} + 1)).round().astype('uint8')"
-    if low >= 0 and high <= 255:
-        return ("{}.round()" if floating else "{}") + ".astype('uint8')"
-    from_zero = f"({{}} {'+' if low < 0 else '-'} {abs(low)!r})"
-    stretched = f"(255 * {from_zero} / {high - low!r}).round().astype('uint8')"
-    if not floating or high - low > WIDE:
-        return stretched
-    undone = "(255 * ({} * std + mean)).round().clip(0, 255).astype('uint8')"
-    return f"{stretched}; or, where they were divided by std after mean was taken away, {undone}"
-
-
-def _no_classes(name: str, array: np.ndarray[Any, Any]) -> Iterator[tuple[str, str]]:
-    """What keeps an array from being one class for each image, with the mend."""
-    array = _flat(array)
-    if array.ndim == 1 and array.dtype.kind in "iuU":
-        return
-    mend = ""
-    if array.ndim == 2 and array.dtype.kind in "biuf" and (array.sum(axis=1) == 1).all():
-        mend = f": {name}.argmax(1) of one-hot rows"
-    elif array.ndim == 1 and array.dtype.kind == "f" and (array == array.round()).all():
-        mend = f": {name}.astype(int)"
-    elif array.ndim == 1 and array.dtype.kind in "bS":
-        mend = f": {name}.astype({'int' if array.dtype.kind == 'b' else 'str'})"
-    what = f"{name} are {array.dtype} of shape {array.shape}, not one class for each image"
-    yield what, f"give whole numbers from 0, or names, one for each image{mend}"
-
-
-def _gaps(names: Mapping[str, str], arrays: Mapping[str, np.ndarray[Any, Any]]) -> Iterator[tuple[str, str]]:
-    """That whole numbers of the images to split are not 0, 1, 2, …, with the mend."""
-    import numpy as np
-
-    name, flat = names["labels"], _flat(arrays["labels"])
-    if flat.ndim != 1 or flat.dtype.kind not in "iu" or not flat.size:
-        return
-    found = np.unique(flat)
-    if int(found[0]) == 0 and int(found[-1]) == len(found) - 1:
-        return
-    mend = (
-        "{} - 1" if found[0] == 1 and found[-1] == len(found) else f"np.searchsorted(np.unique({name}), {{}})"
-    )
-    hint = f"number the classes 0, 1, 2, … without a gap: {mend.format(name)}"
-    if "test_labels" in names:
-        hint += f", and {mend.format(names['test_labels'])}"
-    yield f"{name} go from {found[0]} to {found[-1]} and have {count(len(found), 'value')}", hint
-
-
 def _numbered(classes: int) -> tuple[str, ...]:
     """The names of classes that nobody has named."""
     return tuple(f"class {label}" for label in range(classes))
 
 
-def _flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-
-
 def _classes(
-    path: Path, array: np.ndarray[Any, Any], given: np.ndarray[Any, Any] | None
+    array: np.ndarray[Any, Any], given: np.ndarray[Any, Any] | None
 ) -> tuple[Labels, tuple[str, ...]]:
     """The labels as numbers, and the classes' names."""
     import numpy as np
 
-    flat = _flat(array)
-    found, numbers = np.unique(flat, return_inverse=True)
-    if len(found) < 2:
-        raise _refused(path, f"labels have {len(found)} class(es)", "there must be at least two")
-    if flat.dtype.kind == "U":
+    found, numbers = np.unique(flat(array), return_inverse=True)
+    if array.dtype.kind == "U":
         return numbers.astype(np.int64), tuple(str(name) for name in found)
     names = _numbered(len(found))
     if given is not None and given.shape == (len(found),):
         names = tuple(str(name) for name in given)
-    return flat.astype(np.int64), names
+    return flat(array).astype(np.int64), names
 
 
-def _test_labels(
-    path: Path, array: np.ndarray[Any, Any], pool: np.ndarray[Any, Any], names: tuple[str, ...]
-) -> Labels:
+def _test_labels(array: np.ndarray[Any, Any], names: tuple[str, ...]) -> Labels:
     import numpy as np
 
-    flat = _flat(array)
-    if (flat.dtype.kind == "U") != (pool.dtype.kind == "U"):
-        raise _refused(path, "labels and test_labels are of two kinds", "give numbers, or names, in both")
-    if flat.dtype.kind == "U":
-        number = {name: label for label, name in enumerate(names)}
-        unknown = sorted({str(name) for name in flat} - number.keys())
-        labels = np.array([number.get(str(name), -1) for name in flat], np.int64)
-    else:
-        labels = flat.astype(np.int64)
-        unknown = [str(label) for label in np.unique(labels) if not 0 <= label < len(names)]
-    if unknown:
-        what = f"test_labels have a class that labels lack: {unknown[0]}"
-        raise _refused(path, what, "a class must be in both")
-    return labels
-
-
-def _refuse_unequal(path: Path, name: str, images: Pixels, labels: Labels) -> None:
-    if len(images) != len(labels):
-        raise _refused(path, f"{len(images):,} {name} have {len(labels):,} labels", "give one for each")
+    if array.dtype.kind != "U":
+        return flat(array).astype(np.int64)
+    number = {name: label for label, name in enumerate(names)}
+    return np.array([number[str(name)] for name in flat(array)], np.int64)

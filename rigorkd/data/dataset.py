@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from rigorkd.fields import Count, Frozen
+from rigorkd.fields import Count, Frozen, added
 from rigorkd.text import count
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rigorkd.data.examined import Examined
+    from rigorkd.data.splits import Divided
 
     Pixels = npt.NDArray[np.uint8]
     Labels = npt.NDArray[np.int64]
@@ -58,6 +59,21 @@ class DatasetInfo:
 
 
 @dataclass(frozen=True, eq=False)
+class ImageGroups:
+    """Which images are of one patient, speaker or scene, so that a split keeps them together.
+
+    `pool` (n,) are positions in `names`, of the images to split; `test` those of a test set of its own.
+    `by` is what of the protocol tells the groups, `classes` are the names of the classes, for messages.
+    """
+
+    by: str
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    pool: Labels
+    test: Labels | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class SourceArrays:
     """What a data set hands over before it is split: images (n, C, S, S) with labels (n,).
 
@@ -71,6 +87,7 @@ class SourceArrays:
     test_images: Pixels | None = None
     test_labels: Labels | None = None
     mapped: bool = False
+    groups: ImageGroups | None = None
 
 
 FLAT_SHARE = 20
@@ -82,21 +99,24 @@ FEW_LEVELS = 64
 @dataclass(frozen=True)
 class Levels:
     """What decoded images show: how many there are, how many are of one colour all over, and how many of 16
-    bits use few of the 256 levels that are kept, with the highest of these."""
+    bits use few of the 256 levels that are kept, with the highest of these. `some` says that others were not
+    looked at."""
 
     images: int
     flat: int
     dark: int
     highest: int
+    some: bool = False
 
     def doubts(self) -> Iterator[str]:
         """What networks will see little of, with the mend."""
         if self.dark and 2 * self.dark > self.images:
             bits = 8 - self.highest.bit_length()
+            looked = " that were looked at" * self.some
             yield (
-                f"{self.dark:,} of {count(self.images, 'image')} have 16 bits, and of the upper eight, which "
-                f"are kept, they use {count(self.highest + 1, 'level')} of 256, so that most of what they "
-                f"show is lost: multiply their levels by {2**bits} before you store them"
+                f"{self.dark:,} of {count(self.images, 'image')}{looked} have 16 bits, and of the upper "
+                f"eight, which are kept, they use {count(self.highest + 1, 'level')} of 256, so that most of "
+                f"what they show is lost: multiply their levels by {2**bits} before you store them"
             )
         if self.flat and FLAT_SHARE * self.flat >= self.images:
             yield (
@@ -109,7 +129,8 @@ class Levels:
 class Split(Frozen):
     """Sizes of the split, and the seed that draws it. `per_seed` draws a new split for every run seed.
 
-    With `val: 0` nothing is validated, and the last epoch is tested.
+    With `val: 0` nothing is validated, and the last epoch is tested. With `group_by` the images of a group
+    stay together, and the sizes are met as closely as whole groups can.
     """
 
     train: Count | None = None
@@ -117,6 +138,7 @@ class Split(Frozen):
     test: Count | None = None
     seed: Annotated[int, Field(ge=0)] | Literal["per_seed"] = 0
     per_class: bool = False
+    group_by: Annotated[str, Field(min_length=1)] | None = added("0.2", None)
 
     @property
     def tests_per_seed(self) -> bool:
@@ -132,6 +154,9 @@ class Dataset(Frozen):
 
     in_files: ClassVar[bool] = True
     """Whether it lies in files, which may be missing, or other ones than before."""
+
+    takes_groups: ClassVar[str] = ""
+    """What `split.group_by` names of it, "" where nothing tells which images belong together."""
 
     split: Split
     label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -196,6 +221,16 @@ class Dataset(Frozen):
 
         `seed` is that of a run, and matters only with `split.seed: per_seed`. Reads what is there as arrays,
         and decodes nothing.
+        """
+        return None
+
+    def divided(self) -> Divided | None:
+        """What a split by groups comes to, of the first seed where each has its own; None if nobody can tell.
+
+        None also where images are not grouped.
+
+        Raises:
+            InputError: nothing tells the group of an image, or the groups cannot be divided as is asked.
         """
         return None
 

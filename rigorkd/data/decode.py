@@ -54,6 +54,12 @@ def look_through(stream: IO[bytes]) -> bool:
         return all(low == high for low, high in _extrema(image))
 
 
+def kept_level(stream: IO[bytes]) -> int:
+    """The highest level of an image among the 256 that are kept. ValueError if it is none, or damaged."""
+    with _told(), Image.open(stream) as image:
+        return max(int(high) for _, high in _extrema(_rgb(image)))
+
+
 def _extrema(image: Image.Image) -> list[tuple[Any, Any]]:
     found: Any = image.getextrema()  # one pair, or one for each channel
     return [found] if len(image.getbands()) == 1 else list(found)

@@ -37,7 +37,7 @@ from rigorkd.files import file_sha256, fingerprint, replacing, write_atomically
 from rigorkd.text import count
 
 if TYPE_CHECKING:
-    from rigorkd.data.dataset import Labels, Pixels
+    from rigorkd.data.dataset import ImageGroups, Labels, Pixels
     from rigorkd.data.examined import Examined
 
 
@@ -116,7 +116,7 @@ class ImageFiles(Files):
 
         note = ensure_decoded(self, watch)
         labels, test_labels = note.pool_labels, note.own_test_labels
-        draw_split(self.split, labels, test_labels, seed=0)
+        draw_split(self.split, labels, test_labels, 0, self.grouped())
         found = (len(labels), 0 if test_labels is None else len(test_labels))
         if self.info is not None and found != (self.info.images, self.info.test_images):
             _log.warning(
@@ -155,7 +155,11 @@ class ImageFiles(Files):
 
         groups = _repeated(_array(self), note.array_modified)
         labels, tested = note.pool_labels, note.own_test_labels
-        return examine(groups, labels, tested, note.class_names, self.split, self.named, seed)
+        return examine(groups, labels, tested, note.class_names, self.split, self.named, seed, self.grouped())
+
+    def grouped(self) -> ImageGroups | None:
+        """Which images belong together, in the order of the array; None where nothing was said of it."""
+        return None
 
     def named(self, row: int) -> str:
         """The image in a row of the array, by its name below the folder."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
-    from rigorkd.data.dataset import Labels, Pixels, Split
+    from rigorkd.data.dataset import ImageGroups, Labels, Pixels, Split
 
 COMPARED = 4096
 """Bytes in the middle of an image that are compared first: all is read of those alone that agree in them."""
@@ -33,7 +33,8 @@ class Examined:
     Of the `test_images` so many, `tested`, are copies of images to train on, and so many images,
     `mislabelled`, have two classes; of each a pair of names. `of_two_classes` says that the pair of a copy is
     of two. Of the classes among which networks choose, some are `untested`, and some have few test images.
-    Where every seed draws a split of its own, it is that of `seed`.
+    Where every seed draws a split of its own, it is that of `seed`. `clusters` says of every test image, in
+    order, in which group it is, where images are grouped and all seeds test the same ones.
     """
 
     test_images: int
@@ -46,6 +47,7 @@ class Examined:
     untested: tuple[str, ...] = ()
     few_tested: tuple[str, ...] = ()
     seed: int | None = None
+    clusters: tuple[int, ...] = ()
 
     @property
     def share(self) -> float:
@@ -142,8 +144,11 @@ def examine(
     split: Split,
     named: Namer,
     seed: int = 0,
+    kept: ImageGroups | None = None,
 ) -> Examined | None:
     """What is to be known of a split, and of `groups` of rows of equal images; None where there is nothing.
+
+    `kept` are the groups of images that the split keeps together.
 
     Raises:
         InputError: the sizes of the split do not fit.
@@ -152,7 +157,7 @@ def examine(
 
     from rigorkd.data.splits import draw_split
 
-    parts = draw_split(split, labels, test_labels, seed if split.seed == "per_seed" else split.seed)
+    parts = draw_split(split, labels, test_labels, seed if split.seed == "per_seed" else split.seed, kept)
     own = 0 if test_labels is None else len(labels)  # rows of a test set of its own come behind
     classes = labels if test_labels is None else np.concatenate([labels, test_labels])
     trained, tested = set(parts.train.tolist()), {own + row for row in parts.test.tolist()}
@@ -164,7 +169,9 @@ def examine(
     double = [(group[0], _other(group, classes)) for group in groups if len(set(classes[list(group)])) > 1]
     many = np.bincount(classes[sorted(tested)], minlength=len(class_names)).tolist()
     few = [(name, n) for name, n in zip(class_names, many, strict=True) if _is_few(n, many)]
-    if pair is None and not double and not few:
+    of = None if kept is None or split.tests_per_seed else kept.test if own else kept.pool
+    clusters = () if of is None else tuple(of[parts.test].tolist())
+    if pair is None and not double and not few and not clusters:
         return None
     return Examined(
         len(tested),
@@ -177,6 +184,7 @@ def examine(
         tuple(name for name, n in few if not n),
         tuple(name for name, n in few if n),
         seed if split.seed == "per_seed" else None,
+        clusters,
     )
 
 

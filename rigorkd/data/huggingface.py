@@ -39,6 +39,7 @@ class HuggingFace(OwnImages):
 
     layout = _NOWHERE
     to_test = "set dataset.test to it"
+    takes_groups = "a column"
     name: Literal["huggingface"]
     path: Word
     config: Word | None = None
@@ -96,6 +97,25 @@ class HuggingFace(OwnImages):
 
     def laid_out(self) -> Layout:
         return replace(_NOWHERE, parts=(".",) if self.is_local else (), index=lambda _: self._index())
+
+    def group_names(self, index: ImageIndex) -> list[str]:
+        column, splits = str(self.split.group_by), self._splits()
+        found: list[str] = []
+        for part in dict.fromkeys(image.name.rpartition("/")[0] for image in index.files):
+            if column not in splits[part].features:
+                others = sorted({*splits[part].features} - {self.image, self.label})
+                raise self._refused(
+                    f"split.group_by: no column {column!r} in {part}",
+                    f"it has, beside images and labels, {some_of(others) or 'nothing'}",
+                )
+            values = splits[part][column][:]
+            if None in values:
+                raise self._refused(
+                    f"split.group_by: row {values.index(None)} of {part} has no {column}",
+                    "each image needs a group: take out the rows without",
+                )
+            found += map(str, values)
+        return found
 
     def fetch(self) -> None:
         require("datasets", f"dataset: {self.path}")

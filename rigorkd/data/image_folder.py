@@ -9,16 +9,22 @@ or, where there is no `train`,
 
 Classes are the names of the folders, sorted, as torchvision's ImageFolder numbers them. Images may lie in
 sub-folders of a class. Beside `train`, other folders under the root are not read.
+
+With `folders: subject/class` the folders of patients, speakers or scenes stand above those of classes, with
+`folders: class/subject` below them; either keeps the images of one together.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self, TypeAlias
+
+from pydantic import model_validator
 
 from rigorkd.data.image_files import (
     ImageFile,
@@ -29,9 +35,11 @@ from rigorkd.data.image_files import (
     left_out,
     says_left_out,
 )
+from rigorkd.data.image_groups import check_pattern, group_files, telling_names, tells_subject
 from rigorkd.data.own_images import OwnImages
 from rigorkd.errors import InputError
-from rigorkd.text import count, some_of
+from rigorkd.fields import added
+from rigorkd.text import count, in_yaml, some_of
 
 PARTS = frozenset({"train", "test", "val", "valid", "validation", "training", "testing"})
 """What the folders of a divided data set are called, so that no class of a flat one is."""
@@ -42,12 +50,16 @@ MASKS = frozenset(
 _AS_READ = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 
 
-def index(folder: Path) -> ImageIndex:
+Folders: TypeAlias = Literal["class", "class/subject", "subject/class"]
+"""What the folders of a part are, from above."""
+
+
+def index(folder: Path, folders: Folders = "class") -> ImageIndex:
     """List the images. Raises InputError for fewer than two classes, an empty one, or one only in `test`."""
-    names, train = _pool(folder, "train/")
+    names, train = _pool(folder, "train/", folders)
     if not (folder / "test").is_dir():
         return ImageIndex(names, train, None)
-    tested = _classes(folder / "test")
+    tested = _named_classes(folder / "test", folders)
     if not tested and (lying := _lying(folder / "test")):
         raise InputError(
             f"{folder / 'test'}: {lying} in it, and no folders of classes, so nothing tells the classes",
@@ -60,21 +72,29 @@ def index(folder: Path) -> ImageIndex:
             f"{folder / 'test' / unknown[0]}: there is no such class under train",
             hint="a class must have the same folder name under train and test",
         )
-    test = _images(folder, "test/", names)
+    test = _images(folder, "test/", names, folders)
     if not test:
         raise InputError(f"{folder / 'test'}: there is no image below it", hint="add images, or remove it")
     return ImageIndex(names, train, test)
 
 
-def flat_index(folder: Path) -> ImageIndex:
+def flat_index(folder: Path, folders: Folders = "class") -> ImageIndex:
     """List the images of a folder that is not divided into train and test."""
-    return ImageIndex(*_pool(folder, ""), None)
+    return ImageIndex(*_pool(folder, "", folders), None)
 
 
-def _pool(folder: Path, part: str) -> tuple[tuple[str, ...], tuple[ImageFile, ...]]:
+def _pool(folder: Path, part: str, folders: Folders) -> tuple[tuple[str, ...], tuple[ImageFile, ...]]:
     """The classes below a part (`train/`, or all), and their images."""
     below = folder / part
-    names = _classes(below)
+    names = _named_classes(below, folders)
+    if folders != "class" and len(names) < 2:
+        upper = some_of(_classes(below), 3) or "no folders"
+        raise InputError(
+            f"{below}: {count(len(names), 'folder')} of classes with folders: {folders}, but there must be "
+            f"at least two (there are {upper}, and below them {some_of(names, 3) or 'none'})",
+            hint=f"put the images into {part}{_asked(folders)}/<image>, or leave folders out where the upper "
+            "folders are the classes",
+        )
     if len(names) < 2:
         raise _too_few(below, part, names)
     if not part and (divided := next((name for name in names if (below / name / "train").is_dir()), None)):
@@ -83,7 +103,7 @@ def _pool(folder: Path, part: str) -> tuple[tuple[str, ...], tuple[ImageFile, ..
             hint=f"if it is a data set, write root: {below / divided}; if the classes are "
             f"{some_of(names, 3)}, put the parts above them: train/{divided}/<image>, test/{divided}/<image>",
         )
-    found = _images(folder, part, names)
+    found = _images(folder, part, names, folders)
     empty = sorted(set(range(len(names))) - {file.label for file in found})
     if empty:
         left = says_left_out(left_out(below, [names[empty[0]]]))
@@ -164,12 +184,42 @@ def _classes(folder: Path) -> tuple[str, ...]:
     )
 
 
-def _images(folder: Path, part: str, names: tuple[str, ...]) -> tuple[ImageFile, ...]:
-    return tuple(
-        ImageFile(image, label)
-        for label, name in enumerate(names)
-        for image in images_below(folder, f"{part}{name}")
-    )
+def _named_classes(below: Path, folders: Folders) -> tuple[str, ...]:
+    """The names of the classes, wherever their folders stand."""
+    if folders != "subject/class":
+        return _classes(below)
+    return tuple(sorted({name for subject in _classes(below) for name in _classes(below / subject)}))
+
+
+def _asked(folders: Folders) -> str:
+    return "/".join(f"<{level}>" for level in folders.split("/"))
+
+
+def _images(folder: Path, part: str, names: tuple[str, ...], folders: Folders) -> tuple[ImageFile, ...]:
+    """The images of a part, by class; with subjects each below a folder of one."""
+    if folders == "subject/class":
+        subjects = _classes(folder / part)
+        places = [
+            (label, f"{part}{subject}/{name}") for label, name in enumerate(names) for subject in subjects
+        ]
+        outside = {name for subject in subjects for name in _lone(folder, f"{part}{subject}")}
+    else:
+        places = [(label, f"{part}{name}") for label, name in enumerate(names)]
+        outside = {name for _, place in places if folders != "class" for name in _lone(folder, place)}
+    if outside:
+        raise InputError(
+            f"{folder / min(outside)} and others lie outside {part}{_asked(folders)}"
+            if len(outside) > 1
+            else f"{folder / min(outside)} lies outside {part}{_asked(folders)}",
+            hint=f"with folders: {folders} each image lies in two folders: move it, or take it out",
+        )
+    return tuple(ImageFile(image, label) for label, place in places for image in images_below(folder, place))
+
+
+def _lone(folder: Path, place: str) -> list[str]:
+    """The images directly in a folder, by their paths below the other."""
+    there = (folder / place).iterdir() if (folder / place).is_dir() else ()
+    return [f"{place}/{entry.name}" for entry in there if entry.is_file() and is_image(entry.name)]
 
 
 IMAGE_FOLDER = Layout(
@@ -186,7 +236,28 @@ class ImageFolder(OwnImages):
     """A user's own folder with one sub-folder per class, under `train` and, if there is one, `test`."""
 
     layout = IMAGE_FOLDER
+    takes_groups = "a regular expression, or a table of files and groups"
     name: Literal["image_folder"]
+    folders: Folders = added("0.2", "class")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if wrong := check_pattern(self.split.group_by or ""):
+            raise ValueError(wrong)
+        return self
+
+    @property
+    def grouped_by(self) -> str:
+        return super().grouped_by or ("" if self.folders == "class" else f"folders {self.folders}")
+
+    def group_names(self, index: ImageIndex) -> list[str]:
+        pool = [image.name for image in index.train]
+        test = None if index.test is None else [image.name for image in index.test]
+        if self.split.group_by is not None:
+            return group_files(self.split.group_by, self.folder, pool, test)
+        level = self.folders.split("/").index("subject")
+        divided = (self.folder / "train").is_dir()  # then the part stands above
+        return [name.split("/")[level + divided] for name in [*pool, *(test or ())]]
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -202,13 +273,10 @@ class ImageFolder(OwnImages):
         folder = self.folder
         part = folder / "train" if (folder / "train").is_dir() else folder
         names = _classes(part)
-        alike = sorted(set.intersection(*(set(_classes(part / name)) for name in names)))
-        if len(alike) > 1:
-            yield (
-                f"each of {some_of(names, 3)} is taken as a class, and has the folders {some_of(alike, 3)}; "
-                "if those are the classes, they must stand above, <class>/<any folder>/<image>, or "
-                "dataset.root names one folder deeper"
-            )
+        if self.folders == "class":
+            yield from self._doubted_levels(part, names)
+        if not self.grouped_by:
+            yield from self._ungrouped(part, names)
         if masks := sorted({name for one in names for name in _classes(part / one) if name.lower() in MASKS}):
             yield (
                 f"folders {some_of(masks, 3)} in those of classes are read, too, and their images count as "
@@ -218,6 +286,39 @@ class ImageFolder(OwnImages):
             yield (
                 f"{folder} is a part of a data set, and test beside it is not read; to test on its images "
                 f"write root: {folder.parent}"
+            )
+
+    def _doubted_levels(self, part: Path, names: tuple[str, ...]) -> Iterator[str]:
+        """That the folders which are taken as classes may be those of subjects, with the classes below."""
+        below = [set(_classes(part / name)) for name in names]
+        many = Counter(name for one in below for name in one)
+        if all(map(tells_subject, many)):  # subjects below classes, of whom some have several
+            return
+        each = sorted(set.intersection(*below))
+        few = all(below) and 1 < len(many) <= len(names) / 2  # as of patients with one diagnosis each
+        if len(each) > 1 or few:
+            has = f"has the folders {some_of(each, 3)}"
+            if len(each) < 2:
+                has = f"has one or more of the folders {some_of(sorted(many), 3)}"
+            yield (
+                f"each of {some_of(names, 3)} is taken as a class, and {has}; if those are the classes, add "
+                "folders: subject/class to dataset, which also keeps the images of each upper folder on one "
+                "side of the split; or they must stand above, <class>/<any folder>/<image>, or dataset.root "
+                "names one folder deeper"
+            )
+
+    def _ungrouped(self, part: Path, names: tuple[str, ...]) -> Iterator[str]:
+        """That files or folders are called as of patients, who may be on both sides of a split by images."""
+        subjects = sorted({below for one in names for below in _classes(part / one)})
+        told, mend = "", ""
+        if self.folders == "class" and len(subjects) > 1 and all(map(tells_subject, subjects)):
+            told, mend = f"folders in those of classes are named ({subjects[0]})", "folders: class/subject"
+        elif by := telling_names(name for one in names for name in images_below(part, one)):
+            told, mend = "images are named", f"split.group_by: {in_yaml(by)}"
+        if mend:
+            yield (
+                f"{told} by patients or the like, and the split draws images: then one may be both trained "
+                f"on and tested; write {mend} to keep the images of each together"
             )
 
     def refuse_unlaid(self) -> None:
@@ -243,7 +344,7 @@ class ImageFolder(OwnImages):
     def laid_out(self) -> Layout:
         folder = self.folder
         if (folder / "train").exists() or not folder.is_dir():
-            return self.layout
+            return replace(self.layout, index=functools.partial(index, folders=self.folders))
         names = _classes(folder)
         other = {name: part for name in names if (part := _AS_READ.get(name.lower())) not in (None, name)}
         if "train" in other.values():
@@ -254,4 +355,5 @@ class ImageFolder(OwnImages):
             )
         if not names or PARTS & {name.lower() for name in names}:
             return self.layout
-        return replace(self.layout, parts=names, optional=(), index=flat_index)
+        listed = functools.partial(flat_index, folders=self.folders)
+        return replace(self.layout, parts=names, optional=(), index=listed)

@@ -23,7 +23,7 @@ def load(dataset: Dataset, seed: int) -> ImageData:
     """
     source, checksum = dataset.read()
     split_seed = seed if dataset.split.seed == "per_seed" else dataset.split.seed
-    parts = draw_split(dataset.split, source.labels, source.test_labels, split_seed)
+    parts = draw_split(dataset.split, source.labels, source.test_labels, split_seed, source.groups)
     classes = len(source.class_names)
     train_labels = source.labels[parts.train]
     if dataset.label_noise:

@@ -10,8 +10,9 @@ import contextlib
 import hashlib
 import json
 import warnings
+from abc import abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,20 +21,23 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 from pydantic import Field
 
 from rigorkd.cores import usable_cores
-from rigorkd.data.dataset import DatasetInfo
+from rigorkd.data.dataset import FEW_LEVELS, DatasetInfo, ImageGroups, Levels, SourceArrays
 from rigorkd.data.decoded import (
     CHANNELS,
     USUAL_RESOLUTION,
     FittedFiles,
     refuse_damaged,
 )
-from rigorkd.data.image_files import ImageFile
+from rigorkd.data.image_files import ImageFile, ImageIndex
+from rigorkd.data.image_groups import groups_of
 from rigorkd.errors import InputError
 from rigorkd.extras import is_installed
-from rigorkd.files import write_atomically
+from rigorkd.files import sha256_of, write_atomically
 
 if TYPE_CHECKING:
+    from rigorkd.data.dataset import Labels
     from rigorkd.data.examined import Examined
+    from rigorkd.data.splits import Divided
 
 T = TypeVar("T")
 
@@ -42,6 +46,8 @@ LARGEST_AGREED = 512
 SMALLEST = 4
 FEW = 20
 """Of so many images one may be of another size by mistake."""
+LOOKED_INTO = 24
+"""Of so many images of 16 bits a plan reads the pixels: those of one scanner use the same levels."""
 MOST_READ_THROUGH = 10**9
 """Pixels that a plan reads through: seconds, as 3,500 photographs of 500×500 are, or 30,000 small files."""
 PIXELS_OF_A_FILE = 30_000
@@ -57,7 +63,8 @@ class Survey:
     `source` is the fingerprint of the files. `names` are those of the classes. `left_out` counts, by suffix,
     pictures of kinds that are not read, and links to nowhere. `whole` says that all images were read to
     their end: no header tells that the rest of its file is missing. Then `repeated` are rows of equal files.
-    `paged` counts files of several pages or frames, of which the `first_paged` is one.
+    `paged` counts files of several pages or frames, of which the `first_paged` is one. `levels` are the
+    highest kept ones, of 256, of some of the images of 16 bits.
     """
 
     source: str
@@ -74,6 +81,15 @@ class Survey:
     repeated: tuple[tuple[int, ...], ...] = ()
     paged: int = 0
     first_paged: str = ""
+    levels: tuple[int, ...] = ()
+
+    def doubted_levels(self) -> Iterator[str]:
+        """That most images have 16 bits and use few of the levels that are kept."""
+        dark = [level for level in self.levels if level < FEW_LEVELS]
+        images, looked = self.images + (self.test_images or 0), len(self.levels)
+        if 2 * self.deep * len(dark) > looked * images:
+            some = self.deep > looked
+            yield from Levels(looked if some else images, 0, len(dark), max(dark), some).doubts()
 
     @property
     def pixels(self) -> int:
@@ -122,6 +138,59 @@ class OwnImages(FittedFiles):
         return str(self.folder)
 
     to_test: ClassVar[str] = "rename it to test"
+
+    @property
+    def grouped_by(self) -> str:
+        """What of the protocol tells which images belong together, "" where nothing does."""
+        return "" if self.split.group_by is None else f"split.group_by {self.split.group_by}"
+
+    @abstractmethod
+    def group_names(self, index: ImageIndex) -> list[str]:
+        """The group of every image, those of a test set of its own last. InputError if one is told none."""
+
+    def grouped(self) -> ImageGroups | None:
+        if not self.grouped_by:
+            return None
+        index = self.laid_out().index(self.folder)
+        found = self.group_names(index)
+        own_test = index.test is not None
+        return groups_of(self.grouped_by, found, index.class_names, len(index.train), own_test=own_test)
+
+    def divided(self) -> Divided | None:
+        if not self.grouped_by or not self.is_there:
+            return None
+        from rigorkd.data.splits import divide
+
+        groups, seed = self.grouped(), self.split.seed
+        assert groups is not None
+        labels, tested = self._labels_of(self.laid_out().index(self.folder))
+        return divide(self.split, labels, tested, 0 if seed == "per_seed" else seed, groups)
+
+    def checksum_at_hand(self) -> str | None:
+        known = super().checksum_at_hand()
+        return known if known is None or not self.grouped_by else self._with_groups(known, self.grouped())
+
+    def read(self) -> tuple[SourceArrays, str]:
+        arrays, checksum = super().read()
+        if (groups := self.grouped()) is None:
+            return arrays, checksum
+        return replace(arrays, groups=groups), self._with_groups(checksum, groups)
+
+    @staticmethod
+    def _with_groups(checksum: str, groups: ImageGroups | None) -> str:
+        """The checksum of images and their groups, which a table may tell that is no part of the images."""
+        assert groups is not None
+        parts = [part for part in (groups.pool, groups.test) if part is not None]
+        return sha256_of(json.dumps([checksum, *([groups.names[n] for n in part] for part in parts)]))
+
+    @staticmethod
+    def _labels_of(index: ImageIndex) -> tuple[Labels, Labels | None]:
+        import numpy as np
+
+        def of(part: Sequence[ImageFile]) -> Labels:
+            return np.array([image.label for image in part], np.int64)
+
+        return of(index.train), None if index.test is None else of(index.test)
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -267,14 +336,11 @@ class OwnImages(FittedFiles):
         found = self.survey()
         if found is None:
             return None
-        import numpy as np
-
         from rigorkd.data.examined import examine
 
-        index = self.laid_out().index(self.folder)
-        labels = np.array([image.label for image in index.train], np.int64)
-        tested = None if index.test is None else np.array([image.label for image in index.test], np.int64)
-        return examine(found.repeated, labels, tested, found.names, self.split, self.named, seed)
+        labels, tested = self._labels_of(self.laid_out().index(self.folder))
+        asked = self.split, self.named, seed, self.grouped()
+        return examine(found.repeated, labels, tested, found.names, *asked)
 
     @property
     def _noted(self) -> Path:
@@ -287,12 +353,12 @@ class OwnImages(FittedFiles):
         return found
 
     def _look(self, source: str) -> Survey:
-        from rigorkd.data.decode import look, look_through
+        from rigorkd.data.decode import kept_level, look, look_through
 
         index, opened = self.laid_out().index(self.folder), self.reader()
         sizes: Counter[tuple[int, int]] = Counter()
         damaged: list[str] = []
-        grey = deep = 0
+        grey, deep = 0, list[ImageFile]()
         paged: list[str] = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # oddities in metadata
@@ -305,12 +371,13 @@ class OwnImages(FittedFiles):
                     continue
                 sizes[header.width, header.height] += 1
                 grey += header.grey
-                deep += header.deep
+                deep += [image] * header.deep
                 if header.pages > 1:
                     paged.append(f"{image.name} ({header.pages} pages)")
         if damaged:  # then all that are, so that one round mends them: truncated files have sound headers
             damaged = self._read_all(look_through)[1] or damaged
         refuse_damaged(damaged)
+        levels = self._read_all(kept_level, deep[:: max(1, len(deep) // LOOKED_INTO)][:LOOKED_INTO])[0]
         many = Counter(image.label for image in index.train)
         rarest = min(range(len(index.class_names)), key=lambda label: many[label])
         return Survey(
@@ -320,7 +387,8 @@ class OwnImages(FittedFiles):
             test_images=None if index.test is None else len(index.test),
             sizes=tuple(sorted(((*size, n) for size, n in sizes.items()), key=lambda size: (-size[2], size))),
             grey=grey,
-            deep=deep,
+            deep=len(deep),
+            levels=tuple(level for level in levels if level is not None),
             smallest=(index.class_names[rarest], many[rarest]),
             names=index.class_names,
             left_out=tuple(sorted(self.left_out().items())),
@@ -328,8 +396,10 @@ class OwnImages(FittedFiles):
             first_paged=next(iter(paged), ""),
         )
 
-    def _read_all(self, read: Callable[[IO[bytes]], T]) -> tuple[list[T | None], list[str]]:
-        """What `read` makes of every image, and those that it refuses, with the reason.
+    def _read_all(
+        self, read: Callable[[IO[bytes]], T], files: Sequence[ImageFile] | None = None
+    ) -> tuple[list[T | None], list[str]]:
+        """What `read` makes of every image, or of these `files`, and those that it refuses, with the reason.
 
         One thread per core, as where they are decoded.
         """
@@ -342,7 +412,7 @@ class OwnImages(FittedFiles):
             except (ValueError, OSError) as error:
                 return None, f"{self.place_of(image)}: {error}"
 
-        files = self.laid_out().index(self.folder).files
+        files = self.laid_out().index(self.folder).files if files is None else files
         with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=usable_cores()) as pool:
             warnings.simplefilter("ignore")  # oddities in metadata
             found = list(pool.map(one, files))
@@ -358,6 +428,7 @@ def _read(path: Path) -> Survey | None:
         left = tuple((str(suffix), int(n)) for suffix, n in values["left_out"])
         told: dict[str, Any] = {"sizes": sizes, "smallest": (str(name), int(number)), "left_out": left}
         told["paged"] = int(values["paged"])  # a note without it was made before they were counted
+        told["levels"] = tuple(map(int, values["levels"]))
         told["repeated"] = tuple(tuple(map(int, group)) for group in values.get("repeated", ()))
         return Survey(**{**values, **told, "names": tuple(map(str, values["names"]))})
     except (OSError, ValueError, TypeError, KeyError):

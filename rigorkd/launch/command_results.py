@@ -1,4 +1,4 @@
-"""What a command leaves of a run: numbers, and optionally a history, predictions and files to keep.
+"""What a command leaves of a run: its numbers, wherever they stand, and the files beside them.
 
 Whatever is wrong with them is one `ResultError`, in words for the run's failure.
 """
@@ -8,14 +8,10 @@ from __future__ import annotations
 import ast
 import codecs
 import contextlib
-import csv
 import difflib
-import fnmatch
 import glob
-import io
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,45 +20,27 @@ from typing import TYPE_CHECKING, Any
 
 from rigorkd_analysis.metric_names import is_accuracy
 
-from rigorkd.errors import StoreError
+from rigorkd.launch.command_files import ResultError, read_files, read_left, rows_of
 from rigorkd.launch.command_process import last_line
 from rigorkd.problems import shown
 from rigorkd.protocol.trainer import RESERVED, STDOUT, Result, Trainer
 from rigorkd.records.tidy import DESCRIPTION
 from rigorkd.records.untrusted import (
-    HISTORY,
     LOG,
-    PREDICTIONS,
     RECORD,
     is_number,
-    is_plain_path,
     parse,
-    parse_arrays,
-    read_bytes,
 )
 from rigorkd.text import NUMBER, bare_number, first_line, in_yaml, is_float, some_of, untyped
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 MOST_METRICS = 1000
 LONGEST_METRIC = 100
-_ARRAYS = {
-    "target": ("iu", 1),
-    "prediction": ("iu", 1),
-    "loss": ("f", 1),
-    "confidence": ("f", 1),
-    "top5_hit": ("b", 1),
-    "logits": ("f", 2),
-}
-_KEPT_AS = {"iu": "int32", "f": "float32", "b": "bool"}
 _OF_A_RUN = {*DESCRIPTION, *RESERVED} - {"train_seconds"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 LONGEST_LINE = 100_000
-
-
-class ResultError(Exception):
-    """What a command left cannot be used."""
 
 
 class UnreadError(ResultError):
@@ -93,34 +71,14 @@ def read_results(trainer: Trainer, out: Path, stdout: str, stderr: str = "", *, 
     metrics, left_out = dict[str, float](), tuple[str, ...]()
     if not (keep_all and _leaves_no_numbers(trainer, out)):
         metrics, left_out = _metrics(trainer, out, stdout, stderr)
-    files: dict[str, bytes | Path] = {}
-    if (content := _optional(out / "history.csv", out, HISTORY)) is not None:
-        files["history.csv"] = _history(content)
-    if (content := _optional(out / "predictions.npz", out, PREDICTIONS)) is not None:
-        files["predictions.npz"] = _npz(_arrays(content))
-    elif (content := _optional(out / "predictions.csv", out, PREDICTIONS)) is not None:
-        files["predictions.npz"] = _npz(_predictions_csv(content))
     patterns = trainer.keep if trainer.keep is not None else ("*",) if keep_all else ()
-    for name, path in _kept(out, patterns):
-        files.setdefault(name, path)
-    return Results(metrics, files, left_out)
+    return Results(metrics, read_files(out, patterns), left_out)
 
 
 def _leaves_no_numbers(trainer: Trainer, out: Path) -> bool:
     """Whether a teacher or start, of which no number is asked, has left what needs it: files alone."""
     asked = trainer.metrics or "result" in trainer.model_fields_set or (out / trainer.result.file).exists()
     return not asked and any(not path.name.startswith(".") for path in out.iterdir())
-
-
-def _optional(path: Path, root: Path, most: int) -> bytes | None:
-    try:
-        return read_bytes(path, root, most)
-    except StoreError as error:
-        raise ResultError(f"{path.name}: {error.message.partition(': ')[2]}") from None
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ResultError(f"{path.name} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
 # ------------------------------------------------------------------------------------------------ numbers
@@ -291,7 +249,7 @@ def _result_file(out: Path, pattern: str, stdout: str) -> tuple[str, bytes]:
             f"{what} {pattern} in what it left" + (f": {', '.join(found[:3])}" if found else "")
         )
     most = RECORD if pattern.endswith(".json") else LOG
-    content = _optional(out / found[0], out, most)
+    content = read_left(out / found[0], out, most)
     if content is None:
         deeper = sorted(path.relative_to(out) for path in out.glob(f"**/{glob.escape(Path(pattern).name)}"))
         if deeper := [path for path in deeper if (out / path).is_file()]:
@@ -334,7 +292,7 @@ def _last_values(content: bytes, name: str, wanted: Sequence[str], result: Resul
     """
     first = content.partition(b"\n")[0]
     between = ";" if b";" in first and b"," not in first else ","
-    table = list(_rows(content, name, "\t" if name.endswith(".tsv") else between))
+    table = list(rows_of(content, name, "\t" if name.endswith(".tsv") else between))
     pairs = {row[0].strip(): row[1] for _, row in table if len(row) == 2}
     if wanted and all(re.fullmatch(rf"\s*{NUMBER}\s*%?\s*", pairs.get(key, "")) for key in wanted):
         table = [(1, [*pairs]), (2, [*pairs.values()])]
@@ -516,113 +474,3 @@ def _value(metric: str, value: Any, name: str) -> float:
     if not math.isfinite(value):
         raise ResultError(f"{name}: {metric} is {value}")
     return float(value)
-
-
-# ------------------------------------------------------------------------------------- history, predictions
-
-
-def _rows(content: bytes, name: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ResultError(f"{name} is not text in UTF-8") from None
-    reader = csv.reader(io.StringIO(untyped(text), newline=""), delimiter=delimiter)
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, [bare_number(field) for field in row]
-    except csv.Error as error:
-        raise ResultError(f"{name}:{reader.line_num}: {error}") from None
-
-
-def _history(content: bytes) -> bytes:
-    """A history as it is, if it is one: numbers by epoch."""
-    rows = _rows(content, "history.csv")
-    _, head = next(rows, (0, []))
-    if "epoch" not in head or len(set(head)) != len(head):
-        raise ResultError("history.csv: its first line names its columns, one of them epoch")
-    bare = [head]
-    for line, row in rows:
-        if len(row) != len(head):
-            raise ResultError(f"history.csv:{line}: {len(row)} values for {len(head)} columns")
-        bare.append(row)
-        for column, value in zip(head, row, strict=True):
-            if not is_float(value or "nan"):
-                raise ResultError(f"history.csv:{line}: {column} is {value[:40]!r}, not a number")
-    if untyped(text := content.decode()) == text and "[" not in text:
-        return content
-    plain = io.StringIO(newline="")
-    csv.writer(plain).writerows(bare)
-    return plain.getvalue().encode()
-
-
-def _arrays(content: bytes) -> dict[str, np.ndarray]:
-    try:
-        found = parse_arrays(content, _ARRAYS)
-    except ValueError as error:
-        raise ResultError(f"predictions.npz: {first_line(error)}") from None
-    if lacking := [name for name in ("target", "prediction") if name not in found]:
-        raise ResultError(f"predictions.npz lacks {' and '.join(lacking)}")
-    return found
-
-
-def _predictions_csv(content: bytes) -> dict[str, np.ndarray]:
-    import numpy as np
-
-    rows = _rows(content, "predictions.csv")
-    _, head = next(rows, (0, []))
-    if lacking := [name for name in ("target", "prediction") if name not in head]:
-        raise ResultError(f"predictions.csv has no column {' and none '.join(lacking)}")
-    known = [(name, head.index(name)) for name in _ARRAYS if name in head and name != "logits"]
-    columns: dict[str, list[float]] = {name: [] for name, _ in known}
-    for line, row in rows:
-        for name, index in known:
-            text = row[index].strip().lower() if index < len(row) else ""
-            try:
-                value = {"true": 1.0, "false": 0.0}.get(text)
-                value = float(text) if value is None else value
-                if not math.isfinite(value) or (_ARRAYS[name][0] != "f" and value != int(value)):
-                    raise ValueError
-            except ValueError:
-                kind = "a number" if _ARRAYS[name][0] == "f" else "a whole number"
-                raise ResultError(f"predictions.csv:{line}: {name} is {text[:40]!r}, not {kind}") from None
-            columns[name].append(value)
-    return {name: np.array(values) for name, values in columns.items()}
-
-
-def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Predictions as a record keeps them; equal arrays give equal bytes."""
-    import numpy as np
-
-    if not len(arrays["target"]):
-        raise ResultError("its predictions are empty")
-    for name in ("target", "prediction"):
-        if arrays[name].min() < 0 or arrays[name].max() > np.iinfo(np.int32).max:
-            raise ResultError(f"predictions: a {name} is no class, counted from 0")
-    buffer = io.BytesIO()
-    kept: dict[str, Any] = {name: array.astype(_KEPT_AS[_ARRAYS[name][0]]) for name, array in arrays.items()}
-    np.savez(buffer, **kept)
-    return buffer.getvalue()
-
-
-# ------------------------------------------------------------------------------------------------- files
-
-
-def _kept(out: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    """The files below `out` that match any of the globs (`*` crosses `/`), hidden ones left out."""
-    if not patterns:
-        return
-    inside = out.resolve()
-    for place, folders, files in os.walk(out):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in sorted(files):
-            path = Path(place, file)
-            name = path.relative_to(out).as_posix()
-            if file.startswith(".") or not any(fnmatch.fnmatchcase(name, each) for each in patterns):
-                continue
-            real = path.resolve()
-            if not is_plain_path(name) or name == "record.json":
-                raise ResultError(f"{name!r} cannot be kept: it is rigorkd's own name, or none of a file")
-            if not real.is_relative_to(inside) or not real.is_file():
-                raise ResultError(f"{name} cannot be kept: it is a link out of {{out}}, or no file")
-            yield name, real

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from rigorkd.errors import RigorkdError
 from rigorkd.files import send_output_to, write_atomically
+from rigorkd.launch.command_files import ResultError
 from rigorkd.launch.command_process import (
     MARK,
     Ended,
@@ -35,7 +36,7 @@ from rigorkd.launch.command_process import (
     says_children,
     start_guard,
 )
-from rigorkd.launch.command_results import ResultError, Results, UnreadError, read_results
+from rigorkd.launch.command_results import Results, UnreadError, read_results
 from rigorkd.launch.failures import PRINTED
 from rigorkd.launch.processes import FIXED, die_with_parent
 from rigorkd.launch.worker import Message, Stop, StopAll, TaskEnded, WorkerSettings, serve

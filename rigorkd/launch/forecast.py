@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
+from rigorkd.launch.cost import cost, images_of
 from rigorkd.launch.measure import Footprint, measure
-from rigorkd.launch.planning import cost, images_of
 from rigorkd.launch.run_states import RunStates
 from rigorkd.protocol.cells import Run
 from rigorkd.protocol.load import Protocol

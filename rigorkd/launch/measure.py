@@ -21,8 +21,8 @@ from pathlib import Path
 from rigorkd.data.dataset import Split
 from rigorkd.data.synthetic import Synthetic
 from rigorkd.errors import InputError
+from rigorkd.launch.cost import Images, cohort_work, work_left
 from rigorkd.launch.devices import device_slots
-from rigorkd.launch.planning import Images, cohort_work, work_left
 from rigorkd.launch.run_states import RunStates
 from rigorkd.methods.own import Own
 from rigorkd.models.model import Model

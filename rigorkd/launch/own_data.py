@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,8 @@ from rigorkd.text import count, in_full, nearest_place, some_of
 
 if TYPE_CHECKING:
     from rigorkd.data.own_images import Survey
-    from rigorkd.launch.planning import Images
+    from rigorkd.data.splits import Divided
+    from rigorkd.launch.cost import Images
 
 MULTIPLIED = 2.0
 """From so many times the work on, it is said that resizing costs it."""
@@ -30,6 +31,8 @@ CUT = 0.6
 """Below so large a share of the images, it is said what their central squares keep: photographs have 0.67."""
 FEW_TO_TEST = 50
 """Below so many test images it is said what one is worth, where no smallest effect of interest says more."""
+FAR = 0.25
+"""Where whole groups miss the size that is asked for by a larger share of it, it is said."""
 MISSED = 0.05
 """With a larger chance that no image of a class is in a part, it is said."""
 
@@ -55,7 +58,7 @@ class OwnData:
     `tried` says of a relative place that is not there where it was looked for. `read_through` is False where
     nobody knows yet whether the images are whole. `cropped` says that their central squares are kept, and
     that nobody wrote so. `sesoi` is in points of accuracy. `lacking` is a package without which nobody can
-    look at images that are there.
+    look at images that are there. `divided` is what the split comes to where it keeps groups together.
     """
 
     where: str
@@ -81,6 +84,8 @@ class OwnData:
     class_names: tuple[str, ...] = ()
     batch_size: int = 0
     lacking: str = ""
+    divided: Divided | None = None
+    per_seed: bool = False
 
     @property
     def stored_bytes(self) -> int:
@@ -107,6 +112,7 @@ class OwnData:
             "not_read": list(self.unread),
             "read_through": self.read_through,
             "parts": None if self.parts is None else vars(self.parts),
+            **({} if self.divided is None else {"groups": asdict(self.divided)}),
             "resolution": self.side,
             "sizes": [list(size) for size in found.sizes] if found else [[self.side, self.side, self.images]],
             "stored_bytes": self.stored_bytes,
@@ -140,7 +146,9 @@ class OwnData:
                 f"  not read: {some_of(self.unread, 5)}; images to validate are taken, by split.val, from "
                 "those to train on"
             )
-        if self.parts is not None:
+        if self.divided is not None:
+            yield from self._says_groups(self.divided)
+        elif self.parts is not None:
             parts = self.parts
             yield f"  {parts.train:,} to train on, {parts.val:,} to validate, {parts.test:,} to test"
         colour = "grey" if self.channels == 1 else "colour"
@@ -165,6 +173,30 @@ class OwnData:
                 yield f"  multiply-adds for one image at {side}×{side}: {', '.join(known)}"
         for warning in self.warnings():
             yield f"warning: {warning}"
+
+    def _says_groups(self, divided: Divided) -> Iterator[str]:
+        """How many images and groups each part has, and how many images were asked for."""
+        drawn = "; each seed draws its own, this is that of seed 0" * self.per_seed
+        yield f"  no group is in two parts ({divided.by}{drawn}):"
+        for used_for, part in divided.parts.items():
+            if part.images or part.asked:
+                told = f"    {count(part.images, 'image')} of {count(part.groups, 'group')} to {used_for}"
+                as_asked = part.asked in (None, part.images)
+                yield told if as_asked else f"{told} ({part.asked:,} asked for)"
+
+    def _doubts_groups(self, divided: Divided) -> Iterator[str]:
+        """What of a split by groups may not be meant: far from asked, parts without a class, lone images."""
+        if divided.alone:
+            yield f"by {divided.by} each image is a group of its own: see that it tells the groups"
+        for used_for, part in divided.parts.items():
+            asked = part.asked or 0
+            if asked and abs(part.images - asked) > FAR * asked:
+                yield (
+                    f"whole groups give {count(part.images, 'image')} to {used_for}, and {asked:,} are asked "
+                    "for: write what they give, or a number that some groups together have"
+                )
+            if part.without and part.images and used_for == "validate":
+                yield f"no image to validate is of {some_of(part.without, 3)}: too few groups have it"
 
     def _says_smallest(self, name: str, images: int) -> Iterator[str]:
         """Of the smallest class, where it is much smaller than others, or a part may have none of it."""
@@ -196,7 +228,7 @@ class OwnData:
 
     def _may_miss(self, images: int) -> str:
         """The part that more than one in twenty splits give none of so many images; "" if there is none."""
-        if self.parts is None or self.per_class:
+        if self.parts is None or self.per_class or self.divided is not None:
             return ""
         drawn = {"train on": self.parts.train, "validate": self.parts.val, "test": self.parts.test}
         if self.test_images is not None:
@@ -208,6 +240,8 @@ class OwnData:
     def warnings(self) -> Iterator[str]:
         """Folders meant otherwise, maybe, pictures not read or cut, where resizing multiplies the work."""
         yield from self.doubts
+        if self.divided is not None:
+            yield from self._doubts_groups(self.divided)
         yield from self._coarse()
         alike: dict[str, list[str]] = {}
         for name in self.class_names:
@@ -282,6 +316,7 @@ def own_data(
         folder = key != "dataset.file"
         return OwnData(*(where, False, dataset.side, settled), tried=tried, in_folder=folder, lacking=lacking)
     read_through = not through or not isinstance(dataset, OwnImages) or dataset.read_through()
+    survey = dataset.survey() if isinstance(dataset, OwnImages) else None
     return OwnData(
         where=where,
         there=True,
@@ -292,13 +327,14 @@ def own_data(
         classes=known.classes,
         channels=known.channels,
         parts=parts,
-        survey=dataset.survey() if isinstance(dataset, OwnImages) else None,
+        survey=survey,
         smallest=known.smallest,
         per_class=dataset.split.per_class,
         unread=known.unread,
         doubts=(
             *known.doubts,
             *(dataset.doubts() if isinstance(dataset, OwnImages) else ()),
+            *(survey.doubted_levels() if through and survey is not None else ()),  # else as it decodes
             *(examined_told(dataset) if through else ()),
         ),
         shown=tuple(_shown(protocol, cells, macs=macs and is_installed("torch"))),
@@ -307,6 +343,8 @@ def own_data(
         class_names=known.class_names,
         batch_size=max((cell.training.batch_size for cell in cells if cell.train), default=0),
         sesoi=protocol.spec.analysis.sesoi if protocol.spec.analysis.metric == "test_top1" else None,
+        divided=dataset.divided(),
+        per_seed=dataset.split.seed == "per_seed",
     )
 
 

@@ -42,6 +42,11 @@ def check_spec(spec: Spec) -> list[Problem]:
         *_metrics(spec),
         *_seeds(spec),
     ]
+    split = spec.dataset.split
+    if split.group_by is not None and not spec.dataset.takes_groups:
+        message = f"nothing tells which images of {spec.dataset.name} belong together"
+        hint = "remove split.group_by; it is for image_folder, arrays and huggingface"
+        problems.append(Problem(("dataset", "split", "group_by"), message, hint, at_key=True))
     if known := spec.dataset.info:
         problems += split_problems(spec.dataset.split, known)
     return problems

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from rigorkd.data.dataset import DatasetInfo, Split
 from rigorkd.errors import InputError, ProtocolError
 from rigorkd.problems import ExpansionError, Problem, from_validation, unknown
 from rigorkd.problems import Path as KeyPath
@@ -186,16 +187,19 @@ def refuse_misfit(protocol: Protocol) -> None:
     dataset = protocol.spec.dataset
     try:
         known = dataset.looked_at() if dataset.info is None else None
+        problems = [] if known is None else [*split_problems(_own_test(dataset.split, known), known)]
+        if not problems:
+            dataset.divided()  # groups that cannot be, where the sizes can
     except InputError as error:
         problem = _of_data(protocol.spec, error)
         raise protocol_error([problem], protocol.path, protocol.tree) from None
-    if known is None:
-        return
-    split = dataset.split
-    if known.test_images is not None:  # which split.test may limit
-        split = split.model_copy(update={"test": None})
-    if problems := list(split_problems(split, known)):
+    if problems:
         raise protocol_error(problems, protocol.path, protocol.tree)
+
+
+def _own_test(split: Split, known: DatasetInfo) -> Split:
+    """A split as own images are checked with it: a test set of their own it may limit."""
+    return split if known.test_images is None else split.model_copy(update={"test": None})
 
 
 def _at_their_seeds(spec: Spec, cells: Iterable[Cell]) -> Iterator[Cell]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rigorkd_analysis.runs import are_measured, seed_of
+from rigorkd_analysis.columns import are_measured
+from rigorkd_analysis.runs import seed_of
 
 from rigorkd.readers.grid import sums_up
 from rigorkd.readers.known_names import (

@@ -48,6 +48,12 @@ def read_examined(folder: Path) -> Examined | None:
     numbers = (found.test_images, found.classes, found.tested, found.mislabelled, found.seed or 0)
     if not all(isinstance(n, int) and is_number(n) and n >= 0 for n in numbers):
         raise _damaged(path, "it holds no numbers of images")
+    if not isinstance(found.clusters, tuple) or not all(
+        isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in found.clusters
+    ):
+        raise _damaged(path, "groups of test images are no numbers")
+    if len(found.clusters) not in (0, found.test_images):
+        raise _damaged(path, "it has no group for each test image")
     if not all(
         isinstance(names, tuple) and all(isinstance(name, str) for name in names)
         for names in (found.untested, found.few_tested)

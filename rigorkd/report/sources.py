@@ -99,7 +99,8 @@ class Source:
     """A table with its plan. `folder` is the study's, None for tables; `tidy` is how they were understood.
 
     `doubts` are warnings of every comparison; `metrics` are those that a protocol asks of its commands,
-    with their goals; `appeared` says when cells that the first protocol had not were added.
+    with their goals; `appeared` says when cells that the first protocol had not were added; `clusters` are
+    the groups of a study's test images, in order, where the split keeps groups together.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Source:
     doubts: tuple[str, ...] = ()
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
     appeared: tuple[tuple[str, str], ...] = ()
+    clusters: tuple[int, ...] = ()
 
     def with_looks(self, plan: Plan) -> Plan:
         """The plan, told of earlier analyses of its metric that met some of these seeds, and which cells."""
@@ -258,9 +260,10 @@ class Source:
             return self.tidy.table.items.reader(self.tidy.table, self.tidy.metric)
         if self.folder is None:
             return None
-        folder = self.folder
+        folder, clusters = self.folder, self.clusters
 
         def read(cell: str, seed: int) -> Any:
+            import numpy as np
             from rigorkd_analysis.stats.new_images import Predictions
 
             from rigorkd.records.read import read_predictions
@@ -269,7 +272,8 @@ class Source:
                 arrays = read_predictions(folder, cell, seed)
             except StoreError:
                 return None
-            return Predictions(target=arrays["target"], prediction=arrays["prediction"])
+            cluster = np.array(clusters) if len(clusters) == len(arrays["target"]) else None
+            return Predictions(arrays["target"], arrays["prediction"], cluster)
 
         return read
 
@@ -453,6 +457,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
         doubts=study.doubts,
         metrics=study.metrics,
         appeared=study.appeared,
+        clusters=() if study.examined is None else study.examined.clusters,
     )
 
 

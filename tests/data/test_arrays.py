@@ -95,8 +95,11 @@ def test_labels_may_be_names(tmp_path: Path) -> None:
     [
         ({"pictures": COLOUR, "labels": LABELS}, "there is no array 'images'"),
         ({"X": COLOUR, "data": COLOUR, "y": LABELS}, "X and data may both be the images"),
-        ({"images": COLOUR / 255, "labels": LABELS / 1}, "images are float64 .*; labels are float64"),
-        ({"X": COLOUR / 255, "y": LABELS + 1}, "X are float64 from 0 to 1; y go from 1 to 4"),
+        (
+            {"images": COLOUR / 255, "labels": LABELS / 1},
+            r"2 faults\n  \(1\) images are float64 .*\n  \(2\) labels are float64",
+        ),
+        ({"X": COLOUR / 255, "y": LABELS + 1}, r"\(1\) X are float64 from 0 to 1\n  \(2\) y go from 1 to 4"),
         ({"images": COLOUR / 255, "labels": LABELS}, "images are float64"),
         ({"images": COLOUR[:, :10], "labels": LABELS}, "shape 10×12×3 are no square"),
         ({"images": COLOUR, "labels": LABELS[:9]}, "40 images have 9 labels"),
@@ -225,6 +228,33 @@ def test_arrays_are_found_by_usual_names_and_told_by_their_shapes(tmp_path: Path
     with pytest.raises(InputError) as caught:
         described(saved(tmp_path, cls=LABELS, pixels=COLOUR)).prepare()
     assert caught.value.hint.endswith("np.savez(file, images=old['pixels'], labels=old['cls'])")
+
+
+def test_all_faults_are_told_at_once_each_with_its_mend(tmp_path: Path) -> None:
+    """Also of arrays that are to be renamed first."""
+    wide = np.concatenate([COLOUR, COLOUR[:, :, :5]], axis=2) / 255
+    content = {"pixels": wide, "cls": LABELS[:9] + 1}
+    with pytest.raises(InputError) as caught:
+        described(saved(tmp_path, **content)).prepare()
+    listed = caught.value.message.splitlines()
+    assert listed[0].endswith("4 faults")
+    assert listed[1:] == [
+        "  (1) there is no array 'images' and no 'labels'",
+        "  (2) pixels are float64 from 0 to 1",
+        "  (3) pixels of shape 12×17×3 are no square grey or colour images",
+        "  (4) cls go from 1 to 4 and have 4 values",
+    ]
+    mends = caught.value.hint.split("\n  ")
+    assert [mend.partition(":")[0] for mend in mends] == [f"mend ({number})" for number in (1, 2, 3, 4)]
+    assert mends[0].endswith("images=old['pixels'], labels=old['cls'])")
+    tests = {"test_images": COLOUR[:4, :8, :8], "test_labels": LABELS[:4] + 7}
+    with pytest.raises(InputError) as caught:
+        described(saved(tmp_path, images=COLOUR, labels=LABELS[:9], **tests)).prepare()
+    assert caught.value.message.splitlines()[1:] == [
+        "  (1) 40 images have 9 labels",
+        "  (2) images and test_images differ in shape: 12×12×3 and 8×8×3",
+        "  (3) test_labels have a class that labels lack: 7",
+    ]
 
 
 def test_images_that_show_little_are_told(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from rigorkd.data.arrays import Arrays
 from rigorkd.data.image_folder import ImageFolder
 from rigorkd.data.loading import load
 from rigorkd.errors import InputError, ProtocolError
+from rigorkd.launch.cost import images_of
 from rigorkd.launch.own_data import own_data
-from rigorkd.launch.planning import images_of
 from rigorkd.launch.rehearsal import rehearse
 from rigorkd.protocol.load import Protocol, load_protocol, refuse_misfit
 from rigorkd.records.study import settled_in
@@ -463,6 +463,35 @@ def test_images_that_show_little_are_told_as_they_are_decoded(
         Image.fromarray((scans[0] % 2).astype(np.uint8)).save(path)
     folder(tmp_path / "slices").prepare()
     assert "bits" not in caplog.text
+
+
+def test_lost_levels_are_told_by_a_plan_before_anything_is_decoded(
+    tmp_path: Path, protocol: Callable[..., Protocol]
+) -> None:
+    def told() -> list[str]:
+        plan = own_data(protocol(), (), through=True)
+        assert plan is not None
+        return [warning for warning in plan.warnings() if "16 bits" in warning]
+
+    write(tmp_path / "pictures", each=16)
+    paths = sorted((tmp_path / "pictures").rglob("*.png"))
+    scans = np.random.default_rng(0).integers(0, 4096, (len(paths), 16, 16), dtype=np.uint16)
+    Image.fromarray(scans[0]).save(paths[0])
+    assert not told(), "one of many may be as it is"
+    for scan, path in zip(scans, paths, strict=True):
+        Image.fromarray(scan).save(path)
+    (warning,) = told()
+    assert warning.startswith("24 of 24 images that were looked at have 16 bits")
+    assert "use 16 levels of 256" in warning
+    assert "multiply their levels by 16" in warning
+    for path in paths[20:]:
+        path.unlink()
+    Image.fromarray(scans[0]).save(paths[-1])
+    (warning,) = told()
+    assert warning.startswith("21 of 21 images have 16 bits")
+    for scan, path in zip(scans, paths, strict=True):
+        Image.fromarray(scan * 16).save(path)
+    assert not told()
 
 
 # ---------------------------------------------------------------------------------------- plans and studies

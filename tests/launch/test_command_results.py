@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from rigorkd.launch.command_results import ResultError, UnreadError, read_results
+from rigorkd.launch.command_files import ResultError
+from rigorkd.launch.command_results import UnreadError, read_results
 from rigorkd.protocol.trainer import Trainer
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,7 +191,17 @@ def sd_of(gains: list[float], seeds: tuple[int, ...], chosen_on: frozenset[int])
     return _sd_of_differences(RunStates({}, {}, records, (), {}, ()), [("a", "b")], "test_top1", chosen_on)
 
 
-@pytest.mark.parametrize(("sesoi", "warned"), [("0.003", "did you mean analysis.sesoi: 0.3?"), ("0.5", "")])
+@pytest.mark.parametrize(
+    ("sesoi", "warned"),
+    [
+        ("0.003", "did you mean analysis.sesoi: 0.3?"),
+        (
+            ".01",
+            "is 0.01 points of 100 here, less than most can mean; for 1 point, which it is of a metric in",
+        ),
+        ("0.5", ""),
+    ],
+)
 def test_a_sesoi_on_another_scale_is_told_before_anything_is_trained(
     tmp_path: Path, sesoi: str, warned: str
 ) -> None:
@@ -211,6 +223,36 @@ def test_the_unit_of_what_commands_leave_is_known_from_their_records(tmp_path: P
     assert sesoi_warning(protocol) == ""
     assert "did you mean analysis.sesoi: 0.005" in sesoi_warning(protocol, [left(0.8), left(0.7)])
     assert sesoi_warning(protocol, [left(80.0)]) == ""
+    (tmp_path / "mine.yaml").write_text((tmp_path / "mine.yaml").read_text().replace("0.5", "0.01"))
+    small = load_protocol(tmp_path / "mine.yaml")
+    assert "0.01 points of 100 here" in sesoi_warning(small, [left(80.0)])
+    assert sesoi_warning(small, [left(0.8)]) == ""
+
+
+@pytest.mark.parametrize(
+    ("sesoi", "readings"),
+    [
+        (
+            "0.5",
+            ("0.5 points if accuracy comes in percent", "50 points if it comes in fractions", "write 0.005"),
+        ),
+        (".01", ("0.01 points if accuracy comes in percent", "1 point if it comes in fractions")),
+        ("1", ()),
+        ("0.002", ()),
+    ],
+)
+def test_before_a_command_has_run_a_plan_says_both_readings(
+    tmp_path: Path, rigorkd: Callable[..., Any], sesoi: str, readings: tuple[str, ...]
+) -> None:
+    (tmp_path / "train.py").touch()
+    (tmp_path / "mine.yaml").write_text(
+        "rigorkd: 1\nstudy: mine\nstudents: [small]\ngroups: {main: {baseline: true}}\n"
+        f"analysis: {{sesoi: {sesoi}}}\n"
+        "trainer: {command: 'python train.py {seed} {out}', metrics: {accuracy: max}}\n"
+    )
+    said = " ".join(rigorkd("plan", "mine.yaml").stderr.split())
+    assert all(reading in said for reading in readings), said
+    assert ("note: sesoi" in said) == bool(readings)
 
 
 def left(accuracy: float) -> Record:

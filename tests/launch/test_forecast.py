@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from rigorkd.launch import forecast
+from rigorkd.launch.cost import work_left
 from rigorkd.launch.display import Display
 from rigorkd.launch.forecast import foresee
-from rigorkd.launch.planning import work_left
 from rigorkd.launch.progress import Progress, SlotProgress
 from rigorkd.launch.session import LaunchOptions, Session
 from rigorkd.protocol.load import load_protocol

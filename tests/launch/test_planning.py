@@ -17,8 +17,8 @@ from rigorkd.data.dataset import Split
 from rigorkd.data.image_folder import ImageFolder
 from rigorkd.data.synthetic import Synthetic
 from rigorkd.errors import InputError
+from rigorkd.launch.cost import Images, cohort_work, cost, images_of, work_left
 from rigorkd.launch.measure import ON_CPU, _tasks, measure
-from rigorkd.launch.planning import Images, cohort_work, cost, images_of, work_left
 from rigorkd.launch.run_states import RunStates, State, find_run_states
 from rigorkd.models.model import PathStart
 from rigorkd.protocol.load import Protocol, load_protocol

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rigorkd.launch.planning import training_images
+from rigorkd.launch.cost import training_images
 from rigorkd.protocol.cohorts import cohorts, runs
 from tests.conftest import SHIPPED, shipped
 

@@ -15,7 +15,7 @@ from rigorkd_analysis.stats.sequential import error_of_looks
 
 from rigorkd.cli.main import cli
 from rigorkd.errors import InputError
-from rigorkd.launch.planning import cost_of_growing, growth_of
+from rigorkd.launch.growth import cost_of_growing, growth_of
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records.interim import FILE, InterimAnalysis, listed_seeds, read_interim_analyses, seen_before
 from rigorkd.records.study import read_info

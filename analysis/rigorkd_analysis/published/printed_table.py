@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
+from rigorkd_analysis.columns import is_inner, is_setting
 from rigorkd_analysis.metric_names import goal_of, is_metric, on_two_scales, words_of
 from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
 from rigorkd_analysis.published.printed_cells import (
@@ -25,7 +26,7 @@ from rigorkd_analysis.published.printed_cells import (
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
 from rigorkd_analysis.published.printed_seeds import seeds_said
 from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
-from rigorkd_analysis.runs import is_inner, is_setting, suggest
+from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
 
 

@@ -1,0 +1,67 @@
+"""Seeds that are added to a study which was analysed before: what they cost, and which ways are valid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rigorkd.protocol.schema import Analysis
+from rigorkd.records.interim import listed_seeds, read_interim_analyses
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Seeds that are added to a study after it was analysed at `sizes` seeds: `fresh` ones, `total` then."""
+
+    folder: Path
+    sizes: tuple[int, ...]
+    fresh: tuple[int, ...]
+    total: int
+    unpaired: bool
+
+    def says(self) -> str:
+        """What it costs, and which ways are valid."""
+        from rigorkd_analysis.stats.sequential import error_of_looks
+
+        error = error_of_looks((*(size for size in self.sizes if size > 1), self.total))
+        sizes = ", ".join(map(str, self.sizes))
+        return (
+            f"note: {self.folder} was analysed at n = {sizes}. Analysed again at n = {self.total}, a test at "
+            f".05 rejects a true null {error:.3f} of the time: every verdict will be inconclusive.\n"
+            f"  valid: {self.ways()}; looks that are planned before the first of them"
+        )
+
+    def ways(self, study: str = "") -> str:
+        """The commands whose verdicts keep the error rate, of a `study` where one is named."""
+        analyze = f"rigorkd analyze {study}".rstrip()
+        alone = f"the new seeds alone, `{analyze} --seeds {listed_seeds(self.fresh)}`"
+        if self.unpaired:
+            return alone
+        sequential = f"`{analyze} --sequential`, at any time"
+        return f"{alone}, as the first look at them; or {sequential}" if len(self.fresh) > 1 else sequential
+
+
+def growth_of(folder: Path, seeds: Iterable[int], analysis: Analysis | None = None) -> Growth | None:
+    """What these seeds add to a study that was looked at; None if nothing.
+
+    Nothing do they where the protocol's `analysis` planned a look at as many seeds. Seeds that it keeps for
+    choosing are none to judge.
+    """
+    planned = analysis.looks if analysis else ()
+    chosen_on = analysis.selection.seeds if analysis and analysis.selection else ()
+    asked = set(seeds) - set(chosen_on)
+    looks = [look.without(chosen_on) for look in read_interim_analyses(folder)]
+    seen = {seed for look in looks for seed in look.seeds}
+    fresh = asked - seen
+    if not looks or not fresh or len(asked | seen) in planned:
+        return None
+    sizes = tuple(sorted({look.n for look in looks}))
+    unpaired = analysis is not None and analysis.test == "unpaired"
+    return Growth(folder, sizes, tuple(sorted(fresh)), len(asked | seen), unpaired)
+
+
+def cost_of_growing(folder: Path, seeds: Iterable[int], analysis: Analysis | None = None) -> str:
+    """What it costs to add seeds to a study that was looked at, and which ways are valid; "" if nothing."""
+    grown = growth_of(folder, seeds, analysis)
+    return "" if grown is None else grown.says()
