@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rigorkd_analysis.baseline_matching import Matcher, distilled
 from rigorkd_analysis.metric_names import is_accuracy, is_top5
-from rigorkd_analysis.questions import Matcher, Question, distilled
+from rigorkd_analysis.questions import Question
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.moments import Floats, Moments, mean_interval
 from rigorkd_analysis.stats.new_images import Predictions, PredictionSource

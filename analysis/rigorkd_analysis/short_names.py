@@ -7,12 +7,15 @@ other columns that tell cells apart, and in what was measured on. No result is l
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from rigorkd_analysis.analysis_plan import Contrast, Pair
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.runs import Runs
+from rigorkd_analysis.table_error import TableError
 
 #: What a baseline shares with the cells that it is the baseline of.
 MATCHED = ("group", "student", "start", "epochs", "training", "views")
@@ -216,6 +219,51 @@ def _one_kind(runs: Runs, some: Sequence[str], others: Sequence[str]) -> bool:
 
     a, b = kinds(some), kinds(others)
     return len(set(a)) == len(set(b)) == len(set(zip(a, b, strict=True)))
+
+
+def each_pair(runs: Runs, contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """The contrasts, a pair of short names as the pairs that it means: `ours` and `kd` of each data set.
+
+    Raises:
+        TableError: a name means no cell, or none beside one of the other.
+    """
+    out: list[Contrast] = []
+    for contrast in contrasts:
+        if not isinstance(contrast, Pair) or {contrast.a, contrast.b} <= runs.index.keys():
+            out.append(contrast)
+            continue
+        a, b = _cells_of(runs, contrast.a), _cells_of(runs, contrast.b)
+        pairs = [(one, other) for one in a for other in b if _beside(runs, contrast, one, other)]
+        if not pairs:
+            full = ", ".join(shlex.quote(runs.cells[cell]) for cell in (*a[:3], *b[:3]))
+            raise TableError(
+                f"no cell {contrast.a!r} shares the rest with a cell {contrast.b!r}",
+                hint=f"give two full names, such as: {full}",
+            )
+        out += [replace(contrast, a=runs.cells[one], b=runs.cells[other]) for one, other in pairs]
+    return out
+
+
+def _cells_of(runs: Runs, name: str) -> list[int]:
+    """The cells of a name: its own, those that have a value, or those that end in it."""
+    if name in runs.index:
+        return [runs.index[name]]
+    if found := having(runs, name):
+        return list(found.cells)
+    return [at for cell, at in runs.index.items() if cell.endswith(f"/{name}")] or [runs.position(name)]
+
+
+def _beside(runs: Runs, pair: Pair, a: int, b: int) -> bool:
+    """Whether two cells share all but what a pair's short names say of them."""
+    for name, own, other in ((pair.a, a, b), (pair.b, b, a)):
+        if name in runs.index:
+            continue
+        if found := having(runs, name):
+            if own not in found.beside(other, all_of_it=True):
+                return False
+        elif runs.cells[own].rpartition("/")[0] != runs.cells[other].rpartition("/")[0]:
+            return False
+    return a != b
 
 
 def columns_of_cells(runs: Runs) -> tuple[str, ...]:

@@ -12,24 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Plan
+from rigorkd_analysis.baseline_matching import Matcher, baselines, distilled
 from rigorkd_analysis.families import build_family
+from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
 from rigorkd_analysis.likeness import copied, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
 from rigorkd_analysis.offered_baselines import likely, offered
 from rigorkd_analysis.outliers import outlying
-from rigorkd_analysis.questions import (
-    Hypothesis,
-    LinearContrast,
-    Matcher,
-    Question,
-    all_gains,
-    all_pairs,
-    averages,
-    baselines,
-    distilled,
-    each_pair,
-    resolve,
-)
+from rigorkd_analysis.questions import Hypothesis, LinearContrast, Question
 from rigorkd_analysis.results import (
     Analysis,
     CellSummary,
@@ -41,6 +31,7 @@ from rigorkd_analysis.results import (
 )
 from rigorkd_analysis.runs import Runs, read_runs
 from rigorkd_analysis.sanity import OneClass, doubts, whole_of
+from rigorkd_analysis.short_names import each_pair
 from rigorkd_analysis.stats.anova import factorials
 from rigorkd_analysis.stats.moments import Moments, mean_interval, or_none, sd_interval
 from rigorkd_analysis.stats.new_images import PredictionSource, image_comparisons
