@@ -75,6 +75,7 @@ class AsRead(TypedDict, total=False):
     encoding: str
     sheet: str
     kind: str
+    without: str | Sequence[str]
 
 
 def load(study: str | Path | None = None, *, results: str | Path = "results") -> Study:
@@ -135,8 +136,8 @@ def analyze(
         images: intervals over new test images too, for a study; None computes them for at most 200 runs.
         name: what to call the table.
         reading: how results from elsewhere are read, as on the command line: `cell`, `seed`, `select`,
-            `average`, `wide`, `decimal`, `encoding`, `sheet`, `kind`. A DataFrame with any of them is read as
-            a file of the same rows would be.
+            `average`, `without`, `wide`, `decimal`, `encoding`, `sheet`, `kind`. A DataFrame with any of them
+            is read as a file of the same rows would be.
 
     Raises:
         RigorkdError: the table or the question cannot be used; says in which row and column.
@@ -150,7 +151,9 @@ def analyze(
     from rigorkd.report.sources import Source, from_frame
 
     _refuse_unusable(data, plan, compare, reading)
-    how = Reading(**reading)
+    without = reading.get("without", ())
+    own = {name: value for name, value in reading.items() if name != "without"}
+    how = Reading(**own, without=(without,) if isinstance(without, str) else tuple(without))  # type: ignore[arg-type]
     if not isinstance(data, pd.DataFrame):
         named = [data] if isinstance(data, str | Path) else data
         source = find_source([str(one) for one in named], Path("results"), how, metric)

@@ -216,6 +216,12 @@ _READING = (
         "--select", metavar="EPOCH", help="Of a log of epochs: last, or best:COLUMN, such as best:val_acc."
     ),
     click.option("--average", metavar="COLUMN", help="Average over fold, item or the like within a seed."),
+    click.option(
+        "--without",
+        multiple=True,
+        metavar="COLUMN=VALUE",
+        help="Leave out what has a value, such as method=DKD (repeatable); every verdict says so.",
+    ),
     click.option("--wide", is_flag=True, help="Every column of numbers is a cell."),
     click.option("--decimal", type=click.Choice([".", ","]), help="What stands before decimals."),
     click.option("--encoding", metavar="NAME", help="Of text files  [default: UTF-8]"),
@@ -277,7 +283,9 @@ def find_source(
         if asked not in (None, Reading()):
             raise InputError(
                 f"{studies[0]} is a study: it says itself what its cells and seeds are",
-                hint="leave --cell, --seed, --select and the like out",
+                hint="leave --cell, --seed, --select and the like out"
+                if not asked or not asked.without
+                else f"`rigorkd remove {studies[0]}` sets cells of a study aside, which every analysis says",
             )
         return from_study(study_folder(Path(studies[0]), results), every_seed=every_seed)
     lone = Path(sources[0])
@@ -288,7 +296,7 @@ def find_source(
         )
     if len(sources) == 1 and (os.path.lexists(lone / "study.json") or where_studies_lie(lone)):
         return from_study(study_folder(lone, results))  # says so
-    if len(sources) == 1 and not lone.exists() and not lone.suffix and asked in (None, Reading()):
+    if len(sources) == 1 and not lone.exists() and not lone.suffix and (asked is None or asked.is_plain):
         from rigorkd.readers.kinds import expanded, remote
 
         if remote(sources[0]) is None and expanded(sources[0]) == [lone]:
