@@ -111,6 +111,7 @@ STATISTICS_LAYERS = (
     "axes",
     "verdicts",
     "short_names",
+    "named_pairs",
     "offered_baselines",
     "wording",
     "rounding",

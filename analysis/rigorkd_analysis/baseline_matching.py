@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from rigorkd_analysis.analysis_plan import Contrast, Pair
 from rigorkd_analysis.likeness import on_what
+from rigorkd_analysis.named_pairs import each_pair
 from rigorkd_analysis.offered_baselines import (
     is_called_baseline,
     likely,
@@ -23,7 +24,15 @@ from rigorkd_analysis.offered_baselines import (
     switches,
 )
 from rigorkd_analysis.runs import Runs
-from rigorkd_analysis.short_names import MATCHED, Having, data_of, each_pair, having, plain
+from rigorkd_analysis.short_names import (
+    MATCHED,
+    Having,
+    beside_methods,
+    data_of,
+    having,
+    plain,
+    unlike_beside_method,
+)
 from rigorkd_analysis.table_error import TableError
 
 _NOT_DISTILLED = ("baseline", "teacher", "")
@@ -68,6 +77,7 @@ class Matcher:
         self._having: list[Having] = []
         self._wide: dict[str, bool] = {}
         self._off: dict[str, str] | None = None
+        self._settings: tuple[str, ...] | None = None
         for name in named:
             if found := self._by_value(name):
                 self._having.append(found)
@@ -302,6 +312,36 @@ class Matcher:
             f"{name} has no baseline (a cell of method 'baseline' with the same {matching})",
             hint=self._nearest(cell),
             column="method",
+        )
+
+    def serving(self) -> set[int]:
+        """The cells that gains are over; unless some were named, also those of no distilled cell."""
+        found = set() if self.named() else set(baselines(self._runs))
+        for cell in self.targets():
+            try:
+                found.add(self.of(cell))
+            except TableError:
+                continue
+        return found
+
+    def unlike(self, cell: int) -> tuple[str, ...]:
+        """In what a cell of a table differs from its baseline beside its method, each as a warning.
+
+        A study's protocol says what both share.
+        """
+        runs = self._runs
+        if self._is_study:
+            return ()
+        if self._settings is None:
+            self._settings = beside_methods(runs)
+        own = self.of(cell)
+        mend = ""
+        if not self.named() and having(runs, "baseline") is not None:
+            mend = "; --baseline baseline leaves out what has no baseline that shares it"
+        return tuple(
+            f"{column} is {mine}, and {its} in its baseline {runs.cells[own]}: the difference is confounded "
+            f"with it{mend}"
+            for column, mine, its in unlike_beside_method(runs, cell, own, self._settings)
         )
 
     def _of_each(self, found: Sequence[int]) -> str:

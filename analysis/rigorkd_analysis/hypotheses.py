@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -20,12 +21,16 @@ MAX_PAIRS = 50_000
 
 
 def _pair(runs: Runs, a: int, b: int, name: str | None = None) -> LinearContrast:
-    return difference_of(a, b, name or f"{runs.cells[a]} vs {runs.cells[b]}")
+    return difference_of(a, b, f"{runs.cells[a]} vs {runs.cells[b]}" if name is None else name)
 
 
 def all_gains(runs: Runs, matcher: Matcher) -> list[LinearContrast]:
     """Every distilled cell against its own baseline."""
-    return [_pair(runs, cell, matcher.of(cell)) for cell in matcher.targets()]
+    return [_gain(runs, matcher, cell) for cell in matcher.targets()]
+
+
+def _gain(runs: Runs, matcher: Matcher, cell: int, name: str | None = None) -> LinearContrast:
+    return replace(_pair(runs, cell, matcher.of(cell), name), unlike=matcher.unlike(cell))
 
 
 def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast]:
@@ -59,7 +64,8 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
         shown = f" ({over})" if over else ""
         within = key[0] if places[key[1:]] > 1 else ""
         name = f"{name}: average of {len(some)}{shown}"
-        out.append(LinearContrast(name, weights, averaged=cells, within=within))
+        unlike = tuple(dict.fromkeys(text for gain in some for text in gain.unlike))
+        out.append(LinearContrast(name, weights, averaged=cells, within=within, unlike=unlike))
     return out
 
 
@@ -94,7 +100,7 @@ def resolve(runs: Runs, matcher: Matcher, contrast: Contrast) -> Hypothesis:
             return _difference_of_gains(runs, matcher, a, b, name)
         case AllOf(cells, name):
             places = [runs.position(cell) for cell in cells]
-            members = tuple(difference_of(cell, matcher.of(cell)) for cell in places)
+            members = tuple(_gain(runs, matcher, cell, "") for cell in places)
             return Conjunction(name or f"all of {', '.join(cells)} gain", members)
         case Weighted(weights, name):
             return _weighted(runs, weights, name)
@@ -105,7 +111,8 @@ def resolve(runs: Runs, matcher: Matcher, contrast: Contrast) -> Hypothesis:
 def _difference_of_gains(runs: Runs, matcher: Matcher, a: str, b: str, name: str | None) -> LinearContrast:
     first, second = runs.position(a), runs.position(b)
     placed = ((first, 1.0), (matcher.of(first), -1.0), (second, -1.0), (matcher.of(second), 1.0))
-    return LinearContrast(name or f"gain of {a} vs gain of {b}", _summed(placed))
+    unlike = tuple(dict.fromkeys((*matcher.unlike(first), *matcher.unlike(second))))
+    return LinearContrast(name or f"gain of {a} vs gain of {b}", _summed(placed), unlike=unlike)
 
 
 def _summed(weights: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:

@@ -59,7 +59,7 @@ class LinearContrast:
     """A comparison before its numbers: weights of cells (by position); a − b has its `pair` as well.
 
     `averaged` are the cells whose gains it is the average of; `within` tells it from averages of the same
-    method elsewhere.
+    method elsewhere. `unlike` warns of what a cell and its baseline differ in beside the method.
     """
 
     name: str
@@ -68,6 +68,7 @@ class LinearContrast:
     subject: str = ""
     averaged: tuple[int, ...] = ()
     within: str = ""
+    unlike: tuple[str, ...] = ()
 
     @property
     def cells(self) -> list[int]:

@@ -7,15 +7,12 @@ other columns that tell cells apart, and in what was measured on. No result is l
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-from rigorkd_analysis.analysis_plan import Contrast, Pair
-from rigorkd_analysis.likeness import on_what
-from rigorkd_analysis.runs import Runs
-from rigorkd_analysis.table_error import TableError
+from rigorkd_analysis.likeness import is_recipe, on_what, tells
+from rigorkd_analysis.runs import Runs, plain_name, sets_up
 
 #: What a baseline shares with the cells that it is the baseline of.
 MATCHED = ("group", "student", "start", "epochs", "training", "views")
@@ -24,6 +21,8 @@ _OF_METHODS = frozenset(
     {"T", "alpha", "ce_weight", "kd_weight", "beta", "gamma", "t_squared", "direction", "teacher"}
 )
 """What a method sets for itself: where all baselines have one value of it, they do not use it."""
+_OF_METHODS_TOO = frozenset({"temperature", "temp", "tau", "kdtemperature", "kdt", "lambda"})
+"""The same by other names, as `plain_name` writes them."""
 
 _KNOWN_DATA = re.compile(
     r"(tiny[-_ ]?)?(cifar|imagenet)[-_ ]?\d*|(fashion|k|e)?[-_ ]?mnist|svhn|stl[-_ ]?10|cub([-_ ]?200)?|coco"
@@ -221,51 +220,6 @@ def _one_kind(runs: Runs, some: Sequence[str], others: Sequence[str]) -> bool:
     return len(set(a)) == len(set(b)) == len(set(zip(a, b, strict=True)))
 
 
-def each_pair(runs: Runs, contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The contrasts, a pair of short names as the pairs that it means: `ours` and `kd` of each data set.
-
-    Raises:
-        TableError: a name means no cell, or none beside one of the other.
-    """
-    out: list[Contrast] = []
-    for contrast in contrasts:
-        if not isinstance(contrast, Pair) or {contrast.a, contrast.b} <= runs.index.keys():
-            out.append(contrast)
-            continue
-        a, b = _cells_of(runs, contrast.a), _cells_of(runs, contrast.b)
-        pairs = [(one, other) for one in a for other in b if _beside(runs, contrast, one, other)]
-        if not pairs:
-            full = ", ".join(shlex.quote(runs.cells[cell]) for cell in (*a[:3], *b[:3]))
-            raise TableError(
-                f"no cell {contrast.a!r} shares the rest with a cell {contrast.b!r}",
-                hint=f"give two full names, such as: {full}",
-            )
-        out += [replace(contrast, a=runs.cells[one], b=runs.cells[other]) for one, other in pairs]
-    return out
-
-
-def _cells_of(runs: Runs, name: str) -> list[int]:
-    """The cells of a name: its own, those that have a value, or those that end in it."""
-    if name in runs.index:
-        return [runs.index[name]]
-    if found := having(runs, name):
-        return list(found.cells)
-    return [at for cell, at in runs.index.items() if cell.endswith(f"/{name}")] or [runs.position(name)]
-
-
-def _beside(runs: Runs, pair: Pair, a: int, b: int) -> bool:
-    """Whether two cells share all but what a pair's short names say of them."""
-    for name, own, other in ((pair.a, a, b), (pair.b, b, a)):
-        if name in runs.index:
-            continue
-        if found := having(runs, name):
-            if own not in found.beside(other, all_of_it=True):
-                return False
-        elif runs.cells[own].rpartition("/")[0] != runs.cells[other].rpartition("/")[0]:
-            return False
-    return a != b
-
-
 def columns_of_cells(runs: Runs) -> tuple[str, ...]:
     """The columns that tell cells apart and whose values stand in their names, all but one."""
     found = []
@@ -297,3 +251,47 @@ def _tells(name: str, text: str) -> bool:
         if re.search(before + re.escape(value) + after, name):
             return True
     return False
+
+
+def beside_methods(runs: Runs) -> tuple[str, ...]:
+    """The columns that set cells up beside their method: what a baseline should share and may not.
+
+    Those that are settings by their names, and those that the cells' names hold, but not what methods set
+    for themselves, nor what each method has one value of.
+    """
+    apart = ("method", *MATCHED, *on_what(runs), *_OF_METHODS)
+    told = columns_of_cells(runs)
+    return tuple(
+        name
+        for name in runs.attributes
+        if name not in apart
+        and plain_name(name) not in _OF_METHODS_TOO
+        and (sets_up(name) or (name in told and not _follows_method(runs, name)))
+    )
+
+
+def _follows_method(runs: Runs, column: str) -> bool:
+    """Whether each method has one value of a column, which is then part of it."""
+    own: dict[str, set[str]] = {}
+    for cell, text in enumerate(runs.attributes[column]):
+        own.setdefault(runs.text("method", cell), set()).add(plain(text))
+    return all(len(values) == 1 for values in own.values())
+
+
+def unlike_beside_method(
+    runs: Runs, cell: int, baseline: int, columns: Sequence[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Of these columns those in which a cell differs from its baseline, with both values.
+
+    A column that either has no value of concerns one of them alone, and one that is off in the baseline is a
+    switch of the method. Nothing is told twice: what `likeness.unlike` tells is left to it.
+    """
+    for column in columns:
+        mine, its = runs.text(column, cell), runs.text(column, baseline)
+        if plain(mine) == plain(its) or {mine.casefold(), its.casefold()} & set(_NOTHING):
+            continue
+        if not sets_up(column) and (plain(its) == "0" or its.casefold() in ("off", "false", "no")):
+            continue
+        if is_recipe(column) and not (tells(runs.cells[cell], mine) or tells(runs.cells[baseline], its)):
+            continue
+        yield column, mine, its
