@@ -75,6 +75,7 @@ class AsRead(TypedDict, total=False):
     encoding: str
     sheet: str
     kind: str
+    without: str | Sequence[str]
 
 
 def load(study: str | Path | None = None, *, results: str | Path = "results") -> Study:
@@ -109,7 +110,6 @@ def analyze(
     sequential: bool = False,
     unpaired: bool = False,
     seeds: int | str | Sequence[int] | None = None,
-    without: Sequence[str] = (),
     images: bool | None = None,
     name: str = "table",
     **reading: Unpack[AsRead],
@@ -133,12 +133,11 @@ def analyze(
         sequential: adds verdicts that stay valid while seeds are added.
         unpaired: compare runs without pairing them by seed (Welch).
         seeds: judge these seeds alone; as in `run`, 5 is seeds 0 to 4.
-        without: judge without these cells; all is exploratory then.
         images: intervals over new test images too, for a study; None computes them for at most 200 runs.
         name: what to call the table.
         reading: how results from elsewhere are read, as on the command line: `cell`, `seed`, `select`,
-            `average`, `wide`, `decimal`, `encoding`, `sheet`, `kind`. A DataFrame with any of them is read as
-            a file of the same rows would be.
+            `average`, `without`, `wide`, `decimal`, `encoding`, `sheet`, `kind`. A DataFrame with any of them
+            is read as a file of the same rows would be.
 
     Raises:
         RigorkdError: the table or the question cannot be used; says in which row and column.
@@ -152,7 +151,9 @@ def analyze(
     from rigorkd.report.sources import Source, from_frame
 
     _refuse_unusable(data, plan, compare, reading)
-    how = Reading(**reading)
+    without = reading.get("without", ())
+    own = {name: value for name, value in reading.items() if name != "without"}
+    how = Reading(**own, without=(without,) if isinstance(without, str) else tuple(without))  # type: ignore[arg-type]
     if not isinstance(data, pd.DataFrame):
         named = [data] if isinstance(data, str | Path) else data
         source = find_source([str(one) for one in named], Path("results"), how, metric)
@@ -175,7 +176,7 @@ def analyze(
         "sequential": sequential,
         "unpaired": unpaired,
         "seeds": None if seeds is None else parse_seeds(seeds if isinstance(seeds, int | str) else [*seeds]),
-        "without": (without,) if isinstance(without, str) else tuple(without),
+        "without": () if source.folder is None else how.without,
     }
     return _findings(source, asked, images)
 

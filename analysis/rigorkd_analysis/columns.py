@@ -23,7 +23,7 @@ DESCRIPTIVE = frozenset(
     }
 )  # fmt: skip
 
-#: Columns that set a cell up, as `_plain_name` writes them: runs that differ in one are not one cell. What a
+#: Columns that set a cell up, as `plain_name` writes them: runs that differ in one are not one cell. What a
 #: log says of a run, such as the epochs that it trained before it stopped, is none of them.
 SETTINGS = frozenset(
     {
@@ -45,12 +45,12 @@ INNER = ("image", "image_index", "example", "index", "epoch", "step", "fold", "r
 
 def sets_up(column: str) -> bool:
     """Whether a column sets a cell up, by its name: runs that differ in it are not one cell."""
-    return _plain_name(column) in SETTINGS
+    return plain_name(column) in SETTINGS
 
 
 def is_setting(column: str) -> bool:
     """Whether a column sets a cell up, by its name, and is no result."""
-    return _plain_name(column) in SETTINGS - {"precision"} or column in DESCRIPTIVE
+    return plain_name(column) in SETTINGS - {"precision"} or column in DESCRIPTIVE
 
 
 def is_inner(column: str) -> bool:
@@ -58,7 +58,7 @@ def is_inner(column: str) -> bool:
     return column.casefold() in INNER
 
 
-def _plain_name(column: str) -> str:
+def plain_name(column: str) -> str:
     """A column's name without case, blanks and signs: Learning-Rate and learning_rate are one."""
     return "".join(sign for sign in column.casefold() if sign.isalnum())
 
@@ -73,8 +73,8 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
         name = str(column)
         if not name or name.startswith("Unnamed:"):  # an index that pandas wrote
             continue
-        measured = _plain_name(name) == "precision" and is_measured(name, text_of(frame[name]))
-        if not measured and (name in DESCRIPTIVE or _plain_name(name) in SETTINGS):
+        measured = plain_name(name) == "precision" and is_measured(name, text_of(frame[name]))
+        if not measured and (name in DESCRIPTIVE or plain_name(name) in SETTINGS):
             continue
         numbers = pd.to_numeric(frame[name], errors="coerce")
         if not numbers.notna().any() or numbers.notna().mean() < 0.5:
@@ -101,7 +101,7 @@ def are_measured(numbers: NDArray[np.float64], cell_of: NDArray[np.integer[Any]]
 
 def is_measured(column: str, values: NDArray[np.object_], cell_of: NDArray[np.intp] | None = None) -> bool:
     """Whether a column that may be a setting by its name holds what each run came to."""
-    if _plain_name(column) not in _MAY_BE_MEASURED:
+    if plain_name(column) not in _MAY_BE_MEASURED:
         return False
     there = np.array([bool(str(value).strip()) for value in values], dtype=bool)
     numbers = np.array([_number(value) for value in values[there]])

@@ -350,6 +350,8 @@ def _warnings(
     if lengths:
         out.append(lengths)
     out += unlike(runs, cells)
+    members = part.members if isinstance(part, Conjunction) else (part,)
+    out += dict.fromkeys(text for member in members for text in member.unlike)
     out += [question.copied[cell] for cell in cells if cell in question.copied]
     if repeated := question.repeated_look_at(cells):
         way = "the sequential verdicts" if plan.sequential else "--sequential"

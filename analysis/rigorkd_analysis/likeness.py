@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rigorkd_analysis.columns import is_number
+from rigorkd_analysis.columns import is_number, plain_name
 from rigorkd_analysis.metric_names import is_accuracy, words_of
 from rigorkd_analysis.runs import Floats, Runs
 
@@ -76,7 +76,7 @@ def unlike(runs: Runs, cells: Sequence[int]) -> Iterator[str]:
         if all(values) and len(set(values)) > 1 and _apart(runs, cells, column):
             yield f"measured on different data ({column}: {_each(runs, cells, values)}): no like comparison"
     for column in runs.attributes:
-        if _plain(column) not in _RECIPE:
+        if not is_recipe(column):
             continue
         values = [runs.text(column, cell) for cell in cells]
         told = any(tells(runs.cells[cell], value) for cell, value in zip(cells, values, strict=True))
@@ -84,17 +84,18 @@ def unlike(runs: Runs, cells: Sequence[int]) -> Iterator[str]:
             yield f"{column} differs ({_each(runs, cells, values)}): the difference is confounded with it"
 
 
+def is_recipe(column: str) -> bool:
+    """Whether a column says how much data a network saw, or how it was shown, by its name."""
+    return plain_name(column) in _RECIPE
+
+
 def budgets(runs: Runs) -> tuple[str, ...]:
     """The columns of how much data a cell saw, where cells differ: which is best is asked among equals."""
     return tuple(
         column
         for column, values in runs.attributes.items()
-        if _plain(column) in _BUDGETS and len({*values} - {""}) > 1
+        if plain_name(column) in _BUDGETS and len({*values} - {""}) > 1
     )
-
-
-def _plain(column: str) -> str:
-    return "".join(sign for sign in column.casefold() if sign.isalnum())
 
 
 def _apart(runs: Runs, cells: Sequence[int], column: str) -> bool:

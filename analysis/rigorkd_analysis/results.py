@@ -177,6 +177,19 @@ class Analysis:
         """Whether it is known what runs of one seed have in common: rigorkd trained them itself."""
         return not self.of_table and COMMANDS_CONDITION not in self.conditioned_on
 
+    @property
+    def baselines(self) -> frozenset[str]:
+        """The cells that serve as baselines here, whatever their method is called: those that gains are over.
+
+        So do those of the method `baseline` that no cell stands beside, where other gains are over such.
+        """
+        gains = [c for f in self.families if f.name in ("overall", *GAINS) for c in f.comparisons]
+        serving = frozenset(cell for c in gains for cell, weight in c.weights.items() if weight < 0)
+        called = frozenset(cell.cell for cell in self.cells if cell.method == "baseline")
+        if serving and not serving & called:
+            return serving
+        return serving | (called - {c.a for c in gains})
+
     def family(self, name: str) -> Family | None:
         """The first family of this name, if any."""
         return next((family for family in self.families if family.name == name), None)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rigorkd_analysis.baseline_matching import Matcher, distilled
 from rigorkd_analysis.metric_names import is_accuracy, is_top5
-from rigorkd_analysis.questions import Matcher, Question, distilled
+from rigorkd_analysis.questions import Question
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.moments import Floats, Moments, mean_interval
 from rigorkd_analysis.stats.new_images import Predictions, PredictionSource
@@ -38,7 +39,7 @@ def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
     whole = whole_of(np.array(list(mean.values())))
     chance = None if classes is None else whole / classes
     if chance is not None and not question.runs.smoke:
-        yield from _networks(question, mean, chance, whole)
+        yield from _networks(question, matcher, mean, chance, whole)
     yield from _teachers(question, matcher, mean, chance, whole)
 
 
@@ -47,7 +48,9 @@ def whole_of(values: Floats) -> float:
     return 100.0 if np.nanmax(values, initial=0.0) > 1.5 else 1.0
 
 
-def _networks(question: Question, mean: dict[int, float], chance: float, whole: float) -> Iterator[str]:
+def _networks(
+    question: Question, matcher: Matcher, mean: dict[int, float], chance: float, whole: float
+) -> Iterator[str]:
     """That no cell is better than guessing, else that baselines are not: one warning, which goes first."""
     runs = question.runs
     students = [cell for cell in mean if runs.text("method", cell) != "teacher"]
@@ -57,8 +60,8 @@ def _networks(question: Question, mean: dict[int, float], chance: float, whole: 
         yield told
         return
     near = [cell for cell, value in mean.items() if _at_chance(value, chance, whole)]
-    named = Matcher(runs, question.plan.baselines).named()
-    bare = [cell for cell in near if cell in named or runs.text("method", cell) == "baseline"]
+    serving = matcher.serving()
+    bare = [cell for cell in near if cell in serving]
     if bare:
         listed = ", ".join(runs.cells[cell] for cell in bare[:6]) + (", …" if len(bare) > 6 else "")
         values = ", ".join(f"{mean[cell]:.4g}" for cell in bare[:6])

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rigorkd_analysis.likeness import on_what
+from rigorkd_analysis.columns import plain_name, sets_up
+from rigorkd_analysis.likeness import is_recipe, on_what, tells
 from rigorkd_analysis.runs import Runs
 
 #: What a baseline shares with the cells that it is the baseline of.
@@ -21,6 +22,8 @@ _OF_METHODS = frozenset(
     {"T", "alpha", "ce_weight", "kd_weight", "beta", "gamma", "t_squared", "direction", "teacher"}
 )
 """What a method sets for itself: where all baselines have one value of it, they do not use it."""
+_OF_METHODS_TOO = frozenset({"temperature", "temp", "tau", "kdtemperature", "kdt", "lambda"})
+"""The same by other names, as `plain_name` writes them."""
 
 _KNOWN_DATA = re.compile(
     r"(tiny[-_ ]?)?(cifar|imagenet)[-_ ]?\d*|(fashion|k|e)?[-_ ]?mnist|svhn|stl[-_ ]?10|cub([-_ ]?200)?|coco"
@@ -249,3 +252,47 @@ def _tells(name: str, text: str) -> bool:
         if re.search(before + re.escape(value) + after, name):
             return True
     return False
+
+
+def beside_methods(runs: Runs) -> tuple[str, ...]:
+    """The columns that set cells up beside their method: what a baseline should share and may not.
+
+    Those that are settings by their names, and those that the cells' names hold, but not what methods set
+    for themselves, nor what each method has one value of.
+    """
+    apart = ("method", *MATCHED, *on_what(runs), *_OF_METHODS)
+    told = columns_of_cells(runs)
+    return tuple(
+        name
+        for name in runs.attributes
+        if name not in apart
+        and plain_name(name) not in _OF_METHODS_TOO
+        and (sets_up(name) or (name in told and not _follows_method(runs, name)))
+    )
+
+
+def _follows_method(runs: Runs, column: str) -> bool:
+    """Whether each method has one value of a column, which is then part of it."""
+    own: dict[str, set[str]] = {}
+    for cell, text in enumerate(runs.attributes[column]):
+        own.setdefault(runs.text("method", cell), set()).add(plain(text))
+    return all(len(values) == 1 for values in own.values())
+
+
+def unlike_beside_method(
+    runs: Runs, cell: int, baseline: int, columns: Sequence[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Of these columns those in which a cell differs from its baseline, with both values.
+
+    A column that either has no value of concerns one of them alone, and one that is off in the baseline is a
+    switch of the method. Nothing is told twice: what `likeness.unlike` tells is left to it.
+    """
+    for column in columns:
+        mine, its = runs.text(column, cell), runs.text(column, baseline)
+        if plain(mine) == plain(its) or {mine.casefold(), its.casefold()} & set(_NOTHING):
+            continue
+        if not sets_up(column) and (plain(its) == "0" or its.casefold() in ("off", "false", "no")):
+            continue
+        if is_recipe(column) and not (tells(runs.cells[cell], mine) or tells(runs.cells[baseline], its)):
+            continue
+        yield column, mine, its

@@ -12,24 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Plan
+from rigorkd_analysis.baseline_matching import Matcher, baselines, distilled
 from rigorkd_analysis.families import build_family
+from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
 from rigorkd_analysis.likeness import copied, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
+from rigorkd_analysis.named_pairs import each_pair
 from rigorkd_analysis.offered_baselines import likely, offered
 from rigorkd_analysis.outliers import outlying
-from rigorkd_analysis.questions import (
-    Hypothesis,
-    LinearContrast,
-    Matcher,
-    Question,
-    all_gains,
-    all_pairs,
-    averages,
-    baselines,
-    distilled,
-    each_pair,
-    resolve,
-)
+from rigorkd_analysis.questions import Hypothesis, LinearContrast, Question
 from rigorkd_analysis.results import (
     Analysis,
     CellSummary,
@@ -362,7 +353,8 @@ def _compared_with_nothing(
     runs = question.runs
     met = {cell for *_, parts in families for part in parts for cell in part.cells}
     others = (cell for cell in range(len(runs.cells)) if cell not in met and cell not in told_of)
-    alone = [cell for cell in others if runs.text("method", cell) != "teacher"]
+    named = bool(question.plan.baselines)  # else it goes without saying that a teacher is no rival
+    alone = [cell for cell in others if named or runs.text("method", cell) != "teacher"]
     if not met or not alone:
         return []
     columns = on_what(runs)

@@ -143,6 +143,17 @@ def adjusted_name(correction: Correction, size: int) -> str:
     return "p" if size == 1 else _ADJUSTED[correction]
 
 
+OWN_BASELINES = "their own baselines"
+"""What gains are over that have more different baselines than a sentence names."""
+
+
+def over_what(over: str | None, *, several: bool) -> str:
+    """What gains are over, in a sentence about several of them or about each: their baselines, or its."""
+    if over == OWN_BASELINES and not several:
+        return "its own baseline"
+    return over or "the baseline"
+
+
 class Names:
     """What each cell is called in a sentence: by its parameters where they tell cells apart, else by name."""
 
@@ -218,7 +229,7 @@ class Names:
         if all(self._is_plain(word) for word in words):
             return ""
         first, *more = words
-        return first if not more else " or ".join(words) if len(more) < 3 else "their own baselines"
+        return first if not more else " or ".join(words) if len(more) < 3 else OWN_BASELINES
 
     def _is_plain(self, word: str) -> bool:
         """Whether it is called the baseline; `scratch` or `vanilla` says more, and is told."""

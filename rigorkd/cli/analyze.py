@@ -57,6 +57,7 @@ def analyze(
     """
     from rigorkd.report.analysis_page import analysis_page, short_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json
+    from rigorkd.report.sentences import chosen
     from rigorkd.report.sources import analysis_of, refuse_unusable
 
     found, question = ask(sources, results, asked, told=False)
@@ -70,6 +71,7 @@ def analyze(
     result = analysis_of(found, question, images, up_to=PREDICTIONS_UP_TO)
     warn(found, question, result, all_of_it=False)
     pairs = [(family, c) for family in result.families for c in family.comparisons]
+    choice = {"chosen": text} if (text := chosen(result)) else {}
     emit(
         form,
         lambda: (
@@ -80,6 +82,6 @@ def analyze(
         json=lambda: to_json(result),
         csv=lambda: to_csv(
             [comparison for _, comparison in pairs],
-            [{"family": family.name, "planned": one.planned} for family, one in pairs],
+            [{"family": family.name, "planned": one.planned, **choice} for family, one in pairs],
         ),
     )

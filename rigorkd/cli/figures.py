@@ -71,7 +71,7 @@ def figures(
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.figures.side_by_side import cores, side_by_side
     from rigorkd.report.gather import gather
-    from rigorkd.report.sentences import banner_of
+    from rigorkd.report.sentences import banner_of, chosen_in_brief
     from rigorkd.report.sources import analysis_of
     from rigorkd.text import one_line
 
@@ -96,6 +96,8 @@ def figures(
         smoke = any(banner.startswith("SMOKE") for banner in banners)
         short = "SMOKE RUNS: no result" if smoke else f"{AT_CHANCE}: no result"
         drawn = [replace(figure, banner=short) for figure in drawn]
+    elif choices := "; ".join(dict.fromkeys(filter(None, map(chosen_in_brief, analyses)))):
+        drawn = [replace(figure, banner=choices) for figure in drawn]
     every: tuple[Form, ...] = ("svg", "pdf")
     forms = [kind for kind in every if form in (kind, "both")]
     files = side_by_side([partial(figure_files, figure, forms) for figure in drawn], cores())

@@ -71,13 +71,6 @@ _QUESTION = (
         callback=lambda _context, _option, text: parsed_seeds(text),
         help="Judge these seeds alone, such as 5:8: those that no look has seen stay valid.",
     ),
-    click.option(
-        "--without",
-        multiple=True,
-        metavar="CELL",
-        help="Judge without this cell, such as one of which a run collapsed: all is exploratory then. "
-        "Repeatable.",
-    ),
     interim_option,
     click.option("--alpha", type=float, help="Error rate over a family  [default: 0.05]"),
     click.option(
@@ -224,6 +217,13 @@ _READING = (
         "--select", metavar="EPOCH", help="Of a log of epochs: last, or best:COLUMN, such as best:val_acc."
     ),
     click.option("--average", metavar="COLUMN", help="Average over fold, item or the like within a seed."),
+    click.option(
+        "--without",
+        multiple=True,
+        metavar="NAME",
+        help="Judge without a cell, or of tables without a value such as method=DKD: every verdict says so, "
+        "and all is exploratory. Repeatable.",
+    ),
     click.option("--wide", is_flag=True, help="Every column of numbers is a cell."),
     click.option("--decimal", type=click.Choice([".", ","]), help="What stands before decimals."),
     click.option("--encoding", metavar="NAME", help="Of text files  [default: UTF-8]"),
@@ -282,7 +282,7 @@ def find_source(
             hint="analyze judges one study, or several tables as one; `rigorkd compare` compares studies",
         )
     if studies:
-        if asked not in (None, Reading()):
+        if asked is not None and not asked.is_plain:
             raise InputError(
                 f"{studies[0]} is a study: it says itself what its cells and seeds are",
                 hint="leave --cell, --seed, --select and the like out",
@@ -296,7 +296,7 @@ def find_source(
         )
     if len(sources) == 1 and (os.path.lexists(lone / "study.json") or where_studies_lie(lone)):
         return from_study(study_folder(lone, results))  # says so
-    if len(sources) == 1 and not lone.exists() and not lone.suffix and asked in (None, Reading()):
+    if len(sources) == 1 and not lone.exists() and not lone.suffix and (asked is None or asked.is_plain):
         from rigorkd.readers.kinds import expanded, remote
 
         if remote(sources[0]) is None and expanded(sources[0]) == [lone]:
@@ -351,10 +351,12 @@ def ask(
     """The sources that were named, and the question put to them, from a command's remaining options."""
     from rigorkd.report.sources import Question
 
-    found = find_source(sources, results, reading_of(asked), asked["metric"])
+    reading = reading_of(asked)
+    found = find_source(sources, results, reading, asked["metric"])
     if told:
         tell(found)
-    return found, Question(**asked)
+    # tables are read without them: what a cell, a seed and the metric are is decided by what stays
+    return found, Question(**asked, without=() if found.folder is None else reading.without)
 
 
 def aside(text: str) -> None:

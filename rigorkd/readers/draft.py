@@ -216,7 +216,7 @@ def rename(draft: Draft) -> None:
         frame = draft.frame.drop(columns=[name for name in ("_step", "Sweep") if name in draft.frame])
         draft.table = replace(draft.table, frame=frame, kind=f"{draft.table.kind}, W&B's table of runs")
     columns = [str(name) for name in draft.frame.columns]
-    draft.plainly = {"cell", "seed"} <= set(columns) and draft.asked == Reading()
+    draft.plainly = {"cell", "seed"} <= set(columns) and draft.asked.is_plain
     taken: dict[str, list[str]] = {}
     for name in columns:
         known = canonical(name)

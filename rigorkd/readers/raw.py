@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ class Reading:
         encoding: of text files.
         sheet: of a workbook.
         kind: the reader to use, by its name in the registry.
+        without: what is left out, as COLUMN=VALUE, or a value that one column has.
     """
 
     cell: str | None = None
@@ -42,6 +43,12 @@ class Reading:
     encoding: str | None = None
     sheet: str | None = None
     kind: str | None = None
+    without: tuple[str, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is said of how to read what stays."""
+        return replace(self, without=()) == Reading()
 
 
 @dataclass(frozen=True)

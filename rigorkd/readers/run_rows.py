@@ -8,166 +8,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.runs import mixed_settings
 
 from rigorkd.errors import InputError
-from rigorkd.readers.draft import Draft, kinds_of_seeds, original
+from rigorkd.readers.draft import Draft, kinds_of_seeds
 from rigorkd.readers.epochs import select_epochs
 from rigorkd.readers.identity import maybe_merged
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
-from rigorkd.readers.metric_choice import candidates
 from rigorkd.readers.shapes import is_metric
-from rigorkd.readers.written_numbers import ABSENT, plain
-from rigorkd.text import count, some_of, suggest
+from rigorkd.readers.written_numbers import ABSENT
+from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
-
-
-def average(draft: Draft, metric: str | None) -> None:
-    """Rows of one run averaged over folds, items or repeats, which are no replicates."""
-    if draft.asked.average is None:
-        return
-    column = original(draft, draft.asked.average)
-    if column is None:
-        raise draft.table.error(
-            f"--average {draft.asked.average}: no such column",
-            suggest(draft.asked.average, draft.frame.columns, f"there are: {draft.columns()}"),
-        )
-    if column in ("cell", "seed", metric, *_cell_columns(draft)):
-        raise draft.table.error(
-            f"--average {draft.asked.average}: it tells the runs apart, or is the metric",
-            "name the column whose rows are averaged within a run, such as fold",
-        )
-    _without_number(draft, metric, column)
-    _on_common(draft, column)
-    keys = [name for name in ("cell", "seed", "run_id") if name in draft.frame]
-    group = draft.frame.groupby(keys, sort=False)
-    number = group.ngroup().to_numpy()
-    first = np.unique(number, return_index=True)[1]
-    frame = draft.frame.iloc[first].copy()
-    results = [metric] if metric else []
-    results += [name for name in candidates(draft) if name != metric]
-    for name in results:
-        values = plain(draft.frame[name])
-        if np.isnan(values).any():
-            if name != metric:
-                frame = frame.drop(columns=name)
-                continue
-            row = int(np.flatnonzero(np.isnan(values))[0])
-            raise draft.table.error("no number to average", "leave the row out, or mend it", row, str(metric))
-        means = np.bincount(number, weights=values) / np.bincount(number)
-        frame[name] = [repr(float(value)) for value in means]
-    frame = frame.drop(columns=column)
-    sizes = np.bincount(number)
-    each = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
-    draft.epochs = f"averaged over {column} ({each} rows a run)"
-    if sizes.min() != sizes.max():
-        few, least = frame.iloc[int(sizes.argmin())], int(sizes.min())
-        draft.warnings.append(
-            f"runs are averages over {least} to {sizes.max()} rows of {column} ({least} of "
-            f"{few['cell']} seed {few['seed']})"
-        )
-    draft.table = replace(draft.table.rows(first, frame), items=None)  # those of one row are not the run's
-
-
-def _without_number(draft: Draft, metric: str | None, column: str) -> None:
-    """Rows to be averaged whose field is empty or `n/a` are left out, and named."""
-    if metric is None:
-        return
-    blank = draft.frame[metric].str.strip().str.casefold().isin(ABSENT - {"nan"}).to_numpy()
-    if not blank.any() or blank.all():
-        return
-    for row in np.flatnonzero(blank):
-        where = f"{draft.spelt(column)} {draft.frame[column].iloc[row]}"
-        draft.dropped.append(_told(draft, int(row), f"no {metric} of {where}"))
-    draft.keep(~blank)
-
-
-_RIVALS = ("group", "dataset", "task", "student")
-"""Cells that differ in one of these are not compared, so their folds need not be the same."""
-
-
-def _on_common(draft: Draft, column: str) -> None:
-    """What is averaged must be the same in all cells that are compared: rows of other folds are left out.
-
-    One fold is harder than another, so that averages over different ones differ without any difference. At a
-    seed that lost a fold in one cell, it is left out of the others as well.
-
-    Raises:
-        InputError: cells have fewer than half of the folds in common.
-    """
-    frame = draft.frame
-    rivals = [name for name in _RIVALS if name in frame and name != column]
-    rivals += [
-        name for name in map(str, frame.columns) if name not in (*rivals, column) and _is_part(draft, name)
-    ]
-    group = frame.groupby(rivals, sort=False).ngroup().to_numpy() if rivals else np.zeros(len(frame), np.intp)
-    keep = np.ones(len(frame), dtype=bool)
-    for one in range(int(group.max(initial=-1)) + 1):
-        rows = np.flatnonzero(group == one)
-        keep[rows] = _common(draft, frame.iloc[rows], column)
-    draft.keep(keep)
-
-
-def _is_part(draft: Draft, name: str) -> bool:
-    return says_on_what(name) and bool((draft.frame.groupby("cell", sort=False)[name].nunique() == 1).all())
-
-
-def _common(draft: Draft, frame: pd.DataFrame, column: str) -> NDArray[np.bool_]:
-    """Which rows of cells that are compared are of folds that all of them have."""
-    own = {str(cell): set(values) for cell, values in frame.groupby("cell", sort=False)[column]}
-    everything, shared = list(dict.fromkeys(frame[column])), set.intersection(*own.values())
-    what = draft.spelt(column)
-    lacking = {
-        cell: [value for value in everything if value not in had]
-        for cell, had in own.items()
-        if len(had) < len(everything)
-    }
-    if lacking and 2 * len(shared) < len(everything):
-        cell, values = max(lacking.items(), key=lambda item: len(item[1]))
-        other = next(name for name in own if values[0] in own[name])
-        has = [value for value in everything if value in own[cell]]
-        raise draft.table.error(
-            f"{cell} has {what} {some_of(has, 6)}, and no {some_of(values, 6)}, which {other} has: averages "
-            "over different ones are no like comparison",
-            f"name the same {what} alike in all cells; where runs are missing, leave {cell} out",
-        )
-    keep = frame[column].isin(shared)
-    told = [f"{cell} lacks {some_of(values, 6)}" for cell, values in lacking.items()]
-    left = frame[keep]
-    cells = left.groupby("seed", sort=False)["cell"].transform("nunique")
-    lost = left.groupby(["seed", column], sort=False)["cell"].transform("nunique") < cells
-    gaps = left[lost].drop_duplicates(["seed", column])
-    for seed, fold in zip(gaps["seed"][:_TOLD], gaps[column][:_TOLD], strict=True):
-        at_seed = left[left["seed"] == seed]
-        had = set(at_seed["cell"][at_seed[column] == fold])
-        without = [name for name in map(str, at_seed["cell"].unique()) if name not in had]
-        told.append(f"{some_of(without, 3)} lacks {fold} at seed {seed}")
-    if told:
-        many = len(lacking) + len(gaps)
-        more = f" and {many - _TOLD} more" * (many > _TOLD)
-        draft.warnings.append(
-            f"{what}: {'; '.join(told[:_TOLD])}{more}; left out of the averages of all cells, so that like "
-            "is compared with like"
-        )
-    keep = keep & ~lost.reindex(frame.index, fill_value=False)
-    gone = frame[~frame["seed"].isin(set(frame["seed"][keep]))]
-    if len(gone):
-        raise draft.table.error(
-            f"at seed {gone['seed'].iloc[0]} no {what} is there in all of "
-            f"{some_of(list(dict.fromkeys(gone['cell'])), 4)}",
-            f"name the same {what} alike in all cells, or leave the seed out",
-            int(gone.index[0]),
-            "seed",
-        )
-    return np.asarray(keep.to_numpy(), dtype=bool)
-
-
-_TOLD = 6
-"""Gaps that a warning names."""
 
 
 def statuses(draft: Draft) -> None:
@@ -196,7 +50,7 @@ def epochs(draft: Draft, metric: str | None) -> None:
         found = select_epochs(draft.table, metric, draft.asked)
     except InputError as error:
         names = draft.cell_of([]) if "is there twice" in error.message else []
-        if not set(names) - set(_cell_columns(draft)):
+        if not set(names) - set(cell_columns(draft)):
             raise
         offer = ",".join(map(draft.spelt, names))
         again = InputError(error.message, hint=f"two runs have one name: give --cell {shlex.quote(offer)}")
@@ -231,7 +85,7 @@ def duplicates(draft: Draft, metric: str | None) -> None:
         for row in np.flatnonzero(unfinished):
             if any(frame[name].iloc[row] == "" for name in names):
                 keep[row] = False
-                draft.dropped.append(_told(draft, int(row), "did not finish and has no seed"))
+                draft.dropped.append(told_of(draft, int(row), "did not finish and has no seed"))
     key = frame.groupby(["cell", "seed"], sort=False).ngroup().to_numpy()
     sizes = np.bincount(key)
     lost = 0
@@ -244,7 +98,7 @@ def duplicates(draft: Draft, metric: str | None) -> None:
     for row in np.flatnonzero(unfinished & keep):
         lost += not blank[row]
         why = f"no {metric}" if blank[row] else "did not finish, and nothing replaces it"
-        draft.dropped.append(_told(draft, int(row), why))
+        draft.dropped.append(told_of(draft, int(row), why))
     if lost:
         draft.warnings.append(
             f"{count(lost, 'run')} did not finish and {'is' if lost == 1 else 'are'} missing"
@@ -270,7 +124,8 @@ def left_out_settings(draft: Draft) -> None:
         draft.table = replace(draft.table, frame=draft.frame.drop(columns=name))
 
 
-def _told(draft: Draft, row: int, why: str) -> str:
+def told_of(draft: Draft, row: int, why: str) -> str:
+    """A row with its place and name, and what there is to say of it."""
     frame = draft.frame
     name = frame["run"].iloc[row] if "run" in frame else ""
     name = name or f"{frame['cell'].iloc[row]} seed {frame['seed'].iloc[row]}"
@@ -286,10 +141,10 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
     done = rows[~unfinished[rows]]
     if done.size == 0:  # none finished: one stands for the run that is missing
         for row in rows[:-1]:
-            draft.dropped.append(_told(draft, int(row), "did not finish, as another try of it"))
+            draft.dropped.append(told_of(draft, int(row), "did not finish, as another try of it"))
         return int(rows[-1])
     for row in rows[unfinished[rows]]:
-        draft.dropped.append(_told(draft, int(row), "did not finish; another try of this seed did"))
+        draft.dropped.append(told_of(draft, int(row), "did not finish; another try of this seed did"))
     if done.size == 1:
         return int(done[0])
     columns = [name for name in frame.columns if not name.startswith("_")]
@@ -297,7 +152,7 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
     if "run_id" in frame and own["run_id"].nunique() == 1 and own["run_id"].iloc[0]:
         if len(own[columns].drop_duplicates()) == 1:
             for row in done[1:]:
-                draft.dropped.append(_told(draft, int(row), "the same run once more, by its id"))
+                draft.dropped.append(told_of(draft, int(row), "the same run once more, by its id"))
             return int(done[0])
     elif (
         "time" in frame
@@ -308,7 +163,9 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
         newest = max(done, key=lambda row: _instant(frame["time"].iloc[row]))
         for row in done:
             if row != newest:
-                draft.dropped.append(_told(draft, int(row), "an earlier run of this seed; the latest counts"))
+                draft.dropped.append(
+                    told_of(draft, int(row), "an earlier run of this seed; the latest counts")
+                )
         draft.warnings.append(
             f"seed {own['seed'].iloc[0]} of {own['cell'].iloc[0]} was run {len(own)} times; the latest counts"
         )
@@ -328,7 +185,7 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             f"the unit of replication is the seed: average over {inner!r} first (--average {inner}); "
             "its values are not replicates"
         )
-    elif len(own.drop_duplicates(wanted := draft.cell_of(_cell_columns(draft), varying, ~unfinished))) > 1:
+    elif len(own.drop_duplicates(wanted := draft.cell_of(cell_columns(draft), varying, ~unfinished))) > 1:
         offer = ",".join(map(draft.spelt, wanted))
         told = [name for name in varying if name in wanted] or varying
         told = told or [name for name in wanted if own[name].nunique() > 1]
@@ -356,7 +213,7 @@ def _one_of(draft: Draft, rows: NDArray[np.intp], unfinished: NDArray[np.bool_])
             differing = some_of(list(map(draft.spelt, varying)), 5)
             hint = f"no setting tells them apart (they differ in {differing}): leave one out"
         hint += _by_run(draft, own, varying, ~unfinished)
-    merged = [name for name in maybe_merged(draft, _cell_columns(draft)) if (own[name] == "").any()]
+    merged = [name for name in maybe_merged(draft, cell_columns(draft)) if (own[name] == "").any()]
     if merged:
         what = draft.spelt(merged[0])
         hint = f"{what} is empty in these rows: if it was a merged cell, write it in each row; else {hint}"
@@ -376,7 +233,7 @@ def _counted(draft: Draft, own: pd.DataFrame, rows: NDArray[np.bool_]) -> list[s
 
     Its values come again at several seeds, as those of a setting do.
     """
-    cells = _cell_columns(draft)
+    cells = cell_columns(draft)
     for name in map(str, own.columns):
         odd = name in (*INNER, *cells, "seed") or canonical(name) is not None or name.startswith("_")
         if odd or not is_bookkeeping(name) or own[name].nunique() < len(own) or not draft.recurs(name):
@@ -397,7 +254,8 @@ def _by_run(draft: Draft, own: pd.DataFrame, varying: Sequence[str], rows: NDArr
     return f"; if {names} are configurations, give --cell {shlex.quote(','.join(map(draft.spelt, named)))}"
 
 
-def _cell_columns(draft: Draft) -> list[str]:
+def cell_columns(draft: Draft) -> list[str]:
+    """The columns that a cell's name is made of."""
     where = draft.came.get("cell", "")
     if not where.startswith("columns "):
         return ["run"] if where.startswith(draft.came.get("run", "column run")) else ["cell"]

@@ -16,11 +16,13 @@ from rigorkd_analysis.runs import seed_of
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError
+from rigorkd.readers.averaging import average
 from rigorkd.readers.draft import Draft, rename, summary_rows
 from rigorkd.readers.identity import find_cells, find_seeds, names_alike, without_seed
+from rigorkd.readers.leaving_out import Leaving
 from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
-from rigorkd.readers.run_rows import average, duplicates, epochs, left_out_settings, statuses
+from rigorkd.readers.run_rows import duplicates, epochs, left_out_settings, statuses
 from rigorkd.readers.shapes import unfold
 from rigorkd.text import count, some_of
 
@@ -56,7 +58,7 @@ def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, 
     """
     table = joined([unfold(one, asked, metric) for one in tables])
     if table.settings:
-        return _written_by_us(table, metric, name)
+        return _written_by_us(table, asked, metric, name)
     try:
         return _understood(table, asked, metric, name)
     except InputError as error:
@@ -69,11 +71,15 @@ def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) 
     summary_rows(draft)
     if draft.frame.empty:
         raise table.error("the table has no rows", "one row per run: cell, seed and a metric")
+    leaving = Leaving(draft)
+    leaving.now()
     find_seeds(draft)
     find_cells(draft)
     names_alike(draft)
     without_seed(draft)
+    leaving.now()
     chosen = choose_metric(draft, metric)
+    leaving.done(chosen)
     average(draft, chosen)
     statuses(draft)
     epochs(draft, chosen)
@@ -151,9 +157,10 @@ def given_by(asked: Reading, metric: str | None, without: Container[str] = ()) -
         **{"from" if name == "kind" else name: value for name, value in vars(asked).items()},
     }
     return "".join(
-        f"--{option} " if value is True else f"--{option} {shlex.quote(value)} "
+        f"--{option} " if one is True else f"--{option} {shlex.quote(one)} "
         for option, value in said.items()
-        if value and option not in without
+        for one in (value if isinstance(value, tuple) else (value,))
+        if one and option not in without
     )
 
 
@@ -192,7 +199,7 @@ def _finished(draft: Draft, metric: str | None, name: str) -> Tidy:
     )
 
 
-def _written_by_us(table: RawTable, metric: str | None, name: str) -> Tidy:
+def _written_by_us(table: RawTable, asked: Reading, metric: str | None, name: str) -> Tidy:
     """A table that `rigorkd import` wrote: what its header says holds."""
     settings = table.settings
     chosen = metric or next(iter(settings.get("metric", ())), None)
@@ -201,21 +208,25 @@ def _written_by_us(table: RawTable, metric: str | None, name: str) -> Tidy:
         column: frame[column].map(lambda word: word[1:] if re.match(r"'[=+@-]", word) else word)
         for column in frame.columns
     }
-    frame = frame.assign(**text)
+    draft = Draft(replace(table, frame=frame.assign(**text)), asked, True, {}, [])
+    leaving = Leaving(draft)
+    leaving.now()
+    leaving.done(chosen)
+    frame = draft.frame
     seeds = frame["seed"].nunique() if "seed" in frame else 0
     cells = frame["cell"].nunique() if "cell" in frame else 0
     said = settings.get("understood", ())
     read = f"read: {count(len(frame), 'run')}, {count(cells, 'cell')}, {count(seeds, 'seed')}"
     return Tidy(
-        replace(table, frame=frame),
+        draft.table,
         chosen,
         (
             f"{read} from {table.files[0]} (imported by rigorkd)",
             said[1] if len(said) > 1 else "",
             f"metric: {chosen}",
         ),
-        settings.get("left out", ()),
-        settings.get("warning", ()),
+        (*settings.get("left out", ()), *draft.dropped),
+        (*settings.get("warning", ()), *draft.warnings),
         {},
         next(iter(settings.get("study", (name,))), name),
     )

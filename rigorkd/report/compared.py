@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,21 +65,30 @@ def open_source(
         if is_study(folder):
             return Runs(from_study(folder), folder)
     asked = asked or Reading()
-    if asked != Reading() or source.is_dir() or (source.is_file() and source.suffix.casefold() != ".csv"):
+    if not asked.is_plain or source.is_dir() or (source.is_file() and source.suffix.casefold() != ".csv"):
         return Runs(from_sources([str(source)], asked, metric), source)
     rows = read_rows(source)
     names = [row.get("cell", "") for row in rows.mappings()]
     plain = {"cell", "seed"} <= set(rows.columns)
     if plain and len(set(names)) == len(names):
-        return Printed(rows)
+        return _printed(rows, asked)
     try:
         found = from_sources([str(source)], asked, metric)
     except InputError:
         if plain:
             raise
-        return Printed(rows)
+        return _printed(rows, asked)
     several = plain or bool((found.table.groupby("cell")["seed"].nunique() > 1).any())
-    return Runs(found, source) if several else Printed(rows)
+    return Runs(found, source) if several else _printed(rows, asked)
+
+
+def _printed(rows: Rows, asked: Reading) -> Printed:
+    if asked.without:
+        raise InputError(
+            f"{rows.file} is a published table; --without {shlex.quote(asked.without[0])} leaves out runs",
+            hint="delete its rows there: the study's cells without a printed number are not held against any",
+        )
+    return Printed(rows)
 
 
 def named(sources: Sequence[Runs], renamed: Names, metric: str | None = None) -> list[Study]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rigorkd_analysis.results import GAINS, Analysis, CellSummary, Comparison
 from rigorkd_analysis.runs import seed_of
-from rigorkd_analysis.wording import is_distillation
+from rigorkd_analysis.wording import OWN_BASELINES, is_distillation, over_what
 
 from rigorkd.metrics import NAMES
 
@@ -29,7 +29,8 @@ class CellFacts:
     """One cell and what was measured of it.
 
     `measures` holds, per metric, one value for each of `seeds`; None where there is none. `settings` is how
-    the cell is set up beyond that, each as text.
+    the cell is set up beyond that, each as text. `is_baseline` says whether it serves as one in this
+    analysis.
     """
 
     cell: str
@@ -43,10 +44,7 @@ class CellFacts:
     seeds: tuple[int | None, ...]
     measures: Mapping[str, tuple[float | None, ...]]
     settings: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_baseline(self) -> bool:
-        return self.method == "baseline"
+    is_baseline: bool = False
 
     @property
     def block(self) -> str:
@@ -188,20 +186,29 @@ class Evidence:
         Nor are cells called distilled beside a baseline that may be distilled itself.
         """
         gaining = [self.facts(c.a) for c in self.gains() if c.a is not None]
-        if self.baseline == "baseline" and distils(gaining):
+        if self._over is None and distils(gaining):
             return "distilled"
         return "method" if any(cell.method for cell in gaining) else "cell"
 
     @property
     def baseline(self) -> str:
-        """What gains are over: `baseline`, or its name where it is not plainly that."""
-        families = [family for family in self.analysis.families if family.name in GAINS]
-        return next((family.over for family in families if family.over), "baseline")
+        """What one gain is over: `baseline`, or its name where it is one that is not plainly that."""
+        return "baseline" if self._over in (None, OWN_BASELINES) else str(self._over)
 
     @property
     def the_baseline(self) -> str:
-        """The same in a sentence: `the baseline`, or its name."""
-        return "the baseline" if self.baseline == "baseline" else self.baseline
+        """The same in a sentence about each cell: `the baseline`, or its name."""
+        return over_what(self._over, several=False)
+
+    @property
+    def the_baselines(self) -> str:
+        """The same in a sentence about all cells."""
+        return over_what(self._over, several=True)
+
+    @property
+    def _over(self) -> str | None:
+        families = [family for family in self.analysis.families if family.name in GAINS]
+        return next((family.over for family in families if family.over), None)
 
     def facts(self, cell: str) -> CellFacts:
         return self.cells[self.index[cell]]
@@ -283,7 +290,7 @@ def _cells(
         beside = frame["latency_shared"].astype(str).str.casefold().eq("true").to_numpy()
         numbers["latency_ms"] = np.where(beside, np.nan, numbers["latency_ms"])
     diverged = frame["status"].eq("diverged").tolist() if "status" in frame.columns else [False] * len(frame)
-    out = []
+    out, baselines = [], analysis.baselines
     for summary in analysis.cells:
         mine = rows[summary.cell]
         measures: dict[str, list[float | None]] = {name: [None] * len(seeds) for name in metrics}
@@ -310,6 +317,7 @@ def _cells(
                 measures={name: tuple(values) for name, values in measures.items()},
                 settings=settings.get(summary.cell)
                 or {str(name): _text(first[name]) for name in frame.columns if name not in metrics},
+                is_baseline=summary.cell in baselines,
             )
         )
     return tuple(out)

@@ -24,7 +24,7 @@ from rigorkd.report.numbers import Numbers, p_heading, verdict
 from rigorkd.report.page import MISSING, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
     CORRECTIONS,
-    chosen_runs,
+    chosen,
     headline,
     holm_is_sharper,
     is_unpaired,
@@ -206,7 +206,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         text += " Distillation leaves the architecture as it is: a latency difference is noise."
     text += _BOLD if emphasis else ""
     return Table(
-        f"Gains over {evidence.the_baseline}", tuple(columns), tuple(rows), text, frozenset(emphasis)
+        f"Gains over {evidence.the_baselines}", tuple(columns), tuple(rows), text, frozenset(emphasis)
     )
 
 
@@ -369,7 +369,7 @@ def tests_said(evidence: Evidence) -> str:
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
     sharper = (holm_is_sharper(analysis, one) for one in families)
-    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis), chosen_runs(analysis)))
+    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis), chosen(analysis)))
     text += "".join(f"; {note}" for note in notes if note)
     if analysis.sesoi is not None:
         say = Numbers(analysis)

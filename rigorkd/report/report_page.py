@@ -113,7 +113,7 @@ def _question(evidence: Evidence) -> str:
     else:
         what = f"any of the {'methods' if methods else 'cells'}"
     of = f" of {' and '.join(filter(None, (', '.join(students[:-1]), students[-1])))}" if students else ""
-    over = "" if evidence.baseline == "baseline" else f" over {evidence.baseline}"
+    over = "" if evidence.the_baseline == "the baseline" else f" over {evidence.the_baselines}"
     return f"Does {what} {verb} the {label(analysis.metric)}{of if len(students) <= 4 else ''}{over}?"
 
 

@@ -21,8 +21,10 @@ from rigorkd_analysis.results import (
 from rigorkd_analysis.sanity import AT_CHANCE
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
 from rigorkd_analysis.verdicts import Verdict
-from rigorkd_analysis.wording import p_text, percent_text
+from rigorkd_analysis.wording import over_what, p_text, percent_text
 
+from rigorkd.readers.averaging import AVERAGED
+from rigorkd.readers.leaving_out import LEFT_OUT
 from rigorkd.report.numbers import MetricNumbers, Numbers
 from rigorkd.report.page import Said
 from rigorkd.text import count, some_of
@@ -66,7 +68,7 @@ def titled_family(family: Family) -> str:
     """What a family is called; its gains by what they are over, where that is not called the baseline."""
     if family.name == "primary" and family.over is None:
         return "Primary gain"
-    return _FAMILIES[family.name].format(over=family.over or "the baseline")
+    return _FAMILIES[family.name].format(over=over_what(family.over, several=family.name == "gains"))
 
 
 def in_a_title(family: Family) -> str:
@@ -79,7 +81,8 @@ def minus(family: Family) -> str:
     """What the gains of a family are minus: their baseline, named where it is not plainly that."""
     if family.over is None:
         return "its baseline"
-    return f"its baseline ({family.over})" if " or " in family.over else family.over
+    over = over_what(family.over, several=False)
+    return f"its baseline ({over})" if " or " in over else over
 
 
 def test_of(family: Family) -> str:
@@ -484,14 +487,24 @@ CHOSEN, CHOSEN_CELLS = "chosen seeds: ", "chosen cells: "
 """How the warnings begin that --seeds left finished seeds out, or --without cells."""
 
 
-def chosen_runs(analysis: Analysis) -> str:
-    """Which seeds or cells alone were judged, as a caption says it, "" where all were."""
-    return "; ".join(text for text in analysis.warnings if text.startswith((CHOSEN, CHOSEN_CELLS)))
+def chosen(analysis: Analysis) -> str:
+    """What was judged of all that there is, by somebody's choice, as a caption says it; "" where all was."""
+    return "; ".join(_choices(analysis))
+
+
+def chosen_in_brief(analysis: Analysis) -> str:
+    """The same in a few words, for a file that goes on alone."""
+    return "; ".join(text.partition(", as --")[0] for text in _choices(analysis))
+
+
+def _choices(analysis: Analysis) -> list[str]:
+    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED)
+    return [text for text in analysis.warnings if text.startswith(kinds)]
 
 
 def without_cells(analysis: Analysis) -> str:
     """What a caption says of cells that were left out, "" where none were."""
-    told = next((text for text in analysis.warnings if text.startswith(CHOSEN_CELLS)), "")
+    told = next((text for text in analysis.warnings if text.startswith((CHOSEN_CELLS, LEFT_OUT))), "")
     return told.removeprefix(CHOSEN_CELLS).partition(", as --without")[0]
 
 

@@ -23,8 +23,8 @@ from rigorkd_analysis import (
     power,
     summarize_studies,
 )
+from rigorkd_analysis.hypotheses import all_pairs
 from rigorkd_analysis.metric_names import is_percentage, unit_of
-from rigorkd_analysis.questions import all_pairs
 from rigorkd_analysis.rounding import last_digit, rounding
 from rigorkd_analysis.runs import choose_metric, read_runs
 from rigorkd_analysis.stats.adjust import adjust

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from rigorkd_analysis.columns import is_setting
 from rigorkd_analysis.published.printed_cells import Row, known_name
 from rigorkd_analysis.published.printed_table import Entry, decimal_of, row_names
-from rigorkd_analysis.runs import is_setting, suggest
+from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
 
 

@@ -25,8 +25,9 @@ import numpy as np
 from scipy import special
 
 from rigorkd_analysis.axes import AXES, settings_of
+from rigorkd_analysis.baseline_matching import distilled
 from rigorkd_analysis.likeness import on_what
-from rigorkd_analysis.questions import LinearContrast, Question, differences, distilled
+from rigorkd_analysis.questions import LinearContrast, Question, differences
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.group_sequential import nominal_level

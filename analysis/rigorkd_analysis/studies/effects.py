@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rigorkd_analysis.analysis_plan import Plan
+from rigorkd_analysis.baseline_matching import Matcher
+from rigorkd_analysis.hypotheses import all_gains
 from rigorkd_analysis.metric_names import Goal, goal_of, is_percentage
-from rigorkd_analysis.questions import Matcher, all_gains
 from rigorkd_analysis.runs import Runs, read_runs
 from rigorkd_analysis.stats.moments import Floats
 from rigorkd_analysis.table_error import TableError

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from html import escape
 from math import ceil
+from textwrap import wrap
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from rigorkd.report.figures.spec import Figure, Key, Panel
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Form = Literal["svg", "pdf"]
 
 _TOP, _TOP_WITHOUT_TITLE, _BOTTOM, _RIGHT = 0.3, 0.1, 0.46, 0.12
+_BOLD = 0.07
+"""Inches of a character of the banner."""
 
 
 @contextmanager
@@ -116,14 +119,14 @@ def _drawing(
     width = PANEL_WIDTH * columns
     per_row = _keys_per_row(keys, width)
     legend = 0.17 * ceil(len(keys) / per_row) + 0.12 if keys else 0.0
-    above_all = 0.22 if banner else 0.0
+    lines = wrap(banner, int(width / _BOLD))
+    above_all = 0.22 + 0.13 * (len(lines) - 1) if lines else 0.0
     height = sum(heights) + legend + above_all
     drawing = Drawing(figsize=(width, height))
     top = height - above_all
-    if banner:
-        drawing.text(
-            0.5, 1 - 0.12 / height, banner, ha="center", va="center", weight="bold", color=light("vermillion")
-        )
+    for at, line in enumerate(lines):
+        place = 1 - (0.12 + 0.13 * at) / height
+        drawing.text(0.5, place, line, ha="center", va="center", weight="bold", color=light("vermillion"))
     for row, row_height in zip(rows, heights, strict=True):
         for column, panel in enumerate(row):
             above = _TOP if panel.title else _TOP_WITHOUT_TITLE

@@ -6,7 +6,7 @@ A new figure is a function of the evidence, and a line here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from rigorkd.report.evidence import Evidence
@@ -21,6 +21,7 @@ from rigorkd.report.figures import (
     tradeoff,
 )
 from rigorkd.report.figures.spec import Figure
+from rigorkd.report.sentences import chosen
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,13 @@ def drawn(evidence: Evidence) -> tuple[tuple[Entry, Figure], ...]:
     """Every figure for which the evidence has the cells."""
     judged = evidence.analysis.progress is None
     made = ((entry, entry.make(evidence)) for entry in CATALOG if judged or entry.in_progress)
-    return tuple((entry, figure) for entry, figure in made if figure is not None and figure.panels)
+    choice = chosen(evidence.analysis)
+    note = f" {choice[:1].upper()}{choice[1:]}." if choice else ""
+    return tuple(
+        (entry, replace(figure, caption=f"{figure.caption}{note}".strip()))
+        for entry, figure in made
+        if figure is not None and figure.panels
+    )
 
 
 def figures(evidence: Evidence) -> tuple[Figure, ...]:

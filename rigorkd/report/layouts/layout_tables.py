@@ -16,7 +16,7 @@ from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking
 from rigorkd.report.numbers import MetricNumbers, verdict
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
 from rigorkd.report.paper_tables import latency_note, latency_text, mean_std, tests_said
-from rigorkd.report.sentences import chosen_runs, seeds_of, titled
+from rigorkd.report.sentences import chosen, seeds_of, titled
 
 
 def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
@@ -32,9 +32,9 @@ def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
 def _finished(evidence: Evidence, layout: TableLayout, parts: list[str]) -> tuple[str, str]:
     """Title and caption."""
     title = layout.title + (f" ({layout.published})" if layout.published else "")
-    analysis, chosen = evidence.analysis, chosen_runs(evidence.analysis)
-    if chosen and not any(chosen in part for part in parts):
-        parts = [*parts, f"{chosen[:1].upper()}{chosen[1:]}."]
+    analysis, choice = evidence.analysis, chosen(evidence.analysis)
+    if choice and not any(choice in part for part in parts):
+        parts = [*parts, f"{choice[:1].upper()}{choice[1:]}."]
     return titled(title, analysis.warnings), " ".join(part for part in (*parts, layout.note) if part)
 
 
@@ -98,7 +98,7 @@ def _entry(evidence: Evidence, layout: RowsLayout, row: _Row, column: Shown) -> 
     if column.difference is not None:
         return _difference(evidence, cell, column.difference)
     if gain is None:
-        return "" if row.cell.method in ("teacher", "baseline") else MISSING
+        return "" if row.cell.is_baseline or row.cell.method == "teacher" else MISSING
     if column.verdict is not None:
         return verdict(gain.verdict, gain.magnitude)
     say = _say(evidence, column.gain or "")

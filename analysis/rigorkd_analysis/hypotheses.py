@@ -1,0 +1,204 @@
+"""From what is asked of cells to weights over them: gains, their averages, pairs, trends, conjunctions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
+from rigorkd_analysis.axes import AXES, SAME_AXIS, varying
+from rigorkd_analysis.baseline_matching import Matcher
+from rigorkd_analysis.likeness import on_what
+from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of
+from rigorkd_analysis.runs import Runs, suggest
+from rigorkd_analysis.table_error import TableError
+
+#: A family larger than this is not a question any more.
+MAX_PAIRS = 50_000
+
+
+def _pair(runs: Runs, a: int, b: int, name: str | None = None) -> LinearContrast:
+    return difference_of(a, b, f"{runs.cells[a]} vs {runs.cells[b]}" if name is None else name)
+
+
+def all_gains(runs: Runs, matcher: Matcher) -> list[LinearContrast]:
+    """Every distilled cell against its own baseline."""
+    return [_gain(runs, matcher, cell) for cell in matcher.targets()]
+
+
+def _gain(runs: Runs, matcher: Matcher, cell: int, name: str | None = None) -> LinearContrast:
+    return replace(_pair(runs, cell, matcher.of(cell), name), unlike=matcher.unlike(cell))
+
+
+def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast]:
+    """The average gain per group, data, student and method: does the method help over these settings?
+
+    Never over what was measured on different data: whether it helps over data sets is another question, and
+    a few of them are no sample to answer it by.
+    """
+    sets: dict[tuple[str, ...], list[LinearContrast]] = {}
+    parts = on_what(runs)
+    for gain in gains:
+        assert gain.pair is not None
+        group, *rest = (runs.text(c, gain.pair[0]) for c in ("group", *parts, "student", "method"))
+        told = group.split("/")  # the readers of tables name a group by its data
+        on = (word for word in rest[: len(parts)] if word not in told)
+        key = ("/".join(filter(None, (group, *on))), *rest[len(parts) :])
+        sets.setdefault(key, []).append(gain)
+    places: dict[tuple[str, ...], int] = {}
+    for _, *whose in sets:
+        places[tuple(whose)] = places.get(tuple(whose), 0) + 1
+    out = []
+    for key, some in sets.items():
+        if len(some) == 1:
+            out.append(some[0])
+            continue
+        share = 1 / len(some)
+        weights = _summed((cell, weight * share) for gain in some for cell, weight in gain.weights)
+        name = "/".join(filter(None, key)) or "all settings"
+        cells = tuple(gain.pair[0] for gain in some if gain.pair is not None)
+        over = ", ".join(varying(runs, cells))
+        shown = f" ({over})" if over else ""
+        within = key[0] if places[key[1:]] > 1 else ""
+        name = f"{name}: average of {len(some)}{shown}"
+        unlike = tuple(dict.fromkeys(text for gain in some for text in gain.unlike))
+        out.append(LinearContrast(name, weights, averaged=cells, within=within, unlike=unlike))
+    return out
+
+
+def all_pairs(runs: Runs) -> list[LinearContrast]:
+    """All pairs of cells of one student on one task; teachers are no one's rival."""
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for cell in range(len(runs.cells)):
+        if runs.text("method", cell) != "teacher":
+            own = tuple(runs.text(column, cell) for column in ("student", *on_what(runs)))
+            alike.setdefault(own, []).append(cell)
+    total = sum(len(cells) * (len(cells) - 1) // 2 for cells in alike.values())
+    if total > MAX_PAIRS:
+        raise TableError(
+            f"all pairs of these cells are {total:,} comparisons",
+            hint="name what to compare: --baseline CELL or --compare A B",
+        )
+    return [_pair(runs, a, b) for cells in alike.values() for a, b in combinations(cells, 2)]
+
+
+def resolve(runs: Runs, matcher: Matcher, contrast: Contrast) -> Hypothesis:
+    """The weights of a named contrast.
+
+    Raises:
+        TableError: a cell does not exist, has no baseline, or a trend is ambiguous.
+    """
+    match contrast:
+        case Pair(a, b, name):
+            if a == b:
+                raise TableError(f"{a} is compared with itself", hint="name two different cells")
+            return _pair(runs, runs.position(a), runs.position(b), name)
+        case DifferenceOfGains(a, b, name):
+            return _difference_of_gains(runs, matcher, a, b, name)
+        case AllOf(cells, name):
+            places = [runs.position(cell) for cell in cells]
+            members = tuple(_gain(runs, matcher, cell, "") for cell in places)
+            return Conjunction(name or f"all of {', '.join(cells)} gain", members)
+        case Weighted(weights, name):
+            return _weighted(runs, weights, name)
+        case Trend():
+            return _trend(runs, contrast)
+
+
+def _difference_of_gains(runs: Runs, matcher: Matcher, a: str, b: str, name: str | None) -> LinearContrast:
+    first, second = runs.position(a), runs.position(b)
+    placed = ((first, 1.0), (matcher.of(first), -1.0), (second, -1.0), (matcher.of(second), 1.0))
+    unlike = tuple(dict.fromkeys((*matcher.unlike(first), *matcher.unlike(second))))
+    return LinearContrast(name or f"gain of {a} vs gain of {b}", _summed(placed), unlike=unlike)
+
+
+def _summed(weights: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Every cell once, without those whose weights cancel."""
+    total: dict[int, float] = {}
+    for cell, weight in weights:
+        total[cell] = total.get(cell, 0.0) + weight
+    return tuple((cell, weight) for cell, weight in total.items() if weight)
+
+
+def _weighted(runs: Runs, weights: tuple[tuple[str, float], ...], name: str | None) -> LinearContrast:
+    total = sum(weight for _, weight in weights)
+    size = max((abs(weight) for _, weight in weights), default=0.0)
+    if size == 0 or abs(total) > 1e-9 * size:
+        raise TableError(
+            f"the weights of {name or 'a contrast'} sum to {total:g}", hint="weights of a contrast sum to 0"
+        )
+    placed = _summed((runs.position(cell), float(weight)) for cell, weight in weights)
+    shown = " ".join(f"{weight:+g}·{cell}" for cell, weight in weights)
+    return LinearContrast(name or shown, placed)
+
+
+def _trend(runs: Runs, trend: Trend) -> LinearContrast:
+    over = trend.over
+    if over not in runs.attributes:
+        raise TableError(f"no column {over!r} to follow a trend over", hint=suggest(over, runs.attributes))
+    cells = [
+        cell
+        for cell in range(len(runs.cells))
+        if runs.number(over, cell) is not None
+        and (trend.group is None or runs.text("group", cell) == trend.group)
+        and (trend.student is None or runs.text("student", cell) == trend.student)
+        and runs.text("method", cell) not in ("baseline", "teacher")
+        and all(_matches(runs, cell, column, value) for column, value in trend.where)
+    ]
+    what = trend.name or f"trend over {over}"
+    arm = _arm(runs, cells, over, what)
+    values = np.array([runs.number(over, cell) for cell in arm], dtype=np.float64)
+    centred = values - values.mean()
+    # the fitted line's change from the smallest to the largest value, in the metric's units
+    weights = centred / (centred**2).sum() * (values.max() - values.min())
+    name = trend.name or f"{runs.cells[arm[0]].rsplit('/', 1)[0]}: trend over {over}"
+    placed = tuple((cell, float(weight)) for cell, weight in zip(arm, weights, strict=True) if weight)
+    shown = ", ".join(f"{value:g}" for value in values)
+    return LinearContrast(name, placed, subject=f"fitted change over {over} = {shown}")
+
+
+def _matches(runs: Runs, cell: int, column: str, value: float | str) -> bool:
+    number = runs.number(column, cell)
+    if isinstance(value, (int, float)) and number is not None:
+        return number == float(value)
+    return runs.text(column, cell) == str(value)
+
+
+def _arm(runs: Runs, cells: list[int], over: str, what: str) -> list[int]:
+    """The cells that differ in `over` alone: of a cross, the arm that shares the other axes' common value."""
+    others = [
+        "group",
+        "student",
+        "method",
+        *(axis for axis in AXES if axis not in SAME_AXIS.get(over, (over,))),
+    ]
+    arms: dict[tuple[str, ...], list[int]] = {}
+    for cell in cells:
+        arms.setdefault(tuple(runs.text(column, cell) for column in others), []).append(cell)
+    several = {key: arm for key, arm in arms.items() if len({runs.number(over, cell) for cell in arm}) >= 2}
+    if not several:
+        raise TableError(
+            f"{what}: no two cells differ in {over!r} alone", hint="check the group and student of the trend"
+        )
+    if len(several) > 1:
+        keys = list(several)
+        varying = [column for i, column in enumerate(others) if len({key[i] for key in keys}) > 1]
+        listed = "; ".join(
+            ", ".join(f"{column} {key[others.index(column)]}" for column in varying) for key in keys[:6]
+        )
+        ask = "student: …" if "student" in varying else f"where: {{{varying[-1]}: …}}"
+        raise TableError(
+            f"{what}: {len(several)} arms could be meant ({listed})",
+            hint=f"say which in the trend, with {ask}",
+        )
+    arm = next(iter(several.values()))
+    seen = [runs.number(over, cell) for cell in arm]
+    if len(set(seen)) < len(seen):
+        listed = ", ".join(runs.cells[cell] for cell in arm)
+        raise TableError(
+            f"{what}: two cells share a value of {over!r}: {listed}", hint="narrow it with `where`"
+        )
+    return sorted(arm, key=lambda cell: runs.number(over, cell) or 0.0)

@@ -1,0 +1,361 @@
+"""Rows of one run averaged before seeds are compared (`--average`): folds and items, or a method's settings.
+
+What every run has, such as folds, must be the same in all cells that are compared: one fold is harder than
+another. A setting is a method's own: temperatures are averaged where a method has them, the same ones at each
+seed, and a method without any stands as it is. Which is which the column's name and its empty fields tell.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rigorkd_analysis.columns import sets_up
+from rigorkd_analysis.likeness import says_on_what
+from rigorkd_analysis.short_names import plain as as_written
+
+from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, is_kind_of_seed
+from rigorkd.readers.leaving_out import words_of
+from rigorkd.readers.metric_choice import candidates
+from rigorkd.readers.run_rows import cell_columns, settings_in, told_of
+from rigorkd.readers.written_numbers import ABSENT, plain
+from rigorkd.text import some_of, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+AVERAGED = "averaged settings: "
+"""How the warning begins that some cells are averages over what their method was set to."""
+
+
+def average(draft: Draft, metric: str | None) -> None:
+    """Rows of one run averaged over folds, items, repeats or settings, which are no replicates."""
+    if draft.asked.average is None:
+        return
+    column = original(draft, draft.asked.average)
+    if column is None:
+        raise draft.table.error(
+            f"--average {draft.asked.average}: no such column",
+            suggest(draft.asked.average, draft.frame.columns, f"there are: {draft.columns()}"),
+        )
+    if column in ("cell", "seed", metric, *cell_columns(draft)):
+        rest = [name for name in cell_columns(draft) if name != column]
+        instead = ""
+        if column in cell_columns(draft) and column != "cell" and rest:
+            instead = f"; to average over it, leave it out of what a cell is: --cell {_options(draft, rest)}"
+        raise draft.table.error(
+            f"--average {draft.asked.average}: it tells the runs apart, or is the metric",
+            f"name the column whose rows are averaged within a run, such as fold{instead}",
+        )
+    _without_number(draft, metric, column)
+    number = _by_setting(draft, column) if _is_setting(draft, column) else _by_part(draft, column)
+    first = np.unique(number, return_index=True)[1]
+    frame = draft.frame.iloc[first].copy()
+    results = [metric] if metric else []
+    results += [name for name in candidates(draft) if name != metric]
+    for name in results:
+        values = plain(draft.frame[name])
+        if np.isnan(values).any():
+            if name != metric:
+                frame = frame.drop(columns=name)
+                continue
+            row = int(np.flatnonzero(np.isnan(values))[0])
+            raise draft.table.error("no number to average", "leave the row out, or mend it", row, str(metric))
+        means = np.bincount(number, weights=values) / np.bincount(number)
+        frame[name] = [repr(float(value)) for value in means]
+    frame = frame.drop(columns=column)
+    sizes = np.bincount(number)
+    each = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    draft.epochs = f"averaged over {draft.spelt(column)} ({each} rows a run)"
+    draft.table = replace(draft.table.rows(first, frame), items=None)  # those of one row are not the run's
+
+
+def _without_number(draft: Draft, metric: str | None, column: str) -> None:
+    """Rows to be averaged whose field is empty or `n/a` are left out, and named."""
+    if metric is None:
+        return
+    blank = draft.frame[metric].str.strip().str.casefold().isin(ABSENT - {"nan"}).to_numpy()
+    if not blank.any() or blank.all():
+        return
+    for row in np.flatnonzero(blank):
+        where = f"{draft.spelt(column)} {draft.frame[column].iloc[row]}"
+        draft.dropped.append(told_of(draft, int(row), f"no {metric} of {where}"))
+    draft.keep(~blank)
+
+
+# ------------------------------------------------------------------------- folds, items: what every run has
+
+
+_RIVALS = ("group", "dataset", "task", "student")
+"""Cells that differ in one of these are not compared, so their folds need not be the same."""
+
+
+def _by_part(draft: Draft, column: str) -> NDArray[np.intp]:
+    """Which rows are one run, of those that are of what all compared cells have."""
+    _on_common(draft, column)
+    keys = [name for name in ("cell", "seed", "run_id") if name in draft.frame]
+    number = np.asarray(draft.frame.groupby(keys, sort=False).ngroup().to_numpy(), dtype=np.intp)
+    sizes = np.bincount(number)
+    if sizes.min() != sizes.max():
+        few, least = draft.frame.iloc[int((number == sizes.argmin()).argmax())], int(sizes.min())
+        draft.warnings.append(
+            f"runs are averages over {least} to {sizes.max()} rows of {column} ({least} of "
+            f"{few['cell']} seed {few['seed']})"
+        )
+    return number
+
+
+def _on_common(draft: Draft, column: str) -> None:
+    """What is averaged must be the same in all cells that are compared: rows of other folds are left out.
+
+    One fold is harder than another, so that averages over different ones differ without any difference. At a
+    seed that lost a fold in one cell, it is left out of the others as well.
+
+    Raises:
+        InputError: cells have fewer than half of the folds in common.
+    """
+    keep = np.ones(len(draft.frame), dtype=bool)
+    for rows in _places(draft, column):
+        keep[rows] = _common(draft, draft.frame.iloc[rows], column)
+    draft.keep(keep)
+
+
+def _places(draft: Draft, column: str) -> list[NDArray[np.intp]]:
+    """The rows of each place, whose cells are compared with each other."""
+    frame = draft.frame
+    rivals = [name for name in _RIVALS if name in frame and name != column]
+    rivals += [
+        name for name in map(str, frame.columns) if name not in (*rivals, column) and _is_part(draft, name)
+    ]
+    group = frame.groupby(rivals, sort=False).ngroup().to_numpy() if rivals else np.zeros(len(frame), np.intp)
+    return [np.flatnonzero(group == one) for one in range(int(group.max(initial=-1)) + 1)]
+
+
+def _is_part(draft: Draft, name: str) -> bool:
+    return says_on_what(name) and bool((draft.frame.groupby("cell", sort=False)[name].nunique() == 1).all())
+
+
+def _common(draft: Draft, frame: pd.DataFrame, column: str) -> NDArray[np.bool_]:
+    """Which rows of cells that are compared are of folds that all of them have."""
+    shared, told = _shared(draft, frame, column)
+    lacking, what = len(told), draft.spelt(column)
+    keep = frame[column].isin(shared)
+    left = frame[keep]
+    cells = left.groupby("seed", sort=False)["cell"].transform("nunique")
+    lost = left.groupby(["seed", column], sort=False)["cell"].transform("nunique") < cells
+    gaps = left[lost].drop_duplicates(["seed", column])
+    for seed, fold in zip(gaps["seed"][:_TOLD], gaps[column][:_TOLD], strict=True):
+        at_seed = left[left["seed"] == seed]
+        had = set(at_seed["cell"][at_seed[column] == fold])
+        without = [name for name in map(str, at_seed["cell"].unique()) if name not in had]
+        told.append(f"{some_of(without, 3)} lacks {fold} at seed {seed}")
+    if told:
+        many = lacking + len(gaps)
+        more = f" and {many - _TOLD} more" * (many > _TOLD)
+        draft.warnings.append(
+            f"{what}: {'; '.join(told[:_TOLD])}{more}; left out of the averages of all cells, so that like "
+            "is compared with like"
+        )
+    keep = keep & ~lost.reindex(frame.index, fill_value=False)
+    gone = frame[~frame["seed"].isin(set(frame["seed"][keep]))]
+    if len(gone):
+        raise draft.table.error(
+            f"at seed {gone['seed'].iloc[0]} no {what} is there in all of "
+            f"{some_of(list(dict.fromkeys(gone['cell'])), 4)}",
+            f"name the same {what} alike in all cells, or leave the seed out",
+            int(gone.index[0]),
+            "seed",
+        )
+    return np.asarray(keep.to_numpy(), dtype=bool)
+
+
+def _shared(draft: Draft, frame: pd.DataFrame, column: str) -> tuple[set[str], list[str]]:
+    """What all of these cells have of a column, and what each lacks.
+
+    Raises:
+        InputError: they have less than half of it in common.
+    """
+    own = {str(cell): set(values) for cell, values in frame.groupby("cell", sort=False)[column]}
+    everything, shared = list(dict.fromkeys(frame[column])), set.intersection(*own.values())
+    what = draft.spelt(column)
+    lacking = {
+        cell: [value for value in everything if value not in had]
+        for cell, had in own.items()
+        if len(had) < len(everything)
+    }
+    if lacking and 2 * len(shared) < len(everything):
+        cell, values = max(lacking.items(), key=lambda item: len(item[1]))
+        other = next(name for name in own if values[0] in own[name])
+        has = [value for value in everything if value in own[cell]]
+        every = draft.frame.groupby("cell", sort=False)[column].agg(frozenset)
+        alike = draft.frame["cell"].isin(every.index[every == own[cell]]).to_numpy()
+        leave = " ".join(f"--without {shlex.quote(word)}" for word in words_of(draft, alike))
+        raise draft.table.error(
+            f"{cell} has {_these(what, has)}, and no {_these('', values)}, which {other} has: averages "
+            "over different ones are no like comparison",
+            f"name the same {what} alike in all cells; where runs are missing, leave {cell} out ({leave})"
+            + (f", or do not average: {_apart(draft, column)}" if _is_setting(draft, column) else ""),
+        )
+    return shared, [f"{cell} lacks {_these('', values)}" for cell, values in lacking.items()]
+
+
+_TOLD = 6
+"""Gaps that a warning names."""
+
+
+def _these(what: str, values: Sequence[str]) -> str:
+    """Values with what they are of; where a field is empty, that."""
+    there = [value for value in values if value.casefold() not in ABSENT]
+    named = [f"{what} {some_of(there, 6)}".strip()] if there else []
+    empty = ["a field that is empty"] if len(there) < len(values) else []
+    return " and ".join((*named, *empty))
+
+
+def _apart(draft: Draft, column: str) -> str:
+    """The option that compares one setting at a time."""
+    return f"--cell {_options(draft, [*cell_columns(draft), column])} compares each by itself"
+
+
+def _options(draft: Draft, columns: Sequence[str]) -> str:
+    return shlex.quote(",".join(map(draft.spelt, columns)))
+
+
+# --------------------------------------------------------------------------- settings: what some methods have
+
+
+_NO_SETTING = frozenset(
+    {"fold", "epoch", "step", "run", "run_id", "time", "status", "dataset", "task", "seed"}
+)
+
+
+def _is_setting(draft: Draft, column: str) -> bool:
+    """Whether a column is a setting that methods have, or have not, and no part of what all are measured on.
+
+    By its name; a name that is not known is one where some cells have none of it.
+    """
+    known = canonical(column)
+    if column in INNER or known in _NO_SETTING or is_kind_of_seed(column) or says_on_what(column):
+        return False
+    if known is not None or sets_up(column):
+        return True
+    return not is_bookkeeping(column) and bool(_without_any(draft, column).any())
+
+
+def _absent(draft: Draft, column: str) -> NDArray[np.bool_]:
+    return np.asarray(draft.frame[column].str.casefold().isin(ABSENT).to_numpy(), dtype=bool)
+
+
+def _without_any(draft: Draft, column: str) -> NDArray[np.bool_]:
+    """The rows of cells that have no value of a column at all."""
+    there = draft.frame.assign(_there=~_absent(draft, column)).groupby("cell", sort=False)["_there"]
+    return ~np.asarray(there.transform("any").to_numpy(), dtype=bool)
+
+
+def _by_setting(draft: Draft, column: str) -> NDArray[np.intp]:
+    """Which rows are averaged: those of one seed of a cell that has the setting; all others stand alone.
+
+    At every seed the average is over the same settings: else seeds would differ by them.
+
+    Raises:
+        InputError: it is not known of a row, there twice, or not all there at any seed; or rows of one run
+            differ in another setting, too.
+    """
+    what = draft.spelt(column)
+    draft.put(**{column: draft.frame[column].map(as_written)})
+    alone = _without_any(draft, column)
+    _one_of_each(draft, column, alone)
+    keep, told = np.ones(len(draft.frame), dtype=bool), []
+    for rows in _places(draft, column):
+        own = draft.frame.iloc[rows[~alone[rows]]]
+        if own.empty:
+            continue
+        shared, lacks = _shared(draft, own, column)
+        told += [f"{text}, which is left out of the averages of all cells" for text in lacks]
+        kept = own[own[column].isin(shared)]
+        whole = kept.groupby(["cell", "seed"], sort=False)[column].transform("nunique") == len(shared)
+        for cell, some in kept.groupby("cell", sort=False):
+            told += _gaps(draft, column, str(cell), some[~whole[some.index]], shared, some["seed"].nunique())
+        keep[own.index.difference(kept[whole].index)] = False
+    if told:
+        more = f" and {len(told) - _TOLD} more" * (len(told) > _TOLD)
+        draft.warnings.append(f"{what}: {'; '.join(told[:_TOLD])}{more}")
+    draft.keep(keep)
+    alone = alone[keep]
+    _say_averaged(draft, column, alone)
+    single = np.where(alone, np.arange(len(alone)), -1)
+    number = draft.frame.assign(_alone=single).groupby(["cell", "seed", "_alone"], sort=False).ngroup()
+    return np.asarray(number.to_numpy(), dtype=np.intp)
+
+
+def _one_of_each(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:
+    """Refuse rows of which it is not known what they were set to, or that are not one of each setting."""
+    what, frame = draft.spelt(column), draft.frame
+    for row in np.flatnonzero(_absent(draft, column) & ~alone)[:1]:
+        has = list(
+            dict.fromkeys(frame[column][(frame["cell"] == frame["cell"].iloc[row]) & (frame[column] != "")])
+        )
+        raise draft.table.error(
+            f"{frame['cell'].iloc[row]} has {_these(what, has)} elsewhere, and none here",
+            f"write the {what} in each row of it, or delete the rows that have none",
+            int(row),
+            what,
+        )
+    rows = frame[~alone]
+    varies = [name for name in settings_in(draft, rows) if name not in (column, *cell_columns(draft))]
+    for name in varies:
+        of_one = rows.groupby(["cell", "seed"], sort=False)[name].nunique()
+        if (of_one > 1).any():
+            cell = of_one.index[int(np.flatnonzero(of_one > 1)[0])][0]
+            raise draft.table.error(
+                f"--average {what}: rows of one seed of {cell} differ in {draft.spelt(name)}, too, and an "
+                "average over both would not be said",
+                f"tell them apart: --cell {_options(draft, [*cell_columns(draft), name])}; or keep one by "
+                f"--without {shlex.quote(draft.spelt(name))}=…",
+            )
+    again = rows[rows.duplicated(["cell", "seed", column], keep=False)]
+    if len(again):
+        first = again.iloc[0]
+        alike = again[(again[["cell", "seed", column]] == first[["cell", "seed", column]]).all(axis=1)]
+        places = " and ".join(draft.table.place(int(row)) for row in alike.index[:2])
+        raise draft.table.error(
+            f"seed {first['seed']} of {first['cell']} is there {len(alike)} times with {what} "
+            f"{first[column]} ({places})",
+            "each counts once: delete the others",
+            int(alike.index[1]),
+            "seed",
+        )
+
+
+def _gaps(
+    draft: Draft, column: str, cell: str, some: pd.DataFrame, shared: set[str], seeds: int
+) -> list[str]:
+    """That a cell has no average at the seeds of these rows, which lack a setting."""
+    what = draft.spelt(column)
+    lost = {str(seed): shared - set(values) for seed, values in some.groupby("seed", sort=False)[column]}
+    if len(lost) == seeds:
+        value = min(next(iter(lost.values())))
+        raise draft.table.error(
+            f"at no seed {cell} has all of {_these(what, sorted(shared))}: averages within a seed need each",
+            f"run what is missing, or average over fewer: --without {shlex.quote(f'{what}={value}')}; or do "
+            f"not average: {_apart(draft, column)}",
+        )
+    return [
+        f"{cell} lacks {some_of(sorted(values), 6)} at seed {seed}, and so has no average there"
+        for seed, values in lost.items()
+    ]
+
+
+def _say_averaged(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:
+    frame, what = draft.frame, draft.spelt(column)
+    values = list(dict.fromkeys(frame[column][~alone]))
+    if not values:
+        return
+    text = f"{some_of(words_of(draft, ~alone), 4)} over {what} {some_of(values, 6)} within each seed"
+    if alone.any():
+        text += f" ({some_of(words_of(draft, alone), 4)}: no {what}, so as they are)"
+    draft.warnings.append(f"{AVERAGED}{text}, as --average asks")

@@ -1,0 +1,170 @@
+"""`--without method=DKD`: a smaller family, which everything that is shown says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rigorkd.cli.main import cli
+from rigorkd.errors import InputError
+from rigorkd.report.sources import Question, analysis_of
+
+LEVELS = {"baseline": 0.0, "KD": 1.0, "DKD": 2.0, "CRD": 3.0}
+TABLE = "\n".join(
+    [
+        "dataset,method,temperature,seed,acc",
+        *(
+            f"{data},{method},{T},{seed},{70 + level + seed % 3 / 2 + (seed * len(method) + T) % 4 / 9:.2f}"
+            for data in ("cifar", "svhn")
+            for method, level in LEVELS.items()
+            for T in (2, 4)
+            for seed in range(4)
+        ),
+    ]
+)
+TOLD = "left out by choice: method=DKD (16 of 64 rows), as --without asks: corrections are over"
+STUDY = Path(__file__).parent.parent / "records" / "study_0_1" / "results" / "legacy"
+ASKED = ("--without", "method=DKD")
+
+
+@pytest.fixture
+def table(folder, monkeypatch) -> str:
+    folder.write("runs.csv", TABLE)
+    monkeypatch.chdir(folder.path)
+    return "runs.csv"
+
+
+def rigorkd(*words: str) -> Result:
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_a_method_is_left_out_of_the_family_and_of_its_correction(folder, table):
+    found = folder.open(table, without=("method=DKD",))
+    whole, part = (
+        analysis_of(one, Question(baselines=("baseline",)), images=False).family("gains")
+        for one in (folder.open(table), found)
+    )
+    assert (whole.size, part.size) == (12, 8)
+    assert not any("DKD" in cell for cell in found.table["cell"])
+    assert any(text.startswith(TOLD) for text in found.warnings)
+    held = next(c for c in whole.comparisons if c.a == part.comparisons[0].a)
+    assert held.p == part.comparisons[0].p
+    assert held.p_adjusted > part.comparisons[0].p_adjusted
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown", "latex"])
+def test_every_format_of_verdicts_says_it(table, form):
+    done = rigorkd("analyze", table, "--baseline", "baseline", *ASKED, "--format", form)
+    said = " ".join(done.stdout.split())
+    assert TOLD in said.replace(r"\-", "-")
+    if form == "json":
+        assert any(text.startswith(TOLD) for text in json.loads(done.stdout)["warnings"])
+
+
+@pytest.mark.parametrize("form", ["latex", "markdown"])
+@pytest.mark.parametrize("layout", ["gains", "overall", "ablation"])
+def test_every_table_of_a_paper_says_it_in_its_caption(table, layout, form):
+    asked = ("--layout", layout, "--format", form, "--baseline", "baseline", *ASKED)
+    assert "left out by choice: method=DKD" in rigorkd("table", table, *asked).stdout
+
+
+def test_a_page_says_it_with_its_figures_and_asks_so_again(table):
+    rigorkd("report", table, "--baseline", "baseline", *ASKED, "--out", "page.html")
+    page = Path("page.html").read_text()
+    assert "left out by choice: method=DKD" in page
+    assert "Left out by choice: method=DKD" in page, "in the captions of figures"
+    assert "rigorkd analyze runs.csv --baseline baseline --without method=DKD" in page
+
+
+def test_a_file_of_a_figure_says_it_above_the_panels(folder, table):
+    folder.write("short.csv", "\n".join(line for line in TABLE.splitlines() if ",DKD," not in line))
+    asked = ("--baseline", "baseline", "--format", "pdf", "--out")
+    rigorkd("figures", "short.csv", *asked, "short")
+    rigorkd("figures", table, *asked, "part", *ASKED)
+    for name in ("gains.pdf", "best.pdf"):
+        (width, plain), (same, said) = (_box(Path(folder, name)) for folder in ("short", "part"))
+        assert (same, said - plain) == (width, pytest.approx(0.22 * 72, abs=1))
+
+
+def _box(path: Path) -> tuple[float, float]:
+    text = path.read_bytes().partition(b"/MediaBox [")[2].partition(b"]")[0]
+    return tuple(map(float, text.split()[2:]))  # type: ignore[return-value]
+
+
+def test_what_is_imported_keeps_it_and_more_may_be_left_out(folder, table):
+    rigorkd("import", table, *ASKED, "--out", "tidy.csv")
+    found = folder.open("tidy.csv", without=("CRD",))
+    assert [text.partition(" (")[0] for text in found.warnings if text.startswith("left out by choice")] == [
+        "left out by choice: method=DKD",
+        "left out by choice: method=CRD",
+    ]
+    assert not any("CRD" in cell for cell in found.table["cell"])
+
+
+@pytest.mark.parametrize(
+    ("word", "left"),
+    [
+        ("DKD", 48),
+        ("method=dkd", 48),
+        ("temperature=2.0", 32),
+        ("T=2", 32),
+        ("cifar", 32),
+        ("cell=cifar/DKD-T2", 60),
+        ("cifar/DKD-T2", 60),
+    ],
+)
+def test_a_word_is_a_value_of_a_column_or_the_name_of_a_cell(folder, table, word, left):
+    assert len(folder.open(table, without=(word,)).table) == left
+
+
+@pytest.mark.parametrize(
+    ("without", "parts"),
+    [
+        (("method=DKT",), ["no row has it", "did you mean --without method=DKD?", "method is one of: "]),
+        (("DKT",), ["no row has this value", "did you mean --without method=DKD?"]),
+        (("methd=DKD",), ["no column is called methd", "did you mean method?"]),
+        (("seed=1",), ["holds the seed", "--seeds judges some seeds alone"]),
+        (("acc=70.0",), ["runs came out so", "leave out by a setting"]),
+        (("cifar", "svhn"), ["nothing is left without dataset=cifar, dataset=svhn"]),
+    ],
+)
+def test_what_cannot_be_left_out_is_named_with_what_can(folder, table, without, parts):
+    told = folder.refusal(table, without=without)
+    for part in parts:
+        assert part in told
+
+
+def test_a_word_of_several_columns_is_asked_about(folder):
+    rows = [f"{a},{b},{seed},{80 + seed}" for a, b in (("x", "y"), ("y", "x"), ("z", "x")) for seed in (0, 1)]
+    folder.write("runs.csv", "\n".join(["model,method,seed,acc", *rows]))
+    told = folder.refusal("runs.csv", without=("x",))
+    assert "several columns have it: model, method" in told
+    assert "--without model=x or --without method=x" in told
+    assert len(folder.open("runs.csv", without=("method=x",)).table) == 2
+
+
+def test_of_a_study_cells_are_left_out_by_their_names():
+    """What is left out of a study is asked of what it holds, and makes its plan's verdicts exploratory."""
+    from rigorkd.cli.options import ask
+
+    asked = {"metric": None, "without": ("digits/cnn8/none",)}
+    found, question = ask([str(STUDY)], STUDY.parent, asked, told=False)
+    assert question.without == ("digits/cnn8/none",)
+    with pytest.raises(InputError, match="has no such cell"):
+        question.judged(found)
+
+
+def test_a_table_in_python_takes_it_too():
+    import pandas as pd
+
+    import rigorkd
+
+    rows = [line.split(",") for line in TABLE.splitlines()]
+    frame = pd.DataFrame(rows[1:], columns=rows[0])
+    found = rigorkd.analyze(frame, baselines="baseline", without="DKD")
+    assert any(text.startswith(TOLD) for text in found.warnings)
