@@ -35,7 +35,11 @@ def _digest(ctx: click.Context, param: click.Parameter, value: str | None) -> st
 @click.option("--choice", type=int, default=0, show_default=True, help="Which N runs: the seed of the draw.")
 @click.option("--against", metavar="DIGEST", callback=_digest, help="Is it the study of this digest?")
 @device_option("For --rerun, as in `rigorkd run`.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Workers for --rerun. Default: 1.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Workers for --rerun. Default: as `rigorkd run`; 1 for commands.",
+)
 @click.option("--trust", is_flag=True, help="For --rerun: run commands and code of others' studies.")
 @click.option(
     "--folder",
@@ -72,14 +76,18 @@ def verify(
     rigorkd verify results/digits --against 1f0c…9a   as printed before
     """
     from rigorkd.extras import require
+    from rigorkd.records.changes import met
     from rigorkd.records.integrity import verify_study
+    from rigorkd.records.layout import StudyFolder
     from rigorkd.records.read import is_by_command
+    from rigorkd.records.record import read_records
 
     place = study_folder(study, results)
     if rerun is not None and not is_by_command(place):
         require("train", "--rerun")
     found = verify_study(place)
     again: list[Rerun] = []
+    shared: list[str] = []
     if rerun is not None and not found.damaged and against in (None, found.digest):
         from rigorkd.launch.display import PlainConsole
         from rigorkd.launch.rerun import rerun as repeat
@@ -93,18 +101,22 @@ def verify(
             trust=trust,
             working=None if folder is None else folder.absolute(),
         )
+        if any(one.numbers for one in again):
+            shared = met(place, read_records(StudyFolder(place)))
     if form == "json":
-        document = _document(place, found, again, against)
+        document = _document(place, found, again, against, shared)
         click.echo(unhidden(json.dumps(document, indent=1, ensure_ascii=False)))
     else:
-        click.echo(printable(_text(place, found, again, against)))
+        click.echo(printable(_text(place, found, again, against, shared)))
         if rerun is not None and found.damaged:
             click.echo("no run was repeated: mend the study first, with `rigorkd run`")
     if found.damaged or against not in (None, found.digest) or any(one.is_wrong for one in again):
         raise click.exceptions.Exit(1)
 
 
-def _document(folder: Path, found: Verified, again: list[Rerun], against: str | None) -> dict[str, object]:
+def _document(
+    folder: Path, found: Verified, again: list[Rerun], against: str | None, shared: list[str]
+) -> dict[str, object]:
     """The JSON of `verify --format json`, schema rigorkd.verify/1."""
     from rigorkd.launch.rerun import deterministic, zero_alone
 
@@ -112,6 +124,7 @@ def _document(folder: Path, found: Verified, again: list[Rerun], against: str | 
     told = [one for one in again if one.numbers]
     notes = [*map(str.strip, _changes([one for one in told if one.has_changed], len(told)))]
     notes += [doubt] if (doubt := zero_alone(again)) else []
+    notes += [f"{_MET}{file}" for file in shared]
     return {
         "schema": "rigorkd.verify/1",
         "study": folder.name,
@@ -147,7 +160,10 @@ def _of_command(one: Rerun) -> dict[str, object]:
     return told
 
 
-def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None) -> str:
+_MET = "not told by repetitions, of runs that were not repeated: "
+
+
+def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None, shared: list[str]) -> str:
     from rigorkd.launch.rerun import FAILED
     from rigorkd.text import count
 
@@ -181,6 +197,7 @@ def _text(folder: Path, found: Verified, again: list[Rerun], against: str | None
             why = f" ({one.excuse})" if one.excuse else ""
             lines.append(f"  repeated {one.run}: {', '.join(one.differs)} came out otherwise{why}")
     lines += _determinism(again)
+    lines += [f"  {_MET}{file}" for file in shared]
     return "\n".join(lines)
 
 

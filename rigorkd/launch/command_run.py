@@ -238,7 +238,7 @@ class _Worker:
         for name in _changed_since(begun, want.working, self.study.path.parent):
             other = self._written.setdefault(name, want)
             if other is not want and not is_held_outside(want.working / name):
-                self.connection.send(Noted(want.run.name, says_met(name), once=True))
+                self.connection.send(Noted(want.run.name, says_met(name, self.study.path), once=True))
                 note_met(self.study.path, name, other.run.name, other.run_hash)
                 self._written = None
                 return

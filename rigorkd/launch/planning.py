@@ -29,7 +29,8 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
 from rigorkd.records.read import added_to
 from rigorkd.records.record import Record
-from rigorkd.records.teacher_paths import half_paths, untold_teachers
+from rigorkd.records.teacher_code import teachers_from_outside, untold_in_code
+from rigorkd.records.teacher_paths import half_paths
 from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
@@ -370,7 +371,8 @@ def protocol_warnings(protocol: Protocol, seeds: tuple[int, ...]) -> list[str]:
         unseen = unseen_arguments(protocol.cells, folder)
         at_zero = 0 in seeds or not all(cell.per_seed for cell in protocol.cells)
         seedless = seed_as_a_truth(protocol.cells, folder) if at_zero else ""
-        untold = (f"warning: {one.says}" for one in untold_teachers(protocol.cells, folder))
+        untold = [f"warning: {one.says}" for one in untold_in_code(protocol.cells, folder)]
+        untold += [f"warning: {text}" for text in teachers_from_outside(protocol.cells, folder)]
     except ExpansionError as error:
         raise located(error.problems, protocol) from None
     lone = lone_cells(protocol.cells, analysis.pairs, planned=bool(analysis.contrasts))

@@ -4,6 +4,9 @@ What a command does to the bits is its own affair: of its runs the numbers and p
 that comes out otherwise than its record is repeated once more, since that has two causes: two repetitions of
 today that differ show a script that is not deterministic, and by how much two runs of one seed differ; two
 that agree, and not with the record, show that something which the run reads was another then.
+
+As many are repeated at once as there are workers: of the engine's runs the bits do not depend on that.
+Commands share a folder, in which they may meet, and go one by one unless it is said otherwise.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ import random
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from rigorkd.errors import DamagedError, InputError, StoreError
+from rigorkd.launch.devices import device_slots
 from rigorkd.launch.launch import launch
 from rigorkd.launch.own_commands import code_of, own_folder
 from rigorkd.launch.run_states import State, find_run_states, with_needs
@@ -27,6 +31,7 @@ from rigorkd.launch.session import LaunchOptions
 from rigorkd.problems import ExpansionError
 from rigorkd.protocol.hashes import resolved
 from rigorkd.protocol.load import Protocol
+from rigorkd.records.changes import met
 from rigorkd.records.command_code import changed_since
 from rigorkd.records.expected import start_files
 from rigorkd.records.layout import StudyFolder
@@ -88,6 +93,7 @@ def rerun(
 ) -> list[Rerun]:
     """Train `n` finished runs again, drawn with the seed `choice`, from the teachers and starts on record.
 
+    `jobs` None is as many workers as `rigorkd run` takes; for commands it is one.
     The scratch folder goes when this returns. Commands are run where this user ran them before, or in the
     folder `working`; those of a study that is not the user's own only with `trust`, and so the code that
     another user's study brings. Raises what `launch` raises.
@@ -123,51 +129,90 @@ def rerun(
     chosen.sort()
     found: list[Rerun] = []
     number = itertools.count()
+    needs = {name: with_needs(states.expected, {name}).keys() - {name} for name in chosen}
+    threads = {name: threads_of(states.records[name].fields.get("hardware")) for name in chosen}
+    shared = met(folder, states.records.values()) if by_command else []
+    workers = _workers(device, jobs, by_command=by_command, shared=shared, console=console)
     with tempfile.TemporaryDirectory(prefix="rigorkd-rerun-") as scratch:
 
-        def once(name: str) -> Record | str:
-            """The record of a repetition, or why it failed."""
-            # Each in a study of its own: what one needs may be another one that is repeated.
-            again = StudyFolder(Path(scratch) / name.replace("/", ",") / info.study)
-            for need in sorted(with_needs(states.expected, {name}).keys() - {name}):
+        def once(names: Sequence[str]) -> dict[str, Record | str]:
+            """The record of each repetition, or why it failed."""
+            again = StudyFolder(Path(scratch) / f"{next(number)}" / info.study)
+            for need in sorted(with_needs(states.expected, names).keys() - {*names}):
                 copy_record(study, need, again)
             options = LaunchOptions(
                 seeds=info.seeds,
                 results=again.path.parent,
                 device=device,
                 mode=info.mode,
-                jobs=jobs or 1,
-                only_runs=frozenset({name}),
+                jobs=min(workers, len(names)),
+                only_runs=frozenset(names),
+                keep_going=True,
                 numerics=info.numerics,
                 # A sum over more threads is rounded otherwise, which would say nothing of the script.
-                threads=threads_of(states.records[name].fields.get("hardware")),
+                threads=threads[names[0]],
             )
-            outcome = launch(protocol, options, console)
-            if name in outcome.failed:
-                return outcome.failed[name]
-            kept = Path(scratch) / f"kept-{next(number)}"
-            again.path.rename(kept)
-            return read_record(StudyFolder(kept), name)
+            failed = launch(protocol, options, console).failed
+            return {name: failed[name] if name in failed else read_record(again, name) for name in names}
 
-        for name in chosen:
-            before, now = states.records[name], once(name)
-            if isinstance(now, str):
-                found.append(Rerun(name, (f"{FAILED}{now}",), ""))
-                continue
-            one = compare(before, now)
-            if one.otherwise:
-                console.print(f"{name} came out otherwise than its record: repeated once more, to tell why")
-                second = once(name)
-                if isinstance(second, str):
-                    one = replace(
-                        one, differs=(*one.differs, f"repeated again, it failed: {second}"), excuse=""
-                    )
+        for names in _together(chosen, needs, threads, workers):
+            fresh, otherwise = once(names), dict[str, Rerun]()
+            for name, now in fresh.items():
+                if isinstance(now, str):
+                    found.append(Rerun(name, (f"{FAILED}{now}",), ""))
+                elif not (one := compare(states.records[name], now)).otherwise:
+                    found.append(one)
                 else:
-                    one = told_apart(one, compare(now, second), before, now, _changed(protocol, before))
-            found.append(one)
-            for kept in Path(scratch).glob("kept-*"):  # many runs may leave much
+                    told = "came out otherwise than its record: repeated once more, to tell why"
+                    console.print(f"{name} {told}")
+                    otherwise[name] = one
+            for name, second in once([*otherwise]).items() if otherwise else ():
+                one, before, now = otherwise[name], states.records[name], fresh[name]
+                assert isinstance(now, Record)
+                if isinstance(second, str):
+                    differs = (*one.differs, f"repeated again, it failed: {second}")
+                    found.append(replace(one, differs=differs, excuse=""))
+                else:
+                    twice = compare(now, second)
+                    found.append(told_apart(one, twice, before, now, _changed(protocol, before)))
+            for kept in Path(scratch).iterdir():  # many runs may leave much
                 shutil.rmtree(kept)
+    return sorted(found, key=lambda one: chosen.index(one.run))
+
+
+def _together(
+    names: Iterable[str],
+    needs: Mapping[str, Collection[str]],
+    threads: Mapping[str, int | None],
+    most: int,
+) -> list[list[str]]:
+    """The runs in groups that are repeated at once: of none that another one needs, each with its threads."""
+    found: list[list[str]] = []
+    for name in names:
+        fits = (
+            group
+            for group in found
+            if len(group) < most
+            and threads[group[0]] == threads[name]
+            and not any(other in needs[name] or name in needs[other] for other in group)
+        )
+        if (group := next(fits, None)) is None:
+            found.append([name])
+        else:
+            group.append(name)
     return found
+
+
+def _workers(
+    device: str, jobs: int | None, *, by_command: bool, shared: Sequence[str], console: Console
+) -> int:
+    """How many runs are repeated at once."""
+    if not by_command:
+        return len(device_slots(device, jobs))
+    if shared and jobs not in (None, 1):
+        console.print(f"repeated one by one: {shared[0]}", soft_wrap=True)
+        return 1
+    return jobs or 1
 
 
 def _placed(protocol: Protocol, study: StudyFolder, *, trust: bool, working: Path | None) -> Protocol:

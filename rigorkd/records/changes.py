@@ -26,6 +26,7 @@ from rigorkd.records.interim import (
 )
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import Record
+from rigorkd.records.teacher_paths import OF_WEIGHTS
 from rigorkd.records.untrusted import INTERIM, NOTE, is_number, is_plain_path, parse, read_bytes, read_json
 from rigorkd.text import count, some_of
 
@@ -291,13 +292,23 @@ def note_met(folder: Path, file: str, run: str, run_hash: str) -> None:
     note_change(folder, Change(MET, timestamp(), {run: (run_hash, "")}, reason=file))
 
 
-def says_met(file: str) -> str:
-    """What is to be known where several runs wrote one file."""
-    return (
-        f"{file} is written by several runs, in the folder that all share: side by side one may read"
-        " another's number; let the script write into {out} (env -C {out} … calls it there), or give"
-        " --jobs 1, and --study NAME for runs that are done"
+def says_met(file: str, study: Path) -> str:
+    """What is to be known where several runs wrote one file, with the mends that help there.
+
+    One by one each reads its own number, but may still go on from weights that another has left; and jobs of
+    a cluster go side by side, whatever the workers of each.
+    """
+    told = f"{file} is written by several runs, in the folder that all share: "
+    out = (
+        "let the script write into {out} (env -C {out} and the script's whole path call it there;"
+        " --retrain-stale then trains again what is done)"
     )
+    if file.endswith(OF_WEIGHTS):
+        return f"{told}a run may go on from what another has left, side by side or one by one; {out}"
+    told += f"side by side one may read another's number; {out}"
+    if StudyFolder(study).slurm.is_dir():
+        return told
+    return told + ", or train all again one by one: rigorkd run PROTOCOL --jobs 1 --study NAME"
 
 
 def met(folder: Path, records: Iterable[Record]) -> list[str]:
@@ -316,7 +327,7 @@ def met(folder: Path, records: Iterable[Record]) -> list[str]:
         for change in changes
         if any(still(run, run_hash, change.time) for run, (run_hash, _) in change.runs.items())
     )
-    return [says_met(file) for file in dict.fromkeys(files)]
+    return [says_met(file, folder) for file in dict.fromkeys(files)]
 
 
 def note_in_vain(folder: Path, cells: Collection[str]) -> None:

@@ -92,7 +92,7 @@ def read_files(cell: Cell, folder: Path, *, planning: bool = False) -> CommandFi
     """
     assert cell.trainer is not None
     by = cell.trainer
-    code = {_name(path, folder): sha256_of(content) for path, content in code_files(by, folder).items()}
+    code = {name_of(path, folder): sha256_of(content) for path, content in code_files(by, folder).items()}
     inputs = {}
     for index, given in enumerate(by.trainer.inputs):
         if given.sha256 is not None:
@@ -107,14 +107,15 @@ def read_files(cell: Cell, folder: Path, *, planning: bool = False) -> CommandFi
             raise ExpansionError([Problem(at, message, f"it is looked for from {folder.absolute()}")])
         for path in found:
             try:
-                inputs[_name(path, folder)] = file_sha256(path)
+                inputs[name_of(path, folder)] = file_sha256(path)
             except OSError as error:
                 message = f"{path} cannot be read: {error.strerror}"
                 raise ExpansionError([Problem(at, message)]) from None
     return CommandFiles(dict(sorted(code.items())), dict(sorted(inputs.items())))
 
 
-def _name(path: Path, folder: Path) -> str:
+def name_of(path: Path, folder: Path) -> str:
+    """How a file is called from the protocol's folder."""
     return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
@@ -186,7 +187,7 @@ def unseen_arguments(cells: Iterable[Cell], folder: Path) -> str:
     Raises:
         ExpansionError: the files of a trainer are not there or cannot be read.
     """
-    found = [_name(path, folder) for path in _unseen(cells, folder)]
+    found = [name_of(path, folder) for path in _unseen(cells, folder)]
     if not found:
         return ""
     return (
@@ -240,8 +241,9 @@ def seed_as_a_truth(cells: Iterable[Cell], folder: Path) -> str:
         if found is not None:
             line, text = found
             return (
-                f"warning: {_name(path, folder)}:{line}: `{text}` takes seed 0 for no seed, perhaps, so that"
-                " its runs are drawn by chance: let it ask whether that `is None`, or begin at 1: --seeds 1:6"
+                f"warning: {name_of(path, folder)}:{line}: `{text}` takes seed 0 for no seed, perhaps, so "
+                "that its runs are drawn by chance: let it ask whether that `is None`, or begin at 1: --seeds"
+                " 1:6"
             )
     return ""
 
@@ -276,10 +278,10 @@ def watched(cells: Iterable[Cell], protocol: Path) -> Iterator[str]:
     folder = protocol.parent.absolute()
     covered, left = _covered(cells, folder)
     if covered:
-        named = [_name(path, folder) for path in covered]
+        named = [name_of(path, folder) for path in covered]
         yield f"a change of these makes runs stale: {some_of(named, MOST_NAMED)}"
     if left:
-        names = [_name(path, folder) for path in left]
+        names = [name_of(path, folder) for path in left]
         yield (
             f"not of {some_of(names, MOST_NAMED)}: what of it shapes results belongs under the trainer's"
             f" inputs: [{_listed(names)}], or runs before and after a change are mixed"
@@ -297,7 +299,7 @@ def changed_settings(cells: Iterable[Cell], folder: Path, records: Iterable[Reco
         return ""
     return (
         f"warning: {some_of(names, MOST_NAMED)} changed after runs of this study were finished, and no hash"
-        f" covers it: {_by_inputs(names)}"
+        f" covers it: {by_inputs(names)}"
     )
 
 
@@ -309,7 +311,7 @@ def changed_since(cells: Iterable[Cell], folder: Path, records: Iterable[Record]
     records = list(records)
     found = []
     for path in uncovered(cells, folder):
-        name, now = _name(path, folder), content_of(path)
+        name, now = name_of(path, folder), content_of(path)
         then = [_noted(record).get(name) for record in records]
         if WRITTEN not in then and any(
             before != now if before else not _noted(record) and path.stat().st_mtime > _finished(record)
@@ -335,11 +337,12 @@ def mixed(records: Iterable[Record], but: Collection[str] = ()) -> Iterator[str]
             yield (
                 f"{name} was another for {count(len(few), 'run')} ({some_of(few, 3)}) than for {len(most)},"
                 f" and no hash covers it, so that runs of before and after the change are compared:"
-                f" {_by_inputs([name])}"
+                f" {by_inputs([name])}"
             )
 
 
-def _by_inputs(names: Sequence[str]) -> str:
+def by_inputs(names: Sequence[str]) -> str:
+    """The mend of files that no hash covers."""
     return (
         f"if it shapes results, add inputs: [{_listed(names)}] to the trainer, and train them again with"
         " --retrain-stale"
@@ -380,7 +383,7 @@ def as_they_are(paths: Iterable[Path], folder: Path) -> dict[str, str]:
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
-            found[_name(path, folder)] = content_of(path)
+            found[name_of(path, folder)] = content_of(path)
     return found
 
 

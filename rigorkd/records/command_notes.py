@@ -16,7 +16,7 @@ from rigorkd.protocol.load import Protocol
 from rigorkd.protocol.trainer import OF_A_RUN, CellTrainer
 from rigorkd.records.command_code import mixed
 from rigorkd.records.record import Record
-from rigorkd.records.teacher_paths import untold_teachers
+from rigorkd.records.teacher_code import untold_in_code
 from rigorkd.text import count
 
 NOT_VOUCHED = (
@@ -48,7 +48,7 @@ def command_doubts(protocol: Protocol, records: Iterable[Record]) -> list[str]:
     """Why numbers of the finished runs may not be what they seem: a warning of every comparison of them."""
     records = list(records)
     there = {str(record.fields["cell"]) for record in records}
-    untold = untold_teachers(protocol.cells, protocol.path.parent.absolute())
+    untold = untold_in_code(protocol.cells, protocol.path.parent.absolute())
     told = (one.says for one in untold if not there.isdisjoint(one.cells))
     return [*told, *mixed(records, but=[one.path for one in untold])]
 

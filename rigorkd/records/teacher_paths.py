@@ -29,18 +29,22 @@ class Untold:
     """Distilled cells whose command says nothing of `{teacher}`, the path that they seem to read it from.
 
     `place` is what the teacher's command is told of it: the path, or a folder that it lies in; empty if that
-    says nothing of it. Without a `path` nothing of the command looks like one.
+    says nothing of it. Without a `path` nothing of the command looks like one. `where` is the file and line
+    of its code that names the path; then the command may be `taught`, and told of `{teacher}` all the same.
     """
 
     cells: tuple[str, ...]
     path: str = ""
     place: str = ""
+    where: str = ""
+    taught: bool = False
 
     @property
     def says(self) -> str:
         """What is to be known, and the mend."""
         more = f" and {count(len(self.cells) - 1, 'cell')} more" if len(self.cells) > 1 else ""
-        who = f"{self.cells[0]}{more}: distilled by a command that does not name {{teacher}}"
+        names = "names" if self.taught else "does not name"
+        who = f"{self.cells[0]}{more}: distilled by a command that {names} {{teacher}}"
         meant = "{teacher}/…"
         if self.place:
             inside = os.path.relpath(self.path, self.place)
@@ -50,6 +54,18 @@ class Untold:
                 " students read what the teacher of another seed may have left"
             )
             mend = f"give the teacher {{out}} for {self.place}, and the students {meant} for {self.path}"
+        elif self.where:
+            meant = f"{{teacher}}/{self.path.rpartition('/')[2]}"
+            file = self.where.rpartition(":")[0]
+            how = (
+                f"; {self.where} {'yet ' * self.taught}names {self.path}: if that is what the study's teacher"
+                " leaves, it is one for all seeds, and students read what the teacher of another seed may"
+                " have left"
+            )
+            mend = (
+                f"let the teacher write below {{out}}, and {file} read what the command gives it: an option"
+                f" with {meant}, in brackets for cells without a teacher ([--teacher {meant}])"
+            )
         elif self.path:
             meant = f"{{teacher}}/{self.path.rpartition('/')[2]}"
             how = (
@@ -63,7 +79,7 @@ class Untold:
                 " earlier run"
             )
             mend = f"let the teacher write below {{out}}, and the students read {meant}"
-        return f"{who}{how}, and no run waits for its teacher: {mend}"
+        return f"{who}{how}{', and no run waits for its teacher' * (not self.taught)}: {mend}"
 
 
 def untold_teachers(cells: Iterable[Cell], folder: Path) -> list[Untold]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
-from rigorkd.launch.rerun import Rerun, compare, deterministic, told_apart
+from rigorkd.cores import usable_cores
+from rigorkd.launch.rerun import Rerun, _together, _workers, compare, deterministic, told_apart
 from rigorkd.records.record import Record
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
@@ -24,7 +28,29 @@ def test_repeated_runs_have_the_same_bits(finished: Path, tmp_path: Path, rigork
     assert done.returncode == 0, done.stdout + done.stderr
     reruns = json.loads(done.stdout)["reruns"]
     assert [entry["same"] for entry in reruns] == [True, True]
+    at_once = rigorkd("verify", "--rerun", "6", "--jobs", "3", "--format", "json")
+    assert all(entry["same"] for entry in json.loads(at_once.stdout)["reruns"])
+    assert "to train on 3 workers" in at_once.stderr
     assert sorted(path for path in (tmp_path / "results").rglob("*") if path.is_file()) == before
+
+
+def test_runs_are_repeated_at_once_but_for_those_that_others_need() -> None:
+    needs = {"teacher": set[str](), "a": {"teacher"}, "b": {"other"}, "c": set[str](), "d": set[str]()}
+    threads = {"teacher": 1, "a": 1, "b": 1, "c": 2, "d": 1}
+    assert _together(needs, needs, threads, 4) == [["teacher", "b", "d"], ["a"], ["c"]]
+    assert _together(needs, needs, threads, 2) == [["teacher", "b"], ["a", "d"], ["c"]]
+    assert _together(needs, needs, threads, 1) == [[name] for name in needs]
+
+
+def test_as_many_workers_repeat_as_run_would_take_and_one_where_commands_meet() -> None:
+    said = io.StringIO()
+    console = Console(file=said)
+    asked: dict[str, Any] = {"by_command": True, "shared": [], "console": console}
+    assert _workers("cpu", None, **(asked | {"by_command": False})) == usable_cores()
+    assert (_workers("cpu", None, **asked), _workers("cpu", 3, **asked)) == (1, 3)
+    assert not said.getvalue()
+    assert _workers("cpu", 3, **(asked | {"shared": ["last.txt is written by several runs"]})) == 1
+    assert said.getvalue() == "repeated one by one: last.txt is written by several runs\n"
 
 
 def record(**changes: object) -> Record:

@@ -381,6 +381,12 @@ seeds: 3
     assert met in comparison["warnings"][-1]  # whoever judges the numbers has to know: starred
     of(tmp_path, "report", "results/own")
     assert "last.txt is written by several runs" in (tmp_path / "results/own/report.html").read_text()
+    repeated = of(tmp_path, "verify", "results/own", "--rerun", 2, "--jobs", 2)
+    assert "not told by repetitions, of runs that were not repeated: last.txt is written" in repeated.stdout
+    assert "repeated one by one: last.txt is written by several runs" in repeated.stderr
+    offered = of(tmp_path, "run", "own.yaml", "--jobs", 1, "--study", "apart")
+    assert offered.returncode == 0, offered.stderr
+    assert met not in of(tmp_path, "analyze", "results/apart").stdout
     again = ("--because", "again"), ("run", "own.yaml", "--jobs", 1)
     assert of(tmp_path, "remove", "own", "--only", "*", *again[0]).returncode == 0
     assert of(tmp_path, *again[1]).returncode == 0  # trained again, one by one: nothing is left of it

@@ -351,6 +351,75 @@ def test_a_teacher_at_a_fixed_path_is_told_until_the_mend_is_made(tmp_path: Path
     assert not any("does not name" in text for one in values for text in one["warnings"])
 
 
+OF_A_SCRIPT = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py --seed {seed} --out {out} [--T {T}]"
+  metrics: {acc: max}
+teacher: {trainer: {command: "python teach.py {seed}", result: {file: stdout, keys: {acc: acc}}}}
+students: [net]
+groups: {main: {baseline: true, kd: {T: 2}}}
+seeds: 3
+"""
+NAMES_IT = """
+import argparse, json, os
+parser = argparse.ArgumentParser()
+for name in ("seed", "out", "T", "teacher"):
+    parser.add_argument("--" + name)
+asked = parser.parse_args()
+read = 0.0
+if asked.T:
+    read = float(open("runs/teacher.pt").read())
+json.dump({"acc": float(asked.seed) / 7 + read}, open(asked.out + "/metrics.json", "w"))
+"""
+LEAVES_IT = """
+import os, sys
+os.makedirs("runs", exist_ok=True)
+open("runs/teacher.pt", "w").write(sys.argv[1])
+print("acc", float(sys.argv[1]) / 7)
+"""
+
+
+def test_a_teacher_that_the_script_itself_names_is_told_with_line_and_mend(tmp_path: Path) -> None:
+    write(tmp_path, OF_A_SCRIPT, NAMES_IT)
+    (tmp_path / "protocols" / "teach.py").write_text(LEAVES_IT)
+    told = (
+        "main/net/kd-T2: distilled by a command that does not name {teacher}; train.py:9 names "
+        "runs/teacher.pt: if that is what the study's teacher leaves, it is one for all seeds"
+    )
+    mend = (
+        "an option with {teacher}/teacher.pt, in brackets for cells without a teacher ([--teacher {teacher}/"
+    )
+    said = " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stderr.split())
+    assert told in said
+    assert mend in said
+    done = of(tmp_path, "run", "protocols/mine.yaml", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    comparisons = document(tmp_path, "analyze")["families"][0]["comparisons"]
+    assert all(any(told in text for text in one["warnings"]) for one in comparisons)
+    # half of the mend: the command gives it, and the script does not ask for it
+    given = OF_A_SCRIPT.replace("[--T {T}]", "[--T {T} --teacher {teacher}/teacher.pt]")
+    write(tmp_path, given, NAMES_IT)
+    said = " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stderr.split())
+    assert "by a command that names {teacher}; train.py:9 yet names runs/teacher.pt" in said
+    write(tmp_path, given, NAMES_IT.replace('open("runs/teacher.pt")', "open(asked.teacher)"))
+    assert "teacher.pt" not in of(tmp_path, "plan", "protocols/mine.yaml").stderr
+
+
+def test_a_file_of_weights_from_outside_is_told_until_it_is_an_input(tmp_path: Path) -> None:
+    lone = "".join(line for line in OF_A_SCRIPT.splitlines(keepends=True) if not line.startswith("teacher:"))
+    write(tmp_path, lone, NAMES_IT)
+    assert "runs/teacher.pt" not in of(tmp_path, "plan", "protocols/mine.yaml").stderr, "there is none"
+    (tmp_path / "protocols" / "runs").mkdir()
+    (tmp_path / "protocols" / "runs" / "teacher.pt").write_text("0.5")
+    said = " ".join(of(tmp_path, "plan", "protocols/mine.yaml").stderr.split())
+    assert "main/net/kd-T2: train.py:9 names runs/teacher.pt, one file for all seeds, which no hash" in said
+    assert "add inputs: [runs/teacher.pt] to the trainer" in said
+    write(tmp_path, lone.replace("  metrics:", "  inputs: [runs/teacher.pt]\n  metrics:"), NAMES_IT)
+    assert "runs/teacher.pt" not in of(tmp_path, "plan", "protocols/mine.yaml").stderr
+
+
 def test_a_placeholder_that_leaves_half_a_path_is_told_with_brackets(tmp_path: Path) -> None:
     protocol = AT_A_PLACE.replace("[kd.ckpt=runs/teacher/w.txt T={T}]", "--ckpt {teacher}/w.txt [T={T}]")
     protocol = protocol.replace("} runs/teacher", "} {out}").replace(", ls: {eps: 0.1}", "")

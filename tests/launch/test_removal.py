@@ -24,7 +24,7 @@ from rigorkd.launch.removal import Wanted, remove, restore
 from rigorkd.launch.session import LaunchOptions, Session
 from rigorkd.launch.study_status import study_status
 from rigorkd.protocol.load import load_protocol
-from rigorkd.records.changes import read_changes
+from rigorkd.records.changes import read_changes, says_met
 from rigorkd.records.integrity import verify_study
 from rigorkd.records.interim import SHOWN, read_interim_analyses
 from rigorkd.records.layout import StudyFolder
@@ -226,6 +226,20 @@ def test_fewer_seeds_after_means_were_shown_are_told_until_all_are_there(tmp_pat
     make(tmp_path, seeds=range(4))
     assert still_asked(study, range(4)) == ()
     assert not [text for text in from_study(study).warnings if "fewer" in text]
+
+
+def test_one_by_one_is_offered_only_where_it_helps(tmp_path: Path) -> None:
+    """Not for weights that a next run goes on from, nor for jobs of a cluster, which go side by side."""
+    one_by_one = "rigorkd run PROTOCOL --jobs 1 --study NAME"
+    assert one_by_one in says_met("results.txt", tmp_path)
+    assert "side by side one may read another's number" in says_met("results.txt", tmp_path)
+    resumed = says_met("ckpt/last.pt", tmp_path)
+    assert "a run may go on from what another has left, side by side or one by one" in resumed
+    assert "--jobs" not in resumed
+    StudyFolder(tmp_path).slurm.mkdir(parents=True)
+    assert "--jobs" not in says_met("results.txt", tmp_path)
+    for text in (resumed, says_met("results.txt", tmp_path)):
+        assert "--retrain-stale then trains again what is done" in text
 
 
 def test_trained_again_to_the_same_bits_nothing_happened(tmp_path: Path) -> None:
