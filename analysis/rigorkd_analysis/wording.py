@@ -12,7 +12,7 @@ from rigorkd_analysis.axes import SYMBOLS
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal, label, unit_of
 from rigorkd_analysis.offered_baselines import is_called_baseline
-from rigorkd_analysis.runs import Runs
+from rigorkd_analysis.runs import Runs, is_bare
 
 _METHODS = {"kd": "Distillation", "feature": "Feature distillation", "logit": "Logit distillation"}
 _ADJUSTED = {
@@ -199,6 +199,8 @@ class Names:
         method = self._runs.text("method", cell)
         if method in _METHODS:
             return _METHODS[method]
+        if is_bare(method):
+            return f"Method {method}"
         if method.casefold() in _DISTILLING:
             known = _SPELT.get(method, method.upper()) if method.islower() else method
             return f"{known} distillation"
@@ -235,7 +237,7 @@ class Names:
             if runs.text("method", other) == method
             and all(runs.text(column, other) == runs.text(column, cell) for column in whose)
         ]
-        if method and len(rivals) == 1:
+        if method and len(rivals) == 1 and not is_bare(method):
             return method
         parts = runs.cells[cell].split("/")
         return next(

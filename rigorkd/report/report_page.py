@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, Candidates, Family
+from rigorkd_analysis.runs import is_bare
 from rigorkd_analysis.sanity import AT_CHANCE
 from rigorkd_analysis.verdicts import Verdict
 
@@ -105,7 +106,7 @@ def _question(evidence: Evidence) -> str:
     gaining = [evidence.facts(c.a) for c in evidence.gains() if c.a is not None]
     students = list(dict.fromkeys(cell.student for cell in gaining if cell.student))
     methods = sorted({cell.method for cell in gaining} - {""})
-    named = 0 < len(methods) <= 4
+    named = 0 < len(methods) <= 4 and not any(map(is_bare, methods))
     if _all_distilled(evidence, gaining):
         what = f"distillation ({', '.join(methods)})" if named and methods != ["kd"] else "distillation"
     elif named:
