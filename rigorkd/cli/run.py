@@ -211,7 +211,7 @@ def run(
     from rigorkd.protocol.load import refuse_misfit
     from rigorkd.protocol.smoke import smoke as shrink
     from rigorkd.records.command_notes import command_notes
-    from rigorkd.records.interim import listed_seeds
+    from rigorkd.records.interim import BY_RUN, listed_seeds, note_shown
     from rigorkd.records.read import added_to, still_asked
     from rigorkd.records.record import read_records
     from rigorkd.records.study import folder_name, settled_under
@@ -309,8 +309,10 @@ def run(
     if there and (outcome.trained or outcome.failed):
         metric = loaded.spec.analysis.metric if by_command else "test_top1"
         print_summary(outcome.study, console, metric, outcome.failed)
+        records = read_records(outcome.study)
+        if seen := {record.fields["seed"] for record in records if record.fields.get("role") == "student"}:
+            note_shown(outcome.study.path, seen, metric, len(seen), BY_RUN)
         if by_command:
-            records = read_records(outcome.study)
             for note in command_notes(loaded, records):
                 console.print(fitted(f"note: {note}", console.file))
             if warning := sesoi_warning(loaded, records):

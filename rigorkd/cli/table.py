@@ -79,6 +79,7 @@ def table(
 def _runs(folder: Path, form: str) -> None:
     from pandas.api.types import is_numeric_dtype
 
+    from rigorkd.records.interim import BY_TABLE, note_shown
     from rigorkd.records.read import read_study
     from rigorkd.report.emit import no_formula
     from rigorkd.report.sources import from_study
@@ -97,6 +98,9 @@ def _runs(folder: Path, form: str) -> None:
         # Python writes the shortest text that reads back as the same number; pandas cuts at 15 digits.
         text = json.dumps(rows, indent=1, ensure_ascii=False, default=lambda value: value.item())
         click.echo(unhidden(text))
+    if seen := {int(seed) for seed in runs["seed"]} if len(runs) else set():
+        metric = "test_top1" if read.current is None else read.current.metric
+        note_shown(folder, seen, metric, len(seen), BY_TABLE)
 
 
 def _layout(

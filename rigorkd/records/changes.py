@@ -17,7 +17,7 @@ from typing import Any
 
 from rigorkd.errors import StoreError
 from rigorkd.files import append_line, sha256_of, timestamp
-from rigorkd.records.interim import SHOWN, listed_seeds, read_interim_analyses
+from rigorkd.records.interim import BY_ANALYSIS, SHOWN, listed_seeds, read_interim_analyses
 from rigorkd.records.layout import LEAF, StudyFolder
 from rigorkd.records.record import Record
 from rigorkd.records.untrusted import INTERIM, NOTE, is_number, is_plain_path, parse, read_bytes, read_json
@@ -161,10 +161,14 @@ def note_change(folder: Path, change: Change) -> None:
 
 
 def looked_at(folder: Path, runs: Iterable[str], seeds: Collection[int]) -> int | None:
-    """At how many seeds an analysis has met any of these runs or seeds, or shown them; None if none has."""
+    """At how many seeds an analysis has met any of these runs or seeds, or shown them; None if none has.
+
+    The tables of `run` and `table` are no analysis.
+    """
     labels = {run.rpartition("/")[2].removeprefix("seed-") for run in runs}
     meant = {*seeds, *(int(label) for label in labels if label.isdecimal())}
-    looks = (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
+    shown = (look for look in read_interim_analyses(folder, SHOWN) if look.by == BY_ANALYSIS)
+    looks = (*read_interim_analyses(folder), *shown)
     found = [look.n for look in looks if "fixed" in labels or meant & set(look.seeds)]
     return max(found, default=None)
 

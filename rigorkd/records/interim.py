@@ -18,17 +18,23 @@ from rigorkd.records.untrusted import INTERIM, parse, read_bytes
 
 FILE = "looks.jsonl"
 SHOWN = "shown.jsonl"
-"""When means of a study in progress were shown: no look, but whoever gives seeds up then has seen them."""
+"""When means were shown without verdicts: no look, but whoever changes what is asked then has seen them."""
+BY_ANALYSIS, BY_RUN, BY_TABLE = "analysis", "run", "table"
+"""What showed them: an analysis of a study in progress, the table below a `run`, or that of all runs."""
 
 
 @dataclass(frozen=True)
 class InterimAnalysis:
-    """One analysis: of `seeds`, on one metric, at an ISO time; at `n` of them every run was there."""
+    """One analysis: of `seeds`, on one metric, at an ISO time; at `n` of them every run was there.
+
+    `by` is what showed means without verdicts.
+    """
 
     n: int
     seeds: tuple[int, ...]
     metric: str
     time: str
+    by: str = BY_ANALYSIS
 
     def without(self, chosen_on: Iterable[int]) -> InterimAnalysis:
         """The same of judged seeds alone: those kept for choosing may be looked at as often as one likes."""
@@ -47,10 +53,17 @@ def read_interim_analyses(folder: Path, file: str = FILE) -> tuple[InterimAnalys
         try:
             entry = parse(line)
             n, seeds = int(entry["n"]), tuple(map(int, entry["seeds"]))
-            found.append(InterimAnalysis(n, seeds, str(entry["metric"]), str(entry["time"])))
-        except (ValueError, KeyError, TypeError):
+            by = str(entry.get("by", BY_ANALYSIS))
+            found.append(InterimAnalysis(n, seeds, str(entry["metric"]), str(entry["time"]), by))
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return tuple(found)
+
+
+def first_shown(folder: Path, chosen_on: Iterable[int] = ()) -> str | None:
+    """When verdicts or means of seeds that verdicts use were first shown; None if they never were."""
+    seen = (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
+    return min((one.time for one in seen if set(one.seeds) - set(chosen_on)), default=None)
 
 
 def seen_before(
@@ -94,7 +107,7 @@ def note_interim_analysis(
     if any(set(seen) <= set(look.seeds) for look in known):
         return True
     now = timestamp()
-    line = json.dumps(asdict(InterimAnalysis(n, seen, metric, now)))
+    line = _line(InterimAnalysis(n, seen, metric, now))
     try:
         append_line(folder / FILE, line, owner=None if training else os.geteuid())
     except OSError:
@@ -102,17 +115,23 @@ def note_interim_analysis(
     return True
 
 
-def note_shown(folder: Path, seeds: Iterable[int], metric: str, n: int) -> None:
+def _line(noted: InterimAnalysis) -> str:
+    told = {name: value for name, value in asdict(noted).items() if name != "by" or value != BY_ANALYSIS}
+    return json.dumps(told)
+
+
+def note_shown(folder: Path, seeds: Iterable[int], metric: str, n: int, by: str = BY_ANALYSIS) -> None:
     """Note that means of `n` complete ones of these seeds were shown before they were judged, once each.
 
     A folder that cannot be written, or is somebody else's, is left as it is. StoreError if it is a link.
     """
     seen = tuple(sorted(set(seeds)))
-    shown = InterimAnalysis(n, seen, metric, timestamp())
-    if any((old.seeds, old.n) == (seen, n) for old in read_interim_analyses(folder, SHOWN)):
+    shown = InterimAnalysis(n, seen, metric, timestamp(), by)
+    noted = read_interim_analyses(folder, SHOWN)
+    if any((old.seeds, old.n, old.by) == (seen, n, by) for old in noted):
         return
     with contextlib.suppress(OSError):
-        append_line(folder / SHOWN, json.dumps(asdict(shown)), owner=os.geteuid())
+        append_line(folder / SHOWN, _line(shown), owner=os.geteuid())
 
 
 def listed_seeds(seeds: Iterable[int]) -> str:
