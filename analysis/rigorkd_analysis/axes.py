@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rigorkd_analysis.columns import is_number, sets_up
+from rigorkd_analysis.columns import is_bare, sets_up
 from rigorkd_analysis.likeness import on_what, tells
 from rigorkd_analysis.runs import Runs
 
@@ -19,7 +19,7 @@ SYMBOLS = {"alpha": "α", "kd_weight": "KD weight", "ce_weight": "CE weight"}
 """How columns are said, where not by their own names."""
 _WHOSE = ("group", "student", "method")
 _FEW = 3
-"""So many words of one column are listed; more of them, and numbers, are counted."""
+"""So many words of one column are listed; more of them, and those that say nothing alone, are counted."""
 
 
 def varying(runs: Runs, cells: Sequence[int]) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def averaged_over(runs: Runs, cells: Sequence[int]) -> str:
     columns = varying(runs, cells)
     if len(columns) == 1:
         words = list(dict.fromkeys(runs.text(columns[0], cell) for cell in cells))
-        if len(words) == len(cells) <= _FEW and all(words) and not any(map(is_number, words)):
+        if len(words) == len(cells) <= _FEW and all(words) and not any(map(is_bare, words)):
             return _and(words)
     return f"{len(cells)} settings{settings_of(runs, cells)}"
 

@@ -251,8 +251,8 @@ class Matcher:
         """How the baselines that values name were taken, and which cells have none."""
         told, left = [], self.left_out()
         for found in self._having:
-            shares = f"shares {found.rest}" if found.rest else f"has {found.what}"
-            told.append(f"baseline {found.called}: each cell against the one of {found.what} that {shares}")
+            shares = f" that shares {found.rest}" if found.rest else ""
+            told.append(f"baseline {found.called}: each cell against the one of {found.what}{shares}")
         if left:
             names = [self._runs.cells[cell] for cell in left[:6]]
             more = f" and {len(left) - 6} more" if len(left) > 6 else ""

@@ -119,6 +119,14 @@ def is_number(text: str) -> bool:
     return True
 
 
+_ANSWERS = frozenset({"true", "false", "yes", "no", "y", "n"})
+
+
+def is_bare(text: str) -> bool:
+    """Whether a value means nothing without its column: a number, or an answer to what the column asks."""
+    return is_number(text) or text.casefold() in _ANSWERS
+
+
 def _number(text: object) -> float:
     try:
         return float(str(text))

@@ -135,7 +135,12 @@ def build_family(
         else:
             assert isinstance(test, OneTested)
             comparisons.append(_comparison(settled, part, test.adjusted(*adjusted), kind))
-    together = consistency(question, simple) if name == "gains" and plan.test != "unpaired" else None
+    together = None
+    if name == "gains" and plan.test != "unpaired":
+        each = [set(c.conditions) for c in comparisons]
+        where = [told for told in comparisons[0].conditions if told.startswith("on ")] if comparisons else []
+        shared = [told for told in where if all(told in own for own in each)]
+        together = consistency(question, simple, shared)
     strictest = 1 if plan.correction == "bh" else m  # step-up: p-values that are all below alpha all reject
     from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / strictest)
     over = question.names.over(b for part in simple for b in part.baselines) if kind == "gain" else ""

@@ -187,8 +187,11 @@ def _numbers(facts: Facts, context: Context) -> str:
     alone = f"{percent_text(1 - context.alpha)} CI {say.interval(test.ci_low, test.ci_high)}"
     together = ""
     if context.size > 1 and context.correction != "none" and test.ci_simultaneous_low is not None:
-        interval = say.interval(test.ci_simultaneous_low, test.ci_simultaneous_high)
-        together = f", over all {context.size} {interval}"
+        low, high = test.ci_simultaneous_low, test.ci_simultaneous_high
+        # a stepwise correction may reject where the interval at 1 − α/m holds 0: say whose interval it is
+        wider = facts.claim.verdict.directed and high is not None and low <= 0 <= high
+        by = " by Bonferroni" if wider else ""
+        together = f", over all {context.size}{by} {say.interval(low, high)}"
     return f"{alone}{together}, {t}{p}, {facts.replicates}"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Plan
-from rigorkd_analysis.baseline_matching import Matcher, baselines, distilled
+from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.families import build_family
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
 from rigorkd_analysis.likeness import copied, on_what
@@ -480,25 +480,32 @@ def _listed(items: Iterable[object]) -> str:
 def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan) -> list[str]:
     """Distilled cells were tried at several settings of one method, their baseline at one.
 
-    Not where a primary cell among them was named before the results: then no setting is chosen by them.
+    Not where a primary cell among them was named before the results: then no setting is chosen by them. Nor
+    where the baseline is a setting of the method itself, T = 1 beside T = 4: the settings are the question.
     """
     if not matcher.any() or "method" not in runs.attributes:
         return []
     tried: Counter[tuple[str, str, str, str]] = Counter()
-    for cell in distilled(runs):
-        tried[_tuned(runs, cell)] += 1
+    against: dict[tuple[str, str, str, str], set[int]] = {}
+    for cell in matcher.targets():
+        baseline, whose = matcher.of(cell), _tuned(runs, cell)
+        if runs.text("method", cell) != runs.text("method", baseline):
+            tried[whose] += 1
+            against.setdefault(whose, set()).add(baseline)
     if plan.planned and plan.primary in runs.index:
         tried.pop(_tuned(runs, runs.index[plan.primary]), None)
-    own = Counter((runs.text("group", cell), runs.text("student", cell)) for cell in baselines(runs))
-    flagged = sorted({(g, s, m, k) for (g, s, m, _), k in tried.items() if k > 1 and own.get((g, s), 0) == 1})
+    flagged = sorted(
+        {(g, s, m, k) for (g, s, m, t), k in tried.items() if k > 1 and len(against[g, s, m, t]) == 1}
+    )
     shown = [
         f"{m} of {'/'.join(filter(None, (g, s))) or 'this table'} at {k} settings" for g, s, m, k in flagged
     ]
     if not shown:
         return []
     more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
+    one = "its baseline" if len(shown) == 1 else "each baseline"
     return [
-        f"tuning was unequal: {'; '.join(shown[:4])}{more}, its baseline at one; claim the average gain or a "
+        f"tuning was unequal: {'; '.join(shown[:4])}{more}, {one} at one; claim the average gain or a "
         "`primary:` one"
     ]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
 from rigorkd_analysis.analysis_plan import Correction
 from rigorkd_analysis.axes import SYMBOLS
+from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal, label, unit_of
 from rigorkd_analysis.offered_baselines import is_called_baseline
@@ -174,10 +176,19 @@ class Names:
             self._plain.append(text)
             key = (runs.student(cell), text)
             counts[key] = counts.get(key, 0) + 1
-        self._unique = [
-            text if counts[(runs.student(cell), text)] == 1 else f"{text} ({runs.cells[cell]})"
-            for cell, text in enumerate(self._plain)
-        ]
+        where = [", ".join(filter(None, self._data(cell))) for cell in range(len(runs.cells))]
+        apart = Counter((runs.student(cell), text, where[cell]) for cell, text in enumerate(self._plain))
+        self._unique = []
+        for cell, text in enumerate(self._plain):
+            if counts[(runs.student(cell), text)] > 1:
+                is_told = where[cell] and apart[(runs.student(cell), text, where[cell])] == 1
+                text += f" ({where[cell] if is_told else runs.cells[cell]})"
+            self._unique.append(text)
+
+    def _data(self, cell: int) -> list[str]:
+        """On what a cell was measured, where cells differ in it."""
+        runs = self._runs
+        return [runs.text(name, cell) for name in on_what(runs) if len(set(runs.attributes[name])) > 1]
 
     def _varies(self, cell: int, column: str) -> bool:
         """Whether the distilled cells of this cell's student differ in a column, so that it must be said."""
@@ -210,6 +221,8 @@ class Names:
         method = self._runs.text("method", cell)
         if method in _METHODS:
             return _METHODS[method]
+        if is_bare(method):
+            return f"Method {method}"
         if method.casefold() in _DISTILLING:
             known = _SPELT.get(method, method.upper()) if method.islower() else method
             return f"{known} distillation"
@@ -246,7 +259,7 @@ class Names:
             if runs.text("method", other) == method
             and all(runs.text(column, other) == runs.text(column, cell) for column in whose)
         ]
-        if method and len(rivals) == 1:
+        if method and len(rivals) == 1 and not is_bare(method):
             return method
         parts = runs.cells[cell].split("/")
         return next(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.runs import seed_of
 
 from rigorkd.readers.draft import Draft, original
@@ -488,7 +489,8 @@ def _matched(draft: Draft, columns: Sequence[str]) -> None:
         draft.put(group=["/".join(filter(None, row)) for row in draft.frame[setting].itertuples(index=False)])
         draft.came["group"] = f"columns {', '.join(setting)}"
     if "model" in columns and "method" in columns and "student" not in draft.frame:  # else they are rivals
-        draft.put(student=draft.frame["model"])
+        called = draft.spelt("model")
+        draft.put(student=draft.frame["model"].map(lambda word: _told(called, word)))
         draft.came["student"] = "column model"
 
 
@@ -501,7 +503,7 @@ def _compose(draft: Draft, columns: Sequence[str]) -> None:
         row = dict(zip(columns, values, strict=True))
         for name, on in marks.items():
             row[name] = draft.spelt(name) if row[name] == on else ""
-        made[values] = _cell_name(row) or ("none" if marks else "")
+        made[values] = _cell_name(row, draft.spelt) or ("none" if marks else "")
     keys = list(draft.frame[list(columns)].itertuples(index=False, name=None))
     names = [made[key] for key in keys]
     if "" in names:
@@ -565,18 +567,30 @@ def maybe_merged(draft: Draft, columns: Sequence[str]) -> list[str]:
     return found
 
 
-def _cell_name(values: Mapping[str, str]) -> str:
-    names, parameters = [], []
+def _told(column: str, word: str) -> str:
+    """A value as it can stand alone: `width64`, `pretrained=True`, and any other word itself."""
+    return f"{column}{'' if is_float(word) else '='}{word}" if is_bare(word) else word
+
+
+def _cell_name(values: Mapping[str, str], spelt: Callable[[str], str]) -> str:
+    """The values of a cell's columns, each with its column where it means nothing alone."""
+    names: list[str] = []
+    parameters: list[str] = []
     for column, text in values.items():
         word = _short_number(text)
         if not word or word.casefold() in ABSENT:
             continue
-        if column in PARAMETERS and column not in NAMED:
-            parameters.append(f"{PARAMETERS[column]}{word}")
-        elif column in NAMED or (word == text and not is_float(word)):
-            names.append("baseline" if column == "method" and folded(word) == "baseline" else word)
+        is_answer = is_bare(word) and not is_float(word)
+        if column in NAMED:
+            is_baseline = column == "method" and folded(word) == "baseline"
+            names.append("baseline" if is_baseline else _told(spelt(column), word))
+        elif column in PARAMETERS and not is_answer:
+            short = PARAMETERS[column] or (column if is_float(word) else "")
+            parameters.append(f"{short}{word}")
+        elif is_answer or word != text or is_float(word):
+            parameters.append(_told(spelt(column) if is_answer else column, word))
         else:
-            parameters.append(f"{column}{word}")
+            names.append(word)
     return "-".join(["/".join(names), *parameters]).strip("-")
 
 

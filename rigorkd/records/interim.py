@@ -69,6 +69,12 @@ def says_seen(n: int, *, summary: bool) -> str:
     return f"{'a summary' if summary else 'an analysis'} of {count(n, 'seed')}"
 
 
+def first_shown(folder: Path, chosen_on: Iterable[int] = ()) -> str | None:
+    """When verdicts or means of seeds that verdicts use were first shown; None if they never were."""
+    seen = (*read_interim_analyses(folder), *read_interim_analyses(folder, SHOWN))
+    return min((one.time for one in seen if set(one.seeds) - set(chosen_on)), default=None)
+
+
 def seen_before(
     looks: Iterable[InterimAnalysis], seeds: Iterable[int], metric: str, n: int
 ) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from rigorkd.records.changes import Removal, cell_of, met, removals, tried_in_va
 from rigorkd.records.command_notes import command_doubts, command_notes
 from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
-from rigorkd.records.interim import read_interim_analyses, seeds_for_run
+from rigorkd.records.interim import first_shown, read_interim_analyses, seeds_for_run
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
 from rigorkd.records.study import (
@@ -65,6 +65,7 @@ __all__ = [
     "read_study",
 ]
 
+SECOND = len("2026-01-01T00:00:00")
 _LINE = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00) (.*)$", re.MULTILINE)
 
 
@@ -76,7 +77,8 @@ SAMPLED, SAMPLED_BYTES = 16, 32 * 2**20
 class StudyTable:
     """A study as the analysis needs it.
 
-    `planned` is the analysis section that the first run fixed, `current` that of the newest protocol text.
+    `planned` is the analysis section that the first run fixed, `current` that of the newest protocol text,
+    `when_shown` as it stood when results were first shown, None where that is not known.
     `missing` has a row for every student run that the newest protocol declares, at the seeds asked for so
     far, and that has no record: families keep the size that the protocol gave them. `left_out` names cells
     that the newest protocol no longer has, `in_vain` those of them whose runs all failed, `added` cells that
@@ -113,6 +115,7 @@ class StudyTable:
     examined: Examined | None = None
     images_per_seed: bool = False
     appeared: tuple[tuple[str, str], ...] = ()
+    when_shown: Analysis | None = None
 
 
 def read_study(folder: Path) -> StudyTable:
@@ -148,6 +151,7 @@ def read_study(folder: Path) -> StudyTable:
         runs=tidy(kept),
         planned=info.planned,
         current=protocol.spec.analysis,
+        when_shown=_when_shown(folder, info, protocol, kept),
         smoke=info.smoke,
         mode=info.mode,
         conditioned_on=_conditions(protocol, kept),
@@ -295,6 +299,30 @@ def added_to(folder: Path, protocol: Protocol) -> tuple[str, ...]:
         return ()
     known = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
     return tuple(cell.name for cell in protocol.cells if cell.role == "student" and cell.name not in known)
+
+
+def _when_shown(folder: Path, info: StudyInfo, protocol: Protocol, records: list[Record]) -> Analysis:
+    """The analysis section as it stood when results were first shown; the newest where they never were.
+
+    Versions that did not note it showed means, too, once all that was planned had run.
+    """
+    newest = protocol.spec.analysis
+    if len(info.protocols) < 2:
+        return newest
+    chosen = newest.selection.seeds if newest.selection else ()
+    finished = {record.run: str(record.fields.get("finished") or "")[:SECOND] for record in records}
+    cells = {cell.name for cell in protocol.cells if cell.role == "student"}
+    cells -= set(added_to(folder, protocol))
+    planned = [f"{cell}/seed-{seed}" for cell in cells for seed in info.planned_seeds if seed not in chosen]
+    times = [first_shown(folder, chosen)]
+    if planned and finished.keys() >= set(planned):
+        times.append(max(finished[run] for run in planned))
+    first = min((time for time in times if time is not None), default=None)
+    if first is None:
+        return newest
+    later = zip(info.protocols[1:], info.protocol_times[1:], strict=True)
+    stood = [info.protocols[0], *(text for text, time in later if time and time[:SECOND] < first[:SECOND])]
+    return _protocol(folder, info, stood[-1]).spec.analysis
 
 
 def _appeared(folder: Path, info: StudyInfo, added: Collection[str]) -> tuple[tuple[str, str], ...]:

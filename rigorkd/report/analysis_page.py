@@ -296,6 +296,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         if family.planned
         else "exploratory: not planned before the results",
         *filter(None, (without_cells(analysis), partly_averages(family), planned_looks(analysis))),
+        *filter(None, (holm_is_sharper(analysis, family),)),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")

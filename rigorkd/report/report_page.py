@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, Candidates, Family
 from rigorkd_analysis.sanity import AT_CHANCE
@@ -39,6 +40,7 @@ from rigorkd.report.sentences import (
     is_unpaired,
     may_be_best,
     minus,
+    name_of,
     not_valid,
     numbers_of,
     said_by_gains,
@@ -52,13 +54,14 @@ from rigorkd.report.sentences import (
     what_fell,
     word_of,
 )
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 #: More rows than this are not readable; the strongest are shown and the rest is left to `analyze`.
 MAX_ROWS = 250
 #: So many sentences stand in sight, the others behind a fold; of so many sets the best cells are named.
 _SAID, _SETS = 12, 3
-_IN_WORDS = 60
+_IN_WORDS, _NAMED = 60, 4
+_WORDS = "In words, for a paper"
 _STATISTICS = (
     *("t", "df", "dz", "dz_ci", "g_z", "g_av", "r", "variance_ratio", "p_signflip", "p_signflip_floor"),
     *("p_wilcoxon", "p_paired", "p_welch", "p_equivalence", "win_rate", "win_rate_ci"),
@@ -105,7 +108,7 @@ def _question(evidence: Evidence) -> str:
     gaining = [evidence.facts(c.a) for c in evidence.gains() if c.a is not None]
     students = list(dict.fromkeys(cell.student for cell in gaining if cell.student))
     methods = sorted({cell.method for cell in gaining} - {""})
-    named = 0 < len(methods) <= 4
+    named = 0 < len(methods) <= 4 and not any(map(is_bare, methods))
     if _all_distilled(evidence, gaining):
         what = f"distillation ({', '.join(methods)})" if named and methods != ["kd"] else "distillation"
     elif named:
@@ -228,32 +231,45 @@ def _with_fold(title: str, found: Sequence[_Finding]) -> tuple[Block, ...]:
 def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     """What a paper may say: every finding, and the gains taken together."""
     out: dict[str, _Finding] = {}  # an average of one gain may say what the gain says
+    mixed = any(family.planned for family in analysis.families)
     for at, family in asked_once(analysis):
+        lead = "exploratory" if mixed and not family.planned else ""
         for position, comparison in enumerate(family.comparisons):
             if said_by_gains(analysis, family, comparison):
                 continue
             verdict = comparison.verdict
             if verdict is not Verdict.INCONCLUSIVE:
                 place = f"families/{at}/comparisons/{position}/says"
-                said = Said(comparison.says, place, strong=True)
+                said = Said(comparison.says, place, strong=True, lead=lead)
                 out.setdefault(said.text, _Finding(said, verdict.label, verdict.badge == "worse"))
         if family.consistency is not None and family.consistency.alike and not not_valid(family):
             says = family.consistency.says
-            said = Said(says, f"families/{at}/consistency/says")
+            said = Said(says, f"families/{at}/consistency/says", lead=lead)
             out.setdefault(says, _Finding(said, "of gains together"))
     return tuple(out.values())
 
 
 def _open(analysis: Analysis) -> tuple[_Finding, ...]:
-    """The primary gain and the contrasts that stay undecided: each was a question of its own."""
-    found = {  # a gain that is a contrast too is said once
-        comparison.says: f"families/{at}/comparisons/{position}/says"
-        for at, family in asked_once(analysis)
-        if family.name in QUESTIONS
-        for position, comparison in enumerate(family.comparisons)
-        if comparison.verdict is Verdict.INCONCLUSIVE
-    }
-    return tuple(_Finding(Said(text, place), Verdict.INCONCLUSIVE.label) for text, place in found.items())
+    """What stays undecided: the primary gain and each contrast as said, other families by their names."""
+    found: dict[str, _Finding] = {}  # a gain that is a contrast too is said once
+    for at, family in asked_once(analysis):
+        undecided = [
+            (position, c)
+            for position, c in enumerate(family.comparisons)
+            if c.verdict is Verdict.INCONCLUSIVE and not said_by_gains(analysis, family, c)
+        ]
+        if family.name in QUESTIONS:
+            for position, c in undecided:
+                said = Said(c.says, f"families/{at}/comparisons/{position}/says")
+                found.setdefault(c.says, _Finding(said, Verdict.INCONCLUSIVE.label))
+        elif undecided:
+            names = some_of([name_of(family, c) for _, c in undecided], _NAMED)
+            text = (
+                f"{titled_family(family)}: {len(undecided)} of {family.size} inconclusive ({names}); the "
+                f"sentence of each is under “{_WORDS}”."
+            )
+            found.setdefault(text, _Finding(Said(text), Verdict.INCONCLUSIVE.label, against=True))
+    return tuple(found.values())
 
 
 _BEST = "Which cell may be the best"
@@ -282,7 +298,8 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     out += map(Said, what_fell(analysis))
     sets = _sets(analysis)
     if sets:
-        out.append(Said("The highest mean need not be that of the best cell."))
+        best = "highest" if analysis.goal == "max" else "lowest"
+        out.append(Said(f"The {best} mean {label(analysis.metric)} need not be that of the best cell."))
     out += [may_be_best(item, analysis.alpha) for item in sets[:_SETS]]
     if len(sets) > _SETS:
         out.append(Said(f"“{_BEST}” says it of the other {count(len(sets) - _SETS, 'set')}."))
@@ -404,7 +421,7 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
             Said(f"The first {_IN_WORDS} of {family.size:,}; rigorkd analyze --format csv has them all.")
         )
     folded = (
-        Section("In words, for a paper", (Prose(tuple(said), bullets=True),), folded=True),
+        Section(_WORDS, (Prose(tuple(said), bullets=True),), folded=True),
         Section("All statistics", (everything,), folded=True),
     )
     mark = "planned" if family.planned else "exploratory"

@@ -382,7 +382,7 @@ def _still_missing(
             for of, some in tested
         ]
         lines.append(
-            f"These seeds detect, with 80 % power, differences of about {' and '.join(detected)}"
+            f"These seeds detect, with 80 % power, differences of about {_and(detected)}"
             + (f" ({say(min(lows))} to {say(max(highs))}, over the interval of the spread)" if lows else "")
             + "."
         )
@@ -397,7 +397,7 @@ def _still_missing(
             + f" seeds{of}"
             for of, some in tested
         ]
-        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {' and '.join(needed)}"
+        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {_and(needed)}"
         if max(_or_most(c.seeds_needed) for c in every) <= MAX_SEEDS:
             most = max(_or_most(c.seeds_needed_high) for c in every)
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
@@ -406,6 +406,10 @@ def _still_missing(
             ways = "one by one under the sequential verdicts, by planned looks, or fresh ones alone (--seeds)"
         lines.append(f"{text}; seeds are added {ways}.")
     return lines
+
+
+def _and(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def _or_most(seeds: int | None) -> int:

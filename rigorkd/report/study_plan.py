@@ -29,9 +29,16 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     warnings: list[str] = []
     changed = []
     if first is not None:
+        stood = study.when_shown or first
         for name in _FIXED:
-            if getattr(first, name) != getattr(asked, name):
+            # a margin says what would matter: it may be mended as long as nobody has seen a result
+            if getattr(stood if name == "sesoi" else first, name) != getattr(asked, name):
                 changed.append(name)
+        if "sesoi" not in changed and first.sesoi != asked.sesoi:
+            warnings.append(
+                f"sesoi was changed from {_margin(first)} to {_margin(asked)} after the first run, before "
+                "any result was shown: it is the planned one"
+            )
     if changed:
         warnings.append(
             f"changed after the first run: {', '.join(changed)}; every verdict that uses it is exploratory"
@@ -80,6 +87,10 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         ),
         tuple(warnings),
     )
+
+
+def _margin(asked: schema.Analysis) -> str:
+    return "none" if asked.sesoi is None else f"{asked.sesoi:g}"
 
 
 def _contrast(item: schema.Contrast, planned: bool) -> Contrast:

@@ -240,6 +240,30 @@ def test_baselines_at_one_setting_are_told_of_only_where_cells_have_several(tabl
     assert not told(several.drop(columns="method"))
 
 
+def test_tuning_is_not_unequal_where_the_settings_are_the_question(table_of):
+    values = {"base": BASE, "kd-1": BASE + NOISE, "kd-2": BASE - NOISE, "kd-4": BASE + 1 - NOISE}
+    table = table_of(values, T={"kd-1": 1, "kd-2": 2, "kd-4": 4})
+    assert any("tuning was unequal" in text for text in analyze(table).warnings)
+    asked = analyze(table, Plan(baselines=("T=1",)))
+    assert [(c.a, c.b) for c in asked.family("gains").comparisons] == [("kd-2", "kd-1"), ("kd-4", "kd-1")]
+    assert not any("tuning" in text for text in asked.warnings)
+    assert "baseline T=1: each cell against the one of T 1 that shares method" in asked.warnings
+
+
+def test_tuning_is_unequal_against_a_baseline_of_any_name(table_of):
+    table = table_of({"base": BASE, "kd-1": BASE + NOISE, "kd-2": BASE - NOISE})
+    table.loc[table["cell"] == "base", "method"] = "scratch"
+    (told,) = [text for text in analyze(table, Plan(baselines=("scratch",))).warnings if "tuning" in text]
+    assert told.startswith("tuning was unequal: kd of this table at 2 settings, its baseline at one")
+
+
+def test_an_average_over_a_switch_does_not_name_its_values(table_of):
+    values = {"base": BASE, "kd-a": BASE + NOISE, "kd-b": BASE + 0.5 + NOISE}
+    table = table_of(values, pretrained={"kd-a": "True", "kd-b": "False"})
+    (average,) = analyze(table).family("overall").comparisons
+    assert "True" not in average.says
+
+
 def test_a_conjunction_that_lost_runs_is_not_shown(table_of):
     table = table_of({"base": BASE, "kd-1": BASE + 1 + NOISE, "kd-2": BASE + 1 - NOISE}).assign(status="done")
     plan = Plan(contrasts=(AllOf(("kd-1", "kd-2"), name="both"),))

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -327,6 +328,30 @@ def test_what_speaks_against_a_method_is_never_behind_the_fold(tmp_path: Path) -
     seen, _, rest = may_be_said(report_page(evidence_of(many(14), tmp_path, sesoi=0.3)))
     assert sum("lowered" in line.text for line in seen.lines) >= 14
     assert not any("lowered" in line.text for line in rest.lines)
+
+
+def test_gains_that_stay_open_are_named_in_the_answer(tmp_path: Path) -> None:
+    page = report_page(evidence_of(grid(students=1), tmp_path))
+    (open_,) = (
+        block for block in page.answer if isinstance(block, Prose) and block.title == "What stays open"
+    )
+    texts = [line.text for line in open_.lines]
+    assert texts[-1].startswith("Gains over the baseline: 4 of 4 inconclusive (main/net0/kd-T1-a0.1, ")
+    assert "“In words, for a paper”" in texts[-1]
+    assert "<summary>In words, for a paper</summary>" in render(page)
+
+
+def test_findings_of_a_question_that_was_not_planned_say_so_beside_those_that_were(tmp_path: Path) -> None:
+    evidence = evidence_of(many(2), tmp_path, sesoi=0.3)
+    first, *rest = evidence.analysis.families
+    mixed = replace(
+        evidence, analysis=replace(evidence.analysis, families=(replace(first, planned=True), *rest))
+    )
+    seen, _, folded = may_be_said(report_page(mixed))
+    leads = {line.lead for line in (*seen.lines, *folded.lines)}
+    assert leads == {"", "exploratory"}
+    alone, _, _ = may_be_said(report_page(evidence))
+    assert {line.lead for line in alone.lines} == {""}
 
 
 def test_every_set_of_cells_has_its_sentence_somewhere(tmp_path: Path) -> None:

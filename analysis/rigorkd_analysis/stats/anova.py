@@ -287,7 +287,7 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
             f"ε = {test.epsilon:.2f}, {p_text(test.p_adjusted, p_name)}, "
             f"n = {test.n})"
         )
-    text = "; ".join(parts) + "."
+    text = "; ".join(parts) + f", in {question.phrasing.words}."
     if design == "arms" and two_axes:
         text += f" The cells form a cross, not a grid: the interaction of T and {symbol} is not identifiable."
     # of two levels the test is the paired t test, with ε = 1
@@ -298,8 +298,13 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
     return text
 
 
-def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consistency | None:
-    """Sum up gains over the seeds that all of them have; None for fewer than three gains or two seeds."""
+def consistency(
+    question: Question, gains: Sequence[LinearContrast], where: Sequence[str] = ()
+) -> Consistency | None:
+    """Sum up gains over the seeds that all of them have; None for fewer than three gains or two seeds.
+
+    `where` are the conditions that all claims of these gains share.
+    """
     runs, alpha, say = question.runs, question.plan.alpha, question.phrasing
     gaining = [gain.pair[0] for gain in gains if gain.pair is not None]
     kinds = {tuple(runs.text(column, cell) for column in ("method", *on_what(runs))) for cell in gaining}
@@ -331,8 +336,12 @@ def consistency(question: Question, gains: Sequence[LinearContrast]) -> Consiste
     if low is None:
         interval = f"the same at all {seeds}, so without an interval"
     of = settings_of(runs, gaining)
+    holds_0 = low is not None and high is not None and low <= 0 <= high
+    no_gain = ", which shows no gain on average" if holds_0 else ""
     says = (
-        f"Over the {m} settings{of} the gain averages {say.number(mean, True)}{say.unit} ({interval}); "
+        f"Over the {m} settings{of} the gain in {say.words} averages {say.number(mean, True)}{say.unit}"
+        + "".join(f" {condition}" for condition in where)
+        + f" ({interval}){no_gain}; "
         f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
     )
     if p is not None:
