@@ -76,6 +76,11 @@ class Settled:
             )
         fell = question.outlying.collapsed_in
         collapsed = fell(question.runs, part.cells, equivalent=False)
+        if collapsed is not None and found[0].directed:
+            members = part.members if isinstance(part, Conjunction) else (part,)
+            stands = question.outlying.stands_without
+            if all(stands(question.runs, member.weights) for member in members):
+                collapsed = None
         if collapsed is None and (found[0] is Verdict.EQUIVALENT or found[0].negligible):
             blind = fell(question.runs, part.cells, equivalent=True)
             if blind and found[0].negligible:  # the direction stands without its size

@@ -27,7 +27,10 @@ FELL_TOO = 0.5
 #: Cells that moved by amounts of which four fifths are common moved alike.
 ALIKE = 0.8
 
-COLLAPSED, BLIND = "a seed collapsed", "an equivalence is blind to a seed that fell"
+#: So much of a difference is to be there without the runs that collapsed, if its direction is to be believed.
+KEPT = 0.5
+
+COLLAPSED, BLIND = "a seed fell far behind", "an equivalence is blind to a seed that fell"
 """How the reason begins why a comparison with such a run decides nothing; the runs follow, by semicolons."""
 
 
@@ -39,7 +42,7 @@ class Outlying:
         far: further than runs of an ordinary cell lie; each is named in a warning.
         fallen: those of them on the bad side. An equivalence that rests on one is blind: it averages over it.
         collapsed: fallen so far that in a study of ordinary runs none would be, whatever their number. A
-            direction that rests on one is none either.
+            direction that is not there without it is none either.
     """
 
     far: NDArray[np.bool_]
@@ -65,6 +68,23 @@ class Outlying:
             return f"{BLIND}: {'; '.join(named)}"
         return f"{COLLAPSED}: {'; '.join(named)}"
 
+    def stands_without(self, runs: Runs, weights: Sequence[tuple[int, float]]) -> bool:
+        """Whether a difference is there without the seeds at which a run collapsed: its direction and half of it.
+
+        A single run that falls moves a mean and its spread together, so that t goes to one: where a test
+        finds a difference all the same, it is the other seeds' as a rule, and this is seen by asking them.
+        """
+        cells = [cell for cell, _ in weights]
+        kept = np.ones(len(runs.seeds), dtype=bool)
+        for cell in cells:
+            for seed in map(int, np.flatnonzero(self.collapsed[cell])):
+                kept[seed] &= not self._alone(runs, cells, cell, seed)
+        whole, rest = (
+            sum(weight * _mean(runs.values[cell][mask]) for cell, weight in weights)
+            for mask in (np.ones_like(kept), kept)
+        )
+        return bool(whole * rest > 0 and abs(rest) >= KEPT * abs(whole))
+
     def warnings(self, runs: Runs, cells: Sequence[int], *, paired: bool) -> Iterator[str]:
         """The outlying runs of these cells.
 
@@ -76,7 +96,7 @@ class Outlying:
             for seed in map(int, np.flatnonzero(self.far[cell])):
                 collapsed = bool(self.collapsed[cell, seed])
                 if collapsed or apart[seed] or self._alone(runs, cells, cell, seed, share=ALIKE):
-                    word = "a collapsed seed" if collapsed else "an outlying seed"
+                    word = "a seed far behind" if collapsed else "an outlying seed"
                     yield f"{word}: {_named(runs, cell, seed, float(self.medians[cell]))}"
 
     def _apart(self, runs: Runs, cells: Sequence[int]) -> NDArray[np.bool_]:
@@ -96,6 +116,11 @@ class Outlying:
             abs((runs.values[other, seed] - self.medians[other]) - move) > (1 - share) * abs(move)
             for other in others
         )
+
+
+def _mean(values: Floats) -> float:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else np.nan
 
 
 def _named(runs: Runs, cell: int, seed: int, median: float) -> str:

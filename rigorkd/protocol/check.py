@@ -186,6 +186,18 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
             yield Problem(path, message, hint)
 
 
+def limited_test_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
+    """That `split.test` is to limit a test set of the user's own to more images than it has."""
+    asked = (known.classes if split.per_class else 1) * (split.test or 0)
+    if known.test_images is not None and asked > known.test_images:
+        yield Problem(
+            ("dataset", "split", "test"),
+            f"{asked:,} images to test, and {known.title} has {known.test_images:,} for it",
+            "ask for fewer, or leave split.test out, and all of them are tested",
+            at_key=True,
+        )
+
+
 def _models(spec: Spec) -> Iterator[Problem]:
     for name, student in spec.students.items():
         yield from _model(student.model, ("students", name, "model"))

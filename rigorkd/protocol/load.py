@@ -19,7 +19,7 @@ from rigorkd.problems import ExpansionError, Problem, from_validation, unknown
 from rigorkd.problems import Path as KeyPath
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.chains import with_needs_at_all_seeds
-from rigorkd.protocol.check import check_contrasts, check_spec, split_problems
+from rigorkd.protocol.check import check_contrasts, check_spec, limited_test_problems, split_problems
 from rigorkd.protocol.grids import grid_problems, points_of, read_method
 from rigorkd.protocol.schema import Group, SeedsByRole, Spec
 from rigorkd.protocol.trainer_cells import cells_of
@@ -187,7 +187,14 @@ def refuse_misfit(protocol: Protocol) -> None:
     dataset = protocol.spec.dataset
     try:
         known = dataset.looked_at() if dataset.info is None else None
-        problems = [] if known is None else [*split_problems(_own_test(dataset.split, known), known)]
+        problems = (
+            []
+            if known is None
+            else [
+                *split_problems(_own_test(dataset.split, known), known),
+                *limited_test_problems(dataset.split, known),
+            ]
+        )
         if not problems:
             dataset.divided()  # groups that cannot be, where the sizes can
     except InputError as error:

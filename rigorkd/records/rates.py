@@ -104,7 +104,7 @@ def teach(teacher: Cell, student: Cell, mode: str) -> Work:
 
 def view(cell: Cell, mode: str) -> Work:
     """The batch as the cell's cohort sees it: views, their draws, mixing, order."""
-    known = cell.dataset.info
+    known = cell.dataset.info or cell.dataset.looked_at()  # a user's own may be grey
     source = [cell.dataset.side, known.channels if known else 3]
     shown = canonical([cell.views.model_dump(mode="json", exclude={"eval", "teacher"}), *source])
     training = cell.training

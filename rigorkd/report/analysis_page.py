@@ -6,6 +6,7 @@ The page that is sent (`rigorkd.report.report_page`) shows the same tables with 
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -152,12 +153,25 @@ _SIDES = {
 }
 
 
+_FITTED = re.compile(r"\((fitted change over [^()]*)\)")
+"""What a trend's own sentence says that its number is."""
+
+
+def _sides(family: Family) -> str:
+    """What the numbers of a family of contrasts are: only those of two cells have a first and a second."""
+    parts = ["the first minus the second"] * any(c.a is not None for c in family.comparisons)
+    for c in family.comparisons:
+        if c.a is None and (fitted := _FITTED.search(c.says)) is not None:
+            parts.append(f"{c.name}: the {fitted[1]}")
+    return "; ".join(parts) or "what each says"
+
+
 def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str:
     """n, test, correction, what was planned, in two lines."""
     over = f"{CORRECTIONS[analysis.correction]} over {family.size}" if family.size > 1 else "one comparison"
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
-        _SIDES.get(family.name, "the first minus the second").format(minus(family)),
+        _SIDES.get(family.name, "").format(minus(family)) or _sides(family),
         f"{numbers_of(analysis, family)}, {test_of(family).removesuffix(' test')}, {over}",
         "planned" if family.planned else "not planned before the results",
     ]
@@ -286,7 +300,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         if family.name == "overall"
         else f"each cell minus {minus(family)}"
         if family.name in GAINS
-        else "the verdict is on the first minus the second"
+        else f"the verdict is on {_sides(family)}"
     )
     percent = " in percent" if say.unit == " points" else ""
     parts = [

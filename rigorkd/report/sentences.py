@@ -131,7 +131,13 @@ def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
     if banner_of(analysis.warnings).startswith(SMOKE_RUNS):
         return []  # how many seeds synthetic numbers would take helps nobody
     found = [(family, undecided) for _, family in asked_once(analysis) if (undecided := _undecided(family))]
-    names = [f"{_NOUN[family.name]}s" for family, _ in found]
+    beside = any(family.name == "primary" for family, _ in found)
+    names = [
+        "the primary gain"
+        if family.name == "primary"
+        else f"{'other ' * (beside and family.name == 'gains')}{_NOUN[family.name]}s"
+        for family, _ in found
+    ]
     of = ["" for _ in found]
     if len(found) > 1:
         twice = {name for name in names if names.count(name) > 1}
@@ -185,7 +191,7 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
         )
     if any(reason.startswith(COLLAPSED) for reason in reasons):
         log = "" if analysis.of_table else " (`rigorkd logs RUN`)"  # nothing keeps the logs of a table's runs
-        lines.append(f"Look at the log of a collapsed run{log}: it may have failed, not differed.")
+        lines.append(f"Look at the log of a run that fell far behind{log}: it may have failed, not differed.")
     if way := _without_the_fallen(analysis):
         lines.append(way)
     return lines
@@ -309,7 +315,7 @@ def _for_collapses(family: Family) -> str:
         return ""
     runs = dict.fromkeys(run for reason in reasons for run in reason.partition(": ")[2].split("; "))
     more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-    return f" ({len(reasons)} for a run that collapsed: {next(iter(runs))}{more})"
+    return f" ({len(reasons)} for a run that fell far behind: {next(iter(runs))}{more})"
 
 
 def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> str:

@@ -45,7 +45,7 @@ def texts(page: Page) -> list[str]:
 def test_the_headline_names_the_run_that_keeps_one_of_several_averages_from_a_verdict() -> None:
     first = short_page(analysis_of(source(("r20", "r32")), Question())).headline[0]
     assert first.endswith(
-        f"of 2 average gains, 1 better; 1 inconclusive (1 for a run that collapsed: {RUN})."
+        f"of 2 average gains, 1 better; 1 inconclusive (1 for a run that fell far behind: {RUN})."
     )
 
 
@@ -75,7 +75,7 @@ def test_a_collapsed_baseline_is_not_offered_to_be_left_out() -> None:
     values = table["test_top1"].where(table["cell"] != FELL, 71.0 + table["seed"] / 10)
     values = values.where((table["cell"] != "r20/baseline") | (table["seed"] != 1), 12.0)
     result = analysis_of(Source("runs", table.assign(test_top1=values), Plan(), where=str), Question())
-    assert result.family("overall").comparisons[0].not_valid.startswith("a seed collapsed")
+    assert result.family("overall").comparisons[0].not_valid.startswith("a seed fell far behind")
     assert not any("--without" in text for text in texts(short_page(result)))
 
 

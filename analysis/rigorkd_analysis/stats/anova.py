@@ -338,6 +338,8 @@ def consistency(
     of = settings_of(runs, gaining)
     holds_0 = low is not None and high is not None and low <= 0 <= high
     no_gain = ", which shows no gain on average" if holds_0 else ""
+    if question.plan.primary is not None:
+        of += " beside the primary one"
     says = (
         f"Over the {m} settings{of} the gain in {say.words} averages {say.number(mean, True)}{say.unit}"
         + "".join(f" {condition}" for condition in where)
