@@ -17,6 +17,7 @@ from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, rename, summary_rows
+from rigorkd.readers.headed_together import taken_apart
 from rigorkd.readers.identity import find_cells, find_seeds, names_alike, without_seed
 from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
@@ -54,6 +55,7 @@ def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, 
     Raises:
         InputError: something is ambiguous or impossible; says where, and which option helps.
     """
+    tables = [taken_apart(one, asked) for one in tables]
     table = joined([unfold(one, asked, metric) for one in tables])
     if table.settings:
         return _written_by_us(table, metric, name)
