@@ -19,13 +19,14 @@ from rigorkd_analysis.wording import percent_text
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
-from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
+from rigorkd.report.page import MISSING, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.sentences import (
     CORRECTIONS,
     QUESTIONS,
     about,
     asked_once,
     banner_of,
+    grouped,
     headline,
     holm_is_sharper,
     is_unpaired,
@@ -179,7 +180,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     )
     parts += [note for note in notes if note]
     starred = any(c.warnings for c in family.comparisons)
-    return "; ".join(parts) + "." + some_not_valid([family]) + " * see the warnings." * starred
+    return "; ".join(parts) + "." + some_not_valid([family]) + STARRED * starred
 
 
 def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
@@ -253,6 +254,9 @@ def comparisons_table(
         caption,
         frozenset(row for row, (_, c) in enumerate(kept) if c.verdict is not Verdict.INCONCLUSIVE),
         id=id,
+        starred=tuple(
+            grouped([(name_of(family, c), text) for _, c in kept for text in c.warnings], len(kept), "all")
+        ),
     )
 
 
@@ -328,7 +332,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
     text += some_not_valid([family])
     if any(c.warnings for c in family.comparisons):
-        text += " * see the warnings."
+        text += STARRED
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rigorkd.report.page import Page, Table, flat, lines_of, title_of
+from rigorkd.report.page import STARRED, Page, Table, flat, lines_of, title_of
 from rigorkd.text import one_line
 
 _ESCAPES = {
@@ -63,6 +63,10 @@ def escape(text: str) -> str:
 def _table(table: Table) -> str:
     spec = "".join("r" if column.numeric else "l" for column in table.columns)
     label = re.sub(r"[^a-z0-9]+", "-", table.title.casefold()).strip("-")
+    below = ["* " * (at == 0) + f"{escape(one)}." for at, one in enumerate(table.starred)]
+    caption = table.caption
+    if below:
+        caption = caption.replace(STARRED, " * see below the table.")
     rows = []
     for position, row in enumerate(table.texts()):
         cells = [escape(text) for text in row]
@@ -74,7 +78,7 @@ def _table(table: Table) -> str:
             r"\begin{table}",
             r"  \centering",
             *([r"  \scriptsize\setlength{\tabcolsep}{3pt}"] if table.dense else []),
-            rf"  \caption{{{escape(table.title)}. {escape(table.caption)}}}",
+            rf"  \caption{{{escape(table.title)}. {escape(caption)}}}",
             rf"  \label{{tab:{label}}}",
             rf"  \begin{{tabular}}{{{spec}}}",
             r"    \toprule",
@@ -83,6 +87,7 @@ def _table(table: Table) -> str:
             *rows,
             r"    \bottomrule",
             r"  \end{tabular}",
+            *(rf"  \par\smallskip{{\footnotesize\raggedright {text}\par}}" for text in below),
             r"\end{table}",
         ]
     )
