@@ -6,6 +6,7 @@ The page that is sent (`rigorkd.report.report_page`) shows the same tables with 
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -144,16 +145,22 @@ def _shortened(table: Table) -> Table:
 
 def common_start(names: Iterable[str]) -> str:
     """The folders that all cells in these names begin with: `main/plain/`."""
-    words = [word for name in names for word in name.split(" ") if "/" in word]
-    paths = [word.split("/")[:-1] for word in words]
-    if not paths or any(word.casefold().startswith("w/") for word in words):  # w/o is a word, and no folder
+    sides = [_ASIDE.split(side)[0] for name in names for side in name.split(" vs ")]
+    paths = [side.split("/")[:-1] for side in sides if "/" in side]
+    if any(
+        path.count("(") != path.count(")") for path in map("/".join, paths)
+    ):  # in brackets it parts no folders
         return ""
     shared = []
-    for parts in zip(*paths, strict=False):
+    for parts in zip(*paths, strict=False):  # a heading with blanks is one part, whole or not at all
         if len(set(parts)) > 1:
             break
         shared.append(parts[0])
     return "/".join(shared) + "/" if shared else ""
+
+
+_ASIDE = re.compile(r": |\bw/", re.IGNORECASE)
+"""What begins the part of a name that is no path: `kd: average of 2 (T)`, and `w/o aug`, which is a word."""
 
 
 _SIDES = {

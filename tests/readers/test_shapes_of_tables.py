@@ -602,3 +602,19 @@ def test_numbers_beside_a_column_per_seed_that_were_not_used_are_said_once(folde
     other = folder.open("t.md", metric="acc", cell="Method,Width")
     assert other.tidy is not None
     assert [text for text in other.tidy.dropped if "not used" in text] == [told[0].replace(", Width", "")]
+
+
+def test_shorter_names_are_offered_only_where_they_are_shorter(folder):
+    long = "a configuration with a very long name indeed "
+    rows = [
+        f"{long}{m},{T},{s},7{s}.{at}" for at, (m, T) in enumerate((("kd", 4), ("ours", 2))) for s in (1, 2)
+    ]
+    folder.write("runs.csv", "\n".join(["method,T,seed,test_acc", *rows]))
+    source = folder.open("runs.csv")
+    assert source.tidy is not None
+    assert "--cell method tells them apart as well, by shorter names" in source.tidy.understood[1]
+    rows = [row.replace(",4,", ",,").replace("ours,2", "ours,") for row in rows]
+    folder.write("runs.csv", "\n".join(["method,T,seed,test_acc", *rows]))
+    source = folder.open("runs.csv")
+    assert source.tidy is not None
+    assert "shorter names" not in source.tidy.understood[1]
