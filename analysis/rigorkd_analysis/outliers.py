@@ -69,7 +69,7 @@ class Outlying:
         return f"{COLLAPSED}: {'; '.join(named)}"
 
     def stands_without(self, runs: Runs, weights: Sequence[tuple[int, float]]) -> bool:
-        """Whether a difference is there without the seeds at which a run collapsed: its direction and half of it.
+        """Whether a difference is there without the seeds at which a run collapsed: as it points, and half.
 
         A single run that falls moves a mean and its spread together, so that t goes to one: where a test
         finds a difference all the same, it is the other seeds' as a rule, and this is seen by asking them.

@@ -333,7 +333,10 @@ def find_cells(draft: Draft) -> None:
         if (model := draft.came.get("model", "")).endswith(_SEEDLESS):
             where += f"; model from {model}"
         short = ",".join(draft.spelt(name) for name in columns if name in NAMED)
-        long = draft.frame["cell"].str.len().max() > _LONG_NAME and short
+        more = any(
+            (draft.frame[name] != "").any() for name in columns if name not in NAMED
+        )  # else names stay
+        long = draft.frame["cell"].str.len().max() > _LONG_NAME and short and more
         if long and not draft.frame.duplicated([*(name for name in columns if name in NAMED), "seed"]).any():
             where += f"; --cell {shlex.quote(short)} tells them apart as well, by shorter names"
         draft.cells = f"cells: {', '.join(columns)} ({where}; --cell COLUMNS changes it)"

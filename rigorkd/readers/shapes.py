@@ -24,7 +24,7 @@ from rigorkd.readers.known_names import (
     unhumped,
 )
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.readers.written_numbers import ABSENT, looks_numeric
+from rigorkd.readers.written_numbers import ABSENT, looks_numeric, stands_for_none
 from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def _melted(
         )
         fields = frame[[part.metric for part in members]]
         there = (fields != "").any(axis=1).to_numpy()  # an empty field is a run that does not exist
-        words = fields.apply(lambda column: column.str.casefold().isin(_NO_RUN)).all(axis=1).to_numpy()
+        words = fields.apply(lambda column: column.map(_is_no_run)).all(axis=1).to_numpy()
         written += [str(word) for word in fields.to_numpy()[there & words].ravel() if word]
         there = there & ~words
         frames.append(frame[there])
@@ -264,8 +264,10 @@ def _melted(
     return made.rows(order, frame)
 
 
-_NO_RUN = ABSENT - {"nan"}
-"""What stands in a wide table where there is no run; NaN may be a run that diverged."""
+def _is_no_run(word: str) -> bool:
+    """Whether a field of a wide table says that there is no run; NaN may be one that diverged."""
+    return (word.casefold() in ABSENT and word.casefold() != "nan") or stands_for_none(word)
+
 
 _RANGE = ("__MIN", "__MAX")
 

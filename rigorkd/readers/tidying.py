@@ -18,12 +18,15 @@ from rigorkd_analysis.table_error import TableError
 from rigorkd.errors import InputError
 from rigorkd.readers.averaging import average
 from rigorkd.readers.draft import Draft, rename, summary_rows
+from rigorkd.readers.headed_together import taken_apart
 from rigorkd.readers.identity import find_cells, find_seeds, names_alike, without_seed
+from rigorkd.readers.known_names import canonical
 from rigorkd.readers.leaving_out import Leaving
 from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
 from rigorkd.readers.run_rows import duplicates, epochs, left_out_settings, statuses
 from rigorkd.readers.shapes import unfold
+from rigorkd.readers.written_numbers import looks_numeric
 from rigorkd.text import count, some_of
 
 
@@ -56,6 +59,7 @@ def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, 
     Raises:
         InputError: something is ambiguous or impossible; says where, and which option helps.
     """
+    tables = [taken_apart(one, asked) for one in tables]
     table = joined([unfold(one, asked, metric) for one in tables])
     if table.settings:
         return _written_by_us(table, asked, metric, name)
@@ -164,7 +168,23 @@ def given_by(asked: Reading, metric: str | None, without: Container[str] = ()) -
     )
 
 
+def _unused(draft: Draft, metric: str | None) -> None:
+    """Numbers beside a column per seed, as `Gap Recovery` of each method, that were not used are said."""
+    if "headings" not in draft.came.get("seed", ""):
+        return
+    own = draft.came.get("cell", "").removeprefix("columns ").split(", ")
+    names = [
+        draft.spelt(name)
+        for name in map(str, draft.frame.columns)
+        if name not in (*own, metric, "cell", "seed") and canonical(name) is None and not name.startswith("_")
+        if looks_numeric(draft.frame[name])
+    ]
+    if names:
+        draft.dropped.append(f"columns {some_of(names, 5)}: numbers that are no runs, and were not used")
+
+
 def _finished(draft: Draft, metric: str | None, name: str) -> Tidy:
+    _unused(draft, metric)
     frame = draft.frame
     empty = [column for column in frame.columns if column in ("_stem", "_word", "_named")]
     empty += [

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rigorkd.readers.known_names import status_of
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.text import bare_number
+from rigorkd.text import bare_number, some_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,18 @@ _COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 ABSENT = frozenset({"", "-", "–", "—", "n/a", "na", "none", "null", "nan"})
 """What stands where there is no number. NaN is no divergence unless a status says so."""
+
+
+_TO_COME = frozenset({"tbd", "tba", "todo", "to do", "to come", "n.a", "not run", "not yet", "not yet run"})
+
+
+def stands_for_none(word: str) -> bool:
+    """Whether a field says in words that a run has no result: `pending`, `🔶 running`, `(OOM)`, `TBD`.
+
+    A run that diverged has one, and `done` does not say that there is none.
+    """
+    bare = re.sub(r"^[\W_]+|[\W_]+$", "", word[:60]).casefold()
+    return bare in _TO_COME or (bare not in ABSENT and status_of(bare) == "missing")
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,12 @@ def numbers_of(table: RawTable, column: str, asked: Reading) -> Numbers:
     if not (np.isnan(values) & there).any() and asked.decimal != ",":
         return Numbers(values, text)
     said: list[str] = []
+    if waiting := [word for word in text[there].unique() if stands_for_none(word)]:
+        text = text.where(~text.isin(waiting), "")
+        there &= (text != "").to_numpy()
+        said.append(f"{column}: {some_of(list(map(repr, waiting)), 3)} is no number, and counts as no result")
+        if not there.any() or (not np.isnan(plain(text)[there]).any() and asked.decimal != ","):
+            return Numbers(plain(text), text, tuple(said))
     words = {word: bare_number(word) for word in text[there].unique()}
     if typed := [word for word, bare in words.items() if word != bare]:
         said.append(f"{column} as the numbers in it, such as that of {typed[0]}")
@@ -106,6 +125,14 @@ def numbers_of(table: RawTable, column: str, asked: Reading) -> Numbers:
         said.append(f"{column} in percent")
     elif signed:
         row = int(np.flatnonzero(text.isin(signed).to_numpy())[0])
+        without = [word for word in words if word not in signed]
+        if odd := next((word for word in without if not _readable(word)), None):
+            raise table.error(
+                f"{odd!r} is no number, beside others such as {text.iloc[row]!r}",
+                "write its number, or leave the field empty (or write —) where there is no result",
+                int(np.flatnonzero((text == odd).to_numpy())[0]),
+                column,
+            )
         raise table.error(
             f"{text.iloc[row]!r} has a percent sign, other values have none",
             "write all of them with it, or none: one may be a fraction",

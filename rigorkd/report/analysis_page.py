@@ -20,7 +20,7 @@ from rigorkd_analysis.wording import percent_text
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
-from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Said, Table, Value, listed
+from rigorkd.report.page import MISSING, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.row_names import common_start
 from rigorkd.report.sentences import (
     CORRECTIONS,
@@ -28,6 +28,7 @@ from rigorkd.report.sentences import (
     about,
     asked_once,
     banner_of,
+    grouped,
     headline,
     holm_is_sharper,
     is_corrected,
@@ -183,7 +184,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     )
     parts += [note for note in notes if note]
     starred = any(c.warnings for c in family.comparisons)
-    return "; ".join(parts) + "." + some_not_valid([family]) + " * see the warnings." * starred
+    return "; ".join(parts) + "." + some_not_valid([family]) + STARRED * starred
 
 
 def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
@@ -257,6 +258,9 @@ def comparisons_table(
         caption,
         frozenset(row for row, (_, c) in enumerate(kept) if c.verdict is not Verdict.INCONCLUSIVE),
         id=id,
+        starred=tuple(
+            grouped([(name_of(family, c), text) for _, c in kept for text in c.warnings], len(kept), "all")
+        ),
     )
 
 
@@ -334,7 +338,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
     text += some_not_valid([family])
     if any(c.warnings for c in family.comparisons):
-        text += " * see the warnings."
+        text += STARRED
     return text
 
 

@@ -23,6 +23,10 @@ MISSING = "–"
 """What stands in the place of a number that is not known."""
 
 
+STARRED = " * see the warnings."
+"""How the caption of a table with stars at its verdicts ends."""
+
+
 @dataclass(frozen=True)
 class Value:
     """A number as shown, and what it is.
@@ -77,7 +81,8 @@ class Table:
     """Rows under headings; the first entry of a row is its name.
 
     `emphasis` marks the rows whose verdict is a finding; `dense` is set small; `id` is its place on a page of
-    HTML, "" for one that follows from the title.
+    HTML, "" for one that follows from the title. `starred` is what stars at verdicts stand for: a page says
+    it among its warnings, a format that does not print those below the table.
     """
 
     title: str
@@ -87,6 +92,7 @@ class Table:
     emphasis: frozenset[int] = frozenset()
     dense: bool = False
     id: str = ""
+    starred: tuple[str, ...] = ()
 
     def cells(self) -> Iterator[tuple[Cell, ...]]:
         for row in self.rows:

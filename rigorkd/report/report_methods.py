@@ -74,8 +74,8 @@ def methods(analysis: Analysis) -> Section:
         "A verdict claims a direction if the adjusted p is below α, equivalence if the adjusted p of "
         "equivalence is, both (“negligible”) if both are, else nothing (inconclusive). A repeated look, or a "
         "comparison that rests on a seed that fell far behind, is inconclusive whatever its p; none that "
-        "rests on a seed that fell out of its cell is equivalent. Direction and equivalence are each controlled at "
-        f"α = {analysis.alpha:g} over the family, so some false verdict "
+        "rests on a seed that fell out of its cell is equivalent. Direction and equivalence are each "
+        f"controlled at α = {analysis.alpha:g} over the family, so some false verdict "
         "of either kind has a probability of up to 2α. A page asks several questions, each family at its own "
         "α: under a complete null some family makes a claim more often than that (on .19 of pages in a "
         "simulation)." + (" Here verdicts are joint: all hold together at 1 − α." if analysis.joint else ""),

@@ -6,6 +6,7 @@ Pure: an `Evidence` in, a page out.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -287,13 +288,15 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
     undecided = [c for f in shown for c in f.comparisons if c.verdict is Verdict.INCONCLUSIVE]
     if undecided:
         text = "“Inconclusive” is not “no difference”"
-        mdes = [c.mde for c in undecided if c.mde is not None and not c.not_valid]
-        if mdes:
-            least, most = say(min(mdes)), say(max(mdes))
-            hidden = f"differences of up to {least}{say.unit}"
-            if least != most:
-                hidden += f", in the least certain comparison of up to {most},"
-            text += f": {hidden} can hide in what is open here"
+        ends = [
+            end
+            for c in undecided
+            if not c.not_valid
+            for end in (c.ci_simultaneous_low, c.ci_simultaneous_high)
+            if end is not None and math.isfinite(end)
+        ]
+        if ends:
+            text += f": what is open here goes up to {say(max(map(abs, ends)))}{say.unit} by its intervals"
         out.append(Said(text + "."))
     out += map(Said, what_fell(analysis))
     sets = _sets(analysis)

@@ -13,16 +13,18 @@ from dataclasses import dataclass, field, replace
 _WORTH = 4
 _INDENT = "  "
 _ASIDE = re.compile(r"(.*\S) (\([^()]+\))")
+_BESIDE = re.compile(r": |\bw/", re.IGNORECASE)
+"""What begins the part of a name that is no path: `kd: average of 2 (T)`, and `w/o aug`, which is a word."""
 
 
 def common_start(names: Iterable[str]) -> str:
     """The folders that all cells in these names begin with: `main/plain/`."""
-    words = [word for name in names for word in name.split(" ") if "/" in word]
-    paths = [word.split("/")[:-1] for word in words]
-    if not paths or any(word.casefold().startswith("w/") for word in words):  # w/o is a word, and no folder
-        return ""
+    sides = [_BESIDE.split(side)[0] for name in names for side in name.split(" vs ")]
+    paths = [side.split("/")[:-1] for side in sides if "/" in side]
+    if any(path.count("(") != path.count(")") for path in map("/".join, paths)):
+        return ""  # within brackets it parts no folders
     shared = []
-    for parts in zip(*paths, strict=False):
+    for parts in zip(*paths, strict=False):  # a heading with blanks is one part, whole or not at all
         if len(set(parts)) > 1:
             break
         shared.append(parts[0])

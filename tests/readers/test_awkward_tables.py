@@ -619,3 +619,37 @@ def test_a_method_without_chance_has_no_seed_and_is_left_out(folder):
     assert folder.gains("runs.csv", cell="method") == {"ce vs la": (-4.0, 2)}
     folder.write("one.csv", "method,seed,acc\nce,-,59\nce,0,61\nce,1,62\nla,0,65\nla,1,66\n")
     assert "'-' is not a seed" in folder.refusal("one.csv", cell="method")
+
+
+WIDE = """| Method | Seed 1 | Seed 2 | Seed 3 |
+|---|---|---|---|
+| baseline | 77.1% | 76.8% | 77.7% |
+| kd | 81.3% | 81.2% | 81.4% |
+| dkd | 79.5% | {} | {} |
+"""
+
+
+@pytest.mark.parametrize("word", ["pending", "🔶 pending", "*running*", "TBD", "OOM", "(failed)", "—"])
+def test_a_word_for_no_result_is_no_number_without_a_percent_sign(folder, word):
+    folder.write("wide.md", WIDE.format(word, word))
+    source = folder.open("wide.md", metric="acc")
+    assert source.tidy is not None
+    assert any("2 fields with " in text and "in place of a number" in text for text in source.tidy.dropped)
+    assert folder.gains("wide.md", metric="acc")["kd"] == (4.1, 3)
+    for sign in ("%", ""):
+        rows = [
+            f"{m},{seed},{70 + seed + 2 * (m == 'kd')}{sign}" for m in ("baseline", "kd") for seed in (1, 2)
+        ]
+        folder.write(
+            "runs.csv", "\n".join(["method,seed,test_acc", *rows, f"kd,3,{word}", "baseline,3,74" + sign])
+        )
+        assert folder.gains("runs.csv") == {"kd": (2.0, 2)}
+
+
+def test_another_word_among_percentages_is_named(folder):
+    folder.write("wide.md", WIDE.format("81.5%", "see text"))
+    told = folder.refusal("wide.md", metric="acc")
+    assert told.startswith("wide.md:5: column 'acc': 'see text' is no number, beside others such as '77.1%'")
+    assert "leave the field empty" in told
+    folder.write("wide.md", WIDE.format("81.5%", ""))
+    assert folder.gains("wide.md", metric="acc")["kd"] == (4.1, 3)

@@ -586,3 +586,35 @@ def test_a_difference_beside_methods_is_no_method(folder, heading):
     tidy = folder.open("t.md", metric="reward").tidy
     assert any("a difference of other columns, by the name" in line for line in tidy.dropped)
     assert any("a row that sums up (all 2)" in line for line in tidy.dropped)
+
+
+def test_numbers_beside_a_column_per_seed_that_were_not_used_are_said_once(folder):
+    rows = [
+        f"| {m} | {at}.1% | {at}.4% | {at}.9% | 1 ± 2 | {at} % | {at}5 |"
+        for m, at in (("baseline", 71), ("kd", 73))
+    ]
+    head = "| Method | Seed 1 | Seed 2 | Seed 3 | Mean ± Std | Gap Recovery | Width |"
+    folder.write("t.md", "\n".join([head, "|---|---|---|---|---|---|---|", *rows]))
+    source = folder.open("t.md", metric="acc")
+    assert source.tidy is not None
+    told = [text for text in source.tidy.dropped if "not used" in text]
+    assert told == ["columns Gap Recovery, Width: numbers that are no runs, and were not used"]
+    other = folder.open("t.md", metric="acc", cell="Method,Width")
+    assert other.tidy is not None
+    assert [text for text in other.tidy.dropped if "not used" in text] == [told[0].replace(", Width", "")]
+
+
+def test_shorter_names_are_offered_only_where_they_are_shorter(folder):
+    long = "a configuration with a very long name indeed "
+    rows = [
+        f"{long}{m},{T},{s},7{s}.{at}" for at, (m, T) in enumerate((("kd", 4), ("ours", 2))) for s in (1, 2)
+    ]
+    folder.write("runs.csv", "\n".join(["method,T,seed,test_acc", *rows]))
+    source = folder.open("runs.csv")
+    assert source.tidy is not None
+    assert "--cell method tells them apart as well, by shorter names" in source.tidy.understood[1]
+    rows = [row.replace(",4,", ",,").replace("ours,2", "ours,") for row in rows]
+    folder.write("runs.csv", "\n".join(["method,T,seed,test_acc", *rows]))
+    source = folder.open("runs.csv")
+    assert source.tidy is not None
+    assert "shorter names" not in source.tidy.understood[1]

@@ -86,6 +86,11 @@ def test_folders_that_all_cells_share_are_dropped():
     assert common_start(["main/a/kd-1 vs main/a/kd-2", "both gain"]) == "main/a/"
     assert common_start(["main/a/kd-1", "main/b/kd-1"]) == "main/"
     assert common_start(["kd-1", "kd-2"]) == ""
+    heading = "Table 1 - Pool (100 epochs)/"
+    assert common_start([f"{heading}No Aug", "Table 2 - Pool (100 epochs)/Tiered ETS"]) == ""
+    assert common_start([f"{heading}No Aug vs {heading}Tiered ETS"]) == heading
+    assert common_start(["Pool (a/b)", "Pool (a/c)"]) == ""
+    assert common_start(["main/kd: average of 2 (T/a)", "main/dkd"]) == "main/"
     assert common_start(["x/kd-1", "y/kd-2"]) == ""
 
 

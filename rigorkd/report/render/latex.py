@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rigorkd.report.page import Page, Table, flat, lines_of, title_of
+from rigorkd.report.page import STARRED, Page, Table, flat, lines_of, title_of
 from rigorkd.report.render.latex_width import COLUMN, LEAST, LINE, fitted
 from rigorkd.text import one_line
 
@@ -100,6 +100,10 @@ def _table(table: Table) -> _Made:
     spec = "".join("r" if column.numeric else "l" for column in table.columns)
     label = re.sub(r"[^a-z0-9]+", "-", table.title.casefold()).strip("-")
     grid = fitted([column.heading for column in table.columns], table.texts(), table.emphasis, table.dense)
+    below = ["* " * (at == 0) + f"{escape(one)}." for at, one in enumerate(table.starred)]
+    caption = table.caption
+    if below:
+        caption = caption.replace(STARRED, " * see below the table.")
     rows = []
     for position, row in enumerate(grid.rows):
         strong = position - 1 in table.emphasis
@@ -131,9 +135,10 @@ def _table(table: Table) -> _Made:
         [
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{escape(table.title)}. {escape(table.caption)}}}",
+            rf"  \caption{{{escape(table.title)}. {escape(caption)}}}",
             rf"  \label{{tab:{label}}}",
             *(f"  {line}" for line in (*size, *tabular)),
+            *(rf"  \par\smallskip{{\footnotesize\raggedright {text}\par}}" for text in below),
             r"\end{table}",
         ]
     )
