@@ -14,6 +14,7 @@ from rigorkd_analysis.results import Analysis
 
 from rigorkd.errors import InputError, TrackingError
 from rigorkd.readers.tidying import Tidy
+from rigorkd.report.sentences import chosen
 
 Mark = Mapping[str, float | int | str]
 
@@ -27,7 +28,10 @@ class Marked:
 
 
 def marks_of(result: Analysis) -> dict[str, Mark]:
-    """Per cell its mean, sd, n and interval, and the verdict against its baseline if it has one."""
+    """Per cell its mean, sd, n and interval, and the verdict against its baseline if it has one.
+
+    Where somebody chose what is judged (`--seeds`, `--without`, `--average`), each says that, too.
+    """
     marks: dict[str, dict[str, float | int | str]] = {}
     for cell in result.cells:
         told = {
@@ -49,6 +53,9 @@ def marks_of(result: Analysis) -> dict[str, Mark]:
             }
             marks[one.a] |= {"against": one.b, "verdict": str(one.verdict), "says": one.says}
             marks[one.a] |= {name: value for name, value in gain.items() if value is not None}
+    if choice := chosen(result):
+        for mark in marks.values():
+            mark["chosen"] = choice
     return {cell: {f"rigorkd/{name}": value for name, value in mark.items()} for cell, mark in marks.items()}
 
 

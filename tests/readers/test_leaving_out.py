@@ -168,3 +168,14 @@ def test_a_table_in_python_takes_it_too():
     frame = pd.DataFrame(rows[1:], columns=rows[0])
     found = rigorkd.analyze(frame, baselines="baseline", without="DKD")
     assert any(text.startswith(TOLD) for text in found.warnings)
+
+
+def test_verdicts_beside_the_runs_say_it(folder, table):
+    from rigorkd.report.verdict_marks import marks_of
+
+    found = folder.open(table, without=("DKD",))
+    marks = marks_of(analysis_of(found, Question(baselines=("baseline",)), images=False))
+    assert all(str(mark["rigorkd/chosen"]).startswith(TOLD) for mark in marks.values())
+    asked = Question(baselines=("baseline",))
+    whole = marks_of(analysis_of(folder.open(table), asked, images=False))
+    assert not any("rigorkd/chosen" in mark for mark in whole.values())
