@@ -30,6 +30,7 @@ def test_a_table_in_html():
     judged = audit(Printed(rows, seeds=5, metric="Accuracy±std B"))
     assert [cell.printed for cell in judged.cells] == ["70.10 ± 0.30", "69.20 ± 0.40"]
     assert not any("nothing says what" in note for note in judged.notes)
+    assert pasted_table("<![foo[ <table><tr><td>1</td></table> <b") is None
     with pytest.raises(TableError, match="2 tables, from lines 3, 13"):
         pasted_table(HTML + HTML)
 

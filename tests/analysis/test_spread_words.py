@@ -130,6 +130,14 @@ def test_commas_are_read_where_they_are_certain(texts: list[str], expected: list
     assert pointed(texts) == expected
 
 
+@pytest.mark.parametrize(
+    "cell", ["1" + " " * 480 + "x", "9" * 240 + "(" + "9" * 230, "1," * 240, "1 ± " + "a" * 470]
+)
+def test_a_cell_that_is_a_text_is_no_number(cell: str):
+    with pytest.raises(TableError, match="is not a number"):
+        of_cells(cell)
+
+
 def test_text_is_shown_as_it_is_printed():
     rows = [{"Method": m, "Acc": a} for m, a in (("A", "71.30 ± 0.20"), ("B", "72.3 ± 0.10"))]
     assert [c.printed for c in audit(Printed(rows, seeds=N)).cells] == ["71.30 ± 0.20", "72.3 ± 0.10"]

@@ -39,6 +39,8 @@ _SIGNS = {
 _CITED = re.compile(r"\\(?:cite[a-z]*|ref|footnote|label)\*?(?:\[[^\]]*\])?\{[^{}]*\}")
 LONGEST = 500
 """Characters of a printed cell; what is longer is a text, and kept as it stands."""
+_TWO_NUMBERS = 80
+"""Characters that a mean, its spread and a word for it may take."""
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _NOTE = re.compile(r"(?<=[\d%*])\s*" + _LINK.pattern)  # a link behind a number is a footnote
 _SPREAD = re.compile(r"\\(?:std|sd|pms?|stdv|error)\{([^{}]*)\}")
@@ -115,7 +117,8 @@ def value_and_spread(text: str) -> tuple[str, str] | None:
 
 def _both(plain: str) -> tuple[str, str, str] | None:
     """The mean, the spread and the word for the spread ("" for none) of a cell without marks."""
-    if len(plain) > LONGEST or is_unclear(plain):
+    plain = " ".join(plain.split())
+    if len(plain) > _TWO_NUMBERS or is_unclear(plain):
         return None
     if whole := _WHOLE.fullmatch(plain):
         plain = whole[1].strip()
