@@ -113,6 +113,15 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     return f"there are: {shown}" if names else "the table has none"
 
 
+def suggest_of_all(name: str, valid: Iterable[str]) -> str:
+    """A hint for a misspelt name that lists all valid ones, the nearest first."""
+    folded = name.casefold()
+    likeness = {one: difflib.SequenceMatcher(None, folded, one.casefold()).ratio() for one in valid}
+    names = sorted(likeness, key=lambda one: -likeness[one])
+    close = f"did you mean {found!r}? " if (found := nearest(name, names)) else ""
+    return close + suggest("", names)
+
+
 def choose_metric(frame: pd.DataFrame, metric: str | None) -> str:
     """The column to judge: the one asked for, else `test_top1`, else the only metric column.
 

@@ -278,6 +278,29 @@ def test_refusals(table, arguments, message: str):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("row", "metric", "hint"),
+    [
+        (
+            {"cell": "a", "f1": "70", "top1": "80", "top5": "95"},
+            "tpo1",
+            "did you mean 'top1'? there are: top1, top5, f1",
+        ),
+        (
+            {"model": "a", "kd_top1": "81", "standard_top1": "80", "kd_top5": "95", "standard_top5": "94"},
+            "tpo1",
+            "did you mean 'top1'? there are: top1, kd_top1, top5, kd_top5, standard_top1, standard_top5",
+        ),
+        ({"cell": "a", "top5": "90", "top1": "80"}, "recall", "there are: top5, top1"),
+    ],
+)
+def test_a_misspelt_metric_is_shown_all_that_can_be_judged_nearest_first(row, metric: str, hint: str):
+    """Of a wide table also what its columns end in."""
+    with pytest.raises(TableError, match=f"no column '{metric}'") as caught:
+        audit(Printed([row, {**row, "cell": "b"}], n_test=1000, metric=metric))
+    assert caught.value.hint == hint
+
+
 def test_an_error_rate_is_no_accuracy():
     found = audit(
         Printed(

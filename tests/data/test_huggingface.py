@@ -61,6 +61,36 @@ class TestFolders:
         datasets.Dataset(table, info=info, fingerprint="made").save_to_disk(str(folder))
         return folder
 
+    def test_a_column_keeps_images_together(self, package: Any, tmp_path: Path) -> None:
+        labels = [number % 3 for number in range(48)]
+        patients = [f"p{number // 4}" for number in range(48)]
+        whole = package.load_from_disk(
+            str(self.saved(package, tmp_path / "birds", labels, package.ClassLabel(names=["a", "b", "c"])))
+        )
+        whole.add_column("patient", patients).save_to_disk(str(tmp_path / "patients"))
+        split = {"val": 8, "test": 12, "group_by": "patient"}
+        dataset = described(tmp_path / "patients", tmp_path, split=split).settled(12)
+        found = dataset.divided()
+        assert found is not None
+        assert found.train.groups + found.val.groups + found.test.groups == 12
+        data = load(dataset, 0)
+        parts = [{patients[row] for row in part.index.tolist()} for part in (data.train, data.val, data.test)]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 12
+        others = [*patients[:-1], "p0"]
+        before = dataset.checksum()
+        whole.add_column("patient", others).save_to_disk(str(tmp_path / "others"))
+        assert described(tmp_path / "others", tmp_path, split=split).settled(12).read()[1] != before
+        for column, words in (
+            ("patients", "no column 'patients' in train"),
+            ("gone", "row 3 of train has no"),
+        ):
+            holed = whole.add_column("gone", [None if row == 3 else "p" for row in range(48)])
+            holed.save_to_disk(str(tmp_path / column))
+            asked = split | {"group_by": column}
+            with pytest.raises(InputError, match=words) as caught:
+                described(tmp_path / column, tmp_path, split=asked).settled(12).divided()
+            assert caught.value.hint
+
     def test_what_was_saved_is_read_as_it_was(self, package: Any, tmp_path: Path) -> None:
         labels = [number % 3 for number in range(24)]
         kind = package.ClassLabel(names=["wren", "kite", "owl"])

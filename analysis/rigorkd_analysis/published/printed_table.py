@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -26,7 +27,7 @@ from rigorkd_analysis.published.printed_cells import (
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
 from rigorkd_analysis.published.printed_seeds import seeds_said
 from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
-from rigorkd_analysis.runs import suggest
+from rigorkd_analysis.runs import suggest, suggest_of_all
 from rigorkd_analysis.table_error import TableError
 
 
@@ -181,7 +182,10 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
                 f"{len(meant)} columns are of {table.metric!r}",
                 hint=f"give --metric, one of: {', '.join(meant[:30])}{_APART}",
             )
-        raise TableError(f"no column {table.metric!r} in this table", hint=suggest(table.metric, valid))
+        known = [*_endings(valid), *valid]
+        raise TableError(
+            f"no column {table.metric!r} in this table", hint=suggest_of_all(table.metric, known)
+        )
     tested = [column for column in valid if is_accuracy(column) and is_of_test(column)]
     for chosen, why in ((valid, "the only column of numbers"), (tested, "by its name")):
         if len(chosen) == 1:
@@ -247,6 +251,12 @@ def result_columns(rows: Sequence[Row]) -> list[str]:
         if not (is_setting(column) or is_inner(column) or column.casefold() in known)
     ]
     return sorted(told or valid, key=lambda column: not is_accuracy(column))
+
+
+def _endings(columns: Sequence[str]) -> list[str]:
+    """The metrics that a wide table has for several cells each: top1 of standard_top1 and kd_top1."""
+    after = Counter(column[at.end() :] for column in columns for at in re.finditer("_", column))
+    return [name for name, n in after.items() if n > 1 and is_metric(name)]
 
 
 def _is_of(column: str, metric: str) -> bool:
