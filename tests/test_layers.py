@@ -111,6 +111,7 @@ STATISTICS_LAYERS = (
     "axes",
     "verdicts",
     "short_names",
+    "paired_ends",
     "offered_baselines",
     "wording",
     "rounding",

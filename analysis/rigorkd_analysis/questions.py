@@ -34,6 +34,7 @@ from rigorkd_analysis.offered_baselines import (
     switches,
 )
 from rigorkd_analysis.outliers import Outlying
+from rigorkd_analysis.paired_ends import paired_ends
 from rigorkd_analysis.rounding import FLOAT32, Floats, last_digit, rounding
 from rigorkd_analysis.runs import Runs, suggest
 from rigorkd_analysis.short_names import MATCHED, Having, data_of, having, plain
@@ -614,9 +615,10 @@ def each_pair(runs: Runs, contrasts: Sequence[Contrast]) -> list[Contrast]:
         pairs = [(one, other) for one in a for other in b if _beside(runs, contrast, one, other)]
         if not pairs:
             full = ", ".join(shlex.quote(runs.cells[cell]) for cell in (*a[:3], *b[:3]))
+            ends = paired_ends(runs, a, b)
             raise TableError(
                 f"no cell {contrast.a!r} shares the rest with a cell {contrast.b!r}",
-                hint=f"give two full names, such as: {full}",
+                hint=f"give {ends}, or two full names" if ends else f"give two full names, such as: {full}",
             )
         out += [replace(contrast, a=runs.cells[one], b=runs.cells[other]) for one, other in pairs]
     return out
