@@ -145,7 +145,24 @@ def _none_beside(runs: Runs, pair: Pair, a: Sequence[int], b: Sequence[int]) -> 
     mend = ""
     if average:
         mend = f"; --average {shlex.quote(average)}, with a --cell that leaves it out, makes one of several"
+    ends = _paired_ends(runs, a, b)
+    offered = f"{ends} compares them wherever both are; " if ends else ""
     return TableError(
         f"no cell {pair.a!r} shares the rest with a cell {pair.b!r}{such}",
-        hint=f"--compare {full} shows their difference all the same (repeatable){mend}",
+        hint=f"{offered}--compare {full} shows their difference all the same (repeatable){mend}",
     )
+
+
+def _paired_ends(runs: Runs, a: Sequence[int], b: Sequence[int]) -> str:
+    """`--compare DKD-T4 CRD` for cells such as `r20/DKD-T4` and `r20/CRD`, each way that pairs some of them.
+
+    "" where no folders hold one of either: the ends of their names pair nothing then.
+    """
+    one, other = ({cell: runs.cells[cell].rpartition("/") for cell in cells} for cells in (a, b))
+    found: dict[tuple[str, str], int] = {}
+    for folder, _, end in one.values():
+        for beside, _, its in other.values():
+            if folder and folder == beside and end != its:
+                found[end, its] = found.get((end, its), 0) + 1
+    most = sorted(found, key=lambda ends: -found[ends])[:3]
+    return " or ".join(f"--compare {shlex.quote(end)} {shlex.quote(its)}" for end, its in most)
