@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,15 +75,19 @@ class Settled:
                 if own
                 else f"on these {known:,} test {unit}",
             )
-        fell = question.outlying.collapsed_in
-        collapsed = fell(question.runs, part.cells, equivalent=False)
+        fell = partial(
+            question.outlying.collapsed_in,
+            *(question.runs, part.cells),
+            paired=question.plan.test != "unpaired",
+        )
+        collapsed = fell(equivalent=False)
         if collapsed is not None and found[0].directed:
             members = part.members if isinstance(part, Conjunction) else (part,)
             stands = question.outlying.stands_without
             if all(stands(question.runs, member.weights) for member in members):
                 collapsed = None
         if collapsed is None and (found[0] is Verdict.EQUIVALENT or found[0].negligible):
-            blind = fell(question.runs, part.cells, equivalent=True)
+            blind = fell(equivalent=True)
             if blind and found[0].negligible:  # the direction stands without its size
                 found = directed(found[0].badge == "better"), UNDETERMINED
             else:

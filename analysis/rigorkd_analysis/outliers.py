@@ -50,16 +50,18 @@ class Outlying:
     collapsed: NDArray[np.bool_]
     medians: Floats
 
-    def collapsed_in(self, runs: Runs, cells: Sequence[int], *, equivalent: bool) -> str | None:
+    def collapsed_in(self, runs: Runs, cells: Sequence[int], *, equivalent: bool, paired: bool) -> str | None:
         """Why a direction or an equivalence of these cells rests on a seed that fell, None where it does not.
 
-        A seed at which all of its cells fell alike does no harm: the difference does not show it.
+        A seed at which all of its cells fell alike does no harm: the difference does not show it. Nor does,
+        paired, one at which some cell has no run: it is not in the difference.
         """
         which = self.fallen if equivalent else self.collapsed
+        used = ~np.isnan(runs.values[list(cells)]).any(axis=0) if paired else np.ones(len(runs.seeds), bool)
         named = [
             _named(runs, cell, int(seed), float(self.medians[cell]))
             for cell in cells
-            for seed in np.flatnonzero(which[cell])
+            for seed in np.flatnonzero(which[cell] & used)
             if self._alone(runs, cells, cell, int(seed))
         ]
         if not named:

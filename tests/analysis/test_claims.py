@@ -71,6 +71,9 @@ def test_a_direction_that_is_there_without_the_seed_that_fell_stands():
     found = {c.a: c for c in analyze(frame, Plan(sesoi=0.3)).family("gains").comparisons}
     assert (found["kd"].verdict, found["kd"].not_valid) == ("better", None)
     assert any(text.startswith("a seed far behind: base has 76.82") for text in found["kd"].warnings)
+    lone = frame[(frame["cell"] != "dkd") | (frame["seed"] == 0)]
+    alone = {c.a: c for c in analyze(lone).family("gains").comparisons}["dkd"]
+    assert alone.not_valid is None  # it has no pair at the seed that fell
     # the seed that fell is most of this one
     assert found["dkd"].verdict == "inconclusive"
     assert found["dkd"].not_valid.startswith("a seed fell far behind: base has 76.82")
