@@ -7,8 +7,13 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
+from rigorkd.data.arrays import Arrays
+from rigorkd.data.dataset import Dataset, Split
+from rigorkd.data.synthetic import Synthetic
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.load import load_protocol
 from rigorkd.records import rates
@@ -140,3 +145,16 @@ def test_without_torch_every_machine_counts(tmp_path: Path, monkeypatch: pytest.
     assert book.machines() == ()
     monkeypatch.setattr(metadata, "version", missing)
     assert book.machines() == (Machine("A", "1.0"), Machine("A", "2.0"))
+
+
+def test_what_is_measured_of_grey_images_is_what_is_looked_for(tmp_path: Path) -> None:
+    """A measurement stands in for a user's own images with synthetic ones of their shape."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
+    np.savez(tmp_path / "made.npz", images=images, labels=np.arange(40) % 2)
+    described = {"name": "arrays", "file": str(tmp_path / "made.npz"), "split": {"val": 4, "test": 10}}
+    own: Dataset = TypeAdapter(Arrays).validate_python(described)
+    alike = Synthetic(name="synthetic", size=12, channels=1, classes=2, split=Split(val=4))
+    (cell, *_) = load_protocol(Path("protocols/digits.yaml")).cells
+    assert rates.view(replace(cell, dataset=own.settled(12)), "reference") == rates.view(
+        replace(cell, dataset=alike), "reference"
+    )

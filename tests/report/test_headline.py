@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rigorkd_analysis import Plan, analyze
-from rigorkd_analysis.analysis_plan import Pair
+from rigorkd_analysis.analysis_plan import Pair, Trend
 from rigorkd_analysis.stats.sample_size import seeds_needed
 
 from rigorkd.report.analysis_page import analysis_page, short_page
@@ -130,6 +130,21 @@ def test_an_average_of_one_gain_beside_others_says_why_its_p_is_another():
     why = "an average of one cell is that gain again, corrected here with the averages"
     for page in (analysis_page(found), short_page(found)):
         assert sum(why in table.caption for table in page.blocks if hasattr(table, "caption")) == 1
+
+
+def test_a_primary_gain_and_the_others_are_told_apart_where_both_are_open():
+    """Gains beside the primary one are not all of them, and a trend has no first and second."""
+    frame = table(**{f"k{T}": (0.3, -0.3, 0.2, -0.1, 0.1 * T) for T in (1, 2, 4, 8)})
+    plan = Plan(planned=True, primary="k8", sesoi=0.3, contrasts=(Trend("T", name="it rises", planned=True),))
+    found = analyze(frame, plan)
+    page = short_page(found)
+    told = markdown(page)
+    assert "for the primary gain" in told
+    assert "for other gains" in told
+    assert "3 settings of T beside the primary one" in found.family("gains").consistency.says
+    (caption,) = (t.caption for t in page.tables if t.title.startswith("Contrasts"))
+    assert "it rises: the fitted change over T = 1, 2, 4, 8" in caption
+    assert "the first minus the second" not in caption
 
 
 def test_smoke_runs_are_given_no_number_of_seeds():
