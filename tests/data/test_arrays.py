@@ -15,6 +15,7 @@ import torch
 from rigorkd.data.arrays import Arrays
 from rigorkd.data.loading import load
 from rigorkd.errors import InputError, ProtocolError
+from rigorkd.protocol.check import limited_test_problems
 from rigorkd.protocol.load import load_protocol
 from rigorkd.protocol.smoke import smoke
 
@@ -346,3 +347,18 @@ def test_a_smoke_study_remembers_the_shape_of_its_images(tmp_path: Path, rigorkd
     (tmp_path / "pictures.npz").unlink()
     status = json.loads(rigorkd("status", "--format", "json").stdout)
     assert (status["runs"]["done"], status["stale"]) == (1, {})
+
+
+def test_a_limit_beyond_ones_own_test_set_is_told_at_its_line(tmp_path: Path) -> None:
+    """`split.test` may limit a test set, not lengthen it: told before a run, not by the first one."""
+    images, labels = np.zeros((40, 12, 12), np.uint8), np.arange(40) % 2
+    np.savez(tmp_path / "made.npz", x_train=images, y_train=labels, x_test=images[:10], y_test=labels[:10])
+    described = {"name": "arrays", "file": str(tmp_path / "made.npz"), "split": {"val": 4, "test": 11}}
+    dataset = Arrays.model_validate(described)
+    known = dataset.looked_at()
+    assert known is not None
+    (told,) = limited_test_problems(dataset.split, known)
+    assert told.path == ("dataset", "split", "test")
+    assert told.message == f"11 images to test, and {tmp_path / 'made.npz'} has 10 for it"
+    within = dataset.split.model_copy(update={"test": 10})
+    assert not [*limited_test_problems(within, known)]
