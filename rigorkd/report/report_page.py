@@ -296,7 +296,7 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
             if end is not None and math.isfinite(end)
         ]
         if ends:
-            text += f": what is open here goes up to {say(max(map(abs, ends)))}{say.unit} by its intervals"
+            text += f": what is open here may be as large as {say(max(map(abs, ends)))}{say.unit}, by its intervals"
         out.append(Said(text + "."))
     out += map(Said, what_fell(analysis))
     sets = _sets(analysis)
