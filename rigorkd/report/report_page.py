@@ -296,7 +296,8 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
             if end is not None and math.isfinite(end)
         ]
         if ends:
-            text += f": what is open here may be as large as {say(max(map(abs, ends)))}{say.unit}, by its intervals"
+            largest = f"{say(max(map(abs, ends)))}{say.unit}"
+            text += f": what is open here may be as large as {largest}, by its intervals"
         out.append(Said(text + "."))
     out += map(Said, what_fell(analysis))
     sets = _sets(analysis)
