@@ -503,12 +503,11 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan) -> list[str]:
     if not shown:
         return []
     more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
-    one = "its baseline" if len(shown) == 1 else "each baseline"
     # only a plan has a primary gain
     claim = "the average gain" + (
         " or a `primary:` one" if plan.planned else ", not that of the best setting"
     )
-    return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, {one} at one; claim {claim}"]
+    return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, its baseline at one; claim {claim}"]
 
 
 def _tuned(runs: Runs, cell: int) -> tuple[str, str, str, str]:

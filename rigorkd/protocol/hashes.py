@@ -277,7 +277,13 @@ def resolved(cell: Cell, context: str | None = None) -> dict[str, Any]:
         "size": cell.size,
         **_training_columns(cell.training, context),
         "views": canonical(_views(cell, context)),
-        "dataset": canonical(cell.dataset.model_dump(exclude=set(LOCATION_KEYS), context=context)),
+        "dataset": canonical(
+            {
+                **cell.dataset.model_dump(exclude=set(LOCATION_KEYS), context=context),
+                # told whole where anything in it differs: what a later version added is not that
+                "split": cell.dataset.split.model_dump(context=HASHED),
+            }
+        ),
         **({"mean_of": {member.cell: member.weight for member in cell.members}} if cell.members else {}),
     }
     return {

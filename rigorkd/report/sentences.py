@@ -229,11 +229,8 @@ def _without_the_fallen(analysis: Analysis) -> str:
     if not cells:
         return ""
     options = " ".join(f"--without {shlex.quote(cell)}" for cell in list(cells)[:_RUNS])
-    it = "that cell" if len(cells) == 1 else "these cells"
-    return (
-        f"{options} judges averages and the rest without {it}: exploratory, since results are why it is left "
-        "out, and no verdict of all cells."
-    )
+    it = "it" if len(cells) == 1 else "them"
+    return f"{options} judges averages and the rest without {it}: exploratory, as results are why."
 
 
 def how_far(found: Progress, looks: Sequence[int] = ()) -> tuple[str, ...]:

@@ -630,7 +630,8 @@ def test_a_table_without_the_column_offers_its_numbers():
     with pytest.raises(TableError) as caught:
         audit(Printed([{"cell": "a", "score": "80.1", "other": "3", "note": "best"}], n_test=100))
     assert caught.value.hint == (
-        "give --metric, one of: score, other; each is corrected for its own pairs alone"
+        "give --metric, one of: score, other; each is corrected for its own pairs alone. If these are "
+        "methods, and rows what they were tested on, --turned compares them"
     )
 
 

@@ -25,7 +25,7 @@ def test_a_method_that_alone_has_a_setting_is_compared_by_the_ends_of_names(tmp_
     with pytest.raises(InputError) as caught:
         analysis_of(source, Question(compare=(("DKD", "CRD"),)), images=False)
     told = caught.value.hint
-    offered = re.search(r"--compare (\S+ \S+?)(?:,|$)", told)
+    offered = re.search(r"--compare (\S+ \S+?)(?:,| compares|$)", told)
     assert offered is not None, told
     a, b = shlex.split(offered[1])
     assert (a, b) == ("DKD-T4", "CRD")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.records.interim import BY_RUN, note_shown
+from rigorkd.records.interim import note_shown
 from rigorkd.report.sources import Question, analysis_of, from_study
 
 from .conftest import PROTOCOL
@@ -33,7 +33,7 @@ def run_at(study: Path, *times: str) -> None:
     path.write_text(json.dumps(document))
 
 
-def seen(study: Path, time: str, file: str = "looks.jsonl", **more: str) -> None:
+def seen(study: Path, time: str, file: str = "looks.jsonl", **more: bool) -> None:
     line = {"n": 2, "seeds": [0, 1], "metric": "test_top1", "time": time, **more}
     (study / file).write_text(json.dumps(line) + "\n")
 
@@ -61,8 +61,7 @@ def test_a_margin_mended_before_any_result_was_shown_is_the_planned_one(made, tm
     [
         ("looks.jsonl", {}),
         ("shown.jsonl", {}),
-        ("shown.jsonl", {"by": "run"}),
-        ("shown.jsonl", {"by": "table"}),
+        ("shown.jsonl", {"summary": True}),
     ],
 )
 def test_a_margin_changed_after_results_were_shown_is_exploratory(made, tmp_path, file, more) -> None:
@@ -110,17 +109,19 @@ def test_other_keys_are_fixed_by_the_first_run_as_ever(made, tmp_path: Path) -> 
     assert any(text.startswith("sesoi was changed") for text in told)
 
 
-def test_the_means_below_a_run_are_noted_and_are_no_analysis(made, tmp_path: Path) -> None:
+def test_the_means_below_a_run_are_noted_once_as_a_summary(made, tmp_path: Path) -> None:
     from rigorkd.launch.removal import Wanted, remove
 
     study = made(tmp_path, VALUES)
-    note_shown(study, range(5), "test_top1", 5, BY_RUN)
-    note_shown(study, range(5), "test_top1", 5, BY_RUN)
+    for _ in range(2):
+        note_shown(study, range(5), "test_top1", 5, summary=True)
     (line,) = (study / "shown.jsonl").read_text().splitlines()
-    assert json.loads(line)["by"] == "run"
-    assert remove(study, Wanted(seeds=(4,)), dry=True).looked is None
+    assert json.loads(line)["summary"] is True
+    planned = remove(study, Wanted(seeds=(4,)), dry=True)
+    assert (planned.looked, planned.summary) == (5, True)
     note_shown(study, range(5), "test_top1", 5)
-    assert remove(study, Wanted(seeds=(4,)), dry=True).looked == 5
+    planned = remove(study, Wanted(seeds=(4,)), dry=True)
+    assert (planned.looked, planned.summary) == (5, False)
 
 
 def test_the_table_of_runs_shows_results(made, tmp_path: Path) -> None:
@@ -130,4 +131,4 @@ def test_the_table_of_runs_shows_results(made, tmp_path: Path) -> None:
 
     study = made(tmp_path, VALUES)
     assert CliRunner().invoke(cli, ["table", str(study)], catch_exceptions=False).exit_code == 0
-    assert json.loads((study / "shown.jsonl").read_text())["by"] == "table"
+    assert json.loads((study / "shown.jsonl").read_text())["summary"] is True
