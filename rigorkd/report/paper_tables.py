@@ -9,6 +9,7 @@ Every result is mean ± standard deviation over seeds. A smoke study's tables sa
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Literal
 
@@ -102,9 +103,11 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         columns += [Column(f"{share} CI", True)] if name == metric else []
     columns += [Column(_p_name(evidence), True), Column("verdict")]
     rows = []
+    called = Counter((model.student, model.label) for model in models)
     for model in models:
         params = model.mean("params_millions")
-        row: list[Entry] = [model.student or model.cell, model.label]
+        alone = called[model.student, model.label] == 1  # of two data sets, say, each row names its own
+        row: list[Entry] = [(model.student if alone else model.block) or model.cell, model.label]
         row.append(MISSING if params is None else _short(params))
         for name in measured:
             own = name == "latency_ms" and evidence.latencies

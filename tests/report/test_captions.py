@@ -6,12 +6,13 @@ from pathlib import Path
 
 from rigorkd_analysis.results import Analysis
 
+from rigorkd.readers.raw import Reading
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.gather import gather
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_study
+from rigorkd.report.sources import Question, analysis_of, from_sources, from_study
 
 from .conftest import CELLS, PROTOCOL
 
@@ -78,3 +79,21 @@ def test_only_rows_that_are_better_are_bold_and_bold_is_explained(made, tmp_path
             table = paper_table(evidence, layout).tables[0]
             assert len(table.emphasis) == bold
             assert ("Rows in bold: better" in table.caption) == bool(bold)
+
+
+def test_rows_of_two_data_sets_name_them(tmp_path):
+    """One student and one method on two data sets are two rows that nothing else tells apart."""
+    rows = [
+        f"{data},r20,{method},{seed},{70 + seed / 10 + (method == 'kd')}"
+        for data in ("cifar100", "tiny")
+        for method in ("baseline", "kd")
+        for seed in range(3)
+    ]
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(["dataset,student,method,seed,test_acc", *rows]) + "\n")
+    source = from_sources([str(path)], Reading(), None)
+    evidence = gather(source, analysis_of(source, Question(), images=False))
+    (table,) = paper_table(evidence, "overall").tables
+    named = [tuple(map(str, row[:2])) for row in table.rows]
+    assert len(set(named)) == 4
+    assert all(any(data in name for name, _ in named) for data in ("cifar100", "tiny"))
