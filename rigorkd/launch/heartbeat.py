@@ -137,8 +137,9 @@ class Heartbeat:
 
     def __enter__(self) -> Heartbeat:
         if not self.present:
-            places = (self._study.launchers, self._study.path, *self._study.path.parents)
-            self._made = [place for place in places if not place.exists()]
+            if self._trains:  # it may be the first to need the study's folder, and come to nothing
+                places = (self._study.launchers, self._study.path, *self._study.path.parents)
+                self._made = [place for place in places if not place.exists()]
             try:
                 self.appear()
             except OSError:
@@ -159,7 +160,7 @@ class Heartbeat:
 
     def _leave(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
-        if not self._study.study_json.exists():  # it came to nothing, and leaves nothing
+        if not self._study.study_json.exists():  # it came to nothing, and leaves nothing that it made
             for place in self._made:
                 with contextlib.suppress(OSError):
                     place.rmdir()

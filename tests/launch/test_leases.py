@@ -89,7 +89,7 @@ def test_what_a_launcher_held_is_free_when_it_has_left(study: StudyFolder) -> No
             assert leases_of(study, a).take(RUN)
         assert second.holder(RUN) is None
         assert second.take(RUN)
-    assert not study.launchers.exists()  # a launch that came to nothing leaves nothing
+    assert list(study.launchers.iterdir()) == []
 
 
 def test_a_killed_launcher_of_this_host_holds_nothing(study: StudyFolder) -> None:

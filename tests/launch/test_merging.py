@@ -238,7 +238,7 @@ def test_what_a_killed_merge_left_goes_with_the_next_one_or_by_gc(shards: list[P
         assert str(living) not in shown
         done = CliRunner().invoke(gc, ["--results", str(results), "--yes"])
         assert f"{other}: deleted" in done.output
-        assert {path.name for path in results.iterdir()} == {"made", living.name, foreign.name}
+    assert {path.name for path in results.iterdir()} == {"made", living.name, foreign.name}
 
 
 def test_a_target_that_is_at_work_or_no_study_is_refused(shards: list[Path], tmp_path: Path) -> None:
