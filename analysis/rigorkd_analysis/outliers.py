@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,16 +131,19 @@ def _named(runs: Runs, cell: int, seed: int, median: float) -> str:
     return f"{runs.cells[cell]} has {value:.4g} at seed {runs.seeds[seed]}, its median is {median:.4g}"
 
 
-def outlying(runs: Runs, goal: Goal) -> Outlying:
+def outlying(runs: Runs, goal: Goal, added: Sequence[str] = ()) -> Outlying:
     """Find the runs that lie outside their cell.
 
     The scale is the larger of what the cell itself and what all cells show, so that neither three seeds that
     happen to lie close nor one cell of a wider spread give alarm; no run is part of the scale it is held to.
+    Cells that were `added` to a plan are held to the scale of the planned ones and are no part of it: what
+    is decided about a planned cell would else depend on what was added after it had been seen.
     """
     values = runs.values
     medians = _medians(values)
     away = np.where(np.isnan(values), 0.0, values - medians[:, None])
-    far, very = _far(values)
+    planned = np.array([cell not in added for cell in runs.cells], dtype=bool)
+    far, very = _far(values, planned if planned.any() else ~planned)
     worse = away < 0 if goal == "max" else away > 0
     return Outlying(far, far & worse, very & worse, medians)
 
@@ -151,30 +155,45 @@ def _medians(values: Floats) -> Floats:
     )
 
 
-def _far(values: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which values lie far from their row's median, and which so far that in ordinary tables none would."""
+def _far(
+    values: Floats, basis: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which values lie far from their row's median, and which so far that in ordinary tables none would.
+
+    `basis`, of shape (rows,), are the rows that the scale is taken from; None: all.
+    """
     there = ~np.isnan(values)
+    basis = np.ones(len(values), dtype=bool) if basis is None else basis
     n = there.sum(axis=1, keepdims=True)
     filled = np.where(there, values, 0.0)
     away = np.where(there, values - _medians(values)[:, None], 0.0)
     seen = there & (np.abs(away) > NOISE * np.abs(filled).max(initial=0.0))
     outside = 1.0 - float(special.ndtr(FAR_POOLED))
-    far = _beyond_robust(np.abs(away), there, n) | _beyond_pooled(np.abs(away), filled, there, n, outside)
-    very = _beyond_pooled(np.abs(away), filled, there, n, outside / max(int(n.sum()), 1))
+    pooled = partial(_beyond_pooled, np.abs(away), filled, there, n, basis)
+    far = _beyond_robust(np.abs(away), there, n, basis) | pooled(outside)
+    very = pooled(outside / max(int(n[basis].sum()), 1))
     return far & seen, very & seen
 
 
-def _beyond_robust(away: Floats, there: NDArray[np.bool_], n: NDArray[np.intp]) -> NDArray[np.bool_]:
+def _beyond_robust(
+    away: Floats, there: NDArray[np.bool_], n: NDArray[np.intp], basis: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     spread = np.array(
         [1.4826 * np.median(row[mask]) if mask.any() else 0.0 for row, mask in zip(away, there, strict=True)]
     )
-    usual = np.median(spread[n[:, 0] >= 2]) if (n >= 2).any() else 0.0
+    several = basis & (n[:, 0] >= 2)
+    usual = np.median(spread[several]) if several.any() else 0.0
     scale = np.maximum(spread, usual)[:, None]
     return np.asarray((n >= ROBUST_FROM) & (scale > 0) & (away > FAR_ROBUST * scale))
 
 
 def _beyond_pooled(
-    away: Floats, filled: Floats, there: NDArray[np.bool_], n: NDArray[np.intp], outside: float
+    away: Floats,
+    filled: Floats,
+    there: NDArray[np.bool_],
+    n: NDArray[np.intp],
+    basis: NDArray[np.bool_],
+    outside: float,
 ) -> NDArray[np.bool_]:
     """Beyond three standard deviations of all other runs, and of the other runs of its own cell.
 
@@ -187,10 +206,12 @@ def _beyond_pooled(
     own = np.where(n > 1, n / np.maximum(n - 1, 1) * centred**2, 0.0)  # what a run adds to its cell's squares
     rest = np.maximum(squares - own, 0.0)
     within = rest / np.maximum(n - 2, 1)
-    freedom = float(np.maximum(n - 1, 0).sum()) - 1
-    if freedom < 1:
+    # A row outside the basis adds nothing to the pooled squares, so that nothing of it is to be taken away.
+    mine = basis[:, None].astype(float)
+    freedom = float(np.maximum(n - 1, 0)[basis].sum()) - mine
+    if freedom.min() < 1:
         return np.zeros(away.shape, dtype=bool)
-    pooled = np.maximum(squares.sum() - own, 0.0) / freedom
-    far = -float(special.stdtrit(freedom, outside))
+    pooled = np.maximum(squares[basis].sum() - mine * own, 0.0) / freedom
+    far = -special.stdtrit(freedom, outside)
     scale = np.maximum(FAR_POOLED * np.sqrt(within), far * np.sqrt(pooled))
     return np.asarray((n >= 3) & (scale > 0) & (away > scale))

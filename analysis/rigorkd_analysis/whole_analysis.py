@@ -201,9 +201,8 @@ def _question(runs: Runs, plan: Plan, goal: Goal) -> Question:
     """What families share: the runs that verdicts use, and decimals from the typical spread of a cell."""
     used = runs.without(plan.selection_seeds)
     phrasing = Phrasing.of(runs, goal, _typical_sd(runs))
-    return Question(
-        used, plan, goal, phrasing, Names(runs, plan.baselines), outlying(used, goal), copied(used)
-    )
+    odd = outlying(used, goal, plan.added)
+    return Question(used, plan, goal, phrasing, Names(runs, plan.baselines), odd, copied(used))
 
 
 def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, bool, list[Hypothesis]]]:

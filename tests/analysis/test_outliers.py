@@ -85,3 +85,24 @@ def test_the_gate_cannot_see_what_did_not_happen(seeds: int, rate: float):
         before, after = before + hit.mean(), after + (hit & ~gated).mean()
     assert before / replicates == pytest.approx(rate, abs=0.02)
     assert after <= before
+
+
+def test_cells_added_to_a_plan_change_nothing_about_the_planned_ones():
+    """However wide they are; and they are held to the scale of the planned ones themselves."""
+    draw = np.random.default_rng(8)
+    changed, named = 0, []
+    for _ in range(100):
+        planned = draw.normal(size=(4, 5))
+        planned[0, 0] -= 6
+        wide = 5 * draw.normal(size=(3, 5))
+        wide[0, 0] = -60
+        values = np.vstack([planned, wide])
+        names = tuple(f"c{cell}" for cell in range(7))
+        runs = Runs("test_top1", names, tuple(range(5)), values, np.zeros(values.shape, bool), {})
+        alone, with_them = judged(planned), outlying(runs, "max", added=names[4:])
+        for which in ("far", "fallen", "collapsed"):
+            np.testing.assert_array_equal(getattr(alone, which), getattr(with_them, which)[:4])
+        changed += (judged(values).fallen[:4] != alone.fallen).any()
+        named.append(with_them.collapsed[4, 0])
+    assert changed > 50  # without being told what was added
+    assert all(named)
