@@ -525,6 +525,22 @@ def test_a_plan_says_what_the_images_are_and_what_resizing_costs(tmp_path: Path,
     assert teacher["macs_millions"] >= 9 * 3 * 4 * 64 * 64 / 1e6
 
 
+def test_a_plan_says_whose_multiply_adds_it_leaves_out(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    write(tmp_path / "pictures")
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\n\n\ndef flat(classes, channels, size):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes))\n"
+    )
+    path = tmp_path / "own.yaml"
+    path.write_text(re.sub(r"net: \{model: [^}]*\}+", 'net: {model: "nets:flat"}}', PROTOCOL, count=1))
+    said = " ".join(rigorkd("plan", path).stdout.split())
+    assert "multiply-adds for one image at 16×16: teacher " in said
+    assert ", not counted: net (a plan does not run code of yours; records have theirs)" in said
+    document = json.loads(rigorkd("plan", path, "--format", "json").stdout)["data"]
+    net = document["networks"][1]
+    assert (net["macs_millions"], net["uncounted"]) == (None, "a plan does not run code of yours")
+
+
 def test_pages_that_are_not_read_are_counted(tmp_path: Path, rigorkd: Rigorkd) -> None:
     write(tmp_path / "pictures")
     pages = [Image.fromarray(np.full((16, 16), level, np.uint8)) for level in (0, 90, 180)]
