@@ -19,8 +19,8 @@ from rigorkd.readers.known_names import (
     folded,
     seed_in,
 )
+from rigorkd.readers.row_seeds import HOLDING_SEEDS, paths_apart
 from rigorkd.readers.seeded_names import stems
-from rigorkd.readers.seeds import HOLDING_SEEDS, paths_apart
 from rigorkd.readers.shapes import affixes, is_metric
 from rigorkd.readers.written_numbers import ABSENT, numbers_of
 from rigorkd.text import count, is_float, some_of, suggest
