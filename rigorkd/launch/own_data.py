@@ -61,6 +61,7 @@ class OwnData:
     nobody knows yet whether the images are whole. `cropped` says that their central squares are kept, and
     that nobody wrote so. `sesoi` is in points of accuracy. `lacking` is a package without which nobody can
     look at images that are there. `divided` is what the split comes to where it keeps groups together.
+    `use_set_apart` is how a folder of images to validate comes to be used.
     """
 
     where: str
@@ -76,6 +77,7 @@ class OwnData:
     smallest: tuple[str, int] | None = None
     per_class: bool = False
     unread: tuple[str, ...] = ()
+    use_set_apart: str = ""
     doubts: tuple[str, ...] = ()
     shown: tuple[Shown, ...] = ()
     tried: str = ""
@@ -93,6 +95,12 @@ class OwnData:
     def stored_bytes(self) -> int:
         """What the decoded images take."""
         return (self.images + (self.test_images or 0)) * self.channels * self.side**2
+
+    @property
+    def says_unread(self) -> str:
+        """What lies there and is not read, and where the images to validate come from."""
+        unread = some_of(self.unread, 5)
+        return f"not read: {unread}; images to validate are taken, by split.val, from those to train on"
 
     @property
     def native(self) -> int:
@@ -144,10 +152,9 @@ class OwnData:
         if self.smallest is not None:
             yield from self._says_smallest(*self.smallest)
         if self.unread:
-            yield (
-                f"  not read: {some_of(self.unread, 5)}; images to validate are taken, by split.val, from "
-                "those to train on"
-            )
+            yield f"  {self.says_unread}"
+        if self.use_set_apart:
+            yield f"  {self.use_set_apart}"
         if self.divided is not None:
             yield from self._says_groups(self.divided)
         elif self.parts is not None:
@@ -337,6 +344,7 @@ def own_data(
         smallest=known.smallest,
         per_class=dataset.split.per_class,
         unread=known.unread,
+        use_set_apart=known.use_set_apart,
         doubts=(
             *known.doubts,
             *(dataset.doubts() if isinstance(dataset, OwnImages) else ()),
