@@ -130,7 +130,7 @@ def short_page(analysis: Analysis) -> Page:
     if len(warnings) > len(shown):
         shown += (Said(f"{count(len(warnings) - len(shown), 'more warning')}: --all"),)
     return Page(
-        headline=what_holds(analysis),
+        headline=(*what_holds(analysis), *says_secondary(analysis, " --all shows their tables.")),
         blocks=(*tables, *listed(("What next", tuple(map(Said, next_steps))))),
         warnings=shown,
         banner=banner,
@@ -218,7 +218,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     )
     sentences = tuple(map(Said, said))
     return Page(
-        headline=headline(analysis, say),
+        headline=(*headline(analysis, say), *says_secondary(analysis)),
         blocks=(*tables, *listed(("In words", sentences), ("Notes", _notes(analysis, say)))),
         warnings=warnings_of(analysis),
         banner=banner_of(analysis.warnings),
@@ -344,6 +344,19 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
 
 def aim(goal: Goal) -> str:
     return f"goal: {'higher' if goal == 'max' else 'lower'}"
+
+
+def says_secondary(analysis: Analysis, where: str = "") -> tuple[str, ...]:
+    """A line on the secondary metrics of a plan, with what was found on each; `where` its tables are."""
+    found = []
+    for item in analysis.secondary:
+        alone = replace(analysis, goal=item.goal, families=(item.family,), sequential=None, secondary=())
+        status = "planned" if item.family.planned else "exploratory"
+        found.append(f" {item.metric} ({status}): {what_holds(alone)[0].partition('): ')[2]}")
+    if not found:
+        return ()
+    metrics = "Secondary metrics, each" if len(found) > 1 else "Secondary metric,"
+    return (f"{metrics} judged apart from {analysis.metric}:{''.join(found)}{where}",)
 
 
 def secondary_table(

@@ -148,6 +148,11 @@ def test_a_real_study_from_run_to_verdicts(rigorkd, tmp_path):
     assert [item["metric"] for item in document["secondary"]] == ["test_loss"]
     assert document["secondary"][0]["goal"] == "min"
     assert document["secondary"][0]["family"]["size"] == 2
+    for form in ("table", "markdown", "latex", "csv"):
+        told = rigorkd("analyze", "--format", form)
+        said = " ".join((told.stderr if form == "csv" else told.stdout).replace("\\_", "_").split())
+        assert "Secondary metric, judged apart from test_top1: test_loss (planned): " in said, form
+        assert ("--all shows their tables." in said) == (form == "table")
     assert "teacher per seed" in document["conditioned_on"]
     looks = tmp_path / "results" / "small" / FILE
     looks.write_text(
