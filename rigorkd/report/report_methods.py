@@ -43,7 +43,8 @@ def planned(evidence: Evidence) -> Section:
             if family.planned
             else "Exploratory. Asked later, or of a table that cannot show when it was asked."
         )
-        lines.append(Said(f"{what}{listed}. {status}"))
+        more = f" Corrected with {count(family.beside, 'comparison')} more of a family that asks it, too."
+        lines.append(Said(f"{what}{listed}. {status}{more * bool(family.beside)}"))
     for item in analysis.secondary:
         lines.append(
             Said(
