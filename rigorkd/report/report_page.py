@@ -24,6 +24,7 @@ from rigorkd.report.analysis_page import (
     cells_table,
     comparisons_table,
     images_table,
+    says_secondary,
     secondary_table,
     sequential_table,
 )
@@ -74,7 +75,7 @@ def report_page(evidence: Evidence) -> Page:
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
     learnt = not banner_of(analysis.warnings).startswith(AT_CHANCE)
     banner, name = banner_of(analysis.warnings), analysis.study or "study"
-    first, *further = headline(analysis, say)
+    first, *further = (*headline(analysis, say), *says_secondary(analysis))
     return Page(
         title=f"{word_of(banner)}{name} · rigorkd report",
         study=name,
