@@ -349,10 +349,12 @@ class Findings:
     @property
     def says(self) -> str:
         """What holds and what is still missing, in plain sentences."""
+        from rigorkd.report.analysis_page import says_secondary
         from rigorkd.report.sentences import banner_of, headline
 
         banner = banner_of(self.result.warnings)
-        return "\n".join(([banner] if banner else []) + list(headline(self.result)))
+        said = (*headline(self.result), *says_secondary(self.result))
+        return "\n".join(([banner] if banner else []) + list(said))
 
     @property
     def conditions(self) -> tuple[str, ...]:

@@ -317,7 +317,8 @@ _MISSING = {
     "students": "add the networks that are compared: students: {small: resnet18}; with a trainer their names "
     "alone: students: [small]",
     "groups": "add what is trained: groups: {main: {baseline: true, kd: {T: [1, 4], alpha: 0.5}}}",
-    "split": "add split: {val: N, test: M}, numbers of images to hold out; test only if it has no test set",
+    "split": "add split: {val: N, test: M}, numbers of images to take from those to train on (val always, "
+    "even where a set of that name lies beside them); test only if it has no test set",
     "val": "add val: N, the number of training images to validate on",
 }
 """What to write for a key that is missing, where its name does not say so."""

@@ -109,35 +109,39 @@ def build_family(
     parts: Sequence[Hypothesis],
     images: Mapping[tuple[str, str], ImageComparison] | None = None,
     predictions: PredictionSource | None = None,
+    beside: Sequence[Hypothesis] = (),
 ) -> Family:
     """Judge these comparisons as one family.
 
     Args:
+        beside: are corrected together with these, and shown elsewhere.
         images: intervals over new test images, by pair.
         predictions: for an inference to new test images.
     """
     plan = question.plan
-    m = 1 if plan.correction == "none" else len(parts)
+    every = [*parts, *beside]
+    m = 1 if plan.correction == "none" else len(every)
     settings = Settings(plan.alpha, m, plan.sesoi, plan.interim, question.sign)
-    simple = [part for part in parts if isinstance(part, LinearContrast)]
+    simple = [part for part in every if isinstance(part, LinearContrast)]
     tested = apply_declared(question, simple, settings, predictions, gains=name == "gains")
     row = {id(part): position for position, part in enumerate(simple)}
     tests = [
         tested.one(row[id(part)])
         if isinstance(part, LinearContrast)
         else UnionTest.of(question, part, settings, predictions)
-        for part in parts
+        for part in every
     ]
     p = adjust(or_nan(test.p for test in tests), plan.correction_of_looks)
     p_equivalence = adjust(or_nan(test.p_equivalence for test in tests), plan.correction_of_looks)
     correction = plan.correction_of_looks
     context = Context(
-        plan.alpha, correction, len(parts), plan.sesoi, plan.joint, question.phrasing, plan.interim
+        plan.alpha, correction, len(every), plan.sesoi, plan.joint, question.phrasing, plan.interim
     )
     settled = Settled(question, context, planned, images or {})
     kind = "gain" if name in ("overall", "primary", "gains") else "contrast"
     comparisons = []
-    for part, test, own, own_equivalence in zip(parts, tests, p, p_equivalence, strict=True):
+    numbered = zip(parts, tests, p, p_equivalence, strict=False)  # without those beside
+    for part, test, own, own_equivalence in numbered:
         adjusted = or_none(own), or_none(own_equivalence)
         if isinstance(part, Conjunction):
             assert isinstance(test, UnionTest)
@@ -154,7 +158,8 @@ def build_family(
     strictest = 1 if plan.correction == "bh" else m  # step-up: p-values that are all below alpha all reject
     from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / strictest)
     over = question.names.over(b for part in simple for b in part.baselines) if kind == "gain" else ""
-    return Family(name, planned, len(parts), tuple(comparisons), together, from_seeds, over or None)
+    shown = tuple(comparisons)
+    return Family(name, planned, len(parts), shown, together, from_seeds, over or None, len(beside))
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ class Family:
 
     `consistency` sums up a family of three gains or more. Below `exact_from` seeds no exact test could reject
     at alpha over the family, whatever the data: what is found there rests on normal differences; None where
-    runs are not paired. `over` names what gains are over, where that is not called the baseline.
+    runs are not paired. `over` names what gains are over, where that is not called the baseline. `beside` is
+    how many comparisons more the correction is over: what a family asks already keeps that family's.
     """
 
     name: FamilyName
@@ -109,6 +110,12 @@ class Family:
     consistency: Consistency | None = None
     exact_from: int | None = None
     over: str | None = None
+    beside: int = 0
+
+    @property
+    def corrected_over(self) -> int:
+        """How many comparisons the correction is over."""
+        return self.size + self.beside
 
     @property
     def repeats_gains(self) -> bool:

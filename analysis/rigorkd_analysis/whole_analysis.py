@@ -78,7 +78,10 @@ def analyze(
     asked = _hypotheses(question, matcher)
     images = tuple(image_comparisons(question, [parts for *_, parts in asked], watched))
     by_pair = {(one.a, one.b): one for one in images}
-    found = [build_family(question, *family, by_pair, watched) for family in asked]
+    found = [
+        build_family(question, *family, by_pair, watched, _beside(at, asked))
+        for at, family in enumerate(asked)
+    ]
     secondary, skipped = _secondary(table, plan)
     return replace(
         _unjudged(runs, plan, study),
@@ -88,7 +91,12 @@ def analyze(
         factorial=tuple(factorials(question)),
         images=images,
         sequential=sequential_analysis(
-            question, [own for own, family in zip(asked, found, strict=True) if not family.repeats_gains]
+            question,
+            [
+                (*own, family.corrected_over)
+                for own, family in zip(asked, found, strict=True)
+                if not family.repeats_gains
+            ],
         )
         if plan.sequential
         else None,
@@ -236,6 +244,32 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
         pairs = [(False, pair) for pair in all_pairs(runs)]
         out += [("all_pairs", *part) for part in _by_plan(question, pairs)]
     return out
+
+
+def _beside(at: int, families: Sequence[tuple[FamilyName, bool, list[Hypothesis]]]) -> list[Hypothesis]:
+    """The other comparisons of families that ask already what exploratory contrasts ask once more.
+
+    Who takes one pair out of a family that was seen keeps its correction: alone, it would be the one that
+    looked best.
+    """
+    name, planned, parts = families[at]
+    if planned or name != "contrasts":
+        return []
+    mine = {what for part in parts if (what := _what(part))}
+    out: dict[object, Hypothesis] = {}
+    for other in (*families[:at], *families[at + 1 :]):
+        if other[0] != "all_pairs" and mine.intersection(map(_what, other[2])):
+            out |= {_what(part): part for part in other[2] if _what(part) not in mine}
+    return list(out.values())
+
+
+def _what(part: Hypothesis) -> object:
+    """What is compared, whatever it is called and whichever side comes first."""
+    if not isinstance(part, LinearContrast):
+        return frozenset(map(_what, part.members))
+    weights = sorted(part.weights)
+    sign = 1.0 if weights[0][1] > 0 else -1.0
+    return tuple((cell, sign * weight) for cell, weight in weights)
 
 
 def _by_plan(

@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from rigorkd.cli.options import PREDICTIONS_UP_TO, account, ask, further_questions, source_options, tell, warn
+from rigorkd.cli.options import (
+    PREDICTIONS_UP_TO,
+    account,
+    aside,
+    ask,
+    further_questions,
+    source_options,
+    tell,
+    warn,
+)
 from rigorkd.report.page import FORMATS, Format
 
 
@@ -55,7 +64,7 @@ def analyze(
     rigorkd analyze output/ --select last          mdistiller
     rigorkd analyze results/lm-eval/               lm-eval samples, Inspect logs
     """
-    from rigorkd.report.analysis_page import analysis_page, short_page, teachers_of
+    from rigorkd.report.analysis_page import analysis_page, says_secondary, short_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json
     from rigorkd.report.sentences import chosen
     from rigorkd.report.sources import analysis_of, refuse_unusable
@@ -71,6 +80,8 @@ def analyze(
     result = analysis_of(found, question, images, up_to=PREDICTIONS_UP_TO)
     warn(found, question, result, all_of_it=False)
     pairs = [(family, c) for family in result.families for c in family.comparisons]
+    for line in says_secondary(result, " --format json has them.") if form == "csv" else ():
+        aside(f"note: {line}")
     choice = {"chosen": text} if (text := chosen(result)) else {}
     emit(
         form,

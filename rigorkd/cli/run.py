@@ -266,6 +266,8 @@ def run(
             aside(f"note: {note}")
         loaded = shrink(loaded)
     elif not by_command and (own := own_data(loaded, loaded.cells)) is not None:
+        if own.use_set_apart:
+            aside(f"note: {own.where}: {own.says_unread}")
         for warning in own.warnings():
             aside(f"warning: {warning}")
     tracker = None

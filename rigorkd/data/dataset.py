@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from rigorkd.fields import Count, Frozen, added
-from rigorkd.text import count
+from rigorkd.text import count, some_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +56,18 @@ class DatasetInfo:
     to_test: str = "rename it to test"
     doubts: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+
+    @property
+    def set_apart(self) -> tuple[str, ...]:
+        """What is not read though its name says that somebody keeps it for validation."""
+        return tuple(name for name in self.unread if name.lower().startswith(("val", "dev")))
+
+    @property
+    def use_set_apart(self) -> str:
+        """How those are used, "" where there are none."""
+        if not self.set_apart:
+            return ""
+        return f"those of {some_of(self.set_apart, 3)} are used once they lie with the images to train on"
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,8 @@ MISSED = 0.05
 class Shown:
     """A network and the side of the squares that it is shown; millions of multiply-adds for one, if known.
 
-    `unbuilt` says why it could not be built to count them, `key` which key of the protocol says the side.
+    `unbuilt` says why it could not be built to count them, `uncounted` why nobody tried, and `key` which key
+    of the protocol says the side.
     """
 
     network: str
@@ -49,6 +50,7 @@ class Shown:
     key: str
     macs_millions: float | None
     unbuilt: str = ""
+    uncounted: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class OwnData:
     nobody knows yet whether the images are whole. `cropped` says that their central squares are kept, and
     that nobody wrote so. `sesoi` is in points of accuracy. `lacking` is a package without which nobody can
     look at images that are there. `divided` is what the split comes to where it keeps groups together.
+    `use_set_apart` is how a folder of images to validate comes to be used.
     """
 
     where: str
@@ -74,6 +77,7 @@ class OwnData:
     smallest: tuple[str, int] | None = None
     per_class: bool = False
     unread: tuple[str, ...] = ()
+    use_set_apart: str = ""
     doubts: tuple[str, ...] = ()
     shown: tuple[Shown, ...] = ()
     tried: str = ""
@@ -91,6 +95,12 @@ class OwnData:
     def stored_bytes(self) -> int:
         """What the decoded images take."""
         return (self.images + (self.test_images or 0)) * self.channels * self.side**2
+
+    @property
+    def says_unread(self) -> str:
+        """What lies there and is not read, and where the images to validate come from."""
+        unread = some_of(self.unread, 5)
+        return f"not read: {unread}; images to validate are taken, by split.val, from those to train on"
 
     @property
     def native(self) -> int:
@@ -142,10 +152,9 @@ class OwnData:
         if self.smallest is not None:
             yield from self._says_smallest(*self.smallest)
         if self.unread:
-            yield (
-                f"  not read: {some_of(self.unread, 5)}; images to validate are taken, by split.val, from "
-                "those to train on"
-            )
+            yield f"  {self.says_unread}"
+        if self.use_set_apart:
+            yield f"  {self.use_set_apart}"
         if self.divided is not None:
             yield from self._says_groups(self.divided)
         elif self.parts is not None:
@@ -164,13 +173,17 @@ class OwnData:
         if not self.read_through:
             yield "  their headers were read; `run` names those that are damaged behind it before it trains"
         for side in dict.fromkeys(shown.side for shown in self.shown):
-            known = [
+            here = [shown for shown in self.shown if shown.side == side]
+            told = [
                 f"{shown.network} {_millions(shown.macs_millions)}"
-                for shown in self.shown
-                if shown.side == side and shown.macs_millions is not None
+                for shown in here
+                if shown.macs_millions is not None
             ]
-            if known:
-                yield f"  multiply-adds for one image at {side}×{side}: {', '.join(known)}"
+            for why in dict.fromkeys(shown.uncounted for shown in here if shown.uncounted):
+                names = some_of([shown.network for shown in here if shown.uncounted == why], 6)
+                told.append(f"not counted: {names} ({why}; records have theirs)")
+            if told:
+                yield f"  multiply-adds for one image at {side}×{side}: {', '.join(told)}"
         for warning in self.warnings():
             yield f"warning: {warning}"
 
@@ -331,6 +344,7 @@ def own_data(
         smallest=known.smallest,
         per_class=dataset.split.per_class,
         unread=known.unread,
+        use_set_apart=known.use_set_apart,
         doubts=(
             *known.doubts,
             *(dataset.doubts() if isinstance(dataset, OwnImages) else ()),
@@ -374,8 +388,10 @@ def _shown(protocol: Protocol, cells: Sequence[Cell], *, macs: bool) -> Iterator
         name = cell.name if cell.role == "teacher" else str(cell.student)
         if (name, side, key) not in seen:
             seen.add((name, side, key))
-            found = _macs(protocol, cell) if macs else None
-            if isinstance(found, str):
+            why = _not_run(cell.model.name)
+            if not macs or why:
+                yield Shown(name, side, key, None, uncounted=why if macs else "")
+            elif isinstance(found := _macs(protocol, cell), str):
                 yield Shown(name, side, key, None, found)
             else:
                 yield Shown(name, side, key, found)
@@ -386,14 +402,19 @@ def _millions(macs: float) -> str:
     return f"{macs:,.0f} M" if macs >= 100 else f"{macs:.3g} M"
 
 
-def _macs(protocol: Protocol, cell: Cell) -> float | str | None:
-    """Of networks that are rigorkd's own or a library's; code of one's own is not run for a plan.
+def _not_run(model: str) -> str:
+    """Why a plan builds no such network, "" where it does."""
+    if is_hub_model(model):
+        return "a plan downloads no network from the hub"
+    return "a plan does not run code of yours" if has_source(model) else ""
+
+
+def _macs(protocol: Protocol, cell: Cell) -> float | str:
+    """Of networks that are rigorkd's own or a library's.
 
     Raises:
         InputError: timm has no such model.
     """
-    if is_hub_model(cell.model.name) or has_source(cell.model.name):
-        return None
     if cell.model.name.startswith("timm/") and is_installed("timm"):
         from rigorkd.models.timm_models import published
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -12,6 +15,42 @@ from rigorkd.models.compiler import keep_compiler_out
 def parameters_millions(model: nn.Module) -> float:
     """Trainable and frozen parameters in millions; buffers such as BatchNorm statistics do not count."""
     return sum(parameter.numel() for parameter in model.parameters()) / 1e6
+
+
+def _by_vector(matrix: torch.Size, vector: torch.Size, **_: Any) -> int:
+    return 2 * math.prod(matrix)
+
+
+def _by_vector_added(added: torch.Size, matrix: torch.Size, vector: torch.Size, **_: Any) -> int:
+    return 2 * math.prod(matrix)
+
+
+def _summed_products(added: torch.Size, left: torch.Size, right: torch.Size, **_: Any) -> int:
+    return 2 * math.prod(left) * right[-1]
+
+
+def _bilinear(left: torch.Size, weight: torch.Size, right: torch.Size, *axes: Any, **_: Any) -> int:
+    """Of xᵀ A y: of A y for every row and output, and of x with each."""
+    return 2 * left[0] * (math.prod(weight) + weight[0] * weight[1])
+
+
+def _lstm(steps: torch.Size, inner: torch.Size, outer: torch.Size, *more: Any, **_: Any) -> int:
+    """Of one layer in one direction: both of its matrices at every step."""
+    return 2 * math.prod(steps[:-1]) * (math.prod(inner) + math.prod(outer))
+
+
+_PRODUCTS = {
+    torch.ops.aten.mv: _by_vector,
+    torch.ops.aten.addmv: _by_vector_added,
+    torch.ops.aten.dot: _by_vector,
+    torch.ops.aten.addbmm: _summed_products,
+    torch.ops.aten._trilinear: _bilinear,
+    torch.ops.aten.mkldnn_rnn_layer: _lstm,
+}
+"""Twice the multiply-adds of products that PyTorch's counter leaves out, as it counts those that it knows.
+
+Networks of one's own have them: a matrix by a vector, `nn.Bilinear`, an LSTM on a CPU.
+"""
 
 
 @torch.no_grad()
@@ -29,7 +68,7 @@ def macs_millions(model: nn.Module, image: Tensor) -> float:
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=_PRODUCTS) as counter:
             model(image)
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)

@@ -72,7 +72,8 @@ class CellParts:
         if training.select != "last":
             at = _placed(("select",), overrides) if "select" in overrides else ("dataset", "split", "val")
             message = f"with val: 0 there is nothing to choose an epoch by (select: {training.select})"
-            hint = "select: last under training tests the last epoch; or keep images for validation"
+            hint = "select: last under training tests the last epoch; or take some of those to train on "
+            hint += "for validation by split.val"
             raise ExpansionError([Problem(at, message, hint)])
         if training.early_stopping is not None:
             message = "early_stopping watches validation images, and with val: 0 there are none"

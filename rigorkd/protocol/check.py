@@ -167,6 +167,8 @@ def split_problems(split: Split, known: DatasetInfo) -> Iterator[Problem]:
         hint = "leave split.train out, and all that is left is trained on" if split.train else "ask for fewer"
         if split.per_class:
             hint += f"; under per_class the sizes count images of each of the {known.classes} classes"
+        if known.use_set_apart:
+            hint += f"; {known.use_set_apart}"
         yield Problem(path, message, hint)
     elif split.per_class and known.smallest is not None:
         name, most = known.smallest

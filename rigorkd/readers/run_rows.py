@@ -13,8 +13,8 @@ from rigorkd_analysis.runs import mixed_settings
 from rigorkd.errors import InputError
 from rigorkd.readers.draft import Draft, kinds_of_seeds
 from rigorkd.readers.epochs import select_epochs
-from rigorkd.readers.identity import maybe_merged
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
+from rigorkd.readers.row_cells import maybe_merged
 from rigorkd.readers.shapes import is_metric
 from rigorkd.readers.written_numbers import ABSENT
 from rigorkd.text import count, some_of

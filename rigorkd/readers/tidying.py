@@ -19,11 +19,12 @@ from rigorkd.errors import InputError
 from rigorkd.readers.averaging import average
 from rigorkd.readers.draft import Draft, rename, summary_rows
 from rigorkd.readers.headed_together import taken_apart
-from rigorkd.readers.identity import find_cells, find_seeds, names_alike, without_seed
 from rigorkd.readers.known_names import canonical
 from rigorkd.readers.leaving_out import Leaving
 from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
+from rigorkd.readers.row_cells import find_cells, names_alike, without_seed
+from rigorkd.readers.row_seeds import find_seeds
 from rigorkd.readers.run_rows import duplicates, epochs, left_out_settings, statuses
 from rigorkd.readers.shapes import unfold
 from rigorkd.readers.written_numbers import looks_numeric

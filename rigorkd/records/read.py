@@ -81,8 +81,8 @@ class StudyTable:
     `when_shown` as it stood when results were first shown, None where that is not known.
     `missing` has a row for every student run that the newest protocol declares, at the seeds asked for so
     far, and that has no record: families keep the size that the protocol gave them. `left_out` names cells
-    that the newest protocol no longer has, `in_vain` those of them whose runs all failed, `added` cells that
-    the first protocol did not have.
+    that the newest protocol no longer has, `in_vain` those of them whose runs all failed, `dropped` those of
+    which no run was there when others' results were seen, `added` cells that the first protocol did not have.
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
     user's own images of which all classes are tested; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
@@ -109,6 +109,7 @@ class StudyTable:
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
     in_vain: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
     removals: tuple[Removal, ...] = ()
     doubts: tuple[str, ...] = ()
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
@@ -145,13 +146,15 @@ def read_study(folder: Path) -> StudyTable:
     cells = {str(record.fields["cell"]) for record in records}
     cells |= {cell_of(run) for removal in removed for run in removal.runs}
     in_vain = _in_vain(folder, info, names | cells)
+    stood = _when_shown(folder, info, protocol, records)
+    dropped = _dropped(folder, info, stood, names) - cells - in_vain
     return StudyTable(
         study=info.study,
         folder=folder,
         runs=tidy(kept),
         planned=info.planned,
         current=protocol.spec.analysis,
-        when_shown=_when_shown(folder, info, protocol, kept),
+        when_shown=(stood or protocol).spec.analysis,
         smoke=info.smoke,
         mode=info.mode,
         conditioned_on=_conditions(protocol, kept),
@@ -160,8 +163,9 @@ def read_study(folder: Path) -> StudyTable:
             for name, want in expected.items()
             if want.run.cell.role == "student" and name not in there
         ),
-        left_out=tuple(sorted((cells | in_vain) - names)),
+        left_out=tuple(sorted((cells | in_vain | dropped) - names)),
         in_vain=tuple(sorted(in_vain)),
+        dropped=tuple(sorted(dropped)),
         added=(added := added_to(folder, protocol)),
         appeared=_appeared(folder, info, added),
         classes=_classes(protocol, examined),
@@ -301,28 +305,42 @@ def added_to(folder: Path, protocol: Protocol) -> tuple[str, ...]:
     return tuple(cell.name for cell in protocol.cells if cell.role == "student" and cell.name not in known)
 
 
-def _when_shown(folder: Path, info: StudyInfo, protocol: Protocol, records: list[Record]) -> Analysis:
-    """The analysis section as it stood when results were first shown; the newest where they never were.
+def _when_shown(folder: Path, info: StudyInfo, protocol: Protocol, records: list[Record]) -> Protocol | None:
+    """The protocol as it stood when results were first shown; None where there is one alone, or none were.
 
-    Versions that did not note it showed means, too, once all that was planned had run.
+    Versions that did not note it showed means, too, once all that a protocol planned had run.
     """
-    newest = protocol.spec.analysis
     if len(info.protocols) < 2:
-        return newest
-    chosen = newest.selection.seeds if newest.selection else ()
+        return None
+    chosen = protocol.spec.analysis.selection.seeds if protocol.spec.analysis.selection else ()
     finished = {record.run: str(record.fields.get("finished") or "")[:SECOND] for record in records}
-    cells = {cell.name for cell in protocol.cells if cell.role == "student"}
-    cells -= set(added_to(folder, protocol))
-    planned = [f"{cell}/seed-{seed}" for cell in cells for seed in info.planned_seeds if seed not in chosen]
-    times = [first_shown(folder, chosen)]
-    if planned and finished.keys() >= set(planned):
-        times.append(max(finished[run] for run in planned))
-    first = min((time for time in times if time is not None), default=None)
-    if first is None:
-        return newest
-    later = zip(info.protocols[1:], info.protocol_times[1:], strict=True)
-    stood = [info.protocols[0], *(text for text, time in later if time and time[:SECOND] < first[:SECOND])]
-    return _protocol(folder, info, stood[-1]).spec.analysis
+    noted = (first_shown(folder, chosen) or "")[:SECOND]
+    seeds = [seed for seed in info.planned_seeds if seed not in chosen]
+    stood, planned = None, set[str]()
+    ends = [*(time[:SECOND] for time in info.protocol_times[1:]), ""]
+    for at, (text, end) in enumerate(zip(info.protocols, ends, strict=True)):
+        begun = info.protocol_times[at][:SECOND]
+        if at and noted and not begun < noted:
+            return stood
+        if at and not begun:  # nobody noted when: it may have been later
+            continue
+        stood = _protocol(folder, info, text)
+        planned = _students(stood) if not at else planned
+        runs = [f"{cell}/seed-{seed}" for cell in planned & _students(stood) for seed in seeds]
+        if runs and finished.keys() >= set(runs) and (not end or max(finished[run] for run in runs) < end):
+            return stood
+    return stood if noted else None
+
+
+def _students(protocol: Protocol) -> set[str]:
+    return {cell.name for cell in protocol.cells if cell.role == "student"}
+
+
+def _dropped(folder: Path, info: StudyInfo, stood: Protocol | None, names: Collection[str]) -> set[str]:
+    """Cells of the first protocol that were still planned when results were first shown, and are no more."""
+    if stood is None:
+        return set()
+    return (_students(stood) & _students(_protocol(folder, info, info.protocols[0]))).difference(names)
 
 
 def _appeared(folder: Path, info: StudyInfo, added: Collection[str]) -> tuple[tuple[str, str], ...]:

@@ -112,7 +112,7 @@ def short_page(analysis: Analysis) -> Page:
         return Page(headline(analysis, say), (cells_table(analysis, say),), warnings, banner, narrow=True)
     tables = []
     for at, family in asked_once(analysis):
-        corrected = family.size > 1 and analysis.correction != "none"
+        corrected = is_corrected(analysis, family)
         fields = ("mean_diff", "ci_simultaneous" if corrected else "ci", "p_adjusted", "verdict")
         title = titled_family(family) + ("" if family.planned else " (exploratory)")
         table = comparisons_table(
@@ -130,7 +130,7 @@ def short_page(analysis: Analysis) -> Page:
     if len(warnings) > len(shown):
         shown += (Said(f"{count(len(warnings) - len(shown), 'more warning')}: --all"),)
     return Page(
-        headline=what_holds(analysis),
+        headline=(*what_holds(analysis), *says_secondary(analysis, " --all shows their tables.")),
         blocks=(*tables, *listed(("What next", tuple(map(Said, next_steps))))),
         warnings=shown,
         banner=banner,
@@ -167,9 +167,19 @@ def _sides(family: Family) -> str:
     return "; ".join(parts) or "what each says"
 
 
+def _asked_before(family: Family) -> str:
+    """Why a correction is over more comparisons than a family has, "" where it is not."""
+    if not family.beside:
+        return ""
+    more = count(family.beside, "other comparison")
+    counts = "counts" if family.beside == 1 else "count"
+    return f"another family asks this, too: {more} of it, seen with this, {counts} in the correction"
+
+
 def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str:
     """n, test, correction, what was planned, in two lines."""
-    over = f"{CORRECTIONS[analysis.correction]} over {family.size}" if family.size > 1 else "one comparison"
+    m = family.corrected_over
+    over = f"{CORRECTIONS[analysis.correction]} over {m}" if m > 1 else "one comparison"
     parts = [
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
         _SIDES.get(family.name, "").format(minus(family)) or _sides(family),
@@ -180,7 +190,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
     notes = (
         *(without_cells(analysis), partly_averages(family), planned_looks(analysis)),
-        *(holm_is_sharper(analysis, family), unvalidated(analysis)),
+        *(_asked_before(family), holm_is_sharper(analysis, family), unvalidated(analysis)),
     )
     parts += [note for note in notes if note]
     starred = any(c.warnings for c in family.comparisons)
@@ -218,7 +228,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     )
     sentences = tuple(map(Said, said))
     return Page(
-        headline=headline(analysis, say),
+        headline=(*headline(analysis, say), *says_secondary(analysis)),
         blocks=(*tables, *listed(("In words", sentences), ("Notes", _notes(analysis, say)))),
         warnings=warnings_of(analysis),
         banner=banner_of(analysis.warnings),
@@ -276,12 +286,12 @@ def _entry(c: Comparison, field: str, path: str, say: MetricNumbers) -> Entry:
 
 
 def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) -> Column:
-    corrected = family.size > 1 and analysis.correction != "none"
+    corrected, m = is_corrected(analysis, family), family.corrected_over
     words = {
         "share": percent_text(1 - analysis.alpha),
         "twice": percent_text(1 - 2 * analysis.alpha),
-        "adjusted": p_heading(analysis.correction, family.size, "p adj." if say.narrow else "p adjusted"),
-        "size": family.size,
+        "adjusted": p_heading(analysis.correction, m, "p adj." if say.narrow else "p adjusted"),
+        "size": m,
         "alone": ", unadjusted" if corrected or analysis.looks else "",
         "one": own_interval(analysis) if corrected else "",
         "test": test_of(family),
@@ -298,7 +308,7 @@ def _column(analysis: Analysis, family: Family, field: str, say: MetricNumbers) 
 def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bool = True) -> str:
     """n, test, correction, size, what was planned, what is held fixed; `power` explains its columns."""
     seeds = numbers_of(analysis, family) + ("" if is_unpaired(family) else " paired by seed")
-    over = f"{CORRECTIONS[analysis.correction]} over {count(family.size, 'comparison')}"
+    over = f"{CORRECTIONS[analysis.correction]} over {count(family.corrected_over, 'comparison')}"
     versus = (
         f"each cell minus {minus(family)}, averaged over cells"
         if family.name == "overall"
@@ -314,7 +324,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         if family.planned
         else "exploratory: not planned before the results",
         *filter(None, (without_cells(analysis), partly_averages(family), planned_looks(analysis))),
-        *filter(None, (holm_is_sharper(analysis, family),)),
+        *filter(None, (_asked_before(family), holm_is_sharper(analysis, family))),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests")
@@ -344,6 +354,19 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
 
 def aim(goal: Goal) -> str:
     return f"goal: {'higher' if goal == 'max' else 'lower'}"
+
+
+def says_secondary(analysis: Analysis, where: str = "") -> tuple[str, ...]:
+    """A line on the secondary metrics of a plan, with what was found on each; `where` its tables are."""
+    found = []
+    for item in analysis.secondary:
+        alone = replace(analysis, goal=item.goal, families=(item.family,), sequential=None, secondary=())
+        status = "planned" if item.family.planned else "exploratory"
+        found.append(f" {item.metric} ({status}): {what_holds(alone)[0].partition('): ')[2]}")
+    if not found:
+        return ()
+    metrics = "Secondary metrics, each" if len(found) > 1 else "Secondary metric,"
+    return (f"{metrics} judged apart from {analysis.metric}:{''.join(found)}{where}",)
 
 
 def secondary_table(

@@ -133,7 +133,7 @@ class Provenance:
     """Where the records of a study come from; every tuple lists the distinct values, sorted.
 
     `of_commands`: the user's commands trained some of the runs, and what those share, imported or would give
-    again nobody noted.
+    again nobody noted. `beside` are the files that the protocol needs, with what is known of each.
     """
 
     created: str
@@ -153,6 +153,7 @@ class Provenance:
     of_commands: bool = False
     failed: int = 0
     failed_seconds: float = 0.0
+    beside: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from rigorkd_analysis.results import Analysis
 from rigorkd.errors import DamagedError
 from rigorkd.metrics import NAMES
 from rigorkd.protocol.chains import comes_from
+from rigorkd.records.beside import needed_beside
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.read import failed_seconds
+from rigorkd.records.read import failed_seconds, read_protocol
 from rigorkd.records.record import AGAIN, Record, read_records
 from rigorkd.records.study import read_info
 from rigorkd.records.untrusted import HISTORY, PROTOCOL, parse_arrays, read_text, unreadable
@@ -230,6 +231,7 @@ def _provenance(folder: Path, records: list[Record]) -> Provenance:
         of_commands=any(record.is_by_command for record in records),
         failed=StudyFolder(folder).failed_runs(),
         failed_seconds=failed_seconds(folder),
+        beside=needed_beside(folder, info, read_protocol(folder).spec.dataset, records),
     )
 
 

@@ -337,7 +337,7 @@ def _intervals_said(evidence: Evidence) -> str:
 
 
 def _corrected(evidence: Evidence) -> bool:
-    several = any(family.size > 1 for family in _families(evidence))
+    several = any(family.corrected_over > 1 for family in _families(evidence))
     return several and evidence.analysis.correction != "none"
 
 
@@ -356,7 +356,7 @@ def pairing(evidence: Evidence) -> str:
 
 
 def _p_name(evidence: Evidence) -> str:
-    size = max((family.size for family in _families(evidence)), default=1)
+    size = max((family.corrected_over for family in _families(evidence)), default=1)
     return p_heading(evidence.analysis.correction, size)
 
 

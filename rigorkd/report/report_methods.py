@@ -14,7 +14,7 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.page import Code, Facts, Prose, Said, Section
+from rigorkd.report.page import Block, Code, Facts, Prose, Said, Section
 from rigorkd.report.sentences import CORRECTIONS, asked_once, is_corrected, seeds_of, test_of, titled_family
 from rigorkd.text import count, duration
 
@@ -43,7 +43,8 @@ def planned(evidence: Evidence) -> Section:
             if family.planned
             else "Exploratory. Asked later, or of a table that cannot show when it was asked."
         )
-        lines.append(Said(f"{what}{listed}. {status}"))
+        more = f" Corrected with {count(family.beside, 'comparison')} more of a family that asks it, too."
+        lines.append(Said(f"{what}{listed}. {status}{more * bool(family.beside)}"))
     for item in analysis.secondary:
         lines.append(
             Said(
@@ -291,11 +292,15 @@ def reproduce(evidence: Evidence) -> Section:
         else "In reference mode, equal versions and hardware give equal bits, and so do processors whose "
         "dispatch is AVX2, as far as tried (docs/running.md); rigorkd verify re-hashes the records."
     )
-    how = Said(f"Save the protocol below as protocol.yaml. {promised}")
+    save, promise = "Save the protocol below as protocol.yaml.", Said(promised)
+    how: tuple[Block, ...] = (Prose((Said(f"{save} {promised}"),)),)
+    if beside := evidence.provenance.beside:
+        save += " It needs these, beside it or where it says:"
+        how = (Prose((Said(save),)), Facts(beside), Prose((promise,)))
     protocol = Code(evidence.provenance.protocol_text, "protocol.yaml")
     return Section(
         "Reproduce",
-        (Prose((how,)), Code(text, "Commands"), Section("The protocol", (protocol,), folded=True)),
+        (*how, Code(text, "Commands"), Section("The protocol", (protocol,), folded=True)),
         "reproduce",
     )
 

@@ -24,6 +24,7 @@ from rigorkd.report.analysis_page import (
     cells_table,
     comparisons_table,
     images_table,
+    says_secondary,
     secondary_table,
     sequential_table,
 )
@@ -74,7 +75,7 @@ def report_page(evidence: Evidence) -> Page:
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
     learnt = not banner_of(analysis.warnings).startswith(AT_CHANCE)
     banner, name = banner_of(analysis.warnings), analysis.study or "study"
-    first, *further = headline(analysis, say)
+    first, *further = (*headline(analysis, say), *says_secondary(analysis))
     return Page(
         title=f"{word_of(banner)}{name} · rigorkd report",
         study=name,
@@ -395,7 +396,8 @@ def family_id(family: Family) -> str:
 
 
 def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart, ...]) -> Section:
-    family, several = analysis.families[position], analysis.families[position].size > 1
+    family = analysis.families[position]
+    several = family.corrected_over > 1
     id = family_id(family)
     fields = ["verdict", "mean_diff", "ci", "ci_simultaneous", "p", "p_adjusted", "n"]
     if not several:
@@ -435,7 +437,7 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
 def _power(analysis: Analysis, position: int, say: Numbers) -> Table:
     """What these seeds can detect, what the SESOI would need, and the tests of equivalence."""
     family = analysis.families[position]
-    m = f"at α/{family.size}" if family.size > 1 else "at α"
+    m = f"at α/{family.corrected_over}" if family.corrected_over > 1 else "at α"
     note = f"Two-sided {test_of(family)} {m}, given the standard deviation of these seeds' differences."
     fields = ["sd_diff", "mde", "mde_range"]
     if analysis.sesoi is not None:

@@ -293,14 +293,14 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     lines = [line]
     naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
     kept = [c for c in family.comparisons if c.not_valid is None and _holds(analysis, c)]
-    if analysis.correction != "none" and family.size > 1 and len(naive) != len(kept):
+    if is_corrected(analysis, family) and len(naive) != len(kept):
         text = f"Unadjusted {test_of(family)}s find {len(naive)} of {tested} below {analysis.alpha:g}"
         if len(naive) <= 2:
             text += " (" + ", ".join(f"{name_of(family, c)}, {p_text(c.p)}" for c in naive) + ")"
         text += _directions(analysis, family, naive)
         if not unfit:
             by_name = "simultaneous inference" if analysis.joint else CORRECTIONS[analysis.correction]
-            text += f"; {by_name} over {family.size} leaves {len(kept) or 'none'}"
+            text += f"; {by_name} over {family.corrected_over} leaves {len(kept) or 'none'}"
         lines.append(text + ".")
     return lines
 
@@ -531,7 +531,7 @@ def holm_is_sharper(analysis: Analysis, family: Family) -> str:
 
 def is_corrected(analysis: Analysis, family: Family) -> bool:
     """Whether a correction does anything: it was not declined, and there is more than one comparison."""
-    return analysis.correction != "none" and family.size > 1
+    return analysis.correction != "none" and family.corrected_over > 1
 
 
 def is_unpaired(family: Family) -> bool:

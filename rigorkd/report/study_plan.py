@@ -50,8 +50,9 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     planned = first is not None and not changed and not looked
     whole = all(name.split("/")[0] == "teacher" for name in study.left_out)
     if study.left_out:
-        failed = " (its runs failed)"
-        named = ", ".join(name + failed * (name in study.in_vain) for name in study.left_out)
+        why = dict.fromkeys(study.in_vain, " (its runs failed)")
+        why |= dict.fromkeys(study.dropped, " (dropped before it had a run, after other results were shown)")
+        named = ", ".join(name + why.get(name, "") for name in study.left_out)
         text = f"left out, since the newest protocol has them no more: {named}"
         if planned and not whole:
             text += "; the gains that are left are not the family that was planned, so they are exploratory"
@@ -60,6 +61,12 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     doubted = told if study.examined is not None and study.examined.share >= MANY_COPIES else ""
     warnings += [] if study.examined is None else [text for text in study.examined.says() if text != doubted]
     kept = () if first is None else first.contrasts
+    if dropped := _dropped_contrasts(study, asked):
+        text = f"contrasts dropped after results were shown: {', '.join(dropped)}"
+        if planned:
+            text += "; those that are left are not the family that was planned, so they are exploratory"
+        warnings.append(text)
+    asked_then = planned and not dropped
     return (
         Plan(
             metric=asked.metric,
@@ -68,7 +75,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             alpha=asked.alpha,
             correction=asked.correction,
             joint=asked.joint,
-            contrasts=tuple(_contrast(item, planned and item in kept) for item in asked.contrasts),
+            contrasts=tuple(_contrast(item, asked_then and item in kept) for item in asked.contrasts),
             planned=planned and whole,
             primary=asked.primary,
             test=asked.test,
@@ -87,6 +94,29 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         ),
         tuple(warnings),
     )
+
+
+def _dropped_contrasts(study: StudyTable, asked: schema.Analysis) -> list[str]:
+    """The planned contrasts that were still asked when results were first shown, and are no more."""
+
+    def unnamed(item: schema.Contrast) -> schema.Contrast:
+        return item.model_copy(update={"name": None})
+
+    first, stood = study.planned, study.when_shown
+    if first is None or stood is None:
+        return []
+    left = [unnamed(item) for item in asked.contrasts]
+    then = [unnamed(item) for item in stood.contrasts]
+    lost = [item for item in first.contrasts if unnamed(item) in then and unnamed(item) not in left]
+    return [item.name or _in_words(item) for item in lost]
+
+
+def _in_words(item: schema.Contrast) -> str:
+    """A contrast without a name, as its protocol has it."""
+    if item.pair is not None:
+        return f"{item.pair[0]} vs {item.pair[1]}"
+    ((kind, said),) = item.model_dump(exclude_none=True).items()
+    return f"{kind}: {said}"
 
 
 def _margin(asked: schema.Analysis) -> str:

@@ -137,6 +137,41 @@ def test_planned_and_exploratory_contrasts_are_families_of_their_own():
     assert found[2:] == [("contrasts", True, 1), ("contrasts", False, 1)]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_pair_taken_out_of_a_family_keeps_its_correction(turned: bool):
+    """The strongest, that is, which alone would look stronger yet."""
+    table = two_students()
+    gain = min(analyze(table).family("gains").comparisons, key=lambda c: c.p)
+    asked = Pair(gain.b, gain.a) if turned else Pair(gain.a, gain.b)
+    found = analyze(table, Plan(planned=True, sesoi=0.3, contrasts=(asked,)))
+    (gain,) = (c for c in found.family("gains").comparisons if c.a == gain.a)
+    (again,) = found.family("contrasts").comparisons
+    family = found.family("contrasts")
+    assert (family.planned, family.size, family.corrected_over) == (False, 1, 2)
+    assert again.p == pytest.approx(gain.p)
+    for field in ("p_adjusted", "p_equivalence_adjusted", "mde", "seeds_needed"):
+        assert getattr(again, field) == pytest.approx(getattr(gain, field))
+    width = gain.ci_simultaneous_high - gain.ci_simultaneous_low
+    assert again.ci_simultaneous_high - again.ci_simultaneous_low == pytest.approx(width)
+    assert gain.p_adjusted > gain.p
+
+
+def test_so_it_does_under_the_sequential_test():
+    plan = Plan(sequential=True, contrasts=(Pair("main/mnv2/kd", "main/mnv2/baseline"),))
+    gain, _, again = analyze(two_students((0.13, 0.11), n=12), plan).sequential.comparisons
+    assert again.p == pytest.approx(gain.p)
+
+
+def test_a_contrast_that_no_family_asks_is_corrected_with_its_own():
+    table = two_students()
+    pairs = (Pair("main/mnv2/kd", "main/snv2/kd"), Pair("main/mnv2/kd", "main/snv2/baseline"))
+    family = analyze(table, Plan(planned=True, contrasts=pairs)).family("contrasts")
+    assert (family.size, family.corrected_over) == (2, 2)
+    planned = Pair("main/mnv2/kd", "main/mnv2/baseline", planned=True)
+    family = analyze(table, Plan(planned=True, contrasts=(planned,))).family("contrasts")
+    assert (family.planned, family.corrected_over) == (True, 1)
+
+
 def test_all_pairs_only_when_asked_or_when_there_is_nothing_else():
     table = two_students()
     assert analyze(table).family("all_pairs") is None

@@ -525,6 +525,38 @@ def test_a_plan_says_what_the_images_are_and_what_resizing_costs(tmp_path: Path,
     assert teacher["macs_millions"] >= 9 * 3 * 4 * 64 * 64 / 1e6
 
 
+def test_a_plan_says_whose_multiply_adds_it_leaves_out(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    write(tmp_path / "pictures")
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\n\n\ndef flat(classes, channels, size):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes))\n"
+    )
+    path = tmp_path / "own.yaml"
+    path.write_text(re.sub(r"net: \{model: [^}]*\}+", 'net: {model: "nets:flat"}}', PROTOCOL, count=1))
+    said = " ".join(rigorkd("plan", path).stdout.split())
+    assert "multiply-adds for one image at 16×16: teacher " in said
+    assert ", not counted: net (a plan does not run code of yours; records have theirs)" in said
+    document = json.loads(rigorkd("plan", path, "--format", "json").stdout)["data"]
+    net = document["networks"][1]
+    assert (net["macs_millions"], net["uncounted"]) == (None, "a plan does not run code of yours")
+
+
+def test_a_run_says_that_images_to_validate_are_not_read(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    for part in ("train", "val", "test"):
+        write(tmp_path / "pictures", part=part)
+    path = tmp_path / "own.yaml"
+    path.write_text(PROTOCOL.replace("val: 2, test: 2", "val: 2"))
+    done = rigorkd("run", path, "--only", "*/baseline")
+    assert done.returncode == 0, done.stderr
+    said = " ".join((done.stdout + done.stderr).split())
+    assert (
+        "pictures: not read: val; images to validate are taken, by split.val, from those to train on" in said
+    )
+    path.write_text(PROTOCOL.replace(", split: {val: 2, test: 2, per_class: true}", ""))
+    refused = " ".join(rigorkd("plan", path).stderr.split())
+    assert "images to take from those to train on (val always, even where a set of that name lies" in refused
+
+
 def test_pages_that_are_not_read_are_counted(tmp_path: Path, rigorkd: Rigorkd) -> None:
     write(tmp_path / "pictures")
     pages = [Image.fromarray(np.full((16, 16), level, np.uint8)) for level in (0, 90, 180)]
@@ -812,6 +844,10 @@ def test_folders_that_are_not_read_are_named(protocol: Callable[..., Protocol]) 
     assert plan is not None
     told = "  not read: val; images to validate are taken, by split.val, from those to train on"
     assert told in list(plan.lines())
+    assert "  those of val are used once they lie with the images to train on" in list(plan.lines())
+    with pytest.raises(ProtocolError, match="leaves no training images") as refused:
+        refuse_misfit(protocol(("val: 2", "val: 400")))
+    assert refused.value.hint.endswith("; those of val are used once they lie with the images to train on")
     with pytest.raises(ProtocolError, match="no test set of its own") as refused:
         refuse_misfit(protocol((", test: 2", "")))
     assert "or, to test on what is not read (val), rename it to test" in refused.value.hint

@@ -34,3 +34,37 @@ def test_by_hand() -> None:
     assert model.training
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+class Calls(torch.nn.Module):
+    """A network of one's own that takes its products by functions."""
+
+    def __init__(self, call) -> None:
+        super().__init__()
+        self.call = call
+        self.kernel = torch.nn.Parameter(torch.ones(5, 3, 3, 3))
+        self.matrix = torch.nn.Parameter(torch.ones(36, 7))
+        self.vector = torch.nn.Parameter(torch.ones(36))
+        self.bilinear = torch.nn.Bilinear(36, 36, 4)
+        self.lstm = torch.nn.LSTM(36, 8, num_layers=2, bidirectional=True, batch_first=True)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.call(self, image, image.flatten(2))
+
+
+@pytest.mark.parametrize(
+    ("call", "by_hand"),
+    [
+        (lambda net, image, rows: torch.conv2d(image, net.kernel), 27 * 5 * 16),
+        (lambda net, image, rows: rows @ net.matrix, 3 * 36 * 7),
+        (lambda net, image, rows: torch.einsum("bci,io->bco", rows, net.matrix), 3 * 36 * 7),
+        (lambda net, image, rows: rows @ net.vector, 3 * 36),
+        (lambda net, image, rows: torch.addmv(torch.zeros(3), rows[0], net.vector), 3 * 36),
+        (lambda net, image, rows: torch.dot(rows[0, 0], net.vector), 36),
+        (lambda net, image, rows: torch.addbmm(torch.zeros(3, 7), rows, net.matrix[None]), 3 * 36 * 7),
+        (lambda net, image, rows: net.bilinear(rows, rows), 3 * 4 * (36 * 36 + 36)),
+        (lambda net, image, rows: net.lstm(rows)[0], 3 * 2 * (32 * (36 + 8) + 32 * (16 + 8))),
+    ],
+)
+def test_products_of_a_network_of_ones_own_count(call, by_hand: int) -> None:
+    assert macs_millions(Calls(call), torch.zeros(1, 3, 6, 6)) == by_hand / 1e6

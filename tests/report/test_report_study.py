@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from rigorkd_analysis.analysis_plan import AllOf, DifferenceOfGains, Pair, Trend, Weighted
 
+from rigorkd.api import load
 from rigorkd.protocol.schema import Analysis
 from rigorkd.records.interim import FILE, note_interim_analysis, read_interim_analyses
 from rigorkd.records.read import StudyTable
@@ -148,6 +149,14 @@ def test_a_real_study_from_run_to_verdicts(rigorkd, tmp_path):
     assert [item["metric"] for item in document["secondary"]] == ["test_loss"]
     assert document["secondary"][0]["goal"] == "min"
     assert document["secondary"][0]["family"]["size"] == 2
+    for form in ("table", "markdown", "latex", "csv"):
+        told = rigorkd("analyze", "--format", form)
+        said = " ".join((told.stderr if form == "csv" else told.stdout).replace("\\_", "_").split())
+        assert "Secondary metric, judged apart from test_top1: test_loss (planned): " in said, form
+        assert ("--all shows their tables." in said) == (form == "table")
+    assert rigorkd("report", "--out", "page.html").returncode == 0
+    assert "Secondary metric, judged apart from test_top1: test_loss" in (tmp_path / "page.html").read_text()
+    assert "judged apart from test_top1: test_loss" in load(tmp_path / "results" / "small").analyze().says
     assert "teacher per seed" in document["conditioned_on"]
     looks = tmp_path / "results" / "small" / FILE
     looks.write_text(

@@ -6,13 +6,21 @@ import html
 import json
 import re
 import shlex
+import shutil
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from rigorkd.cli.main import cli
+from rigorkd.records.layout import StudyFolder
+from rigorkd.records.record import commit, read_records
+
+from .conftest import PROTOCOL
 
 STUDY = {
     "main/plain/baseline": (70.0, 70.5, 69.5, 70.25, 69.75, 70.0, 70.25, 69.75),
@@ -88,3 +96,61 @@ def test_a_study_that_is_not_named_is_named(made, tmp_path, monkeypatch) -> None
     monkeypatch.chdir(tmp_path)
     command("report", "--out", "page.html")
     assert [words[2:] for words in printed(Path("page.html"))[1:]] == [[f"results/{study.name}"]] * 2
+
+
+def needed(page: Path) -> dict[str, list[str]]:
+    """The files that the page names beside the protocol, with what it says of each."""
+    section = page.read_text().partition('id="reproduce"')[2].partition("rigorkd run")[0]
+    found: dict[str, list[str]] = {}
+    for tag, text in re.findall(r"<(dt|dd)>(.*?)</d", section, re.DOTALL):
+        if tag == "dt":
+            said = found.setdefault(html.unescape(text), [])
+        else:
+            said.append(html.unescape(text))
+    return found
+
+
+def test_files_beside_the_protocol_are_named_with_their_hashes(made, tmp_path: Path) -> None:
+    code = b"from torch import nn\n\n\ndef small(classes, channels, size):\n    return nn.Flatten()\n"
+    (tmp_path / "nets.py").write_bytes(code)
+    (tmp_path / "first.safetensors").write_bytes(b"weights")
+    text = PROTOCOL.replace("{name: cnn, channels: [4]}", '"nets:small", start: {path: first.safetensors}')
+    study = made(tmp_path, STUDY, text=text)
+    command("report", str(study), "--out", str(tmp_path / "page.html"))
+    assert needed(tmp_path / "page.html") == {
+        "nets.py": ["code of a model or a term", f"SHA-256 {sha256(code).hexdigest()}"],
+        "first.safetensors": ["weights to start from", f"SHA-256 {sha256(b'weights').hexdigest()}"],
+    }
+
+
+def test_a_folder_of_data_and_files_of_commands_are_named(made, tmp_path: Path) -> None:
+    for at, name in enumerate(("cats", "dogs")):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(8):
+            pixels = np.full((8, 8, 3), 16 * number + at, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number}.png")
+    images = "{name: image_folder, root: pictures, split: {val: 4, test: 4}}"
+    text = re.sub(r"dataset: .*", f"dataset: {images}", PROTOCOL)
+    study = made(tmp_path, STUDY, text=text)
+    record = next(iter(read_records(StudyFolder(study))))
+    noted = {
+        "code": {"train.py": "a" * 64},
+        "inputs": {"words.txt": "b" * 64},
+        "uncovered_files": {"x.csv": "-"},
+    }
+    shutil.rmtree(record.folder)
+    commit(record.folder, {**record.fields, **noted}, {"history.csv": b"epoch\n"})
+    command("report", str(study), "--out", str(tmp_path / "page.html"))
+    found = needed(tmp_path / "page.html")
+    assert [*found] == ["train.py", "words.txt", "x.csv", "pictures"]
+    assert found["train.py"] == ["code of a command", f"SHA-256 {'a' * 64}"]
+    assert found["words.txt"] == ["input of a command", f"SHA-256 {'b' * 64}"]
+    assert found["x.csv"] == ["read by a command; no hash covers it"]
+    kind, checksum = found["pictures"]
+    assert (kind, checksum[:9], len(checksum)) == ("data", "checksum ", 9 + 64)
+
+
+def test_a_protocol_that_needs_nothing_beside_it_names_nothing(made, tmp_path: Path) -> None:
+    study = made(tmp_path, STUDY)
+    command("report", str(study), "--out", str(tmp_path / "page.html"))
+    assert needed(tmp_path / "page.html") == {}

@@ -88,16 +88,16 @@ def interval(d: Floats, c2: float, alpha: float) -> tuple[Floats, Floats]:
 
 
 def sequential_analysis(
-    question: Question, families: Sequence[tuple[str, bool, Sequence[Hypothesis]]]
+    question: Question, families: Sequence[tuple[str, bool, Sequence[Hypothesis], int]]
 ) -> Sequential:
-    """Judge the planned families, or all where none is planned, each at alpha over its own size.
+    """Judge the planned families, or all where none is planned.
 
-    A family is its name, whether it is planned, and what is compared in it.
+    A family is its name, whether it is planned, what is compared in it, and over how many alpha is held.
     """
-    any_planned = any(planned for _, planned, _ in families)
+    any_planned = any(planned for _, planned, *_ in families)
     out = [
-        _judge(question, part, len(members), name)
-        for name, planned, members in families
+        _judge(question, part, m, name)
+        for name, planned, members, m in families
         if planned or not any_planned
         for part in members
     ]

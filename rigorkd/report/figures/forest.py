@@ -81,8 +81,8 @@ def _figure(
     limits = _limits([c for _, members in shown for _, c in members], evidence.analysis.sesoi)
     share = percent_text(1 - evidence.analysis.alpha)
     keys = [Key(f"{share} interval, this comparison alone", "thick", "muted")]
-    if family.size > 1:
-        keys.append(Key(f"simultaneous over all {family.size}", "thin", "muted"))
+    if family.corrected_over > 1:
+        keys.append(Key(f"simultaneous over all {family.corrected_over}", "thin", "muted"))
     if evidence.analysis.sesoi is not None:
         keys.append(Key("too small to matter", "band", "band"))
     badges = {c.verdict.badge for _, members in shown for _, c in members}

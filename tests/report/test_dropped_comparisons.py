@@ -1,0 +1,124 @@
+"""Planned comparisons dropped after results were shown leave a family that is not the planned one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rigorkd.cli.main import cli
+from rigorkd.report.sources import Question, analysis_of, from_study
+
+from .conftest import PROTOCOL
+from .test_mended_margin import FIRST_RUN, LAST, MEND, run_at, seen
+
+FIRST = PROTOCOL.replace("T: [1, 4]", "T: [1, 4, 8]").replace(
+    "contrasts: [[main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5]]",
+    "contrasts: [[main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5],"
+    " [main/plain/kd-T4-a0.5, main/plain/baseline]]",
+)
+ONE_CELL_LESS = FIRST.replace("T: [1, 4, 8]", "T: [1, 4]")
+ONE_CONTRAST_LESS = FIRST.replace(", [main/plain/kd-T4-a0.5, main/plain/baseline]", "")
+VALUES = {
+    "main/plain/baseline": (70.0, 71.0, 70.5, 70.75, 71.25),
+    "main/plain/kd-T1-a0.5": (70.5, 71.25, 71.0, 71.5, 71.5),
+    "main/plain/kd-T4-a0.5": (71.5, 72.25, 72.0, 72.75, 72.5),
+}
+EVERY = {**VALUES, "main/plain/kd-T8-a0.5": (70.5, 71.5, 71.0, 71.25, 71.25)}
+PART = {cell: row[:2] for cell, row in VALUES.items()}
+
+
+def judged(study: Path) -> tuple[dict[str, bool], tuple[str, ...]]:
+    found = analysis_of(from_study(study), Question(), images=False)
+    return {family.name: family.planned for family in found.families}, found.warnings
+
+
+@pytest.mark.parametrize("file", ["looks.jsonl", "shown.jsonl"])
+def test_a_cell_without_a_run_that_is_dropped_after_others_were_seen(made, tmp_path, file: str) -> None:
+    made(tmp_path, PART, seeds=range(5), text=FIRST)
+    study = made(tmp_path, VALUES, text=ONE_CELL_LESS)
+    run_at(study, FIRST_RUN, LAST)
+    seen(study, MEND, file)
+    planned, warnings = judged(study)
+    assert planned == {"overall": False, "gains": False, "contrasts": True}  # contrasts are as they were
+    assert (
+        "left out, since the newest protocol has them no more: main/plain/kd-T8-a0.5 (dropped before it had "
+        "a run, after other results were shown); the gains that are left are not the family that was "
+        "planned, so they are exploratory"
+    ) in warnings
+
+
+def test_a_cell_that_is_dropped_before_anything_was_shown(made, tmp_path) -> None:
+    """Though the runs of all other cells have ended by then, as after an interrupted `run`."""
+    made(tmp_path, VALUES, text=FIRST)
+    study = made(tmp_path, VALUES, text=ONE_CELL_LESS)
+    run_at(study, FIRST_RUN, LAST)
+    planned, warnings = judged(study)
+    assert set(planned.values()) == {True}
+    assert not any("dropped" in text for text in warnings)
+
+
+def test_what_is_shown_after_a_cell_was_dropped_does_not_count(made, tmp_path) -> None:
+    made(tmp_path, PART, seeds=range(5), text=FIRST)
+    study = made(tmp_path, VALUES, text=ONE_CELL_LESS)
+    run_at(study, FIRST_RUN, MEND)
+    seen(study, LAST)
+    assert set(judged(study)[0].values()) == {True}
+
+
+def test_a_cell_that_comes_back_is_planned_again(made, tmp_path) -> None:
+    made(tmp_path, PART, seeds=range(5), text=FIRST)
+    made(tmp_path, PART, seeds=range(5), text=ONE_CELL_LESS)
+    study = made(tmp_path, EVERY, text=FIRST)
+    run_at(study, FIRST_RUN, MEND, LAST)
+    seen(study, "2026-11-27T10:30:00+00:00", "shown.jsonl")
+    assert judged(study)[0]["gains"]
+
+
+def test_a_contrast_that_is_dropped_after_results_were_shown(made, tmp_path) -> None:
+    made(tmp_path, EVERY, text=FIRST)
+    study = made(tmp_path, EVERY, text=ONE_CONTRAST_LESS)
+    run_at(study, FIRST_RUN, LAST)
+    planned, warnings = judged(study)
+    assert planned == {"overall": True, "gains": True, "contrasts": False}
+    assert (
+        "contrasts dropped after results were shown: main/plain/kd-T4-a0.5 vs main/plain/baseline; those "
+        "that are left are not the family that was planned, so they are exploratory"
+    ) in warnings
+
+
+def test_a_contrast_that_is_dropped_before_or_named_since(made, tmp_path) -> None:
+    made(tmp_path, {cell: row[:2] for cell, row in EVERY.items()}, seeds=range(5), text=FIRST)
+    study = made(tmp_path, EVERY, text=ONE_CONTRAST_LESS)
+    run_at(study, FIRST_RUN, MEND)
+    assert judged(study)[0]["contrasts"]
+    named = FIRST.replace(
+        "[main/plain/kd-T4-a0.5, main/plain/baseline]",
+        "{pair: [main/plain/kd-T4-a0.5, main/plain/baseline], name: it gains}",
+    )
+    (tmp_path / "named").mkdir()
+    study = made(tmp_path / "named", EVERY, text=FIRST)
+    made(tmp_path / "named", EVERY, text=named)
+    run_at(study, FIRST_RUN, LAST)
+    assert not any("dropped" in text for text in judged(study)[1])
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "json", "csv"])
+def test_a_pair_of_a_planned_family_is_shown_with_its_correction(made, tmp_path, form: str) -> None:
+    study = made(tmp_path, EVERY, text=FIRST)
+    asked = ["analyze", str(study), "--format", form]
+    asked += ["--compare", "main/plain/kd-T8-a0.5", "main/plain/baseline"]
+    done = CliRunner().invoke(cli, asked, catch_exceptions=False)
+    said = " ".join(done.stdout.split())
+    if form == "json":
+        families = json.loads(done.stdout)["families"]
+        gains, again = families[1], families[-1]
+        assert (again["planned"], again["size"], again["beside"]) == (False, 1, 2)
+        assert again["comparisons"][0]["p_adjusted"] == gains["comparisons"][2]["p_adjusted"]
+    elif form == "csv":
+        assert "Holm-adjusted" in said
+    else:
+        told = "another family asks this, too: 2 other comparisons of it, seen with this, count in the"
+        assert told in said
