@@ -46,6 +46,7 @@ from rigorkd.protocol.cells import FIXED as SHARED
 from rigorkd.protocol.cells import Cell, Run
 from rigorkd.protocol.hashes import resolved, training_key
 from rigorkd.protocol.trainer import STDOUT, CellTrainer
+from rigorkd.records.attempts import CALLED_AGAIN, ENDED
 from rigorkd.records.changes import note_met, says_met
 from rigorkd.records.command_code import as_they_are, as_they_stayed, uncovered
 from rigorkd.records.expected import Expected
@@ -147,7 +148,9 @@ class _Worker:
                 self._note_shared(want, begun)
                 if not ended.why or attempt == by.trainer.retries:
                     break
-                _say(file, f"{ended.why}; called again ({attempt + 1} of {by.trainer.retries})")
+                _say(file, ENDED.format(seconds=ended.seconds))
+                again = {"attempt": attempt + 1, "retries": by.trainer.retries}
+                _say(file, CALLED_AGAIN.format(why=ended.why, **again))
             reason = ended.why
             if reason and ended.last_line:
                 reason = f"{reason}: {printable(ended.last_line)[:LONGEST_REASON]}"
@@ -170,6 +173,7 @@ class _Worker:
                 _say(file, says_children(ended.children))
                 self.connection.send(Noted(run.name, says_children(ended.children)))
             if results is None:
+                _say(file, ENDED.format(seconds=ended.seconds))
                 _say(file, f"failed: {reason}")
                 self.connection.send(RunFailed(run.name, reason, unread))
                 return

@@ -64,21 +64,29 @@ def _by_cell(records: Iterable[Record], metric: str) -> Values:
 
 def _correlations(cells: list[Cell], values: Values, metric: str) -> str:
     """The correlations of each distilled cell with its baseline over their seeds."""
-    found = []
+    found, sizes = [], set()
     for cell, baseline in gain_pairs(cells, cells):
         seeds = sorted(values.get(cell, {}).keys() & values.get(baseline, {}).keys())
         if len(seeds) >= FEWEST:
             try:
                 pair = ([values[name][seed] for seed in seeds] for name in (cell, baseline))
                 found.append(correlation(*pair))
+                sizes.add(len(seeds))
             except StatisticsError:  # one of them is constant
                 continue
     if not found:
         return ""
     over = f" to {max(found):.2f}" if len(found) > 1 else ""
     which = f"median {median(found):.2f}, {min(found):.2f}{over}" if over else f"{found[0]:.2f}"
-    gains = count(len(found), "gain")
-    return f"; correlation of {metric} by seed, each gain with its baseline: {which} ({gains})"
+    finished = (
+        f"{min(sizes)} to {max(sizes)} finished seeds"
+        if len(sizes) > 1
+        else f"all {max(sizes)} finished seeds"
+    )
+    return (
+        f"; correlation of {metric} over {finished}, each gain with its baseline: {which} "
+        f"({count(len(found), 'gain')})"
+    )
 
 
 def _alike(cells: list[Cell], records: list[Record]) -> Iterator[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import math
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +37,10 @@ from rigorkd.records.study import (
 )
 from rigorkd.records.tidy import declared, tidy
 from rigorkd.records.untrusted import (
-    LOG,
-    NOTE,
     PROTOCOL,
     is_there,
     parse_arrays,
     read_bytes,
-    read_json,
     refuse_links_inside,
     unreadable,
 )
@@ -57,7 +52,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StudyTable",
-    "failed_seconds",
     "is_study",
     "newest_study",
     "read_predictions",
@@ -66,9 +60,6 @@ __all__ = [
 ]
 
 SECOND = len("2026-01-01T00:00:00")
-_LINE = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00) (.*)$", re.MULTILINE)
-
-
 SAMPLED, SAMPLED_BYTES = 16, 32 * 2**20
 """Of so many records, evenly among all, every reading computes the metrics again; what it reads for that."""
 
@@ -423,50 +414,6 @@ def _predictions(record: Record, wanted: tuple[str, ...]) -> dict[str, np.ndarra
         if not len(found["target"]):
             raise ValueError("it has no examples")
         return found
-
-
-def failed_seconds(folder: Path) -> float:
-    """The seconds from start to failure of every attempt at a run that failed, by the logs of the runs.
-
-    By the wall: what trained beside a run in its cohort, or on its device, took part of it. An attempt whose
-    worker died ends where the failure was noted; logs that are gone count nothing.
-    """
-    study, total = StudyFolder(folder), 0.0
-    for log in sorted(study.logs.rglob("seed-*.log")):
-        run = log.relative_to(study.logs).with_suffix("").as_posix()
-        try:
-            content = read_bytes(log, folder, LOG)
-        except OSError:
-            continue
-        began: datetime.datetime | None = None
-        for stamp, said in _LINE.findall(content):
-            now = _time(stamp.decode())
-            if said.startswith((b"started", b"resumed")):
-                began = now
-            elif said.startswith(b"failed: ") and began is not None and now is not None:
-                total += max(0.0, (now - began).total_seconds())
-                began = None
-            elif said in (b"done", b"diverged"):
-                began = None
-        if began is not None and (ended := _noted(study, run)) is not None:
-            total += max(0.0, (ended - began).total_seconds())
-    return total
-
-
-def _noted(study: StudyFolder, run: str) -> datetime.datetime | None:
-    """When the failure of a run was noted, None for a run that has not failed."""
-    try:
-        return _time(str(read_json(study.failure(run), study.path, NOTE).get("time", "")))
-    except (OSError, ValueError, StoreError):
-        return None
-
-
-def _time(text: str) -> datetime.datetime | None:
-    try:
-        found = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
 
 
 def _conditions(protocol: Protocol, records: list[Record]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from rigorkd_analysis.runs import seed_of
 from rigorkd_analysis.wording import OWN_BASELINES, is_distillation, over_what
 
 from rigorkd.metrics import NAMES
+from rigorkd.records.attempts import FailedAttempts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +153,7 @@ class Provenance:
     train_seconds: float
     of_commands: bool = False
     failed: int = 0
-    failed_seconds: float = 0.0
+    attempts: FailedAttempts = field(default_factory=FailedAttempts)
     beside: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 

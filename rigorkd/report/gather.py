@@ -16,9 +16,10 @@ from rigorkd_analysis.results import Analysis
 from rigorkd.errors import DamagedError
 from rigorkd.metrics import NAMES
 from rigorkd.protocol.chains import comes_from
+from rigorkd.records.attempts import failed_attempts
 from rigorkd.records.beside import needed_beside
 from rigorkd.records.layout import StudyFolder
-from rigorkd.records.read import failed_seconds, read_protocol
+from rigorkd.records.read import read_protocol
 from rigorkd.records.record import AGAIN, Record, read_records
 from rigorkd.records.study import read_info
 from rigorkd.records.untrusted import HISTORY, PROTOCOL, parse_arrays, read_text, unreadable
@@ -230,7 +231,7 @@ def _provenance(folder: Path, records: list[Record]) -> Provenance:
         train_seconds=math.fsum(_finite(record.metrics.get("train_seconds")) or 0.0 for record in records),
         of_commands=any(record.is_by_command for record in records),
         failed=StudyFolder(folder).failed_runs(),
-        failed_seconds=failed_seconds(folder),
+        attempts=failed_attempts(folder),
         beside=needed_beside(folder, info, read_protocol(folder).spec.dataset, records),
     )
 

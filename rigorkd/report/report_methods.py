@@ -12,6 +12,7 @@ from rigorkd_analysis.results import Analysis
 from rigorkd_analysis.stats.exact import exact_from
 from rigorkd_analysis.wording import percent_text
 
+from rigorkd.records.attempts import FailedAttempts
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Code, Facts, Prose, Said, Section
@@ -161,6 +162,16 @@ def _test(analysis: Analysis) -> str:
     return text
 
 
+def _says_attempts(found: FailedAttempts) -> str:
+    if not found.count:
+        return "no failed attempt is in the logs of the runs"
+    said = count(found.count, "failed attempt")
+    if found.untimed == found.count:
+        return f"{said}, of unknown length, which is not in the compute above"
+    more = f", {found.untimed} of them of unknown length" if found.untimed else ""
+    return f"{said} took {duration(found.seconds)} by the wall{more}, which is not in the compute above"
+
+
 def checklist(evidence: Evidence) -> Section:
     """Answers for checklists such as that of NeurIPS: statistical significance and compute resources."""
     analysis, found = evidence.analysis, evidence.provenance
@@ -189,10 +200,7 @@ def checklist(evidence: Evidence) -> Section:
                 "failed runs",
                 (
                     f"{count(found.failed, 'run')} without a record",
-                    f"failed attempts took {duration(found.failed_seconds)} by the wall, which is not in the "
-                    "compute above"
-                    if found.failed_seconds
-                    else "no failed attempt is in the logs of the runs",
+                    _says_attempts(found.attempts),
                 ),
             ),
         ]

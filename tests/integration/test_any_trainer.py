@@ -148,7 +148,7 @@ def test_it_is_analysed_as_any_study(study: Path) -> None:
     assert (found["metric"], found["goal"], gains["planned"], gains["size"]) == ("accuracy", "max", True, 2)
     assert [comparison["n"] for comparison in gains["comparisons"]] == [3, 3]
     assert len(found["images"]) == 2
-    assert any("correlation of accuracy by seed" in text for text in found["warnings"])
+    assert any("correlation of accuracy over all " in text for text in found["warnings"])
     assert document(study, "analyze", "--metric", "loss", "--goal", "min")["goal"] == "min"
 
 
