@@ -218,7 +218,7 @@ def run(
     from rigorkd.records.command_notes import command_notes
     from rigorkd.records.interim import listed_seeds
     from rigorkd.records.layout import StudyFolder
-    from rigorkd.records.read import added_to, still_asked
+    from rigorkd.records.read import added_to, changed_since, still_asked
     from rigorkd.records.record import read_records
     from rigorkd.records.study import folder_name, note_summary, place_of, settled_under
 
@@ -280,8 +280,10 @@ def run(
         grown = growth_of(results / folder_name(loaded, mode), chosen, loaded.spec.analysis)
         if grown is not None:
             aside(grown.says())
-    if not smoke and (apart := judged_apart(added_to(results / folder_name(loaded, mode), loaded))):
-        aside(f"note: {apart}")
+    if not smoke:
+        place = results / folder_name(loaded, mode)
+        for note in filter(None, (judged_apart(added_to(place, loaded)), changed_since(place, loaded))):
+            aside(f"note: {note}")
     console = SteadyConsole()
     console.quiet = quiet
     if part is not None:

@@ -27,7 +27,7 @@ from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
-from rigorkd.records.read import added_to
+from rigorkd.records.read import added_to, changed_since
 from rigorkd.records.record import Record
 from rigorkd.records.teacher_code import teachers_from_outside, untold_in_code
 from rigorkd.records.teacher_paths import half_paths
@@ -174,6 +174,7 @@ def make_plan(
             *_notes(protocol, states),
             *(one.says for one in own_training(protocol.spec, cells)),
             *filter(None, [judged_apart([cell.name for cell in cells if cell.name in added])]),
+            *filter(None, [changed_since(study.path, protocol)]),
             *_undecoded(protocol, states, study),
         ),
         metric=metric,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -60,6 +60,12 @@ __all__ = [
 ]
 
 SECOND = len("2026-01-01T00:00:00")
+_FIXED = (
+    *("metric", "goal", "alpha", "correction", "joint", "sesoi", "selection"),
+    *("primary", "test", "inference", "looks"),
+)
+"""Keys of the analysis that every verdict uses."""
+
 SAMPLED, SAMPLED_BYTES = 16, 32 * 2**20
 """Of so many records, evenly among all, every reading computes the metrics again; what it reads for that."""
 
@@ -296,12 +302,43 @@ def added_to(folder: Path, protocol: Protocol) -> tuple[str, ...]:
     return tuple(cell.name for cell in protocol.cells if cell.role == "student" and cell.name not in known)
 
 
+def changed_keys(first: Analysis, stood: Analysis, asked: Analysis) -> tuple[str, ...]:
+    """Which keys of an analysis that every verdict uses are not those that were planned.
+
+    A margin says what would matter: it may be mended as long as nobody has seen a result, so it is compared
+    with that of the analysis that `stood` when results were first shown.
+    """
+    then = {name: stood if name == "sesoi" else first for name in _FIXED}
+    return tuple(name for name in _FIXED if getattr(then[name], name) != getattr(asked, name))
+
+
+def says_changed(keys: Sequence[str]) -> str:
+    """What it means that keys were changed, "" where none were."""
+    if not keys:
+        return ""
+    return f"changed after the first run: {', '.join(keys)}; every verdict that uses it is exploratory"
+
+
+def changed_since(folder: Path, protocol: Protocol) -> str:
+    """The same of a protocol that is to run into a study, which may not have it yet; "" of a new study."""
+    info = read_info(folder) if is_study(folder) else None
+    if info is None or info.planned is None or info.protocols[-1:] == (protocol.text_hash,):
+        return ""
+    first, asked = info.planned, protocol.spec.analysis
+    if not (keys := changed_keys(first, first, asked)):
+        return ""
+    stood = None
+    if "sesoi" in keys:
+        stood = _when_shown(folder, info, protocol, read_records(StudyFolder(folder)))
+    return says_changed(changed_keys(first, (stood or protocol).spec.analysis, asked))
+
+
 def _when_shown(folder: Path, info: StudyInfo, protocol: Protocol, records: list[Record]) -> Protocol | None:
     """The protocol as it stood when results were first shown; None where there is one alone, or none were.
 
     Versions that did not note it showed means, too, once all that a protocol planned had run.
     """
-    if len(info.protocols) < 2:
+    if info.protocols == (protocol.text_hash,):
         return None
     chosen = protocol.spec.analysis.selection.seeds if protocol.spec.analysis.selection else ()
     finished = {record.run: str(record.fields.get("finished") or "")[:SECOND] for record in records}

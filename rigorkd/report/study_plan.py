@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
 
+from rigorkd.records.read import changed_keys, says_changed
+
 if TYPE_CHECKING:
     from rigorkd.protocol import schema
     from rigorkd.records.read import StudyTable
 
 #: From so many percent of the test images on, copies of images that were trained on stand at every verdict.
 MANY_COPIES = 1.0
-
-_FIXED = (
-    *("metric", "goal", "alpha", "correction", "joint", "sesoi", "selection"),
-    *("primary", "test", "inference", "looks"),
-)
-"""Keys of the analysis that every verdict uses."""
 
 
 def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
@@ -27,22 +23,16 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         return Plan(conditioned_on=study.conditioned_on, images_per_seed=study.images_per_seed), ()
     first = study.planned
     warnings: list[str] = []
-    changed = []
+    changed: tuple[str, ...] = ()
     if first is not None:
-        stood = study.when_shown or first
-        for name in _FIXED:
-            # a margin says what would matter: it may be mended as long as nobody has seen a result
-            if getattr(stood if name == "sesoi" else first, name) != getattr(asked, name):
-                changed.append(name)
+        changed = changed_keys(first, study.when_shown or first, asked)
         if "sesoi" not in changed and first.sesoi != asked.sesoi:
             warnings.append(
                 f"sesoi was changed from {_margin(first)} to {_margin(asked)} after the first run, before "
                 "any result was shown: it is the planned one"
             )
     if changed:
-        warnings.append(
-            f"changed after the first run: {', '.join(changed)}; every verdict that uses it is exploratory"
-        )
+        warnings.append(says_changed(changed))
     if study.added:
         warnings.append(f"added after the first run, so exploratory: {', '.join(study.added)}")
     warnings += [removal.says for removal in study.removals]

@@ -132,3 +132,21 @@ def test_the_table_of_runs_shows_results(made, tmp_path: Path) -> None:
     study = made(tmp_path, VALUES)
     assert CliRunner().invoke(cli, ["table", str(study)], catch_exceptions=False).exit_code == 0
     assert json.loads((study / "shown.jsonl").read_text())["summary"] is True
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_changed_analysis_is_told_before_the_protocol_is_run(made, tmp_path: Path, looked: bool) -> None:
+    """By `plan` and `run`, as `analyze` says it later; and nothing of the protocol that is there."""
+    from rigorkd.protocol.load import load_protocol
+    from rigorkd.records.read import changed_since
+
+    study = made(tmp_path, PART, seeds=range(5))
+    if looked:
+        seen(study, LAST)
+    changed = "changed after the first run: {}; every verdict that uses it is exploratory"
+    text = MENDED.replace("  contrasts", "  alpha: 0.1\n  contrasts")
+    for asked, keys in ((PROTOCOL, ""), (MENDED, "sesoi" * looked), (text, "alpha" + ", sesoi" * looked)):
+        path = tmp_path / "asked.yaml"
+        path.write_text(asked)
+        assert changed_since(study, load_protocol(path)) == (changed.format(keys) if keys else "")
+    assert changed_since(tmp_path / "none", load_protocol(path)) == ""
