@@ -55,6 +55,7 @@ from rigorkd_analysis.published.printed_checks import (
     validation_picks,
 )
 from rigorkd_analysis.published.printed_choice import chosen, entries_without, rows_without
+from rigorkd_analysis.published.printed_judged import is_accuracy, spread_out
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
 from rigorkd_analysis.published.printed_spread import bare, population_factor, spread_of
 from rigorkd_analysis.published.printed_table import (
@@ -65,12 +66,10 @@ from rigorkd_analysis.published.printed_table import (
     decimal_of,
     entries_of,
     images_of,
-    is_accuracy,
     merge_runs,
     refuse_other,
     seeds_of,
     seeds_told,
-    spread_out,
     task_column,
 )
 from rigorkd_analysis.published.printed_turned import turned
