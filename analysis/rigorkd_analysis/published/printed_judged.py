@@ -12,6 +12,8 @@ from rigorkd_analysis.metric_names import is_metric
 from rigorkd_analysis.published.printed_cells import KNOWN, Row, first_name, known_name
 from rigorkd_analysis.published.printed_spread import MADE, bare, spread_of
 from rigorkd_analysis.published.printed_table import Printed, decimal_of, row_names, seeds_of, unread
+from rigorkd_analysis.published.printed_turned import all_runs, seed_rows
+from rigorkd_analysis.published.spread_words import is_mean
 from rigorkd_analysis.runs import suggest_of_all
 from rigorkd_analysis.table_error import TableError
 
@@ -40,6 +42,7 @@ def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
     columns = list(rows[0])
     if not table.turned:
         _refuse_turned(rows, [column for column in columns if MADE not in column])
+        _refuse_seeds(rows)
     wanted = (table.metric,) if table.metric else USUAL
     folded = {column.casefold(): column for column in columns}
     for name in wanted:
@@ -180,4 +183,26 @@ def _refuse_turned(rows: Sequence[Row], columns: Sequence[str]) -> None:
         f"its rows are metrics ({shown}), and its columns what is to be compared",
         hint=f"--turned compares its columns; or turn it round: a row for each of {', '.join(others[:4])}, a "
         "column for each metric",
+    )
+
+
+def _refuse_seeds(rows: Sequence[Row]) -> None:
+    """Seeds of one method are no rivals.
+
+    Raises:
+        TableError: the rows are called by seeds, or by what sums these up; says what judges them.
+    """
+    seeds, summaries = seed_rows(rows)
+    if not seeds:
+        return
+    if not summaries:
+        raise all_runs(seeds)
+    mean = next(filter(is_mean, summaries), summaries[0])
+    raise TableError(
+        f"its rows are seeds ({', '.join(seeds[:4])}{', …' if len(seeds) > 4 else ''}) and what sums them up "
+        f"({', '.join(summaries[:4])})",
+        hint="`rigorkd analyze` judges the runs, paired by their seeds; --turned compares the columns at the "
+        f"row {mean}"
+        if len(result_columns(rows)) > 1
+        else "one column is one method, with nothing to compare: add those of others",
     )
