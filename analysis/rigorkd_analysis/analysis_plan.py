@@ -139,6 +139,7 @@ class Plan:
         test_images: how many images the runs were tested on; None takes the column `n_test`, if any.
         images_per_seed: every seed was tested on images of its own, so that seeds alone are over new images.
         classes: how many classes the data have, for what is near chance; None takes the column `classes`.
+        largest_class: the share of the largest class of the test images, which a constant answer gets right.
         teachers: test accuracies of teachers that are no rows of the table, by name.
         secondary: further metrics, whose gains are reported as secondary and corrected by themselves.
         doubted: what is wrong with the data of every comparison, a warning of each.
@@ -172,6 +173,7 @@ class Plan:
     doubted: str = ""
     images_per_seed: bool = False
     looks_at_added: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    largest_class: float | None = None
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,3 +147,12 @@ def text_of(column: pd.Series[Any]) -> NDArray[np.object_]:
     """A column as text, "" where nothing stands."""
     filled = column.astype(object).where(column.notna(), "")
     return np.array([value if isinstance(value, str) else f"{value}" for value in filled], dtype=object)
+
+
+_DIFFERENCES = frozenset({"delta", "diff", "diff.", "difference", "gain", "improvement", "change"})
+
+
+def is_difference(name: str) -> bool:
+    """Whether a column beside methods says how far apart they are: `Δ`, `Δ bpc`, `diff`, `gain (pp)`."""
+    first, *_ = [*re.split(r"[\s_(\[]+", name.strip().casefold()), ""]
+    return first.startswith(("δ", "∆")) or first in _DIFFERENCES

@@ -5,7 +5,9 @@ chance, verdicts compare noise, and whatever shows these says that first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +22,43 @@ from rigorkd_analysis.wording import distils
 
 AT_CHANCE = "AT CHANCE"
 """How the warning begins that what is compared has learnt nothing."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a network scores that knows nothing of images, on the scale of the accuracies.
+
+    `by` says how, where that is more than drawing among the classes.
+    """
+
+    classes: int
+    score: float
+    whole: float
+    by: str = ""
+
+    @property
+    def gives(self) -> str:
+        """As a sentence says it: `guessing among 10 classes gives 10`."""
+        return f"guessing among {self.classes} classes gives {self}"
+
+    def __str__(self) -> str:
+        return f"{self.score:.4g}{self.by}"
+
+    def is_near(self, value: float) -> bool:
+        """Less than half again as much as guessing, if that is below a tenth of the way to knowing all."""
+        return value <= min(1.5 * self.score, self.score + 0.1 * (self.whole - self.score))
+
+
+def _guess(classes: int | None, largest: float | None, whole: float) -> Guess | None:
+    """What guessing gives: the share of the largest class of the test images, if known, else one in so many.
+
+    The constant answer is the best guess, and what networks that do not learn give.
+    """
+    if classes is None:
+        return None
+    if largest is None or largest <= 1 / classes:
+        return Guess(classes, whole / classes, whole)
+    return Guess(classes, whole * largest, whole, " by always giving the largest class of the test images")
 
 
 def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
@@ -37,10 +76,10 @@ def doubts(question: Question, matcher: Matcher) -> Iterator[str]:
         if mask.any()
     }
     whole = whole_of(np.array(list(mean.values())))
-    chance = None if classes is None else whole / classes
-    if chance is not None and not question.runs.smoke:
-        yield from _networks(question, matcher, mean, chance, whole)
-    yield from _teachers(question, matcher, mean, chance, whole)
+    guess = _guess(classes, question.plan.largest_class, whole)
+    if guess is not None and not question.runs.smoke:
+        yield from _networks(question, matcher, mean, guess)
+    yield from _teachers(question, matcher, mean, guess)
 
 
 def whole_of(values: Floats) -> float:
@@ -48,18 +87,15 @@ def whole_of(values: Floats) -> float:
     return 100.0 if np.nanmax(values, initial=0.0) > 1.5 else 1.0
 
 
-def _networks(
-    question: Question, matcher: Matcher, mean: dict[int, float], chance: float, whole: float
-) -> Iterator[str]:
+def _networks(question: Question, matcher: Matcher, mean: dict[int, float], guess: Guess) -> Iterator[str]:
     """That no cell is better than guessing, else that baselines are not: one warning, which goes first."""
     runs = question.runs
     students = [cell for cell in mean if runs.text("method", cell) != "teacher"]
     names = [runs.cells[cell] for cell in students]
-    classes = round(whole / chance)
-    if told := nothing_learnt(names, runs.values[students], classes, question.plan.alpha):
+    if told := _nothing_learnt(names, runs.values[students], guess, question.plan.alpha):
         yield told
         return
-    near = [cell for cell, value in mean.items() if _at_chance(value, chance, whole)]
+    near = [cell for cell, value in mean.items() if guess.is_near(value)]
     serving = matcher.serving()
     bare = [cell for cell in near if cell in serving]
     if bare:
@@ -68,56 +104,56 @@ def _networks(
         s, are, them = ("", "is", "it") if len(bare) == 1 else ("s", "are", "them")
         subject = "distillation" if distils(runs) else "a method"
         yield (
-            f"{AT_CHANCE}: the baseline{s} {listed} {are} near chance ({values}; guessing among {classes} "
-            f"classes gives {chance:.4g}): a gain over {them} says nothing of {subject}"
+            f"{AT_CHANCE}: the baseline{s} {listed} {are} near chance ({values}; {guess.gives}): a gain "
+            f"over {them} says nothing of {subject}"
         )
-    yield from _untrained(runs, [cell for cell in mean if cell not in near], chance, classes)
+    yield from _untrained(runs, [cell for cell in mean if cell not in near], guess)
 
 
-def _untrained(runs: Runs, cells: Sequence[int], chance: float, classes: int) -> Iterator[str]:
+def _untrained(runs: Runs, cells: Sequence[int], guess: Guess) -> Iterator[str]:
     """The single runs that know no more than guessing, of cells whose mean hides it: one warning of all."""
     found = [
         f"{runs.cells[cell]} has {runs.values[cell, at]:.4g} at seed {runs.seeds[at]}"
         for cell in cells
-        for at in np.flatnonzero(runs.values[cell] <= chance)  # NaN is not
+        for at in np.flatnonzero(runs.values[cell] <= guess.score)  # NaN is not
     ]
     if found:
         more = f" and {len(found) - 6} more" if len(found) > 6 else ""
         one = len(found) == 1
         yield (
-            f"no better than guessing: {'; '.join(found[:6])}{more} (guessing among {classes} classes gives "
-            f"{chance:.4g}): see whether {'that run was' if one else 'these runs were'} trained "
+            f"no better than guessing: {'; '.join(found[:6])}{more} ({guess.gives}): "
+            f"see whether {'that run was' if one else 'these runs were'} trained "
             f"(`rigorkd logs RUN`) before a difference from {'it' if one else 'them'} is believed"
         )
 
 
-def nothing_learnt_of(runs: Runs, cells: Sequence[str], classes: int | None, alpha: float) -> str:
+def nothing_learnt_of(
+    runs: Runs, cells: Sequence[str], classes: int | None, alpha: float, largest: float | None = None
+) -> str:
     """The same of some cells of a table; "" also where nobody knows what guessing would score."""
-    classes = classes or classes_in(runs)
-    if classes is None or not is_accuracy(runs.metric) or is_top5(runs.metric):
+    if not is_accuracy(runs.metric) or is_top5(runs.metric):
         return ""
-    return nothing_learnt(cells, runs.values[[runs.index[cell] for cell in cells]], classes, alpha)
+    values = runs.values[[runs.index[cell] for cell in cells]]
+    guess = _guess(classes or classes_in(runs), largest, whole_of(Moments.of_rows(values).mean))
+    return "" if guess is None else _nothing_learnt(cells, values, guess, alpha)
 
 
-def nothing_learnt(cells: Sequence[str], values: Floats, classes: int, alpha: float) -> str:
+def _nothing_learnt(cells: Sequence[str], values: Floats, guess: Guess, alpha: float) -> str:
     """What is said first where no cell is better than guessing, "" where one is, or where there is none.
 
-    `values` are accuracies, shape (cells, seeds). A cell guesses if its mean is near 1/classes and its
-    interval, at alpha over the number of cells, reaches that: of many that guess one is lucky.
+    `values` are accuracies, shape (cells, seeds). A cell guesses if its mean is near what guessing gives and
+    its interval, at alpha over the number of cells, reaches that: of many that guess one is lucky.
     """
     moments = Moments.of_rows(values)
-    whole = whole_of(moments.mean)
-    chance = whole / classes
     low, _ = mean_interval(moments.mean, moments.sd, moments.n, alpha / max(1, len(cells)))
     guesses = [
-        _at_chance(mean, chance, whole) and not bound > chance
-        for mean, bound in zip(moments.mean, low, strict=True)
+        guess.is_near(mean) and not bound > guess.score for mean, bound in zip(moments.mean, low, strict=True)
     ]
     if not guesses or not all(guesses):
         return ""
     best = int(np.argmax(moments.mean))
     return (
-        f"{AT_CHANCE}: no cell is better than guessing among {classes} classes ({chance:.4g}; the highest "
+        f"{AT_CHANCE}: no cell is better than guessing among {guess.classes} classes ({guess}; the highest "
         f"mean is {moments.mean[best]:.4g}, of {cells[best]}): nothing has learnt, and every verdict here "
         "compares noise; see first why the training fails"
     )
@@ -136,13 +172,17 @@ def classes_in(runs: Runs) -> int | None:
     return None
 
 
-def _at_chance(value: float, chance: float | None, whole: float) -> bool:
-    """Less than half again as much as guessing, where that is below a tenth of the way to knowing all."""
-    return chance is not None and value <= min(1.5 * chance, chance + 0.1 * (whole - chance))
+_NAMED = re.compile(rf"{AT_CHANCE}: the (baselines? .+?) (?:is|are) near chance")
+
+
+def who_is_at_chance(warning: str) -> str:
+    """The baselines that a warning says it of, `baseline plain`; "" for all networks."""
+    found = _NAMED.match(warning)
+    return found[1] if found else ""
 
 
 def _teachers(
-    question: Question, matcher: Matcher, mean: dict[int, float], chance: float | None, whole: float
+    question: Question, matcher: Matcher, mean: dict[int, float], guess: Guess | None
 ) -> Iterator[str]:
     runs = question.runs
     known = {name: float(np.mean(values)) for name, values in question.plan.teachers if values}
@@ -153,7 +193,7 @@ def _teachers(
         return
     called = {name: "the " + (name if name == "teacher" else f"teacher {name}") for name in known}
     for name, value in known.items():
-        if _at_chance(value, chance, whole):
+        if guess is not None and guess.is_near(value):
             yield f"{called[name]} is near chance ({value:.4g}): it has nothing to teach"
     students: dict[tuple[str, str], None] = {}
     for cell in distilled(runs):

@@ -264,7 +264,9 @@ def _at_chance(studies: Sequence[Runs], plan: Plan) -> Iterator[str]:
     for one in studies:
         with located(one.source.where):
             runs = read_runs(one.source.judged(), plan.metric)
-        if not runs.smoke and (told := nothing_learnt_of(runs, runs.cells, one.source.classes(), plan.alpha)):
+        tested = one.source.tested_on()
+        known = one.source.classes(tested), plan.alpha, tested.largest_class if tested else None
+        if not runs.smoke and (told := nothing_learnt_of(runs, runs.cells, *known)):
             yield told.replace(AT_CHANCE, f"{AT_CHANCE} in {one.source.name}", 1)
 
 

@@ -62,7 +62,7 @@ def figures(
     rigorkd figures results/digits --out paper/figures
     rigorkd figures results/compact-cnns-cifar100 --layout 000
     """
-    from rigorkd_analysis.sanity import AT_CHANCE
+    from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 
     from rigorkd.files import write_atomically
     from rigorkd.records.study import is_study
@@ -94,7 +94,8 @@ def figures(
     banners = [banner for one in analyses if (banner := banner_of(one.warnings))]
     if banners:  # a file goes on alone, without what is said beside it
         smoke = any(banner.startswith("SMOKE") for banner in banners)
-        short = "SMOKE RUNS: no result" if smoke else f"{AT_CHANCE}: no result"
+        who = "; ".join(dict.fromkeys(filter(None, map(who_is_at_chance, banners))))
+        short = "SMOKE RUNS: no result" if smoke else f"{AT_CHANCE}{f' ({who})' if who else ''}: no result"
         drawn = [replace(figure, banner=short) for figure in drawn]
     elif choices := "; ".join(dict.fromkeys(filter(None, map(chosen_in_brief, analyses)))):
         drawn = [replace(figure, banner=choices) for figure in drawn]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rigorkd_analysis.columns import are_measured
+from rigorkd_analysis.published.spread_words import is_mean, meant_by, sums_up
 from rigorkd_analysis.runs import seed_of
 
-from rigorkd.readers.grid import sums_up
 from rigorkd.readers.known_names import (
     MAY_BE_MEASURED,
     NAMED,
@@ -286,7 +286,8 @@ def summary_rows(draft: Draft) -> None:
                 0,
                 "seed",
             )
-        wrong |= _sum_up(frame["seed"]).to_numpy() | several
+        spreads = [word for word in frame["seed"].unique() if meant_by(word) is not None]
+        wrong |= (_sum_up(frame["seed"]) | frame["seed"].isin(spreads)).to_numpy() | several
         blank = frame["seed"].str.casefold().isin(ABSENT).to_numpy()
         for name in dict.fromkeys((first, *columns)):
             wrong |= blank & (_sum_up(frame[name]) | frame[name].str.contains(_MEAN_OF)).to_numpy()
@@ -300,10 +301,11 @@ def summary_rows(draft: Draft) -> None:
             if "seed" in frame and several[row]:
                 word = frame["seed"].iloc[row]
             else:
-                word = next(word for word in frame.iloc[row] if _is_sum(word))
+                word = next(word for word in frame.iloc[row] if _is_sum(word) or meant_by(word))
             draft.dropped.append(f"{draft.table.place(row)}: a row that sums up ({word})")
         if "seed" in frame and (lost := _without_runs(frame, wrong)):
             draft.warnings.append(f"{some_of(lost, 5)}: means alone, no runs, so compared with nothing")
+        draft.warnings += _other_means(draft, wrong)
         draft.keep(~wrong)
 
 
@@ -319,6 +321,39 @@ _MEAN_OF = re.compile(r"[-_ (/](?:mean|avg|average|std|sd|stdev|median)\)?$", re
 
 def _is_sum(word: str) -> bool:
     return sums_up(word) or "±" in word or _MEAN_OF.search(word) is not None
+
+
+_PRINTED = re.compile(r"\s*([+−-]?\d*\.\d+)\s*%?\s*(?:±.*)?")
+
+
+def _other_means(draft: Draft, wrong: NDArray[np.bool_]) -> list[str]:
+    """Means below the runs that their own runs do not have, by more than all of their rounding allows."""
+    frame = draft.frame
+    if "seed" not in frame:
+        return []
+    named = [name for name in ("cell", *NAMED) if name in frame]
+    values = [name for name in map(str, frame.columns) if name not in (*named, "seed", "run")]
+    there = frame[~wrong]
+    told = []
+    for row in np.flatnonzero(wrong)[:100]:
+        mean = frame.iloc[row]
+        if not any(map(is_mean, (mean["seed"], *mean[named]))):
+            continue
+        own = there[(there[named] == mean[named]).all(axis=1)] if named else there
+        for name in values:
+            found = [_PRINTED.fullmatch(str(text)) for text in (mean[name], *own[name])]
+            texts = [one[1].replace("−", "-") for one in found if one is not None]
+            if len(texts) < max(3, len(found)):
+                continue
+            slack = sum(10.0 ** -len(text.partition(".")[2]) / 2 for text in texts[:2])
+            average = float(np.mean([float(text) for text in texts[1:]]))
+            if abs(average - float(texts[0])) > 1.001 * slack:
+                of = "/".join(filter(None, mean[named])) or name
+                told.append(
+                    f"{draft.table.place(int(row))}: the mean of {of} is printed as {texts[0]}, and that of "
+                    f"its {len(own)} runs here is {average:.4g}: these are other runs, or one is mistyped"
+                )
+    return told[:5]
 
 
 def _without_runs(frame: pd.DataFrame, wrong: NDArray[np.bool_]) -> list[str]:

@@ -12,20 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rigorkd.errors import InputError
-from rigorkd.readers.known_names import folded
 from rigorkd.readers.raw import RawTable
 
 LEVEL = "\x1f"
 """Between the levels of a header of several rows; no name that people write has it."""
-
-SUMMARY = frozenset(
-    {"mean", "std", "sd", "avg", "average", "median", "min", "max", "count", "sem", "var", "mean±std",
-     "mean ± std", "total", "overall", "all", "stdev", "std.", "s.d.", "25%", "50%", "75%", "mean_±_sd",
-     "mean_±_sample_sd", "standard_deviation", "std_dev", "range", "spread", "95%_ci", "95%_ci_±"}
-)  # fmt: skip
-"""What rows and columns below and beside the runs are called that sum them up."""
-
-_JOINTS = re.compile(r"_*(?:±|\+/?-|[(),/&])_*")
 
 _NUMBER = re.compile(r"\s*[+−-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?\s*%?\s*", re.IGNORECASE)
 
@@ -45,13 +35,6 @@ class Grid:
     merged: int = 0
     notes: tuple[str, ...] = ()
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-def sums_up(name: str) -> bool:
-    """Whether a row or a column is called as what sums up runs: `mean`, `Mean (std)`, `avg ± sd`."""
-    short = folded(name)
-    parts = [part for part in _JOINTS.split(short) if part] if len(short) <= _LONGEST else []
-    return short in SUMMARY or (bool(parts) and all(part in SUMMARY for part in parts))
 
 
 def is_number(text: str) -> bool:

@@ -200,7 +200,7 @@ def find_cells(draft: Draft) -> None:
             metric=metric,
         )
     else:
-        wide = "if every column is a method, give --wide"
+        wide = "if every column is a method, give --wide --metric NAME (what they hold, such as test_acc)"
         hint = (
             f"{wide}; if all rows are of one configuration, name the files of others too; else give --cell "
             "COLUMNS, the columns that define one"

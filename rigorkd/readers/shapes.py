@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rigorkd_analysis.columns import is_difference
 from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.offered_baselines import BASELINES
+from rigorkd_analysis.published.spread_words import sums_up
 from rigorkd_analysis.runs import seed_of
 from rigorkd_analysis.table_error import TableError
 
-from rigorkd.readers.grid import LEVEL, SUMMARY, is_number, sums_up
+from rigorkd.readers.grid import LEVEL, is_number
 from rigorkd.readers.known_names import (
     NAMED,
     PARAMETERS,
@@ -40,6 +42,12 @@ _METHODS = frozenset(
         "eakd", "feature", "ofa", "okddip", "dml", "takd", "kd_logit",
     }
 )  # fmt: skip
+
+
+_NAMES_METHOD = re.compile(
+    r"(?<![a-z])(?:baseline|vanilla|scratch|student|teacher)(?![a-z])|kd(?![a-z])|distill", re.IGNORECASE
+)
+"""What stands in names of methods: `ResNet-20 baseline`, `CBAM-KD`. One such name may be a setting's."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,7 @@ def _unread(table: RawTable, parts: Sequence[_Part], asked: Reading) -> dict[str
     if asked.wide:
         return {}
     costs = [name for name in columns if is_cost(name)]
-    between = [name for name in columns if _is_difference(name)]
+    between = [name for name in columns if is_difference(name)]
     return dict.fromkeys(costs, "what the runs cost, by the name") | dict.fromkeys(
         between, "a difference of other columns, by the name"
     )
@@ -218,15 +226,6 @@ _COSTS = frozenset(
 def is_cost(name: str) -> bool:
     """Whether a column says what runs cost: `time_s`, `GPU hours`, `Params (M)`."""
     return not _COSTS.isdisjoint(re.split(r"[^a-z]+", name.casefold()))
-
-
-def _is_difference(name: str) -> bool:
-    """Whether a column beside methods says how far apart they are: `Δ`, `Δ bpc`, `diff`, `gain (pp)`."""
-    first, *_ = [*re.split(r"[\s_(\[]+", name.strip().casefold()), ""]
-    return first.startswith(("δ", "∆")) or first in _DIFFERENCES
-
-
-_DIFFERENCES = frozenset({"delta", "diff", "diff.", "difference", "gain", "improvement", "change"})
 
 
 def _melted(
@@ -333,11 +332,12 @@ def _by_cell(table: RawTable, asked: Reading) -> list[_Part]:
         if kinds[name] in (None, "method")
         and name != asked.seed
         and (not is_bookkeeping(name) or kinds[name] == "method")
-        and (asked.wide or not (is_cost(name) or _is_difference(name)))
+        and (asked.wide or not (is_cost(name) or is_difference(name)))
         and not sums_up(name)
         and table.frame[name].map(is_number).mean() > 0.5
     ]
     known = any(folded(name) in BASELINES | _METHODS for name in cells)
+    known = known or sum(_NAMES_METHOD.search(name) is not None for name in cells) > 1
     if len(cells) < 2 or not (asked.wide or (known and not any(is_metric(name) for name in cells))):
         return []
     column = "cell" if any("/" in _WITHOUT.sub("", name) for name in cells) else "method"
@@ -449,13 +449,13 @@ def _levels(table: RawTable, columns: Sequence[str]) -> tuple[list[_Part], list[
         metric = ""
         for role, (_, value) in zip(roles, levels, strict=False):
             if role == "metric":
-                metric = f"{metric}_{value}".strip("_") if folded(value) not in SUMMARY else "\0"
+                metric = f"{metric}_{value}".strip("_") if not sums_up(value) else "\0"
             elif role == "seed":
                 inside = seed_in(value)
                 says.append(("seed", str(inside[0]) if inside else value))
             else:
                 says.append((role, "baseline" if folded(value) == "baseline" else value))
-        if "\0" in metric or any(folded(value) in SUMMARY for _, value in says):
+        if "\0" in metric or any(sums_up(value) for _, value in says):
             summaries.append(" ".join(value for _, value in levels))
         else:
             parts.append(_Part(name, tuple(says), metric or UNNAMED))
@@ -475,7 +475,7 @@ def _role(name: str, values: Sequence[str], has_seed: bool) -> str:
     if not has_seed and all(value.isdecimal() or seed_in(value) for value in values):
         return "seed"
     plain = [folded(value) for value in values]
-    if all(value in SUMMARY or value == UNNAMED for value in plain):
+    if all(sums_up(value) or value == UNNAMED for value in plain):
         return "metric"
     if any(map(is_metric, values)) and not set(plain) & (BASELINES | _METHODS):
         return "metric"

@@ -64,23 +64,23 @@ def _is_less_better(audit: Audit) -> bool:
 
 def _comparisons(audit: Audit) -> Table:
     pairs = len(audit.comparisons)
-    adjusted = (Column("Holm p", True),) if pairs > 1 else ()
+    tested = any(c.largest_p is not None for c in audit.comparisons)
+    adjusted = (Column("Holm p", True),) if pairs > 1 and tested else ()
     holm = f" Holm p: the largest p, corrected for the {pairs} pairs; claims rest on it." if adjusted else ""
     holm += _chosen(audit)
+    test = (Column("paired |t|", True), Column("p alone", True)) if tested else ()
     less = " Less is better: the row over another is the worse one." if _is_less_better(audit) else ""
     emphasis = frozenset(i for i, c in enumerate(audit.comparisons) if _holds(audit, c))
     if any(cell.n > 1 for cell in audit.cells):
         columns: tuple[Column, ...] = (
-            *(Column("pair"), Column("difference", True), Column("paired |t|", True)),
-            *(Column("p alone", True), *adjusted),
+            *(Column("pair"), Column("difference", True), *test, *adjusted),
             *(Column("break-even seed sd", True), Column("at r = .9", True)),
         )
         rows: tuple[tuple[str, ...], ...] = tuple(
             (
                 f"{c.b}\nover {c.a}",
                 f"{c.difference:.{audit.decimals}f}",
-                _range(c.t_low, c.t_high) if c.welch_t is None else f"{c.welch_t:.3g} (Welch)",
-                _p_range(c.p_low, c.p_high) if c.welch_p is None else _p_range(c.welch_p_low, c.welch_p_high),
+                *(_test_of(c) if test else ()),
                 *(_largest(c) for _ in adjusted),
                 f"{c.break_even_seed_sd:.2g}",
                 MISSING if c.break_even_seed_sd_paired is None else f"{c.break_even_seed_sd_paired:.2g}",
@@ -117,6 +117,13 @@ def _comparisons(audit: Audit) -> Table:
     return Table("Pairs of rows", columns, rows, text, emphasis)
 
 
+def _test_of(c: AuditComparison) -> tuple[str, str]:
+    """t and p of a pair alone."""
+    if c.welch_t is None:
+        return _range(c.t_low, c.t_high), _p_range(c.p_low, c.p_high)
+    return f"{c.welch_t:.3g} (Welch)", _p_range(c.welch_p_low, c.welch_p_high)
+
+
 def _chosen(audit: Audit) -> str:
     """What a reader chose, behind a table: it makes another family."""
     return f" {audit.chosen}." if audit.chosen else ""
@@ -127,14 +134,15 @@ def _tests_of(audit: Audit) -> str:
     tested = sum(c.largest_p is not None for c in audit.comparisons)
     if not tested:
         return "No standard deviations are printed, and without them there is no t test."
-    divisor = " and both divisors (n − 1, n) of the printed standard deviations"
     unsettled = any(c.p_if_sample is not None for c in audit.comparisons)
+    divisor = " and both divisors (n − 1, n) of the printed standard deviations" if unsettled else ""
     parts = []
     if any(c.t_low is not None for c in audit.comparisons):
-        parts.append("|t| and p of the paired test range over all pairings of the seeds, ")
+        seeds = f"all pairings of the seeds{',' if unsettled else ' and'} the rounding{divisor}"
+        parts.append(f"|t| and p of the paired test range over {seeds}")
     if any(c.welch_p is not None for c in audit.comparisons):
-        parts.append("p of Welch's test, where numbers of seeds differ, ranges over ")
-    text = " and ".join(parts) + f"the rounding{divisor if unsettled else ''}"
+        parts.append(f"p of Welch's test, where numbers of seeds differ, ranges over the rounding{divisor}")
+    text = "; ".join(parts)
     left = len(audit.comparisons) - tested
     return f"{text[:1].upper()}{text[1:]}" + (
         f"; {count(left, 'pair')} without printed standard deviations {'has' if left == 1 else 'have'} none."
@@ -213,9 +221,9 @@ def _cells(audit: Audit) -> Table:
         )
         for cell in audit.cells
     )
-    text = "Of each network alone, over new test images; printed rounding is included."
-    if any(cell.n > 1 for cell in audit.cells):
-        text = "As printed." + (f" {audit.converted}." if converted else "")
+    text = "As printed." + (f" {audit.converted}." if converted else "")
+    if wilson:
+        text = "Of each network alone, over new test images; printed rounding is included."
     left = f" Left out: {', '.join(dict.fromkeys(audit.left_out))}." if audit.left_out else ""
     return Table("Rows", columns, rows, text + left)
 

@@ -73,10 +73,12 @@ class Sides:
     for_choosing: tuple[int, ...] = ()
     folder: Path | None = None
     classes: int | None = None
+    largest_class: float | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        learnt = nothing_learnt_of(self.runs, [self.base, self.candidate], self.classes, self.asked.alpha)
+        known = self.classes, self.asked.alpha, self.largest_class
+        learnt = nothing_learnt_of(self.runs, [self.base, self.candidate], *known)
         alone = [
             f"{count(len(seeds), 'seed')} of {name} alone: {listed_seeds(seeds)}; only pairs count"
             for name, seeds in self.alone.items()
@@ -113,7 +115,14 @@ def sides_of_cells(found: Source, base: str, candidate: str, terms: Terms) -> Si
     with located(found.where):
         sides = _sides(table, metric, goal, base, candidate, margin, found.plan.alpha, terms.seeds)
     chosen = found.plan.selection_seeds
-    return replace(sides, folder=found.folder, for_choosing=chosen, classes=found.classes())
+    tested = found.tested_on()
+    return replace(
+        sides,
+        folder=found.folder,
+        for_choosing=chosen,
+        classes=found.classes(tested),
+        largest_class=tested.largest_class if tested else None,
+    )
 
 
 def sides_of_files(base: str, candidate: str, reading: Reading, terms: Terms) -> Sides:

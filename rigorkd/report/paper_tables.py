@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Literal
 
-from rigorkd_analysis.metric_names import is_accuracy, label
+from rigorkd_analysis.metric_names import is_accuracy, is_top5, label
 from rigorkd_analysis.results import GAINS, Comparison, Family, Secondary
 from rigorkd_analysis.wording import number_text, percent_text
 
@@ -94,7 +94,8 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
     gains = {distilled.cell: comparison for distilled, _, comparison in pairs}
     metric = evidence.analysis.metric
     others = [item.name for item in shown("overall")]
-    measured = [n for n in dict.fromkeys((*others, metric)) if any(m.values(n) for m in models)]
+    there = [n for n in dict.fromkeys((*others, metric)) if any(m.values(n) for m in models)]
+    measured = [name for name in there if not _is_full(evidence, name)]
     share = percent_text(1 - evidence.analysis.alpha)
     say, seeds = Numbers(evidence.analysis), seeds_of(cell.n for cell in evidence.analysis.cells)
     columns = [Column("model"), Column("cell"), Column("params (M)", True)]
@@ -123,8 +124,18 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
         f"{label(metric)}. p and verdict: {evidence.treated} against baseline, {tests_said(evidence)}."
         + some_not_valid(_families(evidence))
-        + latency_note(evidence, measured, models),
+        + latency_note(evidence, measured, models)
+        + _FULL * (len(measured) < len(there)),
     )
+
+
+_FULL = " Top-5 is 100 in every run, as with five classes or fewer, and is left out."
+
+
+def _is_full(evidence: Evidence, metric: str) -> bool:
+    """Whether a column would be full by construction: a top-5 beside what is judged, right in every run."""
+    values = {value for cell in (*evidence.teachers, *evidence.cells) for value in cell.values(metric)}
+    return is_top5(metric) and metric != evidence.analysis.metric and (values in ({100.0}, {1.0}))
 
 
 def latency_text(model: CellFacts, evidence: Evidence) -> str:
@@ -168,6 +179,8 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     pairs = _side_by_side(evidence, group)
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
     second = next((item for item in analysis.secondary if item.metric == "test_top5"), None)
+    full = second is not None and _is_full(evidence, second.metric)
+    second = None if full else second
     share = percent_text(1 - analysis.alpha)
     main = heading_of(analysis.metric)
     columns = [
@@ -205,6 +218,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
     ) + some_not_valid(_families(evidence))
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
+    text += _FULL * full
     if latency and evidence.treated == "distilled":
         text += " Distillation leaves the architecture as it is: a latency difference is noise."
     text += _BOLD if emphasis else ""
@@ -235,11 +249,19 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     analysis, say = evidence.analysis, Numbers(evidence.analysis)
     gains = {c.a: c for c in evidence.gains()}
     metric = analysis.metric
-    others = [
+    there = [
         n for n in ("best_val_top1", "test_top5") if n != metric and any(c.values(n) for c in evidence.cells)
     ]
-    columns = [Column("student"), Column("factor"), Column("T", True), Column("α", True)]
-    columns += [Column(heading_of(name), True) for name in (*others[:1], metric, *others[1:])]
+    others = [name for name in there if not _is_full(evidence, name)]
+    measured = [name for name in ("best_val_top1", metric, "test_top5") if name in (*others, metric)]
+    axes = {
+        name: [{value for cell in cells if (value := getattr(cell, field)) is not None} for _, cells in sets]
+        for name, field in _AXES.items()
+    }
+    varied = [name for name, values in axes.items() if any(len(own) > 1 for own in values)]
+    axes = {name: values for name, values in axes.items() if any(values)}
+    columns = [Column("student"), Column("factor"), *(Column(name, True) for name in axes)]
+    columns += [Column(heading_of(name), True) for name in measured]
     if gains:
         columns += _tested_columns(evidence)
     rows: list[tuple[Entry, ...]] = []
@@ -247,8 +269,8 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     for title, cells in sets:
         for factor, members in _factors(cells):
             for cell in members:
-                row: list[Entry] = [title, factor, _short(cell.T), _short(cell.alpha)]
-                row += [mean_std(cell, name, evidence) for name in (*others[:1], metric, *others[1:])]
+                row: list[Entry] = [title, factor, *(_short(getattr(cell, _AXES[name])) for name in axes)]
+                row += [mean_std(cell, name, evidence) for name in measured]
                 c = gains.get(cell.cell)
                 if c is not None:
                     row += _tested(c, say, evidence)
@@ -265,8 +287,15 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
     if len(set(printed)) < len(printed):
         text += " A cell that lies on both arms is printed twice and was run once per seed."
+    text += _FULL * (len(others) < len(there))
     text += _BOLD if emphasis else ""
-    return Table("Ablation of T and α", tuple(columns), tuple(rows), text, frozenset(emphasis))
+    return Table(
+        f"Ablation of {' and '.join(varied or _AXES)}", tuple(columns), tuple(rows), text, frozenset(emphasis)
+    )
+
+
+_AXES = {"T": "T", "α": "alpha"}
+"""What an ablation varies, as it heads a column, and the field of a cell that holds it."""
 
 
 def _factors(cells: tuple[CellFacts, ...]) -> list[tuple[str, list[CellFacts]]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, Candidates, Family
-from rigorkd_analysis.sanity import AT_CHANCE
+from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.verdicts import Verdict
 
 from rigorkd import __version__
@@ -82,7 +82,9 @@ def report_page(evidence: Evidence) -> Page:
         banner=banner,
         question=_question(evidence),
         setting=_setting(evidence, say),
-        short=_short(evidence) if learnt else "Not to be believed: networks are at chance.",
+        short=_short(evidence)
+        if learnt
+        else f"Not to be believed: {_at_chance(banner_of(analysis.warnings))} at chance.",
         headline=(first,),
         answer=(
             *(_tally(at, family) for at, family in asked_once(analysis)),
@@ -98,6 +100,12 @@ def report_page(evidence: Evidence) -> Page:
 
 
 # -------------------------------------------------------------------------------------------- the answer
+
+
+def _at_chance(banner: str) -> str:
+    if not (who := who_is_at_chance(banner)):
+        return "networks are"
+    return f"the {who} {'are' if who.startswith('baselines') else 'is'}"
 
 
 def _question(evidence: Evidence) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 _WORTH = 4
 _INDENT = "  "
 _ASIDE = re.compile(r"(.*\S) (\([^()]+\))")
+_BRACKETED = re.compile(r"\([^()]*\)")
 _BESIDE = re.compile(r": |\bw/", re.IGNORECASE)
 """What begins the part of a name that is no path: `kd: average of 2 (T)`, and `w/o aug`, which is a word."""
 
@@ -23,6 +24,8 @@ def common_start(names: Iterable[str]) -> str:
     paths = [side.split("/")[:-1] for side in sides if "/" in side]
     if any(path.count("(") != path.count(")") for path in map("/".join, paths)):
         return ""  # within brackets it parts no folders
+    if any("/" in side and ", " in _BRACKETED.sub("", side) for side in sides):
+        return ""  # nor in a value with a comma, which no name that was put together of columns has
     shared = []
     for parts in zip(*paths, strict=False):  # a heading with blanks is one part, whole or not at all
         if len(set(parts)) > 1:

@@ -18,7 +18,7 @@ from rigorkd_analysis.results import (
     Progress,
     Sequential,
 )
-from rigorkd_analysis.sanity import AT_CHANCE
+from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.stats.sample_size import MAX_SEEDS
 from rigorkd_analysis.verdicts import Verdict
 from rigorkd_analysis.wording import over_what, p_text, percent_text
@@ -574,7 +574,10 @@ def word_of(banner: str) -> str:
 
 def titled(title: str, warnings: Iterable[str]) -> str:
     """The title of a table or figure that stands without the page around it, with what makes it worthless."""
-    word = word_of(banner_of(warnings))
+    banner = banner_of(warnings)
+    word = word_of(banner)
+    if who := who_is_at_chance(banner):
+        word = f"{AT_CHANCE} ({who}): "
     return f"{word.replace('SMOKE:', 'SMOKE RUNS, no result:')}{title}"
 
 

@@ -530,7 +530,8 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
         if tested is not None:
             fresh = plan.images_per_seed or found.has_images_per_seed(tested)
             size = plan.test_images or int(tested.target.size)
-            plan = replace(plan, test_images=size, images_per_seed=fresh)
+            largest = None if fresh else tested.largest_class
+            plan = replace(plan, test_images=size, images_per_seed=fresh, largest_class=largest)
         plan = replace(plan, classes=plan.classes or found.classes(tested))
         lost: list[str] = []
 

@@ -100,3 +100,81 @@ def test_a_spread_of_another_name_is_offered_its_name():
     assert name is not None
     again = [{name[1] if key == "std_test_score" else key: v for key, v in row.items()} for row in rows]
     assert audit(Printed(again, seeds=5)).cells[0].std == 0.002
+
+
+def by_seed(
+    sds: tuple[str, str, str] = ("0.16", "0.01", "0.45"), name: str = "Sample SD"
+) -> list[dict[str, str]]:
+    """As a README prints two seeds of three methods, with what sums them up below."""
+    rows = (
+        ("42", "68.02%", "70.18%", "69.92%"),
+        ("2025", "68.25%", "70.17%", "70.56%"),
+        ("**Mean**", "**68.14%**", "**70.18%**", "**70.24%**"),
+        (f"**{name}**", *(f"**{sd}**" for sd in sds)),
+    )
+    return [dict(zip(("Seed", "Baseline", "Vanilla KD", "CBAM-KD"), row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize("metric", [None, "Mean", "mean"])
+def test_columns_are_compared_at_the_mean_and_spread_below_their_seeds(metric: str | None):
+    found = audit(Printed(by_seed(), turned=True, metric=metric))
+    assert [(cell.cell, cell.printed, cell.n) for cell in found.cells] == [
+        ("Baseline", "68.14 ± 0.16", 2),
+        ("Vanilla KD", "70.18 ± 0.01", 2),
+        ("CBAM-KD", "70.24 ± 0.45", 2),
+    ]
+    assert all(c.p_high is not None and c.p_if_sample is None for c in found.comparisons), (
+        "a sample's, it says"
+    )
+    told = next(note for note in found.notes if "are seeds" in note)
+    assert told.startswith(
+        "42 and 2025 are seeds, left out here: n counts them, and `rigorkd analyze` judges"
+    )
+    assert not any("mistyped" in note for note in found.notes)
+
+
+def test_means_and_deviations_that_their_seeds_do_not_have_are_said():
+    found = audit(Printed(by_seed(("0.16", "0.03", "0.45")), turned=True))
+    (told,) = (note for note in found.notes if "mistyped" in note)
+    assert told.startswith(
+        "Sample SD of Vanilla KD is printed as 0.03, and that of its rows of seeds is 0.01"
+    )
+    assert not [
+        note
+        for note in audit(Printed(by_seed(("0.12", "0.01", "0.32"), "Std"), turned=True)).notes
+        if "mistyped" in note
+    ], "np.std divides by n"
+
+
+def test_seeds_are_no_rivals():
+    rows = by_seed()
+    with pytest.raises(
+        TableError, match=r"its rows are seeds \(42, 2025\) and what sums them up \(Mean, S"
+    ) as no:
+        audit(Printed(rows, metric="CBAM-KD"))
+    assert no.value.hint == (
+        "`rigorkd analyze` judges the runs, paired by their seeds; --turned compares the columns at the row "
+        "Mean"
+    )
+    for turned in (True, False):
+        with pytest.raises(TableError, match="its numbers are of single runs") as no:
+            audit(Printed(rows[:2], metric="CBAM-KD", turned=turned))
+        assert "`rigorkd analyze`" in (no.value.hint or "")
+    alone = [{"Seed": row["Seed"], "KL": row["Baseline"]} for row in rows]
+    with pytest.raises(TableError) as no:
+        audit(Printed(alone))
+    assert (no.value.hint or "").startswith("one column is one method")
+
+
+def test_rows_called_seeds_are_runs_and_a_difference_is_no_method():
+    rows = [
+        {"": "seed 1", "ours": "0.72", "theirs": "0.70", "Δ": "+0.02"},
+        {"": "seed 2", "ours": "0.74", "theirs": "0.71", "Δ": "+0.03"},
+        {"": "mean ± std", "ours": "0.73 ± 0.01", "theirs": "0.71 ± 0.01", "Δ": "+0.03"},
+    ]
+    found = audit(Printed(rows, turned=True))
+    assert [(c.b, c.a) for c in found.comparisons] == [("ours", "theirs")]
+    assert {cell.n for cell in found.cells} == {2}
+    assert "left out: Δ, a difference of columns by its name" in found.notes
+    with pytest.raises(TableError, match="two rows are named nothing"):
+        audit(Printed([{"": "", **{c: row[c] for c in ("ours", "theirs")}} for row in rows], turned=True))

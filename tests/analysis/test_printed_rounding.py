@@ -226,7 +226,7 @@ def test_words_say_what_is_divided_by(words: str, ddof: int | None):
         if ddof is not None:
             assert found.cells[0].std == pytest.approx(0.5 * (1 if ddof else 1.5**0.5))
             kind = "sample" if ddof else "population"
-            assert f"by {kind} standard deviations (divided by n" in found.comparisons[0].says
+            assert f"with {kind} standard deviations (divided by n" in found.comparisons[0].says
 
 
 def test_a_claim_survives_both_divisors_or_is_none():
@@ -236,7 +236,7 @@ def test_a_claim_survives_both_divisors_or_is_none():
     assert p[0] < 0.05
     assert p[1] == pytest.approx(2 * stats.t.sf(1.99 * 3**0.5 / (0.61 * 1.5**0.5), 2))
     assert (unsaid.comparisons[0].p_high, unsaid.comparisons[0].p_if_sample) == (p[1], p[0])
-    assert "by sample standard deviations (divided by n − 1)" in sample.survives[0]
+    assert "with sample standard deviations (divided by n − 1)" in sample.survives[0]
     alpha = (p[0] + p[1]) / 2
     between = judged(*rows, n=3, alpha=alpha)
     assert between.survives[0].startswith("No difference survives for certain")

@@ -138,9 +138,16 @@ def test_the_page_says_what_its_p_values_range_over(rigorkd, tmp_path):
         (tmp_path / "t.csv").write_text("model,score,score_std,n\n" + rows)
         return " ".join(rigorkd("audit", tmp_path / "t.csv", *more).stdout.split())
 
-    paired = "|t| and p of the paired test range over all pairings of the seeds, the rounding"
-    assert f"{paired} and both divisors (n − 1, n) of" in below("a,70.1,0.2,5\nb,72.1,0.2,5\n")
-    assert f"{paired}. A seed sd" in below("a,70.1,0.2,5\nb,72.1,0.2,5\n", "--spread", "population")
+    paired = "|t| and p of the paired test range over all pairings of the seeds"
+    assert f"{paired}, the rounding and both divisors (n − 1, n) of" in below("a,70.1,0.2,5\nb,72.1,0.2,5\n")
+    assert f"{paired} and the rounding. A seed sd" in below(
+        "a,70.1,0.2,5\nb,72.1,0.2,5\n", "--spread", "population"
+    )
+    both = below("a,70.1,0.2,8\nb,72.1,0.2,9\nc,73.1,0.2,9\n", "--spread", "sd")
+    assert (
+        f"{paired} and the rounding; p of Welch's test, where numbers of seeds differ, ranges over the"
+        in both
+    )
     assert "2 pairs without printed standard deviations have none." in below(
         "a,70.1,0.2,5\nb,72,0.2,5\nc,71,,5\n"
     )
@@ -148,6 +155,31 @@ def test_the_page_says_what_its_p_values_range_over(rigorkd, tmp_path):
     assert "No standard deviations are printed, and without them there is no t test." in none
     welch = below("a,70.1,0.2,8\nb,72.1,0.2,9\n", "--spread", "sd")
     assert "P of Welch's test, where numbers of seeds differ, ranges over the rounding." in welch
+
+
+def test_a_caption_explains_the_columns_that_its_table_has(rigorkd, tmp_path):
+    """Without a test there is no p to correct, and of no images no interval over new ones."""
+    (tmp_path / "t.csv").write_text("model,miou\na,70.1\nb,72.1\nc,73.1\n")
+    one = rigorkd("audit", tmp_path / "t.csv").stdout
+    of_three = rigorkd("audit", tmp_path / "t.csv", "--seeds", 3).stdout
+    for text in (one, of_three):
+        assert "Holm p" not in text
+        assert "new test images" not in text
+        assert "As printed." in text
+    assert "paired |t|" not in of_three
+    assert "p alone" not in of_three
+    (tmp_path / "t.csv").write_text("model,top1\na,70.1\nb,72.1\nc,73.1\n")
+    counted = rigorkd("audit", tmp_path / "t.csv", "--n-test", 1000).stdout
+    assert "Of each network alone, over new test images; printed rounding is included." in counted
+    assert "Holm p: the largest p, corrected for the 3 pairs" in " ".join(counted.split())
+
+
+def test_a_claim_says_in_a_sentence_what_it_holds_over(rigorkd, tmp_path):
+    (tmp_path / "t.csv").write_text("model,score,score_std\na,70.1,0.2\nb,70.2,0.2\n")
+    text = " ".join(rigorkd("audit", tmp_path / "t.csv", "--seeds", 5, "--spread", "sd").stdout.split())
+    settled = "and the rounding, with sample standard deviations (divided by n − 1)."
+    assert f"none holds whatever the pairing of the seeds {settled}" in text
+    assert f"depending on the pairing {settled}" in text
 
 
 def test_the_digits_of_a_printed_test_count(rigorkd):

@@ -117,3 +117,20 @@ def test_no_table_is_wider_than_its_line(pdflatex: str, tmp_path: Path, document
         )  # fmt: skip
         assert made.returncode == 0, f"{command}\n{made.stdout[-2000:]}"
         assert "Overfull \\hbox" not in made.stdout, f"{command}: {made.stdout[-3000:]}"
+
+
+def test_no_table_is_longer_than_its_page(pdflatex: str, tmp_path: Path) -> None:
+    rows = [f"| {LONG}_{at} | {70 + at / 10}0 ± 0.3 |" for at in range(14)]
+    (tmp_path / "t.md").write_text("\n".join(["| Method | Acc |", "|---|---|", *rows]) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "rigorkd", "audit", "t.md", "--seeds", "5", "--format", "latex"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.stdout.count(r"\begin{table}") > 3, done.stderr
+    (tmp_path / "t.tex").write_text(PORTRAIT % done.stdout, encoding="utf-8")
+    made = subprocess.run(
+        [pdflatex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, errors="replace",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stdout[-2000:]
+    assert "too large for page" not in made.stdout

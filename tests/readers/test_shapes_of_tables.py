@@ -576,6 +576,36 @@ def test_the_split_is_a_part_of_a_metric_and_of_no_cell(folder):
     assert folder.gains("long.csv", metric="test_perplexity") == {"kd": (-2.0, 2)}
 
 
+@pytest.mark.parametrize("unit", ["", "%"])
+def test_what_sums_up_a_column_per_method_is_left_out_at_once(folder, unit):
+    """As a README prints two seeds of methods, with their mean and their deviation below."""
+    rows = [
+        ("42", "68.05", "70.18", "69.92"),
+        ("2025", "68.25", "70.17", "70.56"),
+        ("**Mean**", "**68.15**", "**70.18**", "**70.30**"),
+    ]
+    lines = [f"| {' | '.join((seed, *(f'{value}{unit}' for value in own)))} |" for seed, *own in rows]
+    head = "| Seed | ResNet-20 baseline | Vanilla KD | CBAM-KD |\n|---|---|---|---|"
+    last = "| **Sample SD** | **0.14** | **0.01** | **0.45** |"
+    folder.write("t.md", "\n".join([head, *lines, last]))
+    source = folder.open("t.md")
+    assert sorted(source.table["method"].unique()) == ["CBAM-KD", "ResNet-20 baseline", "Vanilla KD"]
+    assert source.tidy.metric == "accuracy"
+    assert [line for line in source.tidy.dropped if "sums up" in line] == [
+        f"{folder.path / 't.md'}:5: a row that sums up (Mean)",
+        f"{folder.path / 't.md'}:6: a row that sums up (Sample SD)",
+    ]
+    (told,) = (text for text in source.tidy.warnings if "mistyped" in text)
+    assert "the mean of CBAM-KD is printed as 70.30, and that of its 2 runs here is 70.24" in told
+
+
+def test_columns_that_nothing_calls_methods_are_asked_about_once(folder):
+    folder.write("t.csv", "seed,left,right\n1,0.4,0.5\n2,0.5,0.6\nSE,0.05,0.05\n")
+    assert "give --wide --metric NAME (what they hold, such as test_acc)" in folder.refusal("t.csv")
+    source = folder.open("t.csv", wide=True, metric="test_acc")
+    assert len(source.table) == 4, "behind seeds SE is a standard error, and no network"
+
+
 @pytest.mark.parametrize("heading", ["Δ", "∆ bpc", "delta", "Diff (pp)", "gain"])
 def test_a_difference_beside_methods_is_no_method(folder, heading):
     """As people write the seeds of two methods in Markdown, with a true minus."""

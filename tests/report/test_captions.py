@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from rigorkd_analysis.results import Analysis
 
 from rigorkd.readers.raw import Reading
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.gather import gather
-from rigorkd.report.paper_tables import paper_table
+from rigorkd.report.paper_tables import LAYOUTS, paper_table
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_sources, from_study
+from rigorkd.report.sources import Question, analysis_of, from_sources, from_study, judging
 
 from .conftest import CELLS, PROTOCOL
 
@@ -97,3 +98,27 @@ def test_rows_of_two_data_sets_name_them(tmp_path):
     named = [tuple(map(str, row[:2])) for row in table.rows]
     assert len(set(named)) == 4
     assert all(any(data in name for name, _ in named) for data in ("cifar100", "tiny"))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_can_only_be_full_or_one_value_has_no_column(tmp_path, layout):
+    """The top-5 of five classes is 100 by its definition; an ablation names what it varies."""
+    for top5 in ("100", "9{seed}"):
+        rows = [
+            f"r20,{method},{T},{seed},{70 + seed / 10 + at},{top5.format(seed=seed)}"
+            for at, (method, T) in enumerate((("baseline", ""), ("kd", "1"), ("kd", "4")))
+            for seed in range(3)
+        ]
+        path = tmp_path / "runs.csv"
+        path.write_text("\n".join(["student,method,T,seed,test_top1,test_top5", *rows]) + "\n")
+        question = Question()
+        source = judging(from_sources([str(path)], Reading(), None), ("test_top5",), question)
+        evidence = gather(source, analysis_of(source, question, images=False))
+        (table,) = paper_table(evidence, layout).tables
+        headings = [column.heading for column in table.columns]
+        full = top5 == "100"
+        assert any("top-5" in heading for heading in headings) is not full
+        assert ("Top-5 is 100 in every run, as with five classes or fewer" in table.caption) is full
+        if layout == "ablation":
+            assert table.title == "Ablation of T"
+            assert "α" not in headings

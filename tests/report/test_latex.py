@@ -52,3 +52,20 @@ def test_characters_that_pdflatex_has_not_are_named():
     assert escape("3.4–∞ β") == "3.4--$\\infty$ $\\beta$"
     named = latex(Page(blocks=(Table("T", (Column("Модель"),), (("基线",),), "C."),)))
     assert named.splitlines()[1].startswith("% needs xelatex or lualatex, and a font that has М")
+
+
+def test_a_table_that_is_longer_than_a_page_is_divided():
+    """Into floats with the headings, under one number: a float that is higher than a page is cut off."""
+    columns = (Column("comparison"), Column("diff", True))
+
+    def of(rows: int) -> str:
+        body = tuple((f"cell-{at}", f"{at}.0") for at in range(rows))
+        return latex(Page(blocks=(Table("Gains", columns, body, "Caption.", starred=("much", "more")),)))
+
+    assert of(30).count("\\begin{table}") == 1
+    parts = of(100).split("\\begin{table}")[1:]
+    assert [part.count("\n    cell-") for part in parts] == [39, 40, 21]
+    assert all("comparison & diff" in part for part in parts)
+    assert [part.count("\\caption{") for part in parts] == [1, 0, 0]
+    assert "Table~\\ref{tab:gains}, continued: Gains." in parts[1]
+    assert ["* much" in part for part in parts] == [False, False, True]

@@ -263,6 +263,32 @@ def test_one_run_that_learnt_nothing_is_told_as_that():
     assert "no better than guessing" not in warnings(table(kd=kd))
 
 
+def test_a_constant_answer_is_the_best_guess_where_the_classes_of_the_images_are_known():
+    """Of lesions seven in ten are benign: a network that says so always has learnt nothing."""
+    frame = table(kd=(70.4, 69.9, 70.2, 70.1, 70.3))
+    frame.loc[frame["cell"] == "base", "test_top1"] = [70.0, 70.2, 69.9, 70.1, 70.0]
+    assert "chance" not in warnings(frame, classes=7).lower()
+    told = warnings(frame, classes=7, largest_class=0.7)
+    by = "by always giving the largest class of the test images"
+    assert f"no cell is better than guessing among 7 classes (70 {by}; the highest mean is" in told
+    frame.loc[frame["cell"] == "kd", "test_top1"] += 20
+    told = warnings(frame, classes=7, largest_class=0.7)
+    assert f"the baseline base is near chance (70.04; guessing among 7 classes gives 70 {by})" in told
+    same = warnings(guessed(), classes=10, largest_class=0.1)
+    assert same == warnings(guessed(), classes=10), "of equal classes none is the largest"
+    target = np.array([0, 0, 0, 1])
+    assert Predictions(target, target).largest_class == 0.75
+
+
+def test_a_title_names_the_baseline_that_is_at_chance():
+    frame = guessed()
+    frame.loc[frame["method"] == "kd", "test_top1"] += 40
+    found = analyze(frame, Plan(classes=10))
+    assert titled("Gains", found.warnings) == "AT CHANCE (baseline base): Gains"
+    page = report_page(gather(source(frame), found))
+    assert page.short == "Not to be believed: the baseline base is at chance."
+
+
 def test_several_baselines_at_chance_are_one_banner():
     frame = pd.concat([guessed(student="a"), guessed(student="b").replace({"base": "base-b", "kd": "kd-b"})])
     frame.loc[frame["method"] == "kd", "test_top1"] += 40

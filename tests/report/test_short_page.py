@@ -92,6 +92,8 @@ def test_folders_that_all_cells_share_are_dropped():
     assert common_start(["Pool (a/b)", "Pool (a/c)"]) == ""
     assert common_start(["main/kd: average of 2 (T/a)", "main/dkd"]) == "main/"
     assert common_start(["x/kd-1", "y/kd-2"]) == ""
+    assert common_start(["DTD/ResNet-18, S1 vs DTD/ResNet-18, probe"]) == "", "a stranger's value is whole"
+    assert common_start(["main/kd (T, alpha)", "main/dkd"]) == "main/"
 
 
 def csv(path: Path, methods: tuple[str, ...]) -> Path:

@@ -37,13 +37,18 @@ class Setting:
         """The values of --spread that would settle it."""
         return self.spread.kind if self.spread and self.spread.kind != "sd" else "sd or --spread population"
 
-    @property
-    def whatever(self) -> str:
-        """What else than the pairing a claim holds over, and on what it rests."""
+    def over(self, pairing: str = "") -> str:
+        """Over what a claim holds: the pairing, if seeds are paired, the rounding, and an open divisor.
+
+        Where something says the divisor, it stands behind that as what the claim rests on.
+        """
         if self.unsettled:
-            return "the rounding and the divisor (n − 1 or n) of the printed standard deviations"
+            ranges = [pairing, "the rounding", "the divisor (n − 1 or n) of the printed standard deviations"]
+            *first, last = filter(None, ranges)
+            return f"{', '.join(first)} and {last}"
         kind, divisor = ("population", "n") if self.spread and self.spread.ddof == 0 else ("sample", "n − 1")
-        return f"the rounding, by {kind} standard deviations (divided by {divisor})"
+        paired = f"{pairing} and " if pairing else ""
+        return f"{paired}the rounding, with {kind} standard deviations (divided by {divisor})"
 
     @property
     def points(self) -> str:
@@ -78,13 +83,13 @@ def pair_sentence(
     if p[0] is not None and p[1] is not None:
         parts.append(
             f"a paired test over {a.n} seeds has p "
-            f"{f'{p[0]:.2g} to {rounded_up(p[1])}' if p[0] else bound_of(p[1])}, depending on the pairing, "
-            f"{setting.whatever}"
+            f"{f'{p[0]:.2g} to {rounded_up(p[1])}' if p[0] else bound_of(p[1])}, depending on "
+            f"{setting.over('the pairing')}"
         )
     if welch[2] is not None and welch[3] is not None:
         parts.append(
             f"{b.n} and {a.n} seeds cannot be paired: Welch's t = {welch[0]:.2f}, df {welch[1]:.1f}, "
-            f"p = {welch[2]:.2g} as printed, {bound_of(welch[3])} whatever {setting.whatever}"
+            f"p = {welch[2]:.2g} as printed, {bound_of(welch[3])} whatever {setting.over()}"
         )
     if difference > 0 and p[1] is None and welch[2] is None:
         several = f"{a.n}" if a.n == b.n else f"{b.n} and {a.n}"
@@ -140,8 +145,10 @@ def what_survives(
         paired = any(c.p_high is not None for c in comparisons)
         why = "it depends on spreads or pairings that are not printed"
         if printed:
-            why = "none holds whatever the pairing of the seeds, " if paired else "no valid test finds one"
-            why += f"{setting.whatever if paired else ''}{corrected}"
+            why = "no valid test finds one"
+            if paired:
+                why = f"none holds whatever {setting.over('the pairing of the seeds')}"
+            why += corrected
         out.append(f"No difference survives for certain: {why}.")
     for c in comparisons:
         if only_if_sample(c, alpha) and not c.not_valid:
@@ -187,9 +194,9 @@ def _claimed(c: AuditComparison, one_seed: bool) -> str:
 def _why(c: AuditComparison, pairs: int, setting: Setting) -> str:
     """The condition of a claim: the test, the correction, and both p-values."""
     name = "McNemar p" if c.p_max is not None else "p"
-    test = f"whatever the pairing of the seeds, {setting.whatever}"
+    test = f"whatever {setting.over('the pairing of the seeds')}"
     if c.welch_p_high is not None:
-        test = f"Welch's test of unpaired seeds, whatever {setting.whatever}"
+        test = f"Welch's test of unpaired seeds, whatever {setting.over()}"
     if c.p_max is not None:
         test = ""
     if pairs == 1:

@@ -11,15 +11,10 @@ import pandas as pd
 
 from rigorkd_analysis.metric_names import is_metric, is_validation, label, words_of
 from rigorkd_analysis.published.printed_cells import Row
+from rigorkd_analysis.published.printed_judged import is_accuracy, result_columns
 from rigorkd_analysis.published.printed_rounding import half_unit
 from rigorkd_analysis.published.printed_spread import Spread, spread_column
-from rigorkd_analysis.published.printed_table import (
-    decimal_of,
-    episodes,
-    is_accuracy,
-    result_columns,
-    row_names,
-)
+from rigorkd_analysis.published.printed_table import decimal_of, episodes, row_names
 from rigorkd_analysis.published.spread_words import parted
 from rigorkd_analysis.runs import chosen_on_test
 

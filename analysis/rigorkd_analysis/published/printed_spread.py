@@ -219,7 +219,8 @@ def _spread_of(columns: Sequence[str], metric: str) -> Spread | None:
     for kind in _KINDS:
         for one in found:
             if one.meant.kind == kind:
-                return Spread(one.column, kind, one.meant.number, one.said)
+                ddof = _DDOF.get(_divisor(one.column).removeprefix("/"))
+                return Spread(one.column, kind, one.meant.number, one.said, ddof)
     return None
 
 

@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from rigorkd_analysis.columns import is_inner, is_setting
-from rigorkd_analysis.metric_names import goal_of, is_metric, on_two_scales, words_of
-from rigorkd_analysis.metric_names import is_accuracy as is_named_accuracy
+from rigorkd_analysis.columns import is_setting
+from rigorkd_analysis.metric_names import goal_of, on_two_scales, words_of
 from rigorkd_analysis.published.printed_cells import (
     KNOWN,
     Row,
     first_name,
     is_unclear,
     is_yes_or_no,
-    known_name,
     unmarked,
 )
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
 from rigorkd_analysis.published.printed_seeds import seeds_said
-from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
-from rigorkd_analysis.runs import suggest, suggest_of_all
+from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare
+from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
 
 
@@ -94,20 +91,6 @@ class Entry:
         return (self.student, self.task) == (other.student, other.task)
 
 
-def is_accuracy(metric: str) -> bool:
-    metric = bare(metric)  # a standard error is no error
-    words = re.sub(r"[^a-z0-9]", "", metric.casefold())  # "Top-1 (%)" is top1
-    if "err" in words or "loss" in words:
-        return False
-    return any(word in words for word in ("top1", "top5", "acc")) or is_named_accuracy(metric)
-
-
-def is_of_test(metric: str) -> bool:
-    """Whether a column's name says test, and neither the best of many nor a spread."""
-    words = set(re.split(r"[^a-z0-9]+", metric.casefold()))
-    return "test" in words and words.isdisjoint({"best", "max", "min", "peak", "top5", "acc5", "std", "sd"})
-
-
 def episodes(rows: Sequence[Row], metric: str) -> str | None:
     """A column that counts the episodes of an evaluation: a spread beside it may be over them."""
     found = (column for column in rows[0] if {"episode", "episodes"} & {*words_of(column)})
@@ -135,159 +118,6 @@ def decimal_of(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return value if value.is_finite() else None
-
-
-USUAL = ("test_top1", "top1", "test_top1_mean", "top1_mean")
-"""The columns that are judged unasked."""
-
-
-def spread_out(table: Printed) -> tuple[list[Row], str, list[str]]:
-    """The rows with one value each: a wide table (standard_top1, kd_top1) is spread out."""
-    rows = list(table.rows)
-    columns = list(rows[0])
-    if not table.turned:
-        _refuse_turned(rows, [column for column in columns if MADE not in column])
-    wanted = (table.metric,) if table.metric else USUAL
-    folded = {column.casefold(): column for column in columns}
-    for name in wanted:
-        found = name if name in columns else folded.get(name.casefold(), folded.get(known_name(name)))
-        if found is not None:
-            return rows, found, []
-    for name in wanted:
-        wide = [column for column in columns if column.endswith(f"_{name}")]
-        if len(wide) > 1:
-            spread, words = [], first_name(rows)
-            for position, row in enumerate(rows):
-                for column in wide:
-                    what = column.removesuffix(f"_{name}")
-                    who = (
-                        row.get("cell") or row.get("student") or row.get(words or "") or f"row {position + 1}"
-                    )
-                    kept = {
-                        key: row[key] for key in ("student", "n_test", "seed", "n", "n_seeds") if key in row
-                    }
-                    if (own := spread_of(columns, column)) is not None and column in own.column:
-                        kept[own.column.replace(column, name, 1)] = row[own.column]
-                    spread.append({**kept, "cell": f"{who}/{what}", name: row[column]})
-            note = f"the table is wide: {', '.join(wide)} are read as cells of {name}"
-            return [dict(row) for row in spread], name, [note]
-    valid = result_columns(rows)
-    _refuse_unread(rows, table.metric, valid)
-    if table.metric:
-        meant = [column for column in valid if _is_of(column, table.metric)]
-        if len(meant) == 1:
-            return rows, meant[0], [f"{meant[0]} is judged, the only column of {table.metric}"]
-        if meant:
-            raise TableError(
-                f"{len(meant)} columns are of {table.metric!r}",
-                hint=f"give --metric, one of: {', '.join(meant[:30])}{_APART}",
-            )
-        known = [*_endings(valid), *valid]
-        raise TableError(
-            f"no column {table.metric!r} in this table", hint=suggest_of_all(table.metric, known)
-        )
-    tested = [column for column in valid if is_accuracy(column) and is_of_test(column)]
-    for chosen, why in ((valid, "the only column of numbers"), (tested, "by its name")):
-        if len(chosen) == 1:
-            return rows, chosen[0], [f"{chosen[0]} is judged, {why}"]
-    averaged = any(spread_of(columns, column) for column in valid)
-    unknown = averaged and seeds_of(table, rows) is None
-    count = "; and --seeds K, the seeds behind each mean" if unknown else ""
-    turn = "" if table.turned or any(map(is_metric, valid)) else f". {_IF_TURNED}"
-    raise TableError(
-        "which column is to be judged?",
-        hint=f"give --metric, one of: {', '.join(valid[:30])}{count}{_APART}{turn}"
-        if valid
-        else f"no column holds numbers; columns: {', '.join(columns[:30])}",
-    )
-
-
-def _refuse_unread(rows: Sequence[Row], metric: str | None, valid: Sequence[str]) -> None:
-    """No other column is judged in the place of one whose cells begin with numbers, and are not read.
-
-    Raises:
-        TableError: such a column is called as a metric, or there is nothing else; says what to write.
-    """
-    words = first_name(rows)
-    for column in rows[0] if metric is None else ():
-        texts = [(row.get(column) or "").strip() for row in rows]
-        odd = [at for at, text in enumerate(texts) if re.match(r"[-+−(\[]?\.?\d", text)]
-        if (
-            len(odd) < max(2, len(rows) / 2)
-            or any(decimal_of(texts[at]) is not None for at in odd)
-            or (valid and not is_accuracy(column))
-            or (column == words and valid)
-        ):
-            continue
-        raise TableError(
-            f"{texts[odd[0]]!r} is not a number",
-            hint=_unread(texts[odd[0]], row_names(rows)[odd[0]]),
-            row=odd[0],
-            column=column,
-        )
-
-
-_IF_TURNED = "If these are methods, and rows what they were tested on, --turned compares them"
-_APART = "; each is corrected for its own pairs alone"
-
-
-def result_columns(rows: Sequence[Row]) -> list[str]:
-    """The columns of numbers that may be judged, accuracies first: no settings, spreads, counts or epochs."""
-    columns = list(rows[0])
-    numbers = [
-        column for column in columns if any(decimal_of(row.get(column) or "") is not None for row in rows)
-    ]
-    spreads = {own.column for column in numbers if (own := spread_of(columns, column))}
-    known = {*KNOWN} - {*USUAL}
-    valid = [
-        column
-        for column in numbers
-        if MADE not in column and column not in {*spreads, *known}
-        if not column.endswith("_std") or any(other.startswith(column + MADE) for other in columns)
-    ]
-    told = [
-        column
-        for column in valid
-        if not (is_setting(column) or is_inner(column) or column.casefold() in known)
-    ]
-    return sorted(told or valid, key=lambda column: not is_accuracy(column))
-
-
-def _endings(columns: Sequence[str]) -> list[str]:
-    """The metrics that a wide table has for several cells each: top1 of standard_top1 and kd_top1."""
-    after = Counter(column[at.end() :] for column in columns for at in re.finditer("_", column))
-    return [name for name, n in after.items() if n > 1 and is_metric(name)]
-
-
-def _is_of(column: str, metric: str) -> bool:
-    """Whether a column is a metric, but for what a program adds when it sums runs up and turns a table.
-
-    `mean_test_acc_dataset=cifar100` is of test_acc.
-    """
-    plain = re.sub(r"^(?:mean|avg|average)[_ ./-]", "", column.casefold())
-    turned = r"(?:[_ ./,]+[a-z0-9]+=[^=]*)*"
-    return (
-        re.fullmatch(rf"{re.escape(metric.casefold())}(?:[_ ./-](?:mean|avg|average))?{turned}", plain)
-        is not None
-    )
-
-
-def _refuse_turned(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """A table with a row for each metric has the methods as its columns: its pairs would be of metrics.
-
-    Raises:
-        TableError: every row is called as a metric, and no column of numbers is.
-    """
-    named, *others = columns
-    names = [row.get(named) or "" for row in rows]
-    if len(names) < 2 or not others or not all(map(is_metric, names)) or any(map(is_metric, others)):
-        return
-    shown = ", ".join(names[:3])
-    raise TableError(
-        f"its rows are metrics ({shown}), and its columns what is to be compared",
-        hint=f"--turned compares its columns; or turn it round: a row for each of {', '.join(others[:4])}, a "
-        "column for each metric",
-    )
 
 
 def merge_runs(rows: list[Row], metric: str) -> tuple[list[Row], list[str]]:
@@ -424,7 +254,7 @@ def entries_of(
                 _refuse_mixed(rows, metric)
             raise TableError(
                 f"{text!r} is not a number" if text else "no value",
-                hint=_unread(text, names[position]),
+                hint=unread(text, names[position]),
                 row=position,
                 column=metric,
             )
@@ -484,7 +314,7 @@ def refuse_other(spread: Spread | None, metric: str) -> None:
         )
 
 
-def _unread(text: str, name: str) -> str:
+def unread(text: str, name: str) -> str:
     """What to write instead of a text that is no number."""
     rest = f"print one number per row; leave rows without a value out (--without {shlex.quote(name)})"
     if is_unclear(unmarked(text)):

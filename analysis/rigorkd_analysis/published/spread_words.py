@@ -1,6 +1,7 @@
 """The words for a spread, in the languages that tables are written in: which kind of spread each one means.
 
 A standard error is √n times smaller than a standard deviation, so no word may be taken for the other kind.
+Rows and columns that sum up others are called by these words, and by those for a mean.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ USUAL = 95.0
 
 _LEVEL = r"(?:(?P<level>\d{2}(?:\.\d+)?)\s*%\s*-?\s*)"
 _BEHIND_LEVEL = r"(?:\s*\(?(?:at\s|of\s)?\s*(?P<after>\d{2}(?:\.\d+)?)\s*%)?"
+_OF_WHOM = r"(?:(?<![a-z])(?:sample|population|(?:un-?)?biased)[\s_-]+)?"
+"""What stands before a standard deviation and says what it was divided by."""
 _LONG: tuple[tuple[Kind, str], ...] = (
     (
         "se",
@@ -36,20 +39,20 @@ _LONG: tuple[tuple[Kind, str], ...] = (
     ),
     (
         "sd",
-        r"standard[\s_-]*deviations?|(?<![a-z])(?:std\.?[\s_-]*dev\w*\.?|stdd?ev|s\.\s?d\.)"
+        rf"{_OF_WHOM}(?:standard[\s_-]*deviations?|(?<![a-z])(?:std\.?[\s_-]*dev\w*\.?|stdd?ev|s\.\s?d\.)"
         r"|standard-?abweichung(?:en)?|(?<![a-z])sta?n?d?\.?[\s_-]*abw(?:eichung)?(?:en)?(?![a-z])\.?"
         r"|ecarts?[\s_-]*types?|(?<![a-z])desv(?:iacion(?:es)?|\.)?[\s_-]*(?:est(?:andar|\.)?|tip(?:ica|\.)?)(?![a-z])"
         r"|desvio[\s_-]*padrao|deviazione[\s_-]*standard|(?<![a-z])dev\.?[\s_-]*std\.?(?![a-z])|scarto[\s_-]*tipo"
         r"|standaard(?:afwijking|deviatie)|standardavvik\w*|odchylenie\s+standardowe"
         r"|标准偏?差|標準偏?差|표준\s?편차|стандартн\w*\s+отклонени\w*|ст(?:анд)?\.?\s*откл\w*\.?"
-        r"|(?<![a-z])std(?![a-z])(?!\.?[\s_-]*(?:err|fehler))\.?",
+        r"|(?<![a-z])std(?![a-z])(?!\.?[\s_-]*(?:err|fehler))\.?)",
     ),
 )
 """Words that mean nothing else, wherever they stand."""
 _SHORT: tuple[tuple[Kind, str], ...] = (
     ("se", r"s\.?e\.?(?:m\.?)?"),
     ("ci", r"ci|ki|ic"),
-    ("sd", r"sd|σ|sigma"),
+    ("sd", rf"{_OF_WHOM}(?:sd|σ|sigma)"),
     (
         "other",
         r"var(?:iance|ian[zc]a?)?|方差|range|half[\s-]range|spannweite|iqr|inter-?quartile(?:[\s-]range)?|mad"
@@ -118,6 +121,47 @@ def meant_by(word: str) -> Meant | None:
                 many = one["many"]
                 return Meant(kind, _times(many) if many else _number(kind, one, ""))
     return None
+
+
+_MEANS = frozenset({"mean", "avg", "average", "mittelwert", "moyenne", "media", "promedio"})
+SUMMARY = _MEANS | {
+    "std", "sd", "median", "min", "max", "count", "sem", "var", "total", "overall", "all", "25%", "50%",
+    "75%", "range", "spread", "95%_ci", "95%_ci_±",
+}  # fmt: skip
+"""What rows and columns below and beside the runs are called that sum them up, beside the words above."""
+_JOINTS = re.compile(r"_*(?:±|\+/?-|[(),/&])_*")
+_ANY_LONG = re.compile("|".join(f"(?:{words})" for _, words in _LONG))
+_COUNTED = re.compile(r"n_?=_?\d{1,4}|(?:of_|over_)?\d{1,4}_(?:seeds|runs)")
+_LONGEST = 100
+"""Characters of a name that may sum others up."""
+
+
+def sums_up(name: str) -> bool:
+    """Whether a row or a column is called as what sums up runs: `mean`, `Mean (std)`, `Sample SD`."""
+    return bool(parts := _summing(name)) and not all(map(_COUNTED.fullmatch, parts))
+
+
+def is_mean(name: str) -> bool:
+    """Whether a row or a column is called as a mean, which may have its spread beside it: `Avg ± sd`."""
+    return not _MEANS.isdisjoint(_summing(name))
+
+
+def _summing(name: str) -> list[str]:
+    """The words of a name that are all of a summary; none where one is not."""
+    short = re.sub(r"[\s-]+", "_", name.strip().casefold())
+    if len(short) > _LONGEST:
+        return []
+    parts = [short] if short in SUMMARY else [part for part in _JOINTS.split(short) if part]
+    told = all(part in SUMMARY or _COUNTED.fullmatch(part) or _is_spread(part) for part in parts)
+    return parts if told else []
+
+
+def _is_spread(word: str) -> bool:
+    """Whether a word means a spread wherever it stands, with what it was divided by or without."""
+    text = folded(word).replace("_", " ")
+    if re.sub(rf"^{_OF_WHOM}", "", text) in SUMMARY:
+        return True
+    return any(map(_ANY_LONG.fullmatch, (text, f"{text}.")))  # a dot at its end may be the word's own
 
 
 def without(text: str) -> str:

@@ -55,6 +55,7 @@ from rigorkd_analysis.published.printed_checks import (
     validation_picks,
 )
 from rigorkd_analysis.published.printed_choice import chosen, entries_without, rows_without
+from rigorkd_analysis.published.printed_judged import is_accuracy, spread_out
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of
 from rigorkd_analysis.published.printed_spread import bare, population_factor, spread_of
 from rigorkd_analysis.published.printed_table import (
@@ -65,12 +66,10 @@ from rigorkd_analysis.published.printed_table import (
     decimal_of,
     entries_of,
     images_of,
-    is_accuracy,
     merge_runs,
     refuse_other,
     seeds_of,
     seeds_told,
-    spread_out,
     task_column,
 )
 from rigorkd_analysis.published.printed_turned import turned
@@ -94,10 +93,12 @@ def audit(table: Printed) -> Audit:
         raise TableError("the table has no rows", hint="one row per cell, with a column such as top1")
     if not 0 < table.alpha < 0.5:
         raise TableError(f"alpha = {table.alpha:g} is not an error rate", hint="give one between 0 and 0.5")
+    of_runs: list[str] = []
     if table.turned:
         # headings may say what ± is
         said = " | ".join([table.caption, *table.rows[0]])
-        table = replace(table, rows=turned(table.rows), caption=said)
+        columns, of_runs = turned(table.rows)
+        table = replace(table, rows=columns, caption=said)
     read = cleaned(table.rows, table.caption)
     stay, left_out, later = rows_without(read, table.without)
     if len(stay) < len(read):  # what a row that is left out holds decides nothing for its columns
@@ -141,6 +142,7 @@ def audit(table: Printed) -> Audit:
         counts(entry.value, entry.half, n_test, whole) if judged and n_test else None for entry in entries
     ]
     notes += ["its columns are compared, at one row (--turned)"] if table.turned else []
+    notes += of_runs
     notes += choice.notes() + merged + _impossible(entries, placed, n_test)
     notes += [told] if told else []
     if accuracy and whole == 1:

@@ -64,6 +64,13 @@ class Predictions:
     cluster: NDArray[np.integer] | None = None
     unit: Literal["images", "items"] = "images"
 
+    @property
+    def largest_class(self) -> float | None:
+        """The share of the largest class of the images: what a constant answer gets right."""
+        if self.unit != "images" or not self.target.size:
+            return None
+        return float(np.unique(self.target, return_counts=True)[1].max() / self.target.size)
+
     def tested_alike(self, other: Predictions) -> bool:
         """Whether both runs were tested on the same images in the same order and groups."""
         return not self.apart(other)

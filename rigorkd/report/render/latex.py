@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rigorkd.report.page import STARRED, Page, Table, flat, lines_of, title_of
-from rigorkd.report.render.latex_width import COLUMN, LEAST, LINE, fitted
+from rigorkd.report.render.latex_width import COLUMN, LEAST, LINE, fitted, width_of
 from rigorkd.text import one_line
 
 _GREEK = (
@@ -112,35 +113,31 @@ def _table(table: Table) -> _Made:
             for lines, column in zip(row, spec, strict=True)
         ]
         rows.append(_row(cells))
-    tabular = [
-        rf"\begin{{tabular}}{{{spec}}}",
-        r"  \toprule",
-        f"  {rows[0]}",
-        r"  \midrule",
-        *(f"  {row}" for row in rows[1:]),
-        r"  \bottomrule",
-        r"\end{tabular}",
-    ]
     scaled = grid.points > COLUMN
-    if scaled:  # measured where it is printed: a line may be longer or shorter than article's
-        tabular = [
-            r"\setbox0=\hbox{%",
-            *tabular[:-1],
-            rf"{tabular[-1]}}}%",
-            r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\leavevmode\box0\fi",
-        ]
     command = r"\scriptsize" if table.dense else r"\footnotesize"
     size = [rf"{command}\setlength{{\tabcolsep}}{{3pt}}"] if grid.size < 1 else []
+    title, words = escape(table.title), escape(caption)
+    high = (_CAPTION * (1 + width_of(f"{title}. {words}") // LINE), sum(_CAPTION for _ in below))
+    parts = grid.divided(*high)
     text = "\n".join(
-        [
+        line
+        for number, part in enumerate(parts)
+        for line in (
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{escape(table.title)}. {escape(caption)}}}",
-            rf"  \label{{tab:{label}}}",
-            *(f"  {line}" for line in (*size, *tabular)),
-            *(rf"  \par\smallskip{{\footnotesize\raggedright {text}\par}}" for text in below),
+            *(
+                (rf"  \caption{{{title}. {words}}}", rf"  \label{{tab:{label}}}")
+                if number == 0
+                else (rf"  Table~\ref{{tab:{label}}}, continued: {title}.\par\smallskip",)
+            ),
+            *(f"  {line}" for line in (*size, *_tabular(spec, rows[0], [rows[at] for at in part], scaled))),
+            *(
+                rf"  \par\smallskip{{\footnotesize\raggedright {one}\par}}"
+                for one in below
+                if part is parts[-1]
+            ),
             r"\end{table}",
-        ]
+        )
     )
     small = (
         f"% tab:{label}: letters of about {grid.letters:.0f} pt in a line of {LINE:.0f} pt; larger in table* "
@@ -149,6 +146,31 @@ def _table(table: Table) -> _Made:
         else ""
     )
     return _Made(text, scaled, small)
+
+
+_CAPTION = 12.0
+"""Points of a line of a caption."""
+
+
+def _tabular(spec: str, heading: str, rows: Sequence[str], scaled: bool) -> list[str]:
+    """The lines of a table, in a box that may be scaled to its line."""
+    tabular = [
+        rf"\begin{{tabular}}{{{spec}}}",
+        r"  \toprule",
+        f"  {heading}",
+        r"  \midrule",
+        *(f"  {row}" for row in rows),
+        r"  \bottomrule",
+        r"\end{tabular}",
+    ]
+    if not scaled:
+        return tabular
+    return [  # measured where it is printed: a line may be longer or shorter than article's
+        r"\setbox0=\hbox{%",
+        *tabular[:-1],
+        rf"{tabular[-1]}}}%",
+        r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\box0}\else\leavevmode\box0\fi",
+    ]
 
 
 def _cell(lines: tuple[str, ...], column: str, *, bold: bool, top: bool) -> str:

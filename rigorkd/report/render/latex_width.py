@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 LINE = 345.0
 """Points of a line of LaTeX's article in one column."""
+PAGE = 500.0
+"""Points of a page of article, without what stands around its tables; a float that is higher has no end."""
 COLUMN = 180.0
 """Points below a line of two columns (200) as these widths are near: what is wider may have to be scaled."""
 _GAP = 12.0
@@ -17,6 +19,8 @@ _NARROW_GAP = 6.0
 """Points between columns, and where `\\tabcolsep` is 3 pt."""
 _SMALL, _DENSE = 0.8, 0.7
 """Of `\\footnotesize` and `\\scriptsize` to `\\normalsize`."""
+_LEADING = {1.0: 12.0, _SMALL: 9.5, _DENSE: 8.0}
+"""Points from a line of letters of these sizes to the next."""
 LEAST = 5.0
 """Points of letters that are still read; below it a table belongs on a page of its own."""
 
@@ -49,6 +53,24 @@ class Grid:
     def letters(self) -> float:
         """The size of its letters once it is scaled to a line, in points."""
         return 10 * self.size * min(1.0, LINE / self.points)
+
+    def divided(self, above: float, below: float) -> list[range]:
+        """The rows, without the headings, of each of the pages that they take.
+
+        `above` and `below` are the points of what stands above the first and below the last of them.
+        """
+        line = (12.0 if self.size == 1 else 9.5 if self.size == _SMALL else 8.0) * min(
+            1.0, LINE / self.points
+        )
+        heights = [line * max(map(len, row)) for row in self.rows]
+        out, begin, left = [], 1, PAGE - above - heights[0]
+        for at in range(1, len(heights)):
+            last = at == len(heights) - 1
+            if heights[at] + last * below > left and at > begin:
+                out.append(range(begin, at))
+                begin, left = at, PAGE - heights[0]
+            left -= heights[at]
+        return [*out, range(begin, len(heights))]
 
 
 def width_of(text: str, bold: bool = False) -> float:
