@@ -139,24 +139,34 @@ def nothing_learnt_of(
 
 
 def _nothing_learnt(cells: Sequence[str], values: Floats, guess: Guess, alpha: float) -> str:
-    """What is said first where no cell is better than guessing, "" where one is, or where there is none.
+    """What is said first where no cell is shown to beat guessing, "" where one is, or where there is none.
 
-    `values` are accuracies, shape (cells, seeds). A cell guesses if its mean is near what guessing gives and
-    its interval, at alpha over the number of cells, reaches that: of many that guess one is lucky.
+    `values` are accuracies, shape (cells, seeds). A cell may guess if its mean is near what guessing gives
+    and its interval, at alpha over the number of cells, reaches that: of many that guess one is lucky. Cells
+    that are each a little better show it together: the interval of their average over the seeds.
     """
     moments = Moments.of_rows(values)
     low, _ = mean_interval(moments.mean, moments.sd, moments.n, alpha / max(1, len(cells)))
     guesses = [
         guess.is_near(mean) and not bound > guess.score for mean, bound in zip(moments.mean, low, strict=True)
     ]
-    if not guesses or not all(guesses):
+    if not guesses or not all(guesses) or _beat_together(values, guess, alpha):
         return ""
     best = int(np.argmax(moments.mean))
     return (
-        f"{AT_CHANCE}: no cell is better than guessing among {guess.classes} classes ({guess}; the highest "
-        f"mean is {moments.mean[best]:.4g}, of {cells[best]}): nothing has learnt, and every verdict here "
-        "compares noise; see first why the training fails"
+        f"{AT_CHANCE}: no cell is shown to be better than guessing among {guess.classes} classes ({guess}; "
+        f"the highest mean is {moments.mean[best]:.4g}, of {cells[best]}): verdicts on networks that have "
+        "learnt nothing compare noise; see first why the training shows so little"
     )
+
+
+def _beat_together(values: Floats, guess: Guess, alpha: float) -> bool:
+    """Whether the average of all cells, at the seeds that all of them have, is better than guessing."""
+    average = Moments.of_rows(values.mean(axis=0, keepdims=True))
+    if average.n[0] < 2:
+        return False
+    low, _ = mean_interval(average.mean, average.sd, average.n, alpha)
+    return bool(low[0] > guess.score)
 
 
 def _classes(question: Question) -> int | None:

@@ -84,7 +84,7 @@ def report_page(evidence: Evidence) -> Page:
         setting=_setting(evidence, say),
         short=_short(evidence)
         if learnt
-        else f"Not to be believed: {_at_chance(banner_of(analysis.warnings))} at chance.",
+        else f"Not to be believed: {_at_chance(banner_of(analysis.warnings))}.",
         headline=(first,),
         answer=(
             *(_tally(at, family) for at, family in asked_once(analysis)),
@@ -104,8 +104,8 @@ def report_page(evidence: Evidence) -> Page:
 
 def _at_chance(banner: str) -> str:
     if not (who := who_is_at_chance(banner)):
-        return "networks are"
-    return f"the {who} {'are' if who.startswith('baselines') else 'is'}"
+        return "no network is shown to be better than guessing"
+    return f"the {who} {'are' if who.startswith('baselines') else 'is'} near chance"
 
 
 def _question(evidence: Evidence) -> str:

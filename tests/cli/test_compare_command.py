@@ -97,7 +97,9 @@ def test_a_study_in_which_nothing_learnt_is_named_first(studies: Path) -> None:
     (studies / "guess.csv").write_text("\n".join([f"{header},classes", *guesses]) + "\n")
     code, out, err = invoke(studies, "guess.csv", "b.csv", "--sesoi", "0.5")
     assert code == 0, err
-    assert " ".join(out.split()).startswith("AT CHANCE in guess: no cell is better than guessing among 10")
+    assert " ".join(out.split()).startswith(
+        "AT CHANCE in guess: no cell is shown to be better than guessing among 10"
+    )
     assert not any("AT CHANCE" in text for text in document(studies, "a.csv", "b.csv")["warnings"])
 
 
