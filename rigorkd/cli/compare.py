@@ -92,8 +92,8 @@ def compare(
     from rigorkd.report.compare_page import compare_page
     from rigorkd.report.compared import Runs, open_source
     from rigorkd.report.emit import emit, to_csv, to_json
+    from rigorkd.report.judging import note_look
     from rigorkd.report.rows import located
-    from rigorkd.report.sources import note_look
 
     reading = reading_of(asked)
     if published is not None:
@@ -145,9 +145,9 @@ def _with_publication(
     from rigorkd.report.compare_page import compare_page
     from rigorkd.report.compared import Runs, open_source
     from rigorkd.report.emit import emit, to_csv, to_json
+    from rigorkd.report.judging import Question, note_look
     from rigorkd.report.publications import compare_with
     from rigorkd.report.rows import located
-    from rigorkd.report.sources import Question, note_look
 
     if rename or printed_metric or seeds is not None:
         raise InputError(

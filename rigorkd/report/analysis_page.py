@@ -19,6 +19,7 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
+from rigorkd.report.headline import headline, sequential_leads, what_fell, what_holds, what_next
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
 from rigorkd.report.page import MISSING, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.row_names import common_start
@@ -29,7 +30,6 @@ from rigorkd.report.sentences import (
     asked_once,
     banner_of,
     grouped,
-    headline,
     holm_is_sharper,
     is_corrected,
     is_unpaired,
@@ -41,15 +41,11 @@ from rigorkd.report.sentences import (
     partly_averages,
     planned_looks,
     said_by_gains,
-    sequential_leads,
     some_not_valid,
     test_of,
     titled_family,
     unvalidated,
     warnings_of,
-    what_fell,
-    what_holds,
-    what_next,
     whose,
     without_cells,
 )

@@ -29,6 +29,7 @@ from rigorkd.report.analysis_page import (
 )
 from rigorkd.report.evidence import CellFacts, Evidence, distils
 from rigorkd.report.figures.catalog import on_page
+from rigorkd.report.headline import headline, sequential_leads, sequential_tally, what_fell
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (
@@ -36,7 +37,6 @@ from rigorkd.report.sentences import (
     SMOKE_RUNS,
     asked_once,
     banner_of,
-    headline,
     in_a_title,
     is_unpaired,
     may_be_best,
@@ -46,13 +46,10 @@ from rigorkd.report.sentences import (
     numbers_of,
     said_by_gains,
     seeds_of,
-    sequential_leads,
-    sequential_tally,
     shown_lead,
     test_of,
     titled_family,
     warnings_of,
-    what_fell,
     word_of,
 )
 from rigorkd.text import count, some_of

@@ -49,7 +49,7 @@ def mean_of_kd(data: str, seed: int) -> float:
 @pytest.mark.parametrize("named", ["temperature", "tau", "alpha", "depth_of_hints"])
 @pytest.mark.parametrize("baseline", ["KD", "method=KD"])
 def test_a_method_averaged_over_its_settings_is_the_baseline_seed_by_seed(folder, named, baseline):
-    from rigorkd.report.sources import Question, analysis_of
+    from rigorkd.report.judging import Question, analysis_of
 
     folder.write("runs.csv", table(named=named))
     found = folder.open("runs.csv", cell=CELLS, average=named)

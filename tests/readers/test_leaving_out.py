@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from rigorkd.cli.main import cli
 from rigorkd.errors import InputError
-from rigorkd.report.sources import Question, analysis_of
+from rigorkd.report.judging import Question, analysis_of
 
 LEVELS = {"baseline": 0.0, "KD": 1.0, "DKD": 2.0, "CRD": 3.0}
 TABLE = "\n".join(

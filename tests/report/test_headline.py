@@ -15,13 +15,14 @@ from rigorkd_analysis.stats.sample_size import seeds_needed
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.evidence import evidence
 from rigorkd.report.figures.catalog import figures
+from rigorkd.report.headline import headline
 from rigorkd.report.numbers import MetricNumbers
 from rigorkd.report.page import Prose
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sentences import asked_once, headline, said_by_gains, whose
+from rigorkd.report.sentences import asked_once, said_by_gains, whose
 
 BASE = np.array([80.1, 80.4, 79.9, 80.2, 80.3])
 

@@ -10,10 +10,10 @@ from rigorkd_analysis.analysis_plan import Pair
 
 from rigorkd.report.analysis_page import caption
 from rigorkd.report.evidence import evidence
+from rigorkd.report.headline import headline
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Prose
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sentences import headline
 
 SHARPER = "may hold 0 where the stepwise correction rejects"
 

@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from rigorkd.cli.main import cli
 from rigorkd.protocol.load import load_protocol
 from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.render.terminal import show
 from rigorkd.report.row_names import common_start
-from rigorkd.report.sources import Question, analysis_of, from_csv, from_study
+from rigorkd.report.sources import from_csv, from_study
 
 from .conftest import PROTOCOL
 
