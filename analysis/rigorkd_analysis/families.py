@@ -299,7 +299,7 @@ def _gain(question: Question, part: LinearContrast, student: str) -> Subject:
     if part.pair:
         words, aside = names.cell(part.pair[0]), ""
     else:
-        words = names.average(part.averaged[0], part.within)
+        words = names.average(part.averaged, part.within)
         aside = f"averaged over {averaged_over(question.runs, part.averaged)}"
     return Subject(words, student, names.over(part.baselines), aside, names.distils)
 

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
-from rigorkd_analysis.axes import AXES, SAME_AXIS, varying
+from rigorkd_analysis.axes import AXES, SAME_AXIS, own_settings, varying
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of
@@ -58,8 +58,12 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
             continue
         share = 1 / len(some)
         weights = _summed((cell, weight * share) for gain in some for cell, weight in gain.weights)
-        name = "/".join(filter(None, key)) or "all settings"
         cells = tuple(gain.pair[0] for gain in some if gain.pair is not None)
+        name = "/".join(filter(None, key)) or "all settings"
+        if own := own_settings(runs, cells):
+            ends = {runs.cells[cell].rpartition("/")[2] for cell in cells}
+            called = ends.pop() if len(ends) == 1 else f"{key[-1]} {own}"
+            name = "/".join(filter(None, (*key[:-1], called)))
         over = ", ".join(varying(runs, cells))
         shown = f" ({over})" if over else ""
         within = key[0] if places[key[1:]] > 1 else ""

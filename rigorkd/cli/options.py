@@ -217,7 +217,11 @@ _READING = (
     click.option(
         "--select", metavar="EPOCH", help="Of a log of epochs: last, or best:COLUMN, such as best:val_acc."
     ),
-    click.option("--average", metavar="COLUMN", help="Average over fold, item or the like within a seed."),
+    click.option(
+        "--average",
+        metavar="COLUMN",
+        help="Average within a seed: over fold, item or the like, or over a setting, each method's own.",
+    ),
     click.option(
         "--without",
         multiple=True,

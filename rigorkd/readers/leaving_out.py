@@ -155,11 +155,14 @@ class Leaving:
         )
 
 
-def words_of(draft: Draft, rows: NDArray[np.bool_]) -> list[str]:
-    """What these rows have and no others, as `--without` takes it: `method=KD`, or else their cells."""
+def words_of(draft: Draft, rows: NDArray[np.bool_], but: str = "") -> list[str]:
+    """What these rows have and no others, as `--without` takes it: `method=KD`, or else their cells.
+
+    In any column `but` one.
+    """
     found: list[str] = []
     for name in map(str, draft.frame.columns):
-        if name in _NO_WORD_OF or name in ("cell", "status") or name.startswith("_"):
+        if name in _NO_WORD_OF or name in ("cell", "status", but) or name.startswith("_"):
             continue
         if is_metric(name) or is_cost(name):
             continue

@@ -47,6 +47,15 @@ class Question:
         """The runs of a source that are judged."""
         return found.only(self.seeds).leaving_out(self.without)
 
+    def of(self, found: Source) -> Question:
+        """The question with the names that cells have now which readers made averages of."""
+        now = {} if found.tidy is None else found.tidy.renamed
+        return replace(
+            self,
+            baselines=tuple(now.get(name, name) for name in self.baselines),
+            compare=tuple((now.get(a, a), now.get(b, b)) for a, b in self.compare),
+        )
+
     def onto(self, plan: Plan) -> Plan:
         """The plan with these changes; a change of the question makes all of it exploratory."""
         changes: dict[str, Any] = {}
@@ -92,7 +101,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
 
     found = asked.judged(found)
     with located(found.where):
-        plan = asked.onto(found.plan)
+        plan = asked.of(found).onto(found.plan)
         by_looks = found.folder is not None and bool(plan.interim) and not plan.sequential
         if (found.missing or by_looks) and not asked.interim:
             shown = progress(found.table, plan, study=found.name)
