@@ -37,7 +37,7 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
     """The average gain per group, data, student and method: does the method help over these settings?
 
     Never over what was measured on different data: whether it helps over data sets is another question, and
-    a few of them are no sample to answer it by.
+    a few of them are no sample to answer it by. One gain alone is no average.
     """
     sets: dict[tuple[str, ...], list[LinearContrast]] = {}
     parts = on_what(runs)
@@ -53,8 +53,7 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
         places[tuple(whose)] = places.get(tuple(whose), 0) + 1
     out = []
     for key, some in sets.items():
-        if len(some) == 1:
-            out.append(some[0])
+        if len(some) < 2:
             continue
         share = 1 / len(some)
         weights = _summed((cell, weight * share) for gain in some for cell, weight in gain.weights)

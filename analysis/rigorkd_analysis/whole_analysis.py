@@ -87,11 +87,7 @@ def analyze(
         best=best_cells(question, runs, matcher.rest_of_name),
         factorial=tuple(factorials(question)),
         images=images,
-        sequential=sequential_analysis(
-            question, [own for own, family in zip(asked, found, strict=True) if not family.repeats_gains]
-        )
-        if plan.sequential
-        else None,
+        sequential=sequential_analysis(question, asked) if plan.sequential else None,
         secondary=tuple(secondary),
         warnings=(
             *_warnings(question, runs, matcher, found),
@@ -216,7 +212,8 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
         for planned, part in _by_plan(question, [(True, gain) for gain in gains]):
             known = planned and plan.planned and not plan.first_version
             simple = [gain for gain in part if isinstance(gain, LinearContrast)]
-            overall.append(("overall", known, [*averages(runs, simple)]))
+            if means := averages(runs, simple):
+                overall.append(("overall", known, [*means]))
         out += [] if plan.first_version else overall
         if plan.primary is not None:
             cell = runs.position(plan.primary)

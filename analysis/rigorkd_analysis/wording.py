@@ -17,7 +17,12 @@ from rigorkd_analysis.offered_baselines import is_called_baseline
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.short_names import same
 
-_METHODS = {"kd": "Distillation", "feature": "Feature distillation", "logit": "Logit distillation"}
+_METHODS = {
+    "kd": "Distillation",
+    "feature": "Feature distillation",
+    "logit": "Logit distillation",
+    "own": "Own distillation",
+}
 _ADJUSTED = {
     "holm": "Holm-adjusted p",
     "bonferroni": "Bonferroni-adjusted p",
@@ -66,7 +71,19 @@ def _distils(runs: Runs, cell: int) -> bool:
     )
 
 
-_SPELT = {"fitnet": "FitNet", "fitnets": "FitNets", "reviewkd": "ReviewKD", "simkd": "SimKD", "own": "Own"}
+_SPELT = {
+    "fitnet": "FitNet", "fitnets": "FitNets", "reviewkd": "ReviewKD", "simkd": "SimKD",
+    **{word: word for word in ("feature", "logit", "own")},
+}  # fmt: skip
+
+
+def spelling(method: str) -> str:
+    """A method's name: as the field spells it where that knows it in small letters, else as it is written."""
+    if method in _DISTILLING:
+        return _SPELT.get(method, method.upper())
+    return method
+
+
 MINUS = "−"
 
 TESTS = {
@@ -197,8 +214,7 @@ class Names:
 
     def _describe(self, cell: int) -> str:
         runs = self._runs
-        method = runs.text("method", cell)
-        if method in _NOT_DISTILLED:
+        if runs.text("method", cell) in ("teacher", ""):
             return runs.cells[cell]
         words = self._method(cell)
         if self._varies(cell, "teacher") and runs.text("teacher", cell):
@@ -228,10 +244,15 @@ class Names:
             return _METHODS[method]
         if is_bare(method):
             return f"Method {method}"
-        if method.casefold() in _DISTILLING:
-            known = _SPELT.get(method, method.upper()) if method.islower() else method
-            return f"{known} distillation"
-        return method[:1].upper() + method[1:]
+        if is_called_baseline(method):
+            undistilled = "undistilled " if self.distils else ""
+            called = "" if self._is_plain(method) else f" {method}"
+            return f"The {undistilled}baseline{called}"
+        return f"{spelling(method)} distillation" if method.casefold() in _DISTILLING else method
+
+    def is_baseline(self, cell: int) -> bool:
+        """Whether a cell is called a baseline, whatever it is compared with."""
+        return is_called_baseline(self._runs.text("method", cell))
 
     def cell(self, cell: int) -> str:
         return self._unique[cell]
@@ -241,6 +262,12 @@ class Names:
         words = self._method(cells[0]) if self._runs.text("method", cells[0]) else "The cells"
         told = (words, own_settings(self._runs, cells), within and f"({within})")
         return " ".join(filter(None, told))
+
+    def in_a_sentence(self, cells: Sequence[int]) -> str:
+        """These cells' method amid a sentence, with what it is averaged over or set to."""
+        words = self.average(cells, "")
+        known = words.startswith((*_METHODS.values(), "The "))
+        return words[:1].lower() + words[1:] if known else words
 
     def over(self, baselines: Iterable[int]) -> str:
         """What gains over these cells are over; "" where they are called baselines."""
@@ -273,11 +300,11 @@ class Names:
             and all(runs.text(column, other) == runs.text(column, cell) for column in whose)
         ]
         if method and len(rivals) == 1 and not is_bare(method):
-            return method, own
+            return spelling(method), own
         parts = runs.cells[cell].split("/")
         for word in self._named:
             if word in parts or (own and same(method, word.removeprefix("method="))):
-                return (word, "") if word in parts else (method, own)
+                return (word, "") if word in parts else (spelling(method), own)
         return (method, own) if method == "baseline" else (runs.cells[cell], "")
 
 

@@ -38,9 +38,7 @@ from rigorkd.report.sentences import (
     name_of,
     numbers_of,
     own_interval,
-    partly_averages,
     planned_looks,
-    said_by_gains,
     some_not_valid,
     test_of,
     titled_family,
@@ -175,7 +173,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
     notes = (
-        *(without_cells(analysis), partly_averages(family), planned_looks(analysis)),
+        *(without_cells(analysis), planned_looks(analysis)),
         *(holm_is_sharper(analysis, family), unvalidated(analysis)),
     )
     parts += [note for note in notes if note]
@@ -205,12 +203,11 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     if len(analysis.cells) <= _MAX_CELLS:
         tables.append(cells_table(analysis, say))
     tables += [teachers] if teachers is not None else []
-    said = dict.fromkeys(  # an average of one gain may say what the gain says
+    said = dict.fromkeys(  # an unnamed contrast may say what a gain says
         comparison.says
         for _, family in asked_once(analysis)
         for comparison in family.comparisons
         if comparison.verdict is not Verdict.INCONCLUSIVE or family.name in QUESTIONS
-        if not said_by_gains(analysis, family, comparison)
     )
     sentences = tuple(map(Said, said))
     return Page(
@@ -309,7 +306,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         "planned before the results were seen"
         if family.planned
         else "exploratory: not planned before the results",
-        *filter(None, (without_cells(analysis), partly_averages(family), planned_looks(analysis))),
+        *filter(None, (without_cells(analysis), planned_looks(analysis))),
         *filter(None, (holm_is_sharper(analysis, family),)),
     ]
     if analysis.sesoi is not None:
@@ -463,7 +460,7 @@ def first_of(most: int | None, total: int, what: str) -> str:
 
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
     notes = [*map(Said, what_fell(analysis))]
-    notes += [Said(f.consistency.says) for f in analysis.families if f.consistency is not None]
+    notes += [Said(one.says) for f in analysis.families for one in (f.consistency, *f.by_method) if one]
     if (best := analysis.best) is not None:
         notes += [may_be_best(item, analysis.alpha) for item in best.sets]
         notes += [Said(pick.says) for pick in best.validation_pick]

@@ -83,10 +83,10 @@ def test_of(family: Family) -> str:
 def asked_once(analysis: Analysis) -> list[tuple[int, Family]]:
     """The families with their places in the document, the one that answers the question of the page first.
 
-    Left out is what would judge one comparison twice: averages of one gain each, and contrasts that ask what
-    gains ask and have no name of their own.
+    Left out is what would judge one comparison twice: contrasts that ask what gains ask and have no name of
+    their own.
     """
-    lead = shown_lead(analysis)
+    lead = analysis.lead
     found = sorted(enumerate(analysis.families), key=lambda item: item[1] is not lead)
     kept: list[tuple[int, Family]] = []
     asked = []
@@ -94,27 +94,11 @@ def asked_once(analysis: Analysis) -> list[tuple[int, Family]]:
         pairs = [(c.a, c.b) for c in family.comparisons]
         named = any(c.name != f"{c.a} vs {c.b}" for c in family.comparisons)
         repeats = family.name == "contrasts" and not named and all(a for a, _ in pairs)
-        if family.repeats_gains or (repeats and (family.planned, pairs) in asked):
+        if repeats and (family.planned, pairs) in asked:
             continue
         asked.append((family.planned, pairs))
         kept.append((at, family))
     return kept
-
-
-def shown_lead(analysis: Analysis) -> Family | None:
-    """The family that answers the question of the page: where averages would repeat gains, those gains."""
-    lead = analysis.lead
-    if lead is None or not lead.repeats_gains:
-        return lead
-    alike = (f for f in analysis.families if f.name == "gains" and f.planned == lead.planned)
-    return next(alike, lead)
-
-
-def partly_averages(family: Family) -> str:
-    """Why a gain may stand among averages with another p than among gains, "" where none does."""
-    if family.name != "overall" or all(c.a is None for c in family.comparisons):
-        return ""
-    return "an average of one cell is that gain again, corrected here with the averages"
 
 
 def not_valid(family: Family) -> str:
@@ -141,15 +125,6 @@ def name_of(family: Family, comparison: Comparison) -> str:
 def who(student: str | None, group: str | None) -> str:
     """The cells of one student, "" where there is nothing to tell apart."""
     return "/".join(part for part in (group, student) if part)
-
-
-def said_by_gains(analysis: Analysis, family: Family, comparison: Comparison) -> bool:
-    """Whether this is an average of one cell beside the very gain: that says it, with its own correction."""
-    if family.name != "overall" or comparison.a is None:
-        return False
-    pair = (comparison.a, comparison.b)
-    others = (one for own in analysis.families if own.name in ("primary", "gains") for one in own.comparisons)
-    return any((one.a, one.b) == pair for one in others)
 
 
 def whose(item: Factorial, among: Sequence[Factorial]) -> str:

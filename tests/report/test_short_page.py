@@ -106,7 +106,7 @@ def csv(path: Path, methods: tuple[str, ...]) -> Path:
 
 def test_a_lone_gain_is_said_and_shown_once(tmp_path):
     found = analysis_of(from_csv(csv(tmp_path / "runs.csv", ("kd",))), Question())
-    assert [family.name for family in found.families] == ["overall", "gains"]
+    assert [family.name for family in found.families] == ["gains"]
     page = short_page(found)
     assert [table.title.split(" (")[0] for table in page.tables] == ["Gains over the baseline"]
     assert [line.split(" (")[0] for line in page.headline] == ["Gains over the baseline"]
