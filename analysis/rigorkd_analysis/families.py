@@ -145,18 +145,17 @@ def build_family(
         else:
             assert isinstance(test, OneTested)
             comparisons.append(_comparison(settled, part, test.adjusted(*adjusted), kind))
-    together: tuple[Consistency, ...] = ()
+    whole: Consistency | None = None
+    by_method: tuple[Consistency, ...] = ()
     if name == "gains" and plan.test != "unpaired":
         each = [set(c.conditions) for c in comparisons]
         where = [told for told in comparisons[0].conditions if told.startswith("on ")] if comparisons else []
         shared = [told for told in where if all(told in own for own in each)]
-        together = summed_up(question, simple, shared)
+        whole, by_method = summed_up(question, simple, shared)
     strictest = 1 if plan.correction == "bh" else m  # step-up: p-values that are all below alpha all reject
     from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / strictest)
     over = question.names.over(b for part in simple for b in part.baselines) if kind == "gain" else ""
-    one = next((own for own in together if own.method is None), None)
-    by_method = together if one is None else ()
-    return Family(name, planned, len(parts), tuple(comparisons), one, from_seeds, over or None, by_method)
+    return Family(name, planned, len(parts), tuple(comparisons), whole, from_seeds, over or None, by_method)
 
 
 @dataclass(frozen=True)

@@ -97,10 +97,10 @@ class Comparison(Claim, PairedTest, Compared):
 class Family:
     """Comparisons that are corrected together. `planned` families were fixed before the results were seen.
 
-    `consistency` sums up a family of three gains or more of one method, `by_method` one of several: a mean
-    over methods says nothing of any. Below `exact_from` seeds no exact test could reject
-    at alpha over the family, whatever the data: what is found there rests on normal differences; None where
-    runs are not paired. `over` names what gains are over, where that is not called the baseline.
+    `consistency` sums up a family of three gains or more; where they are of several methods, `by_method` does
+    so for each, since a mean over methods says nothing of any. Below `exact_from` seeds no exact test could
+    reject at alpha over the family, whatever the data: what is found there rests on normal differences; None
+    where runs are not paired. `over` names what gains are over, where that is not called the baseline.
     """
 
     name: FamilyName
@@ -111,6 +111,13 @@ class Family:
     exact_from: int | None = None
     over: str | None = None
     by_method: tuple[Consistency, ...] = ()
+
+    @property
+    def together(self) -> dict[str, Consistency]:
+        """What may be said of gains taken together, by its place in the document of the family."""
+        by = {f"by_method/{at}": one for at, one in enumerate(self.by_method)}
+        found = {"consistency": self.consistency, **by}
+        return {place: one for place, one in found.items() if one is not None and not one.mixed}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,14 @@ _NO_WORD_OF = frozenset({"seed", "run", "run_id", "time", "epoch", "step"})
 """Columns in which a word alone is not looked for: no configuration is called by them."""
 
 
+class NoSuchValueError(InputError):
+    """No row of a source has the value that `--without` names; of several sources one may have it alone."""
+
+    def __init__(self, error: InputError, word: str) -> None:
+        super().__init__(error.message, hint=error.hint)
+        self.word = word
+
+
 class Leaving:
     """What is to be left out of one table: once its columns have their names, and again once its cells have.
 
@@ -59,7 +67,7 @@ class Leaving:
         """
         draft = self._draft
         for word in self._open:
-            raise self._unknown(word)
+            raise NoSuchValueError(self._unknown(word), word)
         for column, called, _ in self._gone:
             if column == metric:
                 raise self._by_result(called)

@@ -460,7 +460,7 @@ def first_of(most: int | None, total: int, what: str) -> str:
 
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
     notes = [*map(Said, what_fell(analysis))]
-    notes += [Said(one.says) for f in analysis.families for one in (f.consistency, *f.by_method) if one]
+    notes += [Said(one.says) for family in analysis.families for one in family.together.values()]
     if (best := analysis.best) is not None:
         notes += [may_be_best(item, analysis.alpha) for item in best.sets]
         notes += [Said(pick.says) for pick in best.validation_pick]

@@ -236,10 +236,8 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
                 place = f"families/{at}/comparisons/{position}/says"
                 said = Said(comparison.says, place, strong=True, lead=lead)
                 out.setdefault(said.text, _Finding(said, verdict.label, verdict.badge == "worse"))
-        together = [("consistency", family.consistency)]
-        together += [(f"by_method/{position}", one) for position, one in enumerate(family.by_method)]
-        for place, one in together:
-            if one is not None and one.alike and not not_valid(family):
+        for place, one in family.together.items():
+            if one.alike and not not_valid(family):
                 said = Said(one.says, f"families/{at}/{place}/says", lead=lead)
                 out.setdefault(one.says, _Finding(said, "of gains together"))
     return tuple(out.values())

@@ -56,11 +56,14 @@ def test_two_settings_one_seed_and_other_families_have_none(table_of):
     gains = table(table_of, np.random.default_rng(5).normal(0, 1, (3, 5)))
     assert analyze(gains).family("gains").consistency.alike
     mixed = gains.assign(method=gains["method"].where(gains["cell"] != "kd-0", "dkd"))
-    assert analyze(mixed).family("gains").consistency is None, "a mean over methods"
+    over_methods = analyze(mixed).family("gains")
+    assert not over_methods.consistency.alike
+    assert over_methods.consistency.says.endswith("; a mean over 2 methods, and so no finding about any.")
+    assert not over_methods.together
     plain = gains.drop(columns=["method", "T"], errors="ignore")
-    assert analyze(plain, Plan(baselines=("base",))).family("gains").consistency is None, (
-        "of what, nothing says"
-    )
+    untold = analyze(plain, Plan(baselines=("base",))).family("gains")
+    assert untold.consistency is not None
+    assert not untold.together, "nothing says what the cells are"
     pairs = analyze(table(table_of, np.random.default_rng(5).normal(0, 1, (4, 5))), Plan(all_pairs=True))
     assert pairs.family("all_pairs").consistency is None
 
@@ -76,7 +79,8 @@ def test_gains_are_summed_up_for_each_method_and_never_over_methods_or_baselines
         for seed in range(5)
     ]  # fmt: skip
     family = analyze(pd.DataFrame(rows), Plan(baselines=("kd",))).family("gains")
-    assert family.consistency is None
+    assert family.consistency.settings == 9
+    assert list(family.together) == ["by_method/0", "by_method/1"]
     assert [(one.method, one.settings, one.alike) for one in family.by_method] == [
         ("dkd", 3, False),
         ("ls", 3, False),

@@ -88,8 +88,9 @@ class Consistency:
         favourable: settings whose mean difference points the way of the goal.
         between_sd: standard deviation of the true gains between settings, beyond the noise of seeds.
         p_equal: Greenhouse–Geisser F test that all settings gain the same; None for more than 100.
-        alike: whether all are on one data set: else their mean sums up, and is no finding.
+        alike: whether all are of one method on one data set: else their mean sums up, and is no finding.
         method: whose gains these are, where a family holds those of several methods.
+        mixed: whether it is a mean over several methods, or over nobody knows what, which no page says.
     """
 
     settings: int
@@ -103,6 +104,7 @@ class Consistency:
     says: str
     alike: bool = True
     method: str | None = None
+    mixed: bool = False
 
 
 def factorials(question: Question) -> list[Factorial]:
@@ -304,12 +306,13 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
 
 def summed_up(
     question: Question, gains: Sequence[LinearContrast], where: Sequence[str] = ()
-) -> tuple[Consistency, ...]:
-    """The gains of each method, summed up over its settings, as far as it has three or more.
+) -> tuple[Consistency | None, tuple[Consistency, ...]]:
+    """All gains taken together, and where they are of several methods those of each that has three or more.
 
-    Never over methods, whose mean says nothing of any of them, nor of baselines that are compared with a
-    method, nor over cells of which no column says what they are.
+    The mean over methods says nothing of any of them, nor does that of baselines which are compared with a
+    method, or of cells of which no column says what they are: a document keeps it, marked as mixed.
     """
+    whole = consistency(question, gains, where)
     runs = question.runs
     by: dict[str, list[LinearContrast]] = {}
     for gain in gains:
@@ -318,14 +321,18 @@ def summed_up(
     asked = {
         method: own
         for method, own in by.items()
-        if len(own) >= MIN_SETTINGS and not is_called_baseline(method)
-        if method or varying(runs, [a for a, _ in _pairs(own)])
+        if not is_called_baseline(method) and (method or varying(runs, [a for a, _ in _pairs(own)]))
     }
-    found = []
-    for method, own in asked.items():
-        one = consistency(question, own, where, method=method if len(by) > 1 else None, methods=len(asked))
-        found += [] if one is None else [one]
-    return tuple(found)
+    if len(by) < 2:
+        return (whole if whole is None or asked else replace(whole, mixed=True)), ()
+    asked = {method: own for method, own in asked.items() if len(own) >= MIN_SETTINGS}
+    each = [
+        consistency(question, own, where, method=method, methods=len(asked)) for method, own in asked.items()
+    ]
+    if whole is not None:
+        says = whole.says.removesuffix(".") + f"; a mean over {len(by)} methods, and so no finding about any."
+        whole = replace(whole, alike=False, mixed=True, says=says)
+    return whole, tuple(one for one in each if one is not None)
 
 
 def _pairs(gains: Sequence[LinearContrast]) -> list[tuple[int, int]]:
