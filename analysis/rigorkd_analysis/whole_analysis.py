@@ -515,7 +515,7 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan) -> list[str]:
         " or a `primary:` one" if plan.planned else ", not that of the best setting"
     )
     base = "its baseline at one" if len(shown) == 1 else "their baseline at one"
-    base = base if len(beside) == 1 else "each baseline at one"
+    base = base if len(beside) == 1 else "baselines at one"
     return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, {base}; claim {claim}"]
 
 

@@ -256,7 +256,7 @@ def test_baselines_of_several_students_are_each_at_one_setting(table_of):
     }
     table = table_of(values, student={cell: cell[0] for cell in values})
     (told,) = [text for text in analyze(table).warnings if "tuning" in text]
-    assert "kd of a at 2 settings; kd of b at 2 settings, each baseline at one; claim" in told
+    assert "kd of a at 2 settings; kd of b at 2 settings, baselines at one; claim" in told
     left = analyze(table[table["cell"] != "a/kd-2"])
     (told,) = [text for text in left.warnings if "tuning" in text]
     assert told.startswith("tuning was unequal: kd of b at 2 settings, its baseline at one; claim")
