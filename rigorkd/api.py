@@ -350,7 +350,8 @@ class Findings:
     def says(self) -> str:
         """What holds and what is still missing, in plain sentences."""
         from rigorkd.report.analysis_page import says_secondary
-        from rigorkd.report.sentences import banner_of, headline
+        from rigorkd.report.headline import headline
+        from rigorkd.report.sentences import banner_of
 
         banner = banner_of(self.result.warnings)
         said = (*headline(self.result), *says_secondary(self.result))
@@ -495,7 +496,7 @@ def _refuse_unusable(data: Any, plan: Any, compare: Any, reading: Mapping[str, A
 
 def _findings(source: Source, asked: dict[str, Any], images: bool | None) -> Findings:
     """Analyse a source, and note in a study that it was looked at."""
-    from rigorkd.report.sources import Question, analysis_of, note
+    from rigorkd.report.judging import Question, analysis_of, note
 
     question = Question(**asked)
     result = analysis_of(source, question, images)

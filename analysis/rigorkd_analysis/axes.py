@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rigorkd_analysis.columns import is_bare, sets_up
+from rigorkd_analysis.columns import AVERAGED_OVER, OWN_SETTINGS, SET_TO, is_bare, sets_up
 from rigorkd_analysis.likeness import on_what, tells
 from rigorkd_analysis.runs import Runs
 
@@ -62,6 +62,12 @@ def averaged_over(runs: Runs, cells: Sequence[int]) -> str:
         if len(words) == len(cells) <= _FEW and all(words) and not any(map(is_bare, words)):
             return _and(words)
     return f"{len(cells)} settings{settings_of(runs, cells)}"
+
+
+def own_settings(runs: Runs, cells: Iterable[int]) -> str:
+    """What a method is averaged over in these cells, or set to: `averaged over T = 1 and 4`; "" if unsaid."""
+    told = dict.fromkeys(runs.text(OWN_SETTINGS, cell) for cell in cells)
+    return " or ".join(text for text in told if text.startswith((AVERAGED_OVER, SET_TO)))
 
 
 def _and(words: Sequence[str]) -> str:

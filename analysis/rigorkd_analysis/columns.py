@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+OWN_SETTINGS = "method_settings"
+"""The column that says behind a method's name what it was averaged over, or set to: `at T = 4`. No two cells
+are compared by it, and none are told apart: each method has its own."""
+AVERAGED_OVER, SET_TO = "averaged over ", "at "
+"""How its values begin."""
+
 #: Columns that describe a run. They are never taken for a metric unless named.
 DESCRIPTIVE = frozenset(
     {
@@ -20,7 +26,7 @@ DESCRIPTIVE = frozenset(
         "run", "run_hash", "teacher_run_hash",
         "weights_sha256", "hardware", "dispatch", "device", "versions", "n_test", "table",
         "factor", "params_millions", "macs_millions", "study", "precision", "finished", "select",
-        "selection", "selected_on", "latency_shared",
+        "selection", "selected_on", "latency_shared", OWN_SETTINGS,
     }
 )  # fmt: skip
 

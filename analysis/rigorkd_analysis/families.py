@@ -17,7 +17,7 @@ from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, 
 from rigorkd_analysis.results import Comparison, Family, FamilyName
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
-from rigorkd_analysis.stats.anova import consistency
+from rigorkd_analysis.stats.anova import Consistency, summed_up
 from rigorkd_analysis.stats.exact import exact_from
 from rigorkd_analysis.stats.moments import NOISE, or_nan, or_none
 from rigorkd_analysis.stats.new_images import ImageComparison, PredictionSource
@@ -149,17 +149,18 @@ def build_family(
         else:
             assert isinstance(test, OneTested)
             comparisons.append(_comparison(settled, part, test.adjusted(*adjusted), kind))
-    together = None
+    whole: Consistency | None = None
+    by_method: tuple[Consistency, ...] = ()
     if name == "gains" and plan.test != "unpaired":
         each = [set(c.conditions) for c in comparisons]
         where = [told for told in comparisons[0].conditions if told.startswith("on ")] if comparisons else []
         shared = [told for told in where if all(told in own for own in each)]
-        together = consistency(question, simple, shared)
+        whole, by_method = summed_up(question, simple, shared)
     strictest = 1 if plan.correction == "bh" else m  # step-up: p-values that are all below alpha all reject
     from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / strictest)
     over = question.names.over(b for part in simple for b in part.baselines) if kind == "gain" else ""
     shown = tuple(comparisons)
-    return Family(name, planned, len(parts), shown, together, from_seeds, over or None, len(beside))
+    return Family(name, planned, len(parts), shown, whole, from_seeds, over or None, len(beside), by_method)
 
 
 @dataclass(frozen=True)
@@ -304,9 +305,11 @@ def _gain(question: Question, part: LinearContrast, student: str) -> Subject:
     if part.pair:
         words, aside = names.cell(part.pair[0]), ""
     else:
-        words = names.average(part.averaged[0], part.within)
+        words = names.average(part.averaged, part.within)
         aside = f"averaged over {averaged_over(question.runs, part.averaged)}"
-    return Subject(words, student, names.over(part.baselines), aside, names.distils)
+    its = part.pair[0] if part.pair else part.averaged[0]
+    over = names.over(part.baselines)
+    return Subject(words, student, over, aside, names.distils, names.is_baseline(its))
 
 
 def _lost(runs: Runs, *contrasts: LinearContrast) -> tuple[bool, bool]:

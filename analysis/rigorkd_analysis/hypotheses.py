@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
-from rigorkd_analysis.axes import AXES, SAME_AXIS, varying
+from rigorkd_analysis.axes import AXES, SAME_AXIS, own_settings, varying
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of
@@ -37,7 +37,7 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
     """The average gain per group, data, student and method: does the method help over these settings?
 
     Never over what was measured on different data: whether it helps over data sets is another question, and
-    a few of them are no sample to answer it by.
+    a few of them are no sample to answer it by. One gain alone is no average.
     """
     sets: dict[tuple[str, ...], list[LinearContrast]] = {}
     parts = on_what(runs)
@@ -53,13 +53,16 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
         places[tuple(whose)] = places.get(tuple(whose), 0) + 1
     out = []
     for key, some in sets.items():
-        if len(some) == 1:
-            out.append(some[0])
+        if len(some) < 2:
             continue
         share = 1 / len(some)
         weights = _summed((cell, weight * share) for gain in some for cell, weight in gain.weights)
-        name = "/".join(filter(None, key)) or "all settings"
         cells = tuple(gain.pair[0] for gain in some if gain.pair is not None)
+        name = "/".join(filter(None, key)) or "all settings"
+        if own := own_settings(runs, cells):
+            ends = {runs.cells[cell].rpartition("/")[2] for cell in cells}
+            called = ends.pop() if len(ends) == 1 else f"{key[-1]} {own}"
+            name = "/".join(filter(None, (*key[:-1], called)))
         over = ", ".join(varying(runs, cells))
         shown = f" ({over})" if over else ""
         within = key[0] if places[key[1:]] > 1 else ""

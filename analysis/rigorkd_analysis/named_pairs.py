@@ -42,6 +42,16 @@ def each_pair(runs: Runs, contrasts: Sequence[Contrast]) -> list[Contrast]:
     return out
 
 
+def left_over(runs: Runs, pair: Pair) -> list[int]:
+    """The cells that two words mean and that no pair of them compares: nothing else is beside them."""
+    if {pair.a, pair.b} <= runs.index.keys():
+        return []
+    paired = [one for one in each_pair(runs, [pair]) if isinstance(one, Pair)]
+    met = {runs.index[cell] for one in paired for cell in (one.a, one.b)}
+    meant = dict.fromkeys(cell for word in (pair.a, pair.b) for cell in _cells_of(runs, word))
+    return [cell for cell in meant if cell not in met]
+
+
 def _cells_of(runs: Runs, name: str) -> list[int]:
     """The cells of a name: its own, those that have a value, or those that end in it."""
     if name in runs.index:

@@ -55,6 +55,7 @@ class Subject:
         over: the baseline, where it is not plainly the one without the method; for a gain only.
         aside: what an average is over.
         distils: whether the table gives cause to speak of a student.
+        is_baseline: whether it is a baseline, which raises and lowers nothing.
     """
 
     words: str
@@ -62,6 +63,7 @@ class Subject:
     over: str = ""
     aside: str = ""
     distils: bool = False
+    is_baseline: bool = False
 
     @property
     def called(self) -> str:
@@ -118,6 +120,10 @@ def sentence(facts: Facts, context: Context, subject: Subject) -> str:
             over = f" over {subject.over}" if subject.over and raised else subject.compared
             words = f"{subject.words}, {subject.aside}," if subject.aside else subject.words
             said = f"{words} {verb} {subject.owner}{say.words} by {size}{over}{where}"
+            if subject.is_baseline:
+                side = f"{'above' if raised else 'below'} {subject.over or 'its own'}"
+                words = words.replace("The ", f"{subject.student}'s ", 1) if subject.student else words
+                said = f"{words} was {size} {side} in {say.words}{where}"
         else:
             said = f"{subject.words}: {say.words} {'higher' if raised else 'lower'} by {size}{where}"
         if claim.verdict.negligible:

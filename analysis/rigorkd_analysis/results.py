@@ -97,10 +97,12 @@ class Comparison(Claim, PairedTest, Compared):
 class Family:
     """Comparisons that are corrected together. `planned` families were fixed before the results were seen.
 
-    `consistency` sums up a family of three gains or more. Below `exact_from` seeds no exact test could reject
-    at alpha over the family, whatever the data: what is found there rests on normal differences; None where
-    runs are not paired. `over` names what gains are over, where that is not called the baseline. `beside` is
-    how many comparisons more the correction is over: what a family asks already keeps that family's.
+    `consistency` sums up a family of three gains or more; where they are of several methods, `by_method` does
+    so for each, since a mean over methods says nothing of any. Below `exact_from` seeds no exact test could
+    reject at alpha over the family, whatever the data: what is found there rests on normal differences; None
+    where runs are not paired. `over` names what gains are over, where that is not called the baseline.
+    `beside` is how many comparisons more the correction is over: what a family asks already keeps that
+    family's.
     """
 
     name: FamilyName
@@ -111,6 +113,7 @@ class Family:
     exact_from: int | None = None
     over: str | None = None
     beside: int = 0
+    by_method: tuple[Consistency, ...] = ()
 
     @property
     def corrected_over(self) -> int:
@@ -118,12 +121,11 @@ class Family:
         return self.size + self.beside
 
     @property
-    def repeats_gains(self) -> bool:
-        """Whether these are averages of one gain each: the primary gain and the family of gains ask the same.
-
-        A document keeps such a family; whoever shows or tests it besides would judge one comparison twice.
-        """
-        return self.name == "overall" and all(c.a is not None for c in self.comparisons)
+    def together(self) -> dict[str, Consistency]:
+        """What may be said of gains taken together, by its place in the document of the family."""
+        by = {f"by_method/{at}": one for at, one in enumerate(self.by_method)}
+        found = {"consistency": self.consistency, **by}
+        return {place: one for place, one in found.items() if one is not None and not one.mixed}
 
 
 @dataclass(frozen=True)
@@ -203,14 +205,18 @@ class Analysis:
 
     @property
     def lead(self) -> Family | None:
-        """The one family that a headline speaks of: the primary question, else the overall one.
+        """The one family that a headline speaks of: the primary question, else the overall one, else gains.
 
-        None where an overall question that was not planned stands beside planned ones, as in studies of 0.1.
+        The overall one where each gain is part of an average: others it leaves unanswered. None where one
+        that was not planned stands beside planned gains, as in studies of 0.1.
         """
-        overall, gains = self.family("overall"), self.family("gains")
-        if overall is not None and not overall.planned and gains is not None and gains.planned:
-            overall = None
-        return self.family("primary") or overall
+        primary, overall, gains = map(self.family, ("primary", "overall", "gains"))
+        if primary is not None or overall is None or gains is None:
+            return primary or overall or gains
+        if not overall.planned and gains.planned:
+            return None
+        averaged = {cell for c in overall.comparisons for cell, weight in c.weights.items() if weight > 0}
+        return overall if all(c.a in averaged for c in gains.comparisons) else gains
 
 
 def document(result: Any) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rigorkd_analysis.columns import plain_name, sets_up
+from rigorkd_analysis.columns import OWN_SETTINGS, plain_name, sets_up
 from rigorkd_analysis.likeness import is_recipe, on_what, tells
 from rigorkd_analysis.runs import Runs
 
@@ -225,6 +225,8 @@ def columns_of_cells(runs: Runs) -> tuple[str, ...]:
     """The columns that tell cells apart and whose values stand in their names, all but one."""
     found = []
     for column, texts in runs.attributes.items():
+        if column == OWN_SETTINGS:
+            continue
         cells: dict[str, list[int]] = {}
         for at, text in enumerate(texts):
             cells.setdefault(text, []).append(at)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Plan
+from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Pair, Plan
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.families import build_family
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
 from rigorkd_analysis.likeness import copied, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
-from rigorkd_analysis.named_pairs import each_pair
+from rigorkd_analysis.named_pairs import each_pair, left_over
 from rigorkd_analysis.offered_baselines import likely, offered
 from rigorkd_analysis.outliers import outlying
 from rigorkd_analysis.questions import Hypothesis, LinearContrast, Question
@@ -91,12 +91,7 @@ def analyze(
         factorial=tuple(factorials(question)),
         images=images,
         sequential=sequential_analysis(
-            question,
-            [
-                (*own, family.corrected_over)
-                for own, family in zip(asked, found, strict=True)
-                if not family.repeats_gains
-            ],
+            question, [(*own, family.corrected_over) for own, family in zip(asked, found, strict=True)]
         )
         if plan.sequential
         else None,
@@ -223,7 +218,8 @@ def _hypotheses(question: Question, matcher: Matcher) -> list[tuple[FamilyName, 
         for planned, part in _by_plan(question, [(True, gain) for gain in gains]):
             known = planned and plan.planned and not plan.first_version
             simple = [gain for gain in part if isinstance(gain, LinearContrast)]
-            overall.append(("overall", known, [*averages(runs, simple)]))
+            if means := averages(runs, simple):
+                overall.append(("overall", known, [*means]))
         out += [] if plan.first_version else overall
         if plan.primary is not None:
             cell = runs.position(plan.primary)
@@ -333,11 +329,11 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         out.append("which cells may be best, and T × α, are judged on these test images alone")
     out += matcher.by_value()
     out += doubts(question, matcher)
-    if alone := matcher.excused():
+    if (alone := matcher.excused()) and matcher.any():  # else it goes without saying
         same = f" with the same {_listed(matcher.matched)}" if matcher.matched else ""
         has, it = ("has", "it") if len(alone) == 1 else ("have", "them")
         out.append(
-            f"{_listed(alone)} {has} no baseline{same}, and so no gain: only what was asked to be compared "
+            f"{_first(alone)} {has} no baseline{same}, and so no gain: only what was asked to be compared "
             f"with {it} says something of {it}"
         )
     out += [f"conditioned on {item}" for item in plan.conditioned_on if "fixed teacher" in item]
@@ -381,26 +377,31 @@ def _compared_with_nothing(
 ) -> list[str]:
     """The cells that no comparison meets though others are compared, with the data that they have alone.
 
-    Not those that are `told_of` already.
+    Not those that are `told_of` already. Before them those that a pair of words means and does not compare
+    where gains meet them: who asked for DKD and KD must see that KD at T = 1 is none of it.
     """
-    runs = question.runs
+    runs, out = question.runs, []
     met = {cell for *_, parts in families for part in parts for cell in part.cells}
+    for pair in (one for one in question.plan.contrasts if isinstance(one, Pair)):
+        if left := [cell for cell in left_over(runs, pair) if cell in met]:
+            names = _first([runs.cells[cell] for cell in left])
+            out.append(f"in no pair of {pair.a} and {pair.b}, as none of the other shares the rest: {names}")
     others = (cell for cell in range(len(runs.cells)) if cell not in met and cell not in told_of)
     named = bool(question.plan.baselines)  # else it goes without saying that a teacher is no rival
     alone = [cell for cell in others if named or runs.text("method", cell) != "teacher"]
     if not met or not alone:
-        return []
+        return out
     columns = on_what(runs)
-    told = []
+    named_alone = []
     for cell in alone[:6]:
         where = [
             f"{column} {runs.text(column, cell)}"
             for column in columns
             if not any(runs.text(column, other) == runs.text(column, cell) for other in met)
         ]
-        told.append(runs.cells[cell] + (f" (alone on {', '.join(where)})" if where else ""))
+        named_alone.append(runs.cells[cell] + (f" (alone on {', '.join(where)})" if where else ""))
     more = f" and {len(alone) - 6} more" if len(alone) > 6 else ""
-    return [f"compared with nothing: {_listed(told)}{more}"]
+    return [*out, f"compared with nothing: {_listed(named_alone)}{more}"]
 
 
 def _kept_for_choosing(plan: Plan) -> list[str]:
@@ -506,6 +507,11 @@ def _sesoi_on_scale(runs: Runs, plan: Plan) -> None:
         )
 
 
+def _first(names: Sequence[str], most: int = 6) -> str:
+    """The first of these names, and how many more there are."""
+    return _listed(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def _listed(items: Iterable[object]) -> str:
     return ", ".join(map(str, items))
 
@@ -527,9 +533,9 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan) -> list[str]:
             against.setdefault(whose, set()).add(baseline)
     if plan.planned and plan.primary in runs.index:
         tried.pop(_tuned(runs, runs.index[plan.primary]), None)
-    flagged = sorted(
-        {(g, s, m, k) for (g, s, m, t), k in tried.items() if k > 1 and len(against[g, s, m, t]) == 1}
-    )
+    unequal = {whose: k for whose, k in tried.items() if k > 1 and len(against[whose]) == 1}
+    flagged = sorted({(g, s, m, k) for (g, s, m, _), k in unequal.items()})
+    beside = set().union(*(against[whose] for whose in unequal))
     shown = [
         f"{m} of {'/'.join(filter(None, (g, s))) or 'this table'} at {k} settings" for g, s, m, k in flagged
     ]
@@ -540,7 +546,9 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan) -> list[str]:
     claim = "the average gain" + (
         " or a `primary:` one" if plan.planned else ", not that of the best setting"
     )
-    return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, its baseline at one; claim {claim}"]
+    base = "its baseline at one" if len(shown) == 1 else "their baseline at one"
+    base = base if len(beside) == 1 else "baselines at one"
+    return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, {base}; claim {claim}"]
 
 
 def _tuned(runs: Runs, cell: int) -> tuple[str, str, str, str]:

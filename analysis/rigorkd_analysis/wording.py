@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from rigorkd_analysis.analysis_plan import Correction
-from rigorkd_analysis.axes import SYMBOLS
-from rigorkd_analysis.columns import is_bare
+from rigorkd_analysis.axes import SYMBOLS, own_settings
+from rigorkd_analysis.columns import SET_TO, is_bare
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal, label, unit_of
 from rigorkd_analysis.offered_baselines import is_called_baseline
 from rigorkd_analysis.runs import Runs
+from rigorkd_analysis.short_names import same
 
-_METHODS = {"kd": "Distillation", "feature": "Feature distillation", "logit": "Logit distillation"}
+_METHODS = {
+    "kd": "Distillation",
+    "feature": "Feature distillation",
+    "logit": "Logit distillation",
+    "own": "Own distillation",
+}
 _ADJUSTED = {
     "holm": "Holm-adjusted p",
     "bonferroni": "Bonferroni-adjusted p",
@@ -65,7 +71,19 @@ def _distils(runs: Runs, cell: int) -> bool:
     )
 
 
-_SPELT = {"fitnet": "FitNet", "fitnets": "FitNets", "reviewkd": "ReviewKD", "simkd": "SimKD", "own": "Own"}
+_SPELT = {
+    "fitnet": "FitNet", "fitnets": "FitNets", "reviewkd": "ReviewKD", "simkd": "SimKD",
+    **{word: word for word in ("feature", "logit", "own")},
+}  # fmt: skip
+
+
+def spelling(method: str) -> str:
+    """A method's name: as the field spells it where that knows it in small letters, else as it is written."""
+    if method in _DISTILLING:
+        return _SPELT.get(method, method.upper())
+    return method
+
+
 MINUS = "−"
 
 TESTS = {
@@ -196,8 +214,7 @@ class Names:
 
     def _describe(self, cell: int) -> str:
         runs = self._runs
-        method = runs.text("method", cell)
-        if method in _NOT_DISTILLED:
+        if runs.text("method", cell) in ("teacher", ""):
             return runs.cells[cell]
         words = self._method(cell)
         if self._varies(cell, "teacher") and runs.text("teacher", cell):
@@ -208,8 +225,12 @@ class Names:
             value = runs.number(column, cell)
             if value is not None:
                 settings.append(f"{SYMBOLS.get(column, column)} = {value:g}")
+        own = own_settings(runs, [cell])
+        settings += [own.removeprefix(SET_TO)] if own.startswith(SET_TO) else []
         if settings:
             words += " at " + ", ".join(settings)
+        if own and not own.startswith(SET_TO):
+            words += f" {own}"
         if self._varies(cell, "start") and runs.text("start", cell):
             words += f", started from {runs.text('start', cell)}"
         if self._varies(cell, "epochs") and runs.text("epochs", cell):
@@ -223,24 +244,40 @@ class Names:
             return _METHODS[method]
         if is_bare(method):
             return f"Method {method}"
-        if method.casefold() in _DISTILLING:
-            known = _SPELT.get(method, method.upper()) if method.islower() else method
-            return f"{known} distillation"
-        return method[:1].upper() + method[1:]
+        if is_called_baseline(method):
+            undistilled = "undistilled " if self.distils else ""
+            called = "" if self._is_plain(method) else f" {method}"
+            return f"The {undistilled}baseline{called}"
+        return f"{spelling(method)} distillation" if method.casefold() in _DISTILLING else method
+
+    def is_baseline(self, cell: int) -> bool:
+        """Whether a cell is called a baseline, whatever it is compared with."""
+        return is_called_baseline(self._runs.text("method", cell))
 
     def cell(self, cell: int) -> str:
         return self._unique[cell]
 
-    def average(self, cell: int, within: str) -> str:
-        """What is averaged: a cell's method, of the part that it is `within` where that must be told."""
-        words = self._method(cell) if self._runs.text("method", cell) else "The cells"
-        return f"{words} ({within})" if within else words
+    def average(self, cells: Sequence[int], within: str) -> str:
+        """What is averaged: these cells' method, of the part that it is `within` where that must be told."""
+        words = self._method(cells[0]) if self._runs.text("method", cells[0]) else "The cells"
+        told = (words, own_settings(self._runs, cells), within and f"({within})")
+        return " ".join(filter(None, told))
+
+    def in_a_sentence(self, cells: Sequence[int]) -> str:
+        """These cells' method amid a sentence, with what it is averaged over or set to."""
+        words = self.average(cells, "")
+        known = words.startswith((*_METHODS.values(), "The "))
+        return words[:1].lower() + words[1:] if known else words
 
     def over(self, baselines: Iterable[int]) -> str:
         """What gains over these cells are over; "" where they are called baselines."""
-        words = dict.fromkeys(self._reference(cell) for cell in baselines)
-        if all(self._is_plain(word) for word in words):
+        found = dict.fromkeys(self._reference(cell) for cell in baselines)
+        if all(self._is_plain(word) and not own for word, own in found):
             return ""
+        words = {
+            f"the baseline {own}" if own and self._is_plain(word) else f"{word} {own}".strip(): None
+            for word, own in found
+        }
         first, *more = words
         return first if not more else " or ".join(words) if len(more) < 3 else OWN_BASELINES
 
@@ -248,10 +285,13 @@ class Names:
         """Whether it is called the baseline; `scratch` or `vanilla` says more, and is told."""
         return is_called_baseline(word) and "base" in word.casefold()
 
-    def _reference(self, cell: int) -> str:
-        """A baseline in a word: its method where that is one cell, else as it was given, else its name."""
+    def _reference(self, cell: int) -> tuple[str, str]:
+        """A baseline in a word: its method where that is one cell, else as it was given, else its name.
+
+        Beside a word stands what is averaged in it; a name says that itself.
+        """
         runs = self._runs
-        method = runs.text("method", cell)
+        method, own = runs.text("method", cell), own_settings(runs, [cell])
         whose = [column for column in ("group", "student", *on_what(runs)) if column in runs.attributes]
         rivals = [
             other
@@ -260,12 +300,12 @@ class Names:
             and all(runs.text(column, other) == runs.text(column, cell) for column in whose)
         ]
         if method and len(rivals) == 1 and not is_bare(method):
-            return method
+            return spelling(method), own
         parts = runs.cells[cell].split("/")
-        return next(
-            (word for word in self._named if word in parts),
-            method if method == "baseline" else runs.cells[cell],
-        )
+        for word in self._named:
+            if word in parts or (own and same(method, word.removeprefix("method="))):
+                return (word, "") if word in parts else (spelling(method), own)
+        return (method, own) if method == "baseline" else (runs.cells[cell], "")
 
 
 def _plain(text: str) -> str:

@@ -66,8 +66,9 @@ def analyze(
     """
     from rigorkd.report.analysis_page import analysis_page, says_secondary, short_page, teachers_of
     from rigorkd.report.emit import emit, to_csv, to_json
+    from rigorkd.report.judging import analysis_of
     from rigorkd.report.sentences import chosen
-    from rigorkd.report.sources import analysis_of, refuse_unusable
+    from rigorkd.report.sources import refuse_unusable
 
     found, question = ask(sources, results, asked, told=False)
     if dry_run:

@@ -90,10 +90,10 @@ def compare(
     from rigorkd_analysis.analysis_plan import Plan
 
     from rigorkd.report.compare_page import compare_page
-    from rigorkd.report.compared import Runs, open_source
+    from rigorkd.report.compared import Runs, open_sources
     from rigorkd.report.emit import emit, to_csv, to_json
+    from rigorkd.report.judging import note_look
     from rigorkd.report.rows import located
-    from rigorkd.report.sources import note_look
 
     reading = reading_of(asked)
     if published is not None:
@@ -105,7 +105,7 @@ def compare(
         return
     if len(sources) < 2:
         raise click.UsageError("give two sources or more: studies, CSVs of runs, or a published table last")
-    opened = [open_source(source, results, reading, asked["metric"]) for source in sources]
+    opened = open_sources(sources, results, reading, asked["metric"])
     studies = [one.source for one in opened if isinstance(one, Runs)]
     for study in studies:
         tell(study)
@@ -145,9 +145,9 @@ def _with_publication(
     from rigorkd.report.compare_page import compare_page
     from rigorkd.report.compared import Runs, open_source
     from rigorkd.report.emit import emit, to_csv, to_json
+    from rigorkd.report.judging import Question, note_look
     from rigorkd.report.publications import compare_with
     from rigorkd.report.rows import located
-    from rigorkd.report.sources import Question, note_look
 
     if rename or printed_metric or seeds is not None:
         raise InputError(

@@ -37,9 +37,9 @@ def export(study: Path | None, results: Path, out: Path | None, weights: bool) -
     from rigorkd.report.emit import to_json
     from rigorkd.report.figures.side_by_side import cores
     from rigorkd.report.gather import gather
+    from rigorkd.report.judging import Question, analysis_of
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
-    from rigorkd.report.sources import Question, analysis_of
     from rigorkd.text import count
 
     folder = study_folder(study, results)

@@ -71,8 +71,8 @@ def figures(
     from rigorkd.report.figures.catalog import figures as all_figures
     from rigorkd.report.figures.side_by_side import cores, side_by_side
     from rigorkd.report.gather import gather
+    from rigorkd.report.judging import analysis_of
     from rigorkd.report.sentences import banner_of, chosen_in_brief
-    from rigorkd.report.sources import analysis_of
     from rigorkd.text import one_line
 
     groups = [sources]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rigorkd.protocol.load import Protocol, Settle
     from rigorkd.readers.raw import Reading
     from rigorkd.readers.tidying import Tidy
-    from rigorkd.report.sources import Question, Source
+    from rigorkd.report.judging import Question
+    from rigorkd.report.sources import Source
 
 results_option = click.option(
     "--results",
@@ -216,7 +217,11 @@ _READING = (
     click.option(
         "--select", metavar="EPOCH", help="Of a log of epochs: last, or best:COLUMN, such as best:val_acc."
     ),
-    click.option("--average", metavar="COLUMN", help="Average over fold, item or the like within a seed."),
+    click.option(
+        "--average",
+        metavar="COLUMN",
+        help="Average within a seed: over fold, item or the like, or over a setting, each method's own.",
+    ),
     click.option(
         "--without",
         multiple=True,
@@ -317,7 +322,7 @@ def asked_so(found: Source, sources: Sequence[str]) -> str:
     from rigorkd.readers.kinds import remote
     from rigorkd.readers.raw import Reading
     from rigorkd.records.interim import listed_seeds
-    from rigorkd.report.sources import Question
+    from rigorkd.report.judging import Question
 
     def told(source: str) -> str:
         if source == "-" or remote(source):
@@ -349,7 +354,7 @@ def ask(
     sources: Sequence[str], results: Path, asked: dict[str, Any], *, told: bool = True
 ) -> tuple[Source, Question]:
     """The sources that were named, and the question put to them, from a command's remaining options."""
-    from rigorkd.report.sources import Question
+    from rigorkd.report.judging import Question
 
     reading = reading_of(asked)
     found = find_source(sources, results, reading, asked["metric"])
@@ -368,8 +373,8 @@ def aside(text: str) -> None:
 
 def warn(found: Source, question: Question, analysis: Analysis, *, all_of_it: bool = True) -> None:
     """Note the look; say on stderr what an analysis warns of, where the document alone does not show it."""
+    from rigorkd.report.judging import note
     from rigorkd.report.sentences import banner_of
-    from rigorkd.report.sources import note
     from rigorkd.text import one_line
 
     banner = banner_of(analysis.warnings)

@@ -79,7 +79,7 @@ def publish(
 
 
 def _verdicts(source: str, results: Path, asked: dict[str, Any]) -> None:
-    from rigorkd.report.sources import analysis_of
+    from rigorkd.report.judging import analysis_of
     from rigorkd.report.verdict_marks import write_marks
     from rigorkd.text import count
 

@@ -46,9 +46,9 @@ def report(
     from rigorkd.files import write_atomically
     from rigorkd.report.figures.side_by_side import cores
     from rigorkd.report.gather import gather
+    from rigorkd.report.judging import analysis_of
     from rigorkd.report.render.html import html
     from rigorkd.report.report_page import report_page
-    from rigorkd.report.sources import analysis_of
 
     found, question = ask(sources, results, asked)
     file = out or (found.folder / "report.html" if found.folder else Path(f"{found.name}.html"))

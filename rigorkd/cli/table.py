@@ -13,8 +13,9 @@ from rigorkd.cli.options import ask, question_options, reading_options, results_
 if TYPE_CHECKING:
     from rigorkd_analysis.results import Analysis
 
+    from rigorkd.report.judging import Question
     from rigorkd.report.page import Page
-    from rigorkd.report.sources import Question, Source
+    from rigorkd.report.sources import Source
 
 
 @click.command(short_help="Print the runs of a study, or its results as a table for a paper.")
@@ -120,10 +121,10 @@ def _page(found: Source, layout: str, group: str | None, question: Question) -> 
     """The page of a layout of ours, or of a publication's, and the analysis behind it."""
     from rigorkd.errors import InputError
     from rigorkd.report.gather import gather
+    from rigorkd.report.judging import analysis_of, judging
     from rigorkd.report.layouts.layout_spec import HeatLayout, RowsLayout, find_layouts, known_publications
     from rigorkd.report.layouts.layout_tables import layout_table
     from rigorkd.report.paper_tables import LAYOUTS, paper_table
-    from rigorkd.report.sources import analysis_of, judging
     from rigorkd.text import nearest
 
     if own := next((name for name in LAYOUTS if name == layout), None):

@@ -242,12 +242,11 @@ def _detectable(
     sets = Counter(
         (by_name[name].group, by_name[name].student, by_name[name].method.name) for name, _ in pairs
     )
-    averages = tuple(sets.values())
+    averages = tuple(number for number in sets.values() if number > 1)  # one gain is no average
     primary = sum(name == analysis.primary for name, _ in pairs)
-    repeats = all(number == 1 for number in averages)  # as `Family.repeats_gains`
     families = [
         # cells are taken to vary alike: see `designs`
-        ("overall", 0 if repeats else len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
+        ("overall", len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
         ("primary", primary, 1.0),
         ("gains", len(pairs) - primary, 1.0),
         ("contrasts", len(analysis.contrasts), 1.0),
@@ -279,7 +278,7 @@ def _detectable(
             corrected=analysis.correction != "none",
             looks=analysis.looks,
         )
-    return tuple(entries), tuple(way for way in ways if not (repeats and way.question == "overall"))
+    return tuple(entries), tuple(way for way in ways if averages or way.question != "overall")
 
 
 def judged_apart(added: Sequence[str]) -> str:

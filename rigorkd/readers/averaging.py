@@ -1,26 +1,30 @@
 """Rows of one run averaged before seeds are compared (`--average`): folds and items, or a method's settings.
 
 What every run has, such as folds, must be the same in all cells that are compared: one fold is harder than
-another. A setting is a method's own: temperatures are averaged where a method has them, the same ones at each
-seed, and a method without any stands as it is. Which is which the column's name and its empty fields tell.
+another. A setting is a method's own: each method is averaged over the temperatures that it has, the same ones
+at each seed; one that has a single temperature is named with it, one without any stands as it is. What a name
+stands for is part of it from then on. Which is which the column's name and its empty fields tell.
 """
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rigorkd_analysis.columns import sets_up
+from rigorkd_analysis.axes import SYMBOLS
+from rigorkd_analysis.columns import AVERAGED_OVER, OWN_SETTINGS, SET_TO, is_number, sets_up
 from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.short_names import plain as as_written
 
 from rigorkd.readers.draft import Draft, original
-from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, is_kind_of_seed
+from rigorkd.readers.known_names import INNER, PARAMETERS, canonical, is_bookkeeping, is_kind_of_seed
 from rigorkd.readers.leaving_out import words_of
 from rigorkd.readers.metric_choice import candidates
+from rigorkd.readers.row_cells import set_to
 from rigorkd.readers.run_rows import cell_columns, settings_in, told_of
 from rigorkd.readers.written_numbers import ABSENT, plain
 from rigorkd.text import some_of, suggest
@@ -52,27 +56,54 @@ def average(draft: Draft, metric: str | None) -> None:
             f"--average {draft.asked.average}: it tells the runs apart, or is the metric",
             f"name the column whose rows are averaged within a run, such as fold{instead}",
         )
+    _without_the_unfinished(draft, column)
     _without_number(draft, metric, column)
     number = _by_setting(draft, column) if _is_setting(draft, column) else _by_part(draft, column)
     first = np.unique(number, return_index=True)[1]
     frame = draft.frame.iloc[first].copy()
     results = [metric] if metric else []
     results += [name for name in candidates(draft) if name != metric]
+    sizes = np.bincount(number)
+    fell = {word: _having(draft, word, number) for word in ("diverged", "missing")}
+    lost = fell["diverged"] | fell["missing"]
     for name in results:
         values = plain(draft.frame[name])
-        if np.isnan(values).any():
+        wrong = np.isnan(values) & ~lost[number]
+        if wrong.any():
             if name != metric:
                 frame = frame.drop(columns=name)
                 continue
-            row = int(np.flatnonzero(np.isnan(values))[0])
+            row = int(np.flatnonzero(wrong)[0])
             raise draft.table.error("no number to average", "leave the row out, or mend it", row, str(metric))
-        means = np.bincount(number, weights=values) / np.bincount(number)
-        frame[name] = [repr(float(value)) for value in means]
+        means = np.bincount(number, weights=np.nan_to_num(values)) / sizes
+        frame[name] = ["" if gone else repr(float(one)) for gone, one in zip(lost, means, strict=True)]
+    if fell["diverged"].any():  # what is averaged over has not converged, whichever of it did not
+        frame["status"] = np.where(fell["diverged"], "diverged", frame["status"])
     frame = frame.drop(columns=column)
-    sizes = np.bincount(number)
     each = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     draft.epochs = f"averaged over {draft.spelt(column)} ({each} rows a run)"
     draft.table = replace(draft.table.rows(first, frame), items=None)  # those of one row are not the run's
+
+
+def _having(draft: Draft, status: str, number: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which of the runs, by number, have a row of this status."""
+    own = np.zeros(len(number), dtype=bool)
+    if "status" in draft.frame:
+        own = (draft.frame["status"] == status).to_numpy()
+    return np.asarray(np.bincount(number, weights=own) > 0)
+
+
+def _without_the_unfinished(draft: Draft, column: str) -> None:
+    """Rows that did not finish are no part of an average; where a seed has no other, one stands for it."""
+    if "status" not in draft.frame or not (unfinished := (draft.frame["status"] == "missing")).any():
+        return
+    frame = draft.frame
+    alone = unfinished.groupby([frame["cell"], frame["seed"]], sort=False).transform("all")
+    gone = unfinished & (~alone | frame.duplicated(["cell", "seed"]))
+    for row in np.flatnonzero(gone):
+        where = f"{draft.spelt(column)} {frame[column].iloc[row]}"
+        draft.dropped.append(told_of(draft, int(row), f"did not finish ({where})"))
+    draft.keep(~gone.to_numpy())
 
 
 def _without_number(draft: Draft, metric: str | None, column: str) -> None:
@@ -80,6 +111,8 @@ def _without_number(draft: Draft, metric: str | None, column: str) -> None:
     if metric is None:
         return
     blank = draft.frame[metric].str.strip().str.casefold().isin(ABSENT - {"nan"}).to_numpy()
+    if "status" in draft.frame:  # a run that fell has none, and counts as what it is
+        blank = blank & ~draft.frame["status"].isin(["diverged", "missing"]).to_numpy()
     if not blank.any() or blank.all():
         return
     for row in np.flatnonzero(blank):
@@ -198,8 +231,7 @@ def _shared(draft: Draft, frame: pd.DataFrame, column: str) -> tuple[set[str], l
         raise draft.table.error(
             f"{cell} has {_these(what, has)}, and no {_these('', values)}, which {other} has: averages "
             "over different ones are no like comparison",
-            f"name the same {what} alike in all cells; where runs are missing, leave {cell} out ({leave})"
-            + (f", or do not average: {_apart(draft, column)}" if _is_setting(draft, column) else ""),
+            f"name the same {what} alike in all cells; where runs are missing, leave {cell} out ({leave})",
         )
     return shared, [f"{cell} lacks {_these('', values)}" for cell, values in lacking.items()]
 
@@ -259,7 +291,8 @@ def _without_any(draft: Draft, column: str) -> NDArray[np.bool_]:
 def _by_setting(draft: Draft, column: str) -> NDArray[np.intp]:
     """Which rows are averaged: those of one seed of a cell that has the setting; all others stand alone.
 
-    At every seed the average is over the same settings: else seeds would differ by them.
+    Each cell is averaged over its own settings, at every seed over the same ones: else seeds would differ by
+    them. What these are is part of its name.
 
     Raises:
         InputError: it is not known of a row, there twice, or not all there at any seed; or rows of one run
@@ -267,29 +300,31 @@ def _by_setting(draft: Draft, column: str) -> NDArray[np.intp]:
     """
     what = draft.spelt(column)
     draft.put(**{column: draft.frame[column].map(as_written)})
-    alone = _without_any(draft, column)
-    _one_of_each(draft, column, alone)
+    _one_of_each(draft, column, _stand_alone(draft, column))
     keep, told = np.ones(len(draft.frame), dtype=bool), []
-    for rows in _places(draft, column):
-        own = draft.frame.iloc[rows[~alone[rows]]]
-        if own.empty:
-            continue
-        shared, lacks = _shared(draft, own, column)
-        told += [f"{text}, which is left out of the averages of all cells" for text in lacks]
-        kept = own[own[column].isin(shared)]
-        whole = kept.groupby(["cell", "seed"], sort=False)[column].transform("nunique") == len(shared)
-        for cell, some in kept.groupby("cell", sort=False):
-            told += _gaps(draft, column, str(cell), some[~whole[some.index]], shared, some["seed"].nunique())
-        keep[own.index.difference(kept[whole].index)] = False
+    own = draft.frame[~_stand_alone(draft, column)]
+    for cell, some in own.groupby("cell", sort=False):
+        settings = set(some[column])
+        whole = some.groupby("seed", sort=False)[column].transform("nunique") == len(settings)
+        told += _gaps(draft, column, str(cell), some[~whole], settings, some["seed"].nunique())
+        keep[some.index[~whole]] = False
     if told:
         more = f" and {len(told) - _TOLD} more" * (len(told) > _TOLD)
         draft.warnings.append(f"{what}: {'; '.join(told[:_TOLD])}{more}")
     draft.keep(keep)
-    alone = alone[keep]
-    _say_averaged(draft, column, alone)
+    alone = _stand_alone(draft, column)
+    _name_averages(draft, column, alone)
     single = np.where(alone, np.arange(len(alone)), -1)
     number = draft.frame.assign(_alone=single).groupby(["cell", "seed", "_alone"], sort=False).ngroup()
     return np.asarray(number.to_numpy(), dtype=np.intp)
+
+
+def _stand_alone(draft: Draft, column: str) -> NDArray[np.bool_]:
+    """The rows that no average is over: of cells without the setting, and of seeds at which none finished."""
+    alone = _without_any(draft, column)
+    if "status" in draft.frame:
+        alone = alone | (draft.frame["status"] == "missing").to_numpy()
+    return alone
 
 
 def _one_of_each(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:
@@ -350,12 +385,59 @@ def _gaps(
     ]
 
 
-def _say_averaged(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:
+def _name_averages(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:
+    """What each cell is averaged over, or set to, in its name and behind its method's; and a warning."""
     frame, what = draft.frame, draft.spelt(column)
-    values = list(dict.fromkeys(frame[column][~alone]))
-    if not values:
-        return
-    text = f"{some_of(words_of(draft, ~alone), 4)} over {what} {some_of(values, 6)} within each seed"
-    if alone.any():
-        text += f" ({some_of(words_of(draft, alone), 4)}: no {what}, so as they are)"
-    draft.warnings.append(f"{AVERAGED}{text}, as --average asks")
+    called = column if column in SYMBOLS or column in PARAMETERS else what
+    own: dict[str, tuple[str, ...]] = {}
+    for cell, some in frame[~alone].groupby("cell", sort=False):
+        own[str(cell)] = tuple(sorted(some[column].unique(), key=_in_order))
+    names, phrases = {}, {}
+    for cell, values in own.items():
+        said = f"{SYMBOLS.get(called, called)} = "
+        if len(values) == 1:
+            names[cell] = set_to(cell, column, values[0], draft.spelt)
+            phrases[cell] = f"{SET_TO}{said}{values[0]}"
+        else:
+            names[cell] = f"{cell} mean {called}={_in_brief(values, ',')}"
+            phrases[cell] = f"{AVERAGED_OVER}{said}{_in_brief(values)}"
+    told = []
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for cell, values in own.items():
+        groups.setdefault(values, []).append(cell)
+    as_is = []
+    for values, cells in groups.items():
+        words = some_of(words_of(draft, frame["cell"].isin(cells).to_numpy(), column), 4)
+        if len(values) > 1:
+            told.append(f"{words} over {what} {some_of(values, 12)}")
+        else:
+            as_is.append(f"{words}: {what} {values[0]} alone")
+    without = ~frame["cell"].isin(list(own)).to_numpy()
+    if without.any():
+        as_is.append(f"{some_of(words_of(draft, without, column), 4)}: no {what}")
+    stands = f" ({'; '.join(as_is)}, so as they are)" if as_is else ""
+    if told:
+        draft.warnings.append(f"{AVERAGED}{'; '.join(told)} within each seed{stands}, as --average asks")
+    elif own:
+        draft.warnings.append(f"--average {what} averages nothing: no cell has several of it{stands}")
+    before = frame["cell"]
+    draft.put(
+        cell=before.map(lambda cell: names.get(cell, cell)),
+        **{OWN_SETTINGS: before.map(lambda cell: phrases.get(cell, ""))},
+    )
+    draft.renamed.update(names)
+
+
+def _in_order(text: str) -> tuple[float, str]:
+    """Numbers by their size, behind them words."""
+    return (float(text), "") if is_number(text) else (math.inf, text)
+
+
+_LISTED = 6
+"""So many settings of one cell are listed in its name; of more, their number and their ends."""
+
+
+def _in_brief(values: Sequence[str], between: str = "") -> str:
+    if len(values) > _LISTED:
+        return f"{values[0]} to {values[-1]} ({len(values)})" if not between else f"{values[0]}..{values[-1]}"
+    return between.join(values) if between else f"{', '.join(values[:-1])} and {values[-1]}"

@@ -50,6 +50,7 @@ class Draft:
     seeds: str = ""
     epochs: str = ""
     metric: str = ""
+    renamed: dict[str, str] = field(default_factory=dict)
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -20,6 +20,14 @@ _NO_WORD_OF = frozenset({"seed", "run", "run_id", "time", "epoch", "step"})
 """Columns in which a word alone is not looked for: no configuration is called by them."""
 
 
+class NoSuchValueError(InputError):
+    """No row of a source has the value that `--without` names; of several sources one may have it alone."""
+
+    def __init__(self, error: InputError, word: str) -> None:
+        super().__init__(error.message, hint=error.hint)
+        self.word = word
+
+
 class Leaving:
     """What is to be left out of one table: once its columns have their names, and again once its cells have.
 
@@ -59,7 +67,7 @@ class Leaving:
         """
         draft = self._draft
         for word in self._open:
-            raise self._unknown(word)
+            raise NoSuchValueError(self._unknown(word), word)
         for column, called, _ in self._gone:
             if column == metric:
                 raise self._by_result(called)
@@ -155,11 +163,14 @@ class Leaving:
         )
 
 
-def words_of(draft: Draft, rows: NDArray[np.bool_]) -> list[str]:
-    """What these rows have and no others, as `--without` takes it: `method=KD`, or else their cells."""
+def words_of(draft: Draft, rows: NDArray[np.bool_], but: str = "") -> list[str]:
+    """What these rows have and no others, as `--without` takes it: `method=KD`, or else their cells.
+
+    In any column `but` one.
+    """
     found: list[str] = []
     for name in map(str, draft.frame.columns):
-        if name in _NO_WORD_OF or name in ("cell", "status") or name.startswith("_"):
+        if name in _NO_WORD_OF or name in ("cell", "status", but) or name.startswith("_"):
             continue
         if is_metric(name) or is_cost(name):
             continue

@@ -384,6 +384,11 @@ def _told(column: str, word: str) -> str:
     return f"{column}{'' if is_float(word) else '='}{word}" if is_bare(word) else word
 
 
+def set_to(cell: str, column: str, word: str, spelt: Callable[[str], str]) -> str:
+    """The name of a cell that has this value as well: `r8/KD` with T = 4 is `r8/KD-T4`."""
+    return f"{cell}-{_cell_name({column: word}, spelt)}"
+
+
 def _cell_name(values: Mapping[str, str], spelt: Callable[[str], str]) -> str:
     """The values of a cell's columns, each with its column where it means nothing alone."""
     names: list[str] = []

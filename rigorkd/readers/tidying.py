@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rigorkd_analysis.metric_names import goal_of
 from rigorkd_analysis.runs import seed_of
@@ -43,6 +43,7 @@ class Tidy:
         warnings: what a reader of the verdicts must know as well.
         came: where the columns came from that were not there by their names.
         name: what to call the table.
+        renamed: what cells are called now that say what they are averages of, by the names that they had.
     """
 
     table: RawTable
@@ -52,6 +53,7 @@ class Tidy:
     warnings: tuple[str, ...]
     came: Mapping[str, str]
     name: str = ""
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def tidy(tables: Sequence[RawTable], asked: Reading, metric: str | None = None, name: str = "") -> Tidy:
@@ -85,8 +87,8 @@ def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) 
     leaving.now()
     chosen = choose_metric(draft, metric)
     leaving.done(chosen)
-    average(draft, chosen)
     statuses(draft)
+    average(draft, chosen)
     epochs(draft, chosen)
     duplicates(draft, chosen)
     left_out_settings(draft)
@@ -217,6 +219,7 @@ def _finished(draft: Draft, metric: str | None, name: str) -> Tidy:
         tuple(draft.warnings),
         draft.came,
         name,
+        draft.renamed,
     )
 
 

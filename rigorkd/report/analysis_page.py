@@ -19,6 +19,7 @@ from rigorkd_analysis.wording import percent_text
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record, read_records
+from rigorkd.report.headline import headline, sequential_leads, what_fell, what_holds, what_next
 from rigorkd.report.numbers import MetricNumbers, Numbers, between, p_heading
 from rigorkd.report.page import MISSING, STARRED, Cell, Column, Entry, Page, Said, Table, Value, listed
 from rigorkd.report.row_names import common_start
@@ -29,7 +30,6 @@ from rigorkd.report.sentences import (
     asked_once,
     banner_of,
     grouped,
-    headline,
     holm_is_sharper,
     is_corrected,
     is_unpaired,
@@ -38,18 +38,12 @@ from rigorkd.report.sentences import (
     name_of,
     numbers_of,
     own_interval,
-    partly_averages,
     planned_looks,
-    said_by_gains,
-    sequential_leads,
     some_not_valid,
     test_of,
     titled_family,
     unvalidated,
     warnings_of,
-    what_fell,
-    what_holds,
-    what_next,
     whose,
     without_cells,
 )
@@ -189,7 +183,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
     notes = (
-        *(without_cells(analysis), partly_averages(family), planned_looks(analysis)),
+        *(without_cells(analysis), planned_looks(analysis)),
         *(_asked_before(family), holm_is_sharper(analysis, family), unvalidated(analysis)),
     )
     parts += [note for note in notes if note]
@@ -219,12 +213,11 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     if len(analysis.cells) <= _MAX_CELLS:
         tables.append(cells_table(analysis, say))
     tables += [teachers] if teachers is not None else []
-    said = dict.fromkeys(  # an average of one gain may say what the gain says
+    said = dict.fromkeys(  # an unnamed contrast may say what a gain says
         comparison.says
         for _, family in asked_once(analysis)
         for comparison in family.comparisons
         if comparison.verdict is not Verdict.INCONCLUSIVE or family.name in QUESTIONS
-        if not said_by_gains(analysis, family, comparison)
     )
     sentences = tuple(map(Said, said))
     return Page(
@@ -323,7 +316,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         "planned before the results were seen"
         if family.planned
         else "exploratory: not planned before the results",
-        *filter(None, (without_cells(analysis), partly_averages(family), planned_looks(analysis))),
+        *filter(None, (without_cells(analysis), planned_looks(analysis))),
         *filter(None, (_asked_before(family), holm_is_sharper(analysis, family))),
     ]
     if analysis.sesoi is not None:
@@ -490,7 +483,7 @@ def first_of(most: int | None, total: int, what: str) -> str:
 
 def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
     notes = [*map(Said, what_fell(analysis))]
-    notes += [Said(f.consistency.says) for f in analysis.families if f.consistency is not None]
+    notes += [Said(one.says) for family in analysis.families for one in family.together.values()]
     if (best := analysis.best) is not None:
         notes += [may_be_best(item, analysis.alpha) for item in best.sets]
         notes += [Said(pick.says) for pick in best.validation_pick]

@@ -13,6 +13,7 @@ from rigorkd_analysis.analysis_plan import Plan
 from rigorkd_analysis.studies.effects import Study
 
 from rigorkd.errors import InputError
+from rigorkd.readers.leaving_out import NoSuchValueError
 from rigorkd.readers.raw import Reading
 from rigorkd.records.study import is_study
 from rigorkd.report.rows import Rows, read_rows
@@ -54,6 +55,30 @@ class Printed:
         ]
 
 
+def open_sources(
+    sources: Sequence[Path], results: Path, asked: Reading, metric: str | None = None
+) -> list[Runs | Printed]:
+    """Each source; what `--without` leaves out of tables need be in one of them alone.
+
+    Raises:
+        InputError: as of one source, or no source has a value that is to be left out.
+    """
+    found: list[Runs | Printed] = []
+    lacking: dict[str, list[NoSuchValueError]] = {}
+    for source in sources:
+        own = asked
+        while True:
+            try:
+                found.append(open_source(source, results, own, metric))
+                break
+            except NoSuchValueError as error:
+                lacking.setdefault(error.word, []).append(error)
+                if len(lacking[error.word]) == len(sources):
+                    raise
+                own = replace(own, without=tuple(word for word in own.without if word != error.word))
+    return found
+
+
 def open_source(
     source: Path, results: Path, asked: Reading | None = None, metric: str | None = None
 ) -> Runs | Printed:
@@ -74,6 +99,8 @@ def open_source(
         return _printed(rows, asked)
     try:
         found = from_sources([str(source)], asked, metric)
+    except NoSuchValueError:
+        raise
     except InputError:
         if plain:
             raise

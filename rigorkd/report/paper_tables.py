@@ -21,12 +21,12 @@ from rigorkd.errors import InputError
 from rigorkd.metrics import BY_NAME, shown
 from rigorkd.report.analysis_page import cells_table
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
+from rigorkd.report.headline import headline
 from rigorkd.report.numbers import Numbers, p_heading, verdict
 from rigorkd.report.page import MISSING, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
     CORRECTIONS,
     chosen,
-    headline,
     holm_is_sharper,
     is_unpaired,
     own_interval,

@@ -38,8 +38,9 @@ from rigorkd.problems import unknown
 from rigorkd.protocol.load import load_as
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_records
+from rigorkd.report.judging import Question, analysis_of, judging
 from rigorkd.report.rows import Rows, located, read_rows
-from rigorkd.report.sources import Question, Source, analysis_of, judging
+from rigorkd.report.sources import Source
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -30,6 +30,7 @@ from rigorkd.report.analysis_page import (
 )
 from rigorkd.report.evidence import CellFacts, Evidence, distils
 from rigorkd.report.figures.catalog import on_page
+from rigorkd.report.headline import headline, sequential_leads, sequential_tally, what_fell
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Chart, Count, Page, Prose, Said, Section, Table, Tally, listed
 from rigorkd.report.sentences import (
@@ -37,7 +38,6 @@ from rigorkd.report.sentences import (
     SMOKE_RUNS,
     asked_once,
     banner_of,
-    headline,
     in_a_title,
     is_unpaired,
     may_be_best,
@@ -45,15 +45,10 @@ from rigorkd.report.sentences import (
     name_of,
     not_valid,
     numbers_of,
-    said_by_gains,
     seeds_of,
-    sequential_leads,
-    sequential_tally,
-    shown_lead,
     test_of,
     titled_family,
     warnings_of,
-    what_fell,
     word_of,
 )
 from rigorkd.text import count, some_of
@@ -139,7 +134,7 @@ def _short(evidence: Evidence) -> str:
     """The answer in a few words: of the family that leads alone, so that it errs at α; else of the gains."""
     if evidence.analysis.sequential is not None and sequential_leads(evidence.analysis):
         return f"By the sequential verdicts, {sequential_tally(evidence.analysis.sequential)}"
-    lead = shown_lead(evidence.analysis)
+    lead = evidence.analysis.lead
     judged = evidence.gains() if lead is None else lead.comparisons
     found = Counter(comparison.verdict for comparison in judged)
     total = sum(found.values())
@@ -240,22 +235,20 @@ def _with_fold(title: str, found: Sequence[_Finding]) -> tuple[Block, ...]:
 
 def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     """What a paper may say: every finding, and the gains taken together."""
-    out: dict[str, _Finding] = {}  # an average of one gain may say what the gain says
+    out: dict[str, _Finding] = {}  # an unnamed contrast may say what a gain says
     mixed = any(family.planned for family in analysis.families)
     for at, family in asked_once(analysis):
         lead = "exploratory" if mixed and not family.planned else ""
         for position, comparison in enumerate(family.comparisons):
-            if said_by_gains(analysis, family, comparison):
-                continue
             verdict = comparison.verdict
             if verdict is not Verdict.INCONCLUSIVE:
                 place = f"families/{at}/comparisons/{position}/says"
                 said = Said(comparison.says, place, strong=True, lead=lead)
                 out.setdefault(said.text, _Finding(said, verdict.label, verdict.badge == "worse"))
-        if family.consistency is not None and family.consistency.alike and not not_valid(family):
-            says = family.consistency.says
-            said = Said(says, f"families/{at}/consistency/says", lead=lead)
-            out.setdefault(says, _Finding(said, "of gains together"))
+        for place, one in family.together.items():
+            if one.alike and not not_valid(family):
+                said = Said(one.says, f"families/{at}/{place}/says", lead=lead)
+                out.setdefault(one.says, _Finding(said, "of gains together"))
     return tuple(out.values())
 
 
@@ -266,7 +259,7 @@ def _open(analysis: Analysis) -> tuple[_Finding, ...]:
         undecided = [
             (position, c)
             for position, c in enumerate(family.comparisons)
-            if c.verdict is Verdict.INCONCLUSIVE and not said_by_gains(analysis, family, c)
+            if c.verdict is Verdict.INCONCLUSIVE
         ]
         if family.name in QUESTIONS:
             for position, c in undecided:

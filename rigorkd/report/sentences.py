@@ -1,13 +1,10 @@
-"""What pages say in sentences: what holds, what the correction took, what is still missing; warnings, each
-once with what it concerns; which cells may be the best."""
+"""What all pages say alike: what a family, its test and its rows are called, captions, which cells may be the
+best; warnings, each once with what it concerns."""
 
 from __future__ import annotations
 
-import shlex
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from rigorkd_analysis.outliers import BLIND, COLLAPSED
 from rigorkd_analysis.results import (
     GAINS,
     Analysis,
@@ -15,19 +12,14 @@ from rigorkd_analysis.results import (
     Comparison,
     Factorial,
     Family,
-    Progress,
-    Sequential,
 )
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
-from rigorkd_analysis.stats.sample_size import MAX_SEEDS
-from rigorkd_analysis.verdicts import Verdict
-from rigorkd_analysis.wording import over_what, p_text, percent_text
+from rigorkd_analysis.wording import over_what, percent_text
 
 from rigorkd.readers.averaging import AVERAGED
 from rigorkd.readers.leaving_out import LEFT_OUT
-from rigorkd.report.numbers import MetricNumbers, Numbers
 from rigorkd.report.page import Said
-from rigorkd.text import count, some_of
+from rigorkd.text import count
 
 CORRECTIONS = {
     "holm": "Holm",
@@ -42,15 +34,13 @@ _FAMILIES = {
     "contrasts": "Contrasts",
     "all_pairs": "All pairs",
 }
-_NOUN = {
+NOUN = {
     "overall": "average gain",
     "primary": "gain",
     "gains": "gain",
     "contrasts": "contrast",
     "all_pairs": "pair",
 }
-#: So many runs that fell are told one by one.
-_RUNS = 3
 REPEATED = "repeated look"
 """How the reason begins why a verdict is not valid after an earlier look."""
 QUESTIONS = ("primary", "contrasts")
@@ -90,71 +80,13 @@ def test_of(family: Family) -> str:
     return TESTS[family.comparisons[0].test] if family.comparisons else TESTS["paired"]
 
 
-def headline(analysis: Analysis, say: MetricNumbers | None = None) -> tuple[str, ...]:
-    """What holds, in a few plain sentences."""
-    if analysis.progress is not None:
-        return how_far(analysis.progress, analysis.looks)
-    say = say or Numbers(analysis)
-    return (*what_holds(analysis), *_power(analysis, say))
-
-
-def what_holds(analysis: Analysis) -> tuple[str, ...]:
-    """The answer alone, that to the question of the page first."""
-    lines = [line for _, family in asked_once(analysis) for line in _what_holds(analysis, family)]
-    if analysis.sequential is not None:
-        said = (
-            f"Sequential: {sequential_tally(analysis.sequential)} These hold alone if seeds were added after "
-            "a look; the other verdicts need a number of seeds that was fixed before."
-        )
-        lines = [said, *lines] if sequential_leads(analysis) else [*lines, said]
-    return tuple(lines) or ("Nothing was compared.",)
-
-
-def sequential_leads(analysis: Analysis) -> bool:
-    """Whether the sequential verdicts are the answer: after a look those of a fixed number say nothing."""
-    shown = (c.not_valid or "" for family in analysis.families for c in family.comparisons)
-    return analysis.sequential is not None and any(reason.startswith(REPEATED) for reason in shown)
-
-
-def sequential_tally(found: Sequential) -> str:
-    """How many comparisons the sequential test has decided, and how."""
-    total = len(found.comparisons)
-    by = Counter(c.verdict.label for c in found.comparisons if c.decided_at is not None)
-    how = f" ({', '.join(f'{number} {verdict}' for verdict, number in by.items())})" if by else ""
-    if by.total() == total:
-        return f"{f'all {total} comparisons are' if total > 1 else 'the one comparison is'} decided{how}."
-    return f"{by.total()} of {total} are decided{how}; more seeds may decide the rest."
-
-
-def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
-    """What these seeds can detect, and how many more would: of each family in which something is open."""
-    if banner_of(analysis.warnings).startswith(SMOKE_RUNS):
-        return []  # how many seeds synthetic numbers would take helps nobody
-    found = [(family, undecided) for _, family in asked_once(analysis) if (undecided := _undecided(family))]
-    beside = any(family.name == "primary" for family, _ in found)
-    names = [
-        "the primary gain"
-        if family.name == "primary"
-        else f"{'other ' * (beside and family.name == 'gains')}{_NOUN[family.name]}s"
-        for family, _ in found
-    ]
-    of = ["" for _ in found]
-    if len(found) > 1:
-        twice = {name for name in names if names.count(name) > 1}
-        of = [
-            f" for {'' if name not in twice else 'planned ' if family.planned else 'exploratory '}{name}"
-            for name, (family, _) in zip(names, found, strict=True)
-        ]
-    return _still_missing(analysis, [(o, some) for o, (_, some) in zip(of, found, strict=True)], say)
-
-
 def asked_once(analysis: Analysis) -> list[tuple[int, Family]]:
     """The families with their places in the document, the one that answers the question of the page first.
 
-    Left out is what would judge one comparison twice: averages of one gain each, and contrasts that ask what
-    gains ask and have no name of their own.
+    Left out is what would judge one comparison twice: contrasts that ask what gains ask and have no name of
+    their own.
     """
-    lead = shown_lead(analysis)
+    lead = analysis.lead
     found = sorted(enumerate(analysis.families), key=lambda item: item[1] is not lead)
     kept: list[tuple[int, Family]] = []
     asked = []
@@ -162,182 +94,11 @@ def asked_once(analysis: Analysis) -> list[tuple[int, Family]]:
         pairs = [(c.a, c.b) for c in family.comparisons]
         named = any(c.name != f"{c.a} vs {c.b}" for c in family.comparisons)
         repeats = family.name == "contrasts" and not named and all(a for a, _ in pairs)
-        if family.repeats_gains or (repeats and (family.planned, pairs) in asked):
+        if repeats and (family.planned, pairs) in asked:
             continue
         asked.append((family.planned, pairs))
         kept.append((at, family))
     return kept
-
-
-def shown_lead(analysis: Analysis) -> Family | None:
-    """The family that answers the question of the page: where averages would repeat gains, those gains."""
-    lead = analysis.lead
-    if lead is None or not lead.repeats_gains:
-        return lead
-    alike = (f for f in analysis.families if f.name == "gains" and f.planned == lead.planned)
-    return next(alike, lead)
-
-
-def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
-    """What to do about what was not shown."""
-    lines = _power(analysis, say)
-    reasons = {c.not_valid or "" for family in analysis.families for c in family.comparisons}
-    if any(reason.startswith(REPEATED) for reason in reasons):
-        more = "train more" if analysis.of_table else "`rigorkd run` more"
-        lines.append(
-            "After the first look a fixed-n test of all seeds decides nothing any more: "
-            + ("--sequential does, " if analysis.sequential is None else "the sequential test does, ")
-            + f"or seeds that no look has seen ({more} of them, then --seeds FIRST:END)."
-        )
-    if any(reason.startswith(COLLAPSED) for reason in reasons):
-        log = "" if analysis.of_table else " (`rigorkd logs RUN`)"  # nothing keeps the logs of a table's runs
-        lines.append(f"Look at the log of a run that fell far behind{log}: it may have failed, not differed.")
-    if way := _without_the_fallen(analysis):
-        lines.append(way)
-    return lines
-
-
-def _runs_that_fell(analysis: Analysis) -> dict[str, list[str]]:
-    """The runs on which comparisons rest that decide nothing for it, each with the names of these."""
-    found: dict[str, list[str]] = {}
-    for _, family in asked_once(analysis):
-        for c in family.comparisons:
-            kind, _, runs = (c.not_valid or "").partition(": ")
-            for run in runs.split("; ") if kind in (COLLAPSED, BLIND) else ():
-                found.setdefault(run, []).append(name_of(family, c))
-    return found
-
-
-def what_fell(analysis: Analysis) -> list[str]:
-    """Which run keeps which comparisons from a verdict, and how what is left can be judged."""
-    found = _runs_that_fell(analysis)
-    lines = [
-        f"{run}: while that run counts, nothing is decided about {some_of(names, 3)}."
-        for run, names in list(found.items())[:_RUNS]
-    ]
-    if len(found) > _RUNS:
-        lines.append(f"{count(len(found) - _RUNS, 'more run')} fell so; the warnings name all.")
-    way = _without_the_fallen(analysis)
-    return [*lines, way] if way else lines
-
-
-def _without_the_fallen(analysis: Analysis) -> str:
-    """How averages are judged without the cells of which runs fell; "" where that would leave none."""
-    baselines = {c.b for family in analysis.families for c in family.comparisons if c.b is not None}
-    cells = dict.fromkeys(run.rpartition(" has ")[0] for run in _runs_that_fell(analysis))
-    cells = dict.fromkeys(cell for cell in cells if cell not in baselines)
-    if not cells:
-        return ""
-    options = " ".join(f"--without {shlex.quote(cell)}" for cell in list(cells)[:_RUNS])
-    it = "it" if len(cells) == 1 else "them"
-    return f"{options} judges averages and the rest without {it}: exploratory, as results are why."
-
-
-def how_far(found: Progress, looks: Sequence[int] = ()) -> tuple[str, ...]:
-    """What is said of a study before its planned seeds are complete."""
-    costs = "counts as a look: a later fixed-n analysis of all seeds is then not valid at alpha."
-    if looks and found.done == found.total and found.seeds_complete not in looks:
-        ahead = [look for look in looks if look > found.seeds_complete]
-        then = f"The next one is at {count(ahead[0], 'seed')}. " if ahead else ""
-        return (
-            f"Between looks: {count(found.seeds_complete, 'complete seed')}, "
-            f"planned looks at {', '.join(map(str, looks))}.",
-            f"Nothing was judged, and this was no look. {then}--interim judges what is there, but {costs}",
-        )
-    return (
-        f"In progress: {found.done} of {count(found.total, 'planned run')} are finished, "
-        f"{found.seeds_complete} of {count(found.seeds, 'seed')} complete.",
-        f"Nothing was judged, and this was no look. {found.seeds_complete} complete seeds are a planned "
-        "look: --interim takes it, and later planned looks stay valid."
-        if found.seeds_complete in looks
-        else "Nothing is judged before all are, and this was no look. --interim judges what is there, but "
-        f"{costs}",
-    )
-
-
-def _what_holds(analysis: Analysis, family: Family) -> list[str]:
-    noun = _NOUN[family.name]
-    pairs = family.name == "all_pairs"  # no side of such a pair is the one to judge
-    by: dict[str, int] = {}
-    for verdict in sorted((c.verdict for c in family.comparisons), key=list(Verdict).index):
-        words = "differ" if pairs and verdict.directed else str(verdict.badge)
-        words += " by a negligible amount" if verdict.negligible else ""
-        by[words] = by.get(words, 0) + 1
-    undecided = by.pop(Verdict.INCONCLUSIVE.label, 0)
-    total = count(family.size, noun)
-    tested = sum(c.p is not None for c in family.comparisons)
-    found = [
-        f"{number} {words.replace('differ', 'differs') if pairs and number == 1 else words}"
-        for words, number in by.items()
-    ]
-    status = "planned" if family.planned else "exploratory"
-    if unfit := not_valid(family):
-        which = f"all {total}" if family.size > 1 else f"the one {noun}"
-        line = f"{titled_family(family)} ({status}): {which} inconclusive: {unfit}."
-    elif not found and not tested:
-        which = f"none of {total} can" if family.size > 1 else f"the one {noun} cannot"
-        why = "one seed has no spread to test against"
-        if any(c.n > 1 for c in family.comparisons):
-            why = "two seeds or more that differ are needed"
-        line = f"{titled_family(family)} ({status}): {which} be tested: {why}."
-    elif not found:
-        nothing = "difference" if pairs else noun
-        of = f", of {tested} tested" if family.size > 1 else ""
-        if tested < family.size:
-            of += f" ({family.size - tested} more cannot be: too few seeds, or no spread over them)"
-        line = f"{titled_family(family)} ({status}): no {nothing} was shown{of}; "
-        line += "that does not mean that there is none."
-    else:
-        line = f"{titled_family(family)} ({status}): of {total}, {', '.join(found)}"
-        line += f"; {undecided} inconclusive{_for_collapses(family)}." if undecided else "."
-    lines = [line]
-    naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
-    kept = [c for c in family.comparisons if c.not_valid is None and _holds(analysis, c)]
-    if is_corrected(analysis, family) and len(naive) != len(kept):
-        text = f"Unadjusted {test_of(family)}s find {len(naive)} of {tested} below {analysis.alpha:g}"
-        if len(naive) <= 2:
-            text += " (" + ", ".join(f"{name_of(family, c)}, {p_text(c.p)}" for c in naive) + ")"
-        text += _directions(analysis, family, naive)
-        if not unfit:
-            by_name = "simultaneous inference" if analysis.joint else CORRECTIONS[analysis.correction]
-            text += f"; {by_name} over {family.corrected_over} leaves {len(kept) or 'none'}"
-        lines.append(text + ".")
-    return lines
-
-
-def _for_collapses(family: Family) -> str:
-    """Which run keeps some of a family from a verdict, behind the number of those that have none."""
-    reasons = [c.not_valid for c in family.comparisons if c.not_valid and c.not_valid.startswith(COLLAPSED)]
-    if not reasons:
-        return ""
-    runs = dict.fromkeys(run for reason in reasons for run in reason.partition(": ")[2].split("; "))
-    more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-    return f" ({len(reasons)} for a run that fell far behind: {next(iter(runs))}{more})"
-
-
-def _directions(analysis: Analysis, family: Family, found: list[Comparison]) -> str:
-    """Which way unadjusted findings point: one that is a loss must not be read as a gain."""
-    if family.name == "all_pairs" or not found:
-        return ""
-    up = sum((c.mean_diff or 0.0) > 0 for c in found)
-    if family.name in ("overall", *GAINS):
-        up = up if analysis.goal == "max" else len(found) - up
-        one, several = ("a gain", "a loss"), (("gain", ""), ("loss", "losses"))
-    else:  # no side of a contrast is the one to favour: its sign alone is said
-        one = ("a positive difference", "a negative difference")
-        several = (("positive", "positive"), ("negative", "negative"))
-    if len(found) == 1:
-        return f", and it is {one[0] if up else one[1]}"
-    if up in (0, len(found)):
-        return f", each {one[0] if up else one[1]}"
-    return f", {count(up, *several[0])} and {count(len(found) - up, *several[1])}"
-
-
-def partly_averages(family: Family) -> str:
-    """Why a gain may stand among averages with another p than among gains, "" where none does."""
-    if family.name != "overall" or all(c.a is None for c in family.comparisons):
-        return ""
-    return "an average of one cell is that gain again, corrected here with the averages"
 
 
 def not_valid(family: Family) -> str:
@@ -355,79 +116,6 @@ def some_not_valid(families: Iterable[Family]) -> str:
     return f" Inconclusive whatever p is: {'; '.join(list(reasons)[:3])}{more}."
 
 
-def _holds(analysis: Analysis, c: Comparison) -> bool:
-    """Whether a difference is left after the correction, or beyond the simultaneous interval if joint."""
-    if not analysis.joint:
-        return c.p_adjusted is not None and c.p_adjusted < analysis.alpha
-    if c.ci_simultaneous_low is None or c.ci_simultaneous_high is None:
-        return c.verdict.directed
-    return c.ci_simultaneous_low > 0 or c.ci_simultaneous_high < 0
-
-
-def _undecided(family: Family) -> list[Comparison]:
-    return [c for c in family.comparisons if c.verdict is Verdict.INCONCLUSIVE and not c.not_valid]
-
-
-def _still_missing(
-    analysis: Analysis, found: Sequence[tuple[str, list[Comparison]]], say: MetricNumbers
-) -> list[str]:
-    """Of each family the words that tell it from others, and what is open in it."""
-    if not found:
-        return []
-    lines = []
-    tested = [(of, some) for of, every in found if (some := [c for c in every if c.mde is not None])]
-    if tested:
-        every = [c for _, some in tested for c in some]
-        lows = [c.mde_low for c in every if c.mde_low is not None]
-        highs = [c.mde_high for c in every if c.mde_high is not None]
-        detected = [
-            f"{_range(*(say(end(c.mde or 0.0 for c in some)) for end in (min, max)))}{say.unit}{of}"
-            for of, some in tested
-        ]
-        lines.append(
-            f"These seeds detect, with 80 % power, differences of about {_and(detected)}"
-            + (f" ({say(min(lows))} to {say(max(highs))}, over the interval of the spread)" if lows else "")
-            + "."
-        )
-    if analysis.sesoi is None:
-        lines.append(
-            "Name a smallest effect of interest (--sesoi) to learn what is equivalent and which n it takes."
-        )
-        return lines
-    if tested:
-        needed = [
-            _range(*(_seeds(end(_or_most(c.seeds_needed) for c in some)) for end in (min, max)))
-            + f" seeds{of}"
-            for of, some in tested
-        ]
-        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {_and(needed)}"
-        if max(_or_most(c.seeds_needed) for c in every) <= MAX_SEEDS:
-            most = max(_or_most(c.seeds_needed_high) for c in every)
-            text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"
-        ways = "by planned looks, by --sequential, or fresh ones alone (--seeds)"
-        if analysis.sequential is not None:
-            ways = "one by one under the sequential verdicts, by planned looks, or fresh ones alone (--seeds)"
-        lines.append(f"{text}; seeds are added {ways}.")
-    return lines
-
-
-def _and(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-
-
-def _or_most(seeds: int | None) -> int:
-    """None stands for more seeds than anybody will train."""
-    return MAX_SEEDS + 1 if seeds is None else seeds
-
-
-def _seeds(n: int) -> str:
-    return f"{n:,}" if n <= MAX_SEEDS else f"more than {MAX_SEEDS:,}"
-
-
-def _range(low: str, high: str) -> str:
-    return low if low == high else f"{low} to {high}"
-
-
 def name_of(family: Family, comparison: Comparison) -> str:
     """What a row is called: a gain by its distilled cell."""
     gain = family.name in ("overall", *GAINS)
@@ -437,15 +125,6 @@ def name_of(family: Family, comparison: Comparison) -> str:
 def who(student: str | None, group: str | None) -> str:
     """The cells of one student, "" where there is nothing to tell apart."""
     return "/".join(part for part in (group, student) if part)
-
-
-def said_by_gains(analysis: Analysis, family: Family, comparison: Comparison) -> bool:
-    """Whether this is an average of one cell beside the very gain: that says it, with its own correction."""
-    if family.name != "overall" or comparison.a is None:
-        return False
-    pair = (comparison.a, comparison.b)
-    others = (one for own in analysis.families if own.name in ("primary", "gains") for one in own.comparisons)
-    return any((one.a, one.b) == pair for one in others)
 
 
 def whose(item: Factorial, among: Sequence[Factorial]) -> str:

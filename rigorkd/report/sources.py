@@ -1,6 +1,4 @@
-"""What is analysed: a study folder or any CSV, as a table, a plan and a way to say "where"; what is asked of
-it; and the one way from both to an analysis, which `analyze` prints and `report` and `figures` show.
-"""
+"""What is analysed: a study folder or any table, as runs, a plan and a way to say "where"."""
 
 from __future__ import annotations
 
@@ -12,15 +10,13 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
-from rigorkd_analysis.analysis_plan import Correction, Pair, Plan, Trend, named_by
-from rigorkd_analysis.results import Analysis, Family
+from rigorkd_analysis.analysis_plan import Plan, Trend
 from rigorkd_analysis.runs import seed_of, suggest
 from rigorkd_analysis.table_error import TableError
 
 from rigorkd.errors import InputError, StoreError
-from rigorkd.metrics import BY_NAME
 from rigorkd.readers.raw import RawTable, Reading
-from rigorkd.records.interim import listed_seeds, note_shown, seen_before
+from rigorkd.records.interim import listed_seeds, seen_before
 from rigorkd.report.rows import located
 from rigorkd.report.sentences import CHOSEN, CHOSEN_CELLS
 from rigorkd.report.study_plan import plan_of
@@ -36,62 +32,6 @@ if TYPE_CHECKING:
 
 #: A warning shows so much of why a run failed; its log has the rest.
 LONGEST_CAUSE = 200
-
-
-@dataclass(frozen=True)
-class Question:
-    """What the command line asks beyond, or instead of, the plan of a study. None and () change nothing.
-
-    `seeds` are judged alone, and not the cells that it is asked `without`; `interim` judges a study of which
-    planned runs are still missing.
-    """
-
-    metric: str | None = None
-    goal: Any = None
-    sesoi: float | None = None
-    alpha: float | None = None
-    correction: Correction | None = None
-    baselines: tuple[str, ...] = ()
-    compare: tuple[tuple[str, str], ...] = ()
-    all_pairs: bool = False
-    sequential: bool = False
-    seeds: tuple[int, ...] | None = None
-    without: tuple[str, ...] = ()
-    interim: bool = False
-    unpaired: bool = False
-
-    def judged(self, found: Source) -> Source:
-        """The runs of a source that are judged."""
-        return found.only(self.seeds).leaving_out(self.without)
-
-    def onto(self, plan: Plan) -> Plan:
-        """The plan with these changes; a change of the question makes all of it exploratory."""
-        changes: dict[str, Any] = {}
-        for name in ("metric", "goal", "sesoi", "alpha", "correction"):
-            value = getattr(self, name)
-            if value is not None and value != getattr(plan, name):
-                changes[name] = value
-        if "metric" in changes and "sesoi" not in changes:
-            changes["sesoi"] = None  # it was in the units of another metric
-        if "metric" in changes:
-            changes["secondary"] = ()
-        if "metric" in changes and "goal" not in changes:
-            changes["goal"] = None
-        if self.unpaired and plan.test != "unpaired":
-            changes |= {"test": "unpaired", "inference": "seeds", "interim": ()}
-        if self.baselines:
-            changes["baselines"] = self.baselines
-        contrasts = plan.contrasts
-        if self.without:
-            contrasts = tuple(one for one in contrasts if named_by(one).isdisjoint(self.without))
-            changes["primary"] = None if plan.primary in self.without else plan.primary
-        if changes:
-            changes["planned"] = False
-            contrasts = tuple(replace(contrast, planned=False) for contrast in contrasts)
-        contrasts += tuple(Pair(a, b) for a, b in self.compare)
-        return replace(
-            plan, contrasts=contrasts, all_pairs=self.all_pairs, sequential=self.sequential, **changes
-        )
 
 
 @dataclass(frozen=True)
@@ -492,136 +432,3 @@ def _planned_or_complete(
     kept = runs[~runs["seed"].isin(unfinished)].reset_index(drop=True)
     seeds = f"{count(len(unfinished), 'seed')} ({listed_seeds(sorted(unfinished))})"
     return kept, (f"left out: {seeds} {why}",)
-
-
-def analysis_of(found: Source, asked: Question, images: bool | None = None, *, up_to: int = 200) -> Analysis:
-    """Analyse a source.
-
-    Args:
-        asked: what to change of the source's plan.
-        images: whether intervals over new test images are computed; None computes them for at most `up_to`
-            runs, since the predictions of each are a file.
-
-    Raises:
-        InputError: the table or the question is unusable, with file and line.
-    """
-    from rigorkd_analysis import analyze, progress
-
-    found = asked.judged(found)
-    with located(found.where):
-        plan = asked.onto(found.plan)
-        by_looks = found.folder is not None and bool(plan.interim) and not plan.sequential
-        if (found.missing or by_looks) and not asked.interim:
-            shown = progress(found.table, plan, study=found.name)
-            complete = shown.progress.seeds_complete if shown.progress else 0
-            if found.missing or plan.between_looks(complete):  # a look there would spoil the planned ones
-                return replace(shown, warnings=(*shown.warnings, *found.warnings, *found.doubts))
-        plan = found.with_looks(plan)
-        known = BY_NAME.get(plan.metric or "")
-        declared = dict(found.metrics).get(plan.metric or "")
-        plan = replace(plan, goal=plan.goal or declared or (known.goal if known else None))
-        wanted = images if images is not None else len(found.table) <= up_to
-        wanted = wanted or plan.inference == "seeds_and_images"
-        top1 = plan.metric in (None, "test_top1") or found.is_share_right(plan.metric)
-        if found.tidy is not None:
-            top1 = plan.metric == found.tidy.metric
-        read = found.predictions() if wanted and top1 else None
-        tested = found.tested_on()
-        if tested is not None:
-            fresh = plan.images_per_seed or found.has_images_per_seed(tested)
-            size = plan.test_images or int(tested.target.size)
-            largest = None if fresh else tested.largest_class
-            plan = replace(plan, test_images=size, images_per_seed=fresh, largest_class=largest)
-        plan = replace(plan, classes=plan.classes or found.classes(tested))
-        lost: list[str] = []
-
-        def predictions(cell: str, seed: int) -> Predictions | None:
-            one = read(cell, seed) if read is not None else None
-            lost.extend([f"{cell}/seed-{seed}"] * (one is None))
-            return one
-
-        result = analyze(found.table, plan, study=found.name, predictions=predictions if read else None)
-    notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
-    notes += found.other_items
-    notes += found.doubts if not any(family.comparisons for family in result.families) else ()
-    families = tuple(_doubted(family, found.doubts) for family in result.families)
-    return replace(result, families=families, warnings=(*found.warnings, *result.warnings, *notes))
-
-
-def _doubted(family: Family, doubts: tuple[str, ...]) -> Family:
-    comparisons = (replace(one, warnings=(*one.warnings, *doubts)) for one in family.comparisons)
-    return replace(family, comparisons=tuple(comparisons))
-
-
-def judging(found: Source, metrics: Sequence[str], asked: Question) -> Source:
-    """The source with these secondary metrics, where it has them and the question keeps its metric."""
-    if asked.metric not in (None, found.plan.metric):
-        return found
-    own = found.plan.metric or "test_top1"
-    there = found.table.columns[found.table.notna().any()]  # a record of a command has the engine's empty
-    more = (name for name in metrics if name in there and name != own)
-    secondary = tuple(dict.fromkeys((*found.plan.secondary, *more)))
-    return replace(found, plan=replace(found.plan, secondary=secondary))
-
-
-def _lost(runs: list[str]) -> tuple[str, ...]:
-    """That intervals over new test images rest on fewer seeds than the rest."""
-    if not runs:
-        return ()
-    named = ", ".join(runs[:3]) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
-    return (
-        f"the predictions of {count(len(runs), 'run')} ({named}) are gone or not those that were written, so"
-        " new test images are judged without their seeds; `rigorkd verify` says more",
-    )
-
-
-def _before_the_end(found: Source) -> tuple[str, ...]:
-    """That an analysis was asked for before the planned runs were all there."""
-    if not found.missing:
-        return ()
-    text = f"{found.missing} of {len(found.table)} runs are not there yet: a look before the end"
-    if found.complete_seeds in found.plan.interim:
-        return (text + ", as planned",)
-    return (text + ", so that no fixed-n verdict of all of them will be valid",)
-
-
-def _other_metrics(found: Source, metric: str) -> tuple[str, ...]:
-    """That a metric is not the one that the protocol named first."""
-    primary = found.plan.metric
-    if found.folder is None or primary is None or metric == primary:
-        return ()
-    role = "no metric of the protocol"
-    if metric in found.plan.secondary:
-        role = "a secondary metric"
-    elif metric in dict(found.metrics):
-        role = "a metric of the protocol, not its first"
-    return (f"{metric} is {role}; {primary} is the primary one, and its verdicts are those of the study",)
-
-
-def note(found: Source, result: Analysis, asked: Question | None = None) -> str:
-    """Note in the study that its verdicts were seen; what to tell the user if that was impossible.
-
-    Progress is no look; that its means were seen is noted for whoever gives seeds up after it.
-    """
-    if result.progress is not None:
-        seeds, n = found.judged_seeds, result.progress.seeds_complete
-        if found.folder is not None and n:
-            note_shown(found.folder, seeds, result.metric, n)
-        return ""
-    return note_look(found.only(None if asked is None else asked.seeds), result.metric)
-
-
-def note_look(found: Source, metric: str) -> str:
-    """Note in a study that its runs were judged; what to tell the user if that was impossible."""
-    from rigorkd.records.interim import note_interim_analysis
-    from rigorkd.records.study import looks_since
-    from rigorkd.records.untrusted import is_own
-
-    if found.folder is None or not found.judged_seeds:
-        return ""
-    seeds, since = found.judged_seeds, looks_since(found.folder)
-    if note_interim_analysis(found.folder, seeds, metric, found.complete_seeds, since=since):
-        return ""
-    if not is_own(found.folder):
-        return f"note: {found.folder} belongs to another user, so this look is not noted there"
-    return f"note: {found.folder} cannot be written, so this look is not noted there"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from rigorkd_analysis import Plan, analyze
 from scipy import stats
@@ -38,7 +39,7 @@ def test_settings_that_differ_are_found_to_differ(table_of):
     found = analyze(table(table_of, gains)).family("gains").consistency
     assert found.p_equal < 0.01
     assert found.between_sd == pytest.approx(np.std([-1, 0, 1, 2], ddof=1), abs=0.15)
-    assert "they differ from each other" in found.says
+    assert "the settings differ from each other" in found.says
 
 
 def test_for_a_loss_favourable_means_lower(table_of):
@@ -55,6 +56,52 @@ def test_two_settings_one_seed_and_other_families_have_none(table_of):
     gains = table(table_of, np.random.default_rng(5).normal(0, 1, (3, 5)))
     assert analyze(gains).family("gains").consistency.alike
     mixed = gains.assign(method=gains["method"].where(gains["cell"] != "kd-0", "dkd"))
-    assert not analyze(mixed).family("gains").consistency.alike
+    over_methods = analyze(mixed).family("gains")
+    assert not over_methods.consistency.alike
+    assert over_methods.consistency.says.endswith("; a mean over 2 methods, and so no finding about any.")
+    assert not over_methods.together
+    plain = gains.drop(columns=["method", "T"], errors="ignore")
+    untold = analyze(plain, Plan(baselines=("base",))).family("gains")
+    assert untold.consistency is not None
+    assert not untold.together, "nothing says what the cells are"
     pairs = analyze(table(table_of, np.random.default_rng(5).normal(0, 1, (4, 5))), Plan(all_pairs=True))
     assert pairs.family("all_pairs").consistency is None
+
+
+def test_gains_are_summed_up_for_each_method_and_never_over_methods_or_baselines():
+    """Here over KD, beside which the undistilled baseline stands as a rival."""
+    rng = np.random.default_rng(6)
+    rows = [
+        {"cell": f"{data}/{method}", "dataset": data, "student": "r8", "method": method, "seed": seed,
+         "test_acc": 80 + {"baseline": -1, "kd": 0, "dkd": 1, "ls": 0.5}[method] + rng.normal(0, 0.2)}
+        for data in ("a", "b", "c")
+        for method in ("baseline", "kd", "dkd", "ls")
+        for seed in range(5)
+    ]  # fmt: skip
+    family = analyze(pd.DataFrame(rows), Plan(baselines=("kd",))).family("gains")
+    assert family.consistency.settings == 9
+    assert list(family.together) == ["by_method/0", "by_method/1"]
+    assert [(one.method, one.settings, one.alike) for one in family.by_method] == [
+        ("dkd", 3, False),
+        ("ls", 3, False),
+    ]
+    start = "Over the 3 settings of dataset the gain of {} over KD in test accuracy averages +"
+    assert family.by_method[0].says.startswith(start.format("DKD distillation"))
+    assert family.by_method[1].says.startswith(start.format("ls"))
+    dkd = [c for c in family.comparisons if c.a.endswith("/dkd")]
+    assert family.by_method[0].mean == pytest.approx(np.mean([c.mean_diff for c in dkd]))
+    oracle = stats.ttest_1samp(
+        np.mean([_gain(rows, f"{data}/dkd", f"{data}/kd") for data in "abc"], axis=0), 0
+    )
+    ends = oracle.confidence_interval(1 - 0.05 / 2)
+    assert (family.by_method[0].ci_low, family.by_method[0].ci_high) == pytest.approx((ends.low, ends.high))
+    base = next(c.says for c in family.comparisons if c.a == "a/baseline")
+    assert base.startswith("r8's undistilled baseline (a) was ")
+    assert " below KD in test accuracy (95 % CI " in base
+
+
+def _gain(rows, cell, baseline):
+    own = {
+        name: np.array([row["test_acc"] for row in rows if row["cell"] == name]) for name in (cell, baseline)
+    }
+    return own[cell] - own[baseline]

@@ -80,6 +80,21 @@ def test_settings_that_one_method_alone_has_are_left_out_and_named(column):
         assert cell in told
 
 
+def test_cells_of_pairs_are_named_once_where_nothing_has_a_baseline():
+    """Whoever leaves the baselines out and names pairs need not be told that there are no gains."""
+    result = analyze(runs_of(settings(("4",), ("4",), "T")), Plan(contrasts=(Pair("DKD", "KD"),)))
+    assert not any("no baseline" in text or "compared with nothing" in text for text in result.warnings)
+
+
+def test_settings_in_none_of_a_pairs_comparisons_are_named_though_they_have_gains():
+    cells = settings(("1", "4"), ("4",), "T")
+    cells |= {f"{data}/baseline": {"dataset": data, "method": "baseline"} for data in ("cifar", "svhn")}
+    result = analyze(runs_of(cells), Plan(contrasts=(Pair("DKD", "KD"),)))
+    told = "in no pair of DKD and KD, as none of the other shares the rest: cifar/KD-T1, svhn/KD-T1"
+    assert told in result.warnings
+    assert not any(text.startswith("compared with nothing") for text in result.warnings)
+
+
 @pytest.mark.parametrize(
     ("cells", "told"),
     [

@@ -9,7 +9,8 @@ import pytest
 
 from rigorkd.errors import InputError
 from rigorkd.readers.raw import Reading
-from rigorkd.report.sources import Question, analysis_of, from_sources
+from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.sources import from_sources
 
 
 def test_a_method_that_alone_has_a_setting_is_compared_by_the_ends_of_names(tmp_path):

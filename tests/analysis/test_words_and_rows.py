@@ -250,6 +250,18 @@ def test_tuning_is_not_unequal_where_the_settings_are_the_question(table_of):
     assert "baseline T=1: each cell against the one of T 1 that shares method" in asked.warnings
 
 
+def test_baselines_of_several_students_are_each_at_one_setting(table_of):
+    values = {
+        f"{s}/{name}": BASE + NOISE * k for s in "ab" for k, name in enumerate(("base", "kd-1", "kd-2"))
+    }
+    table = table_of(values, student={cell: cell[0] for cell in values})
+    (told,) = [text for text in analyze(table).warnings if "tuning" in text]
+    assert "kd of a at 2 settings; kd of b at 2 settings, baselines at one; claim" in told
+    left = analyze(table[table["cell"] != "a/kd-2"])
+    (told,) = [text for text in left.warnings if "tuning" in text]
+    assert told.startswith("tuning was unequal: kd of b at 2 settings, its baseline at one; claim")
+
+
 def test_tuning_is_unequal_against_a_baseline_of_any_name(table_of):
     table = table_of({"base": BASE, "kd-1": BASE + NOISE, "kd-2": BASE - NOISE})
     table.loc[table["cell"] == "base", "method"] = "scratch"

@@ -19,7 +19,8 @@ from rigorkd.protocol.load import load_protocol
 from rigorkd.records.data_note import note_examined, read_examined
 from rigorkd.records.integrity import verify_study
 from rigorkd.report.archive import pack
-from rigorkd.report.sources import Question, analysis_of, from_study
+from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.sources import from_study
 from tests.launch.made_study import PROTOCOL, at, make
 
 FOUND = Examined(200, 10, 40, ("a", "b"))

@@ -22,7 +22,8 @@ from rigorkd.records.interim import SHOWN, note_interim_analysis, note_shown, re
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import read_records, seal
 from rigorkd.records.study import newest_study, read_info
-from rigorkd.report.sources import Question, analysis_of, from_study
+from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.sources import from_study
 from tests.conftest import Rigorkd
 from tests.launch.made_study import PROTOCOL, RUNS, at, make
 

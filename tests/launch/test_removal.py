@@ -31,7 +31,8 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.read import still_asked
 from rigorkd.records.record import SEAL, read_records, seal
 from rigorkd.records.study import note_summary, read_info
-from rigorkd.report.sources import Question, analysis_of, from_study, note
+from rigorkd.report.judging import Question, analysis_of, note
+from rigorkd.report.sources import from_study
 from tests.launch.made_study import PROTOCOL, RUNS, at, make
 
 WHY = "its labels were wrong"

@@ -16,11 +16,12 @@ from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.canvas import figure_file
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_csv
+from rigorkd.report.sources import from_csv
 
 OPTIONAL = (
     "group",

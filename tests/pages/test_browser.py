@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.render.html import html
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_csv, from_study
+from rigorkd.report.sources import from_csv, from_study
 
 pytestmark = pytest.mark.slow
 

@@ -38,9 +38,10 @@ from rigorkd.report.figures.marks import MAX_PANELS, MAX_ROWS
 from rigorkd.report.figures.spec import Figure, Panel
 from rigorkd.report.figures.style import PALETTE
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.render.html import html
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_study
+from rigorkd.report.sources import from_study
 
 
 def table(students: int = 2, n: int = 5) -> pd.DataFrame:

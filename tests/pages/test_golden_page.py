@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.page import Block, Chart, Page, Section, Table, lines_of, title_of
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_csv
+from rigorkd.report.sources import from_csv
 
 GOLDEN = Path(__file__).parent / "golden" / "capacity.txt"
 PUBLISHED = Path(__file__).parents[2] / "analysis" / "published" / "kd_capacity_gap_runs.csv"

@@ -17,9 +17,10 @@ import pytest
 
 from rigorkd.report.emit import to_json
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.render.html import html
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_csv
+from rigorkd.report.sources import from_csv
 
 PUBLISHED = Path(__file__).parents[2] / "analysis" / "published" / "kd_capacity_gap_runs.csv"
 

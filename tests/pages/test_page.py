@@ -18,11 +18,12 @@ import pytest
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.softness import softness
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.page import Block, Page, Prose, Section, flat
 from rigorkd.report.render.html import html as render
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_csv
+from rigorkd.report.sources import from_csv
 
 Rigorkd = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -10,7 +10,8 @@ import pytest
 
 from rigorkd.errors import InputError
 from rigorkd.readers.raw import Reading
-from rigorkd.report.sources import Question, Source, analysis_of, from_sources
+from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.sources import Source, from_sources
 
 Gains = dict[str, tuple[float, int]]
 

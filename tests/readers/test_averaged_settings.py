@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from rigorkd.report.judging import Question, analysis_of
+
 Row = tuple[str, str, str, int]
 CELLS = "dataset,model,method"
 
@@ -49,16 +51,17 @@ def mean_of_kd(data: str, seed: int) -> float:
 @pytest.mark.parametrize("named", ["temperature", "tau", "alpha", "depth_of_hints"])
 @pytest.mark.parametrize("baseline", ["KD", "method=KD"])
 def test_a_method_averaged_over_its_settings_is_the_baseline_seed_by_seed(folder, named, baseline):
-    from rigorkd.report.sources import Question, analysis_of
-
     folder.write("runs.csv", table(named=named))
     found = folder.open("runs.csv", cell=CELLS, average=named)
     result = analysis_of(found, Question(baselines=(baseline,)), images=False)
     family = result.family("gains")
-    assert family.over == "KD"
+    symbol = {"temperature": "T", "tau": "T", "alpha": "α"}.get(named, named)
+    short = {"temperature": "T", "tau": "T"}.get(named, named)
+    assert family.over == f"KD averaged over {symbol} = 2 and 4"
     for one in family.comparisons:
         data, _, method = one.a.split("/")
-        assert (one.b, one.n) == (f"{data}/r18/KD", 4)
+        assert (one.b, one.n) == (f"{data}/r18/KD mean {short}=2,4", 4)
+        assert family.over in one.says
         each = [value(data, method, "", seed) - mean_of_kd(data, seed) for seed in range(4)]
         assert one.mean_diff == pytest.approx(sum(each) / 4)
     told = f"averaged settings: method=KD over {named} 2, 4 within each seed (method=scratch, method=CRD, "
@@ -66,12 +69,84 @@ def test_a_method_averaged_over_its_settings_is_the_baseline_seed_by_seed(folder
     assert told in result.warnings
 
 
-def test_settings_that_all_have_are_averaged_over_the_same_ones(folder):
-    folder.write("runs.csv", table(distilled={"DKD": ("2", "4", "8")}))
+def test_each_method_is_averaged_over_its_own_settings_and_named_with_them(folder):
+    """KD would silently be KD at T = 8 beside a method that has T = 8 alone."""
+    folder.write("runs.csv", table(distilled={"KD": ("2", "4", "8"), "DKD": ("8",)}))
+    for baseline in ("KD", "cifar/r18/KD"):  # as its file calls it, too
+        found = folder.open("runs.csv", cell=CELLS, average="temperature", without=("svhn",))
+        result = analysis_of(found, Question(baselines=(baseline,)), images=False)
+        gains = {one.a: one for one in result.family("gains").comparisons}
+        dkd = gains["cifar/r18/DKD-T8"]
+        assert dkd.b == "cifar/r18/KD mean T=2,4,8"
+        assert "DKD distillation at T = 8" in dkd.says
+        assert "KD averaged over T = 2, 4 and 8" in dkd.says
+        each = [
+            value("cifar", "DKD", "8", seed) - sum(value("cifar", "KD", T, seed) for T in ("2", "4", "8")) / 3
+            for seed in range(4)
+        ]
+        assert dkd.mean_diff == pytest.approx(sum(each) / 4)
+    told = (
+        "averaged settings: method=KD over temperature 2, 4, 8 within each seed (method=DKD: temperature 8 "
+    )
+    assert any(text.startswith(f"{told}alone; method=scratch") for text in result.warnings)
+
+
+def test_the_mean_over_settings_keeps_its_name_in_averages_over_what_else_it_is_of(folder):
+    text = "".join(
+        f"cifar,{model},{method},{T},{seed},{70 + 7 * seed % 5 + k + len(T)}\n"
+        for k, (model, method, T) in enumerate(
+            [("r18", "scratch", ""), *(("r18", method, T) for method in ("kd", "DKD") for T in ("1", "4"))]
+        )
+        for seed in range(3)
+    )
+    again = "\n".join(f"{row},t{t}" for t in (1, 2) for row in text.splitlines())
+    folder.write("runs.csv", f"dataset,student,method,temperature,seed,acc,teacher\n{again}\n")
+    found = folder.open("runs.csv", cell="dataset,student,teacher,method", average="temperature")
+    family = analysis_of(found, Question(baselines=("scratch",)), images=False).family("overall")
+    kd = next(one for one in family.comparisons if "kd" in one.name)
+    assert kd.name == "cifar/r18/kd mean T=1,4: average of 2 (teacher)"
+    assert "istillation averaged over T = 1 and 4, averaged over t1 and t2, on r18" in kd.says
+
+
+def test_an_average_of_one_setting_is_that_setting(folder):
+    folder.write("runs.csv", table(distilled={"KD": ("4",), "DKD": ("4",)}))
     found = folder.open("runs.csv", cell=CELLS, average="temperature")
-    assert any("cifar/r18/KD lacks 8, which is left out of the averages" in text for text in found.warnings)
-    gains = folder.gains("runs.csv", cell=CELLS, average="temperature")
-    assert gains["cifar/r18/DKD vs cifar/r18/KD"] == (1.0, 4)
+    assert set(found.table["cell"]) >= {"cifar/r18/KD-T4", "svhn/r18/DKD-T4", "cifar/r18/CRD"}
+    assert not any(text.startswith("averaged settings") for text in found.warnings)
+    assert any("averages nothing: no cell has several of it" in text for text in found.warnings)
+
+
+@pytest.mark.parametrize("average", ["temperature", "fold"])
+def test_a_run_that_crashed_is_no_part_of_an_average(folder, average):
+    """What it shows is no result; a try that finished takes its place, else its seed has no average."""
+    head, *rows = table(named=average).splitlines()
+    kept = [row for row in rows if ",KD," in row or average == "temperature"]
+    status = [f"{row},done" for row in kept]
+    crashed = "cifar,r18,KD,2,0,11,crashed"
+    folder.write("again.csv", "\n".join([f"{head},status", crashed, *status]))
+    asked = {"cell": CELLS, "average": average}
+    found = folder.open("again.csv", **asked).table
+    name = "cifar/r18/KD mean T=2,4" if average == "temperature" else "cifar/r18/KD"
+    (mean,) = found["acc"][(found["cell"] == name) & (found["seed"] == "0")]
+    assert float(mean) == pytest.approx(mean_of_kd("cifar", 0))
+    alone = [row for row in status if not row.startswith("cifar,r18,KD,2,0,")]
+    folder.write("lost.csv", "\n".join([f"{head},status", crashed, *alone]))
+    lost = folder.open("lost.csv", **asked)
+    assert "11" not in set(lost.table["acc"])
+    assert any(f"did not finish ({average} 2)" in text for text in lost.tidy.dropped)
+    told = "temperature: cifar/r18/KD lacks 2 at seed 0, and so has no average there"
+    if average == "fold":
+        told = "runs are averages over 1 to 2 rows of fold (1 of cifar/r18/KD seed 0)"
+    assert told in lost.warnings
+
+
+def test_an_average_over_what_diverged_has_diverged(folder):
+    head, *rows = table().splitlines()
+    status = [f"{row},{'diverged' if row.startswith('cifar,r18,KD,2,0,') else 'done'}" for row in rows]
+    folder.write("runs.csv", "\n".join([f"{head},status", *status]))
+    found = folder.open("runs.csv", cell=CELLS, average="temperature").table
+    own = found[(found["cell"] == "cifar/r18/KD mean T=2,4") & (found["status"] == "diverged")]
+    assert list(own["seed"]) == ["0"]
 
 
 def test_a_seed_without_one_of_the_settings_has_no_average(folder):
@@ -81,8 +156,8 @@ def test_a_seed_without_one_of_the_settings_has_no_average(folder):
     told = "temperature: cifar/r18/KD lacks 4 at seed 3, and so has no average there"
     assert told in found.warnings
     gains = folder.gains("runs.csv", cell=CELLS, average="temperature")
-    assert gains["cifar/r18/CRD vs cifar/r18/KD"][1] == 3
-    assert gains["svhn/r18/CRD vs svhn/r18/KD"][1] == 4
+    assert gains["cifar/r18/CRD vs cifar/r18/KD mean T=2,4"][1] == 3
+    assert gains["svhn/r18/CRD vs svhn/r18/KD mean T=2,4"][1] == 4
 
 
 def test_runs_of_two_temperatures_are_averaged_though_each_has_an_id_of_its_own(folder):
@@ -116,10 +191,6 @@ def followed(folder: Any, told: str, asked: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("made", "parts"),
     [
-        (
-            table(distilled={"DKD": ("8",)}),
-            ["cifar/r18/DKD has temperature 8, and no 2, 4, which cifar/r18/KD has", "--without method=DKD"],
-        ),
         (
             table(keep=lambda row: row[1] != "KD" or (row[3] < 2) == (row[2] == "2")),
             ["at no seed cifar/r18/KD has all of temperature 2, 4", "--without temperature=4"],

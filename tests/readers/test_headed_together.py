@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rigorkd.report.sources import Question, analysis_of
+from rigorkd.report.judging import Question, analysis_of
 
 CELLS = [
     (data, model, method, 52 + 30 * (data == "Flowers") + 9 * (model == "DINOv2") + at)

@@ -11,7 +11,7 @@ import pytest
 from rigorkd_analysis.stats.new_images import ImageComparison
 from scipy import stats
 
-from rigorkd.report.sources import Question, analysis_of
+from rigorkd.report.judging import Question, analysis_of
 
 TIME = "2026-10-01T10-00-00.123456"
 TASKS = {"bench_law": 12, "bench_sums": 6, "bench_maps": 9}

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from rigorkd.cli.main import cli
 from rigorkd.errors import InputError
-from rigorkd.report.sources import Question, analysis_of
+from rigorkd.report.judging import Question, analysis_of
 
 LEVELS = {"baseline": 0.0, "KD": 1.0, "DKD": 2.0, "CRD": 3.0}
 TABLE = "\n".join(
@@ -179,3 +179,14 @@ def test_verdicts_beside_the_runs_say_it(folder, table):
     asked = Question(baselines=("baseline",))
     whole = marks_of(analysis_of(folder.open(table), asked, images=False))
     assert not any("rigorkd/chosen" in mark for mark in whole.values())
+
+
+def test_of_several_sources_one_that_has_the_value_is_enough(folder, table):
+    folder.write("fewer.csv", "\n".join(line for line in TABLE.splitlines() if ",DKD," not in line))
+    done = rigorkd("compare", table, "fewer.csv", "--without", "temperature=4", *ASKED)
+    shown = " ".join(done.output.split())
+    assert "runs: left out by choice: temperature=4 (32 of 64 rows), method=DKD (8 of 64 rows)" in shown
+    assert "fewer: left out by choice: temperature=4 (24 of 48 rows), as --without asks" in shown
+    lacking = CliRunner().invoke(cli, ["compare", table, "fewer.csv", "--without", "method=MGD"])
+    with pytest.raises(InputError, match="--without method=MGD: no row has it"):
+        raise lacking.exception

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from rigorkd.report.sources import Question, analysis_of
+from rigorkd.report.judging import Question, analysis_of
 
 
 def folds(lacking: set[tuple[str, int, int]] = frozenset(), shift: int = 0) -> str:  # type: ignore[assignment]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rigorkd.report.sources import Question, analysis_of
+from rigorkd.report.judging import Question, analysis_of
 
 VALUES = {"baseline": (72.5, 72.9, 72.3), "kd": (73.5, 73.2, 73.9)}
 GAIN = {"kd": (0.966667, 3)}

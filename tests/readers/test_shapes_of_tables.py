@@ -11,7 +11,7 @@ import pytest
 from rigorkd.errors import InputError
 from rigorkd.readers.known_names import seed_in
 from rigorkd.report.analysis_page import common_start
-from rigorkd.report.sources import Question, analysis_of
+from rigorkd.report.judging import Question, analysis_of
 
 BASE = {0: 72.5, 1: 72.9, 2: 72.3}
 KD = {0: 73.5, 1: 73.2, 2: 73.9}

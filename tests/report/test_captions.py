@@ -10,10 +10,11 @@ from rigorkd_analysis.results import Analysis
 from rigorkd.readers.raw import Reading
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of, judging
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_sources, from_study, judging
+from rigorkd.report.sources import from_sources, from_study
 
 from .conftest import CELLS, PROTOCOL
 

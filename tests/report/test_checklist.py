@@ -7,9 +7,10 @@ from pathlib import Path
 from rigorkd_analysis import Plan
 
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.page import Facts
 from rigorkd.report.report_methods import checklist, normality
-from rigorkd.report.sources import Question, analysis_of, from_study
+from rigorkd.report.sources import from_study
 
 VALUES = {
     "main/plain/baseline": (70.0, 70.5, 69.5, 70.25, 69.75),

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
-from rigorkd.report.sources import Question, analysis_of, from_study
+from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.sources import from_study
 
 from .conftest import PROTOCOL
 from .test_mended_margin import FIRST_RUN, LAST, MEND, run_at, seen

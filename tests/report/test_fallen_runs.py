@@ -12,9 +12,10 @@ from rigorkd_analysis.analysis_plan import AllOf, Pair, Plan, Trend
 from rigorkd.errors import InputError
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.evidence import evidence
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.page import Page, Prose, flat
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, Source, analysis_of
+from rigorkd.report.sources import Source
 
 FELL = "r20/kd-T8"
 RUN = "r20/kd-T8 has 31 at seed 3, its median is 71.2"

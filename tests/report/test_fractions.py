@@ -16,9 +16,10 @@ from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import Record
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.markdown import markdown
-from rigorkd.report.sources import Question, analysis_of, from_csv
+from rigorkd.report.sources import from_csv
 
 
 def test_one_seed_of_fractions_has_four_digits(tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ from rigorkd.records.study import read_info
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.emit import to_json
 from rigorkd.report.gather import gather
+from rigorkd.report.headline import headline
+from rigorkd.report.judging import Question, analysis_of, note
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sentences import headline
-from rigorkd.report.sources import Question, analysis_of, from_csv, from_study, note
+from rigorkd.report.sources import from_csv, from_study
 
 from .conftest import PROTOCOL
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rigorkd.records.interim import note_shown
-from rigorkd.report.sources import Question, analysis_of, from_study
+from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.sources import from_study
 
 from .conftest import PROTOCOL
 

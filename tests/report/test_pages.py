@@ -13,11 +13,11 @@ from rigorkd_analysis import Plan, analyze
 
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.emit import to_csv, to_json
+from rigorkd.report.headline import headline
 from rigorkd.report.page import Column, Page, Said, Table
 from rigorkd.report.render.latex import escape, latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.render.terminal import show
-from rigorkd.report.sentences import headline
 
 
 def table(gain: float = 1.0, n: int = 5) -> pd.DataFrame:

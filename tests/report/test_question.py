@@ -11,7 +11,8 @@ from rigorkd_analysis.analysis_plan import Plan
 
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.record import commit
-from rigorkd.report.sources import Question, Source, analysis_of
+from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.sources import Source
 
 
 def source(folder: Path) -> Source:

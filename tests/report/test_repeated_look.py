@@ -20,13 +20,14 @@ from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.emit import to_csv, to_json
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of, note
 from rigorkd.report.page import Code, Page, flat, lines_of, title_of
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, Source, analysis_of, from_study, note
+from rigorkd.report.sources import Source, from_study
 
 GOLDEN = Path(__file__).parent / "golden"
 WHY = "repeated look, not valid at alpha: analysed before at n = 5"

@@ -9,8 +9,9 @@ import pytest
 from rigorkd_analysis import Pair, Plan, TableError, Trend, analyze
 
 from rigorkd.errors import InputError
+from rigorkd.report.judging import Question
 from rigorkd.report.rows import at, located, read_rows
-from rigorkd.report.sources import Question, _with_columns_of_trends, from_csv, from_study
+from rigorkd.report.sources import _with_columns_of_trends, from_csv, from_study
 
 
 def write(tmp_path: Path, text: str) -> Path:

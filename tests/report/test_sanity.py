@@ -23,6 +23,7 @@ from rigorkd.errors import InputError
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.gated import Terms, sides_of_cells
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.page import title_of
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
@@ -30,7 +31,7 @@ from rigorkd.report.render.markdown import markdown
 from rigorkd.report.render.terminal import show
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sentences import banner_of, titled
-from rigorkd.report.sources import Question, Source, analysis_of, from_csv, from_study
+from rigorkd.report.sources import Source, from_csv, from_study
 
 CASES = Path(__file__).parent / "cases"
 BASE = (72.5, 72.9, 72.3, 72.6, 72.7)

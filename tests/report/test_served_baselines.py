@@ -10,10 +10,11 @@ from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.evidence import Evidence
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.gather import gather
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sources import Question, analysis_of, from_frame
+from rigorkd.report.sources import from_frame
 
 NOISE = (0.0, 0.4, -0.3, 0.2, -0.1)
 

@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from rigorkd.cli.main import cli
 from rigorkd.protocol.load import load_protocol
 from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.render.terminal import show
 from rigorkd.report.row_names import common_start
-from rigorkd.report.sources import Question, analysis_of, from_csv, from_study
+from rigorkd.report.sources import from_csv, from_study
 
 from .conftest import PROTOCOL
 
@@ -107,7 +108,7 @@ def csv(path: Path, methods: tuple[str, ...]) -> Path:
 
 def test_a_lone_gain_is_said_and_shown_once(tmp_path):
     found = analysis_of(from_csv(csv(tmp_path / "runs.csv", ("kd",))), Question())
-    assert [family.name for family in found.families] == ["overall", "gains"]
+    assert [family.name for family in found.families] == ["gains"]
     page = short_page(found)
     assert [table.title.split(" (")[0] for table in page.tables] == ["Gains over the baseline"]
     assert [line.split(" (")[0] for line in page.headline] == ["Gains over the baseline"]

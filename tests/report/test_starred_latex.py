@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rigorkd.readers.raw import Reading
 from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.render.latex import latex
-from rigorkd.report.sources import Question, analysis_of, from_sources
+from rigorkd.report.sources import from_sources
 
 ROWS = [
     f"{method},{T},{seed},{70 + gain + seed * (seed + gain) / 10:g}"

@@ -24,15 +24,16 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from rigorkd_analysis.axes import AXES, settings_of
+from rigorkd_analysis.axes import AXES, settings_of, varying
 from rigorkd_analysis.baseline_matching import distilled
 from rigorkd_analysis.likeness import on_what
+from rigorkd_analysis.offered_baselines import is_called_baseline
 from rigorkd_analysis.questions import LinearContrast, Question, differences
 from rigorkd_analysis.runs import Runs
 from rigorkd_analysis.stats.adjust import adjust
 from rigorkd_analysis.stats.group_sequential import nominal_level
 from rigorkd_analysis.stats.moments import NOISE, Floats, mean_interval, or_nan, or_none
-from rigorkd_analysis.wording import p_text, percent_text
+from rigorkd_analysis.wording import over_what, p_text, percent_text
 
 _WEIGHTS = ("alpha", "ce_weight", "kd_weight")
 #: What all cells of one grid share: everything that can be an axis, but T and the weights.
@@ -82,11 +83,14 @@ class Consistency:
     """All gains of a family taken together, instead of a count of stars. The settings are these very ones.
 
     Attributes:
-        mean, ci_low, ci_high: of the gain averaged over the settings, a t interval over seeds.
+        mean, ci_low, ci_high: of the gain averaged over the settings, a t interval over seeds; of several
+            methods at 1 − α/k (Bonferroni).
         favourable: settings whose mean difference points the way of the goal.
         between_sd: standard deviation of the true gains between settings, beyond the noise of seeds.
         p_equal: Greenhouse–Geisser F test that all settings gain the same; None for more than 100.
         alike: whether all are of one method on one data set: else their mean sums up, and is no finding.
+        method: whose gains these are, where a family holds those of several methods.
+        mixed: whether it is a mean over several methods, or over nobody knows what, which no page says.
     """
 
     settings: int
@@ -99,6 +103,8 @@ class Consistency:
     p_equal: float | None
     says: str
     alike: bool = True
+    method: str | None = None
+    mixed: bool = False
 
 
 def factorials(question: Question) -> list[Factorial]:
@@ -298,16 +304,58 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
     return text
 
 
-def consistency(
+def summed_up(
     question: Question, gains: Sequence[LinearContrast], where: Sequence[str] = ()
+) -> tuple[Consistency | None, tuple[Consistency, ...]]:
+    """All gains taken together, and where they are of several methods those of each that has three or more.
+
+    The mean over methods says nothing of any of them, nor does that of baselines which are compared with a
+    method, or of cells of which no column says what they are: a document keeps it, marked as mixed.
+    """
+    whole = consistency(question, gains, where)
+    runs = question.runs
+    by: dict[str, list[LinearContrast]] = {}
+    for gain in gains:
+        if gain.pair is not None:
+            by.setdefault(runs.text("method", gain.pair[0]), []).append(gain)
+    asked = {
+        method: own
+        for method, own in by.items()
+        if not is_called_baseline(method) and (method or varying(runs, [a for a, _ in _pairs(own)]))
+    }
+    if len(by) < 2:
+        return (whole if whole is None or asked else replace(whole, mixed=True)), ()
+    asked = {method: own for method, own in asked.items() if len(own) >= MIN_SETTINGS}
+    each = [
+        consistency(question, own, where, method=method, methods=len(asked)) for method, own in asked.items()
+    ]
+    if whole is not None:
+        says = whole.says.removesuffix(".") + f"; a mean over {len(by)} methods, and so no finding about any."
+        whole = replace(whole, alike=False, mixed=True, says=says)
+    return whole, tuple(one for one in each if one is not None)
+
+
+def _pairs(gains: Sequence[LinearContrast]) -> list[tuple[int, int]]:
+    return [gain.pair for gain in gains if gain.pair is not None]
+
+
+def consistency(
+    question: Question,
+    gains: Sequence[LinearContrast],
+    where: Sequence[str] = (),
+    *,
+    method: str | None = None,
+    methods: int = 1,
 ) -> Consistency | None:
     """Sum up gains over the seeds that all of them have; None for fewer than three gains or two seeds.
 
-    `where` are the conditions that all claims of these gains share.
+    `where` are the conditions that all claims of these gains share. Their `method` is named where others have
+    gains as well; of so many `methods` that are summed up all intervals and tests hold at alpha together.
     """
-    runs, alpha, say = question.runs, question.plan.alpha, question.phrasing
-    gaining = [gain.pair[0] for gain in gains if gain.pair is not None]
-    kinds = {tuple(runs.text(column, cell) for column in ("method", *on_what(runs))) for cell in gaining}
+    runs, say = question.runs, question.phrasing
+    alpha = question.plan.alpha / (1 if question.plan.correction == "none" else methods)
+    gaining = [a for a, _ in _pairs(gains)]
+    kinds = {tuple(runs.text(column, cell) for column in on_what(runs)) for cell in gaining}
     d = differences(runs, gains)
     m = d.shape[0]
     d = d[:, ~np.isnan(d).any(axis=0)]
@@ -332,16 +380,23 @@ def consistency(
     favourable = int((question.sign * per_setting > 0).sum())
     diverged = runs.diverged[[cell for gain in gains for cell in gain.cells]].any()
     seeds = f"{n} seeds at which every run converged" if diverged else f"{n} seeds"
-    interval = f"{percent_text(1 - alpha)} CI {say.interval(low, high)} over {seeds}, for these very settings"
+    together = f" of all {methods} methods" if alpha < question.plan.alpha else ""
+    interval = f"{percent_text(1 - question.plan.alpha)} CI{together} {say.interval(low, high)} over {seeds}"
+    interval += ", for these very settings"
     if low is None:
         interval = f"the same at all {seeds}, so without an interval"
     of = settings_of(runs, gaining)
     holds_0 = low is not None and high is not None and low <= 0 <= high
-    no_gain = ", which shows no gain on average" if holds_0 else ""
-    if question.plan.primary is not None:
+    no_gain = ", so that a gain on average is not shown" if holds_0 else ""
+    primary = runs.index.get(question.plan.primary or "")
+    if primary is not None and runs.text("method", primary) == runs.text("method", gaining[0]):
         of += " beside the primary one"
+    whose = "" if method is None else f" of {question.names.in_a_sentence(gaining)}"
+    if over := question.names.over(base for _, base in _pairs(gains)):
+        whose += f" over {over_what(over, several=False)}"
     says = (
-        f"Over the {m} settings{of} the gain in {say.words} averages {say.number(mean, True)}{say.unit}"
+        f"Over the {m} settings{of} the gain{whose} in {say.words} averages "
+        f"{say.number(mean, True)}{say.unit}"
         + "".join(f" {condition}" for condition in where)
         + f" ({interval}){no_gain}; "
         f"{favourable} of {m} {'points' if favourable == 1 else 'point'} the way of the goal"
@@ -349,6 +404,6 @@ def consistency(
     if p is not None:
         unfit = question.repeated_look or question.no_planned_look
         differ = p < alpha / max(1, len(question.plan.interim)) and not unfit
-        same = "they differ from each other" if differ else "that they differ from each other is not shown"
-        says += f", and {same} ({p_text(p)}, sd between settings {say.number(between)})"
-    return Consistency(m, n, mean, low, high, favourable, between, p, says + ".", len(kinds) < 2)
+        same = "differ from each other" if differ else "are not shown to differ from each other"
+        says += f", and the settings {same} (repeated-measures F, {p_text(p)}, sd between settings {say.number(between)})"
+    return Consistency(m, n, mean, low, high, favourable, between, p, says + ".", len(kinds) < 2, method)
