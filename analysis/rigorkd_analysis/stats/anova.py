@@ -405,5 +405,6 @@ def consistency(
         unfit = question.repeated_look or question.no_planned_look
         differ = p < alpha / max(1, len(question.plan.interim)) and not unfit
         same = "differ from each other" if differ else "are not shown to differ from each other"
-        says += f", and the settings {same} (repeated-measures F, {p_text(p)}, sd between settings {say.number(between)})"
+        found = f"repeated-measures F, {p_text(p)}, sd between settings {say.number(between)}"
+        says += f", and the settings {same} ({found})"
     return Consistency(m, n, mean, low, high, favourable, between, p, says + ".", len(kinds) < 2, method)
