@@ -64,6 +64,21 @@ def averaged_over(runs: Runs, cells: Sequence[int]) -> str:
     return f"{len(cells)} settings{settings_of(runs, cells)}"
 
 
+def kept_to(runs: Runs, cells: Sequence[int], among: Sequence[int]) -> tuple[str, bool]:
+    """What some of a method's cells have that others `among` them have not: `T = 1 and 4`; "" if nothing.
+
+    And whether it is one value of each column, as of cells that were added at T = 2 alone.
+    """
+    told, single = [], True
+    for column in varying(runs, among):
+        every = {runs.text(column, cell) for cell in among}
+        words = list(dict.fromkeys(runs.text(column, cell).removesuffix(".0") for cell in cells))
+        if len(words) < len(every) and len(words) <= _FEW and all(words):
+            told.append(f"{SYMBOLS.get(column, column)} = {_and(words)}")
+            single = single and len(words) == 1
+    return ", ".join(told), single
+
+
 def own_settings(runs: Runs, cells: Iterable[int]) -> str:
     """What a method is averaged over in these cells, or set to: `averaged over T = 1 and 4`; "" if unsaid."""
     told = dict.fromkeys(runs.text(OWN_SETTINGS, cell) for cell in cells)

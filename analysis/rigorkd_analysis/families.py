@@ -305,11 +305,12 @@ def _gain(question: Question, part: LinearContrast, student: str) -> Subject:
     if part.pair:
         words, aside = names.cell(part.pair[0]), ""
     else:
-        words = names.average(part.averaged, part.within)
+        words = names.average(part.averaged, part.within) + (f" at {part.at}" if part.at else "")
         aside = f"averaged over {averaged_over(question.runs, part.averaged)}"
     its = part.pair[0] if part.pair else part.averaged[0]
-    over = names.over(part.baselines)
-    return Subject(words, student, over, aside, names.distils, names.is_baseline(its))
+    is_baseline = names.is_baseline(its)
+    over = names.over(part.baselines) or ("" if is_baseline else "the baseline")
+    return Subject(words, student, over, aside, names.distils, is_baseline)
 
 
 def _lost(runs: Runs, *contrasts: LinearContrast) -> tuple[bool, bool]:

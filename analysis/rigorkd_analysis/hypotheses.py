@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Trend, Weighted
-from rigorkd_analysis.axes import AXES, SAME_AXIS, own_settings, varying
+from rigorkd_analysis.axes import AXES, SAME_AXIS, kept_to, own_settings, varying
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, difference_of
@@ -41,13 +41,19 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
     """
     sets: dict[tuple[str, ...], list[LinearContrast]] = {}
     parts = on_what(runs)
-    for gain in gains:
-        assert gain.pair is not None
-        group, *rest = (runs.text(c, gain.pair[0]) for c in ("group", *parts, "student", "method"))
+
+    def key_of(cell: int) -> tuple[str, ...]:
+        group, *rest = (runs.text(c, cell) for c in ("group", *parts, "student", "method"))
         told = group.split("/")  # the readers of tables name a group by its data
         on = (word for word in rest[: len(parts)] if word not in told)
-        key = ("/".join(filter(None, (group, *on))), *rest[len(parts) :])
-        sets.setdefault(key, []).append(gain)
+        return ("/".join(filter(None, (group, *on))), *rest[len(parts) :])
+
+    for gain in gains:
+        assert gain.pair is not None
+        sets.setdefault(key_of(gain.pair[0]), []).append(gain)
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for cell in range(len(runs.cells)):
+        alike.setdefault(key_of(cell), []).append(cell)
     places: dict[tuple[str, ...], int] = {}
     for _, *whose in sets:
         places[tuple(whose)] = places.get(tuple(whose), 0) + 1
@@ -63,12 +69,15 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
             ends = {runs.cells[cell].rpartition("/")[2] for cell in cells}
             called = ends.pop() if len(ends) == 1 else f"{key[-1]} {own}"
             name = "/".join(filter(None, (*key[:-1], called)))
+        at, single = kept_to(runs, cells, alike[key])
+        if at and single:
+            name += f" at {at}"
         over = ", ".join(varying(runs, cells))
         shown = f" ({over})" if over else ""
         within = key[0] if places[key[1:]] > 1 else ""
         name = f"{name}: average of {len(some)}{shown}"
         unlike = tuple(dict.fromkeys(text for gain in some for text in gain.unlike))
-        out.append(LinearContrast(name, weights, averaged=cells, within=within, unlike=unlike))
+        out.append(LinearContrast(name, weights, averaged=cells, within=within, at=at, unlike=unlike))
     return out
 
 

@@ -59,7 +59,8 @@ class LinearContrast:
     """A comparison before its numbers: weights of cells (by position); a − b has its `pair` as well.
 
     `averaged` are the cells whose gains it is the average of; `within` tells it from averages of the same
-    method elsewhere. `unlike` warns of what a cell and its baseline differ in beside the method.
+    method elsewhere, and `at` from the method's other cells, such as those of another family. `unlike`
+    warns of what a cell and its baseline differ in beside the method.
     """
 
     name: str
@@ -68,6 +69,7 @@ class LinearContrast:
     subject: str = ""
     averaged: tuple[int, ...] = ()
     within: str = ""
+    at: str = ""
     unlike: tuple[str, ...] = ()
 
     @property

@@ -166,9 +166,14 @@ def test_a_seed_at_which_all_cells_fell_alike_does_no_harm():
 def test_every_sentence_names_the_test_images():
     found = only(table(kd=CLEAR, n_test=400))
     assert found.conditions == ("on these 400 test images",)
-    assert "raised the student's test top-1 by 1.04 points on these 400 test images (" in found.says
+    assert (
+        "raised the student's test top-1 by 1.04 points over the baseline on these 400 test images ("
+        in found.says
+    )
     undecided = only(table(kd=shifted(0.1, -0.1, 0.2, -0.2, 0.0), n_test=10_000))
-    assert "differed by 0.00 points on these 10,000 test images (" in undecided.says
+    assert (
+        "differed by 0.00 points compared with the baseline on these 10,000 test images (" in undecided.says
+    )
     assert only(table(kd=CLEAR)).conditions == ()
     assert only(table(kd=CLEAR), Plan(test_images=397)).conditions == ("on these 397 test images",)
 

@@ -294,7 +294,7 @@ def test_sentences_for_a_paper():
     table["alpha"] = np.where(table["method"] == "kd", 0.5, np.nan)
     first, second = analyze(table, Plan(sesoi=0.3)).family("gains").comparisons
     assert first.says.startswith("Distillation at T = 4, α = 0.5 raised mnv2's test top-1 by ")
-    for part in ("points (95 % CI ", "paired t(4) = ", "Holm-adjusted p", "n = 5 seeds)"):
+    for part in ("points over the baseline (95 % CI ", "paired t(4) = ", "Holm-adjusted p", "n = 5 seeds)"):
         assert part in first.says
     assert "inconclusive" in second.says or "raised" in second.says
 
@@ -357,3 +357,26 @@ def test_secondary_metrics_have_a_family_each_and_stop_nothing():
         "score",
         "gone",
     ]
+
+
+def test_an_average_of_some_settings_says_which():
+    """Cells added later at T = 2 are averaged apart from the planned ones, which have the same α."""
+    draw = np.random.default_rng(4)
+    cells = [("base", "baseline", None, None)] + [
+        (f"kd-T{T}-a{alpha}", "kd", T, alpha) for T in (1, 2, 4) for alpha in (0.1, 0.5)
+    ]
+    rows = [
+        {"cell": cell, "student": "s", "method": method, "T": T, "alpha": alpha, "seed": seed,
+         "test_top1": 70 + draw.normal()}
+        for cell, method, T, alpha in cells
+        for seed in range(5)
+    ]  # fmt: skip
+    added = ("kd-T2-a0.1", "kd-T2-a0.5")
+    found = analyze(pd.DataFrame(rows), Plan(planned=True, added=added))
+    planned, later = [family.comparisons[0] for family in found.families if family.name == "overall"]
+    assert planned.name == "s/kd: average of 4 (T, alpha)"
+    assert planned.says.startswith("Distillation at T = 1 and 4, averaged over 4 settings of T and α, on s:")
+    assert later.name == "s/kd at T = 2: average of 2 (alpha)"
+    assert later.says.startswith("Distillation at T = 2, averaged over 2 settings of α, on s:")
+    (whole,) = analyze(pd.DataFrame(rows), Plan(planned=True)).family("overall").comparisons
+    assert whole.says.startswith("Distillation, averaged over 6 settings of T and α, on s:")

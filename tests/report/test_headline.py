@@ -92,7 +92,9 @@ def test_an_average_of_one_gain_is_that_gain_on_the_page_too():
     text = html(report_page(evidence(found, frame)))
     assert "Average gain" not in text
     assert 'id="gains"' in text
-    assert text.count("test top-1 by 1.02 points (") == 2, "in the answer, and in its own section"
+    assert text.count("test top-1 by 1.02 points over the baseline (") == 2, (
+        "in the answer, and in its own section"
+    )
     several = analyze(table(k1=(1.0,) * 5, k2=(0.5, 0.2, 0.1, 0.4, 0.3)), Plan(planned=True, sesoi=0.3))
     shown = html(report_page(evidence(several, table(k1=(1.0,) * 5, k2=(0.5, 0.2, 0.1, 0.4, 0.3)))))
     assert "Average gain" in shown
