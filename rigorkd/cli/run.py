@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from rigorkd.cli.checked import device_option
 from rigorkd.cli.gate import ledger_option, margin_option
@@ -349,10 +350,10 @@ def run(
         judged = f"rigorkd analyze {study}" + " --sequential" * until_decided
         if grown is not None:  # a plain look at all of them would spend the new seeds
             judged = f"what keeps the error rate: {grown.ways(study)}"
-        first = f"rigorkd run {shlex.quote(str(protocol))}, for what --only left out; then " if only else ""
+        first = f"{_same_study()}, for what --only left out; then " if only else ""
         if part is None and (open_ := still_asked(outcome.study.path, chosen)):
             less = f"rigorkd remove {study} --seeds {listed_seeds(open_)}"
-            more = f"rigorkd run {shlex.quote(str(protocol))} --seeds {listed_seeds({*chosen, *open_})}"
+            more = f"{_same_study()} --seeds {listed_seeds({*chosen, *open_})}"
             console.print(
                 f"note: the study was asked for {count(len(open_), 'seed')} more ({listed_seeds(open_)}), "
                 f"which `rigorkd analyze` waits for: `{more}` trains them, `{less}` gives them up"
@@ -360,13 +361,25 @@ def run(
         console.print(f"next: {first}{judged}")
     if smoke:
         mend = f", after the {count(len(notes), 'note')} at the top" if notes else ""
-        console.print(f"the real run: rigorkd run {shlex.quote(str(protocol))}{mend}")
+        console.print(f"the real run: {_same_study()}{mend}")
     if outcome.failed:
         failed = _failed(outcome)
         failed.exit_code = code or failed.exit_code  # a gate without its runs is undecided
         raise failed
     if code:
         click.get_current_context().exit(code)
+
+
+def _same_study() -> str:
+    """The command that runs into the study of this one: the protocol, and what was asked of its place."""
+    context = click.get_current_context()
+    given = context.params
+    words = ["rigorkd", "run", str(given["protocol"])]
+    words += [word for change in given["changes"] for word in ("--set", change)]
+    for option, name in (("--study", "variant"), ("--mode", "mode"), ("--results", "results")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            words += [option, str(given[name])]
+    return shlex.join(words)
 
 
 def _failed(outcome: Outcome) -> RunsFailedError:

@@ -709,3 +709,44 @@ def test_the_lines_of_the_engine_stay_what_they_were(rigorkd: Rigorkd, protocol_
     done = rigorkd("plan", protocol_file.name)
     assert "cohort" in done.stdout
     assert "command" not in done.stdout
+
+
+WITHOUT_A_WORD = """\
+rigorkd: 1
+study: mine
+trainer:
+  command: "python train.py {seed} {out} [--method kd --T {T}] [--method ls --smoothing {smoothing}]"
+  metrics: {accuracy: max}
+students: [small]
+groups: {main: {baseline: true, kd: {T: 2}, ls: {smoothing: 0.1}}}
+seeds: 1
+"""
+
+PRINTS_ITS_OPTIONS = """\
+import json
+import sys
+
+seed, out, *options = sys.argv[1:]
+with open(out + "/metrics.json", "w") as file:
+    json.dump({"accuracy": 0.5 + len(options) / 100}, file)
+print("options:", *options)
+"""
+
+
+def test_a_script_without_a_word_for_the_baseline_and_what_to_run_next_of_a_variant(tmp_path: Path) -> None:
+    write(tmp_path, WITHOUT_A_WORD, PRINTS_ITS_OPTIONS)
+    variant = ("protocols/mine.yaml", "--set", "seeds=2", "--study", "pilot", "--results", "kept")
+    done = of(tmp_path, "run", *variant, "--only", "*baseline")
+    assert done.returncode == 0, done.stderr
+    again = (
+        f"next: rigorkd run {' '.join(variant)}, for what --only left out; then rigorkd analyze kept/pilot"
+    )
+    assert again in " ".join(done.stdout.split())
+    assert of(tmp_path, "run", *variant).returncode == 0
+    for cell, options in (
+        ("baseline", ""),
+        ("kd-T2", " --method kd --T 2"),
+        ("ls-smoothing0.1", " --method ls --smoothing 0.1"),
+    ):
+        log = next((tmp_path / "kept" / "pilot" / ".logs").rglob(f"{cell}/seed-1.log")).read_text()
+        assert f"options:{options}\n" in log
