@@ -111,13 +111,13 @@ def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
 
 def _runs_that_fell(analysis: Analysis) -> dict[str, list[str]]:
     """The runs on which comparisons rest that decide nothing for it, each with the names of these."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}  # a gain that is a contrast too is named once
     for _, family in asked_once(analysis):
         for c in family.comparisons:
             kind, _, runs = (c.not_valid or "").partition(": ")
             for run in runs.split("; ") if kind in (COLLAPSED, BLIND) else ():
-                found.setdefault(run, []).append(name_of(family, c))
-    return found
+                found.setdefault(run, {})[name_of(family, c)] = None
+    return {run: [*names] for run, names in found.items()}
 
 
 def what_fell(analysis: Analysis) -> list[str]:
@@ -184,7 +184,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
     ]
     status = "planned" if family.planned else "exploratory"
     if unfit := not_valid(family):
-        which = f"all {total}" if family.size > 1 else f"the one {noun}"
+        which = f"all {total} are" if family.size > 1 else f"the one {noun} is"
         line = f"{titled_family(family)} ({status}): {which} inconclusive: {unfit}."
     elif not found and not tested:
         which = f"none of {total} can" if family.size > 1 else f"the one {noun} cannot"
