@@ -51,9 +51,11 @@ def averages(runs: Runs, gains: Sequence[LinearContrast]) -> list[LinearContrast
     for gain in gains:
         assert gain.pair is not None
         sets.setdefault(key_of(gain.pair[0]), []).append(gain)
+    bases = {base for gain in gains for base in gain.baselines}
     alike: dict[tuple[str, ...], list[int]] = {}
     for cell in range(len(runs.cells)):
-        alike.setdefault(key_of(cell), []).append(cell)
+        if cell not in bases:  # it may be a setting of the method: of it there is no gain to average
+            alike.setdefault(key_of(cell), []).append(cell)
     places: dict[tuple[str, ...], int] = {}
     for _, *whose in sets:
         places[tuple(whose)] = places.get(tuple(whose), 0) + 1
