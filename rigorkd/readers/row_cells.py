@@ -131,6 +131,8 @@ def find_cells(draft: Draft) -> None:
     _join_students(draft)
     known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame and not draft.is_measured(name)]
     known = [name for name in known if name in NAMED or not draft.is_scheduled(name)]
+    averaged = original(draft, asked) if (asked := draft.asked.average) else None  # tells no cells apart
+    known = [name for name in known if name in NAMED or name != averaged]
     columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
     columns = [name for name in columns if name in ALWAYS or not is_metric(name)]
     columns = _named_by_stem(draft, columns)

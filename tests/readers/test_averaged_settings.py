@@ -245,8 +245,14 @@ def test_rows_of_which_it_is_not_known_what_is_averaged_are_refused(folder, text
         assert part in told
 
 
-def test_a_setting_that_tells_cells_apart_is_told_how_to_be_averaged(folder):
+def test_a_setting_that_is_averaged_tells_no_cells_apart(folder):
     folder.write("runs.csv", table())
-    told = folder.refusal("runs.csv", average="temperature")
-    assert "leave it out of what a cell is: --cell dataset,method" in told
-    assert folder.gains("runs.csv", cell=CELLS, average="temperature")
+    alone = folder.gains("runs.csv", average="temperature")
+    assert alone == folder.gains("runs.csv", cell="dataset,method", average="temperature")
+    assert any("KD mean T=2,4" in name for name in map(str, alone))
+
+
+def test_what_was_said_to_tell_cells_apart_is_not_averaged(folder):
+    folder.write("runs.csv", table())
+    told = folder.refusal("runs.csv", cell=f"{CELLS},temperature", average="temperature")
+    assert "leave it out of what a cell is: --cell dataset,model,method" in told
