@@ -244,12 +244,21 @@ def _function(value: str) -> str:
     return value
 
 
+_BRACED = re.compile(r"\{[A-Za-z_.]+\}")
+
+
 def _relative(value: str) -> str:
     if value.startswith(("/", "~")) or ".." in value.split("/") or not value:
         own = value.rstrip("/").rpartition("/")[2] or "metrics.json"
         raise ValueError(
             f"{value!r} must lie below {{out}}, the folder that each run writes into: let the command write"
             f" there (--out {{out}}), and name it from there, such as {own}"
+        )
+    if braced := _BRACED.search(value):
+        raise ValueError(
+            f"{value!r}: {braced[0]} is filled in the command alone. Each run writes into a folder {{out}} of its"
+            " own, so its file has one name in all: let the command write there, as in --out {out}/metrics.json,"
+            " and say metrics.json here"
         )
     return value
 

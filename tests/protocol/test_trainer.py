@@ -301,6 +301,12 @@ def test_without_a_small_command_there_is_no_smoke_study(tmp_path: Path) -> None
         ("[--T {T}", "[--T { T }", "did you mean {T}? a placeholder is {name}"),
         ("{width}", "{wid-th}", "unknown placeholder 'wid-th'"),
         ("metrics: {", "result: /tmp/a.json\n  metrics: {", "name it from there, such as a.json"),
+        (
+            "metrics: {",
+            "result: {file: 's{seed}.json'}\n  metrics: {",
+            "6:18: 's{seed}.json': {seed} is filled in the command alone",
+        ),
+        ("metrics: {", "result: '{out}/a.json'\n  metrics: {", "{out} is filled in the command alone"),
         ("[--T {T}", "[--T [{T}]", "4:86: an optional part inside another"),
         ("{lr} --seed {seed}", "{lr}", "4:12: the command has no {seed}"),
         ('{seed} --out {out}"\n  smoke', '{seed}"\n  smoke', "4:12: the command has no {out}"),
