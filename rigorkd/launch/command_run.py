@@ -181,7 +181,7 @@ class _Worker:
             _say(file, f"done after {ended.seconds:.1f} s")
         shutil.rmtree(out, ignore_errors=True)
         shutil.rmtree(self.study.checkpoint(run.name).parent, ignore_errors=True)
-        self.connection.send(EpochDone(1, 1, 1, 0, ended.seconds))
+        self.connection.send(EpochDone(1, 1, 1, 0, ended.seconds, {run.name: {}}))
         self.connection.send(RunDone(run.name, DONE, None))
 
     def _uncovered_by(self, cell: Cell, folder: Path) -> list[Path]:

@@ -308,7 +308,7 @@ class Pool:
                 shown = self.progress.slots[slot.settings.slot]
                 shown.epoch, shown.epochs = epoch.epoch, epoch.epochs
                 shown.images_per_second = epoch.students * epoch.images / max(epoch.seconds, 1e-9)
-                self.progress.began(epoch.seconds)
+                self.progress.began(epoch.seconds, next(iter(epoch.rows), ""))
                 for run in epoch.rows:
                     self.progress.reach(run, epoch.epoch, ours=True)
             case Resumed(run=run, epoch=behind):

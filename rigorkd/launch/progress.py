@@ -43,11 +43,21 @@ class SlotProgress:
 
 
 @dataclass
+class _Pace:
+    """How many epochs that take alike are left, how many were trained here, and how long workers took."""
+
+    left: int = 0
+    own: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
 class Progress:
     """The state of a launch. Work is counted in epochs of single runs.
 
     An epoch counts once, whoever trained it and when; what a resumed run had behind it, and what an early
-    stop or a failure leaves undone, is work that is over. The rate is that of epochs trained here and now.
+    stop or a failure leaves undone, is work that is over. The rate is that of epochs trained here and now,
+    of teachers and of students by itself: teachers come first, and an epoch of theirs tells none of students.
     `remote` counts runs that this launch needs and that other launchers are training now; the time left is
     that of the work this launcher does itself, at its own rate.
     """
@@ -64,14 +74,19 @@ class Progress:
     seconds_left: float | None = None
     _planned: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
     _reached: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    _pace_of: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _paces: dict[str, _Pace] = field(default_factory=dict, repr=False, compare=False)
     _own: int = field(default=0, repr=False, compare=False)
     _began: float | None = field(default=None, repr=False, compare=False)
     _started: float = field(default_factory=time.monotonic, repr=False, compare=False)
 
     @classmethod
-    def of(cls, epochs: Mapping[str, int]) -> Progress:
-        """The beginning of a launch of these runs, with the epochs of each."""
-        return cls(runs=len(epochs), work=sum(epochs.values()), _planned=epochs)
+    def of(cls, epochs: Mapping[str, int], pace_of: Mapping[str, str] | None = None) -> Progress:
+        """The beginning of a launch of these runs: the epochs of each, and whose pace they have."""
+        begun = cls(runs=len(epochs), work=sum(epochs.values()), _planned=epochs, _pace_of=pace_of or {})
+        for run, pace in begun._pace_of.items():
+            begun._paces.setdefault(pace, _Pace()).left += epochs[run]
+        return begun
 
     @property
     def says_remote(self) -> str:
@@ -84,6 +99,9 @@ class Progress:
         new = epoch - self._reached.get(run, 0)
         if new > 0:
             self._reached[run] = epoch
+            if (pace := self._pace(run)) is not None:
+                pace.left = max(0, pace.left - new)
+                pace.own += new if ours else 0
             self.advance(new, ours=ours)
 
     def finish(self, run: str) -> None:
@@ -104,9 +122,28 @@ class Progress:
         left = self.work - self.worked
         spent = self.elapsed - (self._began or 0.0)
         self.seconds_left = spent / self._own * left if self._own and left else None
+        if self.seconds_left is not None and len(self._paces) > 1:
+            self.seconds_left = self._at_their_paces(spent)
 
-    def began(self, seconds: float) -> None:
-        """The first epoch here took `seconds`; what came before, such as workers that start, is no rate."""
+    def _at_their_paces(self, spent: float) -> float | None:
+        """The time left by what workers spent on epochs of each pace; None while one of them is not known."""
+        paces = list(self._paces.values())
+        if any(pace.left and not pace.own for pace in paces):
+            return None
+        at_work = sum(pace.seconds for pace in paces)  # of all workers: over `spent`, how many at once
+        to_come = sum(pace.seconds / pace.own * pace.left for pace in paces if pace.own)
+        return to_come * spent / at_work if at_work else None
+
+    def _pace(self, run: str) -> _Pace | None:
+        return self._paces.get(self._pace_of.get(run, ""))
+
+    def began(self, seconds: float, run: str = "") -> None:
+        """An epoch here took `seconds`, of `run` among those trained at once.
+
+        What came before the first, such as workers that start, is no rate.
+        """
+        if (pace := self._pace(run)) is not None:
+            pace.seconds += seconds
         if self._began is None:
             self.tick()
             self._began = max(0.0, self.elapsed - seconds)

@@ -256,9 +256,9 @@ def _relative(value: str) -> str:
         )
     if braced := _BRACED.search(value):
         raise ValueError(
-            f"{value!r}: {braced[0]} is filled in the command alone. Each run writes into a folder {{out}} of its"
-            " own, so its file has one name in all: let the command write there, as in --out {out}/metrics.json,"
-            " and say metrics.json here"
+            f"{value!r}: {braced[0]} is filled in the command alone. Each run writes into a folder {{out}} of"
+            " its own, so its file has one name in all: let the command write there, as in --out"
+            " {out}/metrics.json, and say metrics.json here"
         )
     return value
 

@@ -77,6 +77,8 @@ class LiveTracking:
         match message:
             case EpochDone(rows=rows):
                 for run, row in rows.items():
+                    if not row:  # a command's epochs are its own
+                        continue
                     self._offer(EpochRow(run, row, self._card(run)))
             case RunDone(run=run):
                 self._offer(Committed(run))

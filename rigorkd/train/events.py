@@ -18,7 +18,7 @@ class Resumed:
 class EpochDone:
     """The task finished `epoch` of `epochs` with `students` models after `images` training images each.
 
-    `rows` holds the new row of each run's history, by run.
+    `rows` holds the new row of each run's history, by run; an empty one of a command, which is one epoch.
     """
 
     epoch: int

@@ -84,6 +84,40 @@ def test_what_a_resumed_run_had_behind_it_is_done_but_says_nothing_of_our_rate()
     assert (progress.worked, progress.done, progress.seconds_left) == (40, 3, None)
 
 
+def test_teachers_and_students_have_a_pace_each() -> None:
+    """A teacher's epoch takes 4 s; of four students that are trained at once, one of all takes 2 s."""
+    students = {f"kd/seed-{seed}": 10 for seed in range(4)}
+    role = dict.fromkeys(students, "student") | {"teacher": "teacher"}
+    progress = Progress.of({"teacher": 10, **students}, role)
+    progress._started -= 60  # as long as imports took
+    for epoch in range(1, 11):
+        progress._started -= 4
+        progress.began(4.0, "teacher")
+        progress.reach("teacher", epoch, ours=True)
+    assert progress.seconds_left is None, "the students' pace is not known before one of their epochs"
+    progress._started -= 2
+    progress.began(2.0, "kd/seed-0")
+    for run in students:
+        progress.reach(run, 1, ours=True)
+    assert progress.seconds_left == pytest.approx(9 * 2, rel=0.01)
+
+
+def test_the_time_left_knows_how_many_workers_there_are() -> None:
+    """Two workers train a student of ten epochs each, an epoch in 3 s; one teacher is left to each."""
+    runs = {"a": "student", "b": "student", "t": "teacher", "u": "teacher"}
+    progress = Progress.of(dict.fromkeys(runs, 10), runs)
+    for epoch in range(1, 6):
+        progress._started -= 3
+        for run in "ab":
+            progress.began(3.0, run)
+            progress.reach(run, epoch, ours=True)
+    progress._started -= 6
+    for run in "tu":
+        progress.began(6.0, run)
+        progress.reach(run, 1, ours=True)
+    assert progress.seconds_left == pytest.approx(5 * 3 + 9 * 6, rel=0.01)
+
+
 def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(display, "LINE_EVERY", 0.0)
     out = io.StringIO()

@@ -76,7 +76,11 @@ class Training(Submitted):
         study, me = session.study, work.leases.me
         self._queue = work.queue()
         hopeful = work.todo - self._queue.failed.keys()  # what needs a run that failed before never starts
-        self._progress = Progress.of({run: expected[run].run.cell.training.epochs for run in hopeful})
+        cells = {run: expected[run].run.cell for run in hopeful}
+        self._progress = Progress.of(
+            {run: 1 if cell.trainer else cell.training.epochs for run, cell in cells.items()},
+            {run: cell.role for run, cell in cells.items()},
+        )
         for attempt in study.latency_attempts():  # what failed in an earlier launch may go well now
             attempt.unlink(missing_ok=True)
         by_command = _by_command(work.states.missing())
