@@ -16,6 +16,7 @@ from rigorkd.errors import InputError
 from rigorkd.readers.leaving_out import NoSuchValueError
 from rigorkd.readers.raw import Reading
 from rigorkd.records.study import is_study
+from rigorkd.report.judging import Question
 from rigorkd.report.rows import Rows, read_rows
 from rigorkd.report.sources import Source, from_sources, from_study
 
@@ -84,11 +85,13 @@ def open_source(
 ) -> Runs | Printed:
     """A study folder, the name of one under `results`, results of any origin, or a CSV of printed values.
 
+    Of a study, `--without` leaves cells out, as `rigorkd analyze` does.
+
     A CSV is one of printed values if no cell of it has several seeds, and nothing is asked of how to read it.
     """
     for folder in (source, results / source):
         if is_study(folder):
-            return Runs(from_study(folder), folder)
+            return Runs(_left_of(from_study(folder), asked.without if asked else ()), folder)
     asked = asked or Reading()
     if not asked.is_plain or source.is_dir() or (source.is_file() and source.suffix.casefold() != ".csv"):
         return Runs(from_sources([str(source)], asked, metric), source)
@@ -107,6 +110,18 @@ def open_source(
         return _printed(rows, asked)
     several = plain or bool((found.table.groupby("cell")["seed"].nunique() > 1).any())
     return Runs(found, source) if several else _printed(rows, asked)
+
+
+def _left_of(study: Source, without: tuple[str, ...]) -> Source:
+    """A study without these cells, its plan without what names them."""
+    if not without:
+        return study
+    for cell in without:
+        try:
+            study.leaving_out((cell,))
+        except InputError as error:
+            raise NoSuchValueError(error, cell) from None
+    return replace(study.leaving_out(without), plan=Question(without=without).onto(study.plan))
 
 
 def _printed(rows: Rows, asked: Reading) -> Printed:

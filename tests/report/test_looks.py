@@ -310,6 +310,24 @@ def test_comparing_is_a_look_and_never_one_by_accident(made, tmp_path):
     assert verdicts(look(study)) == {"inconclusive"}
 
 
+def test_a_comparison_leaves_cells_of_a_study_out_and_says_so(made, tmp_path):
+    study = made(tmp_path, first(5), seeds=range(5))
+    other = tmp_path / "other.csv"
+    other.write_text("cell,student,method,T,alpha,seed,test_top1\n")
+    with other.open("a") as stream:
+        for cell, values in FIVE.items():
+            own = "baseline,," if cell.endswith("baseline") else f"kd,{cell[-6]},0.5"
+            stream.writelines(f"{cell},plain,{own},{20 + at},{value}\n" for at, value in enumerate(values))
+    asked = ["compare", str(study), str(other), "--format", "json"]
+    whole = json.loads(CliRunner().invoke(cli, asked).stdout)
+    part = json.loads(CliRunner().invoke(cli, [*asked, "--without", "main/plain/kd-T4-a0.5"]).stdout)
+    names = [[one["name"] for one in found["families"][0]["comparisons"]] for found in (whole, part)]
+    assert [name for name in names[0] if "kd-T4" not in name] == names[1] != names[0]
+    assert any("without main/plain/kd-T4-a0.5, as --without asks" in text for text in part["warnings"])
+    none = CliRunner().invoke(cli, [*asked, "--without", "main/plain/kd-T8-a0.5"])
+    assert "--without main/plain/kd-T8-a0.5" in str(none.exception)
+
+
 def test_a_table_read_again_names_its_test_images(made, tmp_path):
     images = {cell: np.array([np.arange(400) >= 4 * top1 for top1 in row[:5]]) for cell, row in FIVE.items()}
     study = made(tmp_path, first(5), predictions=images)
