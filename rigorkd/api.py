@@ -153,11 +153,11 @@ def analyze(
     _refuse_unusable(data, plan, compare, reading)
     without = reading.get("without", ())
     own = {name: value for name, value in reading.items() if name != "without"}
-    how = Reading(**own, without=(without,) if isinstance(without, str) else tuple(without))  # type: ignore[arg-type]
+    how = Reading(**own, without=(without,) if isinstance(without, str) else tuple(without), goal=goal)  # type: ignore[arg-type]
     if not isinstance(data, pd.DataFrame):
         named = [data] if isinstance(data, str | Path) else data
         source = find_source([str(one) for one in named], Path("results"), how, metric)
-    elif how != Reading():
+    elif how != Reading(goal=goal):
         source = from_frame(data, how, metric, name)
     else:
         frame = data.reset_index(drop=not any(data.index.names))

@@ -258,7 +258,10 @@ def reading_of(options: dict[str, Any]) -> Reading:
 
     from rigorkd.readers.raw import Reading
 
-    return Reading(**{field.name: options.pop(field.name, field.default) for field in fields(Reading)})
+    own = [field for field in fields(Reading) if field.name != "goal"]  # which the question has as well
+    return Reading(
+        **{field.name: options.pop(field.name, field.default) for field in own}, goal=options.get("goal")
+    )
 
 
 def find_source(

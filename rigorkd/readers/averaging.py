@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-AVERAGED = "averaged settings: "
-"""How the warning begins that some cells are averages over what their method was set to."""
+AVERAGED, AVERAGED_PARTS = "averaged settings: ", "averaged within a run: "
+"""How the warnings begin that results are means over what their method was set to, or over folds or items."""
 
 
 def average(draft: Draft, metric: str | None) -> None:
@@ -59,6 +59,9 @@ def average(draft: Draft, metric: str | None) -> None:
     _without_the_unfinished(draft, column)
     _without_number(draft, metric, column)
     number = _by_setting(draft, column) if _is_setting(draft, column) else _by_part(draft, column)
+    for clock in ("epoch", "step"):  # rows of one run that end at several epochs have none together
+        if clock in draft.frame and (draft.frame.groupby(number)[clock].nunique() > 1).any():
+            draft.table = replace(draft.table, frame=draft.frame.drop(columns=clock))
     first = np.unique(number, return_index=True)[1]
     frame = draft.frame.iloc[first].copy()
     results = [metric] if metric else []
@@ -81,7 +84,8 @@ def average(draft: Draft, metric: str | None) -> None:
         frame["status"] = np.where(fell["diverged"], "diverged", frame["status"])
     frame = frame.drop(columns=column)
     each = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
-    draft.epochs = f"averaged over {draft.spelt(column)} ({each} rows a run)"
+    said = f"averaged over {draft.spelt(column)} ({each} rows a run)"
+    draft.epochs = "; ".join(filter(None, (draft.epochs, said)))
     draft.table = replace(draft.table.rows(first, frame), items=None)  # those of one row are not the run's
 
 
@@ -140,6 +144,11 @@ def _by_part(draft: Draft, column: str) -> NDArray[np.intp]:
             f"runs are averages over {least} to {sizes.max()} rows of {column} ({least} of "
             f"{few['cell']} seed {few['seed']})"
         )
+    if sizes.max() > 1:
+        values = list(dict.fromkeys(draft.frame[column]))
+        named = _in_brief(values) if 1 < len(values) <= _LISTED else f"{len(values)} values"
+        told = f"{draft.spelt(column)} ({named})"
+        draft.warnings.append(f"{AVERAGED_PARTS}every result is a mean over {told}, as --average asks")
     return number
 
 

@@ -29,8 +29,8 @@ class Selected:
     warnings: tuple[str, ...] = ()
 
 
-def select_epochs(table: RawTable, metric: str, asked: Reading) -> Selected:
-    """One row of every run's log.
+def select_epochs(table: RawTable, metric: str, asked: Reading, within: str | None = None) -> Selected:
+    """One row of every run's log, or of each value of the column `within` of a run, as a fold's.
 
     A value that a log writes once per run (a test after training) is the run's, whichever epoch counts.
 
@@ -39,7 +39,7 @@ def select_epochs(table: RawTable, metric: str, asked: Reading) -> Selected:
     """
     frame = table.frame
     clock = "epoch" if "epoch" in frame else "step"
-    parts = [name for name in ("cell", "seed", "run_id", "run", "_word") if name in frame]
+    parts = [name for name in ("cell", "seed", "run_id", "run", "_word", within) if name in frame]
     keys: list[Any] = [frame[name] for name in parts]
     if len(table.files) > 1:
         keys.append(table.file_of)
@@ -62,22 +62,47 @@ def select_epochs(table: RawTable, metric: str, asked: Reading) -> Selected:
     wanted = None
     marked = ""
     if asked.select and asked.select != "last":
-        wanted, said, marked = _best(table, asked.select, runs, times, size, clock)
+        wanted, said, marked = _best(table, asked, metric, runs, times, size, clock)
         if marked:
-            warnings = ("the epoch of every run was chosen on test data: the results are optimistic",)
+            on = "test data" if _is_test(marked) else f"{marked}, which is judged"
+            warnings = (f"the epoch of every run was chosen on {on}: the results are optimistic",)
     elif asked.select:
         said = f"{clock}: the last of each run"
     numbered = np.isfinite(times)
     if not numbered.all() and (filled & ~numbered).any() and not once:
         row = int(np.flatnonzero(filled & ~numbered)[0])
         raise table.error(f"{frame[clock].iloc[row]!r} is no {clock}", "number the rows", row, clock)
-    return Selected(_picked(table, runs, times, size, wanted, clock, marked, metric), said, warnings)
+    on_test = f"best_test: {marked}" if marked and _is_test(marked) else ""
+    return Selected(_picked(table, runs, times, size, wanted, clock, on_test, metric), said, warnings)
+
+
+def _is_test(column: str) -> bool:
+    return "test" in folded(column).replace("/", "_").split("_")
+
+
+def _as_judged(column: str) -> str:
+    """What a column measures, on whichever data."""
+    words = folded(column).replace("/", "_").split("_")
+    return "_".join(word for word in words if word not in _DATA)
+
+
+_DATA = frozenset({"test", "val", "valid", "validation", "dev", "eval"})
 
 
 def _best(
-    table: RawTable, select: str, runs: NDArray[np.int64], times: NDArray[np.float64], size: int, clock: str
+    table: RawTable,
+    asked: Reading,
+    metric: str,
+    runs: NDArray[np.int64],
+    times: NDArray[np.float64],
+    size: int,
+    clock: str,
 ) -> tuple[NDArray[np.float64], str, str]:
-    """The epoch of each run at which a column is best, and whether that column is of test data."""
+    """The epoch of each run at which a column is best; and that column, if it is of test data or judged.
+
+    Which way it counts its name says; of the metric, and of the same on other data, `goal` does first.
+    """
+    select = asked.select or ""
     how, _, name = select.partition(":")
     columns = [str(column) for column in table.frame.columns]
     if how != "best" or not name:
@@ -87,12 +112,14 @@ def _best(
     )
     if column is None:
         raise table.error(f"--select {select}: no column {name!r}", suggest(name, columns, "name a column"))
+    like_judged = _as_judged(column) == _as_judged(metric)
     try:
-        goal = goal_of(column)
+        goal = asked.goal if asked.goal and like_judged else goal_of(column)
     except TableError:
+        say = "say it by --goal, or select" if like_judged else "select"
         raise table.error(
             f"--select {select}: does more of {column} count as better?",
-            "select by a column whose name says so, such as val_acc or val_loss",
+            f"{say} by a column whose name says so, such as val_acc or val_loss",
         ) from None
     values = plain(table.frame[column])
     values = np.where(np.isfinite(values), values if goal == "max" else -values, -np.inf)
@@ -105,9 +132,10 @@ def _best(
     at_best = values == best[runs]
     numbered = at_best & np.isfinite(times)
     np.minimum.at(first, runs[numbered], times[numbered])
-    test = bool({"test"} & set(folded(column).replace("/", "_").split("_")))
-    said = f"{clock}: the best of each run by {column} ({goal})" + (", which is of test data" if test else "")
-    return first, said, f"best_test: {column}" if test else ""
+    said = f"{clock}: the best of each run by {column} ({goal})"
+    if _is_test(column):
+        return first, f"{said}, which is of test data", column
+    return first, f"{said}, which is judged" * (column == metric) or said, column if column == metric else ""
 
 
 def _picked(

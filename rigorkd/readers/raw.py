@@ -13,6 +13,7 @@ from rigorkd.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+    from rigorkd_analysis.metric_names import Goal
 
     from rigorkd.readers.item_scores import Items
 
@@ -32,6 +33,7 @@ class Reading:
         sheet: of a workbook.
         kind: the reader to use, by its name in the registry.
         without: what is left out, as COLUMN=VALUE, or a value that one column has.
+        goal: whether more of what is judged is better, if its name does not say.
     """
 
     cell: str | None = None
@@ -44,11 +46,12 @@ class Reading:
     sheet: str | None = None
     kind: str | None = None
     without: tuple[str, ...] = ()
+    goal: Goal | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing is said of how to read what stays."""
-        return replace(self, without=()) == Reading()
+        return replace(self, without=(), goal=None) == Reading()
 
 
 @dataclass(frozen=True)

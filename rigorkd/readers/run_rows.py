@@ -11,7 +11,7 @@ import numpy as np
 from rigorkd_analysis.runs import mixed_settings
 
 from rigorkd.errors import InputError
-from rigorkd.readers.draft import Draft, kinds_of_seeds
+from rigorkd.readers.draft import Draft, kinds_of_seeds, original
 from rigorkd.readers.epochs import select_epochs
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
 from rigorkd.readers.row_cells import maybe_merged
@@ -41,13 +41,30 @@ def statuses(draft: Draft) -> None:
     draft.put(_word=draft.frame["status"], status=draft.frame["status"].map(words))
 
 
-def epochs(draft: Draft, metric: str | None) -> None:
+def are_logged(draft: Draft) -> bool:
+    """Whether what is averaged within a run, as its folds, has a log of epochs each, of which one counts."""
+    column = original(draft, draft.asked.average) if draft.asked.average else None
+    clock = next((name for name in ("epoch", "step") if name in draft.frame), None)
+    if column is None or clock is None or column == clock:
+        return False
+    keys = [name for name in ("cell", "seed", "run_id", column) if name in draft.frame]
+    again = draft.frame.duplicated(keys, keep=False)
+    return bool(again.any()) and not draft.frame[again].duplicated([*keys, clock]).any()
+
+
+EPOCH = "judged epoch: "
+"""How the warning begins that says which epoch of each run counts."""
+
+
+def epochs(draft: Draft, metric: str | None, *, each: bool = False) -> None:
+    """One epoch of every run; `each` takes one of every value of what is averaged within a run."""
     if metric is None or not {"epoch", "step"} & set(draft.frame.columns):
         if draft.asked.select:
             raise draft.table.error("--select needs a column epoch or step", "leave --select out")
         return
     try:
-        found = select_epochs(draft.table, metric, draft.asked)
+        within = original(draft, draft.asked.average or "") if each else None
+        found = select_epochs(draft.table, metric, draft.asked, within)
     except InputError as error:
         names = draft.cell_of([]) if "is there twice" in error.message else []
         if not set(names) - set(cell_columns(draft)):
@@ -56,8 +73,10 @@ def epochs(draft: Draft, metric: str | None) -> None:
         again = InputError(error.message, hint=f"two runs have one name: give --cell {shlex.quote(offer)}")
         again.offers = {"cell": offer}
         raise again from None
+    if draft.asked.select and len(found.table.frame) < len(draft.frame):
+        draft.warnings.append(f"{EPOCH}{found.said.partition(': ')[2]}, as --select asks")
     draft.table = found.table
-    draft.epochs = found.said
+    draft.epochs = "; ".join(filter(None, (draft.epochs, found.said)))
     draft.warnings += found.warnings
 
 

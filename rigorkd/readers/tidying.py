@@ -25,7 +25,7 @@ from rigorkd.readers.metric_choice import choose_metric
 from rigorkd.readers.raw import RawTable, Reading, joined
 from rigorkd.readers.row_cells import find_cells, names_alike, without_seed
 from rigorkd.readers.row_seeds import find_seeds
-from rigorkd.readers.run_rows import duplicates, epochs, left_out_settings, statuses
+from rigorkd.readers.run_rows import are_logged, duplicates, epochs, left_out_settings, statuses
 from rigorkd.readers.shapes import unfold
 from rigorkd.readers.written_numbers import looks_numeric
 from rigorkd.text import count, some_of
@@ -88,8 +88,12 @@ def _understood(table: RawTable, asked: Reading, metric: str | None, name: str) 
     chosen = choose_metric(draft, metric)
     leaving.done(chosen)
     statuses(draft)
-    average(draft, chosen)
-    epochs(draft, chosen)
+    if are_logged(draft):
+        epochs(draft, chosen, each=True)
+        average(draft, chosen)
+    else:
+        average(draft, chosen)
+        epochs(draft, chosen)
     duplicates(draft, chosen)
     left_out_settings(draft)
     return _finished(draft, chosen, name)

@@ -37,6 +37,7 @@ from rigorkd.report.sentences import (
     minus,
     name_of,
     numbers_of,
+    of_what,
     own_interval,
     planned_looks,
     some_not_valid,
@@ -45,7 +46,6 @@ from rigorkd.report.sentences import (
     unvalidated,
     warnings_of,
     whose,
-    without_cells,
 )
 from rigorkd.text import count
 
@@ -183,7 +183,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
     notes = (
-        *(without_cells(analysis), planned_looks(analysis)),
+        *(of_what(analysis), planned_looks(analysis)),
         *(_asked_before(family), holm_is_sharper(analysis, family), unvalidated(analysis)),
     )
     parts += [note for note in notes if note]
@@ -316,7 +316,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         "planned before the results were seen"
         if family.planned
         else "exploratory: not planned before the results",
-        *filter(None, (without_cells(analysis), planned_looks(analysis))),
+        *filter(None, (of_what(analysis), planned_looks(analysis))),
         *filter(None, (_asked_before(family), holm_is_sharper(analysis, family))),
     ]
     if analysis.sesoi is not None:

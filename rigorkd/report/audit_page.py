@@ -99,7 +99,7 @@ def _comparisons(audit: Audit) -> Table:
             for c in audit.comparisons
         )
         columns = (Column("pair"), Column("difference", True), Column("seed sd", True))
-        return Table("Pairs of rows", columns, rows, f"{audit.metric}, one seed. {_SEED_SD}{holm}{less}")
+        return Table("Pairs of rows", columns, rows, f"{audit.metric}, {_one(audit)}. {_SEED_SD}{holm}{less}")
     columns = (
         *(Column("pair"), Column("diff", True), Column("images", True)),
         *(Column("discordant", True), Column("McNemar p", True), *adjusted),
@@ -107,7 +107,7 @@ def _comparisons(audit: Audit) -> Table:
     )
     rows = tuple(_row(c, audit.decimals, bool(adjusted)) for c in audit.comparisons)
     text = (
-        f"{audit.metric}, one seed, {audit.n_test:,} test images. Discordant: images that exactly one "
+        f"{audit.metric}, {_one(audit)}, {audit.n_test:,} test images. Discordant: images that exactly one "
         "network gets right, as far as the printed values bound them; McNemar's exact p over that range, "
         f"of the pair alone.{holm} Differ: whether the two networks do, by the pair alone, on this test "
         f"distribution. {_SEED_SD} √(err/2N): the seed sd of well-trained "
@@ -115,6 +115,10 @@ def _comparisons(audit: Audit) -> Table:
         f"it.{less}"
     )
     return Table("Pairs of rows", columns, rows, text, emphasis)
+
+
+def _one(audit: Audit) -> str:
+    return "taken as one seed, as the table names no number" if audit.seeds_assumed else "one seed"
 
 
 def _test_of(c: AuditComparison) -> tuple[str, str]:

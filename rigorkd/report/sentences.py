@@ -16,8 +16,9 @@ from rigorkd_analysis.results import (
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.wording import over_what, percent_text
 
-from rigorkd.readers.averaging import AVERAGED
+from rigorkd.readers.averaging import AVERAGED, AVERAGED_PARTS
 from rigorkd.readers.leaving_out import LEFT_OUT
+from rigorkd.readers.run_rows import EPOCH
 from rigorkd.report.page import Said
 from rigorkd.text import count
 
@@ -184,14 +185,26 @@ def chosen_in_brief(analysis: Analysis) -> str:
 
 
 def _choices(analysis: Analysis) -> list[str]:
-    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED)
+    kinds = (CHOSEN, CHOSEN_CELLS, LEFT_OUT, AVERAGED, AVERAGED_PARTS, EPOCH)
     return [text for text in analysis.warnings if text.startswith(kinds)]
 
 
-def without_cells(analysis: Analysis) -> str:
-    """What a caption says of cells that were left out, "" where none were."""
-    told = next((text for text in analysis.warnings if text.startswith((CHOSEN_CELLS, LEFT_OUT))), "")
-    return told.removeprefix(CHOSEN_CELLS).partition(", as --without")[0]
+def of_what(analysis: Analysis) -> str:
+    """What a caption says of cells that were left out, of the epoch, and what each result is a mean over."""
+    out = []
+    for kind, says in _IN_CAPTIONS.items():
+        told = next((text for text in analysis.warnings if text.startswith(kind)), "")
+        if told:
+            out.append(says.format(told.removeprefix(kind).partition(", as --")[0]))
+    return "; ".join(out)
+
+
+_IN_CAPTIONS = {
+    CHOSEN_CELLS: "{}",
+    LEFT_OUT: f"{LEFT_OUT}{{}}",
+    EPOCH: f"{EPOCH}{{}}",
+    AVERAGED_PARTS: "{}",
+}
 
 
 def own_interval(analysis: Analysis) -> str:

@@ -439,7 +439,7 @@ def test_fractions_beside_percentages_are_refused():
 
 def test_the_best_of_many_on_test_data_is_told_beside_every_claim():
     rows = [{"method": "baseline", "best_test_acc": "91.2"}, {"method": "ours", "best_test_acc": "94.5"}]
-    found = audit(Printed(rows, n_test=10_000))
+    found = audit(Printed(rows, n_test=10_000, seeds=1))
     assert any(
         "best_test_acc is chosen on test data" in note and "optimistic" in note for note in found.notes
     )
@@ -449,7 +449,7 @@ def test_the_best_of_many_on_test_data_is_told_beside_every_claim():
 
 def test_an_accuracy_on_training_images_is_none_on_test_images():
     rows = [{"method": "baseline", "train_acc": "91.2"}, {"method": "ours", "train_acc": "94.5"}]
-    found = audit(Printed(rows, n_test=10_000))
+    found = audit(Printed(rows, n_test=10_000, seeds=1))
     assert found.survives == (
         "No claim about a method survives: with one seed its effect is not identifiable.",
     )
@@ -559,3 +559,32 @@ def test_a_claim_names_the_column_whose_pairs_it_is_corrected_for():
     alone = [{k: v for k, v in row.items() if k != "F1@10%"} for row in rows]  # no parameters are a rival
     only = audit(Printed(alone, metric="F1@100%", seeds=5))
     assert not any("alone)" in line or "F1@100% alone" in line for line in only.survives)
+
+
+def test_one_run_behind_each_number_is_an_assumption_where_the_table_does_not_say_it() -> None:
+    """Of means over five seeds, in a table that names no number, no network has the printed accuracy."""
+    rows = [{"method": "KD", "top1": "73.33"}, {"method": "CRD", "top1": "75.51"}]
+    found = audit(Printed(rows, n_test=10_000))
+    assert found.seeds_assumed
+    assert "taken as one seed (the table names no number)" in found.survives[0]
+    assert found.survives[1].endswith("; if each number is of one run, which the table does not say.")
+    assert any("--seeds K" in note for note in found.notes)
+    for said in (
+        Printed(rows, n_test=10_000, seeds=1),
+        Printed([{**row, "n": "1"} for row in rows], n_test=10_000),
+    ):
+        assert not audit(said).seeds_assumed
+        assert "does not say" not in " ".join(audit(said).survives)
+
+
+def test_a_temperature_tells_rows_apart_and_no_other_result_does() -> None:
+    rows = [
+        {"Method": "KD", "T": T, "CIFAR-100": a, "CIFAR-100_std": "0.2", "Tiny": b, "Tiny_std": "0.3"}
+        for T, a, b in (("2", "70.05", "52.61"), ("4", "70.66", "52.97"))
+    ]
+    for metric in ("CIFAR-100", "Tiny"):
+        found = audit(Printed(rows, metric=metric, seeds=3))
+        assert [cell.cell for cell in found.cells] == ["KD/T=2", "KD/T=4"]
+    rows = [{name: text for name, text in row.items() if name != "T"} for row in rows]
+    found = audit(Printed(rows, metric="Tiny", seeds=3))
+    assert [cell.cell for cell in found.cells] == ["KD (row 1)", "KD (row 2)"]

@@ -128,13 +128,16 @@ def what_survives(
     setting: Setting,
     caveat: str,
     shared: str,
+    *,
+    assumed: bool = False,
 ) -> tuple[str, ...]:
-    """The claims that the table supports, in words; of one seed the first line is about methods.
+    """The claims that the table supports, in words; of one seed (or one `assumed`) methods come first.
 
     A table asks about all of its pairs: what is claimed holds after Holm's correction over them.
     """
     alpha = setting.alpha
-    out = ["No claim about a method survives: with one seed its effect is not identifiable."] * one_seed
+    seeds = "taken as one seed (the table names no number)," if assumed else "with one seed"
+    out = [f"No claim about a method survives: {seeds} its effect is not identifiable."] * one_seed
     below = [c for c in comparisons if c.p_adjusted is not None and c.p_adjusted < alpha]
     sure = [c for c in below if not c.not_valid]
     out += [f"{_claimed(c, one_seed)} survives {_why(c, len(comparisons), setting)}{caveat}." for c in sure]

@@ -95,7 +95,8 @@ class Audit:
     `decimals` is the precision to which the column is printed, `seeds` the smallest number behind a row.
     `baselines` and `without` are what the reader chose, `left_out` the rows that this named, and `chosen`
     says it in words; "" for all pairs of the table. `converted` says how standard deviations were made of
-    what is printed behind ±; "" where these are printed.
+    what is printed behind ±; "" where these are printed. `seeds_assumed`: nothing names a number of seeds,
+    so that each number is taken as one run's.
     """
 
     schema: str
@@ -116,3 +117,4 @@ class Audit:
     left_out: tuple[str, ...] = ()
     chosen: str = ""
     converted: str = ""
+    seeds_assumed: bool = False

@@ -191,7 +191,7 @@ def known_name(column: str) -> str:
     name = unmarked(column)
     folded = re.sub(r"[\s-]+", "_", name.casefold())
     folded = {"top_1": "top1", "#seeds": "n_seeds", "num_seeds": "n_seeds", "runs": "n"}.get(folded, folded)
-    return folded if folded in KNOWN else name
+    return folded if folded in KNOWN and name != "T" else name  # a temperature, where t is a statistic
 
 
 def first_name(rows: Sequence[Row]) -> str | None:

@@ -23,7 +23,7 @@ from rigorkd_analysis.published.printed_cells import (
 )
 from rigorkd_analysis.published.printed_rounding import Span, column_decimals, decimals_of, half_unit
 from rigorkd_analysis.published.printed_seeds import seeds_said
-from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare
+from rigorkd_analysis.published.printed_spread import MADE, Said, Spread, bare, spread_of
 from rigorkd_analysis.runs import suggest
 from rigorkd_analysis.table_error import TableError
 
@@ -348,11 +348,13 @@ def _told_apart(rows: Sequence[Row], names: list[str], metric: str, spread: Spre
     """
     if len({*names}) == len(names):
         return names
-    known = {*KNOWN, metric, spread.column if spread else metric} - {"run", "model", "method", "student"}
+    known = {*KNOWN, metric, spread.column if spread else metric}
+    known -= {"run", "model", "method", "student", "T", "alpha"}
     words = [c for c in rows[0] if all(decimal_of(row.get(c) or "") is None for row in rows)]
     left = list(rows[0])[: [*rows[0], metric].index(metric)]
     numbers = [c for c in rows[0] if c not in words and is_setting(c)]
-    told = [*words, *numbers, *(c for c in left if c not in (*words, *numbers) and not _is_result(c))]
+    results = {c for c in left if _is_result(c) or spread_of(list(rows[0]), c) is not None}
+    told = [*words, *numbers, *(c for c in left if c not in (*words, *numbers, *results))]
     columns = {
         column: [(row.get(column) or "").strip() for row in rows] for column in told if column not in known
     }

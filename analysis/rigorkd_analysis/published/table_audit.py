@@ -44,6 +44,7 @@ from rigorkd_analysis.published.bounds import (
 )
 from rigorkd_analysis.published.printed_cells import Row, cleaned
 from rigorkd_analysis.published.printed_checks import (
+    Caveat,
     caveats_of,
     efficiency_flags,
     is_of_test_images,
@@ -155,7 +156,9 @@ def audit(table: Printed) -> Audit:
     if all(entry.std is None for entry in entries):
         spread = None
     notes += _mixed_decimals(rows, {metric: metric, **({spread.column: spread.name} if spread else {})})
-    caveats = caveats_of(rows, metric, spread)
+    # a number behind each row says it, or a seed does
+    assumed = one_seed and seeds_of(table, every, metric) is None and not any("seed" in row for row in rows)
+    caveats = [*caveats_of(rows, metric, spread), *([_UNSAID] if assumed else [])]
     notes += [one.note for one in caveats]
     caveat = "".join(f"; {one.short}" for one in caveats if one.short)
     total = len(choice.pairs)
@@ -196,7 +199,8 @@ def audit(table: Printed) -> Audit:
         differences=tuple(checks),
         recovered=tuple(_recovered(table)),
         survives=what_survives(
-            comparisons, one_seed, len(entries), setting, caveat, _shared(rows, entries, table)
+            *(comparisons, one_seed, len(entries), setting, caveat, _shared(rows, entries, table)),
+            assumed=assumed,
         ),
         notes=(*notes, *validation_picks(rows, metric), *other_metrics(rows, metric)),
         baselines=choice.baselines,
@@ -204,7 +208,14 @@ def audit(table: Printed) -> Audit:
         left_out=choice.left_out,
         chosen=choice.says(),
         converted=(spread.note() or "") if spread is not None and spread.is_converted else "",
+        seeds_assumed=assumed,
     )
+
+
+_UNSAID = Caveat(
+    "the table names no number of seeds: each number is taken as that of one run (--seeds K: as a mean of K)",
+    "if each number is of one run, which the table does not say",
+)
 
 
 def _mixed_decimals(rows: Sequence[Row], columns: Mapping[str, str]) -> list[str]:
@@ -384,7 +395,7 @@ def _adjusted(alone: list[AuditComparison], setting: Setting, caveat: str) -> tu
 def _recovered(table: Printed) -> list[Recovered]:
     out = [recover(*table.test, alpha=table.alpha)] if table.test else []
     for row in table.rows:
-        t, p = decimal_of(row.get("t") or ""), decimal_of(row.get("p") or "")
+        t, p = decimal_of(row.get("t") or row.get("T") or ""), decimal_of(row.get("p") or "")
         difference = next(
             (
                 d
