@@ -335,6 +335,7 @@ class Matcher:
         if self._settings is None:
             self._settings = beside_methods(runs)
         own = self.of(cell)
+        asked = {one.column for one in self._having}  # whoever names width=16 asks about the width
         mend = ""
         if not self.named() and having(runs, "baseline") is not None:
             mend = "; --baseline baseline leaves out what has no baseline that shares it"
@@ -342,6 +343,7 @@ class Matcher:
             f"{column} is {mine}, and {its} in its baseline {runs.cells[own]}: the difference is confounded "
             f"with it{mend}"
             for column, mine, its in unlike_beside_method(runs, cell, own, self._settings)
+            if column not in asked
         )
 
     def _of_each(self, found: Sequence[int]) -> str:

@@ -148,10 +148,17 @@ class Phrasing:
 
 
 def p_text(p: float | None, name: str = "p") -> str:
-    """`p = 0.0123`, `p < 0.0001`; three significant digits so that .0499 does not read .05."""
+    """`p = 0.0123`, `p < 0.0001`; three significant digits, and more where .04998 would read .05."""
     if p is None:
         return f"{name} unknown"
-    return f"{name} < 0.0001" if p < 1e-4 else f"{name} = {p:.3g}"
+    if p < 1e-4:
+        return f"{name} < 0.0001"
+    said = (f"{p:.{digits}g}" for digits in range(3, 12))
+    return f"{name} = {next((text for text in said if float(text) not in _LEVELS), f'{p:.3g}')}"
+
+
+_LEVELS = (0.1, 0.05, 0.025, 0.01, 0.005, 0.001)
+"""Levels on which side of which a p lies must be seen."""
 
 
 def percent_text(share: float) -> str:

@@ -88,6 +88,8 @@ def test_gains_are_summed_up_for_each_method_and_never_over_methods_or_baselines
     start = "Over the 3 settings of dataset the gain of {} over KD in test accuracy averages +"
     assert family.by_method[0].says.startswith(start.format("DKD distillation"))
     assert family.by_method[1].says.startswith(start.format("ls"))
+    for one in family.by_method:  # the p that is printed is the one that is judged by
+        assert f"Bonferroni-adjusted p over all 2 methods = {min(1.0, 2 * one.p_equal):.3g}" in one.says
     dkd = [c for c in family.comparisons if c.a.endswith("/dkd")]
     assert family.by_method[0].mean == pytest.approx(np.mean([c.mean_diff for c in dkd]))
     oracle = stats.ttest_1samp(

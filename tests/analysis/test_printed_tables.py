@@ -567,7 +567,9 @@ def test_one_run_behind_each_number_is_an_assumption_where_the_table_does_not_sa
     found = audit(Printed(rows, n_test=10_000))
     assert found.seeds_assumed
     assert "taken as one seed (the table names no number)" in found.survives[0]
-    assert found.survives[1].endswith("; if each number is of one run, which the table does not say.")
+    assert found.survives[1].endswith(
+        "; all of it if each number is of one run, which the table does not say."
+    )
     assert any("--seeds K" in note for note in found.notes)
     for said in (
         Printed(rows, n_test=10_000, seeds=1),
@@ -588,3 +590,19 @@ def test_a_temperature_tells_rows_apart_and_no_other_result_does() -> None:
     rows = [{name: text for name, text in row.items() if name != "T"} for row in rows]
     found = audit(Printed(rows, metric="Tiny", seeds=3))
     assert [cell.cell for cell in found.cells] == ["KD (row 1)", "KD (row 2)"]
+
+
+def test_a_zero_that_stands_for_a_missing_number_claims_nothing() -> None:
+    rows = [
+        {"method": "KD", "top1": "73.54"},
+        {"method": "CRD", "top1": "74.14"},
+        {"method": "FSP", "top1": "0.00"},
+    ]
+    found = audit(Printed(rows, n_test=10_000, seeds=1))
+    assert not any("FSP" in claim and "survives" in claim for claim in found.survives)
+    assert any(
+        "no valid claim: FSP's 0.00 seems to stand for a missing number" in text for text in found.survives
+    )
+    assert any("--without FSP" in note for note in found.notes)
+    rows = [{"method": "a", "top1": "0.00"}, {"method": "b", "top1": "2.10"}]  # as of a hard benchmark
+    assert not any("missing" in text for text in audit(Printed(rows, n_test=10_000, seeds=1)).survives)

@@ -7,7 +7,9 @@ import json
 
 import pytest
 
+from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.judging import Question, analysis_of
+from rigorkd.report.page import Table
 
 
 def folds(lacking: set[tuple[str, int, int]] = frozenset(), shift: int = 0) -> str:  # type: ignore[assignment]
@@ -49,6 +51,75 @@ def test_averages_over_different_folds_are_refused(folder):
     folder.write("cv.csv", folds(shift=5))
     told = folder.refusal("cv.csv", average="fold")
     assert "a has fold 0, 1, 2, 3, 4, and no 5, 6, 7, 8, 9, which b has" in told
+
+
+def test_each_fold_has_its_epoch_before_folds_are_averaged(folder):
+    """Epochs of a fold were averaged with its folds: 4 epochs of 2 folds became one number without a word."""
+    rows = [
+        f"{model},{seed},{fold},{epoch},{epoch - 5 * (epoch == 4)},{60 + 10 * epoch + fold + (model == 'b')}"
+        for model in "ab"
+        for seed in range(3)
+        for fold in range(2)
+        for epoch in range(1, 5)
+    ]
+    folder.write("cv.csv", "\n".join(["model,seed,fold,epoch,val_acc,test_acc", *rows]))
+    assert "which one counts?" in folder.refusal("cv.csv", metric="test_acc", average="fold")
+    for select, at in (("last", 4), ("best:val_acc", 3)):
+        found = folder.open("cv.csv", metric="test_acc", average="fold", select=select)
+        assert sorted(set(found.table["test_acc"].astype(float))) == [60.5 + 10 * at, 61.5 + 10 * at]
+        assert any(text.startswith("judged epoch: ") for text in found.warnings)
+        assert (
+            "averaged within a run: every result is a mean over fold (0 and 1), as --average asks"
+            in found.warnings
+        )
+
+
+def test_rows_of_one_run_that_end_at_other_epochs_are_averaged_and_captions_say_it(folder):
+    rows = [
+        f"{method},{seed},{kept},{epoch + seed},{70 + seed / 3 + epoch / 10 + (method == 'kd')}"
+        for method in ("baseline", "kd")
+        for seed in range(3)
+        for kept, epoch in (("best", 5), ("last", 9))
+    ]
+    folder.write("runs.csv", "\n".join(["method,seed,checkpoint,epoch,acc", *rows]))
+    found = folder.open("runs.csv", cell="method", average="checkpoint")
+    assert "epoch" not in found.table
+    result = analysis_of(found, Question(), images=False)
+    captions = [block.caption for block in analysis_page(result).blocks if isinstance(block, Table)]
+    assert "every result is a mean over checkpoint (best and last)" in captions[0]
+
+
+@pytest.mark.parametrize(("goal", "kept"), [(None, 9), ("min", 1)])
+def test_a_goal_that_is_given_says_which_epoch_is_best(folder, goal, kept):
+    """An error rate that is called top1: the worst epoch of each run had been taken for its best one."""
+    rows = [
+        f"{method},{seed},{epoch},{epoch + seed / 10}"
+        for method in ("baseline", "kd")
+        for seed in range(3)
+        for epoch in (5, 1, 9)
+    ]
+    folder.write("log.csv", "\n".join(["method,seed,epoch,top1", *rows]))
+    found = folder.open("log.csv", metric="top1", select="best:top1", goal=goal)
+    assert set(found.table["top1"].astype(float)) == {kept + seed / 10 for seed in range(3)}
+    assert any(
+        "chosen on top1, which is judged: the results are optimistic" in text for text in found.warnings
+    )
+
+
+def test_a_goal_holds_for_the_same_on_validation_data_and_for_nothing_else(folder):
+    rows = [
+        f"{method},{seed},{epoch},{epoch},{-epoch},{epoch * 10 + seed}"
+        for method in ("baseline", "kd")
+        for seed in range(3)
+        for epoch in (5, 1, 9)
+    ]
+    folder.write("log.csv", "\n".join(["method,seed,epoch,val_score,val_acc,test_score", *rows]))
+    asked = {"metric": "test_score", "select": "best:val_score"}
+    assert "say it by --goal" in folder.refusal("log.csv", **asked)
+    found = folder.open("log.csv", **asked, goal="min")
+    assert set(found.table["test_score"].astype(float)) == {10.0, 11.0, 12.0}
+    found = folder.open("log.csv", metric="test_score", select="best:val_acc", goal="min")
+    assert set(found.table["test_score"].astype(float)) == {10.0, 11.0, 12.0}, "more of an accuracy is better"
 
 
 def test_folds_of_other_data_sets_need_not_be_the_same(folder):

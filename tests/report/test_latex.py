@@ -65,6 +65,9 @@ def test_a_table_that_is_longer_than_a_page_is_divided():
     assert of(30).count("\\begin{table}") == 1
     parts = of(100).split("\\begin{table}")[1:]
     assert [part.count("\n    cell-") for part in parts] == [39, 40, 21]
+    assert [part.count("\n    cell-") for part in of(80).split("\\begin{table}")[1:]] == [39, 38, 3], (
+        "not 1 row"
+    )
     assert all("comparison & diff" in part for part in parts)
     assert [part.count("\\caption{") for part in parts] == [1, 0, 0]
     assert "Table~\\ref{tab:gains}, continued: Gains." in parts[1]

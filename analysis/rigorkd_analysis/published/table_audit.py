@@ -177,8 +177,13 @@ def audit(table: Printed) -> Audit:
             f"{table.alpha:g} together"
         )
     setting = Setting(metric, n_test, table.alpha, whole, spread, of, bool(choice.of), accuracy)
+    holes = _holes(entries, whole) if accuracy else []
+    notes += [f"{entry.cell}: {_hole(entry)}" for entry in holes]
     comparisons = _adjusted(
-        [_compare(entries[i], entries[j], placed[i], placed[j], setting) for i, j in choice.pairs],
+        [
+            _without_hole(_compare(entries[i], entries[j], placed[i], placed[j], setting), holes)
+            for i, j in choice.pairs
+        ],
         setting,
         caveat,
     )
@@ -214,7 +219,7 @@ def audit(table: Printed) -> Audit:
 
 _UNSAID = Caveat(
     "the table names no number of seeds: each number is taken as that of one run (--seeds K: as a mean of K)",
-    "if each number is of one run, which the table does not say",
+    "all of it if each number is of one run, which the table does not say",
 )
 
 
@@ -269,6 +274,28 @@ def _impossible(entries: list[Entry], placed: list[Counts | None], n_test: int |
         for entry, place in zip(entries, placed, strict=True)
         if place is not None and not place.exists
     ]
+
+
+_FAR = 0.05
+"""Where all others are above this accuracy, a zero is no result of a network that was trained."""
+
+
+def _holes(entries: list[Entry], whole: int) -> list[Entry]:
+    """The rows whose number is 0 where all others are far above: it stands for a run that is missing."""
+    zeros = [entry for entry in entries if entry.value == 0]
+    others = [float(entry.value) for entry in entries if entry.value != 0]
+    return zeros if others and min(others) > _FAR * whole else []
+
+
+def _hole(entry: Entry) -> str:
+    leave = f"--without {shlex.quote(entry.cell)} leaves it out"
+    return f"{entry.text} seems to stand for a missing number ({leave})"
+
+
+def _without_hole(c: AuditComparison, holes: list[Entry]) -> AuditComparison:
+    """A comparison with such a row claims nothing."""
+    found = next((entry for entry in holes if entry.cell in (c.a, c.b)), None)
+    return c if found is None else replace(c, not_valid=f"{found.cell}'s {_hole(found)}")
 
 
 def _cell(entry: Entry, place: Counts | None, n_test: int | None, whole: int, alpha: float) -> AuditCell:

@@ -403,8 +403,12 @@ def consistency(
     )
     if p is not None:
         unfit = question.repeated_look or question.no_planned_look
-        differ = p < alpha / max(1, len(question.plan.interim)) and not unfit
+        times = max(1, len(question.plan.interim)) * (methods if alpha < question.plan.alpha else 1)
+        adjusted = min(1.0, times * p)  # the p that the verdict is on, beside which alpha is the plan's
+        differ = adjusted < question.plan.alpha and not unfit
         same = "differ from each other" if differ else "are not shown to differ from each other"
-        found = f"repeated-measures F, {p_text(p)}, sd between settings {say.number(between)}"
+        over = f" over {together.removeprefix(' of ')}" if together else ""
+        p_said = p_text(adjusted, f"Bonferroni-adjusted p{over}" if times > 1 else "p")
+        found = f"repeated-measures F, {p_said}, sd between settings {say.number(between)}"
         says += f", and the settings {same} ({found})"
     return Consistency(m, n, mean, low, high, favourable, between, p, says + ".", len(kinds) < 2, method)

@@ -70,7 +70,14 @@ class Grid:
                 out.append(range(begin, at))
                 begin, left = at, PAGE - heights[0]
             left -= heights[at]
+        if out and (few := _FEWEST - (len(heights) - begin)) > 0 and len(out[-1]) >= 2 * _FEWEST:
+            begin -= few  # no page of a row or two
+            out[-1] = range(out[-1].start, begin)
         return [*out, range(begin, len(heights))]
+
+
+_FEWEST = 3
+"""Rows that the last page of a table has at least."""
 
 
 def width_of(text: str, bold: bool = False) -> float:
