@@ -15,6 +15,7 @@ from rigorkd_analysis.runs import seed_of
 from rigorkd.readers.known_names import (
     MAY_BE_MEASURED,
     NAMED,
+    PAIRS,
     canonical,
     folded,
     is_bookkeeping,
@@ -223,6 +224,9 @@ def rename(draft: Draft) -> None:
         known = canonical(name)
         if known and (not draft.plainly or folded(name) == known.casefold() or known == "status"):
             taken.setdefault(known, []).append(name)
+    pairs = [name for name in columns if folded(name).replace("/", "_") in PAIRS]
+    if pairs and not draft.plainly and taken.keys().isdisjoint(("student", "model")):
+        taken["student"] = pairs[:1]  # its student with its teacher: what methods are compared on
     renamed: dict[str, str] = {}
     for known, names in taken.items():
         exact = [name for name in names if name == known] or [

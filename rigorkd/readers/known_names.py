@@ -61,6 +61,14 @@ _CANONICAL = {
     "fold": "fold", "cv_fold": "fold", "k_fold": "fold", "split_index": "fold",
 }  # fmt: skip
 
+PAIRS = frozenset(
+    {
+        "pair", "model_pair", "network_pair", "arch_pair", "teacher_student", "student_teacher", "t_s", "s_t",
+        "teacher_student_pair", "kd_pair", "distillation_pair",
+    }
+)  # fmt: skip
+"""Columns that name a student together with its teacher."""
+
 _BOOKKEEPING = frozenset(
     {
         "runtime", "_runtime", "duration", "elapsed", "notes", "user", "tags", "sweep", "host", "hostname",

@@ -648,3 +648,15 @@ def test_shorter_names_are_offered_only_where_they_are_shorter(folder):
     source = folder.open("runs.csv")
     assert source.tidy is not None
     assert "shorter names" not in source.tidy.understood[1]
+
+
+@pytest.mark.parametrize("heading", ["pair", "Teacher/Student", "model_pair"])
+def test_a_pair_of_networks_is_the_student_that_methods_are_compared_on(folder, heading):
+    rows = [
+        f"{pair},{method},{seed},{70 + len(pair) / 7 + seed / 3 + (method == 'kd')}"
+        for pair in ("r56->r20", "wrn40->wrn16")
+        for method in ("baseline", "kd")
+        for seed in range(3)
+    ]
+    folder.write("runs.csv", "\n".join([f"{heading},method,seed,acc", *rows]))
+    assert folder.gains("runs.csv") == {"r56->r20/kd": (1.0, 3), "wrn40->wrn16/kd": (1.0, 3)}
