@@ -89,7 +89,9 @@ def test_every_public_name_is_typed_and_explained() -> None:
         if item.kind == item.KEYWORD_ONLY
     }
     assert keywords == set(Asked.__annotations__) | {"name"}
-    assert list(AsRead.__annotations__) == [one.name for one in dataclasses.fields(Reading)]
+    read = [one.name for one in dataclasses.fields(Reading)]
+    assert [*AsRead.__annotations__, "goal"] == read, "the goal is a keyword of the question, too"
+    assert "goal" in keywords
 
 
 def test_a_study_holds_what_the_table_prints(study: Study) -> None:
