@@ -45,7 +45,6 @@ from rigorkd.report.sentences import (
     titled_family,
     unvalidated,
     warnings_of,
-    whose,
 )
 from rigorkd.text import count
 
@@ -499,7 +498,7 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
                 f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
             notes.append(about(flattery.student, flattery.group, text))
-    return notes + [Said(item.says, lead=whose(item, analysis.factorial)) for item in analysis.factorial]
+    return notes + [Said(item.says) for item in analysis.factorial]
 
 
 # ---------------------------------------------------------------------------------------------- teachers

@@ -11,6 +11,7 @@ from rigorkd_analysis.analysis_plan import AllOf, DifferenceOfGains, Pair, Trend
 
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.render.latex import latex
+from rigorkd.report.render.markdown import markdown
 from rigorkd.report.render.terminal import show
 
 NAMED = {
@@ -56,6 +57,16 @@ def terminal(found: Analysis) -> str:
 
 def unbroken(text: str) -> str:
     return " ".join(text.split())
+
+
+def test_every_sentence_about_t_and_alpha_names_its_student():
+    frame = pd.concat(
+        [table(), table().assign(student="b", cell=lambda t: t["cell"].str.replace("/s/", "/b/"))]
+    )
+    found = analyze(frame)
+    assert {one.says.partition(": T: ")[0] for one in found.factorial} == {"main/s", "main/b"}
+    page = analysis_page(found)
+    assert not any("main/s: main/s" in text for text in (markdown(page), latex(page)))
 
 
 def test_a_float_has_the_word_of_the_banner_in_its_caption():
