@@ -6,10 +6,15 @@ import io
 
 import numpy as np
 import pandas as pd
+import pytest
 from rigorkd_analysis import Analysis, Plan, analyze
 from rigorkd_analysis.analysis_plan import AllOf, DifferenceOfGains, Pair, Trend, Weighted
 
 from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.evidence import evidence
+from rigorkd.report.layouts.layout_spec import RowsLayout
+from rigorkd.report.layouts.layout_tables import layout_table
+from rigorkd.report.paper_tables import LAYOUTS, paper_table
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.render.terminal import show
@@ -57,6 +62,32 @@ def terminal(found: Analysis) -> str:
 
 def unbroken(text: str) -> str:
     return " ".join(text.split())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_row_that_is_post_hoc_is_marked_among_planned_ones(layout):
+    found = judged(planned=True, added=("main/s/kd-T4",))
+    page = paper_table(evidence(found, table()), layout)
+    (own,) = page.tables
+    marks = ["†" in " ".join(row) for row in own.texts()]
+    assert marks == [any(part in ("kd-T4", "4") for part in row) for row in own.texts()]
+    assert sum(marks) == 1
+    assert ". † exploratory: not planned before the results." in own.caption
+    assert r"\dag{}" in latex(page)
+    for alike in (judged(planned=True), judged(planned=False)):
+        assert "†" not in markdown(paper_table(evidence(alike, table()), layout))
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_so_it_is_in_the_layout_of_a_published_table(verdict):
+    columns = [{"heading": "T", "show": "T"}, {"heading": "gain", "gain": "test_top1"}]
+    columns += [{"heading": "verdict", "verdict": "test_top1"}] if verdict else []
+    rows = ({"cells": ("main/s/kd-*",)},)
+    layout = RowsLayout.model_validate({"kind": "rows", "title": "t", "rows": rows, "columns": (*columns,)})
+    found = judged(planned=True, added=("main/s/kd-T4",))
+    (own,) = layout_table(evidence(found, table()), layout).tables
+    assert [sum("†" in part for part in row) for row in own.texts()] == [0, 1]
+    assert "† exploratory: not planned before the results." in own.caption
 
 
 def test_every_sentence_about_t_and_alpha_names_its_student():
