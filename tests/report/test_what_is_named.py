@@ -11,13 +11,18 @@ from rigorkd_analysis import Analysis, Plan, analyze
 from rigorkd_analysis.analysis_plan import AllOf, DifferenceOfGains, Pair, Trend, Weighted
 
 from rigorkd.report.analysis_page import analysis_page, short_page
+from rigorkd.report.emit import to_json
 from rigorkd.report.evidence import evidence
+from rigorkd.report.figures.catalog import figures
 from rigorkd.report.layouts.layout_spec import RowsLayout
 from rigorkd.report.layouts.layout_tables import layout_table
+from rigorkd.report.page import Section
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
+from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.render.terminal import show
+from rigorkd.report.report_page import report_page
 
 NAMED = {
     "warm beats cold": (Pair("main/s/kd-T4", "main/s/kd-T1"), "main/s/kd-T4 minus main/s/kd-T1"),
@@ -62,6 +67,64 @@ def terminal(found: Analysis) -> str:
 
 def unbroken(text: str) -> str:
     return " ".join(text.split())
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_sequential_verdicts_say_whether_they_were_planned_in_every_format(planned):
+    found = judged(planned=planned, sequential=True)
+    title = "Sequential verdicts" + ("" if planned else " (exploratory)")
+    words = (
+        "planned before the results were seen" if planned else "exploratory: not planned before the results"
+    )
+    page, report = analysis_page(found), report_page(evidence(found, table()))
+    for made in (short_page(found), page, report):
+        (own,) = (one for one in made.tables if one.title.startswith("Sequential verdicts"))
+        assert own.title.startswith(title)
+        assert words in own.caption
+        for part in ("test_top1 in percent (goal: higher)", "each gain minus its baseline"):
+            assert part in own.caption
+    assert f"\\caption{{{title}. test\\_top1 in percent" in latex(page)
+    (section,) = (b for b in report.blocks if isinstance(b, Section) and b.id == "sequential")
+    assert section.mark == ("planned" if planned else "exploratory")
+    assert section.mark in html(report).partition('id="sequential"')[2][:600]
+    for text in (terminal(found), markdown(page), latex(page)):
+        assert (
+            f"Sequential ({'planned' if planned else 'exploratory'}): all 3 comparisons are decided"
+            in unbroken(text)
+        )
+    assert f'"planned": {str(planned).lower()}' in to_json(found).partition('"sequential"')[2]
+    assert all(one.says.endswith(f"; {words}.") is not planned for one in found.sequential.comparisons)
+
+
+def test_a_cell_added_after_a_look_is_none_of_the_planned_sequential_verdicts():
+    found = judged(planned=True, sequential=True, added=("main/s/kd-T4",))
+    assert {one.name for one in found.sequential.comparisons} == {"main/s/kd-T1 vs main/s/base"}
+    (own,) = (one for one in analysis_page(found).tables if one.title.startswith("Sequential"))
+    assert "; 1 exploratory comparison not judged so" in own.caption
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_named_contrast_says_of_which_cells_it_is(name):
+    contrast, told = NAMED[name]
+    plain = type(contrast)(**vars(contrast))
+    named = type(contrast)(**{**vars(contrast), "name": name, "planned": True})
+    found = judged(planned=True, sequential=True, contrasts=(named,))
+    (one,) = found.family("contrasts").comparisons
+    assert one.says.startswith(f"{name} ({told}): ")
+    assert one.stands_for == told
+    (own,) = (c for c in found.sequential.comparisons if c.family == "contrasts")
+    assert own.says.startswith(f"{name} ({told}): ")
+    report = report_page(evidence(found, table()))
+    for page in (short_page(found), analysis_page(found), report):
+        (of,) = (t for t in page.tables if t.title.startswith("Contrasts"))
+        (seq,) = (t for t in page.tables if t.title.startswith("Sequential"))
+        assert all(told in t.caption for t in (of, seq))
+    assert max(map(len, terminal(found).splitlines())) <= 80
+    drawn = [f.caption for f in figures(evidence(found, table())) if f.name == "contrasts"]
+    assert all(f"{name}: {told}." in text for text in drawn)
+    (same,) = judged(contrasts=(plain,)).family("contrasts").comparisons
+    assert (same.mean_diff, same.p) == (one.mean_diff, one.p)
+    assert not same.stands_for or isinstance(contrast, Trend)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
