@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,13 +12,14 @@ import pytest
 from rigorkd_analysis import Analysis, Plan, analyze
 from rigorkd_analysis.analysis_plan import AllOf, DifferenceOfGains, Pair, Trend, Weighted
 
+from rigorkd.cli.run import _say_why
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.emit import to_json
 from rigorkd.report.evidence import evidence
 from rigorkd.report.figures.catalog import figures
 from rigorkd.report.layouts.layout_spec import RowsLayout
 from rigorkd.report.layouts.layout_tables import layout_table
-from rigorkd.report.page import Section
+from rigorkd.report.page import Section, flat, lines_of
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.render.latex import latex
@@ -103,6 +106,18 @@ def test_a_cell_added_after_a_look_is_none_of_the_planned_sequential_verdicts():
     assert "; 1 exploratory comparison not judged so" in own.caption
 
 
+@pytest.mark.parametrize("planned", [True, False])
+def test_seeds_are_added_until_planned_comparisons_are_decided_only_where_there_are_such(planned):
+    found = judged(planned=planned, sequential=True).sequential
+    told: list[str] = []
+    console = SimpleNamespace(print=told.append)
+    _say_why(console, found, [], 8)
+    _say_why(console, replace(found, decided=False), ["one"], 8)
+    kind = "planned" if planned else "exploratory"
+    assert told[3] == f"stopped after 8 seeds: every {kind} comparison is decided"
+    assert told[7] == f"stopped at --max-seeds 8: 1 {kind} comparison still undecided"
+
+
 @pytest.mark.parametrize("name", NAMED)
 def test_a_named_contrast_says_of_which_cells_it_is(name):
     contrast, told = NAMED[name]
@@ -121,7 +136,9 @@ def test_a_named_contrast_says_of_which_cells_it_is(name):
         assert all(told in t.caption for t in (of, seq))
     assert max(map(len, terminal(found).splitlines())) <= 80
     drawn = [f.caption for f in figures(evidence(found, table())) if f.name == "contrasts"]
-    assert all(f"{name}: {told}." in text for text in drawn)
+    assert [f"{name}: {told}." in text for text in drawn] == [True] * (not isinstance(contrast, AllOf))
+    (plan,) = (b for b in report.blocks if isinstance(b, Section) and b.id == "planned")
+    assert any(f"{name} ({told})" in line for b in flat(plan.blocks) for line in lines_of(b))
     (same,) = judged(contrasts=(plain,)).family("contrasts").comparisons
     assert (same.mean_diff, same.p) == (one.mean_diff, one.p)
     assert not same.stands_for or isinstance(contrast, Trend)
