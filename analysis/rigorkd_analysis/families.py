@@ -61,20 +61,10 @@ class Settled:
         `refused` is why the declared test has no valid answer here, "" where it has one.
         """
         question = self.question
-        seen = None
-        if isinstance(part, LinearContrast) and part.pair is not None:
-            a, b = (question.runs.cells[cell] for cell in part.pair)
-            seen = self.images.get((a, b))
-        known = seen.images if seen else question.plan.test_images or test_images(question.runs, part.cells)
+        seen = images_of(question, part, self.images)
         conditions = ("among converged seeds",) * lost
-        if known is not None and test != "seeds_and_images":
-            unit = seen.unit if seen else "images"
-            own = question.plan.images_per_seed
-            conditions += (
-                f"on {known:,} test {unit} drawn anew at each seed"
-                if own
-                else f"on these {known:,} test {unit}",
-            )
+        if test != "seeds_and_images" and (where := on_images(question, part, seen)):
+            conditions += (where,)
         fell = partial(
             question.outlying.collapsed_in,
             *(question.runs, part.cells),
@@ -254,8 +244,9 @@ def _conjunction(
         seeds=union.seeds,
         decided_at=None,
         **vars(made),
-        says=conjunction(facts, context, part.name),
+        says=conjunction(facts, context, part.called),
         warnings=_warnings(question, part, n, NO_TEST, union.refused),
+        stands_for=part.subject,
     )
 
 
@@ -280,7 +271,7 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
     facts = Facts(kind, test, n, made, seen, one.refused or _reason(n, test.sd_diff == 0), each)
     students = {runs.student(cell) for cell in part.cells}
     student = students.pop() if len(students) == 1 else None
-    subject = Subject(f"{part.name} ({part.subject})" if part.subject else part.name)
+    subject = Subject(part.called)
     if kind == "gain":
         subject = _gain(question, part, student or "")
     return Comparison(
@@ -296,6 +287,7 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
         **vars(made),
         says=sentence(facts, context, subject),
         warnings=_warnings(question, part, n, test, one.refused),
+        stands_for=part.subject,
     )
 
 
@@ -383,6 +375,26 @@ def _warnings(
     out += question.outlying.warnings(runs, cells, paired=plan.test != "unpaired")
     out += [question.plan.doubted] * bool(question.plan.doubted)
     return tuple(out)
+
+
+def images_of(
+    question: Question, part: Hypothesis, images: Mapping[tuple[str, str], ImageComparison]
+) -> ImageComparison | None:
+    """The interval over new test images of a pair, where there is one."""
+    if not isinstance(part, LinearContrast) or part.pair is None:
+        return None
+    a, b = (question.runs.cells[cell] for cell in part.pair)
+    return images.get((a, b))
+
+
+def on_images(question: Question, part: Hypothesis, seen: ImageComparison | None) -> str:
+    """On which test images a verdict over seeds holds, as a sentence has it; "" where they are not known."""
+    known = seen.images if seen else question.plan.test_images or test_images(question.runs, part.cells)
+    if known is None:
+        return ""
+    unit = seen.unit if seen else "images"
+    own = question.plan.images_per_seed
+    return f"on {known:,} test {unit} drawn anew at each seed" if own else f"on these {known:,} test {unit}"
 
 
 def test_images(runs: Runs, cells: Sequence[int]) -> int | None:

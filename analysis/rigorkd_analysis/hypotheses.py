@@ -109,24 +109,34 @@ def resolve(runs: Runs, matcher: Matcher, contrast: Contrast) -> Hypothesis:
         case Pair(a, b, name):
             if a == b:
                 raise TableError(f"{a} is compared with itself", hint="name two different cells")
-            return _pair(runs, runs.position(a), runs.position(b), name)
+            pair = _pair(runs, runs.position(a), runs.position(b))
+            return _named(pair, name, f"{a} minus {b}")
         case DifferenceOfGains(a, b, name):
             return _difference_of_gains(runs, matcher, a, b, name)
         case AllOf(cells, name):
             places = [runs.position(cell) for cell in cells]
             members = tuple(_gain(runs, matcher, cell, "") for cell in places)
-            return Conjunction(name or f"all of {', '.join(cells)} gain", members)
+            plain = f"all of {', '.join(cells)} gain"
+            return Conjunction(name or plain, members, plain if name not in (None, "", plain) else "")
         case Weighted(weights, name):
             return _weighted(runs, weights, name)
         case Trend():
             return _trend(runs, contrast)
 
 
+def _named(contrast: LinearContrast, name: str | None, subject: str) -> LinearContrast:
+    """A contrast under a name of its own, beside which stands what it is: it need not say which cells."""
+    if not name or name == contrast.name:
+        return contrast
+    return replace(contrast, name=name, subject=subject)
+
+
 def _difference_of_gains(runs: Runs, matcher: Matcher, a: str, b: str, name: str | None) -> LinearContrast:
     first, second = runs.position(a), runs.position(b)
     placed = ((first, 1.0), (matcher.of(first), -1.0), (second, -1.0), (matcher.of(second), 1.0))
     unlike = tuple(dict.fromkeys((*matcher.unlike(first), *matcher.unlike(second))))
-    return LinearContrast(name or f"gain of {a} vs gain of {b}", _summed(placed), unlike=unlike)
+    plain = LinearContrast(f"gain of {a} vs gain of {b}", _summed(placed), unlike=unlike)
+    return _named(plain, name, f"gain of {a} minus gain of {b}")
 
 
 def _summed(weights: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
@@ -146,7 +156,7 @@ def _weighted(runs: Runs, weights: tuple[tuple[str, float], ...], name: str | No
         )
     placed = _summed((runs.position(cell), float(weight)) for cell, weight in weights)
     shown = " ".join(f"{weight:+g}·{cell}" for cell, weight in weights)
-    return LinearContrast(name or shown, placed)
+    return _named(LinearContrast(shown, placed), name, shown)
 
 
 def _trend(runs: Runs, trend: Trend) -> LinearContrast:
@@ -168,10 +178,13 @@ def _trend(runs: Runs, trend: Trend) -> LinearContrast:
     centred = values - values.mean()
     # the fitted line's change from the smallest to the largest value, in the metric's units
     weights = centred / (centred**2).sum() * (values.max() - values.min())
-    name = trend.name or f"{runs.cells[arm[0]].rsplit('/', 1)[0]}: trend over {over}"
+    ends = [runs.cells[arm[at]] for at in (0, -1)]
+    name = f"{ends[0].rsplit('/', 1)[0]}: trend over {over}"
     placed = tuple((cell, float(weight)) for cell, weight in zip(arm, weights, strict=True) if weight)
     shown = ", ".join(f"{value:g}" for value in values)
-    return LinearContrast(name, placed, subject=f"fitted change over {over} = {shown}")
+    subject = f"fitted change over {over} = {shown}"
+    plain = LinearContrast(name, placed, subject=subject)
+    return _named(plain, trend.name, f"{subject}, from {ends[0]} to {ends[1]}")
 
 
 def _matches(runs: Runs, cell: int, column: str, value: float | str) -> bool:

@@ -58,7 +58,8 @@ class Question:
 class LinearContrast:
     """A comparison before its numbers: weights of cells (by position); a − b has its `pair` as well.
 
-    `averaged` are the cells whose gains it is the average of; `within` tells it from averages of the same
+    `subject` is what a name stands for that does not say it. `averaged` are the cells whose gains it is the
+    average of; `within` tells it from averages of the same
     method elsewhere, and `at` from the method's other cells, such as those of another family. `unlike`
     warns of what a cell and its baseline differ in beside the method.
     """
@@ -73,6 +74,11 @@ class LinearContrast:
     unlike: tuple[str, ...] = ()
 
     @property
+    def called(self) -> str:
+        """Its name, with what it stands for."""
+        return f"{self.name} ({self.subject})" if self.subject else self.name
+
+    @property
     def cells(self) -> list[int]:
         """Every cell that takes part, once."""
         return [cell for cell, _ in self.weights]
@@ -85,10 +91,16 @@ class LinearContrast:
 
 @dataclass(frozen=True)
 class Conjunction:
-    """Several contrasts that are to hold together."""
+    """Several contrasts that are to hold together; `subject` is what a name of its own stands for."""
 
     name: str
     members: tuple[LinearContrast, ...]
+    subject: str = ""
+
+    @property
+    def called(self) -> str:
+        """Its name, with what it stands for."""
+        return f"{self.name} ({self.subject})" if self.subject else self.name
 
     @property
     def cells(self) -> list[int]:

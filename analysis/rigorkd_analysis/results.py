@@ -86,11 +86,13 @@ class Comparison(Claim, PairedTest, Compared):
 
     Attributes:
         decided_at: of planned looks, the number of seeds at the first one that decided.
+        stands_for: what is compared, where the name does not say it: of a contrast with a name of its own.
     """
 
     decided_at: int | None
     says: str
     warnings: tuple[str, ...]
+    stands_for: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Pair, Plan
 from rigorkd_analysis.baseline_matching import Matcher
-from rigorkd_analysis.families import build_family
+from rigorkd_analysis.families import build_family, images_of, on_images
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
 from rigorkd_analysis.likeness import copied, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
@@ -36,7 +36,7 @@ from rigorkd_analysis.stats.anova import factorials
 from rigorkd_analysis.stats.moments import Moments, mean_interval, or_none, sd_interval
 from rigorkd_analysis.stats.new_images import PredictionSource, image_comparisons
 from rigorkd_analysis.stats.selection import best_cells
-from rigorkd_analysis.stats.sequential import sequential_analysis
+from rigorkd_analysis.stats.sequential import Asked, sequential_analysis
 from rigorkd_analysis.table_error import TableError
 from rigorkd_analysis.wording import Names, Phrasing
 
@@ -91,7 +91,15 @@ def analyze(
         factorial=tuple(factorials(question)),
         images=images,
         sequential=sequential_analysis(
-            question, [(*own, family.corrected_over) for own, family in zip(asked, found, strict=True)]
+            question,
+            [
+                Asked(
+                    *own,
+                    family.corrected_over,
+                    [on_images(question, part, images_of(question, part, by_pair)) for part in own[2]],
+                )
+                for own, family in zip(asked, found, strict=True)
+            ],
         )
         if plan.sequential
         else None,

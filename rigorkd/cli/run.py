@@ -464,11 +464,12 @@ def _look(outcome: Outcome) -> Sequential:
 
 
 def _say_why(console: PlainConsole, found: Sequential, undecided: list[str], n: int) -> None:
+    kind = "planned" if found.planned else "exploratory"
     for one in found.comparisons:
         console.print(f"  {one.says}")
     if found.decided:
-        console.print(f"stopped after {count(n, 'seed')}: every planned comparison is decided")
+        console.print(f"stopped after {count(n, 'seed')}: every {kind} comparison is decided")
     else:
         console.print(
-            f"stopped at --max-seeds {n}: {count(len(undecided), 'planned comparison')} still undecided",
+            f"stopped at --max-seeds {n}: {count(len(undecided), f'{kind} comparison')} still undecided",
         )

@@ -6,7 +6,6 @@ The page that is sent (`rigorkd.report.report_page`) shows the same tables with 
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -45,7 +44,6 @@ from rigorkd.report.sentences import (
     titled_family,
     unvalidated,
     warnings_of,
-    whose,
 )
 from rigorkd.text import count
 
@@ -115,7 +113,8 @@ def short_page(analysis: Analysis) -> Page:
         tables.append(_shortened(table))
     if analysis.sequential is not None:
         at = 0 if sequential_leads(analysis) else len(tables)
-        tables.insert(at, _shortened(sequential_table(analysis, analysis.sequential, say)))
+        found = sequential_table(analysis, analysis.sequential, say, short=True)
+        tables.insert(at, _shortened(found))
     next_steps = (
         *what_next(analysis, say),
         "--all shows everything here; `rigorkd report` writes a page to send.",
@@ -148,17 +147,15 @@ _SIDES = {
 }
 
 
-_FITTED = re.compile(r"\((fitted change over [^()]*)\)")
-"""What a trend's own sentence says that its number is."""
-
-
 def _sides(family: Family) -> str:
-    """What the numbers of a family of contrasts are: only those of two cells have a first and a second."""
-    parts = ["the first minus the second"] * any(c.a is not None for c in family.comparisons)
-    for c in family.comparisons:
-        if c.a is None and (fitted := _FITTED.search(c.says)) is not None:
-            parts.append(f"{c.name}: the {fitted[1]}")
-    return "; ".join(parts) or "what each says"
+    """What the numbers of a family of contrasts are: a name of its own need not say of which cells."""
+    pairs = any(c.a is not None and not c.stands_for for c in family.comparisons)
+    named = [
+        f"{c.name}: {'the ' * c.stands_for.startswith('fitted')}{c.stands_for}"
+        for c in family.comparisons
+        if c.stands_for
+    ]
+    return "; ".join(["the first minus the second"] * pairs + named) or "what each says"
 
 
 def _asked_before(family: Family) -> str:
@@ -414,9 +411,15 @@ def images_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: 
 
 
 def sequential_table(
-    analysis: Analysis, found: Sequential, say: MetricNumbers, *, id: str = "", most: int | None = None
+    analysis: Analysis,
+    found: Sequential,
+    say: MetricNumbers,
+    *,
+    id: str = "",
+    most: int | None = None,
+    short: bool = False,
 ) -> Table:
-    """Verdicts that stay valid while seeds are added."""
+    """Verdicts that stay valid while seeds are added, and whether they were planned."""
     rows = []
     for at, item in enumerate(found.comparisons[:most]):
         path = f"sequential/comparisons/{at}"
@@ -424,7 +427,7 @@ def sequential_table(
             (
                 item.name.split(" vs ")[0] if item.family in ("overall", *GAINS) else item.name,
                 say.show(item, "n", path),
-                say.show(item, "ci", path, signed=True),
+                *(say.show(item, field, path, signed=True) for field in ("mean_diff", "ci")),
                 *(say.show(item, field, path) for field in ("p_adjusted", "decided_at")),
                 Cell(("undecided",), "inconclusive", 99.0)
                 if item.decided_at is None
@@ -433,16 +436,41 @@ def sequential_table(
         )
     columns = (
         *(Column("comparison"), Column("n", True)),
+        Column("diff" if say.narrow else "difference", True, detail=True),  # the interval is around it
         Column(f"{percent_text(1 - analysis.alpha)} interval", True),
         *(Column("anytime p", True), Column("decided at", True, "seeds"), Column("verdict")),
     )
-    text = (
-        f"Anytime-valid t (mixture c² = {found.c2:g}), at α over each family's size; valid while seeds are "
-        "added one by one, and frozen when first decided. The interval is at the last seed; – is an "
-        "infinite one." + first_of(most, len(found.comparisons), "comparisons")
-    )
+    text = _sequential_caption(analysis, found, say, short)
+    text += first_of(most, len(found.comparisons), "comparisons")
     decided = frozenset(i for i, item in enumerate(found.comparisons) if item.decided_at is not None)
-    return Table("Sequential verdicts", columns, tuple(rows), text, decided, id=id)
+    title = "Sequential verdicts" + ("" if found.planned else " (exploratory)")
+    return Table(title, columns, tuple(rows), text, decided, id=id)
+
+
+def _sequential_caption(analysis: Analysis, found: Sequential, say: MetricNumbers, short: bool) -> str:
+    judged = {item.family for item in found.comparisons}
+    families = [f for f in analysis.families if f.name in judged and f.planned == found.planned]
+    over = dict.fromkeys(minus(f) for f in families if f.name in ("overall", *GAINS))
+    others = [_sides(f) for f in families if f.name not in ("overall", *GAINS)]
+    left = sum(f.size for f in analysis.families if f.planned != found.planned)
+    parts = [
+        f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
+        *([f"each gain minus {' or '.join(over)}"] if over else ()),
+        *dict.fromkeys(others),
+        f"anytime-valid t (mixture c² = {found.c2:g}), at α over each family's size, valid while seeds are "
+        "added one by one, and frozen when first decided",
+        "planned before the results were seen"
+        if found.planned
+        else "exploratory: not planned before the results",
+        *([f"{count(left, 'exploratory comparison')} not judged so"] if left else ()),
+        *filter(None, (of_what(analysis), unvalidated(analysis))),
+    ]
+    if analysis.sesoi is not None:
+        parts.append(f"equivalence within ±{say(analysis.sesoi)}{say.unit} by the interval")
+    text = "; ".join(parts) + ". Difference, interval and p are those at the last seed; – is an infinite one."
+    if analysis.conditioned_on and not short:
+        text += f" Conditioned on: {', '.join(analysis.conditioned_on)}."
+    return text
 
 
 def cells_table(analysis: Analysis, say: MetricNumbers, *, id: str = "", most: int | None = None) -> Table:
@@ -499,7 +527,7 @@ def _notes(analysis: Analysis, say: MetricNumbers) -> list[Said]:
                 f"{say(flattery.expected)}{say.unit} (n = {flattery.n})."
             )
             notes.append(about(flattery.student, flattery.group, text))
-    return notes + [Said(item.says, lead=whose(item, analysis.factorial)) for item in analysis.factorial]
+    return notes + [Said(item.says) for item in analysis.factorial]
 
 
 # ---------------------------------------------------------------------------------------------- teachers

@@ -44,9 +44,10 @@ def what_holds(analysis: Analysis) -> tuple[str, ...]:
     """The answer alone, that to the question of the page first."""
     lines = [line for _, family in asked_once(analysis) for line in _what_holds(analysis, family)]
     if analysis.sequential is not None:
+        status = "planned" if analysis.sequential.planned else "exploratory"
         said = (
-            f"Sequential: {sequential_tally(analysis.sequential)} These hold alone if seeds were added after "
-            "a look; the other verdicts need a number of seeds that was fixed before."
+            f"Sequential ({status}): {sequential_tally(analysis.sequential)} These hold alone if seeds were "
+            "added after a look; the other verdicts need a number of seeds that was fixed before."
         )
         lines = [said, *lines] if sequential_leads(analysis) else [*lines, said]
     return tuple(lines) or ("Nothing was compared.",)

@@ -10,6 +10,7 @@ Every result is mean ± standard deviation over seeds. A smoke study's tables sa
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
@@ -23,7 +24,7 @@ from rigorkd.report.analysis_page import cells_table
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, grids
 from rigorkd.report.headline import headline
 from rigorkd.report.numbers import Numbers, p_heading, verdict
-from rigorkd.report.page import MISSING, Column, Entry, Page, Table
+from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
 from rigorkd.report.sentences import (
     CORRECTIONS,
     chosen,
@@ -123,6 +124,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         tuple(rows),
         f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
         f"{label(metric)}. p and verdict: {evidence.treated} against baseline, {tests_said(evidence)}."
+        + what_is_marked(evidence, gains.values())
         + some_not_valid(_families(evidence))
         + latency_note(evidence, measured, models)
         + _FULL * (len(measured) < len(there)),
@@ -215,7 +217,8 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         f"Mean ± standard deviation over {seeds_of(cell.n for cell in analysis.cells)}; gain: "
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         f"{tests_said(evidence)}."
-    ) + some_not_valid(_families(evidence))
+    )
+    text += what_is_marked(evidence, (c for *_, c in pairs)) + some_not_valid(_families(evidence))
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     text += _FULL * full
@@ -283,8 +286,10 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     if gains:
         text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         text += f"{tests_said(evidence)}."
-        text += some_not_valid(_families(evidence))
     printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
+    if gains:
+        text += what_is_marked(evidence, (gains[cell] for cell in printed if cell in gains))
+        text += some_not_valid(_families(evidence))
     if len(set(printed)) < len(printed):
         text += " A cell that lies on both arms is printed twice and was run once per seed."
     text += _FULL * (len(others) < len(there))
@@ -347,7 +352,26 @@ def _tested(c: Comparison, say: Numbers, evidence: Evidence) -> list[Entry]:
     """Gain, intervals, p and verdict, under the headings of `_tested_columns`."""
     fields = ("mean_diff", "ci", *["ci_simultaneous"] * _corrected(evidence), "p_adjusted")
     shown = [say.show(c, field, signed=True) for field in fields]
-    return [*shown, verdict(c.verdict, c.magnitude)]
+    return [*shown, marked(evidence, c, verdict(c.verdict, c.magnitude))]
+
+
+POST_HOC = " †"
+"""What marks a row whose question was not planned, among rows whose was."""
+
+
+def marked(evidence: Evidence, c: Comparison, entry: Cell) -> Cell:
+    """The entry of a gain with the sign that it is post hoc, where others of the study are planned."""
+    return replace(entry, parts=(*entry.parts, POST_HOC)) if _is_post_hoc(evidence, c) else entry
+
+
+def what_is_marked(evidence: Evidence, shown: Iterable[Comparison]) -> str:
+    """What a caption says of the sign, "" where no row of these gains has it."""
+    found = any(_is_post_hoc(evidence, c) for c in shown)
+    return f"{POST_HOC} exploratory: not planned before the results." if found else ""
+
+
+def _is_post_hoc(evidence: Evidence, c: Comparison) -> bool:
+    return not c.planned and any(family.planned for family in _families(evidence))
 
 
 def _tested_columns(evidence: Evidence) -> list[Column]:

@@ -37,7 +37,9 @@ def planned(evidence: Evidence) -> Section:
     lines = []
     for _, family in asked_once(analysis):
         what = f"{titled_family(family)}: {count(family.size, 'comparison')}"
-        names = [comparison.name for comparison in family.comparisons]
+        names = [
+            f"{one.name} ({one.stands_for})" if one.stands_for else one.name for one in family.comparisons
+        ]
         listed = f" ({'; '.join(names)})" if family.name == "contrasts" and len(names) <= 12 else ""
         status = (
             "Planned. Fixed by the protocol before the results were seen."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.metric_names import label
@@ -133,7 +133,8 @@ def _all_distilled(evidence: Evidence, gaining: Iterable[CellFacts]) -> bool:
 def _short(evidence: Evidence) -> str:
     """The answer in a few words: of the family that leads alone, so that it errs at α; else of the gains."""
     if evidence.analysis.sequential is not None and sequential_leads(evidence.analysis):
-        return f"By the sequential verdicts, {sequential_tally(evidence.analysis.sequential)}"
+        status = "" if evidence.analysis.sequential.planned else " (exploratory)"
+        return f"By the sequential verdicts{status}, {sequential_tally(evidence.analysis.sequential)}"
     lead = evidence.analysis.lead
     judged = evidence.gains() if lead is None else lead.comparisons
     found = Counter(comparison.verdict for comparison in judged)
@@ -346,7 +347,8 @@ def _sections(evidence: Evidence, say: Numbers) -> Iterable[Section]:
     families, sequential = asked_once(analysis), []
     if analysis.sequential is not None:
         table = sequential_table(analysis, analysis.sequential, say, id="sequential-table", most=MAX_ROWS)
-        sequential = [section("sequential", "Sequential verdicts", table)]
+        mark = "planned" if analysis.sequential.planned else "exploratory"
+        sequential = [replace(section("sequential", "Sequential verdicts", table), mark=mark)]
     if sequential_leads(analysis):
         yield from sequential
     gains = analysis.family("gains") or analysis.lead

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from rigorkd_analysis.metric_names import label
 from rigorkd_analysis.results import Analysis, LeaveOneSeedOut, Optimism, Pick
+from rigorkd_analysis.stats.anova import whose
 from rigorkd_analysis.wording import number_text
 
 from rigorkd.metrics import NAMES, Metric, shown
@@ -15,7 +16,7 @@ from rigorkd.report.analysis_page import first_of
 from rigorkd.report.evidence import CellFacts, Evidence, grids
 from rigorkd.report.numbers import MetricNumbers, Numbers, count
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Said, Table, Value
-from rigorkd.report.sentences import who, whose
+from rigorkd.report.sentences import who
 
 _Chosen = Pick | LeaveOneSeedOut | Optimism
 _Found = TypeVar("_Found", Pick, LeaveOneSeedOut, Optimism)
@@ -63,10 +64,7 @@ def _grid_cell(evidence: Evidence, cell: CellFacts | None, say: MetricNumbers) -
 
 def factorial_sentences(analysis: Analysis) -> tuple[Said, ...]:
     """The repeated-measures tests of T, alpha and their interaction, in words."""
-    return tuple(
-        Said(item.says, f"factorial/{at}/says", lead=whose(item, analysis.factorial))
-        for at, item in enumerate(analysis.factorial)
-    )
+    return tuple(Said(item.says, f"factorial/{at}/says") for at, item in enumerate(analysis.factorial))
 
 
 def factorial_table(analysis: Analysis) -> Table | None:

@@ -3,14 +3,13 @@ best; warnings, each once with what it concerns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rigorkd_analysis.results import (
     GAINS,
     Analysis,
     Candidates,
     Comparison,
-    Factorial,
     Family,
 )
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
@@ -126,18 +125,6 @@ def name_of(family: Family, comparison: Comparison) -> str:
 def who(student: str | None, group: str | None) -> str:
     """The cells of one student, "" where there is nothing to tell apart."""
     return "/".join(part for part in (group, student) if part)
-
-
-def whose(item: Factorial, among: Sequence[Factorial]) -> str:
-    """Whose T and α are tested: student, group and, where there are several, the teacher and the method."""
-    lead = who(item.student, item.group)
-    lead = f"{lead} from {item.teacher}".strip() if item.teacher else lead
-    methods = {
-        other.method
-        for other in among
-        if (other.student, other.group, other.teacher) == (item.student, item.group, item.teacher)
-    }
-    return f"{lead}, {item.method}".strip(", ") if item.method and len(methods) > 1 else lead
 
 
 def seeds_of(ns: Iterable[int]) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from rigorkd_analysis import AllOf, Plan, analyze, until_decided
 from rigorkd_analysis.stats.sequential import interval, log_e
+from rigorkd_analysis.wording import p_text
 
 
 def table(gains: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -48,6 +49,38 @@ def test_a_verdict_is_frozen_at_its_first_crossing():
     assert c.decided_at <= 7
     assert c.ci_low < 0 < c.ci_high
     assert f"decided at {c.decided_at} seeds" in c.says
+
+
+def test_numbers_of_the_deciding_seed_are_told_from_those_of_the_last():
+    """The verdict is of the first crossing; p and interval of the last seed are not those of then."""
+    d = np.array([1.0, 1.4, 0.9, 1.21, 1.1, 1.3, 1.0, 1.2, 1.1])
+    (c,) = until_decided(table({"kd": d}), Plan(planned=True)).comparisons
+    then = c.decided_at
+    assert 2 < then < len(d) == c.n
+    (first,) = until_decided(table({"kd": d[:then]}), Plan(planned=True)).comparisons
+    assert (first.decided_at, first.n) == (then, then)
+    assert first.p > c.p
+    assert c.mean_diff == pytest.approx(d.mean())
+
+    def numbers(one):
+        p = p_text(one.p, "anytime-valid p")
+        return f"{p}, 95 % interval +{one.ci_low:.2f} to +{one.ci_high:.2f}"
+
+    assert c.says == (
+        f"kd vs base: better, decided at {then} seeds ({numbers(first)}); test top-1 differed by "
+        f"+{d.mean():.2f} points ({numbers(c)}, n = {c.n} seeds)."
+    )
+    assert first.says == (
+        f"kd vs base: better, decided at {then} seeds; test top-1 differed by +{d[:then].mean():.2f} points "
+        f"({numbers(first)}, n = {then} seeds)."
+    )
+
+
+def test_the_sentence_of_an_average_names_its_baseline_and_its_images():
+    rng = np.random.default_rng(6)
+    data = table({"kd-a": rng.normal(2, 0.2, 8), "kd-b": rng.normal(1, 0.2, 8)}).assign(n_test=300)
+    average, *_ = until_decided(data, Plan()).comparisons
+    assert "points compared with the baseline on these 300 test images (" in average.says
 
 
 def test_equivalence_leaves_the_sign_undecided():

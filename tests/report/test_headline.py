@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from rigorkd_analysis import Plan, analyze
 from rigorkd_analysis.analysis_plan import Pair, Trend
+from rigorkd_analysis.stats.anova import whose
 from rigorkd_analysis.stats.sample_size import seeds_needed
 
 from rigorkd.report.analysis_page import analysis_page, short_page
@@ -22,7 +23,7 @@ from rigorkd.report.paper_tables import paper_table
 from rigorkd.report.render.html import html
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
-from rigorkd.report.sentences import asked_once, whose
+from rigorkd.report.sentences import asked_once
 
 BASE = np.array([80.1, 80.4, 79.9, 80.2, 80.3])
 

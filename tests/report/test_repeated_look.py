@@ -86,7 +86,7 @@ def test_sequential_verdicts_lead_where_they_alone_hold(looked: tuple[Source, An
     found = analysis_of(source, Question(sequential=True))
     assert found.sequential is not None
     for page in (analysis_page(found), short_page(found), report_page(gather(source, found))):
-        assert page.headline[0].startswith("Sequential: 3 of 4 are decided (3 better); ")
+        assert page.headline[0].startswith("Sequential (planned): 3 of 4 are decided (3 better); ")
         assert page.tables[0].title.startswith("Sequential verdicts"), "before those of a fixed number"
         assert "--sequential" not in "\n".join((*page.headline, *(one.whole for one in page.warnings)))
     assert report_page(gather(source, found)).short.startswith("By the sequential verdicts, ")

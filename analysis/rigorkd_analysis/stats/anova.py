@@ -134,7 +134,20 @@ def _factorials(question: Question) -> list[Factorial]:
     teachers: dict[tuple[str | None, str | None], set[str | None]] = {}
     for one in out:
         teachers.setdefault((one.student, one.group), set()).add(one.teacher)
-    return [one if len(teachers[one.student, one.group]) > 1 else replace(one, teacher=None) for one in out]
+    out = [one if len(teachers[one.student, one.group]) > 1 else replace(one, teacher=None) for one in out]
+    return [replace(one, says=f"{whom}: {one.says}") if (whom := whose(one, out)) else one for one in out]
+
+
+def whose(item: Factorial, among: Sequence[Factorial]) -> str:
+    """Whose T and α are tested: student, group and, where there are several, the teacher and the method."""
+    lead = "/".join(part for part in (item.group, item.student) if part)
+    lead = f"{lead} from {item.teacher}".strip() if item.teacher else lead
+    methods = {
+        other.method
+        for other in among
+        if (other.student, other.group, other.teacher) == (item.student, item.group, item.teacher)
+    }
+    return f"{lead}, {item.method}".strip(", ") if item.method and len(methods) > 1 else lead
 
 
 def _factorial(

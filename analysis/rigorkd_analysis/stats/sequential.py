@@ -16,7 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from rigorkd_analysis.questions import Conjunction, Hypothesis, Question, differences, no_spread
+from rigorkd_analysis.questions import (
+    Conjunction,
+    Hypothesis,
+    LinearContrast,
+    Question,
+    differences,
+    no_spread,
+)
 from rigorkd_analysis.stats.moments import NOISE, Floats
 from rigorkd_analysis.verdicts import Verdict, directed
 from rigorkd_analysis.wording import p_text, percent_text
@@ -26,7 +33,9 @@ from rigorkd_analysis.wording import p_text, percent_text
 class SequentialComparison:
     """One comparison by the anytime-valid t test; `decided_at` is the number of seeds at the first crossing.
 
-    `m` is the size of its family: p_adjusted is min(1, m·p) and the interval is at 1 − alpha/m.
+    `m` is the size of its family: p_adjusted is min(1, m·p) and the interval is at 1 − alpha/m. These, the
+    evidence and the difference are those at the last seed, whenever the verdict was reached; `planned` is
+    whether the question was fixed before the results were seen.
     """
 
     name: str
@@ -41,6 +50,8 @@ class SequentialComparison:
     verdict: Verdict
     decided_at: int | None
     says: str
+    planned: bool
+    mean_diff: float | None
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,23 @@ class Sequential:
     size: int
     decided: bool
     comparisons: tuple[SequentialComparison, ...]
+
+    @property
+    def planned(self) -> bool:
+        """Whether all of them were planned: either all are or none is."""
+        return all(comparison.planned for comparison in self.comparisons)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A family before its numbers: what is compared, over how many alpha is held, and of each comparison the
+    images for which its verdict holds, as a sentence has it."""
+
+    name: str
+    planned: bool
+    members: Sequence[Hypothesis]
+    m: int
+    conditions: Sequence[str]
 
 
 def log_e(d: Floats, c2: float) -> Floats:
@@ -87,19 +115,14 @@ def interval(d: Floats, c2: float, alpha: float) -> tuple[Floats, Floats]:
     return mean - half, mean + half
 
 
-def sequential_analysis(
-    question: Question, families: Sequence[tuple[str, bool, Sequence[Hypothesis], int]]
-) -> Sequential:
-    """Judge the planned families, or all where none is planned.
-
-    A family is its name, whether it is planned, what is compared in it, and over how many alpha is held.
-    """
-    any_planned = any(planned for _, planned, *_ in families)
+def sequential_analysis(question: Question, families: Sequence[Asked]) -> Sequential:
+    """Judge the planned families, or all where none is planned."""
+    any_planned = any(family.planned for family in families)
     out = [
-        _judge(question, part, m, name)
-        for name, planned, members, m in families
-        if planned or not any_planned
-        for part in members
+        _judge(question, family, part, where)
+        for family in families
+        if family.planned or not any_planned
+        for part, where in zip(family.members, family.conditions, strict=True)
     ]
     judged = [comparison for comparison in out if comparison.n > 0]  # cells left out of a run decide nothing
     decided = bool(judged) and all(comparison.decided_at is not None for comparison in judged)
@@ -121,8 +144,8 @@ class _Path:
         return cls(log_e(d, c2), low, high, np.cumsum(d) / np.arange(1, d.size + 1))
 
 
-def _judge(question: Question, part: Hypothesis, m: int, family: str) -> SequentialComparison:
-    runs, plan = question.runs, question.plan
+def _judge(question: Question, family: Asked, part: Hypothesis, where: str) -> SequentialComparison:
+    runs, plan, m = question.runs, question.plan, family.m
     members = part.members if isinstance(part, Conjunction) else (part,)
     rows = differences(runs, members)
     same = no_spread(runs, members, rows)
@@ -133,8 +156,8 @@ def _judge(question: Question, part: Hypothesis, m: int, family: str) -> Sequent
     if n < 2 or (same | (rows.std(axis=1) <= NOISE * size)).any():
         why = "fewer than 2 seeds" if n < 2 else "no spread over seeds"
         return SequentialComparison(
-            part.name, family, m, n, None, 1.0, 1.0, None, None, Verdict.INCONCLUSIVE, None,
-            f"{part.name}: undecided ({why}).",
+            part.name, family.name, m, n, None, 1.0, 1.0, None, None, Verdict.INCONCLUSIVE, None,
+            f"{part.called}: undecided ({why}).", family.planned, None,
         )  # fmt: skip
     level = plan.alpha / m
     paths = [_Path.of(row, plan.c2, level) for row in rows]
@@ -154,17 +177,32 @@ def _judge(question: Question, part: Hypothesis, m: int, family: str) -> Sequent
         at = decided_at - 1
         favoured = (signs[0][at] > 0) == (question.goal == "max")
         verdict = _verdict(bool(differs[at]), bool(inside[at]), favoured)
-    highest = float(np.max(evidence))
-    p = float(min(1.0, np.exp(-highest)))
-    alone = len(paths) == 1
-    low, high = (float(paths[0].low[-1]), float(paths[0].high[-1])) if alone else (np.inf, np.inf)
-    known = alone and np.isfinite(low) and np.isfinite(high)
-    ends: tuple[float | None, float | None] = (low, high) if known else (None, None)
-    adjusted = min(1.0, m * p)
+    last = _At.of(evidence, paths, n)
+    then = None if decided_at in (None, n) else _At.of(evidence, paths, decided_at or n)
     return SequentialComparison(
-        part.name, family, m, n, float(evidence[-1]), p, adjusted, ends[0], ends[1], verdict, decided_at,
-        _says(question, part.name, n, adjusted, ends, verdict, decided_at, lost, m),
+        part.name, family.name, m, n, float(evidence[-1]), last.p, min(1.0, m * last.p), *last.ends, verdict,
+        decided_at, _says(question, family, part, where, n, last, then, verdict, lost),
+        family.planned, last.mean,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _At:
+    """The evidence on a comparison at a number of seeds; a conjunction has no interval and no difference."""
+
+    n: int
+    p: float
+    ends: tuple[float | None, float | None]
+    mean: float | None
+
+    @classmethod
+    def of(cls, evidence: Floats, paths: Sequence[_Path], n: int) -> _At:
+        p = float(min(1.0, np.exp(-float(np.max(evidence[:n])))))
+        if len(paths) > 1:
+            return cls(n, p, (None, None), None)
+        low, high = float(paths[0].low[n - 1]), float(paths[0].high[n - 1])
+        known = np.isfinite(low) and np.isfinite(high)
+        return cls(n, p, (low, high) if known else (None, None), float(paths[0].mean[n - 1]))
 
 
 def _verdict(differs: bool, inside: bool, favoured: bool) -> Verdict:
@@ -173,26 +211,49 @@ def _verdict(differs: bool, inside: bool, favoured: bool) -> Verdict:
 
 def _says(
     question: Question,
-    name: str,
+    family: Asked,
+    part: Hypothesis,
+    where: str,
     n: int,
-    p: float,
-    ends: tuple[float | None, float | None],
+    last: _At,
+    then: _At | None,
     verdict: Verdict,
-    decided_at: int | None,
     lost: bool,
-    m: int,
 ) -> str:
+    """The verdict and when it was reached, then the numbers at the last seed.
+
+    The verdict is frozen and the numbers move on: those of an earlier seed stand beside it as they were then.
+    """
     say = question.phrasing
-    numbers = p_text(p, "anytime-valid p")
-    if ends[0] is not None:
-        level = f", simultaneous over {m}" if m > 1 else ""
-        numbers += f", {percent_text(1 - question.plan.alpha)} interval {say.interval(*ends)}{level}"
+    told = f"undecided after {n} seeds"
     if lost:
-        return f"{name}: undecided, since runs diverged ({numbers}, n = {n} seeds)."
-    if decided_at is None:
-        return f"{name}: undecided after {n} seeds ({numbers})."
-    words = verdict.label.replace(", ", ", but ")
-    if verdict is Verdict.EQUIVALENT:
-        words += f" within ±{say.number(question.plan.sesoi)}{say.unit}, sign undecided"
-    later = f" (decided at {decided_at} seeds)" if decided_at < n else ""
-    return f"{name}: {words} after {decided_at} seeds ({numbers}){later}."
+        told = "undecided, since runs diverged"
+    elif verdict is not Verdict.INCONCLUSIVE:
+        words = verdict.label.replace(", ", ", but ")
+        if verdict is Verdict.EQUIVALENT:
+            words += f" within ±{say.number(question.plan.sesoi)}{say.unit}, sign undecided"
+        told = f"{words}, decided at {n if then is None else then.n} seeds"
+        if then is not None:
+            told += f" ({_numbers(question, family.m, then, verdict)})"
+    on = f" {where}" * bool(where)
+    if last.mean is None:
+        members = part.members if isinstance(part, Conjunction) else ()
+        seen = f"the weakest evidence of its {len(members)} gains in {say.words}{on}"
+    else:
+        over = ""
+        if isinstance(part, LinearContrast) and part.averaged:  # any other name tells both sides
+            over = f" compared with {question.names.over(part.baselines) or 'the baseline'}"
+        seen = f"{say.words} differed by {say.number(last.mean, True)}{say.unit}{over}{on}"
+    status = "" if family.planned else "; exploratory: not planned before the results"
+    return f"{part.called}: {told}; {seen} ({_numbers(question, family.m, last)}, n = {n} seeds){status}."
+
+
+def _numbers(question: Question, m: int, at: _At, of: Verdict | None = None) -> str:
+    """p and interval at a number of seeds; equivalence is shown by the interval alone."""
+    p = p_text(min(1.0, m * at.p), "anytime-valid p")
+    if at.ends[0] is None:
+        return p
+    level = f", simultaneous over {m}" if m > 1 else ""
+    share = percent_text(1 - question.plan.alpha)
+    interval = f"{share} interval {question.phrasing.interval(*at.ends)}{level}"
+    return interval if of is Verdict.EQUIVALENT else f"{p}, {interval}"

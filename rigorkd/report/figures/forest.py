@@ -4,6 +4,7 @@ differences too small to matter."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rigorkd_analysis.results import Comparison, Family
@@ -66,7 +67,11 @@ def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
             title = (
                 "Contrasts with their intervals" if planned else "Exploratory contrasts with their intervals"
             )
-            return _figure(evidence, family, name, title, [("", drawn)]) if drawn else None
+            if not drawn:
+                return None
+            figure = _figure(evidence, family, name, title, [("", drawn)])
+            named = [f"{c.name}: {c.stands_for}" for _, c in _strongest(drawn) if c.stands_for]
+            return replace(figure, caption=" ".join((*(f"{one}." for one in named), figure.caption)))
     return None
 
 

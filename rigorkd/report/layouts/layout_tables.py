@@ -15,7 +15,14 @@ from rigorkd.report.layouts.layout_spec import Block, HeatLayout, RowsLayout, Sh
 from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking, setting, wanted
 from rigorkd.report.numbers import MetricNumbers, verdict
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
-from rigorkd.report.paper_tables import latency_note, latency_text, mean_std, tests_said
+from rigorkd.report.paper_tables import (
+    latency_note,
+    latency_text,
+    marked,
+    mean_std,
+    tests_said,
+    what_is_marked,
+)
 from rigorkd.report.sentences import chosen, seeds_of, titled
 
 
@@ -59,6 +66,8 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
     if layout.judged:
         over = evidence.the_baseline
         parts.append(f"Gain: over {over}, with its {share} interval alone; {tests_said(evidence)}.")
+        judged = [gain_of(evidence, row.cell.cell, name) for row in members for name in layout.judged]
+        parts.append(what_is_marked(evidence, filter(None, judged)).strip())
         others = [label(name) for name in layout.judged if name != evidence.analysis.metric]
         if others:
             parts.append(f"Of {' and '.join(others)} the intervals are uncorrected.")
@@ -100,11 +109,13 @@ def _entry(evidence: Evidence, layout: RowsLayout, row: _Row, column: Shown) -> 
     if gain is None:
         return "" if row.cell.is_baseline or row.cell.method == "teacher" else MISSING
     if column.verdict is not None:
-        return verdict(gain.verdict, gain.magnitude)
+        return marked(evidence, gain, verdict(gain.verdict, gain.magnitude))
     say = _say(evidence, column.gain or "")
     whole = say.show(gain, "ci", signed=True)
     between = whole.parts if isinstance(whole, Cell) else (MISSING,)
-    return Cell((say.value(gain.mean_diff, signed=True), " (", *between, ")"))
+    entry = Cell((say.value(gain.mean_diff, signed=True), " (", *between, ")"))
+    told = any(one.verdict is not None for one in layout.columns)  # the sign stands there once
+    return entry if told else marked(evidence, gain, entry)
 
 
 def _measured(evidence: Evidence, cell: CellFacts, metric: str) -> str:

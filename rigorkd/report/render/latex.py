@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rigorkd.report.page import STARRED, Page, Table, flat, lines_of, title_of
 from rigorkd.report.render.latex_width import COLUMN, LEAST, LINE, fitted, width_of
+from rigorkd.report.sentences import titled
 from rigorkd.text import one_line
 
 _GREEK = (
@@ -62,7 +63,7 @@ _ESCAPES = {
 
 def latex(page: Page) -> str:
     """Every table as a float with caption and label; headline, sentences and warnings as comments above."""
-    made = [_table(block) for block in flat(page.everything) if isinstance(block, Table)]
+    made = [_table(block, page.banner) for block in flat(page.everything) if isinstance(block, Table)]
     scaled = any(table.scaled for table in made)
     lines = [f"% needs \\usepackage{{booktabs{',graphicx' if scaled else ''}}}"]
     if beyond := sorted({c for table in made for c in table.text if c > _LATIN and c not in _ESCAPES}):
@@ -97,7 +98,8 @@ class _Made:
     small: str = ""
 
 
-def _table(table: Table) -> _Made:
+def _table(table: Table, banner: str) -> _Made:
+    """A float, which goes into a paper without the page: its caption has the banner's word."""
     spec = "".join("r" if column.numeric else "l" for column in table.columns)
     label = re.sub(r"[^a-z0-9]+", "-", table.title.casefold()).strip("-")
     grid = fitted([column.heading for column in table.columns], table.texts(), table.emphasis, table.dense)
@@ -116,7 +118,7 @@ def _table(table: Table) -> _Made:
     scaled = grid.points > COLUMN
     command = r"\scriptsize" if table.dense else r"\footnotesize"
     size = [rf"{command}\setlength{{\tabcolsep}}{{3pt}}"] if grid.size < 1 else []
-    title, words = escape(table.title), escape(caption)
+    title, words = escape(titled(table.title, [banner] if banner else [])), escape(caption)
     high = (_CAPTION * (1 + width_of(f"{title}. {words}") // LINE), sum(_CAPTION for _ in below))
     parts = grid.divided(*high)
     text = "\n".join(
