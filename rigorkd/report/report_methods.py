@@ -92,7 +92,7 @@ def methods(analysis: Analysis) -> Section:
     if analysis.factorial:
         lines.append(
             "T, α and their interaction are tested by repeated-measures F tests with the ε of Greenhouse and "
-            "Geisser (1959), Holm over the tests of the same cells."
+            "Geisser (1959), Holm over all of these tests."
         )
     if analysis.images:
         unit = analysis.images[0].unit

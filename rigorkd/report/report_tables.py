@@ -91,8 +91,7 @@ def factorial_table(analysis: Analysis) -> Table | None:
         Column("p adjusted", True),
     )
     note = "Repeated-measures F tests over seeds with Greenhouse–Geisser correction, "
-    note += "adjusted over the tests of the same cells"
-    note += f", not over these {len(analysis.factorial)} sets of cells" * (len(analysis.factorial) > 1)
+    note += "adjusted by Holm over all tests" + " of these sets of cells" * (len(analysis.factorial) > 1)
     several = (test.epsilon for item in analysis.factorial for test in item.tests)
     if any(epsilon is not None and epsilon < 1 for epsilon in several):
         note += (

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from rigorkd_analysis import analyze
+from rigorkd_analysis import Plan, analyze
 from rigorkd_analysis.results import Factorial
 from rigorkd_analysis.stats.anova import repeated_measures
 from scipy import stats
@@ -15,6 +15,7 @@ from scipy import stats
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from statsmodels.stats.anova import AnovaRM
+    from statsmodels.stats.multitest import multipletests
 
 
 def cells(points: list[tuple[float, float]], n: int, seed: int, effect: float = 0.0) -> pd.DataFrame:
@@ -32,6 +33,11 @@ def cells(points: list[tuple[float, float]], n: int, seed: int, effect: float = 
 
 GRID = [(T, a) for T in (2.0, 4.0, 8.0) for a in (0.3, 0.5, 0.7)]
 CROSS = [(2.0, 0.5), (4.0, 0.5), (6.0, 0.5), (4.0, 0.3), (4.0, 0.7)]
+
+
+def factorials_of(table: pd.DataFrame) -> list[Factorial]:
+    """Those of an analysis that compares nothing else: the first cell is its baseline."""
+    return list(analyze(table, Plan(baselines=(str(table["cell"].iloc[0]),))).factorial)
 
 
 def factorial(table: pd.DataFrame) -> Factorial:
@@ -94,6 +100,36 @@ def test_a_cross_gets_an_arm_each_and_says_what_is_not_identifiable():
     p = [test.p for test in found.tests]
     assert found.tests[0].p_adjusted == pytest.approx(2 * min(p))
     assert "T at α = 0.5: an effect" in found.says
+
+
+def several(seed: int, sets: int = 8) -> pd.DataFrame:
+    """As many methods of two temperatures each, on seeds of their own level; no temperature does anything."""
+    parts = [cells([(2.0, 0.5), (4.0, 0.5)], 5, seed=1000 * seed + at) for at in range(sets)]
+    for at, part in enumerate(parts):
+        part["method"] = f"m{at}"
+        part["cell"] = f"m{at}/" + part["cell"]
+    return pd.concat(parts)
+
+
+def test_the_tests_of_several_sets_are_corrected_together():
+    sets = analyze(several(7)).factorial
+    tests = [test for one in sets for test in one.tests]
+    oracle = multipletests([test.p for test in tests], method="holm")[1]
+    assert [test.p_adjusted for test in tests] == pytest.approx(list(oracle))
+    assert len(tests) == 8
+    assert all("Holm-adjusted p over 8 tests = " in one.says or "no effect shown" in one.says for one in sets)
+    assert len({one.says.partition(":")[0] for one in sets}) == 8, "each says whose temperature it is"
+
+
+def test_of_eight_sets_without_effects_one_seldom_shows_any():
+    """At least one of them in .34 of tables, where each was tested alone."""
+    tables = [[test for one in factorials_of(several(seed)) for test in one.tests] for seed in range(100)]
+    assert np.mean([min(test.p_adjusted for test in tests) < 0.05 for tests in tables]) < 0.05 + 3 * 0.0218
+    assert (
+        0.34 - 3 * 0.047
+        < np.mean([min(test.p for test in tests) < 0.05 for tests in tables])
+        < 0.34 + 3 * 0.047
+    )
 
 
 def test_linear_and_quadratic_contrasts():

@@ -135,7 +135,23 @@ def _factorials(question: Question) -> list[Factorial]:
     for one in out:
         teachers.setdefault((one.student, one.group), set()).add(one.teacher)
     out = [one if len(teachers[one.student, one.group]) > 1 else replace(one, teacher=None) for one in out]
-    return [replace(one, says=f"{whom}: {one.says}") if (whom := whose(one, out)) else one for one in out]
+    return _judged_together(question, out)
+
+
+def _judged_together(question: Question, sets: Sequence[Factorial]) -> list[Factorial]:
+    """The sets with p by Holm over the tests of all of them: a reader meets these side by side."""
+    looks = max(1, len(question.plan.interim))
+    tests = iter(_adjusted([test for one in sets for test in one.tests], looks))
+    contrasts = iter(_adjusted([test for one in sets for test in one.contrasts], looks))
+    total = sum(len(one.tests) for one in sets)
+    out = []
+    for one in sets:
+        own = tuple(next(tests) for _ in one.tests)
+        lead = f"{whom}: " if (whom := whose(one, sets)) else ""
+        says = f"{lead}{_says(question, own, total)}{one.says}"
+        of_degree = tuple(next(contrasts) for _ in one.contrasts)
+        out.append(replace(one, tests=own, contrasts=of_degree, says=says))
+    return out
 
 
 def whose(item: Factorial, among: Sequence[Factorial]) -> str:
@@ -153,6 +169,7 @@ def whose(item: Factorial, among: Sequence[Factorial]) -> str:
 def _factorial(
     question: Question, cells: list[int], weight: str | None, key: dict[str, str]
 ) -> Factorial | None:
+    """The tests of one set of cells, not adjusted yet; it says what the design leaves open."""
     runs = question.runs
     at: dict[tuple[float, float], int] = {}
     for cell in cells:
@@ -179,16 +196,16 @@ def _factorial(
             contrasts += own
     if not tests:
         return None
-    looks = max(1, len(question.plan.interim))
-    adjusted = _adjusted(tests, looks)
+    is_cross = design == "arms" and len(temperatures) > 1 and len(weights) > 1
+    cross = f" The cells form a cross, not a grid: the interaction of T and {symbol} is not identifiable."
     return Factorial(
         student=key["student"] or None,
         group=key["group"] or None,
         method=key["method"] or None,
         design=design,
-        tests=adjusted,
-        contrasts=_adjusted(contrasts, looks),
-        says=_says(question, design, adjusted, len(temperatures) > 1 and len(weights) > 1, symbol),
+        tests=tuple(tests),
+        contrasts=tuple(contrasts),
+        says=cross * is_cross,
     )
 
 
@@ -282,18 +299,22 @@ def repeated_measures(data: Floats, basis: Floats, effect: str = "", cells: tupl
     )
 
 
-def _adjusted(tests: list[FTest], looks: int) -> tuple[FTest, ...]:
+def _adjusted(tests: Sequence[FTest], looks: int) -> tuple[FTest, ...]:
     """By Holm over the tests, and by Bonferroni over the planned looks."""
+    if not tests:
+        return ()
     p = np.minimum(1.0, looks * adjust(or_nan(test.p for test in tests), "holm"))
     return tuple(replace(test, p_adjusted=or_none(value)) for test, value in zip(tests, p, strict=True))
 
 
-def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: bool, symbol: str) -> str:
+def _says(question: Question, tests: tuple[FTest, ...], total: int) -> str:
+    """The tests of one set in words, of so many in `total` over which they are adjusted."""
     alpha = question.plan.alpha
     parts = []
     looks = question.plan.interim
-    p_name = "Holm-adjusted p" if len(tests) > 1 else "p"
-    p_name += f" over {len(looks)} looks" if looks else ""
+    p_name = "Holm-adjusted p" if total > 1 else "p"
+    over = [f"{total} tests"] * (total > len(tests)) + [f"{len(looks)} looks"] * bool(looks)
+    p_name += f" over {' and '.join(over)}" if over else ""
     for test in tests:
         if test.F is None or test.epsilon is None:
             parts.append(f"{test.effect}: not testable")
@@ -307,8 +328,6 @@ def _says(question: Question, design: str, tests: tuple[FTest, ...], two_axes: b
             f"n = {test.n})"
         )
     text = "; ".join(parts) + f", in {question.phrasing.words}."
-    if design == "arms" and two_axes:
-        text += f" The cells form a cross, not a grid: the interaction of T and {symbol} is not identifiable."
     # of two levels the test is the paired t test, with ε = 1
     if any(test.epsilon is not None and test.epsilon < 1 - NOISE and test.n <= 6 for test in tests):
         text += (
