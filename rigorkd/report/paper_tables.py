@@ -31,11 +31,13 @@ from rigorkd.report.sentences import (
     is_unpaired,
     own_interval,
     planned_looks,
+    reasons,
     seeds_of,
     some_not_valid,
     test_of,
     titled,
     unvalidated,
+    warned_of,
 )
 from rigorkd.text import count
 
@@ -124,6 +126,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         f"Mean ± standard deviation over {seeds}; {share} t interval of the mean of "
         f"{label(metric)}. p and verdict: {evidence.treated} against baseline, {tests_said(evidence)}."
         + some_not_valid(_families(evidence))
+        + reasons([(distilled.cell, c) for distilled, _, c in pairs])
         + latency_note(evidence, measured, models)
         + _FULL * (len(measured) < len(there)),
     )
@@ -216,6 +219,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         f"{evidence.treated} minus {evidence.baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         f"{tests_said(evidence)}."
     ) + some_not_valid(_families(evidence))
+    text += reasons([(distilled.cell, c) for distilled, _, c in pairs])
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     text += _FULL * full
@@ -284,6 +288,9 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
         text += f" Gain: over {evidence.the_baseline}{pairing(evidence)}, {_intervals_said(evidence)}; "
         text += f"{tests_said(evidence)}."
         text += some_not_valid(_families(evidence))
+    text += reasons(
+        [(cell.cell, gains[cell.cell]) for _, some in sets for cell in some if cell.cell in gains]
+    )
     printed = [cell.cell for _, cells in sets for _, members in _factors(cells) for cell in members]
     if len(set(printed)) < len(printed):
         text += " A cell that lies on both arms is printed twice and was run once per seed."
@@ -347,7 +354,7 @@ def _tested(c: Comparison, say: Numbers, evidence: Evidence) -> list[Entry]:
     """Gain, intervals, p and verdict, under the headings of `_tested_columns`."""
     fields = ("mean_diff", "ci", *["ci_simultaneous"] * _corrected(evidence), "p_adjusted")
     shown = [say.show(c, field, signed=True) for field in fields]
-    return [*shown, verdict(c.verdict, c.magnitude)]
+    return [*shown, verdict(c.verdict, c.magnitude, starred=bool(warned_of(c)))]
 
 
 def _tested_columns(evidence: Evidence) -> list[Column]:

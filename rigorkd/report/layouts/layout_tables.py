@@ -16,7 +16,7 @@ from rigorkd.report.layouts.wanted_cells import Wanted, called, gain_of, lacking
 from rigorkd.report.numbers import MetricNumbers, verdict
 from rigorkd.report.page import MISSING, Cell, Column, Entry, Page, Table
 from rigorkd.report.paper_tables import latency_note, latency_text, mean_std, tests_said
-from rigorkd.report.sentences import chosen, seeds_of, titled
+from rigorkd.report.sentences import chosen, reasons, seeds_of, titled, warned_of
 
 
 def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
@@ -62,6 +62,12 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
         others = [label(name) for name in layout.judged if name != evidence.analysis.metric]
         if others:
             parts.append(f"Of {' and '.join(others)} the intervals are uncorrected.")
+        found_gains = [
+            (row.cell.cell, gain_of(evidence, row.cell.cell, name))
+            for row in members
+            for name in layout.judged
+        ]
+        parts.append(reasons((cell, gain) for cell, gain in found_gains if gain is not None).strip())
     measured = [column.metric for column in layout.columns if column.metric]
     parts.append(latency_note(evidence, measured, [row.cell for row in members]).strip())
     if any(column.difference for column in layout.columns):
@@ -100,11 +106,12 @@ def _entry(evidence: Evidence, layout: RowsLayout, row: _Row, column: Shown) -> 
     if gain is None:
         return "" if row.cell.is_baseline or row.cell.method == "teacher" else MISSING
     if column.verdict is not None:
-        return verdict(gain.verdict, gain.magnitude)
+        return verdict(gain.verdict, gain.magnitude, starred=bool(warned_of(gain)))
     say = _say(evidence, column.gain or "")
     whole = say.show(gain, "ci", signed=True)
     between = whole.parts if isinstance(whole, Cell) else (MISSING,)
-    return Cell((say.value(gain.mean_diff, signed=True), " (", *between, ")"))
+    star = "*" * (bool(warned_of(gain)) and all(one.verdict is None for one in layout.columns))
+    return Cell((say.value(gain.mean_diff, signed=True), " (", *between, f"){star}"))
 
 
 def _measured(evidence: Evidence, cell: CellFacts, metric: str) -> str:
