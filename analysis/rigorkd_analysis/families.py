@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from rigorkd_analysis.axes import averaged_over
 from rigorkd_analysis.declared import OneTested, apply_declared
 from rigorkd_analysis.likeness import unlike
-from rigorkd_analysis.paper_sentences import Context, Facts, Subject, conjunction, sentence
+from rigorkd_analysis.paper_sentences import (
+    Context,
+    Facts,
+    Subject,
+    conjunction,
+    sentence,
+    with_cautions,
+)
 from rigorkd_analysis.questions import Conjunction, Hypothesis, LinearContrast, Question, differences
 from rigorkd_analysis.results import Comparison, Family, FamilyName
 from rigorkd_analysis.runs import Runs
@@ -146,6 +153,13 @@ def build_family(
         where = [told for told in comparisons[0].conditions if told.startswith("on ")] if comparisons else []
         shared = [told for told in where if all(told in own for own in each)]
         whole, by_method = summed_up(question, simple, shared)
+        common = [
+            text
+            for text in (comparisons[0].warnings if comparisons else ())
+            if all(text in c.warnings for c in comparisons)
+        ]
+        whole = None if whole is None else replace(whole, says=with_cautions(whole.says, common))
+        by_method = tuple(replace(one, says=with_cautions(one.says, common)) for one in by_method)
     strictest = 1 if plan.correction == "bh" else m  # step-up: p-values that are all below alpha all reject
     from_seeds = None if plan.test == "unpaired" else exact_from(plan.alpha / strictest)
     over = question.names.over(b for part in simple for b in part.baselines) if kind == "gain" else ""
@@ -244,8 +258,11 @@ def _conjunction(
         seeds=union.seeds,
         decided_at=None,
         **vars(made),
-        says=conjunction(facts, context, part.called),
-        warnings=_warnings(question, part, n, NO_TEST, union.refused),
+        says=with_cautions(
+            conjunction(facts, context, part.called),
+            warned := _warnings(question, part, n, NO_TEST, union.refused),
+        ),
+        warnings=warned,
         stands_for=part.subject,
     )
 
@@ -285,8 +302,10 @@ def _comparison(settled: Settled, part: LinearContrast, one: OneTested, kind: st
         seeds=seeds,
         decided_at=one.decided_at,
         **vars(made),
-        says=sentence(facts, context, subject),
-        warnings=_warnings(question, part, n, test, one.refused),
+        says=with_cautions(
+            sentence(facts, context, subject), warned := _warnings(question, part, n, test, one.refused)
+        ),
+        warnings=warned,
         stands_for=part.subject,
     )
 

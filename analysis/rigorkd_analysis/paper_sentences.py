@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rigorkd_analysis.analysis_plan import Correction
@@ -168,6 +170,36 @@ def conjunction(facts: Facts, context: Context, subject: str) -> str:
     if claim.not_valid:
         return f"{subject}: inconclusive{_since(claim)} ({p}, n = {facts.n} seeds)."
     return f"{subject}: not shown for all of them{where} ({p}, n = {facts.n} seeds)."
+
+
+def with_cautions(says: str, warnings: Sequence[str]) -> str:
+    """The sentence with what its comparison is warned of, as far as it does not say that itself.
+
+    A sentence is pasted without the warnings around it. How few seeds there are it says by its n.
+    """
+    if says.startswith(_NOTHING):
+        return says
+    left = []
+    for text in dict.fromkeys(map(in_brief, warnings)):
+        fact = text.partition(": ")[2] or text
+        if fact not in says and not text.startswith(_TOLD_BY_NUMBERS):
+            left.append(_OF_A_CELL.sub(r"\1: one of its cells has ", text))
+    return f"{says.removesuffix('.')}; caution: {'; '.join(left)}." if left else says
+
+
+def in_brief(warning: str) -> str:
+    """What a warning says, without what can be done about it."""
+    return _ADVICE.sub("", warning)
+
+
+_ADVICE = re.compile(
+    r"(; |: )(let |give |remove |if it shapes results|if that is by design|the sequential verdicts"
+    r"|--sequential).*$"
+)
+_NOTHING = "Nothing can be said of"
+_OF_A_CELL = re.compile(r"^(an outlying seed|a seed far behind): .+? has ")
+"""Sentences call no cell by its name."""
+_TOLD_BY_NUMBERS = ("n = ", "among converged seeds only", "this design cannot decide", "zero variance")
 
 
 def _since(claim: Claim) -> str:

@@ -377,6 +377,7 @@ def secondary_table(
         f"{test_of(item.family)}, {CORRECTIONS[analysis.correction]} over "
         f"{count(item.family.size, 'comparison')} of it alone." + some_not_valid([item.family])
     )
+    text += STARRED * any(c.warnings for c in item.family.comparisons)
     return comparisons_table(analysis, item.family, path, fields, say, title, text, id=id, most=most)
 
 

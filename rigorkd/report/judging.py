@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rigorkd_analysis.analysis_plan import Correction, Pair, Plan, named_by
+from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Family
 
 from rigorkd.metrics import BY_NAME
@@ -18,6 +19,7 @@ from rigorkd.report.sources import Source
 from rigorkd.text import count
 
 if TYPE_CHECKING:
+    from rigorkd_analysis.stats.anova import Consistency
     from rigorkd_analysis.stats.new_images import Predictions
 
 
@@ -137,12 +139,29 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     notes += found.other_items
     notes += found.doubts if not any(family.comparisons for family in result.families) else ()
     families = tuple(_doubted(family, found.doubts) for family in result.families)
-    return replace(result, families=families, warnings=(*found.warnings, *result.warnings, *notes))
+    secondary = tuple(replace(item, family=_doubted(item.family, found.doubts)) for item in result.secondary)
+    warnings = (*found.warnings, *result.warnings, *notes)
+    return replace(result, families=families, secondary=secondary, warnings=warnings)
 
 
 def _doubted(family: Family, doubts: tuple[str, ...]) -> Family:
-    comparisons = (replace(one, warnings=(*one.warnings, *doubts)) for one in family.comparisons)
-    return replace(family, comparisons=tuple(comparisons))
+    """The family with doubts of all numbers beside each verdict, and in what is said of each."""
+    if not doubts:
+        return family
+
+    def said(one: Consistency) -> Consistency:
+        return replace(one, says=with_cautions(one.says, doubts))
+
+    comparisons = (
+        replace(one, says=with_cautions(one.says, doubts), warnings=(*one.warnings, *doubts))
+        for one in family.comparisons
+    )
+    return replace(
+        family,
+        comparisons=tuple(comparisons),
+        consistency=None if family.consistency is None else said(family.consistency),
+        by_method=tuple(map(said, family.by_method)),
+    )
 
 
 def judging(found: Source, metrics: Sequence[str], asked: Question) -> Source:

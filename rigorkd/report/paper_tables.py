@@ -32,11 +32,13 @@ from rigorkd.report.sentences import (
     is_unpaired,
     own_interval,
     planned_looks,
+    reasons,
     seeds_of,
     some_not_valid,
     test_of,
     titled,
     unvalidated,
+    warned_of,
 )
 from rigorkd.text import count
 
@@ -126,6 +128,7 @@ def _overall(evidence: Evidence, group: str | None) -> Table:
         f"{label(metric)}. p and verdict: {evidence.treated} against baseline, {tests_said(evidence)}."
         + what_is_marked(evidence, gains.values())
         + some_not_valid(_families(evidence))
+        + reasons([(distilled.cell, c) for distilled, _, c in pairs])
         + latency_note(evidence, measured, models)
         + _FULL * (len(measured) < len(there)),
     )
@@ -219,6 +222,7 @@ def _gains(evidence: Evidence, group: str | None) -> Table:
         f"{tests_said(evidence)}."
     )
     text += what_is_marked(evidence, (c for *_, c in pairs)) + some_not_valid(_families(evidence))
+    text += reasons([(distilled.cell, c) for distilled, _, c in pairs])
     if second is not None:
         text += " Top-5 is a secondary metric; its intervals are uncorrected."
     text += _FULL * full
@@ -290,6 +294,7 @@ def _ablation(evidence: Evidence, group: str | None) -> Table:
     if gains:
         text += what_is_marked(evidence, (gains[cell] for cell in printed if cell in gains))
         text += some_not_valid(_families(evidence))
+        text += reasons([(cell, gains[cell]) for cell in dict.fromkeys(printed) if cell in gains])
     if len(set(printed)) < len(printed):
         text += " A cell that lies on both arms is printed twice and was run once per seed."
     text += _FULL * (len(others) < len(there))
@@ -352,7 +357,7 @@ def _tested(c: Comparison, say: Numbers, evidence: Evidence) -> list[Entry]:
     """Gain, intervals, p and verdict, under the headings of `_tested_columns`."""
     fields = ("mean_diff", "ci", *["ci_simultaneous"] * _corrected(evidence), "p_adjusted")
     shown = [say.show(c, field, signed=True) for field in fields]
-    return [*shown, marked(evidence, c, verdict(c.verdict, c.magnitude))]
+    return [*shown, marked(evidence, c, verdict(c.verdict, c.magnitude, starred=bool(warned_of(c))))]
 
 
 POST_HOC = " †"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rigorkd_analysis.paper_sentences import in_brief
 from rigorkd_analysis.results import (
     GAINS,
     Analysis,
@@ -277,6 +278,31 @@ def grouped(warnings: Iterable[tuple[str, str]], total: int, all_of_them: str) -
     return out
 
 
+MOST_REASONS = 6
+"""So many warnings stand in a caption; `analyze` has all."""
+
+
+def warned_of(comparison: Comparison) -> tuple[str, ...]:
+    """The warnings of a comparison in brief, but for why it is not valid: `some_not_valid` says that."""
+    fell = (comparison.not_valid or "").partition(": ")[2]
+    told = dict.fromkeys(map(in_brief, comparison.warnings))
+    return tuple(
+        text
+        for text in told
+        if text != comparison.not_valid and not (fell and text.partition(": ")[2] in fell)
+    )
+
+
+def reasons(named: Iterable[tuple[str, Comparison]]) -> str:
+    """What a caption says of the stars at named comparisons: a table or figure goes on without its page."""
+    rows = list(named)
+    told = grouped([(name, text) for name, c in rows for text in warned_of(c)], len(rows), "all")
+    if not told:
+        return ""
+    more = f"; and {len(told) - MOST_REASONS} more: `rigorkd analyze`" if len(told) > MOST_REASONS else ""
+    return f" * {'; '.join(told[:MOST_REASONS])}{more}."
+
+
 def warnings_of(analysis: Analysis) -> tuple[Said, ...]:
     """The warnings of the study, then those of comparisons; not that of the banner.
 
@@ -288,6 +314,15 @@ def warnings_of(analysis: Analysis) -> tuple[Said, ...]:
         for _, family in asked_once(analysis)
         for comparison in family.comparisons
         for text in comparison.warnings
+    ]
+    # of secondary metrics what the verdicts on the first do not say: stars there stand for something, too
+    known = set(pairs)
+    pairs += [
+        (f"{item.metric} of {name_of(item.family, comparison)}", text)
+        for item in analysis.secondary
+        for comparison in item.family.comparisons
+        for text in comparison.warnings
+        if (name_of(item.family, comparison), text) not in known
     ]
     total = sum(len(family.comparisons) for _, family in asked_once(analysis))
     own = [

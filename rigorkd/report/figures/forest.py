@@ -24,7 +24,7 @@ from rigorkd.report.figures.marks import (
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import light
 from rigorkd.report.numbers import Numbers
-from rigorkd.report.sentences import some_not_valid
+from rigorkd.report.sentences import name_of, reasons, some_not_valid, warned_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def gains(evidence: Evidence, *, added: bool = False) -> Figure | None:
     by: dict[str, list[tuple[str, Comparison]]] = {}
     for comparison in (*(primary.comparisons if primary else ()), *family.comparisons):
         facts = evidence.facts(comparison.a or "")
-        by.setdefault(facts.block, []).append((facts.label, comparison))
+        by.setdefault(facts.block, []).append((_starred(facts.label, comparison), comparison))
     name = "gains-exploratory" if added else "gains"
     title = "Gains of cells added later, with their intervals" if added else "Gains with their intervals"
     if family.over is not None:
@@ -62,7 +62,7 @@ def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
     """The named contrasts that were planned, or those added later."""
     for family in evidence.analysis.families:
         if family.name == "contrasts" and family.planned == planned:
-            drawn = [(c.name, c) for c in family.comparisons if c.mean_diff is not None]
+            drawn = [(_starred(c.name, c), c) for c in family.comparisons if c.mean_diff is not None]
             name = "contrasts" if planned else "contrasts-exploratory"
             title = (
                 "Contrasts with their intervals" if planned else "Exploratory contrasts with their intervals"
@@ -73,6 +73,11 @@ def contrasts(evidence: Evidence, planned: bool) -> Figure | None:
             named = [f"{c.name}: {c.stands_for}" for _, c in _strongest(drawn) if c.stands_for]
             return replace(figure, caption=" ".join((*(f"{one}." for one in named), figure.caption)))
     return None
+
+
+def _starred(label: str, comparison: Comparison) -> str:
+    """A row's label; its star stands for warnings that the caption has."""
+    return label + "*" * bool(warned_of(comparison))
 
 
 def _figure(
@@ -104,6 +109,7 @@ def _figure(
             "An interval that leaves 0 does not decide by itself: the verdict is on the p-value corrected "
             "over the whole family. Arrowheads: the interval goes on beyond the axis."
             + some_not_valid([family])
+            + reasons((name_of(family, c), c) for _, members in shown for _, c in members)
         ),
         panels=tuple(_panel(evidence, part, members, limits) for part, members in shown if members),
         keys=tuple(keys),

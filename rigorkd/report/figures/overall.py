@@ -13,6 +13,7 @@ from rigorkd.report.figures.marks import axis_name, difference_name, point, verd
 from rigorkd.report.figures.spec import Figure, Key, Panel
 from rigorkd.report.figures.style import Role, light
 from rigorkd.report.numbers import Numbers
+from rigorkd.report.sentences import reasons, warned_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,6 +80,7 @@ def overall(evidence: Evidence) -> Figure | None:
             f"Left: every seed, the mean and its {share} interval. Right: the paired gain with its {share} "
             "interval; a diamond is equivalent, a filled circle holds after correction, a hollow one is "
             f"inconclusive. Where a student has several {cells}, validation chose the one shown."
+            + reasons((pairing.distilled.cell, pairing.gain) for pairing in found)
         ),
         panels=(_means(evidence, found), _gains(evidence, found)),
         keys=tuple(keys),
@@ -142,7 +144,10 @@ def _gains(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
             if c.mean_diff is not None:
                 verdict_point(axes, at, c.mean_diff, c.verdict)
         fits = all(len(p.distilled.label) * len(found) < 44 for p in found)
-        labels = [_wrapped(p.student) + (f"\n{p.distilled.label}" if fits else "") for p in found]
+        labels = [
+            _wrapped(p.student) + (f"\n{p.distilled.label}" if fits else "") + "*" * bool(warned_of(p.gain))
+            for p in found
+        ]
         axes.set_xticks(range(len(found)), labels)
         axes.set_xlim(-0.5, len(found) - 0.5)
         axes.set_ylabel(difference_name(evidence).replace("difference", "gain"))
@@ -150,6 +155,7 @@ def _gains(evidence: Evidence, found: tuple[Pairing, ...]) -> Panel:
     say = Numbers(evidence.analysis)
     parts = [
         f"{p.student}, {p.distilled.label}: {say(p.gain.mean_diff, True)}, {p.gain.verdict.label}"
+        + "*" * bool(warned_of(p.gain))
         for p in found
     ]
     return Panel(f"Gain over {evidence.the_baseline}", draw, 2.1, "; ".join(parts) + ".", 0.62)

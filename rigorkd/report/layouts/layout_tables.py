@@ -23,7 +23,7 @@ from rigorkd.report.paper_tables import (
     tests_said,
     what_is_marked,
 )
-from rigorkd.report.sentences import chosen, seeds_of, titled
+from rigorkd.report.sentences import chosen, reasons, seeds_of, titled, warned_of
 
 
 def layout_table(evidence: Evidence, layout: TableLayout) -> Page:
@@ -71,6 +71,12 @@ def _rows(evidence: Evidence, layout: RowsLayout) -> Table:
         others = [label(name) for name in layout.judged if name != evidence.analysis.metric]
         if others:
             parts.append(f"Of {' and '.join(others)} the intervals are uncorrected.")
+        found_gains = [
+            (row.cell.cell, gain_of(evidence, row.cell.cell, name))
+            for row in members
+            for name in layout.judged
+        ]
+        parts.append(reasons((cell, gain) for cell, gain in found_gains if gain is not None).strip())
     measured = [column.metric for column in layout.columns if column.metric]
     parts.append(latency_note(evidence, measured, [row.cell for row in members]).strip())
     if any(column.difference for column in layout.columns):
@@ -109,12 +115,13 @@ def _entry(evidence: Evidence, layout: RowsLayout, row: _Row, column: Shown) -> 
     if gain is None:
         return "" if row.cell.is_baseline or row.cell.method == "teacher" else MISSING
     if column.verdict is not None:
-        return marked(evidence, gain, verdict(gain.verdict, gain.magnitude))
+        return marked(evidence, gain, verdict(gain.verdict, gain.magnitude, starred=bool(warned_of(gain))))
     say = _say(evidence, column.gain or "")
     whole = say.show(gain, "ci", signed=True)
     between = whole.parts if isinstance(whole, Cell) else (MISSING,)
-    entry = Cell((say.value(gain.mean_diff, signed=True), " (", *between, ")"))
-    told = any(one.verdict is not None for one in layout.columns)  # the sign stands there once
+    told = any(one.verdict is not None for one in layout.columns)  # the signs stand there once
+    star = "*" * (bool(warned_of(gain)) and not told)
+    entry = Cell((say.value(gain.mean_diff, signed=True), " (", *between, f"){star}"))
     return entry if told else marked(evidence, gain, entry)
 
 
