@@ -273,9 +273,10 @@ def _open(analysis: Analysis) -> tuple[_Finding, ...]:
                 found.setdefault(c.says, _Finding(said, Verdict.INCONCLUSIVE.label))
         elif undecided:
             names = some_of([name_of(family, c) for _, c in undecided], _NAMED)
+            later = f" ({_lead(family)})" if mixed and not family.planned else ""
             text = (
-                f"{titled_family(family)}: {len(undecided)} of {family.size} inconclusive ({names}); the "
-                f"sentence of each is under “{_WORDS}”."
+                f"{titled_family(family)}{later}: {len(undecided)} of {family.size} inconclusive ({names}); "
+                f"the sentence of each is under “{_WORDS}”."
             )
             found.setdefault(text, _Finding(Said(text), Verdict.INCONCLUSIVE.label, against=True))
     return tuple(found.values())

@@ -193,3 +193,17 @@ def test_a_page_says_how_many_gains_are_planned_and_sentences_which_are_not(made
     whole = from_study(made(tmp_path, VALUES, text=ONE_CELL_LESS))
     setting = report_page(gather(whole, analysis_of(whole, Question(), images=False))).setting
     assert setting.endswith("; planned before the results were seen.")
+
+
+def test_what_stays_open_of_added_cells_is_called_exploratory(made, tmp_path) -> None:
+    made(tmp_path, VALUES, text=ONE_CELL_LESS)
+    open_ = {**EVERY, ADDED: (70.5, 70.5, 71.0, 71.0, 72.25)}
+    source = from_study(made(tmp_path, open_, text=FIRST))
+    page = report_page(gather(source, analysis_of(source, Question(), images=False)))
+    (text,) = [
+        line.text
+        for block in page.answer
+        if isinstance(block, Prose) and block.title == "What stays open"
+        for line in block.lines
+    ]
+    assert text.startswith("Gains over the baseline (exploratory): 1 of 1 inconclusive")
