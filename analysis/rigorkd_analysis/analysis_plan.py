@@ -132,6 +132,7 @@ class Plan:
         added: cells that were not in that plan: their gains, and contrasts that use them, are exploratory.
         looks: numbers of seeds at which this study was analysed before.
         looks_at_added: those of the looks that met a cell which was added since the first, by its name.
+        seeds_of_looks: which seeds looks at so many were at, where these are not the first ones.
         sequential: judge with the anytime-valid test as well.
         c2: mixture constant of the anytime-valid test.
         selection_seeds: seeds kept for choosing a cell; verdicts then use the other seeds alone.
@@ -174,6 +175,7 @@ class Plan:
     images_per_seed: bool = False
     looks_at_added: tuple[tuple[str, tuple[int, ...]], ...] = ()
     largest_class: float | None = None
+    seeds_of_looks: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():
@@ -214,7 +216,9 @@ class Plan:
         earlier = [look for look in sorted(set(looks) - set(self.interim)) if look != now]
         if not earlier:
             return None
-        return f"repeated look, not valid at alpha: analysed before at n = {', '.join(map(str, earlier))}"
+        which = dict(self.seeds_of_looks)
+        told = (f"{look} (seeds {which[look]})" if look in which else f"{look}" for look in earlier)
+        return f"repeated look, not valid at alpha: analysed before at n = {', '.join(told)}"
 
     def between_looks(self, now: int) -> str | None:
         """Why `now` seeds decide nothing where looks are planned; None at a planned look, or without any."""

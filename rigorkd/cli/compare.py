@@ -231,7 +231,9 @@ def _compared(
             "--printed-metric and --seeds are for a published table", hint="the second source is one of runs"
         )
     plan, notes = common_plan(studies, plan)
-    own = [f"{one.source.name}: {text}" for one in studies for text in one.source.warnings]
+    own = [  # doubts of a study are of each of its numbers, which its own analyses say beside each verdict
+        f"{one.source.name}: {text}" for one in studies for text in (*one.source.warnings, *one.source.doubts)
+    ]
     own = [*_at_chance(studies, plan), *own]
     result: Replication | Prediction | Synthesis
     if tables:

@@ -47,7 +47,7 @@ def table(
     """Print one row per student run of STUDY, ready for pandas, R or `rigorkd analyze`.
 
     With --layout, print results as a paper does, ready to paste: overall (what each model costs and
-    reaches), gains (baseline, distilled, difference), ablation (T and alpha), or in the shape of a
+    reaches), gains (baseline, method, difference), ablation (T and alpha), or in the shape of a
     publication's table. STUDY may then be a table or folder from elsewhere too, read as by `rigorkd analyze`.
 
     \b

@@ -405,7 +405,7 @@ def _refuse_foreign(study: StudyFolder, protocol: Protocol, mode: str) -> None:
 def _after_a_look(looked: int) -> str:
     return (
         f"an analysis of {count(looked, 'seed')} has met results that --retrain-stale sets aside: every "
-        "later analysis says so, and its verdicts are exploratory"
+        "later analysis says so, and its verdicts are exploratory, unless they come out with the same bits"
     )
 
 

@@ -81,7 +81,8 @@ class Status:
     `checkpoints` maps runs that have begun to the seconds since their last checkpoint. `removed` says what
     was taken out of the study and is not back. `resume` is the command that trains what is missing, and
     `seeds_left` are the missing ones that the latest `run` did not ask for, which `give_up` removes;
-    `seeds_ahead` are those of the protocol that no run has asked for yet.
+    `seeds_ahead` are those of the protocol that no run has asked for yet. With `own_code` a change of code
+    makes finished runs stale.
     """
 
     study: str
@@ -100,6 +101,7 @@ class Status:
     seeds_left: tuple[int, ...] = ()
     seeds_ahead: tuple[int, ...] = ()
     give_up: str = ""
+    own_code: bool = False
 
     @property
     def seconds_left(self) -> float | None:
@@ -147,7 +149,7 @@ class Status:
         if any(one.aside for one in self.removed):
             lines.append(f"  back with: rigorkd remove {self.folder} --restore (--list shows all)")
         if self.failed:
-            lines.append("  `rigorkd logs RUN` shows why; `rigorkd run … --retry-failed` tries them again")
+            lines.append(f"  `rigorkd logs RUN` shows why; {self._again()}")
         if self.submitted:
             jobs = sorted({job.split("_")[0] for job in self.submitted.values()}, key=int)
             runs = count(len(self.submitted), "run")
@@ -171,6 +173,19 @@ class Status:
                 "`rigorkd run` without --seeds trains all of them"
             )
         return "\n".join(map(one_line, lines))
+
+    def _again(self) -> str:
+        """How failed runs are tried again: `run` refuses while finished ones are stale."""
+        retry = "`rigorkd run … --retry-failed"
+        if self.stale:
+            return f"{retry} --retrain-stale` tries them again, and trains again what is stale"
+        text = f"{retry}` tries them again"
+        if self.own_code and self.runs["done"]:
+            text += (
+                "; once their code is mended, the finished runs of it are stale: --retrain-stale trains "
+                "these again, too"
+            )
+        return text
 
     def _ago(self, runs: Iterable[str]) -> str:
         """`12 s ago`, or `5 s to 48 s ago` where runs differ; empty without any checkpoint."""
@@ -248,6 +263,7 @@ def study_status(folder: Path, liveness: Liveness | None = None) -> Status:
         resume=_resume(info, protocol),
         seeds_left=left,
         give_up=_give_up(folder, left) if left else "",
+        own_code=any(cell.trainer is not None for cell in protocol.cells),
         seeds_ahead=()
         if looked or info.smoke
         else tuple(seed for seed in protocol.seeds if seed not in never),

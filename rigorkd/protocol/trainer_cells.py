@@ -53,6 +53,8 @@ NO_START = "random"
 MODEL = Model(name="by_command")
 _SHELLS = ("bash", "sh", "zsh")
 _OPERATORS = ("&&", "||", ";", "|", ">", ">>", "<", "2>&1", "&")
+_FOR_OTHERS = ("teacher", "teachers", "starts")
+"""Whose runs need leave no number: others read their files."""
 _FILE = re.compile(r"(?:\./)?\w[\w./-]*\.[A-Za-z]\w*")
 """A word of a command that looks like the name of a file below the folder."""
 
@@ -197,7 +199,15 @@ class CommandExpansion(Expansion):
                 f" writes where it is called: env -C {{out}} {python}/whole/path/to/{script} …, and"
                 f" code: [{script}]"
             )
-            self.problem(at, f"the command has no {{out}}, where it is to leave {trainer.result.file}", hint)
+            left = trainer.result.file
+            if place[0] in _FOR_OTHERS and not trainer.metrics and "result" not in trainer.model_fields_set:
+                left = "what its students start from" if place[0] == "starts" else "what its students read"
+                read = "start" if place[0] == "starts" else "teacher"
+                hint = (
+                    f"add it where the script is told where to save, such as --save {{out}}/{read}.pt, which "
+                    f"the students read as {{{read}}}/{read}.pt"
+                )
+            self.problem(at, f"the command has no {{out}}, where it is to leave {left}", hint)
         for key in ("command", "smoke"):
             text = getattr(trainer, key)
             if text is not None and (shell := _for_a_shell(text)):

@@ -80,6 +80,7 @@ class StudyTable:
     far, and that has no record: families keep the size that the protocol gave them. `left_out` names cells
     that the newest protocol no longer has, `in_vain` those of them whose runs all failed, `dropped` those of
     which no run was there when others' results were seen, `added` cells that the first protocol did not have.
+    `out_again` are those of `left_out` that it did not have either: they were never planned.
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
     user's own images of which all classes are tested; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
@@ -106,6 +107,7 @@ class StudyTable:
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
     in_vain: tuple[str, ...] = ()
+    out_again: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     removals: tuple[Removal, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -145,6 +147,7 @@ def read_study(folder: Path) -> StudyTable:
     in_vain = _in_vain(folder, info, names | cells)
     stood = _when_shown(folder, info, protocol, records)
     dropped = _dropped(folder, info, stood, names) - cells - in_vain
+    left_out = tuple(sorted((cells | in_vain | dropped) - names))
     return StudyTable(
         study=info.study,
         folder=folder,
@@ -160,7 +163,8 @@ def read_study(folder: Path) -> StudyTable:
             for name, want in expected.items()
             if want.run.cell.role == "student" and name not in there
         ),
-        left_out=tuple(sorted((cells | in_vain | dropped) - names)),
+        left_out=left_out,
+        out_again=_out_again(folder, info, left_out),
         in_vain=tuple(sorted(in_vain)),
         dropped=tuple(sorted(dropped)),
         added=(added := added_to(folder, protocol)),
@@ -369,6 +373,14 @@ def _dropped(folder: Path, info: StudyInfo, stood: Protocol | None, names: Colle
     if stood is None:
         return set()
     return (_students(stood) & _students(_protocol(folder, info, info.protocols[0]))).difference(names)
+
+
+def _out_again(folder: Path, info: StudyInfo, left_out: Collection[str]) -> tuple[str, ...]:
+    """Which of the cells that were left out had been added: the first protocol had not planned them."""
+    if not left_out:
+        return ()
+    first = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
+    return tuple(name for name in left_out if name not in first)
 
 
 def _appeared(folder: Path, info: StudyInfo, added: Collection[str]) -> tuple[tuple[str, str], ...]:

@@ -85,14 +85,14 @@ _HEADINGS: dict[str, tuple[str, str]] = {
     "p_signflip_floor": ("its floor", "the smallest p that so many seeds can give"),
     "p_wilcoxon": ("Wilcoxon p", ""),
     "p_welch": ("Welch p", "as if the seeds were not paired"),
-    "p_equivalence": ("TOST p", "equivalence, for this comparison alone"),
+    "p_equivalence": ("TOST p{alone}", "equivalence, for this comparison alone"),
 }
 """What each field of a comparison is called, and what it means."""
 _NARROW = {
     "mean_diff": "diff",
     "ci": "{share} CI{one}",
     "ci_simultaneous": "{share} CI of all",
-    "p_equivalence_adjusted": "TOST p",
+    "p_equivalence_adjusted": "TOST {adjusted}",
 }
 
 
@@ -210,13 +210,12 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     if len(analysis.cells) <= _MAX_CELLS:
         tables.append(cells_table(analysis, say))
     tables += [teachers] if teachers is not None else []
-    said = dict.fromkeys(  # an unnamed contrast may say what a gain says
-        comparison.says
-        for _, family in asked_once(analysis)
-        for comparison in family.comparisons
-        if comparison.verdict is not Verdict.INCONCLUSIVE or family.name in QUESTIONS
-    )
-    sentences = tuple(map(Said, said))
+    said: dict[str, str] = {}  # an unnamed contrast may say what a gain says
+    for _, family in asked_once(analysis):
+        for one in family.comparisons:
+            if one.verdict is not Verdict.INCONCLUSIVE or family.name in QUESTIONS:
+                said.setdefault(one.says, "" if family.planned else "exploratory")
+    sentences = tuple(Said(text, lead=lead) for text, lead in said.items())
     return Page(
         headline=(*headline(analysis, say), *says_secondary(analysis)),
         blocks=(*tables, *listed(("In words", sentences), ("Notes", _notes(analysis, say)))),

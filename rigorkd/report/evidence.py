@@ -183,12 +183,12 @@ class Evidence:
 
     @property
     def treated(self) -> str:
-        """What stands beside the baselines: distilled cells, or those of a method where none distils.
+        """What stands beside the baselines: distilled cells, or those of a method where not all distil.
 
         Nor are cells called distilled beside a baseline that may be distilled itself.
         """
         gaining = [self.facts(c.a) for c in self.gains() if c.a is not None]
-        if self._over is None and distils(gaining):
+        if self._over is None and gaining and all(distils((cell,)) for cell in gaining):
             return "distilled"
         return "method" if any(cell.method for cell in gaining) else "cell"
 

@@ -78,10 +78,14 @@ def _side_by_side(evidence: Evidence, group: str | None) -> list[tuple[CellFacts
         if c.a is not None and c.b is not None
     ]
     if not pairs:
-        raise InputError(
-            "this table needs gains, that is cells with baselines, and there are none",
-            hint="name a baseline with --baseline CELL, or add `baseline: true` to the group and run it",
-        )
+        hint = "name a baseline with --baseline CELL, or add `baseline: true` to the group and run it"
+        if any(family.name == "contrasts" and family.planned for family in evidence.analysis.families):
+            hint = (
+                "the contrasts that were planned `rigorkd analyze --format latex` (or markdown) prints as a "
+                "table; --baseline CELL makes gains of all cells, which are exploratory"
+            )
+        message = "this table needs gains, that is cells with baselines, and there are none"
+        raise InputError(message, hint=hint)
     if group is not None:
         return [pair for pair in pairs if pair[0].group == group]
     blocks = [pair[0].block for pair in pairs]

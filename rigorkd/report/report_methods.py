@@ -181,11 +181,15 @@ def checklist(evidence: Evidence) -> Section:
     corrected = "without correction"
     if analysis.correction != "none":
         corrected = f"corrected over its family by {CORRECTIONS[analysis.correction]}"
-    held = ", ".join(analysis.conditioned_on)
+    new = [_PER_SEED[text] for text in analysis.conditioned_on if text in _PER_SEED]
+    held = ", ".join(text for text in analysis.conditioned_on if text not in _PER_SEED)
     lost = sum(cell.diverged for cell in analysis.cells)
     tests = dict.fromkeys(test_of(family) for family in analysis.families)
     items = [
-        ("variability", (f"between training runs of {over}; held fixed: {held}",)),
+        (
+            "variability",
+            (f"between training runs of {over}{_new_at_each(new)}; held fixed: {held or 'nothing known'}",),
+        ),
         (
             "shown as",
             (f"± is the standard deviation over seeds, not the standard error; intervals are {share}",),
@@ -208,6 +212,18 @@ def checklist(evidence: Evidence) -> Section:
         ]
     note = Said("Preliminary runs outside this study are not known here; a checklist asks for them too.")
     return Section("For a checklist", (Facts(tuple(items)), Prose((note,))), "checklist")
+
+
+_PER_SEED = {
+    "teacher per seed": "a teacher",
+    "a new split per seed": "a split",
+    "a new split per seed, other test images at each": "a split with other test images",
+}
+"""What a study's conditions say of what is not the same at all seeds: it varies with them."""
+
+
+def _new_at_each(what: list[str]) -> str:
+    return f", each seed with {' and '.join(what)} of its own" if what else ""
 
 
 def normality(analysis: Analysis) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from rigorkd_analysis.columns import is_bare
 from rigorkd_analysis.metric_names import label
-from rigorkd_analysis.results import Analysis, Candidates, Family
+from rigorkd_analysis.results import GAINS, Analysis, Candidates, Family
 from rigorkd_analysis.sanity import AT_CHANCE, who_is_at_chance
 from rigorkd_analysis.verdicts import Verdict
 
@@ -186,11 +186,15 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
     if analysis.sesoi is not None:
         parts.append(f"less than {say(analysis.sesoi)}{say.unit} is too small to matter")
     if family is not None:
-        parts.append(
-            "planned before the results were seen"
-            if family.planned
-            else "exploratory: nothing shows that this was planned before the results"
-        )
+        asked = [one for one in analysis.families if one.name in GAINS] if family.name in GAINS else [family]
+        later = sum(one.size for one in asked if not one.planned)
+        planned = "planned before the results were seen"
+        if later and any(one.planned for one in asked):
+            planned = f"{sum(one.size for one in asked if one.planned)} {planned}, {later} exploratory"
+            planned += " (added after the first run)"
+        elif later:
+            planned = "exploratory: nothing shows that this was planned before the results"
+        parts.append(planned)
     return "; ".join(parts) + "."
 
 
@@ -239,7 +243,7 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
     out: dict[str, _Finding] = {}  # an unnamed contrast may say what a gain says
     mixed = any(family.planned for family in analysis.families)
     for at, family in asked_once(analysis):
-        lead = "exploratory" if mixed and not family.planned else ""
+        lead = _lead(family) if mixed else ""
         for position, comparison in enumerate(family.comparisons):
             verdict = comparison.verdict
             if verdict is not Verdict.INCONCLUSIVE:
@@ -256,6 +260,7 @@ def _findings(analysis: Analysis) -> tuple[_Finding, ...]:
 def _open(analysis: Analysis) -> tuple[_Finding, ...]:
     """What stays undecided: the primary gain and each contrast as said, other families by their names."""
     found: dict[str, _Finding] = {}  # a gain that is a contrast too is said once
+    mixed = any(family.planned for family in analysis.families)
     for at, family in asked_once(analysis):
         undecided = [
             (position, c)
@@ -264,13 +269,15 @@ def _open(analysis: Analysis) -> tuple[_Finding, ...]:
         ]
         if family.name in QUESTIONS:
             for position, c in undecided:
-                said = Said(c.says, f"families/{at}/comparisons/{position}/says")
+                place = f"families/{at}/comparisons/{position}/says"
+                said = Said(c.says, place, lead=_lead(family) if mixed else "")
                 found.setdefault(c.says, _Finding(said, Verdict.INCONCLUSIVE.label))
         elif undecided:
             names = some_of([name_of(family, c) for _, c in undecided], _NAMED)
+            later = f" ({_lead(family)})" if mixed and not family.planned else ""
             text = (
-                f"{titled_family(family)}: {len(undecided)} of {family.size} inconclusive ({names}); the "
-                f"sentence of each is under “{_WORDS}”."
+                f"{titled_family(family)}{later}: {len(undecided)} of {family.size} inconclusive ({names}); "
+                f"the sentence of each is under “{_WORDS}”."
             )
             found.setdefault(text, _Finding(Said(text), Verdict.INCONCLUSIVE.label, against=True))
     return tuple(found.values())
@@ -422,7 +429,7 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
         most=MAX_ROWS,
     )
     said = [
-        Said(comparison.says, f"families/{position}/comparisons/{at}/says")
+        Said(comparison.says, f"families/{position}/comparisons/{at}/says", lead=_lead(family))
         for at, comparison in enumerate(family.comparisons[:_IN_WORDS])
     ]
     if family.size > _IN_WORDS:
@@ -435,6 +442,11 @@ def _family(analysis: Analysis, position: int, say: Numbers, charts: tuple[Chart
     )
     mark = "planned" if family.planned else "exploratory"
     return Section(titled_family(family), (*charts, table, *folded), id, mark)
+
+
+def _lead(family: Family) -> str:
+    """What a sentence that is pasted alone says in front of itself."""
+    return "" if family.planned else "exploratory"
 
 
 def _power(analysis: Analysis, position: int, say: Numbers) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,9 +68,17 @@ class Source:
             later = [look for look in looks if look.time >= since]
             return seen_before(later, self.judged_seeds, metric, self.complete_seeds)
 
+        # whoever reads n = 3 takes the first three seeds for seen, unless told which
+        first, named = sorted(self.judged_seeds), dict[int, dict[str, None]]()
+        for look in looks:
+            seen = sorted(self.judged_seeds.intersection(look.seeds))
+            if look.metric == metric and look.n == len(look.seeds) and seen != first[: len(seen)]:
+                named.setdefault(len(seen), {})[listed_seeds(seen)] = None
+        told = tuple((n, "; ".join(seeds)) for n, seeds in named.items())
+
         there = set(self.table["cell"])
         later = tuple((cell, met(time)) for cell, time in self.appeared if cell in there)
-        return replace(plan, looks=met(""), looks_at_added=later)
+        return replace(plan, looks=met(""), looks_at_added=later, seeds_of_looks=told)
 
     def only(self, seeds: tuple[int, ...] | None) -> Source:
         """The runs of these seeds alone; None keeps all."""
@@ -114,11 +123,24 @@ class Source:
         met = sorted({seed for look in self.looks for seed in look.seeds}.intersection(left))
         text = f"{CHOSEN}{len(judged)} of {len(there)} finished ones are judged ({listed_seeds(judged)}), as "
         text += f"--seeds asks; the others ({listed_seeds(left)}) "
+        too = self._seen_of(judged, also=bool(met))
         if met == left:
-            return (text + "had been looked at before",)
+            return (text + f"had been looked at before{too}",)
         if met:
-            return (text + f"are left out, and {listed_seeds(met)} of them had been looked at before",)
-        return (text + ("are left out" if self.folder is None else "are left out; no look had met them"),)
+            return (text + f"are left out, and {listed_seeds(met)} of them had been looked at before{too}",)
+        none = "are left out" if self.folder is None else "are left out; no look had met them"
+        return (text + none + too,)
+
+    def _seen_of(self, judged: set[int], *, also: bool) -> str:
+        """Which of the seeds that are judged an earlier look had met, but for this very one given again."""
+        earlier = takewhile(lambda look: set(look.seeds) != judged, self.looks)
+        seen = {seed for look in earlier for seed in look.seeds} & judged
+        if not seen:
+            return ""
+        which = (
+            "those that are judged" if seen == judged else f"of those that are judged, {listed_seeds(seen)}"
+        )
+        return f"; {which} had been looked at{', too' if also else ' before'}"
 
     def judged(self) -> pd.DataFrame:
         """The runs that verdicts use: without those at seeds kept for choosing, unless all are."""
@@ -323,8 +345,11 @@ def _failed(folder: Path) -> dict[str, str]:
     return {run: failure.reason for run, failure in read_failures(StudyFolder(folder)).items()}
 
 
-def _failures_among(folder: Path, missing: pd.DataFrame) -> tuple[str, ...]:
-    """A warning of the missing runs that failed: a study that waits for them would wait for ever."""
+def _failures_among(folder: Path, missing: pd.DataFrame, added: Sequence[str]) -> tuple[str, ...]:
+    """A warning of the missing runs that failed: a study that waits for them would wait for ever.
+
+    Cells that were `added` after the first run are no part of the plan, which is whole without them.
+    """
     from rigorkd.launch.failures import by_reason
 
     names = {f"{cell}/seed-{seed}" for cell, seed in zip(missing["cell"], missing["seed"], strict=True)}
@@ -333,10 +358,16 @@ def _failures_among(folder: Path, missing: pd.DataFrame) -> tuple[str, ...]:
         return ()
     told = {run: shorten(reason, LONGEST_CAUSE, placeholder=" …") for run, reason in failed.items()}
     causes = "; ".join(f"{runs}: {reason}" for runs, reason in by_reason(told))
+    cells = {run.rpartition("/seed-")[0] for run in failed}
+    then = "as exploratory, since they are not the family that was planned"
+    if cells <= set(added):
+        then = "as planned as before, since these were added after the first run"
+    elif later := cells.intersection(added):
+        then += f" (but for {some_of(sorted(later), 3)}, added after the first run)"
     return (
         f"{len(failed)} of the missing runs failed: {causes}. Mend the cause and run again with"
-        " --retry-failed, or take the cells out of the protocol and run it: then the others are judged, as"
-        " exploratory, since they are not the family that was planned",
+        " --retry-failed, or take the cells out of the protocol and run it: then the others are judged,"
+        f" {then}",
     )
 
 
@@ -374,7 +405,7 @@ def from_study(folder: Path, *, every_seed: bool = False, read: StudyTable | Non
     if len(study.missing):
         import pandas as pd
 
-        warnings += _failures_among(folder, study.missing)
+        warnings += _failures_among(folder, study.missing, study.added)
         runs = pd.concat([study.runs, study.missing.reindex(columns=study.runs.columns)], ignore_index=True)
     runs = _with_columns_of_trends(folder, runs, plan)
     looks = read_interim_analyses(folder)

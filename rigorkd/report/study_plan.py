@@ -38,9 +38,16 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     warnings += [removal.says for removal in study.removals]
     looked = any(removal.looked is not None for removal in study.removals)
     planned = first is not None and not changed and not looked
-    whole = all(name.split("/")[0] == "teacher" for name in study.left_out)
+    # what was added after the first run was never planned, so that without it the plan is what it was
+    whole = all(name.split("/")[0] == "teacher" or name in study.out_again for name in study.left_out)
     if study.left_out:
-        why = dict.fromkeys(study.in_vain, " (its runs failed)")
+        why = dict.fromkeys(study.out_again, " (added after the first run)")
+        why |= dict.fromkeys(study.in_vain, " (its runs failed)")
+        why |= {
+            name: " (added after the first run; its runs failed)"
+            for name in study.in_vain
+            if name in study.out_again
+        }
         why |= dict.fromkeys(study.dropped, " (dropped before it had a run, after other results were shown)")
         named = ", ".join(name + why.get(name, "") for name in study.left_out)
         text = f"left out, since the newest protocol has them no more: {named}"

@@ -51,7 +51,9 @@ def marks_of(result: Analysis) -> dict[str, Mark]:
                 "difference_ci_low": one.ci_low,
                 "difference_ci_high": one.ci_high,
             }
-            marks[one.a] |= {"against": one.b, "verdict": str(one.verdict), "says": one.says}
+            # it is read far from any page: a sentence that nobody planned says so itself
+            says = one.says if family.planned else f"exploratory: {one.says}"
+            marks[one.a] |= {"against": one.b, "verdict": str(one.verdict), "says": says}
             marks[one.a] |= {name: value for name, value in gain.items() if value is not None}
     if choice := chosen(result):
         for mark in marks.values():

@@ -89,3 +89,25 @@ def test_text_is_distilled_with_hugging_faces_trainer(examples: Path, rigorkd: R
     gains = next(family for family in found["families"] if family["name"] == "gains")
     assert gains["size"] == 4
     assert len(found["images"]) == 5  # the contrast, too
+
+
+def test_a_script_that_trains_all_in_one_run_has_planned_gains(tmp_path: Path, rigorkd: Rigorkd) -> None:
+    section = PAGE.split("## One script that trains teacher and students")[1]
+    (tmp_path / "one.yaml").write_text(
+        re.findall(r"^```yaml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0]
+    )
+    (called,) = re.findall(r"`all\.sh` is `(.*)`, and", section)
+    (tmp_path / "all.sh").write_text(called + "\n")
+    (tmp_path / "kd_run.py").write_text(
+        "import random, sys\nr = random.Random(int(sys.argv[1]))\n"
+        "a, b, c = (m + r.random() for m in (91, 92, 93))\nprint('Teacher acc: 99.00')\n"
+        "print(f'StudentMLP acc: {a:.2f}|space acc: {b:.2f}|continue acc: {c:.2f}')\n"
+    )
+    done = rigorkd("run", tmp_path / "one.yaml", "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(rigorkd("analyze", "one-script", "--format", "json").stdout)
+    means = {cell["cell"].split("-number-")[1]: int(cell["mean"]) for cell in found["cells"]}
+    assert means == {"StudentMLP": 91, "space": 92, "continue": 93}
+    gains = next(family for family in found["families"] if family["name"] == "gains")
+    assert (gains["planned"], gains["size"]) == (True, 2)
+    assert "(planned)" in rigorkd("table", "one-script", "--layout", "overall").stdout

@@ -298,6 +298,7 @@ def test_results_that_a_look_has_met_are_not_trained_again_in_silence(tmp_path: 
     look(study)
     said = retrain(tmp_path, longer(4), "third")
     assert said.count("an analysis of 4 seeds has met results that --retrain-stale sets aside") == 2
+    assert said.count("its verdicts are exploratory, unless they come out with the same bits") == 2
     (told,) = [text for text in look(study) if text.startswith("trained again")]
     assert "after an analysis of 4 seeds had met the results before" in told
     assert "so that every verdict is exploratory: 20 runs (" in told

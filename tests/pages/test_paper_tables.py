@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from rigorkd_analysis import Plan, analyze
+from rigorkd_analysis import Pair, Plan, analyze
 
 from rigorkd.errors import InputError
 from rigorkd.report.evidence import CellFacts, Evidence, Latency, evidence
@@ -183,6 +183,30 @@ def test_without_baselines_there_are_no_gains() -> None:
     frame = runs().drop(columns="method")
     with pytest.raises(InputError, match="needs gains, that is cells with baselines"):
         paper_table(evidence(analyze(frame), frame), "overall")
+
+
+def test_where_contrasts_were_planned_it_says_what_prints_them() -> None:
+    frame = runs().drop(columns="method")
+    a, b, *_ = dict.fromkeys(frame["cell"])
+    planned = Plan(contrasts=(Pair(a, b, planned=True),), planned=True)
+    with pytest.raises(InputError) as refused:
+        paper_table(evidence(analyze(frame, planned), frame), "overall")
+    assert "planned `rigorkd analyze --format latex` (or markdown) prints" in refused.value.hint
+    assert "--baseline CELL makes gains of all cells, which are exploratory" in refused.value.hint
+
+
+def test_a_method_that_distils_nothing_makes_no_column_of_distilled_cells() -> None:
+    """Label smoothing beside distillation: `distilled` would be wrong of one of them."""
+    frame = runs()
+    smoothed = frame[frame["method"] == "kd"].assign(method="ls", T=None, alpha=None, teacher="")
+    smoothed["cell"] = smoothed["cell"].str.replace("kd-", "ls-")
+    mixed = pd.concat([frame, smoothed.drop_duplicates(["cell", "seed"])], ignore_index=True)
+    for table, word in ((frame, "distilled"), (mixed, "method")):
+        found = evidence(analyze(table), table)
+        assert found.treated == word
+        (made,) = paper_table(found, "gains").tables
+        assert [column.heading for column in made.columns][1] == word
+        assert f"gain: {word} minus baseline" in made.caption
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -363,6 +364,35 @@ def test_what_is_wrong_is_told_at_line_and_column(tmp_path: Path, old: str, new:
         protocol(tmp_path, text)
     assert message in str(error.value)
     assert len(str(error.value).splitlines()) <= 6
+
+
+@pytest.mark.parametrize(
+    ("own", "said", "hint"),
+    [
+        (
+            "python t.py {seed}",
+            "what its students read",
+            "--save {out}/teacher.pt, which the students read as",
+        ),
+        ({"command": "python t.py {seed}", "metrics": {"a": "max"}}, "metrics.json", "--out {out}"),
+    ],
+)
+def test_a_teacher_without_out_is_told_what_it_is_for(
+    tmp_path: Path, own: object, said: str, hint: str
+) -> None:
+    text = f"""\
+rigorkd: 1
+study: one
+trainer: {{command: "python t.py {{seed}} {{out}} [{{teacher}}]", metrics: {{f1: max}}}}
+teacher: {{trainer: {json.dumps(own)}}}
+students: [s]
+groups: {{main: {{baseline: true, kd: true}}}}
+"""
+    (tmp_path / "t.py").touch()
+    with pytest.raises(ProtocolError) as error:
+        protocol(tmp_path, text)
+    assert f"the command has no {{out}}, where it is to leave {said}" in str(error.value)
+    assert hint in str(error.value)
 
 
 def test_two_methods_of_one_command_are_told(tmp_path: Path) -> None:

@@ -176,6 +176,9 @@ def test_verdicts_beside_the_runs_say_it(folder, table):
     found = folder.open(table, without=("DKD",))
     marks = marks_of(analysis_of(found, Question(baselines=("baseline",)), images=False))
     assert all(str(mark["rigorkd/chosen"]).startswith(TOLD) for mark in marks.values())
+    said = [str(mark["rigorkd/says"]) for mark in marks.values() if "rigorkd/says" in mark]
+    assert said
+    assert all(text.startswith("exploratory: ") for text in said)  # a table cannot show when it was asked
     asked = Question(baselines=("baseline",))
     whole = marks_of(analysis_of(folder.open(table), asked, images=False))
     assert not any("rigorkd/chosen" in mark for mark in whole.values())

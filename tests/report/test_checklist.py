@@ -54,7 +54,9 @@ def test_a_study_answers_the_checklist(made, tmp_path):
             "failed runs",
         )
     }
-    assert said["variability"].startswith("between training runs of 5 seeds; held fixed: teacher per seed")
+    assert said["variability"].startswith(
+        "between training runs of 5 seeds, each seed with a teacher of its own; held fixed: split seed 3"
+    )
     assert "standard deviation over seeds, not the standard error" in said["shown as"]
     assert "two-sided paired t test over seeds, corrected over its family by Holm" in said["test"]
     assert "below 6 to 7 (by family) seeds no exact test could reject" in said["assumptions"]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
+from rigorkd.report.analysis_page import analysis_page
+from rigorkd.report.gather import gather
 from rigorkd.report.judging import Question, analysis_of
-from rigorkd.report.sources import from_study
+from rigorkd.report.page import Prose
+from rigorkd.report.report_page import report_page
+from rigorkd.report.sources import _failures_among, from_study
 
 from .conftest import PROTOCOL
 from .test_mended_margin import FIRST_RUN, LAST, MEND, run_at, seen
@@ -123,3 +128,82 @@ def test_a_pair_of_a_planned_family_is_shown_with_its_correction(made, tmp_path,
     else:
         told = "another family asks this, too: 2 other comparisons of it, seen with this, count in the"
         assert told in said
+
+
+ADDED = "main/plain/kd-T8-a0.5"
+
+
+def test_a_cell_that_was_added_and_is_taken_out_again_leaves_the_planned_family(made, tmp_path) -> None:
+    made(tmp_path, VALUES, text=ONE_CELL_LESS)
+    study = made(tmp_path, EVERY, text=FIRST)
+    seen(study, MEND)
+    planned, warnings = judged(study)
+    assert f"added after the first run, so exploratory: {ADDED}" in warnings
+    study = made(tmp_path, EVERY, text=ONE_CELL_LESS)
+    planned, warnings = judged(study)
+    assert planned == {"overall": True, "gains": True, "contrasts": True}
+    told = f"left out, since the newest protocol has them no more: {ADDED} (added after the first run)"
+    assert told in warnings
+    less = ONE_CELL_LESS.replace("T: [1, 4]", "T: [4]").replace(
+        "[main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5], ", ""
+    )
+    planned, warnings = judged(made(tmp_path, EVERY, text=less))  # one that was planned goes, too
+    assert not planned["gains"]
+    assert any(f"main/plain/kd-T1-a0.5, {ADDED} (added after" in text for text in warnings)
+
+
+@pytest.mark.parametrize(
+    ("added", "then"),
+    [
+        ((), "as exploratory, since they are not the family that was planned"),
+        (("m/a", "m/b"), "as planned as before, since these were added after the first run"),
+        (("m/b",), "the family that was planned (but for m/b, added after the first run)"),
+    ],
+)
+def test_what_is_advised_where_runs_failed_depends_on_what_was_planned(monkeypatch, added, then) -> None:
+    failed = {"m/a/seed-0": "boom", "m/b/seed-1": "boom"}
+    monkeypatch.setattr("rigorkd.report.sources._failed", lambda folder: failed)
+    missing = pd.DataFrame({"cell": ["m/a", "m/b"], "seed": [0, 1]})
+    (said,) = _failures_among(Path("results/made"), missing, added)
+    assert said.endswith(then)
+
+
+def test_a_page_says_how_many_gains_are_planned_and_sentences_which_are_not(made, tmp_path) -> None:
+    made(tmp_path, VALUES, text=ONE_CELL_LESS)
+    source = from_study(made(tmp_path, EVERY, text=FIRST))
+    found = analysis_of(source, Question(), images=False)
+    page = report_page(gather(source, found))
+    assert (
+        "; 2 planned before the results were seen, 1 exploratory (added after the first run)." in page.setting
+    )
+    later = next(family for family in found.families if family.name == "gains" and not family.planned)
+    (says,) = [c.says for c in later.comparisons]
+    (words,) = [
+        section.blocks[0].lines
+        for top in page.blocks
+        if top.id == "gains-exploratory"
+        for section in top.blocks
+        if getattr(section, "title", "") == "In words, for a paper"
+    ]
+    assert [line.whole for line in words] == [f"exploratory: {says}"]
+    lists = (block for block in analysis_page(found).blocks if isinstance(block, Prose))
+    told = [line.whole for block in lists for line in block.lines]
+    assert any(text.startswith("exploratory: ") for text in told)
+    assert not any(text == says for text in told)
+    whole = from_study(made(tmp_path, VALUES, text=ONE_CELL_LESS))
+    setting = report_page(gather(whole, analysis_of(whole, Question(), images=False))).setting
+    assert setting.endswith("; planned before the results were seen.")
+
+
+def test_what_stays_open_of_added_cells_is_called_exploratory(made, tmp_path) -> None:
+    made(tmp_path, VALUES, text=ONE_CELL_LESS)
+    open_ = {**EVERY, ADDED: (70.5, 70.5, 71.0, 71.0, 72.25)}
+    source = from_study(made(tmp_path, open_, text=FIRST))
+    page = report_page(gather(source, analysis_of(source, Question(), images=False)))
+    (text,) = [
+        line.text
+        for block in page.answer
+        if isinstance(block, Prose) and block.title == "What stays open"
+        for line in block.lines
+    ]
+    assert text.startswith("Gains over the baseline (exploratory): 1 of 1 inconclusive")

@@ -145,7 +145,7 @@ def test_fresh_seeds_alone_stay_valid(made, tmp_path):
     assert {c.not_valid for c in gains(look(study, seeds=(0, 1, 2, 3, 4)))} == {None}
     assert verdicts(look(study)) == {"inconclusive"}
     mixed = gains(look(study, seeds=(4, 5, 6, 7)))[0]
-    assert mixed.not_valid == "repeated look, not valid at alpha: analysed before at n = 1, 3, 8"
+    assert mixed.not_valid == "repeated look, not valid at alpha: analysed before at n = 1, 3 (seeds 5:8), 8"
     with pytest.raises(InputError, match="1 seed asked for: 9:10"):
         look(study, seeds=(7, 9))
 
@@ -426,3 +426,30 @@ def test_a_look_at_added_cells_is_noted_though_their_seeds_were_met(made, tmp_pa
     assert {c.not_valid for family in grown.families for c in family.comparisons} == {
         "repeated look, not valid at alpha: analysed before at n = 5"
     }
+
+
+def test_chosen_seeds_say_which_looks_met_those_that_are_judged(made, tmp_path):
+    study = made(tmp_path, first(5))
+
+    def said(*seeds: int) -> str:
+        (text,) = [text for text in look(study, seeds=seeds).warnings if text.startswith("chosen seeds")]
+        return text.partition("asks; ")[2]
+
+    assert said(0, 1, 2) == "the others (3:5) are left out; no look had met them"
+    assert said(0, 1, 2) == "the others (3:5) are left out; no look had met them"  # this very one
+    assert said(2, 3) == (
+        "the others (0,1,4) are left out, and 0:2 of them had been looked at before; of those that are "
+        "judged, 2:3 had been looked at, too"
+    )
+    look(study)
+    assert said(3, 4) == (
+        "the others (0:3) had been looked at before; those that are judged had been looked at, too"
+    )
+
+
+def test_an_earlier_look_at_other_seeds_than_the_first_ones_says_at_which(made, tmp_path):
+    look(made(tmp_path, first(5)))
+    study = made(tmp_path, first(8))
+    look(study, seeds=(5, 6, 7))
+    whole = gains(look(study))[0]
+    assert whole.not_valid == "repeated look, not valid at alpha: analysed before at n = 3 (seeds 5:8), 5"

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from rigorkd_analysis import Plan, analyze
 
-from rigorkd.report.analysis_page import analysis_page
+from rigorkd.report.analysis_page import analysis_page, comparisons_table
 from rigorkd.report.emit import to_csv, to_json
 from rigorkd.report.headline import headline
+from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Column, Page, Said, Table
 from rigorkd.report.render.latex import escape, latex
 from rigorkd.report.render.markdown import markdown
@@ -232,3 +233,17 @@ def test_markup_in_a_name_is_printed_as_it_is():
     text = shown(page)
     assert "[red]x[/red]" in text
     assert "[b]cell[/b]" in text
+
+
+def test_p_values_of_equivalence_are_headed_by_what_they_are_adjusted_for():
+    found = analyze(table(), Plan(sesoi=0.5))
+    at, family = next((at, one) for at, one in enumerate(found.families) if one.size > 1)
+    fields = ("p_equivalence", "p_equivalence_adjusted")
+
+    def headings(narrow: bool) -> list[str]:
+        say = Numbers(found, narrow=narrow)
+        made = comparisons_table(found, family, f"families/{at}", fields, say, "t", "c")
+        return [column.heading for column in made.columns][1:]
+
+    assert headings(narrow=False) == ["TOST p, unadjusted", "TOST p adjusted"]
+    assert headings(narrow=True) == ["TOST p, unadjusted", "TOST Holm p"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -125,3 +126,19 @@ def test_a_caution_is_what_is_wrong_and_not_what_to_do_nor_what_the_sentence_say
     )
     fell = "KD: inconclusive (a seed fell far behind: c has 1 at seed 0, its median is 5)."
     assert with_cautions(fell, ("a seed far behind: c has 1 at seed 0, its median is 5",)) == fell
+
+
+def test_a_comparison_of_studies_says_what_is_doubted_of_one():
+    from rigorkd_analysis import Plan
+
+    from rigorkd.cli.compare import _compared
+    from rigorkd.report.compared import Runs
+
+    plan = Plan(metric="test_top1", goal="max", sesoi=0.5)
+    made = [
+        Runs(replace(source(doubts), name=name), Path(name))
+        for name, doubts in (("one", ()), ("two", (DOUBT,)))
+    ]
+    found = _compared(made, plan, (), None, None)
+    assert f"two: {DOUBT}" in found.warnings
+    assert not any(text.startswith("one: out.txt") for text in found.warnings)
