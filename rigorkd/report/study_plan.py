@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
 
+from rigorkd.records.left_out import (
+    NOT_THE_PLANNED_CONTRASTS,
+    NOT_THE_PLANNED_GAINS,
+    dropped_contrasts,
+    says_dropped,
+)
 from rigorkd.records.read import changed_keys, says_changed
 
 if TYPE_CHECKING:
@@ -38,24 +44,15 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     warnings += [removal.says for removal in study.removals]
     looked = any(removal.looked is not None for removal in study.removals)
     planned = first is not None and not changed and not looked
-    whole = all(name.split("/")[0] == "teacher" for name in study.left_out)
-    if study.left_out:
-        why = dict.fromkeys(study.in_vain, " (its runs failed)")
-        why |= dict.fromkeys(study.dropped, " (dropped before it had a run, after other results were shown)")
-        named = ", ".join(name + why.get(name, "") for name in study.left_out)
-        text = f"left out, since the newest protocol has them no more: {named}"
-        if planned and not whole:
-            text += "; the gains that are left are not the family that was planned, so they are exploratory"
-        warnings.append(text)
+    if text := study.left_out.says:
+        warnings.append(text + NOT_THE_PLANNED_GAINS * (planned and bool(study.left_out.of_families)))
+    planned_gains = planned and not study.left_out.of_families
     told = "" if study.examined is None else study.examined.says_tested
     doubted = told if study.examined is not None and study.examined.share >= MANY_COPIES else ""
     warnings += [] if study.examined is None else [text for text in study.examined.says() if text != doubted]
     kept = () if first is None else first.contrasts
-    if dropped := _dropped_contrasts(study, asked):
-        text = f"contrasts dropped after results were shown: {', '.join(dropped)}"
-        if planned:
-            text += "; those that are left are not the family that was planned, so they are exploratory"
-        warnings.append(text)
+    if dropped := dropped_contrasts(first, study.when_shown, asked):
+        warnings.append(says_dropped(dropped) + NOT_THE_PLANNED_CONTRASTS * planned)
     asked_then = planned and not dropped
     return (
         Plan(
@@ -66,7 +63,7 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             correction=asked.correction,
             joint=asked.joint,
             contrasts=tuple(_contrast(item, asked_then and item in kept) for item in asked.contrasts),
-            planned=planned and whole,
+            planned=planned_gains,
             primary=asked.primary,
             test=asked.test,
             inference=asked.inference,
@@ -84,29 +81,6 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         ),
         tuple(warnings),
     )
-
-
-def _dropped_contrasts(study: StudyTable, asked: schema.Analysis) -> list[str]:
-    """The planned contrasts that were still asked when results were first shown, and are no more."""
-
-    def unnamed(item: schema.Contrast) -> schema.Contrast:
-        return item.model_copy(update={"name": None})
-
-    first, stood = study.planned, study.when_shown
-    if first is None or stood is None:
-        return []
-    left = [unnamed(item) for item in asked.contrasts]
-    then = [unnamed(item) for item in stood.contrasts]
-    lost = [item for item in first.contrasts if unnamed(item) in then and unnamed(item) not in left]
-    return [item.name or _in_words(item) for item in lost]
-
-
-def _in_words(item: schema.Contrast) -> str:
-    """A contrast without a name, as its protocol has it."""
-    if item.pair is not None:
-        return f"{item.pair[0]} vs {item.pair[1]}"
-    ((kind, said),) = item.model_dump(exclude_none=True).items()
-    return f"{kind}: {said}"
 
 
 def _margin(asked: schema.Analysis) -> str:
