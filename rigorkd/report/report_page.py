@@ -49,6 +49,7 @@ from rigorkd.report.sentences import (
     test_of,
     titled_family,
     warnings_of,
+    why_exploratory,
     word_of,
 )
 from rigorkd.text import count, some_of
@@ -166,6 +167,9 @@ def _short(evidence: Evidence) -> str:
     return "; ".join(parts) + "."
 
 
+_UNSHOWN = "nothing shows that this was planned before the results"
+
+
 def _setting(evidence: Evidence, say: Numbers) -> str:
     """How the question was put: what is compared, over how many seeds, what would matter, planned or not."""
     analysis = evidence.analysis
@@ -188,7 +192,7 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
         parts.append(
             "planned before the results were seen"
             if family.planned
-            else "exploratory: nothing shows that this was planned before the results"
+            else f"exploratory: {why_exploratory(family, _UNSHOWN)}"
         )
     return "; ".join(parts) + "."
 

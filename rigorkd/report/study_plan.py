@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
@@ -16,6 +17,7 @@ from rigorkd.records.read import changed_keys, says_changed
 
 if TYPE_CHECKING:
     from rigorkd.protocol import schema
+    from rigorkd.records.changes import Removal
     from rigorkd.records.read import StudyTable
 
 #: From so many percent of the test images on, copies of images that were trained on stand at every verdict.
@@ -54,6 +56,10 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     if dropped := dropped_contrasts(first, study.when_shown, asked):
         warnings.append(says_dropped(dropped) + NOT_THE_PLANNED_CONTRASTS * planned)
     asked_then = planned and not dropped
+    whole = [f"{', '.join(changed)} changed after the first run"] if changed else []
+    whole += dict.fromkeys(_taken(removal) for removal in study.removals if removal.looked is not None)
+    why_gains = [*whole, *["cells were left out since"] * bool(study.left_out.of_families)]
+    why_contrasts = [*whole, *["contrasts were dropped after results were shown"] * bool(dropped)]
     return (
         Plan(
             metric=asked.metric,
@@ -62,8 +68,15 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             alpha=asked.alpha,
             correction=asked.correction,
             joint=asked.joint,
-            contrasts=tuple(_contrast(item, asked_then and item in kept) for item in asked.contrasts),
+            contrasts=tuple(
+                replace(
+                    _contrast(item, asked_then and item in kept),
+                    demoted=" and ".join(why_contrasts) * (item in kept),
+                )
+                for item in asked.contrasts
+            ),
             planned=planned_gains,
+            demoted="" if first is None else " and ".join(why_gains),
             primary=asked.primary,
             test=asked.test,
             inference=asked.inference,
@@ -81,6 +94,15 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
         ),
         tuple(warnings),
     )
+
+
+def _taken(removal: Removal) -> str:
+    """What was done to results that had been seen, in a few words."""
+    if removal.retrained:
+        return "results were trained again by another protocol after they were shown"
+    if removal.fewer:
+        return "planned seeds were given up after results were shown"
+    return "results were removed after they were shown"
 
 
 def _margin(asked: schema.Analysis) -> str:

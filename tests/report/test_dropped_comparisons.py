@@ -170,6 +170,52 @@ def test_a_cell_that_never_had_a_run_goes_without_a_word_before_anything_is_show
     assert told_by_plan(tmp_path, ONE_CELL_LESS)[0] == ""
 
 
+WHYS = {
+    "a cell": (LESS_AND_MORE, "overall", "planned, but cells were left out since"),
+    "a cell, another added": (LESS_AND_MORE, "gains", "in part added later, in part planned, but cells were"),
+    "a contrast": (ONE_CONTRAST_LESS, "contrasts", "planned, but contrasts were dropped after results were"),
+    "a key": (FIRST.replace("sesoi", "alpha: 0.1\n  sesoi"), "gains", "planned, but alpha changed after the"),
+}
+
+
+@pytest.mark.parametrize("case", WHYS)
+def test_captions_say_why_what_was_planned_is_exploratory(made, tmp_path: Path, case: str) -> None:
+    text, name, why = WHYS[case]
+    study = made(tmp_path, EVERY, text=FIRST)
+    note_shown(study, range(5), "test_top1", 5)
+    made(tmp_path, {**EVERY, "main/plain/kd-T2-a0.5": VALUES["main/plain/baseline"]}, text=text)
+    found = analysis_of(from_study(study), Question(), images=False)
+    family = found.family(name)
+    assert family is not None
+    assert (family.planned, family.demoted.startswith(why)) == (False, True)
+    for form in (["--format", "json"], ["--all"], [], ["--format", "markdown"], ["--format", "latex"]):
+        done = CliRunner().invoke(cli, ["analyze", str(study), *form], catch_exceptions=False)
+        said = " ".join(done.stdout.split())
+        assert why in said, form
+        assert "not planned before the results" not in said, form
+    CliRunner().invoke(cli, ["report", str(study), "--out", str(tmp_path / "page.html")])
+    page = (tmp_path / "page.html").read_text()
+    assert f"Exploratory. {why[0].upper()}{why[1:]}" in page
+    assert "Asked later" not in page
+    assert "nothing shows that this was planned" not in page
+
+
+def test_what_was_never_planned_says_so_and_a_question_put_otherwise_too(made, tmp_path: Path) -> None:
+    study = made(tmp_path, EVERY, text=FIRST)
+    made(tmp_path, {"main/plain/kd-T2-a0.5": VALUES["main/plain/baseline"]}, text=LESS_AND_MORE)
+
+    def whys(**asked) -> dict[tuple[str, bool], str]:
+        families = analysis_of(from_study(study), Question(**asked), images=False).families
+        return {(family.name, family.planned): family.demoted for family in families}
+
+    made(tmp_path, EVERY, text=FIRST.replace("T: [1, 4, 8]", "T: [1, 4, 8, 2]"))
+    later = whys()
+    assert (later["gains", True], later["gains", False]) == ("", "")
+    assert whys(alpha=0.1)["contrasts", False] == "planned, but it is asked otherwise here"
+    left = whys(without=("main/plain/kd-T8-a0.5",))
+    assert left["contrasts", False] == "planned, but cells are left out here"
+
+
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "json", "csv"])
 def test_a_pair_of_a_planned_family_is_shown_with_its_correction(made, tmp_path, form: str) -> None:
     study = made(tmp_path, EVERY, text=FIRST)
