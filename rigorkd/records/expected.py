@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +32,7 @@ from rigorkd.protocol.load import method_location, model_location
 from rigorkd.protocol.schema import Spec
 from rigorkd.records.command_code import UNREAD, CommandFiles, files_key, read_files
 from rigorkd.records.record import Record
+from rigorkd.records.untrusted import parse
 
 if TYPE_CHECKING:
     from rigorkd.protocol.load import Protocol
@@ -80,7 +80,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Stale:
-    """A record whose cell now expands to something else; `undo` says all that has it fit again."""
+    """A record whose cell now expands to something else; `undo` has all that makes it fit again."""
 
     run: str
     reason: str
@@ -326,10 +326,11 @@ _NOT_OF_THE_IMAGES = ("label_noise", "resolution", "split")
 
 def _same_images_named(before: object, now: str) -> bool:
     """Whether two settings of a data set, canonical JSON, are of one checksum if the files are the same."""
-    if not isinstance(before, str):
+    try:
+        old, new = (parse(str(text).encode()) for text in (before, now))
+        grouped = [(each.get("split") or {}).get("group_by") for each in (old, new)]
+    except (ValueError, AttributeError):  # not as a record has it: `explain_difference` tells that
         return True
-    old, new = json.loads(before), json.loads(now)
-    grouped = [(each.get("split") or {}).get("group_by") for each in (old, new)]
     shared = (old.keys() & new.keys()) - {*_NOT_OF_THE_IMAGES}
     return grouped[0] == grouped[1] and all(old[key] == new[key] for key in shared)
 

@@ -623,8 +623,9 @@ def test_all_that_changed_is_told_at_once_and_the_mend_undoes_it_all(
     mend = "change the protocol back and have the images in pictures as they were (files, their classes"
     assert mend in refused
     assert "what is gone), give the study another name, or set" in refused
-    status = rigorkd("status", "own", "--format", "json")
-    assert status.returncode == 0, status.stderr
+    path.write_text(PROTOCOL.replace("val: 2", "val: 3"))
+    settings = " ".join(rigorkd("run", path, "--seeds", "1").stderr.split())
+    assert len(re.findall(r"dataset.split: .*?; the data changed: \w{12} → ", settings)) == 3
     path.write_text(PROTOCOL)
     image.write_bytes(first)
     assert "nothing to train" in rigorkd("run", path, "--seeds", "1").stdout
