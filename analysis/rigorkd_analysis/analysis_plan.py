@@ -47,6 +47,7 @@ class Pair:
     b: str
     name: str | None = None
     planned: bool = False
+    demoted: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Trend:
     where: tuple[tuple[str, float | str], ...] = ()
     name: str | None = None
     planned: bool = False
+    demoted: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class DifferenceOfGains:
     b: str
     name: str | None = None
     planned: bool = False
+    demoted: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class AllOf:
     cells: tuple[str, ...]
     name: str | None = None
     planned: bool = False
+    demoted: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Weighted:
     weights: tuple[tuple[str, float], ...]
     name: str | None = None
     planned: bool = False
+    demoted: str = ""
 
 
 Contrast = Pair | Trend | DifferenceOfGains | AllOf | Weighted
@@ -121,6 +126,8 @@ class Plan:
         baselines: cells named as baselines instead of the matching rule, each for its own student, or values
             (`alpha=0`) whose cells are the baselines of what shares the rest.
         planned: the families of gains were fixed before the results were seen.
+        demoted: why they are exploratory although they were, as "cells were left out since"; contrasts have
+            their own.
         primary: a distilled cell whose gain is tested alone, the other gains being a family of their own.
         test: paired by seed (the default), moderated (gains lend one another variance; families of gains
             alone), or unpaired (Welch, for runs without common seeds).
@@ -174,6 +181,7 @@ class Plan:
     doubted: str = ""
     images_per_seed: bool = False
     looks_at_added: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    demoted: str = ""
     largest_class: float | None = None
     seeds_of_looks: tuple[tuple[int, str], ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rigorkd_analysis.columns import AVERAGED_OVER, OWN_SETTINGS, SET_TO, is_bare, sets_up
@@ -83,6 +84,28 @@ def own_settings(runs: Runs, cells: Iterable[int]) -> str:
     """What a method is averaged over in these cells, or set to: `averaged over T = 1 and 4`; "" if unsaid."""
     told = dict.fromkeys(runs.text(OWN_SETTINGS, cell) for cell in cells)
     return " or ".join(text for text in told if text.startswith((AVERAGED_OVER, SET_TO)))
+
+
+_TOLD = frozenset(("T", "a", "ce", "kd", "e", "fp", "bf"))
+"""Labels of what sentences say by its column, and words that end in a number but set nothing to it."""
+_LONG = {"bs": "batch size", "wd": "weight decay", "ls": "label smoothing", "w": "warm-up"}
+_SETTING = re.compile(r"([A-Za-z_]+?)(\d+(?:\.\d+)?)")
+
+
+def named_settings(runs: Runs, cell: int) -> list[str]:
+    """What the name of a study's cell says that no column does: `tau = 4` of `main/tiny/dist-tau4`.
+
+    Names of a study are made of labels and numbers; of others nobody knows what a number in them is.
+    """
+    parts = runs.cells[cell].split("/")
+    if not {"training", "views"} <= runs.attributes.keys() or len(parts) != 3:
+        return []
+    method, *labels = parts[-1].split("-")
+    if method != runs.text("method", cell):
+        return []
+    others = {word for column in ("teacher", "start") for word in runs.text(column, cell).split("/")}
+    found = (_SETTING.fullmatch(label) for label in labels if label not in others)
+    return [f"{_LONG.get(one[1], one[1])} = {one[2]}" for one in found if one and one[1] not in _TOLD]
 
 
 def _and(words: Sequence[str]) -> str:

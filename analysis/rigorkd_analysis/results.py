@@ -104,7 +104,7 @@ class Family:
     reject at alpha over the family, whatever the data: what is found there rests on normal differences; None
     where runs are not paired. `over` names what gains are over, where that is not called the baseline.
     `beside` is how many comparisons more the correction is over: what a family asks already keeps that
-    family's.
+    family's. `demoted` says of a family that was planned, all of it or in part, why it is exploratory.
     """
 
     name: FamilyName
@@ -116,6 +116,7 @@ class Family:
     over: str | None = None
     beside: int = 0
     by_method: tuple[Consistency, ...] = ()
+    demoted: str = ""
 
     @property
     def corrected_over(self) -> int:

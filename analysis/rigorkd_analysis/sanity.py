@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rigorkd_analysis.baseline_matching import Matcher, distilled
 from rigorkd_analysis.metric_names import is_accuracy, is_top5
@@ -107,24 +108,38 @@ def _networks(question: Question, matcher: Matcher, mean: dict[int, float], gues
             f"{AT_CHANCE}: the baseline{s} {listed} {are} near chance ({values}; {guess.gives}): a gain "
             f"over {them} says nothing of {subject}"
         )
-    yield from _untrained(runs, [cell for cell in mean if cell not in near], guess)
+    yield from _untrained(runs, list(mean), guess)
 
 
 def _untrained(runs: Runs, cells: Sequence[int], guess: Guess) -> Iterator[str]:
-    """The single runs that know no more than guessing, of cells whose mean hides it: one warning of all."""
-    found = [
-        f"{runs.cells[cell]} has {runs.values[cell, at]:.4g} at seed {runs.seeds[at]}"
-        for cell in cells
-        for at in np.flatnonzero(runs.values[cell] <= guess.score)  # NaN is not
-    ]
+    """The runs that know no more than guessing: one warning of all, by cell.
+
+    Also of cells whose mean is near chance: a seed that is hard for all of them is no run that failed, and
+    what is said of one run does not depend on the other seeds of its cell.
+    """
+    at_most = {cell: np.flatnonzero(runs.values[cell] <= guess.score) for cell in cells}  # NaN is not
+    found = [_guessing(runs, cell, at) for cell, at in at_most.items() if at.size]
     if found:
-        more = f" and {len(found) - 6} more" if len(found) > 6 else ""
-        one = len(found) == 1
+        left = len(found) - 6
+        more = f"; and in {left} more cell{'s' * (left > 1)}" if left > 0 else ""
+        one = sum(at.size for at in at_most.values()) == 1
         yield (
             f"no better than guessing: {'; '.join(found[:6])}{more} ({guess.gives}): "
             f"see whether {'that run was' if one else 'these runs were'} trained "
             f"(`rigorkd logs RUN`) before a difference from {'it' if one else 'them'} is believed"
         )
+
+
+def _guessing(runs: Runs, cell: int, at: NDArray[np.intp]) -> str:
+    """Which runs of a cell know no more than guessing, at these positions of its seeds."""
+    name, highest = runs.cells[cell], runs.values[cell, at].max()
+    if at.size == 1:
+        return f"{name} has {highest:.4g} at seed {runs.seeds[at[0]]}"
+    there = np.count_nonzero(~np.isnan(runs.values[cell]))
+    if at.size == there:
+        return f"{name} has at most {highest:.4g} in all {there} runs"
+    listed = ", ".join(str(runs.seeds[one]) for one in at)
+    return f"{name} has at most {highest:.4g} in {at.size} of {there} runs (seeds {listed})"
 
 
 def nothing_learnt_of(

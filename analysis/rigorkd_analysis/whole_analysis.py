@@ -79,7 +79,10 @@ def analyze(
     images = tuple(image_comparisons(question, [parts for *_, parts in asked], watched))
     by_pair = {(one.a, one.b): one for one in images}
     found = [
-        build_family(question, *family, by_pair, watched, _beside(at, asked))
+        replace(
+            build_family(question, *family, by_pair, watched, _beside(at, asked)),
+            demoted=_demoted(question, *family),
+        )
         for at, family in enumerate(asked)
     ]
     secondary, skipped = _secondary(table, plan)
@@ -204,6 +207,7 @@ def _secondary(table: pd.DataFrame, plan: Plan) -> tuple[list[Secondary], list[s
             question = _question(runs, own, goal)
             planned = plan.planned and not any(cell in runs.index for cell in plan.added)
             family = build_family(question, "gains", planned, gains)
+            family = replace(family, demoted=_demoted(question, "gains", planned, gains))
             out.append(Secondary(metric, goal, cell_summaries(question.runs, plan.alpha), family))
     return out, skipped
 
@@ -288,6 +292,21 @@ def _by_plan(
         for kind in (True, False)
     ]
     return [(kind, some) for kind, some in split if some]
+
+
+def _demoted(question: Question, name: FamilyName, planned: bool, parts: Sequence[Hypothesis]) -> str:
+    """Why a family is exploratory of which something was planned, "" of any other."""
+    plan, index = question.plan, question.runs.index
+    if planned or name == "all_pairs":
+        return ""
+    if name == "contrasts":
+        whys = [contrast.demoted for contrast in plan.contrasts if not contrast.planned]
+    else:
+        added = {index[cell] for cell in plan.added if cell in index}
+        whys = ["" if added.intersection(part.cells) else plan.demoted for part in parts]
+    if not (why := next(filter(None, whys), "")):
+        return ""
+    return f"planned, but {why}" if all(whys) else f"in part added later, in part planned, but {why}"
 
 
 def cell_summaries(runs: Runs, alpha: float) -> tuple[CellSummary, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from rigorkd_analysis.analysis_plan import Correction
-from rigorkd_analysis.axes import SYMBOLS, own_settings
+from rigorkd_analysis.axes import SYMBOLS, named_settings, own_settings
 from rigorkd_analysis.columns import SET_TO, is_bare
 from rigorkd_analysis.likeness import on_what
 from rigorkd_analysis.metric_names import Goal, label, unit_of
@@ -232,6 +232,7 @@ class Names:
             value = runs.number(column, cell)
             if value is not None:
                 settings.append(f"{SYMBOLS.get(column, column)} = {value:g}")
+        settings += named_settings(runs, cell)
         own = own_settings(runs, [cell])
         settings += [own.removeprefix(SET_TO)] if own.startswith(SET_TO) else []
         if settings:

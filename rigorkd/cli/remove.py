@@ -95,7 +95,7 @@ def remove(
     if found.again:
         _tell(
             f"  {count(found.again, 'run')} of the protocol: `rigorkd run` trains them again, unless their "
-            "cells are taken out of it first"
+            "cells are taken out of it first, and then the gains that are left are exploratory"
         )
     if found.seen:
         _tell(f"  {found.seen} has met them: every verdict is exploratory from now on, and says why")

@@ -211,7 +211,7 @@ def run(
     from rigorkd.launch.launch import LaunchOptions, launch
     from rigorkd.launch.own_commands import changed_since_runs, note_own, refuse_foreign_code
     from rigorkd.launch.own_data import own_data
-    from rigorkd.launch.planning import judged_apart, protocol_warnings, sesoi_warning
+    from rigorkd.launch.planning import protocol_warnings, sesoi_warning
     from rigorkd.launch.rehearsal import done_without, rehearse
     from rigorkd.launch.run_states import Shard
     from rigorkd.protocol.load import refuse_misfit
@@ -219,7 +219,7 @@ def run(
     from rigorkd.records.command_notes import command_notes
     from rigorkd.records.interim import listed_seeds
     from rigorkd.records.layout import StudyFolder
-    from rigorkd.records.read import added_to, changed_since, still_asked
+    from rigorkd.records.read import added_to, foreseen, still_asked
     from rigorkd.records.record import read_records
     from rigorkd.records.study import folder_name, note_summary, place_of, settled_under
 
@@ -283,7 +283,8 @@ def run(
             aside(grown.says())
     if not smoke:
         place = results / folder_name(loaded, mode)
-        for note in filter(None, (judged_apart(added_to(place, loaded)), changed_since(place, loaded))):
+        ahead = foreseen(place, loaded)
+        for note in filter(None, (ahead.says_added(added_to(place, loaded)), *ahead.notes)):
             aside(f"note: {note}")
     console = SteadyConsole()
     console.quiet = quiet

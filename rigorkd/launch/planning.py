@@ -27,11 +27,11 @@ from rigorkd.records.command_notes import command_notes
 from rigorkd.records.expected import located
 from rigorkd.records.layout import StudyFolder
 from rigorkd.records.rates import RateBook
-from rigorkd.records.read import added_to, changed_since
+from rigorkd.records.read import added_to, foreseen
 from rigorkd.records.record import Record
 from rigorkd.records.teacher_code import teachers_from_outside, untold_in_code
 from rigorkd.records.teacher_paths import half_paths
-from rigorkd.text import count, some_of
+from rigorkd.text import count
 
 if TYPE_CHECKING:
     from rigorkd_analysis.stats.sample_size import Design
@@ -155,7 +155,10 @@ def make_plan(
     metric = protocol.spec.analysis.metric
     there = [value for one in states.records.values() if (value := one.metrics.get(metric)) is not None]
     added = frozenset(added_to(study.path, protocol)) & names
-    detectable, designs = _detectable(protocol, states, cells, len(judged), sd, chosen_on, added)
+    ahead = foreseen(study.path, protocol)
+    detectable, designs = _detectable(
+        *(protocol, states, cells, len(judged), sd, chosen_on, added), together=ahead.apart is False
+    )
     return Plan(
         study=study.path.name,
         cells=tuple(map(_cell_entry, cells)),
@@ -173,8 +176,8 @@ def make_plan(
         notes=(
             *_notes(protocol, states),
             *(one.says for one in own_training(protocol.spec, cells)),
-            *filter(None, [judged_apart([cell.name for cell in cells if cell.name in added])]),
-            *filter(None, [changed_since(study.path, protocol)]),
+            *filter(None, [ahead.says_added([cell.name for cell in cells if cell.name in added])]),
+            *ahead.notes,
             *_undecoded(protocol, states, study),
         ),
         metric=metric,
@@ -225,8 +228,13 @@ def _detectable(
     given: float | None,
     chosen_on: frozenset[int],
     added: frozenset[str],
+    *,
+    together: bool = False,
 ) -> tuple[tuple[Detectable, ...], tuple[Design, ...]]:
-    """What the declared families detect with n seeds, corrected for their size; and ways to ask of gains."""
+    """What the declared families detect with n seeds, corrected for their size; and ways to ask of gains.
+
+    `together` says that no gain is planned any more: those that were are one family with those added.
+    """
     from rigorkd_analysis.stats.group_sequential import nominal_level
     from rigorkd_analysis.stats.sample_size import designs, detectable, equivalence_power, seeds_needed
 
@@ -244,13 +252,16 @@ def _detectable(
     )
     averages = tuple(number for number in sets.values() if number > 1)  # one gain is no average
     primary = sum(name == analysis.primary for name, _ in pairs)
+    planned, later = len(pairs) - primary, len(exploratory)
+    if together:
+        planned, later = 0, planned + later
     families = [
         # cells are taken to vary alike: see `designs`
         ("overall", len(averages), ((1 + 1 / min(averages, default=1)) / 2) ** 0.5),
         ("primary", primary, 1.0),
-        ("gains", len(pairs) - primary, 1.0),
+        ("gains", planned, 1.0),
         ("contrasts", len(analysis.contrasts), 1.0),
-        ("exploratory gains", len(exploratory), 1.0),
+        ("exploratory gains", later, 1.0),
     ]
     entries = []
     for family, size, share in families:
@@ -279,16 +290,6 @@ def _detectable(
             looks=analysis.looks,
         )
     return tuple(entries), tuple(way for way in ways if averages or way.question != "overall")
-
-
-def judged_apart(added: Sequence[str]) -> str:
-    """What it means that cells are not of the first protocol of their study, "" where there are none."""
-    if not added:
-        return ""
-    return (
-        f"added after the first run, so exploratory: {some_of(added, 5)}; judged apart from the planned "
-        "gains, whose family stays as it is"
-    )
 
 
 def _is_unpaired(protocol: Protocol) -> bool:

@@ -411,11 +411,15 @@ def _after_a_look(looked: int) -> str:
 
 def _stale_message(study: StudyFolder, states: RunStates) -> str:
     verb = "fits" if len(states.stale) == 1 else "fit"
-    shown = [f"  {entry.run}: {entry.reason}" for entry in states.stale[:5]]
-    if len(states.stale) > 5:
-        shown.append(f"  … and {len(states.stale) - 5} more")
-    named = "" if any(entry.undo == PROTOCOL_BACK for entry in states.stale) else " and what it names"
-    undo = ", ".join(dict.fromkeys(entry.undo for entry in states.stale if entry.undo))
+    first = {entry.reason: entry for entry in reversed(states.stale)}  # of each reason, before its others
+    entries = sorted(states.stale, key=lambda entry: first[entry.reason] is not entry)
+    shown = [f"  {entry.run}: {entry.reason}" for entry in entries[: max(5, min(len(first), 10))]]
+    if (more := len(entries) - len(shown)) > 0:
+        shown.append(f"  … and {more} more")
+    undone = list(dict.fromkeys(each for entry in states.stale for each in entry.undo))
+    undone.sort(key=lambda each: each != PROTOCOL_BACK)
+    named = "" if undone == [PROTOCOL_BACK] else " and what it names"
+    undo = " and ".join(undone)
     looked = met_by_look(study.path, (states.records[entry.run] for entry in states.stale))
     return (
         f"{study.path}: {count(len(states.stale), 'record')} no longer {verb} the protocol{named}:\n"

@@ -24,7 +24,7 @@ from rigorkd.problems import Path, Problem, unknown
 from rigorkd.protocol.cells import Cell
 from rigorkd.protocol.cohorts import gain_pairs
 from rigorkd.protocol.hashes import resolved
-from rigorkd.protocol.schema import Contrast, MeanTeacher, SeedsByRole, Spec, TrendSpec
+from rigorkd.protocol.schema import TAKES_A_GAIN, Contrast, MeanTeacher, SeedsByRole, Spec, TrendSpec
 from rigorkd.protocol.trainer_spec import CommandSpec
 from rigorkd.text import count, nearest, some_of
 
@@ -57,7 +57,7 @@ def check_contrasts(spec: Spec, cells: Sequence[Cell]) -> list[Problem]:
     contrasts = spec.analysis.contrasts
     place: Path = ("analysis", "contrasts")
     return [
-        *_primary(spec.analysis.primary, cells),
+        *_primary(spec.analysis.primary, cells, contrasts),
         *_moderated(spec, cells),
         *(
             problem
@@ -95,17 +95,20 @@ def _called(cell: Cell) -> str:
     return cell.name.rpartition("/")[2].split("-")[0]
 
 
-def _primary(name: str | None, cells: Sequence[Cell]) -> Iterator[Problem]:
+def _primary(name: str | None, cells: Sequence[Cell], contrasts: Sequence[Contrast]) -> Iterator[Problem]:
     place: Path = ("analysis", "primary")
     by_name = {cell.name: cell for cell in cells}
     if name is None:
         return
-    if name not in by_name:
-        yield Problem(place, *unknown_cell(name, cells))
+    if name in [contrast.name for contrast in contrasts]:
+        yield Problem(place, f"{name!r} is a contrast, which is no gain", TAKES_A_GAIN)
+    elif name not in by_name:
+        message, hint = unknown_cell(name, cells)
+        yield Problem(place, message, f"{hint}; {TAKES_A_GAIN}")
     elif not by_name[name].method.distils:
-        yield Problem(place, f"{name} does not distil, so it has no gain")
+        yield Problem(place, f"{name} does not distil, so it has no gain", TAKES_A_GAIN)
     elif name not in dict(gain_pairs(cells, cells)):
-        yield Problem(place, f"{name} has no baseline, so it has no gain")
+        yield Problem(place, f"{name} has no baseline, so it has no gain", TAKES_A_GAIN)
 
 
 def _moderated(spec: Spec, cells: Sequence[Cell]) -> Iterator[Problem]:

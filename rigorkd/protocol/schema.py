@@ -434,6 +434,18 @@ class Selection(Frozen):
     seeds: Seeds
 
 
+TAKES_A_GAIN = (
+    "primary takes one cell, of a student that is distilled, and asks for its gain over its baseline; two "
+    "cells are compared under analysis.contrasts: [[one cell, the other]]"
+)
+
+
+def _one_cell(value: Any) -> Any:
+    if isinstance(value, tuple | list | dict):
+        raise ValueError(TAKES_A_GAIN)
+    return value
+
+
 class Analysis(Frozen):
     """What will be compared, fixed before the results are seen."""
 
@@ -447,7 +459,7 @@ class Analysis(Frozen):
     contrasts: tuple[Annotated[Contrast, BeforeValidator(_widen_contrast)], ...] = ()
     sequential: Sequential | None = None
     selection: Selection | None = None
-    primary: str | None = added("0.2", None)
+    primary: Annotated[str | None, BeforeValidator(_one_cell)] = added("0.2", None)
     test: Literal["paired", "moderated", "unpaired"] = added("0.2", "paired")
     inference: Literal["seeds", "seeds_and_images"] = added("0.2", "seeds")
     looks: tuple[Count, ...] = added("0.2", ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from rigorkd.protocol.load import method_location, model_location
 from rigorkd.protocol.schema import Spec
 from rigorkd.records.command_code import UNREAD, CommandFiles, files_key, read_files
 from rigorkd.records.record import Record
+from rigorkd.records.untrusted import parse
 
 if TYPE_CHECKING:
     from rigorkd.protocol.load import Protocol
@@ -79,11 +80,11 @@ class Expected:
 
 @dataclass(frozen=True)
 class Stale:
-    """A record whose cell now expands to something else; `undo` says how to have it fit again, if one can."""
+    """A record whose cell now expands to something else; `undo` has all that makes it fit again."""
 
     run: str
     reason: str
-    undo: str
+    undo: tuple[str, ...]
 
 
 ABSENT = "not there yet"
@@ -281,26 +282,72 @@ PROTOCOL_BACK = "change the protocol back"
 FILES_BACK = "put the files back as they were"
 
 
-def _what_changed(record: Record, want: Expected) -> tuple[str, str]:
-    """What it is, and what would undo it: "" where that stands with another run, or nothing would."""
-    if changes := explain_difference(record.fields, want.run.cell):
-        return changes, PROTOCOL_BACK
-    if want.run.cell.trainer is not None:
-        return _what_changed_of_command(record, want)
-    now = resolved(want.run.cell)
-    if record.fields.get("model_code") != want.model_code:
-        return f"the code of its model {now['model']} changed", FILES_BACK
-    if record.fields.get("method_code") != want.method_code:
-        return f"the code of its term {now['term']} changed", FILES_BACK
-    then, data = record.fields.get("data_checksum"), want.data_checksum
-    if then != data:  # before its teacher, which other images have changed as well
-        return f"the data changed: {_said(then)} → {_said(data)}", _images_back(want.run.cell.dataset)
+def _what_changed(record: Record, want: Expected) -> tuple[str, tuple[str, ...]]:
+    """All of it, and what would undo each: nothing where that stands with another run, or nothing would.
+
+    What may only follow from something else (a teacher that is another by its settings, other parts of
+    other settings) is told where nothing else is.
+    """
+    settings = explain_difference(record.fields, want.run.cell)
+    found = [(settings, PROTOCOL_BACK)] if settings else []
+    by_command = want.run.cell.trainer is not None
+    found += (_files_of_command if by_command else _own_files)(record, want, settings=bool(settings))
+    found = found or [_what_follows(record, want)]
+    told = "; ".join(says for says, _ in found)
+    return told, tuple(dict.fromkeys(undo for _, undo in found if undo))
+
+
+def _own_files(record: Record, want: Expected, *, settings: bool) -> Iterator[tuple[str, str]]:
+    """What of the files that the engine reads for a run changed; those that other settings name did not."""
+    then, now = record.fields, resolved(want.run.cell)
+    for part, key, code in (
+        ("model", "model_code", want.model_code),
+        ("term", "method_code", want.method_code),
+    ):
+        if then.get(key) != code and (then.get(part) == now.get(part) or not settings):
+            yield f"the code of its {part} {now[part]} changed", FILES_BACK
+    before, data = then.get("data_checksum"), want.data_checksum
+    if before != data:  # before its teacher, which other images have changed as well
+        dataset = want.run.cell.dataset
+        differs = f"{_said(before)} → {_said(data)}"
+        if _same_images_named(then.get("dataset"), now["dataset"]):
+            yield f"the data changed: {differs}", _images_back(dataset)
+        elif dataset.in_files:
+            undo = f"{_images_back(dataset)} if they are not so by that alone"
+            yield f"the data are others, by these settings or by their files: {differs}", undo
+    file = isinstance(want.run.cell.start, PathStart)
+    if file and then.get("start") == now["start"] and then.get("start_run_hash") != want.start_hash:
+        yield "the weights that it starts from changed", FILES_BACK if want.start_file else ""
+
+
+_NOT_OF_THE_IMAGES = ("label_noise", "resolution", "split")
+"""Keys of a data set that its checksum does not hang on; by a split only if that groups images."""
+
+
+def _same_images_named(before: object, now: str) -> bool:
+    """Whether two settings of a data set, canonical JSON, are of one checksum if the files are the same."""
+    try:
+        old, new = (parse(str(text).encode()) for text in (before, now))
+        grouped = [(each.get("split") or {}).get("group_by") for each in (old, new)]
+    except (ValueError, AttributeError):  # not as a record has it: `explain_difference` tells that
+        return True
+    shared = (old.keys() & new.keys()) - {*_NOT_OF_THE_IMAGES}
+    return grouped[0] == grouped[1] and all(old[key] == new[key] for key in shared)
+
+
+def _what_follows(record: Record, want: Expected) -> tuple[str, str]:
+    """What changed of a run whose own settings and files did not."""
     if record.fields.get("teacher_run_hash") != want.teacher_hash:
         return "its teacher changed", ""
+    by_command = want.run.cell.trainer is not None
     if (record.fields.get("member_run_hashes") or []) != [member.run_hash for member in want.members]:
         return "a teacher of its mean changed", ""
     if record.fields.get("start_run_hash") != want.start_hash:
-        return "the weights that it starts from changed", FILES_BACK if want.start_file else ""
+        return f"the {'run' if by_command else 'weights'} that it starts from changed", ""
+    if by_command:
+        if want.command is None:
+            return "files of its command changed", FILES_BACK
+        return "its trainer's result (where its numbers are found) or devices changed", PROTOCOL_BACK
     parts, now_parts = record.fields.get("numerics_of_parts") or {}, dict(want.numerics)
     if parts != now_parts:
         return f"rigorkd's numerics changed: {_said(parts)} → {_said(now_parts)}", ""
@@ -317,14 +364,18 @@ def _images_back(dataset: Dataset) -> str:
     )
 
 
-def _what_changed_of_command(record: Record, want: Expected) -> tuple[str, str]:
-    before = [dict(record.fields.get(key) or {}) for key in ("code", "inputs")]
-    if want.command is not None and (changed := want.command.changed(*before)):
-        return changed, FILES_BACK
-    if record.fields.get("teacher_run_hash") != want.teacher_hash:
-        return "its teacher changed", ""
-    if record.fields.get("start_run_hash") != want.start_hash:
-        return "the run that it starts from changed", ""
+def _files_of_command(record: Record, want: Expected, *, settings: bool) -> Iterator[tuple[str, str]]:
+    """What of the files of a command changed; of another command, only those that both name."""
     if want.command is None:
-        return "files of its command changed", FILES_BACK
-    return "its trainer's result (where its numbers are found) or devices changed", PROTOCOL_BACK
+        return
+    code, inputs = (dict(record.fields.get(key) or {}) for key in ("code", "inputs"))
+    now = want.command
+    if settings and record.fields.get("command") != resolved(want.run.cell)["command"]:
+        code, inputs = _those_of(code, now.code), _those_of(inputs, now.inputs)
+        now = CommandFiles(_those_of(now.code, code), _those_of(now.inputs, inputs))
+    if changed := now.changed(code, inputs):
+        yield changed, FILES_BACK
+
+
+def _those_of(files: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    return {name: content for name, content in files.items() if name in others}

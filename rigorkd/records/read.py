@@ -19,12 +19,21 @@ from rigorkd.protocol.load import Protocol, load_protocol
 from rigorkd.protocol.schema import Analysis
 from rigorkd.protocol.smoke import smoke
 from rigorkd.protocol.trainer_spec import CommandSpec
-from rigorkd.records.changes import Removal, cell_of, met, removals, tried_in_vain
+from rigorkd.records.changes import Removal, cell_of, met, read_changes, removals, tried_in_vain
 from rigorkd.records.command_notes import command_doubts, command_notes
 from rigorkd.records.data_note import read_examined
 from rigorkd.records.expected import Stale, expected_hashes, stale_runs
 from rigorkd.records.interim import first_shown, read_interim_analyses, seeds_for_run
 from rigorkd.records.layout import StudyFolder
+from rigorkd.records.left_out import (
+    HOW_TO_KEEP,
+    NOT_THE_PLANNED_CONTRASTS,
+    NOT_THE_PLANNED_GAINS,
+    Foreseen,
+    LeftOut,
+    dropped_contrasts,
+    says_dropped,
+)
 from rigorkd.records.record import AGAIN, Record, read_record, read_records
 from rigorkd.records.study import (
     PLAN_EDITED,
@@ -77,10 +86,8 @@ class StudyTable:
     `planned` is the analysis section that the first run fixed, `current` that of the newest protocol text,
     `when_shown` as it stood when results were first shown, None where that is not known.
     `missing` has a row for every student run that the newest protocol declares, at the seeds asked for so
-    far, and that has no record: families keep the size that the protocol gave them. `left_out` names cells
-    that the newest protocol no longer has, `in_vain` those of them whose runs all failed, `dropped` those of
-    which no run was there when others' results were seen, `added` cells that the first protocol did not have.
-    `out_again` are those of `left_out` that it did not have either: they were never planned.
+    far, and that has no record: families keep the size that the protocol gave them. `left_out` are the cells
+    that the newest protocol no longer has, `added` those that the first one did not have.
     `planned_seeds` are those that the latest `run` before any look asked for. `classes` is None for a
     user's own images of which all classes are tested; `teachers` have their test top-1 by name.
     `removals` are still in effect: results that somebody took away, or had trained again otherwise.
@@ -99,16 +106,13 @@ class StudyTable:
     mode: str
     conditioned_on: tuple[str, ...]
     missing: pd.DataFrame
-    left_out: tuple[str, ...]
+    left_out: LeftOut
     added: tuple[str, ...]
     notes: tuple[str, ...] = ()
     classes: int | None = None
     teachers: tuple[tuple[str, tuple[float, ...]], ...] = ()
     planned_seeds: tuple[int, ...] = ()
     planned_under_0_1: bool = False
-    in_vain: tuple[str, ...] = ()
-    out_again: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
     removals: tuple[Removal, ...] = ()
     doubts: tuple[str, ...] = ()
     metrics: tuple[tuple[str, Literal["max", "min"]], ...] = ()
@@ -142,12 +146,8 @@ def read_study(folder: Path) -> StudyTable:
     hashes = {name: want.run_hash for name, want in expected.items()}
     removed = removals(folder, records, hashes, info.seeds, info.planned_seeds)
     examined = read_examined(folder)
-    cells = {str(record.fields["cell"]) for record in records}
-    cells |= {cell_of(run) for removal in removed for run in removal.runs}
-    in_vain = _in_vain(folder, info, names | cells)
     stood = _when_shown(folder, info, protocol, records)
-    dropped = _dropped(folder, info, stood, names) - cells - in_vain
-    left_out = tuple(sorted((cells | in_vain | dropped) - names))
+    left_out = _left_out(folder, info, stood, records, removed, names)
     return StudyTable(
         study=info.study,
         folder=folder,
@@ -164,9 +164,6 @@ def read_study(folder: Path) -> StudyTable:
             if want.run.cell.role == "student" and name not in there
         ),
         left_out=left_out,
-        out_again=_out_again(folder, info, left_out),
-        in_vain=tuple(sorted(in_vain)),
-        dropped=tuple(sorted(dropped)),
         added=(added := added_to(folder, protocol)),
         appeared=_appeared(folder, info, added),
         classes=_classes(protocol, examined),
@@ -326,15 +323,49 @@ def says_changed(keys: Sequence[str]) -> str:
 def changed_since(folder: Path, protocol: Protocol) -> str:
     """The same of a protocol that is to run into a study, which may not have it yet; "" of a new study."""
     info = read_info(folder) if is_study(folder) else None
-    if info is None or info.planned is None or info.protocols[-1:] == (protocol.text_hash,):
+    if info is None or info.protocols[-1:] == (protocol.text_hash,):
         return ""
+    return says_changed(_changed_by(folder, info, protocol))
+
+
+def _changed_by(folder: Path, info: StudyInfo, protocol: Protocol) -> tuple[str, ...]:
     first, asked = info.planned, protocol.spec.analysis
-    if not (keys := changed_keys(first, first, asked)):
-        return ""
+    if first is None or not (keys := changed_keys(first, first, asked)):
+        return ()
     stood = None
     if "sesoi" in keys:
         stood = _when_shown(folder, info, protocol, read_records(StudyFolder(folder)))
-    return says_changed(changed_keys(first, (stood or protocol).spec.analysis, asked))
+    return changed_keys(first, (stood or protocol).spec.analysis, asked)
+
+
+def foreseen(folder: Path, protocol: Protocol) -> Foreseen:
+    """What `analyze` will say of the plan of a study once this protocol has been run into it."""
+    info = read_info(folder) if is_study(folder) else None
+    if info is None or info.planned is None:
+        return Foreseen()
+    notes = [changed_since(folder, protocol)]
+    as_asked = not _changed_by(folder, info, protocol)
+    names = {cell.name for cell in protocol.cells}
+    known = {cell.name for text in set(info.protocols) for cell in _protocol(folder, info, text).cells}
+    looked = any(change.looked is not None for change in read_changes(folder))
+    asked = protocol.spec.analysis
+    if known <= names and not looked and info.planned.contrasts == asked.contrasts:
+        return Foreseen(tuple(filter(None, notes)), apart=as_asked)  # without reading every record
+    records = read_records(StudyFolder(folder))
+    removed = removals(folder, records, {}, info.seeds, info.planned_seeds)
+    looked = any(removal.looked is not None for removal in removed)
+    stood = _when_shown(folder, info, protocol, records)
+    left_out = _left_out(folder, info, stood, records, removed, names)
+    planned = as_asked and not looked
+    if told := left_out.says:
+        if planned and left_out.of_families:
+            told += NOT_THE_PLANNED_GAINS + HOW_TO_KEEP
+        notes.append(told)
+    shown = None if stood is None else stood.spec.analysis
+    if told := says_dropped(dropped_contrasts(info.planned, shown, asked)):
+        notes.append(told + NOT_THE_PLANNED_CONTRASTS * planned)
+    apart = False if left_out.of_families or not as_asked else None if looked else True
+    return Foreseen(tuple(filter(None, notes)), apart)
 
 
 def _when_shown(folder: Path, info: StudyInfo, protocol: Protocol, records: list[Record]) -> Protocol | None:
@@ -368,19 +399,30 @@ def _students(protocol: Protocol) -> set[str]:
     return {cell.name for cell in protocol.cells if cell.role == "student"}
 
 
-def _dropped(folder: Path, info: StudyInfo, stood: Protocol | None, names: Collection[str]) -> set[str]:
-    """Cells of the first protocol that were still planned when results were first shown, and are no more."""
-    if stood is None:
-        return set()
-    return (_students(stood) & _students(_protocol(folder, info, info.protocols[0]))).difference(names)
+def _left_out(
+    folder: Path,
+    info: StudyInfo,
+    stood: Protocol | None,
+    records: list[Record],
+    removed: Sequence[Removal],
+    names: set[str],
+) -> LeftOut:
+    """Cells of a study that a protocol, which has these, has no more.
 
-
-def _out_again(folder: Path, info: StudyInfo, left_out: Collection[str]) -> tuple[str, ...]:
-    """Which of the cells that were left out had been added: the first protocol had not planned them."""
-    if not left_out:
-        return ()
-    first = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells}
-    return tuple(name for name in left_out if name not in first)
+    They have records, or had; or their runs all failed; or they were of the first protocol, still planned
+    when results were first shown (as `stood`), and never had a run.
+    """
+    cells = {str(record.fields["cell"]) for record in records}
+    cells |= {cell_of(run) for removal in removed for run in removal.runs}
+    in_vain = _in_vain(folder, info, names | cells)
+    dropped: set[str] = set()
+    if stood is not None:
+        first = _students(_protocol(folder, info, info.protocols[0]))
+        dropped = (_students(stood) & first) - names - cells - in_vain
+    every = tuple(sorted((cells | in_vain | dropped) - names))
+    planned = {cell.name for cell in _protocol(folder, info, info.protocols[0]).cells} if every else set()
+    added = tuple(name for name in every if name not in planned)
+    return LeftOut(every, tuple(sorted(in_vain)), tuple(sorted(dropped)), added)
 
 
 def _appeared(folder: Path, info: StudyInfo, added: Collection[str]) -> tuple[tuple[str, str], ...]:
@@ -398,7 +440,7 @@ def _in_vain(folder: Path, info: StudyInfo, there: Collection[str]) -> set[str]:
     lost = tried_in_vain(folder).difference(there)
     if not lost:
         return lost
-    texts = dict.fromkeys(info.protocols[:-1])
+    texts = dict.fromkeys(info.protocols)
     return lost & {cell.name for text in texts for cell in _protocol(folder, info, text).cells}
 
 

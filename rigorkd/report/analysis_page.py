@@ -44,6 +44,7 @@ from rigorkd.report.sentences import (
     titled_family,
     unvalidated,
     warnings_of,
+    why_exploratory,
 )
 from rigorkd.text import count
 
@@ -175,7 +176,7 @@ def short_caption(analysis: Analysis, family: Family, say: MetricNumbers) -> str
         f"{analysis.metric}{' in percent' if say.unit == ' points' else ''} ({aim(analysis.goal)})",
         _SIDES.get(family.name, "").format(minus(family)) or _sides(family),
         f"{numbers_of(analysis, family)}, {test_of(family).removesuffix(' test')}, {over}",
-        "planned" if family.planned else "not planned before the results",
+        "planned" if family.planned else why_exploratory(family),
     ]
     if analysis.sesoi is not None:
         parts.append(f"equivalence margin ±{say(analysis.sesoi)}")
@@ -311,7 +312,7 @@ def caption(analysis: Analysis, family: Family, say: MetricNumbers, *, power: bo
         f"two-sided {test_of(family)}, {over}" + (", joint verdicts" if analysis.joint else ""),
         "planned before the results were seen"
         if family.planned
-        else "exploratory: not planned before the results",
+        else f"exploratory: {why_exploratory(family)}",
         *filter(None, (of_what(analysis), planned_looks(analysis))),
         *filter(None, (_asked_before(family), holm_is_sharper(analysis, family))),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rigorkd_analysis.analysis_plan import Correction, Pair, Plan, named_by
+from rigorkd_analysis.analysis_plan import Contrast, Correction, Pair, Plan, named_by
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Family
 
@@ -80,12 +80,22 @@ class Question:
             contrasts = tuple(one for one in contrasts if named_by(one).isdisjoint(self.without))
             changes["primary"] = None if plan.primary in self.without else plan.primary
         if changes:
+            why = "cells are left out here" if set(changes) == {"primary"} else "it is asked otherwise here"
+            if plan.planned or plan.demoted:
+                changes["demoted"] = " and ".join(filter(None, (plan.demoted, why)))
             changes["planned"] = False
-            contrasts = tuple(replace(contrast, planned=False) for contrast in contrasts)
+            contrasts = tuple(_put_otherwise(contrast, why) for contrast in contrasts)
         contrasts += tuple(Pair(a, b) for a, b in self.compare)
         return replace(
             plan, contrasts=contrasts, all_pairs=self.all_pairs, sequential=self.sequential, **changes
         )
+
+
+def _put_otherwise(contrast: Contrast, why: str) -> Contrast:
+    """A contrast of a question that is not the planned one any more."""
+    if not contrast.planned and not contrast.demoted:
+        return contrast
+    return replace(contrast, planned=False, demoted=" and ".join(filter(None, (contrast.demoted, why))))
 
 
 def analysis_of(found: Source, asked: Question, images: bool | None = None, *, up_to: int = 200) -> Analysis:

@@ -433,10 +433,9 @@ def tests_said(evidence: Evidence) -> str:
     )
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
-    sharper = (holm_is_sharper(analysis, one) for one in families)
-    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis), chosen(analysis)))
-    text += "".join(f"; {note}" for note in notes if note)
-    if analysis.sesoi is not None:
+    if analysis.sesoi is not None:  # before what stands apart: a note may be a sentence of its own
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"
-    return text
+    sharper = (holm_is_sharper(analysis, one) for one in families)
+    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis), chosen(analysis)))
+    return text + "".join(f"; {note}" for note in notes if note)

@@ -16,7 +16,15 @@ from rigorkd.records.attempts import FailedAttempts
 from rigorkd.report.evidence import Evidence, Provenance
 from rigorkd.report.numbers import Numbers
 from rigorkd.report.page import Block, Code, Facts, Prose, Said, Section
-from rigorkd.report.sentences import CORRECTIONS, asked_once, is_corrected, seeds_of, test_of, titled_family
+from rigorkd.report.sentences import (
+    CORRECTIONS,
+    asked_once,
+    is_corrected,
+    seeds_of,
+    test_of,
+    titled_family,
+    why_exploratory,
+)
 from rigorkd.text import count, duration
 
 
@@ -29,6 +37,13 @@ def sections(evidence: Evidence) -> Iterator[Section]:
     if evidence.provenance is not None:
         yield provenance(evidence.provenance)
     yield reproduce(evidence)
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_LATER = "Asked later, or of a table that cannot show when it was asked"
 
 
 def planned(evidence: Evidence) -> Section:
@@ -44,7 +59,7 @@ def planned(evidence: Evidence) -> Section:
         status = (
             "Planned. Fixed by the protocol before the results were seen."
             if family.planned
-            else "Exploratory. Asked later, or of a table that cannot show when it was asked."
+            else f"Exploratory. {_begun(why_exploratory(family, _LATER))}."
         )
         more = f" Corrected with {count(family.beside, 'comparison')} more of a family that asks it, too."
         lines.append(Said(f"{what}{listed}. {status}{more * bool(family.beside)}"))

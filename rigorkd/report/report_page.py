@@ -49,6 +49,7 @@ from rigorkd.report.sentences import (
     test_of,
     titled_family,
     warnings_of,
+    why_exploratory,
     word_of,
 )
 from rigorkd.text import count, some_of
@@ -167,6 +168,9 @@ def _short(evidence: Evidence) -> str:
     return "; ".join(parts) + "."
 
 
+_UNSHOWN = "nothing shows that this was planned before the results"
+
+
 def _setting(evidence: Evidence, say: Numbers) -> str:
     """How the question was put: what is compared, over how many seeds, what would matter, planned or not."""
     analysis = evidence.analysis
@@ -193,7 +197,7 @@ def _setting(evidence: Evidence, say: Numbers) -> str:
             planned = f"{sum(one.size for one in asked if one.planned)} {planned}, {later} exploratory"
             planned += " (added after the first run)"
         elif later:
-            planned = "exploratory: nothing shows that this was planned before the results"
+            planned = f"exploratory: {why_exploratory(family, _UNSHOWN)}"
         parts.append(planned)
     return "; ".join(parts) + "."
 

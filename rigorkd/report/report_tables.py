@@ -80,7 +80,7 @@ def factorial_table(analysis: Analysis) -> Table | None:
                     (
                         *(whose(item, analysis.factorial) or "all", test.effect, say.field(test, "F", path)),
                         Cell((effect, ", ", error)),
-                        *(say.field(test, name, path) for name in ("epsilon", "p", "p_adjusted")),
+                        *(say.field(test, name, path) for name in ("epsilon", "p", "p_together")),
                     )
                 )
     if not rows:

@@ -145,6 +145,11 @@ def numbers_of(analysis: Analysis, family: Family) -> str:
     return f"{' to '.join(dict.fromkeys((str(found[0]), str(found[-1]))))} runs per cell"
 
 
+def why_exploratory(family: Family, else_: str = "not planned before the results") -> str:
+    """Why a family that is not planned is not: what was planned once says what has become of that."""
+    return family.demoted or else_
+
+
 def planned_looks(analysis: Analysis) -> str:
     """What planned looks do to p and intervals, "" where there are none."""
     if not analysis.looks:

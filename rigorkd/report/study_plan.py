@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rigorkd_analysis.analysis_plan import AllOf, Contrast, DifferenceOfGains, Pair, Plan, Trend, Weighted
 
+from rigorkd.records.left_out import (
+    NOT_THE_PLANNED_CONTRASTS,
+    NOT_THE_PLANNED_GAINS,
+    dropped_contrasts,
+    says_dropped,
+)
 from rigorkd.records.read import changed_keys, says_changed
 
 if TYPE_CHECKING:
     from rigorkd.protocol import schema
+    from rigorkd.records.changes import Removal
     from rigorkd.records.read import StudyTable
 
 #: From so many percent of the test images on, copies of images that were trained on stand at every verdict.
@@ -38,32 +46,20 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     warnings += [removal.says for removal in study.removals]
     looked = any(removal.looked is not None for removal in study.removals)
     planned = first is not None and not changed and not looked
-    # what was added after the first run was never planned, so that without it the plan is what it was
-    whole = all(name.split("/")[0] == "teacher" or name in study.out_again for name in study.left_out)
-    if study.left_out:
-        why = dict.fromkeys(study.out_again, " (added after the first run)")
-        why |= dict.fromkeys(study.in_vain, " (its runs failed)")
-        why |= {
-            name: " (added after the first run; its runs failed)"
-            for name in study.in_vain
-            if name in study.out_again
-        }
-        why |= dict.fromkeys(study.dropped, " (dropped before it had a run, after other results were shown)")
-        named = ", ".join(name + why.get(name, "") for name in study.left_out)
-        text = f"left out, since the newest protocol has them no more: {named}"
-        if planned and not whole:
-            text += "; the gains that are left are not the family that was planned, so they are exploratory"
-        warnings.append(text)
+    if text := study.left_out.says:
+        warnings.append(text + NOT_THE_PLANNED_GAINS * (planned and bool(study.left_out.of_families)))
+    planned_gains = planned and not study.left_out.of_families
     told = "" if study.examined is None else study.examined.says_tested
     doubted = told if study.examined is not None and study.examined.share >= MANY_COPIES else ""
     warnings += [] if study.examined is None else [text for text in study.examined.says() if text != doubted]
     kept = () if first is None else first.contrasts
-    if dropped := _dropped_contrasts(study, asked):
-        text = f"contrasts dropped after results were shown: {', '.join(dropped)}"
-        if planned:
-            text += "; those that are left are not the family that was planned, so they are exploratory"
-        warnings.append(text)
+    if dropped := dropped_contrasts(first, study.when_shown, asked):
+        warnings.append(says_dropped(dropped) + NOT_THE_PLANNED_CONTRASTS * planned)
     asked_then = planned and not dropped
+    whole = [f"{', '.join(changed)} changed after the first run"] if changed else []
+    whole += dict.fromkeys(_taken(removal) for removal in study.removals if removal.looked is not None)
+    why_gains = [*whole, *["cells were left out since"] * bool(study.left_out.of_families)]
+    why_contrasts = [*whole, *["contrasts were dropped after results were shown"] * bool(dropped)]
     return (
         Plan(
             metric=asked.metric,
@@ -72,8 +68,15 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
             alpha=asked.alpha,
             correction=asked.correction,
             joint=asked.joint,
-            contrasts=tuple(_contrast(item, asked_then and item in kept) for item in asked.contrasts),
-            planned=planned and whole,
+            contrasts=tuple(
+                replace(
+                    _contrast(item, asked_then and item in kept),
+                    demoted=" and ".join(why_contrasts) * (item in kept),
+                )
+                for item in asked.contrasts
+            ),
+            planned=planned_gains,
+            demoted="" if first is None else " and ".join(why_gains),
             primary=asked.primary,
             test=asked.test,
             inference=asked.inference,
@@ -93,27 +96,13 @@ def plan_of(study: StudyTable) -> tuple[Plan, tuple[str, ...]]:
     )
 
 
-def _dropped_contrasts(study: StudyTable, asked: schema.Analysis) -> list[str]:
-    """The planned contrasts that were still asked when results were first shown, and are no more."""
-
-    def unnamed(item: schema.Contrast) -> schema.Contrast:
-        return item.model_copy(update={"name": None})
-
-    first, stood = study.planned, study.when_shown
-    if first is None or stood is None:
-        return []
-    left = [unnamed(item) for item in asked.contrasts]
-    then = [unnamed(item) for item in stood.contrasts]
-    lost = [item for item in first.contrasts if unnamed(item) in then and unnamed(item) not in left]
-    return [item.name or _in_words(item) for item in lost]
-
-
-def _in_words(item: schema.Contrast) -> str:
-    """A contrast without a name, as its protocol has it."""
-    if item.pair is not None:
-        return f"{item.pair[0]} vs {item.pair[1]}"
-    ((kind, said),) = item.model_dump(exclude_none=True).items()
-    return f"{kind}: {said}"
+def _taken(removal: Removal) -> str:
+    """What was done to results that had been seen, in a few words."""
+    if removal.retrained:
+        return "results were trained again by another protocol after they were shown"
+    if removal.fewer:
+        return "planned seeds were given up after results were shown"
+    return "results were removed after they were shown"
 
 
 def _margin(asked: schema.Analysis) -> str:

@@ -78,6 +78,37 @@ def test_what_gains_are_over_is_named_unless_it_is_called_the_baseline():
     assert all(" kd" not in c.says and "compared" not in c.says for c in over_scratch.comparisons)
 
 
+def test_what_the_name_of_a_studys_cell_says_its_sentence_says_too():
+    """Of parameters that are no columns; numbers in names of other tables may be anything."""
+    method = {
+        "m/r8/baseline": "baseline",
+        "m/r8/dist-tau4": "dist",
+        "m/r8/dkd-T4-tckd1-nckd8-bs32": "dkd",
+        "m/r8/own-a0.5-scale1.5-vgg13-bf16": "own",
+        "m/r8/lskd-T2": "lskd",
+    }
+    columns = {
+        "method": method,
+        "student": dict.fromkeys(method, "r8"),
+        "teacher": {cell: "teacher/vgg13" * (name != "baseline") for cell, name in method.items()},
+    }
+    cells = dict(zip(method, (70, 74, 75, 76, 77), strict=True))
+    other = runs_of(cells, **columns)
+    alike = dict.fromkeys(method, "{}")
+    study = runs_of(cells, **columns, training=alike, views=alike)
+
+    def begins(frame: pd.DataFrame) -> list[str]:
+        return [c.says.partition(" raised")[0] for c in analyze(frame).family("gains").comparisons]
+
+    assert begins(study) == [
+        "DIST distillation at tau = 4",
+        "DKD distillation at tckd = 1, nckd = 8, batch size = 32",
+        "LSKD distillation",
+        "Own distillation at scale = 1.5",
+    ]
+    assert begins(other)[:2] == ["DIST distillation", "DKD distillation"]
+
+
 def test_a_table_without_methods_has_no_students_and_its_baseline_is_named():
     frame = runs_of({"cnn": 70, "mae": 74, "simclr": 78})
     found = analyze(frame, Plan(baselines=("cnn",)))

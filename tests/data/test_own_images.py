@@ -605,6 +605,32 @@ def test_a_plan_says_that_what_is_done_may_be_stale_before_images_are_decoded(
     assert "nothing to train" in rigorkd("run", path, "--seeds", "1").stdout, "the mend works"
 
 
+def test_all_that_changed_is_told_at_once_and_the_mend_undoes_it_all(
+    tmp_path: Path, rigorkd: Rigorkd
+) -> None:
+    write(tmp_path / "pictures")
+    path = tmp_path / "own.yaml"
+    path.write_text(PROTOCOL)
+    done = rigorkd("run", path, "--seeds", "1", "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    image = tmp_path / "pictures" / "cats" / "0.png"
+    first = image.read_bytes()
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save(image)
+    path.write_text(PROTOCOL.replace("epochs: 1", "epochs: 2"))
+    refused = " ".join(rigorkd("run", path, "--seeds", "1").stderr.split())
+    assert "3 records no longer fit the protocol and what it names" in refused
+    assert len(re.findall(r"epochs: 1 → 2; the data changed: \w{12} → \w{12}", refused)) == 3
+    mend = "change the protocol back and have the images in pictures as they were (files, their classes"
+    assert mend in refused
+    assert "what is gone), give the study another name, or set" in refused
+    path.write_text(PROTOCOL.replace("val: 2", "val: 3"))
+    settings = " ".join(rigorkd("run", path, "--seeds", "1").stderr.split())
+    assert len(re.findall(r"dataset.split: .*?; the data changed: \w{12} → ", settings)) == 3
+    path.write_text(PROTOCOL)
+    image.write_bytes(first)
+    assert "nothing to train" in rigorkd("run", path, "--seeds", "1").stdout
+
+
 def test_a_study_remembers_what_its_files_settled(tmp_path: Path, rigorkd: Rigorkd) -> None:
     """Read and continued where the images are not; and as it began where they are others by now."""
     write(tmp_path / "pictures")

@@ -241,6 +241,17 @@ def test_a_changed_script_is_named(copy: Path) -> None:
     done = of(copy, "run", "protocols/mine.yaml")
     assert done.returncode == 2
     assert "main/small/baseline/seed-0: train.py changed" in done.stderr
+    path = copy / "protocols" / "mine.yaml"
+    path.write_text(PROTOCOL.replace("--seed {seed}", "--seed {seed} --more", 1))
+    both = of(copy, "run", "protocols/mine.yaml").stderr
+    assert " --more --out {out}; train.py changed\n" in both
+    assert "change the protocol back and put the files back as they were, give the study another" in both
+    path.write_text(PROTOCOL.replace("train.py", "other.py"))
+    (copy / "protocols" / "train.py").rename(copy / "protocols" / "other.py")
+    other = of(copy, "run", "protocols/mine.yaml").stderr
+    assert "train.py is gone" not in other, "the new command says so itself"
+    path.write_text(PROTOCOL)
+    (copy / "protocols" / "other.py").rename(copy / "protocols" / "train.py")
     again = of(copy, "run", "protocols/mine.yaml", "--retrain-stale", "--jobs", 2)
     assert again.returncode == 0, again.stderr
 

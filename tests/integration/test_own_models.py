@@ -68,6 +68,13 @@ def test_a_study_of_ones_own_models(folder: Path, rigorkd: Rigorkd, tmp_path: Pa
     assert "other/plain" not in stale.stderr
     assert "4 done" in rigorkd("status").stdout
 
+    (folder / "own.yaml").write_text(PROTOCOL.replace("epochs: 1", "epochs: 2"))
+    both = rigorkd("run", folder / "own.yaml").stderr
+    assert "main/mine/baseline/seed-0: epochs: 1 → 2; the code of its model nets:small changed" in both
+    assert "other/plain/baseline/seed-0: epochs: 1 → 2\n" in both
+    assert "change the protocol back and put the files back as they were, give the study another" in both
+    (folder / "own.yaml").write_text(PROTOCOL)
+
     (folder / "layers.py").unlink()
     (folder / "nets.py").unlink()
     gone = rigorkd("plan", folder / "own.yaml")

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rigorkd.cli.main import cli
+from rigorkd.records.interim import note_shown
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.gather import gather
 from rigorkd.report.judging import Question, analysis_of
@@ -109,6 +110,115 @@ def test_a_contrast_that_is_dropped_before_or_named_since(made, tmp_path) -> Non
     made(tmp_path / "named", EVERY, text=named)
     run_at(study, FIRST_RUN, LAST)
     assert not any("dropped" in text for text in judged(study)[1])
+
+
+LESS_AND_MORE = FIRST.replace("T: [1, 4, 8]", "T: [1, 2, 4]")
+
+
+def told_by_plan(folder: Path, text: str) -> tuple[str, dict[str, int]]:
+    """What `plan` notes of a protocol that is not run into the study yet, and the sizes of its families."""
+    (folder / "asked.yaml").write_text(text)
+    asked = ["plan", str(folder / "asked.yaml"), "--results", str(folder / "results"), "--format", "json"]
+    made = json.loads(CliRunner().invoke(cli, asked, catch_exceptions=False).stdout)
+    sizes = {entry["family"]: entry["comparisons"] for entry in made["detectable"]}
+    return " | ".join(made.get("notes", [])), sizes
+
+
+def test_what_a_planned_cell_that_is_taken_out_does_is_told_before_it_is_run(made, tmp_path: Path) -> None:
+    """Of cells that are added meanwhile, too: they are judged with those that were planned."""
+    study = made(tmp_path, EVERY, text=FIRST)
+    note_shown(study, range(5), "test_top1", 5)
+    as_it_was, sizes = told_by_plan(tmp_path, FIRST)
+    assert (as_it_was, sizes["gains"]) == ("", 3)
+    told, sizes = told_by_plan(tmp_path, LESS_AND_MORE)
+    assert "exploratory: main/plain/kd-T2-a0.5; judged with the other gains, which are exploratory" in told
+    assert "family stays as it is" not in told
+    assert (
+        "left out, since the newest protocol has them no more: main/plain/kd-T8-a0.5; the gains that are left"
+        " are not the family that was planned, so they are exploratory; to keep them planned, leave these"
+    ) in told
+    assert (sizes.get("gains"), sizes["exploratory gains"]) == (None, 3)
+    done = CliRunner().invoke(
+        cli,
+        ["run", str(tmp_path / "asked.yaml"), "--results", str(tmp_path / "results"), "--only", "none"],
+    )
+    assert "to keep them planned, leave these cells" in " ".join(done.stderr.split())
+    made(tmp_path, {**VALUES, "main/plain/kd-T2-a0.5": VALUES["main/plain/baseline"]}, text=LESS_AND_MORE)
+    (gains,) = [
+        family
+        for family in analysis_of(from_study(study), Question(), images=False).families
+        if family.name == "gains"
+    ]
+    assert (gains.planned, gains.size) == (False, 3), "as it was told"
+    assert "leave these cells in the protocol" in told_by_plan(tmp_path, LESS_AND_MORE)[0], "still"
+
+
+def test_what_a_removed_cell_that_is_taken_out_does_is_told_before_it_is_run(made, tmp_path: Path) -> None:
+    study = made(tmp_path, EVERY, text=FIRST)
+    asked = ["remove", str(study), "--only", "*/kd-T8-*"]
+    said = " ".join(CliRunner().invoke(cli, asked, catch_exceptions=False).stdout.split())
+    assert "taken out of it first, and then the gains that are left are exploratory" in said
+    assert told_by_plan(tmp_path, FIRST)[0] == ""
+    assert "to keep them planned, leave these cells" in told_by_plan(tmp_path, ONE_CELL_LESS)[0]
+
+
+def test_a_contrast_that_is_dropped_is_told_before_it_is_run(made, tmp_path: Path) -> None:
+    study = made(tmp_path, EVERY, text=FIRST)
+    note_shown(study, range(5), "test_top1", 5)
+    told, sizes = told_by_plan(tmp_path, ONE_CONTRAST_LESS)
+    assert "contrasts dropped after results were shown: main/plain/kd-T4-a0.5 vs main/plain/baseline" in told
+    assert sizes["gains"] == 3
+
+
+def test_a_cell_that_never_had_a_run_goes_without_a_word_before_anything_is_shown(made, tmp_path) -> None:
+    made(tmp_path, {cell: row[:1] for cell, row in VALUES.items()}, seeds=range(5), text=FIRST)
+    assert told_by_plan(tmp_path, ONE_CELL_LESS)[0] == ""
+
+
+WHYS = {
+    "a cell": (LESS_AND_MORE, "overall", "planned, but cells were left out since"),
+    "a cell, another added": (LESS_AND_MORE, "gains", "in part added later, in part planned, but cells were"),
+    "a contrast": (ONE_CONTRAST_LESS, "contrasts", "planned, but contrasts were dropped after results were"),
+    "a key": (FIRST.replace("sesoi", "alpha: 0.1\n  sesoi"), "gains", "planned, but alpha changed after the"),
+}
+
+
+@pytest.mark.parametrize("case", WHYS)
+def test_captions_say_why_what_was_planned_is_exploratory(made, tmp_path: Path, case: str) -> None:
+    text, name, why = WHYS[case]
+    study = made(tmp_path, EVERY, text=FIRST)
+    note_shown(study, range(5), "test_top1", 5)
+    made(tmp_path, {**EVERY, "main/plain/kd-T2-a0.5": VALUES["main/plain/baseline"]}, text=text)
+    found = analysis_of(from_study(study), Question(), images=False)
+    family = found.family(name)
+    assert family is not None
+    assert (family.planned, family.demoted.startswith(why)) == (False, True)
+    for form in (["--format", "json"], ["--all"], [], ["--format", "markdown"], ["--format", "latex"]):
+        done = CliRunner().invoke(cli, ["analyze", str(study), *form], catch_exceptions=False)
+        said = " ".join(done.stdout.split())
+        assert why in said, form
+        assert "not planned before the results" not in said, form
+    CliRunner().invoke(cli, ["report", str(study), "--out", str(tmp_path / "page.html")])
+    page = (tmp_path / "page.html").read_text()
+    assert f"Exploratory. {why[0].upper()}{why[1:]}" in page
+    assert "Asked later" not in page
+    assert "nothing shows that this was planned" not in page
+
+
+def test_what_was_never_planned_says_so_and_a_question_put_otherwise_too(made, tmp_path: Path) -> None:
+    study = made(tmp_path, EVERY, text=FIRST)
+    made(tmp_path, {"main/plain/kd-T2-a0.5": VALUES["main/plain/baseline"]}, text=LESS_AND_MORE)
+
+    def whys(**asked) -> dict[tuple[str, bool], str]:
+        families = analysis_of(from_study(study), Question(**asked), images=False).families
+        return {(family.name, family.planned): family.demoted for family in families}
+
+    made(tmp_path, EVERY, text=FIRST.replace("T: [1, 4, 8]", "T: [1, 4, 8, 2]"))
+    later = whys()
+    assert (later["gains", True], later["gains", False]) == ("", "")
+    assert whys(alpha=0.1)["contrasts", False] == "planned, but it is asked otherwise here"
+    left = whys(without=("main/plain/kd-T8-a0.5",))
+    assert left["contrasts", False] == "planned, but cells are left out here"
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "json", "csv"])

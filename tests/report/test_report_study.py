@@ -12,6 +12,7 @@ from rigorkd_analysis.analysis_plan import AllOf, DifferenceOfGains, Pair, Trend
 from rigorkd.api import load
 from rigorkd.protocol.schema import Analysis
 from rigorkd.records.interim import FILE, note_interim_analysis, read_interim_analyses
+from rigorkd.records.left_out import LeftOut
 from rigorkd.records.read import StudyTable
 from rigorkd.report.study_plan import plan_of
 
@@ -38,7 +39,7 @@ def study(planned: Analysis | None, current: Analysis | None, **cells: tuple[str
     return StudyTable(
         study="s", folder=Path("s"), runs=pd.DataFrame(), planned=planned, current=current, smoke=False,
         mode="reference", conditioned_on=("these test images",), missing=pd.DataFrame(),
-        left_out=cells.get("left_out", ()), added=cells.get("added", ()),
+        left_out=LeftOut(cells.get("left_out", ())), added=cells.get("added", ()),
     )  # fmt: skip
 
 

@@ -283,6 +283,27 @@ def test_one_run_that_learnt_nothing_is_told_as_that():
     assert "no better than guessing" not in warnings(table(kd=kd))
 
 
+def test_every_run_that_learnt_nothing_is_named_whatever_the_other_seeds_of_its_cell_are():
+    """A seed that is hard for all cells is no failed run of one of them."""
+    frame = table(kd=(73.5, 73.9, 9.0, 73.6, 73.8))
+    frame.loc[frame["cell"] == "base", "test_top1"] = [13.0, 12.0, 9.5, 13.0, 12.0]
+    told = warnings(frame, classes=10)
+    assert "the baseline base is near chance" in told
+    said = "no better than guessing: base has 9.5 at seed 2; kd has 9 at seed 2 (guessing among 10 classes"
+    assert said in told
+    assert "whether these runs were trained" in told
+    frame.loc[frame["cell"] == "base", "test_top1"] = [13.0, 9.0, 9.5, 13.0, 12.0]
+    assert "base has at most 9.5 in 2 of 5 runs (seeds 1, 2); kd has 9 at" in warnings(frame, classes=10)
+    frame.loc[frame["cell"] == "base", "test_top1"] = 9.5
+    assert "guessing: base has at most 9.5 in all 5 runs; kd has 9 at seed 2" in warnings(frame, classes=10)
+    few, more = (
+        frame[frame["seed"] < 3],
+        frame.assign(test_top1=frame["test_top1"].mask(frame["seed"] > 2, 9)),
+    )
+    for one in (few, more):
+        assert "kd has" in warnings(one, classes=10).partition("no better than guessing: ")[2]
+
+
 def test_a_constant_answer_is_the_best_guess_where_the_classes_of_the_images_are_known():
     """Of lesions seven in ten are benign: a network that says so always has learnt nothing."""
     frame = table(kd=(70.4, 69.7, 70.2, 70.1, 69.8))

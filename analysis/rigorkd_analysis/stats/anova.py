@@ -47,7 +47,11 @@ _MAX_TESTED = 100
 
 @dataclass(frozen=True)
 class FTest:
-    """A repeated-measures F test with Greenhouse–Geisser ε, or a single-df contrast (then ε is 1)."""
+    """A repeated-measures F test with Greenhouse–Geisser ε, or a single-df contrast (then ε is 1).
+
+    `p_adjusted` is by Holm over the tests of its own set of cells; `p_together`, which words and tables
+    hold to, over those of all sets.
+    """
 
     effect: str
     cells: tuple[str, ...]
@@ -59,6 +63,7 @@ class FTest:
     p_uncorrected: float | None
     p: float | None
     p_adjusted: float | None
+    p_together: float | None = None
 
 
 @dataclass(frozen=True)
@@ -141,15 +146,15 @@ def _factorials(question: Question) -> list[Factorial]:
 def _judged_together(question: Question, sets: Sequence[Factorial]) -> list[Factorial]:
     """The sets with p by Holm over the tests of all of them: a reader meets these side by side."""
     looks = max(1, len(question.plan.interim))
-    tests = iter(_adjusted([test for one in sets for test in one.tests], looks))
-    contrasts = iter(_adjusted([test for one in sets for test in one.contrasts], looks))
+    of_tests = iter(_adjusted([test for one in sets for test in one.tests], looks))
+    of_contrasts = iter(_adjusted([test for one in sets for test in one.contrasts], looks))
     total = sum(len(one.tests) for one in sets)
     out = []
     for one in sets:
-        own = tuple(next(tests) for _ in one.tests)
+        own = tuple(replace(test, p_together=next(of_tests)) for test in one.tests)
         lead = f"{whom}: " if (whom := whose(one, sets)) else ""
         says = f"{lead}{_says(question, own, total)}{one.says}"
-        of_degree = tuple(next(contrasts) for _ in one.contrasts)
+        of_degree = tuple(replace(test, p_together=next(of_contrasts)) for test in one.contrasts)
         out.append(replace(one, tests=own, contrasts=of_degree, says=says))
     return out
 
@@ -169,7 +174,7 @@ def whose(item: Factorial, among: Sequence[Factorial]) -> str:
 def _factorial(
     question: Question, cells: list[int], weight: str | None, key: dict[str, str]
 ) -> Factorial | None:
-    """The tests of one set of cells, not adjusted yet; it says what the design leaves open."""
+    """The tests of one set of cells, adjusted over its own alone; it says what the design leaves open."""
     runs = question.runs
     at: dict[tuple[float, float], int] = {}
     for cell in cells:
@@ -196,6 +201,7 @@ def _factorial(
             contrasts += own
     if not tests:
         return None
+    looks = max(1, len(question.plan.interim))
     is_cross = design == "arms" and len(temperatures) > 1 and len(weights) > 1
     cross = f" The cells form a cross, not a grid: the interaction of T and {symbol} is not identifiable."
     return Factorial(
@@ -203,10 +209,15 @@ def _factorial(
         group=key["group"] or None,
         method=key["method"] or None,
         design=design,
-        tests=tuple(tests),
-        contrasts=tuple(contrasts),
+        tests=_of_one_set(tests, looks),
+        contrasts=_of_one_set(contrasts, looks),
         says=cross * is_cross,
     )
+
+
+def _of_one_set(tests: Sequence[FTest], looks: int) -> tuple[FTest, ...]:
+    adjusted = _adjusted(tests, looks)
+    return tuple(replace(test, p_adjusted=p) for test, p in zip(tests, adjusted, strict=True))
 
 
 def _arms(
@@ -299,12 +310,10 @@ def repeated_measures(data: Floats, basis: Floats, effect: str = "", cells: tupl
     )
 
 
-def _adjusted(tests: Sequence[FTest], looks: int) -> tuple[FTest, ...]:
-    """By Holm over the tests, and by Bonferroni over the planned looks."""
-    if not tests:
-        return ()
-    p = np.minimum(1.0, looks * adjust(or_nan(test.p for test in tests), "holm"))
-    return tuple(replace(test, p_adjusted=or_none(value)) for test, value in zip(tests, p, strict=True))
+def _adjusted(tests: Sequence[FTest], looks: int) -> list[float | None]:
+    """Their p by Holm over the tests, and by Bonferroni over the planned looks."""
+    p = np.minimum(1.0, looks * adjust(or_nan(test.p for test in tests), "holm")) if tests else ()
+    return [or_none(value) for value in p]
 
 
 def _says(question: Question, tests: tuple[FTest, ...], total: int) -> str:
@@ -319,12 +328,12 @@ def _says(question: Question, tests: tuple[FTest, ...], total: int) -> str:
         if test.F is None or test.epsilon is None:
             parts.append(f"{test.effect}: not testable")
             continue
-        found = "an effect" if test.p_adjusted is not None and test.p_adjusted < alpha else "no effect shown"
+        found = "an effect" if test.p_together is not None and test.p_together < alpha else "no effect shown"
         found = "not judged at a repeated look" if question.repeated_look else found
         found = "not judged between planned looks" if question.no_planned_look else found
         parts.append(
             f"{test.effect}: {found} (F({test.df_effect:.2f}, {test.df_error:.2f}) = {test.F:.2f}, "
-            f"ε = {test.epsilon:.2f}, {p_text(test.p_adjusted, p_name)}, "
+            f"ε = {test.epsilon:.2f}, {p_text(test.p_together, p_name)}, "
             f"n = {test.n})"
         )
     text = "; ".join(parts) + f", in {question.phrasing.words}."

@@ -48,7 +48,7 @@ class Entry:
 
 
 _FOREST = "forest plots: intervals alone and simultaneous, the band too small to matter"
-_LATER = "the same of what was added later"
+_LATER = "the same of what is exploratory: added later, or no more as it was planned"
 _SETTING = "gain against {}, with paired intervals"
 _MEAN = "the metric itself against {}"
 
