@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from rigorkd_analysis.analysis_plan import Contrast, Pair
-from rigorkd_analysis.likeness import on_what
+from rigorkd_analysis.likeness import may_be_methods, on_what
 from rigorkd_analysis.named_pairs import each_pair
 from rigorkd_analysis.offered_baselines import (
     is_called_baseline,
@@ -117,9 +117,13 @@ class Matcher:
         if name in self._runs.index:
             return [self._runs.position(name)]
         if column := data_of(self._runs, name):
+            instead = self._name_one(range(len(self._runs.cells)))
+            if may_be_methods(self._runs, column):
+                value = name.partition("=")[2] or name
+                given = shlex.quote(f"{column}={value}")
+                instead = f"if {column} tells methods apart, --baseline {given} says so; else {instead}"
             raise TableError(
-                f"{name} is a {column} and no baseline: none is on other data than its cells",
-                hint=self._name_one(range(len(self._runs.cells))),
+                f"{name} is a {column} and no baseline: none is on other data than its cells", hint=instead
             )
         if found := self._by_ending(name):
             return found

@@ -52,6 +52,15 @@ def on_what(runs: Runs) -> tuple[str, ...]:
     return tuple(found)
 
 
+def may_be_methods(runs: Runs, column: str) -> bool:
+    """Whether a column that says on what was measured, by its name alone, may hold methods: none are told.
+
+    `subset` holds parts of a data set in one table, and ways to select features in another.
+    """
+    methods = set(runs.attributes.get("method", ()))
+    return column not in _ON_WHAT and len(methods) < 2 and len(set(runs.attributes[column])) > 1
+
+
 # ------------------------------------------------------------------------------------------ other differences
 
 _BUDGETS = frozenset(

@@ -15,7 +15,7 @@ from rigorkd_analysis.analysis_plan import TABLE_CONDITIONS, Pair, Plan
 from rigorkd_analysis.baseline_matching import Matcher
 from rigorkd_analysis.families import build_family, images_of, on_images
 from rigorkd_analysis.hypotheses import all_gains, all_pairs, averages, resolve
-from rigorkd_analysis.likeness import copied, on_what
+from rigorkd_analysis.likeness import copied, may_be_methods, on_what
 from rigorkd_analysis.metric_names import Goal, goal_of, is_accuracy, is_top5, sesoi_off_scale, words_of
 from rigorkd_analysis.named_pairs import each_pair, left_over
 from rigorkd_analysis.offered_baselines import likely, offered
@@ -370,6 +370,10 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
         if len(runs.cells) > 1 and not plan.contrasts:  # each is the baseline of its own student
             pair = " ".join(shlex.quote(cell) for cell in (runs.cells[1], runs.cells[0]))
             why = f": no cell has a baseline beside it, or a second one; --compare {pair} compares two"
+            for column in on_what(runs):
+                if may_be_methods(runs, column):
+                    given = shlex.quote(f"{column}={runs.text(column, 0)}")
+                    why += f"; if {column} tells methods apart, --baseline {given} says so"
         out.append(f"nothing to compare{why}")
     elif found[0].name == "all_pairs" and not plan.all_pairs:
         why = "no cell has the method 'baseline'"

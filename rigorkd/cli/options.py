@@ -219,8 +219,10 @@ _READING = (
     ),
     click.option(
         "--average",
+        multiple=True,
         metavar="COLUMN",
-        help="Average within a seed: over fold, item or the like, or over a setting, each method's own.",
+        help="Average within a seed: over fold, item or the like, or over a setting, each method's own. "
+        "Repeatable.",
     ),
     click.option(
         "--without",
@@ -259,6 +261,7 @@ def reading_of(options: dict[str, Any]) -> Reading:
     from rigorkd.readers.raw import Reading
 
     own = [field for field in fields(Reading) if field.name != "goal"]  # which the question has as well
+    options["average"] = ",".join(options.pop("average", None) or ()) or None
     return Reading(
         **{field.name: options.pop(field.name, field.default) for field in own}, goal=options.get("goal")
     )

@@ -20,7 +20,7 @@ from rigorkd_analysis.columns import AVERAGED_OVER, OWN_SETTINGS, SET_TO, is_num
 from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.short_names import plain as as_written
 
-from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.draft import Draft, averaged_over, original
 from rigorkd.readers.known_names import INNER, PARAMETERS, canonical, is_bookkeeping, is_kind_of_seed
 from rigorkd.readers.leaving_out import words_of
 from rigorkd.readers.metric_choice import candidates
@@ -38,27 +38,37 @@ AVERAGED, AVERAGED_PARTS = "averaged settings: ", "averaged within a run: "
 
 
 def average(draft: Draft, metric: str | None) -> None:
-    """Rows of one run averaged over folds, items, repeats or settings, which are no replicates."""
-    if draft.asked.average is None:
-        return
-    column = original(draft, draft.asked.average)
-    if column is None:
-        raise draft.table.error(
-            f"--average {draft.asked.average}: no such column",
-            suggest(draft.asked.average, draft.frame.columns, f"there are: {draft.columns()}"),
-        )
+    """Rows of one run averaged over folds, items, repeats or settings, which are no replicates.
+
+    Of several columns over each in turn: methods may have settings of their own, one a temperature and
+    another a weight.
+    """
+    for name in averaged_over(draft):
+        if original(draft, name) is None:
+            raise draft.table.error(
+                f"--average {name}: no such column",
+                suggest(name, draft.frame.columns, f"there are: {draft.columns()}"),
+            )
+    columns = [column for name in averaged_over(draft) if (column := original(draft, name)) is not None]
+    for at, column in enumerate(columns):
+        _average_over(draft, metric, column, columns[at + 1 :])
+
+
+def _average_over(draft: Draft, metric: str | None, column: str, others: Sequence[str]) -> None:
+    """Over one column; what is averaged over after it, `others`, tells its rows apart until then."""
     if column in ("cell", "seed", metric, *cell_columns(draft)):
         rest = [name for name in cell_columns(draft) if name != column]
         instead = ""
         if column in cell_columns(draft) and column != "cell" and rest:
             instead = f"; to average over it, leave it out of what a cell is: --cell {_options(draft, rest)}"
         raise draft.table.error(
-            f"--average {draft.asked.average}: it tells the runs apart, or is the metric",
+            f"--average {draft.spelt(column)}: it tells the runs apart, or is the metric",
             f"name the column whose rows are averaged within a run, such as fold{instead}",
         )
     _without_the_unfinished(draft, column)
     _without_number(draft, metric, column)
-    number = _by_setting(draft, column) if _is_setting(draft, column) else _by_part(draft, column)
+    of_rows = _by_setting if _is_setting(draft, column) else _by_part
+    number = of_rows(draft, column, others)
     for clock in ("epoch", "step"):  # rows of one run that end at several epochs have none together
         if clock in draft.frame and (draft.frame.groupby(number)[clock].nunique() > 1).any():
             draft.table = replace(draft.table, frame=draft.frame.drop(columns=clock))
@@ -132,10 +142,10 @@ _RIVALS = ("group", "dataset", "task", "student")
 """Cells that differ in one of these are not compared, so their folds need not be the same."""
 
 
-def _by_part(draft: Draft, column: str) -> NDArray[np.intp]:
+def _by_part(draft: Draft, column: str, others: Sequence[str]) -> NDArray[np.intp]:
     """Which rows are one run, of those that are of what all compared cells have."""
     _on_common(draft, column)
-    keys = [name for name in ("cell", "seed", "run_id") if name in draft.frame]
+    keys = [name for name in ("cell", "seed", "run_id", *others) if name in draft.frame]
     number = np.asarray(draft.frame.groupby(keys, sort=False).ngroup().to_numpy(), dtype=np.intp)
     sizes = np.bincount(number)
     if sizes.min() != sizes.max():
@@ -188,6 +198,9 @@ def _common(draft: Draft, frame: pd.DataFrame, column: str) -> NDArray[np.bool_]
     lacking, what = len(told), draft.spelt(column)
     keep = frame[column].isin(shared)
     left = frame[keep]
+    if says_on_what(column):
+        short = _without_some(draft, column, left, told).reindex(frame.index, fill_value=False)
+        return np.asarray((keep & ~short).to_numpy(), dtype=bool)
     cells = left.groupby("seed", sort=False)["cell"].transform("nunique")
     lost = left.groupby(["seed", column], sort=False)["cell"].transform("nunique") < cells
     gaps = left[lost].drop_duplicates(["seed", column])
@@ -214,6 +227,29 @@ def _common(draft: Draft, frame: pd.DataFrame, column: str) -> NDArray[np.bool_]
             "seed",
         )
     return np.asarray(keep.to_numpy(), dtype=bool)
+
+
+def _without_some(draft: Draft, column: str, rows: pd.DataFrame, told: Sequence[str]) -> pd.Series[bool]:
+    """Which rows are of a seed at which their cell lacks some data sets, and so has no average.
+
+    Data sets lie further apart than seeds do: a mean over fewer of them is no replicate of the others. A
+    `told` part that a cell lacks at all seeds is left out of all, and said with these.
+    """
+    what, shared = draft.spelt(column), set(rows[column])
+    short = rows.groupby(["cell", "seed"], sort=False)[column].transform("nunique") < len(shared)
+    gaps = []
+    for (cell, seed), some in rows[short].groupby(["cell", "seed"], sort=False):
+        lost = some_of(sorted(shared.difference(some[column])), 6)
+        gaps.append(f"{cell} lacks {lost} at seed {seed}, and so has no average there")
+    if told:
+        draft.warnings.append(
+            f"{what}: {'; '.join(told[:_TOLD])}; left out of the averages of all cells, so that like is "
+            "compared with like"
+        )
+    if gaps:
+        more = f" and {len(gaps) - _TOLD} more" * (len(gaps) > _TOLD)
+        draft.warnings.append(f"{what}: {'; '.join(gaps[:_TOLD])}{more}")
+    return short
 
 
 def _shared(draft: Draft, frame: pd.DataFrame, column: str) -> tuple[set[str], list[str]]:
@@ -297,7 +333,7 @@ def _without_any(draft: Draft, column: str) -> NDArray[np.bool_]:
     return ~np.asarray(there.transform("any").to_numpy(), dtype=bool)
 
 
-def _by_setting(draft: Draft, column: str) -> NDArray[np.intp]:
+def _by_setting(draft: Draft, column: str, others: Sequence[str]) -> NDArray[np.intp]:
     """Which rows are averaged: those of one seed of a cell that has the setting; all others stand alone.
 
     Each cell is averaged over its own settings, at every seed over the same ones: else seeds would differ by
@@ -309,12 +345,12 @@ def _by_setting(draft: Draft, column: str) -> NDArray[np.intp]:
     """
     what = draft.spelt(column)
     draft.put(**{column: draft.frame[column].map(as_written)})
-    _one_of_each(draft, column, _stand_alone(draft, column))
+    _one_of_each(draft, column, _stand_alone(draft, column), others)
     keep, told = np.ones(len(draft.frame), dtype=bool), []
     own = draft.frame[~_stand_alone(draft, column)]
     for cell, some in own.groupby("cell", sort=False):
         settings = set(some[column])
-        whole = some.groupby("seed", sort=False)[column].transform("nunique") == len(settings)
+        whole = some.groupby(["seed", *others], sort=False)[column].transform("nunique") == len(settings)
         told += _gaps(draft, column, str(cell), some[~whole], settings, some["seed"].nunique())
         keep[some.index[~whole]] = False
     if told:
@@ -324,7 +360,8 @@ def _by_setting(draft: Draft, column: str) -> NDArray[np.intp]:
     alone = _stand_alone(draft, column)
     _name_averages(draft, column, alone)
     single = np.where(alone, np.arange(len(alone)), -1)
-    number = draft.frame.assign(_alone=single).groupby(["cell", "seed", "_alone"], sort=False).ngroup()
+    keys = ["cell", "seed", "_alone", *others]
+    number = draft.frame.assign(_alone=single).groupby(keys, sort=False).ngroup()
     return np.asarray(number.to_numpy(), dtype=np.intp)
 
 
@@ -336,7 +373,7 @@ def _stand_alone(draft: Draft, column: str) -> NDArray[np.bool_]:
     return alone
 
 
-def _one_of_each(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:
+def _one_of_each(draft: Draft, column: str, alone: NDArray[np.bool_], others: Sequence[str]) -> None:
     """Refuse rows of which it is not known what they were set to, or that are not one of each setting."""
     what, frame = draft.spelt(column), draft.frame
     for row in np.flatnonzero(_absent(draft, column) & ~alone)[:1]:
@@ -350,21 +387,25 @@ def _one_of_each(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:
             what,
         )
     rows = frame[~alone]
-    varies = [name for name in settings_in(draft, rows) if name not in (column, *cell_columns(draft))]
+    varies = [
+        name for name in settings_in(draft, rows) if name not in (column, *others, *cell_columns(draft))
+    ]
     for name in varies:
-        of_one = rows.groupby(["cell", "seed"], sort=False)[name].nunique()
+        of_one = rows.groupby(["cell", "seed", *others], sort=False)[name].nunique()
         if (of_one > 1).any():
             cell = of_one.index[int(np.flatnonzero(of_one > 1)[0])][0]
             raise draft.table.error(
                 f"--average {what}: rows of one seed of {cell} differ in {draft.spelt(name)}, too, and an "
                 "average over both would not be said",
-                f"tell them apart: --cell {_options(draft, [*cell_columns(draft), name])}; or keep one by "
+                f"average over it, too: --average {_options(draft, [column, name])}; or tell them apart: "
+                f"--cell {_options(draft, [*cell_columns(draft), name])}; or keep one by "
                 f"--without {shlex.quote(draft.spelt(name))}=…",
             )
-    again = rows[rows.duplicated(["cell", "seed", column], keep=False)]
+    keys = ["cell", "seed", column, *others]
+    again = rows[rows.duplicated(keys, keep=False)]
     if len(again):
         first = again.iloc[0]
-        alike = again[(again[["cell", "seed", column]] == first[["cell", "seed", column]]).all(axis=1)]
+        alike = again[(again[keys] == first[keys]).all(axis=1)]
         places = " and ".join(draft.table.place(int(row)) for row in alike.index[:2])
         raise draft.table.error(
             f"seed {first['seed']} of {first['cell']} is there {len(alike)} times with {what} "
@@ -430,11 +471,17 @@ def _name_averages(draft: Draft, column: str, alone: NDArray[np.bool_]) -> None:
     elif own:
         draft.warnings.append(f"--average {what} averages nothing: no cell has several of it{stands}")
     before = frame["cell"]
-    draft.put(
-        cell=before.map(lambda cell: names.get(cell, cell)),
-        **{OWN_SETTINGS: before.map(lambda cell: phrases.get(cell, ""))},
-    )
-    draft.renamed.update(names)
+    earlier = frame[OWN_SETTINGS] if OWN_SETTINGS in frame else [""] * len(frame)
+    whole = [_both(first, phrases.get(cell, "")) for first, cell in zip(earlier, before, strict=True)]
+    draft.put(cell=before.map(lambda cell: names.get(cell, cell)), **{OWN_SETTINGS: whole})
+    draft.renamed.update({old: names.get(now, now) for old, now in draft.renamed.items()} | names)
+
+
+def _both(first: str, then: str) -> str:
+    """What a method was averaged over first, and what it was then."""
+    if not (first and then):
+        return first or then
+    return f"{first} and {then.removeprefix(AVERAGED_OVER) if first.startswith(AVERAGED_OVER) else then}"
 
 
 def _in_order(text: str) -> tuple[float, str]:

@@ -276,6 +276,14 @@ def original(draft: Draft, name: str) -> str | None:
     return next((column for column in columns if folded(column) == folded(name)), None)
 
 
+def averaged_over(draft: Draft) -> list[str]:
+    """The columns that `--average` names, by commas."""
+    asked = draft.asked.average
+    if asked is None or original(draft, asked) is not None:
+        return [] if asked is None else [asked]
+    return [name for part in asked.split(",") if (name := part.strip())]
+
+
 def summary_rows(draft: Draft) -> None:
     """Rows amid the data that sum them up: `mean`, `0,1,2` or `0-4` where a seed or a name stands."""
     frame = draft.frame

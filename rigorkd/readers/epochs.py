@@ -29,8 +29,10 @@ class Selected:
     warnings: tuple[str, ...] = ()
 
 
-def select_epochs(table: RawTable, metric: str, asked: Reading, within: str | None = None) -> Selected:
-    """One row of every run's log, or of each value of the column `within` of a run, as a fold's.
+def select_epochs(
+    table: RawTable, metric: str, asked: Reading, within: Sequence[str | None] = ()
+) -> Selected:
+    """One row of every run's log, or of each value of the columns `within` a run, as of each fold.
 
     A value that a log writes once per run (a test after training) is the run's, whichever epoch counts.
 
@@ -39,7 +41,7 @@ def select_epochs(table: RawTable, metric: str, asked: Reading, within: str | No
     """
     frame = table.frame
     clock = "epoch" if "epoch" in frame else "step"
-    parts = [name for name in ("cell", "seed", "run_id", "run", "_word", within) if name in frame]
+    parts = [name for name in ("cell", "seed", "run_id", "run", "_word", *within) if name in frame]
     keys: list[Any] = [frame[name] for name in parts]
     if len(table.files) > 1:
         keys.append(table.file_of)

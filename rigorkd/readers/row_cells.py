@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rigorkd_analysis.columns import is_bare
 
-from rigorkd.readers.draft import Draft, original
+from rigorkd.readers.draft import Draft, averaged_over, original
 from rigorkd.readers.known_names import (
     ALWAYS,
     NAMED,
@@ -104,6 +104,8 @@ def find_cells(draft: Draft) -> None:
         if name in draft.frame and draft.frame[name].str.contains(",", regex=False).any():
             draft.put(**{name: numbers_of(draft.table, name, draft.asked).text})
     if draft.asked.cell:
+        if "student" in map(str.strip, draft.asked.cell.split(",")):
+            _join_students(draft)
         columns = []
         for name in filter(None, (part.strip() for part in draft.asked.cell.split(","))):
             column = original(draft, name)
@@ -131,8 +133,8 @@ def find_cells(draft: Draft) -> None:
     _join_students(draft)
     known = [name for name in (*NAMED, *PARAMETERS) if name in draft.frame and not draft.is_measured(name)]
     known = [name for name in known if name in NAMED or not draft.is_scheduled(name)]
-    averaged = original(draft, asked) if (asked := draft.asked.average) else None  # tells no cells apart
-    known = [name for name in known if name in NAMED or name != averaged]
+    averaged = {original(draft, name) for name in averaged_over(draft)}  # which tell no cells apart
+    known = [name for name in known if name in NAMED or name not in averaged]
     columns = [name for name in known if name in ALWAYS or draft.frame[name].nunique() > 1]
     columns = [name for name in columns if name in ALWAYS or not is_metric(name)]
     columns = _named_by_stem(draft, columns)

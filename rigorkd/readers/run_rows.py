@@ -11,7 +11,7 @@ import numpy as np
 from rigorkd_analysis.runs import mixed_settings
 
 from rigorkd.errors import InputError
-from rigorkd.readers.draft import Draft, kinds_of_seeds, original
+from rigorkd.readers.draft import Draft, averaged_over, kinds_of_seeds, original
 from rigorkd.readers.epochs import select_epochs
 from rigorkd.readers.known_names import INNER, canonical, is_bookkeeping, status_of
 from rigorkd.readers.row_cells import maybe_merged
@@ -43,11 +43,11 @@ def statuses(draft: Draft) -> None:
 
 def are_logged(draft: Draft) -> bool:
     """Whether what is averaged within a run, as its folds, has a log of epochs each, of which one counts."""
-    column = original(draft, draft.asked.average) if draft.asked.average else None
+    columns = [original(draft, name) for name in averaged_over(draft)]
     clock = next((name for name in ("epoch", "step") if name in draft.frame), None)
-    if column is None or clock is None or column == clock:
+    if not columns or clock is None or clock in columns:
         return False
-    keys = [name for name in ("cell", "seed", "run_id", column) if name in draft.frame]
+    keys = [name for name in ("cell", "seed", "run_id", *columns) if name in draft.frame]
     again = draft.frame.duplicated(keys, keep=False)
     return bool(again.any()) and not draft.frame[again].duplicated([*keys, clock]).any()
 
@@ -63,7 +63,7 @@ def epochs(draft: Draft, metric: str | None, *, each: bool = False) -> None:
             raise draft.table.error("--select needs a column epoch or step", "leave --select out")
         return
     try:
-        within = original(draft, draft.asked.average or "") if each else None
+        within = [original(draft, name) for name in averaged_over(draft)] if each else []
         found = select_epochs(draft.table, metric, draft.asked, within)
     except InputError as error:
         names = draft.cell_of([]) if "is there twice" in error.message else []

@@ -230,6 +230,13 @@ def _finished(draft: Draft, metric: str | None, name: str) -> Tidy:
 def _written_by_us(table: RawTable, asked: Reading, metric: str | None, name: str) -> Tidy:
     """A table that `rigorkd import` wrote: what its header says holds."""
     settings = table.settings
+    for option in ("cell", "seed", "select", "average", "wide"):
+        if given := getattr(asked, option):
+            word = "" if given is True else f" {shlex.quote(str(given))}"
+            raise table.error(
+                f"--{option}{word} has no effect here: `rigorkd import` wrote this table",
+                f"give --{option} to `rigorkd import` of what it read, or name that here",
+            )
     chosen = metric or next(iter(settings.get("metric", ())), None)
     frame = table.frame
     text = {

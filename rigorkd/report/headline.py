@@ -88,7 +88,12 @@ def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
             f" for {'' if name not in twice else 'planned ' if family.planned else 'exploratory '}{name}"
             for name, (family, _) in zip(names, found, strict=True)
         ]
-    return _still_missing(analysis, [(o, some) for o, (_, some) in zip(of, found, strict=True)], say)
+    return _still_missing(
+        analysis,
+        [(o, some) for o, (_, some) in zip(of, found, strict=True)],
+        say,
+        partly=any(len(some) < len(family.comparisons) for family, some in found),
+    )
 
 
 def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:
@@ -205,8 +210,9 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         line += f"; {undecided} inconclusive{_for_collapses(family)}." if undecided else "."
     lines = [line]
     naive = [c for c in family.comparisons if c.p is not None and c.p < analysis.alpha]
-    kept = [c for c in family.comparisons if c.not_valid is None and _holds(analysis, c)]
-    if is_corrected(analysis, family) and len(naive) != len(kept):
+    kept = [c for c in family.comparisons if _holds(analysis, c)]
+    unjudged = sum(c.not_valid is not None for c in kept)
+    if is_corrected(analysis, family) and len(naive) != len(kept) - unjudged:
         text = f"Unadjusted {test_of(family)}s find {len(naive)} of {tested} below {analysis.alpha:g}"
         if len(naive) <= 2:
             text += " (" + ", ".join(f"{name_of(family, c)}, {p_text(c.p)}" for c in naive) + ")"
@@ -214,6 +220,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         if not unfit:
             by_name = "simultaneous inference" if analysis.joint else CORRECTIONS[analysis.correction]
             text += f"; {by_name} over {family.corrected_over} leaves {len(kept) or 'none'}"
+            text += f", {unjudged} of which {'is' if unjudged == 1 else 'are'} not judged" * bool(unjudged)
         lines.append(text + ".")
     return lines
 
@@ -260,9 +267,13 @@ def _undecided(family: Family) -> list[Comparison]:
 
 
 def _still_missing(
-    analysis: Analysis, found: Sequence[tuple[str, list[Comparison]]], say: MetricNumbers
+    analysis: Analysis,
+    found: Sequence[tuple[str, list[Comparison]]],
+    say: MetricNumbers,
+    *,
+    partly: bool = False,
 ) -> list[str]:
-    """Of each family the words that tell it from others, and what is open in it."""
+    """Of each family the words that tell it from others, and what is open in it: all, or but `partly`."""
     if not found:
         return []
     lines = []
@@ -276,7 +287,8 @@ def _still_missing(
             for of, some in tested
         ]
         lines.append(
-            f"These seeds detect, with 80 % power, differences of about {_and(detected)}"
+            f"{'Where it is inconclusive, these' if partly else 'These'} seeds detect, with 80 % power, "
+            f"differences of about {_and(detected)}"
             + (f" ({say(min(lows))} to {say(max(highs))}, over the interval of the spread)" if lows else "")
             + "."
         )
@@ -291,7 +303,8 @@ def _still_missing(
             + f" seeds{of}"
             for of, some in tested
         ]
-        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {_and(needed)}"
+        there = " there" * partly
+        text = f"A difference of {say(analysis.sesoi)}{say.unit} would take {_and(needed)}{there}"
         if max(_or_most(c.seeds_needed) for c in every) <= MAX_SEEDS:
             most = max(_or_most(c.seeds_needed_high) for c in every)
             text += f" (up to {_seeds(most)} if the spread is as large as these seeds allow)"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rigorkd_analysis.analysis_plan import Contrast, Correction, Pair, Plan, named_by
+from rigorkd_analysis.likeness import says_on_what
 from rigorkd_analysis.paper_sentences import with_cautions
 from rigorkd_analysis.results import Analysis, Family
 
@@ -111,7 +112,7 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     """
     from rigorkd_analysis import analyze, progress
 
-    found = asked.judged(found)
+    found, asked = _with_method(asked.judged(found), asked)
     with located(found.where):
         plan = asked.of(found).onto(found.plan)
         by_looks = found.folder is not None and bool(plan.interim) and not plan.sequential
@@ -152,6 +153,27 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     secondary = tuple(replace(item, family=_doubted(item.family, found.doubts)) for item in result.secondary)
     warnings = (*found.warnings, *result.warnings, *notes)
     return replace(result, families=families, secondary=secondary, warnings=warnings)
+
+
+def _with_method(found: Source, asked: Question) -> tuple[Source, Question]:
+    """A table without methods in which a baseline is one value of `subset` or the like: that is the method.
+
+    Such a column says, by its name, on what a result was measured, and no baseline is on other data. Whoever
+    names a value of it as the baseline says that it is none of these.
+    """
+    for name in asked.baselines if found.folder is None else ():
+        column, sign, value = str(name).partition("=")
+        table = found.table
+        if not sign or column not in table or column in ("dataset", "task") or not says_on_what(column):
+            continue
+        if "method" in table and table["method"].nunique() > 1:
+            continue
+        table = table.drop(columns="method", errors="ignore").rename(columns={column: "method"})
+        said = f"{column} is taken as the method, as --baseline {name} asks, and not for data"
+        others = tuple(f"method={value}" if one == name else one for one in asked.baselines)
+        found = replace(found, table=table, warnings=(*found.warnings, said))
+        asked = replace(asked, baselines=others)
+    return found, asked
 
 
 def _doubted(family: Family, doubts: tuple[str, ...]) -> Family:

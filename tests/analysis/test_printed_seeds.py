@@ -86,3 +86,18 @@ def test_no_test_images_are_counted_for_a_validation_accuracy():
     rows = [{**row, "n": "5", "val_acc_std": "0.2"} for row in rows]
     (pair,) = audit(Printed(rows, metric="val_acc")).comparisons
     assert "on validation images, which may have chosen epochs and settings" in pair.says
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["*\\* means 2 times average scores*", "\\* mean of 2 runs", "† over 2 seeds", "$^*$ average of 2 runs"],
+)
+def test_a_footnote_is_about_what_it_marks_and_not_about_the_table(note):
+    assert seeds_said(f"- scores are calculated by averaging 3 times results\n\n{note}") == [
+        (3, "averaging 3 times")
+    ]
+    assert seeds_said(f"Accuracies.\n{note}") == []
+
+
+def test_a_line_of_a_list_is_no_footnote():
+    assert seeds_said("Results:\n* all are means of 4 runs") == [(4, "of 4 runs")]

@@ -121,7 +121,7 @@ def test_the_caption_is_that_of_the_table():
     assert captions(f"{far}\n{table}\nMean ± standard error.\n\n## Standard deviations\nmean\n") == (
         "Mean ± standard error."
     )
-    assert captions(f"Mean of 5 runs,\nwith std:\n\n{table}") == "Mean of 5 runs, with std:"
+    assert captions(f"Mean of 5 runs,\nwith std:\n\n{table}") == "Mean of 5 runs,\nwith std:"
     assert captions(f"The standard error of our ways.\n\n{table}") == ""
     assert captions(f"Mean and SE\n\n{TABULAR}") == "Mean and SE"
 

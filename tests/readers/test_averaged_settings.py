@@ -256,3 +256,34 @@ def test_what_was_said_to_tell_cells_apart_is_not_averaged(folder):
     folder.write("runs.csv", table())
     told = folder.refusal("runs.csv", cell=f"{CELLS},temperature", average="temperature")
     assert "leave it out of what a cell is: --cell dataset,model,method" in told
+
+
+def test_methods_with_settings_of_their_own_are_averaged_each_over_its_own(folder):
+    """KD over its temperatures, AT over its weights, and a third one over the grid of both."""
+    settings = {"scratch": [("", "")], "KD": [("2", ""), ("4", "")], "AT": [("", "1"), ("", "9")]}
+    settings["both"] = [(T, beta) for T in ("2", "4") for beta in ("1", "9")]
+    rows = [
+        f"{method},{T},{beta},{seed},{70 + seed / 3 + int(T or 0) / 4 + int(beta or 0) / 10}"
+        for method, own in settings.items()
+        for T, beta in own
+        for seed in range(4)
+    ]
+    folder.write("runs.csv", "\n".join(["method,T,beta,seed,acc", *rows]))
+    source = folder.open("runs.csv", average="T,beta")
+    assert sorted(source.table["cell"].unique()) == [
+        "AT mean beta=1,9",
+        "KD mean T=2,4",
+        "both mean T=2,4 mean beta=1,9",
+        "scratch",
+    ]
+    found = analysis_of(source, Question(baselines=("scratch",), compare=(("AT", "KD"),)), images=False)
+    assert {one.a: round(one.mean_diff, 6) for one in found.family("gains").comparisons} == {
+        "KD mean T=2,4": 0.75,
+        "AT mean beta=1,9": 0.5,
+        "both mean T=2,4 mean beta=1,9": 1.25,
+    }
+    (pair,) = found.family("contrasts").comparisons
+    assert (pair.a, pair.b, round(pair.mean_diff, 6)) == ("AT mean beta=1,9", "KD mean T=2,4", -0.25)
+    says = next(one.says for one in found.family("gains").comparisons if one.a.startswith("both"))
+    assert "averaged over T = 2 and 4 and beta = 1 and 9" in says
+    assert "give --cell" not in folder.refusal("runs.csv", average="T,nonsense")

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from rigorkd.errors import InputError
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.judging import Question, analysis_of
 from rigorkd.report.page import Table
@@ -302,3 +303,49 @@ def test_long_names_of_cells_are_told_a_shorter_way(folder):
     found = folder.open("runs.csv")
     assert found.tidy is not None
     assert "--cell algorithm tells them apart as well" in found.tidy.understood[1]
+
+
+def test_a_seed_without_one_of_the_data_sets_has_no_average(folder):
+    """Data sets lie 10 points apart: a mean over one of them had stood among means over both."""
+    rows = [
+        f"{data},{method},{seed},{70 - 10 * (data == 'tiny') + seed / 3 + (method == 'kd')}"
+        for data in ("cifar", "tiny")
+        for method in ("baseline", "kd", "dkd")
+        for seed in range(4)
+        if (data, method, seed) != ("cifar", "dkd", 2)
+    ]
+    folder.write("runs.csv", "\n".join(["dataset,method,seed,acc", *rows]))
+    found = folder.open("runs.csv", average="dataset", cell="method")
+    assert "dataset: dkd lacks cifar at seed 2, and so has no average there" in found.warnings
+    assert sorted(found.table[found.table["method"] == "kd"]["acc"].astype(float)) == pytest.approx(
+        [66.0, 66 + 1 / 3, 66 + 2 / 3, 67.0]
+    )
+    assert folder.gains("runs.csv", average="dataset", cell="method") == {"kd": (1.0, 4), "dkd": (0.0, 3)}
+
+
+def test_a_column_called_subset_is_the_method_where_its_value_is_named_as_the_baseline(folder):
+    rows = [
+        f"{data},{subset},{seed},{70 + seed / 3 + (subset == 'chosen') + (data == 'b') * 5}"
+        for data in "ab"
+        for subset in ("random", "chosen")
+        for seed in range(4)
+    ]
+    folder.write("runs.csv", "\n".join(["dataset,subset,seed,acc", *rows]))
+    asked = {"metric": "acc", "cell": "dataset,subset"}
+    source = folder.open("runs.csv", **asked)
+    nothing = analysis_of(source, Question(), images=False)
+    assert any(
+        "if subset tells methods apart, --baseline subset=chosen says so" in w for w in nothing.warnings
+    )
+    with pytest.raises(InputError, match="if subset tells methods apart, --baseline subset=random says so"):
+        analysis_of(source, Question(baselines=("random",)), images=False)
+    found = analysis_of(source, Question(baselines=("subset=random",)), images=False)
+    gains = found.family("gains").comparisons
+    assert [(one.a, one.b, round(one.mean_diff, 6)) for one in gains] == [
+        ("a/chosen", "a/random", 1.0),
+        ("b/chosen", "b/random", 1.0),
+    ]
+    assert not any("no like comparison" in one.says for one in gains)
+    assert (
+        "subset is taken as the method, as --baseline subset=random asks, and not for data" in found.warnings
+    )

@@ -295,7 +295,7 @@ _ABOVE, _BELOW = 8, 4
 
 
 def caption_of(text: str, lines: Sequence[int]) -> str:
-    """What is written of a pasted table with rows on these lines: its caption, or the text around it."""
+    """What is written of a pasted table with rows on these lines: its caption, or the lines around it."""
     every = text.splitlines()
     at = sum(len(line) + 1 for line in every[: lines[0] - 1])
     text = "\n".join(every)
@@ -306,7 +306,7 @@ def caption_of(text: str, lines: Sequence[int]) -> str:
         found = re.finditer(r"\\caption(?:of\{table\})?\*?\s*(?=[{\[])", inside)
         notes = re.split(r"\\end\{(?:tab|long)[^}]*\}", inside)[-1]
         notes = re.sub(r"\\(?:caption|label)(?:of)?\*?\s*(?:\{table\})?.*", "", notes, flags=re.DOTALL)
-        return " ".join([*(_argument(inside, one.end())[0] for one in found), notes.strip()]).strip()
+        return "\n".join([*(_argument(inside, one.end())[0] for one in found), notes.strip()]).strip()
     is_row = re.compile(r"\||&.*\\\\|\\(?:begin|end|[a-z]*(?:rule|line))\b")
     first, last = lines[0] - 1, lines[-1]
     while first and (is_row.search(every[first - 1]) or not every[first - 1].strip()):
@@ -321,8 +321,8 @@ def caption_of(text: str, lines: Sequence[int]) -> str:
             own += [line] if line.strip() else []
             if line.startswith("#"):
                 break
-    parts = " ".join(above[::-1]), " ".join(below)
-    return " ".join(part for part in parts if _ABOUT.search(part))
+    parts = "\n".join(above[::-1]), "\n".join(below)
+    return "\n".join(part for part in parts if _ABOUT.search(part))
 
 
 def _lines_apart(row: Lined) -> list[Lined]:

@@ -14,7 +14,7 @@ _BEFORE = (
 _SEEDS = r"(?:seeds?|runs?|trials?|repetitions?|repeats|re-?runs?|initiali[sz]ations?|restarts|trainings)\b"
 _SAID = (
     rf"{_BEFORE}{_MANY}\s+{_KIND}*{_SEEDS}",
-    rf"(?:repeated|averaged|averages?|means?|trained|run)\s[^.;|]{{0,30}}?{_MANY}\s+times\b",
+    rf"(?:repeated|averaged|averaging|averages?|means?|trained|run)\s[^.;|]{{0,30}}?{_MANY}\s+times\b",
     rf"\bn(?:[_ ]?(?:seeds|runs))?\s*=\s*{_MANY}(?=\s*(?:{_KIND}*{_SEEDS}|[),.;:|\]]|$))",
     rf"\b(?:seeds|runs|trials)\s*[=:]\s*{_MANY}",
 )
@@ -24,6 +24,10 @@ _NO_MEAN = re.compile(rf"\b{_OTHER}[^.;,|]{{0,25}}$", re.IGNORECASE)
 _NO_MEAN_BEHIND = re.compile(
     rf"[^.;|]{{0,30}}\b(?:report|show|keep|tak|choos|select|pick)\w*\s(?:the\s)?{_OTHER}", re.IGNORECASE
 )
+_FOOTNOTE = re.compile(
+    r"\s*(?:[*_]*\\\*|\*(?=\s*(?!\*)[^*\n]*$)(?!\s)|[†‡§¶]|\$\^|\^|<sup>|\\(?:dagger|ddagger|textsuperscript))"
+)
+"""How a line begins that is about the rows or numbers with a mark: `\\* means …`, `†: …`, `$^*$ …`."""
 _MOST = 100
 """Seeds that a paper may have; a larger number counts images."""
 
@@ -31,8 +35,9 @@ _MOST = 100
 def seeds_said(text: str) -> list[tuple[int, str]]:
     """Each number of seeds that words name, with these words: `over 5 random seeds`, `n = 5`, `three runs`.
 
-    Not of the best of several runs: its value is no mean.
+    Not of the best of several runs: its value is no mean; nor of a footnote, which is about what it marks.
     """
+    text = "\n".join(line for line in text.splitlines() if not _FOOTNOTE.match(line))
     text = re.sub(r"[{}$*_`~\\]+", " ", text)
     found: dict[int, str] = {}
     for pattern in _SAID:
