@@ -41,7 +41,7 @@ from rigorkd.report.sentences import (
     planned_looks,
     some_not_valid,
     test_of,
-    titled_family,
+    titled_with_status,
     unvalidated,
     warnings_of,
     why_exploratory,
@@ -107,7 +107,7 @@ def short_page(analysis: Analysis) -> Page:
     for at, family in asked_once(analysis):
         corrected = is_corrected(analysis, family)
         fields = ("mean_diff", "ci_simultaneous" if corrected else "ci", "p_adjusted", "verdict")
-        title = titled_family(family) + ("" if family.planned else " (exploratory)")
+        title = titled_with_status(analysis, family)
         table = comparisons_table(
             *(analysis, family, f"families/{at}", fields, say, title, short_caption(analysis, family, say)),
         )
@@ -196,7 +196,7 @@ def analysis_page(analysis: Analysis, teachers: Table | None = None) -> Page:
     fields = ("n", "mean_diff", "ci", "p", "p_adjusted", "mde", *equivalence, "verdict")
     tables = []
     for at, family in asked_once(analysis):
-        title = titled_family(family) + ("" if family.planned else " (exploratory)")
+        title = titled_with_status(analysis, family)
         text = caption(analysis, family, say)
         tables.append(comparisons_table(analysis, family, f"families/{at}", fields, say, title, text))
     tables += [

@@ -23,6 +23,7 @@ from rigorkd.report.sentences import (
     is_corrected,
     name_of,
     not_valid,
+    status_of,
     test_of,
     titled_family,
 )
@@ -188,7 +189,7 @@ def _what_holds(analysis: Analysis, family: Family) -> list[str]:
         f"{number} {words.replace('differ', 'differs') if pairs and number == 1 else words}"
         for words, number in by.items()
     ]
-    status = "planned" if family.planned else "exploratory"
+    status = status_of(analysis, family)
     if unfit := not_valid(family):
         which = f"all {total} are" if family.size > 1 else f"the one {noun} is"
         line = f"{titled_family(family)} ({status}): {which} inconclusive: {unfit}."

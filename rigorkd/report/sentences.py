@@ -62,6 +62,23 @@ def titled_family(family: Family) -> str:
     return _FAMILIES[family.name].format(over=over_what(family.over, several=family.name == "gains"))
 
 
+def status_of(analysis: Analysis, family: Family) -> str:
+    """Whether a family was planned, in a word or two behind its title.
+
+    Where all is exploratory, cells that were added later have families of their own beside those of the plan.
+    """
+    if family.planned:
+        return "planned"
+    twins = (one for one in analysis.families if one.name == family.name and one is not family)
+    later = not family.demoted and any(one.demoted for one in twins)
+    return "exploratory, added later" if later else "exploratory"
+
+
+def titled_with_status(analysis: Analysis, family: Family) -> str:
+    """The title of a table of a family: that it was planned goes without saying."""
+    return titled_family(family) + ("" if family.planned else f" ({status_of(analysis, family)})")
+
+
 def in_a_title(family: Family) -> str:
     """The same behind other words of a title."""
     title = titled_family(family)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from rigorkd.report.page import STARRED, Page, Table, flat, lines_of, title_of
 from rigorkd.report.render.latex_width import COLUMN, LEAST, LINE, fitted, width_of
@@ -63,7 +64,8 @@ _ESCAPES = {
 
 def latex(page: Page) -> str:
     """Every table as a float with caption and label; headline, sentences and warnings as comments above."""
-    made = [_table(block, page.banner) for block in flat(page.everything) if isinstance(block, Table)]
+    labels: set[str] = set()
+    made = [_table(block, page.banner, labels) for block in flat(page.everything) if isinstance(block, Table)]
     scaled = any(table.scaled for table in made)
     lines = [f"% needs \\usepackage{{booktabs{',graphicx' if scaled else ''}}}"]
     if beyond := sorted({c for table in made for c in table.text if c > _LATIN and c not in _ESCAPES}):
@@ -98,10 +100,18 @@ class _Made:
     small: str = ""
 
 
-def _table(table: Table, banner: str) -> _Made:
+def _label(title: str, taken: set[str]) -> str:
+    """A label of a title; two tables of one title, as of two students, have each its own."""
+    plain = re.sub(r"[^a-z0-9]+", "-", title.casefold()).strip("-")
+    label = next(one for at in count(1) if (one := plain if at == 1 else f"{plain}-{at}") not in taken)
+    taken.add(label)
+    return label
+
+
+def _table(table: Table, banner: str, labels: set[str]) -> _Made:
     """A float, which goes into a paper without the page: its caption has the banner's word."""
     spec = "".join("r" if column.numeric else "l" for column in table.columns)
-    label = re.sub(r"[^a-z0-9]+", "-", table.title.casefold()).strip("-")
+    label = _label(table.title, labels)
     grid = fitted([column.heading for column in table.columns], table.texts(), table.emphasis, table.dense)
     below = ["* " * (at == 0) + f"{escape(one)}." for at, one in enumerate(table.starred)]
     caption = table.caption
