@@ -399,7 +399,8 @@ def _warnings(question: Question, runs: Runs, matcher: Matcher, found: list[Fami
     if question.repeated_look:
         now = sorted({cell for cell, looks in plan.looks_at_added if looks != plan.looks} & set(runs.cells))
         out.append(question.repeated_look + (f"; added after a look: {_listed(now)}" if now else ""))
-    out += _untuned_baselines(runs, matcher, plan)
+    averaged = any(family.name == "overall" for family in found)
+    out += _untuned_baselines(runs, matcher, plan, averaged)
     return out
 
 
@@ -547,8 +548,10 @@ def _listed(items: Iterable[object]) -> str:
     return ", ".join(map(str, items))
 
 
-def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan) -> list[str]:
+def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan, averaged: bool) -> list[str]:
     """Distilled cells were tried at several settings of one method, their baseline at one.
+
+    What to claim is the average gain, if the answer has one.
 
     Not where a primary cell among them was named before the results: then no setting is chosen by them. Nor
     where the baseline is a setting of the method itself, T = 1 beside T = 4: the settings are the question.
@@ -577,6 +580,7 @@ def _untuned_baselines(runs: Runs, matcher: Matcher, plan: Plan) -> list[str]:
     base = base if len(beside) == 1 else "baselines at one"
     # not a primary gain either: named now, it would be chosen by the results
     claim = "claim the average gain" + (", not that of the best setting" if not plan.planned else "")
+    claim = claim if averaged else "the gain of the best of them would be flattered"
     return [f"tuning was unequal: {'; '.join(shown[:4])}{more}, {base}; {claim}"]
 
 

@@ -74,27 +74,28 @@ def _power(analysis: Analysis, say: MetricNumbers) -> list[str]:
     """What these seeds can detect, and how many more would: of each family in which something is open."""
     if banner_of(analysis.warnings).startswith(SMOKE_RUNS):
         return []  # how many seeds synthetic numbers would take helps nobody
-    found = [(family, undecided) for _, family in asked_once(analysis) if (undecided := _undecided(family))]
-    beside = any(family.name == "primary" for family, _ in found)
-    names = [
-        "the primary gain"
-        if family.name == "primary"
-        else f"{'other ' * (beside and family.name == 'gains')}{NOUN[family.name]}s"
-        for family, _ in found
-    ]
-    of = ["" for _ in found]
-    if len(found) > 1:
-        twice = {name for name in names if names.count(name) > 1}
-        of = [
-            f" for {'' if name not in twice else 'planned ' if family.planned else 'exploratory '}{name}"
-            for name, (family, _) in zip(names, found, strict=True)
-        ]
+    shown = [family for _, family in asked_once(analysis)]
+    found = [(family, undecided) for family in shown if (undecided := _undecided(family))]
+    # what a look or a fallen run leaves open is no question of more seeds, but is open, too
+    open_ = [f for f in shown if any(c.verdict is Verdict.INCONCLUSIVE for c in f.comparisons)]
+    names = [_plural(family, open_) for family, _ in found]
+    of = [f" for {name}" if len(open_) > 1 else "" for name in names]
     return _still_missing(
         analysis,
         [(o, some) for o, (_, some) in zip(of, found, strict=True)],
         say,
         partly=any(len(some) < len(family.comparisons) for family, some in found),
     )
+
+
+def _plural(family: Family, among: Sequence[Family]) -> str:
+    """What a family's comparisons are called among those of these families."""
+    if family.name == "primary":
+        return "the primary gain"
+    beside = family.name == "gains" and any(one.name == "primary" for one in among)
+    twins = sum(one.name == family.name for one in among) > 1
+    status = ("planned " if family.planned else "exploratory ") if twins else ""
+    return f"{'other ' * beside}{status}{NOUN[family.name]}s"
 
 
 def what_next(analysis: Analysis, say: MetricNumbers) -> list[str]:

@@ -16,6 +16,7 @@ from rigorkd_analysis.results import Analysis, Family
 from rigorkd.metrics import BY_NAME
 from rigorkd.records.interim import note_shown
 from rigorkd.report.rows import located
+from rigorkd.report.sentences import CHOSEN
 from rigorkd.report.sources import Source
 from rigorkd.text import count
 
@@ -149,8 +150,13 @@ def analysis_of(found: Source, asked: Question, images: bool | None = None, *, u
     notes = (*_other_metrics(found, result.metric), *_lost(lost), *_before_the_end(found))
     notes += found.other_items
     notes += found.doubts if not any(family.comparisons for family in result.families) else ()
-    families = tuple(_doubted(family, found.doubts) for family in result.families)
-    secondary = tuple(replace(item, family=_doubted(item.family, found.doubts)) for item in result.secondary)
+    chosen = tuple(text.partition(", as --")[0] for text in found.warnings if text.startswith(CHOSEN))
+
+    def whole(family: Family) -> Family:
+        return _doubted(family, found.doubts, chosen)
+
+    families = tuple(map(whole, result.families))
+    secondary = tuple(replace(item, family=whole(item.family)) for item in result.secondary)
     warnings = (*found.warnings, *result.warnings, *notes)
     return replace(result, families=families, secondary=secondary, warnings=warnings)
 
@@ -176,16 +182,20 @@ def _with_method(found: Source, asked: Question) -> tuple[Source, Question]:
     return found, asked
 
 
-def _doubted(family: Family, doubts: tuple[str, ...]) -> Family:
-    """The family with doubts of all numbers beside each verdict, and in what is said of each."""
-    if not doubts:
+def _doubted(family: Family, doubts: tuple[str, ...], chosen: tuple[str, ...]) -> Family:
+    """The family with doubts of all numbers beside each verdict, and in what is said of each.
+
+    So is what was `chosen` by hand in what is said, which is pasted without the captions.
+    """
+    if not (doubts or chosen):
         return family
+    told = (*doubts, *chosen)
 
     def said(one: Consistency) -> Consistency:
-        return replace(one, says=with_cautions(one.says, doubts))
+        return replace(one, says=with_cautions(one.says, told))
 
     comparisons = (
-        replace(one, says=with_cautions(one.says, doubts), warnings=(*one.warnings, *doubts))
+        replace(one, says=with_cautions(one.says, told), warnings=(*one.warnings, *doubts))
         for one in family.comparisons
     )
     return replace(

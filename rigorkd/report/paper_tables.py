@@ -37,6 +37,7 @@ from rigorkd.report.sentences import (
     some_not_valid,
     test_of,
     titled,
+    told_of_plan,
     unvalidated,
     warned_of,
 )
@@ -395,7 +396,8 @@ def _tested_columns(evidence: Evidence) -> list[Column]:
 def _intervals_said(evidence: Evidence) -> str:
     """The intervals of `_tested_columns`, for a caption."""
     share = percent_text(1 - evidence.analysis.alpha)
-    return f"with its {share} interval{' alone and that for all together' * _corrected(evidence)}"
+    together = "for all together" if len(_families(evidence)) < 2 else "for all that it is corrected with"
+    return f"with its {share} interval{f' alone and that {together}' * _corrected(evidence)}"
 
 
 def _corrected(evidence: Evidence) -> bool:
@@ -422,20 +424,27 @@ def _p_name(evidence: Evidence) -> str:
     return p_heading(evidence.analysis.correction, size)
 
 
+def _which(family: Family) -> str:
+    """Which gains a family holds, where a table shows several of them in one."""
+    status = "planned" if family.planned else "exploratory"
+    if family.name != "primary":
+        return status
+    return f"{status}, the primary one: {', '.join(c.a or c.name for c in family.comparisons)}"
+
+
 def tests_said(evidence: Evidence) -> str:
     """The test and its correction, and whether it was planned."""
     analysis = evidence.analysis
     if not (families := _families(evidence)):
         return "no test"
-    over = " and over ".join(
-        f"{count(family.size, 'gain')} ({'planned' if family.planned else 'exploratory'})"
-        for family in families
-    )
+    over = " and over ".join(f"{count(family.size, 'gain')} ({_which(family)})" for family in families)
     tests = " and ".join(dict.fromkeys(map(test_of, families)))
     text = f"two-sided {tests}, {CORRECTIONS[analysis.correction]} over {over}"
     if analysis.sesoi is not None:  # before what stands apart: a note may be a sentence of its own
         say = Numbers(analysis)
         text += f", equivalence within ±{say(analysis.sesoi)}{say.unit} by two one-sided tests"
     sharper = (holm_is_sharper(analysis, one) for one in families)
-    notes = dict.fromkeys((planned_looks(analysis), *sharper, unvalidated(analysis), chosen(analysis)))
+    notes = dict.fromkeys(
+        (planned_looks(analysis), *sharper, unvalidated(analysis), chosen(analysis), *told_of_plan(analysis))
+    )
     return text + "".join(f"; {note}" for note in notes if note)

@@ -305,7 +305,6 @@ def _cautions(analysis: Analysis, say: Numbers) -> tuple[Said, ...]:
         ends = [
             end
             for c in undecided
-            if not c.not_valid
             for end in (c.ci_simultaneous_low, c.ci_simultaneous_high)
             if end is not None and math.isfinite(end)
         ]

@@ -3,6 +3,7 @@ best; warnings, each once with what it concerns."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from rigorkd_analysis.paper_sentences import in_brief
@@ -167,6 +168,23 @@ def why_exploratory(family: Family, else_: str = "not planned before the results
     return family.demoted or else_
 
 
+def told_of_plan(analysis: Analysis) -> list[str]:
+    """What became of the plan of a study, for a table that goes on alone; nothing of plans that stand.
+
+    Which cells were added, left out, or removed and why; the runs of these are not listed.
+    """
+    told = [text for text in analysis.warnings if text.startswith(_OF_THE_PLAN)]
+    return [re.sub(r"(\d finished runs?) \(.*$", r"\1", text) for text in told]
+
+
+_OF_THE_PLAN = (
+    "added after the first run",
+    "left out, since the newest protocol",
+    "removed on ",
+    "fewer seeds than",
+)
+
+
 def planned_looks(analysis: Analysis) -> str:
     """What planned looks do to p and intervals, "" where there are none."""
     if not analysis.looks:
@@ -210,6 +228,7 @@ def of_what(analysis: Analysis) -> str:
 
 
 _IN_CAPTIONS = {
+    CHOSEN: f"{CHOSEN}{{}}",
     CHOSEN_CELLS: "{}",
     LEFT_OUT: f"{LEFT_OUT}{{}}",
     EPOCH: f"{EPOCH}{{}}",

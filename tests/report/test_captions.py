@@ -10,7 +10,7 @@ from rigorkd_analysis.results import Analysis
 from rigorkd.readers.raw import Reading
 from rigorkd.report.analysis_page import analysis_page, short_page
 from rigorkd.report.gather import gather
-from rigorkd.report.judging import Question, analysis_of, judging
+from rigorkd.report.judging import Question, analysis_of, judging, note
 from rigorkd.report.paper_tables import LAYOUTS, paper_table
 from rigorkd.report.render.markdown import markdown
 from rigorkd.report.report_page import report_page
@@ -123,3 +123,38 @@ def test_what_can_only_be_full_or_one_value_has_no_column(tmp_path, layout):
         if layout == "ablation":
             assert table.title == "Ablation of T"
             assert "α" not in headings
+
+
+def test_a_layout_says_which_gain_is_the_primary_one_and_what_intervals_hold_together(made, tmp_path):
+    """Each family is corrected by itself: no interval of a row is one for all rows together."""
+    declared = "primary: main/plain/kd-T8-a0.5"
+    study, found = judged(made, tmp_path, declared, "7", "1, 4, 2, 8")
+    evidence = gather(from_study(study), found)
+    for layout in ("gains", "ablation", "overall"):
+        (text, *_) = [table.caption for table in paper_table(evidence, layout).tables]
+        assert (
+            "over 1 gain (planned, the primary one: main/plain/kd-T8-a0.5) and over 3 gains (planned)" in text
+        )
+        assert "that for all together" not in text
+    text = paper_table(evidence, "gains").tables[0].caption
+    assert "its 95 % interval alone and that for all that it is corrected with" in text
+    (tmp_path / "alone").mkdir()
+    alone = judged(made, tmp_path / "alone", "", "7")
+    text = paper_table(gather(from_study(alone[0]), alone[1]), "gains").tables[0].caption
+    assert "its 95 % interval alone and that for all together" in text
+
+
+def test_what_is_open_after_a_look_counts_as_open(made, tmp_path):
+    """It had been left out: the largest effect was that of a cell that was added later, and narrower."""
+    study, _ = judged(made, tmp_path, "", "7")
+    source = from_study(study)
+    first = analysis_of(source, Question(seeds=(0, 1, 2, 3, 4)))
+    note(source, first, Question(seeds=(0, 1, 2, 3, 4)))
+    source = from_study(study)
+    found = analysis_of(source, Question())
+    opened = [c for f in found.families for c in f.comparisons if c.verdict == "inconclusive"]
+    assert any(c.not_valid for c in opened)
+    ends = [abs(end) for c in opened for end in (c.ci_simultaneous_low, c.ci_simultaneous_high)]
+    text = markdown(report_page(gather(source, found)))
+    assert f"what is open here may be as large as {max(ends):.2f} points, by its intervals" in text
+    assert "the settings are not shown to differ" not in text

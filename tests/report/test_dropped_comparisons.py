@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,8 @@ from rigorkd.records.interim import note_shown
 from rigorkd.report.analysis_page import analysis_page
 from rigorkd.report.gather import gather
 from rigorkd.report.judging import Question, analysis_of
-from rigorkd.report.page import Prose
+from rigorkd.report.page import Prose, Table
+from rigorkd.report.render.latex import latex
 from rigorkd.report.report_page import report_page
 from rigorkd.report.sources import _failures_among, from_study
 
@@ -317,3 +319,69 @@ def test_what_stays_open_of_added_cells_is_called_exploratory(made, tmp_path) ->
         for line in block.lines
     ]
     assert text.startswith("Gains over the baseline (exploratory): 1 of 1 inconclusive")
+
+
+def test_a_layout_tells_what_became_of_the_plan(made, tmp_path) -> None:
+    """A table goes into a paper without the warnings: what was left out and why stands in its caption."""
+    made(tmp_path, VALUES, text=ONE_CELL_LESS)
+    study = made(tmp_path, EVERY, text=FIRST)
+    seen(study, MEND)
+    asked = ["table", str(study), "--layout", "gains", "--format"]
+    for form in ("latex", "markdown"):
+        assert "added after the first run, so exploratory: main/plain/kd-T8-a0.5" in _printed(asked, form)
+    done = CliRunner().invoke(
+        cli,
+        ["remove", str(study), "--only", "*kd-T1*", "--because", "it lost", "--results", str(study.parent)],
+    )
+    assert done.exit_code == 0, done.output
+    less = FIRST.replace("T: [1, 4, 8]", "T: [4, 8]").replace(
+        "[main/plain/kd-T4-a0.5, main/plain/kd-T1-a0.5],", ""
+    )
+    made(tmp_path, {cell: row for cell, row in EVERY.items() if "T1" not in cell}, text=less)
+    for form in ("latex", "markdown"):
+        text = _printed(asked, form)
+        assert "(reason given: it lost): 5 finished runs; " in text
+        assert "left out, since the newest protocol has them no more: main/plain/kd-T1-a0.5" in text
+        assert "main/plain/kd-T1-a0.5/seed-0" not in text, "the runs are not listed"
+
+
+def _printed(asked: list[str], form: str) -> str:
+    done = CliRunner().invoke(cli, [*asked, form])
+    assert done.exit_code == 0, done.output
+    return done.stdout.replace("\\_", "_")
+
+
+def test_seeds_that_were_chosen_are_said_in_captions_and_sentences(made, tmp_path) -> None:
+    source = from_study(made(tmp_path, EVERY, text=FIRST))
+    found = analysis_of(source, Question(seeds=(2, 3, 4)), images=False)
+    told = "chosen seeds: 3 of 5 finished ones are judged (2:5)"
+    said = [c.says for family in found.families for c in family.comparisons if c.p is not None]
+    assert said
+    assert all(text.endswith(f"caution: {told}.") or f"; {told}" in text for text in said)
+    captions = [block.caption for block in analysis_page(found).blocks if isinstance(block, Table)]
+    assert told in captions[0]
+    assert told not in " ".join(
+        c.says for f in analysis_of(source, Question(), images=False).families for c in f.comparisons
+    )
+
+
+def test_averages_of_added_cells_have_a_title_and_a_label_of_their_own(made, tmp_path) -> None:
+    two = (
+        FIRST.replace("alpha: 0.5", "alpha: [0.5, 0.7]").partition("analysis:")[0]
+        + "analysis: {sesoi: 0.5}\n"
+    )
+    cells = {
+        f"main/plain/kd-T{T}-a{a}": EVERY[f"main/plain/kd-T{T}-a0.5"] for T in (1, 4, 8) for a in (0.5, 0.7)
+    }
+    rows = {"main/plain/baseline": EVERY["main/plain/baseline"], **cells}
+    first = two.replace("T: [1, 4, 8]", "T: [1, 4]")
+    made(tmp_path, {cell: row for cell, row in rows.items() if "T8" not in cell}, text=first)
+    seen(study := made(tmp_path, rows, text=two), MEND)
+    less = two.replace("T: [1, 4, 8]", "T: [4, 8]")
+    study = made(tmp_path, {cell: row for cell, row in rows.items() if "T1" not in cell}, text=less)
+    found = analysis_of(from_study(study), Question(), images=False)
+    page = latex(analysis_page(found))
+    labels = re.findall(r"\\label\{([^}]*)\}", page)
+    assert len(labels) == len(set(labels))
+    assert "Average gain over the baseline (exploratory). " in page
+    assert "Average gain over the baseline (exploratory, added later). " in page

@@ -72,3 +72,9 @@ def test_a_table_that_is_longer_than_a_page_is_divided():
     assert [part.count("\\caption{") for part in parts] == [1, 0, 0]
     assert "Table~\\ref{tab:gains}, continued: Gains." in parts[1]
     assert ["* much" in part for part in parts] == [False, False, True]
+
+
+def test_two_tables_of_one_title_have_labels_of_their_own():
+    tables = tuple(Table("Gains", (Column("cell"),), ((name,),), "Caption.") for name in "abc")
+    text = latex(Page(blocks=tables))
+    assert re.findall(r"label\{([^}]*)\}", text) == ["tab:gains", "tab:gains-2", "tab:gains-3"]

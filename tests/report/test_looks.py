@@ -172,6 +172,7 @@ def test_what_more_seeds_cost_is_said_beforehand(made, tmp_path):
     assert "analysed at n = 5. Analysed again at n = 8, a test at .05 rejects a true null 0.085" in text
     assert "rigorkd analyze --sequential" in text
     assert "rigorkd analyze --seeds 5:8" in text
+    assert "it or a look before it rejects a true null in up to 0.098 of studies" in " ".join(text.split())
     grown = growth_of(study, range(8))
     assert grown is not None
     alone, sequential = grown.ways("results/made").split("; or ")

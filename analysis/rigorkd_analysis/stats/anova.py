@@ -448,6 +448,7 @@ def consistency(
         adjusted = min(1.0, times * p)  # the p that the verdict is on, beside which alpha is the plan's
         differ = adjusted < question.plan.alpha and not unfit
         same = "differ from each other" if differ else "are not shown to differ from each other"
+        same = "are not judged here" if unfit else same
         over = f" over {together.removeprefix(' of ')}" if together else ""
         p_said = p_text(adjusted, f"Bonferroni-adjusted p{over}" if times > 1 else "p")
         found = f"repeated-measures F, {p_said}, sd between settings {say.number(between)}"
